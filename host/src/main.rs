@@ -1,0 +1,2 @@
+//! entente
+fn main() {}

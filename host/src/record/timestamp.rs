@@ -1,0 +1,145 @@
+//! A moment in UTC, to the microsecond.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone, Utc};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Microseconds since 1970-01-01T00:00:00 UTC: what the plugin interface carries and what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+/// A text that is no moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not a date and time; write for example 2020-01-31 18:00:00 or 2020-01-31T18:00:00+01:00")]
+pub struct TimestampError {
+    /// What was given.
+    pub text: String,
+}
+
+impl Timestamp {
+    /// The earliest moment that has a calendar date here.
+    pub const MIN: Timestamp = Timestamp(DateTime::<Utc>::MIN_UTC.timestamp_micros());
+    /// The latest moment that has a calendar date here.
+    pub const MAX: Timestamp = Timestamp(DateTime::<Utc>::MAX_UTC.timestamp_micros());
+
+    /// From microseconds since 1970; moments without a calendar date are moved to the nearest that has one.
+    pub const fn from_micros(micros: i64) -> Self {
+        if micros < Self::MIN.0 {
+            Self::MIN
+        } else if micros > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(micros)
+        }
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00 UTC.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// The moment cut down to a step of so many microseconds, which is how a remote with coarser times sees it.
+    pub const fn cut_to(self, step: u64) -> Self {
+        if step <= 1 || step > i64::MAX as u64 {
+            return self;
+        }
+        Self(self.0 - self.0.rem_euclid(step as i64))
+    }
+
+    /// The moment so many microseconds earlier.
+    pub const fn earlier_by(self, micros: i64) -> Self {
+        Self::from_micros(self.0.saturating_sub(micros))
+    }
+
+    /// Reads ISO 8601 with an offset; without an offset the time is UTC, without a time it is midnight.
+    ///
+    /// # Errors
+    /// [`TimestampError`] where the text is none of these.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let trimmed = text.trim();
+        if let Ok(moment) = DateTime::parse_from_rfc3339(trimmed) {
+            return Ok(moment.with_timezone(&Utc).into());
+        }
+        for form in ["%Y-%m-%d %H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%:z"] {
+            if let Ok(moment) = DateTime::parse_from_str(trimmed, form) {
+                return Ok(moment.with_timezone(&Utc).into());
+            }
+        }
+        for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"] {
+            if let Ok(moment) = NaiveDateTime::parse_from_str(trimmed, form) {
+                return Ok(moment.and_utc().into());
+            }
+        }
+        if let Ok(day) = NaiveDate::parse_from_str(trimmed, "%Y-%m-%d")
+            && let Some(midnight) = day.and_hms_opt(0, 0, 0)
+        {
+            return Ok(midnight.and_utc().into());
+        }
+        Err(TimestampError { text: text.chars().take(80).collect() })
+    }
+
+    /// The calendar form.
+    pub fn to_datetime(self) -> DateTime<Utc> {
+        Utc.timestamp_micros(self.0).single().unwrap_or_default()
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(moment: DateTime<Utc>) -> Self {
+        Self(moment.timestamp_micros())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// ISO 8601 in UTC, with as many decimals as there are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_datetime().to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        let cases = [
+            ("2020-01-01 00:00:00", 1_577_836_800_000_000),
+            ("2020-01-01", 1_577_836_800_000_000),
+            ("2020-01-01T01:00:00+01:00", 1_577_836_800_000_000),
+            ("2020-01-01T01:00:00+0100", 1_577_836_800_000_000),
+            ("2020-01-01 00:00:00.000001Z", 1_577_836_800_000_001),
+            ("1969-12-31T23:59:59.999999Z", -1),
+            ("2040-01-01 00:00", 2_208_988_800_000_000),
+        ];
+        for (text, micros) in cases {
+            assert_eq!(Timestamp::parse(text), Ok(Timestamp(micros)), "{text}");
+        }
+        for text in ["", "yesterday", "2020-13-01", "2020-02-30", "12:00", "2020-01-01T25:00:00Z"] {
+            assert!(Timestamp::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        for micros in [0, -1, 1, 1_577_836_800_000_000, -62_135_596_800_000_000] {
+            let moment = Timestamp::from_micros(micros);
+            assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
+        }
+    }
+
+    #[test]
+    fn cutting_goes_down_also_before_1970() {
+        assert_eq!(Timestamp(1_999_999).cut_to(1_000_000), Timestamp(1_000_000));
+        assert_eq!(Timestamp(-1).cut_to(1_000_000), Timestamp(-1_000_000));
+        assert_eq!(Timestamp(-1).cut_to(0), Timestamp(-1));
+    }
+
+    #[test]
+    fn extremes_stay_in_the_calendar() {
+        assert_eq!(Timestamp::from_micros(i64::MAX), Timestamp::MAX);
+        assert!(Timestamp::MAX.to_string().starts_with('+'));
+        assert_eq!(Timestamp::from_micros(i64::MIN).earlier_by(5), Timestamp::MIN);
+    }
+}

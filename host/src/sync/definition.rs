@@ -1,0 +1,232 @@
+//! What a sync is: two exchanges, which objects and fields correspond, and the policies.
+
+use super::pair::Side;
+use crate::record::Value;
+use serde::{Deserialize, Serialize};
+
+/// The number of an object mapping in the ledger.
+pub type MappingId = i64;
+
+/// A sync as the operator has defined it, checked against what both sides describe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SyncDefinition {
+    /// Its name.
+    pub name: String,
+    /// The set of pairs that it works on. Syncs that share one share its lease.
+    pub relation: String,
+    /// The names of the exchanges, left and right.
+    pub exchanges: [String; 2],
+    /// Which objects correspond.
+    pub mappings: Vec<ObjectMapping>,
+    /// Grows when mapping, identifiers or filters change: listings then start again.
+    pub version: u32,
+}
+
+/// Two objects that correspond.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObjectMapping {
+    /// Its number.
+    pub id: MappingId,
+    /// The names of the objects, left and right.
+    pub objects: [String; 2],
+    /// Which fields correspond.
+    pub fields: Vec<FieldMapping>,
+    /// Slots of the fields that tell that two records are the same, the best one first.
+    pub identifiers: Vec<usize>,
+    /// All identifiers must agree, or any.
+    pub identify_by: IdentifyBy,
+    /// Whether records may be created, left and right.
+    pub create: [bool; 2],
+    /// Which records take part, left and right.
+    pub filters: [Vec<Condition>; 2],
+    /// What happens to the counterpart of a deleted record.
+    pub deletes: DeletePolicy,
+}
+
+/// Whether one identifier is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentifyBy {
+    /// Every identifier must be set and equal.
+    All,
+    /// One that is equal is enough; the best one counts first.
+    #[default]
+    Any,
+}
+
+/// What happens to the counterpart of a deleted record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeletePolicy {
+    /// Survivor and tombstone stay.
+    #[default]
+    Ignore,
+}
+
+/// Two fields that correspond, and how they are kept in agreement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldMapping {
+    /// Its place in the pairs of the mapping; never given to another pair of fields.
+    pub slot: usize,
+    /// The names of the fields, left and right.
+    pub names: [String; 2],
+    /// The kinds of the fields, by the words of `mapping-manual.wit`.
+    pub kinds: [String; 2],
+    /// Which way values may flow.
+    pub direction: Direction,
+    /// Goes with every change, and a record is not created without it. Per target side.
+    pub required: [bool; 2],
+    /// Whether each side can be written at all.
+    pub writable: [bool; 2],
+    /// The value is a set, merged element by element.
+    pub set_like: bool,
+    /// Wins whatever changed.
+    pub trust: Option<Side>,
+    /// What to do when the judge cannot decide.
+    pub unresolved: Unresolved,
+    /// What a blank does to a value.
+    pub blanks: Blanks,
+    /// When the target may be written.
+    pub write: WriteRule,
+    /// For a one-way field: what to do when the target was edited.
+    pub drift: Drift,
+    /// Values that correspond, left and right, for pick-lists.
+    pub values: Vec<(Value, Value)>,
+}
+
+/// Which way values may flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To the left only.
+    ToLeft,
+    /// To the right only.
+    ToRight,
+    /// Both ways.
+    #[default]
+    Both,
+}
+
+impl Direction {
+    /// Whether values may flow to this side.
+    pub const fn reaches(self, side: Side) -> bool {
+        matches!(
+            (self, side),
+            (Direction::Both, _) | (Direction::ToLeft, Side::Left) | (Direction::ToRight, Side::Right)
+        )
+    }
+
+    /// The only side that is written, for a one-way field.
+    pub const fn only_target(self) -> Option<Side> {
+        match self {
+            Direction::ToLeft => Some(Side::Left),
+            Direction::ToRight => Some(Side::Right),
+            Direction::Both => None,
+        }
+    }
+}
+
+/// What to do when the judge cannot decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unresolved {
+    /// The left value wins.
+    Left,
+    /// The right value wins.
+    Right,
+    /// The field waits for the operator.
+    #[default]
+    Hold,
+}
+
+/// What a blank does to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Blanks {
+    /// It replaces the value.
+    #[default]
+    Overwrite,
+    /// It never replaces a value; the sides may differ.
+    Keep,
+    /// The value is written back over the blank.
+    Fill,
+}
+
+/// When the target may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteRule {
+    /// Always.
+    #[default]
+    Always,
+    /// Where it has no value.
+    IfEmpty,
+    /// Never.
+    Never,
+}
+
+/// What to do when the target of a one-way field was edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// It is listed and left alone.
+    #[default]
+    Keep,
+    /// The source's value is written again.
+    Restore,
+}
+
+/// A condition on a field of a record; all conditions of a filter must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The field.
+    pub field: String,
+    /// What must be true of it.
+    #[serde(flatten)]
+    pub test: Test,
+}
+
+/// What must be true of a field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Test {
+    /// It has this value.
+    Is(Value),
+    /// It has another value.
+    Not(Value),
+    /// The list has this element, or the text this part.
+    Contains(String),
+    /// It is blank, or it is not.
+    Blank(bool),
+}
+
+impl SyncDefinition {
+    /// The mapping of this number.
+    pub fn mapping(&self, id: MappingId) -> Option<&ObjectMapping> {
+        self.mappings.iter().find(|mapping| mapping.id == id)
+    }
+}
+
+impl ObjectMapping {
+    /// The object of a side.
+    pub fn object(&self, side: Side) -> &str {
+        &self.objects[side.index()]
+    }
+
+    /// The field of this slot.
+    pub fn field(&self, slot: usize) -> Option<&FieldMapping> {
+        self.fields.iter().find(|field| field.slot == slot)
+    }
+}
+
+impl FieldMapping {
+    /// The name of the field on a side.
+    pub fn name(&self, side: Side) -> &str {
+        &self.names[side.index()]
+    }
+
+    /// Whether its values are links to other records.
+    pub fn is_reference(&self) -> bool {
+        self.kinds.iter().any(|kind| kind == "reference" || kind == "references")
+    }
+}

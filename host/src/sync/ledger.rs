@@ -1,0 +1,282 @@
+//! What the engine remembers: pairs, places in reports, plans, runs. The engine reaches state through these traits only.
+
+use super::definition::MappingId;
+use super::exchange::{Action, FieldTime, StateWrites, Window};
+use super::pair::{Key, Pair, PairId, RunId, Seen, Side};
+use super::run::Run;
+use crate::record::{Timestamp, Value};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Why the ledger could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Another run holds the lease.
+    #[error("another run holds '{relation}' ({holder}, until {until}); wait for it with --wait")]
+    Busy {
+        /// The relation.
+        relation: String,
+        /// Who holds it.
+        holder: String,
+        /// Until when, unless renewed.
+        until: Timestamp,
+    },
+    /// The lease has gone to another run meanwhile; nothing was written.
+    #[error("this run has lost its lease on '{relation}' to another one and wrote nothing more")]
+    Fenced {
+        /// The relation.
+        relation: String,
+    },
+    /// The database failed.
+    #[error("the database could not {doing}: {why}")]
+    Store {
+        /// What was tried.
+        doing: &'static str,
+        /// What it said.
+        why: String,
+    },
+}
+
+/// The right of one run to write, with the number that every commit checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// What it is for.
+    pub relation: String,
+    /// Grows with each holder.
+    pub fence: i64,
+}
+
+/// How a report stands that has not been read to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenReport {
+    /// Where the next page starts.
+    pub cursor: String,
+    /// Number of the next page.
+    pub iteration: u32,
+    /// The window that it was begun with.
+    pub window: Window,
+    /// The bookmark that it was begun with.
+    pub bookmark: Option<String>,
+    /// Everything is listed.
+    pub full: bool,
+    /// When it was begun.
+    pub started: Timestamp,
+}
+
+/// How far a side of a sync has been read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Where the next report starts, from the last one that ended.
+    pub bookmark: Option<String>,
+    /// When that one began; where a remote gives no bookmark the next window starts here, less an overlap.
+    pub read_from: Option<Timestamp>,
+    /// The mapping version it was read with.
+    pub mapping_version: u32,
+    /// Objects of which every record is known: listed completely, and followed without a gap since.
+    pub complete: Vec<String>,
+    /// A report that broke off.
+    pub open: Option<OpenReport>,
+}
+
+/// How a planned change stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeStatus {
+    /// Decided, not sent.
+    Planned,
+    /// Decided, not to be sent in this run; the reason says why.
+    Withheld,
+    /// Sent, no answer yet: its fate is unknown.
+    Sent,
+    /// Made.
+    Done,
+    /// Not made; overtaken by a newer decision.
+    Dropped,
+    /// Refused.
+    Failed,
+    /// Taken by the remote system, which tells later.
+    Deferred,
+    /// Not made; to be tried again.
+    Retry,
+}
+
+impl ChangeStatus {
+    /// Every status.
+    pub const ALL: [ChangeStatus; 8] = [
+        ChangeStatus::Planned,
+        ChangeStatus::Withheld,
+        ChangeStatus::Sent,
+        ChangeStatus::Done,
+        ChangeStatus::Dropped,
+        ChangeStatus::Failed,
+        ChangeStatus::Deferred,
+        ChangeStatus::Retry,
+    ];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ChangeStatus::Planned => "planned",
+            ChangeStatus::Withheld => "withheld",
+            ChangeStatus::Sent => "sent",
+            ChangeStatus::Done => "done",
+            ChangeStatus::Dropped => "dropped",
+            ChangeStatus::Failed => "failed",
+            ChangeStatus::Deferred => "deferred",
+            ChangeStatus::Retry => "retry",
+        }
+    }
+
+    /// The status of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// A field of a planned change, with what it was decided by. Kept as history once the change is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangedField {
+    /// The slot of the field in its mapping.
+    pub slot: usize,
+    /// What is written. A reference is one of the source side until the order goes out.
+    pub value: Value,
+    /// What the source side has.
+    pub source: Value,
+    /// What the target had when the change was decided; `None`: not known, or a new record.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub base: Option<Value>,
+    /// When the winning value changed, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<FieldTime>,
+    /// Why this value is written.
+    pub reason: String,
+}
+
+/// JSON null is a value here; only a missing key is `None`.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// A change of the plan, and afterwards its history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Its number; 0 before it is first saved. Numbers grow in the order of the plan.
+    pub id: i64,
+    /// Names the change towards the exchange, the same however often it is sent, never used twice.
+    pub key: String,
+    /// The run that decided it.
+    pub run: RunId,
+    /// The mapping of the pair.
+    pub mapping: MappingId,
+    /// The pair that it belongs to.
+    pub pair: PairId,
+    /// The side that is written.
+    pub target: Side,
+    /// What is done there.
+    pub action: Action,
+    /// The fields.
+    pub fields: Vec<ChangedField>,
+    /// How it stands.
+    pub status: ChangeStatus,
+    /// Why it stands there.
+    pub reason: Option<String>,
+    /// For a deferred change: what to ask with.
+    pub ticket: Option<String>,
+    /// When it was sent.
+    pub sent: Option<Timestamp>,
+    /// When its fate was known.
+    pub settled: Option<Timestamp>,
+}
+
+/// A field whose two values contradict each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// The pair.
+    pub pair: PairId,
+    /// The slot of the field.
+    pub slot: usize,
+    /// What the left side has, and since when.
+    pub left: Seen,
+    /// What the right side has.
+    pub right: Seen,
+    /// Why the judge could not decide.
+    pub reason: String,
+    /// The run that saw it first.
+    pub run: RunId,
+}
+
+/// Which pairs are to be reconciled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TodoFilter {
+    /// The mapping.
+    pub mapping: MappingId,
+    /// Only pairs that this run has read, on one side at least.
+    pub read_in: Option<RunId>,
+    /// Only pairs that this run has read on both sides.
+    pub read_on_both: Option<RunId>,
+}
+
+/// The memory of the engine. Reads see what is committed; writes go through a [`Unit`].
+///
+/// Reading while the same task holds a unit may wait for ever: read first, then begin.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Takes the lease of a relation until `now + ttl`.
+    async fn acquire(&self, relation: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<Lease, LedgerError>;
+    /// Keeps a lease longer.
+    async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError>;
+    /// Gives a lease back.
+    async fn release(&self, lease: &Lease) -> Result<(), LedgerError>;
+    /// Begins a unit of work, which commits only while the lease holds.
+    async fn begin(&self, lease: &Lease) -> Result<Box<dyn Unit>, LedgerError>;
+
+    /// Begins a run; its number is given by the ledger. Runs of the relation that were left running are marked interrupted.
+    async fn start_run(&self, lease: &Lease, run: Run) -> Result<Run, LedgerError>;
+    /// How far a side of a sync has been read.
+    async fn progress(&self, sync: &str, side: Side) -> Result<Progress, LedgerError>;
+    /// Pairs by their numbers, in any order.
+    async fn pairs(&self, ids: &[PairId]) -> Result<Vec<Pair>, LedgerError>;
+    /// Pairs by the id of a record, in any order.
+    async fn pairs_of(&self, mapping: MappingId, side: Side, ids: &[String]) -> Result<Vec<Pair>, LedgerError>;
+    /// Which pairs have a record on this side with these keys.
+    async fn pairs_by_key(&self, mapping: MappingId, side: Side, keys: &[Key]) -> Result<Vec<(Key, PairId)>, LedgerError>;
+    /// Pairs with status `todo`, by number, above `after`.
+    async fn todo(&self, filter: &TodoFilter, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
+    /// Pairs that this run has read on one side only, whose other side has an id (`linked`) or none: their counterparts are to be
+    /// fetched, or to be looked for.
+    async fn one_sided(&self, mapping: MappingId, run: RunId, read: Side, linked: bool, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
+    /// Changes of a run for one mapping and side, by number, above `after`, in this status.
+    async fn changes(&self, run: RunId, mapping: MappingId, target: Side, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
+    /// Changes of these mappings that are in this status, whatever their run, by number, above `after`.
+    async fn open_changes(&self, mappings: &[MappingId], status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
+    /// What an exchange has kept.
+    async fn state(&self, exchange: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError>;
+}
+
+/// A unit of work: all of it is written, or nothing.
+#[async_trait]
+pub trait Unit: Send {
+    /// What exchanges that live in the same store write with.
+    fn shared(&mut self) -> &mut dyn Any;
+    /// Writes pairs; new ones get their numbers.
+    async fn save_pairs(&mut self, pairs: &mut [Pair]) -> Result<(), LedgerError>;
+    /// Removes pairs that were joined into others.
+    async fn remove_pairs(&mut self, ids: &[PairId]) -> Result<(), LedgerError>;
+    /// Writes changes; new ones get their numbers.
+    async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError>;
+    /// Drops the planned and withheld changes of these pairs that belong to earlier runs or earlier passes of this one.
+    async fn drop_plans(&mut self, pairs: &[PairId], at: Timestamp) -> Result<(), LedgerError>;
+    /// Notes conflicts; the same two values are one conflict however often seen. Other open conflicts of these pairs are closed.
+    async fn save_conflicts(&mut self, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), LedgerError>;
+    /// Writes how far a side has been read.
+    async fn save_progress(&mut self, sync: &str, side: Side, progress: &Progress) -> Result<(), LedgerError>;
+    /// Writes what an exchange wants kept.
+    async fn save_state(&mut self, exchange: &str, writes: &StateWrites) -> Result<(), LedgerError>;
+    /// Writes counts and status of the run.
+    async fn save_run(&mut self, run: &Run) -> Result<(), LedgerError>;
+    /// Writes everything, or fails and writes nothing.
+    async fn commit(self: Box<Self>) -> Result<(), LedgerError>;
+}

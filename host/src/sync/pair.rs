@@ -1,0 +1,260 @@
+//! The pair: link, cache and work item in one.
+
+use super::definition::MappingId;
+use super::exchange::FieldTime;
+use crate::record::{Timestamp, Value};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The number of a pair in the ledger.
+pub type PairId = i64;
+/// The number of a run in the ledger.
+pub type RunId = i64;
+
+/// One of the two exchanges of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Usually the hub.
+    Left,
+    /// Usually an integration.
+    Right,
+}
+
+impl Side {
+    /// Both, left first.
+    pub const BOTH: [Side; 2] = [Side::Left, Side::Right];
+
+    /// The other one.
+    pub const fn other(self) -> Side {
+        match self {
+            Side::Left => Side::Right,
+            Side::Right => Side::Left,
+        }
+    }
+
+    /// 0 for left, 1 for right.
+    pub const fn index(self) -> usize {
+        match self {
+            Side::Left => 0,
+            Side::Right => 1,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Side::Left => "left",
+            Side::Right => "right",
+        })
+    }
+}
+
+/// Where a pair stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Something was reported that has not been reconciled.
+    Todo,
+    /// An order is under way.
+    Live,
+    /// Settled.
+    Ok,
+    /// An order failed; it stays so until the record changes or the operator asks again.
+    Failed,
+    /// Waits for the operator.
+    Held,
+    /// Outside the filter, or left out by choice.
+    Excluded,
+    /// Gone on one side; the survivor and this tombstone stay.
+    Deleted,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Status; 7] = [Status::Todo, Status::Live, Status::Ok, Status::Failed, Status::Held, Status::Excluded, Status::Deleted];
+
+    /// The word for it, in tables and in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Status::Todo => "todo",
+            Status::Live => "live",
+            Status::Ok => "ok",
+            Status::Failed => "failed",
+            Status::Held => "held",
+            Status::Excluded => "excluded",
+            Status::Deleted => "deleted",
+        }
+    }
+
+    /// The status of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// What a side last reported for a field, kept while it differs from what was agreed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The value.
+    #[serde(rename = "v")]
+    pub value: Value,
+    /// When it changed, and how surely, if anything is known.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<FieldTime>,
+}
+
+/// The two values that stood on the two sides when a field was last settled. They may differ: normalised by a remote, mapped,
+/// or withheld by a policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// The left half; `None`: never known.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub left: Option<Value>,
+    /// The right half.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub right: Option<Value>,
+}
+
+/// JSON null is a value here; only a missing key is `None`.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl Agreed {
+    /// The half of a side.
+    pub fn half(&self, side: Side) -> Option<&Value> {
+        match side {
+            Side::Left => self.left.as_ref(),
+            Side::Right => self.right.as_ref(),
+        }
+    }
+}
+
+/// One side of a pair.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Half {
+    /// The id of the record; `None` while there is none. Never empty.
+    pub id: Option<String>,
+    /// By slot, what was last reported where it differs from the agreed half.
+    pub seen: Vec<Option<Seen>>,
+    /// When the record last changed, as reported.
+    pub changed: Option<Timestamp>,
+    /// What conditional writes take.
+    pub version: Option<String>,
+    /// The run that last read the record.
+    pub read: Option<RunId>,
+    /// When it was deleted: the tombstone.
+    pub deleted: Option<Timestamp>,
+    /// It is outside the filter of its side.
+    pub filtered: bool,
+    /// The run whose lookup on the **other** side found no counterpart of this record.
+    pub alone: Option<RunId>,
+}
+
+impl Half {
+    /// What was last reported for a slot where it differs from the agreed half.
+    pub fn seen(&self, slot: usize) -> Option<&Seen> {
+        self.seen.get(slot).and_then(Option::as_ref)
+    }
+
+    /// Notes or forgets what was reported for a slot.
+    pub fn set_seen(&mut self, slot: usize, seen: Option<Seen>) {
+        if self.seen.len() <= slot {
+            if seen.is_none() {
+                return;
+            }
+            self.seen.resize(slot + 1, None);
+        }
+        self.seen[slot] = seen;
+    }
+}
+
+/// What identifies a record: the place of the identifier in the mapping and its canonical text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// 0 for the best identifier.
+    pub rank: u32,
+    /// The canonical text of the value, or of all values together.
+    pub text: String,
+}
+
+/// The row that joins a left record and a right record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// Its number; 0 before it is first saved.
+    pub id: PairId,
+    /// The mapping that it belongs to; names relation and objects.
+    pub mapping: MappingId,
+    /// Left and right.
+    pub halves: [Half; 2],
+    /// What each side is recognised by; `None`: unchanged since it was loaded.
+    pub keys: [Option<Vec<Key>>; 2],
+    /// By slot, what was last settled.
+    pub agreed: Vec<Option<Agreed>>,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it stands there, where that is not plain: a code, then text for people.
+    pub reason: Option<String>,
+    /// Orders for it that failed in a row.
+    pub attempts: u32,
+    /// It was reported while an order was under way.
+    pub dirty: bool,
+    /// Only read because another record refers to it: linked and created, not otherwise changed.
+    pub context: bool,
+}
+
+impl Pair {
+    /// A new pair with nothing in it.
+    pub fn new(mapping: MappingId) -> Self {
+        Self {
+            id: 0,
+            mapping,
+            halves: [Half::default(), Half::default()],
+            keys: [None, None],
+            agreed: Vec::new(),
+            status: Status::Todo,
+            reason: None,
+            attempts: 0,
+            dirty: false,
+            context: false,
+        }
+    }
+
+    /// One half.
+    pub fn half(&self, side: Side) -> &Half {
+        &self.halves[side.index()]
+    }
+
+    /// One half, to change it.
+    pub fn half_mut(&mut self, side: Side) -> &mut Half {
+        &mut self.halves[side.index()]
+    }
+
+    /// Whether both records are there.
+    pub fn is_linked(&self) -> bool {
+        self.halves.iter().all(|half| half.id.is_some())
+    }
+
+    /// What was settled for a slot.
+    pub fn agreed(&self, slot: usize) -> Option<&Agreed> {
+        self.agreed.get(slot).and_then(Option::as_ref)
+    }
+
+    /// Settles a slot.
+    pub fn set_agreed(&mut self, slot: usize, agreed: Agreed) {
+        if self.agreed.len() <= slot {
+            self.agreed.resize(slot + 1, None);
+        }
+        self.agreed[slot] = Some(agreed);
+    }
+
+    /// The value that a side has now, as far as it is known.
+    pub fn current(&self, side: Side, slot: usize) -> Option<&Value> {
+        match self.half(side).seen(slot) {
+            Some(seen) => Some(&seen.value),
+            None => self.agreed(slot).and_then(|agreed| agreed.half(side)),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One execution of a sync: what was asked, what it counted.
+
+use super::pair::{RunId, Side};
+use crate::record::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a run was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunOptions {
+    /// Only records that changed from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only records that changed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Everything, as if nothing had ever been synced.
+    #[serde(default)]
+    pub first_time: bool,
+    /// List everything.
+    #[serde(default)]
+    pub full: bool,
+    /// No orders to the right.
+    #[serde(default)]
+    pub disable_push: bool,
+    /// No orders to the left.
+    #[serde(default)]
+    pub disable_pull: bool,
+    /// Stop after the plan.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Only these records, by side: object and id.
+    #[serde(default)]
+    pub ids: [Vec<(String, String)>; 2],
+    /// Handed to the plugin.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
+    /// Stop at a safe point after this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_time: Option<Duration>,
+    /// Wait for another run of the relation to end.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+impl RunOptions {
+    /// Whether only a window of change times is asked for.
+    pub fn is_window(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
+    /// Whether only some records are asked for.
+    pub fn is_ids(&self) -> bool {
+        self.ids.iter().any(|ids| !ids.is_empty())
+    }
+
+    /// Whether bookmarks are read and moved.
+    pub fn follows_bookmarks(&self) -> bool {
+        !self.is_window() && !self.is_ids()
+    }
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// It is under way.
+    Running,
+    /// It came to its end.
+    Done,
+    /// It failed; what was done by then stays.
+    Failed,
+    /// It was stopped before its end, by the operator or by a crash.
+    Interrupted,
+}
+
+impl RunStatus {
+    /// Every status.
+    pub const ALL: [RunStatus; 4] = [RunStatus::Running, RunStatus::Done, RunStatus::Failed, RunStatus::Interrupted];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            RunStatus::Running => "running",
+            RunStatus::Done => "done",
+            RunStatus::Failed => "failed",
+            RunStatus::Interrupted => "interrupted",
+        }
+    }
+
+    /// The status of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// What was counted for one object of one side.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Records that the side reported.
+    pub reported: u64,
+    /// Of these, new links to a record of the other side, found by identifiers.
+    pub matched: u64,
+    /// Records made on this side.
+    pub created: u64,
+    /// Records changed on this side.
+    pub updated: u64,
+    /// Records reported that needed no write on this side.
+    pub unchanged: u64,
+    /// Records that the side reported as gone.
+    pub deleted: u64,
+    /// Fields in conflict.
+    pub conflicts: u64,
+    /// Records that wait for the operator.
+    pub held: u64,
+    /// Records that could not be read or written.
+    pub failed: u64,
+    /// Writes that are decided and were not made in this run: withheld, deferred, to be tried again, or a dry run.
+    pub pending: u64,
+    /// Records outside the filter.
+    pub excluded: u64,
+    /// Why records were held, failed, withheld or left in conflict: reason and how often.
+    pub reasons: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Whether this side was written.
+    pub fn writes(&self) -> u64 {
+        self.created + self.updated
+    }
+
+    /// Whether anything needs a look.
+    pub fn problems(&self) -> u64 {
+        self.held + self.failed + self.conflicts
+    }
+
+    /// Counts a reason.
+    pub fn because(&mut self, reason: impl Into<String>) {
+        *self.reasons.entry(reason.into()).or_default() += 1;
+    }
+}
+
+/// One execution of a sync.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its number; 0 before the ledger has given one.
+    pub id: RunId,
+    /// The sync.
+    pub sync: String,
+    /// The relation that it worked on.
+    pub relation: String,
+    /// What it was asked to do.
+    pub options: RunOptions,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// How it stands.
+    pub status: RunStatus,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What it counted: by side, then by object.
+    pub counts: [BTreeMap<String, Counts>; 2],
+}
+
+impl Run {
+    /// A run that begins now.
+    pub fn new(sync: impl Into<String>, relation: impl Into<String>, options: RunOptions, now: Timestamp) -> Self {
+        Self {
+            id: 0,
+            sync: sync.into(),
+            relation: relation.into(),
+            options,
+            started: now,
+            ended: None,
+            status: RunStatus::Running,
+            error: None,
+            counts: [BTreeMap::new(), BTreeMap::new()],
+        }
+    }
+
+    /// The counts of an object of a side.
+    pub fn count(&mut self, side: Side, object: &str) -> &mut Counts {
+        let counts = &mut self.counts[side.index()];
+        if !counts.contains_key(object) {
+            counts.insert(object.to_owned(), Counts::default());
+        }
+        counts.entry(object.to_owned()).or_default()
+    }
+
+    /// Records and fields that need a look.
+    pub fn problems(&self) -> u64 {
+        self.counts.iter().flat_map(BTreeMap::values).map(Counts::problems).sum()
+    }
+
+    /// Records written on both sides.
+    pub fn writes(&self) -> u64 {
+        self.counts.iter().flat_map(BTreeMap::values).map(Counts::writes).sum()
+    }
+}

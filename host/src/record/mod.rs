@@ -4,5 +4,5 @@ mod json;
 mod timestamp;
 mod value;
 
-pub use timestamp::{Timestamp, TimestampError};
+pub use timestamp::{FieldTime, Timestamp, TimestampError};
 pub use value::{Reference, Value, ValueError};

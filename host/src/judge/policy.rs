@@ -60,10 +60,7 @@ pub enum Direction {
 impl Direction {
     /// Whether values may flow to this side.
     pub const fn reaches(self, side: Side) -> bool {
-        matches!(
-            (self, side),
-            (Direction::Both, _) | (Direction::ToLeft, Side::Left) | (Direction::ToRight, Side::Right)
-        )
+        matches!((self, side), (Direction::Both, _) | (Direction::ToLeft, Side::Left) | (Direction::ToRight, Side::Right))
     }
 
     /// The only side that is written, for a one-way field.

@@ -116,7 +116,9 @@ impl fmt::Display for Why {
             Why::Source(side) => write!(f, "the field flows one way, from the {side}"),
             Why::DriftKept(side) => write!(f, "drift: edited on the {side}, where nothing flows back from; kept"),
             Why::DriftRestored(side) => write!(f, "drift: edited on the {side}, restored from the other side"),
-            Why::ValueBeatsBlank(side) => write!(f, "the {side} has a value, the other side has none"),
+            Why::ValueBeatsBlank(side) => {
+                write!(f, "the {side} has a value, the other side has none")
+            }
             Why::OnlyChange(side) => write!(f, "only the {side} has changed"),
             Why::Merged => write!(f, "merged element by element"),
             Why::Judged(side, reason) => write!(f, "the {side} wins: {reason}"),
@@ -125,11 +127,17 @@ impl fmt::Display for Why {
             Why::NotThisWay(side) => write!(f, "the field does not flow to the {side}"),
             Why::NotWritable(side) => write!(f, "the field cannot be written on the {side}"),
             Why::NeverWritten => write!(f, "the write rule is never"),
-            Why::NotEmpty(side) => write!(f, "the write rule is if-empty and the {side} has a value"),
+            Why::NotEmpty(side) => {
+                write!(f, "the write rule is if-empty and the {side} has a value")
+            }
             Why::BlankKept(side) => write!(f, "a blank does not replace the value of the {side}"),
-            Why::BlankFilled(side) => write!(f, "the blank of the {side} is filled from the other side"),
+            Why::BlankFilled(side) => {
+                write!(f, "the blank of the {side} is filled from the other side")
+            }
             Why::RequiredBlank(side) => write!(f, "blank, but required on the {side}: not sent"),
-            Why::NoSuchWord(side) => write!(f, "the value map has no word for this value on the {side}"),
+            Why::NoSuchWord(side) => {
+                write!(f, "the value map has no word for this value on the {side}")
+            }
             Why::NewRecord => write!(f, "new record"),
         }
     }
@@ -301,7 +309,9 @@ fn give(rules: &FieldRules<'_>, now: &[Current<'_>; 2], winner: Side, why: Why) 
                     Err(_) => agree(Why::BlankKept(target)),
                 };
             }
-            Blanks::Overwrite if rules.required[target.index()] => return agree(Why::RequiredBlank(target)),
+            Blanks::Overwrite if rules.required[target.index()] => {
+                return agree(Why::RequiredBlank(target));
+            }
             Blanks::Overwrite => {}
         }
     }
@@ -313,10 +323,9 @@ fn give(rules: &FieldRules<'_>, now: &[Current<'_>; 2], winner: Side, why: Why) 
 
 fn send(rules: &FieldRules<'_>, from: &Current<'_>, target: Side, why: Why) -> Settled {
     match rules.translate(from.value, target.other()) {
-        Some(value) => Settled {
-            decision: Decision::Write(vec![Write { target, value, source: from.value.clone(), time: from.time }]),
-            why,
-        },
+        Some(value) => {
+            Settled { decision: Decision::Write(vec![Write { target, value, source: from.value.clone(), time: from.time }]), why }
+        }
         None => Settled { decision: Decision::Conflict, why: Why::NoSuchWord(target) },
     }
 }

@@ -15,13 +15,7 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(30 * 60);
 const LOCAL_LIMIT: Duration = Duration::from_secs(2 * 60);
 
 /// The programs that this needs.
-pub(super) const PROGRAMS: [&str; 5] = [
-    "apt-config",
-    "apt-get",
-    "apt-cache",
-    "dpkg-query",
-    "dpkg-deb",
-];
+pub(super) const PROGRAMS: [&str; 5] = ["apt-config", "apt-get", "apt-cache", "dpkg-query", "dpkg-deb"];
 
 /// apt in a folder of its own.
 #[derive(Debug)]
@@ -33,54 +27,35 @@ impl Apt {
     /// Sets apt up in `folder`, which must be empty.
     pub(super) fn new(folder: &Path) -> Result<Self, String> {
         for name in ["lists/partial", "cache/archives/partial", "no-settings"] {
-            fs::create_dir_all(folder.join(name))
-                .map_err(|error| format!("cannot make a folder for apt: {error}"))?;
+            fs::create_dir_all(folder.join(name)).map_err(|error| format!("cannot make a folder for apt: {error}"))?;
         }
         let settings = run("apt-config", None, ["dump"], LOCAL_LIMIT, &mut |_| {})?;
         let config = folder.join("apt.conf");
-        fs::write(&config, configuration(&settings.stdout, folder))
-            .map_err(|error| format!("cannot write apt's settings: {error}"))?;
+        fs::write(&config, configuration(&settings.stdout, folder)).map_err(|error| format!("cannot write apt's settings: {error}"))?;
         Ok(Self { config })
     }
 
     /// Reads the lists of packages. One source that fails is no failure: the packages may be in another.
     pub(super) fn update(&self) -> Result<(), String> {
-        self.run("apt-get", ["-q", "update"], UPDATE_LIMIT, &mut |_| {})
-            .map(drop)
+        self.run("apt-get", ["-q", "update"], UPDATE_LIMIT, &mut |_| {}).map(drop)
     }
 
     /// What these packages need, over all steps.
     pub(super) fn depends(&self, names: &[&str]) -> Result<packages::Depends, String> {
         let mut arguments = vec!["depends", "--recurse", "--important"];
         arguments.extend(names);
-        Ok(packages::parse_depends(
-            &self
-                .run("apt-cache", arguments, LOCAL_LIMIT, &mut |_| {})?
-                .stdout,
-        ))
+        Ok(packages::parse_depends(&self.run("apt-cache", arguments, LOCAL_LIMIT, &mut |_| {})?.stdout))
     }
 
     /// Fetches packages into `folder`. apt checks their sizes and hashes against the signed lists.
-    pub(super) fn download(
-        &self,
-        names: &[String],
-        folder: &Path,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), String> {
+    pub(super) fn download(&self, names: &[String], folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
         let mut command = self.command("apt-get");
-        command
-            .args(["-q", "download"])
-            .args(names)
-            .current_dir(folder);
+        command.args(["-q", "download"]).args(names).current_dir(folder);
         let mut number = 0;
         follow(command, "apt-get download", DOWNLOAD_LIMIT, &mut |line| {
             if let Some(package) = packages::fetched(line) {
                 number += 1;
-                progress(Progress::Downloading {
-                    package: package.to_owned(),
-                    number,
-                    of: names.len(),
-                });
+                progress(Progress::Downloading { package: package.to_owned(), number, of: names.len() });
             }
         })
         .map(drop)
@@ -107,9 +82,7 @@ impl Apt {
 /// The packages that the system has.
 pub(super) fn installed() -> Result<std::collections::BTreeSet<String>, String> {
     let query = ["-W", "-f", "${Package} ${db:Status-Status}\n"];
-    Ok(packages::parse_installed(
-        &run("dpkg-query", None, query, LOCAL_LIMIT, &mut |_| {})?.stdout,
-    ))
+    Ok(packages::parse_installed(&run("dpkg-query", None, query, LOCAL_LIMIT, &mut |_| {})?.stdout))
 }
 
 /// Unpacks a package. Nothing of it is run.
@@ -137,43 +110,20 @@ fn run<A: AsRef<OsStr>>(
     follow(command, program, limit, on_line)
 }
 
-fn follow(
-    command: Command,
-    name: &str,
-    limit: Duration,
-    on_line: &mut dyn FnMut(&str),
-) -> Result<Finished, String> {
+fn follow(command: Command, name: &str, limit: Duration, on_line: &mut dyn FnMut(&str)) -> Result<Finished, String> {
     match process::run(command, Some(limit), on_line) {
         Ok(finished) if finished.status.success() => Ok(finished),
         Ok(finished) => Err(format!("{name} failed: {}", complaint(&finished.stderr))),
         Err(RunError::Io(error)) => Err(format!("{name} cannot be run: {error}")),
-        Err(RunError::Slow { stderr }) => Err(format!(
-            "{name} did not end within {} s ({})",
-            limit.as_secs(),
-            complaint(&stderr)
-        )),
+        Err(RunError::Slow { stderr }) => Err(format!("{name} did not end within {} s ({})", limit.as_secs(), complaint(&stderr))),
     }
 }
 
 /// The lines of an output that complain; few, since apt says the same of every source.
 fn complaint(stderr: &str) -> String {
-    let complaints = |prefix: &str| {
-        stderr
-            .lines()
-            .filter(|line| line.starts_with(prefix))
-            .take(3)
-            .collect::<Vec<_>>()
-            .join("; ")
-    };
-    let found = [
-        complaints("E:"),
-        complaints("W:"),
-        stderr.lines().take(3).collect::<Vec<_>>().join("; "),
-    ];
-    found
-        .into_iter()
-        .find(|text| !text.is_empty())
-        .unwrap_or_else(|| "it said nothing".to_owned())
+    let complaints = |prefix: &str| stderr.lines().filter(|line| line.starts_with(prefix)).take(3).collect::<Vec<_>>().join("; ");
+    let found = [complaints("E:"), complaints("W:"), stderr.lines().take(3).collect::<Vec<_>>().join("; ")];
+    found.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| "it said nothing".to_owned())
 }
 
 /// apt's settings: how to fetch as the system has them, and every folder that is written below `folder`.
@@ -182,25 +132,15 @@ fn configuration(dump: &str, folder: &Path) -> String {
     for line in dump.lines() {
         // Which indexes to fetch is left to apt's own default: programs that show packages add large ones. What weakens
         // the check of signatures is not taken over.
-        let dropped = [
-            "Acquire::IndexTargets",
-            "Acquire::Allow",
-            "Acquire::Languages",
-            "Acquire::Retries",
-        ];
+        let dropped = ["Acquire::IndexTargets", "Acquire::Allow", "Acquire::Languages", "Acquire::Retries"];
         if line.starts_with("Acquire::") && !dropped.iter().any(|name| line.starts_with(name)) {
             text.push_str(line);
             text.push('\n');
         }
     }
-    let native = dump.lines().find_map(|line| {
-        line.strip_prefix("APT::Architecture \"")?
-            .strip_suffix("\";")
-    });
+    let native = dump.lines().find_map(|line| line.strip_prefix("APT::Architecture \"")?.strip_suffix("\";"));
     if let Some(native) = native {
-        text.push_str(&format!(
-            "APT::Architecture \"{native}\";\nAPT::Architectures {{ \"{native}\"; }};\n"
-        ));
+        text.push_str(&format!("APT::Architecture \"{native}\";\nAPT::Architectures {{ \"{native}\"; }};\n"));
     }
     let inside = |name: &str| folder.join(name).display().to_string();
     text.push_str(&format!(

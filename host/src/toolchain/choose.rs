@@ -37,12 +37,7 @@ pub(super) fn compiler(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Compiler, BuildError> {
     progress(Progress::LookingForTarget);
-    let mut machine = Machine {
-        dir,
-        toolchain_dir,
-        options,
-        progress,
-    };
+    let mut machine = Machine { dir, toolchain_dir, options, progress };
     if let Ok(compiler) = machine.installed() {
         return Ok(compiler);
     }
@@ -56,15 +51,10 @@ pub(super) fn compiler(
         Ok(lock) => lock,
         // Somebody else's folder, ready for use.
         Err(_) if unpacked => {
-            return machine.debian().map_err(|reason| BuildError::NoCompiler {
-                attempts: vec![reason],
-            });
+            return machine.debian().map_err(|reason| BuildError::NoCompiler { attempts: vec![reason] });
         }
         Err(source) => {
-            return Err(BuildError::ToolchainFolder {
-                path: toolchain_dir.to_path_buf(),
-                source,
-            });
+            return Err(BuildError::ToolchainFolder { path: toolchain_dir.to_path_buf(), source });
         }
     };
     // All ways from the first one: whoever held the lock may have found one.
@@ -92,10 +82,7 @@ impl Ways for Machine<'_> {
         if target::is_installed(&sysroot) {
             Ok(Compiler::Installed)
         } else {
-            Err(format!(
-                "the compiler in {} does not have the target {TARGET}",
-                sysroot.display()
-            ))
+            Err(format!("the compiler in {} does not have the target {TARGET}", sysroot.display()))
         }
     }
 
@@ -110,24 +97,17 @@ impl Ways for Machine<'_> {
             return Err(reason);
         }
         let sysroot = target::sysroot(self.dir)?;
-        let added = rustup::add_target(self.dir, self.options.target_timeout, self.progress)
-            .and_then(|()| {
-                if target::is_installed(&sysroot) {
-                    Ok(Compiler::RustupAdded)
-                } else {
-                    Err(format!(
-                        "rustup added the target to another compiler than the one in use, {}",
-                        sysroot.display()
-                    ))
-                }
-            });
+        let added = rustup::add_target(self.dir, self.options.target_timeout, self.progress).and_then(|()| {
+            if target::is_installed(&sysroot) {
+                Ok(Compiler::RustupAdded)
+            } else {
+                Err(format!("rustup added the target to another compiler than the one in use, {}", sysroot.display()))
+            }
+        });
         match &added {
             Ok(_) => rustup::forget(self.toolchain_dir),
             Err(reason) => {
-                rustup::remember(
-                    self.toolchain_dir,
-                    &rustup::Failure::new(SystemTime::now(), &sysroot, reason),
-                );
+                rustup::remember(self.toolchain_dir, &rustup::Failure::new(SystemTime::now(), &sysroot, reason));
             }
         }
         added
@@ -136,12 +116,9 @@ impl Ways for Machine<'_> {
     fn debian(&mut self) -> Result<Compiler, String> {
         if !debian::is_unpacked(self.toolchain_dir) {
             if self.options.offline {
-                return Err(
-                    "Debian's compiler is not unpacked, and this build is offline".to_owned(),
-                );
+                return Err("Debian's compiler is not unpacked, and this build is offline".to_owned());
             }
-            debian::set_up(self.toolchain_dir, self.dir, self.progress)
-                .map_err(|reason| format!("Debian's compiler: {reason}"))?;
+            debian::set_up(self.toolchain_dir, self.dir, self.progress).map_err(|reason| format!("Debian's compiler: {reason}"))?;
         }
         let root = debian::root(self.toolchain_dir);
         Debian::open(&root, self.dir).map_err(|reason| format!("Debian's compiler: {reason}"))?;
@@ -163,11 +140,7 @@ mod tests {
     impl Fake {
         fn way(&mut self, number: usize, compiler: Compiler) -> Result<Compiler, String> {
             self.tried.push(number);
-            if self.works[number] {
-                Ok(compiler)
-            } else {
-                Err(format!("reason {number}"))
-            }
+            if self.works[number] { Ok(compiler) } else { Err(format!("reason {number}")) }
         }
     }
 
@@ -185,15 +158,8 @@ mod tests {
 
     #[test]
     fn the_cheapest_way_that_works_is_taken_and_no_other_tried() {
-        for (works, tried) in [
-            ([true, true, true], 1),
-            ([false, true, true], 2),
-            ([false, false, true], 3),
-        ] {
-            let mut fake = Fake {
-                works,
-                tried: vec![],
-            };
+        for (works, tried) in [([true, true, true], 1), ([false, true, true], 2), ([false, false, true], 3)] {
+            let mut fake = Fake { works, tried: vec![] };
             first(&mut fake).unwrap();
             assert_eq!(fake.tried, (0..tried).collect::<Vec<_>>());
         }
@@ -201,10 +167,7 @@ mod tests {
 
     #[test]
     fn when_none_works_every_reason_is_told() {
-        let mut fake = Fake {
-            works: [false; 3],
-            tried: vec![],
-        };
+        let mut fake = Fake { works: [false; 3], tried: vec![] };
         let text = first(&mut fake).unwrap_err().to_string();
         for number in 0..3 {
             assert!(text.contains(&format!("reason {number}")), "{text}");

@@ -29,23 +29,17 @@ pub fn encode_component(module: &[u8]) -> Result<Vec<u8>, BuildError> {
         .validate(true)
         .module(module)
         .and_then(|encoder| encoder.encode())
-        .map_err(|error| BuildError::Encode {
-            reason: format!("{error:#}"),
-        })
+        .map_err(|error| BuildError::Encode { reason: format!("{error:#}") })
 }
 
 /// Without this section the encoder makes an empty component, or complains about the first import; neither tells the author
 /// what is missing.
 fn describes_a_world(module: &[u8]) -> Result<bool, BuildError> {
     if Parser::is_component(module) {
-        return Err(BuildError::NotAModule {
-            reason: "it is a component already".to_owned(),
-        });
+        return Err(BuildError::NotAModule { reason: "it is a component already".to_owned() });
     }
     for payload in Parser::new(0).parse_all(module) {
-        match payload.map_err(|error| BuildError::NotAModule {
-            reason: error.to_string(),
-        })? {
+        match payload.map_err(|error| BuildError::NotAModule { reason: error.to_string() })? {
             Payload::CustomSection(section) if section.name().starts_with(WORLD_SECTION) => {
                 return Ok(true);
             }
@@ -57,12 +51,7 @@ fn describes_a_world(module: &[u8]) -> Result<bool, BuildError> {
 
 /// Where the component goes.
 pub(super) fn path(plugin: &CrateInfo, output: Option<&Path>) -> PathBuf {
-    let usual = || {
-        plugin
-            .target_dir
-            .join(FOLDER)
-            .join(format!("{}.wasm", plugin.crate_name))
-    };
+    let usual = || plugin.target_dir.join(FOLDER).join(format!("{}.wasm", plugin.crate_name));
     output.map_or_else(usual, Path::to_path_buf)
 }
 
@@ -72,10 +61,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    replace(path, bytes).map_err(|source| BuildError::Write {
-        path: path.to_path_buf(),
-        source,
-    })
+    replace(path, bytes).map_err(|source| BuildError::Write { path: path.to_path_buf(), source })
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -122,10 +108,7 @@ mod tests {
     #[test]
     fn what_is_no_module_is_refused() {
         for bytes in [&b""[..], b"hello", EMPTY_COMPONENT, &[0xff; 40]] {
-            assert!(
-                matches!(encode_component(bytes), Err(BuildError::NotAModule { .. })),
-                "{bytes:?}"
-            );
+            assert!(matches!(encode_component(bytes), Err(BuildError::NotAModule { .. })), "{bytes:?}");
         }
     }
 
@@ -136,10 +119,7 @@ mod tests {
         module.extend([0, 16, 14]);
         module.extend(b"component-type");
         module.push(0xff);
-        assert!(matches!(
-            encode_component(&module),
-            Err(BuildError::Encode { .. })
-        ));
+        assert!(matches!(encode_component(&module), Err(BuildError::Encode { .. })));
     }
 
     #[test]
@@ -153,11 +133,7 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), first);
         write(&file, b"two").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"two");
-        assert_eq!(
-            folder.path().join("deep/er").read_dir().unwrap().count(),
-            1,
-            "nothing is left over"
-        );
+        assert_eq!(folder.path().join("deep/er").read_dir().unwrap().count(), 1, "nothing is left over");
     }
 
     #[test]

@@ -54,63 +54,30 @@ struct Target {
 
 /// The full name of the folder, if it is one with a `Cargo.toml`.
 pub(super) fn crate_folder(dir: &Path) -> Result<PathBuf, BuildError> {
-    let unusable = |source| BuildError::Folder {
-        path: dir.to_path_buf(),
-        source,
-    };
+    let unusable = |source| BuildError::Folder { path: dir.to_path_buf(), source };
     let folder = dir.canonicalize().map_err(unusable)?;
     if !fs::metadata(&folder).map_err(unusable)?.is_dir() {
         return Err(unusable(io::Error::from(io::ErrorKind::NotADirectory)));
     }
-    if folder.join("Cargo.toml").is_file() {
-        Ok(folder)
-    } else {
-        Err(BuildError::NotACrate { path: folder })
-    }
+    if folder.join("Cargo.toml").is_file() { Ok(folder) } else { Err(BuildError::NotACrate { path: folder }) }
 }
 
 /// Asks cargo about the package in `dir`.
-pub(super) fn read(
-    mut cargo: Command,
-    dir: &Path,
-    options: &BuildOptions,
-) -> Result<CrateInfo, BuildError> {
+pub(super) fn read(mut cargo: Command, dir: &Path, options: &BuildOptions) -> Result<CrateInfo, BuildError> {
     let manifest = dir.join("Cargo.toml");
-    cargo
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--manifest-path",
-        ])
-        .arg(&manifest)
-        .current_dir(dir);
+    cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest).current_dir(dir);
     let program = cargo.get_program().to_string_lossy().into_owned();
     let finished = process::run(cargo, Some(LIMIT), &mut |_| {}).map_err(|error| match error {
-        RunError::Io(source) => BuildError::Program {
-            program: program.clone(),
-            source,
-        },
-        RunError::Slow { .. } => BuildError::Slow {
-            program: "cargo metadata".into(),
-            seconds: LIMIT.as_secs(),
-            path: dir.to_path_buf(),
-        },
+        RunError::Io(source) => BuildError::Program { program: program.clone(), source },
+        RunError::Slow { .. } => BuildError::Slow { program: "cargo metadata".into(), seconds: LIMIT.as_secs(), path: dir.to_path_buf() },
     })?;
     if !finished.status.success() {
-        return Err(BuildError::Metadata {
-            manifest,
-            stderr: finished.stderr,
-        });
+        return Err(BuildError::Metadata { manifest, stderr: finished.stderr });
     }
     let mut info = parse(&finished.stdout, dir)?;
     if let Some(target_dir) = &options.target_dir {
         // cargo runs in another folder than this program.
-        info.target_dir = std::path::absolute(target_dir).map_err(|source| BuildError::Write {
-            path: target_dir.clone(),
-            source,
-        })?;
+        info.target_dir = std::path::absolute(target_dir).map_err(|source| BuildError::Write { path: target_dir.clone(), source })?;
     }
     Ok(info)
 }
@@ -118,33 +85,17 @@ pub(super) fn read(
 /// Reads cargo's answer. Pure but for comparing paths.
 fn parse(answer: &str, dir: &Path) -> Result<CrateInfo, BuildError> {
     let manifest = dir.join("Cargo.toml");
-    let metadata: Metadata =
-        serde_json::from_str(answer).map_err(|error| BuildError::Metadata {
-            manifest: manifest.clone(),
-            stderr: format!("cargo's answer makes no sense: {error}"),
-        })?;
-    let package = metadata
-        .packages
-        .iter()
-        .find(|package| same_file(&package.manifest_path, &manifest))
-        .ok_or_else(|| {
-            let members = metadata
-                .packages
-                .iter()
-                .filter_map(|package| package.manifest_path.parent().map(Path::to_path_buf));
-            BuildError::Workspace {
-                path: dir.to_path_buf(),
-                members: members.collect(),
-            }
-        })?;
+    let metadata: Metadata = serde_json::from_str(answer)
+        .map_err(|error| BuildError::Metadata { manifest: manifest.clone(), stderr: format!("cargo's answer makes no sense: {error}") })?;
+    let package = metadata.packages.iter().find(|package| same_file(&package.manifest_path, &manifest)).ok_or_else(|| {
+        let members = metadata.packages.iter().filter_map(|package| package.manifest_path.parent().map(Path::to_path_buf));
+        BuildError::Workspace { path: dir.to_path_buf(), members: members.collect() }
+    })?;
     let target = package
         .targets
         .iter()
         .find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))
-        .ok_or_else(|| BuildError::NoCdylib {
-            package: package.name.clone(),
-            manifest: manifest.clone(),
-        })?;
+        .ok_or_else(|| BuildError::NoCdylib { package: package.name.clone(), manifest: manifest.clone() })?;
     Ok(CrateInfo {
         dir: dir.to_path_buf(),
         id: package.id.clone(),
@@ -158,8 +109,7 @@ fn parse(answer: &str, dir: &Path) -> Result<CrateInfo, BuildError> {
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {
-    one == other
-        || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 #[cfg(test)]
@@ -197,39 +147,22 @@ mod tests {
     #[test]
     fn a_workspace_names_its_members() {
         let error = parse(&answer(r#""cdylib""#), Path::new("/w")).unwrap_err();
-        assert!(
-            matches!(error, BuildError::Workspace { members, .. } if members == [Path::new("/w/other"), Path::new("/w/my-plugin")])
-        );
+        assert!(matches!(error, BuildError::Workspace { members, .. } if members == [Path::new("/w/other"), Path::new("/w/my-plugin")]));
     }
 
     #[test]
     fn an_answer_that_is_no_metadata_is_an_error() {
-        assert!(matches!(
-            parse("{}", Path::new("/w")),
-            Err(BuildError::Metadata { .. })
-        ));
+        assert!(matches!(parse("{}", Path::new("/w")), Err(BuildError::Metadata { .. })));
     }
 
     #[test]
     fn a_folder_must_be_there_and_hold_a_crate() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            crate_folder(&folder.path().join("none")),
-            Err(BuildError::Folder { .. })
-        ));
-        assert!(matches!(
-            crate_folder(folder.path()),
-            Err(BuildError::NotACrate { .. })
-        ));
+        assert!(matches!(crate_folder(&folder.path().join("none")), Err(BuildError::Folder { .. })));
+        assert!(matches!(crate_folder(folder.path()), Err(BuildError::NotACrate { .. })));
         let file = folder.path().join("Cargo.toml");
         fs::write(&file, "").unwrap();
-        assert!(matches!(
-            crate_folder(&file),
-            Err(BuildError::Folder { .. })
-        ));
-        assert_eq!(
-            crate_folder(folder.path()).unwrap(),
-            folder.path().canonicalize().unwrap()
-        );
+        assert!(matches!(crate_folder(&file), Err(BuildError::Folder { .. })));
+        assert_eq!(crate_folder(folder.path()).unwrap(), folder.path().canonicalize().unwrap());
     }
 }

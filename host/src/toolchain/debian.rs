@@ -45,11 +45,7 @@ impl Debian {
             .or_else(|| target::sysroot(dir).ok().and_then(|sysroot| rust_lld(&sysroot)))
             .or_else(|| ["wasm-ld", "rust-lld"].into_iter().find_map(environment::program))
             .ok_or("there is no linker for WebAssembly: install Debian's package lld, or a Rust toolchain with rust-lld")?;
-        Ok(Self {
-            root: root.to_path_buf(),
-            libraries,
-            linker,
-        })
+        Ok(Self { root: root.to_path_buf(), libraries, linker })
     }
 
     /// cargo, set up to use this compiler.
@@ -79,10 +75,7 @@ impl Debian {
             match process::run(command, Some(ANSWER_LIMIT), &mut |_| {}) {
                 Ok(finished) if finished.status.success() => {}
                 Ok(finished) => {
-                    return Err(format!(
-                        "{program} of Debian does not run here: {}",
-                        finished.stderr.trim()
-                    ));
+                    return Err(format!("{program} of Debian does not run here: {}", finished.stderr.trim()));
                 }
                 Err(RunError::Io(error)) => {
                     return Err(format!("{program} of Debian does not run here: {error}"));
@@ -97,30 +90,14 @@ impl Debian {
 }
 
 /// Fetches and unpacks the compiler. The caller holds the lock of the folder.
-pub(super) fn set_up(
-    toolchain_dir: &Path,
-    dir: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), String> {
-    if let Some(missing) = apt::PROGRAMS
-        .iter()
-        .find(|program| !environment::has_program(program))
-    {
+pub(super) fn set_up(toolchain_dir: &Path, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
+    if let Some(missing) = apt::PROGRAMS.iter().find(|program| !environment::has_program(program)) {
         return Err(format!("this is no Debian: there is no {missing}"));
     }
     remove_leftovers(toolchain_dir, None);
-    let failed = |what: &str, error: std::io::Error| {
-        format!("cannot {what} in {}: {error}", toolchain_dir.display())
-    };
-    let setup = tempfile::Builder::new()
-        .prefix(SETUP)
-        .tempdir_in(toolchain_dir)
-        .map_err(|error| failed("make a folder", error))?;
-    let (apt_dir, debs, unpacked) = (
-        setup.path().join("apt"),
-        setup.path().join("debs"),
-        setup.path().join("root"),
-    );
+    let failed = |what: &str, error: std::io::Error| format!("cannot {what} in {}: {error}", toolchain_dir.display());
+    let setup = tempfile::Builder::new().prefix(SETUP).tempdir_in(toolchain_dir).map_err(|error| failed("make a folder", error))?;
+    let (apt_dir, debs, unpacked) = (setup.path().join("apt"), setup.path().join("debs"), setup.path().join("root"));
     fs::create_dir(&debs).map_err(|error| failed("make a folder", error))?;
     fs::create_dir(&unpacked).map_err(|error| failed("make a folder", error))?;
 
@@ -140,8 +117,7 @@ pub(super) fn set_up(
         // Not one of ours: it lacks the compiler.
         fs::remove_dir_all(&finished).map_err(|error| failed("remove a broken compiler", error))?;
     }
-    fs::rename(&unpacked, &finished)
-        .map_err(|error| failed("name the compiler's folder", error))?;
+    fs::rename(&unpacked, &finished).map_err(|error| failed("name the compiler's folder", error))?;
     // Once more: when a set-up is killed, the program that it was running goes on writing for a while.
     remove_leftovers(toolchain_dir, Some(setup.path()));
     Ok(())
@@ -155,12 +131,7 @@ fn choose(apt: &Apt) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn unpack_all(
-    debs: &Path,
-    root: &Path,
-    of: usize,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), String> {
+fn unpack_all(debs: &Path, root: &Path, of: usize, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
     let mut files: Vec<PathBuf> = debs
         .read_dir()
         .map_err(|error| format!("cannot read the fetched packages: {error}"))?
@@ -175,11 +146,7 @@ fn unpack_all(
     for (index, file) in files.iter().enumerate() {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let package = name.split('_').next().unwrap_or_default().to_owned();
-        progress(Progress::Unpacking {
-            package,
-            number: index + 1,
-            of,
-        });
+        progress(Progress::Unpacking { package, number: index + 1, of });
         apt::unpack(file, root)?;
         // At once, not at the end: the packages and their contents together take a gigabyte.
         let _ = fs::remove_file(file);
@@ -199,11 +166,7 @@ fn prune(root: &Path) {
                 continue;
             }
             let path = entry.path();
-            let _ = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
+            let _ = if entry.file_type().is_ok_and(|kind| kind.is_dir()) { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         }
     }
 }
@@ -220,64 +183,34 @@ fn remove_leftovers(toolchain_dir: &Path, except: Option<&Path>) {
 
 /// The folders with the compiler's libraries. They are named after the processor.
 fn library_path(root: &Path) -> Result<OsString, String> {
-    let mut found: Vec<PathBuf> = ["usr/lib", "lib"]
-        .iter()
-        .flat_map(|lib| folders(&root.join(lib)))
-        .collect();
-    found.retain(|folder| {
-        folder
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().contains("-linux-"))
-    });
+    let mut found: Vec<PathBuf> = ["usr/lib", "lib"].iter().flat_map(|lib| folders(&root.join(lib))).collect();
+    found.retain(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().contains("-linux-")));
     if found.is_empty() {
-        return Err(format!(
-            "{} holds no libraries: remove the folder and build again",
-            root.display()
-        ));
+        return Err(format!("{} holds no libraries: remove the folder and build again", root.display()));
     }
     found.sort();
-    env::join_paths(&found).map_err(|_| {
-        format!(
-            "the path {} contains a colon: choose another toolchain folder",
-            root.display()
-        )
-    })
+    env::join_paths(&found).map_err(|_| format!("the path {} contains a colon: choose another toolchain folder", root.display()))
 }
 
 /// The linker that was unpacked with the compiler.
 fn linker(root: &Path) -> Option<PathBuf> {
     let mut found = folders(&root.join("usr/lib"));
-    found.retain(|folder| {
-        folder
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("llvm-"))
-    });
+    found.retain(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("llvm-")));
     found.sort();
-    found
-        .into_iter()
-        .rev()
-        .map(|folder| folder.join("bin/wasm-ld"))
-        .find(|file| file.is_file())
+    found.into_iter().rev().map(|folder| folder.join("bin/wasm-ld")).find(|file| file.is_file())
 }
 
 /// The linker that rustup's toolchains bring.
 fn rust_lld(sysroot: &Path) -> Option<PathBuf> {
     let file = format!("bin/rust-lld{}", env::consts::EXE_SUFFIX);
-    folders(&sysroot.join("lib/rustlib"))
-        .into_iter()
-        .map(|folder| folder.join(&file))
-        .find(|file| file.is_file())
+    folders(&sysroot.join("lib/rustlib")).into_iter().map(|folder| folder.join(&file)).find(|file| file.is_file())
 }
 
 fn folders(parent: &Path) -> Vec<PathBuf> {
     let Ok(entries) = parent.read_dir() else {
         return Vec::new();
     };
-    entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path())
-        .collect()
+    entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 #[cfg(test)]
@@ -307,11 +240,7 @@ mod tests {
     fn an_empty_folder_is_no_compiler() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!is_unpacked(folder.path()));
-        assert!(
-            Debian::open(folder.path(), folder.path())
-                .unwrap_err()
-                .contains("remove the folder")
-        );
+        assert!(Debian::open(folder.path(), folder.path()).unwrap_err().contains("remove the folder"));
     }
 
     #[test]
@@ -328,15 +257,8 @@ mod tests {
             touch(root, name);
         }
         prune(root);
-        assert!(
-            root.join("usr/src/rustc-1/library/std/lib.rs").exists()
-                && root.join("usr/bin/rustc").exists()
-        );
-        for gone in [
-            "usr/src/rustc-1/compiler",
-            "usr/src/rustc-1/x.py",
-            "usr/share/doc",
-        ] {
+        assert!(root.join("usr/src/rustc-1/library/std/lib.rs").exists() && root.join("usr/bin/rustc").exists());
+        for gone in ["usr/src/rustc-1/compiler", "usr/src/rustc-1/x.py", "usr/share/doc"] {
             assert!(!root.join(gone).exists(), "{gone}");
         }
     }

@@ -17,15 +17,9 @@ fn under_cargo() -> bool {
 /// Under an outer cargo the variable names that cargo's own compiler, which may not be the one that the plugin's folder
 /// asks for, so the PATH goes first.
 pub(super) fn program(name: &str) -> Option<PathBuf> {
-    let named = env::var_os(name.to_uppercase())
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
+    let named = env::var_os(name.to_uppercase()).filter(|value| !value.is_empty()).map(PathBuf::from);
     let on_path = || find_on_path(name, env::var_os("PATH").as_deref());
-    if under_cargo() {
-        on_path().or(named.filter(|file| file.is_file()))
-    } else {
-        named.or_else(on_path)
-    }
+    if under_cargo() { on_path().or(named.filter(|file| file.is_file())) } else { named.or_else(on_path) }
 }
 
 /// Whether a program is on the PATH.
@@ -42,10 +36,7 @@ pub(super) fn clean(command: &mut Command) {
         }
     }
     // The output is read by this program and shown as text.
-    command
-        .env("CARGO_TERM_COLOR", "never")
-        .env("CARGO_TERM_PROGRESS_WHEN", "never")
-        .env("LC_ALL", "C");
+    command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never").env("LC_ALL", "C");
 }
 
 /// Whether a variable would change the plugin's build in a way that nobody asked for. Flags, wrappers and target folders are
@@ -95,43 +86,25 @@ fn leaks(name: &str, nested: bool) -> bool {
     if OF_A_BUILD.contains(&name) || name.starts_with("__CARGO") {
         return true;
     }
-    name.starts_with("CARGO")
-        && !CARGO_SETTINGS
-            .iter()
-            .any(|setting| name.starts_with(setting))
+    name.starts_with("CARGO") && !CARGO_SETTINGS.iter().any(|setting| name.starts_with(setting))
 }
 
 fn find_on_path(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     let file = format!("{name}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(path?)
-        .map(|folder| folder.join(&file))
-        .find(|candidate| candidate.is_file())
+    env::split_paths(path?).map(|folder| folder.join(&file)).find(|candidate| candidate.is_file())
 }
 
 /// The folder for compilers that had to be fetched.
-pub(super) fn toolchain_dir(
-    option: Option<&Path>,
-    dir: &Path,
-    workspace: &Path,
-) -> Result<PathBuf, BuildError> {
-    let named = option.map(Path::to_path_buf).or_else(|| {
-        env::var_os("ENTENTE_TOOLCHAIN_DIR")
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    });
+pub(super) fn toolchain_dir(option: Option<&Path>, dir: &Path, workspace: &Path) -> Result<PathBuf, BuildError> {
+    let named =
+        option.map(Path::to_path_buf).or_else(|| env::var_os("ENTENTE_TOOLCHAIN_DIR").filter(|value| !value.is_empty()).map(PathBuf::from));
     let folder = named.unwrap_or_else(|| default_toolchain_dir(dir, workspace));
     // Programs are started in other folders than this one.
-    std::path::absolute(&folder).map_err(|source| BuildError::ToolchainFolder {
-        path: folder,
-        source,
-    })
+    std::path::absolute(&folder).map_err(|source| BuildError::ToolchainFolder { path: folder, source })
 }
 
 fn default_toolchain_dir(dir: &Path, workspace: &Path) -> PathBuf {
-    let checkout = dir
-        .ancestors()
-        .filter(|folder| folder.join(".git").exists())
-        .last();
+    let checkout = dir.ancestors().filter(|folder| folder.join(".git").exists()).last();
     checkout.unwrap_or(workspace).join(".toolchain")
 }
 
@@ -195,22 +168,15 @@ mod tests {
         let dir = root.path().join("outer/inner/plugin");
         std::fs::create_dir_all(&dir).unwrap();
         let workspace = root.path().join("outer/inner");
-        assert_eq!(
-            default_toolchain_dir(&dir, &workspace),
-            workspace.join(".toolchain")
-        );
+        assert_eq!(default_toolchain_dir(&dir, &workspace), workspace.join(".toolchain"));
         std::fs::create_dir(root.path().join("outer/inner/.git")).unwrap();
         std::fs::write(root.path().join("outer/.git"), "gitdir: elsewhere").unwrap();
-        assert_eq!(
-            default_toolchain_dir(&dir, &workspace),
-            root.path().join("outer/.toolchain")
-        );
+        assert_eq!(default_toolchain_dir(&dir, &workspace), root.path().join("outer/.toolchain"));
     }
 
     #[test]
     fn a_named_toolchain_folder_wins_and_is_absolute() {
-        let folder =
-            toolchain_dir(Some(Path::new("kept")), Path::new("/a"), Path::new("/a")).unwrap();
+        let folder = toolchain_dir(Some(Path::new("kept")), Path::new("/a"), Path::new("/a")).unwrap();
         assert!(folder.is_absolute() && folder.ends_with("kept"));
     }
 

@@ -88,11 +88,7 @@ pub enum BuildError {
         path: PathBuf,
     },
     /// The code does not compile.
-    #[error(
-        "the plugin {package} does not compile:\n{}\nCorrect the code and build again{}",
-        excerpt(stderr),
-        advice(stderr)
-    )]
+    #[error("the plugin {package} does not compile:\n{}\nCorrect the code and build again{}", excerpt(stderr), advice(stderr))]
     Compile {
         /// The name of the package.
         package: String,
@@ -142,18 +138,11 @@ fn list(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         return "it has none yet".to_owned();
     }
-    paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn reasons(attempts: &[String]) -> String {
-    attempts
-        .iter()
-        .map(|attempt| format!("\n  - {attempt}"))
-        .collect()
+    attempts.iter().map(|attempt| format!("\n  - {attempt}")).collect()
 }
 
 fn advice(stderr: &str) -> &'static str {
@@ -169,10 +158,7 @@ fn advice(stderr: &str) -> &'static str {
 /// The part of a compiler's output that helps: from the first error on, without lines that only tell how far it got.
 pub(super) fn excerpt(output: &str) -> String {
     let lines: Vec<&str> = output.lines().filter(|line| !is_status(line)).collect();
-    let first = lines
-        .iter()
-        .position(|line| line.starts_with("error"))
-        .unwrap_or(0);
+    let first = lines.iter().position(|line| line.starts_with("error")).unwrap_or(0);
     let from = if lines.len() <= SHOWN_LINES { 0 } else { first };
     let shown: Vec<&str> = lines.iter().skip(from).take(SHOWN_LINES).copied().collect();
     let left = lines.len().saturating_sub(from + shown.len());
@@ -187,24 +173,12 @@ pub(super) fn excerpt(output: &str) -> String {
 }
 
 fn is_status(line: &str) -> bool {
-    let Some(word) = line
-        .strip_prefix("  ")
-        .and_then(|line| line.split_whitespace().next())
-    else {
+    let Some(word) = line.strip_prefix("  ").and_then(|line| line.split_whitespace().next()) else {
         return false;
     };
     matches!(
         word,
-        "Compiling"
-            | "Checking"
-            | "Downloading"
-            | "Downloaded"
-            | "Updating"
-            | "Locking"
-            | "Adding"
-            | "Fresh"
-            | "Blocking"
-            | "Finished"
+        "Compiling" | "Checking" | "Downloading" | "Downloaded" | "Updating" | "Locking" | "Adding" | "Fresh" | "Blocking" | "Finished"
     )
 }
 
@@ -230,8 +204,7 @@ mod tests {
 
     #[test]
     fn a_short_output_is_shown_whole_but_for_status_lines() {
-        let text =
-            excerpt("    Updating index\nerror: no\n   Compiling x v1\n\nCaused by:\n  yes\n");
+        let text = excerpt("    Updating index\nerror: no\n   Compiling x v1\n\nCaused by:\n  yes\n");
         assert_eq!(text, "error: no\n\nCaused by:\n  yes");
         assert_eq!(excerpt(""), "(it said nothing)");
     }
@@ -239,11 +212,7 @@ mod tests {
     #[test]
     fn no_compiler_names_every_way_and_the_remedy() {
         let error = BuildError::NoCompiler {
-            attempts: vec![
-                "rustc: not installed".into(),
-                "rustup: not installed".into(),
-                "Debian: no apt-get".into(),
-            ],
+            attempts: vec!["rustc: not installed".into(), "rustup: not installed".into(), "Debian: no apt-get".into()],
         };
         let text = error.to_string();
         for part in [
@@ -260,33 +229,21 @@ mod tests {
 
     #[test]
     fn a_crate_without_module_is_told_what_to_write() {
-        let error = BuildError::NoCdylib {
-            package: "demo".into(),
-            manifest: "demo/Cargo.toml".into(),
-        };
+        let error = BuildError::NoCdylib { package: "demo".into(), manifest: "demo/Cargo.toml".into() };
         assert!(error.to_string().contains("crate-type = [\"cdylib\"]"));
     }
 
     #[test]
     fn a_missing_linker_is_explained() {
-        let error = BuildError::Compile {
-            package: "demo".into(),
-            stderr: "error: linker `cc` not found".into(),
-        };
+        let error = BuildError::Compile { package: "demo".into(), stderr: "error: linker `cc` not found".into() };
         assert!(error.to_string().contains("install gcc"));
     }
 
     #[test]
     fn a_workspace_lists_its_members() {
-        let error = BuildError::Workspace {
-            path: "all".into(),
-            members: vec!["all/a".into(), "all/b".into()],
-        };
+        let error = BuildError::Workspace { path: "all".into(), members: vec!["all/a".into(), "all/b".into()] };
         assert!(error.to_string().contains("all/a, all/b"));
-        let error = BuildError::Workspace {
-            path: "all".into(),
-            members: vec![],
-        };
+        let error = BuildError::Workspace { path: "all".into(), members: vec![] };
         assert!(error.to_string().contains("it has none yet"));
     }
 }

@@ -57,13 +57,7 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self {
-            toolchain_dir: None,
-            target_dir: None,
-            output: None,
-            target_timeout: Duration::from_secs(20),
-            offline: false,
-        }
+        Self { toolchain_dir: None, target_dir: None, output: None, target_timeout: Duration::from_secs(20), offline: false }
     }
 }
 
@@ -102,10 +96,7 @@ impl std::fmt::Display for Compiler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Installed => f.write_str("the installed Rust compiler"),
-            Self::RustupAdded => write!(
-                f,
-                "the installed Rust compiler, with {TARGET} added by rustup"
-            ),
+            Self::RustupAdded => write!(f, "the installed Rust compiler, with {TARGET} added by rustup"),
             Self::Debian { root } => write!(f, "Debian's Rust compiler in {}", root.display()),
         }
     }
@@ -118,27 +109,16 @@ impl std::fmt::Display for Compiler {
 /// # Errors
 /// When `dir` holds no crate that can become a plugin, when no compiler can be had, when the code does not compile,
 /// or when a file cannot be written. Every error says what to do next.
-pub fn build_plugin(
-    dir: &Path,
-    options: &BuildOptions,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Built, BuildError> {
+pub fn build_plugin(dir: &Path, options: &BuildOptions, progress: &mut dyn FnMut(Progress)) -> Result<Built, BuildError> {
     let dir = crate_info::crate_folder(dir)?;
     // Before anything is fetched: a folder that cannot be built should say so at once. Only a machine without cargo
     // has to get one first.
     let early = match environment::program("cargo") {
-        Some(cargo) => Some(crate_info::read(
-            compile::cargo_of_machine(&cargo),
-            &dir,
-            options,
-        )?),
+        Some(cargo) => Some(crate_info::read(compile::cargo_of_machine(&cargo), &dir, options)?),
         None => None,
     };
-    let workspace = early
-        .as_ref()
-        .map_or(dir.as_path(), |info| info.workspace_root.as_path());
-    let toolchain_dir =
-        environment::toolchain_dir(options.toolchain_dir.as_deref(), &dir, workspace)?;
+    let workspace = early.as_ref().map_or(dir.as_path(), |info| info.workspace_root.as_path());
+    let toolchain_dir = environment::toolchain_dir(options.toolchain_dir.as_deref(), &dir, workspace)?;
 
     let compiler = choose::compiler(&dir, &toolchain_dir, options, progress)?;
     let plugin = match early {
@@ -153,11 +133,5 @@ pub fn build_plugin(
     let component = encode_component(&module)?;
     let file = component::path(&plugin, options.output.as_deref());
     component::write(&file, &component)?;
-    Ok(Built {
-        component: file,
-        bytes: component.len() as u64,
-        package: plugin.package,
-        version: plugin.version,
-        compiler,
-    })
+    Ok(Built { component: file, bytes: component.len() as u64, package: plugin.package, version: plugin.version, compiler })
 }

@@ -5,12 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The packages to start from: the compiler, cargo, the source of the standard library and what the compiler itself needs to build macros.
-pub(super) const ROOTS: [&str; 4] = [
-    "rustc-web",
-    "cargo-web",
-    "rust-web-src",
-    "libstd-rust-web-dev",
-];
+pub(super) const ROOTS: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "libstd-rust-web-dev"];
 
 /// What each package depends on.
 pub(super) type Depends = BTreeMap<String, Vec<String>>;
@@ -39,10 +34,7 @@ pub(super) fn parse_depends(text: &str) -> Depends {
         }
         if !decided && !name.starts_with('<') {
             let name = name.split(':').next().unwrap_or(name).trim();
-            if let Some(list) = current
-                .as_ref()
-                .and_then(|current| depends.get_mut(current))
-            {
+            if let Some(list) = current.as_ref().and_then(|current| depends.get_mut(current)) {
                 list.push(name.to_owned());
             }
             decided = true;
@@ -56,22 +48,14 @@ pub(super) fn parse_depends(text: &str) -> Depends {
 
 /// Reads `dpkg-query -W -f '${Package} ${db:Status-Status}\n'`: the packages that the system has.
 pub(super) fn parse_installed(text: &str) -> BTreeSet<String> {
-    text.lines()
-        .filter_map(|line| line.strip_suffix(" installed"))
-        .map(str::to_owned)
-        .collect()
+    text.lines().filter_map(|line| line.strip_suffix(" installed")).map(str::to_owned).collect()
 }
 
 /// The packages to unpack: the roots with the libraries that they run on, but not those libraries that the system has. Programs
 /// that they name (a C compiler, binutils) are not taken: unpacked in a strange place those do not work.
-pub(super) fn select(
-    depends: &Depends,
-    installed: &BTreeSet<String>,
-) -> Result<Vec<String>, String> {
+pub(super) fn select(depends: &Depends, installed: &BTreeSet<String>) -> Result<Vec<String>, String> {
     if let Some(missing) = ROOTS.iter().find(|root| !depends.contains_key(**root)) {
-        return Err(format!(
-            "this system's package sources have no package {missing}"
-        ));
+        return Err(format!("this system's package sources have no package {missing}"));
     }
     let mut chosen = Vec::new();
     let mut seen = BTreeSet::new();
@@ -99,12 +83,7 @@ pub(super) fn linker_package(chosen: &[String]) -> Option<String> {
     chosen
         .iter()
         .filter_map(|name| name.strip_prefix("libllvm"))
-        .map(|version| {
-            version
-                .split(|c: char| !c.is_ascii_digit())
-                .next()
-                .unwrap_or_default()
-        })
+        .map(|version| version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default())
         .find(|version| !version.is_empty())
         .map(|version| format!("lld-{version}"))
 }
@@ -168,10 +147,7 @@ rust-web-src
     #[test]
     fn depends_are_read() {
         let depends = parse_depends(DEPENDS);
-        assert_eq!(
-            depends["rustc-web"],
-            ["libc6", "libstd-rust-web-dev", "gcc"]
-        );
+        assert_eq!(depends["rustc-web"], ["libc6", "libstd-rust-web-dev", "gcc"]);
         assert_eq!(depends["libstd-rust-web-1.96"], ["libc6", "libllvm22"]);
         assert_eq!(depends["libc6"], ["libcrypt1", "libgcc-s1"]);
         assert_eq!(depends["cargo-web"], ["clang", "libgit2-1.5"]);
@@ -181,9 +157,8 @@ rust-web-src
 
     #[test]
     fn the_compiler_is_taken_and_only_missing_libraries() {
-        let installed = parse_installed(
-            "libc6 installed\nlibgcc-s1 installed\nlibllvm22 installed\nlibz3-4 config-files\nlibcrypt1 installed\n",
-        );
+        let installed =
+            parse_installed("libc6 installed\nlibgcc-s1 installed\nlibllvm22 installed\nlibz3-4 config-files\nlibcrypt1 installed\n");
         let chosen = select(&parse_depends(DEPENDS), &installed).unwrap();
         assert_eq!(
             chosen,
@@ -204,10 +179,7 @@ rust-web-src
     #[test]
     fn a_system_without_the_packages_is_told_which() {
         let text = "rustc-web\n  Depends: libc6\n";
-        assert_eq!(
-            select(&parse_depends(text), &BTreeSet::new()).unwrap_err(),
-            "this system's package sources have no package cargo-web"
-        );
+        assert_eq!(select(&parse_depends(text), &BTreeSet::new()).unwrap_err(), "this system's package sources have no package cargo-web");
         assert!(select(&parse_depends(""), &BTreeSet::new()).is_err());
     }
 
@@ -219,10 +191,7 @@ rust-web-src
 
     #[test]
     fn a_download_names_its_package() {
-        assert_eq!(
-            fetched("Get:1 mirror/debian stable/main amd64 libllvm22 amd64 1:22.1.8-1 [29.4 MB]"),
-            Some("libllvm22")
-        );
+        assert_eq!(fetched("Get:1 mirror/debian stable/main amd64 libllvm22 amd64 1:22.1.8-1 [29.4 MB]"), Some("libllvm22"));
         assert_eq!(fetched("Fetched 144 MB in 1s"), None);
         assert_eq!(fetched("Get:1"), None);
     }

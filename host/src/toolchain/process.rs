@@ -36,16 +36,9 @@ enum Stream {
 
 /// Runs the command. `on_line` sees each line of both outputs as it comes. With a limit the program gets a process group of its own,
 /// so that its children end with it; without one it stays in this group and Ctrl-C reaches it.
-pub(super) fn run(
-    mut command: Command,
-    limit: Option<Duration>,
-    on_line: &mut dyn FnMut(&str),
-) -> Result<Finished, RunError> {
+pub(super) fn run(mut command: Command, limit: Option<Duration>, on_line: &mut dyn FnMut(&str)) -> Result<Finished, RunError> {
     tracing::debug!(?command, ?limit, "run");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if limit.is_some() {
         own_group(&mut command);
     }
@@ -65,9 +58,7 @@ pub(super) fn run(
         // Reaped only here, so that the group's number cannot have been given to another program when it is stopped.
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             stop(&mut child, limit.is_some());
-            return Err(RunError::Slow {
-                stderr: heard.stderr,
-            });
+            return Err(RunError::Slow { stderr: heard.stderr });
         }
         match child.try_wait().map_err(RunError::Io)? {
             Some(status) => break status,
@@ -77,11 +68,7 @@ pub(super) fn run(
     };
     let ended = Instant::now();
     while ended.elapsed() < AFTERMATH && heard.listen(&lines, on_line) {}
-    Ok(Finished {
-        status,
-        stdout: heard.stdout,
-        stderr: heard.stderr,
-    })
+    Ok(Finished { status, stdout: heard.stdout, stderr: heard.stderr })
 }
 
 #[derive(Default)]
@@ -92,11 +79,7 @@ struct Heard {
 
 impl Heard {
     /// Takes one line, or waits a tick. False when no more can come.
-    fn listen(
-        &mut self,
-        lines: &Receiver<(Stream, String)>,
-        on_line: &mut dyn FnMut(&str),
-    ) -> bool {
+    fn listen(&mut self, lines: &Receiver<(Stream, String)>, on_line: &mut dyn FnMut(&str)) -> bool {
         match lines.recv_timeout(TICK) {
             Ok((stream, line)) => {
                 on_line(line.trim_end());
@@ -117,10 +100,7 @@ fn follow(pipe: impl Read + Send + 'static, stream: Stream, sender: Sender<(Stre
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
         while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            if sender
-                .send((stream, String::from_utf8_lossy(&line).into_owned()))
-                .is_err()
-            {
+            if sender.send((stream, String::from_utf8_lossy(&line).into_owned())).is_err() {
                 return;
             }
             line.clear();
@@ -141,12 +121,7 @@ fn stop(child: &mut Child, group: bool) {
     if group && cfg!(unix) {
         // The shell's own `kill`: a small system may not have the program, and calling the system directly is unsafe code.
         let _ = Command::new("sh")
-            .args([
-                "-c",
-                "kill -s KILL -- \"-$1\"",
-                "sh",
-                &child.id().to_string(),
-            ])
+            .args(["-c", "kill -s KILL -- \"-$1\"", "sh", &child.id().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -170,12 +145,7 @@ mod tests {
     #[test]
     fn both_outputs_and_the_status_come_back() {
         let mut lines = Vec::new();
-        let finished = run(
-            sh("echo one; echo two >&2; printf three; exit 7"),
-            None,
-            &mut |line| lines.push(line.to_owned()),
-        )
-        .unwrap();
+        let finished = run(sh("echo one; echo two >&2; printf three; exit 7"), None, &mut |line| lines.push(line.to_owned())).unwrap();
         assert_eq!(finished.status.code(), Some(7));
         assert_eq!(finished.stdout, "one\nthree");
         assert_eq!(finished.stderr, "two\n");
@@ -188,10 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
         let started = Instant::now();
-        let script = format!(
-            "sleep 60 & echo $! > '{}'; echo waiting >&2; wait",
-            pid.display()
-        );
+        let script = format!("sleep 60 & echo $! > '{}'; echo waiting >&2; wait", pid.display());
         let error = run(sh(&script), Some(Duration::from_millis(400)), &mut |_| {}).unwrap_err();
         assert!(started.elapsed() < Duration::from_secs(10));
         assert!(matches!(error, RunError::Slow { stderr } if stderr == "waiting\n"));
@@ -217,9 +184,6 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_an_error() {
-        assert!(matches!(
-            run(Command::new("no-such-program-here"), None, &mut |_| {}),
-            Err(RunError::Io(_))
-        ));
+        assert!(matches!(run(Command::new("no-such-program-here"), None, &mut |_| {}), Err(RunError::Io(_))));
     }
 }

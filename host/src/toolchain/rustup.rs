@@ -27,11 +27,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(now: SystemTime, sysroot: &Path, reason: &str) -> Self {
-        Self {
-            failed_at: seconds(now),
-            sysroot: sysroot.to_path_buf(),
-            reason: reason.to_owned(),
-        }
+        Self { failed_at: seconds(now), sysroot: sysroot.to_path_buf(), reason: reason.to_owned() }
     }
 
     /// What to say instead of trying again; `None` when it is time to try again.
@@ -46,16 +42,12 @@ impl Failure {
             minutes @ 1..60 => format!("{minutes} min ago"),
             minutes => format!("{} h ago", minutes / 60),
         };
-        Some(format!(
-            "rustup was tried {ago} and is tried again a day later: {}",
-            self.reason
-        ))
+        Some(format!("rustup was tried {ago} and is tried again a day later: {}", self.reason))
     }
 }
 
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn note(toolchain_dir: &Path) -> PathBuf {
@@ -66,9 +58,7 @@ fn note(toolchain_dir: &Path) -> PathBuf {
 pub(super) fn remembered(toolchain_dir: &Path, sysroot: &Path, now: SystemTime) -> Option<String> {
     let text = fs::read_to_string(note(toolchain_dir)).ok()?;
     // A note that cannot be read is as good as none: rustup is tried again and the note written anew.
-    toml::from_str::<Failure>(&text)
-        .ok()?
-        .still_holds(now, sysroot)
+    toml::from_str::<Failure>(&text).ok()?.still_holds(now, sysroot)
 }
 
 /// Keeps a failure. A folder that cannot be written costs no more than trying again.
@@ -93,41 +83,25 @@ pub(super) fn forget(toolchain_dir: &Path) {
 }
 
 /// Adds the target to the compiler that is in use in `dir`, or says why not.
-pub(super) fn add_target(
-    dir: &Path,
-    limit: Duration,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), String> {
+pub(super) fn add_target(dir: &Path, limit: Duration, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
     let mut command = Command::new("rustup");
     command.args(["target", "add", TARGET]).current_dir(dir);
     environment::clean(&mut command);
     progress(Progress::AddingTarget(String::new()));
-    let mut on_line = |line: &str| {
-        progress(Progress::AddingTarget(
-            line.trim_start_matches("info: ").to_owned(),
-        ))
-    };
+    let mut on_line = |line: &str| progress(Progress::AddingTarget(line.trim_start_matches("info: ").to_owned()));
     match process::run(command, Some(limit), &mut on_line) {
         Ok(finished) if finished.status.success() => Ok(()),
-        Ok(finished) => Err(format!(
-            "rustup target add {TARGET} failed: {}",
-            last_words(&finished.stderr)
-        )),
+        Ok(finished) => Err(format!("rustup target add {TARGET} failed: {}", last_words(&finished.stderr))),
         Err(RunError::Io(error)) => Err(format!("rustup cannot be run: {error}")),
-        Err(RunError::Slow { stderr }) => Err(format!(
-            "rustup target add {TARGET} did not end within {} s ({})",
-            limit.as_secs_f32(),
-            last_words(&stderr)
-        )),
+        Err(RunError::Slow { stderr }) => {
+            Err(format!("rustup target add {TARGET} did not end within {} s ({})", limit.as_secs_f32(), last_words(&stderr)))
+        }
     }
 }
 
 /// The error itself, without the lines that only tell how far it got.
 fn last_words(stderr: &str) -> String {
-    let errors: Vec<&str> = stderr
-        .lines()
-        .filter_map(|line| line.strip_prefix("error: "))
-        .collect();
+    let errors: Vec<&str> = stderr.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
     match (errors.is_empty(), stderr.lines().last()) {
         (false, _) => errors.join("; "),
         (true, Some(line)) => format!("its last words: {}", line.trim()),
@@ -146,31 +120,14 @@ mod tests {
         let (one, other) = (Path::new("/one"), Path::new("/other"));
         let now = SystemTime::now();
         assert_eq!(remembered(folder.path(), one, now), None);
-        remember(
-            folder.path(),
-            &Failure::new(now, one, "no \"route\"\nthere"),
-        );
+        remember(folder.path(), &Failure::new(now, one, "no \"route\"\nthere"));
         let reason = remembered(folder.path(), one, now).unwrap();
-        assert!(
-            reason.contains("just now") && reason.contains("no \"route\""),
-            "{reason}"
-        );
-        assert!(
-            remembered(folder.path(), one, now + Duration::from_secs(3 * 3600))
-                .unwrap()
-                .contains("3 h ago")
-        );
-        assert!(
-            remembered(folder.path(), one, now + Duration::from_secs(300))
-                .unwrap()
-                .contains("5 min ago")
-        );
+        assert!(reason.contains("just now") && reason.contains("no \"route\""), "{reason}");
+        assert!(remembered(folder.path(), one, now + Duration::from_secs(3 * 3600)).unwrap().contains("3 h ago"));
+        assert!(remembered(folder.path(), one, now + Duration::from_secs(300)).unwrap().contains("5 min ago"));
         assert_eq!(remembered(folder.path(), other, now), None);
         assert_eq!(remembered(folder.path(), one, now + BELIEVED), None);
-        assert_eq!(
-            remembered(folder.path(), one, now - Duration::from_secs(60)),
-            None
-        );
+        assert_eq!(remembered(folder.path(), one, now - Duration::from_secs(60)), None);
         forget(folder.path());
         assert_eq!(remembered(folder.path(), one, now), None);
         forget(folder.path());
@@ -180,22 +137,13 @@ mod tests {
     fn a_broken_note_is_no_note() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(note(folder.path()), "failed_at = \"x\"").unwrap();
-        assert_eq!(
-            remembered(folder.path(), Path::new("/one"), SystemTime::now()),
-            None
-        );
+        assert_eq!(remembered(folder.path(), Path::new("/one"), SystemTime::now()), None);
     }
 
     #[test]
     fn the_reason_is_the_error_and_not_the_way_there() {
-        assert_eq!(
-            last_words("info: downloading\nerror: no such host\n"),
-            "no such host"
-        );
-        assert_eq!(
-            last_words("info: downloading\n"),
-            "its last words: info: downloading"
-        );
+        assert_eq!(last_words("info: downloading\nerror: no such host\n"), "no such host");
+        assert_eq!(last_words("info: downloading\n"), "its last words: info: downloading");
         assert_eq!(last_words(""), "it said nothing");
     }
 }

@@ -16,22 +16,13 @@ pub(super) fn sysroot(dir: &Path) -> Result<PathBuf, String> {
     let mut command = Command::new(&rustc);
     command.args(["--print", "sysroot"]).current_dir(dir);
     environment::clean(&mut command);
-    let finished =
-        process::run(command, Some(LIMIT), &mut |_| {}).map_err(|error| match error {
-            RunError::Io(error) => format!("{} cannot be run: {error}", rustc.display()),
-            RunError::Slow { .. } => format!(
-                "{} did not answer within {} s",
-                rustc.display(),
-                LIMIT.as_secs()
-            ),
-        })?;
+    let finished = process::run(command, Some(LIMIT), &mut |_| {}).map_err(|error| match error {
+        RunError::Io(error) => format!("{} cannot be run: {error}", rustc.display()),
+        RunError::Slow { .. } => format!("{} did not answer within {} s", rustc.display(), LIMIT.as_secs()),
+    })?;
     let sysroot = finished.stdout.trim();
     if !finished.status.success() || sysroot.is_empty() {
-        return Err(format!(
-            "{} does not work: {}",
-            rustc.display(),
-            finished.stderr.trim()
-        ));
+        return Err(format!("{} does not work: {}", rustc.display(), finished.stderr.trim()));
     }
     Ok(PathBuf::from(sysroot))
 }
@@ -39,18 +30,12 @@ pub(super) fn sysroot(dir: &Path) -> Result<PathBuf, String> {
 /// Whether the target's standard library is there. The folder alone proves nothing: an installation that was cut short
 /// may have left it.
 pub(super) fn is_installed(sysroot: &Path) -> bool {
-    let Ok(files) = sysroot
-        .join("lib/rustlib")
-        .join(TARGET)
-        .join("lib")
-        .read_dir()
-    else {
+    let Ok(files) = sysroot.join("lib/rustlib").join(TARGET).join("lib").read_dir() else {
         return false;
     };
     files.flatten().any(|file| {
         let name = file.file_name();
-        name.to_str()
-            .is_some_and(|name| name.starts_with("libstd-") && name.ends_with(".rlib"))
+        name.to_str().is_some_and(|name| name.starts_with("libstd-") && name.ends_with(".rlib"))
     })
 }
 

@@ -31,11 +31,7 @@ impl Stamp {
     /// The instant that lies `by` later.
     pub fn after(self, by: Duration) -> Self {
         let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
-        Self(
-            self.0
-                .checked_add_signed(by)
-                .unwrap_or(DateTime::<Utc>::MAX_UTC),
-        )
+        Self(self.0.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
 
     /// How long `earlier` lies before this instant; zero if it does not.
@@ -77,9 +73,7 @@ impl Serialize for Stamp {
 impl<'de> Deserialize<'de> for Stamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(|error| {
-            serde::de::Error::custom(format!("{text:?} is no RFC 3339 instant: {error}"))
-        })
+        Self::parse(&text).map_err(|error| serde::de::Error::custom(format!("{text:?} is no RFC 3339 instant: {error}")))
     }
 }
 

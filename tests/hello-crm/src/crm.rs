@@ -33,12 +33,7 @@ pub struct Outcome {
 
 impl From<Problem> for Outcome {
     fn from(problem: Problem) -> Self {
-        Self {
-            status: problem.status.as_u16(),
-            record: problem.record,
-            error: Some(*problem.body),
-            replayed: false,
-        }
+        Self { status: problem.status.as_u16(), record: problem.record, error: Some(*problem.body), replayed: false }
     }
 }
 
@@ -64,12 +59,7 @@ struct Inner {
 
 impl Crm {
     /// Reads the state file; where there is none, begins one with the seed.
-    pub(crate) fn open(
-        path: Option<PathBuf>,
-        clock: Arc<dyn Clock>,
-        unique_email: bool,
-        seed: Option<&Seed>,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn open(path: Option<PathBuf>, clock: Arc<dyn Clock>, unique_email: bool, seed: Option<&Seed>) -> Result<Self, StartError> {
         let loaded = path.as_deref().map(State::load).transpose()?.flatten();
         let unsaved = loaded.is_none();
         let state = match loaded {
@@ -82,12 +72,7 @@ impl Crm {
                 state
             }
         };
-        let crm = Self {
-            inner: Mutex::new(Inner { state, unsaved }),
-            clock,
-            path,
-            unique_email,
-        };
+        let crm = Self { inner: Mutex::new(Inner { state, unsaved }), clock, path, unique_email };
         crm.save(&mut crate::lock(&crm.inner))?;
         Ok(crm)
     }
@@ -102,79 +87,44 @@ impl Crm {
         let mut inner = crate::lock(&self.inner);
         adjust(&mut inner.state);
         inner.unsaved = true;
-        self.save(&mut inner)
-            .map_err(|error| Problem::internal(&error))
+        self.save(&mut inner).map_err(|error| Problem::internal(&error))
     }
 
     /// Does the changes in order, each as a whole or not at all, and saves once.
-    pub(crate) fn write(
-        &self,
-        object: Object,
-        changes: Vec<Keyed>,
-    ) -> Result<Vec<Outcome>, Problem> {
+    pub(crate) fn write(&self, object: Object, changes: Vec<Keyed>) -> Result<Vec<Outcome>, Problem> {
         let mut inner = crate::lock(&self.inner);
         let now = self.clock.now();
         inner.state.prune(now);
-        let outcomes = changes
-            .into_iter()
-            .map(|keyed| self.write_one(&mut inner, now, object, keyed))
-            .collect();
-        self.save(&mut inner)
-            .map_err(|error| Problem::internal(&error))?;
+        let outcomes = changes.into_iter().map(|keyed| self.write_one(&mut inner, now, object, keyed)).collect();
+        self.save(&mut inner).map_err(|error| Problem::internal(&error))?;
         Ok(outcomes)
     }
 
     fn write_one(&self, inner: &mut Inner, now: Stamp, object: Object, keyed: Keyed) -> Outcome {
         let fingerprint = fingerprint(&format!("{object} {}", keyed.change));
-        if let Some(answer) = keyed
-            .key
-            .as_deref()
-            .and_then(|key| inner.state.answer(key, now))
-        {
+        if let Some(answer) = keyed.key.as_deref().and_then(|key| inner.state.answer(key, now)) {
             if answer.fingerprint == fingerprint {
-                return Outcome {
-                    replayed: true,
-                    ..answer.outcome.clone()
-                };
+                return Outcome { replayed: true, ..answer.outcome.clone() };
             }
-            let message =
-                "This key was used for another change; every change needs a key of its own.";
+            let message = "This key was used for another change; every change needs a key of its own.";
             return Problem::unprocessable("idempotency-key-reused", message).into();
         }
-        let mut desk = Desk {
-            state: &mut inner.state,
-            now,
-            unique_email: self.unique_email,
-        };
+        let mut desk = Desk { state: &mut inner.state, now, unique_email: self.unique_email };
         let done = Change::parse(&keyed.change).and_then(|change| desk.apply(object, &change));
         let outcome = match done {
-            Ok(done) => Outcome {
-                status: done.status.as_u16(),
-                record: done.record,
-                error: None,
-                replayed: false,
-            },
+            Ok(done) => Outcome { status: done.status.as_u16(), record: done.record, error: None, replayed: false },
             Err(problem) => problem.into(),
         };
         inner.unsaved |= outcome.error.is_none() || keyed.key.is_some();
         if let Some(key) = keyed.key {
-            inner.state.remember(
-                key,
-                Answer {
-                    at: now,
-                    fingerprint,
-                    outcome: outcome.clone(),
-                },
-            );
+            inner.state.remember(key, Answer { at: now, fingerprint, outcome: outcome.clone() });
         }
         outcome
     }
 
     /// The record as it is shown.
     pub(crate) fn get(&self, object: Object, id: &str) -> Result<Value, Problem> {
-        self.read(|state| {
-            change::present(state, object, id).map(|record| json!(record.view(object, None)))
-        })
+        self.read(|state| change::present(state, object, id).map(|record| json!(record.view(object, None))))
     }
 
     fn save(&self, inner: &mut Inner) -> Result<(), crate::store::StoreError> {
@@ -193,9 +143,7 @@ impl Crm {
 
 /// FNV-1a with 64 bits: the same on every machine and in every version, which a file needs.
 pub(crate) fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The outcome of a change on its own, as its status.

@@ -61,11 +61,7 @@ impl Problem {
             existing: None,
             retry_after: None,
         };
-        Self {
-            status,
-            body: Box::new(body),
-            record: None,
-        }
+        Self { status, body: Box::new(body), record: None }
     }
 
     pub(crate) fn unprocessable(code: &str, message: impl Into<String>) -> Self {
@@ -74,14 +70,8 @@ impl Problem {
 
     /// A refusal because of the fields that a change gives.
     pub(crate) fn fields(problems: Vec<FieldProblem>) -> Self {
-        let names: Vec<&str> = problems
-            .iter()
-            .map(|problem| problem.name.as_str())
-            .collect();
-        let mut problem = Self::unprocessable(
-            "invalid-fields",
-            format!("Not accepted: {}.", names.join(", ")),
-        );
+        let names: Vec<&str> = problems.iter().map(|problem| problem.name.as_str()).collect();
+        let mut problem = Self::unprocessable("invalid-fields", format!("Not accepted: {}.", names.join(", ")));
         problem.body.fields = problems;
         problem
     }
@@ -90,11 +80,7 @@ impl Problem {
     pub(crate) fn query(name: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let mut problem = Self::unprocessable("invalid-query", format!("{name}: {message}"));
-        problem.body.fields.push(FieldProblem {
-            name: name.to_owned(),
-            code: "invalid-query".to_owned(),
-            message,
-        });
+        problem.body.fields.push(FieldProblem { name: name.to_owned(), code: "invalid-query".to_owned(), message });
         problem
     }
 
@@ -108,11 +94,7 @@ impl Problem {
     /// An internal failure; the cause goes to the log, not to the caller.
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal failure");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "The server failed; its log says why.",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed; its log says why.")
     }
 }
 
@@ -125,14 +107,10 @@ impl IntoResponse for Problem {
         }
         let mut response = (self.status, Json(answer)).into_response();
         if let Some(seconds) = retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

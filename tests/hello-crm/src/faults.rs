@@ -27,12 +27,7 @@ fn once() -> Option<u64> {
 impl Rule {
     /// A rule that strikes the next request of any kind.
     pub fn new(action: Action) -> Self {
-        Self {
-            matching: Match::default(),
-            after: 0,
-            times: Some(1),
-            action,
-        }
+        Self { matching: Match::default(), after: 0, times: Some(1), action }
     }
 
     /// Only requests of this method.
@@ -122,10 +117,7 @@ pub enum DropWhen {
 impl Action {
     /// An answer of 500.
     pub fn fail() -> Self {
-        Self::Status {
-            status: 500,
-            body: None,
-        }
+        Self::Status { status: 500, body: None }
     }
 
     /// The name in the log of requests.
@@ -134,12 +126,8 @@ impl Action {
             Self::Delay { .. } => "delay",
             Self::Status { .. } => "status",
             Self::RateLimited { .. } => "rate_limit",
-            Self::Drop {
-                drop: DropWhen::Before,
-            } => "drop before",
-            Self::Drop {
-                drop: DropWhen::After,
-            } => "drop after",
+            Self::Drop { drop: DropWhen::Before } => "drop before",
+            Self::Drop { drop: DropWhen::After } => "drop after",
         }
     }
 }
@@ -167,11 +155,7 @@ impl Faults {
     }
 
     pub(crate) fn add(&mut self, rule: Rule) {
-        self.0.push(RuleStatus {
-            rule,
-            matched: 0,
-            struck: 0,
-        });
+        self.0.push(RuleStatus { rule, matched: 0, struck: 0 });
     }
 
     pub(crate) fn list(&self) -> Vec<RuleStatus> {
@@ -182,22 +166,14 @@ impl Faults {
     pub(crate) fn strike(&mut self, method: &str, target: &str) -> Option<Action> {
         let mut action = None;
         for status in &mut self.0 {
-            let Match {
-                method: wanted,
-                path_contains,
-            } = &status.rule.matching;
-            let matches = wanted
-                .as_deref()
-                .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-                && path_contains
-                    .as_deref()
-                    .is_none_or(|part| target.contains(part));
+            let Match { method: wanted, path_contains } = &status.rule.matching;
+            let matches = wanted.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+                && path_contains.as_deref().is_none_or(|part| target.contains(part));
             if !matches {
                 continue;
             }
             status.matched += 1;
-            let due = status.matched > status.rule.after
-                && status.rule.times.is_none_or(|times| status.struck < times);
+            let due = status.matched > status.rule.after && status.rule.times.is_none_or(|times| status.struck < times);
             if due && action.is_none() {
                 status.struck += 1;
                 action = Some(status.rule.action.clone());
@@ -217,16 +193,8 @@ mod tests {
     #[test]
     fn a_rule_strikes_after_some_and_so_many_times() {
         let mut faults = Faults::default();
-        faults.set(vec![
-            Rule::new(Action::fail())
-                .method("get")
-                .path("persons")
-                .after(1)
-                .times(2),
-        ]);
-        let struck: Vec<bool> = (0..5)
-            .map(|_| faults.strike("GET", "/v1/persons?limit=1").is_some())
-            .collect();
+        faults.set(vec![Rule::new(Action::fail()).method("get").path("persons").after(1).times(2)]);
+        let struck: Vec<bool> = (0..5).map(|_| faults.strike("GET", "/v1/persons?limit=1").is_some()).collect();
         assert_eq!(struck, [false, true, true, false, false]);
         assert_eq!(faults.strike("POST", "/v1/persons"), None);
         assert_eq!(faults.list()[0].matched, 5);
@@ -237,24 +205,13 @@ mod tests {
         for (action, expected) in [
             (json!({"delay_ms": 5}), Action::Delay { delay_ms: 5 }),
             (json!({"status": 500}), Action::fail()),
-            (
-                json!({"rate_limit": {"retry_after": 2}}),
-                Action::RateLimited {
-                    rate_limit: RateLimit { retry_after: 2 },
-                },
-            ),
-            (
-                json!({"drop": "after"}),
-                Action::Drop {
-                    drop: DropWhen::After,
-                },
-            ),
+            (json!({"rate_limit": {"retry_after": 2}}), Action::RateLimited { rate_limit: RateLimit { retry_after: 2 } }),
+            (json!({"drop": "after"}), Action::Drop { drop: DropWhen::After }),
         ] {
             let rule: Rule = serde_json::from_value(json!({ "action": action })).unwrap();
             assert_eq!(rule, Rule::new(expected));
         }
-        let forever: Rule =
-            serde_json::from_value(json!({"times": null, "action": {"drop": "before"}})).unwrap();
+        let forever: Rule = serde_json::from_value(json!({"times": null, "action": {"drop": "before"}})).unwrap();
         assert_eq!(forever.times, None);
         assert!(serde_json::from_value::<Rule>(json!({"action": {"explode": 1}})).is_err());
     }

@@ -35,15 +35,8 @@ impl Handle {
     pub fn new(config: Config) -> Result<Self, StartError> {
         config.check()?;
         let clock = config.clock.clone();
-        let bucket = config
-            .requests_per_second
-            .map(|limit| Mutex::new(Bucket::new(limit, clock.now())));
-        let crm = Crm::open(
-            config.data.clone(),
-            clock,
-            config.unique_email,
-            config.seed.as_ref(),
-        )?;
+        let bucket = config.requests_per_second.map(|limit| Mutex::new(Bucket::new(limit, clock.now())));
+        let crm = Crm::open(config.data.clone(), clock, config.unique_email, config.seed.as_ref())?;
         Ok(Self(Arc::new(Inside {
             crm,
             config,
@@ -56,22 +49,12 @@ impl Handle {
 
     /// The live record with this id.
     pub fn record(&self, object: Object, id: &str) -> Option<RecordView> {
-        self.0.crm.read(|state| {
-            state
-                .find(object, id)
-                .map(|record| record.view(object, None))
-        })
+        self.0.crm.read(|state| state.find(object, id).map(|record| record.view(object, None)))
     }
 
     /// All live records, in the order of their ids.
     pub fn records(&self, object: Object) -> Vec<RecordView> {
-        self.0.crm.read(|state| {
-            state
-                .table(object)
-                .records()
-                .map(|record| record.view(object, None))
-                .collect()
-        })
+        self.0.crm.read(|state| state.table(object).records().map(|record| record.view(object, None)).collect())
     }
 
     /// How many live records there are.
@@ -83,10 +66,7 @@ impl Handle {
     pub fn deleted(&self, object: Object) -> Vec<DeletedView> {
         self.0.crm.read(|state| {
             let table = state.table(object);
-            table
-                .tombstones()
-                .map(|tombstone| table.deleted_view(object, tombstone))
-                .collect()
+            table.tombstones().map(|tombstone| table.deleted_view(object, tombstone)).collect()
         })
     }
 
@@ -97,10 +77,7 @@ impl Handle {
 
     /// Changes fields of a record.
     pub fn update(&self, object: Object, id: &str, fields: Value) -> Outcome {
-        self.write(
-            object,
-            json!({ "action": "update", "record": id, "fields": fields }),
-        )
+        self.write(object, json!({ "action": "update", "record": id, "fields": fields }))
     }
 
     /// Deletes a record.
@@ -110,18 +87,12 @@ impl Handle {
 
     /// Merges a record into another, which survives.
     pub fn merge(&self, object: Object, id: &str, into: &str) -> Outcome {
-        self.write(
-            object,
-            json!({ "action": "merge", "record": id, "into": into }),
-        )
+        self.write(object, json!({ "action": "merge", "record": id, "into": into }))
     }
 
     fn write(&self, object: Object, change: Value) -> Outcome {
         match self.0.crm.write(object, vec![Keyed { key: None, change }]) {
-            Ok(outcomes) => outcomes
-                .into_iter()
-                .next()
-                .unwrap_or_else(|| Problem::internal(&"a change without an outcome").into()),
+            Ok(outcomes) => outcomes.into_iter().next().unwrap_or_else(|| Problem::internal(&"a change without an outcome").into()),
             Err(problem) => problem.into(),
         }
     }
@@ -210,8 +181,6 @@ impl Handle {
 
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handle")
-            .field("config", &self.0.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Handle").field("config", &self.0.config).finish_non_exhaustive()
     }
 }

@@ -13,11 +13,7 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn new(per_second: u32, now: Stamp) -> Self {
         let per_second = f64::from(per_second.max(1));
-        Self {
-            per_second,
-            tokens: per_second,
-            filled: now,
-        }
+        Self { per_second, tokens: per_second, filled: now }
     }
 
     /// Takes a token, or says after how many seconds there will be one.

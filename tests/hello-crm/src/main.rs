@@ -14,11 +14,7 @@ use hello_crm::{Config, ManualClock, Server, Stamp, SystemClock};
 
 /// A small CRM with an HTTP JSON interface.
 #[derive(Parser)]
-#[command(
-    version,
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true
-)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -45,12 +41,7 @@ struct Serve {
     #[arg(long)]
     data: Option<PathBuf>,
     /// The key that may read and write
-    #[arg(
-        long,
-        env = "HELLO_CRM_API_KEY",
-        hide_env_values = true,
-        required = true
-    )]
+    #[arg(long, env = "HELLO_CRM_API_KEY", hide_env_values = true, required = true)]
     api_key: Option<String>,
     /// A key that may only read
     #[arg(long, env = "HELLO_CRM_READ_ONLY_KEY", hide_env_values = true)]
@@ -83,15 +74,12 @@ struct Serve {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match cli.command {
-        Some(Command::SampleCsv { folder }) => hello_crm::sample_csv::write(&folder)
-            .with_context(|| format!("cannot write to {}", folder.display())),
+        Some(Command::SampleCsv { folder }) => {
+            hello_crm::sample_csv::write(&folder).with_context(|| format!("cannot write to {}", folder.display()))
+        }
         None => serve(cli.serve),
     };
     match done {
@@ -133,18 +121,14 @@ async fn serve(options: Serve) -> Result<()> {
 fn seed(given: &str) -> Result<Seed> {
     match given.parse() {
         Ok(people) => Ok(seed::sample(people)),
-        Err(_) => Seed::load(Path::new(given))
-            .map_err(|reason| anyhow::anyhow!("the seed cannot be used: {reason}")),
+        Err(_) => Seed::load(Path::new(given)).map_err(|reason| anyhow::anyhow!("the seed cannot be used: {reason}")),
     }
 }
 
 /// Says where the server listens. Who waits for the file never sees half of it.
 fn announce(server: &Server, port_file: Option<&Path>) -> Result<()> {
     if let Some(path) = port_file {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
             writeln!(file, "{}", server.addr())?;
             file.persist(path)?;
@@ -153,9 +137,7 @@ fn announce(server: &Server, port_file: Option<&Path>) -> Result<()> {
         written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     let mut out = std::io::stdout();
-    writeln!(out, "listening on {}", server.url())
-        .and_then(|()| out.flush())
-        .context("cannot write to standard output")
+    writeln!(out, "listening on {}", server.url()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Ctrl-C, and SIGTERM where there is such a thing.

@@ -74,22 +74,9 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("Hamburg", "Hamburg"),
             ("Görlitz", "Sachsen"),
         ],
-        streets: [
-            "Hauptstraße",
-            "Am Mühlgraben",
-            "Goethestraße",
-            "Lindenallee",
-            "Straße der Einheit",
-            "Kirchgasse",
-        ],
+        streets: ["Hauptstraße", "Am Mühlgraben", "Goethestraße", "Lindenallee", "Straße der Einheit", "Kirchgasse"],
         number_first: false,
-        trades: [
-            "Logistik",
-            "Maschinenbau",
-            "Bäckerei",
-            "Solartechnik",
-            "Verlag",
-        ],
+        trades: ["Logistik", "Maschinenbau", "Bäckerei", "Solartechnik", "Verlag"],
         forms: ["GmbH", "AG"],
     },
     Locale {
@@ -156,13 +143,7 @@ pub(crate) const LOCALES: [Locale; 6] = [
             "impasse de l'Église",
         ],
         number_first: true,
-        trades: [
-            "Transports",
-            "Mécanique",
-            "Boulangerie",
-            "Énergie",
-            "Éditions",
-        ],
+        trades: ["Transports", "Mécanique", "Boulangerie", "Énergie", "Éditions"],
         forms: ["SARL", "S.A."],
     },
     Locale {
@@ -220,31 +201,17 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("València", "Comunitat Valenciana"),
             ("Cádiz", "Andalucía"),
         ],
-        streets: [
-            "Calle Mayor",
-            "Avenida de la Constitución",
-            "Plaza de España",
-            "Calle del Ñandú",
-            "Paseo Marítimo",
-            "Camino Viejo",
-        ],
+        streets: ["Calle Mayor", "Avenida de la Constitución", "Plaza de España", "Calle del Ñandú", "Paseo Marítimo", "Camino Viejo"],
         number_first: false,
-        trades: [
-            "Logística",
-            "Maquinaria",
-            "Panadería",
-            "Energías",
-            "Ediciones",
-        ],
+        trades: ["Logística", "Maquinaria", "Panadería", "Energías", "Ediciones"],
         forms: ["S.L.", "S.A."],
     },
     Locale {
         country: "United Kingdom",
         dial: "+44",
         first: [
-            "Olivia", "Siân", "George", "Aoife", "Harriet", "Owen", "Priya", "Callum", "Beatrice",
-            "Niamh", "Arthur", "Zara", "Rhys", "Imogen", "Tariq", "Florence", "Dylan", "Agnes",
-            "Hamish", "Mei",
+            "Olivia", "Siân", "George", "Aoife", "Harriet", "Owen", "Priya", "Callum", "Beatrice", "Niamh", "Arthur", "Zara", "Rhys",
+            "Imogen", "Tariq", "Florence", "Dylan", "Agnes", "Hamish", "Mei",
         ],
         last: [
             "O'Brien",
@@ -276,14 +243,7 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("Belfast", "Northern Ireland"),
             ("King's Lynn", "England"),
         ],
-        streets: [
-            "High Street",
-            "St Mary's Road",
-            "Station Approach",
-            "Queen's Parade",
-            "Mill Lane",
-            "The Crescent",
-        ],
+        streets: ["High Street", "St Mary's Road", "Station Approach", "Queen's Parade", "Mill Lane", "The Crescent"],
         number_first: true,
         trades: ["Haulage", "Engineering", "Bakeries", "Renewables", "Press"],
         forms: ["Ltd", "plc"],
@@ -343,22 +303,9 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("Rzeszów", "podkarpackie"),
             ("Świnoujście", "zachodniopomorskie"),
         ],
-        streets: [
-            "ul. Kościuszki",
-            "ul. Długa",
-            "al. Jana Pawła II",
-            "ul. Świętej Jadwigi",
-            "pl. Wolności",
-            "ul. Żeromskiego",
-        ],
+        streets: ["ul. Kościuszki", "ul. Długa", "al. Jana Pawła II", "ul. Świętej Jadwigi", "pl. Wolności", "ul. Żeromskiego"],
         number_first: false,
-        trades: [
-            "Logistyka",
-            "Maszyny",
-            "Piekarnia",
-            "Energia",
-            "Wydawnictwo",
-        ],
+        trades: ["Logistyka", "Maszyny", "Piekarnia", "Energia", "Wydawnictwo"],
         forms: ["Sp. z o.o.", "S.A."],
     },
     Locale {
@@ -416,14 +363,7 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("Örebro", "Örebro län"),
             ("Åre", "Jämtlands län"),
         ],
-        streets: [
-            "Storgatan",
-            "Björkvägen",
-            "Kungsgatan",
-            "Östra Långgatan",
-            "Ängsvägen",
-            "Hamngatan",
-        ],
+        streets: ["Storgatan", "Björkvägen", "Kungsgatan", "Östra Långgatan", "Ängsvägen", "Hamngatan"],
         number_first: false,
         trades: ["Frakt", "Verkstad", "Bageri", "Vindkraft", "Förlag"],
         forms: ["AB", "HB"],
@@ -493,16 +433,7 @@ pub(crate) const JOBS: [&str; 16] = [
     "Deputy Head of Procurement and Logistics",
 ];
 
-pub(crate) const TAGS: [&str; 8] = [
-    "customer",
-    "supplier",
-    "newsletter",
-    "press",
-    "vip",
-    "fair 2019",
-    "partner",
-    "do not call",
-];
+pub(crate) const TAGS: [&str; 8] = ["customer", "supplier", "newsletter", "press", "vip", "fair 2019", "partner", "do not call"];
 
 /// Letters as they are written in an address of the web.
 pub(crate) fn slug(text: &str) -> String {

@@ -50,11 +50,7 @@ pub(crate) struct SampleOrganisation {
 pub(crate) fn mix(index: usize, question: &str) -> u64 {
     let mut z = question
         .bytes()
-        .fold(index as u64 ^ 0x9e37_79b9_7f4a_7c15, |z, byte| {
-            z.wrapping_mul(31)
-                .wrapping_add(u64::from(byte))
-                .rotate_left(7)
-        });
+        .fold(index as u64 ^ 0x9e37_79b9_7f4a_7c15, |z, byte| z.wrapping_mul(31).wrapping_add(u64::from(byte)).rotate_left(7));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -140,11 +136,7 @@ pub(crate) fn organisation(index: usize) -> SampleOrganisation {
 fn organisation_domain(index: usize) -> String {
     let stem = STEMS[(index * 7) % STEMS.len()];
     let number = index / STEMS.len();
-    let suffix = if number == 0 {
-        String::new()
-    } else {
-        format!("-{number}")
-    };
+    let suffix = if number == 0 { String::new() } else { format!("-{number}") };
     format!("{}{suffix}.example", slug(stem))
 }
 
@@ -164,32 +156,17 @@ pub(crate) fn person(index: usize, organisation: Option<usize>) -> SamplePerson 
     let last = locale.last[pair / 120];
     let domain = match organisation {
         Some(organisation) if !once_in(3, index, "private") => organisation_domain(organisation),
-        _ => pick(
-            &["example.com", "example.org", "example.net", "mail.example"],
-            index,
-            "domain",
-        )
-        .to_owned(),
+        _ => pick(&["example.com", "example.org", "example.net", "mail.example"], index, "domain").to_owned(),
     };
     let number = index / PAIRS;
-    let suffix = if number == 0 {
-        String::new()
-    } else {
-        number.to_string()
-    };
+    let suffix = if number == 0 { String::new() } else { number.to_string() };
     let (city, region) = pick(&locale.cities, index, "city");
     let has = |n: u64, question: &str| !once_in(n, index, question);
-    let tags = TAGS
-        .into_iter()
-        .enumerate()
-        .filter(|(place, _)| once_in(5, index * 8 + place, "tag"))
-        .map(|(_, tag)| tag)
-        .collect();
+    let tags = TAGS.into_iter().enumerate().filter(|(place, _)| once_in(5, index * 8 + place, "tag")).map(|(_, tag)| tag).collect();
     SamplePerson {
         first_name: has(40, "has first").then(|| first.to_owned()),
         last_name: last.to_owned(),
-        email: has(25, "has email")
-            .then(|| format!("{}.{}{suffix}@{domain}", slug(first), slug(last))),
+        email: has(25, "has email").then(|| format!("{}.{}{suffix}@{domain}", slug(first), slug(last))),
         phone: has(5, "has phone").then(|| phone(locale, index, "phone")),
         mobile: once_in(2, index, "has mobile").then(|| phone(locale, index, "mobile")),
         job_title: has(3, "has job").then(|| pick(&JOBS, index, "job").to_owned()),
@@ -201,8 +178,7 @@ pub(crate) fn person(index: usize, organisation: Option<usize>) -> SamplePerson 
             _ => Some(region.to_owned()),
         },
         country: has(10, "has country").then(|| locale.country.to_owned()),
-        website: once_in(6, index, "has website")
-            .then(|| format!("https://{}.example/~{}", slug(last), slug(first))),
+        website: once_in(6, index, "has website").then(|| format!("https://{}.example/~{}", slug(last), slug(first))),
         score: has(3, "has score").then(|| below(500, index, "score")),
         organisation,
         tags,

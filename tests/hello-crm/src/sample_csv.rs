@@ -8,8 +8,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use crate::clock::Stamp;
 use crate::names::JOBS;
 use crate::sample::{
-    self, SampleOrganisation, SamplePerson, Y2020, Y2021, at, below, once_in, organisation_locale,
-    person_locale, phone, pick,
+    self, SampleOrganisation, SamplePerson, Y2020, Y2021, at, below, once_in, organisation_locale, person_locale, phone, pick,
 };
 use crate::seed::sample_person;
 
@@ -38,9 +37,7 @@ const CONTACT_COLUMNS: [&str; 15] = [
     "Tags",
     "Changed",
 ];
-const COMPANY_COLUMNS: [&str; 9] = [
-    "Name", "E-mail", "Phone", "Address", "City", "Region", "Country", "Website", "Changed",
-];
+const COMPANY_COLUMNS: [&str; 9] = ["Name", "E-mail", "Phone", "Address", "City", "Region", "Country", "Website", "Changed"];
 
 /// Writes `contacts.csv` and `companies.csv` into a folder.
 pub fn write(folder: &Path) -> std::io::Result<()> {
@@ -53,13 +50,9 @@ pub fn write(folder: &Path) -> std::io::Result<()> {
 pub fn contacts() -> String {
     let mut rows = vec![CONTACT_COLUMNS.map(str::to_owned).to_vec()];
     // In threes through the seed, and again from its second; without those who are there for other tests.
-    let indexes = (0..SEED - 1)
-        .map(|place| place * 3 % (SEED - 1))
-        .filter(|index| !matches!(index, 4 | 5 | 10 | 11));
+    let indexes = (0..SEED - 1).map(|place| place * 3 % (SEED - 1)).filter(|index| !matches!(index, 4 | 5 | 10 | 11));
     let people = indexes.map(|index| (index, sample_person(index)));
-    let mut shared = people
-        .filter(|(_, person)| person.email.is_some())
-        .peekable();
+    let mut shared = people.filter(|(_, person)| person.email.is_some()).peekable();
     let mut others = 0;
     for row in 0..CONTACTS {
         // Every third row is of somebody whom the CRM has too.
@@ -91,11 +84,7 @@ pub fn companies() -> String {
 
 /// Even rows are of organisations that the seed has, odd rows of others.
 fn company_index(row: usize) -> usize {
-    if row.is_multiple_of(2) {
-        row
-    } else {
-        OTHER_COMPANIES + row
-    }
+    if row.is_multiple_of(2) { row } else { OTHER_COMPANIES + row }
 }
 
 fn edit_company(index: usize, company: &mut SampleOrganisation) {
@@ -125,42 +114,28 @@ fn edited(index: usize, mut person: SamplePerson) -> SamplePerson {
     }
     if once_in(12, index, "capitals") {
         // An address that only differs in its case is the same to every CRM.
-        person.email = person
-            .email
-            .map(|email| email.split('.').map(capital).collect::<Vec<_>>().join("."));
+        person.email = person.email.map(|email| email.split('.').map(capital).collect::<Vec<_>>().join("."));
     }
     // The file knows the companies of its even rows only.
-    person.organisation = person
-        .organisation
-        .filter(|organisation| organisation.is_multiple_of(2));
+    person.organisation = person.organisation.filter(|organisation| organisation.is_multiple_of(2));
     person
 }
 
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Somebody whom the CRM does not have, employed in any company of the file.
 fn other(row: usize, index: usize) -> SamplePerson {
-    let employer = (!once_in(4, index, "employed"))
-        .then(|| company_index(below(COMPANIES as u64, index, "employer") as usize));
+    let employer = (!once_in(4, index, "employed")).then(|| company_index(below(COMPANIES as u64, index, "employer") as usize));
     let mut person = sample::person(index, employer);
     match row {
         // Two people of one name.
         51 | 75 => {
             person.first_name = Some("Małgorzata".to_owned());
             person.last_name = "O'Connor-Wójcik".to_owned();
-            person.email = Some(
-                if row == 51 {
-                    "m.oconnor@example.com"
-                } else {
-                    "gosia.wojcik@example.net"
-                }
-                .to_owned(),
-            );
+            person.email = Some(if row == 51 { "m.oconnor@example.com" } else { "gosia.wojcik@example.net" }.to_owned());
         }
         // One person twice.
         120 | 210 => {
@@ -182,19 +157,13 @@ fn contact(row: usize, person: &SamplePerson) -> Vec<String> {
         text(&person.phone),
         text(&person.mobile),
         text(&person.job_title),
-        person
-            .organisation
-            .map(|index| sample::organisation(index).name)
-            .unwrap_or_default(),
+        person.organisation.map(|index| sample::organisation(index).name).unwrap_or_default(),
         text(&person.street),
         text(&person.city),
         text(&person.region),
         text(&person.country),
         text(&person.website),
-        person
-            .score
-            .map(|score| score.to_string())
-            .unwrap_or_default(),
+        person.score.map(|score| score.to_string()).unwrap_or_default(),
         person.tags.join(";"),
         changed(row, "contact"),
     ]
@@ -234,29 +203,15 @@ fn changed(row: usize, what: &str) -> String {
 fn written(stamp: Stamp, offset: i32) -> String {
     let instant = DateTime::<Utc>::from(stamp);
     match FixedOffset::east_opt(offset) {
-        Some(offset) => instant
-            .with_timezone(&offset)
-            .to_rfc3339_opts(SecondsFormat::Secs, true),
+        Some(offset) => instant.with_timezone(&offset).to_rfc3339_opts(SecondsFormat::Secs, true),
         None => instant.to_rfc3339_opts(SecondsFormat::Secs, true),
     }
 }
 
 fn lines(rows: &[Vec<String>], end: &str) -> String {
-    rows.iter()
-        .map(|row| {
-            row.iter()
-                .map(|cell| quoted(cell))
-                .collect::<Vec<_>>()
-                .join(",")
-                + end
-        })
-        .collect()
+    rows.iter().map(|row| row.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",") + end).collect()
 }
 
 fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
+    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }

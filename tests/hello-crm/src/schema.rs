@@ -132,16 +132,7 @@ impl Field {
             Kind::Texts => Some(100),
             Kind::Integer | Kind::Reference => None,
         };
-        Self {
-            name,
-            label,
-            kind,
-            required: false,
-            writable: true,
-            max_length,
-            identifier: false,
-            targets: &[],
-        }
+        Self { name, label, kind, required: false, writable: true, max_length, identifier: false, targets: &[] }
     }
 
     const fn required(mut self) -> Self {
@@ -178,9 +169,7 @@ const PERSON: &[Field] = &[
 ];
 
 const ORGANISATION: &[Field] = &[
-    Field::new("name", "Name", Kind::Text)
-        .required()
-        .identifier(),
+    Field::new("name", "Name", Kind::Text).required().identifier(),
     Field::new("email", "E-mail", Kind::Email),
     Field::new("phone", "Phone", Kind::Phone),
     Field::new("website", "Website", Kind::Url),

@@ -34,9 +34,8 @@ enum Mode {
 
 impl Search {
     pub(crate) fn parse(body: &Value) -> Result<Self, Problem> {
-        let search = Self::deserialize(body).map_err(|error| {
-            Problem::unprocessable("invalid-search", format!("Not a search: {error}."))
-        })?;
+        let search =
+            Self::deserialize(body).map_err(|error| Problem::unprocessable("invalid-search", format!("Not a search: {error}.")))?;
         let invalid = |message: String| Err(Problem::unprocessable("invalid-search", message));
         if search.fields.is_empty() {
             return invalid("At least one field is needed.".to_owned());
@@ -44,15 +43,8 @@ impl Search {
         if search.keys.len() > MOST {
             return invalid(format!("At most {MOST} keys are accepted."));
         }
-        if search
-            .keys
-            .iter()
-            .any(|key| key.len() != search.fields.len())
-        {
-            return invalid(format!(
-                "Each key needs {} values, one for each field.",
-                search.fields.len()
-            ));
+        if search.keys.iter().any(|key| key.len() != search.fields.len()) {
+            return invalid(format!("Each key needs {} values, one for each field.", search.fields.len()));
         }
         Ok(search)
     }
@@ -66,37 +58,16 @@ impl Search {
         }
         let found = match self.mode {
             Mode::All => {
-                let index = index(state, object, |record| {
-                    fields
-                        .iter()
-                        .map(|field| value(record, field))
-                        .collect::<Option<Vec<String>>>()
-                });
-                let all = |key: &Vec<Option<String>>| {
-                    key.iter()
-                        .cloned()
-                        .collect::<Option<Vec<_>>>()
-                        .and_then(|key| index.get(&key).cloned())
-                };
-                keys.iter()
-                    .map(|key| all(key).unwrap_or_default())
-                    .collect::<Vec<_>>()
+                let index = index(state, object, |record| fields.iter().map(|field| value(record, field)).collect::<Option<Vec<String>>>());
+                let all =
+                    |key: &Vec<Option<String>>| key.iter().cloned().collect::<Option<Vec<_>>>().and_then(|key| index.get(&key).cloned());
+                keys.iter().map(|key| all(key).unwrap_or_default()).collect::<Vec<_>>()
             }
             Mode::Any => {
-                let indexes: Vec<_> = fields
-                    .iter()
-                    .map(|field| index(state, object, |record| value(record, field)))
-                    .collect();
+                let indexes: Vec<_> = fields.iter().map(|field| index(state, object, |record| value(record, field))).collect();
                 let any = |key: &Vec<Option<String>>| -> Vec<u64> {
-                    let hits = key
-                        .iter()
-                        .zip(&indexes)
-                        .filter_map(|(value, index)| index.get(value.as_ref()?));
-                    hits.flatten()
-                        .copied()
-                        .collect::<BTreeSet<u64>>()
-                        .into_iter()
-                        .collect()
+                    let hits = key.iter().zip(&indexes).filter_map(|(value, index)| index.get(value.as_ref()?));
+                    hits.flatten().copied().collect::<BTreeSet<u64>>().into_iter().collect()
                 };
                 keys.iter().map(any).collect()
             }
@@ -116,32 +87,16 @@ impl Search {
         for name in &self.fields {
             match object.field(name) {
                 Some(field) if field.kind != Kind::Texts => fields.push(field),
-                Some(_) => problems.push(problem(
-                    name,
-                    "not-searchable",
-                    "a list cannot be searched for",
-                )),
-                None => problems.push(problem(
-                    name,
-                    "unknown-field",
-                    &format!("{object} has no such field"),
-                )),
+                Some(_) => problems.push(problem(name, "not-searchable", "a list cannot be searched for")),
+                None => problems.push(problem(name, "unknown-field", &format!("{object} has no such field"))),
             }
         }
-        if problems.is_empty() {
-            Ok(fields)
-        } else {
-            Err(Problem::fields(problems))
-        }
+        if problems.is_empty() { Ok(fields) } else { Err(Problem::fields(problems)) }
     }
 }
 
 fn problem(name: &str, code: &str, message: &str) -> FieldProblem {
-    FieldProblem {
-        name: name.to_owned(),
-        code: code.to_owned(),
-        message: message.to_owned(),
-    }
+    FieldProblem { name: name.to_owned(), code: code.to_owned(), message: message.to_owned() }
 }
 
 /// The key as the server would store its values. One that it would never store matches nothing.
@@ -151,11 +106,7 @@ fn normalised(fields: &[&'static Field], key: &[Value]) -> Result<Vec<Option<Str
         match validate::normalise(field, value) {
             Ok(value) => values.push(comparable(&value)),
             Err(("wrong-type", message)) => {
-                return Err(Problem::fields(vec![problem(
-                    field.name,
-                    "wrong-type",
-                    &message,
-                )]));
+                return Err(Problem::fields(vec![problem(field.name, "wrong-type", &message)]));
             }
             Err(_) => values.push(None),
         }
@@ -175,11 +126,7 @@ fn comparable(value: &Value) -> Option<String> {
     }
 }
 
-fn index<K: std::hash::Hash + Eq>(
-    state: &State,
-    object: Object,
-    key: impl Fn(&Record) -> Option<K>,
-) -> HashMap<K, Vec<u64>> {
+fn index<K: std::hash::Hash + Eq>(state: &State, object: Object, key: impl Fn(&Record) -> Option<K>) -> HashMap<K, Vec<u64>> {
     let mut index: HashMap<K, Vec<u64>> = HashMap::new();
     for record in state.table(object).records() {
         if let Some(key) = key(record) {

@@ -68,53 +68,32 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), StartError> {
-        let keys = [
-            Some(&self.api_key),
-            self.read_only_key.as_ref(),
-            self.control_key.as_ref(),
-        ];
+        let keys = [Some(&self.api_key), self.read_only_key.as_ref(), self.control_key.as_ref()];
         if keys.into_iter().flatten().any(|key| key.trim().is_empty()) {
             return Err(StartError::Config("a key must not be blank".to_owned()));
         }
         if self.read_only_key.as_ref() == Some(&self.api_key) {
-            return Err(StartError::Config(
-                "the read-only key must not be the API key".to_owned(),
-            ));
+            return Err(StartError::Config("the read-only key must not be the API key".to_owned()));
         }
         if !(1..=MOST).contains(&self.page_size) {
-            return Err(StartError::Config(format!(
-                "the page size must lie between 1 and {MOST}"
-            )));
+            return Err(StartError::Config(format!("the page size must lie between 1 and {MOST}")));
         }
         if self.requests_per_second == Some(0) {
-            return Err(StartError::Config(
-                "at least one request a second must be allowed".to_owned(),
-            ));
+            return Err(StartError::Config("at least one request a second must be allowed".to_owned()));
         }
         Ok(())
     }
 
     /// Takes the keys out of a text that is to be kept or shown.
     pub(crate) fn redact(&self, text: &str) -> String {
-        let keys = [
-            Some(&self.api_key),
-            self.read_only_key.as_ref(),
-            self.control_key.as_ref(),
-        ];
-        keys.into_iter()
-            .flatten()
-            .fold(text.to_owned(), |text, key| {
-                text.replace(key.as_str(), "***")
-            })
+        let keys = [Some(&self.api_key), self.read_only_key.as_ref(), self.control_key.as_ref()];
+        keys.into_iter().flatten().fold(text.to_owned(), |text, key| text.replace(key.as_str(), "***"))
     }
 }
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("listen", &self.listen)
-            .field("data", &self.data)
-            .finish_non_exhaustive()
+        f.debug_struct("Config").field("listen", &self.listen).field("data", &self.data).finish_non_exhaustive()
     }
 }
 
@@ -156,11 +135,9 @@ impl Server {
         let listen = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
-        let service =
-            crate::router(handle.clone()).into_make_service_with_connect_info::<Connection>();
+        let service = crate::router(handle.clone()).into_make_service_with_connect_info::<Connection>();
         let stopping = handle.clone();
-        let serving = axum::serve(CuttableListener(listener), service)
-            .with_graceful_shutdown(async move { stopping.stopped().await });
+        let serving = axum::serve(CuttableListener(listener), service).with_graceful_shutdown(async move { stopping.stopped().await });
         let task = tokio::spawn(async move { serving.await });
         Ok(Self { addr, handle, task })
     }

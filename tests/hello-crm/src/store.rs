@@ -121,15 +121,11 @@ impl State {
 
     /// The live record with this id.
     pub(crate) fn find(&self, object: Object, id: &str) -> Option<&Record> {
-        object
-            .number(id)
-            .and_then(|number| self.table(object).get(number))
+        object.number(id).and_then(|number| self.table(object).get(number))
     }
 
     pub(crate) fn answer(&self, key: &str, now: Stamp) -> Option<&Answer> {
-        self.answers
-            .get(key)
-            .filter(|answer| now.since(answer.at) < REMEMBERED)
+        self.answers.get(key).filter(|answer| now.since(answer.at) < REMEMBERED)
     }
 
     pub(crate) fn remember(&mut self, key: String, answer: Answer) {
@@ -138,8 +134,7 @@ impl State {
 
     /// Forgets the answers that are older than anyone would ask for.
     pub(crate) fn prune(&mut self, now: Stamp) {
-        self.answers
-            .retain(|_, answer| now.since(answer.at) < REMEMBERED);
+        self.answers.retain(|_, answer| now.since(answer.at) < REMEMBERED);
     }
 
     /// Reads the file; `None` if there is none yet.
@@ -148,29 +143,17 @@ impl State {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => {
-                return Err(StoreError::Read {
-                    path: path.to_owned(),
-                    source,
-                });
+                return Err(StoreError::Read { path: path.to_owned(), source });
             }
         };
-        let damaged = |reason: String| StoreError::Damaged {
-            path: path.to_owned(),
-            reason,
-        };
-        let state: Self =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
+        let state: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         if state.format != FORMAT {
-            return Err(damaged(format!(
-                "its format is {}, this program writes {FORMAT}",
-                state.format
-            )));
+            return Err(damaged(format!("its format is {}, this program writes {FORMAT}", state.format)));
         }
         for object in Object::ALL {
             for record in state.table(object).records() {
-                state
-                    .sound(object, record)
-                    .map_err(|what| damaged(format!("{} {what}", object.id(record.number))))?;
+                state.sound(object, record).map_err(|what| damaged(format!("{} {what}", object.id(record.number))))?;
             }
         }
         Ok(Some(state))
@@ -187,12 +170,9 @@ impl State {
             let Some(field) = object.field(name) else {
                 return Err(format!("has the unknown field {name:?}"));
             };
-            crate::validate::normalise(field, value)
-                .map_err(|(_, message)| format!("has a wrong {name}: {message}"))?;
+            crate::validate::normalise(field, value).map_err(|(_, message)| format!("has a wrong {name}: {message}"))?;
             let target = field.targets.iter().zip(value.as_str()).next();
-            if let Some((target, id)) =
-                target.filter(|(target, id)| self.find(**target, id).is_none())
-            {
+            if let Some((target, id)) = target.filter(|(target, id)| self.find(**target, id).is_none()) {
                 return Err(format!("points to {target} {id:?}, which is not there"));
             }
         }
@@ -202,19 +182,13 @@ impl State {
     /// Writes the file beside the old one, then puts it in its place: whoever reads sees one or the other.
     pub(crate) fn save(&self, path: &Path) -> Result<(), StoreError> {
         let write = || -> std::io::Result<()> {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(&serde_json::to_vec(self)?)?;
             file.as_file().sync_all()?;
             file.persist(path)?;
             Ok(())
         };
-        write().map_err(|source| StoreError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        write().map_err(|source| StoreError::Write { path: path.to_owned(), source })
     }
 }

@@ -71,18 +71,8 @@ impl Record {
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
-            fields: self
-                .fields
-                .iter()
-                .filter(|(name, _)| wanted(name))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            changed: self
-                .changed
-                .iter()
-                .filter(|(name, _)| wanted(name))
-                .map(|(name, at)| (name.clone(), *at))
-                .collect(),
+            fields: self.fields.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect(),
+            changed: self.changed.iter().filter(|(name, _)| wanted(name)).map(|(name, at)| (name.clone(), *at)).collect(),
         }
     }
 
@@ -119,13 +109,7 @@ pub(crate) struct Table {
 
 impl Default for Table {
     fn default() -> Self {
-        Self {
-            next: 1,
-            records: BTreeMap::new(),
-            deleted: BTreeMap::new(),
-            by_time: BTreeSet::new(),
-            by_seq: BTreeMap::new(),
-        }
+        Self { next: 1, records: BTreeMap::new(), deleted: BTreeMap::new(), by_time: BTreeSet::new(), by_seq: BTreeMap::new() }
     }
 }
 
@@ -184,8 +168,7 @@ impl Table {
     pub(crate) fn bury(&mut self, tombstone: Tombstone) {
         self.forget(tombstone.number);
         self.records.remove(&tombstone.number);
-        self.by_time
-            .insert((tombstone.deleted_at, tombstone.number));
+        self.by_time.insert((tombstone.deleted_at, tombstone.number));
         self.by_seq.insert(tombstone.seq, tombstone.number);
         self.deleted.insert(tombstone.number, tombstone);
     }
@@ -201,11 +184,7 @@ impl Table {
     pub(crate) fn heir(&self, tombstone: &Tombstone) -> Option<u64> {
         let mut heir = tombstone.merged_into?;
         for _ in 0..self.deleted.len() {
-            match self
-                .deleted
-                .get(&heir)
-                .and_then(|tombstone| tombstone.merged_into)
-            {
+            match self.deleted.get(&heir).and_then(|tombstone| tombstone.merged_into) {
                 Some(next) => heir = next,
                 None => break,
             }
@@ -224,11 +203,7 @@ impl Table {
 
 impl From<Table> for Rows {
     fn from(table: Table) -> Self {
-        Self {
-            next: table.next,
-            records: table.records.into_values().collect(),
-            deleted: table.deleted.into_values().collect(),
-        }
+        Self { next: table.next, records: table.records.into_values().collect(), deleted: table.deleted.into_values().collect() }
     }
 }
 
@@ -236,46 +211,23 @@ impl TryFrom<Rows> for Table {
     type Error = String;
 
     fn try_from(rows: Rows) -> Result<Self, String> {
-        let mut table = Self {
-            next: rows.next,
-            ..Self::default()
-        };
+        let mut table = Self { next: rows.next, ..Self::default() };
         let mut numbers = BTreeSet::new();
-        let all = rows
-            .records
-            .iter()
-            .map(|record| (record.number, record.seq));
-        let all = all.chain(
-            rows.deleted
-                .iter()
-                .map(|tombstone| (tombstone.number, tombstone.seq)),
-        );
+        let all = rows.records.iter().map(|record| (record.number, record.seq));
+        let all = all.chain(rows.deleted.iter().map(|tombstone| (tombstone.number, tombstone.seq)));
         let mut places = BTreeSet::new();
         for (number, seq) in all {
             if number >= rows.next || !numbers.insert(number) || !places.insert(seq) {
-                return Err(format!(
-                    "record {number} stands there twice, or beyond the next free number {}",
-                    rows.next
-                ));
+                return Err(format!("record {number} stands there twice, or beyond the next free number {}", rows.next));
             }
         }
         for tombstone in &rows.deleted {
-            if tombstone
-                .merged_into
-                .is_some_and(|into| into == tombstone.number || !numbers.contains(&into))
-            {
-                return Err(format!(
-                    "deleted record {} was merged into one that never was",
-                    tombstone.number
-                ));
+            if tombstone.merged_into.is_some_and(|into| into == tombstone.number || !numbers.contains(&into)) {
+                return Err(format!("deleted record {} was merged into one that never was", tombstone.number));
             }
         }
-        rows.records
-            .into_iter()
-            .for_each(|record| table.put(record));
-        rows.deleted
-            .into_iter()
-            .for_each(|tombstone| table.bury(tombstone));
+        rows.records.into_iter().for_each(|record| table.put(record));
+        rows.deleted.into_iter().for_each(|tombstone| table.bury(tombstone));
         Ok(table)
     }
 }

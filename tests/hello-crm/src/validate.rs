@@ -31,41 +31,23 @@ pub(crate) fn fields(
     for (name, value) in given {
         let checked = match object.field(name) {
             None => Err(("unknown-field", format!("{object} has no such field"))),
-            Some(field) if !field.writable => {
-                Err(("read-only", "the field cannot be written".to_owned()))
-            }
+            Some(field) if !field.writable => Err(("read-only", "the field cannot be written".to_owned())),
             Some(field) => check(field, value, exists),
         };
         match checked {
             Ok(value) => {
                 accepted.insert(name.clone(), value);
             }
-            Err((code, message)) => problems.push(FieldProblem {
-                name: name.clone(),
-                code: code.to_owned(),
-                message,
-            }),
+            Err((code, message)) => problems.push(FieldProblem { name: name.clone(), code: code.to_owned(), message }),
         }
     }
     if mode == Mode::Create {
-        for field in object
-            .fields()
-            .iter()
-            .filter(|field| field.required && !given.contains_key(field.name))
-        {
+        for field in object.fields().iter().filter(|field| field.required && !given.contains_key(field.name)) {
             let (code, message) = required();
-            problems.push(FieldProblem {
-                name: field.name.to_owned(),
-                code: code.to_owned(),
-                message,
-            });
+            problems.push(FieldProblem { name: field.name.to_owned(), code: code.to_owned(), message });
         }
     }
-    if problems.is_empty() {
-        Ok(accepted)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(accepted) } else { Err(problems) }
 }
 
 type Refusal = (&'static str, String);
@@ -74,15 +56,9 @@ fn required() -> Refusal {
     ("required", "the field must have a value".to_owned())
 }
 
-fn check(
-    field: &Field,
-    value: &Value,
-    exists: &dyn Fn(Object, &str) -> bool,
-) -> Result<Value, Refusal> {
+fn check(field: &Field, value: &Value, exists: &dyn Fn(Object, &str) -> bool) -> Result<Value, Refusal> {
     let value = normalise(field, value)?;
-    if field.required
-        && (value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty()))
-    {
+    if field.required && (value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())) {
         return Err(required());
     }
     if let (Kind::Reference, Some(id)) = (field.kind, value.as_str())
@@ -90,13 +66,7 @@ fn check(
     {
         return Err((
             "unknown-reference",
-            format!(
-                "there is no {} {id:?}",
-                field
-                    .targets
-                    .first()
-                    .map_or("record", |target| target.name())
-            ),
+            format!("there is no {} {id:?}", field.targets.first().map_or("record", |target| target.name())),
         ));
     }
     Ok(value)
@@ -110,14 +80,8 @@ pub(crate) fn normalise(field: &Field, value: &Value) -> Result<Value, Refusal> 
     match field.kind {
         Kind::Text => {
             let text = text(value)?;
-            if text
-                .chars()
-                .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-            {
-                return Err((
-                    "invalid-text",
-                    "control characters are not accepted".to_owned(),
-                ));
+            if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+                return Err(("invalid-text", "control characters are not accepted".to_owned()));
             }
             short(field, text)?;
             Ok(json!(text))
@@ -134,10 +98,7 @@ pub(crate) fn normalise(field: &Field, value: &Value) -> Result<Value, Refusal> 
             let text = text(value)?;
             short(field, text)?;
             if !text.is_empty() && !is_phone(text) {
-                return Err((
-                    "invalid-phone",
-                    "digits, spaces and +-()./,;#x are accepted, with a digit at least".to_owned(),
-                ));
+                return Err(("invalid-phone", "digits, spaces and +-()./,;#x are accepted, with a digit at least".to_owned()));
             }
             Ok(json!(text))
         }
@@ -145,10 +106,7 @@ pub(crate) fn normalise(field: &Field, value: &Value) -> Result<Value, Refusal> 
             let text = text(value)?;
             short(field, text)?;
             if !text.is_empty() && !is_url(text) {
-                return Err((
-                    "invalid-url",
-                    "an address that begins with http:// or https:// is expected".to_owned(),
-                ));
+                return Err(("invalid-url", "an address that begins with http:// or https:// is expected".to_owned()));
             }
             Ok(json!(text))
         }
@@ -170,17 +128,12 @@ pub(crate) fn normalise(field: &Field, value: &Value) -> Result<Value, Refusal> 
 }
 
 fn text(value: &Value) -> Result<&str, Refusal> {
-    value
-        .as_str()
-        .ok_or_else(|| ("wrong-type", "text is expected".to_owned()))
+    value.as_str().ok_or_else(|| ("wrong-type", "text is expected".to_owned()))
 }
 
 fn short(field: &Field, text: &str) -> Result<(), Refusal> {
     match field.max_length {
-        Some(most) if text.chars().count() > most => Err((
-            "too-long",
-            format!("at most {most} characters are accepted"),
-        )),
+        Some(most) if text.chars().count() > most => Err(("too-long", format!("at most {most} characters are accepted"))),
         _ => Ok(()),
     }
 }
@@ -200,10 +153,7 @@ fn texts(field: &Field, value: &Value) -> Result<Value, Refusal> {
         set.insert(element);
     }
     if set.len() > MOST_TEXTS {
-        return Err((
-            "too-many",
-            format!("at most {MOST_TEXTS} elements are accepted"),
-        ));
+        return Err(("too-many", format!("at most {MOST_TEXTS} elements are accepted")));
     }
     Ok(json!(set))
 }
@@ -217,9 +167,7 @@ fn is_email(text: &str) -> bool {
         && !local.starts_with('.')
         && !local.ends_with('.')
         && !local.contains("..")
-        && local
-            .chars()
-            .all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~-.".contains(c));
+        && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~-.".contains(c));
     let label_ok = |label: &str| {
         !label.is_empty()
             && label.chars().count() <= 63
@@ -231,19 +179,13 @@ fn is_email(text: &str) -> bool {
 }
 
 fn is_phone(text: &str) -> bool {
-    text.chars().any(|c| c.is_ascii_digit())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_digit() || " +-()./,;#xX".contains(c))
+    text.chars().any(|c| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || " +-()./,;#xX".contains(c))
 }
 
 fn is_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
-    host.is_some_and(|host| !host.is_empty())
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+    host.is_some_and(|host| !host.is_empty()) && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 #[cfg(test)]
@@ -252,11 +194,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for good in [
-            "a@b.example",
-            "o'brien+crm@mail.example.org",
-            "jürgen@köln.example",
-        ] {
+        for good in ["a@b.example", "o'brien+crm@mail.example.org", "jürgen@köln.example"] {
             assert!(is_email(good), "{good}");
         }
         for bad in [
@@ -281,11 +219,6 @@ mod tests {
         assert!(is_phone("+49 (0)30 123-45/6"));
         assert!(!is_phone("call me") && !is_phone("+ -"));
         assert!(is_url("https://www.example.org/a?b=c") && is_url("http://localhost"));
-        assert!(
-            !is_url("www.example.org")
-                && !is_url("https://")
-                && !is_url("https://a b.example")
-                && !is_url("ftp://example.org")
-        );
+        assert!(!is_url("www.example.org") && !is_url("https://") && !is_url("https://a b.example") && !is_url("ftp://example.org"));
     }
 }

@@ -34,15 +34,13 @@ fn current(value: &Value, at: Option<FieldTime>) -> Option<Current<'_>> {
 
 /// Settles texts; "-" is null. Agreed as left and right.
 fn run(rules: &FieldRules<'_>, agreed: Option<(&str, &str)>, left: (&str, i64), right: (&str, i64)) -> (Decision, Why) {
-    let value = |text: &str| if text == "-" { Value::Null } else { Value::text(text) };
+    let value = |text: &str| {
+        if text == "-" { Value::Null } else { Value::text(text) }
+    };
     let (l, r) = (value(left.0), value(right.0));
     let halves = agreed.map(|(l, r)| (value(l), value(r)));
-    let settled = settle(
-        rules,
-        halves.as_ref().map(|(l, r)| [Some(l), Some(r)]),
-        current(&l, certain(left.1)),
-        current(&r, certain(right.1)),
-    );
+    let settled =
+        settle(rules, halves.as_ref().map(|(l, r)| [Some(l), Some(r)]), current(&l, certain(left.1)), current(&r, certain(right.1)));
     (settled.decision, settled.why)
 }
 
@@ -148,7 +146,8 @@ fn null_empty_zero_and_false_are_four_values() {
     let values = [Value::Null, Value::text(""), Value::Integer(0), Value::Boolean(false)];
     for agreed in &values {
         for edited in values.iter().filter(|value| *value != agreed) {
-            let settled = settle(&rules(&kinds), Some([Some(agreed), Some(agreed)]), current(edited, certain(2)), current(agreed, certain(1)));
+            let settled =
+                settle(&rules(&kinds), Some([Some(agreed), Some(agreed)]), current(edited, certain(2)), current(agreed, certain(1)));
             assert!(
                 matches!(&settled.decision, Decision::Write(writes) if writes[0].value == *edited && writes[0].target == Side::Right),
                 "{agreed:?} {edited:?} {settled:?}"

@@ -28,10 +28,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(its, _)| its.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(its, _)| its.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -48,31 +45,19 @@ impl Answer {
 pub(crate) fn field_codes(error: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let fields = error["fields"].as_array().unwrap().iter();
-    fields
-        .map(|field| (text(&field["name"]), text(&field["code"])))
-        .collect()
+    fields.map(|field| (text(&field["name"]), text(&field["code"]))).collect()
 }
 
 pub(crate) fn agent() -> Agent {
-    Agent::config_builder()
-        .http_status_as_error(false)
-        .max_idle_connections(0)
-        .build()
-        .new_agent()
+    Agent::config_builder().http_status_as_error(false).max_idle_connections(0).build().new_agent()
 }
 
 pub(crate) fn config() -> Config {
-    Config {
-        clock: Arc::new(ManualClock::new(Stamp::parse(NOW).unwrap())),
-        ..Config::new(KEY)
-    }
+    Config { clock: Arc::new(ManualClock::new(Stamp::parse(NOW).unwrap())), ..Config::new(KEY) }
 }
 
 pub(crate) fn with_file(path: &Path) -> Config {
-    Config {
-        data: Some(path.to_owned()),
-        ..config()
-    }
+    Config { data: Some(path.to_owned()), ..config() }
 }
 
 impl Crm {
@@ -81,19 +66,9 @@ impl Crm {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let server = runtime.block_on(Server::start(config)).unwrap();
-        Self {
-            runtime,
-            url: server.url(),
-            server: Some(server),
-            agent: agent(),
-            key: KEY.to_owned(),
-        }
+        Self { runtime, url: server.url(), server: Some(server), agent: agent(), key: KEY.to_owned() }
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -113,16 +88,8 @@ impl Crm {
         done
     }
 
-    pub(crate) fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<&Value>,
-    ) -> Result<Answer, ureq::Error> {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url));
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Result<Answer, ureq::Error> {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         if !self.key.is_empty() {
             request = request.header("authorization", format!("Bearer {}", self.key));
         }
@@ -140,14 +107,8 @@ impl Crm {
         let headers = response.headers().iter();
         Ok(Answer {
             status: response.status().as_u16(),
-            headers: headers
-                .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-                .collect(),
-            body: if text.is_empty() {
-                Value::Null
-            } else {
-                serde_json::from_str(&text).unwrap_or(Value::String(text))
-            },
+            headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
+            body: if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) },
         })
     }
 
@@ -210,14 +171,9 @@ impl Crm {
 /// The ids in a list of records or deletions of some pages.
 pub(crate) fn ids(pages: &[Value], list: &str) -> Vec<String> {
     let entries = pages.iter().flat_map(|page| page[list].as_array().unwrap());
-    entries
-        .map(|entry| entry["id"].as_str().unwrap().to_owned())
-        .collect()
+    entries.map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
 }
 
 pub(crate) fn statuses(results: &[Value]) -> Vec<u64> {
-    results
-        .iter()
-        .map(|result| result["status"].as_u64().unwrap())
-        .collect()
+    results.iter().map(|result| result["status"].as_u64().unwrap()).collect()
 }

@@ -17,12 +17,12 @@ use std::collections::{BTreeSet, HashMap};
 
 /// A change on its way: what of it is sent, and what has to wait.
 pub(super) struct Outgoing {
-    pub change: Change,
-    pub pair: Pair,
+    pub(super) change: Change,
+    pub(super) pair: Pair,
     /// By field of the change, the value in the words of the target.
-    pub values: Vec<Value>,
+    pub(super) values: Vec<Value>,
     /// The record that a link waits for.
-    pub waits: Option<Reference>,
+    pub(super) waits: Option<Reference>,
 }
 
 impl Session<'_> {

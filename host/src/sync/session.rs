@@ -14,49 +14,49 @@ use std::time::Duration;
 
 /// A run under way.
 pub(super) struct Session<'a> {
-    pub engine: &'a Engine<'a>,
-    pub definition: &'a SyncDefinition,
-    pub run: Run,
-    pub lease: Lease,
+    pub(super) engine: &'a Engine<'a>,
+    pub(super) definition: &'a SyncDefinition,
+    pub(super) run: Run,
+    pub(super) lease: Lease,
     /// When the lease was last taken or renewed.
-    pub leased: Timestamp,
+    pub(super) leased: Timestamp,
     /// What the two sides have now.
-    pub descriptions: [Description; 2],
+    pub(super) descriptions: [Description; 2],
     /// Objects of which every record is known, by side: who is not among the pairs does not exist.
-    pub listed: [Vec<String>; 2],
+    pub(super) listed: [Vec<String>; 2],
     /// A side could not be read to its end; the run does only what needs no more.
-    pub broken: Option<SyncError>,
+    pub(super) broken: Option<SyncError>,
     /// Records read, by side and object: those reported, and their counterparts.
-    pub read: [BTreeMap<String, u64>; 2],
+    pub(super) read: [BTreeMap<String, u64>; 2],
     /// Pairs that are to be reconciled in the next round or pass: parents that were read because a record refers to them, changes
     /// that met a newer record, links that wait for their parent.
-    pub fresh: BTreeMap<MappingId, Vec<PairId>>,
+    pub(super) fresh: BTreeMap<MappingId, Vec<PairId>>,
     /// Something happened that asks for one more pass.
-    pub again: bool,
+    pub(super) again: bool,
     /// How long to wait before that pass.
-    pub pause: Duration,
+    pub(super) pause: Duration,
 }
 
 impl<'a> Session<'a> {
-    pub fn exchange(&self, side: Side) -> &'a dyn Exchange {
+    pub(super) fn exchange(&self, side: Side) -> &'a dyn Exchange {
         self.engine.exchanges[side.index()]
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.engine.clock.now()
     }
 
     /// The object of a mapping on a side, as it is described now.
-    pub fn object(&self, mapping: &ObjectMapping, side: Side) -> Option<&Object> {
+    pub(super) fn object(&self, mapping: &ObjectMapping, side: Side) -> Option<&Object> {
         self.descriptions[side.index()].object(mapping.object(side))
     }
 
-    pub fn has(&self, mapping: &ObjectMapping, side: Side, feature: &str) -> bool {
+    pub(super) fn has(&self, mapping: &ObjectMapping, side: Side, feature: &str) -> bool {
         self.object(mapping, side).is_some_and(|object| object.has(feature))
     }
 
     /// The step of change times that both sides can tell.
-    pub fn precision(&self, mapping: &ObjectMapping) -> u64 {
+    pub(super) fn precision(&self, mapping: &ObjectMapping) -> u64 {
         Side::BOTH
             .into_iter()
             .filter_map(|side| self.object(mapping, side))
@@ -67,12 +67,12 @@ impl<'a> Session<'a> {
             .max(1)
     }
 
-    pub fn one_blank(&self, mapping: &ObjectMapping) -> bool {
+    pub(super) fn one_blank(&self, mapping: &ObjectMapping) -> bool {
         Side::BOTH.into_iter().any(|side| self.has(mapping, side, features::ONE_BLANK))
     }
 
     /// Begins a unit of work, keeping the lease alive.
-    pub async fn begin(&mut self) -> Result<Box<dyn Unit>, SyncError> {
+    pub(super) async fn begin(&mut self) -> Result<Box<dyn Unit>, SyncError> {
         let now = self.now();
         let third = limits::LEASE.as_micros() as i64 / 3;
         if now.micros() - self.leased.micros() > third {
@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
     }
 
     /// Ends the run at a safe point where the operator or the clock asks for it.
-    pub fn check_stop(&self) -> Result<(), SyncError> {
+    pub(super) fn check_stop(&self) -> Result<(), SyncError> {
         if self.engine.stop.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(SyncError::Stopped { why: "by the operator" });
         }
@@ -96,17 +96,17 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    pub fn failed(&self, side: Side, doing: &'static str, error: ExchangeError) -> SyncError {
+    pub(super) fn failed(&self, side: Side, doing: &'static str, error: ExchangeError) -> SyncError {
         SyncError::Exchange { exchange: self.exchange(side).name().to_owned(), doing, error }
     }
 
-    pub fn broke(&self, side: Side, what: impl Into<String>) -> SyncError {
+    pub(super) fn broke(&self, side: Side, what: impl Into<String>) -> SyncError {
         SyncError::Broken { exchange: self.exchange(side).name().to_owned(), what: what.into() }
     }
 
     /// Whether to ask the same once more after an error, having waited as long as the side asked for. `tries` counts the
     /// attempts so far.
-    pub async fn wait_out(&self, side: Side, error: &ExchangeError, tries: &mut Tries) -> Result<bool, SyncError> {
+    pub(super) async fn wait_out(&self, side: Side, error: &ExchangeError, tries: &mut Tries) -> Result<bool, SyncError> {
         if !error.is_transient() {
             return Ok(false);
         }

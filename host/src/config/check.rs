@@ -221,8 +221,10 @@ fn check_sync(
     let exchanges = entry.exchanges(name.get_ref());
     let relation = entry.relation.as_ref().map_or_else(|| name.get_ref().clone(), |relation| relation.get_ref().clone());
     let relation_span = entry.relation.as_ref().map_or_else(|| name.span(), Spanned::span);
-    if let Err(message) = check_name("relation", &relation) {
-        found.problem(&relation_span, &part, message);
+    if let Some(given) = &entry.relation
+        && let Err(message) = check_name("relation", &relation)
+    {
+        found.problem(&given.span(), &part, message);
     }
     if exchanges[0] == exchanges[1] {
         let span = entry.right.as_ref().map_or_else(|| name.span(), Spanned::span);

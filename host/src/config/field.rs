@@ -3,7 +3,7 @@
 use super::check::Findings;
 use super::file::{FieldEntry, FieldWord, MappingEntry, RequiredWord};
 use super::kinds::{Class, Match, class, compare, fit};
-use super::names::{HUB, known};
+use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::{Sides, direction_word, only, towards};
 use crate::record::Value;
@@ -134,12 +134,12 @@ fn find_fields<'d>(one: &Listed, sides: Sides<'_>, objects: [&'d Object; 2], par
     }
     let mut fields = [None, None];
     for (side, name) in Side::BOTH.into_iter().zip([&one.left, &one.right]) {
-        let (object, exchange) = (objects[side.index()], &sides.exchanges[side.index()]);
+        let (object, who) = (objects[side.index()], exchange(&sides.exchanges[side.index()]));
         fields[side.index()] = object.field(name.get_ref());
         if fields[side.index()].is_none() {
             let there = object.fields.iter().map(|field| field.name.as_str());
-            let more = if exchange == HUB { format!("; [object.{}.field.NAME] defines one", object.name) } else { String::new() };
-            found.problem(&name.span(), part, format!("{} of {exchange} has no field '{}'; {}{more}", object.name, name.get_ref(), known(name.get_ref(), there)));
+            let more = if sides.exchanges[side.index()] == HUB { format!("; [object.{}.field.NAME] defines one", object.name) } else { String::new() };
+            found.problem(&name.span(), part, format!("{} of {who} has no field '{}'; {}{more}", object.name, name.get_ref(), known(name.get_ref(), there)));
         }
     }
     Some([fields[0]?, fields[1]?])
@@ -152,9 +152,9 @@ fn check_direction(direction: Direction, writable: [bool; 2], sides: Sides<'_>, 
         [side, ..] => *side,
     };
     let other = side.other();
-    let exchange = &sides.exchanges[side.index()];
+    let who = exchange(&sides.exchanges[side.index()]);
     let advice = if writable[other.index()] { format!("write direction = \"{}\"", direction_word(towards(other))) } else { "leave it out".to_owned() };
-    found.problem(span, part, format!("it cannot be written in {exchange}; {advice}"));
+    found.problem(span, part, format!("it cannot be written in {who}; {advice}"));
     None
 }
 
@@ -213,11 +213,11 @@ fn check_values(entry: &FieldEntry, fields: [&Field; 2], direction: Option<Direc
         let (Ok(left), Ok(right)) = (read(Side::Left, &left), read(Side::Right, &right)) else {
             continue;
         };
-        for (side, value, other) in [(Side::Left, &left, values.iter().find(|pair| pair.0 == left)), (Side::Right, &right, values.iter().find(|pair| pair.1 == right))] {
+        for (side, value, twice) in [(Side::Left, &left, values.iter().any(|pair| pair.0 == left)), (Side::Right, &right, values.iter().any(|pair| pair.1 == right))] {
             // Several values may become one as long as nothing has to find the way back.
-            let source = direction.is_some_and(|direction| direction.reaches(side.other()));
-            if other.is_some() && source {
-                found.problem(&span, part, format!("values: '{value}' on the {side} stands for two values of the other side, which it is written to"));
+            let other = side.other();
+            if twice && direction.is_some_and(|direction| direction.reaches(other)) {
+                found.problem(&span, part, format!("values: '{value}' on the {side} stands for two values on the {other}, so which one to write there is open"));
             }
         }
         values.push((left, right));

@@ -64,7 +64,7 @@ pub(crate) struct CustomEntry {
 
 /// A choice: its value, or value and label.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a choice is a text, or a table with value and label")]
 pub(crate) enum ChoiceEntry {
     Value(String),
     Labelled { value: String, label: String },
@@ -182,7 +182,7 @@ pub(crate) struct FieldEntry {
 
 /// `true`, `false`, or a side.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "required is true, false, left, right, hub or integration")]
 pub(crate) enum RequiredWord {
     Both(bool),
     Side(SideWord),
@@ -284,6 +284,14 @@ impl Lines {
     }
 }
 
+/// The message of the reader on one line, and in words where it has none.
+fn plain(message: &str) -> String {
+    match message.trim_end() {
+        "wanted string or table" => "a text is wanted here".to_owned(),
+        message => message.replace('\n', "; "),
+    }
+}
+
 impl File {
     /// Reads a file.
     ///
@@ -295,7 +303,7 @@ impl File {
             Ok(Content { object, integration, sync }) => Ok(Self { object, integration, sync, lines }),
             Err(error) => {
                 let place = lines.place(error.span().map_or(0, |span| span.start));
-                Err(FileError { place, message: error.message().trim_end().replace('\n', "; ") })
+                Err(FileError { place, message: plain(error.message()) })
             }
         }
     }

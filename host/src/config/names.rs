@@ -32,6 +32,11 @@ pub(crate) fn check_integration_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// How an exchange is called within a sentence.
+pub(crate) fn exchange(name: &str) -> &str {
+    if name == HUB { "the hub" } else { name }
+}
+
 fn article(what: &str) -> &'static str {
     if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }

@@ -4,7 +4,7 @@ use super::check::Findings;
 use super::field::{self, Listed};
 use super::file::{ConditionEntry, FieldEntry, FieldWord, MappingEntry, nowhere};
 use super::kinds::{Class, class, fit};
-use super::names::{HUB, known};
+use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::Sides;
 use crate::sync::{Condition, DeletePolicy, Description, FieldMapping, IdentifyBy, Object, ObjectMapping, Side, Test, features};
@@ -113,15 +113,15 @@ fn find_objects<'d>(entry: &Spanned<MappingEntry>, sides: Sides<'_>, described: 
     let given = [&entry.get_ref().left, &entry.get_ref().right];
     let mut objects = [None, None];
     for side in Side::BOTH {
-        let (n, exchange) = (side.index(), &sides.exchanges[side.index()]);
+        let (n, who) = (side.index(), exchange(&sides.exchanges[side.index()]));
         let there = || described[n].objects.iter().map(|object| object.name.as_str());
         match given[n] {
-            None => found.problem(&entry.span(), part, format!("an object needs left and right; {side} is missing ({exchange} has {})", there().collect::<Vec<_>>().join(", "))),
+            None => found.problem(&entry.span(), part, format!("an object needs left and right; {side} is missing ({who} has {})", there().collect::<Vec<_>>().join(", "))),
             Some(name) => {
                 objects[n] = described[n].object(name.get_ref());
                 if objects[n].is_none() {
-                    let more = if exchange == HUB { "; [object.NAME] defines one" } else { "" };
-                    found.problem(&name.span(), part, format!("{exchange} has no object '{}'; {}{more}", name.get_ref(), known(name.get_ref(), there())));
+                    let more = if sides.exchanges[n] == HUB { "; [object.NAME] defines one" } else { "" };
+                    found.problem(&name.span(), part, format!("{who} has no object '{}'; {}{more}", name.get_ref(), known(name.get_ref(), there())));
                 }
             }
         }
@@ -152,7 +152,7 @@ fn check_object(entry: &Spanned<MappingEntry>, sides: Sides<'_>, objects: [&Obje
                 let message = format!(
                     "'{}' of {} is written by '{}' already; a field takes its value from one other: leave one out, or turn its direction",
                     mapping.name(side),
-                    sides.exchanges[side.index()],
+                    exchange(&sides.exchanges[side.index()]),
                     other.name(side.other())
                 );
                 found.problem(&one.span, &part, message);
@@ -229,12 +229,12 @@ fn check_create(
         },
     };
     for side in Side::BOTH {
-        let (n, exchange) = (side.index(), &sides.exchanges[side.index()]);
+        let (n, who) = (side.index(), exchange(&sides.exchanges[side.index()]));
         if !create[n] {
             continue;
         }
         if !can[n] {
-            found.problem(&span, part, format!("records of {} cannot be created in {exchange}; write create = \"{}\"", objects[n].name, other_word(create, side)));
+            found.problem(&span, part, format!("records of {} cannot be created in {who}; write create = \"{}\"", objects[n].name, other_word(create, side)));
             continue;
         }
         // A field that is listed and wrong has had its message.
@@ -243,7 +243,7 @@ fn check_create(
         let missing: Vec<&str> = objects[n].fields.iter().filter(|field| field.required && field.writable).map(|field| field.name.as_str()).filter(|name| !filled(name) && !named(name)).collect();
         if !missing.is_empty() {
             let message = format!(
-                "a new {} of {exchange} needs {}, which nothing is written to; map {}, or write create = \"{}\"",
+                "a new {} of {who} needs {}, which nothing is written to; map {}, or write create = \"{}\"",
                 objects[n].name,
                 missing.join(", "),
                 if missing.len() == 1 { "it" } else { "them" },
@@ -271,8 +271,8 @@ fn check_filter(given: &MappingEntry, side: Side, sides: Sides<'_>, object: &Obj
         let name = &entry.get_ref().field;
         let Some(field) = object.field(name.get_ref()) else {
             let there = object.fields.iter().map(|field| field.name.as_str());
-            let exchange = &sides.exchanges[side.index()];
-            found.problem(&name.span(), part, format!("filter-{side}: {} of {exchange} has no field '{}'; {}", object.name, name.get_ref(), known(name.get_ref(), there)));
+            let who = exchange(&sides.exchanges[side.index()]);
+            found.problem(&name.span(), part, format!("filter-{side}: {} of {who} has no field '{}'; {}", object.name, name.get_ref(), known(name.get_ref(), there)));
             continue;
         };
         match check_condition(entry.get_ref(), &field.kind, |value| value::from_toml(value).and_then(|value| fit(value, field, false))) {

@@ -9,8 +9,8 @@ use super::names::HUB;
 use super::plan::{self, ConfigurationPlan, PlanLine, PlanSign, Snapshot};
 use super::plugins::{self, PluginFacts};
 use super::prepare::{Draft, PluginSource, Prepared, Surroundings, prepare};
-use super::{integrations, secrets, syncs};
 use super::syncs::Numbers;
+use super::{integrations, secrets, syncs};
 use crate::record::Timestamp;
 use crate::sync::{Description, ProposedMapping};
 use rusqlite::Connection;
@@ -55,7 +55,12 @@ pub(crate) fn apply(
     let before = take_snapshot(connection)?;
     let prepared = prepare(file, around)?;
     let mut found = Findings::new(file);
-    let stored = Stored { syncs: syncs::list(connection)?, custom: custom::load(connection)?, broken: prepared.broken.clone() };
+    let stored = Stored {
+        syncs: syncs::list(connection)?,
+        custom: custom::load(connection)?,
+        integrations: integrations::list(connection)?.into_iter().map(|integration| integration.name).collect(),
+        broken: prepared.broken.clone(),
+    };
     let checked = check_with(file, &described.descriptions, &described.manuals, &stored, &mut found);
     let Prepared { drafts, problems, notices, .. } = prepared;
     found.problems.extend(problems);
@@ -86,7 +91,13 @@ fn take_snapshot(connection: &Connection) -> Result<Snapshot, ConfigError> {
 }
 
 /// Stores an integration with its plugin and secrets, and tells which secrets are new or changed.
-pub(crate) fn put_integration(draft: &Draft, around: &Surroundings<'_>, described: &Described, options: ApplyOptions, now: Timestamp) -> Result<Vec<PlanLine>, ConfigError> {
+pub(crate) fn put_integration(
+    draft: &Draft,
+    around: &Surroundings<'_>,
+    described: &Described,
+    options: ApplyOptions,
+    now: Timestamp,
+) -> Result<Vec<PlanLine>, ConfigError> {
     let (connection, integration) = (around.connection, &draft.integration);
     if let PluginSource::File(bytes) = &draft.plugin {
         // A file by digest that no row names does no harm, should the transaction fail.

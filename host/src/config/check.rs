@@ -3,7 +3,7 @@
 use super::custom::{Custom, CustomField, CustomObject};
 use super::error::{Notice, Place, Problem, Problems};
 use super::file::{CustomEntry, File, MappingEntry, ObjectEntry, SyncEntry};
-use super::kinds::{KINDS, class, Class};
+use super::kinds::{Class, KINDS, class};
 use super::names::{HUB, check_name, known};
 use super::words::Sides;
 use super::{manual, object};
@@ -41,7 +41,11 @@ pub struct Checked {
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the file.
-pub fn check(file: &File, descriptions: &BTreeMap<String, Description>, manuals: &BTreeMap<String, Vec<ProposedMapping>>) -> Result<Checked, Problems> {
+pub fn check(
+    file: &File,
+    descriptions: &BTreeMap<String, Description>,
+    manuals: &BTreeMap<String, Vec<ProposedMapping>>,
+) -> Result<Checked, Problems> {
     let mut found = Findings::new(file);
     let checked = check_with(file, descriptions, manuals, &Stored::default(), &mut found);
     found.end(checked)
@@ -52,6 +56,8 @@ pub fn check(file: &File, descriptions: &BTreeMap<String, Description>, manuals:
 pub(crate) struct Stored {
     pub(crate) syncs: Vec<SyncDefinition>,
     pub(crate) custom: Custom,
+    /// The names of all integrations.
+    pub(crate) integrations: Vec<String>,
     /// Integrations of which it is known already that something is wrong; they need no second message.
     pub(crate) broken: BTreeSet<String>,
 }
@@ -124,7 +130,14 @@ pub(crate) fn check_with(
 }
 
 /// Adds an object of the operator's own, or its fields, to the description of the hub.
-fn check_custom(name: &Spanned<String>, entry: &ObjectEntry, hub: &mut Description, stored: &Stored, found: &mut Findings<'_>, checked: &mut Checked) {
+fn check_custom(
+    name: &Spanned<String>,
+    entry: &ObjectEntry,
+    hub: &mut Description,
+    stored: &Stored,
+    found: &mut Findings<'_>,
+    checked: &mut Checked,
+) {
     let object = name.get_ref();
     let part = format!("object {object}");
     if let Err(message) = check_name("object", object) {
@@ -135,7 +148,10 @@ fn check_custom(name: &Spanned<String>, entry: &ObjectEntry, hub: &mut Descripti
         let label = entry.label.clone().unwrap_or_else(|| object.clone());
         checked.objects.push(CustomObject { name: object.clone(), label: label.clone() });
         if hub.object(object).is_none() {
-            let words = hub.objects.first().map_or_else(|| [features::CREATE, features::UPDATE, features::DELETE].map(str::to_owned).to_vec(), |first| first.features.clone());
+            let words = hub.objects.first().map_or_else(
+                || [features::CREATE, features::UPDATE, features::DELETE].map(str::to_owned).to_vec(),
+                |first| first.features.clone(),
+            );
             hub.objects.push(Object { name: object.clone(), label, features: words, ..Object::default() });
         }
     } else if entry.label.is_some() {
@@ -146,9 +162,16 @@ fn check_custom(name: &Spanned<String>, entry: &ObjectEntry, hub: &mut Descripti
         let field = custom_field(name, entry, &part, hub, found);
         let there = hub.object(object).and_then(|there| there.field(name.get_ref()));
         match (there, stored.custom.field(object, name.get_ref())) {
-            (Some(_), None) => found.problem(&name.span(), &part, format!("the hub has a field '{}' of its own on {object}; take another name", name.get_ref())),
+            (Some(_), None) => found.problem(
+                &name.span(),
+                &part,
+                format!("the hub has a field '{}' of its own on {object}; take another name", name.get_ref()),
+            ),
             (_, Some(old)) if old.field.kind != field.kind => {
-                let message = format!("its kind is {} and cannot become {}, since records have values of it; take another name", old.field.kind, field.kind);
+                let message = format!(
+                    "its kind is {} and cannot become {}, since records have values of it; take another name",
+                    old.field.kind, field.kind
+                );
                 found.problem(&entry.kind.span(), &part, message);
             }
             _ => {}
@@ -180,7 +203,11 @@ fn custom_field(name: &Spanned<String>, entry: &CustomEntry, part: &str, hub: &D
             found.problem(&target.span(), part, format!("only references have targets, and its kind is {kind}"));
         } else if hub.object(target.get_ref()).is_none() && !found.file.object.contains_key(target.get_ref().as_str()) {
             let there = hub.objects.iter().map(|object| object.name.as_str());
-            found.problem(&target.span(), part, format!("the hub has no object '{}' to point to; {}", target.get_ref(), known(target.get_ref(), there)));
+            found.problem(
+                &target.span(),
+                part,
+                format!("the hub has no object '{}' to point to; {}", target.get_ref(), known(target.get_ref(), there)),
+            );
         }
     }
     let list = matches!(class, Class::List | Class::References);
@@ -246,12 +273,19 @@ fn check_sync(
             continue;
         }
         complete = false;
-        if !stored.broken.contains(exchange) {
-            let span = given.as_ref().map_or_else(|| name.span(), Spanned::span);
-            let there = descriptions.keys().map(String::as_str).chain(found.file.integration.keys().map(|name| name.get_ref().as_str()));
-            let there: BTreeSet<&str> = there.collect();
-            found.problem(&span, &part, format!("unknown integration '{exchange}'; {}", known(exchange, there)));
+        if stored.broken.contains(exchange) {
+            continue;
         }
+        let span = given.as_ref().map_or_else(|| name.span(), Spanned::span);
+        let in_file = found.file.integration.keys().map(|name| name.get_ref().as_str());
+        let integrations: BTreeSet<&str> = in_file.chain(stored.integrations.iter().map(String::as_str)).collect();
+        if integrations.contains(exchange.as_str()) {
+            found.problem(&span, &part, format!("what '{exchange}' has is not known, so the mapping cannot be checked"));
+            continue;
+        }
+        let there: BTreeSet<&str> = integrations.into_iter().chain(descriptions.keys().map(String::as_str)).collect();
+        let hint = if given.is_none() { " (right is missing, so the name of the sync was taken)" } else { "" };
+        found.problem(&span, &part, format!("unknown integration '{exchange}'{hint}; {}", known(exchange, there)));
     }
     if !complete {
         return None;
@@ -280,13 +314,21 @@ fn mapping_entries(
         None => return Some(entry.object.clone()),
     };
     let Some(hub) = sides.hub() else {
-        found.problem(&span, part, "a default mapping joins the hub with an integration; list the objects of this sync with [[sync.NAME.object]]");
+        found.problem(
+            &span,
+            part,
+            "a default mapping joins the hub with an integration; list the objects of this sync with [[sync.NAME.object]]",
+        );
         return None;
     };
     let integration = &sides.exchanges[hub.other().index()];
     let proposed = manuals.get(integration).map(Vec::as_slice).unwrap_or_default();
     if proposed.is_empty() {
-        found.problem(&span, part, format!("the plugin of {integration} proposes no mapping; list the objects with [[sync.{}.object]]", name.get_ref()));
+        found.problem(
+            &span,
+            part,
+            format!("the plugin of {integration} proposes no mapping; list the objects with [[sync.{}.object]]", name.get_ref()),
+        );
         return None;
     }
     let mut base = manual::entries(proposed, hub, described[hub.index()], described[hub.other().index()]);
@@ -295,7 +337,14 @@ fn mapping_entries(
     }
     let entries = object::overlay(base.entries, &entry.object);
     if entries.is_empty() {
-        found.problem(&span, part, format!("nothing that the plugin of {integration} proposes is on both sides; list the objects with [[sync.{}.object]]", name.get_ref()));
+        found.problem(
+            &span,
+            part,
+            format!(
+                "nothing that the plugin of {integration} proposes is on both sides; list the objects with [[sync.{}.object]]",
+                name.get_ref()
+            ),
+        );
     }
     Some(entries)
 }

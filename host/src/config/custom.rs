@@ -64,7 +64,8 @@ fn corrupt(object: &str, error: &serde_json::Error) -> StoreError {
 /// What was defined before.
 pub(crate) fn load(connection: &Connection) -> Result<Custom, ConfigError> {
     let mut statement = connection.prepare_cached("SELECT object, field, definition FROM custom_definition ORDER BY object, field")?;
-    let rows: Vec<(String, String, String)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let rows: Vec<(String, String, String)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut custom = Custom::default();
     for (object, field, definition) in rows {
         if field.is_empty() {

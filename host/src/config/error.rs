@@ -118,7 +118,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Name(String),
     /// The name is taken.
-    #[error("there is already a {what} '{name}'; {hint}")]
+    #[error("the {what} '{name}' is there already; {hint}")]
     Exists {
         /// `integration`, `sync`, …
         what: &'static str,

@@ -69,7 +69,9 @@ fn export_custom(out: &mut Out, custom: &Custom) {
             out.line("targets", list(&field.targets));
         }
         if !field.choices.is_empty() {
-            let one = |(value, label): &(String, String)| if value == label { quote(value) } else { format!("{{ value = {}, label = {} }}", quote(value), quote(label)) };
+            let one = |(value, label): &(String, String)| {
+                if value == label { quote(value) } else { format!("{{ value = {}, label = {} }}", quote(value), quote(label)) }
+            };
             let choices: Vec<String> = field.choices.iter().map(one).collect();
             out.line("choices", format!("[{}]", choices.join(", ")));
         }

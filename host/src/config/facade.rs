@@ -72,7 +72,12 @@ impl Configuration {
         &self.home
     }
 
-    fn around<'a>(&'a self, connection: &'a Connection, base: &'a Path, environment: &'a (dyn Fn(&str) -> Option<String> + Sync)) -> Surroundings<'a> {
+    fn around<'a>(
+        &'a self,
+        connection: &'a Connection,
+        base: &'a Path,
+        environment: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    ) -> Surroundings<'a> {
         let key_variable = self.key_variable.as_ref().map(SecretText::reveal);
         Surroundings { connection, home: &self.home, tenant: &self.tenant, key_variable, base, environment }
     }
@@ -93,7 +98,12 @@ impl Configuration {
     ///
     /// # Errors
     /// Where the database fails, or a stored secret cannot be opened. What is wrong with the file is in [`Prepared::problems`].
-    pub async fn prepare(&self, file: &File, base: &Path, environment: &(dyn Fn(&str) -> Option<String> + Sync)) -> Result<Prepared, ConfigError> {
+    pub async fn prepare(
+        &self,
+        file: &File,
+        base: &Path,
+        environment: &(dyn Fn(&str) -> Option<String> + Sync),
+    ) -> Result<Prepared, ConfigError> {
         self.read(|connection| prepare::prepare(file, &self.around(connection, base, environment))).await
     }
 
@@ -183,7 +193,8 @@ impl Configuration {
             super::names::check_integration_name(name).map_err(ConfigError::Name)?;
             refuse_taken(connection, name)?;
             let plugin = plugins::find(connection, plugin)?;
-            let integration = Integration { name: name.to_owned(), plugin: plugin.name, digest: plugin.digest, enabled: true, settings, grants };
+            let integration =
+                Integration { name: name.to_owned(), plugin: plugin.name, digest: plugin.digest, enabled: true, settings, grants };
             let given: BTreeSet<String> = secrets.keys().cloned().collect();
             Ok(Draft { integration, plugin: PluginSource::Installed, secrets, needed: true, given })
         })
@@ -213,7 +224,10 @@ impl Configuration {
     fn put_sync(&self, connection: &Connection, sync: SyncDraft) -> Result<SyncDefinition, ConfigError> {
         let mut definition = sync.0;
         if syncs::find(connection, &definition.name)?.is_some() {
-            let hint = format!("change it with `entente apply`, or remove it with `entente apply --prune` and a file without it; `entente export` shows it as [sync.{}]", definition.name);
+            let hint = format!(
+                "change it with `entente apply`, or remove it with `entente apply --prune` and a file without it; `entente export` shows it as [sync.{}]",
+                definition.name
+            );
             return Err(ConfigError::Exists { what: "sync", name: definition.name, hint });
         }
         syncs::number(connection, self.numbers.as_ref(), &mut definition)?;
@@ -280,10 +294,19 @@ impl Configuration {
     pub async fn remove_integration(&self, name: &str, syncs: bool) -> Result<(), ConfigError> {
         self.write(|connection| {
             integrations::get(connection, name)?;
-            let users: Vec<String> = syncs::list(connection)?.into_iter().filter(|sync| sync.exchanges.iter().any(|exchange| exchange == name)).map(|sync| sync.name).collect();
+            let users: Vec<String> = syncs::list(connection)?
+                .into_iter()
+                .filter(|sync| sync.exchanges.iter().any(|exchange| exchange == name))
+                .map(|sync| sync.name)
+                .collect();
             if !users.is_empty() && !syncs {
                 let users = format!("sync {}", users.join(", "));
-                return Err(ConfigError::InUse { what: "integration", name: name.to_owned(), users, hint: "remove it together with its syncs by `--with-syncs`".to_owned() });
+                return Err(ConfigError::InUse {
+                    what: "integration",
+                    name: name.to_owned(),
+                    users,
+                    hint: "remove it together with its syncs by `--with-syncs`".to_owned(),
+                });
             }
             for sync in users {
                 syncs::remove(connection, &sync)?;
@@ -356,7 +379,12 @@ impl Configuration {
     /// Where the database fails.
     pub async fn syncs(&self) -> Result<Vec<StoredSync>, ConfigError> {
         let syncs = self.read(syncs::list).await?;
-        let short = |sync: SyncDefinition| StoredSync { name: sync.name, relation: sync.relation, exchanges: sync.exchanges, version: sync.version };
+        let short = |sync: SyncDefinition| StoredSync {
+            name: sync.name,
+            relation: sync.relation,
+            exchanges: sync.exchanges,
+            version: sync.version,
+        };
         Ok(syncs.into_iter().map(short).collect())
     }
 
@@ -371,7 +399,11 @@ impl Configuration {
 
 fn refuse_taken(connection: &Connection, name: &str) -> Result<(), ConfigError> {
     match integrations::find(connection, name)? {
-        Some(_) => Err(ConfigError::Exists { what: "integration", name: name.to_owned(), hint: "change it with `entente integration set`, or take another name".to_owned() }),
+        Some(_) => Err(ConfigError::Exists {
+            what: "integration",
+            name: name.to_owned(),
+            hint: "change it with `entente integration set`, or take another name".to_owned(),
+        }),
         None => Ok(()),
     }
 }

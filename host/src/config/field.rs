@@ -62,7 +62,13 @@ pub(crate) fn can_write(object: &Object, field: &Field) -> bool {
 }
 
 /// Checks one pair. `None` where its fields do not exist or cannot be joined.
-pub(crate) fn check_field(one: &Listed, sides: Sides<'_>, objects: [&Object; 2], part: &str, found: &mut Findings<'_>) -> Option<FieldMapping> {
+pub(crate) fn check_field(
+    one: &Listed,
+    sides: Sides<'_>,
+    objects: [&Object; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<FieldMapping> {
     let fields = find_fields(one, sides, objects, part, found)?;
     let part = &format!("{part}, field {} ↔ {}", one.left.get_ref(), one.right.get_ref());
     let entry = &one.entry;
@@ -96,7 +102,11 @@ pub(crate) fn check_field(one: &Listed, sides: Sides<'_>, objects: [&Object; 2],
         Some((_, RequiredWord::Both(yes))) => [yes, yes],
         Some((span, RequiredWord::Side(word))) => match sides.side(word) {
             Ok(side) if !direction.reaches(side) => {
-                found.problem(&span, part, format!("required on the {side}, but nothing flows there (direction {})", direction_word(direction)));
+                found.problem(
+                    &span,
+                    part,
+                    format!("required on the {side}, but nothing flows there (direction {})", direction_word(direction)),
+                );
                 [false, false]
             }
             Ok(side) => only(side),
@@ -127,7 +137,13 @@ pub(crate) fn check_field(one: &Listed, sides: Sides<'_>, objects: [&Object; 2],
     })
 }
 
-fn find_fields<'d>(one: &Listed, sides: Sides<'_>, objects: [&'d Object; 2], part: &str, found: &mut Findings<'_>) -> Option<[&'d Field; 2]> {
+fn find_fields<'d>(
+    one: &Listed,
+    sides: Sides<'_>,
+    objects: [&'d Object; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<[&'d Field; 2]> {
     if one.left.get_ref().is_empty() {
         found.problem(&one.span, part, "a field needs left and right");
         return None;
@@ -138,14 +154,29 @@ fn find_fields<'d>(one: &Listed, sides: Sides<'_>, objects: [&'d Object; 2], par
         fields[side.index()] = object.field(name.get_ref());
         if fields[side.index()].is_none() {
             let there = object.fields.iter().map(|field| field.name.as_str());
-            let more = if sides.exchanges[side.index()] == HUB { format!("; [object.{}.field.NAME] defines one", object.name) } else { String::new() };
-            found.problem(&name.span(), part, format!("{} of {who} has no field '{}'; {}{more}", object.name, name.get_ref(), known(name.get_ref(), there)));
+            let more = if sides.exchanges[side.index()] == HUB {
+                format!("; [object.{}.field.NAME] defines one", object.name)
+            } else {
+                String::new()
+            };
+            found.problem(
+                &name.span(),
+                part,
+                format!("{} of {who} has no field '{}'; {}{more}", object.name, name.get_ref(), known(name.get_ref(), there)),
+            );
         }
     }
     Some([fields[0]?, fields[1]?])
 }
 
-fn check_direction(direction: Direction, writable: [bool; 2], sides: Sides<'_>, span: &Range<usize>, part: &str, found: &mut Findings<'_>) -> Option<Direction> {
+fn check_direction(
+    direction: Direction,
+    writable: [bool; 2],
+    sides: Sides<'_>,
+    span: &Range<usize>,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<Direction> {
     let blocked: Vec<Side> = Side::BOTH.into_iter().filter(|side| direction.reaches(*side) && !writable[side.index()]).collect();
     let side = match blocked.as_slice() {
         [] => return Some(direction),
@@ -153,7 +184,11 @@ fn check_direction(direction: Direction, writable: [bool; 2], sides: Sides<'_>, 
     };
     let other = side.other();
     let who = exchange(&sides.exchanges[side.index()]);
-    let advice = if writable[other.index()] { format!("write direction = \"{}\"", direction_word(towards(other))) } else { "leave it out".to_owned() };
+    let advice = if writable[other.index()] {
+        format!("write direction = \"{}\"", direction_word(towards(other)))
+    } else {
+        "leave it out".to_owned()
+    };
     found.problem(span, part, format!("it cannot be written in {who}; {advice}"));
     None
 }
@@ -172,14 +207,23 @@ fn check_kinds(one: &Listed, fields: [&Field; 2], direction: Option<Direction>, 
         Match::ByTable => found.problem(
             &one.span,
             part,
-            format!("{left} and {right} cannot stand for each other; map fields of one kind, or say with values which value stands for which"),
+            format!(
+                "{left} and {right} cannot stand for each other; map fields of one kind, or say with values which value stands for which"
+            ),
         ),
         Match::Not => found.problem(&one.span, part, format!("{left} and {right} cannot stand for each other; map fields of one kind")),
     }
 }
 
 /// `values`: a table from left text to right value, or a list of pairs.
-fn check_values(entry: &FieldEntry, fields: [&Field; 2], direction: Option<Direction>, sides: Sides<'_>, part: &str, found: &mut Findings<'_>) -> Vec<(Value, Value)> {
+fn check_values(
+    entry: &FieldEntry,
+    fields: [&Field; 2],
+    direction: Option<Direction>,
+    sides: Sides<'_>,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<(Value, Value)> {
     let Some(given) = &entry.values else {
         return Vec::new();
     };
@@ -213,11 +257,18 @@ fn check_values(entry: &FieldEntry, fields: [&Field; 2], direction: Option<Direc
         let (Ok(left), Ok(right)) = (read(Side::Left, &left), read(Side::Right, &right)) else {
             continue;
         };
-        for (side, value, twice) in [(Side::Left, &left, values.iter().any(|pair| pair.0 == left)), (Side::Right, &right, values.iter().any(|pair| pair.1 == right))] {
+        for (side, value, twice) in [
+            (Side::Left, &left, values.iter().any(|pair| pair.0 == left)),
+            (Side::Right, &right, values.iter().any(|pair| pair.1 == right)),
+        ] {
             // Several values may become one as long as nothing has to find the way back.
             let other = side.other();
             if twice && direction.is_some_and(|direction| direction.reaches(other)) {
-                found.problem(&span, part, format!("values: '{value}' on the {side} stands for two values on the {other}, so which one to write there is open"));
+                found.problem(
+                    &span,
+                    part,
+                    format!("values: '{value}' on the {side} stands for two values on the {other}, so which one to write there is open"),
+                );
             }
         }
         values.push((left, right));
@@ -249,7 +300,11 @@ fn check_policies(entry: &FieldEntry, direction: Direction, sides: Sides<'_>, pa
             Err(message) => found.problem(&word.span(), part, format!("trust: {message}")),
         }
         if one_way {
-            found.problem(&word.span(), part, format!("trust is for fields that flow both ways; with direction {way} the source always wins: leave trust out"));
+            found.problem(
+                &word.span(),
+                part,
+                format!("trust is for fields that flow both ways; with direction {way} the source always wins: leave trust out"),
+            );
         }
     }
     if let Some(word) = &entry.unresolved {
@@ -258,16 +313,28 @@ fn check_policies(entry: &FieldEntry, direction: Direction, sides: Sides<'_>, pa
             Err(message) => found.problem(&word.span(), part, format!("unresolved: {message}")),
         }
         if one_way {
-            found.problem(&word.span(), part, format!("unresolved is for fields that flow both ways; with direction {way} nothing is judged: leave it out"));
+            found.problem(
+                &word.span(),
+                part,
+                format!("unresolved is for fields that flow both ways; with direction {way} nothing is judged: leave it out"),
+            );
         } else if entry.trust.is_some() {
             found.problem(&word.span(), part, "with trust nothing is left unresolved; leave one of the two out");
         }
     }
     if let Some(word) = entry.drift.as_ref().filter(|_| !one_way) {
-        found.problem(&word.span(), part, "drift is for fields that flow one way; an edit on either side of this one is a change: leave drift out");
+        found.problem(
+            &word.span(),
+            part,
+            "drift is for fields that flow one way; an edit on either side of this one is a change: leave drift out",
+        );
     }
     if let Some(word) = entry.blanks.as_ref().filter(|word| one_way && *word.get_ref() == Blanks::Fill) {
-        found.problem(&word.span(), part, format!("blanks = \"fill\" writes back to the side that is blank, and with direction {way} that is not written; take \"keep\""));
+        found.problem(
+            &word.span(),
+            part,
+            format!("blanks = \"fill\" writes back to the side that is blank, and with direction {way} that is not written; take \"keep\""),
+        );
     }
     if let Some(word) = entry.write.as_ref().filter(|word| *word.get_ref() == WriteRule::Never) {
         let required = entry.required.as_ref().is_some_and(|word| !matches!(word.get_ref(), RequiredWord::Both(false)));

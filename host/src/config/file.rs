@@ -4,9 +4,9 @@ use super::error::{FileError, Place};
 use super::names::HUB;
 use super::words::{CreateWord, DirectionWord, SideWord, UnresolvedWord};
 use crate::sync::{Blanks, DeletePolicy, Drift, IdentifyBy, WriteRule};
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
@@ -327,7 +327,8 @@ impl File {
 impl SyncEntry {
     /// Left and right; without a word the hub, and the integration of the sync's own name.
     pub(crate) fn exchanges(&self, name: &str) -> [String; 2] {
-        let named = |side: &Option<Spanned<String>>, default: &str| side.as_ref().map_or_else(|| default.to_owned(), |side| side.get_ref().clone());
+        let named =
+            |side: &Option<Spanned<String>>, default: &str| side.as_ref().map_or_else(|| default.to_owned(), |side| side.get_ref().clone());
         [named(&self.left, HUB), named(&self.right, name)]
     }
 }

@@ -62,10 +62,9 @@ impl Home {
         }
         let home = Self { path: path.to_owned() };
         // Whether it can be written shows by writing only: permissions, read-only mounts and quotas all count.
-        tempfile::Builder::new()
-            .prefix(".try-")
-            .tempfile_in(path)
-            .map_err(|error| refuse(format!("cannot be written: {error}; check its permissions, or name another with --home or ENTENTE_HOME")))?;
+        tempfile::Builder::new().prefix(".try-").tempfile_in(path).map_err(|error| {
+            refuse(format!("cannot be written: {error}; check its permissions, or name another with --home or ENTENTE_HOME"))
+        })?;
         for folder in [home.plugins(), home.cache()] {
             make_folder(&folder).map_err(|error| io(&folder, "made", &error))?;
         }

@@ -51,7 +51,8 @@ pub struct SecretGrant {
 
 /// Whether a pattern can be a grant: scheme, host, perhaps a port; plain http only literally.
 pub(crate) fn check_pattern(pattern: &str) -> Result<(), String> {
-    let wrong = |why: &str| Err(format!("'{pattern}' is no grant: {why}; write for example https://api.example.com or https://*.example.com"));
+    let wrong =
+        |why: &str| Err(format!("'{pattern}' is no grant: {why}; write for example https://api.example.com or https://*.example.com"));
     let (plain, rest) = match (pattern.strip_prefix("https://"), pattern.strip_prefix("http://")) {
         (Some(rest), _) => (false, rest),
         (_, Some(rest)) => (true, rest),
@@ -89,7 +90,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Integration, String, String)> {
 }
 
 fn parse((mut integration, settings, grants): (Integration, String, String)) -> Result<Integration, ConfigError> {
-    let corrupt = |what: &str, error: serde_json::Error| StoreError::Corrupt { what: format!("{what} of integration '{}'", integration.name), why: error.to_string() };
+    let corrupt = |what: &str, error: serde_json::Error| StoreError::Corrupt {
+        what: format!("{what} of integration '{}'", integration.name),
+        why: error.to_string(),
+    };
     let settings = serde_json::from_str(&settings).map_err(|error| corrupt("settings", error))?;
     let grants = serde_json::from_str(&grants).map_err(|error| corrupt("grants", error))?;
     integration.settings = settings;
@@ -132,7 +136,9 @@ fn unknown(connection: &Connection, name: &str) -> Result<ConfigError, ConfigErr
 /// Stores an integration, new or changed.
 pub(crate) fn put(connection: &Connection, integration: &Integration) -> Result<(), ConfigError> {
     check(integration).map_err(ConfigError::Name)?;
-    let json = |value: Result<String, serde_json::Error>| value.map_err(|error| ConfigError::Store(StoreError::Corrupt { what: "integration".to_owned(), why: error.to_string() }));
+    let json = |value: Result<String, serde_json::Error>| {
+        value.map_err(|error| ConfigError::Store(StoreError::Corrupt { what: "integration".to_owned(), why: error.to_string() }))
+    };
     connection.execute(
         "INSERT INTO integration (name, plugin, digest, enabled, settings, grants) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (name) DO UPDATE SET plugin = ?2, digest = ?3, enabled = ?4, settings = ?5, grants = ?6",
@@ -182,10 +188,23 @@ mod tests {
 
     #[test]
     fn grants_name_scheme_host_and_port() {
-        for good in ["https://api.example.com", "https://*.example.com", "https://{dc}.api.mailchimp.com", "http://127.0.0.1:8787", "https://x/"] {
+        for good in
+            ["https://api.example.com", "https://*.example.com", "https://{dc}.api.mailchimp.com", "http://127.0.0.1:8787", "https://x/"]
+        {
             assert_eq!(check_pattern(good), Ok(()), "{good}");
         }
-        for bad in ["", "api.example.com", "ftp://x", "https://", "https://*", "http://*.x", "https://u@x", "https://x/path", "https://x y", "https://:80"] {
+        for bad in [
+            "",
+            "api.example.com",
+            "ftp://x",
+            "https://",
+            "https://*",
+            "http://*.x",
+            "https://u@x",
+            "https://x/path",
+            "https://x y",
+            "https://:80",
+        ] {
             assert!(check_pattern(bad).is_err(), "{bad}");
         }
         insta::assert_snapshot!(check_pattern("http://*.x").unwrap_err(), @"'http://*.x' is no grant: plain http is granted host by host, without wildcards; write for example https://api.example.com or https://*.example.com");

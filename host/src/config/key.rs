@@ -61,7 +61,8 @@ impl Key {
             return Ok(key);
         }
         let mut bytes = Zeroizing::new([0; LENGTH]);
-        getrandom::fill(bytes.as_mut_slice()).map_err(|error| ConfigError::Key(format!("the system has no random numbers to make a key of: {error}")))?;
+        getrandom::fill(bytes.as_mut_slice())
+            .map_err(|error| ConfigError::Key(format!("the system has no random numbers to make a key of: {error}")))?;
         let path = home.key_file();
         let write = |error: &std::io::Error| io(&path, "written", error);
         // Made aside and moved into place, so that nobody ever reads half a key. Temporary files are for the user alone.
@@ -72,7 +73,9 @@ impl Key {
         match file.persist_noclobber(&path) {
             Ok(_) => Ok(Self { bytes, origin: path.display().to_string() }),
             // Another process was first: its key counts.
-            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Self::find(home, variable)?.ok_or_else(|| write(&error.error)),
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Self::find(home, variable)?.ok_or_else(|| write(&error.error))
+            }
             Err(error) => Err(write(&error.error)),
         }
     }
@@ -97,7 +100,8 @@ impl Key {
 
 fn decode(text: &str) -> Option<Zeroizing<[u8; LENGTH]>> {
     let text = text.trim();
-    let bytes = if text.len() == 2 * LENGTH { hex::decode(text).ok()? } else { STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()? };
+    let bytes =
+        if text.len() == 2 * LENGTH { hex::decode(text).ok()? } else { STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()? };
     let bytes = Zeroizing::new(bytes);
     let mut key = Zeroizing::new([0; LENGTH]);
     if bytes.len() != LENGTH {

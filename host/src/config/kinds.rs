@@ -21,8 +21,24 @@ pub(crate) enum Class {
 
 /// The kinds that a custom field may have.
 pub(crate) const KINDS: [&str; 18] = [
-    "boolean", "integer", "float", "text", "long-text", "email", "phone", "url", "date", "timestamp", "texts", "choice", "choices", "reference", "references",
-    "decimal", "time", "json",
+    "boolean",
+    "integer",
+    "float",
+    "text",
+    "long-text",
+    "email",
+    "phone",
+    "url",
+    "date",
+    "timestamp",
+    "texts",
+    "choice",
+    "choices",
+    "reference",
+    "references",
+    "decimal",
+    "time",
+    "json",
 ];
 
 /// The class of a kind. A kind that is not known is handled as text.

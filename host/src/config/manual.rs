@@ -24,7 +24,8 @@ pub(crate) fn entries(manual: &[ProposedMapping], hub: Side, hub_has: &Descripti
     for mapping in manual {
         let part = format!("proposed {} ↔ {}", mapping.hub, mapping.remote);
         let (Some(hub_object), Some(remote_object)) = (hub_has.object(&mapping.hub), remote_has.object(&mapping.remote)) else {
-            let (who, what) = if hub_has.object(&mapping.hub).is_none() { ("the hub", &mapping.hub) } else { ("the remote system", &mapping.remote) };
+            let (who, what) =
+                if hub_has.object(&mapping.hub).is_none() { ("the hub", &mapping.hub) } else { ("the remote system", &mapping.remote) };
             proposed.notices.push(format!("{part} is left out: {who} has no object '{what}'"));
             continue;
         };
@@ -50,7 +51,12 @@ pub(crate) fn entries(manual: &[ProposedMapping], hub: Side, hub_has: &Descripti
 }
 
 /// The direction that a proposed field can have, with what is to be said about it; or why it cannot be mapped.
-fn take_field(field: &ProposedField, hub: &Object, remote: &Object, taken: &[(ProposedField, DirectionWord)]) -> Result<(DirectionWord, Option<String>), String> {
+fn take_field(
+    field: &ProposedField,
+    hub: &Object,
+    remote: &Object,
+    taken: &[(ProposedField, DirectionWord)],
+) -> Result<(DirectionWord, Option<String>), String> {
     let Some(ours) = hub.field(&field.hub) else {
         return Err(format!("{} of the hub has no field '{}'", hub.name, field.hub));
     };
@@ -80,7 +86,14 @@ fn take_field(field: &ProposedField, hub: &Object, remote: &Object, taken: &[(Pr
     Ok((word, narrowed.then(|| format!("flows {name}, since the other side cannot take it"))))
 }
 
-fn entry(mapping: &ProposedMapping, hub: Side, objects: [&Object; 2], taken: &[(ProposedField, DirectionWord)], part: &str, notices: &mut Vec<String>) -> MappingEntry {
+fn entry(
+    mapping: &ProposedMapping,
+    hub: Side,
+    objects: [&Object; 2],
+    taken: &[(ProposedField, DirectionWord)],
+    part: &str,
+    notices: &mut Vec<String>,
+) -> MappingEntry {
     let sides = |hub_name: &str, remote_name: &str| {
         let [hub_name, remote_name] = [hub_name, remote_name].map(|name| Some(nowhere(name.to_owned())));
         if hub == Side::Left { (hub_name, remote_name) } else { (remote_name, hub_name) }
@@ -107,7 +120,10 @@ fn entry(mapping: &ProposedMapping, hub: Side, objects: [&Object; 2], taken: &[(
             create[n] = false;
         } else if let Some(field) = missing {
             create[n] = false;
-            notices.push(format!("{part}: nothing is created in {who}, since {} needs '{}', which nothing is written to", objects[n].name, field.name));
+            notices.push(format!(
+                "{part}: nothing is created in {who}, since {} needs '{}', which nothing is written to",
+                objects[n].name, field.name
+            ));
         }
     }
     let create = match create {
@@ -151,7 +167,10 @@ pub fn definition_from_manual(
     let part = format!("sync {integration}");
     if proposed.entries.is_empty() {
         let why = if manual.is_empty() { "the plugin proposes no mapping" } else { "nothing that the plugin proposes is on both sides" };
-        let message = format!("{why}; write the mapping in entente.toml and use `entente apply`{}", proposed.notices.iter().map(|notice| format!("\n  {notice}")).collect::<String>());
+        let message = format!(
+            "{why}; write the mapping in entente.toml and use `entente apply`{}",
+            proposed.notices.iter().map(|notice| format!("\n  {notice}")).collect::<String>()
+        );
         found.problem(&(usize::MAX..usize::MAX), &part, message);
     }
     let listed: Vec<_> = proposed.entries.drain(..).map(nowhere).collect();

@@ -18,7 +18,11 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), String> {
     }
     if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-' && *c != '_') {
         let wrong = wrong.escape_default();
-        return Err(format!("'{}' cannot be the name of {} {what}: '{wrong}' is none of letters (a to z), digits, dash and underscore", cut(name, LONGEST), article(what)));
+        return Err(format!(
+            "'{}' cannot be the name of {} {what}: '{wrong}' is none of letters (a to z), digits, dash and underscore",
+            cut(name, LONGEST),
+            article(what)
+        ));
     }
     Ok(())
 }
@@ -53,7 +57,8 @@ pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) ->
         return "there is none yet".to_owned();
     }
     let near = near(name, &all);
-    let (listed, rest) = if near.is_empty() { (all.iter().take(LISTED).copied().collect(), all.len().saturating_sub(LISTED)) } else { (near, 0) };
+    let (listed, rest) =
+        if near.is_empty() { (all.iter().take(LISTED).copied().collect(), all.len().saturating_sub(LISTED)) } else { (near, 0) };
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     format!("there is: {}{more}", listed.join(", "))
 }
@@ -62,11 +67,8 @@ pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) ->
 fn near<'a>(name: &str, all: &[&'a str]) -> Vec<&'a str> {
     let wanted = name.to_lowercase();
     let allowed = (wanted.chars().count() / 3).max(1);
-    let mut found: Vec<(usize, &str)> = all
-        .iter()
-        .map(|there| (distance(&wanted, &there.to_lowercase()), *there))
-        .filter(|(away, _)| *away <= allowed)
-        .collect();
+    let mut found: Vec<(usize, &str)> =
+        all.iter().map(|there| (distance(&wanted, &there.to_lowercase()), *there)).filter(|(away, _)| *away <= allowed).collect();
     found.sort();
     found.into_iter().take(3).map(|(_, there)| there).collect()
 }

@@ -7,7 +7,9 @@ use super::kinds::{Class, class, fit};
 use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::Sides;
-use crate::sync::{Condition, DeletePolicy, Description, FieldMapping, IdentifyBy, Object, ObjectMapping, Side, Test, features};
+use crate::sync::{
+    Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Side, Test, WriteRule, features,
+};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::Spanned;
@@ -75,7 +77,9 @@ fn merge(base: MappingEntry, given: &MappingEntry) -> MappingEntry {
         replaced.extend(text(&entry.get_ref().right).map(|right| (1, right.to_owned())));
     }
     for field in proposed {
-        let out = [(0, &field.left), (1, &field.right)].into_iter().any(|(side, name)| text(name).is_some_and(|name| replaced.contains(&(side, name.to_owned()))));
+        let out = [(0, &field.left), (1, &field.right)]
+            .into_iter()
+            .any(|(side, name)| text(name).is_some_and(|name| replaced.contains(&(side, name.to_owned()))));
         if !out {
             merged.field.push(nowhere(field));
         }
@@ -84,7 +88,13 @@ fn merge(base: MappingEntry, given: &MappingEntry) -> MappingEntry {
 }
 
 /// Checks all objects of a sync.
-pub(crate) fn check_objects(entries: &[Spanned<MappingEntry>], sides: Sides<'_>, described: [&Description; 2], part: &str, found: &mut Findings<'_>) -> Vec<ObjectMapping> {
+pub(crate) fn check_objects(
+    entries: &[Spanned<MappingEntry>],
+    sides: Sides<'_>,
+    described: [&Description; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<ObjectMapping> {
     let mut pairs: Vec<[String; 2]> = Vec::new();
     let mut mappings = Vec::new();
     for entry in entries {
@@ -109,19 +119,33 @@ pub(crate) fn check_objects(entries: &[Spanned<MappingEntry>], sides: Sides<'_>,
     mappings.into_iter().enumerate().map(|(n, (.., mapping))| ObjectMapping { id: n as i64, ..mapping }).collect()
 }
 
-fn find_objects<'d>(entry: &Spanned<MappingEntry>, sides: Sides<'_>, described: [&'d Description; 2], part: &str, found: &mut Findings<'_>) -> Option<[&'d Object; 2]> {
+fn find_objects<'d>(
+    entry: &Spanned<MappingEntry>,
+    sides: Sides<'_>,
+    described: [&'d Description; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<[&'d Object; 2]> {
     let given = [&entry.get_ref().left, &entry.get_ref().right];
     let mut objects = [None, None];
     for side in Side::BOTH {
         let (n, who) = (side.index(), exchange(&sides.exchanges[side.index()]));
         let there = || described[n].objects.iter().map(|object| object.name.as_str());
         match given[n] {
-            None => found.problem(&entry.span(), part, format!("an object needs left and right; {side} is missing ({who} has {})", there().collect::<Vec<_>>().join(", "))),
+            None => found.problem(
+                &entry.span(),
+                part,
+                format!("an object needs left and right; {side} is missing ({who} has {})", there().collect::<Vec<_>>().join(", ")),
+            ),
             Some(name) => {
                 objects[n] = described[n].object(name.get_ref());
                 if objects[n].is_none() {
                     let more = if sides.exchanges[n] == HUB { "; [object.NAME] defines one" } else { "" };
-                    found.problem(&name.span(), part, format!("{who} has no object '{}'; {}{more}", name.get_ref(), known(name.get_ref(), there())));
+                    found.problem(
+                        &name.span(),
+                        part,
+                        format!("{who} has no object '{}'; {}{more}", name.get_ref(), known(name.get_ref(), there())),
+                    );
                 }
             }
         }
@@ -129,7 +153,13 @@ fn find_objects<'d>(entry: &Spanned<MappingEntry>, sides: Sides<'_>, described: 
     Some([objects[0]?, objects[1]?])
 }
 
-fn check_object(entry: &Spanned<MappingEntry>, sides: Sides<'_>, objects: [&Object; 2], part: &str, found: &mut Findings<'_>) -> Option<ObjectMapping> {
+fn check_object(
+    entry: &Spanned<MappingEntry>,
+    sides: Sides<'_>,
+    objects: [&Object; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<ObjectMapping> {
     let given = entry.get_ref();
     let listed = field::listed(entry);
     if listed.is_empty() {
@@ -147,7 +177,9 @@ fn check_object(entry: &Spanned<MappingEntry>, sides: Sides<'_>, objects: [&Obje
             continue;
         }
         for side in Side::BOTH {
-            let twice = |other: &&FieldMapping| other.direction.reaches(side) && mapping.direction.reaches(side) && other.name(side) == mapping.name(side);
+            let twice = |other: &&FieldMapping| {
+                other.direction.reaches(side) && mapping.direction.reaches(side) && other.name(side) == mapping.name(side)
+            };
             if let Some(other) = fields.iter().find(twice) {
                 let message = format!(
                     "'{}' of {} is written by '{}' already; a field takes its value from one other: leave one out, or turn its direction",
@@ -176,25 +208,42 @@ fn check_object(entry: &Spanned<MappingEntry>, sides: Sides<'_>, objects: [&Obje
     })
 }
 
-fn check_identifiers(given: &MappingEntry, span: Range<usize>, listed: &[Listed], fields: &[FieldMapping], part: &str, found: &mut Findings<'_>) -> Vec<usize> {
+fn check_identifiers(
+    given: &MappingEntry,
+    span: Range<usize>,
+    listed: &[Listed],
+    fields: &[FieldMapping],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<usize> {
     let names = given.identifiers.as_deref().unwrap_or_default();
     if names.is_empty() {
         found.notice(&span, part, "there are no identifiers, so records are joined only by `entente link set`, and every other one is created anew on the other side");
     }
     let mut slots = Vec::new();
     for name in names {
-        let hits: Vec<&FieldMapping> = fields.iter().filter(|field| field.names[0] == *name.get_ref()).collect();
-        let Some(field) = hits.first() else {
+        // Of several, one that does not depend on their order in the file.
+        let hit = fields
+            .iter()
+            .filter(|field| field.names[0] == *name.get_ref())
+            .min_by_key(|field| (field.direction != Direction::Both, &field.names[1]));
+        let Some(field) = hit else {
             // A field that is listed and wrong has had its message.
             if !listed.iter().any(|one| one.left.get_ref() == name.get_ref()) {
                 let there = fields.iter().map(|field| field.names[0].as_str());
                 let right = fields.iter().find(|field| field.names[1] == *name.get_ref());
-                let hint = right.map(|field| format!(" (identifiers are named by the left side: here '{}')", field.names[0])).unwrap_or_default();
-                found.problem(&name.span(), part, format!("the identifier '{}' is not among the mapped fields{hint}; {}", name.get_ref(), known(name.get_ref(), there)));
+                let hint =
+                    right.map(|field| format!(" (identifiers are named by the left side: here '{}')", field.names[0])).unwrap_or_default();
+                found.problem(
+                    &name.span(),
+                    part,
+                    format!("the identifier '{}' is not among the mapped fields{hint}; {}", name.get_ref(), known(name.get_ref(), there)),
+                );
             }
             continue;
         };
-        let weak = field.kinds.iter().find(|kind| matches!(class(kind), Class::Boolean | Class::List | Class::Reference | Class::References));
+        let weak =
+            field.kinds.iter().find(|kind| matches!(class(kind), Class::Boolean | Class::List | Class::Reference | Class::References));
         if let Some(kind) = weak {
             found.problem(&name.span(), part, format!("'{}' cannot tell records apart: it is of the kind {kind}", name.get_ref()));
         } else if slots.contains(&field.slot) {
@@ -234,13 +283,25 @@ fn check_create(
             continue;
         }
         if !can[n] {
-            found.problem(&span, part, format!("records of {} cannot be created in {who}; write create = \"{}\"", objects[n].name, other_word(create, side)));
+            found.problem(
+                &span,
+                part,
+                format!("records of {} cannot be created in {who}; write create = \"{}\"", objects[n].name, other_word(create, side)),
+            );
             continue;
         }
         // A field that is listed and wrong has had its message.
-        let named = |name: &str| listed.iter().any(|one| one.name(side) == name && !fields.iter().any(|field| field.name(side) == name));
-        let filled = |name: &str| fields.iter().any(|field| field.name(side) == name && field.direction.reaches(side));
-        let missing: Vec<&str> = objects[n].fields.iter().filter(|field| field.required && field.writable).map(|field| field.name.as_str()).filter(|name| !filled(name) && !named(name)).collect();
+        let named = |name: &str| listed.iter().any(|one| one.name(side) == name) && !fields.iter().any(|field| field.name(side) == name);
+        let filled = |name: &str| {
+            fields.iter().any(|field| field.name(side) == name && field.direction.reaches(side) && field.write != WriteRule::Never)
+        };
+        let missing: Vec<&str> = objects[n]
+            .fields
+            .iter()
+            .filter(|field| field.required && field.writable)
+            .map(|field| field.name.as_str())
+            .filter(|name| !filled(name) && !named(name))
+            .collect();
         if !missing.is_empty() {
             let message = format!(
                 "a new {} of {who} needs {}, which nothing is written to; map {}, or write create = \"{}\"",
@@ -264,7 +325,14 @@ fn other_word(create: [bool; 2], without: Side) -> &'static str {
     }
 }
 
-fn check_filter(given: &MappingEntry, side: Side, sides: Sides<'_>, object: &Object, part: &str, found: &mut Findings<'_>) -> Vec<Condition> {
+fn check_filter(
+    given: &MappingEntry,
+    side: Side,
+    sides: Sides<'_>,
+    object: &Object,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<Condition> {
     let entries = [&given.filter_left, &given.filter_right][side.index()].as_deref().unwrap_or_default();
     let mut conditions = Vec::new();
     for entry in entries {
@@ -272,7 +340,11 @@ fn check_filter(given: &MappingEntry, side: Side, sides: Sides<'_>, object: &Obj
         let Some(field) = object.field(name.get_ref()) else {
             let there = object.fields.iter().map(|field| field.name.as_str());
             let who = exchange(&sides.exchanges[side.index()]);
-            found.problem(&name.span(), part, format!("filter-{side}: {} of {who} has no field '{}'; {}", object.name, name.get_ref(), known(name.get_ref(), there)));
+            found.problem(
+                &name.span(),
+                part,
+                format!("filter-{side}: {} of {who} has no field '{}'; {}", object.name, name.get_ref(), known(name.get_ref(), there)),
+            );
             continue;
         };
         match check_condition(entry.get_ref(), &field.kind, |value| value::from_toml(value).and_then(|value| fit(value, field, false))) {
@@ -283,7 +355,11 @@ fn check_filter(given: &MappingEntry, side: Side, sides: Sides<'_>, object: &Obj
     conditions
 }
 
-fn check_condition(entry: &ConditionEntry, kind: &str, read: impl Fn(&toml::Value) -> Result<crate::record::Value, String>) -> Result<Test, String> {
+fn check_condition(
+    entry: &ConditionEntry,
+    kind: &str,
+    read: impl Fn(&toml::Value) -> Result<crate::record::Value, String>,
+) -> Result<Test, String> {
     let mut tests = Vec::new();
     if let Some(value) = &entry.is {
         tests.push(Test::Is(read(value.get_ref())?));
@@ -307,11 +383,19 @@ fn check_condition(entry: &ConditionEntry, kind: &str, read: impl Fn(&toml::Valu
 }
 
 /// A reference is carried only where the records that it points to are mapped too.
-fn check_targets(field: &FieldMapping, objects: [&Object; 2], pairs: &[[String; 2]], span: &Range<usize>, part: &str, found: &mut Findings<'_>) {
+fn check_targets(
+    field: &FieldMapping,
+    objects: [&Object; 2],
+    pairs: &[[String; 2]],
+    span: &Range<usize>,
+    part: &str,
+    found: &mut Findings<'_>,
+) {
     if !field.is_reference() {
         return;
     }
-    let targets = Side::BOTH.map(|side| objects[side.index()].field(field.name(side)).map(|field| field.targets.as_slice()).unwrap_or_default());
+    let targets =
+        Side::BOTH.map(|side| objects[side.index()].field(field.name(side)).map(|field| field.targets.as_slice()).unwrap_or_default());
     let meets = |side: usize, name: &String| targets[side].is_empty() || targets[side].contains(name);
     if !pairs.iter().any(|pair| meets(0, &pair[0]) && meets(1, &pair[1])) {
         let listed = |side: usize| if targets[side].is_empty() { "anything".to_owned() } else { targets[side].join(", ") };

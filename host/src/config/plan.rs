@@ -4,7 +4,9 @@ use super::custom::{Custom, CustomField};
 use super::error::Notice;
 use super::integrations::Integration;
 use super::words::{direction_word, sides_word};
-use crate::sync::{Blanks, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, SyncDefinition, Test, Unresolved, WriteRule};
+use crate::sync::{
+    Blanks, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, SyncDefinition, Test, Unresolved, WriteRule,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -88,7 +90,9 @@ pub(crate) fn difference(before: &Snapshot, after: &Snapshot) -> Vec<PlanLine> {
     for (part, old) in before {
         match after.get(part) {
             None => lines.push(PlanLine { sign: PlanSign::Removed, part: part.clone(), before: text(old), after: None }),
-            Some(new) if new != old => lines.push(PlanLine { sign: PlanSign::Changed, part: part.clone(), before: Some(old.clone()), after: Some(new.clone()) }),
+            Some(new) if new != old => {
+                lines.push(PlanLine { sign: PlanSign::Changed, part: part.clone(), before: Some(old.clone()), after: Some(new.clone()) })
+            }
             Some(_) => {}
         }
     }
@@ -155,7 +159,8 @@ fn custom_field(custom: &CustomField) -> String {
         text.push_str(&format!(", points to {}", field.targets.join(", ")));
     }
     if !field.choices.is_empty() {
-        let choices: Vec<String> = field.choices.iter().map(|(value, label)| if value == label { value.clone() } else { format!("{value} ({label})") }).collect();
+        let choices: Vec<String> =
+            field.choices.iter().map(|(value, label)| if value == label { value.clone() } else { format!("{value} ({label})") }).collect();
         text.push_str(&format!(", one of {}", choices.join(", ")));
     }
     if let Some(length) = field.max_length {

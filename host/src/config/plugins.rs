@@ -73,7 +73,14 @@ pub(crate) fn store_component(home: &Home, bytes: &[u8]) -> Result<String, Confi
 }
 
 /// Enters a component under a name and makes it current. Integrations keep the digest that they have.
-pub(crate) fn enter(connection: &Connection, name: &str, digest: &str, size: usize, facts: &PluginFacts, now: Timestamp) -> Result<InstalledPlugin, ConfigError> {
+pub(crate) fn enter(
+    connection: &Connection,
+    name: &str,
+    digest: &str,
+    size: usize,
+    facts: &PluginFacts,
+    now: Timestamp,
+) -> Result<InstalledPlugin, ConfigError> {
     check_name("plugin", name).map_err(ConfigError::Name)?;
     connection.execute("UPDATE plugin SET current = 0 WHERE name = ?1 AND digest <> ?2", [name, digest])?;
     connection.execute(
@@ -116,7 +123,10 @@ pub(crate) fn find(connection: &Connection, name_or_digest: &str) -> Result<Inst
             [hit] => return Ok((*hit).clone()),
             many => {
                 let digests: Vec<&str> = many.iter().map(|plugin| plugin.digest.as_str()).collect();
-                return Err(ConfigError::Name(format!("'{name_or_digest}' begins several digests ({}); write more of it", digests.join(", "))));
+                return Err(ConfigError::Name(format!(
+                    "'{name_or_digest}' begins several digests ({}); write more of it",
+                    digests.join(", ")
+                )));
             }
         }
     }
@@ -132,7 +142,8 @@ pub(crate) fn find(connection: &Connection, name_or_digest: &str) -> Result<Inst
 pub(crate) fn remove(connection: &Connection, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
     let plugin = find(connection, name_or_digest)?;
     let only = if plugin.name == name_or_digest { None } else { Some(&plugin.digest) };
-    let mut statement = connection.prepare("SELECT name FROM integration WHERE plugin = ?1 AND digest = coalesce(?2, digest) ORDER BY name")?;
+    let mut statement =
+        connection.prepare("SELECT name FROM integration WHERE plugin = ?1 AND digest = coalesce(?2, digest) ORDER BY name")?;
     let users: Vec<String> = statement.query_map(params![plugin.name, only], |row| row.get(0))?.collect::<Result<_, _>>()?;
     if !users.is_empty() {
         return Err(ConfigError::InUse {

@@ -41,7 +41,7 @@ pub struct Draft {
     pub integration: Integration,
     /// The component.
     pub plugin: PluginSource,
-    /// Its secrets in the clear, stored ones and those from the environment. Filled where it must be described.
+    /// Its secrets in the clear, stored ones and those from the environment.
     pub secrets: BTreeMap<String, SecretText>,
     /// Whether a sync of the file joins it, so that it must be described.
     pub needed: bool,
@@ -95,18 +95,27 @@ pub(crate) fn prepare(file: &File, around: &Surroundings<'_>) -> Result<Prepared
     let needed = file.needed();
     let mut found = Findings::new(file);
     let mut prepared = Prepared::default();
-    let stored: BTreeMap<String, Integration> = integrations::list(around.connection)?.into_iter().map(|one| (one.name.clone(), one)).collect();
+    let stored: BTreeMap<String, Integration> =
+        integrations::list(around.connection)?.into_iter().map(|one| (one.name.clone(), one)).collect();
     for (name, entry) in &file.integration {
         let before = found.problems.len();
         let mut draft = draft(name, entry, stored.get(name.get_ref()), around, &mut found)?;
         draft.needed = needed.contains(name.get_ref());
         for (secret, grant) in &draft.integration.grants.secrets {
-            if draft.secrets.contains_key(secret) || grant.hosts.is_empty() {
+            if draft.secrets.contains_key(secret) || grant.hosts.is_empty() || entry.secrets.contains_key(secret.as_str()) {
                 continue;
             }
-            let span = entry.grants.iter().flat_map(|grants| &grants.secrets).find(|(name, _)| name.get_ref() == secret).map_or_else(|| name.span(), |(name, _)| name.span());
+            let span = entry
+                .grants
+                .iter()
+                .flat_map(|grants| &grants.secrets)
+                .find(|(name, _)| name.get_ref() == secret)
+                .map_or_else(|| name.span(), |(name, _)| name.span());
             let part = format!("integration {}", name.get_ref());
-            let message = format!("the secret '{secret}' has no value; write secrets = {{ {secret} = {{ env = \"VARIABLE\" }} }}, or set it with `entente integration set {} --secret {secret}`", name.get_ref());
+            let message = format!(
+                "the secret '{secret}' has no value; write secrets = {{ {secret} = {{ env = \"VARIABLE\" }} }}, or set it with `entente integration set {} --secret {secret}`",
+                name.get_ref()
+            );
             if draft.needed { found.problem(&span, &part, message) } else { found.notice(&span, &part, message) }
         }
         if found.problems.len() > before {
@@ -121,7 +130,13 @@ pub(crate) fn prepare(file: &File, around: &Surroundings<'_>) -> Result<Prepared
             && !file.integration.contains_key(name.as_str())
         {
             let secrets = around.open_secrets(&name)?;
-            prepared.drafts.push(Draft { integration: integration.clone(), plugin: PluginSource::Installed, secrets, needed: true, given: BTreeSet::new() });
+            prepared.drafts.push(Draft {
+                integration: integration.clone(),
+                plugin: PluginSource::Installed,
+                secrets,
+                needed: true,
+                given: BTreeSet::new(),
+            });
         }
     }
     prepared.problems = found.problems;
@@ -129,7 +144,13 @@ pub(crate) fn prepare(file: &File, around: &Surroundings<'_>) -> Result<Prepared
     Ok(prepared)
 }
 
-fn draft(name: &Spanned<String>, entry: &IntegrationEntry, stored: Option<&Integration>, around: &Surroundings<'_>, found: &mut Findings<'_>) -> Result<Draft, ConfigError> {
+fn draft(
+    name: &Spanned<String>,
+    entry: &IntegrationEntry,
+    stored: Option<&Integration>,
+    around: &Surroundings<'_>,
+    found: &mut Findings<'_>,
+) -> Result<Draft, ConfigError> {
     let part = format!("integration {}", name.get_ref());
     if let Err(message) = check_integration_name(name.get_ref()) {
         found.problem(&name.span(), &part, message);
@@ -172,7 +193,12 @@ fn draft(name: &Spanned<String>, entry: &IntegrationEntry, stored: Option<&Integ
                 secrets: given
                     .secrets
                     .iter()
-                    .map(|(name, grant)| (name.get_ref().clone(), SecretGrant { hosts: texts(&grant.hosts), header: grant.header.clone(), query: grant.query.clone() }))
+                    .map(|(name, grant)| {
+                        (
+                            name.get_ref().clone(),
+                            SecretGrant { hosts: texts(&grant.hosts), header: grant.header.clone(), query: grant.query.clone() },
+                        )
+                    })
                     .collect(),
             }
         }
@@ -191,7 +217,11 @@ fn draft(name: &Spanned<String>, entry: &IntegrationEntry, stored: Option<&Integ
             // Once it is stored, the variable need not be set any more.
             None if secrets.contains_key(secret.get_ref()) => {}
             None => {
-                let message = format!("the secret '{}' is to come from the environment variable {}, which is not set", secret.get_ref(), from.env.get_ref());
+                let message = format!(
+                    "the secret '{}' is to come from the environment variable {}, which is not set",
+                    secret.get_ref(),
+                    from.env.get_ref()
+                );
                 found.problem(&from.env.span(), &part, message);
             }
         }
@@ -241,7 +271,10 @@ fn plugin(
     if *text == stored.plugin {
         found.notice(&given.span(), part, format!("a newer version of '{text}' is installed ({new}); this integration keeps {old} until `entente integration upgrade {integration}`"));
     } else {
-        let message = format!("it runs the plugin '{}' ({old}), and the file names another one ({new}); change it with `entente integration upgrade {integration}`, which shows what that one asks for", stored.plugin);
+        let message = format!(
+            "it runs the plugin '{}' ({old}), and the file names another one ({new}); change it with `entente integration upgrade {integration}`, which shows what that one asks for",
+            stored.plugin
+        );
         found.problem(&given.span(), part, message);
     }
     Ok((kept, PluginSource::Installed))

@@ -66,7 +66,14 @@ fn failed(integration: &str, name: &str, why: impl Into<String>) -> ConfigError 
 }
 
 /// Seals and stores a secret, in place of an older one of that name.
-pub(crate) fn put(connection: &Connection, key: &Key, tenant: &str, integration: &str, name: &str, text: &SecretText) -> Result<(), ConfigError> {
+pub(crate) fn put(
+    connection: &Connection,
+    key: &Key,
+    tenant: &str,
+    integration: &str,
+    name: &str,
+    text: &SecretText,
+) -> Result<(), ConfigError> {
     check_name("secret", name).map_err(ConfigError::Name)?;
     if text.reveal().is_empty() {
         return Err(failed(integration, name, "it is empty; to take it away use `entente integration set --unset-secret`"));
@@ -100,11 +107,19 @@ pub(crate) fn put(connection: &Connection, key: &Key, tenant: &str, integration:
 }
 
 /// Opens a secret; `None` where there is none of that name.
-pub(crate) fn get(connection: &Connection, key: Option<&Key>, tenant: &str, integration: &str, name: &str) -> Result<Option<SecretText>, ConfigError> {
+pub(crate) fn get(
+    connection: &Connection,
+    key: Option<&Key>,
+    tenant: &str,
+    integration: &str,
+    name: &str,
+) -> Result<Option<SecretText>, ConfigError> {
     let found: Option<(String, Vec<u8>, Vec<u8>)> = connection
-        .query_row("SELECT key, nonce, sealed FROM integration_secret WHERE integration = ?1 AND name = ?2", params![integration, name], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+        .query_row(
+            "SELECT key, nonce, sealed FROM integration_secret WHERE integration = ?1 AND name = ?2",
+            params![integration, name],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
         .optional()?;
     let Some((fingerprint, nonce, sealed)) = found else {
         return Ok(None);
@@ -119,7 +134,8 @@ pub(crate) fn get(connection: &Connection, key: Option<&Key>, tenant: &str, inte
     if key.fingerprint() != fingerprint {
         return Err(failed(integration, name, wrong_key(key, &fingerprint)));
     }
-    let tampered = || failed(integration, name, "what is stored has been changed or is damaged; set it again with `entente integration set`");
+    let tampered =
+        || failed(integration, name, "what is stored has been changed or is damaged; set it again with `entente integration set`");
     let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| tampered())?;
     let aad = place(tenant, integration, name);
     let bytes = XChaCha20Poly1305::new(key.bytes().into())

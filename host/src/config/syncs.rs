@@ -13,7 +13,13 @@ pub trait Numbers: Send + Sync {
     ///
     /// # Errors
     /// Where the database fails.
-    fn ensure_mapping(&self, connection: &Connection, relation: &str, left_object: &str, right_object: &str) -> Result<MappingId, StoreError>;
+    fn ensure_mapping(
+        &self,
+        connection: &Connection,
+        relation: &str,
+        left_object: &str,
+        right_object: &str,
+    ) -> Result<MappingId, StoreError>;
 
     /// The slots of pairs of fields, in the order given.
     ///
@@ -44,7 +50,10 @@ pub(crate) fn number(connection: &Connection, numbers: &dyn Numbers, definition:
         let names: Vec<(String, String)> = mapping.fields.iter().map(|field| (field.names[0].clone(), field.names[1].clone())).collect();
         let slots = numbers.ensure_slots(connection, mapping.id, &names)?;
         if slots.len() != names.len() {
-            return Err(StoreError::Corrupt { what: format!("slots of {left} and {right}"), why: format!("{} for {} fields", slots.len(), names.len()) });
+            return Err(StoreError::Corrupt {
+                what: format!("slots of {left} and {right}"),
+                why: format!("{} for {} fields", slots.len(), names.len()),
+            });
         }
         mapping.identifiers = mapping.identifiers.iter().filter_map(|place| slots.get(*place).copied()).collect();
         for (field, slot) in mapping.fields.iter_mut().zip(slots) {
@@ -98,12 +107,14 @@ fn same_filter(a: &[crate::sync::Condition], b: &[crate::sync::Condition]) -> bo
 /// Stores a numbered definition and gives it as it is stored, with its version.
 pub(crate) fn put(connection: &Connection, mut definition: SyncDefinition) -> Result<SyncDefinition, ConfigError> {
     let before = find(connection, &definition.name)?;
-    let last: Option<u32> = connection.query_row("SELECT version FROM sync_version WHERE name = ?1", [&definition.name], |row| row.get(0)).optional()?;
+    let last: Option<u32> =
+        connection.query_row("SELECT version FROM sync_version WHERE name = ?1", [&definition.name], |row| row.get(0)).optional()?;
     definition.version = match &before {
         Some(before) if same_mapping(before, &definition) => before.version,
         _ => last.unwrap_or(0) + 1,
     };
-    let json = serde_json::to_string(&definition).map_err(|error| StoreError::Corrupt { what: format!("sync '{}'", definition.name), why: error.to_string() })?;
+    let json = serde_json::to_string(&definition)
+        .map_err(|error| StoreError::Corrupt { what: format!("sync '{}'", definition.name), why: error.to_string() })?;
     connection.execute(
         "INSERT INTO sync_definition (name, relation, left_exchange, right_exchange, definition) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (name) DO UPDATE SET relation = ?2, left_exchange = ?3, right_exchange = ?4, definition = ?5",
@@ -118,7 +129,8 @@ pub(crate) fn put(connection: &Connection, mut definition: SyncDefinition) -> Re
 
 /// The sync of this name, if there is one.
 pub(crate) fn find(connection: &Connection, name: &str) -> Result<Option<SyncDefinition>, ConfigError> {
-    let text: Option<String> = connection.query_row("SELECT definition FROM sync_definition WHERE name = ?1", [name], |row| row.get(0)).optional()?;
+    let text: Option<String> =
+        connection.query_row("SELECT definition FROM sync_definition WHERE name = ?1", [name], |row| row.get(0)).optional()?;
     text.map(|text| parse(name, &text)).transpose()
 }
 

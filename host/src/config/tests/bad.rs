@@ -24,8 +24,8 @@ fn the_form() {
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { right = \"b\", direction = \"to-lef\" } }"), @"line 2, column 43: unknown variant `to-lef`, expected one of `to-left`, `to-right`, `to-hub`, `to-integration`, `both`");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { right = \"b\", directon = \"to-left\" } }"), @"line 2, column 31: unknown field `directon`, expected one of `left`, `right`, `direction`, `required`, `trust`, `unresolved`, `blanks`, `write`, `drift`, `values`");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = 1 }"), @"line 2, column 16: invalid type: integer `1`, expected the name of the field on the right, true (the same name), false (not mapped), or a table");
-    insta::assert_snapshot!(said("[[sync.x.object]]\ncreate = true"), @"line 2, column 10: wanted string or table");
-    insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { required = \"yes\" } }"), @"line 2, column 29: data did not match any variant of untagged enum RequiredWord");
+    insta::assert_snapshot!(said("[[sync.x.object]]\ncreate = true"), @"line 2, column 10: a text is wanted here");
+    insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { required = \"yes\" } }"), @"line 2, column 29: required is true, false, left, right, hub or integration");
     insta::assert_snapshot!(said("[integration.x]\nplugin = \"p\"\n[integration.x.grants]\nsecrets = { k = { hosts = [], header = \"a\", query = \"b\" } }"), @"line 4, column 17: a secret goes into a header or into the query, not both");
     insta::assert_snapshot!(said("[integration.x]\nenabled = true"), @"line 1, column 1: missing field `plugin`");
     insta::assert_snapshot!(said("[integration.x]\nplugin = \"p\"\nplugin = \"q\""), @"line 3, column 1: duplicate key");
@@ -33,13 +33,10 @@ fn the_form() {
 
 #[test]
 fn exchanges_and_relations() {
-    insta::assert_snapshot!(said("[sync.HelloWord]"), @"line 1, column 7: sync HelloWord: unknown integration 'HelloWord'; there is: HelloWorld");
+    insta::assert_snapshot!(said("[sync.HelloWord]"), @"line 1, column 7: sync HelloWord: unknown integration 'HelloWord' (right is missing, so the name of the sync was taken); there is: HelloWorld");
     insta::assert_snapshot!(said("[sync.x]\nright = \"nothing-like-it\""), @"line 2, column 9: sync x: unknown integration 'nothing-like-it'; there is: HelloWorld, Other, hub");
     insta::assert_snapshot!(said("[sync.x]\nright = \"hub\""), @"line 2, column 9: sync x: 'hub' is on both sides; a sync joins two");
-    insta::assert_snapshot!(said("[sync.\"x y\"]\nright = \"HelloWorld\""), @"
-    line 1, column 7: sync x y: 'x y' cannot be the name of a relation: ' ' is none of letters (a to z), digits, dash and underscore
-    line 1, column 7: sync x y: 'x y' cannot be the name of a sync: ' ' is none of letters (a to z), digits, dash and underscore
-    ");
+    insta::assert_snapshot!(said("[sync.\"x y\"]\nright = \"HelloWorld\""), @"line 1, column 7: sync x y: 'x y' cannot be the name of a sync: ' ' is none of letters (a to z), digits, dash and underscore");
     insta::assert_snapshot!(said("[sync.a]\nright = \"HelloWorld\"\nrelation = \"people\"\n[sync.b]\nright = \"HelloWorld\"\nrelation = \"people\"\n[sync.c]\nleft = \"HelloWorld\"\nright = \"hub\"\nrelation = \"people\""), @"line 10, column 12: sync c: the relation 'people' belongs to sync a, which joins hub and HelloWorld; give this one a relation of its own");
     insta::assert_snapshot!(said("[sync.x]\nleft = \"HelloWorld\"\nright = \"Other\"\nmapping = \"default\""), @"line 4, column 11: sync x: a default mapping joins the hub with an integration; list the objects of this sync with [[sync.NAME.object]]");
     insta::assert_snapshot!(said("[sync.Other]"), @"line 1, column 7: sync Other: the plugin of Other proposes no mapping; list the objects with [[sync.Other.object]]");
@@ -48,7 +45,7 @@ fn exchanges_and_relations() {
 #[test]
 fn objects() {
     insta::assert_snapshot!(said("[sync.HelloWorld]\n[[sync.HelloWorld.object]]\nleft = \"contacts\"\nright = \"persno\"\nfields.email = true"), @"
-    line 3, column 8: sync HelloWorld: hub has no object 'contacts'; there is: contact; [object.NAME] defines one
+    line 3, column 8: sync HelloWorld: the hub has no object 'contacts'; there is: contact; [object.NAME] defines one
     line 4, column 9: sync HelloWorld: HelloWorld has no object 'persno'; there is: person
     ");
     insta::assert_snapshot!(said("[sync.HelloWorld]\n[[sync.HelloWorld.object]]\nleft = \"contact\"\nfields.email = true"), @"line 2, column 1: sync HelloWorld: an object needs left and right; right is missing (HelloWorld has person, organisation, log)");
@@ -59,9 +56,9 @@ fn objects() {
 #[test]
 fn fields() {
     insta::assert_snapshot!(with("fields.nmae = \"full_name\"\nfields.phone = \"mobil\"\nfields.fax = true"), @"
-    line 7, column 8: sync HelloWorld, contact ↔ person: contact of hub has no field 'nmae'; there is: name; [object.contact.field.NAME] defines one
+    line 7, column 8: sync HelloWorld, contact ↔ person: contact of the hub has no field 'nmae'; there is: name; [object.contact.field.NAME] defines one
     line 8, column 8: sync HelloWorld, contact ↔ person: person of HelloWorld has no field 'mobil'; there is: mobile
-    line 9, column 8: sync HelloWorld, contact ↔ person: contact of hub has no field 'fax'; there is: email, name, phone, score, active, born, status, company, tags, created; [object.contact.field.NAME] defines one
+    line 9, column 8: sync HelloWorld, contact ↔ person: contact of the hub has no field 'fax'; there is: email, name, phone, score, active, born, status, company, tags, created; [object.contact.field.NAME] defines one
     line 9, column 8: sync HelloWorld, contact ↔ person: person of HelloWorld has no field 'fax'; there is: email, full_name, mobile, points, state, organisation, labels, made
     ");
     insta::assert_snapshot!(with("fields.score = \"full_name\"\nfields.tags = \"full_name\"\nfields.company = \"full_name\""), @"
@@ -117,7 +114,7 @@ fn policies() {
 fn values_and_filters() {
     insta::assert_snapshot!(with("fields.status = { right = \"state\", values = { nwe = \"N\", won = \"N\", new = \"N\" } }"), @"
     line 7, column 45: sync HelloWorld, contact ↔ person, field status ↔ state: values, left (hub): 'nwe' is not one of its values; there is: new
-    line 7, column 45: sync HelloWorld, contact ↔ person, field status ↔ state: values: 'N' on the right stands for two values of the other side, which it is written to
+    line 7, column 45: sync HelloWorld, contact ↔ person, field status ↔ state: values: 'N' on the right stands for two values on the left, so which one to write there is open
     ");
     insta::assert_snapshot!(with("fields.active = { right = \"state\", values = [[true, \"yes\"], [\"no\", 1]] }\nfields.phone = { right = \"mobile\", values = \"x\" }\nfields.name = { right = \"full_name\", values = {} }"), @r#"
     line 7, column 45: sync HelloWorld, contact ↔ person, field active ↔ state: values, left (hub): the text 'no' is no value of the kind boolean
@@ -126,7 +123,7 @@ fn values_and_filters() {
     line 9, column 47: sync HelloWorld, contact ↔ person, field name ↔ full_name: values is empty; leave it out
     "#);
     insta::assert_snapshot!(with("filter-left = [{ field = \"tagz\", contains = \"x\" }, { field = \"score\", contains = \"x\" }, { field = \"score\", is = \"x\" }, { field = \"status\", is = \"one\" }]\nfilter-right = [{ field = \"email\" }, { field = \"email\", is = \"a\", not = \"b\" }]"), @"
-    line 7, column 26: sync HelloWorld, contact ↔ person: filter-left: contact of hub has no field 'tagz'; there is: tags
+    line 7, column 26: sync HelloWorld, contact ↔ person: filter-left: contact of the hub has no field 'tagz'; there is: tags
     line 7, column 52: sync HelloWorld, contact ↔ person: filter-left, score: contains is for texts and lists, and its kind is integer
     line 7, column 89: sync HelloWorld, contact ↔ person: filter-left, score: the text 'x' is no value of the kind integer
     line 7, column 120: sync HelloWorld, contact ↔ person: filter-left, status: 'one' is not one of its values; there is: new, won

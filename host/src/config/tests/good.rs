@@ -20,8 +20,17 @@ fn a_sync_without_a_word_takes_what_the_plugin_proposes() {
     assert_eq!((sync.relation.as_str(), sync.exchanges.clone()), ("HelloWorld", ["hub".to_owned(), "HelloWorld".to_owned()]));
     assert_eq!(sync.mappings.len(), 2);
     let mapping = &sync.mappings[0];
-    let fields: Vec<String> = mapping.fields.iter().map(|f| format!("{} {} {:?} {:?}", f.names[0], f.names[1], f.direction, f.required)).collect();
-    assert_eq!(fields, ["email email Both [false, true]", "name full_name Both [false, false]", "phone mobile ToLeft [false, false]", "company organisation Both [false, false]"]);
+    let fields: Vec<String> =
+        mapping.fields.iter().map(|f| format!("{} {} {:?} {:?}", f.names[0], f.names[1], f.direction, f.required)).collect();
+    assert_eq!(
+        fields,
+        [
+            "email email Both [false, true]",
+            "name full_name Both [false, false]",
+            "phone mobile ToLeft [false, false]",
+            "company organisation Both [false, false]"
+        ]
+    );
     assert_eq!(mapping.identifiers, [0]);
     assert_eq!(mapping.create, [true, true]);
 }
@@ -36,22 +45,26 @@ fn the_hub_may_be_on_the_right() {
 
 #[test]
 fn the_file_goes_before_the_proposal_field_by_field() {
-    let sync = one(
-        r#"
+    let sync = one(r#"
         [sync.HelloWorld]
         mapping = "default"
         [[sync.HelloWorld.object]]
         left = "contact"
         create = "hub"
         fields = { company = false, name = { trust = "hub" }, phone = { drift = "restore" }, score = "points" }
-    "#,
-    );
+    "#);
     let mapping = &sync.mappings[0];
     assert_eq!(mapping.objects, ["contact", "person"]);
-    let fields: Vec<String> = mapping.fields.iter().map(|f| format!("{} {} {:?} {:?} {:?}", f.names[0], f.names[1], f.direction, f.trust, f.drift)).collect();
+    let fields: Vec<String> =
+        mapping.fields.iter().map(|f| format!("{} {} {:?} {:?} {:?}", f.names[0], f.names[1], f.direction, f.trust, f.drift)).collect();
     assert_eq!(
         fields,
-        ["name full_name Both Some(Left) Keep", "phone mobile ToLeft None Restore", "score points Both None Keep", "email email Both None Keep"]
+        [
+            "name full_name Both Some(Left) Keep",
+            "phone mobile ToLeft None Restore",
+            "score points Both None Keep",
+            "email email Both None Keep"
+        ]
     );
     assert_eq!(mapping.fields[mapping.identifiers[0]].names[0], "email");
     assert_eq!(mapping.create, [true, false]);
@@ -60,11 +73,14 @@ fn the_file_goes_before_the_proposal_field_by_field() {
 
 #[test]
 fn directions_are_those_that_can_be_written() {
-    let sync = one(&with(r#"fields = { email = "email", created = "made" }"#).replace("\"created\"", "").replace(", created = \"made\"", ""));
+    let sync =
+        one(&with(r#"fields = { email = "email", created = "made" }"#).replace("\"created\"", "").replace(", created = \"made\"", ""));
     assert_eq!(sync.mappings[0].fields[0].direction, Direction::Both);
     let sync = one(&with("[sync.HelloWorld.object.fields]\nemail = true\nname = { right = \"full_name\", direction = \"to-hub\" }"));
     assert_eq!(sync.mappings[0].fields[1].direction, Direction::ToLeft);
-    let sync = one(&with("[sync.HelloWorld.object.fields]\nemail = true\nname = { right = \"full_name\", direction = \"to-integration\", required = true }"));
+    let sync = one(&with(
+        "[sync.HelloWorld.object.fields]\nemail = true\nname = { right = \"full_name\", direction = \"to-integration\", required = true }",
+    ));
     assert_eq!(sync.mappings[0].fields[1].direction, Direction::ToRight);
     assert_eq!(sync.mappings[0].fields[1].required, [false, true]);
 }
@@ -172,10 +188,22 @@ fn what_is_doubtful_is_told() {
 fn the_manual_leaves_out_what_is_missing() {
     use crate::sync::ProposedDirection::{Both, ToIntegration};
     let mut manual = manual();
-    manual[0].fields.extend([proposed("fax", "fax", Both), proposed("tags", "nothing", Both), proposed("created", "made", Both), proposed("born", "mobile", Both), proposed("name", "made", ToIntegration)]);
+    manual[0].fields.extend([
+        proposed("fax", "fax", Both),
+        proposed("tags", "nothing", Both),
+        proposed("created", "made", Both),
+        proposed("born", "mobile", Both),
+        proposed("name", "made", ToIntegration),
+    ]);
     manual[0].identifiers.push("fax".into());
     manual[1].fields[0].direction = crate::sync::ProposedDirection::ToHub;
-    manual.push(ProposedMapping { hub: "deal".into(), remote: "person".into(), fields: vec![], identifiers: vec![], identify_by_all: false });
+    manual.push(ProposedMapping {
+        hub: "deal".into(),
+        remote: "person".into(),
+        fields: vec![],
+        identifiers: vec![],
+        identify_by_all: false,
+    });
     let (draft, notices) = definition_from_manual("HelloWorld", &hub(), &hello(), &manual).unwrap();
     assert_eq!(draft.definition().mappings[0].fields.len(), 4);
     assert_eq!(draft.definition().mappings[1].create, [true, false]);

@@ -75,16 +75,28 @@ pub(super) fn manual() -> Vec<ProposedMapping> {
         ProposedMapping {
             hub: "contact".into(),
             remote: "person".into(),
-            fields: vec![proposed("email", "email", Both), proposed("name", "full_name", Both), proposed("phone", "mobile", ToHub), proposed("company", "organisation", Both)],
+            fields: vec![
+                proposed("email", "email", Both),
+                proposed("name", "full_name", Both),
+                proposed("phone", "mobile", ToHub),
+                proposed("company", "organisation", Both),
+            ],
             identifiers: vec!["email".into()],
             identify_by_all: false,
         },
-        ProposedMapping { hub: "company".into(), remote: "organisation".into(), fields: vec![proposed("name", "title", Both)], identifiers: vec!["name".into()], identify_by_all: false },
+        ProposedMapping {
+            hub: "company".into(),
+            remote: "organisation".into(),
+            fields: vec![proposed("name", "title", Both)],
+            identifiers: vec!["name".into()],
+            identify_by_all: false,
+        },
     ]
 }
 
 pub(super) fn described() -> Described {
-    let descriptions = [("hub", hub()), ("HelloWorld", hello()), ("Other", hello())].map(|(name, description)| (name.to_owned(), description));
+    let descriptions =
+        [("hub", hub()), ("HelloWorld", hello()), ("Other", hello())].map(|(name, description)| (name.to_owned(), description));
     Described { descriptions: descriptions.into(), manuals: [("HelloWorld".to_owned(), manual())].into(), facts: BTreeMap::new() }
 }
 
@@ -129,8 +141,11 @@ impl Numbers for Ledger {
                  WHERE NOT EXISTS (SELECT 1 FROM try_slot WHERE mapping = ?1 AND l = ?2 AND r = ?3)",
                 params![mapping, left, right],
             )?;
-            let slot: i64 =
-                connection.query_row("SELECT slot FROM try_slot WHERE mapping = ?1 AND l = ?2 AND r = ?3", params![mapping, left, right], |row| row.get(0))?;
+            let slot: i64 = connection.query_row(
+                "SELECT slot FROM try_slot WHERE mapping = ?1 AND l = ?2 AND r = ?3",
+                params![mapping, left, right],
+                |row| row.get(0),
+            )?;
             slots.push(slot as usize);
         }
         Ok(slots)

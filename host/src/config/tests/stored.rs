@@ -109,12 +109,14 @@ async fn exported_and_applied_changes_nothing_also_in_a_new_home() {
 #[tokio::test]
 async fn nothing_is_saved_when_one_thing_is_wrong() {
     let it = Try::new().await;
-    let text = format!("{FILE}\n[integration.Two]\nplugin = \"helowrld\"\ngrants.http = [\"example.com\"]\n[sync.Two]\n[sync.Three]\nright = \"HelloWorld\"\nobject = [{{ left = \"contact\", right = \"person\", fields = {{ emial = true }} }}]");
+    let text = format!(
+        "{FILE}\n[integration.Two]\nplugin = \"helowrld\"\ngrants.http = [\"example.com\"]\n[sync.Two]\n[sync.Three]\nright = \"HelloWorld\"\nobject = [{{ left = \"contact\", right = \"person\", fields = {{ emial = true }} }}]"
+    );
     insta::assert_snapshot!(it.apply(&text).await.unwrap_err(), @r#"
     line 26, column 10: integration Two: unknown plugin 'helowrld'; there is: helloworld
     line 27, column 16: integration Two: 'example.com' is no grant: it does not begin with https:// (or http://); write for example https://api.example.com or https://*.example.com
     line 31, column 11: sync Three, contact ↔ person: a new person of HelloWorld needs email, which nothing is written to; map it, or write create = "left"
-    line 31, column 60: sync Three, contact ↔ person: contact of hub has no field 'emial'; there is: email; [object.contact.field.NAME] defines one
+    line 31, column 60: sync Three, contact ↔ person: contact of the hub has no field 'emial'; there is: email; [object.contact.field.NAME] defines one
     line 31, column 60: sync Three, contact ↔ person: person of HelloWorld has no field 'emial'; there is: email
     "#);
     let broken_hub = FILE.replace("label = \"Loyalty\"", "label = \"FAIL\"");
@@ -138,7 +140,10 @@ async fn the_version_grows_when_the_mapping_means_something_else() {
         // With one identifier, one is all.
         ("identify-by = \"all\"", "identify-by = \"any\""),
         ("identify-by = \"all\"", "create = \"none\""),
-        ("[{ field = \"tags\", contains = \"customer\" }, { field = \"active\", is = true }]", "[{ field = \"active\", is = true }, { field = \"tags\", contains = \"customer\" }]"),
+        (
+            "[{ field = \"tags\", contains = \"customer\" }, { field = \"active\", is = true }]",
+            "[{ field = \"active\", is = true }, { field = \"tags\", contains = \"customer\" }]",
+        ),
         ("email = \"email\"\n", "\n"),
     ];
     for (old, new) in same {
@@ -176,7 +181,9 @@ async fn the_version_grows_when_the_mapping_means_something_else() {
 async fn fields_keep_their_slots() {
     let it = Try::new().await;
     it.apply(FILE).await.unwrap();
-    let slot = |definition: &crate::sync::SyncDefinition, name: &str| definition.mappings[0].fields.iter().find(|field| field.names[0] == name).map(|field| field.slot);
+    let slot = |definition: &crate::sync::SyncDefinition, name: &str| {
+        definition.mappings[0].fields.iter().find(|field| field.names[0] == name).map(|field| field.slot)
+    };
     let before = it.configuration.definition("HelloWorld").await.unwrap();
     it.apply(&FILE.replace("email = \"email\"\n", "phone = \"mobile\"\nemail = \"email\"\n")).await.unwrap();
     let after = it.configuration.definition("HelloWorld").await.unwrap();
@@ -247,12 +254,19 @@ async fn plugins_are_installed_found_and_kept() {
 async fn a_plugin_may_be_a_file_beside_entente_toml() {
     let it = Try::new().await;
     let text = "[integration.HelloWorld]\nplugin = \"made.here.wasm\"\n[sync.HelloWorld]";
-    assert!(it.apply(text).await.unwrap_err().starts_with("line 2, column 10: integration HelloWorld: the plugin DIR/made.here.wasm cannot be read: "));
+    assert!(
+        it.apply(text)
+            .await
+            .unwrap_err()
+            .starts_with("line 2, column 10: integration HelloWorld: the plugin DIR/made.here.wasm cannot be read: ")
+    );
     std::fs::write(it.folder.path().join("made.here.wasm"), b"\0asm three").unwrap();
     let file = File::parse(text).unwrap();
     let prepared = it.configuration.prepare(&file, it.folder.path(), &|_| None).await.unwrap();
     assert_eq!(prepared.problems, []);
-    assert!(prepared.drafts[0].needed && matches!(&prepared.drafts[0].plugin, PluginSource::File(bytes) if bytes.as_ref() == b"\0asm three"));
+    assert!(
+        prepared.drafts[0].needed && matches!(&prepared.drafts[0].plugin, PluginSource::File(bytes) if bytes.as_ref() == b"\0asm three")
+    );
     it.apply(text).await.unwrap();
     let plugin = it.configuration.plugin("made-here").await.unwrap();
     assert_eq!(std::fs::read(it.home.component(&plugin.digest)).unwrap(), b"\0asm three");
@@ -270,11 +284,32 @@ async fn an_integration_is_added_with_the_sync_of_its_manual() {
     let added = it.configuration.add_integration(&draft, Some(sync.clone())).await.unwrap();
     assert_eq!(added.sync.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
     assert_eq!(it.configuration.open_secrets("HelloWorld").await.unwrap()["api-key"].reveal(), "x");
-    insta::assert_snapshot!(it.configuration.add_integration(&draft, Some(sync)).await.unwrap_err(), @"there is already a integration 'HelloWorld'; change it with `entente integration set`, or take another name");
+    insta::assert_snapshot!(it.configuration.add_integration(&draft, Some(sync)).await.unwrap_err(), @"the integration 'HelloWorld' is there already; change it with `entente integration set`, or take another name");
     let text = it.configuration.export().await.unwrap();
     assert_eq!(it.apply(&text).await.unwrap(), "");
     let draft = it.configuration.draft_integration("hub", "helloworld", BTreeMap::new(), Grants::default(), BTreeMap::new()).await;
     insta::assert_snapshot!(draft.unwrap_err(), @"'hub' cannot be the name of an integration: it stands for the built-in record store");
+}
+
+#[tokio::test]
+async fn stored_integrations_are_known() {
+    fn sendable<T: Send>(future: T) -> T {
+        future
+    }
+    let mut it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    insta::assert_snapshot!(it.apply("[sync.a]\nright = \"HelloWord\"\n[sync.Another]").await.unwrap_err(), @"
+    line 2, column 9: sync a: unknown integration 'HelloWord'; there is: HelloWorld
+    line 3, column 7: sync Another: unknown integration 'Another' (right is missing, so the name of the sync was taken); there is: HelloWorld, hub
+    ");
+    it.described.descriptions.remove("HelloWorld");
+    insta::assert_snapshot!(it.apply("[sync.HelloWorld]").await.unwrap_err(), @"line 1, column 7: sync HelloWorld: what 'HelloWorld' has is not known, so the mapping cannot be checked");
+    let file = File::parse("[sync.HelloWorld]").unwrap();
+    let prepared = sendable(it.configuration.prepare(&file, Path::new(""), &|_| None)).await.unwrap();
+    assert_eq!(prepared.drafts[0].integration, it.configuration.integration("HelloWorld").await.unwrap());
+    let described = Described::default();
+    assert!(sendable(it.configuration.apply(&file, Path::new(""), &|_| None, &described, ApplyOptions::default())).await.is_err());
+    assert!(sendable(it.configuration.export()).await.is_ok());
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ pub(crate) fn apply(
     let checked = found.end(checked).map_err(ConfigError::Problems)?;
 
     let custom = Custom { objects: checked.objects, fields: checked.fields };
-    custom::put(connection, neighbours.hub, &custom)?;
+    custom::put(connection, neighbours.hub, &custom, &stored.custom)?;
     let mut lines = Vec::new();
     for draft in &drafts {
         lines.extend(put_integration(draft, around, described, options, now)?);

@@ -5,6 +5,7 @@ use super::error::{Notice, Place, Problem, Problems};
 use super::file::{CustomEntry, File, MappingEntry, ObjectEntry, SyncEntry};
 use super::kinds::{Class, KINDS, class};
 use super::names::{HUB, check_name, known};
+use super::overlay::overlay;
 use super::words::Sides;
 use super::{manual, object};
 use crate::sync::{Description, Field, Object, ProposedMapping, SyncDefinition, features};
@@ -161,20 +162,12 @@ fn check_custom(
         let part = format!("{part}, field {}", name.get_ref());
         let field = custom_field(name, entry, &part, hub, found);
         let there = hub.object(object).and_then(|there| there.field(name.get_ref()));
-        match (there, stored.custom.field(object, name.get_ref())) {
-            (Some(_), None) => found.problem(
+        if there.is_some() && stored.custom.field(object, name.get_ref()).is_none() {
+            found.problem(
                 &name.span(),
                 &part,
                 format!("the hub has a field '{}' of its own on {object}; take another name", name.get_ref()),
-            ),
-            (_, Some(old)) if old.field.kind != field.kind => {
-                let message = format!(
-                    "its kind is {} and cannot become {}, since records have values of it; take another name",
-                    old.field.kind, field.kind
-                );
-                found.problem(&entry.kind.span(), &part, message);
-            }
-            _ => {}
+            );
         }
         // Also where something is wrong with it: the syncs that use it need no message of their own.
         if let Some(there) = hub.objects.iter_mut().find(|there| there.name == *object) {
@@ -335,7 +328,7 @@ fn mapping_entries(
     for text in base.notices.drain(..) {
         found.notice(&span, part, text);
     }
-    let entries = object::overlay(base.entries, &entry.object);
+    let entries = overlay(base.entries, &entry.object);
     if entries.is_empty() {
         found.problem(
             &span,

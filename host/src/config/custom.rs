@@ -1,6 +1,6 @@
 //! What the operator adds to the hub: objects and fields of their own.
 
-use super::error::ConfigError;
+use super::error::{ConfigError, Problem, Problems};
 use crate::store::StoreError;
 use crate::sync::Field;
 use rusqlite::{Connection, params};
@@ -24,20 +24,31 @@ pub struct CustomField {
     pub field: Field,
 }
 
-/// The part of the hub that takes in custom objects and fields. Both are asked for again whenever a configuration is applied,
-/// so the same definition a second time is no error.
+/// Why the hub does not take a definition.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// It cannot be, or not any more: records have values that would no longer fit.
+    #[error("{0}")]
+    Refused(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The part of the hub that takes in custom objects and fields, within the transaction of the caller. It is asked for what is new
+/// or different only.
 pub trait HubSchema: Send + Sync {
     /// Makes an object, or gives it another label.
     ///
     /// # Errors
-    /// Where the database fails.
-    fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), StoreError>;
+    /// Where the hub refuses it, or the database fails.
+    fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), SchemaError>;
 
-    /// Makes a field, or changes what is changeable about it: its kind is not.
+    /// Makes a field, or changes its definition.
     ///
     /// # Errors
-    /// Where the database fails.
-    fn define_field(&self, connection: &Connection, field: &CustomField) -> Result<(), StoreError>;
+    /// Where the hub refuses it, or the database fails.
+    fn define_field(&self, connection: &Connection, field: &CustomField) -> Result<(), SchemaError>;
 }
 
 /// Everything that was ever defined.
@@ -77,19 +88,24 @@ pub(crate) fn load(connection: &Connection) -> Result<Custom, ConfigError> {
     Ok(custom)
 }
 
-/// Remembers what is defined and hands it to the hub.
-pub(crate) fn put(connection: &Connection, hub: &dyn HubSchema, custom: &Custom) -> Result<(), ConfigError> {
+/// Hands what is new or different to the hub, and remembers it.
+pub(crate) fn put(connection: &Connection, hub: &dyn HubSchema, custom: &Custom, before: &Custom) -> Result<(), ConfigError> {
     const PUT: &str = "INSERT INTO custom_definition (object, field, definition) VALUES (?1, ?2, ?3)
         ON CONFLICT (object, field) DO UPDATE SET definition = ?3";
-    for object in &custom.objects {
+    let refused = |part: String, error: SchemaError| match error {
+        SchemaError::Refused(why) => ConfigError::Problems(Problems(vec![Problem { place: None, part, message: why }])),
+        SchemaError::Store(error) => ConfigError::Store(error),
+    };
+    for object in custom.objects.iter().filter(|object| before.object(&object.name) != Some(object)) {
         let json = serde_json::to_string(object).map_err(|error| corrupt(&object.name, &error))?;
+        hub.define_object(connection, object).map_err(|error| refused(format!("object {}", object.name), error))?;
         connection.execute(PUT, params![object.name, "", json])?;
-        hub.define_object(connection, object)?;
     }
-    for field in &custom.fields {
+    for field in custom.fields.iter().filter(|field| before.field(&field.object, &field.field.name) != Some(field)) {
         let json = serde_json::to_string(field).map_err(|error| corrupt(&field.object, &error))?;
+        hub.define_field(connection, field)
+            .map_err(|error| refused(format!("object {}, field {}", field.object, field.field.name), error))?;
         connection.execute(PUT, params![field.object, field.field.name, json])?;
-        hub.define_field(connection, field)?;
     }
     Ok(())
 }

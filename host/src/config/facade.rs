@@ -9,7 +9,7 @@ use super::file::File;
 use super::home::{DEFAULT_TENANT, Home};
 use super::integrations::{self, Grants, Integration};
 use super::plan::ConfigurationPlan;
-use super::plugins::{self, InstalledPlugin, PluginFacts};
+use super::plugins;
 use super::prepare::{self, Draft, PluginSource, Prepared, Surroundings};
 use super::secrets::{self, SecretInfo, SecretText};
 use super::syncs::{self, Numbers, StoredSync};
@@ -82,11 +82,11 @@ impl Configuration {
         Surroundings { connection, home: &self.home, tenant: &self.tenant, key_variable, base, environment }
     }
 
-    async fn read<T: Send>(&self, read: impl FnOnce(&Connection) -> Result<T, ConfigError> + Send) -> Result<T, ConfigError> {
+    pub(super) async fn read<T: Send>(&self, read: impl FnOnce(&Connection) -> Result<T, ConfigError> + Send) -> Result<T, ConfigError> {
         self.store.read(|connection| Ok(read(connection))).await?
     }
 
-    async fn write<T>(&self, write: impl FnOnce(&Connection) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
+    pub(super) async fn write<T>(&self, write: impl FnOnce(&Connection) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
         let unit = self.store.begin().await?;
         let value = write(unit.connection())?;
         unit.commit()?;
@@ -140,41 +140,6 @@ impl Configuration {
             Ok(export::export(&custom, &integrations::list(connection)?, &plugins::list(connection)?, &syncs::list(connection)?))
         })
         .await
-    }
-
-    /// Installs a component under a name. The same bytes again are no error; other bytes become the current version, and
-    /// integrations keep the one that they have.
-    ///
-    /// # Errors
-    /// Where the name cannot be one, or the file cannot be written.
-    pub async fn install_plugin(&self, name: &str, bytes: &[u8], facts: &PluginFacts) -> Result<InstalledPlugin, ConfigError> {
-        super::names::check_name("plugin", name).map_err(ConfigError::Name)?;
-        let digest = plugins::store_component(&self.home, bytes)?;
-        self.write(|connection| plugins::enter(connection, name, &digest, bytes.len(), facts, SystemClock.now())).await
-    }
-
-    /// The installed plugins, by name, the current version of each first.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn plugins(&self) -> Result<Vec<InstalledPlugin>, ConfigError> {
-        self.read(plugins::list).await
-    }
-
-    /// The current version of a name, or the plugin whose digest begins like this (6 characters or more).
-    ///
-    /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
-    pub async fn plugin(&self, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
-        self.read(|connection| plugins::find(connection, name_or_digest)).await
-    }
-
-    /// Forgets a plugin by name, with all its versions, or by digest.
-    ///
-    /// # Errors
-    /// [`ConfigError::InUse`] where integrations run it.
-    pub async fn remove_plugin(&self, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
-        self.write(|connection| plugins::remove(connection, name_or_digest)).await
     }
 
     /// A new integration that is not stored yet, to be described first.

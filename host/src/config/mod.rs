@@ -18,6 +18,7 @@ mod kinds;
 mod manual;
 mod names;
 mod object;
+mod overlay;
 mod plan;
 mod plugins;
 mod prepare;
@@ -31,7 +32,7 @@ mod tests;
 
 pub use apply::{ApplyOptions, Described};
 pub use check::{Checked, SyncDraft, check};
-pub use custom::{CustomField, CustomObject, HubSchema};
+pub use custom::{CustomField, CustomObject, HubSchema, SchemaError};
 pub use error::{ConfigError, FileError, Notice, Place, Problem, Problems};
 pub use facade::{Added, Configuration};
 pub use file::File;

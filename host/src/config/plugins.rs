@@ -1,9 +1,11 @@
 //! Installed plugins: the component files by digest, and the names they go by.
 
 use super::error::{ConfigError, io};
+use super::facade::Configuration;
 use super::home::Home;
 use super::names::{check_name, known};
 use crate::record::Timestamp;
+use crate::sync::{Clock, SystemClock};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -155,4 +157,41 @@ pub(crate) fn remove(connection: &Connection, name_or_digest: &str) -> Result<In
     }
     connection.execute("DELETE FROM plugin WHERE name = ?1 AND digest = coalesce(?2, digest)", params![plugin.name, only])?;
     Ok(plugin)
+}
+
+impl Configuration {
+    /// Installs a component under a name. The same bytes again are no error; other bytes become the current version, and
+    /// integrations keep the one that they have.
+    ///
+    /// # Errors
+    /// Where the name cannot be one, or the file cannot be written.
+    pub async fn install_plugin(&self, name: &str, bytes: &[u8], facts: &PluginFacts) -> Result<InstalledPlugin, ConfigError> {
+        check_name("plugin", name).map_err(ConfigError::Name)?;
+        let digest = store_component(self.home(), bytes)?;
+        self.write(|connection| enter(connection, name, &digest, bytes.len(), facts, SystemClock.now())).await
+    }
+
+    /// The installed plugins, by name, the current version of each first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn plugins(&self) -> Result<Vec<InstalledPlugin>, ConfigError> {
+        self.read(list).await
+    }
+
+    /// The current version of a name, or the plugin whose digest begins like this (6 characters or more).
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with what there is.
+    pub async fn plugin(&self, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
+        self.read(|connection| find(connection, name_or_digest)).await
+    }
+
+    /// Forgets a plugin by name, with all its versions, or by digest.
+    ///
+    /// # Errors
+    /// [`ConfigError::InUse`] where integrations run it.
+    pub async fn remove_plugin(&self, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
+        self.write(|connection| remove(connection, name_or_digest)).await
+    }
 }

@@ -156,19 +156,35 @@ impl Numbers for Ledger {
 struct Schema;
 
 impl HubSchema for Schema {
-    fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), StoreError> {
-        connection.execute_batch("CREATE TABLE IF NOT EXISTS try_object (name, label)")?;
-        connection.execute("INSERT INTO try_object VALUES (?1, ?2)", [&object.name, &object.label])?;
+    fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), SchemaError> {
+        let put = || connection.execute("INSERT OR REPLACE INTO try_object VALUES (?1, ?2)", [&object.name, &object.label]);
+        connection
+            .execute_batch("CREATE TABLE IF NOT EXISTS try_object (name PRIMARY KEY, label)")
+            .and_then(|()| put())
+            .map_err(StoreError::Sqlite)?;
         Ok(())
     }
 
-    fn define_field(&self, connection: &Connection, field: &CustomField) -> Result<(), StoreError> {
-        if field.field.label == "FAIL" {
-            return Err(StoreError::Corrupt { what: "hub".into(), why: "refused".into() });
+    fn define_field(&self, connection: &Connection, field: &CustomField) -> Result<(), SchemaError> {
+        let (object, field) = (&field.object, &field.field);
+        let old: Option<String> = connection
+            .execute_batch("CREATE TABLE IF NOT EXISTS try_field (object, name, kind, PRIMARY KEY (object, name))")
+            .and_then(|()| {
+                connection
+                    .query_row("SELECT kind FROM try_field WHERE object = ?1 AND name = ?2", [object, &field.name], |row| row.get(0))
+                    .optional()
+            })
+            .map_err(StoreError::Sqlite)?;
+        match old {
+            Some(old) if old != field.kind => Err(SchemaError::Refused(format!("3 records have values that are no {}", field.kind))),
+            _ if field.label == "FAIL" => Err(StoreError::Corrupt { what: "hub".into(), why: "refused".into() }.into()),
+            _ => {
+                connection
+                    .execute("INSERT OR REPLACE INTO try_field VALUES (?1, ?2, ?3)", [object, &field.name, &field.kind])
+                    .map_err(StoreError::Sqlite)?;
+                Ok(())
+            }
         }
-        connection.execute_batch("CREATE TABLE IF NOT EXISTS try_field (object, name)")?;
-        connection.execute("INSERT INTO try_field VALUES (?1, ?2)", [&field.object, &field.field.name])?;
-        Ok(())
     }
 }
 

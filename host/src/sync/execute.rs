@@ -23,6 +23,8 @@ pub(super) struct Outgoing {
     pub(super) values: Vec<Value>,
     /// The record that a link waits for.
     pub(super) waits: Option<Reference>,
+    /// The pair had failed before: a change of its other side did.
+    pub(super) failed: bool,
 }
 
 impl Session<'_> {
@@ -98,7 +100,8 @@ impl Session<'_> {
                     }
                 }
             }
-            let entry = Outgoing { change, pair, values, waits };
+            let failed = pair.status == Status::Failed;
+            let entry = Outgoing { change, pair, values, waits, failed };
             if held || entry.change.fields.is_empty() { waiting.push(entry) } else { outgoing.push(entry) }
         }
         Ok((outgoing, waiting))

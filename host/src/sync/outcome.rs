@@ -88,7 +88,7 @@ impl Session<'_> {
 
     fn made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, slots: &[usize], written: &Written, made: Made) {
         let source = target.other();
-        let Outgoing { change, pair, values, waits } = entry;
+        let Outgoing { change, pair, values, waits, failed } = entry;
         let half = pair.half_mut(target);
         half.id = Some(written.id.clone());
         half.version = written.version.clone();
@@ -130,10 +130,16 @@ impl Session<'_> {
             pair.keys[target.index()] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
         }
         change.status = ChangeStatus::Done;
-        pair.attempts = 0;
         pair.context = false;
-        pair.reason = None;
-        pair.status = Status::Ok;
+        // A reason comes from the change of the other side in this round: it failed, is withheld, or has to wait.
+        pair.status = match (&pair.reason, *failed) {
+            (None, _) => Status::Ok,
+            (Some(_), true) => Status::Failed,
+            (Some(_), false) => Status::Todo,
+        };
+        if pair.status == Status::Ok {
+            pair.attempts = 0;
+        }
         if let Some(reference) = waits {
             pair.status = Status::Todo;
             pair.reason = Some(waits_for(Some(reference)));

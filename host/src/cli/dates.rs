@@ -1,0 +1,52 @@
+//! Dates as people type them.
+
+use crate::record::Timestamp;
+use chrono::{DateTime, Utc};
+use interim::{Dialect, parse_date_string};
+
+/// Reads `2020-01-01 00:00:00` (UTC unless it has an offset), or a time relative to now such as `-10 minutes` or `2 days ago`.
+///
+/// # Errors
+/// A text for the person, with what can be written.
+pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Result<Timestamp, String> {
+    if let Ok(moment) = Timestamp::parse(text) {
+        return Ok(moment);
+    }
+    let trimmed = text.trim();
+    // «-10 minutes», as such options are often written, is «10 minutes ago».
+    let words = match trimmed.strip_prefix('-') {
+        Some(rest) => format!("{} ago", rest.trim()),
+        None => trimmed.to_owned(),
+    };
+    let relative = words.chars().any(char::is_alphabetic);
+    match parse_date_string(&words, now, Dialect::Uk) {
+        Ok(moment) if relative => Ok(moment.into()),
+        _ => Err(format!(
+            "'{text}' is not a date; write for example \"2020-01-01 00:00:00\" (UTC), 2020-01-01T00:00:00+01:00, \"-10 minutes\" or \"2 days ago\""
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absolute_and_relative() {
+        let now: DateTime<Utc> = "2020-01-02T12:00:00Z".parse().unwrap();
+        let cases = [
+            ("2020-01-01 00:00:00", "2020-01-01T00:00:00Z"),
+            ("2020-01-01T00:00:00+01:00", "2019-12-31T23:00:00Z"),
+            ("-10 minutes", "2020-01-02T11:50:00Z"),
+            ("- 2 days", "2019-12-31T12:00:00Z"),
+            ("3 hours ago", "2020-01-02T09:00:00Z"),
+            ("now", "2020-01-02T12:00:00Z"),
+        ];
+        for (text, moment) in cases {
+            assert_eq!(parse(text, now).map(|moment| moment.to_string()), Ok(moment.to_owned()), "{text}");
+        }
+        for text in ["", "soon", "2020-02-30", "32/13/2020", "12", "-"] {
+            assert!(parse(text, now).is_err(), "{text}: {:?}", parse(text, now));
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! A tenant, opened: hub, ledger, configuration and plugins together. What the command line and any program that embeds the
+//! host calls.
+
+use crate::config::{
+    Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, Described, Draft, File, FileError, HUB, Home, Key, PluginFacts,
+    PluginSource, Problems, SecretText, definition_from_manual,
+};
+use crate::hub::{Hub, HubError};
+use crate::ledger::SqliteLedger;
+use crate::plugin::{Inspection, Limits, PluginError, PluginRuntime};
+use crate::store::{Store, StoreError};
+use crate::sync::{
+    Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
+    SyncError, SystemClock, SystemRandomness,
+};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::OnceCell;
+
+/// Why a tenant could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration file.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: FileError,
+    },
+    /// A file cannot be read or written.
+    #[error("{} cannot be {doing}: {why}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The hub.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A plugin cannot be loaded.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// A sync could not begin.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// An exchange failed outside a run.
+    #[error("{exchange} could not {doing}: {error}")]
+    Exchange {
+        /// Which one.
+        exchange: String,
+        /// What it was asked.
+        doing: &'static str,
+        /// What it said.
+        error: ExchangeError,
+    },
+    /// The integration is switched off.
+    #[error("the integration '{0}' is disabled; switch it on with: entente integration set {0} --enable")]
+    Disabled(String),
+}
+
+/// A tenant with everything that belongs to it.
+pub struct Tenant {
+    store: Store,
+    hub: Hub,
+    ledger: SqliteLedger,
+    configuration: Configuration,
+    clock: Arc<dyn Clock>,
+    /// Started when the first plugin is needed: most commands need none.
+    plugins: OnceCell<PluginRuntime>,
+}
+
+impl std::fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tenant").field("configuration", &self.configuration).finish_non_exhaustive()
+    }
+}
+
+impl Tenant {
+    /// Opens the tenant `default` of a home folder, making both where needed. `key` is the value of `ENTENTE_KEY`.
+    ///
+    /// # Errors
+    /// Where the folder or the database cannot be used.
+    pub fn open(home: &Path, key: Option<SecretText>) -> Result<Self, TenantError> {
+        let home = Home::open(home)?;
+        let store = home.open_store()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let hub = Hub::new(store.clone(), Arc::clone(&clock));
+        let configuration =
+            Configuration::new(store.clone(), home, Arc::new(connections::LedgerNumbers), Arc::new(connections::HubDefinitions(hub.clone())))
+                .with_key(key);
+        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins: OnceCell::new(), store })
+    }
+
+    /// The record store.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Pairs, plans and runs.
+    pub fn ledger(&self) -> &SqliteLedger {
+        &self.ledger
+    }
+
+    /// Integrations, secrets, grants and syncs.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The clock that everything here is dated by.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// What runs plugins.
+    ///
+    /// # Errors
+    /// Where the machine cannot run any.
+    pub async fn plugins(&self) -> Result<&PluginRuntime, TenantError> {
+        let cache = self.configuration.home().cache();
+        Ok(self.plugins.get_or_try_init(|| async { PluginRuntime::new(&cache, Limits::default()) }).await?)
+    }
+
+    /// Installs a component under a name, having looked at what it is.
+    ///
+    /// # Errors
+    /// Where the bytes are no plugin.
+    pub async fn install_plugin(&self, name: &str, bytes: &[u8]) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
+        let inspection = crate::plugin::inspect(bytes).map_err(PluginError::from)?;
+        // Compiling now shows at once whether it runs, and makes the first sync quick.
+        self.plugins().await?.load(bytes).await?;
+        let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
+        let installed = self.configuration.install_plugin(name, bytes, &facts).await?;
+        Ok((installed, inspection))
+    }
+
+    /// An exchange by its name: the hub, or an integration that is ready to run.
+    ///
+    /// # Errors
+    /// [`TenantError::Config`] where there is none of this name, [`TenantError::Disabled`], or where its plugin cannot be loaded.
+    pub async fn exchange(&self, name: &str) -> Result<Box<dyn Exchange>, TenantError> {
+        if name == HUB {
+            return Ok(Box::new(self.hub.clone()));
+        }
+        let integration = self.configuration.integration(name).await?;
+        if !integration.enabled {
+            return Err(TenantError::Disabled(name.to_owned()));
+        }
+        let secrets = self.configuration.open_secrets(name).await?;
+        self.run_plugin(&integration, None, secrets).await
+    }
+
+    async fn run_plugin(
+        &self,
+        integration: &crate::config::Integration,
+        bytes: Option<&[u8]>,
+        secrets: BTreeMap<String, SecretText>,
+    ) -> Result<Box<dyn Exchange>, TenantError> {
+        let read;
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => {
+                let path = self.configuration.home().component(&integration.digest);
+                read = std::fs::read(&path).map_err(|why| TenantError::Io { path, doing: "read", why })?;
+                &read
+            }
+        };
+        let state = self.ledger.state(&integration.name).await?;
+        let plugin = self.plugins().await?.load(bytes).await?;
+        Ok(Box::new(plugin.exchange(connections::plugin_config(integration, secrets, state))?))
+    }
+
+    /// Runs a sync once.
+    ///
+    /// # Errors
+    /// Where it could not even begin; how it ended is in [`RunEnd`].
+    pub async fn sync(
+        &self,
+        name: &str,
+        options: RunOptions,
+        observer: &dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<(SyncDefinition, RunEnd), TenantError> {
+        let definition = self.configuration.definition(name).await?;
+        let left = self.exchange(&definition.exchanges[0]).await?;
+        let right = self.exchange(&definition.exchanges[1]).await?;
+        let holder = format!("process {}", std::process::id());
+        let engine = Engine {
+            ledger: &self.ledger,
+            exchanges: [left.as_ref(), right.as_ref()],
+            clock: self.clock.as_ref(),
+            randomness: &SystemRandomness,
+            observer,
+            stop,
+            holder: &holder,
+        };
+        let end = engine.run(&definition, options).await?;
+        Ok((definition, end))
+    }
+
+    /// Applies a configuration file, as a whole or not at all.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it at once, or what a plugin that must be described says.
+    pub async fn apply(&self, path: &Path, options: ApplyOptions) -> Result<ConfigurationPlan, TenantError> {
+        let text = std::fs::read_to_string(path).map_err(|why| TenantError::Io { path: path.to_owned(), doing: "read", why })?;
+        let file = File::parse(&text).map_err(|error| TenantError::File { path: path.to_owned(), error })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        let environment = |name: &str| std::env::var(name).ok();
+        let prepared = self.configuration.prepare(&file, base, &environment).await?;
+        let mut described = Described::default();
+        described.descriptions.insert(HUB.to_owned(), self.describe(HUB, &self.hub).await?);
+        for draft in &prepared.drafts {
+            let bytes = match &draft.plugin {
+                PluginSource::File(bytes) => Some(&bytes[..]),
+                PluginSource::Installed => None,
+            };
+            if let Some(bytes) = bytes {
+                let inspection = crate::plugin::inspect(bytes).map_err(PluginError::from)?;
+                let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
+                described.facts.insert(draft.integration.digest.clone(), facts);
+            }
+            // What is wrong already is told without asking a remote system first.
+            if draft.needed && prepared.problems.is_empty() {
+                let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
+                let name = &draft.integration.name;
+                described.descriptions.insert(name.clone(), self.describe(name, exchange.as_ref()).await?);
+                let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
+                described.manuals.insert(name.clone(), manual);
+            }
+        }
+        Ok(self.configuration.apply(&file, base, &environment, &described, options).await?)
+    }
+
+    async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {
+        exchange.describe().await.map_err(|error| failed(name, "describe its objects", error))
+    }
+
+    /// Adds an integration, and the sync that its plugin proposes. Tells what of the proposal was left out. The plugin is asked
+    /// first, so that a wrong address or key shows now.
+    ///
+    /// # Errors
+    /// Where names are taken or unknown, the plugin fails, or nothing of its proposal fits.
+    pub async fn add_integration(&self, draft: &Draft, with_sync: bool) -> Result<(Added, Vec<String>), TenantError> {
+        let name = &draft.integration.name;
+        let bytes = match &draft.plugin {
+            PluginSource::File(bytes) => Some(&bytes[..]),
+            PluginSource::Installed => None,
+        };
+        let mut notices = Vec::new();
+        let mut sync = None;
+        if with_sync {
+            let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
+            let remote = self.describe(name, exchange.as_ref()).await?;
+            let hub = self.describe(HUB, &self.hub).await?;
+            let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
+            let (definition, left_out) = definition_from_manual(name, &hub, &remote, &manual).map_err(problems)?;
+            notices = left_out;
+            sync = Some(definition);
+        }
+        Ok((self.configuration.add_integration(draft, sync).await?, notices))
+    }
+
+    /// The key that secrets are sealed with; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// Where the key file cannot be trusted.
+    pub fn key(&self, variable: Option<&str>) -> Result<Option<Key>, TenantError> {
+        Ok(Key::find(self.configuration.home(), variable)?)
+    }
+}
+
+fn problems(problems: Problems) -> TenantError {
+    TenantError::Config(ConfigError::Problems(problems))
+}
+
+fn failed(exchange: &str, doing: &'static str, error: ExchangeError) -> TenantError {
+    TenantError::Exchange { exchange: exchange.to_owned(), doing, error }
+}
+
+/// What the parts need of each other without knowing each other.
+mod connections {
+    use super::{BTreeMap, Hub, MappingId, SecretText, StoreError};
+    use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
+    use crate::plugin::PluginConfig;
+    use rusqlite::Connection;
+
+    /// The ledger gives the numbers of mappings and fields.
+    pub(super) struct LedgerNumbers;
+
+    impl Numbers for LedgerNumbers {
+        fn ensure_mapping(&self, connection: &Connection, relation: &str, left: &str, right: &str) -> Result<MappingId, StoreError> {
+            crate::ledger::ensure_mapping(connection, relation, left, right)
+        }
+
+        fn ensure_slots(&self, connection: &Connection, mapping: MappingId, fields: &[(String, String)]) -> Result<Vec<usize>, StoreError> {
+            crate::ledger::ensure_slots(connection, mapping, fields)
+        }
+    }
+
+    /// The hub takes in custom objects and fields.
+    pub(super) struct HubDefinitions(pub(super) Hub);
+
+    impl HubSchema for HubDefinitions {
+        fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), SchemaError> {
+            let _ = (connection, object);
+            Ok(())
+        }
+
+        fn define_field(&self, connection: &Connection, field: &CustomField) -> Result<(), SchemaError> {
+            let _ = (connection, field);
+            Ok(())
+        }
+    }
+
+    pub(super) fn plugin_config(
+        integration: &Integration,
+        secrets: BTreeMap<String, SecretText>,
+        state: BTreeMap<String, Vec<u8>>,
+    ) -> PluginConfig {
+        let _ = (integration, secrets, state);
+        unimplemented!()
+    }
+}

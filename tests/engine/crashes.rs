@@ -1,0 +1,90 @@
+//! Answers that never came.
+
+use crate::fake::Fault;
+use crate::world::{World, text};
+use entente::record::Value;
+use entente::sync::{RunOptions, Status, features};
+
+async fn lost_create(world: &World) {
+    for n in 0..5 {
+        world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    world.right.fault("execute", 2, Fault::Lost);
+    let end = world.try_run(RunOptions::default()).await.unwrap();
+    assert!(end.error.is_some());
+    assert_eq!(world.right.records("person").len(), 4);
+}
+
+#[tokio::test]
+async fn a_create_without_an_answer_is_sent_again_where_it_is_made_once() {
+    let world = World::new().await;
+    lost_create(&world).await;
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 5);
+    assert_eq!(world.left.records("contact").len(), 5);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn else_it_is_looked_up() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    lost_create(&world).await;
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 5);
+    assert_eq!(world.left.records("contact").len(), 5);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn else_it_is_held() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    world.right.character.can_find = false;
+    lost_create(&world).await;
+    world.run().await;
+    // The two of unknown fate are held; the fifth is made.
+    assert_eq!(world.right.records("person").len(), 5);
+    // Their records are reported, and met by their identifiers.
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!((world.right.records("person").len(), world.left.records("contact").len()), (5, 5));
+}
+
+#[tokio::test]
+async fn s12_an_update_without_an_answer_is_read_again_and_not_sent_blind() {
+    for made in [true, false] {
+        let world = World::new().await;
+        let l = world.left.put("contact", &[("email", text("u@example.org")), ("phone", text("1"))], "2020-01-01");
+        world.run().await;
+        let r = world.person("u@example.org");
+        world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
+        let fault = if made { Fault::Lost } else { Fault::Fails(entente::sync::ExchangeError::new("broken", "nothing was done")) };
+        world.right.fault("execute", 1, fault);
+        assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
+        // Somebody edits it there before we look again.
+        world.right.edit("person", &r, "full", text("edited"), "2025-01-02");
+        world.right.writes();
+        world.run().await;
+        assert_eq!(world.right.value("person", &r, "tel"), text("2"));
+        assert_eq!(world.left.value("contact", &l, "name"), text("edited"));
+        assert_eq!(world.right.writes().len(), usize::from(!made), "made {made}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn s13_an_edit_during_an_order_survives_its_outcome() {
+    let world = World::new().await;
+    let l = world.left.put("contact", &[("email", text("v@example.org")), ("phone", text("1"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("v@example.org");
+    world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
+    world.right.fault("execute", 1, Fault::Lost);
+    assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
+    assert_eq!(world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().len(), 1);
+    world.right.edit("person", &r, "tel", Value::Integer(3), "2026-12-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), Value::Integer(3));
+    assert_eq!(world.left.value("contact", &l, "phone"), Value::Integer(3));
+    world.assert_quiet().await;
+}

@@ -1,0 +1,418 @@
+//! A side in plain Rust that keeps the rules of a real one: it gives out ids, pages, keeps times, refuses stale writes.
+
+use async_trait::async_trait;
+use entente::record::{FieldTime, Timestamp, Value};
+use entente::sync::*;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A clock that moves a second with every look, and as far as anybody sleeps.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    pub fn at(text: &str) -> Self {
+        Self(AtomicI64::new(Timestamp::parse(text).unwrap().micros()))
+    }
+
+    pub fn advance(&self, duration: Duration) {
+        self.0.fetch_add(duration.as_micros() as i64, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.fetch_add(1_000_000, Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.advance(duration);
+    }
+}
+
+/// Numbers that never repeat.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Randomness for Counter {
+    fn bits(&self) -> u128 {
+        u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + 1
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    pub values: BTreeMap<String, Value>,
+    pub times: BTreeMap<String, Timestamp>,
+    pub changed: Timestamp,
+    pub seq: u64,
+    pub deleted: bool,
+}
+
+/// What the side can do, and what goes wrong with it.
+#[derive(Debug, Clone)]
+pub struct Character {
+    pub times: ChangeTimes,
+    pub features: Vec<&'static str>,
+    pub can_find: bool,
+    pub page: usize,
+    pub order: u32,
+    pub required: Vec<&'static str>,
+    /// Rewrites what it is given, as a normalising remote does.
+    pub normalise: fn(&str, Value) -> Value,
+}
+
+impl Default for Character {
+    fn default() -> Self {
+        Self {
+            times: ChangeTimes::Field,
+            features: vec![
+                features::CREATE,
+                features::UPDATE,
+                features::FULL_LISTING,
+                features::DELETIONS,
+                features::BY_ID,
+                features::CONDITIONAL_UPDATE,
+                features::IDEMPOTENT_CREATE,
+            ],
+            can_find: true,
+            page: 3,
+            order: 2,
+            required: vec![],
+            normalise: |_, value| value,
+        }
+    }
+}
+
+/// What happens at some call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// The call fails and nothing was done.
+    Fails(ExchangeError),
+    /// The call was carried out, and its answer is lost.
+    Lost,
+    /// Just before the call, somebody edits a record.
+    Edit { object: String, id: String, field: String, value: Value },
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<String, BTreeMap<String, Record>>,
+    next_id: u64,
+    seq: u64,
+    done: HashMap<String, Answer>,
+    faults: BTreeMap<(&'static str, u64), Fault>,
+    calls: BTreeMap<&'static str, u64>,
+    writes: Vec<String>,
+}
+
+pub struct Fake {
+    name: String,
+    schema: Vec<(String, Vec<(String, String)>)>,
+    pub character: Character,
+    clock: std::sync::Arc<ManualClock>,
+    state: Mutex<State>,
+}
+
+impl Fake {
+    /// A side with objects and their fields (name and kind).
+    pub fn new(name: &str, schema: &[(&str, &[(&str, &str)])], clock: std::sync::Arc<ManualClock>) -> Self {
+        let schema = schema
+            .iter()
+            .map(|(object, fields)| ((*object).to_owned(), fields.iter().map(|(f, k)| ((*f).to_owned(), (*k).to_owned())).collect()))
+            .collect();
+        Self { name: name.to_owned(), schema, character: Character::default(), clock, state: Mutex::default() }
+    }
+
+    /// Makes a record as a person would; values and the time when.
+    pub fn put(&self, object: &str, values: &[(&str, Value)], at: &str) -> String {
+        let at = Timestamp::parse(at).unwrap();
+        let mut state = self.state.lock().unwrap();
+        state.next_id += 1;
+        state.seq += 1;
+        let id = format!("{}{}", self.name, state.next_id);
+        let record = Record {
+            values: values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            times: values.iter().map(|(name, _)| ((*name).to_owned(), at)).collect(),
+            changed: at,
+            seq: state.seq,
+            deleted: false,
+        };
+        state.objects.entry(object.to_owned()).or_default().insert(id.clone(), record);
+        id
+    }
+
+    /// Edits a field as a person would.
+    pub fn edit(&self, object: &str, id: &str, field: &str, value: Value, at: &str) {
+        let at = Timestamp::parse(at).unwrap();
+        edit(&mut self.state.lock().unwrap(), object, id, field, value, at);
+    }
+
+    pub fn delete(&self, object: &str, id: &str) {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        state.seq += 1;
+        let seq = state.seq;
+        let record = state.objects.get_mut(object).unwrap().get_mut(id).unwrap();
+        record.deleted = true;
+        record.seq = seq;
+        record.changed = now;
+    }
+
+    /// Plans a fault for the n-th call (from 1) of `describe`, `report`, `execute` or `find`.
+    pub fn fault(&self, call: &'static str, n: u64, fault: Fault) {
+        let mut state = self.state.lock().unwrap();
+        let made = state.calls.get(call).copied().unwrap_or(0);
+        state.faults.insert((call, made + n), fault);
+    }
+
+    pub fn value(&self, object: &str, id: &str, field: &str) -> Value {
+        let state = self.state.lock().unwrap();
+        state.objects[object][id].values.get(field).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Living records by id.
+    pub fn records(&self, object: &str) -> Vec<(String, Record)> {
+        let state = self.state.lock().unwrap();
+        let records = state.objects.get(object).cloned().unwrap_or_default();
+        records.into_iter().filter(|(_, record)| !record.deleted).collect()
+    }
+
+    pub fn find_by(&self, object: &str, field: &str, value: &str) -> Option<String> {
+        self.records(object).into_iter().find(|(_, record)| record.values.get(field) == Some(&Value::text(value))).map(|(id, _)| id)
+    }
+
+    /// What was written by orders since the last look.
+    pub fn writes(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().writes)
+    }
+
+    fn enter(&self, call: &'static str) -> Result<Option<Fault>, ExchangeError> {
+        let mut state = self.state.lock().unwrap();
+        let count = state.calls.entry(call).or_default();
+        *count += 1;
+        let place = (call, *count);
+        match state.faults.remove(&place) {
+            Some(Fault::Fails(error)) => Err(error),
+            Some(Fault::Edit { object, id, field, value }) => {
+                let at = self.clock.now();
+                edit(&mut state, &object, &id, &field, value, at);
+                Ok(None)
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn row(&self, id: &str, record: &Record, fields: &[String]) -> Row {
+        Row {
+            id: id.to_owned(),
+            changed: (self.character.times != ChangeTimes::None).then_some(record.changed),
+            version: Some(record.seq.to_string()),
+            values: fields.iter().map(|name| Some(record.values.get(name).cloned().unwrap_or(Value::Null))).collect(),
+            times: if self.character.times == ChangeTimes::Field {
+                fields.iter().map(|name| record.times.get(name).map(|at| FieldTime { at: *at, certain: true })).collect()
+            } else {
+                vec![]
+            },
+        }
+    }
+}
+
+fn edit(state: &mut State, object: &str, id: &str, field: &str, value: Value, at: Timestamp) {
+    state.seq += 1;
+    let seq = state.seq;
+    let record = state.objects.get_mut(object).unwrap().get_mut(id).unwrap();
+    record.values.insert(field.to_owned(), value);
+    record.times.insert(field.to_owned(), at);
+    record.changed = record.changed.max(at);
+    record.seq = seq;
+}
+
+#[async_trait]
+impl Exchange for Fake {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn describe(&self) -> Result<Description, ExchangeError> {
+        self.enter("describe")?;
+        let object = |(name, fields): &(String, Vec<(String, String)>)| Object {
+            name: name.clone(),
+            label: name.clone(),
+            fields: fields
+                .iter()
+                .map(|(name, kind)| Field {
+                    name: name.clone(),
+                    label: name.clone(),
+                    kind: kind.split(':').next().unwrap().to_owned(),
+                    required: self.character.required.contains(&name.as_str()),
+                    writable: true,
+                    targets: kind.split(':').nth(1).map(|target| vec![target.to_owned()]).unwrap_or_default(),
+                    ..Field::default()
+                })
+                .collect(),
+            change_times: self.character.times,
+            precision: 1,
+            features: self.character.features.iter().map(|word| (*word).to_owned()).collect(),
+            search_lag: None,
+            page_size: Some(self.character.page as u32),
+            order_size: Some(self.character.order),
+        };
+        Ok(Description { objects: self.schema.iter().map(object).collect() })
+    }
+
+    async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
+        Ok(vec![])
+    }
+
+    async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
+        let fault = self.enter("report")?;
+        let state = self.state.lock().unwrap();
+        let after: usize = request.cursor.as_deref().map_or(Ok(0), str::parse).unwrap();
+        let bookmark: Option<u64> = request.bookmark.as_deref().map(|text| text.parse().unwrap());
+        let mut all: Vec<(&str, &str, &Record)> = Vec::new();
+        for wanted in &request.objects {
+            for (id, record) in state.objects.get(&wanted.object).into_iter().flatten() {
+                let inside = if !wanted.ids.is_empty() {
+                    wanted.ids.contains(id)
+                } else if request.full || (bookmark.is_none() && request.window.since.is_none()) {
+                    !record.deleted
+                } else if let Some(bookmark) = bookmark {
+                    record.seq > bookmark
+                } else {
+                    request.window.since.is_none_or(|since| record.changed >= since) && record.changed < request.window.until
+                };
+                if inside {
+                    all.push((&wanted.object, id, record));
+                }
+            }
+        }
+        let page: Vec<_> = all.iter().skip(after).take((request.limit as usize).min(self.character.page)).collect();
+        let last = after + page.len() >= all.len();
+        let full = request.full || (bookmark.is_none() && request.window.since.is_none());
+        let by_ids = request.objects.iter().any(|wanted| !wanted.ids.is_empty());
+        let mut batches = Vec::new();
+        for wanted in &request.objects {
+            let of = |deleted: bool| page.iter().filter(move |(object, _, record)| *object == wanted.object && record.deleted == deleted);
+            batches.push(Batch {
+                object: wanted.object.clone(),
+                fields: wanted.fields.clone(),
+                rows: of(false).map(|(_, id, record)| self.row(id, record, &wanted.fields)).collect(),
+                bad: vec![],
+                deleted: of(true).map(|(_, id, record)| Deletion { id: (*id).to_owned(), deleted: Some(record.changed) }).collect(),
+            });
+        }
+        if fault == Some(Fault::Lost) {
+            return Err(ExchangeError::new("broken", "the answer was lost"));
+        }
+        Ok(Page {
+            batches,
+            next: (!last).then(|| (after + page.len()).to_string()),
+            bookmark: (last && !by_ids).then(|| state.seq.to_string()),
+            complete: if last && full && !by_ids { request.objects.iter().map(|wanted| wanted.object.clone()).collect() } else { vec![] },
+            ..Page::default()
+        })
+    }
+
+    async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
+        let fault = self.enter("execute")?;
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        let idempotent = self.character.features.contains(&features::IDEMPOTENT_CREATE);
+        let mut answers = Vec::new();
+        for change in &order.changes {
+            if idempotent && let Some(answer) = state.done.get(&change.id) {
+                answers.push(answer.clone());
+                continue;
+            }
+            let set: Vec<(String, Value)> = order
+                .fields
+                .iter()
+                .zip(&change.values)
+                .filter_map(|(name, value)| Some((name.clone(), (self.character.normalise)(name, value.clone()?))))
+                .collect();
+            let outcome = match &change.action {
+                Action::Create => {
+                    state.next_id += 1;
+                    state.seq += 1;
+                    let id = format!("{}{}", self.name, state.next_id);
+                    let record = Record {
+                        values: set.iter().cloned().collect(),
+                        times: set.iter().map(|(name, _)| (name.clone(), now)).collect(),
+                        changed: now,
+                        seq: state.seq,
+                        deleted: false,
+                    };
+                    state.writes.push(format!("create {} {id}", order.object));
+                    let row = self.row(&id, &record, &order.fields);
+                    state.objects.entry(order.object.clone()).or_default().insert(id, record);
+                    Outcome::Created(Written { id: row.id, changed: row.changed, version: row.version, values: row.values })
+                }
+                Action::Update(id) => {
+                    let known = state.objects.get(&order.object).and_then(|records| records.get(id)).cloned();
+                    match known {
+                        None => Outcome::Failed { code: "not-found".into(), reason: format!("no {id}"), fields: vec![] },
+                        Some(record) if record.deleted => Outcome::Deleted,
+                        Some(record)
+                            if self.character.features.contains(&features::CONDITIONAL_UPDATE)
+                                && change.version.as_deref().is_some_and(|version| version != record.seq.to_string()) =>
+                        {
+                            Outcome::Stale(self.row(id, &record, &order.fields))
+                        }
+                        Some(_) => {
+                            let names: Vec<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
+                            state.writes.push(format!("update {} {id}: {}", order.object, names.join(" ")));
+                            for (name, value) in &set {
+                                edit(&mut state, &order.object, id, name, value.clone(), now);
+                            }
+                            let record = &state.objects[&order.object][id];
+                            let row = self.row(id, record, &order.fields);
+                            Outcome::Updated(Written { id: row.id, changed: row.changed, version: row.version, values: row.values })
+                        }
+                    }
+                }
+                Action::Delete(id) => {
+                    state.objects.get_mut(&order.object).unwrap().get_mut(id).unwrap().deleted = true;
+                    Outcome::Deleted
+                }
+            };
+            let answer = Answer { change: change.id.clone(), outcome };
+            if idempotent {
+                state.done.insert(change.id.clone(), answer.clone());
+            }
+            answers.push(answer);
+        }
+        if fault == Some(Fault::Lost) {
+            return Err(ExchangeError::new("broken", "the answer was lost"));
+        }
+        Ok(Executed { answers, state: StateWrites::new() })
+    }
+
+    async fn collect(&self, _: &str, _: &str, _: &[String]) -> Result<Collection, ExchangeError> {
+        Err(ExchangeError::new(codes::UNSUPPORTED, "nothing is deferred here"))
+    }
+
+    fn can_find(&self) -> bool {
+        self.character.can_find
+    }
+
+    async fn find(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
+        self.enter("find")?;
+        let matches = |record: &Record, key: &[Option<Value>]| {
+            let canon = |value: &Value| entente::record::canonical_identifier("text", value);
+            let hits: Vec<bool> = query
+                .fields
+                .iter()
+                .zip(key)
+                .filter_map(|(field, value)| Some((field, value.as_ref()?)))
+                .map(|(field, value)| record.values.get(field).is_some_and(|has| has == value || (canon(has).is_some() && canon(has) == canon(value))))
+                .collect();
+            !hits.is_empty() && if query.all { hits.iter().all(|hit| *hit) } else { hits.iter().any(|hit| *hit) }
+        };
+        let records = self.records(&query.object);
+        Ok(query.keys.iter().map(|key| records.iter().filter(|(_, record)| matches(record, key)).map(|(id, _)| id.clone()).collect()).collect())
+    }
+}

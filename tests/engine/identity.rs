@@ -1,0 +1,196 @@
+//! Who is who: links, duplicates, proof of absence, parents.
+
+use crate::world::{World, text};
+use entente::record::Value;
+use entente::sync::{RunOptions, Status, features};
+
+#[tokio::test]
+async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
+    let world = World::new().await;
+    for n in 0..7 {
+        world.left.put("contact", &[("email", text(&format!("l{n}@example.org"))), ("name", text("L"))], "2020-01-01");
+        world.right.put("person", &[("mail", text(&format!("r{n}@example.org"))), ("full", text("R"))], "2020-01-01");
+        world.left.put("contact", &[("email", text(&format!("Both{n}@Example.org")))], "2020-01-01");
+        world.right.put("person", &[("mail", text(&format!("both{n}@example.org")))], "2020-01-01");
+    }
+    let run = world.run().await;
+    assert_eq!(world.left.records("contact").len(), 21);
+    assert_eq!(world.right.records("person").len(), 21);
+    assert_eq!(run.counts[1]["person"].matched, 7);
+    assert_eq!((run.counts[0]["contact"].created, run.counts[1]["person"].created), (7, 7));
+    world.assert_quiet().await;
+    // What is new later is created without a listing: the sides are known.
+    world.left.put("contact", &[("email", text("later@example.org"))], "2026-02-01");
+    let run = world.run().await;
+    assert_eq!((run.counts[0]["contact"].reported, run.counts[1]["person"].created), (1, 1));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s6_a_window_by_hand_makes_no_duplicates() {
+    let world = World::new().await;
+    // The hub has them as of today, the other side as of 2020.
+    for n in 0..5 {
+        world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("name", text("today"))], "2025-12-31");
+        world.right.put("person", &[("mail", text(&format!("{n}@example.org"))), ("full", text("then"))], "2020-01-01");
+    }
+    world.right.put("person", &[("mail", text("only@example.org")), ("full", text("x"))], "2020-01-01 12:00:00");
+    let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
+    assert_eq!(run.counts[1]["person"].reported, 6);
+    assert_eq!(world.left.records("contact").len(), 6, "{:#?}", run.counts);
+    assert_eq!(world.right.records("person").len(), 6);
+    assert_eq!(world.right.value("person", &world.person("3@example.org"), "full"), text("today"));
+    let run = world.run().await;
+    assert_eq!(run.writes(), 0, "{:#?}", run.counts);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_window_is_half_open_and_reads_nothing_else() {
+    let world = World::new().await;
+    for (mail, at) in [("before", "2019-12-31 23:59:59.999999"), ("first", "2020-01-01"), ("last", "2020-01-01 23:59:59.999999"), ("after", "2020-01-02")] {
+        world.left.put("contact", &[("email", text(&format!("l-{mail}@example.org")))], at);
+        world.right.put("person", &[("mail", text(&format!("r-{mail}@example.org")))], at);
+    }
+    let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
+    assert_eq!((run.counts[0]["contact"].reported, run.counts[1]["person"].reported), (2, 2));
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (6, 6));
+}
+
+#[tokio::test]
+async fn without_lookup_a_window_creates_nothing() {
+    let mut world = World::new().await;
+    world.right.character.can_find = false;
+    world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
+    let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
+    assert_eq!(world.right.records("person").len(), 0);
+    assert_eq!(run.counts[0]["contact"].held, 1);
+    assert!(run.counts[0]["contact"].reasons.keys().any(|reason| reason.starts_with("absence not proven")));
+    // A complete run proves it.
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 1);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s8_two_for_one_makes_one_pair_and_holds_the_newcomer() {
+    let world = World::new().await;
+    world.left.put("contact", &[("email", text("d@example.org"))], "2020-01-01");
+    world.right.put("person", &[("mail", text("d@example.org"))], "2020-01-01");
+    world.right.put("person", &[("mail", text("D@example.org "))], "2020-01-01");
+    world.left.put("contact", &[("email", text("e@example.org"))], "2020-01-01");
+    world.left.put("contact", &[("email", text("e@example.org"))], "2020-01-01");
+    world.right.put("person", &[("mail", text("e@example.org"))], "2020-01-01");
+    let run = world.run().await;
+    assert_eq!((run.counts[0]["contact"].held, run.counts[1]["person"].held), (1, 1), "{:#?}", run.counts);
+    for _ in 0..2 {
+        world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+        assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (3, 3));
+    }
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    assert_eq!(held.len(), 2);
+    assert!(held.iter().all(|pair| pair.reason.as_deref().unwrap().starts_with("duplicate of")), "{held:?}");
+}
+
+#[tokio::test]
+async fn parents_go_before_their_children_and_links_are_translated() {
+    let world = World::new().await;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let link = |object: &str, id: &str| Value::reference(object, id).unwrap();
+    world.left.put("contact", &[("email", text("p@example.org")), ("company", link("company", &company))], "2020-01-01");
+    let org = world.right.put("org", &[("title", text("Umbrella"))], "2020-01-01");
+    world.right.put("person", &[("mail", text("q@example.org")), ("org", link("org", &org))], "2020-01-01");
+    world.run().await;
+    let acme = world.right.find_by("org", "title", "Acme").unwrap();
+    let umbrella = world.left.find_by("company", "name", "Umbrella").unwrap();
+    assert_eq!(world.right.value("person", &world.person("p@example.org"), "org"), link("org", &acme));
+    assert_eq!(world.left.value("contact", &world.contact("q@example.org"), "company"), link("company", &umbrella));
+    world.assert_quiet().await;
+    // The link is a field like any other.
+    world.left.edit("contact", &world.contact("q@example.org"), "company", link("company", &company), "2025-01-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &world.person("q@example.org"), "org"), link("org", &acme));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s9_a_parent_outside_the_window_is_fetched_and_linked() {
+    let world = World::new().await;
+    let link = |object: &str, id: &str| Value::reference(object, id).unwrap();
+    let known = world.left.put("company", &[("name", text("Known")), ("city", text("Bonn"))], "2010-01-01");
+    let org = world.right.put("org", &[("title", text("known")), ("town", text("Köln"))], "2010-01-01");
+    let new = world.left.put("company", &[("name", text("New"))], "2010-01-01");
+    world.left.put("contact", &[("email", text("k@example.org")), ("company", link("company", &known))], "2020-01-01");
+    world.left.put("contact", &[("email", text("n@example.org")), ("company", link("company", &new))], "2020-01-01");
+    let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
+    assert_eq!(world.right.value("person", &world.person("k@example.org"), "org"), link("org", &org), "{:#?}", run.counts);
+    // Linked, not otherwise updated.
+    assert_eq!(world.right.value("org", &org, "town"), text("Köln"));
+    assert_eq!(world.left.value("company", &known, "city"), text("Bonn"));
+    let made = world.right.find_by("org", "title", "New").unwrap();
+    assert_eq!(world.right.value("person", &world.person("n@example.org"), "org"), link("org", &made));
+    assert_eq!(world.right.records("org").len(), 2);
+    assert_eq!(world.right.writes().iter().filter(|write| write.starts_with("update person")).count(), 0);
+}
+
+#[tokio::test]
+async fn a_link_to_a_record_that_cannot_be_had_waits() {
+    let world = World::new().await;
+    let gone = Value::reference("company", "L999").unwrap();
+    world.left.put("contact", &[("email", text("w@example.org")), ("name", text("W")), ("company", gone)], "2020-01-01");
+    let run = world.run().await;
+    let id = world.person("w@example.org");
+    assert_eq!(world.right.value("person", &id, "full"), text("W"), "{:#?}", run.counts);
+    assert_eq!(world.right.value("person", &id, "org"), Value::Null);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_required_blank_holds_one_record_and_no_other() {
+    let mut world = World::new().await;
+    world.people().fields[1].required = [false, true];
+    world.left.put("contact", &[("email", text("none@example.org"))], "2020-01-01");
+    world.left.put("contact", &[("email", text("some@example.org")), ("name", text("S"))], "2020-01-01");
+    let run = world.run().await;
+    assert_eq!(world.right.records("person").len(), 1);
+    assert!(run.counts[0]["contact"].reasons.keys().any(|reason| reason.starts_with("required: full")), "{:#?}", run.counts);
+}
+
+#[tokio::test]
+async fn a_deleted_record_is_not_made_again() {
+    let world = World::new().await;
+    let l = world.left.put("contact", &[("email", text("x@example.org"))], "2020-01-01");
+    world.run().await;
+    world.left.delete("contact", &l);
+    world.run().await;
+    world.right.edit("person", &world.person("x@example.org"), "full", text("still here"), "2025-01-01");
+    world.run().await;
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(world.left.records("contact").len(), 0);
+    assert_eq!(world.right.records("person").len(), 1);
+}
+
+#[tokio::test]
+async fn only_the_named_records_are_read() {
+    let world = World::new().await;
+    let a = world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
+    world.left.put("contact", &[("email", text("b@example.org"))], "2020-01-01");
+    world.right.put("person", &[("mail", text("c@example.org"))], "2020-01-01");
+    let ids = [vec![("contact".to_owned(), a)], vec![]];
+    let run = world.run_with(RunOptions { ids, ..RunOptions::default() }).await;
+    assert_eq!(run.counts[0]["contact"].reported, 1);
+    assert_eq!(world.right.records("person").len(), 2);
+    assert_eq!(world.left.records("contact").len(), 2);
+}
+
+#[tokio::test]
+async fn where_nothing_may_be_created_nothing_is() {
+    let mut world = World::new().await;
+    world.people().create = [true, false];
+    world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
+    world.right.put("person", &[("mail", text("c@example.org"))], "2020-01-01");
+    let run = world.run().await;
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 1));
+    assert_eq!(run.counts[0]["contact"].excluded, 1);
+    world.right.character.features.retain(|word| *word != features::CREATE);
+}

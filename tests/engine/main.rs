@@ -1,0 +1,10 @@
+//! The engine, with sides in plain Rust and the real ledger in memory: what comes out, and that one more run writes nothing.
+#![allow(unreachable_pub, missing_docs, reason = "tests are nobody's library")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets what it does not expect shall fail")]
+
+mod crashes;
+mod fake;
+mod identity;
+mod reading;
+mod values;
+mod world;

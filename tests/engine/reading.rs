@@ -1,0 +1,104 @@
+//! Pages, places, and sides that fail while they are read.
+
+use crate::fake::Fault;
+use crate::world::{World, text};
+use entente::sync::{ExchangeError, RunOptions, RunStatus, codes};
+
+#[tokio::test]
+async fn s10_a_broken_page_creates_nothing_and_the_next_run_goes_on_there() {
+    let world = World::new().await;
+    for n in 0..20 {
+        world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    world.left.put("contact", &[("email", text("15@example.org"))], "2020-01-01");
+    world.right.fault("report", 3, Fault::Fails(ExchangeError::new("odd", "page 3 is broken")));
+    let end = world.try_run(RunOptions::default()).await.unwrap();
+    assert_eq!(end.run.status, RunStatus::Failed);
+    assert!(end.error.unwrap().to_string().contains("page 3 is broken"));
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (1, 20));
+    let run = world.run().await;
+    // Two pages of three were kept.
+    assert_eq!(run.counts[1]["person"].reported, 14);
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (20, 20));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_expired_place_starts_the_report_again() {
+    let world = World::new().await;
+    world.right.put("person", &[("mail", text("a@example.org"))], "2020-01-01");
+    world.run().await;
+    world.right.put("person", &[("mail", text("b@example.org"))], "2020-01-01");
+    world.right.fault("report", 1, Fault::Fails(ExchangeError::new(codes::CURSOR_EXPIRED, "too old")));
+    let run = world.run().await;
+    assert_eq!(run.counts[1]["person"].reported, 2);
+    assert_eq!(world.left.records("contact").len(), 2);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn being_told_to_slow_down_is_waited_out() {
+    let world = World::new().await;
+    world.right.put("person", &[("mail", text("a@example.org"))], "2020-01-01");
+    let slow = ExchangeError { code: codes::RATE_LIMITED.into(), reason: "slow down".into(), after: Some(std::time::Duration::from_secs(30)) };
+    for n in 1..=6 {
+        world.right.fault("report", n, Fault::Fails(slow.clone()));
+    }
+    world.run().await;
+    assert_eq!(world.left.records("contact").len(), 1);
+}
+
+#[tokio::test]
+async fn a_side_that_is_down_fails_the_run_and_nothing_else() {
+    let world = World::new().await;
+    world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
+    for n in 1..=10 {
+        world.right.fault("report", n, Fault::Fails(ExchangeError::new(codes::UNAVAILABLE, "connection refused")));
+    }
+    let end = world.try_run(RunOptions::default()).await.unwrap();
+    assert_eq!(end.run.status, RunStatus::Failed);
+    assert_eq!(world.right.records("person").len(), 0);
+}
+
+#[tokio::test]
+async fn a_second_run_is_refused_while_one_holds_the_lease() {
+    use entente::sync::{Clock, Ledger};
+    let world = World::new().await;
+    let lease = world.ledger.acquire("r", "somebody", world.clock.now(), std::time::Duration::from_secs(600)).await.unwrap();
+    let error = world.try_run(RunOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("somebody") && error.to_string().contains("--wait"), "{error}");
+    world.ledger.release(&lease).await.unwrap();
+    world.run().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_went_to_another_run_writes_nothing_more() {
+    use entente::sync::{Clock, Ledger};
+    let world = World::new().await;
+    let old = world.ledger.acquire("r", "old", world.clock.now(), std::time::Duration::from_secs(1)).await.unwrap();
+    world.clock.advance(std::time::Duration::from_secs(60));
+    world.ledger.acquire("r", "new", world.clock.now(), std::time::Duration::from_secs(600)).await.unwrap();
+    assert!(world.ledger.begin(&old).await.is_err());
+}
+
+#[tokio::test]
+async fn time_that_is_up_ends_the_run_and_the_next_goes_on() {
+    let world = World::new().await;
+    for n in 0..40 {
+        world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    // The clock moves a second with every look.
+    let short = || RunOptions { max_time: Some(std::time::Duration::from_secs(20)), ..RunOptions::default() };
+    let mut ends = Vec::new();
+    for _ in 0..60 {
+        let end = world.try_run(short()).await.unwrap();
+        ends.push(end.run.status);
+        if end.run.status == RunStatus::Done {
+            break;
+        }
+    }
+    assert_eq!(ends.first(), Some(&RunStatus::Interrupted));
+    assert_eq!(ends.last(), Some(&RunStatus::Done), "{ends:?}");
+    assert_eq!(world.left.records("contact").len(), 40);
+    world.assert_quiet().await;
+}

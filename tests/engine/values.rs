@@ -1,0 +1,175 @@
+//! What wins, and that both sides rest afterwards.
+
+use crate::fake::Fault;
+use crate::world::{World, text};
+use entente::judge::{Blanks, Direction};
+use entente::record::Value;
+use entente::sync::RunOptions;
+
+async fn pair_of_anas() -> (World, String, String) {
+    let world = World::new().await;
+    let l = world.left.put("contact", &[("email", text("ana@example.org")), ("name", text("Ana")), ("phone", text("1"))], "2020-01-01");
+    let r = world.right.put("person", &[("mail", text("ana@example.org")), ("full", text("Ana")), ("tel", text("1"))], "2020-01-01");
+    world.run().await;
+    assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
+    (world, l, r)
+}
+
+#[tokio::test]
+async fn a_conflict_leaves_both_sides_equal_and_quiet() {
+    let (world, l, r) = pair_of_anas().await;
+    world.left.edit("contact", &l, "phone", text("old"), "2025-06-01 10:00:00");
+    world.right.edit("person", &r, "tel", text("new"), "2025-06-01 10:30:00");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &l, "phone"), text("new"));
+    assert_eq!(world.right.value("person", &r, "tel"), text("new"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn edits_of_different_fields_both_survive() {
+    let (world, l, r) = pair_of_anas().await;
+    world.left.edit("contact", &l, "phone", text("2"), "2025-06-01 10:00:00");
+    world.right.edit("person", &r, "full", text("Ana Maria"), "2025-06-01 10:00:00");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &l, "name"), text("Ana Maria"));
+    assert_eq!(world.right.value("person", &r, "tel"), text("2"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s19_a_tie_is_held_once_and_the_other_fields_go_on() {
+    let (world, l, r) = pair_of_anas().await;
+    world.left.edit("contact", &l, "phone", text("a"), "2025-06-01 10:00:00");
+    world.right.edit("person", &r, "tel", text("b"), "2025-06-01 10:00:00");
+    world.left.edit("contact", &l, "name", text("Ana M."), "2025-06-01 10:00:00");
+    let run = world.run().await;
+    assert_eq!(run.counts[0]["contact"].conflicts, 1);
+    assert_eq!(world.right.value("person", &r, "full"), text("Ana M."));
+    assert_eq!(world.right.value("person", &r, "tel"), text("b"));
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 1);
+    // A new edit is judged anew.
+    world.left.edit("contact", &l, "phone", text("c"), "2025-06-02 10:00:00");
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("c"));
+    assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn s3_clearing_by_policy() {
+    for (blanks, left, right) in [(Blanks::Overwrite, Value::Null, Value::Null), (Blanks::Keep, Value::Null, text("1")), (Blanks::Fill, text("1"), text("1"))] {
+        let (mut world, l, r) = pair_of_anas().await;
+        world.people().fields[2].blanks = blanks;
+        world.left.edit("contact", &l, "phone", Value::Null, "2025-06-01");
+        world.run().await;
+        assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (left, right), "{blanks:?}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn s1_one_way_drift_is_kept_until_the_source_changes() {
+    let (mut world, l, r) = pair_of_anas().await;
+    world.people().fields[2].direction = Direction::ToRight;
+    world.right.edit("person", &r, "tel", text("drift"), "2025-06-01");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &l, "phone"), text("1"));
+    assert_eq!(world.right.value("person", &r, "tel"), text("drift"));
+    world.left.edit("contact", &l, "phone", text("2"), "2025-06-02");
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("2"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s4_a_normalising_remote_makes_no_echo() {
+    let mut world = World::new().await;
+    world.right.character.normalise = |field, value| match (field, value) {
+        ("tel", Value::Text(text)) => Value::Text(format!("+{}", text.trim_start_matches('+'))),
+        (_, value) => value,
+    };
+    let l = world.left.put("contact", &[("email", text("b@example.org")), ("phone", text("49 30"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("b@example.org");
+    assert_eq!(world.right.value("person", &r, "tel"), text("+49 30"));
+    assert_eq!(world.left.value("contact", &l, "phone"), text("49 30"));
+    world.assert_quiet().await;
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s5_an_edit_in_between_is_seen_and_judged_again() {
+    let (world, l, r) = pair_of_anas().await;
+    world.left.edit("contact", &l, "phone", text("2"), "2025-06-01");
+    let edit = Fault::Edit { object: "person".into(), id: r.clone(), field: "tel".into(), value: text("3") };
+    world.right.fault("execute", 1, edit);
+    world.run().await;
+    // The edit in between is the later one: it wins on both sides.
+    assert_eq!(world.right.value("person", &r, "tel"), text("3"));
+    assert_eq!(world.left.value("contact", &l, "phone"), text("3"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s18_sets_are_merged_element_by_element() {
+    let world = World::new().await;
+    let tags = |list: &[&str]| Value::Texts(list.iter().map(|tag| (*tag).to_owned()).collect());
+    let l = world.left.put("contact", &[("email", text("t@example.org")), ("tags", tags(&["old"]))], "2020-01-01");
+    let r = world.right.put("person", &[("mail", text("t@example.org")), ("labels", tags(&["old"]))], "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &l, "tags", tags(&["old", "vip"]), "2025-06-01");
+    world.right.edit("person", &r, "labels", tags(&["eu"]), "2025-06-01");
+    world.run().await;
+    for value in [world.left.value("contact", &l, "tags"), world.right.value("person", &r, "labels")] {
+        let Value::Texts(mut list) = value else { panic!("{value:?}") };
+        list.sort();
+        assert_eq!(list, ["eu", "vip"]);
+    }
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn zero_false_empty_and_null_travel_as_what_they_are() {
+    let values = [Value::Integer(0), Value::Boolean(false), text(""), Value::Null, text("0"), text("NULL"), Value::Float(0.0), text("a\0b")];
+    for value in values {
+        let (world, l, r) = pair_of_anas().await;
+        world.left.edit("contact", &l, "phone", value.clone(), "2025-06-01");
+        world.run().await;
+        assert_eq!(world.right.value("person", &r, "tel"), value);
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn withheld_writes_stay_pending_and_nothing_is_lost() {
+    // S7: runs with --disable-pull, edits on both sides, then a normal run.
+    let (world, l, r) = pair_of_anas().await;
+    let no_pull = || RunOptions { disable_pull: true, ..RunOptions::default() };
+    for n in 0..3 {
+        world.right.edit("person", &r, "full", text(&format!("Ana {n}")), &format!("2025-06-0{}", n + 1));
+        world.left.edit("contact", &l, "phone", text(&format!("{n}")), &format!("2025-06-0{}", n + 1));
+        let run = world.run_with(no_pull()).await;
+        assert_eq!(run.counts[0]["contact"].pending, 1, "{:#?}", run.counts);
+    }
+    assert_eq!(world.left.value("contact", &l, "name"), text("Ana"));
+    assert_eq!(world.right.value("person", &r, "tel"), text("2"));
+    world.run().await;
+    assert_eq!(world.left.value("contact", &l, "name"), text("Ana 2"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing_and_the_run_does_what_it_said() {
+    let (world, l, r) = pair_of_anas().await;
+    world.left.edit("contact", &l, "phone", text("9"), "2025-06-01");
+    let run = world.run_with(RunOptions { dry_run: true, ..RunOptions::default() }).await;
+    assert_eq!(run.counts[1]["person"].pending, 1);
+    assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
+    let plan = world.ledger.changes_of_run(run.id, Default::default(), 0, 10).await.unwrap();
+    assert_eq!(plan.len(), 1);
+    assert_eq!(plan[0].fields[0].value, text("9"));
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("9"));
+}

@@ -1,0 +1,152 @@
+//! Two sides with people and companies, and a ledger.
+
+use crate::fake::{Counter, Fake, ManualClock};
+use entente::judge::{Blanks, Direction, Drift, Unresolved, WriteRule};
+use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
+use entente::record::Value;
+use entente::store::Store;
+use entente::sync::*;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub struct World {
+    pub left: Fake,
+    pub right: Fake,
+    pub ledger: SqliteLedger,
+    pub definition: SyncDefinition,
+    pub clock: Arc<ManualClock>,
+    randomness: Counter,
+}
+
+pub fn text(text: &str) -> Value {
+    Value::text(text)
+}
+
+fn field(slot: usize, left: &str, right: &str, kind: &str) -> FieldMapping {
+    FieldMapping {
+        slot,
+        names: [left.to_owned(), right.to_owned()],
+        kinds: [kind.to_owned(), kind.to_owned()],
+        direction: Direction::Both,
+        required: [false, false],
+        writable: [true, true],
+        set_like: kind == "texts",
+        trust: None,
+        unresolved: Unresolved::Hold,
+        blanks: Blanks::Overwrite,
+        write: WriteRule::Always,
+        drift: Drift::Keep,
+        values: vec![],
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let clock = Arc::new(ManualClock::at("2026-01-01 00:00:00"));
+        let left = Fake::new(
+            "L",
+            &[
+                ("contact", &[("email", "email"), ("name", "text"), ("phone", "text"), ("tags", "texts"), ("company", "reference:company")]),
+                ("company", &[("name", "text"), ("city", "text")]),
+            ],
+            Arc::clone(&clock),
+        );
+        let right = Fake::new(
+            "R",
+            &[
+                ("person", &[("mail", "email"), ("full", "text"), ("tel", "text"), ("labels", "texts"), ("org", "reference:org")]),
+                ("org", &[("title", "text"), ("town", "text")]),
+            ],
+            Arc::clone(&clock),
+        );
+        let store = Store::in_memory().unwrap();
+        let (contact, company) = store
+            .write(|connection| {
+                let contact = ensure_mapping(connection, "r", "contact", "person")?;
+                let company = ensure_mapping(connection, "r", "company", "org")?;
+                let pairs = [("email", "mail"), ("name", "full"), ("phone", "tel"), ("tags", "labels"), ("company", "org")];
+                assert_eq!(ensure_slots(connection, contact, &pairs)?, [0, 1, 2, 3, 4]);
+                ensure_slots(connection, company, &[("name", "title"), ("city", "town")])?;
+                Ok((contact, company))
+            })
+            .await
+            .unwrap();
+        let mapping = |id, left: &str, right: &str, fields| ObjectMapping {
+            id,
+            objects: [left.to_owned(), right.to_owned()],
+            fields,
+            identifiers: vec![0],
+            identify_by: IdentifyBy::Any,
+            create: [true, true],
+            filters: [vec![], vec![]],
+            deletes: DeletePolicy::Ignore,
+        };
+        let people = vec![
+            field(0, "email", "mail", "email"),
+            field(1, "name", "full", "text"),
+            field(2, "phone", "tel", "text"),
+            field(3, "tags", "labels", "texts"),
+            field(4, "company", "org", "reference"),
+        ];
+        let companies = vec![field(0, "name", "title", "text"), field(1, "city", "town", "text")];
+        let definition = SyncDefinition {
+            name: "s".to_owned(),
+            relation: "r".to_owned(),
+            exchanges: ["L".to_owned(), "R".to_owned()],
+            // Children first on purpose: the engine finds the order.
+            mappings: vec![mapping(contact, "contact", "person", people), mapping(company, "company", "org", companies)],
+            version: 1,
+        };
+        Self { left, right, ledger: SqliteLedger::new(store), definition, clock, randomness: Counter::default() }
+    }
+
+    pub fn people(&mut self) -> &mut ObjectMapping {
+        &mut self.definition.mappings[0]
+    }
+
+    pub async fn try_run(&self, options: RunOptions) -> Result<RunEnd, SyncError> {
+        let stop = AtomicBool::new(false);
+        let engine = Engine {
+            ledger: &self.ledger,
+            exchanges: [&self.left, &self.right],
+            clock: self.clock.as_ref(),
+            randomness: &self.randomness,
+            observer: &Silent,
+            stop: &stop,
+            holder: "test",
+        };
+        engine.run(&self.definition, options).await
+    }
+
+    pub async fn run_with(&self, options: RunOptions) -> Run {
+        let end = self.try_run(options).await.unwrap();
+        assert!(end.error.is_none(), "{:?}", end.error);
+        end.run
+    }
+
+    pub async fn run(&self) -> Run {
+        self.run_with(RunOptions::default()).await
+    }
+
+    /// One more run writes nothing on either side.
+    pub async fn assert_quiet(&self) {
+        self.left.writes();
+        self.right.writes();
+        let run = self.run().await;
+        assert_eq!((self.left.writes(), self.right.writes()), (vec![], vec![]), "{:#?}", run.counts);
+        assert_eq!(run.writes(), 0);
+    }
+
+    pub fn window(since: &str, until: &str) -> RunOptions {
+        use entente::record::Timestamp;
+        RunOptions { since: Some(Timestamp::parse(since).unwrap()), until: Some(Timestamp::parse(until).unwrap()), ..RunOptions::default() }
+    }
+
+    pub fn person(&self, mail: &str) -> String {
+        self.right.find_by("person", "mail", mail).unwrap()
+    }
+
+    pub fn contact(&self, mail: &str) -> String {
+        self.left.find_by("contact", "email", mail).unwrap()
+    }
+}

@@ -92,32 +92,48 @@ impl<P: Webhook> webhook::Guest for Exported<P> {
 /// The host takes what a component exports for what the plugin can do, so name an optional interface only if it is implemented.
 #[macro_export]
 macro_rules! export {
-    ($plugin:ident $(: $($interface:ident)++)?) => {
-        #[allow(unsafe_code, reason = "what a component exports is found by its raw name")]
+    ($plugin:ident $(: $first:ident $(+ $more:ident)*)?) => {
         const _: () = {
-            type Exported = $crate::__private::Exported<$plugin>;
-            $crate::__private::integration::export_integration!(
-                Exported with_types_in $crate::__private::integration
-            );
-            $($($crate::__export_optional!($interface Exported);)+)?
+            type Plugin = $plugin;
+            $crate::__export_one!(Integration Plugin);
+            $(
+                $crate::__export_one!($first Plugin);
+                $($crate::__export_one!($more Plugin);)*
+            )?
         };
     };
 }
 
+/// Exports an interface where there is a component. Elsewhere the raw names mean nothing, and linkers stumble over them: there
+/// it is only checked that the interface is implemented.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_optional {
-    (Lookup $exported:ident) => {
+macro_rules! __export_one {
+    (Integration $plugin:ident) => {
+        $crate::__export_one!(@ Integration $plugin integration export_integration);
+    };
+    (Lookup $plugin:ident) => {
+        $crate::__export_one!(@ Lookup $plugin lookup export_lookup);
+    };
+    (Webhook $plugin:ident) => {
+        $crate::__export_one!(@ Webhook $plugin webhook export_webhook);
+    };
+    (@ $interface:ident $plugin:ident $module:ident $export:ident) => {
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, reason = "what a component exports is found by its raw name")]
         const _: () = {
-            $crate::__private::lookup::export_lookup!($exported with_types_in $crate::__private::lookup);
+            type Exported = $crate::__private::Exported<$plugin>;
+            $crate::__private::$module::$export!(Exported with_types_in $crate::__private::$module);
+        };
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() = {
+            fn implemented<P: $crate::$interface>() {}
+            implemented::<$plugin>
         };
     };
-    (Webhook $exported:ident) => {
-        const _: () = {
-            $crate::__private::webhook::export_webhook!($exported with_types_in $crate::__private::webhook);
-        };
-    };
-    ($other:ident $exported:ident) => {
-        ::std::compile_error!(::std::concat!("'", ::std::stringify!($other), "' is no optional interface; there are Lookup and Webhook"));
+    ($other:ident $plugin:ident) => {
+        ::std::compile_error!(::std::concat!(
+            "'", ::std::stringify!($other), "' is no optional interface; there are Lookup and Webhook"
+        ));
     };
 }

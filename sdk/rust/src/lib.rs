@@ -174,8 +174,8 @@ pub mod prelude {
         Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Date, Description, Error,
         Field, Integration, Lookup, Mapping, Object, Order, Outcome, Page, Query, Reaction,
         Reference, ReportRequest, Row, TicketState, Timestamp, Value, Wanted, Webhook,
-        WebhookRequest, WebhookResponse, Written, failures, features, log, secrets, settings,
-        state, until_empty,
+        WebhookRequest, WebhookResponse, Window, Written, failures, features, log, secrets,
+        settings, state, until_empty,
     };
 }
 

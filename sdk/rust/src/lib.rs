@@ -121,7 +121,8 @@
 //! - A panic costs the page of the run and is counted against the plugin. Its message goes to the log.
 //! - Built for the machine itself, the plugin runs in [`testing`]: no host, no network, plain `cargo test`.
 
-#[doc(hidden)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
 #[allow(
     unsafe_code,
     missing_docs,

@@ -1,1 +1,188 @@
-//! sdk.
+//! For authors of Entente plugins.
+//!
+//! A plugin joins one remote system to Entente: it says what the remote system has, reports what changed there, and makes the
+//! changes that it is asked to make. What is right when both sides differ is decided by the host. A plugin is a type that
+//! implements [`Integration`], one line that exports it, and a manifest beside it.
+//!
+//! A small plugin, whole:
+//!
+//! ```
+//! use entente_sdk::http::{self, Request};
+//! use entente_sdk::prelude::*;
+//! use serde::Deserialize;
+//! use serde_json::{Map, json};
+//!
+//! struct Members {
+//!     url: String,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Member {
+//!     id: String,
+//!     name: String,
+//!     email: Option<String>,
+//!     modified: Timestamp,
+//! }
+//!
+//! impl Members {
+//!     fn request(&self, method: &str, path: &str) -> Result<Request, Error> {
+//!         Ok(Request::new(method, format!("{}{path}", self.url)).authorization(secrets::bearer("api-key")?))
+//!     }
+//!
+//!     fn change(&self, order: &Order, change: &Change) -> Result<Outcome, Error> {
+//!         let body: Map<_, _> = change.set_fields(order).filter_map(|(name, value)| Some((name.into(), value.to_json()?))).collect();
+//!         let request = match &change.action {
+//!             Action::Create => self.request("POST", "/members")?.header("idempotency-key", change.id.as_str()),
+//!             Action::Update(id) => self.request("PATCH", &format!("/members/{}", http::segment(id)))?,
+//!             Action::Delete(_) => return Ok(Outcome::failed(failures::UNSUPPORTED, "members cannot be deleted")),
+//!         };
+//!         let response = request.json(&body).send()?;
+//!         if response.status() == 422 {
+//!             return Ok(Outcome::failed(failures::INVALID_VALUE, response.text()));
+//!         }
+//!         let member: Member = response.error_for_status()?.json()?;
+//!         let written = Written::new(member.id).changed(member.modified);
+//!         Ok(if change.action == Action::Create { Outcome::Created(written) } else { Outcome::Updated(written) })
+//!     }
+//! }
+//!
+//! impl Integration for Members {
+//!     fn new() -> Result<Self, Error> {
+//!         Ok(Self { url: settings::text("url")? })
+//!     }
+//!
+//!     fn describe(&self) -> Result<Description, Error> {
+//!         // Asks something, so that a refused key is found out here.
+//!         self.request("GET", "/members")?.query("limit", 1).send()?.error_for_status()?;
+//!         let member = Object::new("member", "Member")
+//!             .field(Field::text("name", "Name").required())
+//!             .field(Field::email("email", "E-mail").identifier())
+//!             .change_times(ChangeTimes::Record)
+//!             .features([features::CREATE, features::UPDATE, features::IDEMPOTENT_CREATE]);
+//!         Ok(Description::new().object(member))
+//!     }
+//!
+//!     fn manual(&self) -> Result<Vec<Mapping>, Error> {
+//!         let mapping = Mapping::of("contact", "member").both("last_name", "name").both("email", "email");
+//!         Ok(vec![mapping.identify_by(["email"])])
+//!     }
+//!
+//!     fn report(&self, request: ReportRequest) -> Result<Page, Error> {
+//!         // Page after page, until one comes back empty.
+//!         until_empty(&request, |page| {
+//!             let mut ask = self.request("GET", "/members")?.query("page", page).query("limit", request.limit);
+//!             if let Some(since) = request.window.since {
+//!                 ask = ask.query("modified_since", since);
+//!             }
+//!             let members: Vec<Member> = ask.send()?.error_for_status()?.json()?;
+//!             let mut batch = Batch::new("member", ["name", "email"]);
+//!             for member in members {
+//!                 batch.row(member.id).set("name", member.name).set("email", member.email).changed(member.modified);
+//!             }
+//!             Ok(vec![batch])
+//!         })
+//!     }
+//!
+//!     fn execute(&self, order: Order) -> Result<Vec<Answer>, Error> {
+//!         order.changes.iter().map(|change| Ok(change.answer(self.change(&order, change)?))).collect()
+//!     }
+//! }
+//!
+//! entente_sdk::export!(Members);
+//! #
+//! # let _host = entente_sdk::testing::Host::new()
+//! #     .setting("url", "https://club.example")
+//! #     .secret("api-key")
+//! #     .http(|request| {
+//! #         let members = match request.parameter("page").as_deref() {
+//! #             Some("0") => json!([{ "id": "1", "name": "Ada", "email": null, "modified": "2020-01-01T00:00:00Z" }]),
+//! #             _ => json!([]),
+//! #         };
+//! #         http::Response::new(200).with_json(&members)
+//! #     })
+//! #     .install();
+//! # let mut request = ReportRequest::new([Wanted::new("member", ["name", "email"])]);
+//! # let page = Members::new()?.report(request.clone())?;
+//! # assert_eq!(page.batches[0].rows[0].values, ["Ada".into(), Value::Null]);
+//! # request.cursor = page.next;
+//! # assert_eq!(Members::new()?.report(request)?.next, None);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! What a plugin may also do is an optional trait, named when it is exported: [`Lookup`] finds records by what identifies them,
+//! [`Webhook`] understands what the remote system sends by itself.
+//!
+//! # What to keep in mind
+//!
+//! - A remote system is asked through [`http`], with placeholders from [`secrets`]; nothing else can be reached, there are no
+//!   files and no environment.
+//! - [`Error`] ends a call and says what the host does next; an [`Outcome`] is about one change only.
+//! - Null, empty text, zero, `false` and an empty list are five different [`Value`]s.
+//! - A panic costs the page of the run and is counted against the plugin. Its message goes to the log.
+//! - Built for the machine itself, the plugin runs in [`testing`]: no host, no network, plain `cargo test`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    reason = "generated"
+)]
+mod bindings;
+mod convert;
+mod describe;
+mod error;
+mod export;
+mod host;
+mod integration;
+mod lookup;
+mod mapping;
+mod order;
+mod report;
+mod timestamp;
+mod value;
+mod webhook;
+
+pub mod clock;
+pub mod http;
+pub mod log;
+pub mod secrets;
+pub mod settings;
+pub mod state;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+
+pub use describe::{ChangeTimes, Description, Field, Object, features};
+pub use error::{Code, Error};
+pub use integration::Integration;
+pub use lookup::{Lookup, Query};
+pub use mapping::{Direction, FieldMapping, Mapping};
+pub use order::{
+    Action, Answer, Change, Collection, Order, Outcome, TicketState, Written, failures,
+};
+pub use report::{
+    Batch, Conversion, Deletion, NamedRow, Page, ReportRequest, Row, Wanted, Window, until_empty,
+};
+pub use timestamp::Timestamp;
+pub use value::{Date, Reference, Value};
+pub use webhook::{Reaction, Webhook, WebhookRequest, WebhookResponse};
+
+/// What most plugins need, in one line.
+pub mod prelude {
+    pub use crate::{
+        Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Date, Description, Error,
+        Field, Integration, Lookup, Mapping, Object, Order, Outcome, Page, Query, Reaction,
+        Reference, ReportRequest, Row, TicketState, Timestamp, Value, Wanted, Webhook,
+        WebhookRequest, WebhookResponse, Window, Written, failures, features, log, secrets,
+        settings, state, until_empty,
+    };
+}
+
+/// For the macros of this crate only.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bindings::{integration, lookup, webhook};
+    pub use crate::export::Exported;
+}

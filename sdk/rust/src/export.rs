@@ -1,0 +1,139 @@
+//! From the exports of the component to the traits that an author has implemented.
+
+use std::marker::PhantomData;
+use std::sync::Once;
+
+use crate::bindings::integration::entente::integration::types;
+use crate::bindings::integration::exports::entente::integration::{
+    mapping_manual, order_execution, sync_report,
+};
+use crate::bindings::lookup::exports::entente::integration::lookup;
+use crate::bindings::webhook::exports::entente::integration::webhook;
+use crate::{Error, Integration, Lookup, Webhook, log};
+
+/// Stands between the component and the plugin.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Exported<P>(PhantomData<P>);
+
+/// Makes the plugin and asks it.
+fn ask<P: Integration, T, W: From<T>>(
+    call: impl FnOnce(P) -> Result<T, Error>,
+) -> Result<W, types::Error> {
+    static PANICS: Once = Once::new();
+    // The host sees a panic as a trap, and this target has no stderr of its own: the log is where the message can go.
+    PANICS.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| {
+            log::write(log::Level::Error, &panic.to_string(), &[])
+        }))
+    });
+    Ok(P::new().and_then(call)?.into())
+}
+
+impl<P: Integration> mapping_manual::Guest for Exported<P> {
+    fn describe() -> Result<mapping_manual::Description, types::Error> {
+        ask(|plugin: P| plugin.describe())
+    }
+
+    fn manual() -> Result<Vec<mapping_manual::ObjectMapping>, types::Error> {
+        ask(|plugin: P| {
+            Ok(plugin
+                .manual()?
+                .into_iter()
+                .map(Into::into)
+                .collect::<Vec<_>>())
+        })
+    }
+}
+
+impl<P: Integration> sync_report::Guest for Exported<P> {
+    fn report(request: sync_report::Request) -> Result<sync_report::Page, types::Error> {
+        ask(|plugin: P| plugin.report(request.into()))
+    }
+}
+
+impl<P: Integration> order_execution::Guest for Exported<P> {
+    fn execute(
+        order: order_execution::Order,
+    ) -> Result<Vec<order_execution::Answer>, types::Error> {
+        ask(|plugin: P| {
+            Ok(plugin
+                .execute(order.into())?
+                .into_iter()
+                .map(Into::into)
+                .collect::<Vec<_>>())
+        })
+    }
+
+    fn collect(
+        ticket: String,
+        object: String,
+        fields: Vec<String>,
+    ) -> Result<order_execution::Collection, types::Error> {
+        ask(|plugin: P| plugin.collect(&ticket, &object, &fields))
+    }
+}
+
+impl<P: Lookup> lookup::Guest for Exported<P> {
+    fn find(query: lookup::Query) -> Result<Vec<Vec<String>>, types::Error> {
+        ask(|plugin: P| plugin.find(query.into()))
+    }
+}
+
+impl<P: Webhook> webhook::Guest for Exported<P> {
+    fn receive(request: webhook::Request) -> Result<webhook::Reaction, types::Error> {
+        ask(|plugin: P| plugin.receive(request.into()))
+    }
+}
+
+/// Makes a component of a plugin: `export!(MyPlugin)`, with optional interfaces `export!(MyPlugin: Lookup)`,
+/// `export!(MyPlugin: Lookup + Webhook)`. Once in a crate.
+///
+/// The host takes what a component exports for what the plugin can do, so name an optional interface only if it is implemented.
+#[macro_export]
+macro_rules! export {
+    ($plugin:ident $(: $first:ident $(+ $more:ident)*)?) => {
+        const _: () = {
+            type Plugin = $plugin;
+            $crate::__export_one!(Integration Plugin);
+            $(
+                $crate::__export_one!($first Plugin);
+                $($crate::__export_one!($more Plugin);)*
+            )?
+        };
+    };
+}
+
+/// Exports an interface where there is a component. Elsewhere the raw names mean nothing, and linkers stumble over them: there
+/// it is only checked that the interface is implemented.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_one {
+    (Integration $plugin:ident) => {
+        $crate::__export_one!(@ Integration $plugin integration export_integration);
+    };
+    (Lookup $plugin:ident) => {
+        $crate::__export_one!(@ Lookup $plugin lookup export_lookup);
+    };
+    (Webhook $plugin:ident) => {
+        $crate::__export_one!(@ Webhook $plugin webhook export_webhook);
+    };
+    (@ $interface:ident $plugin:ident $module:ident $export:ident) => {
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, reason = "what a component exports is found by its raw name")]
+        const _: () = {
+            type Exported = $crate::__private::Exported<$plugin>;
+            $crate::__private::$module::$export!(Exported with_types_in $crate::__private::$module);
+        };
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() = {
+            fn implemented<P: $crate::$interface>() {}
+            implemented::<$plugin>
+        };
+    };
+    ($other:ident $plugin:ident) => {
+        ::std::compile_error!(::std::concat!(
+            "'", ::std::stringify!($other), "' is no optional interface; there are Lookup and Webhook"
+        ));
+    };
+}

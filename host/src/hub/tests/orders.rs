@@ -3,7 +3,7 @@
 use super::*;
 use crate::hub::people::Origin;
 use crate::store::{StoreError, StoreUnit};
-use crate::sync::{Change, Conflict, LedgerError, LocalExchange, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
+use crate::sync::{Change, Conflict, LedgerError, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
 use std::any::Any;
 
 #[tokio::test]

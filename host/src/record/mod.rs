@@ -6,5 +6,5 @@ mod timestamp;
 mod value;
 
 pub use identifier::canonical_identifier;
-pub use timestamp::{Timestamp, TimestampError};
+pub use timestamp::{FieldTime, Timestamp, TimestampError};
 pub use value::{Reference, Value, ValueError};

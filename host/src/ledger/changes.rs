@@ -1,0 +1,174 @@
+//! Changes: the plan of a run, and afterwards its history.
+
+use super::Why;
+use super::codec::{decode_fields, encode_fields};
+use super::progress::side_number;
+use crate::record::Timestamp;
+use crate::store::StoreError;
+use crate::sync::{Action, Change, ChangeStatus, MappingId, PairId, RunId, Side};
+use rusqlite::{Connection, Row, ToSql, params};
+
+const COLUMNS: &str = "id, key, run, mapping, pair, target, action, record, fields, status, reason, ticket, sent, settled";
+
+const fn action_of(action: &Action) -> (&'static str, Option<&String>) {
+    match action {
+        Action::Create => ("create", None),
+        Action::Update(id) => ("update", Some(id)),
+        Action::Delete(id) => ("delete", Some(id)),
+    }
+}
+
+/// Whether the index of open changes holds changes of this status; its definition names the same ones.
+const fn is_open(status: ChangeStatus) -> bool {
+    match status {
+        ChangeStatus::Planned | ChangeStatus::Withheld | ChangeStatus::Sent | ChangeStatus::Deferred | ChangeStatus::Retry => true,
+        ChangeStatus::Done | ChangeStatus::Dropped | ChangeStatus::Failed => false,
+    }
+}
+
+fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
+    let corrupt = |what: &str, why: String| StoreError::Corrupt { what: format!("{what} of a change"), why };
+    let moment = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros));
+    let target = match row.get(5)? {
+        0 => Side::Left,
+        1 => Side::Right,
+        other => return Err(corrupt("side", format!("{other} is none"))),
+    };
+    let (action, record): (String, Option<String>) = (row.get(6)?, row.get(7)?);
+    let action = match (action.as_str(), record) {
+        ("create", _) => Action::Create,
+        ("update", Some(id)) => Action::Update(id),
+        ("delete", Some(id)) => Action::Delete(id),
+        (other, _) => return Err(corrupt("action", format!("'{other}' is none, or has no record"))),
+    };
+    let status: String = row.get(9)?;
+    Ok(Change {
+        id: row.get(0)?,
+        key: row.get(1)?,
+        run: row.get(2)?,
+        mapping: row.get(3)?,
+        pair: row.get(4)?,
+        target,
+        action,
+        fields: decode_fields(row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
+        status: ChangeStatus::from_word(&status).ok_or_else(|| corrupt("status", format!("'{status}' is none")))?,
+        reason: row.get(10)?,
+        ticket: row.get(11)?,
+        sent: moment(12)?,
+        settled: moment(13)?,
+    })
+}
+
+/// Changes of `SELECT … FROM change` with this rest.
+pub(super) fn select(connection: &Connection, rest: &str, params: &[&dyn ToSql]) -> Result<Vec<Change>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM change {rest}"))?;
+    let mut rows = statement.query(params)?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        changes.push(from_row(row)?);
+    }
+    Ok(changes)
+}
+
+/// Changes of a run for one mapping and side, in one status.
+pub(super) fn of_run(
+    connection: &Connection,
+    run: RunId,
+    mapping: MappingId,
+    target: Side,
+    status: ChangeStatus,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Change>, StoreError> {
+    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not see.
+    let index = if is_open(status) { "change_open" } else { "change_run" };
+    let rest = format!(
+        "INDEXED BY {index} WHERE run = ?1 AND mapping = ?2 AND target = ?3 AND status = '{}' AND id > ?4 ORDER BY id LIMIT ?5",
+        status.word()
+    );
+    select(connection, &rest, &[&run, &mapping, &side_number(target), &after, &limit])
+}
+
+/// Changes of mappings that are in one status, whatever their run.
+pub(super) fn open(connection: &Connection, mappings: &[MappingId], status: ChangeStatus, after: i64, limit: i64) -> Result<Vec<Change>, StoreError> {
+    let index = if is_open(status) { "INDEXED BY change_open" } else { "" };
+    // Numbers first, in their order for each mapping and side; of these, the first are loaded.
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id FROM change {index} WHERE mapping = ?1 AND target = ?2 AND status = '{}' AND id > ?3 ORDER BY id LIMIT ?4",
+        status.word()
+    ))?;
+    let mut mappings = mappings.to_vec();
+    mappings.sort_unstable();
+    mappings.dedup();
+    let mut ids: Vec<i64> = Vec::new();
+    for mapping in mappings {
+        for side in Side::BOTH {
+            let mut rows = statement.query(params![mapping, side_number(side), after, limit])?;
+            while let Some(row) = rows.next()? {
+                ids.push(row.get(0)?);
+            }
+        }
+    }
+    ids.sort_unstable();
+    ids.truncate(usize::try_from(limit).unwrap_or(0));
+    let mut load = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM change WHERE id = ?1"))?;
+    let mut changes = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some(row) = load.query([id])?.next()? {
+            changes.push(from_row(row)?);
+        }
+    }
+    Ok(changes)
+}
+
+/// Writes changes; new ones get their numbers.
+pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<(), Why> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO change (key, action, record, fields, status, reason, ticket, sent, settled, run, mapping, pair, target)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    // What a change belongs to seldom changes; to name it would rewrite the entries of every index.
+    let mut update = connection.prepare_cached(
+        "UPDATE change SET key = ?1, action = ?2, record = ?3, fields = ?4, status = ?5, reason = ?6, ticket = ?7, sent = ?8, settled = ?9
+         WHERE id = ?10",
+    )?;
+    let mut belongs =
+        connection.prepare_cached("SELECT 1 FROM change WHERE id = ?1 AND run = ?2 AND mapping = ?3 AND pair = ?4 AND target = ?5")?;
+    for change in changes {
+        let (action, record) = action_of(&change.action);
+        let fields = encode_fields(&change.fields)?;
+        let (status, target) = (change.status.word(), side_number(change.target));
+        let (sent, settled) = (change.sent.map(Timestamp::micros), change.settled.map(Timestamp::micros));
+        if change.id == 0 {
+            insert.execute(params![
+                change.key, action, record, fields, status, change.reason, change.ticket, sent, settled, change.run, change.mapping, change.pair, target
+            ])?;
+            change.id = connection.last_insert_rowid();
+            continue;
+        }
+        let rows = update.execute(params![
+            change.key, action, record, fields, status, change.reason, change.ticket, sent, settled, change.id
+        ])?;
+        if rows != 1 {
+            return Err(Why::from(format!("change {} is not there", change.id)));
+        }
+        if !belongs.exists(params![change.id, change.run, change.mapping, change.pair, target])? {
+            connection
+                .prepare_cached("UPDATE change SET run = ?2, mapping = ?3, pair = ?4, target = ?5 WHERE id = ?1")?
+                .execute(params![change.id, change.run, change.mapping, change.pair, target])?;
+        }
+    }
+    Ok(())
+}
+
+/// Drops what is planned or withheld for pairs.
+pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestamp) -> Result<(), Why> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE change SET status = 'dropped', reason = 'overtaken by a newer decision', settled = ?2
+         WHERE pair = ?1 AND status IN ('planned', 'withheld')",
+    )?;
+    for pair in pairs {
+        statement.execute(params![pair, at.micros()])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,321 @@
+//! The forms of columns that hold several values: compact JSON, made to be small where nothing is remarkable.
+//!
+//! - `agreed`: an array by slot. A value stands for both halves; `{"l":…,"r":…}` for halves that differ, or of which one was never
+//!   known; `{}` for a slot that was never settled. Nothing at the end is left out; nothing at all is `NULL`. JSON null is the
+//!   value null.
+//! - `left_seen`, `right_seen`: an array by slot: `null`, or `[value]`, `[value,time]`, `[value,time,true]` where the time is
+//!   certain. The time is given in microseconds after the change time of the record, from which it seldom differs.
+//! - `left_keys`, `right_keys`: `[[rank,text],…]`.
+//! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs, `b` the base, `t` a
+//!   possible or `c` a certain time, `y` the reason where it differs from that of the field before.
+
+use crate::record::{Timestamp, Value};
+use crate::store::StoreError;
+use crate::sync::{Agreed, ChangedField, FieldTime, Key, Seen};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+fn corrupt(what: &str) -> impl Fn(serde_json::Error) -> StoreError + '_ {
+    move |error| StoreError::Corrupt { what: what.to_owned(), why: error.to_string() }
+}
+
+/// JSON of anything.
+pub(super) fn encode<T: Serialize>(what: &str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(corrupt(what))
+}
+
+/// Reads what [`encode`] wrote.
+pub(super) fn decode<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(corrupt(what))
+}
+
+/// The list without what is empty at its end; `None` where nothing is left.
+fn trimmed<T>(list: &[Option<T>]) -> Option<&[Option<T>]> {
+    list.iter().rposition(Option::is_some).map(|last| &list[..=last])
+}
+
+/// `agreed` as it is stored.
+pub(super) fn encode_agreed(agreed: &[Option<Agreed>]) -> Result<Option<String>, StoreError> {
+    struct Slots<'a>(&'a [Option<Agreed>]);
+    struct Slot<'a>(&'a Option<Agreed>);
+    impl Serialize for Slots<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.iter().map(Slot))
+        }
+    }
+    impl Serialize for Slot<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self.0 {
+                None => serializer.serialize_map(Some(0))?.end(),
+                Some(Agreed { left: Some(left), right: Some(right) }) if left == right => left.serialize(serializer),
+                Some(Agreed { left: None, right: None }) => {
+                    let mut map = serializer.serialize_map(Some(1))?;
+                    map.serialize_entry("unknown", &true)?;
+                    map.end()
+                }
+                Some(agreed) => agreed.serialize(serializer),
+            }
+        }
+    }
+    trimmed(agreed).map(|slots| encode("agreed values", &Slots(slots))).transpose()
+}
+
+/// `agreed` as it was stored.
+pub(super) fn decode_agreed(text: Option<&str>) -> Result<Vec<Option<Agreed>>, StoreError> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let slots: Vec<AgreedSlot> = decode("agreed values", text)?;
+    Ok(slots.into_iter().map(|slot| slot.0).collect())
+}
+
+struct AgreedSlot(Option<Agreed>);
+
+impl AgreedSlot {
+    fn both(value: Value) -> Self {
+        Self(Some(Agreed { left: Some(value.clone()), right: Some(value) }))
+    }
+}
+
+impl<'de> Deserialize<'de> for AgreedSlot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AgreedVisitor)
+    }
+}
+
+struct AgreedVisitor;
+
+impl<'de> Visitor<'de> for AgreedVisitor {
+    type Value = AgreedSlot;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value, or an object with the halves l and r")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<AgreedSlot, E> {
+        Ok(AgreedSlot::both(Value::Null))
+    }
+
+    fn visit_bool<E: de::Error>(self, yes: bool) -> Result<AgreedSlot, E> {
+        Ok(AgreedSlot::both(Value::Boolean(yes)))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<AgreedSlot, E> {
+        Ok(AgreedSlot::both(Value::Integer(number)))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<AgreedSlot, E> {
+        Value::deserialize(number.into_deserializer()).map(AgreedSlot::both)
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<AgreedSlot, E> {
+        Value::deserialize(number.into_deserializer()).map(AgreedSlot::both)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<AgreedSlot, E> {
+        Ok(AgreedSlot::both(Value::text(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<AgreedSlot, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(list)).map(AgreedSlot::both)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AgreedSlot, A::Error> {
+        let mut agreed = Agreed { left: None, right: None };
+        let Some(first) = map.next_key::<String>()? else { return Ok(AgreedSlot(None)) };
+        if !matches!(first.as_str(), "l" | "r" | "unknown") {
+            // A value that is itself an object: give it its key back.
+            return Value::deserialize(MapAccessDeserializer::new(WithKey { key: Some(first), rest: map })).map(AgreedSlot::both);
+        }
+        let mut next = Some(first);
+        while let Some(key) = next {
+            match key.as_str() {
+                "l" => agreed.left = Some(map.next_value()?),
+                "r" => agreed.right = Some(map.next_value()?),
+                "unknown" => drop(map.next_value::<bool>()?),
+                other => return Err(de::Error::unknown_field(other, &["l", "r"])),
+            }
+            next = map.next_key()?;
+        }
+        Ok(AgreedSlot(Some(agreed)))
+    }
+}
+
+/// A map whose first key has been read already.
+struct WithKey<A> {
+    key: Option<String>,
+    rest: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithKey<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        match self.key.take() {
+            Some(key) => seed.deserialize(key.into_deserializer()).map(Some),
+            None => self.rest.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.rest.next_value_seed(seed)
+    }
+}
+
+/// What a side reported, as it is stored; `changed` is the change time of the record.
+pub(super) fn encode_seen(seen: &[Option<Seen>], changed: Option<Timestamp>) -> Result<Option<String>, StoreError> {
+    struct Slots<'a>(&'a [Option<Seen>], i64);
+    struct Slot<'a>(&'a Seen, i64);
+    impl Serialize for Slots<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.iter().map(|slot| slot.as_ref().map(|seen| Slot(seen, self.1))))
+        }
+    }
+    impl Serialize for Slot<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut list = serializer.serialize_seq(None)?;
+            list.serialize_element(&self.0.value)?;
+            if let Some(time) = self.0.time {
+                list.serialize_element(&time.at.micros().wrapping_sub(self.1))?;
+                if time.certain {
+                    list.serialize_element(&true)?;
+                }
+            }
+            list.end()
+        }
+    }
+    let base = changed.map_or(0, Timestamp::micros);
+    trimmed(seen).map(|slots| encode("reported values", &Slots(slots, base))).transpose()
+}
+
+/// What a side reported, as it was stored.
+pub(super) fn decode_seen(text: Option<&str>, changed: Option<Timestamp>) -> Result<Vec<Option<Seen>>, StoreError> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let base = changed.map_or(0, Timestamp::micros);
+    let slots: Vec<Option<SeenSlot>> = decode("reported values", text)?;
+    let seen = |SeenSlot { value, offset, certain }| {
+        let time = offset.map(|offset: i64| FieldTime { at: Timestamp::from_micros(base.wrapping_add(offset)), certain });
+        Seen { value, time }
+    };
+    Ok(slots.into_iter().map(|slot| slot.map(seen)).collect())
+}
+
+struct SeenSlot {
+    value: Value,
+    offset: Option<i64>,
+    certain: bool,
+}
+
+impl<'de> Deserialize<'de> for SeenSlot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SeenVisitor;
+        impl<'de> Visitor<'de> for SeenVisitor {
+            type Value = SeenSlot;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of a value, a time, and whether it is certain")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<SeenSlot, A::Error> {
+                let value = list.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                let offset = list.next_element()?;
+                let certain = list.next_element()?.unwrap_or(false);
+                Ok(SeenSlot { value, offset, certain })
+            }
+        }
+        deserializer.deserialize_seq(SeenVisitor)
+    }
+}
+
+/// The keys of a side as they are stored.
+pub(super) fn encode_keys(keys: &[Key]) -> Result<Option<String>, StoreError> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let list: Vec<(u32, &str)> = keys.iter().map(|key| (key.rank, key.text.as_str())).collect();
+    encode("keys", &list).map(Some)
+}
+
+/// The keys of a side as they were stored.
+pub(super) fn decode_keys(text: Option<&str>) -> Result<Vec<Key>, StoreError> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let list: Vec<(u32, String)> = decode("keys", text)?;
+    Ok(list.into_iter().map(|(rank, text)| Key { rank, text }).collect())
+}
+
+/// JSON null is a value here; only a missing key is `None`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// The fields of a change as they are stored.
+pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreError> {
+    #[derive(Serialize)]
+    struct Field<'a> {
+        s: usize,
+        v: &'a Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        f: Option<&'a Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        b: Option<&'a Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        t: Option<Timestamp>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        c: Option<Timestamp>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        y: Option<&'a str>,
+    }
+    let mut before = "";
+    let list: Vec<Field<'_>> = fields
+        .iter()
+        .map(|field| {
+            let reason = (field.reason != before).then_some(field.reason.as_str());
+            before = &field.reason;
+            Field {
+                s: field.slot,
+                v: &field.value,
+                f: (field.source != field.value).then_some(&field.source),
+                b: field.base.as_ref(),
+                t: field.time.filter(|time| !time.certain).map(|time| time.at),
+                c: field.time.filter(|time| time.certain).map(|time| time.at),
+                y: reason,
+            }
+        })
+        .collect();
+    encode("fields of a change", &list)
+}
+
+/// The fields of a change as they were stored.
+pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError> {
+    #[derive(Deserialize)]
+    struct Field {
+        s: usize,
+        v: Value,
+        #[serde(default, deserialize_with = "present")]
+        f: Option<Value>,
+        #[serde(default, deserialize_with = "present")]
+        b: Option<Value>,
+        t: Option<Timestamp>,
+        c: Option<Timestamp>,
+        y: Option<String>,
+    }
+    let list: Vec<Field> = decode("fields of a change", text)?;
+    let mut before = String::new();
+    Ok(list
+        .into_iter()
+        .map(|field| {
+            let certain = field.c.is_some();
+            let reason = field.y.unwrap_or_else(|| before.clone());
+            before.clone_from(&reason);
+            ChangedField {
+                slot: field.s,
+                source: field.f.unwrap_or_else(|| field.v.clone()),
+                value: field.v,
+                base: field.b,
+                time: field.c.or(field.t).map(|at| FieldTime { at, certain }),
+                reason,
+            }
+        })
+        .collect())
+}

@@ -1,0 +1,120 @@
+//! Conflicts: open until the values agree, are decided upon, or become others.
+
+use super::Why;
+use super::codec::{decode, encode};
+use super::mappings::slot_of;
+use crate::record::Timestamp;
+use crate::store::StoreError;
+use crate::sync::{Conflict, MappingId, PairId, Seen};
+use rusqlite::{Connection, Row, params};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A conflict that is open, with what people need to find their way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenConflict {
+    /// Its number.
+    pub id: i64,
+    /// The values, the reason, and the run that saw it first.
+    pub conflict: Conflict,
+    /// The mapping of the pair.
+    pub mapping: MappingId,
+    /// The names of the objects, left and right.
+    pub objects: [String; 2],
+    /// The ids of the records, left and right.
+    pub ids: [Option<String>; 2],
+    /// The names of the fields, left and right.
+    pub fields: [String; 2],
+    /// When it was seen first.
+    pub first: Timestamp,
+    /// When it was seen last.
+    pub last: Timestamp,
+    /// How often it was seen.
+    pub times: u64,
+}
+
+/// An open conflict of a pair, as it is stored.
+struct Stored {
+    id: i64,
+    slot: usize,
+    left: Seen,
+    right: Seen,
+}
+
+fn seen(row: &Row<'_>, column: usize) -> Result<Seen, StoreError> {
+    decode("values of a conflict", row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+/// Notes the conflicts of pairs; others that are open for these pairs are closed.
+pub(super) fn save(connection: &Connection, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), Why> {
+    let mut open = connection.prepare_cached("SELECT id, slot, left_value, right_value FROM conflict WHERE pair = ?1 AND closed IS NULL")?;
+    let mut again = connection
+        .prepare_cached("UPDATE conflict SET left_value = ?2, right_value = ?3, reason = ?4, last = ?5, times = times + 1 WHERE id = ?1")?;
+    let mut close = connection.prepare_cached("UPDATE conflict SET closed = ?2 WHERE id = ?1")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO conflict (pair, slot, left_value, right_value, reason, run, first, last, times) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)",
+    )?;
+    let ids: BTreeSet<PairId> = pairs.iter().copied().chain(conflicts.iter().map(|conflict| conflict.pair)).collect();
+    // Of two entries for one field the later one counts.
+    let by_field: BTreeMap<(PairId, usize), &Conflict> =
+        conflicts.iter().map(|conflict| ((conflict.pair, conflict.slot), conflict)).collect();
+    for pair in ids {
+        let mut stored = Vec::new();
+        let mut rows = open.query([pair])?;
+        while let Some(row) = rows.next()? {
+            stored.push(Stored { id: row.get(0)?, slot: slot_of(row.get(1)?)?, left: seen(row, 2)?, right: seen(row, 3)? });
+        }
+        drop(rows);
+        let now: Vec<&Conflict> = by_field.range((pair, 0)..=(pair, usize::MAX)).map(|(_, conflict)| *conflict).collect();
+        // The values make the conflict; their times may be known better by now.
+        let same = |old: &Stored, new: &Conflict| old.slot == new.slot && old.left.value == new.left.value && old.right.value == new.right.value;
+        for old in stored.iter().filter(|old| !now.iter().any(|new| same(old, new))) {
+            close.execute(params![old.id, at.micros()])?;
+        }
+        for new in now {
+            let (left, right) = (encode("values of a conflict", &new.left)?, encode("values of a conflict", &new.right)?);
+            match stored.iter().find(|old| same(old, new)) {
+                Some(old) => again.execute(params![old.id, left, right, new.reason, at.micros()])?,
+                None => {
+                    let slot = i64::try_from(new.slot).unwrap_or(i64::MAX);
+                    insert.execute(params![pair, slot, left, right, new.reason, new.run, at.micros()])?
+                }
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Open conflicts by number, above `after`, of one mapping or of all.
+pub(super) fn open(connection: &Connection, mapping: Option<MappingId>, after: i64, limit: i64) -> Result<Vec<OpenConflict>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT c.id, c.pair, c.slot, c.left_value, c.right_value, c.reason, c.run, c.first, c.last, c.times,
+                p.mapping, p.left_id, p.right_id, m.left_object, m.right_object, coalesce(s.left_field, ''), coalesce(s.right_field, '')
+         FROM conflict c JOIN pair p ON p.id = c.pair JOIN mapping m ON m.id = p.mapping
+              LEFT JOIN slot s ON s.mapping = p.mapping AND s.slot = c.slot
+         WHERE c.closed IS NULL AND c.id > ?2 AND (?1 IS NULL OR p.mapping = ?1)
+         ORDER BY c.id LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![mapping, after, limit])?;
+    let mut conflicts = Vec::new();
+    while let Some(row) = rows.next()? {
+        conflicts.push(OpenConflict {
+            id: row.get(0)?,
+            conflict: Conflict {
+                pair: row.get(1)?,
+                slot: slot_of(row.get(2)?)?,
+                left: seen(row, 3)?,
+                right: seen(row, 4)?,
+                reason: row.get(5)?,
+                run: row.get(6)?,
+            },
+            mapping: row.get(10)?,
+            objects: [row.get(13)?, row.get(14)?],
+            ids: [row.get(11)?, row.get(12)?],
+            fields: [row.get(15)?, row.get(16)?],
+            first: Timestamp::from_micros(row.get(7)?),
+            last: Timestamp::from_micros(row.get(8)?),
+            times: u64::try_from(row.get::<_, i64>(9)?).unwrap_or_default(),
+        });
+    }
+    Ok(conflicts)
+}

@@ -1,0 +1,61 @@
+//! One writer for each relation: leases, and the fence that every unit checks.
+
+use crate::record::Timestamp;
+use crate::store::StoreError;
+use crate::sync::{Lease, LedgerError};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::time::Duration;
+
+/// `now + ttl`, as far as there are moments.
+fn end(now: Timestamp, ttl: Duration) -> i64 {
+    let micros = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(now.micros().saturating_add(micros)).micros()
+}
+
+/// Takes the lease unless another holder has it at `now`. The inner error is [`LedgerError::Busy`].
+pub(super) fn acquire(connection: &Connection, relation: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<Result<Lease, LedgerError>, StoreError> {
+    let held: Option<(Option<String>, i64)> = connection
+        .prepare_cached("SELECT holder, until FROM lease WHERE relation = ?1")?
+        .query_row([relation], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((Some(holder), until)) = held
+        && until > now.micros()
+    {
+        return Ok(Err(LedgerError::Busy { relation: relation.to_owned(), holder, until: Timestamp::from_micros(until) }));
+    }
+    let fence = connection
+        .prepare_cached(
+            "INSERT INTO lease (relation, holder, until, fence) VALUES (?1, ?2, ?3, 1)
+             ON CONFLICT (relation) DO UPDATE SET holder = ?2, until = ?3, fence = fence + 1
+             RETURNING fence",
+        )?
+        .query_row(params![relation, holder, end(now, ttl)], |row| row.get(0))?;
+    Ok(Ok(Lease { relation: relation.to_owned(), fence }))
+}
+
+/// Keeps the lease longer; false where it has gone to another.
+pub(super) fn renew(connection: &Connection, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<bool, StoreError> {
+    let rows = connection
+        .prepare_cached("UPDATE lease SET until = ?3 WHERE relation = ?1 AND fence = ?2 AND holder IS NOT NULL")?
+        .execute(params![lease.relation, lease.fence, end(now, ttl)])?;
+    Ok(rows == 1)
+}
+
+/// Gives the lease back. One that has gone to another stays with that one.
+pub(super) fn release(connection: &Connection, lease: &Lease) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE lease SET holder = NULL, until = 0 WHERE relation = ?1 AND fence = ?2")?
+        .execute(params![lease.relation, lease.fence])?;
+    Ok(())
+}
+
+/// Whether the lease still holds. One whose time is over holds until another run takes it.
+pub(super) fn holds(connection: &Connection, lease: &Lease) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM lease WHERE relation = ?1 AND fence = ?2 AND holder IS NOT NULL")?
+        .exists(params![lease.relation, lease.fence])?)
+}
+
+pub(super) fn fenced(lease: &Lease) -> LedgerError {
+    LedgerError::Fenced { relation: lease.relation.clone() }
+}

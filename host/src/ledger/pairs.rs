@@ -1,0 +1,147 @@
+//! Pairs: reading them by what the engine knows of them.
+
+use super::codec::{decode_agreed, decode_seen};
+use super::progress::side_number;
+use crate::record::Timestamp;
+use crate::store::StoreError;
+use crate::sync::{Half, Key, MappingId, Pair, PairId, RunId, Side, Status, TodoFilter};
+use rusqlite::{Connection, Row, ToSql, params};
+
+/// What [`from_row`] reads, in its order.
+pub(super) const COLUMNS: &str = "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, \
+     left_alone, right_alone, left_filtered, right_filtered, left_deleted, right_deleted, left_changed, right_changed, \
+     left_version, right_version, agreed, left_seen, right_seen";
+
+/// The status of a word in the table.
+pub(super) fn status_of(word: &str) -> Result<Status, StoreError> {
+    Status::from_word(word).ok_or_else(|| StoreError::Corrupt { what: "status of a pair".to_owned(), why: format!("'{word}' is none") })
+}
+
+fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<Option<&'r str>, StoreError> {
+    row.get_ref(column)?.as_str_or_null().map_err(|error| StoreError::Sqlite(error.into()))
+}
+
+fn moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, StoreError> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
+}
+
+fn half(row: &Row<'_>, side: Side) -> Result<Half, StoreError> {
+    let of = |left: usize| left + side.index();
+    let changed = moment(row, of(17))?;
+    Ok(Half {
+        id: row.get(of(2))?,
+        read: row.get(of(9))?,
+        alone: row.get(of(11))?,
+        filtered: row.get(of(13))?,
+        deleted: moment(row, of(15))?,
+        changed,
+        version: row.get(of(19))?,
+        seen: decode_seen(text(row, of(22))?, changed)?,
+    })
+}
+
+/// A pair from a row of [`COLUMNS`].
+pub(super) fn from_row(row: &Row<'_>) -> Result<Pair, StoreError> {
+    Ok(Pair {
+        id: row.get(0)?,
+        mapping: row.get(1)?,
+        halves: [half(row, Side::Left)?, half(row, Side::Right)?],
+        keys: [None, None],
+        agreed: decode_agreed(text(row, 21)?)?,
+        status: status_of(text(row, 4)?.unwrap_or_default())?,
+        reason: row.get(5)?,
+        attempts: row.get(6)?,
+        dirty: row.get(7)?,
+        context: row.get(8)?,
+    })
+}
+
+fn collect(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<Vec<Pair>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut pairs = Vec::new();
+    while let Some(row) = rows.next()? {
+        pairs.push(from_row(row)?);
+    }
+    Ok(pairs)
+}
+
+/// Pairs by number. One prepared look-up each: within the process that costs what one statement for all of them would.
+pub(super) fn by_ids(connection: &Connection, ids: &[PairId]) -> Result<Vec<Pair>, StoreError> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM pair WHERE id = ?1"))?;
+    let mut pairs = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some(row) = statement.query([id])?.next()? {
+            pairs.push(from_row(row)?);
+        }
+    }
+    Ok(pairs)
+}
+
+/// Pairs by the ids of their records on a side.
+pub(super) fn by_records(connection: &Connection, mapping: MappingId, side: Side, ids: &[String]) -> Result<Vec<Pair>, StoreError> {
+    let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM pair WHERE mapping = ?1 AND {side}_id = ?2"))?;
+    let mut pairs = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some(row) = statement.query(params![mapping, id])?.next()? {
+            pairs.push(from_row(row)?);
+        }
+    }
+    Ok(pairs)
+}
+
+/// Which pairs have these keys on a side.
+pub(super) fn by_keys(connection: &Connection, mapping: MappingId, side: Side, keys: &[Key]) -> Result<Vec<(Key, PairId)>, StoreError> {
+    let mut keys: Vec<&Key> = keys.iter().collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut statement =
+        connection.prepare_cached("SELECT pair FROM pair_key WHERE mapping = ?1 AND side = ?2 AND rank = ?3 AND text = ?4 ORDER BY pair")?;
+    let mut found = Vec::new();
+    for key in keys {
+        let mut rows = statement.query(params![mapping, side_number(side), key.rank, key.text])?;
+        while let Some(row) = rows.next()? {
+            found.push((key.clone(), row.get(0)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Pairs with status `todo`. `INDEXED BY` makes it an error, not a slow scan, should the index not serve.
+pub(super) fn todo(connection: &Connection, filter: &TodoFilter, after: PairId, limit: i64) -> Result<Vec<Pair>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM pair INDEXED BY pair_todo
+         WHERE mapping = ?1 AND status = 'todo' AND id > ?2
+           AND (?3 IS NULL OR left_read = ?3 OR right_read = ?3)
+           AND (?4 IS NULL OR (left_read = ?4 AND right_read = ?4))
+         ORDER BY id LIMIT ?5"
+    );
+    collect(connection, &sql, &[&filter.mapping, &after, &filter.read_in, &filter.read_on_both, &limit])
+}
+
+/// Pairs that a run has read on one side only.
+pub(super) fn one_sided(
+    connection: &Connection,
+    mapping: MappingId,
+    run: RunId,
+    read: Side,
+    linked: bool,
+    after: PairId,
+    limit: i64,
+) -> Result<Vec<Pair>, StoreError> {
+    let other = read.other();
+    let counterpart = if linked { format!("{other}_id IS NOT NULL") } else { format!("{other}_id IS NULL AND {read}_alone IS NOT ?2") };
+    // With `read = run`, «left_read IS NOT right_read» says that the other side was read in another run or never.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM pair INDEXED BY pair_{read}_only
+         WHERE mapping = ?1 AND {read}_read = ?2 AND left_read IS NOT right_read AND id > ?3 AND {counterpart}
+         ORDER BY id LIMIT ?4"
+    );
+    collect(connection, &sql, &[&mapping, &run, &after, &limit])
+}

@@ -1,0 +1,204 @@
+//! Reads for people: what ran, what it did, what waits.
+
+use super::conflicts::{self, OpenConflict};
+use super::mappings::{self, MappingRow, SlotRow};
+use super::progress::side_number;
+use super::why::failed;
+use super::{SqliteLedger, changes, pairs, rows, runs};
+use crate::store::StoreError;
+use crate::sync::{Change, ChangeStatus, LedgerError, MappingId, Pair, PairId, Run, RunId, Side, Status};
+use rusqlite::{Connection, params};
+
+/// Which changes of a run to list; nothing given: all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChangeFilter {
+    /// Only those that write this side.
+    pub target: Option<Side>,
+    /// Only those in this status.
+    pub status: Option<ChangeStatus>,
+}
+
+/// How many pairs stand where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairCount {
+    /// The mapping.
+    pub mapping: MappingId,
+    /// The status.
+    pub status: Status,
+    /// The reason, as the pairs have it.
+    pub reason: Option<String>,
+    /// How many.
+    pub pairs: u64,
+}
+
+/// What a list of pairs shows of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairLine {
+    /// Its number.
+    pub id: PairId,
+    /// Its mapping.
+    pub mapping: MappingId,
+    /// The names of the objects, left and right.
+    pub objects: [String; 2],
+    /// The ids of the records, left and right.
+    pub ids: [Option<String>; 2],
+    /// Where it stands.
+    pub status: Status,
+    /// Why it stands there.
+    pub reason: Option<String>,
+    /// Orders for it that failed in a row.
+    pub attempts: u32,
+}
+
+impl SqliteLedger {
+    /// The latest runs, newest first, of one sync or of all.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn runs(&self, sync: Option<&str>, limit: usize) -> Result<Vec<Run>, LedgerError> {
+        self.store.read(|connection| runs::latest(connection, sync, rows(limit))).await.map_err(failed("list runs"))
+    }
+
+    /// The run of this number.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError> {
+        self.store.read(|connection| runs::by_id(connection, id)).await.map_err(failed("read a run"))
+    }
+
+    /// The changes of a run by number, above `after`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn changes_of_run(&self, run: RunId, filter: ChangeFilter, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
+        const REST: &str = "INDEXED BY change_run WHERE run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND id > ?4
+             ORDER BY id LIMIT ?5";
+        let (target, status) = (filter.target.map(side_number), filter.status.map(ChangeStatus::word));
+        self.store
+            .read(|connection| changes::select(connection, REST, &[&run, &target, &status, &after, &rows(limit)]))
+            .await
+            .map_err(failed("read the changes of a run"))
+    }
+
+    /// The changes of a pair, newest first, below `before` where that is given. A pair that was joined into another one keeps its
+    /// history under its own number.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn history(&self, pair: PairId, before: Option<i64>, limit: usize) -> Result<Vec<Change>, LedgerError> {
+        const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+        let before = before.unwrap_or(i64::MAX);
+        self.store
+            .read(|connection| changes::select(connection, REST, &[&pair, &before, &rows(limit)]))
+            .await
+            .map_err(failed("read the history of a pair"))
+    }
+
+    /// How many pairs stand where, and why, of one relation or of all. Every pair is counted once.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn pair_counts(&self, relation: Option<&str>) -> Result<Vec<PairCount>, LedgerError> {
+        self.store.read(|connection| pair_counts(connection, relation)).await.map_err(failed("count pairs"))
+    }
+
+    /// Pairs that stand in this status by number, above `after`, of one mapping or of all.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn pairs_in(&self, status: Status, mapping: Option<MappingId>, after: PairId, limit: usize) -> Result<Vec<PairLine>, LedgerError> {
+        self.store.read(|connection| pairs_in(connection, status, mapping, after, rows(limit))).await.map_err(failed("list pairs"))
+    }
+
+    /// The pairs of a record: `object` and `id` name it, `side` is where its exchange stands in the relation. Without a relation, of
+    /// all relations in which such an object stands on that side.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn pairs_of_record(&self, relation: Option<&str>, side: Side, object: &str, id: &str) -> Result<Vec<(MappingRow, Pair)>, LedgerError> {
+        let ids = [id.to_owned()];
+        self.store
+            .read(|connection| {
+                let mut found = Vec::new();
+                for mapping in mappings::mappings(connection, relation)? {
+                    if mapping.objects[side.index()] == object {
+                        for pair in pairs::by_records(connection, mapping.id, side, &ids)? {
+                            found.push((mapping.clone(), pair));
+                        }
+                    }
+                }
+                Ok(found)
+            })
+            .await
+            .map_err(failed("find the pairs of a record"))
+    }
+
+    /// Conflicts that are open by number, above `after`, of one mapping or of all.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn open_conflicts(&self, mapping: Option<MappingId>, after: i64, limit: usize) -> Result<Vec<OpenConflict>, LedgerError> {
+        self.store.read(|connection| conflicts::open(connection, mapping, after, rows(limit))).await.map_err(failed("list conflicts"))
+    }
+
+    /// Every mapping, of one relation or of all.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError> {
+        self.store.read(|connection| mappings::mappings(connection, relation)).await.map_err(failed("list mappings"))
+    }
+
+    /// Every slot of a mapping, also of fields that have left it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn slots(&self, mapping: MappingId) -> Result<Vec<SlotRow>, LedgerError> {
+        self.store.read(|connection| mappings::slots(connection, mapping)).await.map_err(failed("list slots"))
+    }
+}
+
+fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<PairCount>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT mapping, status, reason, count(*) FROM pair
+         WHERE ?1 IS NULL OR mapping IN (SELECT id FROM mapping WHERE relation = ?1)
+         GROUP BY mapping, status, reason ORDER BY mapping, status, reason",
+    )?;
+    let mut rows = statement.query([relation])?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        counts.push(PairCount {
+            mapping: row.get(0)?,
+            status: pairs::status_of(&row.get::<_, String>(1)?)?,
+            reason: row.get(2)?,
+            pairs: u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
+        });
+    }
+    Ok(counts)
+}
+
+fn pairs_in(connection: &Connection, status: Status, mapping: Option<MappingId>, after: PairId, limit: i64) -> Result<Vec<PairLine>, StoreError> {
+    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not see.
+    let of_mapping = if mapping.is_some() { "p.mapping = ?1" } else { "?1 IS NULL" };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT p.id, p.mapping, m.left_object, m.right_object, p.left_id, p.right_id, p.reason, p.attempts
+         FROM pair p JOIN mapping m ON m.id = p.mapping
+         WHERE p.status = '{}' AND {of_mapping} AND p.id > ?2 ORDER BY p.id LIMIT ?3",
+        status.word()
+    ))?;
+    let lines = statement
+        .query_map(params![mapping, after, limit], |row| {
+            Ok(PairLine {
+                id: row.get(0)?,
+                mapping: row.get(1)?,
+                objects: [row.get(2)?, row.get(3)?],
+                ids: [row.get(4)?, row.get(5)?],
+                status,
+                reason: row.get(6)?,
+                attempts: row.get(7)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(lines)
+}

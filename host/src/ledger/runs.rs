@@ -1,0 +1,82 @@
+//! Runs, with what they were asked and what they counted.
+
+use super::codec::{decode, encode};
+use crate::record::Timestamp;
+use crate::store::StoreError;
+use crate::sync::{Run, RunId, RunStatus};
+use rusqlite::{Connection, Row, params};
+
+const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts";
+
+/// Gives a run its number. Runs of the relation that are still running were left by a crash: one writer at a time.
+pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreError> {
+    connection
+        .prepare_cached("UPDATE run SET status = 'interrupted' WHERE relation = ?1 AND status = 'running'")?
+        .execute([&run.relation])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO run (sync, relation, options, started, ended, status, error, counts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            run.sync,
+            run.relation,
+            encode("options of a run", &run.options)?,
+            run.started.micros(),
+            run.ended.map(Timestamp::micros),
+            run.status.word(),
+            run.error,
+            encode("counts of a run", &run.counts)?,
+        ])?;
+    run.id = connection.last_insert_rowid();
+    Ok(run)
+}
+
+/// Writes what may have changed since the run began. False where there is no such run.
+pub(super) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreError> {
+    let rows = connection
+        .prepare_cached("UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5 WHERE id = ?1")?
+        .execute(params![
+            run.id,
+            run.ended.map(Timestamp::micros),
+            run.status.word(),
+            run.error,
+            encode("counts of a run", &run.counts)?,
+        ])?;
+    Ok(rows == 1)
+}
+
+fn from_row(row: &Row<'_>) -> Result<Run, StoreError> {
+    let status: String = row.get(6)?;
+    Ok(Run {
+        id: row.get(0)?,
+        sync: row.get(1)?,
+        relation: row.get(2)?,
+        options: decode("options of a run", row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+        started: Timestamp::from_micros(row.get(4)?),
+        ended: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros),
+        status: RunStatus::from_word(&status)
+            .ok_or_else(|| StoreError::Corrupt { what: "status of a run".to_owned(), why: format!("'{status}' is none") })?,
+        error: row.get(7)?,
+        counts: decode("counts of a run", row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
+    })
+}
+
+/// The latest runs, newest first.
+pub(super) fn latest(connection: &Connection, sync: Option<&str>, limit: i64) -> Result<Vec<Run>, StoreError> {
+    let of_sync = if sync.is_some() { "WHERE sync = ?1" } else { "WHERE ?1 IS NULL" };
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run {of_sync} ORDER BY id DESC LIMIT ?2"))?;
+    let mut rows = statement.query(params![sync, limit])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        runs.push(from_row(row)?);
+    }
+    Ok(runs)
+}
+
+/// The run of this number.
+pub(super) fn by_id(connection: &Connection, id: RunId) -> Result<Option<Run>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE id = ?1"))?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(from_row).transpose()
+}

@@ -1,0 +1,73 @@
+use super::*;
+
+#[tokio::test]
+async fn one_writer_at_a_time() {
+    let world = world().await;
+    let ledger = &world.ledger;
+    let error = ledger.acquire(RELATION, "second", at(59), TTL).await.unwrap_err();
+    assert!(matches!(&error, LedgerError::Busy { holder, until, .. } if holder == "test" && *until == at(60)), "{error}");
+    let elsewhere = ledger.acquire("other", "second", at(59), TTL).await.unwrap();
+    assert_eq!(elsewhere.fence, 1);
+
+    ledger.renew(&world.lease, at(50), TTL).await.unwrap();
+    assert!(ledger.acquire(RELATION, "second", at(109), TTL).await.is_err());
+    ledger.release(&world.lease).await.unwrap();
+    let second = ledger.acquire(RELATION, "second", at(0), TTL).await.unwrap();
+    assert!(second.fence > world.lease.fence);
+    // The first one has nothing to say any more, also not by giving back what is no longer its own.
+    assert!(matches!(ledger.renew(&world.lease, at(0), TTL).await, Err(LedgerError::Fenced { .. })));
+    ledger.release(&world.lease).await.unwrap();
+    assert!(ledger.acquire(RELATION, "third", at(0), TTL).await.is_err());
+    ledger.begin(&second).await.unwrap().commit().await.unwrap();
+    // The end of time is no overflow.
+    ledger.renew(&second, Timestamp::MAX, Duration::MAX).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_expired_lease_is_taken_over_and_the_old_holder_writes_nothing() {
+    let world = world().await;
+    // Its time is over, but nobody has taken it: it may go on.
+    world.save(&mut [world.pair(Some("1"), None)]).await;
+    let second = world.ledger.acquire(RELATION, "second", at(60), TTL).await.unwrap();
+    assert!(second.fence > world.lease.fence);
+    let error = world.ledger.begin(&world.lease).await.unwrap_err();
+    assert!(matches!(&error, LedgerError::Fenced { relation } if relation == RELATION), "{error}");
+    let run = Run::new("crm", RELATION, RunOptions::default(), at(0));
+    assert!(matches!(world.ledger.start_run(&world.lease, run).await, Err(LedgerError::Fenced { .. })));
+    assert_eq!(world.rows("run").await, 0);
+    world.ledger.release(&second).await.unwrap();
+    assert!(matches!(world.ledger.begin(&second).await, Err(LedgerError::Fenced { .. })), "given back is given back");
+    assert!(matches!(world.ledger.begin(&world.lease).await, Err(LedgerError::Fenced { .. })));
+    assert!(world.ledger.begin(&Lease { relation: "unheard of".to_owned(), fence: 1 }).await.is_err());
+}
+
+#[tokio::test]
+async fn a_lease_cannot_change_hands_under_an_open_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tenant.db");
+    let world = world_in(Store::open(&path).unwrap()).await;
+    let mut unit = world.unit().await;
+    unit.save_pairs(&mut [world.pair(Some("1"), None)]).await.unwrap();
+    // Another process, which does not wait.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.busy_timeout(Duration::ZERO).unwrap();
+    assert!(other.execute("UPDATE lease SET fence = fence + 1", []).is_err());
+    unit.commit().await.unwrap();
+    other.execute("UPDATE lease SET fence = fence + 1", []).unwrap();
+    assert!(matches!(world.ledger.begin(&world.lease).await, Err(LedgerError::Fenced { .. })));
+}
+
+#[tokio::test]
+async fn runs_left_running_are_marked_interrupted() {
+    let world = world().await;
+    let first = world.run().await;
+    let other_lease = world.ledger.acquire("other", "test", at(0), TTL).await.unwrap();
+    let elsewhere = world.ledger.start_run(&other_lease, Run::new("o", "other", RunOptions::default(), at(0))).await.unwrap();
+    let second = world.run().await;
+    let status = async |id| world.ledger.run(id).await.unwrap().unwrap().status;
+    assert_eq!(status(first).await, RunStatus::Interrupted);
+    assert_eq!(status(second).await, RunStatus::Running);
+    assert_eq!(status(elsewhere.id).await, RunStatus::Running);
+    let wrong = Run::new("o", "other", RunOptions::default(), at(0));
+    assert!(world.ledger.start_run(&world.lease, wrong).await.unwrap_err().to_string().contains("the run is for 'other'"));
+}

@@ -1,0 +1,84 @@
+//! A unit of work of a run: one transaction, begun under its lease.
+
+use super::why::{Why, failed};
+use super::{changes, conflicts, lease, progress, runs, save};
+use crate::record::Timestamp;
+use crate::store::StoreUnit;
+use crate::sync::{Change, Conflict, Lease, LedgerError, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
+use async_trait::async_trait;
+use rusqlite::Connection;
+use std::any::Any;
+
+/// An open unit. The transaction holds the write lock of the file from its beginning, so the lease that was checked there cannot
+/// change hands before the commit.
+#[derive(Debug)]
+pub(super) struct SqliteUnit {
+    unit: StoreUnit,
+    /// A write failed half way: what came before it must not be committed alone.
+    broken: bool,
+}
+
+impl SqliteUnit {
+    /// Checks the lease within the transaction that the unit will commit.
+    pub(super) fn begin(unit: StoreUnit, lease: &Lease) -> Result<Self, LedgerError> {
+        if lease::holds(unit.connection(), lease).map_err(failed("begin a unit of work"))? {
+            Ok(Self { unit, broken: false })
+        } else {
+            Err(lease::fenced(lease))
+        }
+    }
+
+    fn write<T, E: Into<Why>>(&mut self, doing: &'static str, write: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, LedgerError> {
+        let written = write(self.unit.connection());
+        self.broken |= written.is_err();
+        written.map_err(failed(doing))
+    }
+}
+
+#[async_trait]
+impl Unit for SqliteUnit {
+    fn shared(&mut self) -> &mut dyn Any {
+        &mut self.unit
+    }
+
+    async fn save_pairs(&mut self, pairs: &mut [Pair]) -> Result<(), LedgerError> {
+        self.write("save pairs", |connection| save::save(connection, pairs))
+    }
+
+    async fn remove_pairs(&mut self, ids: &[PairId]) -> Result<(), LedgerError> {
+        self.write("remove pairs", |connection| save::remove(connection, ids))
+    }
+
+    async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError> {
+        self.write("save changes", |connection| changes::save(connection, changes))
+    }
+
+    async fn drop_plans(&mut self, pairs: &[PairId], at: Timestamp) -> Result<(), LedgerError> {
+        self.write("drop plans", |connection| changes::drop_plans(connection, pairs, at))
+    }
+
+    async fn save_conflicts(&mut self, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), LedgerError> {
+        self.write("save conflicts", |connection| conflicts::save(connection, pairs, conflicts, at))
+    }
+
+    async fn save_progress(&mut self, sync: &str, side: Side, progress: &Progress) -> Result<(), LedgerError> {
+        self.write("save how far a side was read", |connection| progress::save_progress(connection, sync, side, progress))
+    }
+
+    async fn save_state(&mut self, exchange: &str, writes: &StateWrites) -> Result<(), LedgerError> {
+        self.write("save what an exchange keeps", |connection| progress::save_state(connection, exchange, writes))
+    }
+
+    async fn save_run(&mut self, run: &Run) -> Result<(), LedgerError> {
+        self.write("save the run", |connection| {
+            if runs::save(connection, run)? { Ok(()) } else { Err(Why::from(format!("run {} is not there", run.id))) }
+        })
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), LedgerError> {
+        if self.broken {
+            return Err(Why::from("a part of it had failed, so nothing was written".to_owned()).while_("commit"));
+        }
+        self.unit.commit().map_err(failed("commit"))
+    }
+}

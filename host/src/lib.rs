@@ -8,3 +8,4 @@ pub mod plugin;
 pub mod record;
 pub mod store;
 pub mod sync;
+pub mod toolchain;

@@ -1,1 +1,15 @@
-//! judge.
+//! The judge: which side's value of a field wins, and why. Pure and total: no I/O, no clock, no wasm.
+//!
+//! [`judge`] weighs two claims by their evidence. [`settle`] puts it into its place among the rules of a field: equality,
+//! trust, direction, what changed since the two sides last agreed, and the policies for blanks, writing and required values.
+
+mod canonical;
+mod claim;
+mod policy;
+mod sets;
+mod settle;
+
+pub use canonical::{canonical, same_content};
+pub use claim::{Claim, Evidence, Mode, Reason, Verdict, Winner, judge};
+pub use policy::{Blanks, Direction, Drift, FieldRules, Side, Unresolved, WriteRule};
+pub use settle::{Current, Decision, Halves, Settled, Why, Write, settle, settle_new};

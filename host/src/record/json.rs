@@ -60,7 +60,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value: null, true, a number, a text, a list of texts, or an object with one of the keys date, time, ref, refs, other")
+        f.write_str(
+            "a value: null, true, a number, a text, a list of texts, or an object with one of the keys date, time, ref, refs, other",
+        )
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -124,7 +126,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 let [kind, text]: [String; 2] = map.next_value()?;
                 Value::Other { kind, text }
             }
-            other => return Err(wrong(format!("'{other}' is no kind of value; known are date, time, ref, refs, other"))),
+            other => {
+                return Err(wrong(format!("'{other}' is no kind of value; known are date, time, ref, refs, other")));
+            }
         };
         if map.next_key::<String>()?.is_some() {
             return Err(wrong("an object that stands for a value has one key"));
@@ -183,7 +187,15 @@ mod tests {
 
     #[test]
     fn what_stands_for_no_value_is_refused() {
-        for text in ["{}", r#"{"x":1}"#, "[1]", r#"{"ref":["company",""]}"#, r#"{"date":"2020-02-30"}"#, r#"{"date":"2020-02-01","x":1}"#, "18446744073709551615"] {
+        for text in [
+            "{}",
+            r#"{"x":1}"#,
+            "[1]",
+            r#"{"ref":["company",""]}"#,
+            r#"{"date":"2020-02-30"}"#,
+            r#"{"date":"2020-02-01","x":1}"#,
+            "18446744073709551615",
+        ] {
             assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
         }
     }

@@ -1,8 +1,10 @@
 //! What a record is made of: values, references, moments. No I/O, no policy.
 
+mod identifier;
 mod json;
 mod timestamp;
 mod value;
 
-pub use timestamp::{Timestamp, TimestampError};
+pub use identifier::canonical_identifier;
+pub use timestamp::{FieldTime, Timestamp, TimestampError};
 pub use value::{Reference, Value, ValueError};

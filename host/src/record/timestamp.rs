@@ -9,6 +9,15 @@ use std::fmt;
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
+/// When a field last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldTime {
+    /// The moment.
+    pub at: Timestamp,
+    /// It is the field's own time; else an upper bound.
+    pub certain: bool,
+}
+
 /// A text that is no moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not a date and time; write for example 2020-01-31 18:00:00 or 2020-01-31T18:00:00+01:00")]

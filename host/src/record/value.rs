@@ -105,9 +105,7 @@ impl Value {
     /// # Errors
     /// [`ValueError::NoSuchDay`] where the calendar has none such.
     pub fn date(year: i32, month: u8, day: u8) -> Result<Self, ValueError> {
-        NaiveDate::from_ymd_opt(year, month.into(), day.into())
-            .map(Value::Date)
-            .ok_or(ValueError::NoSuchDay { year, month, day })
+        NaiveDate::from_ymd_opt(year, month.into(), day.into()).map(Value::Date).ok_or(ValueError::NoSuchDay { year, month, day })
     }
 
     /// Whether policies for blanks apply: null, empty text or an empty list. Zero and `false` are not blank.

@@ -1,6 +1,8 @@
 //! What a sync is: two exchanges, which objects and fields correspond, and the policies.
 
-use super::pair::Side;
+pub use crate::judge::{Blanks, Direction, Drift, Unresolved, WriteRule};
+
+use crate::judge::{FieldRules, Side};
 use crate::record::Value;
 use serde::{Deserialize, Serialize};
 
@@ -94,88 +96,6 @@ pub struct FieldMapping {
     pub values: Vec<(Value, Value)>,
 }
 
-/// Which way values may flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// To the left only.
-    ToLeft,
-    /// To the right only.
-    ToRight,
-    /// Both ways.
-    #[default]
-    Both,
-}
-
-impl Direction {
-    /// Whether values may flow to this side.
-    pub const fn reaches(self, side: Side) -> bool {
-        matches!(
-            (self, side),
-            (Direction::Both, _) | (Direction::ToLeft, Side::Left) | (Direction::ToRight, Side::Right)
-        )
-    }
-
-    /// The only side that is written, for a one-way field.
-    pub const fn only_target(self) -> Option<Side> {
-        match self {
-            Direction::ToLeft => Some(Side::Left),
-            Direction::ToRight => Some(Side::Right),
-            Direction::Both => None,
-        }
-    }
-}
-
-/// What to do when the judge cannot decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unresolved {
-    /// The left value wins.
-    Left,
-    /// The right value wins.
-    Right,
-    /// The field waits for the operator.
-    #[default]
-    Hold,
-}
-
-/// What a blank does to a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Blanks {
-    /// It replaces the value.
-    #[default]
-    Overwrite,
-    /// It never replaces a value; the sides may differ.
-    Keep,
-    /// The value is written back over the blank.
-    Fill,
-}
-
-/// When the target may be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WriteRule {
-    /// Always.
-    #[default]
-    Always,
-    /// Where it has no value.
-    IfEmpty,
-    /// Never.
-    Never,
-}
-
-/// What to do when the target of a one-way field was edited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Drift {
-    /// It is listed and left alone.
-    #[default]
-    Keep,
-    /// The source's value is written again.
-    Restore,
-}
-
 /// A condition on a field of a record; all conditions of a filter must hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
@@ -223,6 +143,25 @@ impl FieldMapping {
     /// The name of the field on a side.
     pub fn name(&self, side: Side) -> &str {
         &self.names[side.index()]
+    }
+
+    /// The rules as the judge takes them. `precision` is the coarser step of the two sides' change times.
+    pub fn rules(&self, precision: u64, one_blank: bool) -> FieldRules<'_> {
+        FieldRules {
+            kinds: &self.kinds,
+            direction: self.direction,
+            required: self.required,
+            writable: self.writable,
+            set_like: self.set_like,
+            trust: self.trust,
+            unresolved: self.unresolved,
+            blanks: self.blanks,
+            write: self.write,
+            drift: self.drift,
+            values: &self.values,
+            one_blank,
+            precision,
+        }
     }
 
     /// Whether its values are links to other records.

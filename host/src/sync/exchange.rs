@@ -4,6 +4,7 @@
 //! interface (`wit/`), whose comments say what each field promises.
 
 use super::ledger::Unit;
+pub use crate::record::FieldTime;
 use crate::record::{Reference, Timestamp, Value};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -295,15 +296,6 @@ pub struct Row {
     pub values: Vec<Option<Value>>,
     /// When each field last changed, and how surely; empty where no field times are known at all.
     pub times: Vec<Option<FieldTime>>,
-}
-
-/// When a field last changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldTime {
-    /// The moment.
-    pub at: Timestamp,
-    /// It is the field's own time; else an upper bound.
-    pub certain: bool,
 }
 
 /// A row that could not be read.

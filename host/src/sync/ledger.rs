@@ -247,11 +247,33 @@ pub trait Ledger: Send + Sync {
     async fn todo(&self, filter: &TodoFilter, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
     /// Pairs that this run has read on one side only, whose other side has an id (`linked`) or none: their counterparts are to be
     /// fetched, or to be looked for.
-    async fn one_sided(&self, mapping: MappingId, run: RunId, read: Side, linked: bool, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
+    async fn one_sided(
+        &self,
+        mapping: MappingId,
+        run: RunId,
+        read: Side,
+        linked: bool,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError>;
     /// Changes of a run for one mapping and side, by number, above `after`, in this status.
-    async fn changes(&self, run: RunId, mapping: MappingId, target: Side, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
+    async fn changes(
+        &self,
+        run: RunId,
+        mapping: MappingId,
+        target: Side,
+        status: ChangeStatus,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError>;
     /// Changes of these mappings that are in this status, whatever their run, by number, above `after`.
-    async fn open_changes(&self, mappings: &[MappingId], status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
+    async fn open_changes(
+        &self,
+        mappings: &[MappingId],
+        status: ChangeStatus,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError>;
     /// What an exchange has kept.
     async fn state(&self, exchange: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError>;
 }

@@ -1,55 +1,16 @@
 //! The pair: link, cache and work item in one.
 
+pub use crate::judge::Side;
+
 use super::definition::MappingId;
 use super::exchange::FieldTime;
 use crate::record::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// The number of a pair in the ledger.
 pub type PairId = i64;
 /// The number of a run in the ledger.
 pub type RunId = i64;
-
-/// One of the two exchanges of a sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// Usually the hub.
-    Left,
-    /// Usually an integration.
-    Right,
-}
-
-impl Side {
-    /// Both, left first.
-    pub const BOTH: [Side; 2] = [Side::Left, Side::Right];
-
-    /// The other one.
-    pub const fn other(self) -> Side {
-        match self {
-            Side::Left => Side::Right,
-            Side::Right => Side::Left,
-        }
-    }
-
-    /// 0 for left, 1 for right.
-    pub const fn index(self) -> usize {
-        match self {
-            Side::Left => 0,
-            Side::Right => 1,
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Side::Left => "left",
-            Side::Right => "right",
-        })
-    }
-}
 
 /// Where a pair stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -106,7 +106,7 @@ pub struct Counts {
     pub created: u64,
     /// Records changed on this side.
     pub updated: u64,
-    /// Records reported that needed no write on this side.
+    /// Records read, reported ones and their counterparts, that needed no write on this side.
     pub unchanged: u64,
     /// Records that the side reported as gone.
     pub deleted: u64,

@@ -1,0 +1,343 @@
+//! Checks a file against what the exchanges describe: syncs that can be run, or everything that is wrong.
+
+use super::custom::{Custom, CustomField, CustomObject};
+use super::error::{Notice, Place, Problem, Problems};
+use super::file::{CustomEntry, File, MappingEntry, ObjectEntry, SyncEntry};
+use super::kinds::{Class, KINDS, class};
+use super::names::{HUB, check_name, known};
+use super::overlay::overlay;
+use super::words::Sides;
+use super::{manual, object};
+use crate::sync::{Description, Field, Object, ProposedMapping, SyncDefinition, features};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use toml::Spanned;
+
+/// A sync that is right, but has no numbers yet: those come from the ledger when it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncDraft(pub(crate) SyncDefinition);
+
+impl SyncDraft {
+    /// The definition, with the places of mappings and fields for their numbers.
+    pub fn definition(&self) -> &SyncDefinition {
+        &self.0
+    }
+}
+
+/// A file that makes sense.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Checked {
+    /// Objects that the operator adds to the hub.
+    pub objects: Vec<CustomObject>,
+    /// Fields that the operator adds to the hub.
+    pub fields: Vec<CustomField>,
+    /// The syncs.
+    pub syncs: Vec<SyncDraft>,
+    /// What the operator should know.
+    pub notices: Vec<Notice>,
+}
+
+/// Checks a file. `descriptions` has what each exchange of [`File::needed`] says about itself, the hub included, and `manuals`
+/// what the integrations propose.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file.
+pub fn check(
+    file: &File,
+    descriptions: &BTreeMap<String, Description>,
+    manuals: &BTreeMap<String, Vec<ProposedMapping>>,
+) -> Result<Checked, Problems> {
+    let mut found = Findings::new(file);
+    let checked = check_with(file, descriptions, manuals, &Stored::default(), &mut found);
+    found.end(checked)
+}
+
+/// What is stored besides the file.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    pub(crate) syncs: Vec<SyncDefinition>,
+    pub(crate) custom: Custom,
+    /// The names of all integrations.
+    pub(crate) integrations: Vec<String>,
+    /// Integrations of which it is known already that something is wrong; they need no second message.
+    pub(crate) broken: BTreeSet<String>,
+}
+
+/// What was found, with its places.
+#[derive(Debug)]
+pub(crate) struct Findings<'a> {
+    file: &'a File,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) notices: Vec<Notice>,
+}
+
+impl<'a> Findings<'a> {
+    pub(crate) fn new(file: &'a File) -> Self {
+        Self { file, problems: Vec::new(), notices: Vec::new() }
+    }
+
+    fn place(&self, span: &Range<usize>) -> Option<Place> {
+        self.file.place(span)
+    }
+
+    pub(crate) fn problem(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
+        self.problems.push(Problem { place: self.place(span), part: part.to_owned(), message: message.into() });
+    }
+
+    pub(crate) fn notice(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
+        self.notices.push(Problem { place: self.place(span), part: part.to_owned(), message: message.into() });
+    }
+
+    pub(crate) fn end(mut self, mut checked: Checked) -> Result<Checked, Problems> {
+        self.problems.sort();
+        self.problems.dedup();
+        if self.problems.is_empty() {
+            self.notices.sort();
+            self.notices.dedup();
+            checked.notices = self.notices;
+            return Ok(checked);
+        }
+        Err(Problems(self.problems))
+    }
+}
+
+pub(crate) fn check_with(
+    file: &File,
+    descriptions: &BTreeMap<String, Description>,
+    manuals: &BTreeMap<String, Vec<ProposedMapping>>,
+    stored: &Stored,
+    found: &mut Findings<'_>,
+) -> Checked {
+    let mut checked = Checked::default();
+    let mut hub = descriptions.get(HUB).cloned().unwrap_or_default();
+    for (name, entry) in &file.object {
+        check_custom(name, entry, &mut hub, stored, found, &mut checked);
+    }
+    let mut descriptions = descriptions.clone();
+    descriptions.insert(HUB.to_owned(), hub);
+    let names: BTreeSet<&str> = file.sync.keys().map(|name| name.get_ref().as_str()).collect();
+    let mut relations: Vec<(String, String, [String; 2])> = stored
+        .syncs
+        .iter()
+        .filter(|sync| !names.contains(sync.name.as_str()))
+        .map(|sync| (sync.relation.clone(), sync.name.clone(), sync.exchanges.clone()))
+        .collect();
+    for (name, entry) in &file.sync {
+        if let Some(sync) = check_sync(name, entry, &descriptions, manuals, stored, found, &mut relations) {
+            checked.syncs.push(SyncDraft(sync));
+        }
+    }
+    checked
+}
+
+/// Adds an object of the operator's own, or its fields, to the description of the hub.
+fn check_custom(
+    name: &Spanned<String>,
+    entry: &ObjectEntry,
+    hub: &mut Description,
+    stored: &Stored,
+    found: &mut Findings<'_>,
+    checked: &mut Checked,
+) {
+    let object = name.get_ref();
+    let part = format!("object {object}");
+    if let Err(message) = check_name("object", object) {
+        return found.problem(&name.span(), &part, message);
+    }
+    let custom = hub.object(object).is_none() || stored.custom.object(object).is_some();
+    if custom {
+        let label = entry.label.clone().unwrap_or_else(|| object.clone());
+        checked.objects.push(CustomObject { name: object.clone(), label: label.clone() });
+        if hub.object(object).is_none() {
+            let words = hub.objects.first().map_or_else(
+                || [features::CREATE, features::UPDATE, features::DELETE].map(str::to_owned).to_vec(),
+                |first| first.features.clone(),
+            );
+            hub.objects.push(Object { name: object.clone(), label, features: words, ..Object::default() });
+        }
+    } else if entry.label.is_some() {
+        found.problem(&name.span(), &part, "it is built in, so its label cannot be changed; only fields can be added");
+    }
+    for (name, entry) in &entry.field {
+        let part = format!("{part}, field {}", name.get_ref());
+        let field = custom_field(name, entry, &part, hub, found);
+        let there = hub.object(object).and_then(|there| there.field(name.get_ref()));
+        if there.is_some() && stored.custom.field(object, name.get_ref()).is_none() {
+            found.problem(
+                &name.span(),
+                &part,
+                format!("the hub has a field '{}' of its own on {object}; take another name", name.get_ref()),
+            );
+        }
+        // Also where something is wrong with it: the syncs that use it need no message of their own.
+        if let Some(there) = hub.objects.iter_mut().find(|there| there.name == *object) {
+            there.fields.retain(|known| known.name != field.name);
+            there.fields.push(field.clone());
+        }
+        checked.fields.push(CustomField { object: object.clone(), field });
+    }
+}
+
+fn custom_field(name: &Spanned<String>, entry: &CustomEntry, part: &str, hub: &Description, found: &mut Findings<'_>) -> Field {
+    if let Err(message) = check_name("field", name.get_ref()) {
+        found.problem(&name.span(), part, message);
+    }
+    let kind = entry.kind.get_ref();
+    if !KINDS.contains(&kind.as_str()) {
+        found.problem(&entry.kind.span(), part, format!("unknown kind '{kind}'; {}", known(kind, KINDS)));
+    }
+    let class = class(kind);
+    let linking = matches!(class, Class::Reference | Class::References);
+    if linking && entry.targets.is_empty() {
+        found.problem(&name.span(), part, format!("a {kind} needs targets: the objects that it may point to"));
+    }
+    for target in &entry.targets {
+        if !linking {
+            found.problem(&target.span(), part, format!("only references have targets, and its kind is {kind}"));
+        } else if hub.object(target.get_ref()).is_none() && !found.file.object.contains_key(target.get_ref().as_str()) {
+            let there = hub.objects.iter().map(|object| object.name.as_str());
+            found.problem(
+                &target.span(),
+                part,
+                format!("the hub has no object '{}' to point to; {}", target.get_ref(), known(target.get_ref(), there)),
+            );
+        }
+    }
+    let list = matches!(class, Class::List | Class::References);
+    if let Some(set) = entry.set_like.as_ref().filter(|set| *set.get_ref() && !list) {
+        found.problem(&set.span(), part, format!("only lists are sets, and its kind is {kind}; take texts, choices or references"));
+    }
+    let choices: Vec<(String, String)> = entry.choices.iter().map(super::file::ChoiceEntry::pair).collect();
+    if !choices.is_empty() && kind != "choice" && kind != "choices" {
+        found.problem(&entry.kind.span(), part, format!("only the kinds choice and choices have choices, and its kind is {kind}"));
+    }
+    Field {
+        name: name.get_ref().clone(),
+        label: entry.label.clone().unwrap_or_else(|| name.get_ref().clone()),
+        kind: kind.clone(),
+        required: entry.required,
+        writable: true,
+        set_like: entry.set_like.as_ref().map_or(kind == "choices", |set| *set.get_ref()),
+        identifier: entry.identifier,
+        targets: entry.targets.iter().map(|target| target.get_ref().clone()).collect(),
+        choices,
+        max_length: entry.max_length,
+    }
+}
+
+fn check_sync(
+    name: &Spanned<String>,
+    entry: &SyncEntry,
+    descriptions: &BTreeMap<String, Description>,
+    manuals: &BTreeMap<String, Vec<ProposedMapping>>,
+    stored: &Stored,
+    found: &mut Findings<'_>,
+    relations: &mut Vec<(String, String, [String; 2])>,
+) -> Option<SyncDefinition> {
+    let part = format!("sync {}", name.get_ref());
+    if let Err(message) = check_name("sync", name.get_ref()) {
+        found.problem(&name.span(), &part, message);
+    }
+    let exchanges = entry.exchanges(name.get_ref());
+    let relation = entry.relation.as_ref().map_or_else(|| name.get_ref().clone(), |relation| relation.get_ref().clone());
+    let relation_span = entry.relation.as_ref().map_or_else(|| name.span(), Spanned::span);
+    if let Some(given) = &entry.relation
+        && let Err(message) = check_name("relation", &relation)
+    {
+        found.problem(&given.span(), &part, message);
+    }
+    if exchanges[0] == exchanges[1] {
+        let span = entry.right.as_ref().map_or_else(|| name.span(), Spanned::span);
+        found.problem(&span, &part, format!("'{}' is on both sides; a sync joins two", exchanges[0]));
+        return None;
+    }
+    if let Some((_, other, theirs)) = relations.iter().find(|(of, _, theirs)| *of == relation && *theirs != exchanges) {
+        let message = format!(
+            "the relation '{relation}' belongs to sync {other}, which joins {} and {}; give this one a relation of its own",
+            theirs[0], theirs[1]
+        );
+        found.problem(&relation_span, &part, message);
+    }
+    relations.push((relation.clone(), name.get_ref().clone(), exchanges.clone()));
+
+    let mut complete = true;
+    for (exchange, given) in exchanges.iter().zip([&entry.left, &entry.right]) {
+        if descriptions.contains_key(exchange) {
+            continue;
+        }
+        complete = false;
+        if stored.broken.contains(exchange) {
+            continue;
+        }
+        let span = given.as_ref().map_or_else(|| name.span(), Spanned::span);
+        let in_file = found.file.integration.keys().map(|name| name.get_ref().as_str());
+        let integrations: BTreeSet<&str> = in_file.chain(stored.integrations.iter().map(String::as_str)).collect();
+        if integrations.contains(exchange.as_str()) {
+            found.problem(&span, &part, format!("what '{exchange}' has is not known, so the mapping cannot be checked"));
+            continue;
+        }
+        let there: BTreeSet<&str> = integrations.into_iter().chain(descriptions.keys().map(String::as_str)).collect();
+        let hint = if given.is_none() { " (right is missing, so the name of the sync was taken)" } else { "" };
+        found.problem(&span, &part, format!("unknown integration '{exchange}'{hint}; {}", known(exchange, there)));
+    }
+    if !complete {
+        return None;
+    }
+    let sides = Sides { exchanges: &exchanges };
+    let described = [descriptions.get(&exchanges[0])?, descriptions.get(&exchanges[1])?];
+    let entries = mapping_entries(name, entry, sides, described, manuals, &part, found)?;
+    let mappings = object::check_objects(&entries, sides, described, &part, found);
+    Some(SyncDefinition { name: name.get_ref().clone(), relation, exchanges, mappings, version: 0 })
+}
+
+/// The objects of the file, on top of those that the plugin proposes where that is asked for.
+fn mapping_entries(
+    name: &Spanned<String>,
+    entry: &SyncEntry,
+    sides: Sides<'_>,
+    described: [&Description; 2],
+    manuals: &BTreeMap<String, Vec<ProposedMapping>>,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<Vec<Spanned<MappingEntry>>> {
+    // A sync that lists nothing takes what the plugin proposes.
+    let span = match &entry.mapping {
+        Some(word) => word.span(),
+        None if entry.object.is_empty() => name.span(),
+        None => return Some(entry.object.clone()),
+    };
+    let Some(hub) = sides.hub() else {
+        found.problem(
+            &span,
+            part,
+            "a default mapping joins the hub with an integration; list the objects of this sync with [[sync.NAME.object]]",
+        );
+        return None;
+    };
+    let integration = &sides.exchanges[hub.other().index()];
+    let proposed = manuals.get(integration).map(Vec::as_slice).unwrap_or_default();
+    if proposed.is_empty() {
+        found.problem(
+            &span,
+            part,
+            format!("the plugin of {integration} proposes no mapping; list the objects with [[sync.{}.object]]", name.get_ref()),
+        );
+        return None;
+    }
+    let mut base = manual::entries(proposed, hub, described[hub.index()], described[hub.other().index()]);
+    for text in base.notices.drain(..) {
+        found.notice(&span, part, text);
+    }
+    let entries = overlay(base.entries, &entry.object);
+    if entries.is_empty() {
+        found.problem(
+            &span,
+            part,
+            format!(
+                "nothing that the plugin of {integration} proposes is on both sides; list the objects with [[sync.{}.object]]",
+                name.get_ref()
+            ),
+        );
+    }
+    Some(entries)
+}

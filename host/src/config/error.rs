@@ -1,0 +1,172 @@
+//! What can be wrong, in words that say where and what to do.
+
+use crate::store::StoreError;
+use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A place in `entente.toml`; both count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// A file that is no TOML, or not of the form of `entente.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct FileError {
+    /// Where.
+    pub place: Place,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// Where in the file; `None` where it comes from something else, such as the manual of a plugin.
+    pub place: Option<Place>,
+    /// Which part: «sync HelloWorld, contact ↔ person».
+    pub part: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = self.place {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}: {}", self.part, self.message)
+    }
+}
+
+/// What the operator should know, although nothing is wrong. Of the same form as a [`Problem`].
+pub type Notice = Problem;
+
+/// Everything that is wrong with a configuration, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why the configuration could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The home folder cannot be used.
+    #[error("the home folder {} {why}", path.display())]
+    Home {
+        /// The folder.
+        path: PathBuf,
+        /// What is the matter with it, and what to do.
+        why: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{} cannot be {action}: {why}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `read`, `written`, …
+        action: &'static str,
+        /// What the system said.
+        why: String,
+    },
+    /// The key that secrets are sealed with is missing, wrong, or open to others.
+    #[error("{0}")]
+    Key(String),
+    /// A stored secret cannot be opened, or a new one not be sealed.
+    #[error("secret '{name}' of integration '{integration}': {why}")]
+    Secret {
+        /// Whose.
+        integration: String,
+        /// Which.
+        name: String,
+        /// What is the matter, and what to do.
+        why: String,
+    },
+    /// There is nothing of this name.
+    #[error("unknown {what} '{name}'; {known}")]
+    Unknown {
+        /// `integration`, `plugin`, `sync`, …
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What there is instead.
+        known: String,
+    },
+    /// A name that cannot be.
+    #[error("{0}")]
+    Name(String),
+    /// The name is taken.
+    #[error("the {what} '{name}' is there already; {hint}")]
+    Exists {
+        /// `integration`, `sync`, …
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Something else depends on it.
+    #[error("{what} '{name}' is used by {users}; {hint}")]
+    InUse {
+        /// `plugin`, `integration`, …
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// By what.
+        users: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The file cannot be read as `entente.toml`.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file can be read and says something that cannot be. Nothing was saved.
+    #[error("{0}")]
+    Problems(Problems),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for ConfigError {
+    fn from(error: rusqlite::Error) -> Self {
+        ConfigError::Store(StoreError::Sqlite(error))
+    }
+}
+
+impl ConfigError {
+    /// The problems of the file, if that is what is wrong.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            ConfigError::Problems(problems) => &problems.0,
+            _ => &[],
+        }
+    }
+}
+
+/// An error of reading or writing a file.
+pub(crate) fn io(path: &std::path::Path, action: &'static str, error: &std::io::Error) -> ConfigError {
+    ConfigError::Io { path: path.to_owned(), action, why: error.to_string() }
+}

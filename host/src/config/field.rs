@@ -1,0 +1,352 @@
+//! Checks a pair of fields and its policies.
+
+use super::check::Findings;
+use super::file::{FieldEntry, FieldWord, MappingEntry, RequiredWord};
+use super::kinds::{Class, Match, class, compare, fit};
+use super::names::{HUB, exchange, known};
+use super::value;
+use super::words::{Sides, direction_word, only, towards};
+use crate::record::Value;
+use crate::sync::{Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Unresolved, WriteRule, features};
+use std::ops::Range;
+use toml::Spanned;
+
+/// A pair of fields as it is written in the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) span: Range<usize>,
+    pub(crate) left: Spanned<String>,
+    pub(crate) right: Spanned<String>,
+    entry: FieldEntry,
+}
+
+impl Listed {
+    pub(crate) fn name(&self, side: Side) -> &str {
+        match side {
+            Side::Left => self.left.get_ref(),
+            Side::Right => self.right.get_ref(),
+        }
+    }
+}
+
+/// The pairs of fields of an object, in the order of the file; those that are left out are not among them.
+pub(crate) fn listed(entry: &Spanned<MappingEntry>) -> Vec<Listed> {
+    let given = entry.get_ref();
+    let mut all = Vec::new();
+    for (left, word) in &given.fields {
+        if let FieldWord::Entry(entry) = word {
+            let right = entry.right.clone().map_or_else(|| left.clone(), |right| at(right, &left.span()));
+            all.push(Listed { span: left.span(), left: left.clone(), right, entry: (**entry).clone() });
+        }
+    }
+    for field in &given.field {
+        let entry = field.get_ref();
+        let either = entry.left.as_ref().or(entry.right.as_ref()).map(|name| Spanned::new(field.span(), name.get_ref().clone()));
+        let left = entry.left.clone().or_else(|| either.clone()).unwrap_or_else(|| Spanned::new(field.span(), String::new()));
+        let right = entry.right.clone().or(either).unwrap_or_else(|| left.clone());
+        all.push(Listed { span: field.span(), left, right, entry: entry.clone() });
+    }
+    // Those of a default mapping have no place and come after.
+    all.sort_by_key(|one| one.span.start);
+    all
+}
+
+/// A name with the place of its key where it has none of its own.
+fn at(name: Spanned<String>, span: &Range<usize>) -> Spanned<String> {
+    if name.span().start == usize::MAX { Spanned::new(span.clone(), name.into_inner()) } else { name }
+}
+
+/// Whether a field can be written at all, as a part of its object.
+pub(crate) fn can_write(object: &Object, field: &Field) -> bool {
+    field.writable && (object.has(features::UPDATE) || object.has(features::CREATE))
+}
+
+/// Checks one pair. `None` where its fields do not exist or cannot be joined.
+pub(crate) fn check_field(
+    one: &Listed,
+    sides: Sides<'_>,
+    objects: [&Object; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<FieldMapping> {
+    let fields = find_fields(one, sides, objects, part, found)?;
+    let part = &format!("{part}, field {} ↔ {}", one.left.get_ref(), one.right.get_ref());
+    let entry = &one.entry;
+    let writable = [can_write(objects[0], fields[0]), can_write(objects[1], fields[1])];
+    let before = found.problems.len();
+
+    let direction = match &entry.direction {
+        None => match writable {
+            [true, true] => Some(Direction::Both),
+            [true, false] => Some(Direction::ToLeft),
+            [false, true] => Some(Direction::ToRight),
+            [false, false] => {
+                found.problem(&one.span, part, "neither side can be written; leave it out");
+                None
+            }
+        },
+        Some(word) => match sides.direction(*word.get_ref()) {
+            Ok(direction) => check_direction(direction, writable, sides, &word.span(), part, found),
+            Err(message) => {
+                found.problem(&word.span(), part, message);
+                None
+            }
+        },
+    };
+    let values = check_values(entry, fields, direction, sides, part, found);
+    check_kinds(one, fields, direction, entry.values.is_some(), part, found);
+    let direction = direction?;
+    let policies = check_policies(entry, direction, sides, part, found);
+    let asked = match entry.required.as_ref().map(|word| (word.span(), *word.get_ref())) {
+        None => [false, false],
+        Some((_, RequiredWord::Both(yes))) => [yes, yes],
+        Some((span, RequiredWord::Side(word))) => match sides.side(word) {
+            Ok(side) if !direction.reaches(side) => {
+                found.problem(
+                    &span,
+                    part,
+                    format!("required on the {side}, but nothing flows there (direction {})", direction_word(direction)),
+                );
+                [false, false]
+            }
+            Ok(side) => only(side),
+            Err(message) => {
+                found.problem(&span, part, format!("required: {message}"));
+                [false, false]
+            }
+        },
+    };
+    if found.problems.len() > before {
+        return None;
+    }
+    let lists = class(&fields[0].kind) == class(&fields[1].kind) && matches!(class(&fields[0].kind), Class::List | Class::References);
+    Some(FieldMapping {
+        slot: 0,
+        names: [one.left.get_ref().clone(), one.right.get_ref().clone()],
+        kinds: [fields[0].kind.clone(), fields[1].kind.clone()],
+        direction,
+        required: Side::BOTH.map(|side| direction.reaches(side) && (fields[side.index()].required || asked[side.index()])),
+        writable,
+        set_like: lists && fields.iter().any(|field| field.set_like),
+        trust: policies.trust,
+        unresolved: policies.unresolved,
+        blanks: policies.blanks,
+        write: policies.write,
+        drift: policies.drift,
+        values,
+    })
+}
+
+fn find_fields<'d>(
+    one: &Listed,
+    sides: Sides<'_>,
+    objects: [&'d Object; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<[&'d Field; 2]> {
+    if one.left.get_ref().is_empty() {
+        found.problem(&one.span, part, "a field needs left and right");
+        return None;
+    }
+    let mut fields = [None, None];
+    for (side, name) in Side::BOTH.into_iter().zip([&one.left, &one.right]) {
+        let (object, who) = (objects[side.index()], exchange(&sides.exchanges[side.index()]));
+        fields[side.index()] = object.field(name.get_ref());
+        if fields[side.index()].is_none() {
+            let there = object.fields.iter().map(|field| field.name.as_str());
+            let more = if sides.exchanges[side.index()] == HUB {
+                format!("; [object.{}.field.NAME] defines one", object.name)
+            } else {
+                String::new()
+            };
+            found.problem(
+                &name.span(),
+                part,
+                format!("{} of {who} has no field '{}'; {}{more}", object.name, name.get_ref(), known(name.get_ref(), there)),
+            );
+        }
+    }
+    Some([fields[0]?, fields[1]?])
+}
+
+fn check_direction(
+    direction: Direction,
+    writable: [bool; 2],
+    sides: Sides<'_>,
+    span: &Range<usize>,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<Direction> {
+    let blocked: Vec<Side> = Side::BOTH.into_iter().filter(|side| direction.reaches(*side) && !writable[side.index()]).collect();
+    let side = match blocked.as_slice() {
+        [] => return Some(direction),
+        [side, ..] => *side,
+    };
+    let other = side.other();
+    let who = exchange(&sides.exchanges[side.index()]);
+    let advice = if writable[other.index()] {
+        format!("write direction = \"{}\"", direction_word(towards(other)))
+    } else {
+        "leave it out".to_owned()
+    };
+    found.problem(span, part, format!("it cannot be written in {who}; {advice}"));
+    None
+}
+
+fn check_kinds(one: &Listed, fields: [&Field; 2], direction: Option<Direction>, table: bool, part: &str, found: &mut Findings<'_>) {
+    let [left, right] = fields.map(|field| field.kind.as_str());
+    match compare(left, right) {
+        Match::Alike => {}
+        Match::Numbers => {
+            let whole = if class(left) == Class::Integer { Side::Left } else { Side::Right };
+            if direction.is_some_and(|direction| direction.reaches(whole)) {
+                found.notice(&one.span, part, format!("numbers with decimals cannot be written on the {whole}, which holds whole numbers"));
+            }
+        }
+        Match::ByTable if table => {}
+        Match::ByTable => found.problem(
+            &one.span,
+            part,
+            format!(
+                "{left} and {right} cannot stand for each other; map fields of one kind, or say with values which value stands for which"
+            ),
+        ),
+        Match::Not => found.problem(&one.span, part, format!("{left} and {right} cannot stand for each other; map fields of one kind")),
+    }
+}
+
+/// `values`: a table from left text to right value, or a list of pairs.
+fn check_values(
+    entry: &FieldEntry,
+    fields: [&Field; 2],
+    direction: Option<Direction>,
+    sides: Sides<'_>,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<(Value, Value)> {
+    let Some(given) = &entry.values else {
+        return Vec::new();
+    };
+    let span = given.span();
+    let text = |text: &String| toml::Value::String(text.clone());
+    let pairs: Option<Vec<(toml::Value, toml::Value)>> = match given.get_ref() {
+        toml::Value::Table(table) => Some(table.iter().map(|(left, right)| (text(left), right.clone())).collect()),
+        toml::Value::Array(list) => list
+            .iter()
+            .map(|pair| match pair.as_array().map(Vec::as_slice) {
+                Some([left, right]) => Some((left.clone(), right.clone())),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    };
+    let Some(pairs) = pairs else {
+        found.problem(&span, part, "values is a table (active = \"subscribed\") or a list of pairs ([[true, \"yes\"], [false, \"no\"]])");
+        return Vec::new();
+    };
+    if pairs.is_empty() {
+        found.problem(&span, part, "values is empty; leave it out");
+    }
+    let mut values: Vec<(Value, Value)> = Vec::new();
+    for (left, right) in pairs {
+        let mut read = |side: Side, value: &toml::Value| {
+            value::from_toml(value).and_then(|value| fit(value, fields[side.index()], true)).map_err(|message| {
+                found.problem(&span, part, format!("values, {} ({}): {message}", side, sides.exchanges[side.index()]));
+            })
+        };
+        let (Ok(left), Ok(right)) = (read(Side::Left, &left), read(Side::Right, &right)) else {
+            continue;
+        };
+        for (side, value, twice) in [
+            (Side::Left, &left, values.iter().any(|pair| pair.0 == left)),
+            (Side::Right, &right, values.iter().any(|pair| pair.1 == right)),
+        ] {
+            // Several values may become one as long as nothing has to find the way back.
+            let other = side.other();
+            if twice && direction.is_some_and(|direction| direction.reaches(other)) {
+                found.problem(
+                    &span,
+                    part,
+                    format!("values: '{value}' on the {side} stands for two values on the {other}, so which one to write there is open"),
+                );
+            }
+        }
+        values.push((left, right));
+    }
+    values
+}
+
+struct Policies {
+    trust: Option<Side>,
+    unresolved: Unresolved,
+    blanks: Blanks,
+    write: WriteRule,
+    drift: Drift,
+}
+
+fn check_policies(entry: &FieldEntry, direction: Direction, sides: Sides<'_>, part: &str, found: &mut Findings<'_>) -> Policies {
+    let one_way = direction.only_target().is_some();
+    let way = direction_word(direction);
+    let mut policies = Policies {
+        trust: None,
+        unresolved: Unresolved::default(),
+        blanks: entry.blanks.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
+        write: entry.write.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
+        drift: entry.drift.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
+    };
+    if let Some(word) = &entry.trust {
+        match sides.side(*word.get_ref()) {
+            Ok(side) => policies.trust = Some(side),
+            Err(message) => found.problem(&word.span(), part, format!("trust: {message}")),
+        }
+        if one_way {
+            found.problem(
+                &word.span(),
+                part,
+                format!("trust is for fields that flow both ways; with direction {way} the source always wins: leave trust out"),
+            );
+        }
+    }
+    if let Some(word) = &entry.unresolved {
+        match sides.unresolved(*word.get_ref()) {
+            Ok(choice) => policies.unresolved = choice,
+            Err(message) => found.problem(&word.span(), part, format!("unresolved: {message}")),
+        }
+        if one_way {
+            found.problem(
+                &word.span(),
+                part,
+                format!("unresolved is for fields that flow both ways; with direction {way} nothing is judged: leave it out"),
+            );
+        } else if entry.trust.is_some() {
+            found.problem(&word.span(), part, "with trust nothing is left unresolved; leave one of the two out");
+        }
+    }
+    if let Some(word) = entry.drift.as_ref().filter(|_| !one_way) {
+        found.problem(
+            &word.span(),
+            part,
+            "drift is for fields that flow one way; an edit on either side of this one is a change: leave drift out",
+        );
+    }
+    if let Some(word) = entry.blanks.as_ref().filter(|word| one_way && *word.get_ref() == Blanks::Fill) {
+        found.problem(
+            &word.span(),
+            part,
+            format!("blanks = \"fill\" writes back to the side that is blank, and with direction {way} that is not written; take \"keep\""),
+        );
+    }
+    if let Some(word) = entry.write.as_ref().filter(|word| *word.get_ref() == WriteRule::Never) {
+        let required = entry.required.as_ref().is_some_and(|word| !matches!(word.get_ref(), RequiredWord::Both(false)));
+        if required {
+            found.problem(&word.span(), part, "write = \"never\" and required contradict each other; leave one of the two out");
+        }
+        if policies.drift == Drift::Restore {
+            found.problem(&word.span(), part, "write = \"never\" and drift = \"restore\" contradict each other; leave one of the two out");
+        }
+        if policies.blanks == Blanks::Fill {
+            found.problem(&word.span(), part, "write = \"never\" and blanks = \"fill\" contradict each other; leave one of the two out");
+        }
+    }
+    policies
+}

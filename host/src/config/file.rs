@@ -1,0 +1,334 @@
+//! `entente.toml`: its form. What it means is for [`super::check`].
+
+use super::error::{FileError, Place};
+use super::names::HUB;
+use super::words::{CreateWord, DirectionWord, SideWord, UnresolvedWord};
+use crate::sync::{Blanks, DeletePolicy, Drift, IdentifyBy, WriteRule};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
+use toml::Spanned;
+
+pub(crate) type Named<T> = BTreeMap<Spanned<String>, T>;
+
+/// A file that has been read. It has the form of `entente.toml`; whether it makes sense is not known yet.
+#[derive(Debug, Clone, Default)]
+pub struct File {
+    pub(crate) object: Named<ObjectEntry>,
+    pub(crate) integration: Named<IntegrationEntry>,
+    pub(crate) sync: Named<SyncEntry>,
+    lines: Lines,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    #[serde(default)]
+    object: Named<ObjectEntry>,
+    #[serde(default)]
+    integration: Named<IntegrationEntry>,
+    #[serde(default)]
+    sync: Named<SyncEntry>,
+}
+
+/// `[object.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObjectEntry {
+    pub(crate) label: Option<String>,
+    #[serde(default)]
+    pub(crate) field: Named<CustomEntry>,
+}
+
+/// `[object.NAME.field.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CustomEntry {
+    pub(crate) kind: Spanned<String>,
+    pub(crate) label: Option<String>,
+    #[serde(default)]
+    pub(crate) required: bool,
+    #[serde(default)]
+    pub(crate) set_like: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(crate) identifier: bool,
+    #[serde(default)]
+    pub(crate) targets: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) choices: Vec<ChoiceEntry>,
+    pub(crate) max_length: Option<u32>,
+}
+
+/// A choice: its value, or value and label.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a choice is a text, or a table with value and label")]
+pub(crate) enum ChoiceEntry {
+    Value(String),
+    Labelled { value: String, label: String },
+}
+
+impl ChoiceEntry {
+    pub(crate) fn pair(&self) -> (String, String) {
+        match self {
+            ChoiceEntry::Value(value) => (value.clone(), value.clone()),
+            ChoiceEntry::Labelled { value, label } => (value.clone(), label.clone()),
+        }
+    }
+}
+
+/// `[integration.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IntegrationEntry {
+    pub(crate) plugin: Spanned<String>,
+    pub(crate) enabled: Option<bool>,
+    pub(crate) settings: Option<Named<Spanned<toml::Value>>>,
+    #[serde(default)]
+    pub(crate) secrets: Named<SecretEntry>,
+    pub(crate) grants: Option<GrantsEntry>,
+}
+
+/// `secrets = { api-key = { env = "API_KEY" } }`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretEntry {
+    pub(crate) env: Spanned<String>,
+}
+
+/// `[integration.NAME.grants]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GrantsEntry {
+    #[serde(default)]
+    pub(crate) http: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) secrets: Named<SecretGrantEntry>,
+}
+
+/// `api-key = ["https://…"]`, or a table with header or query.
+#[derive(Debug, Clone)]
+pub(crate) struct SecretGrantEntry {
+    pub(crate) hosts: Vec<Spanned<String>>,
+    pub(crate) header: Option<String>,
+    pub(crate) query: Option<String>,
+}
+
+/// `[sync.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SyncEntry {
+    pub(crate) left: Option<Spanned<String>>,
+    pub(crate) right: Option<Spanned<String>>,
+    pub(crate) relation: Option<Spanned<String>>,
+    pub(crate) mapping: Option<Spanned<MappingWord>>,
+    #[serde(default)]
+    pub(crate) object: Vec<Spanned<MappingEntry>>,
+}
+
+/// `mapping = "default"`: what the plugin proposes, with the objects of the file in place of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MappingWord {
+    Default,
+}
+
+/// `[[sync.NAME.object]]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct MappingEntry {
+    pub(crate) left: Option<Spanned<String>>,
+    pub(crate) right: Option<Spanned<String>>,
+    pub(crate) identifiers: Option<Vec<Spanned<String>>>,
+    pub(crate) identify_by: Option<IdentifyBy>,
+    pub(crate) create: Option<Spanned<CreateWord>>,
+    pub(crate) deletes: Option<DeletePolicy>,
+    #[serde(default)]
+    pub(crate) filter_left: Option<Vec<Spanned<ConditionEntry>>>,
+    #[serde(default)]
+    pub(crate) filter_right: Option<Vec<Spanned<ConditionEntry>>>,
+    /// By the name on the left.
+    #[serde(default)]
+    pub(crate) fields: Named<FieldWord>,
+    /// One by one, for fields that go to several others.
+    #[serde(default)]
+    pub(crate) field: Vec<Spanned<FieldEntry>>,
+}
+
+/// `"email"`, `true` (of the same name), `false` (left out), or a table.
+#[derive(Debug, Clone)]
+pub(crate) enum FieldWord {
+    Out,
+    Entry(Box<FieldEntry>),
+}
+
+/// One pair of fields.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct FieldEntry {
+    pub(crate) left: Option<Spanned<String>>,
+    pub(crate) right: Option<Spanned<String>>,
+    pub(crate) direction: Option<Spanned<DirectionWord>>,
+    pub(crate) required: Option<Spanned<RequiredWord>>,
+    pub(crate) trust: Option<Spanned<SideWord>>,
+    pub(crate) unresolved: Option<Spanned<UnresolvedWord>>,
+    pub(crate) blanks: Option<Spanned<Blanks>>,
+    pub(crate) write: Option<Spanned<WriteRule>>,
+    pub(crate) drift: Option<Spanned<Drift>>,
+    pub(crate) values: Option<Spanned<toml::Value>>,
+}
+
+/// `true`, `false`, or a side.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "required is true, false, left, right, hub or integration")]
+pub(crate) enum RequiredWord {
+    Both(bool),
+    Side(SideWord),
+}
+
+/// `{ field = "tags", contains = "customer" }`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConditionEntry {
+    pub(crate) field: Spanned<String>,
+    pub(crate) is: Option<Spanned<toml::Value>>,
+    pub(crate) not: Option<Spanned<toml::Value>>,
+    pub(crate) contains: Option<Spanned<String>>,
+    pub(crate) blank: Option<Spanned<bool>>,
+}
+
+/// A part that does not stand in the file by itself.
+pub(crate) fn nowhere<T>(value: T) -> Spanned<T> {
+    Spanned::new(usize::MAX..usize::MAX, value)
+}
+
+impl<'de> Deserialize<'de> for FieldWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = FieldWord;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of the field on the right, true (the same name), false (not mapped), or a table")
+            }
+
+            fn visit_bool<E>(self, yes: bool) -> Result<FieldWord, E> {
+                Ok(if yes { FieldWord::Entry(Box::default()) } else { FieldWord::Out })
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<FieldWord, E> {
+                Ok(FieldWord::Entry(Box::new(FieldEntry { right: Some(nowhere(name.to_owned())), ..FieldEntry::default() })))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FieldWord, A::Error> {
+                FieldEntry::deserialize(MapAccessDeserializer::new(map)).map(|entry| FieldWord::Entry(Box::new(entry)))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretGrantEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            hosts: Vec<Spanned<String>>,
+            header: Option<String>,
+            query: Option<String>,
+        }
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = SecretGrantEntry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of hosts, or a table with hosts and header or query")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<SecretGrantEntry, A::Error> {
+                let mut hosts = Vec::new();
+                while let Some(host) = list.next_element()? {
+                    hosts.push(host);
+                }
+                Ok(SecretGrantEntry { hosts, header: None, query: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SecretGrantEntry, A::Error> {
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                if table.header.is_some() && table.query.is_some() {
+                    return Err(de::Error::custom("a secret goes into a header or into the query, not both"));
+                }
+                Ok(SecretGrantEntry { hosts: table.hosts, header: table.header, query: table.query })
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// Where the lines begin.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lines(String);
+
+impl Lines {
+    /// The place of a byte.
+    pub(crate) fn place(&self, offset: usize) -> Place {
+        let mut end = offset.min(self.0.len());
+        while !self.0.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = &self.0[..end];
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        Place { line: before.matches('\n').count() + 1, column: before[start..].chars().count() + 1 }
+    }
+}
+
+/// The message of the reader on one line, and in words where it has none.
+fn plain(message: &str) -> String {
+    match message.trim_end() {
+        "wanted string or table" => "a text is wanted here".to_owned(),
+        message => message.replace('\n', "; "),
+    }
+}
+
+impl File {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Where the text is no TOML, or has keys or words that `entente.toml` does not have; with line and column.
+    pub fn parse(text: &str) -> Result<Self, FileError> {
+        let lines = Lines(text.to_owned());
+        match toml::from_str::<Content>(text) {
+            Ok(Content { object, integration, sync }) => Ok(Self { object, integration, sync, lines }),
+            Err(error) => {
+                let place = lines.place(error.span().map_or(0, |span| span.start));
+                Err(FileError { place, message: plain(error.message()) })
+            }
+        }
+    }
+
+    /// The integrations that the syncs of the file join, which must be described before it can be checked. `hub` is among
+    /// them where it is on a side or has fields of its own here.
+    pub fn needed(&self) -> BTreeSet<String> {
+        let mut needed: BTreeSet<String> = self.sync.iter().flat_map(|(name, sync)| sync.exchanges(name.get_ref())).collect();
+        if !self.object.is_empty() {
+            needed.insert(HUB.to_owned());
+        }
+        needed
+    }
+
+    /// The place of a span; `None` for what is not from the file.
+    pub(crate) fn place(&self, span: &Range<usize>) -> Option<Place> {
+        (span.start != usize::MAX).then(|| self.lines.place(span.start))
+    }
+}
+
+impl SyncEntry {
+    /// Left and right; without a word the hub, and the integration of the sync's own name.
+    pub(crate) fn exchanges(&self, name: &str) -> [String; 2] {
+        let named =
+            |side: &Option<Spanned<String>>, default: &str| side.as_ref().map_or_else(|| default.to_owned(), |side| side.get_ref().clone());
+        [named(&self.left, HUB), named(&self.right, name)]
+    }
+}

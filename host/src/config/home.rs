@@ -1,0 +1,178 @@
+//! The home folder: where everything is that the program keeps.
+
+use super::error::{ConfigError, io};
+use super::names::check_name;
+use crate::store::Store;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The tenant that there always is.
+pub(crate) const DEFAULT_TENANT: &str = "default";
+
+/// The folder of an installation.
+///
+/// `tenants/NAME/entente.db` is the database of a tenant, `plugins/` holds components by digest, `cache/` compiled code,
+/// `secret.key` the key that secrets are sealed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    /// The folder given, else `ENTENTE_HOME`, else `entente` in the data folder of the user (`$XDG_DATA_HOME`,
+    /// `~/.local/share`).
+    ///
+    /// # Errors
+    /// Where none of these is known.
+    pub fn locate(given: Option<&Path>, environment: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, ConfigError> {
+        let set = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        if let Some(path) = given {
+            return Ok(path.to_owned());
+        }
+        if let Some(path) = set("ENTENTE_HOME") {
+            return Ok(path);
+        }
+        // A relative XDG path is to be ignored, by its specification.
+        if let Some(path) = set("XDG_DATA_HOME").filter(|path| path.is_absolute()) {
+            return Ok(path.join("entente"));
+        }
+        match set("HOME") {
+            Some(path) => Ok(path.join(".local/share/entente")),
+            None => Err(ConfigError::Home {
+                path: PathBuf::from("?"),
+                why: "is not known: neither --home, ENTENTE_HOME nor HOME is set; name a folder with --home".to_owned(),
+            }),
+        }
+    }
+
+    /// Opens the folder; makes it, for the user alone, where it is not there yet.
+    ///
+    /// # Errors
+    /// Where it is a file, or cannot be made or written.
+    pub fn open(path: &Path) -> Result<Self, ConfigError> {
+        let refuse = |why: String| ConfigError::Home { path: path.to_owned(), why };
+        match fs::metadata(path) {
+            Ok(found) if !found.is_dir() => return Err(refuse("is a file; name a folder with --home or ENTENTE_HOME".to_owned())),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                make_folder(path).map_err(|error| refuse(format!("cannot be made: {error}; name another with --home or ENTENTE_HOME")))?;
+            }
+            Err(error) => return Err(refuse(format!("cannot be used: {error}; name another with --home or ENTENTE_HOME"))),
+        }
+        let home = Self { path: path.to_owned() };
+        // Whether it can be written shows by writing only: permissions, read-only mounts and quotas all count.
+        tempfile::Builder::new().prefix(".try-").tempfile_in(path).map_err(|error| {
+            refuse(format!("cannot be written: {error}; check its permissions, or name another with --home or ENTENTE_HOME"))
+        })?;
+        for folder in [home.plugins(), home.cache()] {
+            make_folder(&folder).map_err(|error| io(&folder, "made", &error))?;
+        }
+        Ok(home)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database of a tenant.
+    pub fn database(&self, tenant: &str) -> PathBuf {
+        self.path.join("tenants").join(tenant).join("entente.db")
+    }
+
+    /// The folder of installed components.
+    pub fn plugins(&self) -> PathBuf {
+        self.path.join("plugins")
+    }
+
+    /// The component with this digest.
+    pub fn component(&self, digest: &str) -> PathBuf {
+        self.plugins().join(format!("{digest}.wasm"))
+    }
+
+    /// The folder of compiled code. Only this program writes there.
+    pub fn cache(&self) -> PathBuf {
+        self.path.join("cache")
+    }
+
+    /// The file with the key that secrets are sealed with.
+    pub fn key_file(&self) -> PathBuf {
+        self.path.join("secret.key")
+    }
+
+    /// Opens the database of the tenant `default`.
+    ///
+    /// # Errors
+    /// Where it cannot be opened or made.
+    pub fn open_store(&self) -> Result<Store, ConfigError> {
+        self.open_tenant(DEFAULT_TENANT)
+    }
+
+    /// Opens the database of a tenant; makes it where there is none.
+    ///
+    /// # Errors
+    /// Where the name cannot be one, or the database cannot be opened or made.
+    pub fn open_tenant(&self, tenant: &str) -> Result<Store, ConfigError> {
+        check_name("tenant", tenant).map_err(ConfigError::Name)?;
+        let path = self.database(tenant);
+        if let Some(folder) = path.parent() {
+            make_folder(folder).map_err(|error| io(folder, "made", &error))?;
+        }
+        Ok(Store::open(&path)?)
+    }
+}
+
+/// Makes a folder and those above it, for the user alone.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn locate(given: Option<&str>, set: &[(&str, &str)]) -> Result<PathBuf, ConfigError> {
+        Home::locate(given.map(Path::new), |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v)))
+    }
+
+    #[test]
+    fn the_folder_is_found_in_order() {
+        let set = [("ENTENTE_HOME", "/e"), ("XDG_DATA_HOME", "/x"), ("HOME", "/h")];
+        assert_eq!(locate(Some("/g"), &set).unwrap(), Path::new("/g"));
+        assert_eq!(locate(None, &set).unwrap(), Path::new("/e"));
+        assert_eq!(locate(None, &set[1..]).unwrap(), Path::new("/x/entente"));
+        assert_eq!(locate(None, &set[2..]).unwrap(), Path::new("/h/.local/share/entente"));
+        assert_eq!(locate(None, &[("XDG_DATA_HOME", "x"), ("HOME", "/h")]).unwrap(), Path::new("/h/.local/share/entente"));
+        insta::assert_snapshot!(locate(None, &[("ENTENTE_HOME", "")]).unwrap_err(), @"the home folder ? is not known: neither --home, ENTENTE_HOME nor HOME is set; name a folder with --home");
+    }
+
+    #[test]
+    fn what_is_no_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let said = |path: &Path| Home::open(path).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(said(&file), @"the home folder DIR/file is a file; name a folder with --home or ENTENTE_HOME");
+        assert!(said(&file.join("below")).starts_with("the home folder DIR/file/below cannot be "), "{}", said(&file.join("below")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_is_for_the_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/home");
+        let home = Home::open(&path).unwrap();
+        home.open_store().unwrap();
+        for made in [&path, &home.plugins(), home.database("default").parent().unwrap()] {
+            assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700, "{}", made.display());
+        }
+        assert!(home.database("default").is_file());
+        assert!(home.open_tenant("../x").is_err());
+    }
+}

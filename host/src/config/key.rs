@@ -1,0 +1,175 @@
+//! The key that secrets are sealed with. It is in a file of the home folder or in the environment, never in a database.
+
+use super::error::{ConfigError, io};
+use super::home::Home;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The environment variable that a key may be in.
+pub(crate) const KEY_VARIABLE: &str = "ENTENTE_KEY";
+
+const LENGTH: usize = 32;
+
+/// A key of 32 bytes. It prints nothing and is wiped from memory when dropped.
+pub struct Key {
+    bytes: Zeroizing<[u8; LENGTH]>,
+    origin: String,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// The key of `ENTENTE_KEY` (given as its value), else that of the home folder; `None` where there is neither.
+    ///
+    /// # Errors
+    /// Where it is no key, or its file may be read by others.
+    pub fn find(home: &Home, variable: Option<&str>) -> Result<Option<Self>, ConfigError> {
+        if let Some(text) = variable.filter(|text| !text.trim().is_empty()) {
+            let bytes = decode(text).ok_or_else(|| {
+                ConfigError::Key(format!("{KEY_VARIABLE} is no key: it must be 32 bytes as base64 or hex (44 or 64 characters)"))
+            })?;
+            return Ok(Some(Self { bytes, origin: KEY_VARIABLE.to_owned() }));
+        }
+        let path = home.key_file();
+        if !path.try_exists().map_err(|error| io(&path, "read", &error))? {
+            return Ok(None);
+        }
+        refuse_open_file(&path)?;
+        let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| io(&path, "read", &error))?);
+        let bytes = decode(&text).ok_or_else(|| {
+            ConfigError::Key(format!("{} holds no key: it must be 32 bytes as base64 or hex; restore it from a backup", path.display()))
+        })?;
+        Ok(Some(Self { bytes, origin: path.display().to_string() }))
+    }
+
+    /// As [`Key::find`]; makes a key in the home folder where there is none.
+    ///
+    /// # Errors
+    /// As [`Key::find`], or where the file cannot be written.
+    pub fn find_or_make(home: &Home, variable: Option<&str>) -> Result<Self, ConfigError> {
+        if let Some(key) = Self::find(home, variable)? {
+            return Ok(key);
+        }
+        let mut bytes = Zeroizing::new([0; LENGTH]);
+        getrandom::fill(bytes.as_mut_slice())
+            .map_err(|error| ConfigError::Key(format!("the system has no random numbers to make a key of: {error}")))?;
+        let path = home.key_file();
+        let write = |error: &std::io::Error| io(&path, "written", error);
+        // Made aside and moved into place, so that nobody ever reads half a key. Temporary files are for the user alone.
+        let mut file = tempfile::NamedTempFile::new_in(home.path()).map_err(|error| write(&error))?;
+        let text = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
+        file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(|error| write(&error))?;
+        file.as_file().sync_all().map_err(|error| write(&error))?;
+        match file.persist_noclobber(&path) {
+            Ok(_) => Ok(Self { bytes, origin: path.display().to_string() }),
+            // Another process was first: its key counts.
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Self::find(home, variable)?.ok_or_else(|| write(&error.error))
+            }
+            Err(error) => Err(write(&error.error)),
+        }
+    }
+
+    /// Where it comes from: a path, or the name of the variable.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// A short name of the key that says nothing about it.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(b"entente key fingerprint\0");
+        hash.update(self.bytes.as_slice());
+        hex::encode(&hash.finalize()[..6])
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; LENGTH] {
+        &self.bytes
+    }
+}
+
+fn decode(text: &str) -> Option<Zeroizing<[u8; LENGTH]>> {
+    let text = text.trim();
+    let bytes =
+        if text.len() == 2 * LENGTH { hex::decode(text).ok()? } else { STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()? };
+    let bytes = Zeroizing::new(bytes);
+    let mut key = Zeroizing::new([0; LENGTH]);
+    if bytes.len() != LENGTH {
+        return None;
+    }
+    key.copy_from_slice(&bytes);
+    Some(key)
+}
+
+#[cfg(unix)]
+fn refuse_open_file(path: &Path) -> Result<(), ConfigError> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_err(|error| io(path, "read", &error))?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(ConfigError::Key(format!(
+        "{} can be read by others (mode {mode:03o}), so its secrets are no longer safe; run `chmod 600 {}`, and change the secrets where others use this machine",
+        path.display(),
+        path.display()
+    )))
+}
+
+#[cfg(not(unix))]
+fn refuse_open_file(_path: &Path) -> Result<(), ConfigError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        assert!(Key::find(&home, None).unwrap().is_none());
+        let made = Key::find_or_make(&home, None).unwrap();
+        let found = Key::find_or_make(&home, None).unwrap();
+        assert_eq!(made.bytes(), found.bytes());
+        let text = fs::read_to_string(home.key_file()).unwrap();
+        let given = Key::find(&home, Some(&text)).unwrap().unwrap();
+        assert_eq!((given.bytes(), given.origin()), (made.bytes(), "ENTENTE_KEY"));
+        let given = Key::find(&home, Some(&hex::encode(made.bytes()))).unwrap().unwrap();
+        assert_eq!(given.fingerprint(), made.fingerprint());
+        assert!(!format!("{made:?}").contains(text.trim()));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        insta::assert_snapshot!(Key::find(&home, Some("secret")).unwrap_err(), @"ENTENTE_KEY is no key: it must be 32 bytes as base64 or hex (44 or 64 characters)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        Key::find_or_make(&home, None).unwrap();
+        let mode = |mode| fs::set_permissions(home.key_file(), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(fs::metadata(home.key_file()).unwrap().permissions().mode() & 0o777, 0o600);
+        mode(0o644);
+        let said = Key::find(&home, None).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(said, @"DIR/secret.key can be read by others (mode 644), so its secrets are no longer safe; run `chmod 600 DIR/secret.key`, and change the secrets where others use this machine");
+        mode(0o400);
+        assert!(Key::find(&home, None).unwrap().is_some());
+    }
+}

@@ -1,0 +1,337 @@
+//! Checks which objects correspond, and what holds for all their fields together.
+
+use super::check::Findings;
+use super::field::{self, Listed};
+use super::file::{ConditionEntry, MappingEntry};
+use super::kinds::{Class, class, fit};
+use super::names::{HUB, exchange, known};
+use super::value;
+use super::words::Sides;
+use crate::sync::{
+    Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Side, Test, WriteRule, features,
+};
+use std::ops::Range;
+use toml::Spanned;
+
+/// Checks all objects of a sync.
+pub(crate) fn check_objects(
+    entries: &[Spanned<MappingEntry>],
+    sides: Sides<'_>,
+    described: [&Description; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<ObjectMapping> {
+    let mut pairs: Vec<[String; 2]> = Vec::new();
+    let mut mappings = Vec::new();
+    for entry in entries {
+        let span = entry.span();
+        let Some(objects) = find_objects(entry, sides, described, part, found) else {
+            continue;
+        };
+        let names = objects.map(|object| object.name.clone());
+        let part = format!("{part}, {} ↔ {}", names[0], names[1]);
+        if pairs.contains(&names) {
+            found.problem(&span, &part, "these objects are mapped twice; put the fields of both into one, and filters where they differ");
+            continue;
+        }
+        pairs.push(names.clone());
+        mappings.extend(check_object(entry, sides, objects, &part, found).map(|mapping| (span, part, objects, mapping)));
+    }
+    for (span, part, objects, mapping) in &mappings {
+        for field in &mapping.fields {
+            check_targets(field, *objects, &pairs, span, part, found);
+        }
+    }
+    mappings.into_iter().enumerate().map(|(n, (.., mapping))| ObjectMapping { id: n as i64, ..mapping }).collect()
+}
+
+fn find_objects<'d>(
+    entry: &Spanned<MappingEntry>,
+    sides: Sides<'_>,
+    described: [&'d Description; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<[&'d Object; 2]> {
+    let given = [&entry.get_ref().left, &entry.get_ref().right];
+    let mut objects = [None, None];
+    for side in Side::BOTH {
+        let (n, who) = (side.index(), exchange(&sides.exchanges[side.index()]));
+        let there = || described[n].objects.iter().map(|object| object.name.as_str());
+        match given[n] {
+            None => found.problem(
+                &entry.span(),
+                part,
+                format!("an object needs left and right; {side} is missing ({who} has {})", there().collect::<Vec<_>>().join(", ")),
+            ),
+            Some(name) => {
+                objects[n] = described[n].object(name.get_ref());
+                if objects[n].is_none() {
+                    let more = if sides.exchanges[n] == HUB { "; [object.NAME] defines one" } else { "" };
+                    found.problem(
+                        &name.span(),
+                        part,
+                        format!("{who} has no object '{}'; {}{more}", name.get_ref(), known(name.get_ref(), there())),
+                    );
+                }
+            }
+        }
+    }
+    Some([objects[0]?, objects[1]?])
+}
+
+fn check_object(
+    entry: &Spanned<MappingEntry>,
+    sides: Sides<'_>,
+    objects: [&Object; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<ObjectMapping> {
+    let given = entry.get_ref();
+    let listed = field::listed(entry);
+    if listed.is_empty() {
+        found.problem(&entry.span(), part, "no fields are mapped; list them under fields");
+        return None;
+    }
+    let mut fields: Vec<FieldMapping> = Vec::new();
+    for one in &listed {
+        let Some(mut mapping) = field::check_field(one, sides, objects, part, found) else {
+            continue;
+        };
+        let part = format!("{part}, field {} ↔ {}", mapping.names[0], mapping.names[1]);
+        if fields.iter().any(|other| other.names == mapping.names) {
+            found.problem(&one.span, &part, "these fields are mapped twice");
+            continue;
+        }
+        for side in Side::BOTH {
+            let twice = |other: &&FieldMapping| {
+                other.direction.reaches(side) && mapping.direction.reaches(side) && other.name(side) == mapping.name(side)
+            };
+            if let Some(other) = fields.iter().find(twice) {
+                let message = format!(
+                    "'{}' of {} is written by '{}' already; a field takes its value from one other: leave one out, or turn its direction",
+                    mapping.name(side),
+                    exchange(&sides.exchanges[side.index()]),
+                    other.name(side.other())
+                );
+                found.problem(&one.span, &part, message);
+            }
+        }
+        mapping.slot = fields.len();
+        fields.push(mapping);
+    }
+    let identifiers = check_identifiers(given, entry.span(), &listed, &fields, part, found);
+    let create = check_create(given, &entry.span(), sides, objects, &fields, &listed, part, found);
+    let filters = Side::BOTH.map(|side| check_filter(given, side, sides, objects[side.index()], part, found));
+    Some(ObjectMapping {
+        id: 0,
+        objects: objects.map(|object| object.name.clone()),
+        fields,
+        identifiers,
+        identify_by: given.identify_by.unwrap_or(IdentifyBy::Any),
+        create,
+        filters,
+        deletes: given.deletes.unwrap_or(DeletePolicy::Ignore),
+    })
+}
+
+fn check_identifiers(
+    given: &MappingEntry,
+    span: Range<usize>,
+    listed: &[Listed],
+    fields: &[FieldMapping],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<usize> {
+    let names = given.identifiers.as_deref().unwrap_or_default();
+    if names.is_empty() {
+        found.notice(&span, part, "there are no identifiers, so records are joined only by `entente link set`, and every other one is created anew on the other side");
+    }
+    let mut slots = Vec::new();
+    for name in names {
+        // Of several, one that does not depend on their order in the file.
+        let hit = fields
+            .iter()
+            .filter(|field| field.names[0] == *name.get_ref())
+            .min_by_key(|field| (field.direction != Direction::Both, &field.names[1]));
+        let Some(field) = hit else {
+            // A field that is listed and wrong has had its message.
+            if !listed.iter().any(|one| one.left.get_ref() == name.get_ref()) {
+                let there = fields.iter().map(|field| field.names[0].as_str());
+                let right = fields.iter().find(|field| field.names[1] == *name.get_ref());
+                let hint =
+                    right.map(|field| format!(" (identifiers are named by the left side: here '{}')", field.names[0])).unwrap_or_default();
+                found.problem(
+                    &name.span(),
+                    part,
+                    format!("the identifier '{}' is not among the mapped fields{hint}; {}", name.get_ref(), known(name.get_ref(), there)),
+                );
+            }
+            continue;
+        };
+        let weak =
+            field.kinds.iter().find(|kind| matches!(class(kind), Class::Boolean | Class::List | Class::Reference | Class::References));
+        if let Some(kind) = weak {
+            found.problem(&name.span(), part, format!("'{}' cannot tell records apart: it is of the kind {kind}", name.get_ref()));
+        } else if slots.contains(&field.slot) {
+            found.problem(&name.span(), part, format!("the identifier '{}' is named twice", name.get_ref()));
+        } else {
+            slots.push(field.slot);
+        }
+    }
+    slots
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, and each is something else")]
+fn check_create(
+    given: &MappingEntry,
+    span: &Range<usize>,
+    sides: Sides<'_>,
+    objects: [&Object; 2],
+    fields: &[FieldMapping],
+    listed: &[Listed],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> [bool; 2] {
+    let can = objects.map(|object| object.has(features::CREATE));
+    let (create, span) = match &given.create {
+        None => (can, span.clone()),
+        Some(word) => match sides.create(*word.get_ref()) {
+            Ok(create) => (create, word.span()),
+            Err(message) => {
+                found.problem(&word.span(), part, format!("create: {message}"));
+                return can;
+            }
+        },
+    };
+    for side in Side::BOTH {
+        let (n, who) = (side.index(), exchange(&sides.exchanges[side.index()]));
+        if !create[n] {
+            continue;
+        }
+        if !can[n] {
+            found.problem(
+                &span,
+                part,
+                format!("records of {} cannot be created in {who}; write create = \"{}\"", objects[n].name, other_word(create, side)),
+            );
+            continue;
+        }
+        // A field that is listed and wrong has had its message.
+        let named = |name: &str| listed.iter().any(|one| one.name(side) == name) && !fields.iter().any(|field| field.name(side) == name);
+        let filled = |name: &str| {
+            fields.iter().any(|field| field.name(side) == name && field.direction.reaches(side) && field.write != WriteRule::Never)
+        };
+        let missing: Vec<&str> = objects[n]
+            .fields
+            .iter()
+            .filter(|field| field.required && field.writable)
+            .map(|field| field.name.as_str())
+            .filter(|name| !filled(name) && !named(name))
+            .collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "a new {} of {who} needs {}, which nothing is written to; map {}, or write create = \"{}\"",
+                objects[n].name,
+                missing.join(", "),
+                if missing.len() == 1 { "it" } else { "them" },
+                other_word(create, side)
+            );
+            found.problem(&span, part, message);
+        }
+    }
+    create
+}
+
+/// The word for creating on the other side only, or nowhere.
+fn other_word(create: [bool; 2], without: Side) -> &'static str {
+    match (create[without.other().index()], without) {
+        (false, _) => "none",
+        (true, Side::Left) => "right",
+        (true, Side::Right) => "left",
+    }
+}
+
+fn check_filter(
+    given: &MappingEntry,
+    side: Side,
+    sides: Sides<'_>,
+    object: &Object,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<Condition> {
+    let entries = [&given.filter_left, &given.filter_right][side.index()].as_deref().unwrap_or_default();
+    let mut conditions = Vec::new();
+    for entry in entries {
+        let name = &entry.get_ref().field;
+        let Some(field) = object.field(name.get_ref()) else {
+            let there = object.fields.iter().map(|field| field.name.as_str());
+            let who = exchange(&sides.exchanges[side.index()]);
+            found.problem(
+                &name.span(),
+                part,
+                format!("filter-{side}: {} of {who} has no field '{}'; {}", object.name, name.get_ref(), known(name.get_ref(), there)),
+            );
+            continue;
+        };
+        match check_condition(entry.get_ref(), &field.kind, |value| value::from_toml(value).and_then(|value| fit(value, field, false))) {
+            Ok(test) => conditions.push(Condition { field: field.name.clone(), test }),
+            Err(message) => found.problem(&entry.span(), part, format!("filter-{side}, {}: {message}", field.name)),
+        }
+    }
+    conditions
+}
+
+fn check_condition(
+    entry: &ConditionEntry,
+    kind: &str,
+    read: impl Fn(&toml::Value) -> Result<crate::record::Value, String>,
+) -> Result<Test, String> {
+    let mut tests = Vec::new();
+    if let Some(value) = &entry.is {
+        tests.push(Test::Is(read(value.get_ref())?));
+    }
+    if let Some(value) = &entry.not {
+        tests.push(Test::Not(read(value.get_ref())?));
+    }
+    if let Some(part) = &entry.contains {
+        if !matches!(class(kind), Class::Text | Class::List) {
+            return Err(format!("contains is for texts and lists, and its kind is {kind}"));
+        }
+        tests.push(Test::Contains(part.get_ref().clone()));
+    }
+    if let Some(blank) = &entry.blank {
+        tests.push(Test::Blank(*blank.get_ref()));
+    }
+    match (tests.pop(), tests.pop()) {
+        (Some(test), None) => Ok(test),
+        _ => Err("a condition has one of is, not, contains, blank; write one condition for each".to_owned()),
+    }
+}
+
+/// A reference is carried only where the records that it points to are mapped too.
+fn check_targets(
+    field: &FieldMapping,
+    objects: [&Object; 2],
+    pairs: &[[String; 2]],
+    span: &Range<usize>,
+    part: &str,
+    found: &mut Findings<'_>,
+) {
+    if !field.is_reference() {
+        return;
+    }
+    let targets =
+        Side::BOTH.map(|side| objects[side.index()].field(field.name(side)).map(|field| field.targets.as_slice()).unwrap_or_default());
+    let meets = |side: usize, name: &String| targets[side].is_empty() || targets[side].contains(name);
+    if !pairs.iter().any(|pair| meets(0, &pair[0]) && meets(1, &pair[1])) {
+        let listed = |side: usize| if targets[side].is_empty() { "anything".to_owned() } else { targets[side].join(", ") };
+        let message = format!(
+            "field {} ↔ {} points to {} and {}, which this sync does not map to each other; the links wait until it does",
+            field.names[0],
+            field.names[1],
+            listed(0),
+            listed(1)
+        );
+        found.notice(span, part, message);
+    }
+}

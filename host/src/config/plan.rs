@@ -1,0 +1,240 @@
+//! What applying a file changes, in lines.
+
+use super::custom::{Custom, CustomField};
+use super::error::Notice;
+use super::integrations::Integration;
+use super::words::{direction_word, sides_word};
+use crate::sync::{
+    Blanks, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, SyncDefinition, Test, Unresolved, WriteRule,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What happens to a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlanSign {
+    /// It is new.
+    Added,
+    /// It is different.
+    Changed,
+    /// It goes.
+    Removed,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanLine {
+    /// What happens.
+    pub sign: PlanSign,
+    /// To which part: «sync HelloWorld, contact ↔ person, field email ↔ email».
+    pub part: String,
+    /// What it was.
+    pub before: Option<String>,
+    /// What it will be.
+    pub after: Option<String>,
+}
+
+/// What applying a file changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ConfigurationPlan {
+    /// The differences, by part.
+    pub lines: Vec<PlanLine>,
+    /// What the operator should know.
+    pub notices: Vec<Notice>,
+}
+
+impl ConfigurationPlan {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}
+
+impl fmt::Display for PlanLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.sign {
+            PlanSign::Added => '+',
+            PlanSign::Changed => '~',
+            PlanSign::Removed => '-',
+        };
+        write!(f, "{sign} {}", self.part)?;
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => write!(f, ": {before} → {after}"),
+            (Some(text), None) | (None, Some(text)) => write!(f, ": {text}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for ConfigurationPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, line) in self.lines.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Each part with what is said about it. Two of these, before and after, make a plan.
+pub(crate) type Snapshot = BTreeMap<String, String>;
+
+/// The lines that lead from one to the other.
+pub(crate) fn difference(before: &Snapshot, after: &Snapshot) -> Vec<PlanLine> {
+    let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let mut lines = Vec::new();
+    for (part, old) in before {
+        match after.get(part) {
+            None => lines.push(PlanLine { sign: PlanSign::Removed, part: part.clone(), before: text(old), after: None }),
+            Some(new) if new != old => {
+                lines.push(PlanLine { sign: PlanSign::Changed, part: part.clone(), before: Some(old.clone()), after: Some(new.clone()) })
+            }
+            Some(_) => {}
+        }
+    }
+    for (part, new) in after.iter().filter(|(part, _)| !before.contains_key(*part)) {
+        lines.push(PlanLine { sign: PlanSign::Added, part: part.clone(), before: None, after: text(new) });
+    }
+    lines.sort_by(|a, b| a.part.cmp(&b.part));
+    lines
+}
+
+/// Everything but secrets, of which only names would show.
+pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[SyncDefinition]) -> Snapshot {
+    let mut parts = Snapshot::new();
+    for object in &custom.objects {
+        parts.insert(format!("object {}", object.name), object.label.clone());
+    }
+    for field in &custom.fields {
+        parts.insert(format!("object {}, field {}", field.object, field.field.name), custom_field(field));
+    }
+    for integration in integrations {
+        let part = format!("integration {}", integration.name);
+        let state = if integration.enabled { "" } else { ", disabled" };
+        parts.insert(part.clone(), format!("plugin {} {}{state}", integration.plugin, super::names::cut(&integration.digest, 12)));
+        for (name, value) in &integration.settings {
+            parts.insert(format!("{part}, setting {name}"), super::value::to_toml(value).unwrap_or_default());
+        }
+        for pattern in &integration.grants.http {
+            parts.insert(format!("{part}, may reach {pattern}"), String::new());
+        }
+        for (name, grant) in &integration.grants.secrets {
+            let place = match (&grant.header, &grant.query) {
+                (Some(header), _) => format!(", in the header {header}"),
+                (None, Some(query)) => format!(", in the query as {query}"),
+                (None, None) => String::new(),
+            };
+            parts.insert(format!("{part}, may send the secret {name}"), format!("to {}{place}", grant.hosts.join(", ")));
+        }
+    }
+    for sync in syncs {
+        let part = format!("sync {}", sync.name);
+        let text = format!("{} ↔ {}, relation {}, mapping version {}", sync.exchanges[0], sync.exchanges[1], sync.relation, sync.version);
+        parts.insert(part.clone(), text);
+        for mapping in &sync.mappings {
+            let part = format!("{part}, {} ↔ {}", mapping.objects[0], mapping.objects[1]);
+            parts.insert(part.clone(), object(mapping));
+            for one in &mapping.fields {
+                parts.insert(format!("{part}, field {} ↔ {}", one.names[0], one.names[1]), field(one));
+            }
+        }
+    }
+    parts
+}
+
+fn custom_field(custom: &CustomField) -> String {
+    let field = &custom.field;
+    let mut text = format!("{}, {}", field.kind, field.label);
+    for (word, set) in [("required", field.required), ("a set", field.set_like), ("identifier", field.identifier)] {
+        if set {
+            text.push_str(", ");
+            text.push_str(word);
+        }
+    }
+    if !field.targets.is_empty() {
+        text.push_str(&format!(", points to {}", field.targets.join(", ")));
+    }
+    if !field.choices.is_empty() {
+        let choices: Vec<String> =
+            field.choices.iter().map(|(value, label)| if value == label { value.clone() } else { format!("{value} ({label})") }).collect();
+        text.push_str(&format!(", one of {}", choices.join(", ")));
+    }
+    if let Some(length) = field.max_length {
+        text.push_str(&format!(", at most {length} characters"));
+    }
+    text
+}
+
+fn object(mapping: &ObjectMapping) -> String {
+    let name = |slot: &usize| mapping.field(*slot).map_or("?", |field| field.names[0].as_str());
+    let identifiers: Vec<&str> = mapping.identifiers.iter().map(name).collect();
+    let mut text = match (identifiers.is_empty(), mapping.identify_by) {
+        (true, _) => "no identifiers".to_owned(),
+        (false, IdentifyBy::All) if identifiers.len() > 1 => format!("identified by all of {}", identifiers.join(", ")),
+        (false, _) => format!("identified by {}", identifiers.join(" or ")),
+    };
+    text.push_str(&format!(", creates {}", sides_word(mapping.create)));
+    for (side, conditions) in ["left", "right"].iter().zip(&mapping.filters) {
+        if !conditions.is_empty() {
+            let tests: Vec<String> = conditions.iter().map(condition).collect();
+            text.push_str(&format!(", {side} only where {}", tests.join(" and ")));
+        }
+    }
+    match mapping.deletes {
+        DeletePolicy::Ignore => {}
+    }
+    text
+}
+
+fn condition(condition: &Condition) -> String {
+    let field = &condition.field;
+    match &condition.test {
+        Test::Is(value) => format!("{field} is {value}"),
+        Test::Not(value) => format!("{field} is not {value}"),
+        Test::Contains(text) => format!("{field} contains {text}"),
+        Test::Blank(true) => format!("{field} is blank"),
+        Test::Blank(false) => format!("{field} is not blank"),
+    }
+}
+
+fn field(field: &FieldMapping) -> String {
+    let mut text = direction_word(field.direction).to_owned();
+    if field.required != [false, false] {
+        text.push_str(&format!(", required {}", sides_word(field.required)));
+    }
+    if let Some(side) = field.trust {
+        text.push_str(&format!(", trust {side}"));
+    }
+    let others = [
+        match field.unresolved {
+            Unresolved::Hold => "",
+            Unresolved::Left => ", unresolved left",
+            Unresolved::Right => ", unresolved right",
+        },
+        match field.blanks {
+            Blanks::Overwrite => "",
+            Blanks::Keep => ", blanks keep",
+            Blanks::Fill => ", blanks fill",
+        },
+        match field.write {
+            WriteRule::Always => "",
+            WriteRule::IfEmpty => ", write if-empty",
+            WriteRule::Never => ", write never",
+        },
+        match field.drift {
+            Drift::Keep => "",
+            Drift::Restore => ", drift restore",
+        },
+        if field.set_like { ", a set" } else { "" },
+    ];
+    text.extend(others);
+    if !field.values.is_empty() {
+        let pairs: Vec<String> = field.values.iter().map(|(left, right)| format!("{left} = {right}")).collect();
+        text.push_str(&format!(", values {}", pairs.join(", ")));
+    }
+    text
+}

@@ -1,0 +1,300 @@
+//! The integrations of a file together with what is stored: what the caller needs to run a plugin and have it described.
+
+use super::check::Findings;
+use super::error::{ConfigError, Notice, Problem};
+use super::file::{File, IntegrationEntry};
+use super::home::Home;
+use super::integrations::{self, Grants, Integration, SecretGrant, check_pattern, check_setting_name};
+use super::key::Key;
+use super::names::{HUB, check_integration_name, check_name, cut};
+use super::plugins::{self, InstalledPlugin, digest_of};
+use super::secrets::{self, SecretText};
+use super::value;
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use toml::Spanned;
+
+/// Where the component of an integration is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum PluginSource {
+    /// In the home folder, by its digest.
+    Installed,
+    /// In a file that is installed when the configuration is applied; these are its bytes.
+    File(Arc<[u8]>),
+}
+
+impl std::fmt::Debug for PluginSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PluginSource::Installed => f.write_str("Installed"),
+            PluginSource::File(bytes) => write!(f, "File({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// An integration as it will be, with what it needs to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// Plugin, settings and grants.
+    pub integration: Integration,
+    /// The component.
+    pub plugin: PluginSource,
+    /// Its secrets in the clear, stored ones and those from the environment.
+    pub secrets: BTreeMap<String, SecretText>,
+    /// Whether a sync of the file joins it, so that it must be described.
+    pub needed: bool,
+    /// The secrets that came from the environment.
+    pub(crate) given: BTreeSet<String>,
+}
+
+/// The integrations of a file and of its syncs.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// Those about which nothing is wrong yet.
+    pub drafts: Vec<Draft>,
+    /// What is wrong. [`super::Configuration::apply`] finds it again, and tells it with everything else.
+    pub problems: Vec<Problem>,
+    /// What the operator should know.
+    pub notices: Vec<Notice>,
+    pub(crate) broken: BTreeSet<String>,
+}
+
+/// What preparing reads besides the file.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) home: &'a Home,
+    pub(crate) tenant: &'a str,
+    pub(crate) key_variable: Option<&'a str>,
+    /// The folder that paths in the file start from.
+    pub(crate) base: &'a Path,
+    /// Variables of the environment.
+    pub(crate) environment: &'a (dyn Fn(&str) -> Option<String> + Sync),
+}
+
+impl Surroundings<'_> {
+    /// The secrets of a stored integration, in the clear.
+    pub(crate) fn open_secrets(&self, integration: &str) -> Result<BTreeMap<String, SecretText>, ConfigError> {
+        let mut opened = BTreeMap::new();
+        let stored = secrets::list(self.connection, integration)?;
+        if stored.is_empty() {
+            return Ok(opened);
+        }
+        let key = Key::find(self.home, self.key_variable)?;
+        for info in stored {
+            if let Some(text) = secrets::get(self.connection, key.as_ref(), self.tenant, integration, &info.name)? {
+                opened.insert(info.name, text);
+            }
+        }
+        Ok(opened)
+    }
+}
+
+pub(crate) fn prepare(file: &File, around: &Surroundings<'_>) -> Result<Prepared, ConfigError> {
+    let needed = file.needed();
+    let mut found = Findings::new(file);
+    let mut prepared = Prepared::default();
+    let stored: BTreeMap<String, Integration> =
+        integrations::list(around.connection)?.into_iter().map(|one| (one.name.clone(), one)).collect();
+    for (name, entry) in &file.integration {
+        let before = found.problems.len();
+        let mut draft = draft(name, entry, stored.get(name.get_ref()), around, &mut found)?;
+        draft.needed = needed.contains(name.get_ref());
+        for (secret, grant) in &draft.integration.grants.secrets {
+            if draft.secrets.contains_key(secret) || grant.hosts.is_empty() || entry.secrets.contains_key(secret.as_str()) {
+                continue;
+            }
+            let span = entry
+                .grants
+                .iter()
+                .flat_map(|grants| &grants.secrets)
+                .find(|(name, _)| name.get_ref() == secret)
+                .map_or_else(|| name.span(), |(name, _)| name.span());
+            let part = format!("integration {}", name.get_ref());
+            let message = format!(
+                "the secret '{secret}' has no value; write secrets = {{ {secret} = {{ env = \"VARIABLE\" }} }}, or set it with `entente integration set {} --secret {secret}`",
+                name.get_ref()
+            );
+            if draft.needed { found.problem(&span, &part, message) } else { found.notice(&span, &part, message) }
+        }
+        if found.problems.len() > before {
+            prepared.broken.insert(name.get_ref().clone());
+        } else {
+            prepared.drafts.push(draft);
+        }
+    }
+    for name in needed {
+        if let Some(integration) = stored.get(&name)
+            && name != HUB
+            && !file.integration.contains_key(name.as_str())
+        {
+            let secrets = around.open_secrets(&name)?;
+            prepared.drafts.push(Draft {
+                integration: integration.clone(),
+                plugin: PluginSource::Installed,
+                secrets,
+                needed: true,
+                given: BTreeSet::new(),
+            });
+        }
+    }
+    prepared.problems = found.problems;
+    prepared.notices = found.notices;
+    Ok(prepared)
+}
+
+fn draft(
+    name: &Spanned<String>,
+    entry: &IntegrationEntry,
+    stored: Option<&Integration>,
+    around: &Surroundings<'_>,
+    found: &mut Findings<'_>,
+) -> Result<Draft, ConfigError> {
+    let part = format!("integration {}", name.get_ref());
+    if let Err(message) = check_integration_name(name.get_ref()) {
+        found.problem(&name.span(), &part, message);
+    }
+    let (plugin, source) = plugin(name.get_ref(), &entry.plugin, stored, around, &part, found)?;
+    let settings = match &entry.settings {
+        None => stored.map(|stored| stored.settings.clone()).unwrap_or_default(),
+        Some(settings) => {
+            let mut values = BTreeMap::new();
+            for (setting, given) in settings {
+                if let Err(message) = check_setting_name(setting.get_ref()) {
+                    found.problem(&setting.span(), &part, message);
+                }
+                match value::from_toml(given.get_ref()) {
+                    Ok(value) => {
+                        values.insert(setting.get_ref().clone(), value);
+                    }
+                    Err(message) => found.problem(&given.span(), &part, format!("setting {}: {message}", setting.get_ref())),
+                }
+            }
+            values
+        }
+    };
+    let grants = match &entry.grants {
+        None => stored.map(|stored| stored.grants.clone()).unwrap_or_default(),
+        Some(given) => {
+            for pattern in given.http.iter().chain(given.secrets.values().flat_map(|grant| &grant.hosts)) {
+                if let Err(message) = check_pattern(pattern.get_ref()) {
+                    found.problem(&pattern.span(), &part, message);
+                }
+            }
+            for secret in given.secrets.keys() {
+                if let Err(message) = check_name("secret", secret.get_ref()) {
+                    found.problem(&secret.span(), &part, message);
+                }
+            }
+            let texts = |list: &[Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect();
+            Grants {
+                http: texts(&given.http),
+                secrets: given
+                    .secrets
+                    .iter()
+                    .map(|(name, grant)| {
+                        (
+                            name.get_ref().clone(),
+                            SecretGrant { hosts: texts(&grant.hosts), header: grant.header.clone(), query: grant.query.clone() },
+                        )
+                    })
+                    .collect(),
+            }
+        }
+    };
+    let mut secrets = if stored.is_some() { around.open_secrets(name.get_ref())? } else { BTreeMap::new() };
+    let mut given = BTreeSet::new();
+    for (secret, from) in &entry.secrets {
+        if let Err(message) = check_name("secret", secret.get_ref()) {
+            found.problem(&secret.span(), &part, message);
+        }
+        match (around.environment)(from.env.get_ref()).filter(|text| !text.is_empty()) {
+            Some(text) => {
+                given.insert(secret.get_ref().clone());
+                secrets.insert(secret.get_ref().clone(), SecretText::new(text));
+            }
+            // Once it is stored, the variable need not be set any more.
+            None if secrets.contains_key(secret.get_ref()) => {}
+            None => {
+                let message = format!(
+                    "the secret '{}' is to come from the environment variable {}, which is not set",
+                    secret.get_ref(),
+                    from.env.get_ref()
+                );
+                found.problem(&from.env.span(), &part, message);
+            }
+        }
+    }
+    let enabled = entry.enabled.unwrap_or_else(|| stored.is_none_or(|stored| stored.enabled));
+    let integration = Integration { name: name.get_ref().clone(), plugin: plugin.name, digest: plugin.digest, enabled, settings, grants };
+    Ok(Draft { integration, plugin: source, secrets, needed: false, given })
+}
+
+/// The component that the file names. A stored integration keeps the one that it has: grants were given to that one.
+fn plugin(
+    integration: &str,
+    given: &Spanned<String>,
+    stored: Option<&Integration>,
+    around: &Surroundings<'_>,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Result<(PluginName, PluginSource), ConfigError> {
+    let text = given.get_ref();
+    let (plugin, source) = if text.ends_with(".wasm") {
+        let path = around.base.join(text);
+        match std::fs::read(&path) {
+            Ok(bytes) => (PluginName { name: name_of(&path), digest: digest_of(&bytes) }, PluginSource::File(bytes.into())),
+            Err(error) => {
+                found.problem(&given.span(), part, format!("the plugin {} cannot be read: {error}", path.display()));
+                return Ok((PluginName::default(), PluginSource::Installed));
+            }
+        }
+    } else {
+        match plugins::find(around.connection, text) {
+            Ok(plugin) => (PluginName::from(plugin), PluginSource::Installed),
+            Err(error @ (ConfigError::Unknown { .. } | ConfigError::Name(_))) => {
+                found.problem(&given.span(), part, error.to_string());
+                return Ok((PluginName::default(), PluginSource::Installed));
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let Some(stored) = stored else {
+        return Ok((plugin, source));
+    };
+    let kept = PluginName { name: stored.plugin.clone(), digest: stored.digest.clone() };
+    if plugin.digest == stored.digest {
+        return Ok((kept, PluginSource::Installed));
+    }
+    let [old, new] = [&stored.digest, &plugin.digest].map(|digest| cut(digest, 12));
+    if *text == stored.plugin {
+        found.notice(&given.span(), part, format!("a newer version of '{text}' is installed ({new}); this integration keeps {old} until `entente integration upgrade {integration}`"));
+    } else {
+        let message = format!(
+            "it runs the plugin '{}' ({old}), and the file names another one ({new}); change it with `entente integration upgrade {integration}`, which shows what that one asks for",
+            stored.plugin
+        );
+        found.problem(&given.span(), part, message);
+    }
+    Ok((kept, PluginSource::Installed))
+}
+
+#[derive(Default)]
+struct PluginName {
+    name: String,
+    digest: String,
+}
+
+impl From<InstalledPlugin> for PluginName {
+    fn from(plugin: InstalledPlugin) -> Self {
+        Self { name: plugin.name, digest: plugin.digest }
+    }
+}
+
+/// The name that a file is installed under.
+fn name_of(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).take(64).collect();
+    if name.is_empty() { "plugin".to_owned() } else { name }
+}

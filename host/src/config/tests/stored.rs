@@ -1,0 +1,329 @@
+//! Applying, storing, exporting.
+
+use super::*;
+use crate::record::Value;
+
+const FILE: &str = r#"
+[object.project]
+label = "Project"
+[object.contact.field.loyalty]
+kind = "integer"
+label = "Loyalty"
+[integration.HelloWorld]
+plugin = "helloworld"
+settings = { url = "http://127.0.0.1:8787", since = 2020-01-01, lists = ["a", "b"], ratio = 2.0 }
+[integration.HelloWorld.grants]
+http = ["http://127.0.0.1:8787", "https://{dc}.example.com"]
+[sync.HelloWorld]
+[[sync.HelloWorld.object]]
+left = "contact"
+right = "person"
+identifiers = ["email"]
+identify-by = "all"
+filter-left = [{ field = "tags", contains = "customer" }, { field = "active", is = true }]
+[sync.HelloWorld.object.fields]
+email = "email"
+loyalty = { right = "points", direction = "to-right", drift = "restore" }
+name = { right = "full_name", blanks = "keep", write = "if-empty", trust = "left" }
+status = { right = "state", values = { new = "N", won = "W" }, unresolved = "hub" }
+"#;
+
+#[tokio::test]
+async fn applied_twice_changes_nothing_the_second_time() {
+    let it = Try::new().await;
+    let dry = it.apply_with(FILE, ApplyOptions { dry_run: true, prune: false }).await.unwrap().to_string();
+    assert!(it.configuration.syncs().await.unwrap().is_empty());
+    let done = it.apply(FILE).await.unwrap();
+    assert_eq!(dry, done);
+    insta::assert_snapshot!(done, @r#"
+    + integration HelloWorld: plugin helloworld 89471d9d14ac
+    + integration HelloWorld, may reach http://127.0.0.1:8787
+    + integration HelloWorld, may reach https://{dc}.example.com
+    + integration HelloWorld, setting lists: ["a", "b"]
+    + integration HelloWorld, setting ratio: 2.0
+    + integration HelloWorld, setting since: { date = "2020-01-01" }
+    + integration HelloWorld, setting url: "http://127.0.0.1:8787"
+    + object contact, field loyalty: integer, Loyalty
+    + object project: Project
+    + sync HelloWorld: hub ↔ HelloWorld, relation HelloWorld, mapping version 1
+    + sync HelloWorld, contact ↔ person: identified by email, creates both, left only where tags contains customer and active is true
+    + sync HelloWorld, contact ↔ person, field email ↔ email: both, required right
+    + sync HelloWorld, contact ↔ person, field loyalty ↔ points: to-right, drift restore
+    + sync HelloWorld, contact ↔ person, field name ↔ full_name: both, trust left, blanks keep, write if-empty
+    + sync HelloWorld, contact ↔ person, field status ↔ state: both, unresolved left, values new = N, won = W
+    "#);
+    assert_eq!(it.apply(FILE).await.unwrap(), "");
+    assert_eq!(it.configuration.integration("HelloWorld").await.unwrap().settings["ratio"], Value::Float(2.0));
+}
+
+#[tokio::test]
+async fn exported_and_applied_changes_nothing_also_in_a_new_home() {
+    let it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    let text = it.configuration.export().await.unwrap();
+    insta::assert_snapshot!(text, @r#"
+    [object.project]
+    label = "Project"
+
+    [object.contact.field.loyalty]
+    kind = "integer"
+    label = "Loyalty"
+
+    [integration.HelloWorld]
+    plugin = "helloworld"
+
+    [integration.HelloWorld.settings]
+    lists = ["a", "b"]
+    ratio = 2.0
+    since = { date = "2020-01-01" }
+    url = "http://127.0.0.1:8787"
+
+    [integration.HelloWorld.grants]
+    http = ["http://127.0.0.1:8787", "https://{dc}.example.com"]
+
+    [sync.HelloWorld]
+    left = "hub"
+    right = "HelloWorld"
+
+    [[sync.HelloWorld.object]]
+    left = "contact"
+    right = "person"
+    identifiers = ["email"]
+    identify-by = "all"
+    create = "both"
+    filter-left = [{ field = "tags", contains = "customer" }, { field = "active", is = true }]
+
+    [sync.HelloWorld.object.fields]
+    email = { right = "email", required = "right" }
+    loyalty = { right = "points", direction = "to-right", drift = "restore" }
+    name = { right = "full_name", trust = "left", blanks = "keep", write = "if-empty" }
+    status = { right = "state", unresolved = "left", values = [["new", "N"], ["won", "W"]] }
+    "#);
+    assert_eq!(it.apply_with(&text, ApplyOptions { dry_run: false, prune: true }).await.unwrap().to_string(), "");
+    let other = Try::new().await;
+    other.apply(&text).await.unwrap();
+    assert_eq!(other.configuration.export().await.unwrap(), text);
+    assert_eq!(other.configuration.definition("HelloWorld").await.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
+}
+
+#[tokio::test]
+async fn nothing_is_saved_when_one_thing_is_wrong() {
+    let it = Try::new().await;
+    let text = format!(
+        "{FILE}\n[integration.Two]\nplugin = \"helowrld\"\ngrants.http = [\"example.com\"]\n[sync.Two]\n[sync.Three]\nright = \"HelloWorld\"\nobject = [{{ left = \"contact\", right = \"person\", fields = {{ emial = true }} }}]"
+    );
+    insta::assert_snapshot!(it.apply(&text).await.unwrap_err(), @r#"
+    line 26, column 10: integration Two: unknown plugin 'helowrld'; there is: helloworld
+    line 27, column 16: integration Two: 'example.com' is no grant: it does not begin with https:// (or http://); write for example https://api.example.com or https://*.example.com
+    line 31, column 11: sync Three, contact ↔ person: a new person of HelloWorld needs email, which nothing is written to; map it, or write create = "left"
+    line 31, column 60: sync Three, contact ↔ person: contact of the hub has no field 'emial'; there is: email; [object.contact.field.NAME] defines one
+    line 31, column 60: sync Three, contact ↔ person: person of HelloWorld has no field 'emial'; there is: email
+    "#);
+    let broken_hub = FILE.replace("label = \"Loyalty\"", "label = \"FAIL\"");
+    insta::assert_snapshot!(it.apply(&broken_hub).await.unwrap_err(), @"the database holds something that cannot be read (hub): refused");
+    assert!(it.configuration.syncs().await.unwrap().is_empty());
+    assert!(it.configuration.integrations().await.unwrap().is_empty());
+    let custom = it.store.read(|connection| Ok(super::super::custom::load(connection))).await.unwrap().unwrap();
+    assert!(custom.objects.is_empty() && custom.fields.is_empty());
+}
+
+#[tokio::test]
+async fn the_version_grows_when_the_mapping_means_something_else() {
+    let it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    assert_eq!(it.version("HelloWorld").await, 1);
+    let same = [
+        ("blanks = \"keep\"", "blanks = \"overwrite\""),
+        ("trust = \"left\"", "unresolved = \"right\""),
+        ("drift = \"restore\"", "drift = \"keep\""),
+        ("write = \"if-empty\"", "required = true"),
+        // With one identifier, one is all.
+        ("identify-by = \"all\"", "identify-by = \"any\""),
+        ("identify-by = \"all\"", "create = \"none\""),
+        (
+            "[{ field = \"tags\", contains = \"customer\" }, { field = \"active\", is = true }]",
+            "[{ field = \"active\", is = true }, { field = \"tags\", contains = \"customer\" }]",
+        ),
+        ("email = \"email\"\n", "\n"),
+    ];
+    for (old, new) in same {
+        assert!(FILE.contains(old), "{old}");
+        // Fields in another order.
+        let text = if old.starts_with("email") { format!("{}email = \"email\"\n", FILE.replace(old, new)) } else { FILE.replace(old, new) };
+        it.apply(&text).await.unwrap();
+        assert_eq!(it.version("HelloWorld").await, 1, "{new}");
+    }
+    let other = [
+        ("identifiers = [\"email\"]", "identifiers = [\"email\", \"name\"]"),
+        ("contains = \"customer\"", "contains = \"client\""),
+        ("is = true }]", "is = true }]\nfilter-right = [{ field = \"email\", blank = false }]"),
+        ("email = \"email\"\n", "email = \"email\"\nphone = \"mobile\"\n"),
+        ("direction = \"to-right\", drift = \"restore\"", "direction = \"both\""),
+        ("won = \"W\"", "won = \"X\""),
+    ];
+    it.apply(FILE).await.unwrap();
+    let mut version = 1;
+    for (old, new) in other {
+        assert!(FILE.contains(old), "{old}");
+        for text in [FILE.replace(old, new), FILE.to_owned()] {
+            it.apply(&text).await.unwrap();
+            version += 1;
+            assert_eq!(it.version("HelloWorld").await, version, "{new}");
+        }
+    }
+    // What comes back under its name does not take up old listings.
+    it.configuration.remove_sync("HelloWorld").await.unwrap();
+    it.apply(FILE).await.unwrap();
+    assert_eq!(it.version("HelloWorld").await, version + 1);
+}
+
+#[tokio::test]
+async fn fields_keep_their_slots() {
+    let it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    let slot = |definition: &crate::sync::SyncDefinition, name: &str| {
+        definition.mappings[0].fields.iter().find(|field| field.names[0] == name).map(|field| field.slot)
+    };
+    let before = it.configuration.definition("HelloWorld").await.unwrap();
+    it.apply(&FILE.replace("email = \"email\"\n", "phone = \"mobile\"\nemail = \"email\"\n")).await.unwrap();
+    let after = it.configuration.definition("HelloWorld").await.unwrap();
+    for name in ["email", "name", "status"] {
+        assert_eq!(slot(&before, name), slot(&after, name), "{name}");
+    }
+    assert_eq!(slot(&after, "phone"), Some(4));
+    assert_eq!(after.mappings[0].identifiers, before.mappings[0].identifiers);
+}
+
+#[tokio::test]
+async fn what_the_file_does_not_name_stays_unless_pruned() {
+    let it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    it.configuration.change_integration("HelloWorld", |integration| integration.enabled = false).await.unwrap();
+    assert_eq!(it.apply("[integration.HelloWorld]\nplugin = \"helloworld\"").await.unwrap(), "");
+    insta::assert_snapshot!(it.apply("[integration.HelloWorld]\nplugin = \"helloworld\"\nsettings = { url = \"x\" }\ngrants = {}").await.unwrap(), @r#"
+    - integration HelloWorld, may reach http://127.0.0.1:8787
+    - integration HelloWorld, may reach https://{dc}.example.com
+    - integration HelloWorld, setting lists: ["a", "b"]
+    - integration HelloWorld, setting ratio: 2.0
+    - integration HelloWorld, setting since: { date = "2020-01-01" }
+    ~ integration HelloWorld, setting url: "http://127.0.0.1:8787" → "x"
+    "#);
+    insta::assert_snapshot!(it.configuration.remove_integration("HelloWorld", false).await.unwrap_err(), @"integration 'HelloWorld' is used by sync HelloWorld; remove it together with its syncs by `--with-syncs`");
+    let plan = it.apply_with("", ApplyOptions { dry_run: false, prune: true }).await.unwrap();
+    insta::assert_snapshot!(plan, @r#"
+    - integration HelloWorld: plugin helloworld 89471d9d14ac, disabled
+    - integration HelloWorld, setting url: "x"
+    - sync HelloWorld: hub ↔ HelloWorld, relation HelloWorld, mapping version 1
+    - sync HelloWorld, contact ↔ person: identified by email, creates both, left only where tags contains customer and active is true
+    - sync HelloWorld, contact ↔ person, field email ↔ email: both, required right
+    - sync HelloWorld, contact ↔ person, field loyalty ↔ points: to-right, drift restore
+    - sync HelloWorld, contact ↔ person, field name ↔ full_name: both, trust left, blanks keep, write if-empty
+    - sync HelloWorld, contact ↔ person, field status ↔ state: both, unresolved left, values new = N, won = W
+    "#);
+    insta::assert_snapshot!(it.configuration.definition("HelloWorld").await.unwrap_err(), @"unknown sync 'HelloWorld'; there is none yet; `entente integration add` makes one");
+}
+
+#[tokio::test]
+async fn plugins_are_installed_found_and_kept() {
+    let it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    let one = it.configuration.install_plugin("helloworld", b"\0asm one", &PluginFacts::default()).await.unwrap();
+    assert_eq!(std::fs::read(it.home.component(&one.digest)).unwrap(), b"\0asm one");
+    let facts = PluginFacts { version: Some("0.1.0".into()), description: "Hello".into() };
+    let two = it.configuration.install_plugin("helloworld", b"\0asm two", &facts).await.unwrap();
+    assert_eq!(it.configuration.plugins().await.unwrap().len(), 2);
+    assert_eq!(it.configuration.plugin("helloworld").await.unwrap(), two);
+    assert_eq!(it.configuration.plugin(&one.digest[..8]).await.unwrap().digest, one.digest);
+    insta::assert_snapshot!(it.configuration.plugin("heloworld").await.unwrap_err(), @"unknown plugin 'heloworld'; there is: helloworld");
+    insta::assert_snapshot!(it.configuration.remove_plugin("helloworld").await.unwrap_err(), @"plugin 'helloworld' is used by HelloWorld; remove these integrations first with `entente integration remove`");
+
+    // The integration keeps what it has, until it is upgraded.
+    let plan = it.apply_with(FILE, ApplyOptions::default()).await.unwrap();
+    assert!(plan.is_empty(), "{plan}");
+    let digests = |text: String| text.replace(&one.digest[..12], "ONE").replace(&two.digest[..12], "TWO");
+    insta::assert_snapshot!(digests(plan.notices[0].to_string()), @"line 8, column 10: integration HelloWorld: a newer version of 'helloworld' is installed (TWO); this integration keeps ONE until `entente integration upgrade HelloWorld`");
+    let by_digest = FILE.replace("plugin = \"helloworld\"", &format!("plugin = \"{}\"", two.digest));
+    insta::assert_snapshot!(digests(it.apply(&by_digest).await.unwrap_err()), @"line 8, column 10: integration HelloWorld: it runs the plugin 'helloworld' (ONE), and the file names another one (TWO); change it with `entente integration upgrade HelloWorld`, which shows what that one asks for");
+    it.configuration.upgrade_integration("HelloWorld", "helloworld", Grants::default()).await.unwrap();
+    assert_eq!(it.configuration.integration("HelloWorld").await.unwrap().digest, two.digest);
+    it.configuration.remove_plugin(&one.digest).await.unwrap();
+    assert_eq!(it.configuration.plugins().await.unwrap(), [two]);
+}
+
+#[tokio::test]
+async fn a_plugin_may_be_a_file_beside_entente_toml() {
+    let it = Try::new().await;
+    let text = "[integration.HelloWorld]\nplugin = \"made.here.wasm\"\n[sync.HelloWorld]";
+    assert!(
+        it.apply(text)
+            .await
+            .unwrap_err()
+            .starts_with("line 2, column 10: integration HelloWorld: the plugin DIR/made.here.wasm cannot be read: ")
+    );
+    std::fs::write(it.folder.path().join("made.here.wasm"), b"\0asm three").unwrap();
+    let file = File::parse(text).unwrap();
+    let prepared = it.configuration.prepare(&file, it.folder.path(), &|_| None).await.unwrap();
+    assert_eq!(prepared.problems, []);
+    assert!(
+        prepared.drafts[0].needed && matches!(&prepared.drafts[0].plugin, PluginSource::File(bytes) if bytes.as_ref() == b"\0asm three")
+    );
+    it.apply(text).await.unwrap();
+    let plugin = it.configuration.plugin("made-here").await.unwrap();
+    assert_eq!(std::fs::read(it.home.component(&plugin.digest)).unwrap(), b"\0asm three");
+    assert_eq!(it.apply(text).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn an_integration_is_added_with_the_sync_of_its_manual() {
+    let it = Try::new().await;
+    let settings = BTreeMap::from([("url".to_owned(), Value::text("http://127.0.0.1:1"))]);
+    let secrets = BTreeMap::from([("api-key".to_owned(), SecretText::new("x"))]);
+    let grants = Grants { http: vec!["http://127.0.0.1:1".into()], ..Grants::default() };
+    let draft = it.configuration.draft_integration("HelloWorld", "helloworld", settings, grants, secrets).await.unwrap();
+    let (sync, _) = definition_from_manual("HelloWorld", &hub(), &hello(), &manual()).unwrap();
+    let added = it.configuration.add_integration(&draft, Some(sync.clone())).await.unwrap();
+    assert_eq!(added.sync.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
+    assert_eq!(it.configuration.open_secrets("HelloWorld").await.unwrap()["api-key"].reveal(), "x");
+    insta::assert_snapshot!(it.configuration.add_integration(&draft, Some(sync)).await.unwrap_err(), @"the integration 'HelloWorld' is there already; change it with `entente integration set`, or take another name");
+    let text = it.configuration.export().await.unwrap();
+    assert_eq!(it.apply(&text).await.unwrap(), "");
+    let draft = it.configuration.draft_integration("hub", "helloworld", BTreeMap::new(), Grants::default(), BTreeMap::new()).await;
+    insta::assert_snapshot!(draft.unwrap_err(), @"'hub' cannot be the name of an integration: it stands for the built-in record store");
+}
+
+#[tokio::test]
+async fn stored_integrations_are_known() {
+    fn sendable<T: Send>(future: T) -> T {
+        future
+    }
+    let mut it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    insta::assert_snapshot!(it.apply("[sync.a]\nright = \"HelloWord\"\n[sync.Another]").await.unwrap_err(), @"
+    line 2, column 9: sync a: unknown integration 'HelloWord'; there is: HelloWorld
+    line 3, column 7: sync Another: unknown integration 'Another' (right is missing, so the name of the sync was taken); there is: HelloWorld, hub
+    ");
+    it.described.descriptions.remove("HelloWorld");
+    insta::assert_snapshot!(it.apply("[sync.HelloWorld]").await.unwrap_err(), @"line 1, column 7: sync HelloWorld: what 'HelloWorld' has is not known, so the mapping cannot be checked");
+    let file = File::parse("[sync.HelloWorld]").unwrap();
+    let prepared = sendable(it.configuration.prepare(&file, Path::new(""), &|_| None)).await.unwrap();
+    assert_eq!(prepared.drafts[0].integration, it.configuration.integration("HelloWorld").await.unwrap());
+    let described = Described::default();
+    assert!(sendable(it.configuration.apply(&file, Path::new(""), &|_| None, &described, ApplyOptions::default())).await.is_err());
+    assert!(sendable(it.configuration.export()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_relation_that_is_stored_is_known() {
+    let it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    let text = "[integration.Other]\nplugin = \"helloworld\"\n[sync.Other]\nrelation = \"HelloWorld\"\n[[sync.Other.object]]\nleft = \"contact\"\nright = \"person\"\nidentifiers = [\"email\"]\nfields.email = true";
+    insta::assert_snapshot!(it.apply(text).await.unwrap_err(), @"line 4, column 12: sync Other: the relation 'HelloWorld' belongs to sync HelloWorld, which joins hub and HelloWorld; give this one a relation of its own");
+}
+
+#[tokio::test]
+async fn the_hub_decides_about_changes_of_fields() {
+    let it = Try::new().await;
+    it.apply(FILE).await.unwrap();
+    insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"float\"").await.unwrap_err(), @"object contact, field loyalty: 3 records have values that are no float");
+    insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"integer\"\nlabel = \"Points\"").await.unwrap(), @"~ object contact, field loyalty: integer, Loyalty → integer, Points");
+}

@@ -1,0 +1,147 @@
+//! The words of `entente.toml` that name a side or a way. Which side they mean shows only with the exchanges of the sync.
+
+use super::names::HUB;
+use crate::sync::{Direction, Side, Unresolved};
+use serde::Deserialize;
+
+/// A side: by its place, or by what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SideWord {
+    Left,
+    Right,
+    Hub,
+    Integration,
+}
+
+/// Which way values may flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DirectionWord {
+    ToLeft,
+    ToRight,
+    ToHub,
+    ToIntegration,
+    Both,
+}
+
+/// Where the judge cannot decide: a side, or the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UnresolvedWord {
+    Left,
+    Right,
+    Hub,
+    Integration,
+    Hold,
+}
+
+/// Where records may be created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CreateWord {
+    Left,
+    Right,
+    Hub,
+    Integration,
+    Both,
+    None,
+}
+
+/// Turns words into sides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sides<'a> {
+    pub(crate) exchanges: &'a [String; 2],
+}
+
+impl Sides<'_> {
+    /// The side of the hub, where exactly one is.
+    pub(crate) fn hub(self) -> Option<Side> {
+        match (self.exchanges[0] == HUB, self.exchanges[1] == HUB) {
+            (true, false) => Some(Side::Left),
+            (false, true) => Some(Side::Right),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn side(self, word: SideWord) -> Result<Side, String> {
+        let hub = || self.hub().ok_or_else(|| "neither side of this sync is the hub, so write left or right".to_owned());
+        match word {
+            SideWord::Left => Ok(Side::Left),
+            SideWord::Right => Ok(Side::Right),
+            SideWord::Hub => hub(),
+            SideWord::Integration => hub().map(Side::other),
+        }
+    }
+
+    pub(crate) fn direction(self, word: DirectionWord) -> Result<Direction, String> {
+        let side = match word {
+            DirectionWord::Both => return Ok(Direction::Both),
+            DirectionWord::ToLeft => Side::Left,
+            DirectionWord::ToRight => Side::Right,
+            DirectionWord::ToHub | DirectionWord::ToIntegration => {
+                let hub = self.hub().ok_or_else(|| "neither side of this sync is the hub, so write to-left or to-right".to_owned())?;
+                if word == DirectionWord::ToHub { hub } else { hub.other() }
+            }
+        };
+        Ok(towards(side))
+    }
+
+    pub(crate) fn unresolved(self, word: UnresolvedWord) -> Result<Unresolved, String> {
+        let word = match word {
+            UnresolvedWord::Hold => return Ok(Unresolved::Hold),
+            UnresolvedWord::Left => SideWord::Left,
+            UnresolvedWord::Right => SideWord::Right,
+            UnresolvedWord::Hub => SideWord::Hub,
+            UnresolvedWord::Integration => SideWord::Integration,
+        };
+        self.side(word).map(|side| match side {
+            Side::Left => Unresolved::Left,
+            Side::Right => Unresolved::Right,
+        })
+    }
+
+    pub(crate) fn create(self, word: CreateWord) -> Result<[bool; 2], String> {
+        let word = match word {
+            CreateWord::Both => return Ok([true, true]),
+            CreateWord::None => return Ok([false, false]),
+            CreateWord::Left => SideWord::Left,
+            CreateWord::Right => SideWord::Right,
+            CreateWord::Hub => SideWord::Hub,
+            CreateWord::Integration => SideWord::Integration,
+        };
+        self.side(word).map(only)
+    }
+}
+
+/// The direction whose only target is this side.
+pub(crate) fn towards(side: Side) -> Direction {
+    match side {
+        Side::Left => Direction::ToLeft,
+        Side::Right => Direction::ToRight,
+    }
+}
+
+/// True for this side only.
+pub(crate) fn only(side: Side) -> [bool; 2] {
+    [side == Side::Left, side == Side::Right]
+}
+
+/// How a direction is written.
+pub(crate) fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::ToLeft => "to-left",
+        Direction::ToRight => "to-right",
+        Direction::Both => "both",
+    }
+}
+
+/// How a pair of yes and no is written.
+pub(crate) fn sides_word(sides: [bool; 2]) -> &'static str {
+    match sides {
+        [true, true] => "both",
+        [true, false] => "left",
+        [false, true] => "right",
+        [false, false] => "none",
+    }
+}

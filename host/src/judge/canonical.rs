@@ -1,0 +1,73 @@
+//! The form in which two values are compared, so that what means the same is no change.
+
+use crate::record::Value;
+
+/// The canonical form of a value of a kind. E-mail addresses are compared without case and outer space, telephone numbers by
+/// their digits and plus sign, sets without order and repetition, whole floats as integers. Everything else is compared as it is.
+pub fn canonical(kind: &str, set_like: bool, value: &Value) -> Value {
+    match value {
+        Value::Text(text) if kind == "email" => Value::Text(text.trim().to_lowercase()),
+        Value::Text(text) if kind == "phone" => {
+            let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+            // A «number» without digits, such as "none", is a text like any other.
+            if digits.chars().any(|c| c.is_ascii_digit()) { Value::Text(digits) } else { value.clone() }
+        }
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => Value::Integer(*number as i64),
+        Value::Texts(texts) if set_like => {
+            let mut texts = texts.clone();
+            texts.sort();
+            texts.dedup();
+            Value::Texts(texts)
+        }
+        Value::References(references) => {
+            let mut references = references.clone();
+            references.sort();
+            references.dedup();
+            Value::References(references)
+        }
+        other => other.clone(),
+    }
+}
+
+/// Whether two values of two kinds mean the same.
+pub fn same_content(kinds: &[String; 2], set_like: bool, left: &Value, right: &Value) -> bool {
+    if left == right {
+        return true;
+    }
+    // The laxer kind of the two decides: an e-mail address kept in a plain text field is still one.
+    let kind = if kinds[0] == kinds[1] || kinds[0] != "text" { &kinds[0] } else { &kinds[1] };
+    canonical(kind, set_like, left) == canonical(kind, set_like, right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_the_same() {
+        let same = [
+            ("email", Value::text("Ana@Example.org "), Value::text("ana@example.org")),
+            ("phone", Value::text("+49 30 1234"), Value::text("+49-30-1234")),
+            ("integer", Value::Integer(3), Value::Float(3.0)),
+            ("texts", Value::Texts(vec!["b".into(), "a".into()]), Value::Texts(vec!["a".into(), "b".into(), "a".into()])),
+        ];
+        for (kind, left, right) in same {
+            let kinds = [kind.to_owned(), kind.to_owned()];
+            assert!(same_content(&kinds, true, &left, &right), "{kind} {left:?} {right:?}");
+        }
+        let different = [
+            ("text", Value::text("Ana"), Value::text("ana")),
+            ("text", Value::Null, Value::text("")),
+            ("phone", Value::text("030-1234"), Value::text("+49 30 1234")),
+            ("phone", Value::text("none"), Value::text("unknown")),
+            ("integer", Value::Integer(0), Value::Boolean(false)),
+            ("integer", Value::Integer(9_007_199_254_740_993), Value::Float(9_007_199_254_740_992.0)),
+        ];
+        for (kind, left, right) in different {
+            let kinds = [kind.to_owned(), kind.to_owned()];
+            assert!(!same_content(&kinds, true, &left, &right), "{kind} {left:?} {right:?}");
+        }
+        let order = |list: &[&str]| Value::Texts(list.iter().map(|&s| s.into()).collect());
+        assert!(!same_content(&["texts".into(), "texts".into()], false, &order(&["a", "b"]), &order(&["b", "a"])));
+    }
+}

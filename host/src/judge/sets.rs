@@ -1,0 +1,90 @@
+//! Sets of texts, merged element by element against what was agreed.
+
+use crate::record::Value;
+
+/// The elements of a set-like value, in their order and each once; `None` where the value is no set of texts.
+pub(super) fn elements(value: Option<&Value>) -> Option<Vec<&str>> {
+    let texts = match value {
+        None | Some(Value::Null) => return Some(Vec::new()),
+        Some(Value::Texts(texts)) => texts,
+        Some(_) => return None,
+    };
+    let mut once: Vec<&str> = Vec::with_capacity(texts.len());
+    for text in texts {
+        if !once.contains(&text.as_str()) {
+            once.push(text);
+        }
+    }
+    Some(once)
+}
+
+/// What each side shall hold: its own elements, with what the other side added, without what the other side removed.
+/// Against two different halves, so that a remote that rewrites elements makes no echo.
+pub(super) fn merge<'a>(now: [&[&'a str]; 2], agreed: [&[&'a str]; 2]) -> [Vec<&'a str>; 2] {
+    let added = |side: usize| now[side].iter().copied().filter(|text| !agreed[side].contains(text)).collect::<Vec<_>>();
+    let removed = |side: usize| agreed[side].iter().copied().filter(|text| !now[side].contains(text)).collect::<Vec<_>>();
+    [0, 1].map(|side| {
+        let other = 1 - side;
+        let gone = removed(other);
+        let mut result: Vec<&str> = now[side].iter().copied().filter(|text| !gone.contains(text)).collect();
+        for text in added(other) {
+            if !result.contains(&text) {
+                result.push(text);
+            }
+        }
+        result
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn tags_on_both_sides() {
+        // S18: left adds "vip", right adds "eu" and removes "old".
+        let [left, right] = merge([&["old", "vip"], &["eu"]], [&["old"], &["old"]]);
+        assert_eq!(left, ["vip", "eu"]);
+        assert_eq!(right, ["eu", "vip"]);
+    }
+
+    #[test]
+    fn a_first_meeting_unites() {
+        let [left, right] = merge([&["a"], &["b"]], [&[], &[]]);
+        assert_eq!(left, ["a", "b"]);
+        assert_eq!(right, ["b", "a"]);
+    }
+
+    #[test]
+    fn a_rewritten_element_is_no_change() {
+        let [left, right] = merge([&["VIP"], &["vip"]], [&["VIP"], &["vip"]]);
+        assert_eq!((left, right), (vec!["VIP"], vec!["vip"]));
+    }
+
+    fn set() -> impl Strategy<Value = Vec<&'static str>> {
+        prop::sample::subsequence(vec!["a", "b", "c", "d"], 0..=4)
+    }
+
+    proptest! {
+        #[test]
+        fn both_end_with_the_same_set_and_then_rest(left in set(), right in set(), agreed in set()) {
+            let [new_left, new_right] = merge([&left, &right], [&agreed, &agreed]);
+            let as_set = |list: &[&'static str]| list.iter().copied().collect::<BTreeSet<_>>();
+            prop_assert_eq!(as_set(&new_left), as_set(&new_right));
+            let again = merge([&new_left, &new_right], [&new_left, &new_right]);
+            prop_assert_eq!(again, [new_left, new_right]);
+        }
+
+        #[test]
+        fn an_element_is_there_exactly_when_somebody_wants_it(left in set(), right in set(), agreed in set()) {
+            let [merged, _] = merge([&left, &right], [&agreed, &agreed]);
+            for element in ["a", "b", "c", "d"] {
+                let (l, r, was) = (left.contains(&element), right.contains(&element), agreed.contains(&element));
+                let wanted = if was { l && r } else { l || r };
+                prop_assert_eq!(merged.contains(&element), wanted, "{}", element);
+            }
+        }
+    }
+}

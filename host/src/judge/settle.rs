@@ -1,0 +1,352 @@
+//! One field of one pair: the first rule that applies decides, then the policies apply to the winner.
+
+use super::canonical::same_content;
+use super::claim::{Claim, Evidence, Mode, Reason, Winner, judge};
+use super::policy::{Blanks, Drift, FieldRules, Side, Unresolved, WriteRule};
+use super::sets;
+use crate::record::{FieldTime, Value};
+use std::fmt;
+
+/// What a side has now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Current<'a> {
+    /// The value in the words of its side.
+    pub value: &'a Value,
+    /// For a link to another record: the value as numbers of pairs, which both sides share. `None` for every other field, and
+    /// where the record that is linked to is not known.
+    pub link: Option<&'a Value>,
+    /// When it changed, and how surely.
+    pub time: Option<FieldTime>,
+}
+
+/// What was last settled: the left half and the right half, `None` where a half was never known.
+pub type Halves<'a> = [Option<&'a Value>; 2];
+
+/// A value that a side shall be given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// The side that is written.
+    pub target: Side,
+    /// The value in the words of the target; a link still is one of the source side.
+    pub value: Value,
+    /// The value that it comes from, in the words of the source.
+    pub source: Value,
+    /// When that changed.
+    pub time: Option<FieldTime>,
+}
+
+/// What is to be done about a field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// A side has said nothing about the field yet.
+    Unknown,
+    /// Nothing is written; what stands on the two sides is what is agreed from now on.
+    Agree,
+    /// One side is written, or, for sets, both.
+    Write(Vec<Write>),
+    /// The field waits for the operator.
+    Conflict,
+}
+
+/// A decision with its reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// What is to be done.
+    pub decision: Decision,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a field was settled as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// A side has not delivered it.
+    NotDelivered,
+    /// The contents are equal.
+    Same,
+    /// Neither side has changed since they agreed to differ.
+    AsAgreed,
+    /// The operator trusts this side.
+    Trusted(Side),
+    /// The field flows one way, and this side is its source.
+    Source(Side),
+    /// The target of a one-way field was edited, and that is kept.
+    DriftKept(Side),
+    /// The target of a one-way field was edited, and that is undone.
+    DriftRestored(Side),
+    /// A value beats a blank at the first meeting.
+    ValueBeatsBlank(Side),
+    /// Only this side has changed.
+    OnlyChange(Side),
+    /// Sets are merged element by element.
+    Merged,
+    /// The judge decided for this side.
+    Judged(Side, Reason),
+    /// The judge could not decide, and the policy names this side.
+    Policy(Side, Reason),
+    /// The judge could not decide.
+    Undecided(Reason),
+    /// Nothing may flow towards this side.
+    NotThisWay(Side),
+    /// The field cannot be written on this side.
+    NotWritable(Side),
+    /// The write rule says never.
+    NeverWritten,
+    /// The write rule says only where it is empty.
+    NotEmpty(Side),
+    /// A blank does not replace a value.
+    BlankKept(Side),
+    /// The value is written back over this side's blank.
+    BlankFilled(Side),
+    /// A blank is not sent where the field is required.
+    RequiredBlank(Side),
+    /// The value map has no word for it on this side.
+    NoSuchWord(Side),
+    /// A new record is made.
+    NewRecord,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::NotDelivered => write!(f, "a side has not delivered this field"),
+            Why::Same => write!(f, "both sides have the same content"),
+            Why::AsAgreed => write!(f, "neither side has changed since it was settled"),
+            Why::Trusted(side) => write!(f, "the {side} side is trusted"),
+            Why::Source(side) => write!(f, "the field flows one way, from the {side}"),
+            Why::DriftKept(side) => write!(f, "drift: edited on the {side}, where nothing flows back from; kept"),
+            Why::DriftRestored(side) => write!(f, "drift: edited on the {side}, restored from the other side"),
+            Why::ValueBeatsBlank(side) => {
+                write!(f, "the {side} has a value, the other side has none")
+            }
+            Why::OnlyChange(side) => write!(f, "only the {side} has changed"),
+            Why::Merged => write!(f, "merged element by element"),
+            Why::Judged(side, reason) => write!(f, "the {side} wins: {reason}"),
+            Why::Policy(side, reason) => write!(f, "the {side} wins by policy: {reason}"),
+            Why::Undecided(reason) => write!(f, "both sides have changed, and {reason}"),
+            Why::NotThisWay(side) => write!(f, "the field does not flow to the {side}"),
+            Why::NotWritable(side) => write!(f, "the field cannot be written on the {side}"),
+            Why::NeverWritten => write!(f, "the write rule is never"),
+            Why::NotEmpty(side) => {
+                write!(f, "the write rule is if-empty and the {side} has a value")
+            }
+            Why::BlankKept(side) => write!(f, "a blank does not replace the value of the {side}"),
+            Why::BlankFilled(side) => {
+                write!(f, "the blank of the {side} is filled from the other side")
+            }
+            Why::RequiredBlank(side) => write!(f, "blank, but required on the {side}: not sent"),
+            Why::NoSuchWord(side) => {
+                write!(f, "the value map has no word for this value on the {side}")
+            }
+            Why::NewRecord => write!(f, "new record"),
+        }
+    }
+}
+
+/// Settles one field of a pair whose two records are there.
+pub fn settle(rules: &FieldRules<'_>, agreed: Option<Halves<'_>>, left: Option<Current<'_>>, right: Option<Current<'_>>) -> Settled {
+    let (Some(left), Some(right)) = (left, right) else {
+        return Settled { decision: Decision::Unknown, why: Why::NotDelivered };
+    };
+    let now = [left, right];
+    if equal(rules, &left, &right) {
+        return agree(Why::Same);
+    }
+    if let Some(side) = rules.trust {
+        return give(rules, &now, side, Why::Trusted(side));
+    }
+    // Both halves must be known for «changed» to mean anything.
+    let agreed = agreed.and_then(|halves| match halves {
+        [Some(left), Some(right)] => Some([left, right]),
+        _ => None,
+    });
+    let changed = agreed.map(|halves| Side::BOTH.map(|side| changed(rules, side, halves[side.index()], now[side.index()].value)));
+    if let Some(target) = rules.direction.only_target() {
+        return one_way(rules, &now, target, changed);
+    }
+    if rules.set_like
+        && let Some(settled) = merge_sets(rules, &now, agreed)
+    {
+        return settled;
+    }
+    match changed {
+        None => first_meeting(rules, &now),
+        Some([false, false]) => agree(Why::AsAgreed),
+        Some([true, false]) => give(rules, &now, Side::Left, Why::OnlyChange(Side::Left)),
+        Some([false, true]) => give(rules, &now, Side::Right, Why::OnlyChange(Side::Right)),
+        Some([true, true]) => contest(rules, &now),
+    }
+}
+
+/// What a new record on `target` is given for a field: the value, or the reason why it is left out. `Err` where the record
+/// cannot be made without it.
+///
+/// # Errors
+/// The reason why no record can be made.
+pub fn settle_new(rules: &FieldRules<'_>, source: Option<Current<'_>>, target: Side) -> Result<Result<Write, Why>, Why> {
+    let required = rules.required[target.index()];
+    let left_out = |why: Why| if required { Err(why) } else { Ok(Err(why)) };
+    let Some(current) = source else {
+        return left_out(if required { Why::RequiredBlank(target) } else { Why::NotDelivered });
+    };
+    if current.value.is_blank() {
+        // A new record has blanks anyway; sending them would only stamp them.
+        return left_out(if required { Why::RequiredBlank(target) } else { Why::Same });
+    }
+    if !rules.direction.reaches(target) {
+        return left_out(Why::NotThisWay(target));
+    }
+    if !rules.writable[target.index()] {
+        return left_out(Why::NotWritable(target));
+    }
+    if rules.write == WriteRule::Never {
+        return left_out(Why::NeverWritten);
+    }
+    match rules.translate(current.value, target.other()) {
+        Some(value) => Ok(Ok(Write { target, value, source: current.value.clone(), time: current.time })),
+        None => left_out(Why::NoSuchWord(target)),
+    }
+}
+
+fn agree(why: Why) -> Settled {
+    Settled { decision: Decision::Agree, why }
+}
+
+fn equal(rules: &FieldRules<'_>, left: &Current<'_>, right: &Current<'_>) -> bool {
+    if left.value.is_blank() && right.value.is_blank() && (rules.one_blank || is_link(left) || is_link(right)) {
+        return true;
+    }
+    if is_link(left) || is_link(right) {
+        return match (left.link, right.link) {
+            (Some(left), Some(right)) => same_content(rules.kinds, rules.set_like, left, right),
+            _ => false,
+        };
+    }
+    if rules.values.is_empty() {
+        return same_content(rules.kinds, rules.set_like, left.value, right.value);
+    }
+    match rules.translate(right.value, Side::Right) {
+        Some(right) => same_content(rules.kinds, rules.set_like, left.value, &right),
+        None => false,
+    }
+}
+
+fn is_link(current: &Current<'_>) -> bool {
+    current.link.is_some() || matches!(current.value, Value::Reference(_) | Value::References(_))
+}
+
+/// Whether a side has changed: its value differs from its own half.
+fn changed(rules: &FieldRules<'_>, side: Side, half: &Value, now: &Value) -> bool {
+    let kind = &rules.kinds[side.index()];
+    half != now && !(rules.set_like && super::canonical(kind, true, half) == super::canonical(kind, true, now))
+}
+
+fn one_way(rules: &FieldRules<'_>, now: &[Current<'_>; 2], target: Side, changed: Option<[bool; 2]>) -> Settled {
+    let source = target.other();
+    match changed.map(|changed| (changed[source.index()], changed[target.index()])) {
+        None if now[source.index()].value.is_blank() && !now[target.index()].value.is_blank() => agree(Why::ValueBeatsBlank(target)),
+        None | Some((true, _)) => give(rules, now, source, Why::Source(source)),
+        Some((false, true)) => match rules.drift {
+            Drift::Keep => agree(Why::DriftKept(target)),
+            Drift::Restore => give(rules, now, source, Why::DriftRestored(target)),
+        },
+        Some((false, false)) => agree(Why::AsAgreed),
+    }
+}
+
+fn first_meeting(rules: &FieldRules<'_>, now: &[Current<'_>; 2]) -> Settled {
+    match now.map(|current| current.value.is_blank()) {
+        [false, true] => give(rules, now, Side::Left, Why::ValueBeatsBlank(Side::Left)),
+        [true, false] => give(rules, now, Side::Right, Why::ValueBeatsBlank(Side::Right)),
+        // Two kinds of blank that never were a value are no contradiction.
+        [true, true] => agree(Why::Same),
+        [false, false] => contest(rules, now),
+    }
+}
+
+fn contest(rules: &FieldRules<'_>, now: &[Current<'_>; 2]) -> Settled {
+    let [left, right] = now.map(|current| Claim { value: current.value, evidence: Evidence::of(current.time, rules.precision) });
+    // Fuzzy decides all that hard and best decide, in that order. The contents are known to differ: the same text on two sides
+    // may be two different links.
+    let verdict = judge(Mode::Fuzzy, &Claim { value: &0, evidence: left.evidence }, &Claim { value: &1, evidence: right.evidence });
+    match (verdict.winner, rules.unresolved) {
+        (Winner::Left, _) => give(rules, now, Side::Left, Why::Judged(Side::Left, verdict.reason)),
+        (Winner::Right, _) => give(rules, now, Side::Right, Why::Judged(Side::Right, verdict.reason)),
+        (_, Unresolved::Left) => give(rules, now, Side::Left, Why::Policy(Side::Left, verdict.reason)),
+        (_, Unresolved::Right) => give(rules, now, Side::Right, Why::Policy(Side::Right, verdict.reason)),
+        (_, Unresolved::Hold) => Settled { decision: Decision::Conflict, why: Why::Undecided(verdict.reason) },
+    }
+}
+
+/// Whether a side may be written at all, whatever the value.
+fn may_write(rules: &FieldRules<'_>, target: Side) -> Result<(), Why> {
+    if !rules.direction.reaches(target) {
+        return Err(Why::NotThisWay(target));
+    }
+    if !rules.writable[target.index()] {
+        return Err(Why::NotWritable(target));
+    }
+    if rules.write == WriteRule::Never {
+        return Err(Why::NeverWritten);
+    }
+    Ok(())
+}
+
+/// Gives the winner's value to the other side, as far as the policies allow.
+fn give(rules: &FieldRules<'_>, now: &[Current<'_>; 2], winner: Side, why: Why) -> Settled {
+    let target = winner.other();
+    let (from, to) = (&now[winner.index()], &now[target.index()]);
+    if let Err(why) = may_write(rules, target) {
+        return agree(why);
+    }
+    if from.value.is_blank() {
+        match rules.blanks {
+            Blanks::Keep => return agree(Why::BlankKept(target)),
+            Blanks::Fill if to.value.is_blank() => return agree(Why::BlankKept(target)),
+            Blanks::Fill => {
+                return match may_write(rules, winner) {
+                    Ok(()) => send(rules, to, winner, Why::BlankFilled(winner)),
+                    Err(_) => agree(Why::BlankKept(target)),
+                };
+            }
+            Blanks::Overwrite if rules.required[target.index()] => {
+                return agree(Why::RequiredBlank(target));
+            }
+            Blanks::Overwrite => {}
+        }
+    }
+    if rules.write == WriteRule::IfEmpty && !to.value.is_blank() {
+        return agree(Why::NotEmpty(target));
+    }
+    send(rules, from, target, why)
+}
+
+fn send(rules: &FieldRules<'_>, from: &Current<'_>, target: Side, why: Why) -> Settled {
+    match rules.translate(from.value, target.other()) {
+        Some(value) => {
+            Settled { decision: Decision::Write(vec![Write { target, value, source: from.value.clone(), time: from.time }]), why }
+        }
+        None => Settled { decision: Decision::Conflict, why: Why::NoSuchWord(target) },
+    }
+}
+
+/// Merges two sets; `None` where a value is none.
+fn merge_sets(rules: &FieldRules<'_>, now: &[Current<'_>; 2], agreed: Option<[&Value; 2]>) -> Option<Settled> {
+    let [left, right] = [sets::elements(Some(now[0].value))?, sets::elements(Some(now[1].value))?];
+    let [left_was, right_was] = [sets::elements(agreed.map(|halves| halves[0]))?, sets::elements(agreed.map(|halves| halves[1]))?];
+    let merged = sets::merge([&left, &right], [&left_was, &right_was]);
+    let mut writes = Vec::new();
+    for (side, (new, old)) in Side::BOTH.into_iter().zip(merged.iter().zip([&left, &right])) {
+        let same = new.len() == old.len() && new.iter().all(|text| old.contains(text));
+        if same || may_write(rules, side).is_err() || (new.is_empty() && rules.required[side.index()]) {
+            continue;
+        }
+        let source = &now[side.other().index()];
+        let value = Value::Texts(new.iter().map(|text| (*text).to_owned()).collect());
+        writes.push(Write { target: side, value, source: source.value.clone(), time: source.time });
+    }
+    Some(if writes.is_empty() { agree(Why::Merged) } else { Settled { decision: Decision::Write(writes), why: Why::Merged } })
+}
+
+#[cfg(test)]
+mod tests;

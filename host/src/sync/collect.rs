@@ -1,0 +1,188 @@
+//! Collect: ask a side for its report, page by page. Each page is stored together with the cursor of the next.
+
+use super::error::SyncError;
+use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes, features};
+use super::ledger::{OpenReport, Progress};
+use super::limits;
+use super::pair::Side;
+use super::session::{Session, Tries};
+use crate::record::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Session<'_> {
+    /// Reads the report of one side to its end.
+    pub(super) async fn collect(&mut self, side: Side) -> Result<(), SyncError> {
+        if self.run.options.is_ids() {
+            return self.collect_ids(side).await;
+        }
+        if self.run.options.is_window() {
+            let window = Window { since: self.run.options.since, until: self.run.options.until.unwrap_or(self.run.started) };
+            // A window is no listing, however long ago it begins.
+            let since = Some(window.since.unwrap_or(Timestamp::MIN));
+            return self.collect_window(side, Window { since, ..window }).await;
+        }
+        self.follow(side).await
+    }
+
+    /// Reads on from the bookmark, or everything.
+    async fn follow(&mut self, side: Side) -> Result<(), SyncError> {
+        let mut progress = self.engine.ledger.progress(&self.definition.name, side).await?;
+        let all = self.run.options.first_time || self.run.options.full;
+        if progress.mapping_version != self.definition.version || (all && progress.open.as_ref().is_none_or(|open| !open.full)) {
+            progress = Progress { mapping_version: self.definition.version, ..Progress::default() };
+        }
+        self.listed[side.index()] = progress.complete.clone();
+        let mut expired = false;
+        loop {
+            let open = progress.open.clone().unwrap_or_else(|| self.first_page(&progress, all || expired));
+            match self.pages(side, open, Some(&mut progress)).await {
+                Err(SyncError::Exchange { error, .. }) if error.code == codes::CURSOR_EXPIRED && !expired => {
+                    // The place is lost, not the data: everything is listed again, which proves absence anew.
+                    expired = true;
+                    progress = Progress { mapping_version: self.definition.version, ..Progress::default() };
+                    self.listed[side.index()].clear();
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Where a report of this side begins.
+    fn first_page(&self, progress: &Progress, full: bool) -> OpenReport {
+        let started = self.now();
+        let bookmark = progress.bookmark.clone().filter(|_| !full);
+        let overlap = limits::WINDOW_OVERLAP.as_micros() as i64;
+        let since = match (&bookmark, progress.read_from) {
+            (None, Some(from)) if !full => Some(from.earlier_by(overlap)),
+            _ => None,
+        };
+        OpenReport {
+            cursor: String::new(),
+            iteration: 0,
+            window: Window { since, until: started },
+            full: full || (bookmark.is_none() && since.is_none()),
+            bookmark,
+            started,
+        }
+    }
+
+    async fn collect_window(&mut self, side: Side, window: Window) -> Result<(), SyncError> {
+        let open = OpenReport { cursor: String::new(), iteration: 0, window, bookmark: None, full: false, started: self.now() };
+        self.pages(side, open, None).await
+    }
+
+    /// Reads the records that the operator named on this side.
+    async fn collect_ids(&mut self, side: Side) -> Result<(), SyncError> {
+        let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (object, id) in self.run.options.ids[side.index()].clone() {
+            named.entry(object).or_default().insert(id);
+        }
+        for (object, ids) in named {
+            let ids: Vec<String> = ids.into_iter().collect();
+            self.fetch(side, &object, &ids, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Objects of a side that are mapped, with the fields wanted of each.
+    pub(super) fn wanted(&self, side: Side) -> Vec<Wanted> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for mapping in &self.definition.mappings {
+            let object = mapping.object(side);
+            let place = wanted.iter().position(|entry| entry.object == object).unwrap_or_else(|| {
+                wanted.push(Wanted { object: object.to_owned(), fields: Vec::new(), ids: Vec::new() });
+                wanted.len() - 1
+            });
+            let fields = &mut wanted[place].fields;
+            let filters = mapping.filters[side.index()].iter().map(|condition| condition.field.as_str());
+            for name in mapping.fields.iter().map(|field| field.name(side)).chain(filters) {
+                let exists = self.descriptions[side.index()].object(object).is_some_and(|object| object.field(name).is_some());
+                if exists && !fields.iter().any(|known| known == name) {
+                    fields.push(name.to_owned());
+                }
+            }
+        }
+        wanted
+    }
+
+    /// The most rows of a page that suits every object asked for.
+    pub(super) fn page_rows(&self, side: Side) -> u32 {
+        let sizes = self.descriptions[side.index()].objects.iter().filter_map(|object| object.page_size);
+        sizes.min().unwrap_or(limits::PAGE_ROWS).clamp(1, limits::PAGE_ROWS)
+    }
+
+    async fn pages(&mut self, side: Side, mut open: OpenReport, mut progress: Option<&mut Progress>) -> Result<(), SyncError> {
+        let wanted = self.wanted(side);
+        let limit = self.page_rows(side);
+        loop {
+            self.check_stop()?;
+            let request = ReportRequest {
+                window: open.window,
+                cursor: Some(open.cursor.clone()).filter(|cursor| !cursor.is_empty()),
+                bookmark: open.bookmark.clone(),
+                iteration: open.iteration,
+                objects: wanted.clone(),
+                first_time: self.run.options.first_time,
+                full: open.full,
+                limit,
+                options: self.run.options.options.clone(),
+                sync: self.definition.name.clone(),
+            };
+            let page = self.page(side, &request).await?;
+            if page.next.as_deref() == Some(open.cursor.as_str()) || page.next.as_deref() == Some("") {
+                return Err(self.broke(side, format!("answered page {} with the cursor that it was given", open.iteration)));
+            }
+            let next = page.next.clone();
+            if let Some(progress) = progress.as_deref_mut() {
+                match &next {
+                    Some(cursor) => {
+                        progress.open = Some(OpenReport { cursor: cursor.clone(), iteration: open.iteration + 1, ..open.clone() });
+                    }
+                    None => self.finish_report(side, &open, &page, progress),
+                }
+            }
+            self.take_in(side, page, progress.as_deref(), super::intake::Purpose::Report).await?;
+            match next {
+                Some(cursor) => {
+                    open.cursor = cursor;
+                    open.iteration += 1;
+                }
+                None => break,
+            }
+        }
+        if let Some(progress) = progress {
+            self.listed[side.index()] = progress.complete.clone();
+        }
+        Ok(())
+    }
+
+    /// What is known of a side once its report has been read to the end.
+    fn finish_report(&self, side: Side, open: &OpenReport, page: &Page, progress: &mut Progress) {
+        let description = &self.descriptions[side.index()];
+        let lists = |name: &String| description.object(name).is_some_and(|object| object.has(features::FULL_LISTING));
+        progress.complete = if open.full {
+            page.complete.iter().filter(|name| lists(name)).cloned().collect()
+        } else {
+            // Followed without a gap: from a bookmark, or from a window that overlaps the last one, where changes have times.
+            let timed = |name: &String| {
+                open.bookmark.is_some() || description.object(name).is_some_and(|object| object.change_times != ChangeTimes::None)
+            };
+            std::mem::take(&mut progress.complete).into_iter().filter(timed).collect()
+        };
+        progress.bookmark = page.bookmark.clone();
+        progress.read_from = Some(open.started);
+        progress.open = None;
+    }
+
+    /// One page, asked again where the side is busy or down.
+    pub(super) async fn page(&mut self, side: Side, request: &ReportRequest) -> Result<Page, SyncError> {
+        let mut tries = Tries::default();
+        loop {
+            match self.exchange(side).report(request).await {
+                Ok(page) => return Ok(page),
+                Err(error) if self.wait_out(side, &error, &mut tries).await? => {}
+                Err(error) => return Err(self.failed(side, "report its changes", error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Why a run ended before its end.
+
+use super::exchange::ExchangeError;
+use super::ledger::LedgerError;
+
+/// Why a run ended before its end. What was committed by then stays, and the next run goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A side failed.
+    #[error("{exchange} could not {doing}: {error}")]
+    Exchange {
+        /// Which side.
+        exchange: String,
+        /// What it was asked.
+        doing: &'static str,
+        /// What it said.
+        error: ExchangeError,
+    },
+    /// A side broke the rules of the interface.
+    #[error("{exchange} {what}; this is a defect of the plugin")]
+    Broken {
+        /// Which side.
+        exchange: String,
+        /// What it did.
+        what: String,
+    },
+    /// The mapping does not fit what a side has now.
+    #[error("{exchange} has no object '{object}' (it has {known}); correct the mapping of sync '{sync}' with entente apply")]
+    NoSuchObject {
+        /// Which side.
+        exchange: String,
+        /// The object.
+        object: String,
+        /// What it has.
+        known: String,
+        /// The sync.
+        sync: String,
+    },
+    /// The operator stopped it, or the time was up.
+    #[error("stopped {why}; the next run goes on from here")]
+    Stopped {
+        /// Why.
+        why: &'static str,
+    },
+}

@@ -1,0 +1,282 @@
+//! Execute: the plan goes out in orders, parents before the records that refer to them, and each outcome is recorded on its own.
+//!
+//! An order to a side that shares the ledger's store commits together with its pairs. For any other side every change is marked
+//! as sent before the call, so that one without an answer is known to have an unknown fate.
+
+use super::definition::ObjectMapping;
+use super::error::SyncError;
+use super::exchange::{Action, Answer, Order, OrderedChange, features};
+use super::intake::held;
+use super::ledger::{Change, ChangeStatus, ChangedField};
+use super::limits;
+use super::links::Links;
+use super::pair::{Pair, PairId, Side, Status};
+use super::session::{Session, Tries};
+use crate::record::{Reference, Value};
+use std::collections::{BTreeSet, HashMap};
+
+/// A change on its way: what of it is sent, and what has to wait.
+pub(super) struct Outgoing {
+    pub(super) change: Change,
+    pub(super) pair: Pair,
+    /// By field of the change, the value in the words of the target.
+    pub(super) values: Vec<Value>,
+    /// The record that a link waits for.
+    pub(super) waits: Option<Reference>,
+}
+
+impl Session<'_> {
+    /// Sends what is planned.
+    pub(super) async fn execute(&mut self) -> Result<(), SyncError> {
+        let definition = self.definition;
+        for place in self.parents_first() {
+            let mapping = &definition.mappings[place];
+            for target in Side::BOTH {
+                let size = self.object(mapping, target).and_then(|object| object.order_size).unwrap_or(limits::ORDER_CHANGES).max(1);
+                let mut after = 0;
+                loop {
+                    self.check_stop()?;
+                    let changes =
+                        self.engine.ledger.changes(self.run.id, mapping.id, target, ChangeStatus::Planned, after, size as usize).await?;
+                    let Some(last) = changes.last() else { break };
+                    after = last.id;
+                    self.send(mapping, target, changes).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+        let (outgoing, mut waiting) = self.prepare(mapping, target, changes).await?;
+        if !waiting.is_empty() {
+            self.put_off(mapping, &mut waiting).await?;
+        }
+        if outgoing.is_empty() {
+            return Ok(());
+        }
+        if self.exchange(target).local().is_some() {
+            self.send_local(mapping, target, outgoing).await
+        } else {
+            self.send_remote(mapping, target, outgoing).await
+        }
+    }
+
+    /// Puts links into the names of the target. What has nothing left to send, or cannot be made without what is missing, waits.
+    pub(super) async fn prepare(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: Vec<Change>,
+    ) -> Result<(Vec<Outgoing>, Vec<Outgoing>), SyncError> {
+        let source = target.other();
+        let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
+        let mut pairs: HashMap<PairId, Pair> = self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let mut wanted: [BTreeSet<Reference>; 2] = Default::default();
+        for change in &changes {
+            wanted[source.index()].extend(change.fields.iter().flat_map(|field| field.value.references()).cloned());
+        }
+        let links = self.links_to(self.definition, wanted).await?;
+        let (mut outgoing, mut waiting) = (Vec::new(), Vec::new());
+        for mut change in changes {
+            let Some(pair) = pairs.remove(&change.pair) else {
+                continue;
+            };
+            let mut values = Vec::with_capacity(change.fields.len());
+            let mut waits = None;
+            let mut held = false;
+            let fields = std::mem::take(&mut change.fields);
+            for field in fields {
+                match translate(&links, source, &field) {
+                    Some(value) => {
+                        values.push(value);
+                        change.fields.push(field);
+                    }
+                    None => {
+                        waits = links.missing(source, &field.value).cloned();
+                        held |= mapping.field(field.slot).is_some_and(|rules| rules.required[target.index()]);
+                    }
+                }
+            }
+            let entry = Outgoing { change, pair, values, waits };
+            if held || entry.change.fields.is_empty() { waiting.push(entry) } else { outgoing.push(entry) }
+        }
+        Ok((outgoing, waiting))
+    }
+
+    /// Notes that these changes wait for a record that has no counterpart yet.
+    async fn put_off(&mut self, mapping: &ObjectMapping, waiting: &mut [Outgoing]) -> Result<(), SyncError> {
+        let now = self.now();
+        let mut pairs = Vec::new();
+        let mut changes = Vec::new();
+        for entry in waiting {
+            let reason = waits_for(entry.waits.as_ref());
+            entry.change.status = ChangeStatus::Dropped;
+            entry.change.reason = Some(reason.clone());
+            entry.change.settled = Some(now);
+            entry.pair.status = Status::Todo;
+            entry.pair.reason = Some(reason);
+            self.revisit(mapping.id, entry.pair.id);
+            pairs.push(entry.pair.clone());
+            changes.push(entry.change.clone());
+        }
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut pairs).await?;
+        unit.save_changes(&mut changes).await?;
+        unit.commit().await?;
+        Ok(())
+    }
+
+    /// The order for these changes; its fields are those that any of them has.
+    pub(super) fn order(&self, mapping: &ObjectMapping, target: Side, outgoing: &[Outgoing]) -> (Order, Vec<usize>) {
+        let slots: Vec<usize> = outgoing
+            .iter()
+            .flat_map(|entry| entry.change.fields.iter().map(|field| field.slot))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let local = self.exchange(target).local().is_some();
+        let changes = outgoing
+            .iter()
+            .map(|entry| {
+                let of = |slot: usize| entry.change.fields.iter().position(|field| field.slot == slot);
+                let create = entry.change.action == Action::Create;
+                let source = entry.pair.half(target.other()).id.clone();
+                OrderedChange {
+                    id: entry.change.key.clone(),
+                    action: entry.change.action.clone(),
+                    values: slots.iter().map(|slot| of(*slot).map(|place| entry.values[place].clone())).collect(),
+                    base: if create { Vec::new() } else { slots.iter().map(|slot| entry.change.fields[of(*slot)?].base.clone()).collect() },
+                    times: if local { slots.iter().map(|slot| entry.change.fields[of(*slot)?].time).collect() } else { Vec::new() },
+                    version: entry.pair.half(target).version.clone(),
+                    source: source.map(|id| Reference { object: mapping.object(target.other()).to_owned(), id }),
+                }
+            })
+            .collect();
+        let order = Order {
+            object: mapping.object(target).to_owned(),
+            fields: slots.iter().filter_map(|slot| Some(mapping.field(*slot)?.name(target).to_owned())).collect(),
+            changes,
+            first_time: self.run.options.first_time,
+            options: self.run.options.options.clone(),
+            sync: self.definition.name.clone(),
+            run: self.run.id,
+            at: self.now(),
+        };
+        (order, slots)
+    }
+
+    /// Order, outcomes and pairs in one commit.
+    async fn send_local(&mut self, mapping: &ObjectMapping, target: Side, outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+        let (order, slots) = self.order(mapping, target, &outgoing);
+        let exchange = self.exchange(target);
+        let Some(local) = exchange.local() else {
+            return Ok(());
+        };
+        let mut unit = self.begin().await?;
+        let answers = local.execute_within(unit.as_mut(), &order).await.map_err(|error| self.failed(target, "write", error))?;
+        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, answers);
+        unit.save_pairs(&mut pairs).await?;
+        unit.save_changes(&mut changes).await?;
+        unit.save_run(&self.run).await?;
+        unit.commit().await?;
+        self.engine.observer.written(target, changes.len() as u64);
+        Ok(())
+    }
+
+    async fn send_remote(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+        let now = self.now();
+        for entry in &mut outgoing {
+            entry.change.status = ChangeStatus::Sent;
+            entry.change.sent = Some(now);
+            entry.pair.status = Status::Live;
+            entry.pair.dirty = false;
+        }
+        let mut pairs: Vec<Pair> = outgoing.iter().map(|entry| entry.pair.clone()).collect();
+        let mut changes: Vec<Change> = outgoing.iter().map(|entry| entry.change.clone()).collect();
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut pairs).await?;
+        unit.save_changes(&mut changes).await?;
+        unit.commit().await?;
+        self.deliver(mapping, target, outgoing).await
+    }
+
+    /// Sends changes that are marked as sent, and records what became of them.
+    pub(super) async fn deliver(&mut self, mapping: &ObjectMapping, target: Side, outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+        let (order, slots) = self.order(mapping, target, &outgoing);
+        // The same order may go out again only where a change that was made the first time is not made twice.
+        let creates = outgoing.iter().any(|entry| entry.change.action == Action::Create);
+        let repeatable = (!creates || self.has(mapping, target, features::IDEMPOTENT_CREATE))
+            && (outgoing.iter().all(|entry| entry.change.action == Action::Create)
+                || self.has(mapping, target, features::CONDITIONAL_UPDATE));
+        let mut tries = Tries::default();
+        let executed = loop {
+            match self.exchange(target).execute(&order).await {
+                Ok(executed) => break executed,
+                Err(error) => {
+                    let may = repeatable || error.code == super::exchange::codes::RATE_LIMITED;
+                    if !(may && self.wait_out(target, &error, &mut tries).await?) {
+                        return Err(self.failed(target, "carry out its orders", error));
+                    }
+                }
+            }
+        };
+        let absorbed = self.absorb_known_records(mapping, target, &executed.answers, &outgoing).await?;
+        let sent = outgoing.len();
+        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, executed.answers);
+        if changes.len() < sent {
+            let counts = self.run.count(target, mapping.object(target));
+            counts.pending += (sent - changes.len()) as u64;
+            counts.because(format!("{}: the order was answered without them", held::UNKNOWN));
+        }
+        let mut unit = self.begin().await?;
+        unit.remove_pairs(&absorbed).await?;
+        unit.save_pairs(&mut pairs).await?;
+        unit.save_changes(&mut changes).await?;
+        if !executed.state.is_empty() {
+            unit.save_state(self.exchange(target).name(), &executed.state).await?;
+        }
+        unit.save_run(&self.run).await?;
+        unit.commit().await?;
+        self.engine.observer.written(target, changes.len() as u64);
+        Ok(())
+    }
+
+    /// A create may be answered with a record that is known already: where that waits alone in a pair of its own, the pair goes,
+    /// since the record now belongs to the one that asked.
+    async fn absorb_known_records(
+        &self,
+        mapping: &ObjectMapping,
+        target: Side,
+        answers: &[Answer],
+        outgoing: &[Outgoing],
+    ) -> Result<Vec<PairId>, SyncError> {
+        use super::exchange::Outcome::{Created, Unchanged, Updated};
+        let creates: HashMap<&str, PairId> = outgoing
+            .iter()
+            .filter(|entry| entry.change.action == Action::Create)
+            .map(|entry| (entry.change.key.as_str(), entry.pair.id))
+            .collect();
+        let ids: Vec<String> = answers
+            .iter()
+            .filter(|answer| creates.contains_key(answer.change.as_str()))
+            .filter_map(|answer| match &answer.outcome {
+                Created(written) | Updated(written) | Unchanged(written) => Some(written.id.clone()),
+                _ => None,
+            })
+            .collect();
+        let known = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
+        Ok(known.into_iter().filter(|pair| pair.half(target.other()).id.is_none()).map(|pair| pair.id).collect())
+    }
+}
+
+fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {
+    if field.value.references().is_empty() { Some(field.value.clone()) } else { links.translate(source, &field.value) }
+}
+
+pub(super) fn waits_for(reference: Option<&Reference>) -> String {
+    match reference {
+        Some(reference) => format!("waits for {reference}, which has no counterpart yet"),
+        None => "waits for a record that has no counterpart yet".to_owned(),
+    }
+}

@@ -1,0 +1,42 @@
+//! What a record is recognised by.
+
+use super::definition::{IdentifyBy, ObjectMapping};
+use super::pair::{Key, Side};
+use crate::record::{Value, canonical_identifier};
+
+/// The keys of a record: one for each identifier that it has, or one for all of them together. A record that lacks an
+/// identifier is not recognised by it; a blank never matches a blank.
+pub(super) fn keys<'a>(mapping: &ObjectMapping, side: Side, value_of: impl Fn(usize) -> Option<&'a Value>) -> Vec<Key> {
+    let texts = mapping.identifiers.iter().map(|slot| {
+        let field = mapping.field(*slot)?;
+        let translated = value_of(*slot).and_then(|value| match side {
+            Side::Left => Some(value.clone()),
+            Side::Right => field.rules(1, false).translate(value, Side::Right),
+        })?;
+        canonical_identifier(&field.kinds[Side::Left.index()], &translated)
+    });
+    match mapping.identify_by {
+        IdentifyBy::Any => {
+            let ranked = texts.enumerate();
+            ranked.filter_map(|(rank, text)| Some(Key { rank: rank as u32, text: text? })).collect()
+        }
+        IdentifyBy::All => match texts.collect::<Option<Vec<String>>>() {
+            // A separator that no canonical text contains keeps ("a","bc") apart from ("ab","c").
+            Some(texts) if !texts.is_empty() => vec![Key { rank: 0, text: texts.join("\u{1f}") }],
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// The identifier fields and their values, as a lookup on `target` takes them.
+pub(super) fn lookup_key<'a>(mapping: &ObjectMapping, target: Side, value_of: impl Fn(usize) -> Option<&'a Value>) -> Vec<Option<Value>> {
+    let source = target.other();
+    mapping
+        .identifiers
+        .iter()
+        .map(|slot| {
+            let value = value_of(*slot).filter(|value| !value.is_blank())?;
+            mapping.field(*slot)?.rules(1, false).translate(value, source)
+        })
+        .collect()
+}

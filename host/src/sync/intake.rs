@@ -1,0 +1,444 @@
+//! Intake: what a side reports goes into its pairs; records that nobody knows yet are matched. By the page, in one commit.
+
+use super::definition::{MappingId, ObjectMapping};
+use super::error::SyncError;
+use super::exchange::{Batch, FieldTime, Page, Row};
+use super::filter::takes_part;
+use super::identity;
+use super::ledger::Progress;
+use super::pair::{Key, Pair, PairId, RunId, Seen, Side, Status};
+use super::session::Session;
+use crate::record::{Timestamp, Value};
+use std::collections::{BTreeMap, HashMap};
+
+/// Why records were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The side reported them.
+    Report,
+    /// The other side reported their counterparts.
+    Counterpart,
+    /// Another record refers to them.
+    Parent,
+    /// The fate of a change was unknown.
+    Reread,
+}
+
+/// Reasons that start a text in [`Pair::reason`]; the rest of the text is for people.
+pub(super) mod held {
+    pub(crate) const DUPLICATE: &str = "duplicate of";
+    pub(crate) const AMBIGUOUS: &str = "ambiguous";
+    pub(crate) const ABSENCE: &str = "absence not proven";
+    pub(crate) const REQUIRED: &str = "required";
+    pub(crate) const CONVERTED: &str = "converted";
+    pub(crate) const UNKNOWN: &str = "fate unknown";
+}
+
+/// The pairs of one mapping that a page touches.
+struct Working<'m> {
+    mapping: &'m ObjectMapping,
+    side: Side,
+    pairs: Vec<Pair>,
+    touched: Vec<bool>,
+    by_id: HashMap<String, usize>,
+    by_number: HashMap<PairId, usize>,
+    by_key: [HashMap<Key, Vec<usize>>; 2],
+}
+
+impl<'m> Working<'m> {
+    fn new(mapping: &'m ObjectMapping, side: Side) -> Self {
+        Self {
+            mapping,
+            side,
+            pairs: Vec::new(),
+            touched: Vec::new(),
+            by_id: HashMap::new(),
+            by_number: HashMap::new(),
+            by_key: [HashMap::new(), HashMap::new()],
+        }
+    }
+
+    fn add(&mut self, pair: Pair) -> usize {
+        if pair.id != 0
+            && let Some(place) = self.by_number.get(&pair.id)
+        {
+            return *place;
+        }
+        let place = self.pairs.len();
+        if pair.id != 0 {
+            self.by_number.insert(pair.id, place);
+        }
+        if let Some(id) = &pair.half(self.side).id {
+            self.by_id.insert(id.clone(), place);
+        }
+        self.pairs.push(pair);
+        self.touched.push(false);
+        place
+    }
+
+    fn note_keys(&mut self, side: Side, keys: &[Key], place: usize) {
+        for key in keys {
+            let places = self.by_key[side.index()].entry(key.clone()).or_default();
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+
+    /// Pairs that have a record on `side` with the best of these keys that any has.
+    fn owners(&self, side: Side, keys: &[Key]) -> Vec<usize> {
+        keys.iter()
+            .map(|key| self.by_key[side.index()].get(key).cloned().unwrap_or_default())
+            .find(|places| !places.is_empty())
+            .unwrap_or_default()
+    }
+}
+
+/// By slot, the column of a batch.
+fn columns(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(usize, usize)> {
+    let place = |name: &str| batch.fields.iter().position(|field| field == name);
+    mapping.fields.iter().filter_map(|field| Some((field.slot, place(field.name(side))?))).collect()
+}
+
+fn value_at<'r>(columns: &[(usize, usize)], row: &'r Row, slot: usize) -> Option<&'r Value> {
+    let column = columns.iter().find(|(known, _)| *known == slot)?.1;
+    row.values.get(column)?.as_ref()
+}
+
+/// Puts a row into a half of its pair. Says whether anything is new.
+pub(super) fn apply_row(pair: &mut Pair, side: Side, columns: &[(usize, usize)], row: &Row, arrival: Timestamp, run: RunId) -> bool {
+    let clamp = |time: FieldTime| FieldTime { at: time.at.min(arrival), ..time };
+    let mut new = pair.half(side).id.as_deref() != Some(row.id.as_str());
+    for &(slot, column) in columns {
+        let Some(value) = row.values.get(column).and_then(Option::as_ref) else {
+            continue;
+        };
+        let before = pair.half(side).seen(slot);
+        let last = before.map(|seen| &seen.value).or_else(|| pair.agreed(slot).and_then(|agreed| agreed.half(side)));
+        let differs = last != Some(value);
+        let time = match row.times.get(column).copied().flatten() {
+            Some(time) => Some(clamp(time)),
+            // The record's time is an upper bound for what has changed since the last report, and for nothing else.
+            None if differs => row.changed.map(|at| clamp(FieldTime { at, certain: false })),
+            None => before.and_then(|seen| seen.time),
+        };
+        let as_agreed = pair.agreed(slot).and_then(|agreed| agreed.half(side)) == Some(value);
+        let seen = (!as_agreed).then(|| Seen { value: value.clone(), time });
+        new |= differs;
+        if pair.half(side).seen(slot) != seen.as_ref() {
+            pair.half_mut(side).set_seen(slot, seen);
+        }
+    }
+    let half = pair.half_mut(side);
+    half.id = Some(row.id.clone());
+    half.changed = row.changed.map(|at| at.min(arrival));
+    half.version = row.version.clone();
+    half.read = Some(run);
+    if half.deleted.take().is_some() {
+        new = true;
+    }
+    new
+}
+
+/// What becomes of the status of a pair that was reported.
+fn stir(pair: &mut Pair, side: Side, new: bool) {
+    match pair.status {
+        Status::Live => pair.dirty |= new,
+        // The tombstone of the other side: a later edit of the survivor does not bring the other record back.
+        Status::Deleted if pair.half(side.other()).deleted.is_some() => {}
+        // A duplicate waits for the operator, whatever is edited on it; other reasons to hold may have gone.
+        Status::Held if pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE)) => {}
+        Status::Held | Status::Excluded | Status::Deleted => {
+            pair.status = Status::Todo;
+            pair.reason = None;
+        }
+        Status::Ok | Status::Failed if new => {
+            pair.status = Status::Todo;
+            pair.reason = None;
+        }
+        Status::Ok | Status::Failed | Status::Todo => {}
+    }
+}
+
+impl Session<'_> {
+    /// Stores a page with the cursor of the next one.
+    pub(super) async fn take_in(&mut self, side: Side, page: Page, progress: Option<&Progress>, purpose: Purpose) -> Result<(), SyncError> {
+        let arrival = self.now();
+        let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.bad.len()) as u64).sum();
+        if rows > u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
+            return Err(self.broke(side, format!("answered {rows} rows, more than it was asked for")));
+        }
+        let definition = self.definition;
+        let mut works = Vec::new();
+        for mapping in &definition.mappings {
+            let batches: Vec<&Batch> = page.batches.iter().filter(|batch| batch.object == mapping.object(side)).collect();
+            if batches.is_empty() && page.conversions.is_empty() {
+                continue;
+            }
+            let mut work = self.load(mapping, side, &batches, &page).await?;
+            self.convert(&mut work, &page);
+            for batch in batches {
+                self.absorb(&mut work, batch, arrival, purpose);
+            }
+            works.push(work);
+        }
+        if purpose == Purpose::Report {
+            self.count_page(side, &page);
+        }
+        if matches!(purpose, Purpose::Report | Purpose::Counterpart) {
+            for batch in &page.batches {
+                *self.read[side.index()].entry(batch.object.clone()).or_default() += batch.rows.len() as u64;
+            }
+        }
+        let mut unit = self.begin().await?;
+        let mut fresh: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
+        for work in works {
+            let chosen = work.pairs.into_iter().zip(work.touched).filter(|(_, touched)| *touched);
+            let mut pairs: Vec<Pair> = chosen.map(|(pair, _)| pair).collect();
+            unit.save_pairs(&mut pairs).await?;
+            if purpose == Purpose::Parent {
+                let numbers = pairs.iter().filter(|pair| pair.status == Status::Todo).map(|pair| pair.id);
+                fresh.entry(work.mapping.id).or_default().extend(numbers);
+            }
+        }
+        if let Some(progress) = progress {
+            unit.save_progress(&self.definition.name, side, progress).await?;
+        }
+        if !page.state.is_empty() && !self.run.options.dry_run {
+            unit.save_state(self.exchange(side).name(), &page.state).await?;
+        }
+        unit.save_run(&self.run).await?;
+        unit.commit().await?;
+        for (mapping, numbers) in fresh {
+            self.fresh.entry(mapping).or_default().extend(numbers);
+        }
+        self.engine.observer.collected(side, rows);
+        Ok(())
+    }
+
+    fn count_page(&mut self, side: Side, page: &Page) {
+        for batch in &page.batches {
+            let counts = self.run.count(side, &batch.object);
+            counts.reported += (batch.rows.len() + batch.bad.len()) as u64;
+            for bad in &batch.bad {
+                counts.failed += 1;
+                counts.because(format!("unreadable record {}: {}", bad.id.as_deref().unwrap_or("without id"), bad.reason));
+            }
+        }
+    }
+
+    /// Reads the pairs that a page may touch.
+    async fn load<'m>(&self, mapping: &'m ObjectMapping, side: Side, batches: &[&Batch], page: &Page) -> Result<Working<'m>, SyncError> {
+        let ledger = self.engine.ledger;
+        let mut work = Working::new(mapping, side);
+        let mut ids: Vec<String> = Vec::new();
+        for batch in batches {
+            ids.extend(batch.rows.iter().map(|row| row.id.clone()));
+            ids.extend(batch.deleted.iter().map(|deletion| deletion.id.clone()));
+        }
+        for conversion in &page.conversions {
+            ids.extend([conversion.before.id.clone(), conversion.after.id.clone()]);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        for pair in ledger.pairs_of(mapping.id, side, &ids).await? {
+            work.add(pair);
+        }
+        let mut keys: Vec<Key> = Vec::new();
+        for batch in batches {
+            let columns = columns(mapping, side, batch);
+            for row in batch.rows.iter().filter(|row| !work.by_id.contains_key(&row.id)) {
+                keys.extend(identity::keys(mapping, side, |slot| value_at(&columns, row, slot)));
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        if !keys.is_empty() {
+            for owner_side in Side::BOTH {
+                let found = ledger.pairs_by_key(mapping.id, owner_side, &keys).await?;
+                let mut numbers: Vec<PairId> = found.iter().map(|(_, number)| *number).collect();
+                numbers.sort_unstable();
+                numbers.dedup();
+                numbers.retain(|number| !work.by_number.contains_key(number));
+                for pair in ledger.pairs(&numbers).await? {
+                    work.add(pair);
+                }
+                for (key, number) in found {
+                    if let Some(place) = work.by_number.get(&number).copied() {
+                        work.note_keys(owner_side, std::slice::from_ref(&key), place);
+                    }
+                }
+            }
+        }
+        Ok(work)
+    }
+
+    /// Moves pairs of records that have become others.
+    fn convert(&mut self, work: &mut Working<'_>, page: &Page) {
+        let object = work.mapping.object(work.side);
+        for conversion in page.conversions.iter().filter(|conversion| conversion.before.object == object) {
+            let Some(place) = work.by_id.get(&conversion.before.id).copied() else {
+                continue;
+            };
+            let taken = work.by_id.contains_key(&conversion.after.id);
+            let pair = &mut work.pairs[place];
+            if conversion.after.object == object && !taken {
+                pair.half_mut(work.side).id = Some(conversion.after.id.clone());
+                pair.status = Status::Todo;
+                work.by_id.remove(&conversion.before.id);
+                work.by_id.insert(conversion.after.id.clone(), place);
+            } else {
+                pair.status = Status::Held;
+                pair.reason = Some(format!("{}: {} has become {}", held::CONVERTED, conversion.before, conversion.after));
+                self.run.count(work.side, object).held += 1;
+            }
+            work.touched[place] = true;
+        }
+    }
+
+    fn absorb(&mut self, work: &mut Working<'_>, batch: &Batch, arrival: Timestamp, purpose: Purpose) {
+        let (mapping, side) = (work.mapping, work.side);
+        let columns = columns(mapping, side, batch);
+        let object = mapping.object(side);
+        for row in &batch.rows {
+            let by_name = |name: &str| {
+                let column = batch.fields.iter().position(|field| field == name)?;
+                row.values.get(column)?.as_ref()
+            };
+            let inside = takes_part(&mapping.filters[side.index()], by_name);
+            let known = work.by_id.get(&row.id).copied();
+            if !inside {
+                self.run.count(side, object).excluded += 1;
+                if let Some(place) = known {
+                    let pair = &mut work.pairs[place];
+                    apply_row(pair, side, &columns, row, arrival, self.run.id);
+                    pair.half_mut(side).filtered = true;
+                    pair.status = Status::Excluded;
+                    pair.reason = Some(format!("outside the filter of the {side}"));
+                    work.touched[place] = true;
+                }
+                continue;
+            }
+            let keys = identity::keys(mapping, side, |slot| value_at(&columns, row, slot));
+            match known {
+                Some(place) => self.absorb_known(work, place, row, &columns, keys, arrival, purpose),
+                None => self.absorb_unknown(work, row, &columns, keys, arrival, purpose),
+            }
+        }
+        for deletion in &batch.deleted {
+            let Some(place) = work.by_id.get(&deletion.id).copied() else {
+                continue;
+            };
+            let pair = &mut work.pairs[place];
+            if pair.half(side).deleted.is_none() {
+                pair.half_mut(side).deleted = Some(deletion.deleted.unwrap_or(arrival).min(arrival));
+                self.run.count(side, object).deleted += 1;
+            }
+            pair.half_mut(side).read = Some(self.run.id);
+            pair.status = Status::Deleted;
+            pair.reason = Some(format!("deleted on the {side}; the policy is ignore"));
+            work.touched[place] = true;
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a row with all that is known of it")]
+    fn absorb_known(
+        &mut self,
+        work: &mut Working<'_>,
+        place: usize,
+        row: &Row,
+        columns: &[(usize, usize)],
+        keys: Vec<Key>,
+        arrival: Timestamp,
+        purpose: Purpose,
+    ) {
+        let side = work.side;
+        let pair = &mut work.pairs[place];
+        let was_filtered = std::mem::take(&mut pair.half_mut(side).filtered);
+        let mut new = apply_row(pair, side, columns, row, arrival, self.run.id);
+        if pair.context && purpose == Purpose::Report {
+            // So far it was only read for the sake of another record; now it takes part.
+            pair.context = false;
+            new = true;
+        }
+        let duplicate = pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE));
+        if new && !duplicate {
+            pair.keys[side.index()] = Some(keys.clone());
+        }
+        if was_filtered && pair.half(side.other()).filtered {
+            // The other side still is outside.
+        } else {
+            stir(pair, side, new);
+        }
+        if pair.status == Status::Held && purpose == Purpose::Report {
+            let reason = pair.reason.clone().unwrap_or_default();
+            let counts = self.run.count(side, work.mapping.object(side));
+            counts.held += 1;
+            counts.because(reason);
+        }
+        if !keys.is_empty() && !duplicate {
+            work.note_keys(side, &keys, place);
+        }
+        work.touched[place] = true;
+    }
+
+    fn absorb_unknown(
+        &mut self,
+        work: &mut Working<'_>,
+        row: &Row,
+        columns: &[(usize, usize)],
+        keys: Vec<Key>,
+        arrival: Timestamp,
+        purpose: Purpose,
+    ) {
+        let (mapping, side) = (work.mapping, work.side);
+        let (object, other_object) = (mapping.object(side), mapping.object(side.other()));
+        let mut hold = None;
+        let mut meets = None;
+        let own = work.owners(side, &keys);
+        let others = work.owners(side.other(), &keys);
+        if let Some(owner) = own.first() {
+            let id = work.pairs[*owner].half(side).id.clone().unwrap_or_default();
+            hold = Some(format!("{} {object}:{id}", held::DUPLICATE));
+        } else if others.len() > 1 {
+            let name = |place: &usize| Some(format!("{other_object}:{}", work.pairs[*place].half(side.other()).id.as_ref()?));
+            let names: Vec<String> = others.iter().filter_map(name).collect();
+            hold = Some(format!("{}: it may be {}", held::AMBIGUOUS, names.join(" or ")));
+        } else if let Some(place) = others.first() {
+            match &work.pairs[*place].half(side).id {
+                Some(id) => hold = Some(format!("{} {object}:{id}", held::DUPLICATE)),
+                None => meets = Some(*place),
+            }
+        }
+        let place = match meets {
+            Some(place) => {
+                self.run.count(side, object).matched += 1;
+                place
+            }
+            None => work.add(Pair::new(mapping.id)),
+        };
+        let context = purpose == Purpose::Parent;
+        let pair = &mut work.pairs[place];
+        let is_new = pair.half(side.other()).id.is_none();
+        apply_row(pair, side, columns, row, arrival, self.run.id);
+        pair.context = if is_new { context } else { pair.context && context };
+        match hold {
+            Some(reason) => {
+                // A held newcomer does not stand for its keys, so that it never attracts another record.
+                pair.keys[side.index()] = Some(Vec::new());
+                pair.status = Status::Held;
+                pair.reason = Some(reason.clone());
+                let counts = self.run.count(side, object);
+                counts.held += 1;
+                counts.because(reason);
+            }
+            None => {
+                pair.keys[side.index()] = Some(keys.clone());
+                stir(pair, side, true);
+                work.note_keys(side, &keys, place);
+            }
+        }
+        work.by_id.insert(row.id.clone(), place);
+        work.touched[place] = true;
+    }
+}

@@ -1,0 +1,104 @@
+//! Links between records: each side names its own records, and the pairs say which belong together.
+
+use super::definition::{ObjectMapping, SyncDefinition};
+use super::error::SyncError;
+use super::pair::{Pair, PairId, Side};
+use super::session::Session;
+use crate::record::{Reference, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The object name of a reference that stands for a pair: no side has one like it.
+const PAIR: &str = "\u{0}pair";
+
+/// Pairs of the records that a batch of pairs refers to.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    numbers: [HashMap<Reference, PairId>; 2],
+    /// By number, the records of both sides.
+    records: HashMap<PairId, [Option<Reference>; 2]>,
+}
+
+impl Links {
+    pub(super) fn pair_of(&self, side: Side, reference: &Reference) -> Option<PairId> {
+        self.numbers[side.index()].get(reference).copied()
+    }
+
+    fn each(&self, value: &Value, mut translate: impl FnMut(&Reference) -> Option<Reference>) -> Option<Value> {
+        match value {
+            Value::Reference(reference) => translate(reference).map(Value::Reference),
+            Value::References(references) => references.iter().map(translate).collect::<Option<_>>().map(Value::References),
+            other => Some(other.clone()),
+        }
+    }
+
+    /// The value as numbers of pairs, which both sides share; `None` where one of the records has no pair.
+    pub(super) fn canonical(&self, side: Side, value: &Value) -> Option<Value> {
+        if value.references().is_empty() {
+            return None;
+        }
+        self.each(value, |reference| {
+            let number = self.pair_of(side, reference)?;
+            Some(Reference { object: PAIR.to_owned(), id: number.to_string() })
+        })
+    }
+
+    /// The value in the names of the other side; `None` while one of the records has no counterpart there.
+    pub(super) fn translate(&self, from: Side, value: &Value) -> Option<Value> {
+        self.each(value, |reference| {
+            let number = self.pair_of(from, reference)?;
+            self.records.get(&number)?[from.other().index()].clone()
+        })
+    }
+
+    /// The first record in the value that has no counterpart on the other side.
+    pub(super) fn missing<'v>(&self, from: Side, value: &'v Value) -> Option<&'v Reference> {
+        value.references().iter().find(|reference| self.translate(from, &Value::Reference((*reference).clone())).is_none())
+    }
+}
+
+/// Every reference in the current values of a side.
+pub(super) fn references<'p>(mapping: &'p ObjectMapping, side: Side, pairs: &'p [Pair]) -> impl Iterator<Item = &'p Reference> {
+    let slots: Vec<usize> = mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
+    pairs.iter().flat_map(move |pair| {
+        let values: Vec<&Value> = slots.iter().filter_map(|slot| pair.current(side, *slot)).collect();
+        values.into_iter().flat_map(Value::references)
+    })
+}
+
+impl Session<'_> {
+    /// The pairs that these pairs refer to, on both sides.
+    pub(super) async fn links(&self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<Links, SyncError> {
+        let mut wanted: [BTreeSet<Reference>; 2] = Default::default();
+        for side in Side::BOTH {
+            wanted[side.index()].extend(references(mapping, side, pairs).cloned());
+        }
+        self.links_to(self.definition, wanted).await
+    }
+
+    /// The pairs of these records.
+    pub(super) async fn links_to(&self, definition: &SyncDefinition, wanted: [BTreeSet<Reference>; 2]) -> Result<Links, SyncError> {
+        let mut links = Links::default();
+        for (side, references) in Side::BOTH.into_iter().zip(wanted) {
+            let mut by_object: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+            for reference in &references {
+                by_object.entry(&reference.object).or_default().push(reference.id.clone());
+            }
+            for mapping in &definition.mappings {
+                let Some(ids) = by_object.get(mapping.object(side)) else {
+                    continue;
+                };
+                for pair in self.engine.ledger.pairs_of(mapping.id, side, ids).await? {
+                    let records = Side::BOTH.map(|side| {
+                        let id = pair.half(side).id.clone()?;
+                        Some(Reference { object: mapping.object(side).to_owned(), id })
+                    });
+                    if let Some(reference) = records[side.index()].clone() {
+                        links.numbers[side.index()].entry(reference).or_insert(pair.id);
+                    }
+                    links.records.insert(pair.id, records);
+                }
+            }
+        }
+        Ok(links)
+    }
+}

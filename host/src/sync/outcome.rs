@@ -1,0 +1,208 @@
+//! What became of changes: `agreed` moves on a known outcome, and on nothing else.
+
+use super::definition::ObjectMapping;
+use super::exchange::{Action, Answer, Outcome, Written};
+use super::execute::{Outgoing, waits_for};
+use super::identity;
+use super::intake::{apply_row, held};
+use super::ledger::{Change, ChangeStatus};
+use super::limits;
+use super::pair::{Agreed, Pair, Side, Status};
+use super::session::Session;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+impl Session<'_> {
+    /// Records the answers. Changes without one stay as they are and are not among what is returned.
+    pub(super) fn settle_answers(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: Vec<Outgoing>,
+        slots: &[usize],
+        answers: Vec<Answer>,
+    ) -> (Vec<Pair>, Vec<Change>) {
+        let mut by_key: HashMap<String, Outgoing> = outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
+        let (mut pairs, mut changes) = (Vec::new(), Vec::new());
+        let mut ids = HashSet::new();
+        for answer in answers {
+            // A second answer to one change, or one to a change that nobody sent, says nothing that can be relied on.
+            let Some(mut entry) = by_key.remove(&answer.change) else {
+                continue;
+            };
+            let now = self.now();
+            entry.change.settled = Some(now);
+            match answer.outcome {
+                Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) if written.id.is_empty() => {
+                    self.refused(mapping, target, &mut entry, "invalid-answer", "the record was written but no id came back");
+                }
+                Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written)
+                    if entry.change.action == Action::Create && !ids.insert(written.id.clone()) =>
+                {
+                    let reason =
+                        format!("{} another record of this order: both became {}:{}", held::DUPLICATE, mapping.object(target), written.id);
+                    entry.change.status = ChangeStatus::Dropped;
+                    self.hold(&mut entry.pair, mapping, target.other(), reason);
+                }
+                Outcome::Created(written) => self.made(mapping, target, &mut entry, slots, &written, Made::Created),
+                Outcome::Updated(written) => self.made(mapping, target, &mut entry, slots, &written, Made::Updated),
+                Outcome::Unchanged(written) => self.made(mapping, target, &mut entry, slots, &written, Made::Unchanged),
+                Outcome::Deleted => self.gone(mapping, target, &mut entry),
+                Outcome::Failed { code, .. } if code == "not-found" && entry.change.action != Action::Create => {
+                    self.gone(mapping, target, &mut entry);
+                }
+                Outcome::Failed { code, reason, fields } => {
+                    let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
+                    self.refused(mapping, target, &mut entry, &code, &format!("{reason}{fields}"));
+                }
+                Outcome::Stale(row) => {
+                    let columns: Vec<(usize, usize)> = slots.iter().copied().enumerate().map(|(column, slot)| (slot, column)).collect();
+                    apply_row(&mut entry.pair, target, &columns, &row, now, self.run.id);
+                    self.dropped(mapping, &mut entry, "the record has changed since the decision; decided again");
+                }
+                Outcome::Converted(reference) if reference.object == mapping.object(target) => {
+                    entry.pair.half_mut(target).id = Some(reference.id.clone());
+                    entry.pair.half_mut(target).version = None;
+                    self.dropped(mapping, &mut entry, "the record has become another one; decided again");
+                }
+                Outcome::Converted(reference) => {
+                    entry.change.status = ChangeStatus::Dropped;
+                    let reason = format!("{}: the record has become {reference}", held::CONVERTED);
+                    self.hold(&mut entry.pair, mapping, target, reason);
+                }
+                Outcome::Retry { after, reason } => self.later(mapping, target, &mut entry, after, &reason),
+                Outcome::Deferred(ticket) => {
+                    entry.change.status = ChangeStatus::Deferred;
+                    entry.change.ticket = Some(ticket);
+                    entry.change.settled = None;
+                    let counts = self.run.count(target, mapping.object(target));
+                    counts.pending += 1;
+                    counts.because("deferred: the remote system tells later what became of it");
+                }
+            }
+            pairs.push(entry.pair);
+            changes.push(entry.change);
+        }
+        (pairs, changes)
+    }
+
+    fn made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, slots: &[usize], written: &Written, made: Made) {
+        let source = target.other();
+        let Outgoing { change, pair, values, waits } = entry;
+        let half = pair.half_mut(target);
+        half.id = Some(written.id.clone());
+        half.version = written.version.clone();
+        half.changed = written.changed.or(half.changed);
+        half.read = Some(self.run.id);
+        half.deleted = None;
+        for (field, sent) in change.fields.iter().zip(values.iter()) {
+            let column = slots.iter().position(|slot| *slot == field.slot);
+            let stored = column.and_then(|column| written.values.get(column).cloned().flatten()).unwrap_or_else(|| sent.clone());
+            // A report that came in between may have brought a newer edit of this very field: it is kept as a change.
+            let newer = pair
+                .dirty
+                .then(|| pair.half(target).seen(field.slot).cloned())
+                .flatten()
+                .filter(|seen| Some(&seen.value) != field.base.as_ref() && seen.value != stored && seen.value != *sent);
+            let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
+            let halves = match target {
+                Side::Left => Agreed { left: Some(stored), right: Some(field.source.clone()) },
+                Side::Right => Agreed { left: Some(field.source.clone()), right: Some(stored) },
+            };
+            pair.set_agreed(field.slot, halves);
+            pair.half_mut(target).set_seen(field.slot, newer);
+            pair.half_mut(source).set_seen(field.slot, edited);
+        }
+        if change.action == Action::Create {
+            for field in &mapping.fields {
+                let left_out = change.fields.iter().all(|changed| changed.slot != field.slot);
+                let value = pair.current(source, field.slot).cloned();
+                // A blank needs no sending; what the new record has there is known with its first report.
+                if left_out && value.as_ref().is_some_and(crate::record::Value::is_blank) {
+                    let halves = match source {
+                        Side::Left => Agreed { left: value, right: None },
+                        Side::Right => Agreed { left: None, right: value },
+                    };
+                    pair.set_agreed(field.slot, halves);
+                    pair.half_mut(source).set_seen(field.slot, None);
+                }
+            }
+            pair.keys[target.index()] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
+        }
+        change.status = ChangeStatus::Done;
+        pair.attempts = 0;
+        pair.context = false;
+        pair.reason = None;
+        pair.status = Status::Ok;
+        if let Some(reference) = waits {
+            pair.status = Status::Todo;
+            pair.reason = Some(waits_for(Some(reference)));
+            self.revisit(mapping.id, pair.id);
+        } else if std::mem::take(&mut pair.dirty) {
+            pair.status = Status::Todo;
+            self.revisit(mapping.id, pair.id);
+        }
+        let counts = self.run.count(target, mapping.object(target));
+        match made {
+            Made::Created => counts.created += 1,
+            Made::Updated => counts.updated += 1,
+            Made::Unchanged => {}
+        }
+    }
+
+    fn gone(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing) {
+        let now = self.now();
+        entry.change.status = ChangeStatus::Dropped;
+        entry.change.reason = Some("the record is gone".to_owned());
+        entry.pair.half_mut(target).deleted = Some(now);
+        entry.pair.status = Status::Deleted;
+        entry.pair.reason = Some(format!("deleted on the {target}; the policy is ignore"));
+        self.run.count(target, mapping.object(target)).deleted += 1;
+    }
+
+    fn refused(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, code: &str, reason: &str) {
+        let text = format!("{code}: {reason}");
+        entry.change.status = ChangeStatus::Failed;
+        entry.change.reason = Some(text.clone());
+        entry.pair.status = Status::Failed;
+        entry.pair.reason = Some(text.clone());
+        entry.pair.attempts = entry.pair.attempts.saturating_add(1);
+        let counts = self.run.count(target, mapping.object(target));
+        counts.failed += 1;
+        counts.because(text);
+    }
+
+    fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: &str) {
+        entry.change.status = ChangeStatus::Dropped;
+        entry.change.reason = Some(reason.to_owned());
+        entry.pair.status = Status::Todo;
+        entry.pair.reason = Some(reason.to_owned());
+        self.revisit(mapping.id, entry.pair.id);
+    }
+
+    fn later(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, after: Option<Duration>, reason: &str) {
+        let text = format!("to be tried again: {reason}");
+        entry.change.status = ChangeStatus::Retry;
+        entry.change.reason = Some(text.clone());
+        entry.pair.status = Status::Todo;
+        entry.pair.reason = Some(text.clone());
+        entry.pair.attempts = entry.pair.attempts.saturating_add(1);
+        let pause = after.unwrap_or(limits::FIRST_PAUSE.saturating_mul(1 << entry.pair.attempts.min(10)));
+        if pause <= limits::LONGEST_PAUSE {
+            self.pause = self.pause.max(pause);
+            self.revisit(mapping.id, entry.pair.id);
+        } else {
+            let counts = self.run.count(target, mapping.object(target));
+            counts.pending += 1;
+            counts.because(text);
+        }
+    }
+}
+
+/// How a change was answered that the remote system has made.
+#[derive(Debug, Clone, Copy)]
+enum Made {
+    Created,
+    Updated,
+    Unchanged,
+}

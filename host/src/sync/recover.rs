@@ -1,0 +1,182 @@
+//! Recovery: changes that were sent and never answered. Their fate is unknown; nothing is sent blind a second time.
+
+use super::definition::ObjectMapping;
+use super::error::SyncError;
+use super::exchange::{Action, TicketState, features};
+use super::execute::Outgoing;
+use super::intake::{Purpose, held};
+use super::ledger::{Change, ChangeStatus};
+use super::limits;
+use super::pair::{Pair, PairId, Side, Status};
+use super::session::Session;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+impl Session<'_> {
+    /// Settles what earlier runs left open. A dry run leaves it, since it may have to write.
+    pub(super) async fn recover(&mut self) -> Result<(), SyncError> {
+        if self.run.options.dry_run {
+            return Ok(());
+        }
+        self.collect_deferred().await?;
+        let definition = self.definition;
+        for mapping in &definition.mappings {
+            for target in Side::BOTH {
+                let mut after = 0;
+                loop {
+                    let size = self.object(mapping, target).and_then(|object| object.order_size).unwrap_or(limits::ORDER_CHANGES).max(1);
+                    let open = self.engine.ledger.open_changes(&[mapping.id], ChangeStatus::Sent, after, size as usize).await?;
+                    let Some(last) = open.last() else { break };
+                    after = last.id;
+                    let (creates, others): (Vec<Change>, Vec<Change>) =
+                        open.into_iter().filter(|change| change.target == target).partition(|change| change.action == Action::Create);
+                    self.recover_writes(mapping, target, others).await?;
+                    self.recover_creates(mapping, target, creates).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An update is settled by reading the record again: what it has decides what is still to be done.
+    async fn recover_writes(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let readable = self.has(mapping, target, features::BY_ID);
+        if readable {
+            let ids: Vec<String> = changes
+                .iter()
+                .filter_map(|change| match &change.action {
+                    Action::Update(id) | Action::Delete(id) => Some(id.clone()),
+                    Action::Create => None,
+                })
+                .collect();
+            self.fetch_as(target, mapping.object(target), &ids, Purpose::Reread).await?;
+        }
+        self.reopen(mapping, target, changes, readable).await
+    }
+
+    /// A create is settled by sending it again where the remote system makes it once only, else by looking for the record.
+    async fn recover_creates(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        if self.has(mapping, target, features::IDEMPOTENT_CREATE) {
+            let (mut outgoing, waiting): (Vec<Outgoing>, Vec<Outgoing>) = self.prepare(mapping, target, changes).await?;
+            outgoing.extend(waiting);
+            return self.deliver(mapping, target, outgoing).await;
+        }
+        if self.exchange(target).can_find() {
+            let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
+            let newest = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
+            let passed = Duration::from_micros(u64::try_from(self.now().micros() - newest.micros()).unwrap_or(0));
+            if let Some(rest) = lag.checked_sub(passed) {
+                self.engine.observer.waiting(self.exchange(target).name(), rest, "until new records are found by its search");
+                self.engine.clock.sleep(rest).await;
+            }
+            let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
+            let pairs = self.engine.ledger.pairs(&numbers).await?;
+            self.look_up_pairs(mapping, target.other(), pairs).await?;
+        }
+        let run = self.run.id;
+        let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
+        let looked: HashMap<PairId, bool> = self
+            .engine
+            .ledger
+            .pairs(&numbers)
+            .await?
+            .into_iter()
+            .map(|pair| (pair.id, pair.is_linked() || pair.half(target.other()).alone == Some(run)))
+            .collect();
+        let (known, unknown): (Vec<Change>, Vec<Change>) =
+            changes.into_iter().partition(|change| looked.get(&change.pair).copied().unwrap_or(false));
+        self.reopen(mapping, target, known, true).await?;
+        self.reopen(mapping, target, unknown, false).await
+    }
+
+    /// Ends changes of unknown fate: their pairs are decided again where it is known what stands there now, else they are held.
+    async fn reopen(&mut self, mapping: &ObjectMapping, target: Side, mut changes: Vec<Change>, known: bool) -> Result<(), SyncError> {
+        let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
+        let mut pairs: Vec<Pair> = self.engine.ledger.pairs(&numbers).await?;
+        let now = self.now();
+        for change in &mut changes {
+            change.status = ChangeStatus::Dropped;
+            change.settled = Some(now);
+            change.reason = Some("no answer came; what stands there was found out, and it was decided again".to_owned());
+        }
+        for pair in pairs.iter_mut().filter(|pair| pair.status == Status::Live) {
+            pair.dirty = false;
+            if known {
+                pair.status = Status::Todo;
+                pair.reason = None;
+            } else {
+                let text = format!(
+                    "{}: an order was sent to {} and never answered, and the record cannot be looked up",
+                    held::UNKNOWN,
+                    mapping.object(target)
+                );
+                self.hold(pair, mapping, target.other(), text);
+            }
+        }
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut pairs).await?;
+        unit.save_changes(&mut changes).await?;
+        unit.commit().await?;
+        Ok(())
+    }
+
+    /// Asks what became of changes that the remote system took to tell later.
+    async fn collect_deferred(&mut self) -> Result<(), SyncError> {
+        let definition = self.definition;
+        for mapping in &definition.mappings {
+            let mut after = 0;
+            loop {
+                let open = self.engine.ledger.open_changes(&[mapping.id], ChangeStatus::Deferred, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = open.last() else { break };
+                after = last.id;
+                let mut tickets: BTreeMap<(Side, String), Vec<Change>> = BTreeMap::new();
+                for change in open {
+                    tickets.entry((change.target, change.ticket.clone().unwrap_or_default())).or_default().push(change);
+                }
+                for ((target, ticket), changes) in tickets {
+                    self.collect_ticket(mapping, target, &ticket, changes).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn collect_ticket(&mut self, mapping: &ObjectMapping, target: Side, ticket: &str, changes: Vec<Change>) -> Result<(), SyncError> {
+        let total = changes.len();
+        let (mut outgoing, waiting) = self.prepare(mapping, target, changes).await?;
+        outgoing.extend(waiting);
+        let (order, slots) = self.order(mapping, target, &outgoing);
+        let collection = self
+            .exchange(target)
+            .collect(ticket, &order.object, &order.fields)
+            .await
+            .map_err(|error| self.failed(target, "tell what became of its orders", error))?;
+        let lost = collection.state == TicketState::Lost;
+        let unanswered: Vec<Change> = if lost {
+            let answered: Vec<&str> = collection.answers.iter().map(|answer| answer.change.as_str()).collect();
+            let open = outgoing.iter().filter(|entry| !answered.contains(&entry.change.key.as_str()));
+            open.map(|entry| Change { status: ChangeStatus::Sent, ticket: None, ..entry.change.clone() }).collect()
+        } else {
+            Vec::new()
+        };
+        let (mut pairs, mut settled) = self.settle_answers(mapping, target, outgoing, &slots, collection.answers);
+        if !lost {
+            let counts = self.run.count(target, mapping.object(target));
+            counts.pending += (total - settled.len()) as u64;
+        }
+        // A lost ticket is settled like a crash: as sent, with its fate unknown.
+        settled.extend(unanswered);
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut pairs).await?;
+        unit.save_changes(&mut settled).await?;
+        unit.save_run(&self.run).await?;
+        unit.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! A run under way: what all its phases share.
+
+use super::definition::{MappingId, ObjectMapping, SyncDefinition};
+use super::engine::Engine;
+use super::error::SyncError;
+use super::exchange::{ChangeTimes, Description, Exchange, ExchangeError, Object, codes, features};
+use super::ledger::{Lease, Unit};
+use super::limits;
+use super::pair::{PairId, Side};
+use super::run::Run;
+use crate::record::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A run under way.
+pub(super) struct Session<'a> {
+    pub(super) engine: &'a Engine<'a>,
+    pub(super) definition: &'a SyncDefinition,
+    pub(super) run: Run,
+    pub(super) lease: Lease,
+    /// When the lease was last taken or renewed.
+    pub(super) leased: Timestamp,
+    /// What the two sides have now.
+    pub(super) descriptions: [Description; 2],
+    /// Objects of which every record is known, by side: who is not among the pairs does not exist.
+    pub(super) listed: [Vec<String>; 2],
+    /// A side could not be read to its end; the run does only what needs no more.
+    pub(super) broken: Option<SyncError>,
+    /// Records read, by side and object: those reported, and their counterparts.
+    pub(super) read: [BTreeMap<String, u64>; 2],
+    /// Pairs that are to be reconciled in the next round or pass: parents that were read because a record refers to them, changes
+    /// that met a newer record, links that wait for their parent.
+    pub(super) fresh: BTreeMap<MappingId, Vec<PairId>>,
+    /// Something happened that asks for one more pass.
+    pub(super) again: bool,
+    /// How long to wait before that pass.
+    pub(super) pause: Duration,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn exchange(&self, side: Side) -> &'a dyn Exchange {
+        self.engine.exchanges[side.index()]
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.engine.clock.now()
+    }
+
+    /// The object of a mapping on a side, as it is described now.
+    pub(super) fn object(&self, mapping: &ObjectMapping, side: Side) -> Option<&Object> {
+        self.descriptions[side.index()].object(mapping.object(side))
+    }
+
+    pub(super) fn has(&self, mapping: &ObjectMapping, side: Side, feature: &str) -> bool {
+        self.object(mapping, side).is_some_and(|object| object.has(feature))
+    }
+
+    /// The step of change times that both sides can tell.
+    pub(super) fn precision(&self, mapping: &ObjectMapping) -> u64 {
+        Side::BOTH
+            .into_iter()
+            .filter_map(|side| self.object(mapping, side))
+            .filter(|object| object.change_times != ChangeTimes::None)
+            .map(|object| object.precision)
+            .max()
+            .unwrap_or(1)
+            .max(1)
+    }
+
+    pub(super) fn one_blank(&self, mapping: &ObjectMapping) -> bool {
+        Side::BOTH.into_iter().any(|side| self.has(mapping, side, features::ONE_BLANK))
+    }
+
+    /// Begins a unit of work, keeping the lease alive.
+    pub(super) async fn begin(&mut self) -> Result<Box<dyn Unit>, SyncError> {
+        let now = self.now();
+        let third = limits::LEASE.as_micros() as i64 / 3;
+        if now.micros() - self.leased.micros() > third {
+            self.engine.ledger.renew(&self.lease, now, limits::LEASE).await?;
+            self.leased = now;
+        }
+        Ok(self.engine.ledger.begin(&self.lease).await?)
+    }
+
+    /// Ends the run at a safe point where the operator or the clock asks for it.
+    pub(super) fn check_stop(&self) -> Result<(), SyncError> {
+        if self.engine.stop.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(SyncError::Stopped { why: "by the operator" });
+        }
+        if let Some(most) = self.run.options.max_time {
+            let spent = self.now().micros() - self.run.started.micros();
+            if spent > i64::try_from(most.as_micros()).unwrap_or(i64::MAX) {
+                return Err(SyncError::Stopped { why: "because the time given with --max-time was up" });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn failed(&self, side: Side, doing: &'static str, error: ExchangeError) -> SyncError {
+        SyncError::Exchange { exchange: self.exchange(side).name().to_owned(), doing, error }
+    }
+
+    pub(super) fn broke(&self, side: Side, what: impl Into<String>) -> SyncError {
+        SyncError::Broken { exchange: self.exchange(side).name().to_owned(), what: what.into() }
+    }
+
+    /// Whether to ask the same once more after an error, having waited as long as the side asked for. `tries` counts the
+    /// attempts so far.
+    pub(super) async fn wait_out(&self, side: Side, error: &ExchangeError, tries: &mut Tries) -> Result<bool, SyncError> {
+        if !error.is_transient() {
+            return Ok(false);
+        }
+        let (count, most) = if error.code == codes::RATE_LIMITED {
+            (&mut tries.rate_limited, limits::RATE_LIMITED_TRIES)
+        } else {
+            (&mut tries.unavailable, limits::UNAVAILABLE_TRIES)
+        };
+        *count += 1;
+        if *count > most {
+            return Ok(false);
+        }
+        let growing = limits::FIRST_PAUSE.saturating_mul(1 << (*count - 1).min(16));
+        // Up to a quarter more, so that many hosts do not come back at one moment.
+        let jitter = growing.mul_f64((self.engine.randomness.bits() % 1000) as f64 / 4000.0);
+        let pause = error.after.unwrap_or(growing + jitter);
+        if pause > limits::LONGEST_PAUSE {
+            return Ok(false);
+        }
+        self.engine.observer.waiting(self.exchange(side).name(), pause, &error.reason);
+        self.check_stop()?;
+        self.engine.clock.sleep(pause).await;
+        Ok(true)
+    }
+}
+
+/// How often one call has been tried.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    rate_limited: u32,
+    unavailable: u32,
+}

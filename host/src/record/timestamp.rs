@@ -70,6 +70,12 @@ impl Timestamp {
         if let Ok(moment) = DateTime::parse_from_rfc3339(trimmed) {
             return Ok(moment.with_timezone(&Utc).into());
         }
+        // Years before 0 and after 9999 are written with a sign.
+        if trimmed.starts_with(['+', '-'])
+            && let Ok(moment) = trimmed.parse::<DateTime<Utc>>()
+        {
+            return Ok(moment.into());
+        }
         for form in ["%Y-%m-%d %H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%:z"] {
             if let Ok(moment) = DateTime::parse_from_str(trimmed, form) {
                 return Ok(moment.with_timezone(&Utc).into());
@@ -132,7 +138,7 @@ mod tests {
 
     #[test]
     fn writes_what_it_reads() {
-        for micros in [0, -1, 1, 1_577_836_800_000_000, -62_135_596_800_000_000] {
+        for micros in [0, -1, 1, 1_577_836_800_000_000, -62_135_596_800_000_000, -62_167_219_200_000_001, 253_402_300_800_000_000] {
             let moment = Timestamp::from_micros(micros);
             assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
         }

@@ -30,8 +30,8 @@ async fn an_expired_lease_is_taken_over_and_the_old_holder_writes_nothing() {
     world.save(&mut [world.pair(Some("1"), None)]).await;
     let second = world.ledger.acquire(RELATION, "second", at(60), TTL).await.unwrap();
     assert!(second.fence > world.lease.fence);
-    let error = world.ledger.begin(&world.lease).await.unwrap_err();
-    assert!(matches!(&error, LedgerError::Fenced { relation } if relation == RELATION), "{error}");
+    let begun = world.ledger.begin(&world.lease).await;
+    assert!(matches!(&begun, Err(LedgerError::Fenced { relation }) if relation == RELATION));
     let run = Run::new("crm", RELATION, RunOptions::default(), at(0));
     assert!(matches!(world.ledger.start_run(&world.lease, run).await, Err(LedgerError::Fenced { .. })));
     assert_eq!(world.rows("run").await, 0);

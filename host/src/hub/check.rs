@@ -1,0 +1,125 @@
+//! Whether a field takes a value.
+
+use super::error::Refusal;
+use super::kind::FieldKind;
+use super::schema::FieldDefinition;
+use crate::record::Value;
+
+/// Whole numbers up to here are the same number as a float.
+const EXACT_IN_FLOAT: u64 = 1 << 53;
+
+/// The value as the hub stores it. A whole number becomes a float where the field holds floats and nothing is lost by it; all else
+/// is stored as it is or refused. Whether linked records exist is not asked here.
+pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refusal> {
+    let refuse = |code, reason: String| Err(Refusal::new(&field.name, code, reason));
+    if field.required && value.is_blank() {
+        return refuse("required", "the field is required and cannot be blank".to_owned());
+    }
+    if value == Value::Null {
+        return Ok(value);
+    }
+    let value = match (field.kind, value) {
+        (FieldKind::Float, Value::Integer(number)) if number.unsigned_abs() <= EXACT_IN_FLOAT => Value::Float(number as f64),
+        (_, value) => value,
+    };
+    let fits = match &value {
+        Value::Null => true,
+        Value::Boolean(_) => field.kind == FieldKind::Boolean,
+        Value::Integer(_) => field.kind == FieldKind::Integer,
+        Value::Float(number) => field.kind == FieldKind::Float && number.is_finite(),
+        Value::Text(_) => field.kind.is_text(),
+        Value::Date(_) => field.kind == FieldKind::Date,
+        Value::Timestamp(_) => field.kind == FieldKind::Timestamp,
+        Value::Texts(_) => field.kind.is_list(),
+        Value::Reference(_) => field.kind == FieldKind::Reference,
+        Value::References(_) => field.kind == FieldKind::References,
+        Value::Other { kind, .. } => kind == field.kind.word(),
+    };
+    if !fits {
+        return refuse("invalid-value", format!("{} is no value of a field of kind {}", kind_of(&value), field.kind));
+    }
+    let longest = field.longest() as usize;
+    let length = match &value {
+        Value::Text(text) | Value::Other { text, .. } => characters(text, longest),
+        Value::Texts(texts) => texts.iter().map(|text| characters(text, longest)).sum(),
+        _ => 0,
+    };
+    if length > longest {
+        return refuse("too-large", format!("the value is too long; the field takes {longest} characters"));
+    }
+    if field.kind.is_choice() && !field.choices.is_empty() {
+        let given = match &value {
+            Value::Text(text) => std::slice::from_ref(text),
+            Value::Texts(texts) => texts,
+            _ => &[],
+        };
+        for text in given.iter().filter(|text| !text.is_empty()) {
+            if !field.choices.iter().any(|(value, _)| value == text) {
+                return refuse("invalid-value", format!("'{}' is not among the choices {}", cut(text), choices(field)));
+            }
+        }
+    }
+    for link in value.references() {
+        if !field.targets.contains(&link.object) {
+            return refuse("invalid-value", format!("{link} is no {}", field.targets.join(" or ")));
+        }
+    }
+    Ok(value)
+}
+
+/// Characters, counted only where the bytes do not settle it.
+fn characters(text: &str, longest: usize) -> usize {
+    if text.len() <= longest { text.len() } else { text.chars().count() }
+}
+
+pub(super) fn choices(field: &FieldDefinition) -> String {
+    const SHOWN: usize = 20;
+    let mut list = super::schema::names(field.choices.iter().take(SHOWN).map(|(value, _)| value.as_str()));
+    if field.choices.len() > SHOWN {
+        list.push_str(", …");
+    }
+    list
+}
+
+/// The beginning of a text, for messages.
+pub(super) fn cut(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Whether two values are the same content of a field: elements of a set have no order.
+pub(super) fn same(field: &FieldDefinition, a: &Value, b: &Value) -> bool {
+    fn sorted<T: Ord>(list: &[T]) -> Vec<&T> {
+        let mut list: Vec<&T> = list.iter().collect();
+        list.sort_unstable();
+        list.dedup();
+        list
+    }
+    match (a, b) {
+        (Value::Texts(a), Value::Texts(b)) if field.set_like && a != b => sorted(a) == sorted(b),
+        (Value::References(a), Value::References(b)) if field.set_like && a != b => sorted(a) == sorted(b),
+        (Value::Integer(n), float @ Value::Float(_)) | (float @ Value::Float(_), Value::Integer(n)) => {
+            n.unsigned_abs() <= EXACT_IN_FLOAT && *float == Value::Float(*n as f64)
+        }
+        _ => a == b,
+    }
+}
+
+fn kind_of(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Boolean(_) => "a boolean".to_owned(),
+        Value::Integer(_) => "a whole number".to_owned(),
+        Value::Float(_) => "a number".to_owned(),
+        Value::Text(_) => "a text".to_owned(),
+        Value::Date(_) => "a date".to_owned(),
+        Value::Timestamp(_) => "a timestamp".to_owned(),
+        Value::Texts(_) => "a list of texts".to_owned(),
+        Value::Reference(_) => "a reference".to_owned(),
+        Value::References(_) => "a list of references".to_owned(),
+        Value::Other { kind, .. } => format!("a value of kind {kind}"),
+    }
+}

@@ -1,0 +1,202 @@
+//! Export, page by page.
+
+use super::{CsvError, sniff};
+use crate::hub::error::HubError;
+use crate::hub::list::write_list;
+use crate::hub::parse::explicit_reference;
+use crate::hub::people::{ListQuery, stretch};
+use crate::hub::records::{self, Record};
+use crate::hub::schema::{ObjectSchema, Schema};
+use crate::hub::{FieldDefinition, Hub};
+use crate::record::{Reference, Value};
+use rusqlite::Connection;
+use serde::Serialize;
+use std::io::Write;
+
+/// How records are exported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportOptions {
+    /// The object.
+    pub object: String,
+    /// The fields, in this order; empty for all.
+    pub fields: Vec<String>,
+    /// Which records; paging is left out of account.
+    pub query: ListQuery,
+    /// A first column `id`.
+    pub id: bool,
+    /// A last column `changed` with the time of the last change of the record.
+    pub changed: bool,
+    /// A byte order mark, by which spreadsheet programs know UTF-8.
+    pub byte_order_mark: bool,
+    /// What stands between cells.
+    pub delimiter: char,
+    /// What stands between the elements of a list.
+    pub list_separator: char,
+    /// Links as `company:12`, not by name. Records whose name is blank or not the only one are always written so.
+    pub references_by_id: bool,
+    /// Puts an apostrophe before texts that a spreadsheet program would run as a formula (those that begin with `=`, `+`, `-`, `@`, a tab or a
+    /// carriage return). For files that people open; such texts, phone numbers among them, do not come back from an import as they were.
+    pub guard_formulas: bool,
+}
+
+impl ExportOptions {
+    /// Everything of an object, for another import.
+    pub fn new(object: impl Into<String>) -> Self {
+        Self {
+            object: object.into(),
+            fields: Vec::new(),
+            query: ListQuery::default(),
+            id: false,
+            changed: false,
+            byte_order_mark: false,
+            delimiter: ',',
+            list_separator: ';',
+            references_by_id: false,
+            guard_formulas: false,
+        }
+    }
+}
+
+/// What was exported.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Exported {
+    /// How many records.
+    pub rows: u64,
+}
+
+/// Exports records as UTF-8 with a header of field names. Null and fields never set are empty cells; the empty text and the empty list are two quotes,
+/// which an import with `exact` tells apart. Memory does not grow with the number of records.
+///
+/// # Errors
+/// [`CsvError::Write`], [`CsvError::Delimiter`], [`CsvError::Hub`] for unknown objects and fields or a failing database.
+pub async fn export_csv(hub: &Hub, mut writer: impl Write + Send, options: &ExportOptions) -> Result<Exported, CsvError> {
+    let delimiter = char::from(sniff::given(options.delimiter)?);
+    let schema = hub.read(|connection| hub.schema(connection)).await?;
+    let object = schema.require(&options.object)?;
+    let mut fields = Vec::new();
+    for name in &options.fields {
+        fields.push(object.require(name)?);
+    }
+    if fields.is_empty() {
+        fields = (0..object.definition.fields.len()).collect();
+    }
+    let mut out = String::new();
+    if options.byte_order_mark {
+        out.push('\u{feff}');
+    }
+    let names = fields.iter().map(|field| object.definition.fields[*field].name.as_str());
+    let head = options.id.then_some("id").into_iter().chain(names).chain(options.changed.then_some("changed"));
+    line(&mut out, head.map(|name| Some(name.to_owned())), delimiter);
+
+    let mut exported = Exported::default();
+    let mut after = 0;
+    loop {
+        let (text, rows, end) = hub
+            .read(|connection| {
+                let (records, end) = stretch(connection, object, &options.query, after, usize::MAX)?;
+                let mut text = String::new();
+                for record in &records {
+                    let export = Export { connection, schema: &schema, object, options };
+                    line(&mut text, export.cells(record, &fields)?.into_iter(), delimiter);
+                }
+                Ok((text, records.len(), end))
+            })
+            .await?;
+        out.push_str(&text);
+        writer.write_all(out.as_bytes()).map_err(CsvError::Write)?;
+        out.clear();
+        exported.rows += rows as u64;
+        match end {
+            Some(end) => after = end,
+            None => break,
+        }
+    }
+    writer.flush().map_err(CsvError::Write)?;
+    Ok(exported)
+}
+
+struct Export<'a> {
+    connection: &'a Connection,
+    schema: &'a Schema,
+    object: &'a ObjectSchema,
+    options: &'a ExportOptions,
+}
+
+impl Export<'_> {
+    fn cells(&self, record: &Record, fields: &[usize]) -> Result<Vec<Option<String>>, HubError> {
+        let mut cells = Vec::with_capacity(fields.len() + 2);
+        if self.options.id {
+            cells.push(Some(record.id.to_string()));
+        }
+        for field in fields {
+            cells.push(self.cell(&self.object.definition.fields[*field], record.value(*field))?);
+        }
+        if self.options.changed {
+            cells.push(Some(record.changed.to_string()));
+        }
+        Ok(cells)
+    }
+
+    /// The text of a value; `None` for null.
+    fn cell(&self, definition: &FieldDefinition, value: &Value) -> Result<Option<String>, HubError> {
+        let text = match value {
+            Value::Null => return Ok(None),
+            Value::Texts(texts) => write_list(texts.iter().map(String::as_str), self.options.list_separator),
+            Value::Reference(reference) => self.link(definition, reference)?,
+            Value::References(references) => {
+                let links: Result<Vec<String>, HubError> = references.iter().map(|reference| self.link(definition, reference)).collect();
+                write_list(links?.iter().map(String::as_str), self.options.list_separator)
+            }
+            value => value.to_string(),
+        };
+        let textual = matches!(value, Value::Text(_) | Value::Texts(_) | Value::Reference(_) | Value::References(_));
+        if self.options.guard_formulas && textual && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            return Ok(Some(format!("'{text}")));
+        }
+        Ok(Some(text))
+    }
+
+    /// A link by what identifies the other record, where that leads back to it.
+    fn link(&self, definition: &FieldDefinition, reference: &Reference) -> Result<String, HubError> {
+        let by_id = reference.to_string();
+        let (false, Some(target), Some(number)) =
+            (self.options.references_by_id, self.schema.object(&reference.object), records::number(&reference.id))
+        else {
+            return Ok(by_id);
+        };
+        // An import looks through the targets in their order; a name in an earlier one would lead astray.
+        if definition.targets.first() != Some(&reference.object) {
+            return Ok(by_id);
+        }
+        let Some(index) = target.identifiers().next() else { return Ok(by_id) };
+        let Some(record) = records::load(self.connection, target, number)? else { return Ok(by_id) };
+        let name = record.value(index).to_string();
+        let only = crate::hub::find::matching(self.connection, target, &[(index, record.value(index))], true)? == [number];
+        let plain = explicit_reference(definition, name.trim()).is_none();
+        Ok(if only && plain { name } else { by_id })
+    }
+}
+
+/// Writes a row.
+fn line(out: &mut String, cells: impl Iterator<Item = Option<String>>, delimiter: char) {
+    let start = out.len();
+    for (n, cell) in cells.enumerate() {
+        if n > 0 {
+            out.push(delimiter);
+        }
+        let Some(cell) = cell else { continue };
+        let special = |c: char| c == delimiter || matches!(c, '"' | '\r' | '\n');
+        if cell.is_empty() || cell.contains(special) || cell.trim().len() != cell.len() {
+            out.push('"');
+            out.push_str(&cell.replace('"', "\"\""));
+            out.push('"');
+        } else {
+            out.push_str(&cell);
+        }
+    }
+    if out.len() == start {
+        // A row of one empty cell would be a blank line, which is no row.
+        out.push_str("\"\"");
+    }
+    out.push_str("\r\n");
+}

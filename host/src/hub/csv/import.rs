@@ -1,0 +1,450 @@
+//! Import: rows are read and parsed, then written batch by batch, each in one transaction.
+
+use super::columns::Columns;
+use super::decode::Source;
+use super::rows::{Line, Rows};
+use super::{BadCell, CsvError, Empty, ImportOptions, ImportReport, Key, sniff};
+use crate::hub::Hub;
+use crate::hub::check::{check, cut, same};
+use crate::hub::error::HubError;
+use crate::hub::find::matching;
+use crate::hub::list::read_list;
+use crate::hub::orders::{admit, missing};
+use crate::hub::parse::{explicit_reference, parse_timestamp, parse_value};
+use crate::hub::records::{self, Batch, IMPORT, Write};
+use crate::hub::schema::{ObjectSchema, Schema};
+use crate::record::{Reference, Timestamp, Value, canonical_identifier};
+use crate::sync::FieldTime;
+use rusqlite::Connection;
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::Arc;
+
+/// Imports a file. `progress` is told after each batch how many bytes and rows have been read.
+///
+/// Memory does not grow with the file. Every batch is kept once it is written, whatever becomes of later ones.
+///
+/// # Errors
+/// [`CsvError`] where the file as a whole cannot be read; what is wrong with single rows is in the report.
+pub async fn import_csv(
+    hub: &Hub,
+    reader: impl Read + Send,
+    options: &ImportOptions,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<ImportReport, CsvError> {
+    let schema = hub.read(|connection| hub.schema(connection)).await?;
+    let object = Arc::clone(schema.require(&options.object)?);
+    let (source, mut first) = Source::open(reader, options.encoding.as_deref())?;
+    let declared = sniff::declared(&first);
+    if let Some((_, length)) = declared {
+        first.drain(..length);
+    }
+    let delimiter = match (options.delimiter, declared) {
+        (Some(delimiter), _) => sniff::given(delimiter)?,
+        (None, Some((delimiter, _))) => delimiter,
+        (None, None) => sniff::delimiter(&first),
+    };
+    let mut rows = Rows::new(source, first, delimiter);
+    let header = loop {
+        match rows.next()? {
+            Some(line) if line.is_blank() => {}
+            Some(line) => break line,
+            None => return Err(CsvError::NoHeader),
+        }
+    };
+    let columns = Columns::read(&header, &object, options)?;
+    let mut import = Import { options, columns, schema, object, report: ImportReport::default(), seen: HashSet::new(), now: Timestamp::default() };
+    import.report.delimiter = char::from(delimiter);
+
+    loop {
+        import.now = hub.clock.now();
+        let mut parsed = Vec::with_capacity(options.batch);
+        let mut end = false;
+        while parsed.len() < options.batch.max(1) {
+            match rows.next()? {
+                Some(line) => parsed.extend(import.parse(&line)),
+                None => {
+                    end = true;
+                    break;
+                }
+            }
+        }
+        if !parsed.is_empty() {
+            let unit = hub.store.begin().await.map_err(HubError::from)?;
+            import.write(hub, unit.connection(), parsed)?;
+            if !options.dry_run {
+                unit.commit().map_err(HubError::from)?;
+            }
+        }
+        progress(rows.source.bytes, import.report.rows);
+        if end {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(import.finish(&rows))
+}
+
+/// A cell that was read.
+enum Content {
+    Value(Value),
+    Clear,
+    /// What names other records.
+    Links(Vec<String>),
+}
+
+/// A row that was read.
+struct Parsed {
+    line: u64,
+    /// The field, the column and what it holds.
+    cells: Vec<(usize, usize, Content)>,
+    id: Option<String>,
+    time: FieldTime,
+}
+
+struct Import<'a> {
+    options: &'a ImportOptions,
+    columns: Columns,
+    schema: Arc<Schema>,
+    object: Arc<ObjectSchema>,
+    report: ImportReport,
+    /// In a dry run: keys of records that would have been made by now.
+    seen: HashSet<(i64, String)>,
+    now: Timestamp,
+}
+
+impl Import<'_> {
+    /// Reads the cells of a row; `None` where it is blank or wrong, which is counted.
+    fn parse(&mut self, line: &Line) -> Option<Parsed> {
+        if line.is_blank() {
+            self.report.skipped += 1;
+            return None;
+        }
+        self.report.rows += 1;
+        let width = self.columns.names.len();
+        let surplus = line.cells.iter().skip(width).find(|cell| !cell.text.trim().is_empty());
+        if line.open_quote {
+            let start = line.cells.last().map_or("", |cell| cell.text.as_str());
+            self.bad(line.number, None, start, "a quote in this row is never closed, so that everything after it was taken for text; close it and import again".to_owned());
+            return None;
+        }
+        if let Some(cell) = surplus {
+            let reason = format!("the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes", line.cells.len());
+            self.bad(line.number, None, &cell.text, reason);
+            return None;
+        }
+        let mut parsed = Parsed { line: line.number, cells: Vec::with_capacity(width), id: None, time: FieldTime { at: self.now, certain: false } };
+        for (column, cell) in line.cells.iter().enumerate().take(width) {
+            let text = if cell.quoted { cell.text.as_str() } else { cell.text.trim() };
+            if self.columns.id == Some(column) {
+                parsed.id = Some(text.trim().to_owned()).filter(|id| !id.is_empty());
+            } else if self.columns.changed == Some(column) {
+                if text.trim().is_empty() {
+                    continue;
+                }
+                match parse_timestamp(text.trim(), &self.options.parse) {
+                    Ok(at) => parsed.time = FieldTime { at: at.min(self.now), certain: true },
+                    Err(error) => {
+                        self.bad(line.number, Some(column), text, error.0);
+                        return None;
+                    }
+                }
+            } else if let Some(field) = self.columns.fields[column] {
+                match self.content(field, text, cell.quoted) {
+                    Ok(Some(content)) => parsed.cells.push((field, column, content)),
+                    Ok(None) => {}
+                    Err(reason) => {
+                        self.bad(line.number, Some(column), text, reason);
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(parsed)
+    }
+
+    /// What a cell says about its field; `None` where it says nothing.
+    fn content(&self, field: usize, text: &str, quoted: bool) -> Result<Option<Content>, String> {
+        let definition = &self.object.definition.fields[field];
+        let kind = definition.kind;
+        if text.is_empty() {
+            let exact = self.options.exact && quoted;
+            return Ok(match self.options.empty {
+                _ if exact && kind.is_text() => Some(Content::Value(Value::text(""))),
+                _ if exact && kind.is_list() => Some(Content::Value(Value::Texts(Vec::new()))),
+                _ if exact && kind == crate::hub::FieldKind::References => Some(Content::Value(Value::References(Vec::new()))),
+                Empty::Keep => None,
+                Empty::Clear => Some(Content::Clear),
+            });
+        }
+        if kind == crate::hub::FieldKind::Reference {
+            return Ok(Some(Content::Links(vec![text.to_owned()])));
+        }
+        if kind == crate::hub::FieldKind::References {
+            return Ok(Some(Content::Links(read_list(text, self.options.parse.list_separator))));
+        }
+        parse_value(definition, text, &self.options.parse).map(|value| Some(Content::Value(value))).map_err(|error| error.0)
+    }
+
+    /// Writes a batch.
+    fn write(&mut self, hub: &Hub, connection: &Connection, parsed: Vec<Parsed>) -> Result<(), HubError> {
+        if hub.schema(connection)?.version != self.schema.version {
+            let why = "its definition was changed during the import; the rows so far are kept, import the file again".to_owned();
+            return Err(HubError::Definition { what: format!("object {}", self.object.name()), why });
+        }
+        let mut batch = Batch::open(connection, IMPORT, 0)?;
+        for row in parsed {
+            let line = row.line;
+            if let Err(bad) = self.row(&mut batch, row)? {
+                self.bad(line, bad.column, &bad.value, bad.reason);
+            }
+        }
+        batch.close()
+    }
+
+    fn row(&mut self, batch: &mut Batch<'_>, row: Parsed) -> Result<Result<(), Bad>, HubError> {
+        let object = Arc::clone(&self.object);
+        let known = match self.known(batch.connection, &row)? {
+            Ok(known) => known,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        let mut writes = Vec::with_capacity(row.cells.len());
+        let mut wanting = Vec::new();
+        let mut columns = Vec::with_capacity(row.cells.len());
+        for (field, column, content) in row.cells {
+            let definition = &object.definition.fields[field];
+            let value = match content {
+                Content::Value(value) => check(definition, value),
+                Content::Clear => check(definition, Value::Null),
+                Content::Links(names) => {
+                    let mut links = Vec::with_capacity(names.len());
+                    for (n, name) in names.iter().enumerate() {
+                        match self.link(batch.connection, field, name)? {
+                            Ok(Linked::There(link)) => links.push(link),
+                            Ok(Linked::Wanting { target, index, value }) => {
+                                // Its place is filled when everything else about the row is known to be right.
+                                wanting.push((writes.len(), n, target, index, value));
+                                links.push(Reference { object: String::new(), id: String::new() });
+                            }
+                            Err(reason) => return Ok(Err(Bad { column: Some(column), value: name.clone(), reason })),
+                        }
+                    }
+                    Ok(if definition.kind == crate::hub::FieldKind::Reference {
+                        links.into_iter().next().map_or(Value::Null, Value::Reference)
+                    } else {
+                        Value::References(links)
+                    })
+                }
+            };
+            match value {
+                Ok(value) => writes.push(Write { field, value, time: row.time }),
+                Err(refusal) => return Ok(Err(Bad { column: Some(column), value: String::new(), reason: refusal.reason })),
+            }
+            columns.push(column);
+        }
+        if matches!(known, Known::New)
+            && let Some(refusal) = missing(&object, &writes).into_iter().next()
+        {
+            return Ok(Err(Bad { column: None, value: String::new(), reason: refusal.to_string() }));
+        }
+        for (write, n, target, index, value) in wanting {
+            let link = self.make(batch, &target, index, value, row.time)?;
+            match &mut writes[write].value {
+                Value::Reference(reference) => *reference = link,
+                Value::References(references) => references[n] = link,
+                _ => {}
+            }
+        }
+        for (write, column) in writes.iter_mut().zip(columns) {
+            // A link by number may be to nothing.
+            let value = std::mem::replace(&mut write.value, Value::Null);
+            match admit(batch.connection, &self.schema, &object, write.field, value)? {
+                Ok(value) => write.value = value,
+                Err(refusal) => return Ok(Err(Bad { column: Some(column), value: String::new(), reason: refusal.reason })),
+            }
+        }
+        self.put(batch, known, writes, row.time)?;
+        Ok(Ok(()))
+    }
+
+    /// Writes what is right about a row.
+    fn put(&mut self, batch: &mut Batch<'_>, known: Known, mut writes: Vec<Write>, time: FieldTime) -> Result<(), HubError> {
+        let object = Arc::clone(&self.object);
+        match known {
+            Known::New => {
+                if self.options.dry_run {
+                    self.see(&object, &writes);
+                }
+                batch.create(&object, writes, time.at)?;
+                self.report.created += 1;
+            }
+            Known::Seen => self.report.updated += 1,
+            Known::Record(mut record) => {
+                let report = &mut self.report;
+                writes.retain(|write| {
+                    let newer = record.fields[write.field].as_ref().is_some_and(|stored| stored.stamp.time.at > write.time.at);
+                    let keep = newer && !same(&object.definition.fields[write.field], record.value(write.field), &write.value);
+                    report.older += u64::from(keep);
+                    !keep
+                });
+                if batch.update(&object, &mut record, writes)? {
+                    self.report.updated += 1;
+                } else {
+                    self.report.unchanged += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The record that a row is about.
+    fn known(&self, connection: &Connection, row: &Parsed) -> Result<Result<Known, Bad>, HubError> {
+        let object = &self.object;
+        if let Some(id) = &row.id {
+            let record = records::number(id).map(|number| records::load(connection, object, number)).transpose()?.flatten();
+            let bad = || Bad { column: self.columns.id, value: id.clone(), reason: format!("there is no {} of this id; leave the cell empty for a new one", object.name()) };
+            return Ok(record.map(Known::Record).ok_or_else(bad));
+        }
+        let mut values = Vec::with_capacity(self.columns.key.len());
+        for field in &self.columns.key {
+            let cell = row.cells.iter().find(|(index, _, _)| index == field);
+            match cell {
+                Some((_, column, Content::Value(value))) if canonical_identifier(object.definition.fields[*field].kind.word(), value).is_some() => {
+                    values.push((*field, *column, value));
+                }
+                _ => return Ok(Ok(Known::New)),
+            }
+        }
+        let Some((_, column, value)) = values.first().copied() else { return Ok(Ok(Known::New)) };
+        let keys: Vec<(usize, &Value)> = values.iter().map(|(field, _, value)| (*field, *value)).collect();
+        match matching(connection, object, &keys, true)?.as_slice() {
+            [] => {
+                let seen = self.options.dry_run && keys.iter().all(|(field, value)| self.seen.contains(&self.seen_key(object, *field, value)));
+                Ok(Ok(if seen { Known::Seen } else { Known::New }))
+            }
+            [id] => Ok(Ok(records::load(connection, object, *id)?.map_or(Known::New, Known::Record))),
+            several => {
+                let ids: Vec<String> = several.iter().take(10).map(i64::to_string).collect();
+                let reason = format!("{} records of {} have this value (ids {}); give the id in a column and take it as the key", several.len(), object.name(), ids.join(", "));
+                Ok(Err(Bad { column: Some(column), value: value.to_string(), reason }))
+            }
+        }
+    }
+
+    /// The record that a cell names.
+    fn link(&self, connection: &Connection, field: usize, name: &str) -> Result<Result<Linked, String>, HubError> {
+        let definition = &self.object.definition.fields[field];
+        if let Some(link) = explicit_reference(definition, name.trim()) {
+            return Ok(Ok(Linked::There(link)));
+        }
+        for target in &definition.targets {
+            let target = self.schema.require(target)?;
+            for index in target.identifiers() {
+                let Ok(value) = parse_value(&target.definition.fields[index], name.trim(), &self.options.parse) else { continue };
+                match matching(connection, target, &[(index, &value)], true)?.as_slice() {
+                    [] => {}
+                    [id] => return Ok(Ok(Linked::There(Reference { object: target.name().to_owned(), id: id.to_string() }))),
+                    several => {
+                        let reason = format!("{} records of {} are called so; write {}:{} or another id", several.len(), target.name(), target.name(), several[0]);
+                        return Ok(Err(reason));
+                    }
+                }
+            }
+        }
+        let mut targets = definition.targets.iter().filter_map(|target| self.schema.object(target));
+        let Some(target) = targets.next() else { return Ok(Err("there is nothing to refer to".to_owned())) };
+        if !self.options.create_references {
+            let reason = format!("there is no {} '{}'; import those first, or let them be created", target.name(), cut(name));
+            return Ok(Err(reason));
+        }
+        let Some(index) = target.identifiers().next() else {
+            return Ok(Err(format!("{} has no identifier to find records by; write {}:12", target.name(), target.name())));
+        };
+        let value = match parse_value(&target.definition.fields[index], name.trim(), &self.options.parse) {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(format!("no {} can be made of it: {error}", target.name()))),
+        };
+        if canonical_identifier(target.definition.fields[index].kind.word(), &value).is_none() {
+            return Ok(Err(format!("this identifies no {}", target.name())));
+        }
+        let lacking = target.definition.fields.iter().enumerate().find(|(other, field)| field.required && *other != index);
+        if let Some((_, lacking)) = lacking {
+            return Ok(Err(format!("there is no {} '{}', and it cannot be made without {}; import those first", target.name(), cut(name), lacking.name)));
+        }
+        Ok(Ok(Linked::Wanting { target: Arc::clone(target), index, value }))
+    }
+
+    /// Makes the record that a row links to, unless the same row has just made it.
+    fn make(&mut self, batch: &mut Batch<'_>, target: &Arc<ObjectSchema>, index: usize, value: Value, time: FieldTime) -> Result<Reference, HubError> {
+        let reference = |id: i64| Reference { object: target.name().to_owned(), id: id.to_string() };
+        if let [id, ..] = matching(batch.connection, target, &[(index, &value)], true)?.as_slice() {
+            return Ok(reference(*id));
+        }
+        let writes = vec![Write { field: index, value, time }];
+        let fresh = !self.options.dry_run || self.see(target, &writes);
+        self.report.references_created += u64::from(fresh);
+        Ok(reference(batch.create(target, writes, time.at)?.id))
+    }
+
+    fn seen_key(&self, object: &ObjectSchema, field: usize, value: &Value) -> (i64, String) {
+        let canonical = canonical_identifier(object.definition.fields[field].kind.word(), value);
+        (object.fields[field], canonical.unwrap_or_default())
+    }
+
+    /// Remembers the keys of a record that is not going to stay. Answers whether any was new.
+    fn see(&mut self, object: &ObjectSchema, writes: &[Write]) -> bool {
+        let identifiers = writes.iter().filter(|write| object.definition.fields[write.field].identifier && !write.value.is_blank());
+        let keys: Vec<_> = identifiers.map(|write| self.seen_key(object, write.field, &write.value)).collect();
+        keys.into_iter().fold(false, |any, key| self.seen.insert(key) || any)
+    }
+
+    fn bad(&mut self, line: u64, column: Option<usize>, value: &str, reason: String) {
+        self.report.failed += 1;
+        if self.report.bad.len() < self.options.listed {
+            let column = column.and_then(|column| self.columns.names.get(column).cloned());
+            self.report.bad.push(BadCell { line, column, value: cut(value), reason });
+        }
+    }
+
+    fn finish<R: Read>(mut self, rows: &Rows<R>) -> ImportReport {
+        let report = &mut self.report;
+        let fields = self.columns.fields.iter().enumerate().filter_map(|(column, field)| field.map(|field| (column, field)));
+        report.columns = fields.map(|(column, field)| (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())).collect();
+        report.unused = self.columns.unused;
+        report.encoding = rows.source.encoding.name().to_lowercase();
+        if let Some(changed) = self.columns.changed {
+            report.notes.push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
+        }
+        if rows.odd_rows > 0 {
+            report.notes.push(format!("{} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding", rows.odd_rows));
+        }
+        if rows.source.replaced {
+            report.notes.push(format!("some bytes are no text in {} and were replaced by \u{fffd}; check the encoding", report.encoding));
+        }
+        if self.columns.key.is_empty() && self.options.key == Key::Usual {
+            report.notes.push("no column identifies records, so every row is a new one; importing the file again would double them".to_owned());
+        }
+        self.report
+    }
+}
+
+/// What is wrong with a row.
+struct Bad {
+    column: Option<usize>,
+    value: String,
+    reason: String,
+}
+
+/// Whether the hub has the record of a row.
+enum Known {
+    New,
+    Record(records::Record),
+    /// In a dry run: an earlier row would have made it.
+    Seen,
+}
+
+/// Whether the hub has the record that a cell names.
+enum Linked {
+    There(Reference),
+    Wanting { target: Arc<ObjectSchema>, index: usize, value: Value },
+}

@@ -1,0 +1,192 @@
+//! What rows do to records.
+
+use super::*;
+use crate::hub::tests::{at, certain};
+use crate::hub::{FieldDefinition, FieldKind, Origin};
+use crate::sync::FieldTime;
+
+#[tokio::test]
+async fn importing_a_file_again_changes_nothing() {
+    let hub = hub();
+    let file = "email,first_name\nada@example.org,Ada\nbob@example.org,Bob\n,Nobody\n";
+    assert_eq!(counts(&contacts(&hub, file).await), [3, 3, 0, 0, 0, 0]);
+    let again = file.replace("ada@", "ADA@").replace("Bob", "Robert");
+    assert_eq!(counts(&contacts(&hub, &again).await), [3, 1, 2, 0, 0, 0], "the spelling of the address, the name, and the one that nothing identifies");
+    assert_eq!(counts(&contacts(&hub, &again).await), [3, 1, 0, 2, 0, 0]);
+    let no_key = ImportOptions { key: Key::None, ..ImportOptions::new("contact") };
+    assert_eq!(counts(&import(&hub, &again, &no_key).await.unwrap()), [3, 3, 0, 0, 0, 0]);
+    let report = contacts(&hub, &again).await;
+    assert_eq!((report.failed, report.bad[0].line, report.bad[0].column.as_deref()), (2, 2, Some("email")));
+    assert!(report.bad[0].reason.contains("2 records of contact have this value (ids 1, 6)"), "{:?}", report.bad[0]);
+}
+
+#[tokio::test]
+async fn one_person_twice_in_a_file_is_one_record() {
+    let hub = hub();
+    let report = contacts(&hub, "email,first_name,city\na@example.org,Ada,\nA@example.org ,,Rome\n").await;
+    assert_eq!(counts(&report), [2, 1, 1, 0, 0, 0]);
+    assert_eq!((column(&hub, "contact", "first_name").await, column(&hub, "contact", "city").await), (texts(&["Ada"]), texts(&["Rome"])));
+}
+
+#[tokio::test]
+async fn bad_rows_are_listed_and_the_good_ones_kept() {
+    let hub = hub();
+    let long = "x".repeat(70_000);
+    let file = format!(
+        "email,points,city,tags\na@example.org,1,Oslo,a;b\nn/a,2,,\nb@example.org,many,,\nc@example.org,4,Rome,,surplus\nd@example.org,5,{long},\ne@example.org,9007199254740993,,\n"
+    );
+    let report = contacts(&hub, &file).await;
+    assert_eq!(counts(&report), [6, 2, 0, 0, 4, 0]);
+    let bad: Vec<(u64, Option<&str>, &str)> = report.bad.iter().map(|bad| (bad.line, bad.column.as_deref(), bad.value.as_str())).collect();
+    let cut = format!("{}…", "x".repeat(60));
+    assert_eq!(bad, [(3, Some("email"), "n/a"), (4, Some("points"), "many"), (5, None, "surplus"), (6, Some("city"), cut.as_str())]);
+    assert_eq!(column(&hub, "contact", "points").await, [Value::Integer(1), Value::Integer(9_007_199_254_740_993)]);
+    assert_eq!(column(&hub, "contact", "tags").await[0], Value::Texts(vec!["a".into(), "b".into()]));
+
+    let few = ImportOptions { listed: 1, ..ImportOptions::new("contact") };
+    let report = import(&hub, &file, &few).await.unwrap();
+    assert_eq!((report.bad.len(), report.failed), (1, 4));
+}
+
+#[tokio::test]
+async fn cells_without_text() {
+    let hub = hub();
+    let id = hub.create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Oslo")), ("phone", Value::text("1"))])).await.unwrap().id;
+    let file = "email,city,first_name,phone\na@example.org,\"\",  \n";
+    assert_eq!(counts(&contacts(&hub, file).await), [1, 0, 0, 1, 0, 0]);
+    assert_eq!(hub.get("contact", &id).await.unwrap().value("city"), Some(&Value::text("Oslo")));
+    let exact = ImportOptions { exact: true, ..ImportOptions::new("contact") };
+    import(&hub, file, &exact).await.unwrap();
+    assert_eq!(hub.get("contact", &id).await.unwrap().value("city"), Some(&Value::text("")));
+    let clear = ImportOptions { empty: Empty::Clear, ..ImportOptions::new("contact") };
+    import(&hub, file, &clear).await.unwrap();
+    let record = hub.get("contact", &id).await.unwrap();
+    assert_eq!(record.value("city"), Some(&Value::Null));
+    assert_eq!(record.value("phone"), Some(&Value::text("1")), "the row is too short to say anything about it");
+    assert_eq!(record.fields[0].time, None, "a field that was never set has nothing to be cleared");
+}
+
+#[tokio::test]
+async fn texts_are_kept_as_they_are() {
+    let hub = hub();
+    contacts(&hub, "city,phone\nNULL,0\n\"  x \",  y  \n- ,a\0b\n\" \",n/a\n").await;
+    assert_eq!(column(&hub, "contact", "city").await, texts(&["NULL", "  x ", "-", " "]));
+    assert_eq!(column(&hub, "contact", "phone").await, texts(&["0", "y", "a\0b", "n/a"]));
+}
+
+#[tokio::test]
+async fn companies_by_name() {
+    let hub = hub();
+    hub.create("company", &values(&[("name", Value::text("ACME Inc"))])).await.unwrap();
+    let file = "email,company\na@example.org,acme  inc\nb@example.org,New Ltd\nc@example.org,new ltd\nd@example.org,company:1\ne@example.org,company:99\nf@example.org,\nbad,Never made\n";
+    let never = ImportOptions { create_references: false, ..ImportOptions::new("contact") };
+    let report = import(&hub, file, &never).await.unwrap();
+    assert_eq!((report.created, report.failed, report.references_created), (3, 4, 0));
+    assert!(report.bad[1].reason.contains("no company 'New Ltd'") || report.bad[0].reason.contains("no company 'New Ltd'"), "{:?}", report.bad);
+    let report = contacts(&hub, file).await;
+    assert_eq!((report.created, report.unchanged, report.failed, report.references_created), (2, 3, 2, 1), "{report:?}");
+    assert_eq!(column(&hub, "company", "name").await, texts(&["ACME Inc", "New Ltd"]), "nothing is made for a bad row");
+    let company = |id: &str| Value::reference("company", id).unwrap();
+    let mut links = column(&hub, "contact", "company").await;
+    links.sort_by_key(ToString::to_string);
+    assert_eq!(links.iter().filter(|link| **link == company("1")).count(), 2);
+    assert_eq!(links.iter().filter(|link| link.references().iter().any(|link| link.id != "1")).count(), 2);
+
+    hub.create("company", &values(&[("name", Value::text("acme inc"))])).await.unwrap();
+    let report = contacts(&hub, "email,company\na@example.org,ACME Inc\n").await;
+    assert!(report.bad[0].reason.contains("2 records of company are called so; write company:1"), "{report:?}");
+}
+
+#[tokio::test]
+async fn older_values_do_not_overwrite_newer_ones() {
+    let hub = hub();
+    let id = hub.create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Oslo"))])).await.unwrap().id;
+    let set = at(NOW + 1);
+    assert_eq!(hub.get("contact", &id).await.unwrap().changed, set);
+    let report = contacts(&hub, "email,city,first_name,Updated at\na@example.org,Rome,Ada,2019-12-31 12:00:00\n").await;
+    assert_eq!((report.updated, report.older), (1, 1));
+    let record = hub.get("contact", &id).await.unwrap();
+    assert_eq!((record.value("city"), record.value("first_name")), (Some(&Value::text("Oslo")), Some(&Value::text("Ada"))));
+    let first = &record.fields[0];
+    assert_eq!((first.time, first.origin.clone()), (certain(1_577_793_600_000_000), Some(Origin::Import)));
+    assert_eq!(record.changed, set, "the newest field is as new as it was");
+
+    // At the same moment the file wins; a later one does anyway, and no time lies ahead of the import.
+    for (time, city) in [(set.to_string(), "Bern"), ("2019-12-31".to_owned(), "Bern"), ("2999-01-01".to_owned(), "Wien")] {
+        contacts(&hub, &format!("email,city,changed\na@example.org,{},{time}\n", if city == "Bern" && time.starts_with("2019") { "Paris" } else { city })).await;
+        assert_eq!(hub.get("contact", &id).await.unwrap().value("city"), Some(&Value::text(city)), "{time}");
+    }
+    assert!(hub.get("contact", &id).await.unwrap().changed < at(NOW + 1_000_000));
+
+    let report = contacts(&hub, "email,city,changed\na@example.org,Nice,yesterday\nb@example.org,Nice,\n").await;
+    assert_eq!((report.failed, report.bad[0].column.as_deref(), report.created), (1, Some("changed"), 1));
+    let own = ImportOptions { changed_column: Some("When".into()), ..ImportOptions::new("contact") };
+    let report = import(&hub, "email,When\nc@example.org,2001-01-01\n", &own).await.unwrap();
+    assert!(report.notes.iter().any(|note| note.contains("'When'")));
+    let none = ImportOptions { changed_column: Some(String::new()), ..ImportOptions::new("contact") };
+    assert_eq!(import(&hub, "email,changed\nc@example.org,x\n", &none).await.unwrap().unused.len(), 1);
+}
+
+#[tokio::test]
+async fn without_change_times_the_import_is_an_upper_bound() {
+    let hub = hub();
+    contacts(&hub, "email,city\na@example.org,Oslo\n").await;
+    let record = &all(&hub, "contact").await[0];
+    let field = record.fields.iter().find(|field| field.name == "city").unwrap();
+    assert_eq!(field.time, Some(FieldTime { at: at(NOW + 1), certain: false }));
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_and_writes_nothing() {
+    let hub = hub();
+    hub.create("contact", &values(&[("email", Value::text("a@example.org"))])).await.unwrap();
+    let file = "email,city,company\na@example.org,Oslo,ACME\nb@example.org,Rome,ACME\nB@example.org,Rome,acme\nbad,x,ACME\n";
+    for batch in [1, 500] {
+        let dry = ImportOptions { dry_run: true, batch, ..ImportOptions::new("contact") };
+        let report = import(&hub, file, &dry).await.unwrap();
+        assert_eq!((report.created, report.updated + report.unchanged, report.failed, report.references_created), (1, 2, 1, 1), "{batch}: {report:?}");
+        assert_eq!((all(&hub, "contact").await.len(), all(&hub, "company").await.len()), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn keys_of_other_kinds() {
+    let hub = hub();
+    let mut number = FieldDefinition::new("number", "Customer number", FieldKind::Integer);
+    number.identifier = true;
+    hub.define_field("contact", &number).await.unwrap();
+    let by = |fields: &[&str]| ImportOptions { key: Key::Fields(fields.iter().map(|field| (*field).to_owned()).collect()), ..ImportOptions::new("contact") };
+    import(&hub, "email,number\na@example.org,0\nb@example.org,1\n", &by(&["number"])).await.unwrap();
+    let report = import(&hub, "Customer Number,email\n0,new@example.org\n2,c@example.org\n", &by(&["number"])).await.unwrap();
+    assert_eq!((report.created, report.updated), (1, 1));
+    let report = import(&hub, "number,email\n1,new@example.org\n1,b@example.org\n,b@example.org\n", &by(&["number", "email"])).await.unwrap();
+    assert_eq!((report.created, report.unchanged), (2, 1), "both must agree; who lacks one is new");
+
+    let by_id = ImportOptions { key: Key::Id, ..ImportOptions::new("contact") };
+    let report = import(&hub, "ID,city\n1,Oslo\n99,Rome\n,Bern\n01,x\n", &by_id).await.unwrap();
+    assert_eq!((report.updated, report.created, report.failed), (1, 1, 2));
+    assert!(report.bad[0].reason.contains("no contact of this id"));
+    for (options, file, expected) in [
+        (by_id, "city\nx\n", "no column 'id'"),
+        (by(&["city"]), "city\nx\n", "no identifier"),
+        (by(&["email"]), "city\nx\n", "no column of the file is that field"),
+    ] {
+        let error = import(&hub, file, &options).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let report = contacts(&hub, "city\nOslo\n").await;
+    assert!(report.notes.iter().any(|note| note.contains("would double them")));
+}
+
+#[tokio::test]
+async fn required_fields_of_new_records() {
+    let hub = hub();
+    let mut number = FieldDefinition::new("number", "Number", FieldKind::Text);
+    number.required = true;
+    hub.define_field("contact", &number).await.unwrap();
+    let report = contacts(&hub, "email,number\na@example.org,\nb@example.org,7\n").await;
+    assert_eq!((report.created, report.bad[0].reason.as_str()), (1, "number: a new contact needs a value here"));
+    let clear = ImportOptions { empty: Empty::Clear, ..ImportOptions::new("contact") };
+    let report = import(&hub, "email,number\nb@example.org,\n", &clear).await.unwrap();
+    assert_eq!(report.bad[0].column.as_deref(), Some("number"));
+}

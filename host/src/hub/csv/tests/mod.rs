@@ -1,0 +1,49 @@
+//! Import and export.
+
+mod bulk;
+mod files;
+mod import;
+mod round_trip;
+
+use super::*;
+use crate::hub::tests::{hub_from, values};
+use crate::hub::{Hub, ListQuery, RecordView};
+use crate::record::Value;
+
+/// The time of the imports: 2020-01-01.
+const NOW: i64 = 1_577_836_800_000_000;
+
+fn hub() -> Hub {
+    hub_from(NOW)
+}
+
+async fn import(hub: &Hub, file: impl AsRef<[u8]>, options: &ImportOptions) -> Result<ImportReport, CsvError> {
+    import_csv(hub, file.as_ref(), options, &mut |_, _| {}).await
+}
+
+async fn contacts(hub: &Hub, file: impl AsRef<[u8]>) -> ImportReport {
+    import(hub, file, &ImportOptions::new("contact")).await.unwrap()
+}
+
+async fn all(hub: &Hub, object: &str) -> Vec<RecordView> {
+    hub.list(object, &ListQuery { limit: 100_000, ..ListQuery::default() }).await.unwrap().records
+}
+
+/// One field of all records.
+async fn column(hub: &Hub, object: &str, field: &str) -> Vec<Value> {
+    all(hub, object).await.iter().map(|record| record.value(field).unwrap().clone()).collect()
+}
+
+fn texts(list: &[&str]) -> Vec<Value> {
+    list.iter().map(|text| Value::text(*text)).collect()
+}
+
+async fn export(hub: &Hub, options: &ExportOptions) -> String {
+    let mut out = Vec::new();
+    export_csv(hub, &mut out, options).await.unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn counts(report: &ImportReport) -> [u64; 6] {
+    [report.rows, report.created, report.updated, report.unchanged, report.failed, report.skipped]
+}

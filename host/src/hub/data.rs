@@ -1,0 +1,142 @@
+//! How the fields of a record are written into its row.
+//!
+//! Values are a JSON object by field name. Most fields of a record were written together, so the stamps are kept by group and the
+//! largest group names no fields.
+
+use super::schema::ObjectSchema;
+use crate::record::{Timestamp, Value};
+use crate::store::StoreError;
+use crate::sync::FieldTime;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use std::fmt::{self, Write as _};
+
+/// Since when a field has its value, and who wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) time: FieldTime,
+    /// A number of `hub_source`.
+    pub(super) source: i64,
+    /// The run of the sync; 0 for other sources.
+    pub(super) run: i64,
+}
+
+/// A field that was ever set.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Stored {
+    pub(super) value: Value,
+    pub(super) stamp: Stamp,
+}
+
+/// The fields of a record, in the order of its object; `None` where a field was never set.
+pub(super) type Fields = Vec<Option<Stored>>;
+
+/// A group of fields with one stamp as it is stored.
+type Group<'a> = (i64, u8, i64, i64, Vec<&'a str>);
+
+/// Values and stamps as they are stored.
+pub(super) fn encode(object: &ObjectSchema, fields: &Fields) -> Result<(String, String), StoreError> {
+    let name = |index: usize| object.definition.fields[index].name.as_str();
+    let mut data = Vec::with_capacity(64 * fields.len());
+    let mut groups: Vec<(Stamp, Vec<usize>)> = Vec::new();
+    data.push(b'{');
+    for (index, stored) in fields.iter().enumerate() {
+        let Some(stored) = stored else { continue };
+        if data.len() > 1 {
+            data.push(b',');
+        }
+        // Names are letters, digits and underscores: nothing to escape.
+        data.push(b'"');
+        data.extend_from_slice(name(index).as_bytes());
+        data.extend_from_slice(b"\":");
+        serde_json::to_writer(&mut data, &stored.value).map_err(|error| corrupt(object, &error))?;
+        match groups.iter_mut().find(|(stamp, _)| *stamp == stored.stamp) {
+            Some((_, members)) => members.push(index),
+            None => groups.push((stored.stamp, vec![index])),
+        }
+    }
+    data.push(b'}');
+    let data = String::from_utf8(data).map_err(|error| corrupt(object, &error))?;
+
+    groups.sort_by_key(|(_, members)| members.len());
+    let mut stamps = String::with_capacity(32);
+    stamps.push('[');
+    for (n, (stamp, members)) in groups.iter().enumerate() {
+        if n > 0 {
+            stamps.push(',');
+        }
+        let FieldTime { at, certain } = stamp.time;
+        // Writing to a text never fails.
+        let _ = write!(stamps, "[{},{},{},{},[", at.micros(), u8::from(certain), stamp.source, stamp.run);
+        if n + 1 < groups.len() {
+            for (m, &index) in members.iter().enumerate() {
+                let _ = write!(stamps, "{}\"{}\"", if m > 0 { "," } else { "" }, name(index));
+            }
+        }
+        stamps.push_str("]]");
+    }
+    stamps.push(']');
+    Ok((data, stamps))
+}
+
+/// The fields from what is stored.
+pub(super) fn decode(object: &ObjectSchema, data: &str, stamps: &str) -> Result<Fields, StoreError> {
+    let groups: Vec<Group<'_>> = serde_json::from_str(stamps).map_err(|error| corrupt(object, &error))?;
+    let stamp = |(at, certain, source, run, _): &Group<'_>| Stamp {
+        time: FieldTime { at: Timestamp::from_micros(*at), certain: *certain != 0 },
+        source: *source,
+        run: *run,
+    };
+    let mut deserializer = serde_json::Deserializer::from_str(data);
+    let values = deserializer.deserialize_map(Values { object }).map_err(|error| corrupt(object, &error))?;
+    let rest = groups.last().map(stamp);
+    let mut fields = Fields::with_capacity(values.len());
+    for (index, value) in values.into_iter().enumerate() {
+        let Some(value) = value else {
+            fields.push(None);
+            continue;
+        };
+        let name = object.definition.fields[index].name.as_str();
+        let own = if groups.len() > 1 { groups.iter().find(|group| group.4.contains(&name)).map(stamp) } else { None };
+        let stamp = own.or(rest).ok_or_else(|| corrupt(object, &"a value without a stamp"))?;
+        fields.push(Some(Stored { value, stamp }));
+    }
+    Ok(fields)
+}
+
+fn corrupt(object: &ObjectSchema, why: &dyn fmt::Display) -> StoreError {
+    StoreError::Corrupt { what: format!("a {} of the hub", object.name()), why: why.to_string() }
+}
+
+/// Reads the values straight to their places.
+struct Values<'a> {
+    object: &'a ObjectSchema,
+}
+
+impl<'de> Visitor<'de> for Values<'_> {
+    type Value = Vec<Option<Value>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a value for each field")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let known = &self.object.definition.fields;
+        let mut values = vec![None; known.len()];
+        // Values are written in the order of the fields, so the next name is nearly always further on.
+        let mut from = 0;
+        while let Some(name) = map.next_key::<&str>()? {
+            let ahead = known[from..].iter().position(|field| field.name == name).map(|ahead| from + ahead);
+            match ahead.or_else(|| self.object.index(name)) {
+                Some(index) => {
+                    values[index] = Some(map.next_value()?);
+                    from = index + 1;
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(values)
+    }
+}

@@ -1,0 +1,248 @@
+//! Objects and fields that the operator defines, and changes of definitions that lose nothing.
+
+use super::Hub;
+use super::check::check;
+use super::error::HubError;
+use super::kind::FieldKind;
+use super::records;
+use super::schema::{FieldDefinition, LONGEST_NAME, ObjectSchema, Schema};
+use crate::store::StoreError;
+use rusqlite::{Connection, params};
+
+/// Names that stand for something else wherever fields are named.
+const RESERVED: [&str; 3] = ["id", "object", "changed"];
+
+/// The most fields that an object has.
+const MOST_FIELDS: usize = 500;
+
+impl Hub {
+    /// Defines a kind of record, or gives one a new label.
+    ///
+    /// # Errors
+    /// [`HubError::Definition`] for a name that cannot be; [`HubError::Store`].
+    pub async fn define_object(&self, name: &str, label: &str) -> Result<(), HubError> {
+        check_name("object", name)?;
+        self.define(|connection, _| {
+            connection.execute(
+                "INSERT INTO hub_object (name, label) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET label = excluded.label",
+                params![name, label],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Defines a field, or changes its definition. The name stays for ever; a new kind, fewer choices or targets and a shorter
+    /// limit are taken only where every value that is stored still fits. Whether the field comes with the program is not changed.
+    ///
+    /// # Errors
+    /// [`HubError::Definition`] with what is wrong and what to do, [`HubError::UnknownObject`], [`HubError::Store`].
+    pub async fn define_field(&self, object: &str, field: &FieldDefinition) -> Result<(), HubError> {
+        self.define(|connection, schema| {
+            let object = schema.require(object)?;
+            check_field(schema, object, field)?;
+            let mut keys_change = true;
+            if let Some(index) = object.index(&field.name) {
+                let old = &object.definition.fields[index];
+                keys_change = old.identifier != field.identifier || old.kind != field.kind;
+                check_change(connection, object, index, field)?;
+            } else if object.fields.len() >= MOST_FIELDS {
+                return Err(wrong(object, field, format!("an object has at most {MOST_FIELDS} fields")));
+            }
+            store_field(connection, object, field)?;
+            if !keys_change {
+                return Ok(());
+            }
+            let schema = Schema::load(connection)?;
+            let object = schema.require(object.name())?;
+            records::rebuild_keys(connection, object, object.require(&field.name)?)
+        })
+        .await
+    }
+
+    /// Removes a field that no record has ever used.
+    ///
+    /// # Errors
+    /// [`HubError::Definition`] where it comes with the program or holds values; [`HubError::UnknownField`],
+    /// [`HubError::UnknownObject`], [`HubError::Store`].
+    pub async fn remove_field(&self, object: &str, field: &str) -> Result<(), HubError> {
+        self.define(|connection, schema| {
+            let object = schema.require(object)?;
+            let index = object.require(field)?;
+            let definition = &object.definition.fields[index];
+            if definition.builtin {
+                return Err(wrong(object, definition, "the field comes with the program and cannot be removed"));
+            }
+            let mut used = 0u64;
+            records::each(connection, object, |record| {
+                used += u64::from(record.fields[index].is_some());
+                Ok(())
+            })?;
+            if used > 0 {
+                return Err(wrong(object, definition, format!("{used} records have used the field; removing it would lose their values")));
+            }
+            connection.execute("DELETE FROM hub_key WHERE field = ?1", [object.fields[index]])?;
+            connection.execute("DELETE FROM hub_field WHERE number = ?1", [object.fields[index]])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes an object that has no records, with its fields.
+    ///
+    /// # Errors
+    /// [`HubError::Definition`] where it comes with the program, has or had records, or references point to it;
+    /// [`HubError::UnknownObject`], [`HubError::Store`].
+    pub async fn remove_object(&self, object: &str) -> Result<(), HubError> {
+        self.define(|connection, schema| {
+            let object = schema.require(object)?;
+            let refuse = |why: String| Err(HubError::Definition { what: format!("object {}", object.name()), why });
+            if object.definition.builtin {
+                return refuse("the object comes with the program and cannot be removed".to_owned());
+            }
+            let count = |table: &str| -> Result<i64, HubError> {
+                Ok(connection.query_row(&format!("SELECT count(*) FROM {table} WHERE object = ?1"), [object.number], |row| row.get(0))?)
+            };
+            let records = count("hub_record")?;
+            if records > 0 {
+                return refuse(format!("there are {records} records of it; delete them first"));
+            }
+            for other in &schema.objects {
+                let pointing = other.definition.fields.iter().find(|field| field.targets.iter().any(|target| target == object.name()));
+                if let Some(field) = pointing.filter(|_| other.number != object.number) {
+                    return refuse(format!("the field {} of {} refers to it; change that first", field.name, other.name()));
+                }
+            }
+            if count("hub_tombstone")? > 0 {
+                // Their numbers would be read as those of whatever object is defined next.
+                return refuse("records of it were deleted, and syncs may still have to hear of that; leave it".to_owned());
+            }
+            connection.execute("DELETE FROM hub_field WHERE object = ?1", [object.number])?;
+            connection.execute("DELETE FROM hub_object WHERE number = ?1", [object.number])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes the definitions, and tells every reader that they have changed.
+    async fn define(&self, change: impl FnOnce(&Connection, &Schema) -> Result<(), HubError> + Send) -> Result<(), HubError> {
+        self.write(|connection| {
+            // Read anew rather than kept: what is not committed must not be remembered.
+            let schema = Schema::load(connection)?;
+            change(connection, &schema)?;
+            connection.execute("UPDATE hub_counter SET schema = schema + 1", [])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn wrong(object: &ObjectSchema, field: &FieldDefinition, why: impl Into<String>) -> HubError {
+    HubError::Definition { what: format!("field {} of {}", field.name, object.name()), why: why.into() }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), HubError> {
+    let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let why = if !letters || !name.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) {
+        "a name begins with a letter and has lower-case letters a to z, digits and underscores, like `customer_number`".to_owned()
+    } else if name.len() > LONGEST_NAME {
+        format!("a name has at most {LONGEST_NAME} characters")
+    } else if RESERVED.contains(&name) {
+        "this name is used for something else; choose another".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(HubError::Definition { what: format!("{what} '{}'", super::check::cut(name)), why })
+}
+
+fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) -> Result<(), HubError> {
+    check_name("field", &field.name)?;
+    if field.kind.is_link() == field.targets.is_empty() {
+        let why = if field.kind.is_link() { "say which objects it may refer to" } else { "only references have targets" };
+        return Err(wrong(object, field, why));
+    }
+    if let Some(target) = field.targets.iter().find(|target| schema.object(target).is_none()) {
+        return Err(wrong(object, field, format!("it refers to '{target}', which is no object of the hub; define that first")));
+    }
+    if !field.choices.is_empty() && !field.kind.is_choice() {
+        return Err(wrong(object, field, "only fields of kind choice or choices have choices"));
+    }
+    for (n, (value, _)) in field.choices.iter().enumerate() {
+        if value.is_empty() || field.choices[..n].iter().any(|(other, _)| other == value) {
+            return Err(wrong(object, field, format!("the choice '{value}' is empty or there twice")));
+        }
+    }
+    if field.set_like && !field.kind.is_list() && field.kind != FieldKind::References {
+        return Err(wrong(object, field, "only lists can be sets: texts, choices, references"));
+    }
+    if field.identifier && (field.kind.is_list() || matches!(field.kind, FieldKind::References | FieldKind::Boolean | FieldKind::Json)) {
+        return Err(wrong(object, field, format!("a field of kind {} cannot identify records", field.kind)));
+    }
+    if field.max_length == Some(0) {
+        return Err(wrong(object, field, "a limit of 0 characters leaves no value; leave the limit out"));
+    }
+    Ok(())
+}
+
+/// Refuses what would lose or invalidate stored values.
+fn check_change(connection: &Connection, object: &ObjectSchema, index: usize, new: &FieldDefinition) -> Result<(), HubError> {
+    let old = &object.definition.fields[index];
+    if old.builtin && old.kind != new.kind {
+        return Err(wrong(object, new, format!("the field comes with the program as {}; its kind cannot be changed", old.kind)));
+    }
+    let narrower = old.kind != new.kind || old.choices != new.choices || old.targets != new.targets || new.longest() < old.longest();
+    if !narrower {
+        return Ok(());
+    }
+    // A field that becomes required may have blanks from before.
+    let lenient = FieldDefinition { required: false, ..new.clone() };
+    let mut misfits = 0u64;
+    let mut first = String::new();
+    records::each(connection, object, |record| {
+        let value = record.value(index);
+        if value.is_blank() && old.kind.same_shape(new.kind) {
+            return Ok(());
+        }
+        let why = match check(&lenient, value.clone()) {
+            Ok(stored) if stored == *value => return Ok(()),
+            Ok(_) => format!("the value is kept as {}", old.kind),
+            Err(refusal) => refusal.reason,
+        };
+        if misfits == 0 {
+            first = format!("{} {}: {why}", object.name(), record.id);
+        }
+        misfits += 1;
+        Ok(())
+    })?;
+    if misfits > 0 {
+        let why = format!("{misfits} records have values that would no longer fit ({first}); change them first, or define another field");
+        return Err(wrong(object, new, why));
+    }
+    Ok(())
+}
+
+fn store_field(connection: &Connection, object: &ObjectSchema, field: &FieldDefinition) -> Result<(), HubError> {
+    let json = |list: serde_json::Result<String>| {
+        list.map_err(|error| StoreError::Corrupt { what: format!("the definition of {}", field.name), why: error.to_string() })
+    };
+    connection.execute(
+        "INSERT INTO hub_field (object, name, label, kind, required, identifier, set_like, targets, choices, max_length)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (object, name) DO UPDATE SET label = excluded.label, kind = excluded.kind, required = excluded.required,
+           identifier = excluded.identifier, set_like = excluded.set_like, targets = excluded.targets, choices = excluded.choices,
+           max_length = excluded.max_length",
+        params![
+            object.number,
+            field.name,
+            field.label,
+            field.kind.word(),
+            field.required,
+            field.identifier,
+            field.set_like,
+            json(serde_json::to_string(&field.targets))?,
+            json(serde_json::to_string(&field.choices))?,
+            field.max_length,
+        ],
+    )?;
+    Ok(())
+}

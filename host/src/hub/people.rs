@@ -1,0 +1,362 @@
+//! What people do with records: read, list, make, change and delete them.
+
+use super::Hub;
+use super::check::cut;
+use super::error::HubError;
+use super::find::matching;
+use super::orders::{admit, missing};
+use super::records::{self, Batch, COLUMNS, OPERATOR, Record, Write};
+use super::schema::{ObjectSchema, Schema};
+use crate::record::{Timestamp, Value};
+use crate::sync::FieldTime;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How many records a list looks at before it lets others use the database.
+const STRETCH: usize = 1000;
+
+/// Who wrote a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "source")]
+pub enum Origin {
+    /// A person, with the record calls.
+    Operator,
+    /// An import from a file.
+    Import,
+    /// A sync.
+    Sync {
+        /// Its name.
+        name: String,
+        /// The run.
+        run: i64,
+    },
+}
+
+/// A field of a record as people see it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecordField {
+    /// Its name.
+    pub name: String,
+    /// The value; null where it was never set.
+    pub value: Value,
+    /// Since when it has this value, and how surely; `None` where it was never set.
+    pub time: Option<FieldTime>,
+    /// Who wrote it; `None` where it was never set.
+    pub origin: Option<Origin>,
+}
+
+/// A record as people see it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecordView {
+    /// The object.
+    pub object: String,
+    /// The id.
+    pub id: String,
+    /// When its newest field changed.
+    pub changed: Timestamp,
+    /// The number of its last change.
+    pub version: String,
+    /// All fields of the object, in their order.
+    pub fields: Vec<RecordField>,
+}
+
+impl RecordView {
+    /// The value of a field; `None` where the object has no such field.
+    pub fn value(&self, field: &str) -> Option<&Value> {
+        self.fields.iter().find(|known| known.name == field).map(|field| &field.value)
+    }
+}
+
+/// Which records to list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListQuery {
+    /// Fields and the value that each must have. An identifier is compared in its canonical form, so that «Ada@Example.org» is
+    /// found by «ada@example.org»; a list must contain the text, or be the same list.
+    pub filter: Vec<(String, Value)>,
+    /// A text that some field must contain, in whatever case.
+    pub search: Option<String>,
+    /// Go on after the record of this id.
+    pub after: Option<String>,
+    /// The most records; 0 for 100.
+    pub limit: usize,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct List {
+    /// The records, by id.
+    pub records: Vec<RecordView>,
+    /// What to give as `after` for the next part; `None` at the end.
+    pub next: Option<String>,
+}
+
+impl Hub {
+    /// Makes a record. Every value is dated now, and certain.
+    ///
+    /// # Errors
+    /// [`HubError::Refused`] with every field that is wrong; [`HubError::UnknownObject`], [`HubError::UnknownField`],
+    /// [`HubError::Store`].
+    pub async fn create(&self, object: &str, values: &[(String, Value)]) -> Result<RecordView, HubError> {
+        let now = self.clock.now();
+        self.write(|connection| {
+            let schema = self.schema(connection)?;
+            let object = schema.require(object)?;
+            let (writes, mut refusals) = writes(connection, &schema, object, values, now)?;
+            refusals.extend(missing(object, &writes));
+            if !refusals.is_empty() {
+                return Err(HubError::Refused { record: format!("new {}", object.name()), refusals });
+            }
+            let mut batch = Batch::open(connection, OPERATOR, 0)?;
+            let record = batch.create(object, writes, now)?;
+            batch.close()?;
+            view(connection, object, record, &mut Sources::default())
+        })
+        .await
+    }
+
+    /// Changes fields of a record. A value that the field has already keeps its time and origin.
+    ///
+    /// # Errors
+    /// As [`Hub::create`], and [`HubError::NoRecord`].
+    pub async fn set(&self, object: &str, id: &str, values: &[(String, Value)]) -> Result<RecordView, HubError> {
+        let now = self.clock.now();
+        self.write(|connection| {
+            let schema = self.schema(connection)?;
+            let object = schema.require(object)?;
+            let mut record = require(connection, object, id)?;
+            let (writes, refusals) = writes(connection, &schema, object, values, now)?;
+            if !refusals.is_empty() {
+                return Err(HubError::Refused { record: format!("{} {id}", object.name()), refusals });
+            }
+            let mut batch = Batch::open(connection, OPERATOR, 0)?;
+            batch.update(object, &mut record, writes)?;
+            batch.close()?;
+            view(connection, object, record, &mut Sources::default())
+        })
+        .await
+    }
+
+    /// Deletes a record. Links of other records to it stay as they are. Syncs hear of it by their policy for deletions.
+    ///
+    /// # Errors
+    /// [`HubError::NoRecord`], [`HubError::UnknownObject`], [`HubError::Store`].
+    pub async fn delete(&self, object: &str, id: &str) -> Result<(), HubError> {
+        let now = self.clock.now();
+        self.write(|connection| {
+            let schema = self.schema(connection)?;
+            let object = schema.require(object)?;
+            let record = require(connection, object, id)?;
+            let mut batch = Batch::open(connection, OPERATOR, 0)?;
+            batch.delete(object, &record, now)?;
+            batch.close()
+        })
+        .await
+    }
+
+    /// A record with the value, time and origin of every field.
+    ///
+    /// # Errors
+    /// [`HubError::NoRecord`], [`HubError::UnknownObject`], [`HubError::Store`].
+    pub async fn get(&self, object: &str, id: &str) -> Result<RecordView, HubError> {
+        self.read(|connection| {
+            let schema = self.schema(connection)?;
+            let object = schema.require(object)?;
+            let record = require(connection, object, id)?;
+            view(connection, object, record, &mut Sources::default())
+        })
+        .await
+    }
+
+    /// Records by id, as many as asked for.
+    ///
+    /// # Errors
+    /// [`HubError::UnknownObject`], [`HubError::UnknownField`], [`HubError::Store`].
+    pub async fn list(&self, object: &str, query: &ListQuery) -> Result<List, HubError> {
+        let limit = if query.limit == 0 { 100 } else { query.limit };
+        let mut after = query.after.as_deref().and_then(records::number).unwrap_or(0);
+        let mut list = List { records: Vec::new(), next: None };
+        loop {
+            let wanted = limit - list.records.len();
+            let (found, end) = self
+                .read(|connection| {
+                    let schema = self.schema(connection)?;
+                    let object = schema.require(object)?;
+                    let (records, end) = stretch(connection, object, query, after, wanted)?;
+                    let mut sources = Sources::default();
+                    let views: Result<Vec<_>, HubError> =
+                        records.into_iter().map(|record| view(connection, object, record, &mut sources)).collect();
+                    Ok((views?, end))
+                })
+                .await?;
+            list.records.extend(found);
+            match end {
+                None => return Ok(list),
+                Some(end) if list.records.len() >= limit => {
+                    list.next = Some(end.to_string());
+                    return Ok(list);
+                }
+                Some(end) => after = end,
+            }
+        }
+    }
+
+    /// How many records match; paging is left out of account.
+    ///
+    /// # Errors
+    /// As [`Hub::list`].
+    pub async fn count(&self, object: &str, query: &ListQuery) -> Result<u64, HubError> {
+        if query.filter.is_empty() && query.search.is_none() {
+            return self
+                .read(|connection| {
+                    let object = self.schema(connection)?.require(object)?.number;
+                    let mut statement = connection.prepare_cached("SELECT count(*) FROM hub_record WHERE object = ?1")?;
+                    let count: i64 = statement.query_row([object], |row| row.get(0))?;
+                    Ok(count.unsigned_abs())
+                })
+                .await;
+        }
+        let (mut count, mut after) = (0, 0);
+        loop {
+            let (found, end) = self
+                .read(|connection| {
+                    let schema = self.schema(connection)?;
+                    stretch(connection, schema.require(object)?, query, after, usize::MAX).map(|(records, end)| (records.len(), end))
+                })
+                .await?;
+            count += found as u64;
+            match end {
+                None => return Ok(count),
+                Some(end) => after = end,
+            }
+        }
+    }
+}
+
+/// What to write, and what cannot be written.
+fn writes(
+    connection: &Connection,
+    schema: &Schema,
+    object: &ObjectSchema,
+    values: &[(String, Value)],
+    now: Timestamp,
+) -> Result<(Vec<Write>, Vec<super::Refusal>), HubError> {
+    let (mut writes, mut refusals) = (Vec::new(), Vec::new());
+    for (name, value) in values {
+        let field = object.require(name)?;
+        match admit(connection, schema, object, field, value.clone())? {
+            Ok(value) => writes.push(Write { field, value, time: FieldTime { at: now, certain: true } }),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    Ok((writes, refusals))
+}
+
+fn require(connection: &Connection, object: &ObjectSchema, id: &str) -> Result<Record, HubError> {
+    let number = records::number(id);
+    let record = number.map(|number| records::load(connection, object, number)).transpose()?.flatten();
+    if let Some(record) = record {
+        return Ok(record);
+    }
+    let deleted = number.map(|number| records::deleted(connection, object, number)).transpose()?.flatten().is_some();
+    Err(HubError::NoRecord { object: object.name().to_owned(), id: cut(id), deleted })
+}
+
+/// The next records that match, at most `wanted`, of at most [`STRETCH`] that are looked at; and where to go on, if there may be
+/// more.
+pub(super) fn stretch(
+    connection: &Connection,
+    object: &ObjectSchema,
+    query: &ListQuery,
+    after: i64,
+    wanted: usize,
+) -> Result<(Vec<Record>, Option<i64>), HubError> {
+    let mut filter = Vec::with_capacity(query.filter.len());
+    for (name, value) in &query.filter {
+        filter.push((object.require(name)?, value));
+    }
+    let search = query.search.as_deref().map(str::to_lowercase);
+    let mut found = Vec::new();
+    // An identifier names few records: the others need not be looked at.
+    let key = filter.iter().find(|(field, value)| object.definition.fields[*field].identifier && !value.is_blank());
+    if let Some((field, value)) = key {
+        let ids = matching(connection, object, &[(*field, *value)], true)?;
+        for id in ids.into_iter().filter(|id| *id > after) {
+            if let Some(record) = records::load(connection, object, id)?
+                && matches(object, &record, &filter, search.as_deref())
+            {
+                if found.len() == wanted {
+                    let last = found.last().map(|record: &Record| record.id);
+                    return Ok((found, last));
+                }
+                found.push(record);
+            }
+        }
+        return Ok((found, None));
+    }
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+    ))?;
+    let mut rows = statement.query(params![object.number, after, STRETCH as i64 + 1])?;
+    let (mut looked, mut last) = (0, after);
+    while let Some(row) = rows.next()? {
+        if looked == STRETCH || found.len() == wanted {
+            return Ok((found, Some(last)));
+        }
+        looked += 1;
+        let record = Record::read(object, row)?;
+        last = record.id;
+        if matches(object, &record, &filter, search.as_deref()) {
+            found.push(record);
+        }
+    }
+    Ok((found, None))
+}
+
+fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)], search: Option<&str>) -> bool {
+    let equal = |(index, wanted): &(usize, &Value)| {
+        let definition = &object.definition.fields[*index];
+        let value = record.value(*index);
+        let canonical = |value| crate::record::canonical_identifier(definition.kind.word(), value);
+        super::check::same(definition, value, wanted)
+            || (definition.identifier && canonical(wanted).is_some_and(|key| canonical(value) == Some(key)))
+            || matches!((value, *wanted), (Value::Texts(list), Value::Text(text)) if list.contains(text))
+    };
+    let contains = |text: &str| record.fields.iter().flatten().any(|stored| stored.value.to_string().to_lowercase().contains(text));
+    filter.iter().all(equal) && search.is_none_or(contains)
+}
+
+/// The origins by their numbers, each read once.
+#[derive(Default)]
+struct Sources(BTreeMap<i64, (String, String)>);
+
+impl Sources {
+    fn origin(&mut self, connection: &Connection, source: i64, run: i64) -> Result<Origin, HubError> {
+        if !self.0.contains_key(&source) {
+            let mut statement = connection.prepare_cached("SELECT kind, name FROM hub_source WHERE number = ?1")?;
+            self.0.insert(source, statement.query_row([source], |row| Ok((row.get(0)?, row.get(1)?)))?);
+        }
+        Ok(match self.0.get(&source) {
+            Some((kind, name)) if kind == "sync" => Origin::Sync { name: name.clone(), run },
+            Some((kind, _)) if kind == "import" => Origin::Import,
+            _ => Origin::Operator,
+        })
+    }
+}
+
+fn view(connection: &Connection, object: &ObjectSchema, record: Record, sources: &mut Sources) -> Result<RecordView, HubError> {
+    let mut fields = Vec::with_capacity(record.fields.len());
+    for (definition, stored) in object.definition.fields.iter().zip(record.fields) {
+        let name = definition.name.clone();
+        fields.push(match stored {
+            None => RecordField { name, value: Value::Null, time: None, origin: None },
+            Some(stored) => RecordField {
+                name,
+                value: stored.value,
+                time: Some(stored.stamp.time),
+                origin: Some(sources.origin(connection, stored.stamp.source, stored.stamp.run)?),
+            },
+        });
+    }
+    Ok(RecordView { object: object.name().to_owned(), id: record.id.to_string(), changed: record.changed, version: record.seq.to_string(), fields })
+}

@@ -1,0 +1,260 @@
+//! Reading and writing records. All of it within the transaction of the caller.
+
+use super::data::{Fields, Stamp, Stored, decode, encode};
+use super::error::HubError;
+use super::schema::ObjectSchema;
+use crate::record::{Timestamp, Value, canonical_identifier};
+use crate::sync::FieldTime;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// `hub_source` of what the operator writes.
+pub(super) const OPERATOR: i64 = 1;
+/// `hub_source` of imports.
+pub(super) const IMPORT: i64 = 2;
+
+/// The columns that [`Record::read`] takes, in its order.
+pub(super) const COLUMNS: &str = "id, seq, other_seq, source, changed, data, stamps";
+
+/// A record as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Record {
+    pub(super) id: i64,
+    pub(super) seq: i64,
+    pub(super) other_seq: i64,
+    pub(super) source: i64,
+    pub(super) changed: Timestamp,
+    pub(super) fields: Fields,
+}
+
+impl Record {
+    pub(super) fn read(object: &ObjectSchema, row: &Row<'_>) -> Result<Self, HubError> {
+        let text = |index: usize| -> Result<&str, HubError> { Ok(row.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?) };
+        Ok(Self {
+            id: row.get(0)?,
+            seq: row.get(1)?,
+            other_seq: row.get(2)?,
+            source: row.get(3)?,
+            changed: Timestamp::from_micros(row.get(4)?),
+            fields: decode(object, text(5)?, text(6)?)?,
+        })
+    }
+
+    /// The value of a field; null where it was never set.
+    pub(super) fn value(&self, field: usize) -> &Value {
+        static NULL: Value = Value::Null;
+        self.fields.get(field).and_then(Option::as_ref).map_or(&NULL, |stored| &stored.value)
+    }
+
+    /// The form of an identifier field that records are found by.
+    fn key(&self, object: &ObjectSchema, field: usize) -> Option<String> {
+        canonical_identifier(object.definition.fields[field].kind.word(), self.value(field))
+    }
+}
+
+/// The number of an id that people and other sides write as text; `None` where it is no id of the hub.
+pub(super) fn number(id: &str) -> Option<i64> {
+    // «007» and «+7» are not 7: one record has one id.
+    id.parse().ok().filter(|number: &i64| *number > 0 && number.to_string() == id)
+}
+
+/// The record of this id.
+pub(super) fn load(connection: &Connection, object: &ObjectSchema, id: i64) -> Result<Option<Record>, HubError> {
+    let mut statement = connection
+        .prepare_cached("SELECT id, seq, other_seq, source, changed, data, stamps FROM hub_record WHERE id = ?1 AND object = ?2")?;
+    let mut rows = statement.query(params![id, object.number])?;
+    rows.next()?.map(|row| Record::read(object, row)).transpose()
+}
+
+/// Whether there is a record of this id.
+pub(super) fn exists(connection: &Connection, object: &ObjectSchema, id: i64) -> Result<bool, HubError> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM hub_record WHERE id = ?1 AND object = ?2")?;
+    Ok(statement.exists(params![id, object.number])?)
+}
+
+/// When the record of this id was deleted.
+pub(super) fn deleted(connection: &Connection, object: &ObjectSchema, id: i64) -> Result<Option<Timestamp>, HubError> {
+    let mut statement = connection.prepare_cached("SELECT deleted FROM hub_tombstone WHERE id = ?1 AND object = ?2")?;
+    let micros: Option<i64> = statement.query_row(params![id, object.number], |row| row.get(0)).optional()?;
+    Ok(micros.map(Timestamp::from_micros))
+}
+
+/// The ids of the records whose identifier field has this canonical form, ascending; at most `limit`.
+pub(super) fn by_key(connection: &Connection, object: &ObjectSchema, field: usize, canonical: &str, limit: usize) -> Result<Vec<i64>, HubError> {
+    let mut statement =
+        connection.prepare_cached("SELECT record FROM hub_key WHERE field = ?1 AND canonical = ?2 ORDER BY record LIMIT ?3")?;
+    let ids = statement.query_map(params![object.fields[field], canonical, limit as i64], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// The number of a sync among the sources.
+pub(super) fn sync_source(connection: &Connection, sync: &str) -> Result<i64, HubError> {
+    if let Some(number) = known_source(connection, sync)? {
+        return Ok(number);
+    }
+    connection.prepare_cached("INSERT INTO hub_source (kind, name) VALUES ('sync', ?1)")?.execute([sync])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The number of a sync that has written before.
+pub(super) fn known_source(connection: &Connection, sync: &str) -> Result<Option<i64>, HubError> {
+    let mut statement = connection.prepare_cached("SELECT number FROM hub_source WHERE kind = 'sync' AND name = ?1")?;
+    Ok(statement.query_row([sync], |row| row.get(0)).optional()?)
+}
+
+/// A value to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    pub(super) field: usize,
+    pub(super) value: Value,
+    pub(super) time: FieldTime,
+}
+
+/// Changes that are written together. The counters are read once and written by [`Batch::close`]; a batch that is not closed
+/// must be rolled back.
+pub(super) struct Batch<'c> {
+    pub(super) connection: &'c Connection,
+    source: i64,
+    run: i64,
+    seq: i64,
+    record: i64,
+}
+
+impl<'c> Batch<'c> {
+    pub(super) fn open(connection: &'c Connection, source: i64, run: i64) -> Result<Self, HubError> {
+        let (seq, record) =
+            connection.prepare_cached("SELECT seq, record FROM hub_counter")?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Self { connection, source, run, seq, record })
+    }
+
+    pub(super) fn close(self) -> Result<(), HubError> {
+        self.connection.prepare_cached("UPDATE hub_counter SET seq = ?1, record = ?2")?.execute(params![self.seq, self.record])?;
+        Ok(())
+    }
+
+    fn stored(&self, value: Value, time: FieldTime) -> Stored {
+        Stored { value, stamp: Stamp { time, source: self.source, run: self.run } }
+    }
+
+    /// Makes a record. `at` dates it where no field has a time.
+    pub(super) fn create(&mut self, object: &ObjectSchema, writes: Vec<Write>, at: Timestamp) -> Result<Record, HubError> {
+        let mut fields: Fields = vec![None; object.definition.fields.len()];
+        for write in writes {
+            // A blank without history: that a new record has no value says nothing about when it lost it.
+            if write.value != Value::Null {
+                fields[write.field] = Some(self.stored(write.value, write.time));
+            }
+        }
+        self.seq += 1;
+        self.record += 1;
+        let changed = newest(&fields).unwrap_or(at);
+        let record = Record { id: self.record, seq: self.seq, other_seq: 0, source: self.source, changed, fields };
+        let (data, stamps) = encode(object, &record.fields)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO hub_record (id, object, seq, other_seq, source, changed, data, stamps) VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![record.id, object.number, record.seq, record.source, changed.micros(), data, stamps])?;
+        for field in object.identifiers() {
+            if let Some(key) = record.key(object, field) {
+                self.add_key(object.fields[field], &key, record.id)?;
+            }
+        }
+        Ok(record)
+    }
+
+    /// Writes what differs. Answers whether anything did.
+    pub(super) fn update(&mut self, object: &ObjectSchema, record: &mut Record, writes: Vec<Write>) -> Result<bool, HubError> {
+        let mut changed = false;
+        for write in writes {
+            let index = write.field;
+            let definition = &object.definition.fields[index];
+            if super::check::same(definition, record.value(index), &write.value) {
+                continue;
+            }
+            changed = true;
+            let before = definition.identifier.then(|| record.key(object, index)).flatten();
+            record.fields[index] = Some(self.stored(write.value, write.time));
+            let after = definition.identifier.then(|| record.key(object, index)).flatten();
+            if before != after {
+                if let Some(key) = before {
+                    self.remove_key(object.fields[index], &key, record.id)?;
+                }
+                if let Some(key) = after {
+                    self.add_key(object.fields[index], &key, record.id)?;
+                }
+            }
+        }
+        if !changed {
+            return Ok(false);
+        }
+        if record.source != self.source {
+            // Whoever wrote last becomes one of the others.
+            record.other_seq = record.seq;
+            record.source = self.source;
+        }
+        self.seq += 1;
+        record.seq = self.seq;
+        record.changed = newest(&record.fields).unwrap_or(record.changed);
+        let (data, stamps) = encode(object, &record.fields)?;
+        self.connection
+            .prepare_cached("UPDATE hub_record SET seq = ?2, other_seq = ?3, source = ?4, changed = ?5, data = ?6, stamps = ?7 WHERE id = ?1")?
+            .execute(params![record.id, record.seq, record.other_seq, record.source, record.changed.micros(), data, stamps])?;
+        Ok(true)
+    }
+
+    /// Deletes a record and leaves its tombstone.
+    pub(super) fn delete(&mut self, object: &ObjectSchema, record: &Record, at: Timestamp) -> Result<(), HubError> {
+        for field in object.identifiers() {
+            if let Some(key) = record.key(object, field) {
+                self.remove_key(object.fields[field], &key, record.id)?;
+            }
+        }
+        self.seq += 1;
+        self.connection.prepare_cached("DELETE FROM hub_record WHERE id = ?1")?.execute([record.id])?;
+        self.connection
+            .prepare_cached("INSERT INTO hub_tombstone (id, object, seq, source, deleted) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![record.id, object.number, self.seq, self.source, at.micros()])?;
+        Ok(())
+    }
+
+    fn add_key(&self, field: i64, key: &str, record: i64) -> Result<(), HubError> {
+        self.connection.prepare_cached("INSERT OR IGNORE INTO hub_key (field, canonical, record) VALUES (?1, ?2, ?3)")?.execute(params![field, key, record])?;
+        Ok(())
+    }
+
+    fn remove_key(&self, field: i64, key: &str, record: i64) -> Result<(), HubError> {
+        self.connection.prepare_cached("DELETE FROM hub_key WHERE field = ?1 AND canonical = ?2 AND record = ?3")?.execute(params![field, key, record])?;
+        Ok(())
+    }
+}
+
+/// The newest time of any field.
+fn newest(fields: &Fields) -> Option<Timestamp> {
+    fields.iter().flatten().map(|stored| stored.stamp.time.at).max()
+}
+
+/// Goes through all records of an object, in the order of their ids.
+pub(super) fn each(connection: &Connection, object: &ObjectSchema, mut visit: impl FnMut(Record) -> Result<(), HubError>) -> Result<(), HubError> {
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 ORDER BY id"))?;
+    let mut rows = statement.query([object.number])?;
+    while let Some(row) = rows.next()? {
+        visit(Record::read(object, row)?)?;
+    }
+    Ok(())
+}
+
+/// Writes the look-up table of one identifier field anew.
+pub(super) fn rebuild_keys(connection: &Connection, object: &ObjectSchema, field: usize) -> Result<(), HubError> {
+    connection.execute("DELETE FROM hub_key WHERE field = ?1", [object.fields[field]])?;
+    if !object.definition.fields[field].identifier {
+        return Ok(());
+    }
+    each(connection, object, |record| {
+        if let Some(key) = record.key(object, field) {
+            connection
+                .prepare_cached("INSERT INTO hub_key (field, canonical, record) VALUES (?1, ?2, ?3)")?
+                .execute(params![object.fields[field], key, record.id])?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,267 @@
+//! What is new, changed or deleted, page by page.
+//!
+//! Four ways to ask: given ids; everything that exists; what changed since a bookmark; what has a change time in a window. A page
+//! is read by key, never by counting rows off, so that writes between two pages neither repeat rows nor hide any. The first page
+//! fixes the number of the last change. A change made after that belongs to the next report, and the bookmark is that number.
+
+use super::Hub;
+use super::cursor::{Cursor, Part, expired};
+use super::error::HubError;
+use super::records::{self, COLUMNS, Record};
+use super::schema::ObjectSchema;
+use crate::record::{Timestamp, Value};
+use crate::store::StoreError;
+use crate::sync::{BadRow, Batch, Deletion, ExchangeError, Page, ReportRequest, Row, Wanted};
+use rusqlite::{Connection, Params, params};
+
+/// Pages longer than this would only take memory.
+const LONGEST_PAGE: u32 = 10_000;
+
+/// How an object is read.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Ids,
+    Everything,
+    Since(i64),
+    Window(Timestamp, Timestamp),
+}
+
+impl Hub {
+    /// One page of a report.
+    pub(super) fn page(&self, connection: &Connection, request: &ReportRequest) -> Result<Page, ExchangeError> {
+        let schema = self.schema(connection)?;
+        let (seq, top) = counters(connection)?;
+        let mut cursor = match &request.cursor {
+            Some(text) => Cursor::read(text, request)?,
+            None => Cursor::start(request, seq, top),
+        };
+        if cursor.upper > seq {
+            return Err(expired("the cursor is of a later state of the hub than there is now; begin the report again"));
+        }
+        let since = request.bookmark.as_deref().map(|bookmark| read_bookmark(bookmark, seq)).transpose()?;
+        let own = records::known_source(connection, &request.sync)?.unwrap_or(-1);
+
+        let limit = request.limit.clamp(1, LONGEST_PAGE) as usize;
+        let mut page = Page::default();
+        let mut read = 0;
+        while let Some(wanted) = request.objects.get(cursor.object) {
+            if read >= limit {
+                page.next = Some(cursor.write()?);
+                return Ok(page);
+            }
+            let reading = Reading { connection, object: schema.require(&wanted.object)?, own, wanted, way: way(request, wanted, since) };
+            let mut batch = Batch { object: wanted.object.clone(), fields: wanted.fields.clone(), ..Batch::default() };
+            let found = reading.read(&mut cursor, limit - read, &mut batch)?;
+            read += found;
+            match page.batches.last_mut() {
+                // The same object asked for twice stays two batches: their fields may differ.
+                Some(last) if last.object == batch.object && last.fields == batch.fields => {
+                    last.rows.append(&mut batch.rows);
+                    last.bad.append(&mut batch.bad);
+                    last.deleted.append(&mut batch.deleted);
+                }
+                _ if batch.rows.is_empty() && batch.bad.is_empty() && batch.deleted.is_empty() => {}
+                _ => page.batches.push(batch),
+            }
+        }
+        if request.objects.iter().all(|wanted| wanted.ids.is_empty()) {
+            page.bookmark = Some(cursor.upper.to_string());
+            let everything = |wanted: &&Wanted| matches!(way(request, wanted, since), Way::Everything);
+            page.complete = request.objects.iter().filter(everything).map(|wanted| wanted.object.clone()).collect();
+        }
+        Ok(page)
+    }
+}
+
+fn way(request: &ReportRequest, wanted: &Wanted, since: Option<i64>) -> Way {
+    if !wanted.ids.is_empty() {
+        return Way::Ids;
+    }
+    if request.full || request.first_time {
+        return Way::Everything;
+    }
+    match (since, request.window.since) {
+        // The window of such a run ends now, and the times of hub fields come from other machines: what is dated a little
+        // ahead would be passed over by the bookmark for ever.
+        (Some(bookmark), _) => Way::Since(bookmark),
+        (None, Some(from)) => Way::Window(from, request.window.until),
+        (None, None) => Way::Everything,
+    }
+}
+
+fn read_bookmark(bookmark: &str, seq: i64) -> Result<i64, ExchangeError> {
+    match bookmark.parse::<i64>() {
+        Ok(number) if (0..=seq).contains(&number) => Ok(number),
+        Ok(number) if number > seq => Err(expired("the bookmark is of a later state of the hub than there is now; list everything again")),
+        _ => Err(expired("the bookmark is none that the hub gave; list everything again")),
+    }
+}
+
+fn counters(connection: &Connection) -> Result<(i64, i64), HubError> {
+    let mut statement = connection.prepare_cached("SELECT seq, record FROM hub_counter")?;
+    Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+/// One object of a report.
+struct Reading<'a> {
+    connection: &'a Connection,
+    object: &'a ObjectSchema,
+    /// The number of the sync that asks.
+    own: i64,
+    wanted: &'a Wanted,
+    way: Way,
+}
+
+impl Reading<'_> {
+    /// Reads on from the cursor until the object is through or the limit is reached.
+    fn read(&self, cursor: &mut Cursor, limit: usize, batch: &mut Batch) -> Result<usize, HubError> {
+        if matches!(self.way, Way::Ids) {
+            return self.ids(cursor, limit, batch);
+        }
+        let fields = self.fields();
+        let (object, key, id, left) = (self.object.number, cursor.key.unwrap_or(i64::MIN), cursor.id, limit as i64);
+        let read = match (cursor.part, self.way) {
+            (Part::Records, Way::Since(bookmark)) => self.rows(
+                &format!(
+                    "SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND seq > ?2 AND seq <= ?3 AND (source <> ?4 OR other_seq > ?5)
+                     ORDER BY seq LIMIT ?6"
+                ),
+                params![object, key.max(bookmark), cursor.upper, self.own, bookmark, left],
+                |_, seq, _| cursor.key = Some(seq),
+                &fields,
+                batch,
+            )?,
+            (Part::Records, Way::Window(since, until)) => self.rows(
+                &format!(
+                    "SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND (changed, id) > (?2, ?3) AND changed >= ?4 AND changed < ?5
+                     AND seq <= ?6 ORDER BY changed, id LIMIT ?7"
+                ),
+                params![object, key, id, since.micros(), until.micros(), cursor.upper, left],
+                |id, _, changed| (cursor.key, cursor.id) = (Some(changed), id),
+                &fields,
+                batch,
+            )?,
+            // By id and without looking at change numbers: a record that is changed during the listing keeps its place in it.
+            (Part::Records, _) => self.rows(
+                &format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4"),
+                params![object, key, cursor.top, left],
+                |id, _, _| cursor.key = Some(id),
+                &fields,
+                batch,
+            )?,
+            (Part::Deletions, Way::Window(since, until)) => self.deletions(
+                "SELECT id, seq, deleted FROM hub_tombstone WHERE object = ?1 AND (deleted, id) > (?2, ?3) AND deleted >= ?4
+                 AND deleted < ?5 AND seq <= ?6 ORDER BY deleted, id LIMIT ?7",
+                params![object, key, id, since.micros(), until.micros(), cursor.upper, left],
+                |id, _, deleted| (cursor.key, cursor.id) = (Some(deleted), id),
+                batch,
+            )?,
+            (Part::Deletions, way) => {
+                // With a bookmark, what the sync deleted itself is known to it; in a full listing nothing is.
+                let (bookmark, own) = if let Way::Since(bookmark) = way { (bookmark, self.own) } else { (0, -1) };
+                self.deletions(
+                    "SELECT id, seq, deleted FROM hub_tombstone WHERE object = ?1 AND seq > ?2 AND seq <= ?3 AND source <> ?4
+                     ORDER BY seq LIMIT ?5",
+                    params![object, key.max(bookmark), cursor.upper, own, left],
+                    |_, seq, _| cursor.key = Some(seq),
+                    batch,
+                )?
+            }
+        };
+        if read < limit {
+            cursor.advance();
+        }
+        Ok(read)
+    }
+
+    /// The places of the wanted fields; `None` for one that the hub does not have.
+    fn fields(&self) -> Vec<Option<usize>> {
+        self.wanted.fields.iter().map(|field| self.object.index(field)).collect()
+    }
+
+    fn rows(&self, sql: &str, params: impl Params, mut place: impl FnMut(i64, i64, i64), fields: &[Option<usize>], batch: &mut Batch) -> Result<usize, HubError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let mut read = 0;
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            place(id, row.get(1)?, row.get(4)?);
+            read += 1;
+            match Record::read(self.object, row) {
+                Ok(record) => batch.rows.push(as_row(record, fields)),
+                // One record that cannot be read must not stop the others.
+                Err(HubError::Store(error @ StoreError::Corrupt { .. })) => {
+                    batch.bad.push(BadRow { id: Some(id.to_string()), reason: error.to_string() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
+
+    fn deletions(&self, sql: &str, params: impl Params, mut place: impl FnMut(i64, i64, i64), batch: &mut Batch) -> Result<usize, HubError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let before = batch.deleted.len();
+        while let Some(row) = rows.next()? {
+            let (id, seq, deleted): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            place(id, seq, deleted);
+            batch.deleted.push(Deletion { id: id.to_string(), deleted: Some(Timestamp::from_micros(deleted)) });
+        }
+        Ok(batch.deleted.len() - before)
+    }
+
+    /// Just the records that were named; what is not there counts as deleted.
+    fn ids(&self, cursor: &mut Cursor, limit: usize, batch: &mut Batch) -> Result<usize, HubError> {
+        let fields = self.fields();
+        let from = usize::try_from(cursor.key.unwrap_or(0)).unwrap_or(0);
+        let ids = self.wanted.ids.get(from..).unwrap_or_default();
+        for (n, id) in ids.iter().take(limit).enumerate() {
+            if self.wanted.ids[..from + n].contains(id) {
+                continue;
+            }
+            let number = records::number(id);
+            let record = number.map(|number| records::load(self.connection, self.object, number)).transpose()?.flatten();
+            match record {
+                Some(record) => batch.rows.push(as_row(record, &fields)),
+                None => {
+                    let deleted = number.map(|number| records::deleted(self.connection, self.object, number)).transpose()?.flatten();
+                    batch.deleted.push(Deletion { id: id.clone(), deleted });
+                }
+            }
+        }
+        if ids.len() <= limit {
+            cursor.next_object();
+        } else {
+            cursor.key = Some((from + limit) as i64);
+        }
+        Ok(ids.len().min(limit))
+    }
+}
+
+/// A record as a row with these fields.
+pub(super) fn as_row(mut record: Record, fields: &[Option<usize>]) -> Row {
+    let mut values = Vec::with_capacity(fields.len());
+    let mut times = Vec::with_capacity(fields.len());
+    for (n, index) in fields.iter().enumerate() {
+        let Some(index) = *index else {
+            values.push(None);
+            times.push(None);
+            continue;
+        };
+        // A field that is asked for again further on is still needed then.
+        let again = fields[n + 1..].contains(&Some(index));
+        let stored = if again { record.fields[index].clone() } else { record.fields[index].take() };
+        match stored {
+            Some(stored) => {
+                values.push(Some(stored.value));
+                times.push(Some(stored.stamp.time));
+            }
+            None => {
+                values.push(Some(Value::Null));
+                times.push(None);
+            }
+        }
+    }
+    Row { id: record.id.to_string(), changed: Some(record.changed), version: Some(record.seq.to_string()), values, times }
+}

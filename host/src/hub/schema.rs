@@ -1,0 +1,232 @@
+//! Kinds of record and their fields: the built-in ones, which a migration writes, and those that the operator defines.
+
+use super::error::HubError;
+use super::kind::FieldKind;
+use crate::store::StoreError;
+use crate::sync::{ChangeTimes, Description, Field, Object, features};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The longest name of an object or field.
+pub(super) const LONGEST_NAME: usize = 64;
+
+/// A kind of record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectDefinition {
+    /// The name that mappings use.
+    pub name: String,
+    /// For people.
+    pub label: String,
+    /// It comes with the program.
+    #[serde(default)]
+    pub builtin: bool,
+    /// Its fields, in the order in which they were defined.
+    #[serde(default)]
+    pub fields: Vec<FieldDefinition>,
+}
+
+/// A field of a kind of record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldDefinition {
+    /// The name that mappings use.
+    pub name: String,
+    /// For people.
+    pub label: String,
+    /// What it holds.
+    pub kind: FieldKind,
+    /// A new record cannot be made without it, and it cannot be cleared.
+    #[serde(default)]
+    pub required: bool,
+    /// Records can be recognised by it.
+    #[serde(default)]
+    pub identifier: bool,
+    /// The value is a set, merged element by element.
+    #[serde(default)]
+    pub set_like: bool,
+    /// The objects that a reference may point to.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// What a choice may be: value and label. Empty: anything.
+    #[serde(default)]
+    pub choices: Vec<(String, String)>,
+    /// The longest text in characters, where it is shorter than what the hub takes anyway.
+    #[serde(default)]
+    pub max_length: Option<u32>,
+    /// It comes with the program.
+    #[serde(default)]
+    pub builtin: bool,
+}
+
+impl FieldDefinition {
+    /// A field of this kind without anything special about it.
+    pub fn new(name: impl Into<String>, label: impl Into<String>, kind: FieldKind) -> Self {
+        Self {
+            name: name.into(),
+            label: label.into(),
+            kind,
+            required: false,
+            identifier: false,
+            set_like: false,
+            targets: Vec::new(),
+            choices: Vec::new(),
+            max_length: None,
+            builtin: false,
+        }
+    }
+
+    /// The most characters that a value may have.
+    pub fn longest(&self) -> u32 {
+        self.max_length.map_or(self.kind.longest(), |own| own.min(self.kind.longest()))
+    }
+
+    fn describe(&self) -> Field {
+        Field {
+            name: self.name.clone(),
+            label: self.label.clone(),
+            kind: self.kind.word().to_owned(),
+            required: self.required,
+            writable: true,
+            set_like: self.set_like,
+            identifier: self.identifier,
+            targets: self.targets.clone(),
+            choices: self.choices.clone(),
+            max_length: (self.kind.is_text() || self.kind == FieldKind::Json).then(|| self.longest()),
+        }
+    }
+}
+
+impl ObjectDefinition {
+    /// The field of this name.
+    pub fn field(&self, name: &str) -> Option<&FieldDefinition> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    fn describe(&self) -> Object {
+        let words =
+            [features::CREATE, features::UPDATE, features::DELETE, features::DELETIONS, features::FULL_LISTING, features::CONDITIONAL_UPDATE, features::BY_ID];
+        Object {
+            name: self.name.clone(),
+            label: self.label.clone(),
+            fields: self.fields.iter().map(FieldDefinition::describe).collect(),
+            change_times: ChangeTimes::Field,
+            precision: 1,
+            features: words.map(str::to_owned).to_vec(),
+            search_lag: None,
+            page_size: None,
+            order_size: None,
+        }
+    }
+}
+
+/// An object with the numbers that its tables go by.
+#[derive(Debug)]
+pub(super) struct ObjectSchema {
+    pub(super) number: i64,
+    pub(super) definition: ObjectDefinition,
+    /// The numbers of the fields, in their order.
+    pub(super) fields: Vec<i64>,
+}
+
+impl ObjectSchema {
+    pub(super) fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    /// The place of a field.
+    pub(super) fn index(&self, field: &str) -> Option<usize> {
+        self.definition.fields.iter().position(|known| known.name == field)
+    }
+
+    pub(super) fn require(&self, field: &str) -> Result<usize, HubError> {
+        self.index(field).ok_or_else(|| HubError::UnknownField {
+            object: self.name().to_owned(),
+            name: field.to_owned(),
+            known: names(self.definition.fields.iter().map(|field| field.name.as_str())),
+        })
+    }
+
+    /// The places of the identifier fields.
+    pub(super) fn identifiers(&self) -> impl Iterator<Item = usize> {
+        self.definition.fields.iter().enumerate().filter(|(_, field)| field.identifier).map(|(index, _)| index)
+    }
+}
+
+/// All definitions, as they were at one version.
+#[derive(Debug)]
+pub(super) struct Schema {
+    pub(super) version: i64,
+    pub(super) objects: Vec<Arc<ObjectSchema>>,
+}
+
+impl Schema {
+    pub(super) fn object(&self, name: &str) -> Option<&Arc<ObjectSchema>> {
+        self.objects.iter().find(|object| object.name() == name)
+    }
+
+    pub(super) fn require(&self, name: &str) -> Result<&Arc<ObjectSchema>, HubError> {
+        self.object(name).ok_or_else(|| HubError::UnknownObject {
+            name: name.to_owned(),
+            known: names(self.objects.iter().map(|object| object.name())),
+        })
+    }
+
+    pub(super) fn describe(&self) -> Description {
+        Description { objects: self.objects.iter().map(|object| object.definition.describe()).collect() }
+    }
+
+    /// The version that the database has now.
+    pub(super) fn current(connection: &Connection) -> Result<i64, HubError> {
+        Ok(connection.prepare_cached("SELECT schema FROM hub_counter")?.query_row([], |row| row.get(0))?)
+    }
+
+    pub(super) fn load(connection: &Connection) -> Result<Self, HubError> {
+        let version = Self::current(connection)?;
+        let mut objects = Vec::new();
+        let mut statement = connection.prepare_cached("SELECT number, name, label, builtin FROM hub_object ORDER BY number")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let number: i64 = row.get(0)?;
+            let (numbers, fields) = fields(connection, number)?;
+            let definition = ObjectDefinition { name: row.get(1)?, label: row.get(2)?, builtin: row.get(3)?, fields };
+            objects.push(Arc::new(ObjectSchema { number, definition, fields: numbers }));
+        }
+        Ok(Self { version, objects })
+    }
+}
+
+fn fields(connection: &Connection, object: i64) -> Result<(Vec<i64>, Vec<FieldDefinition>), HubError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number, name, label, kind, required, identifier, set_like, targets, choices, max_length, builtin
+         FROM hub_field WHERE object = ?1 ORDER BY number",
+    )?;
+    let mut rows = statement.query([object])?;
+    let (mut numbers, mut fields) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        let corrupt = |why: String| StoreError::Corrupt { what: format!("hub field {name}"), why };
+        let (kind, targets, choices): (String, String, String) = (row.get(3)?, row.get(7)?, row.get(8)?);
+        let kind = FieldKind::from_word(&kind).ok_or_else(|| corrupt(format!("no kind '{kind}'")))?;
+        let targets = serde_json::from_str(&targets).map_err(|error| corrupt(error.to_string()))?;
+        let choices = serde_json::from_str(&choices).map_err(|error| corrupt(error.to_string()))?;
+        numbers.push(row.get(0)?);
+        fields.push(FieldDefinition {
+            label: row.get(2)?,
+            kind,
+            required: row.get(4)?,
+            identifier: row.get(5)?,
+            set_like: row.get(6)?,
+            targets,
+            choices,
+            max_length: row.get(9)?,
+            builtin: row.get(10)?,
+            name,
+        });
+    }
+    Ok((numbers, fields))
+}
+
+/// «a, b, c» for messages.
+pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,124 @@
+//! Objects and fields of the operator.
+
+use super::*;
+use crate::hub::{FieldDefinition, FieldKind};
+use crate::sync::{ChangeTimes, features};
+
+fn field(name: &str, kind: FieldKind) -> FieldDefinition {
+    FieldDefinition::new(name, "X", kind)
+}
+
+#[tokio::test]
+async fn the_built_in_objects_are_described() {
+    let description = hub().describe().await.unwrap();
+    let contact = description.object("contact").unwrap();
+    assert_eq!((contact.change_times, contact.precision), (ChangeTimes::Field, 1));
+    for feature in [features::CREATE, features::UPDATE, features::DELETE, features::DELETIONS, features::FULL_LISTING, features::CONDITIONAL_UPDATE, features::BY_ID] {
+        assert!(contact.has(feature), "{feature}");
+    }
+    let names: Vec<&str> = contact.fields.iter().map(|field| field.name.as_str()).collect();
+    let expected = "first_name last_name email phone mobile company address city region country website position points owner tags";
+    assert_eq!(names.join(" "), expected);
+    assert!(contact.field("email").unwrap().identifier && contact.field("tags").unwrap().set_like);
+    assert_eq!(contact.field("company").unwrap().targets, ["company"]);
+    assert!(description.object("company").unwrap().field("name").unwrap().identifier);
+}
+
+#[tokio::test]
+async fn objects_and_fields_of_ones_own() {
+    let hub = hub();
+    hub.define_object("deal", "Deal").await.unwrap();
+    hub.define_object("deal", "Business").await.unwrap();
+    let mut link = field("contact", FieldKind::Reference);
+    link.targets = vec!["contact".into()];
+    hub.define_field("deal", &link).await.unwrap();
+    let id = contact(&hub, "a@example.org").await;
+    let deal = hub.create("deal", &values(&[("contact", Value::reference("contact", id).unwrap())])).await.unwrap();
+    assert_eq!(deal.object, "deal");
+    let description = hub.describe().await.unwrap();
+    assert_eq!(description.object("deal").unwrap().label, "Business");
+
+    assert!(hub.remove_object("deal").await.unwrap_err().to_string().contains("1 records"));
+    assert!(hub.remove_field("deal", "contact").await.unwrap_err().to_string().contains("lose their values"));
+    hub.define_field("deal", &field("never_used", FieldKind::Text)).await.unwrap();
+    hub.remove_field("deal", "never_used").await.unwrap();
+    hub.define_object("empty", "Empty").await.unwrap();
+    hub.remove_object("empty").await.unwrap();
+    for result in [hub.remove_object("contact").await, hub.remove_field("contact", "email").await] {
+        assert!(result.unwrap_err().to_string().contains("comes with the program"));
+    }
+}
+
+#[tokio::test]
+async fn definitions_that_cannot_be() {
+    let hub = hub();
+    for name in ["", "1a", "_a", "A", "a b", "ä", "id", "changed", "object", &"a".repeat(65), "a-b", "a\0"] {
+        assert!(hub.define_object(name, "X").await.is_err(), "{name:?}");
+        assert!(hub.define_field("contact", &field(name, FieldKind::Text)).await.is_err(), "{name:?}");
+    }
+    hub.define_object(&"a".repeat(64), "X").await.unwrap();
+    let wrong: Vec<(&str, FieldDefinition)> = vec![
+        ("which objects", field("x", FieldKind::Reference)),
+        ("no object", FieldDefinition { targets: vec!["deal".into()], ..field("x", FieldKind::References) }),
+        ("only references", FieldDefinition { targets: vec!["company".into()], ..field("x", FieldKind::Text) }),
+        ("have choices", FieldDefinition { choices: vec![("a".into(), "A".into())], ..field("x", FieldKind::Text) }),
+        ("twice", FieldDefinition { choices: vec![("a".into(), "A".into()), ("a".into(), "B".into())], ..field("x", FieldKind::Choice) }),
+        ("only lists", FieldDefinition { set_like: true, ..field("x", FieldKind::Text) }),
+        ("cannot identify", FieldDefinition { identifier: true, ..field("x", FieldKind::Texts) }),
+        ("0 characters", FieldDefinition { max_length: Some(0), ..field("x", FieldKind::Text) }),
+        ("cannot be changed", FieldDefinition { ..field("email", FieldKind::Text) }),
+    ];
+    for (part, definition) in wrong {
+        let error = hub.define_field("contact", &definition).await.unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(hub.define_field("deal", &field("x", FieldKind::Text)).await.is_err());
+}
+
+#[tokio::test]
+async fn changes_that_would_lose_data_are_refused() {
+    let hub = hub();
+    let choice = |values: &[&str]| FieldDefinition {
+        choices: values.iter().map(|value| ((*value).to_owned(), (*value).to_owned())).collect(),
+        ..field("level", FieldKind::Choice)
+    };
+    hub.define_field("contact", &choice(&["gold", "tin"])).await.unwrap();
+    hub.define_field("contact", &field("size", FieldKind::Integer)).await.unwrap();
+    hub.create("contact", &values(&[("level", Value::text("gold")), ("size", Value::Integer(3))])).await.unwrap();
+
+    let error = hub.define_field("contact", &choice(&["tin"])).await.unwrap_err().to_string();
+    assert!(error.contains("contact 1") && error.contains("'gold'"), "{error}");
+    hub.define_field("contact", &choice(&["gold"])).await.unwrap();
+    let short = FieldDefinition { max_length: Some(3), ..field("level", FieldKind::Text) };
+    assert!(hub.define_field("contact", &short).await.is_err());
+    hub.define_field("contact", &FieldDefinition { max_length: Some(4), ..short }).await.unwrap();
+    for kind in [FieldKind::Text, FieldKind::Float, FieldKind::Boolean] {
+        assert!(hub.define_field("contact", &field("size", kind)).await.is_err(), "{kind}");
+    }
+    hub.set("contact", "1", &values(&[("size", Value::Null)])).await.unwrap();
+    hub.define_field("contact", &field("size", FieldKind::Float)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_field_that_becomes_an_identifier_finds_what_is_there() {
+    use crate::sync::Query;
+    let hub = hub();
+    hub.create("contact", &values(&[("phone", Value::text("+49 30 1"))])).await.unwrap();
+    let phone = FieldDefinition { identifier: true, ..FieldDefinition::new("phone", "Phone", FieldKind::Phone) };
+    hub.define_field("contact", &phone).await.unwrap();
+    let query = Query { object: "contact".into(), fields: vec!["phone".into()], keys: vec![vec![text("0049301")]], all: true };
+    assert_eq!(hub.find(&query).await.unwrap(), [["1"]]);
+    hub.define_field("contact", &FieldDefinition { identifier: false, ..phone }).await.unwrap();
+    assert!(hub.find(&query).await.is_err());
+}
+
+#[tokio::test]
+async fn another_process_sees_new_definitions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    let open = || Hub::new(Store::open(&path).unwrap(), Arc::new(Ticks::default()));
+    let (one, two) = (open(), open());
+    assert!(two.describe().await.unwrap().object("deal").is_none());
+    one.define_object("deal", "Deal").await.unwrap();
+    assert!(two.describe().await.unwrap().object("deal").is_some());
+}

@@ -1,1 +1,35 @@
-//! plugin.
+//! Plugins: WebAssembly components that talk to foreign systems, run so that none of them can do harm.
+//!
+//! [`inspect`] says what a file is. [`PluginRuntime`] compiles plugins and keeps the result; a [`LoadedPlugin`] becomes a
+//! [`PluginExchange`], a side of a sync, with what the operator has set and granted in a [`PluginConfig`].
+//!
+//! A plugin is a stranger. It runs in a store of its own with nothing granted: no files, no environment, no sockets. It reaches
+//! the hosts of its [`HttpGrant`]s, uses secrets without seeing them, and everything that it takes is counted by [`Limits`].
+//! Whatever goes wrong in it costs one call: the store is dropped, and the next call starts a fresh one.
+//!
+//! Only this module knows wasmtime and the HTTP client.
+
+mod bindings;
+mod cache;
+mod convert;
+mod egress;
+mod engine;
+mod error;
+mod exchange;
+mod guest;
+mod host_api;
+mod inspect;
+mod instance;
+mod limiter;
+mod limits;
+mod link;
+mod log;
+mod runtime;
+mod text;
+
+pub use cache::CacheError;
+pub use egress::{GrantError, HttpGrant, Secret, SecretGrant, SecretKind};
+pub use exchange::{PluginConfig, PluginExchange};
+pub use inspect::{Ask, InspectError, Inspection, KNOWN_VERSIONS, inspect};
+pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};
+pub use runtime::{LoadError, LoadedPlugin, PluginRuntime};

@@ -1,0 +1,218 @@
+//! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and finds unchanged.
+
+use super::engine::SETTINGS_EDITION;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+const MAGIC: &[u8] = b"entente compiled plugin 1\n";
+const CHECKSUM: usize = 32;
+
+/// The folder of compiled code.
+#[derive(Debug, Clone)]
+pub(super) struct Cache {
+    folder: PathBuf,
+}
+
+/// Why a folder is not used for compiled code.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// It leads elsewhere.
+    #[error("the cache folder {} is a symbolic link; name a folder itself, since whoever can change the link could run code here", folder.display())]
+    Link {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Others may write into it.
+    #[error("the cache folder {} can be changed by other users; run 'chmod 700' on it, or name a folder that is your own", folder.display())]
+    Writable {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// It cannot be made or read.
+    #[error("the cache folder {} cannot be used: {error}", folder.display())]
+    Unusable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Cache {
+    /// Makes the folder if it is missing, for this user alone.
+    pub(super) fn open(folder: &Path) -> Result<Self, CacheError> {
+        let unusable = |error| CacheError::Unusable { folder: folder.to_owned(), error };
+        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            fs::create_dir_all(parent).map_err(unusable)?;
+        }
+        match private_folder().create(folder) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unusable(error)),
+        }
+        let metadata = fs::symlink_metadata(folder).map_err(unusable)?;
+        if metadata.file_type().is_symlink() {
+            return Err(CacheError::Link { folder: folder.to_owned() });
+        }
+        if !metadata.is_dir() {
+            return Err(unusable(io::Error::from(io::ErrorKind::NotADirectory)));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            // A file of ours tells who we are, without asking for it through unsafe code.
+            let probe = tempfile::tempfile_in(folder).and_then(|file| file.metadata()).map_err(unusable)?;
+            if metadata.mode() & 0o022 != 0 || metadata.uid() != probe.uid() {
+                return Err(CacheError::Writable { folder: folder.to_owned() });
+            }
+        }
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The compiled component; from the folder where it is there and whole, else compiled and kept.
+    ///
+    /// Takes up to seconds: call it where blocking is allowed.
+    pub(super) fn component(&self, engine: &Engine, digest: &str, wasm: &[u8]) -> wasmtime::Result<Component> {
+        let file = self.folder.join(format!("{digest}-{:016x}.bin", settings_hash(engine)));
+        match self.load(engine, &file) {
+            Ok(Some(component)) => return Ok(component),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "compiled code in the cache is damaged and is made anew"),
+        }
+        let artifact = engine.precompile_component(wasm)?;
+        let component = deserialize(engine, &artifact)?;
+        // A cache that cannot be written costs time, not correctness.
+        if let Err(error) = self.store(&file, &artifact) {
+            tracing::warn!(%error, "compiled code could not be kept; the plugin is compiled again next time");
+        }
+        Ok(component)
+    }
+
+    fn load(&self, engine: &Engine, file: &Path) -> wasmtime::Result<Option<Component>> {
+        let bytes = match fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let (checksum, artifact) = bytes
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.split_at_checked(CHECKSUM))
+            .ok_or_else(|| wasmtime::Error::msg("it is no file of the cache"))?;
+        if Sha256::digest(artifact).as_slice() != checksum {
+            return Err(wasmtime::Error::msg("its checksum is wrong"));
+        }
+        // Read, not mapped: the bytes that were checked are the bytes that run.
+        deserialize(engine, artifact).map(Some)
+    }
+
+    fn store(&self, file: &Path, artifact: &[u8]) -> io::Result<()> {
+        let mut temporary = tempfile::NamedTempFile::new_in(&self.folder)?;
+        temporary.write_all(MAGIC)?;
+        temporary.write_all(&Sha256::digest(artifact))?;
+        temporary.write_all(artifact)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(file)?;
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn private_folder() -> fs::DirBuilder {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+#[cfg(not(unix))]
+fn private_folder() -> fs::DirBuilder {
+    fs::DirBuilder::new()
+}
+
+/// Everything that makes compiled code of one wasm file differ.
+fn settings_hash(engine: &Engine) -> u64 {
+    /// The standard hasher is not promised to be the same in the next release of Rust, and a changed hash would only cost a
+    /// compilation; but a good one is at hand.
+    struct Sha(Sha256);
+    impl Hasher for Sha {
+        fn finish(&self) -> u64 {
+            let digest = self.0.clone().finalize();
+            digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut hasher = Sha(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    SETTINGS_EDITION.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The only place where foreign bytes become native code.
+#[expect(unsafe_code, reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the checksum of what was")]
+fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just now, or through a
+    // file in a folder that only this user can write, whose checksum holds.
+    unsafe { Component::deserialize(engine, artifact) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::engine::engine;
+
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn what_was_compiled_is_found_again_and_damage_is_noticed() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("cache");
+        let cache = Cache::open(&folder).unwrap();
+        let engine = engine().unwrap();
+        cache.component(&engine, "digest", EMPTY).unwrap();
+        let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
+        assert!(cache.load(&engine, file).unwrap().is_some());
+
+        let good = fs::read(file).unwrap();
+        for at in [0, MAGIC.len(), MAGIC.len() + CHECKSUM, good.len() - 1] {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(file, &bad).unwrap();
+            assert!(cache.load(&engine, file).is_err(), "byte {at} was changed");
+        }
+        fs::write(file, &good[..good.len() / 2]).unwrap();
+        assert!(cache.load(&engine, file).is_err());
+        cache.component(&engine, "digest", EMPTY).unwrap();
+        assert_eq!(fs::read(file).unwrap(), good, "made anew");
+        assert_eq!(files(&folder).len(), 1, "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_change_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("cache");
+        Cache::open(&folder).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        assert!(matches!(Cache::open(&link), Err(CacheError::Link { .. })));
+
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(matches!(Cache::open(&folder), Err(CacheError::Writable { .. })));
+        fs::write(home.path().join("file"), "").unwrap();
+        assert!(matches!(Cache::open(&home.path().join("file")), Err(CacheError::Unusable { .. })));
+    }
+}

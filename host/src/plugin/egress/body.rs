@@ -1,0 +1,142 @@
+//! The body of an answer on its way to the plugin: counted, timed, and without secrets.
+
+use super::scrub::Stream;
+use super::send::{Notice, Notices};
+use crate::plugin::limits::Limits;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep};
+use wasmtime_wasi_http::Error;
+
+/// An answer's body. What was read ahead comes first; then the rest, if any, as the plugin asks for it.
+pub(super) struct AnswerBody {
+    pub(super) ahead: VecDeque<Bytes>,
+    pub(super) rest: Option<Rest>,
+    /// Memory that `ahead` takes, given back with it.
+    pub(super) _reserved: Option<OwnedSemaphorePermit>,
+}
+
+/// What has not been read yet.
+pub(super) struct Rest {
+    body: reqwest::Body,
+    scrub: Option<Stream>,
+    limits: Limits,
+    notices: Notices,
+    taken: u64,
+    idle_time: Duration,
+    idle: Pin<Box<Sleep>>,
+    total: Pin<Box<Sleep>>,
+    ended: bool,
+    /// One of the requests that may run at the same time.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Rest {
+    pub(super) fn new(
+        body: reqwest::Body,
+        scrub: Option<Stream>,
+        limits: Limits,
+        notices: Notices,
+        idle_time: Duration,
+        deadline: Instant,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            body,
+            scrub,
+            limits,
+            notices,
+            taken: 0,
+            idle_time,
+            idle: Box::pin(tokio::time::sleep(idle_time)),
+            total: Box::pin(tokio::time::sleep_until(deadline)),
+            ended: false,
+            _permit: permit,
+        }
+    }
+
+    /// The next piece; `None` at the end.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            if self.total.as_mut().poll(cx).is_ready() {
+                self.ended = true;
+                self.notices.add(Notice::Limit(self.limits.http_total_time(None)));
+                return Poll::Ready(Some(Err(Error::HttpResponseTimeout)));
+            }
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    ready!(self.idle.as_mut().poll(cx));
+                    self.ended = true;
+                    self.notices.add(Notice::Limit(self.limits.http_idle_time(None)));
+                    return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
+                }
+            };
+            let piece = match frame {
+                None => {
+                    self.ended = true;
+                    match self.scrub.as_mut().map(Stream::finish) {
+                        Some(last) if !last.is_empty() => last,
+                        _ => return Poll::Ready(None),
+                    }
+                }
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(super::send::wire_error(&error))));
+                }
+                // Trailers are left out: nothing needs them.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        let reset = Instant::now() + self.idle_time;
+                        self.idle.as_mut().reset(reset);
+                        self.taken += data.len() as u64;
+                        if self.taken > self.limits.http_response_bytes {
+                            self.ended = true;
+                            self.notices.add(Notice::Limit(self.limits.http_response_bytes(Some(self.taken))));
+                            return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(self.taken)))));
+                        }
+                        match &mut self.scrub {
+                            Some(scrub) => scrub.push(&data),
+                            None => data,
+                        }
+                    }
+                    Err(_) => continue,
+                },
+            };
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(piece)));
+            }
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(piece) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match &mut self.rest {
+            Some(rest) => Poll::Ready(ready!(rest.poll_piece(cx)).map(|piece| piece.map(Frame::data))),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_empty() && self.rest.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}

@@ -1,0 +1,280 @@
+//! Which addresses are granted. Pure: text in, decision out.
+
+use reqwest::Url;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Leave to send requests to a host: `https://api.example.com`, `https://*.example.com`, `https://erp.example.com:8443`,
+/// `http://127.0.0.1:8787`.
+///
+/// Plain http and addresses of private networks are granted literally only, the latter with their port. A wildcard stands
+/// for sub-domains, never for the domain itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HttpGrant {
+    https: bool,
+    host: Host,
+    port: u16,
+    /// The port was written down.
+    explicit: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Host {
+    Name(String),
+    /// `.example.com` for `*.example.com`.
+    Below(String),
+    Address(IpAddr),
+}
+
+/// A text that is no grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is no address that can be granted: {reason}")]
+pub struct GrantError {
+    /// What was given.
+    pub text: String,
+    /// What is wrong and what to write instead.
+    pub reason: String,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    https: bool,
+    host: TargetHost,
+    port: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TargetHost {
+    Name(String),
+    Address(IpAddr),
+}
+
+impl Target {
+    /// Of a URL as it is going to be used: normalised, so that `0x7f.1` is 127.0.0.1 here as it is for whoever connects.
+    pub(super) fn of(url: &Url) -> Result<Self, &'static str> {
+        let https = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return Err("only http and https are possible"),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("user and password do not belong into an address; use a secret");
+        }
+        let host = host(url.host_str().unwrap_or_default()).ok_or("it has no host")?;
+        let port = url.port_or_known_default().ok_or("it has no port")?;
+        if matches!(&host, TargetHost::Name(name) if name.ends_with('.')) {
+            return Err("its host ends with a dot");
+        }
+        Ok(Self { https, host, port })
+    }
+
+    pub(super) fn https(&self) -> bool {
+        self.https
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for Target {
+    /// As a grant for it would be written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let local = match &self.host {
+            TargetHost::Address(address) => super::resolve::not_public(*address).is_some(),
+            TargetHost::Name(name) => name == "localhost",
+        };
+        let host = match &self.host {
+            TargetHost::Name(name) => name.clone(),
+            TargetHost::Address(IpAddr::V6(address)) => format!("[{address}]"),
+            TargetHost::Address(address) => address.to_string(),
+        };
+        write_address(f, self.https, &host, self.port, local)
+    }
+}
+
+fn write_address(f: &mut fmt::Formatter<'_>, https: bool, host: &str, port: u16, explicit: bool) -> fmt::Result {
+    write!(f, "{}://{host}", if https { "https" } else { "http" })?;
+    if explicit || port != default_port(https) { write!(f, ":{port}") } else { Ok(()) }
+}
+
+fn default_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
+}
+
+/// What `Url::host_str` gives.
+fn host(text: &str) -> Option<TargetHost> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    match bare.parse::<IpAddr>() {
+        Ok(address) => Some(TargetHost::Address(address.to_canonical())),
+        Err(_) if text.is_empty() => None,
+        Err(_) => Some(TargetHost::Name(text.to_ascii_lowercase())),
+    }
+}
+
+impl HttpGrant {
+    pub(super) fn allows(&self, target: &Target) -> bool {
+        self.https == target.https
+            && self.port == target.port
+            && match (&self.host, &target.host) {
+                (Host::Name(granted), TargetHost::Name(name)) => granted == name,
+                (Host::Below(suffix), TargetHost::Name(name)) => name.len() > suffix.len() && name.ends_with(suffix.as_str()),
+                (Host::Address(granted), TargetHost::Address(address)) => granted == address,
+                _ => false,
+            }
+    }
+
+    /// Whether it names this very address and port, which is what addresses of private networks need.
+    pub(super) fn names_address(&self, address: IpAddr, port: u16) -> bool {
+        self.explicit
+            && self.port == port
+            && match &self.host {
+                Host::Address(granted) => *granted == address.to_canonical(),
+                Host::Name(name) => name == "localhost" && address.to_canonical().is_loopback(),
+                Host::Below(_) => false,
+            }
+    }
+}
+
+impl FromStr for HttpGrant {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let error = |reason: &str| GrantError { text: super::super::text::clean(text, 200), reason: reason.to_owned() };
+        let form = "write for example https://api.example.com, https://*.example.com or http://127.0.0.1:8787";
+        let (scheme, rest) = text.trim().split_once("://").ok_or_else(|| error(form))?;
+        let https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return Err(error("only http and https can be granted")),
+        };
+        let (wildcard, rest) = match rest.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, rest),
+        };
+        if rest.contains('*') {
+            return Err(error("a star can stand only for sub-domains, at the beginning: https://*.example.com"));
+        }
+        let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| error(form))?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(error("grants are for hosts; leave out the path"));
+        }
+        let target = Target::of(&url).map_err(error)?;
+        // `Url` drops a port that is the default one; whether it was written shows in the text.
+        let explicit = rest.trim_end_matches('/').rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let host = match target.host {
+            TargetHost::Address(_) if wildcard => return Err(error("a star does not go with an address")),
+            TargetHost::Address(address) => {
+                if super::resolve::not_public(address).is_some() && !explicit {
+                    return Err(error("addresses of this machine or a private network need their port, for example http://127.0.0.1:8787"));
+                }
+                Host::Address(address)
+            }
+            TargetHost::Name(_) if wildcard && !https => {
+                return Err(error("plain http can be granted for one host only, without a star"));
+            }
+            TargetHost::Name(name) if wildcard && !name.contains('.') => {
+                return Err(error("a star for everything below a top-level domain is too much"));
+            }
+            TargetHost::Name(name) if wildcard => Host::Below(format!(".{name}")),
+            TargetHost::Name(name) if name == "localhost" && !explicit => {
+                return Err(error("addresses of this machine need their port, for example http://localhost:8787"));
+            }
+            TargetHost::Name(name) => Host::Name(name),
+        };
+        Ok(Self { https, host, port: target.port, explicit })
+    }
+}
+
+impl fmt::Display for HttpGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = match &self.host {
+            Host::Name(name) => name.clone(),
+            Host::Below(suffix) => format!("*{suffix}"),
+            Host::Address(IpAddr::V6(address)) => format!("[{address}]"),
+            Host::Address(address) => address.to_string(),
+        };
+        write_address(f, self.https, &host, self.port, self.explicit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(grant: &str, url: &str) -> bool {
+        let url = Url::parse(url).unwrap();
+        Target::of(&url).is_ok_and(|target| grant.parse::<HttpGrant>().unwrap().allows(&target))
+    }
+
+    #[test]
+    fn a_grant_allows_what_it_says_and_nothing_else() {
+        let table = [
+            ("https://api.example.com", "https://api.example.com/v1?x=1", true),
+            ("https://api.example.com", "https://API.EXAMPLE.COM./", false),
+            ("https://api.example.com", "https://API.Example.com:443/", true),
+            ("https://api.example.com:443", "https://api.example.com/", true),
+            ("https://api.example.com", "http://api.example.com/", false),
+            ("https://api.example.com", "https://api.example.com:8443/", false),
+            ("https://api.example.com", "https://api.example.com.evil.org/", false),
+            ("https://api.example.com", "https://evil.org/api.example.com", false),
+            ("https://api.example.com", "https://api.example.com@evil.org/", false),
+            ("https://api.example.com", "https://me:pw@api.example.com/", false),
+            ("https://api.example.com", "https://example.com/", false),
+            ("https://*.example.com", "https://api.example.com/", true),
+            ("https://*.example.com", "https://a.b.example.com/", true),
+            ("https://*.example.com", "https://example.com/", false),
+            ("https://*.example.com", "https://evilexample.com/", false),
+            ("https://*.example.com", "https://.example.com/", false),
+            ("https://*.example.com:8443", "https://api.example.com:8443/", true),
+            ("https://*.example.com", "https://169.254.169.254/", false),
+            ("http://127.0.0.1:8787", "http://127.0.0.1:8787/x", true),
+            ("http://127.0.0.1:8787", "http://127.0.0.1:8788/x", false),
+            ("http://127.0.0.1:8787", "http://127.1:8787/x", true),
+            ("http://127.0.0.1:8787", "http://0x7f000001:8787/x", true),
+            ("http://127.0.0.1:8787", "http://[::ffff:127.0.0.1]:8787/x", true),
+            ("http://127.0.0.1:8787", "http://localhost:8787/x", false),
+            ("http://[::1]:8787", "http://[0:0::1]:8787/", true),
+            ("https://bücher.example", "https://xn--bcher-kva.example/", true),
+            ("http://plain.example.com", "http://plain.example.com/", true),
+        ];
+        for (grant, url, expected) in table {
+            assert_eq!(allows(grant, url), expected, "{grant} for {url}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_granted_is_told() {
+        let table = [
+            ("api.example.com", "write for example"),
+            ("ftp://example.com", "only http and https"),
+            ("https://example.com/path", "leave out the path"),
+            ("https://*.com", "top-level"),
+            ("https://*", "star"),
+            ("https://a.*.com", "star"),
+            ("https://*.10.0.0.1", "star does not go"),
+            ("http://*.example.com", "one host only"),
+            ("http://127.0.0.1", "need their port"),
+            ("https://10.1.2.3", "need their port"),
+            ("https://169.254.169.254", "need their port"),
+            ("http://localhost", "need their port"),
+            ("https://me@example.com", "user and password"),
+            ("https://", "write for example"),
+        ];
+        for (text, expected) in table {
+            let error = text.parse::<HttpGrant>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_grant_is_shown_as_it_can_be_typed() {
+        for text in ["https://api.example.com", "https://*.example.com:8443", "http://127.0.0.1:8787", "http://127.0.0.1:80", "http://[::1]:8787"] {
+            let grant: HttpGrant = text.parse().unwrap();
+            assert_eq!(grant.to_string(), text);
+            assert_eq!(grant.to_string().parse::<HttpGrant>().unwrap(), grant);
+        }
+    }
+}

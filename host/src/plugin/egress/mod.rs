@@ -1,0 +1,15 @@
+//! Where a plugin's requests may go, and what goes with them.
+
+mod body;
+mod grant;
+mod resolve;
+mod scrub;
+mod secrets;
+mod send;
+
+pub use grant::{GrantError, HttpGrant};
+pub use secrets::{Secret, SecretGrant, SecretKind};
+
+pub(super) use resolve::{Lookup, system_lookup};
+pub(super) use secrets::{SecretError, Vault};
+pub(super) use send::{Channel, Egress, Notice};

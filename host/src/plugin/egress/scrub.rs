@@ -1,0 +1,175 @@
+//! Finds secrets in what comes back, in the forms in which a server is likely to echo them, and masks them.
+
+use super::secrets::Secret;
+use aho_corasick::AhoCorasick;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Shorter texts stand by chance in every other answer.
+const SHORTEST: usize = 5;
+
+/// Knows what to look for.
+#[derive(Clone)]
+pub(in crate::plugin) struct Scrubber {
+    search: Arc<AhoCorasick>,
+    longest: usize,
+}
+
+impl Scrubber {
+    /// For these secrets; `None` where there is nothing to look for.
+    pub(in crate::plugin) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
+        let mut needles: Vec<Vec<u8>> = secrets.flat_map(|secret| forms(secret.expose().as_bytes())).filter(|form| form.len() >= SHORTEST).collect();
+        needles.sort();
+        needles.dedup();
+        let longest = needles.iter().map(Vec::len).max()?;
+        let search = AhoCorasick::new(&needles).ok()?;
+        Some(Self { search: Arc::new(search), longest })
+    }
+
+    /// Masks in place; tells whether there was something.
+    pub(in crate::plugin) fn mask(&self, bytes: &mut [u8]) -> bool {
+        let found: Vec<_> = self.search.find_overlapping_iter(&*bytes).map(|hit| hit.range()).collect();
+        for range in &found {
+            if let Some(part) = bytes.get_mut(range.clone()) {
+                part.fill(b'*');
+            }
+        }
+        !found.is_empty()
+    }
+
+    /// A text without secrets.
+    pub(in crate::plugin) fn text(&self, text: String) -> String {
+        let mut bytes = text.into_bytes();
+        self.mask(&mut bytes);
+        // Needles are whole characters and the mask is ASCII, so this stays UTF-8.
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// For a body that comes in pieces.
+    pub(super) fn stream(&self) -> Stream {
+        Stream { scrubber: self.clone(), tail: Vec::new() }
+    }
+}
+
+/// Masks a body piece by piece. It keeps back as much as the beginning of a secret may be.
+pub(super) struct Stream {
+    scrubber: Scrubber,
+    tail: Vec<u8>,
+}
+
+impl Stream {
+    /// What can be given away after this piece.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Bytes {
+        self.tail.extend_from_slice(piece);
+        self.scrubber.mask(&mut self.tail);
+        let ready = (self.tail.len() + 1).saturating_sub(self.scrubber.longest);
+        Bytes::from(self.tail.drain(..ready).collect::<Vec<_>>())
+    }
+
+    /// What is left at the end.
+    pub(super) fn finish(&mut self) -> Bytes {
+        Bytes::from(std::mem::take(&mut self.tail))
+    }
+}
+
+/// The secret as it is, as base64 wherever it stands in what was encoded (so also within «user:secret»), and as part of a URL.
+fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = vec![secret.to_vec(), STANDARD.encode(secret).into_bytes(), URL_SAFE_NO_PAD.encode(secret).into_bytes()];
+    for before in 0..3usize {
+        // A letter stands for six bits: only those that lie wholly within the secret are sure.
+        let mut padded = vec![0; before];
+        padded.extend_from_slice(secret);
+        let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+        for encoded in [STANDARD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
+            if let Some(part) = encoded.as_bytes().get(from..to) {
+                forms.push(part.to_vec());
+            }
+        }
+    }
+    for (form, upper) in [(false, true), (false, false), (true, true), (true, false)] {
+        forms.push(url_encoded(secret, form, upper));
+    }
+    if let Ok(text) = std::str::from_utf8(secret)
+        && let Ok(json) = serde_json::to_string(text)
+    {
+        forms.push(json.trim_matches('"').as_bytes().to_vec());
+        forms.push(json.trim_matches('"').replace('/', "\\/").into_bytes());
+    }
+    forms
+}
+
+/// Percent-encoding as in a path or query; with `form`, a space is a plus.
+pub(super) fn url_encoded(text: &[u8], form: bool, upper: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for byte in text {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(*byte),
+            b' ' if form => out.push(b'+'),
+            byte if upper => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            byte => out.extend_from_slice(format!("%{byte:02x}").as_bytes()),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "s3cr3t/key+with=\"all\" äöü";
+
+    fn scrubber() -> Scrubber {
+        Scrubber::new([Secret::new(SECRET)].iter()).unwrap()
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_usual_form() {
+        let mut texts = vec![
+            SECRET.to_owned(),
+            serde_json::to_string(SECRET).unwrap(),
+            STANDARD.encode(SECRET),
+            URL_SAFE_NO_PAD.encode(SECRET),
+            String::from_utf8(url_encoded(SECRET.as_bytes(), false, true)).unwrap(),
+            String::from_utf8(url_encoded(SECRET.as_bytes(), true, false)).unwrap(),
+        ];
+        // Within something longer that was encoded, at each of the three places that base64 knows.
+        for user in ["", "a", "ab", "abc", "abcd"] {
+            texts.push(STANDARD.encode(format!("{user}:{SECRET}")));
+            texts.push(URL_SAFE_NO_PAD.encode(format!("{user}:{SECRET}:more")));
+        }
+        for text in texts {
+            let mut bytes = format!("before {text} after").into_bytes();
+            assert!(scrubber().mask(&mut bytes), "{text}");
+            let masked = String::from_utf8_lossy(&bytes).into_owned();
+            assert!(masked.starts_with("before ") && masked.ends_with(" after"), "{masked}");
+            assert!(masked.contains("**********"), "{masked}");
+            assert_eq!(bytes.len(), text.len() + "before  after".len(), "the length stays");
+        }
+        let mut harmless = b"nothing of it in here".to_vec();
+        assert!(!scrubber().mask(&mut harmless));
+    }
+
+    #[test]
+    fn a_secret_is_found_across_pieces_however_they_are_cut() {
+        let text = format!("{{\"echo\":\"{}\"}}", STANDARD.encode(SECRET)).repeat(2);
+        let mut whole = text.clone().into_bytes();
+        scrubber().mask(&mut whole);
+        for size in 1..text.len() {
+            let mut stream = scrubber().stream();
+            let mut out = Vec::new();
+            for piece in text.as_bytes().chunks(size) {
+                out.extend_from_slice(&stream.push(piece));
+            }
+            out.extend_from_slice(&stream.finish());
+            assert_eq!(out, whole, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn without_secrets_there_is_nothing_to_do() {
+        assert!(Scrubber::new([].iter()).is_none());
+        assert!(Scrubber::new([Secret::new("abc")].iter()).is_none(), "too short to be told from chance");
+    }
+}

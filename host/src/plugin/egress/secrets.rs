@@ -1,0 +1,369 @@
+//! Secrets, and the placeholders that stand for them until a request leaves the host.
+
+use super::grant::{HttpGrant, Target};
+use super::scrub::url_encoded;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use reqwest::Url;
+use sha2::Sha256;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A secret. It is wiped when it is dropped and shows nothing of itself.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Holds a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What a secret may be used for; never both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// It goes out with requests.
+    Send,
+    /// It signs, and is never sent.
+    Hmac,
+}
+
+/// Where a secret may be used.
+#[derive(Debug, Clone)]
+pub struct SecretGrant {
+    /// Its name.
+    pub name: String,
+    /// The hosts that it may be sent to. They must be granted as such too.
+    pub hosts: Vec<HttpGrant>,
+    /// What for.
+    pub kind: SecretKind,
+    /// Only in this header; `None`: in any one.
+    pub header: Option<HeaderName>,
+    /// In this parameter of the query too; `None`: in none.
+    pub query: Option<String>,
+}
+
+/// Why a secret cannot be had. For the plugin and the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::plugin) enum SecretError {
+    #[error("there is no secret '{0}'; set it with: entente integration set {1} --secret {0}")]
+    Missing(String, String),
+    #[error("the secret '{0}' is not granted; allow it with: entente integration grant {1} --secret {0}")]
+    NotGranted(String, String),
+    #[error("the secret '{0}' is a signing key and is never sent")]
+    SigningKey(String),
+    #[error("the secret '{0}' is there to be sent, not to sign with")]
+    NotSigningKey(String),
+}
+
+/// The secrets of an integration and what is granted for them.
+#[derive(Debug)]
+pub(in crate::plugin) struct Vault {
+    integration: String,
+    secrets: BTreeMap<String, Secret>,
+    grants: Vec<SecretGrant>,
+}
+
+impl Vault {
+    pub(in crate::plugin) fn new(integration: String, secrets: BTreeMap<String, Secret>, grants: Vec<SecretGrant>) -> Self {
+        Self { integration, secrets, grants }
+    }
+
+    pub(in crate::plugin) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.values()
+    }
+
+    fn find(&self, name: &str) -> Result<(&Secret, &SecretGrant), SecretError> {
+        let shown = || (super::super::text::clean(name, 100), self.integration.clone());
+        let secret = self.secrets.get(name).ok_or_else(|| {
+            let (name, integration) = shown();
+            SecretError::Missing(name, integration)
+        })?;
+        let grant = self.grants.iter().find(|grant| grant.name == name).ok_or_else(|| {
+            let (name, integration) = shown();
+            SecretError::NotGranted(name, integration)
+        })?;
+        Ok((secret, grant))
+    }
+
+    /// HMAC-SHA-256 with a signing key.
+    pub(in crate::plugin) fn hmac(&self, name: &str, data: &[u8]) -> Result<Vec<u8>, SecretError> {
+        match self.find(name)? {
+            (_, grant) if grant.kind != SecretKind::Hmac => Err(SecretError::NotSigningKey(grant.name.clone())),
+            (secret, grant) => {
+                // Keys of every length are good for HMAC.
+                let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
+                    .map_err(|_| SecretError::NotSigningKey(grant.name.clone()))?;
+                mac.update(data);
+                Ok(mac.finalize().into_bytes().to_vec())
+            }
+        }
+    }
+
+    /// Compares in a time that does not tell how much was right.
+    pub(in crate::plugin) fn matches(&self, name: &str, candidate: &str) -> Result<bool, SecretError> {
+        let (secret, _) = self.find(name)?;
+        Ok(secret.expose().as_bytes().ct_eq(candidate.as_bytes()).into())
+    }
+
+    /// Whether a secret is bound to this host: what the plugin itself brings to log in there is then left out.
+    fn bound(&self, target: &Target) -> bool {
+        self.grants.iter().any(|grant| grant.kind == SecretKind::Send && grant.hosts.iter().any(|host| host.allows(target)))
+    }
+}
+
+/// What a placeholder stands for.
+enum Meaning {
+    Plain,
+    /// The whole value of an `authorization` header, for this user.
+    Basic(String),
+}
+
+struct Placeholder {
+    text: String,
+    secret: String,
+    meaning: Meaning,
+}
+
+/// The placeholders of one running plugin. Nothing outside of it knows them.
+#[derive(Default)]
+pub(super) struct Placeholders(VecDeque<Placeholder>);
+
+/// How many are remembered: a plugin that asks for one with every request needs the last only.
+const REMEMBERED: usize = 256;
+
+/// A request that carries a placeholder to where the secret must not go.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotForThisHost(pub(super) String);
+
+impl Placeholders {
+    /// A new placeholder for a secret; with `user` for the whole of a Basic header.
+    pub(super) fn make(&mut self, vault: &Vault, name: &str, user: Option<&str>) -> Result<String, SecretError> {
+        let (_, grant) = vault.find(name)?;
+        if grant.kind != SecretKind::Send {
+            return Err(SecretError::SigningKey(grant.name.clone()));
+        }
+        let mut random = [0u8; 16];
+        // Without chance there can be no placeholder that cannot be guessed, so there is none.
+        getrandom::fill(&mut random).map_err(|_| SecretError::NotGranted(name.to_owned(), vault.integration.clone()))?;
+        let text = format!("entente-secret-{}", hex::encode(random));
+        let meaning = user.map_or(Meaning::Plain, |user| Meaning::Basic(user.to_owned()));
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(Placeholder { text: text.clone(), secret: name.to_owned(), meaning });
+        Ok(text)
+    }
+
+    /// Puts the secrets in, where they belong. Placeholders in other places go out as they are.
+    pub(super) fn fill(&self, vault: &Vault, target: &Target, url: &mut Url, headers: &mut HeaderMap) -> Result<(), NotForThisHost> {
+        let mut filled: Vec<HeaderName> = Vec::new();
+        for placeholder in &self.0 {
+            if !mentions(url, headers, &placeholder.text) {
+                continue;
+            }
+            let Ok((secret, grant)) = vault.find(&placeholder.secret) else { continue };
+            if !grant.hosts.iter().any(|host| host.allows(target)) {
+                return Err(NotForThisHost(placeholder.secret.clone()));
+            }
+            if let Some(name) = fill_header(headers, placeholder, secret, grant, &filled) {
+                filled.push(name);
+            }
+            if let (Some(parameter), Meaning::Plain) = (&grant.query, &placeholder.meaning) {
+                fill_query(url, parameter, &placeholder.text, secret);
+            }
+        }
+        if vault.bound(target) {
+            for name in headers.keys().cloned().collect::<Vec<_>>() {
+                if is_credential(&name) && !filled.contains(&name) {
+                    headers.remove(&name);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn mentions(url: &Url, headers: &HeaderMap, text: &str) -> bool {
+    let contains = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    url.as_str().contains(text) || headers.values().any(|value| contains(value.as_bytes()))
+}
+
+/// Fills the first header whose value is the placeholder, or a scheme word and the placeholder.
+fn fill_header(headers: &mut HeaderMap, placeholder: &Placeholder, secret: &Secret, grant: &SecretGrant, filled: &[HeaderName]) -> Option<HeaderName> {
+    let allowed = |name: &HeaderName| grant.header.as_ref().is_none_or(|only| only == name) && !filled.contains(name);
+    for (name, value) in headers.iter_mut().filter(|(name, _)| allowed(name)) {
+        let Ok(text) = value.to_str() else { continue };
+        let scheme = match text.strip_suffix(placeholder.text.as_str()) {
+            Some("") => String::new(),
+            Some(before) if is_scheme(before) && matches!(placeholder.meaning, Meaning::Plain) => before.to_owned(),
+            _ => continue,
+        };
+        let full = Zeroizing::new(match &placeholder.meaning {
+            Meaning::Plain => format!("{scheme}{}", secret.expose()),
+            Meaning::Basic(user) => format!("Basic {}", STANDARD.encode(Zeroizing::new(format!("{user}:{}", secret.expose())).as_bytes())),
+        });
+        // A secret with control characters fits into no header; then the placeholder goes out and the server refuses it.
+        let Ok(mut filled) = HeaderValue::from_bytes(full.as_bytes()) else { return None };
+        filled.set_sensitive(true);
+        let name = name.clone();
+        *value = filled;
+        return Some(name);
+    }
+    None
+}
+
+/// One word and one space: `Bearer `.
+fn is_scheme(text: &str) -> bool {
+    text.strip_suffix(' ').is_some_and(|word| {
+        !word.is_empty() && word.len() <= 40 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    })
+}
+
+fn fill_query(url: &mut Url, parameter: &str, placeholder: &str, secret: &Secret) {
+    let Some(query) = url.query() else { return };
+    let whole = format!("{parameter}={placeholder}");
+    if !query.split('&').any(|part| part == whole) {
+        return;
+    }
+    let encoded = Zeroizing::new(String::from_utf8(url_encoded(secret.expose().as_bytes(), false, true)).unwrap_or_default());
+    let filled: Vec<_> = query
+        .split('&')
+        .map(|part| if part == whole { format!("{parameter}={}", encoded.as_str()) } else { part.to_owned() })
+        .collect();
+    url.set_query(Some(&filled.join("&")));
+}
+
+/// Headers that say who is calling.
+fn is_credential(name: &HeaderName) -> bool {
+    const OTHERS: &[&str] =
+        &["x-api-key", "api-key", "apikey", "x-auth-token", "x-access-token", "x-auth-key", "x-authorization", "private-token", "x-csrf-token"];
+    *name == header::AUTHORIZATION || *name == header::COOKIE || OTHERS.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault(query: Option<&str>, header: Option<HeaderName>) -> Vault {
+        let grant = |name: &str, kind| SecretGrant {
+            name: name.to_owned(),
+            hosts: vec!["https://api.example.com".parse().unwrap()],
+            kind,
+            header: header.clone(),
+            query: query.map(str::to_owned),
+        };
+        Vault::new(
+            "shop".to_owned(),
+            [("key", "the secret"), ("signing", "the secret"), ("loose", "x")].map(|(name, text)| (name.to_owned(), Secret::new(text))).into(),
+            vec![grant("key", SecretKind::Send), grant("signing", SecretKind::Hmac)],
+        )
+    }
+
+    /// Sends headers and a URL in which `{}` is a new placeholder, and tells what would go out.
+    fn sent(vault: &Vault, url: &str, headers: &[(&str, &str)], user: Option<&str>) -> Result<(String, Vec<String>), NotForThisHost> {
+        let mut placeholders = Placeholders::default();
+        let placeholder = placeholders.make(vault, "key", user).unwrap();
+        let mut url = Url::parse(&url.replace("{}", &placeholder)).unwrap();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::try_from(*name).unwrap(), value.replace("{}", &placeholder).parse().unwrap());
+        }
+        let target = Target::of(&url).unwrap();
+        placeholders.fill(vault, &target, &mut url, &mut map)?;
+        let show = |text: &str| text.replace(&placeholder, "{}");
+        let headers = map.iter().map(|(name, value)| format!("{name}: {}", show(value.to_str().unwrap()))).collect();
+        Ok((show(url.as_str()), headers))
+    }
+
+    #[test]
+    fn a_placeholder_is_filled_as_a_whole_header_and_nowhere_else() {
+        let url = "https://api.example.com/";
+        let table = [
+            ("{}", "the secret"),
+            ("Bearer {}", "Bearer the secret"),
+            ("Klaviyo-API-Key {}", "Klaviyo-API-Key the secret"),
+            ("Bearer x{}", "Bearer x{}"),
+            ("{}x", "{}x"),
+            ("a b {}", "a b {}"),
+            ("key={}", "key={}"),
+        ];
+        for (given, expected) in table {
+            let (_, headers) = sent(&vault(None, None), url, &[("x-custom", given)], None).unwrap();
+            assert_eq!(headers, [format!("x-custom: {expected}")], "{given}");
+        }
+        let twice = sent(&vault(None, None), url, &[("x-a", "{}"), ("x-b", "{}")], None).unwrap().1;
+        assert_eq!(twice, ["x-a: the secret", "x-b: {}"], "in one header only");
+        let only = vault(None, Some(HeaderName::from_static("x-b")));
+        assert_eq!(sent(&only, url, &[("x-a", "{}"), ("x-b", "{}")], None).unwrap().1, ["x-a: {}", "x-b: the secret"]);
+        let basic = sent(&vault(None, None), url, &[("authorization", "{}")], Some("me")).unwrap().1;
+        assert_eq!(basic, [format!("authorization: Basic {}", STANDARD.encode("me:the secret"))]);
+    }
+
+    #[test]
+    fn a_query_is_filled_only_where_that_was_granted() {
+        let url = "https://api.example.com/{}?a={}&key={}&key=x{}";
+        assert_eq!(sent(&vault(None, None), url, &[], None).unwrap().0, url);
+        let filled = "https://api.example.com/{}?a={}&key=the%20secret&key=x{}";
+        assert_eq!(sent(&vault(Some("key"), None), url, &[], None).unwrap().0, filled);
+    }
+
+    #[test]
+    fn another_host_gets_nothing() {
+        for (url, headers) in [
+            ("https://other.example.com/", vec![("authorization", "Bearer {}")]),
+            ("https://other.example.com/", vec![("x-middle", "a{}b")]),
+            ("https://other.example.com/?x={}", vec![]),
+            ("https://other.example.com/{}", vec![]),
+            ("http://api.example.com/", vec![("authorization", "Bearer {}")]),
+        ] {
+            assert_eq!(sent(&vault(Some("x"), None), url, &headers, None), Err(NotForThisHost("key".to_owned())), "{url}");
+        }
+    }
+
+    #[test]
+    fn at_a_host_with_a_secret_the_plugin_brings_no_credential_of_its_own() {
+        let own = [("authorization", "Bearer mine"), ("cookie", "a=b"), ("x-api-key", "mine"), ("accept", "text/plain")];
+        let (_, kept) = sent(&vault(None, None), "https://api.example.com/", &own, None).unwrap();
+        assert_eq!(kept, ["accept: text/plain"]);
+        let (_, elsewhere) = sent(&vault(None, None), "https://other.example.com/", &own, None).unwrap();
+        assert_eq!(elsewhere.len(), 4);
+    }
+
+    #[test]
+    fn a_signing_key_signs_and_is_never_sent() {
+        let vault = vault(None, None);
+        let mac = vault.hmac("signing", b"data").unwrap();
+        // As computed by another implementation.
+        assert_eq!(hex::encode(mac), "053520f4583329656d41a388c5e594cbacb5975e86fac3d294f348ae93e71e87");
+        assert_eq!(Placeholders::default().make(&vault, "signing", None), Err(SecretError::SigningKey("signing".to_owned())));
+        assert_eq!(vault.hmac("key", b"data"), Err(SecretError::NotSigningKey("key".to_owned())));
+        let missing = Placeholders::default().make(&vault, "none", None).unwrap_err();
+        assert_eq!(missing.to_string(), "there is no secret 'none'; set it with: entente integration set shop --secret none");
+        let loose = Placeholders::default().make(&vault, "loose", None).unwrap_err();
+        assert!(loose.to_string().contains("not granted"), "{loose}");
+        assert_eq!(vault.matches("key", "the secret"), Ok(true));
+        assert_eq!(vault.matches("key", "the secreT"), Ok(false));
+    }
+
+    #[test]
+    fn a_secret_shows_nothing_of_itself() {
+        let vault = vault(None, None);
+        assert!(!format!("{vault:?}").contains("the secret"));
+    }
+}

@@ -1,0 +1,454 @@
+//! One request of a plugin, from what it asked for to what goes over the wire.
+
+use super::body::{AnswerBody, Rest};
+use super::grant::{HttpGrant, Target};
+use super::resolve::{AddressDenied, Checked, Lookup};
+use super::scrub::Scrubber;
+use super::secrets::{Placeholders, SecretError, Vault};
+use crate::plugin::limits::{LimitReached, Limits};
+use crate::plugin::text::clean;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use reqwest::Url;
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+/// So much of an answer is read before the plugin asks for it, so that the connection is free again even where a plugin
+/// first starts all its requests and reads the answers afterwards.
+const READ_AHEAD: usize = 1 << 20;
+
+/// What an integration needs to send requests: its own connections, secrets and quotas, shared with no other.
+pub(in crate::plugin) struct Channel {
+    pub(in crate::plugin) integration: String,
+    pub(in crate::plugin) vault: Vault,
+    pub(in crate::plugin) scrubber: Option<Scrubber>,
+    limits: Limits,
+    grants: Arc<[HttpGrant]>,
+    lookup: Lookup,
+    /// By scheme and port: which addresses are allowed depends on the port, and the resolver is told the name only.
+    clients: Mutex<HashMap<(bool, u16), reqwest::Client>>,
+    parallel: Arc<Semaphore>,
+    read_ahead: Arc<Semaphore>,
+}
+
+impl Channel {
+    pub(in crate::plugin) fn new(integration: String, vault: Vault, grants: Vec<HttpGrant>, limits: Limits, lookup: Lookup) -> Self {
+        let permits = |count: u64| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)));
+        Self {
+            integration,
+            scrubber: Scrubber::new(vault.secrets()),
+            vault,
+            grants: grants.into(),
+            lookup,
+            clients: Mutex::default(),
+            parallel: permits(limits.http_parallel),
+            read_ahead: permits(limits.http_response_bytes),
+            limits,
+        }
+    }
+
+    fn client(&self, target: &Target) -> Result<reqwest::Client, Error> {
+        let key = (target.https(), target.port());
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        // The first to set it wins; every part of the program sets the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let checked = Checked { grants: Arc::clone(&self.grants), port: target.port(), lookup: Arc::clone(&self.lookup) };
+        let mut builder = reqwest::Client::builder()
+            .dns_resolver(Arc::new(checked))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(Limits::time(self.limits.http_connect_time))
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(usize::try_from(self.limits.http_parallel).unwrap_or(usize::MAX));
+        if !target.https() {
+            // Without TLS the certificates of the machine are not needed, and they may be missing.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|error| {
+            tracing::warn!(integration = self.integration, %error, "no connections can be made from this machine; are the certificates of the system installed?");
+            Error::ConfigurationError
+        })?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+}
+
+/// Something that the operator should know when the call then fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::plugin) enum Notice {
+    /// A host that is not granted.
+    Denied { url: String, grant: String },
+    /// A name that is granted, at an address that is not.
+    Address { url: String, why: String, grant: String },
+    /// A secret towards a host that it is not bound to.
+    Secret { url: String, secret: String },
+    /// A limit.
+    Limit(LimitReached),
+}
+
+/// Notices of one call.
+#[derive(Debug, Clone, Default)]
+pub(in crate::plugin) struct Notices(Arc<Mutex<Vec<Notice>>>);
+
+impl Notices {
+    pub(super) fn add(&self, notice: Notice) {
+        let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A few tell it all; a plugin may be denied a thousand times.
+        if notices.len() < 8 && !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
+
+    pub(in crate::plugin) fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The sending side of one running plugin.
+pub(in crate::plugin) struct Egress {
+    channel: Arc<Channel>,
+    placeholders: Placeholders,
+    notices: Notices,
+    requests: u64,
+}
+
+impl Egress {
+    pub(in crate::plugin) fn new(channel: Arc<Channel>) -> Self {
+        Self { channel, placeholders: Placeholders::default(), notices: Notices::default(), requests: 0 }
+    }
+
+    pub(in crate::plugin) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    /// Before each call of the plugin.
+    pub(in crate::plugin) fn begin(&mut self) {
+        self.requests = 0;
+        self.notices.take();
+    }
+
+    pub(in crate::plugin) fn notices(&self) -> Vec<Notice> {
+        self.notices.take()
+    }
+
+    pub(in crate::plugin) fn placeholder(&mut self, name: &str, user: Option<&str>) -> Result<String, SecretError> {
+        self.placeholders.make(&self.channel.vault, name, user)
+    }
+
+    /// All that can be decided without waiting.
+    fn prepare(&mut self, request: http::Request<WasiBody>, options: Option<RequestOptions>) -> Result<Ready, Error> {
+        let limits = &self.channel.limits;
+        self.requests += 1;
+        if self.requests > limits.http_requests {
+            self.notices.add(Notice::Limit(limits.http_requests(Some(self.requests))));
+            return Err(Error::ConnectionLimitReached);
+        }
+        let (parts, body) = request.into_parts();
+        if parts.method == Method::CONNECT || parts.method == Method::TRACE {
+            return Err(Error::HttpRequestMethodInvalid);
+        }
+        let mut url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
+        let target = Target::of(&url).map_err(|reason| self.deny(Notice::Denied { url: reason.to_owned(), grant: String::new() }))?;
+        if !self.channel.grants.iter().any(|grant| grant.allows(&target)) {
+            return Err(self.deny(Notice::Denied { url: shown(&url), grant: target.to_string() }));
+        }
+        let mut headers = parts.headers;
+        check_headers(&headers, limits).map_err(|limit| {
+            self.notices.add(Notice::Limit(limit));
+            Error::HttpRequestHeaderSectionSize(None)
+        })?;
+        strip(&mut headers);
+        self.placeholders.fill(&self.channel.vault, &target, &mut url, &mut headers).map_err(|other| {
+            let notice = Notice::Secret { url: target.to_string(), secret: clean(&other.0, 100) };
+            self.deny(notice)
+        })?;
+        if self.channel.scrubber.is_some() {
+            // What is compressed cannot be searched for secrets.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(concat!("entente/", env!("CARGO_PKG_VERSION"))));
+        let options = options.unwrap_or_default();
+        let shorter = |host: u64, guest: Option<Duration>| guest.map_or(Limits::time(host), |guest| guest.min(Limits::time(host)));
+        Ok(Ready {
+            client: self.channel.client(&target)?,
+            channel: Arc::clone(&self.channel),
+            notices: self.notices.clone(),
+            method: parts.method,
+            url,
+            headers,
+            body,
+            head_time: shorter(limits.http_connect_time, options.connect_timeout) + shorter(limits.http_idle_time, options.first_byte_timeout),
+            idle_time: shorter(limits.http_idle_time, options.between_bytes_timeout),
+        })
+    }
+
+    fn deny(&self, notice: Notice) -> Error {
+        tracing::warn!(integration = self.channel.integration, "{}", notice.text(&self.channel.integration));
+        self.notices.add(notice);
+        Error::HttpRequestDenied
+    }
+}
+
+impl Notice {
+    /// For the operator.
+    pub(in crate::plugin) fn text(&self, integration: &str) -> String {
+        match self {
+            Notice::Denied { url, grant } if grant.is_empty() => format!("the plugin tried to call an address that is never allowed: {url}"),
+            Notice::Denied { url, grant } => {
+                format!("the plugin was not allowed to call {url}; allow it with: entente integration grant {integration} --http {grant}")
+            }
+            Notice::Address { url, why, grant } => format!(
+                "the plugin was not allowed to call {url}, because {why}; if that is meant, allow the address with: entente integration grant {integration} --http {grant}"
+            ),
+            Notice::Secret { url, secret } => format!(
+                "the plugin tried to send the secret '{secret}' to {url}, which it is not bound to; if that is meant, allow it with: \
+                 entente integration grant {integration} --secret {secret}={url}"
+            ),
+            Notice::Limit(limit) => limit.to_string(),
+        }
+    }
+}
+
+/// Without the query, which may hold personal data or a placeholder.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    clean(url.as_str(), 300)
+}
+
+fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), LimitReached> {
+    let count = headers.len() as u64;
+    if count > limits.http_headers {
+        return Err(limits.http_headers(Some(count)));
+    }
+    let bytes = headers.iter().map(|(name, value)| name.as_str().len() as u64 + value.len() as u64 + 4).sum();
+    if bytes > limits.http_header_bytes {
+        return Err(limits.http_header_bytes(Some(bytes)));
+    }
+    Ok(())
+}
+
+/// Takes out what belongs to the connection, and what only whoever stands between may say.
+fn strip(headers: &mut HeaderMap) {
+    const RESERVED: &[&str] = &[
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "upgrade", "http2-settings", "host", "expect", "content-length", "forwarded", "via", "x-forwarded-for", "x-forwarded-host",
+        "x-forwarded-proto", "x-real-ip",
+    ];
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in RESERVED.iter().copied().map(HeaderName::from_static).chain(named) {
+        headers.remove(name);
+    }
+}
+
+/// A request that may be sent.
+struct Ready {
+    client: reqwest::Client,
+    channel: Arc<Channel>,
+    notices: Notices,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: WasiBody,
+    head_time: Duration,
+    idle_time: Duration,
+}
+
+impl Ready {
+    async fn send(self) -> Result<http::Response<WasiBody>, Error> {
+        let limits = &self.channel.limits;
+        let deadline = Instant::now() + Limits::time(limits.http_total_time);
+        let too_long = |_| {
+            self.notices.add(Notice::Limit(limits.http_total_time(None)));
+            Error::HttpResponseTimeout
+        };
+        let parallel = Arc::clone(&self.channel.parallel);
+        let permit = timeout_at(deadline, parallel.acquire_owned()).await.map_err(|_| {
+            self.notices.add(Notice::Limit(limits.http_parallel(None)));
+            Error::ConnectionLimitReached
+        })?;
+        let permit = permit.map_err(|_| Error::ConnectionTerminated)?;
+        // The body is gathered first: it is counted before anything leaves, and goes out with its length, which many servers
+        // insist on.
+        let body = timeout_at(deadline, gather(self.body, limits, &self.notices)).await.map_err(too_long)??;
+        let mut request = self.client.request(self.method.clone(), self.url.clone()).headers(self.headers);
+        if !body.is_empty() || matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
+            request = request.body(body);
+        }
+        let answered = match timeout(self.head_time, timeout_at(deadline, request.send())).await {
+            Err(_) => {
+                self.notices.add(Notice::Limit(limits.http_idle_time(None)));
+                return Err(Error::ConnectionReadTimeout);
+            }
+            Ok(in_time) => in_time.map_err(too_long)?,
+        };
+        let answer = answered.map_err(|error| {
+            // Without the address: it may hold a secret by now.
+            let error = error.without_url();
+            tracing::debug!(integration = self.channel.integration, error = %chain(&error), "a request of the plugin failed");
+            connect_error(&error, &self.url, &self.notices)
+        })?;
+        let mut answer: http::Response<reqwest::Body> = answer.into();
+        strip_answer(answer.headers_mut(), self.channel.scrubber.as_ref());
+        check_headers(answer.headers(), limits).map_err(|limit| {
+            self.notices.add(Notice::Limit(limit));
+            Error::HttpResponseHeaderSectionSize(None)
+        })?;
+        let (parts, body) = answer.into_parts();
+        let scrub = self.channel.scrubber.as_ref().map(Scrubber::stream);
+        let rest = Rest::new(body, scrub, limits.clone(), self.notices.clone(), self.idle_time, deadline, permit);
+        let body = read_ahead(rest, &self.channel.read_ahead).await?;
+        Ok(http::Response::from_parts(parts, body.boxed_unsync()))
+    }
+}
+
+async fn gather(body: WasiBody, limits: &Limits, notices: &Notices) -> Result<Bytes, Error> {
+    let most = usize::try_from(limits.http_request_bytes).unwrap_or(usize::MAX);
+    match Limited::new(body, most).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            notices.add(Notice::Limit(limits.http_request_bytes(None)));
+            Err(Error::HttpRequestBodySize(None))
+        }
+        Err(error) => Err(match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => Error::InternalError(Some(error.to_string())),
+        }),
+    }
+}
+
+async fn read_ahead(mut rest: Rest, memory: &Arc<Semaphore>) -> Result<AnswerBody, Error> {
+    let mut ahead = VecDeque::new();
+    let mut reserved: Option<tokio::sync::OwnedSemaphorePermit> = None;
+    let mut size = 0;
+    while size < READ_AHEAD {
+        match poll_fn(|cx| rest.poll_piece(cx)).await {
+            None => return Ok(AnswerBody { ahead, rest: None, _reserved: reserved }),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(piece)) => {
+                size += piece.len();
+                let more = u32::try_from(piece.len()).ok().and_then(|bytes| Arc::clone(memory).try_acquire_many_owned(bytes).ok());
+                ahead.push_back(piece);
+                match (more, &mut reserved) {
+                    (Some(more), Some(reserved)) => reserved.merge(more),
+                    (Some(more), none) => *none = Some(more),
+                    // Much is waiting to be read already: the rest of this one waits where it is.
+                    (None, _) => break,
+                }
+            }
+        }
+    }
+    Ok(AnswerBody { ahead, rest: Some(rest), _reserved: reserved })
+}
+
+fn strip_answer(headers: &mut HeaderMap, scrubber: Option<&Scrubber>) {
+    for name in ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "transfer-encoding", "upgrade", "http2-settings"] {
+        headers.remove(name);
+    }
+    if let Some(scrubber) = scrubber {
+        for value in headers.values_mut() {
+            let mut bytes = value.as_bytes().to_vec();
+            if scrubber.mask(&mut bytes)
+                && let Ok(masked) = HeaderValue::from_bytes(&bytes)
+            {
+                *value = masked;
+            }
+        }
+    }
+}
+
+fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let now = next?;
+        next = now.source();
+        Some(now)
+    })
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// An error of that kind anywhere below.
+fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+    causes(error).find_map(|error| {
+        error.downcast_ref::<E>().or_else(|| error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<E>()))
+    })
+}
+
+fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices) -> Error {
+    if let Some(denied) = cause::<AddressDenied>(error) {
+        let grant = format!("{}://{}", url.scheme(), denied.grantable());
+        let notice = Notice::Address { url: shown(url), why: denied.to_string(), grant };
+        tracing::warn!("{denied}: the request was denied");
+        notices.add(notice);
+        return Error::HttpRequestDenied;
+    }
+    if cause::<rustls::Error>(error).is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_))) {
+        return Error::TlsCertificateError;
+    }
+    if cause::<rustls::Error>(error).is_some() {
+        return Error::TlsProtocolError;
+    }
+    if error.is_timeout() {
+        return Error::ConnectionTimeout;
+    }
+    if error.is_connect() {
+        return match cause::<std::io::Error>(error).map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::ConnectionRefused) => Error::ConnectionRefused,
+            Some(std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable) => Error::DestinationUnavailable,
+            _ => Error::DestinationNotFound,
+        };
+    }
+    wire_error(error)
+}
+
+/// What broke once the connection stood.
+pub(super) fn wire_error(error: &reqwest::Error) -> Error {
+    match cause::<std::io::Error>(error).map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionAborted) => Error::ConnectionTerminated,
+        Some(std::io::ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
+        _ if error.is_timeout() => Error::HttpResponseTimeout,
+        _ if error.is_body() || error.is_decode() => Error::HttpResponseIncomplete,
+        _ => Error::HttpProtocolError,
+    }
+}
+
+type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>> + Send>;
+
+impl WasiHttpHooks for Egress {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Sending {
+        match self.prepare(request, options) {
+            Err(error) => Box::new(std::future::ready(Err(error))),
+            Ok(ready) => Box::new(async move {
+                let answer = ready.send().await?;
+                let done: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(std::future::ready(Ok(())));
+                Ok((answer, done))
+            }),
+        }
+    }
+}

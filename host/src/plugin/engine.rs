@@ -1,0 +1,139 @@
+//! The one wasmtime engine of the process: its settings, its pool and its clock.
+
+use super::limits::{MEMORY_SLOT, TABLE_SLOT};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
+
+/// How often running plugins are looked at. Short enough that a plugin that computes yields to the others in time, long
+/// enough to cost nothing.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// Plugins that run, or wait between two calls, at the same time. Further ones wait for a place. A place costs address space,
+/// not memory.
+pub(super) const PLACES: u32 = 64;
+
+/// Set by hand whenever a setting below changes that wasmtime does not compare when it loads compiled code (optimisation, NaNs).
+pub(super) const SETTINGS_EDITION: &str = "1";
+
+/// Ticks since the process began; the epochs of wasmtime cannot be read.
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+pub(super) fn ticks() -> u64 {
+    TICKS.load(Ordering::Relaxed)
+}
+
+/// The engine, made when it is first needed. One per process: wasmtime has mixed up the types of two before.
+///
+/// # Errors
+/// Where the machine cannot run compiled code at all.
+pub(super) fn engine() -> Result<Engine, wasmtime::Error> {
+    static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+    ENGINE.get_or_init(|| start().map_err(|error| format!("{error:#}"))).clone().map_err(wasmtime::Error::msg)
+}
+
+fn start() -> wasmtime::Result<Engine> {
+    let engine = match Engine::new(&pooled()) {
+        Ok(engine) => engine,
+        Err(error) => {
+            tracing::warn!(%error, "memory for plugins cannot be reserved (a limit on address space?); each is allocated when it starts, which is slower");
+            Engine::new(&on_demand())?
+        }
+    };
+    // A thread of its own, since the executor may be what a plugin keeps busy. It ends with the engine.
+    let weak = engine.weak();
+    std::thread::Builder::new().name("plugin-clock".to_owned()).spawn(move || {
+        while let Some(engine) = weak.upgrade() {
+            TICKS.fetch_add(1, Ordering::Relaxed);
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(engine)
+}
+
+/// What holds for every guest, however memory is allocated.
+fn guest_facing() -> Config {
+    let mut config = Config::new();
+    config.strategy(Strategy::Cranelift);
+    config.cranelift_opt_level(OptLevel::Speed);
+    // The same answer on every machine, so that a run can be repeated.
+    config.cranelift_nan_canonicalization(true);
+    // Only what tool chains emit today. 64-bit and several memories are less travelled paths of the bounds checks,
+    // relaxed SIMD differs between machines. Threads and garbage collection are not compiled in.
+    config.wasm_memory64(false);
+    config.wasm_multi_memory(false);
+    config.wasm_relaxed_simd(false);
+    config.wasm_component_model_map(false);
+    // Asynchronous components are young, and calls cost three to five times as much with them.
+    config.concurrency_support(false);
+    config.epoch_interruption(true);
+    // Registered for each loaded module, which old unwinders search one by one.
+    config.native_unwind_info(false);
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
+    // Else an environment variable decides.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config
+}
+
+fn pooled() -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(PLACES)
+        .total_stacks(PLACES)
+        // JavaScript and Python have about 10 core instances, and 10 MB of bookkeeping where others have a few KB.
+        .total_core_instances(PLACES * 16)
+        .max_core_instances_per_component(64)
+        .max_component_instance_size(10 << 20)
+        .max_core_instance_size(10 << 20)
+        .total_memories(PLACES * 2)
+        .max_memories_per_component(32)
+        .max_memory_size(MEMORY_SLOT as usize)
+        .total_tables(PLACES * 8)
+        .max_tables_per_component(64)
+        .max_tables_per_module(4)
+        .table_elements(TABLE_SLOT as usize)
+        // The pages that nearly every call touches; what is above goes back to the machine.
+        .linear_memory_keep_resident(256 << 10)
+        .table_keep_resident(16 << 10);
+    let mut config = guest_facing();
+    config.memory_reservation(MEMORY_SLOT);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+fn on_demand() -> Config {
+    let mut config = guest_facing();
+    // Next to no address space beyond what is used: bounds are checked in code instead.
+    config.memory_reservation(0);
+    config.memory_reservation_for_growth(1 << 20);
+    config.memory_guard_size(64 << 10);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::component::Component;
+
+    #[test]
+    fn both_ways_of_allocation_make_an_engine_that_compiles() {
+        // The smallest component: magic, version, layer.
+        let empty = b"\0asm\x0d\0\x01\0";
+        for config in [pooled(), on_demand()] {
+            let engine = Engine::new(&config).unwrap();
+            Component::from_binary(&engine, empty).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_clock_goes() {
+        let _engine = engine().unwrap();
+        let before = ticks();
+        while ticks() == before {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! From what went wrong in a call to what the engine decides by and the operator reads.
+
+use super::bindings::entente::integration::types;
+use super::convert::Refused;
+use super::egress::{Channel, Notice};
+use super::limits::{LimitReached, Limits};
+use super::text::clean;
+use crate::sync::{ExchangeError, codes};
+use std::time::Duration;
+use wasmtime::Trap;
+
+/// How a call of a plugin failed.
+pub(super) enum Failure {
+    /// The plugin itself says so; it goes on living.
+    Plugin(types::Error),
+    /// It answered what cannot be taken.
+    Refused(Refused),
+    /// It ran into a limit.
+    Limit(LimitReached),
+    /// It crashed, or the runtime gave up on it.
+    Trap(wasmtime::Error),
+    /// No place to run it.
+    Busy(String),
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Limit(limit) => Failure::Limit(limit),
+            invalid @ Refused::Invalid(_) => Failure::Refused(invalid),
+        }
+    }
+}
+
+impl Failure {
+    /// What wasmtime reports: limits are told from crashes.
+    pub(super) fn of(error: wasmtime::Error, limits: &Limits) -> Self {
+        if let Some(limit) = error.downcast_ref::<LimitReached>() {
+            return Failure::Limit(limit.clone());
+        }
+        if error.downcast_ref::<wasmtime::component::ResourceTableError>().is_some_and(|error| matches!(error, wasmtime::component::ResourceTableError::Full)) {
+            return Failure::Limit(limits.resources(None));
+        }
+        // Types that wasmtime keeps to itself; a test for each would fail if the words changed.
+        let text = format!("{error:#}");
+        let known = [
+            ("fuel allocated for hostcalls", limits.hostcall_bytes(None)),
+            ("resource table has no free keys", limits.resources(None)),
+            ("too many live handles", limits.handles(None)),
+            ("component handles", limits.handles(None)),
+            ("TotalSizeTooBig", limits.http_header_bytes(None)),
+            ("memory count too high", limits.memories(None)),
+            ("table count too high", limits.tables(None)),
+            ("instance count too high", limits.instances(None)),
+        ];
+        match known.into_iter().find(|(words, _)| text.contains(words)) {
+            Some((_, limit)) => Failure::Limit(limit),
+            None => Failure::Trap(error),
+        }
+    }
+
+    /// For the engine and the operator.
+    pub(super) fn explain(self, function: &str, channel: &Channel, limits: &Limits, notices: &[Notice]) -> ExchangeError {
+        let integration = &channel.integration;
+        let error = match self {
+            Failure::Plugin(error) => plugin_error(error, limits),
+            Failure::Refused(Refused::Invalid(reason)) => ExchangeError::new(
+                codes::INVALID_ANSWER,
+                format!("the plugin's answer to {function} cannot be taken: {}; report it to the author of the plugin", clean(&reason, limits.reason_bytes)),
+            ),
+            Failure::Refused(Refused::Limit(limit)) | Failure::Limit(limit) => {
+                ExchangeError::new(codes::LIMIT, format!("the plugin was stopped in {function}: {limit}"))
+            }
+            Failure::Trap(error) => ExchangeError::new(codes::TRAP, trap(function, &error)),
+            Failure::Busy(reason) => ExchangeError { code: codes::UNAVAILABLE.to_owned(), reason, after: Some(Duration::from_secs(5)) },
+        };
+        let error = with_notices(error, integration, notices);
+        match &channel.scrubber {
+            Some(scrubber) => ExchangeError { reason: scrubber.text(error.reason), ..error },
+            None => error,
+        }
+    }
+}
+
+/// The plugin's own words, cut and escaped. What it says of a limit or a trap is not believed: these codes are the host's.
+fn plugin_error(error: types::Error, limits: &Limits) -> ExchangeError {
+    let code = clean(&error.code, 100);
+    let code = match code.as_str() {
+        codes::LIMIT | codes::TRAP | codes::STORE => format!("plugin-{code}"),
+        "" => codes::INVALID_ANSWER.to_owned(),
+        _ => code,
+    };
+    let reason = match clean(&error.reason, limits.reason_bytes) {
+        reason if reason.is_empty() => "the plugin gave no reason".to_owned(),
+        reason => reason,
+    };
+    ExchangeError { code, reason, after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())) }
+}
+
+/// Adds what the plugin may not know or not say: that the host denied something.
+fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice]) -> ExchangeError {
+    for notice in notices {
+        error.reason.push_str("; ");
+        error.reason.push_str(&notice.text(integration));
+    }
+    // Waiting does not help where leave is missing, whatever the plugin made of it.
+    let code = match notices.first() {
+        Some(Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. }) => codes::MISCONFIGURED,
+        // A slow or large answer may be the remote's own; the plugin's word for it stands.
+        Some(Notice::Limit(_)) | None => return error,
+    };
+    if error.code != codes::LIMIT && error.code != codes::TRAP {
+        code.clone_into(&mut error.code);
+        error.after = None;
+    }
+    error
+}
+
+fn trap(function: &str, error: &wasmtime::Error) -> String {
+    let what = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "it panicked or gave up".to_owned(),
+        Some(Trap::StackOverflow) => "its stack is exhausted (endless recursion?)".to_owned(),
+        Some(Trap::MemoryOutOfBounds) => "it reached outside of its memory".to_owned(),
+        Some(Trap::IntegerDivisionByZero) => "it divided by zero".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => clean(&error.root_cause().to_string(), 300),
+    };
+    // Names of functions are the plugin's own words too.
+    let frames: Vec<String> = error
+        .downcast_ref::<wasmtime::WasmBacktrace>()
+        .map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).map(|name| clean(name, 120)).filter(|name| tells(name)).take(3).collect())
+        .unwrap_or_default();
+    let place = if frames.is_empty() { String::new() } else { format!(", in {}", frames.join(" < ")) };
+    format!("the plugin crashed in {function}: {what}{place}; its log lines may say more. Report it to the author of the plugin")
+}
+
+/// Frames of the panic machinery of Rust tell nothing.
+fn tells(name: &str) -> bool {
+    !["panic", "rust_begin", "4core", "3std", "5alloc"].iter().any(|noise| name.contains(noise))
+}

@@ -1,0 +1,226 @@
+//! A plugin as a side of a sync.
+
+use super::bindings::entente::integration::types::Error;
+use super::convert::{self, Lift, Refused};
+use super::egress::{Channel, HttpGrant, Lookup, Secret, SecretGrant, Vault};
+use super::error::Failure;
+use super::guest::Guest;
+use super::instance::Instance;
+use super::limits::Limits;
+use super::link::Functions;
+use super::runtime::Plugin;
+use crate::record::Value;
+use crate::sync::{
+    Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query, ReportRequest, StateWrites, codes, features,
+};
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Mutex;
+use wasmtime::Store;
+
+/// What an operator has set and granted for one integration.
+#[derive(Debug, Clone, Default)]
+pub struct PluginConfig {
+    /// The name of the integration.
+    pub integration: String,
+    /// Its settings.
+    pub settings: BTreeMap<String, Value>,
+    /// Its secrets, by name.
+    pub secrets: BTreeMap<String, Secret>,
+    /// What its secrets may be used for. A secret without a grant cannot be used.
+    pub secret_grants: Vec<SecretGrant>,
+    /// Where it may send requests.
+    pub http: Vec<HttpGrant>,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it kept in earlier runs.
+    pub state: BTreeMap<String, Vec<u8>>,
+}
+
+/// A plugin as a side of a sync. It runs in one instance, started with the first call and anew after anything that went wrong
+/// in it; calls wait for each other.
+pub struct PluginExchange {
+    plugin: Arc<Plugin>,
+    channel: Arc<Channel>,
+    settings: Arc<BTreeMap<String, Value>>,
+    limits: Limits,
+    running: Mutex<Running>,
+    /// The objects that want `base` with their orders; known after the first description.
+    with_base: OnceLock<Vec<String>>,
+}
+
+struct Running {
+    instance: Option<Instance>,
+    /// What the plugin has kept, with what ended well in this exchange.
+    kept: Arc<BTreeMap<String, Vec<u8>>>,
+    /// Written by calls whose answers have no place for it; goes out with the next page or outcome.
+    unsaved: StateWrites,
+}
+
+type Called<'a, T> = BoxFuture<'a, wasmtime::Result<Result<T, Error>>>;
+
+impl PluginExchange {
+    pub(super) fn new(plugin: Arc<Plugin>, lookup: Lookup, config: PluginConfig) -> Self {
+        let vault = Vault::new(config.integration.clone(), config.secrets, config.secret_grants);
+        Self {
+            plugin,
+            channel: Arc::new(Channel::new(config.integration, vault, config.http, config.limits.clone(), lookup)),
+            settings: Arc::new(config.settings),
+            limits: config.limits,
+            running: Mutex::new(Running { instance: None, kept: Arc::new(config.state), unsaved: StateWrites::new() }),
+            with_base: OnceLock::new(),
+        }
+    }
+
+    /// One call: started if need be, timed, checked, and with what it kept. `save` tells whether the answer has a place for what
+    /// the plugin keeps.
+    async fn call<T, U>(
+        &self,
+        function: &'static str,
+        save: bool,
+        call: impl for<'a> FnOnce(&'a mut Store<Guest>, &'a Functions) -> Called<'a, T> + Send,
+        lift: impl FnOnce(&mut Lift<'_>, T) -> Result<U, Refused> + Send,
+    ) -> Result<(U, StateWrites), ExchangeError>
+    where
+        T: Send,
+        U: Send,
+    {
+        let mut running = self.running.lock().await;
+        let kept = Arc::clone(&running.kept);
+        // Taken out: when this future is dropped in the middle of a call, the instance goes with it.
+        let instance = running.instance.take().filter(|instance| instance.calls < self.limits.calls_per_instance);
+        let mut instance = match instance {
+            Some(instance) => instance,
+            None => Instance::start(&self.plugin, Arc::clone(&self.channel), Arc::clone(&self.settings), &self.limits)
+                .await
+                .map_err(|failure| failure.explain("its start", &self.channel, &self.limits, &[]))?,
+        };
+        let answered = match instance.call(kept, call).await {
+            Ok(Ok(answer)) => lift(&mut Lift::new(&self.limits, &self.channel.integration), answer).map_err(Failure::from),
+            Ok(Err(error)) => Err(Failure::Plugin(error)),
+            Err(failure) => Err(failure),
+        };
+        let notices = instance.store.data().egress.notices();
+        let written = instance.store.data_mut().state.take();
+        match answered {
+            Ok(answer) => {
+                running.instance = Some(instance);
+                if !written.is_empty() {
+                    let kept = Arc::make_mut(&mut running.kept);
+                    for (key, value) in &written {
+                        match value {
+                            Some(value) => kept.insert(key.clone(), value.clone()),
+                            None => kept.remove(key),
+                        };
+                    }
+                    running.unsaved.extend(written);
+                }
+                let state = if save { std::mem::take(&mut running.unsaved) } else { StateWrites::new() };
+                Ok((answer, state))
+            }
+            Err(failure) => {
+                // An error that the plugin told in good order leaves it whole; everything else ends this instance.
+                if matches!(failure, Failure::Plugin(_)) {
+                    running.instance = Some(instance);
+                }
+                Err(failure.explain(function, &self.channel, &self.limits, &notices))
+            }
+        }
+    }
+
+    async fn wants_base(&self, object: &str) -> Result<bool, ExchangeError> {
+        if self.with_base.get().is_none() {
+            self.describe().await?;
+        }
+        Ok(self.with_base.get().is_some_and(|objects| objects.iter().any(|name| name == object)))
+    }
+}
+
+#[async_trait]
+impl Exchange for PluginExchange {
+    fn name(&self) -> &str {
+        &self.channel.integration
+    }
+
+    async fn describe(&self) -> Result<Description, ExchangeError> {
+        let (description, _) = self
+            .call("describe", false, |store, functions| functions.manual.call_describe(store).boxed(), convert::description)
+            .await?;
+        let objects = description.objects.iter().filter(|object| object.has(features::BASE_VALUES)).map(|object| object.name.clone());
+        // The first description counts for the life of the exchange, which is one run.
+        let _ = self.with_base.set(objects.collect());
+        Ok(description)
+    }
+
+    async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
+        let called = self.call("manual", false, |store, functions| functions.manual.call_manual(store).boxed(), convert::manual);
+        Ok(called.await?.0)
+    }
+
+    async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
+        let lowered = convert::lower_request(request, &self.limits);
+        let (page, state) = self
+            .call(
+                "report",
+                true,
+                move |store, functions| async move { functions.report.call_report(store, &lowered).await }.boxed(),
+                |lift, page| convert::page(lift, page, request),
+            )
+            .await?;
+        Ok(Page { state, ..page })
+    }
+
+    async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
+        let base = order.changes.iter().any(|change| !change.base.is_empty()) && self.wants_base(&order.object).await?;
+        let lowered = convert::lower_order(order, base);
+        let (answers, state) = self
+            .call(
+                "execute",
+                true,
+                move |store, functions| async move { functions.orders.call_execute(store, &lowered).await }.boxed(),
+                |lift, answers| convert::answers(lift, answers, &order.fields, Some(order)),
+            )
+            .await?;
+        Ok(Executed { answers, state })
+    }
+
+    async fn collect(&self, ticket: &str, object: &str, fields: &[String]) -> Result<Collection, ExchangeError> {
+        let (ticket, object, asked) = (ticket.to_owned(), object.to_owned(), fields.to_vec());
+        let called = self.call(
+            "collect",
+            false,
+            move |store, functions| async move { functions.orders.call_collect(store, &ticket, &object, &asked).await }.boxed(),
+            |lift, collection| convert::collection(lift, collection, fields),
+        );
+        Ok(called.await?.0)
+    }
+
+    fn can_find(&self) -> bool {
+        self.plugin.inspection.lookup
+    }
+
+    async fn find(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
+        if !self.can_find() {
+            return Err(ExchangeError::new(codes::UNSUPPORTED, "the plugin does not export lookup"));
+        }
+        let lowered = convert::lower_query(query);
+        let called = self.call(
+            "find",
+            false,
+            move |store, functions| {
+                async move {
+                    match &functions.lookup {
+                        Some(lookup) => lookup.call_find(store, &lowered).await,
+                        None => Ok(Ok(Vec::new())),
+                    }
+                }
+                .boxed()
+            },
+            |lift, found| convert::found(lift, found, query),
+        );
+        Ok(called.await?.0)
+    }
+}

@@ -1,0 +1,362 @@
+//! What a file is, before anything of it is compiled.
+
+use super::limits::{LimitReached, Limits};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use wasmparser::{Encoding, KnownCustom, Parser, Payload};
+
+/// The package of the interface.
+const PACKAGE: &str = "entente:integration/";
+/// The versions of it that this host runs.
+pub const KNOWN_VERSIONS: &[&str] = &["0.1.0-draft"];
+const REQUIRED: &[&str] = &["mapping-manual", "sync-report", "order-execution"];
+const OPTIONAL: &[&str] = &["lookup", "webhook"];
+const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// What a plugin asks the host for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Ask {
+    /// To send HTTP requests, to hosts that are granted.
+    Http,
+    /// To read its settings.
+    Settings,
+    /// To use secrets without seeing them.
+    Secrets,
+    /// To keep a few bytes between calls.
+    State,
+    /// To write log lines.
+    Log,
+    /// Time and chance.
+    Clock,
+    /// What its language imports unasked (files, environment, sockets, …): there, but empty.
+    EmptyWasi,
+}
+
+impl Ask {
+    /// In words, for the person who decides whether to install it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Ask::Http => "sends HTTP requests to the hosts that you grant",
+            Ask::Settings => "reads its own settings",
+            Ask::Secrets => "uses the secrets that you grant, without seeing them",
+            Ask::State => "keeps a few bytes between runs",
+            Ask::Log => "writes log lines",
+            Ask::Clock => "reads the clock and random numbers",
+            Ask::EmptyWasi => "imports files, environment or sockets of its language, which are empty here",
+        }
+    }
+}
+
+/// What is known of a plugin without running it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inspection {
+    /// Bytes of the file.
+    pub size: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub digest: String,
+    /// The version of the package `entente:integration` that it is written for.
+    pub version: String,
+    /// The world that it fits: `integration`, `integration-lookup`, `integration-webhook`, `integration-full`.
+    pub world: &'static str,
+    /// It exports `lookup`.
+    pub lookup: bool,
+    /// It exports `webhook`.
+    pub webhook: bool,
+    /// What it asks for.
+    pub asks: Vec<Ask>,
+    /// Every interface that it imports, by its full name.
+    pub imports: Vec<String>,
+    /// The languages and tools that made it, with their versions, where the file says so.
+    pub producers: BTreeMap<String, Vec<String>>,
+    /// Functions in all its modules.
+    pub functions: u64,
+}
+
+/// Why a file is no plugin that can be used here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InspectError {
+    /// No WebAssembly.
+    #[error("this is not WebAssembly but {looks_like}; give the .wasm file of a plugin")]
+    NotWasm {
+        /// What it looks like.
+        looks_like: &'static str,
+    },
+    /// WebAssembly as text.
+    #[error("this is WebAssembly in its text format; turn it into a binary component first, for example with 'wasm-tools parse'")]
+    Text,
+    /// A module without the component around it.
+    #[error(
+        "this is a core module, not a component; 'entente plugin build' makes the component, or 'wasm-tools component new' where the \
+         module was built with wit-bindgen"
+    )]
+    CoreModule,
+    /// Native code.
+    #[error("this is compiled native code (.cwasm), which is never accepted because it cannot be checked; give the .wasm file that it was made from")]
+    Precompiled,
+    /// Cut off or damaged.
+    #[error("the file is cut off or damaged: {reason} (at byte {offset} of {size}); copy or build it again")]
+    Broken {
+        /// What is wrong.
+        reason: String,
+        /// Where.
+        offset: u64,
+        /// How long the file is.
+        size: u64,
+    },
+    /// A component for something else.
+    #[error("this component is no plugin of Entente: it exports {}, but nothing of {PACKAGE}*", list(exports))]
+    NoPlugin {
+        /// What it exports.
+        exports: Vec<String>,
+    },
+    /// A plugin that lacks required interfaces.
+    #[error("the plugin does not export {}; every plugin exports {}", list(missing), REQUIRED.join(", "))]
+    Incomplete {
+        /// What it lacks.
+        missing: Vec<String>,
+    },
+    /// A version of the interface that this host does not have.
+    #[error("the plugin is written for entente:integration {}; this host has {}. {}", list(found), KNOWN_VERSIONS.join(", "),
+        "Build the plugin for that version, or use a host that has the other one")]
+    UnknownVersion {
+        /// What it is written for.
+        found: Vec<String>,
+    },
+    /// An interface that this host does not know.
+    #[error("the plugin exports {name}, which this host does not know; it knows {}. {}", [REQUIRED, OPTIONAL].concat().join(", "),
+        "A newer host may; without it the plugin would be run without what that export does")]
+    UnknownExport {
+        /// The interface.
+        name: String,
+    },
+    /// An import that the host does not offer.
+    #[error("the plugin asks for {name}, which this host does not offer")]
+    UnknownImport {
+        /// The import.
+        name: String,
+    },
+    /// Too large, or too much in it.
+    #[error("{0}")]
+    Limit(#[from] LimitReached),
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// Looks at the bytes of a plugin.
+///
+/// # Errors
+/// [`InspectError`], whose text says what the file is instead and what to do.
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError> {
+    let size = bytes.len() as u64;
+    if size > limits.component_bytes {
+        return Err(limits.component_bytes(Some(size)).into());
+    }
+    check_kind(bytes)?;
+    let counted = count(bytes, limits)?;
+    let names = names(&counted)?;
+    Ok(Inspection {
+        size,
+        digest: hex::encode(Sha256::digest(bytes)),
+        version: names.version,
+        world: match (names.lookup, names.webhook) {
+            (false, false) => "integration",
+            (true, false) => "integration-lookup",
+            (false, true) => "integration-webhook",
+            (true, true) => "integration-full",
+        },
+        lookup: names.lookup,
+        webhook: names.webhook,
+        asks: names.asks.into_iter().collect(),
+        imports: counted.imports,
+        producers: counted.producers.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect(),
+        functions: counted.functions,
+    })
+}
+
+/// By the first bytes.
+fn check_kind(bytes: &[u8]) -> Result<(), InspectError> {
+    if let Some(rest) = bytes.strip_prefix(b"\0asm") {
+        return match rest {
+            // The version word: a module has 1 and layer 0, a component has layer 1.
+            [1, 0, 0, 0, ..] => Err(InspectError::CoreModule),
+            [0x0d, 0, 1, 0, ..] => Ok(()),
+            [_, _, 1, 0, ..] => Err(broken("a version of the component format that this host does not know", 4, bytes)),
+            [_, _, _, _, ..] => Err(broken("neither a module nor a component", 4, bytes)),
+            _ => Err(broken("it ends within its first 8 bytes", bytes.len() as u64, bytes)),
+        };
+    }
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return Err(InspectError::Precompiled);
+    }
+    let start = bytes.trim_ascii_start();
+    if start.starts_with(b"(module") || start.starts_with(b"(component") || start.starts_with(b";;") {
+        return Err(InspectError::Text);
+    }
+    let looks_like = match bytes {
+        [] => "an empty file",
+        [0x7f, b'E', b'L', b'F', ..] => "a native program or library",
+        [b'P', b'K', 3, 4, ..] => "a zip archive",
+        [0x1f, 0x8b, ..] => "a gzip archive",
+        _ if start.starts_with(b"<") => "an HTML or XML page (a failed download?)",
+        _ if bytes.len() < 8 && b"\0asm".starts_with(bytes) => "the beginning of a file that is cut off",
+        _ if std::str::from_utf8(bytes).is_ok() => "text",
+        _ => "something else",
+    };
+    Err(InspectError::NotWasm { looks_like })
+}
+
+fn broken(reason: impl Into<String>, offset: u64, bytes: &[u8]) -> InspectError {
+    InspectError::Broken { reason: reason.into(), offset, size: bytes.len() as u64 }
+}
+
+#[derive(Default)]
+struct Counted {
+    functions: u64,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    producers: BTreeMap<String, BTreeSet<String>>,
+}
+
+fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
+    let damaged = |error: wasmparser::BinaryReaderError| broken(error.message().to_owned(), error.offset(), bytes);
+    let mut counted = Counted::default();
+    let mut depth: u64 = 0;
+    let mut ended = false;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(damaged)? {
+            Payload::Version { encoding, .. } if encoding == Encoding::Component || depth > 0 => {
+                depth += 1;
+                if depth > limits.nesting {
+                    return Err(limits.nesting(Some(depth)).into());
+                }
+            }
+            Payload::End(_) => {
+                depth = depth.saturating_sub(1);
+                ended = depth == 0;
+            }
+            Payload::FunctionSection(functions) => {
+                counted.functions += u64::from(functions.count());
+                if counted.functions > limits.functions {
+                    return Err(limits.functions(Some(counted.functions)).into());
+                }
+            }
+            Payload::ComponentImportSection(imports) if depth == 1 => {
+                for import in imports {
+                    counted.imports.push(import.map_err(damaged)?.name.name.to_owned());
+                }
+                if counted.imports.len() as u64 > limits.imports {
+                    return Err(limits.imports(Some(counted.imports.len() as u64)).into());
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 1 => {
+                for export in exports {
+                    counted.exports.push(export.map_err(damaged)?.name.name.to_owned());
+                }
+            }
+            Payload::CustomSection(section) => {
+                // Only information: what cannot be read is left out.
+                if let KnownCustom::Producers(fields) = section.as_known() {
+                    for field in fields.into_iter().flatten() {
+                        for value in field.values.into_iter().flatten() {
+                            let text = super::text::clean(format!("{} {}", value.name, value.version).trim(), 100);
+                            counted.producers.entry(super::text::clean(field.name, 100)).or_default().insert(text);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if ended { Ok(counted) } else { Err(broken("it ends too early", bytes.len() as u64, bytes)) }
+}
+
+struct Names {
+    version: String,
+    lookup: bool,
+    webhook: bool,
+    asks: BTreeSet<Ask>,
+}
+
+/// `entente:integration/log@0.1.0` is (`log`, `0.1.0`).
+fn ours(name: &str) -> Option<(&str, &str)> {
+    let rest = name.strip_prefix(PACKAGE)?;
+    Some(rest.split_once('@').unwrap_or((rest, "")))
+}
+
+fn names(counted: &Counted) -> Result<Names, InspectError> {
+    let exported: Vec<_> = counted.exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
+    if exported.is_empty() {
+        let exports = counted.exports.iter().take(20).map(|name| super::text::clean(name, 200)).collect();
+        return Err(InspectError::NoPlugin { exports });
+    }
+    let imported: Vec<_> = counted.imports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
+    // Versions first: what an unknown version exports cannot be judged.
+    let strange: BTreeSet<_> = exported
+        .iter()
+        .chain(&imported)
+        .map(|((_, version), _)| *version)
+        .filter(|version| !KNOWN_VERSIONS.contains(version))
+        .map(|version| if version.is_empty() { "(no version)".to_owned() } else { super::text::clean(version, 100) })
+        .collect();
+    if !strange.is_empty() {
+        return Err(InspectError::UnknownVersion { found: strange.into_iter().collect() });
+    }
+    for ((interface, _), name) in &exported {
+        if !REQUIRED.contains(interface) && !OPTIONAL.contains(interface) && *interface != "types" {
+            return Err(InspectError::UnknownExport { name: super::text::clean(name, 200) });
+        }
+    }
+    let has = |wanted: &str| exported.iter().any(|((interface, _), _)| *interface == wanted);
+    let missing: Vec<_> = REQUIRED.iter().filter(|name| !has(name)).map(|name| (*name).to_owned()).collect();
+    if !missing.is_empty() {
+        return Err(InspectError::Incomplete { missing });
+    }
+    Ok(Names {
+        version: exported.first().map(|((_, version), _)| (*version).to_owned()).unwrap_or_default(),
+        lookup: has("lookup"),
+        webhook: has("webhook"),
+        asks: asks(&counted.imports)?,
+    })
+}
+
+fn asks(imports: &[String]) -> Result<BTreeSet<Ask>, InspectError> {
+    let mut asks = BTreeSet::new();
+    for name in imports {
+        let ask = match ours(name) {
+            Some(("types", _)) => continue,
+            Some(("log", _)) => Ask::Log,
+            Some(("settings", _)) => Ask::Settings,
+            Some(("secrets", _)) => Ask::Secrets,
+            Some(("state", _)) => Ask::State,
+            Some(_) => return Err(unknown_import(name)),
+            None => wasi(name).ok_or_else(|| unknown_import(name))?,
+        };
+        asks.insert(ask);
+    }
+    Ok(asks)
+}
+
+fn wasi(name: &str) -> Option<Ask> {
+    let rest = name.strip_prefix("wasi:")?;
+    let (path, version) = rest.split_once('@')?;
+    // 0.2.x is one track; 0.3 is another interface under the same names.
+    if !version.starts_with("0.2.") {
+        return None;
+    }
+    let (package, interface) = path.split_once('/')?;
+    match (package, interface) {
+        ("http", "types" | "outgoing-handler") => Some(Ask::Http),
+        ("clocks" | "random" | "io", _) => Some(Ask::Clock),
+        _ if WASI.contains(&package) => Some(Ask::EmptyWasi),
+        _ => None,
+    }
+}
+
+fn unknown_import(name: &str) -> InspectError {
+    InspectError::UnknownImport { name: super::text::clean(name, 200) }
+}

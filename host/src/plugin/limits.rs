@@ -1,0 +1,317 @@
+//! Every limit that a plugin can run into: its name, its default, and why it is that much.
+//!
+//! A limit that is reached is a [`LimitReached`]: it names the limit, its value, what was asked and what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How a limit is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Things.
+    Count,
+    /// Time.
+    Time,
+}
+
+impl Unit {
+    /// A quantity for people: `128 MiB`, `1000`, `5 s`. Times are in milliseconds.
+    fn show(self, quantity: u64) -> String {
+        match self {
+            Unit::Count => quantity.to_string(),
+            Unit::Time if quantity.is_multiple_of(1000) => format!("{} s", quantity / 1000),
+            Unit::Time => format!("{quantity} ms"),
+            Unit::Bytes => {
+                let (unit, name) = match quantity {
+                    0..1024 => return format!("{quantity} bytes"),
+                    1024..0x10_0000 => (1024, "KiB"),
+                    _ => (0x10_0000, "MiB"),
+                };
+                if quantity.is_multiple_of(unit) {
+                    format!("{} {name}", quantity / unit)
+                } else {
+                    format!("{:.1} {name}", quantity as f64 / unit as f64)
+                }
+            }
+        }
+    }
+
+    fn parse(self, text: &str) -> Option<u64> {
+        let text = text.trim();
+        let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, suffix) = text.split_at(at);
+        let factor = match (self, suffix.trim()) {
+            (Unit::Count, "") | (Unit::Bytes, "" | "B" | "bytes") | (Unit::Time, "ms") => 1,
+            (Unit::Bytes, "KiB" | "k" | "K") => 1 << 10,
+            (Unit::Bytes, "MiB" | "m" | "M") => 1 << 20,
+            (Unit::Time, "s") => 1000,
+            (Unit::Time, "m" | "min") => 60_000,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(factor)
+    }
+}
+
+/// One limit, for tables and help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// What it is called in settings and errors.
+    pub name: &'static str,
+    /// How it is counted.
+    pub unit: Unit,
+    /// Its value; times in milliseconds.
+    pub value: u64,
+    /// What it is for and why it is that much.
+    pub reason: &'static str,
+}
+
+impl Limit {
+    /// The value for people.
+    pub fn shown(&self) -> String {
+        self.unit.show(self.value)
+    }
+}
+
+macro_rules! limits {
+    ($($field:ident $name:literal $unit:ident = $default:expr, at most $most:expr; $reason:literal)*) => {
+        /// What a plugin may use. Times in milliseconds, sizes in bytes; [`Limits::table`] tells what each is for.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Limits {
+            $(#[doc = $reason] pub $field: u64,)*
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl Limits {
+            /// All limits with their values.
+            pub fn table(&self) -> Vec<Limit> {
+                vec![$(Limit { name: $name, unit: Unit::$unit, value: self.$field, reason: $reason },)*]
+            }
+
+            /// Sets a limit by its name, from a text such as `256 MiB`, `5 s` or `1000`.
+            ///
+            /// # Errors
+            /// [`UnknownLimit`] where there is no such limit or the text is no such quantity.
+            pub fn set(&mut self, name: &str, text: &str) -> Result<(), UnknownLimit> {
+                match name {
+                    $($name => {
+                        let value = Unit::$unit.parse(text).ok_or_else(|| UnknownLimit::Value {
+                            name: name.to_owned(), text: text.to_owned(), unit: Unit::$unit,
+                        })?;
+                        let most: u64 = $most;
+                        if value > most {
+                            return Err(UnknownLimit::TooMuch { name: name.to_owned(), most: Unit::$unit.show(most) });
+                        }
+                        self.$field = value;
+                        Ok(())
+                    })*
+                    _ => Err(UnknownLimit::Name { name: name.to_owned() }),
+                }
+            }
+
+            $(#[allow(dead_code, reason = "one for each limit; those that end in another way than an error need none")]
+            pub(super) fn $field(&self, asked: Option<u64>) -> LimitReached {
+                LimitReached { name: $name, unit: Unit::$unit, value: self.$field, asked }
+            })*
+        }
+    };
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// The largest memory of one instance: that much address space is reserved for each slot of the pool.
+pub(super) const MEMORY_SLOT: u64 = 512 * MIB;
+/// The largest table of one instance, for the same reason.
+pub(super) const TABLE_SLOT: u64 = 100_000;
+
+limits! {
+    component_bytes "component-bytes" Bytes = 32 * MIB, at most 256 * MIB;
+        "Size of a plugin. Plugins in JavaScript and Python carry their engine and have 13 to 19 MiB."
+    functions "functions" Count = 150_000, at most 1_000_000;
+        "Functions in a plugin; time and memory of compiling grow with them. Plugins in JavaScript have about 30000."
+    imports "imports" Count = 200, at most 1_000;
+        "Imports of a plugin. All that the host offers are fewer than 50."
+    nesting "nesting" Count = 16, at most 100;
+        "Components within components."
+    memory_bytes "memory-bytes" Bytes = 128 * MIB, at most MEMORY_SLOT;
+        "Memory of one running plugin, all its linear memories together. Rust starts with 1 MiB, Python with 13 MiB."
+    memories "memories" Count = 8, at most 32;
+        "Linear memories of one running plugin."
+    tables "tables" Count = 16, at most 64;
+        "Tables of one running plugin."
+    table_elements "table-elements" Count = 50_000, at most TABLE_SLOT;
+        "Elements of one table. Plugins in JavaScript have 8000."
+    instances "instances" Count = 32, at most 64;
+        "Core instances in one running plugin. Compiled languages have 3 to 10."
+    hostcall_bytes "hostcall-bytes" Bytes = 8 * MIB, at most 256 * MIB;
+        "Data that one call of the host or of the plugin may hand over, counted as the host holds it. A page of 1000 rows with 8 fields takes 640 KiB."
+    handles "handles" Count = 4096, at most 100_000;
+        "Open handles (requests, bodies, streams) on the side of the plugin."
+    resources "resources" Count = 4096, at most 100_000;
+        "Open handles (requests, bodies, streams) on the side of the host."
+    random_bytes "random-bytes" Bytes = 64 * KIB, at most MIB;
+        "Random bytes that one call may ask for."
+    cpu_time "cpu-time" Time = 5_000, at most 600_000;
+        "Computing time of one call. A page of 1000 rows takes milliseconds in Rust, 0.1 s in JavaScript."
+    call_time "call-time" Time = 60_000, at most 3_600_000;
+        "Time of one call in all, waiting for the remote system included."
+    calls_per_instance "calls-per-instance" Count = 1000, at most 1_000_000;
+        "Calls after which a plugin is started anew, so that what it leaks does not add up."
+    page_rows "page-rows" Count = 1000, at most 10_000;
+        "Rows and deletions in one page, also where the host asked for more."
+    page_bytes "page-bytes" Bytes = 4 * MIB, at most 64 * MIB;
+        "Texts of one page or of the answers to one order."
+    id_bytes "id-bytes" Bytes = KIB, at most 8 * KIB;
+        "The id of a record. Longer ones make the row a failed record."
+    token_bytes "token-bytes" Bytes = 64 * KIB, at most MIB;
+        "A cursor, a bookmark, a ticket or the version of a row."
+    objects "objects" Count = 1000, at most 10_000;
+        "Objects that a plugin describes."
+    fields "fields" Count = 5000, at most 50_000;
+        "Fields of one object."
+    reason_bytes "reason-bytes" Bytes = 2 * KIB, at most 64 * KIB;
+        "The text of an error. What is over is cut."
+    log_lines "log-lines" Count = 500, at most 100_000;
+        "Log lines of one call, what is printed included. What is over is dropped and counted."
+    log_line_bytes "log-line-bytes" Bytes = KIB, at most 64 * KIB;
+        "One log line. What is over is cut."
+    log_bytes "log-bytes" Bytes = 256 * KIB, at most 16 * MIB;
+        "Log lines of one call together. What is over is dropped and counted."
+    state_bytes "state-bytes" Bytes = 256 * KIB, at most 16 * MIB;
+        "Keys and values that a plugin keeps between calls. Cursors do not belong there."
+    secret_matches "secret-matches" Count = 100, at most 10_000;
+        "Comparisons with a secret in one call, so that it cannot be guessed."
+    http_parallel "http-parallel" Count = 4, at most 64;
+        "Requests of one integration at the same time; further ones wait."
+    http_requests "http-requests" Count = 2000, at most 100_000;
+        "Requests in one call."
+    http_request_bytes "http-request-bytes" Bytes = 8 * MIB, at most 256 * MIB;
+        "Body of a request."
+    http_response_bytes "http-response-bytes" Bytes = 16 * MIB, at most 256 * MIB;
+        "Body of an answer."
+    http_header_bytes "http-header-bytes" Bytes = 64 * KIB, at most MIB;
+        "Headers of a request or an answer together."
+    http_headers "http-headers" Count = 128, at most 1000;
+        "Headers of a request or an answer."
+    http_connect_time "http-connect-time" Time = 10_000, at most 300_000;
+        "From the name to the open connection."
+    http_idle_time "http-idle-time" Time = 30_000, at most 600_000;
+        "To the first byte of an answer, and between two pieces of it."
+    http_total_time "http-total-time" Time = 60_000, at most 3_600_000;
+        "One request in all, with its answer."
+}
+
+impl Limits {
+    pub(super) fn time(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+}
+
+/// A plugin has reached a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitReached {
+    /// Which limit.
+    pub name: &'static str,
+    /// How it is counted.
+    pub unit: Unit,
+    /// How much there may be; times in milliseconds.
+    pub value: u64,
+    /// How much there would have been, where that is known.
+    pub asked: Option<u64>,
+}
+
+impl fmt::Display for LimitReached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limit {} of {} reached", self.name, self.unit.show(self.value))?;
+        if let Some(asked) = self.asked {
+            write!(f, " (asked for: {})", self.unit.show(asked))?;
+        }
+        write!(f, "; if the plugin has good reason to need more, raise {}, else report it to its author", self.name)
+    }
+}
+
+impl std::error::Error for LimitReached {}
+
+/// A limit cannot be set so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownLimit {
+    /// There is no limit of this name.
+    #[error("there is no limit '{name}'; see the list of limits for their names")]
+    Name {
+        /// What was given.
+        name: String,
+    },
+    /// The text is no quantity of this kind.
+    #[error("'{text}' is no value for the limit {name}; write {}", match unit {
+        Unit::Bytes => "a size such as 256 MiB",
+        Unit::Count => "a whole number",
+        Unit::Time => "a time such as 5 s",
+    })]
+    Value {
+        /// The limit.
+        name: String,
+        /// What was given.
+        text: String,
+        /// How it is counted.
+        unit: Unit,
+    },
+    /// More than the host can give at all.
+    #[error("the limit {name} cannot be more than {most}")]
+    TooMuch {
+        /// The limit.
+        name: String,
+        /// The most that it can be.
+        most: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_set_by_name_and_tell_what_is_wrong() {
+        let mut limits = Limits::default();
+        limits.set("memory-bytes", "256 MiB").unwrap();
+        limits.set("cpu-time", "1500 ms").unwrap();
+        limits.set("page-rows", "10").unwrap();
+        assert_eq!((limits.memory_bytes, limits.cpu_time, limits.page_rows), (256 << 20, 1500, 10));
+        assert_eq!(
+            limits.set("memory-bytes", "8192 MiB").unwrap_err().to_string(),
+            "the limit memory-bytes cannot be more than 512 MiB"
+        );
+        assert!(limits.set("memory-bytes", "5 s").unwrap_err().to_string().ends_with("write a size such as 256 MiB"));
+        assert!(limits.set("memory", "1").is_err());
+    }
+
+    #[test]
+    fn every_limit_has_a_reason_and_a_name_of_its_own() {
+        let table = Limits::default().table();
+        let names: std::collections::BTreeSet<_> = table.iter().map(|limit| limit.name).collect();
+        assert_eq!(names.len(), table.len());
+        assert!(table.iter().all(|limit| limit.value > 0 && limit.reason.ends_with('.')));
+        // Setting a limit to what it shows changes nothing: what is printed can be typed.
+        let mut limits = Limits::default();
+        for limit in &table {
+            limits.set(limit.name, &limit.shown()).unwrap();
+        }
+        assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn a_limit_that_is_reached_says_what_how_much_and_what_to_do() {
+        let text = Limits::default().memory_bytes(Some(130 << 20)).to_string();
+        assert_eq!(
+            text,
+            "limit memory-bytes of 128 MiB reached (asked for: 130 MiB); if the plugin has good reason to need more, \
+             raise memory-bytes, else report it to its author"
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! A plugin that tries to break out. The setting `attack` chooses how, the setting `where` in which export
+//! (`describe`, `report` or `execute`; `report` if it is not set). Without an attack it is a small, honest plugin.
+
+mod attack;
+mod bindings;
+mod fetch;
+
+use bindings::entente::integration::{settings, state};
+use bindings::entente::integration::types::{Batch, Error, Row, Value};
+use bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report};
+
+struct Hostile;
+
+bindings::export!(Hostile with_types_in bindings);
+
+/// The text of a setting; empty where it is not set.
+fn setting(name: &str) -> String {
+    match settings::get(name) {
+        Some(Value::Text(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// The attack that is to be made in this export.
+fn attack_in(export: &str) -> String {
+    let chosen = setting("where");
+    let here = if chosen.is_empty() { "report" } else { &chosen };
+    if here == export { setting("attack") } else { String::new() }
+}
+
+fn error(code: &str, reason: impl Into<String>) -> Error {
+    Error { code: code.to_owned(), reason: reason.into(), after: None, extra: vec![] }
+}
+
+fn row(id: &str, values: Vec<Value>) -> Row {
+    Row { id: id.to_owned(), changed: None, version: None, values, field_changed: vec![], extra: vec![] }
+}
+
+fn field(name: &str, kind: &str) -> mapping_manual::Field {
+    mapping_manual::Field {
+        name: name.to_owned(),
+        label: name.to_owned(),
+        kind: kind.to_owned(),
+        required: false,
+        writable: true,
+        set_like: false,
+        identifier: name == "name",
+        targets: vec![],
+        choices: vec![],
+        max_length: None,
+        extra: vec![],
+    }
+}
+
+impl mapping_manual::Guest for Hostile {
+    fn describe() -> Result<mapping_manual::Description, Error> {
+        attack::run(&attack_in("describe"))?;
+        Ok(mapping_manual::Description {
+            objects: vec![mapping_manual::Object {
+                name: "thing".to_owned(),
+                label: "Thing".to_owned(),
+                fields: vec![field("name", "text"), field("score", "float")],
+                change_times: "none".to_owned(),
+                precision: None,
+                features: vec!["create".to_owned(), "update".to_owned(), "full-listing".to_owned()],
+                search_lag: None,
+                page_size: None,
+                order_size: None,
+                extra: vec![],
+            }],
+            extra: vec![],
+        })
+    }
+
+    fn manual() -> Result<Vec<mapping_manual::ObjectMapping>, Error> {
+        Ok(vec![])
+    }
+}
+
+impl sync_report::Guest for Hostile {
+    fn report(request: sync_report::Request) -> Result<sync_report::Page, Error> {
+        let attack = attack_in("report");
+        attack::run(&attack)?;
+        let rows = match attack.as_str() {
+            "huge-page" => (0..20_000).map(|n| row(&n.to_string(), vec![Value::Null, Value::Null])).collect(),
+            "huge-row" => vec![row("1", vec![Value::Text("x".repeat(6 << 20)), Value::Null])],
+            "huge-values" => {
+                (0..900).map(|n| row(&n.to_string(), vec![Value::Text("x".repeat(20_000)), Value::Null])).collect()
+            }
+            "bad-rows" => vec![
+                row("good", vec![Value::Text("one".to_owned()), Value::Float(1.0)]),
+                row("short", vec![Value::Null]),
+                row("", vec![Value::Null, Value::Null]),
+                row("nan", vec![Value::Null, Value::Float(f64::NAN)]),
+            ],
+            _ => vec![row("1", vec![Value::Text("one".to_owned()), Value::Float(1.0)])],
+        };
+        let next = match attack.as_str() {
+            "same-cursor" => Some("again".to_owned()),
+            "huge-cursor" => Some("c".repeat(1 << 20)),
+            _ => None,
+        };
+        let seen = state::get("seen").map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        if attack == "state-kept" {
+            state::set("seen", format!("page {}", request.iteration).as_bytes())?;
+        }
+        Ok(sync_report::Page {
+            batches: vec![Batch {
+                object: "thing".to_owned(),
+                fields: vec!["name".to_owned(), "score".to_owned()],
+                rows,
+                deleted: vec![],
+                extra: vec![],
+            }],
+            conversions: vec![],
+            next,
+            bookmark: seen,
+            complete: vec!["thing".to_owned()],
+            extra: vec![],
+        })
+    }
+}
+
+impl order_execution::Guest for Hostile {
+    fn execute(order: order_execution::Order) -> Result<Vec<order_execution::Answer>, Error> {
+        attack::run(&attack_in("execute"))?;
+        Ok(order
+            .changes
+            .into_iter()
+            .map(|change| order_execution::Answer {
+                outcome: order_execution::Outcome::Created(order_execution::Written {
+                    id: format!("new-{}", change.id),
+                    changed: None,
+                    version: None,
+                    // What came as `base` is told back, so that a test sees what was sent.
+                    values: change.base,
+                    extra: vec![],
+                }),
+                change: change.id,
+            })
+            .collect())
+    }
+
+    fn collect(_: String, _: String, _: Vec<String>) -> Result<order_execution::Collection, Error> {
+        Err(error("unsupported", "nothing is ever deferred"))
+    }
+}
+
+impl lookup::Guest for Hostile {
+    fn find(query: lookup::Query) -> Result<Vec<Vec<String>>, Error> {
+        let answers = if setting("attack") == "short-find" { 0 } else { query.keys.len() };
+        Ok((0..answers).map(|_| vec!["1".to_owned()]).collect())
+    }
+}

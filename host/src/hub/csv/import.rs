@@ -53,7 +53,8 @@ pub async fn import_csv(
         }
     };
     let columns = Columns::read(&header, &object, options)?;
-    let mut import = Import { options, columns, schema, object, report: ImportReport::default(), seen: HashSet::new(), now: Timestamp::default() };
+    let mut import =
+        Import { options, columns, schema, object, report: ImportReport::default(), seen: HashSet::new(), now: Timestamp::default() };
     import.report.delimiter = char::from(delimiter);
 
     loop {
@@ -125,15 +126,22 @@ impl Import<'_> {
         let surplus = line.cells.iter().skip(width).find(|cell| !cell.text.trim().is_empty());
         if line.open_quote {
             let start = line.cells.last().map_or("", |cell| cell.text.as_str());
-            self.bad(line.number, None, start, "a quote in this row is never closed, so that everything after it was taken for text; close it and import again".to_owned());
+            self.bad(
+                line.number,
+                None,
+                start,
+                "a quote in this row is never closed, so that everything after it was taken for text; close it and import again".to_owned(),
+            );
             return None;
         }
         if let Some(cell) = surplus {
-            let reason = format!("the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes", line.cells.len());
+            let reason =
+                format!("the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes", line.cells.len());
             self.bad(line.number, None, &cell.text, reason);
             return None;
         }
-        let mut parsed = Parsed { line: line.number, cells: Vec::with_capacity(width), id: None, time: FieldTime { at: self.now, certain: false } };
+        let mut parsed =
+            Parsed { line: line.number, cells: Vec::with_capacity(width), id: None, time: FieldTime { at: self.now, certain: false } };
         for (column, cell) in line.cells.iter().enumerate().take(width) {
             let text = if cell.quoted { cell.text.as_str() } else { cell.text.trim() };
             if self.columns.id == Some(column) {
@@ -302,14 +310,20 @@ impl Import<'_> {
         let object = &self.object;
         if let Some(id) = &row.id {
             let record = records::number(id).map(|number| records::load(connection, object, number)).transpose()?.flatten();
-            let bad = || Bad { column: self.columns.id, value: id.clone(), reason: format!("there is no {} of this id; leave the cell empty for a new one", object.name()) };
+            let bad = || Bad {
+                column: self.columns.id,
+                value: id.clone(),
+                reason: format!("there is no {} of this id; leave the cell empty for a new one", object.name()),
+            };
             return Ok(record.map(Known::Record).ok_or_else(bad));
         }
         let mut values = Vec::with_capacity(self.columns.key.len());
         for field in &self.columns.key {
             let cell = row.cells.iter().find(|(index, _, _)| index == field);
             match cell {
-                Some((_, column, Content::Value(value))) if canonical_identifier(object.definition.fields[*field].kind.word(), value).is_some() => {
+                Some((_, column, Content::Value(value)))
+                    if canonical_identifier(object.definition.fields[*field].kind.word(), value).is_some() =>
+                {
                     values.push((*field, *column, value));
                 }
                 _ => return Ok(Ok(Known::New)),
@@ -319,13 +333,19 @@ impl Import<'_> {
         let keys: Vec<(usize, &Value)> = values.iter().map(|(field, _, value)| (*field, *value)).collect();
         match matching(connection, object, &keys, true)?.as_slice() {
             [] => {
-                let seen = self.options.dry_run && keys.iter().all(|(field, value)| self.seen.contains(&self.seen_key(object, *field, value)));
+                let seen =
+                    self.options.dry_run && keys.iter().all(|(field, value)| self.seen.contains(&self.seen_key(object, *field, value)));
                 Ok(Ok(if seen { Known::Seen } else { Known::New }))
             }
             [id] => Ok(Ok(records::load(connection, object, *id)?.map_or(Known::New, Known::Record))),
             several => {
                 let ids: Vec<String> = several.iter().take(10).map(i64::to_string).collect();
-                let reason = format!("{} records of {} have this value (ids {}); give the id in a column and take it as the key", several.len(), object.name(), ids.join(", "));
+                let reason = format!(
+                    "{} records of {} have this value (ids {}); give the id in a column and take it as the key",
+                    several.len(),
+                    object.name(),
+                    ids.join(", ")
+                );
                 Ok(Err(Bad { column: Some(column), value: value.to_string(), reason }))
             }
         }
@@ -345,7 +365,13 @@ impl Import<'_> {
                     [] => {}
                     [id] => return Ok(Ok(Linked::There(Reference { object: target.name().to_owned(), id: id.to_string() }))),
                     several => {
-                        let reason = format!("{} records of {} are called so; write {}:{} or another id", several.len(), target.name(), target.name(), several[0]);
+                        let reason = format!(
+                            "{} records of {} are called so; write {}:{} or another id",
+                            several.len(),
+                            target.name(),
+                            target.name(),
+                            several[0]
+                        );
                         return Ok(Err(reason));
                     }
                 }
@@ -369,13 +395,25 @@ impl Import<'_> {
         }
         let lacking = target.definition.fields.iter().enumerate().find(|(other, field)| field.required && *other != index);
         if let Some((_, lacking)) = lacking {
-            return Ok(Err(format!("there is no {} '{}', and it cannot be made without {}; import those first", target.name(), cut(name), lacking.name)));
+            return Ok(Err(format!(
+                "there is no {} '{}', and it cannot be made without {}; import those first",
+                target.name(),
+                cut(name),
+                lacking.name
+            )));
         }
         Ok(Ok(Linked::Wanting { target: Arc::clone(target), index, value }))
     }
 
     /// Makes the record that a row links to, unless the same row has just made it.
-    fn make(&mut self, batch: &mut Batch<'_>, target: &Arc<ObjectSchema>, index: usize, value: Value, time: FieldTime) -> Result<Reference, HubError> {
+    fn make(
+        &mut self,
+        batch: &mut Batch<'_>,
+        target: &Arc<ObjectSchema>,
+        index: usize,
+        value: Value,
+        time: FieldTime,
+    ) -> Result<Reference, HubError> {
         let reference = |id: i64| Reference { object: target.name().to_owned(), id: id.to_string() };
         if let [id, ..] = matching(batch.connection, target, &[(index, &value)], true)?.as_slice() {
             return Ok(reference(*id));
@@ -409,20 +447,26 @@ impl Import<'_> {
     fn finish<R: Read>(mut self, rows: &Rows<R>) -> ImportReport {
         let report = &mut self.report;
         let fields = self.columns.fields.iter().enumerate().filter_map(|(column, field)| field.map(|field| (column, field)));
-        report.columns = fields.map(|(column, field)| (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())).collect();
+        report.columns =
+            fields.map(|(column, field)| (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())).collect();
         report.unused = self.columns.unused;
         report.encoding = rows.source.encoding.name().to_lowercase();
         if let Some(changed) = self.columns.changed {
             report.notes.push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
         }
         if rows.odd_rows > 0 {
-            report.notes.push(format!("{} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding", rows.odd_rows));
+            report.notes.push(format!(
+                "{} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding",
+                rows.odd_rows
+            ));
         }
         if rows.source.replaced {
             report.notes.push(format!("some bytes are no text in {} and were replaced by \u{fffd}; check the encoding", report.encoding));
         }
         if self.columns.key.is_empty() && self.options.key == Key::Usual {
-            report.notes.push("no column identifies records, so every row is a new one; importing the file again would double them".to_owned());
+            report
+                .notes
+                .push("no column identifies records, so every row is a new one; importing the file again would double them".to_owned());
         }
         self.report
     }

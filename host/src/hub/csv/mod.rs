@@ -20,6 +20,7 @@ mod columns;
 mod decode;
 mod export;
 mod import;
+mod resolve;
 mod rows;
 mod sniff;
 #[cfg(test)]

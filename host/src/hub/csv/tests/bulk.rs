@@ -96,3 +96,13 @@ async fn orders_beside_bare_inserts() {
         ours / bare
     );
 }
+
+#[test]
+fn imports_and_exports_may_move_between_threads() {
+    fn movable<T: Send>(_: T) {}
+    let (hub, options) = (hub(), ImportOptions::new("contact"));
+    let mut progress = |_, _| {};
+    movable(import_csv(&hub, &b""[..], &options, &mut progress));
+    let options = ExportOptions::new("contact");
+    movable(export_csv(&hub, std::io::sink(), &options));
+}

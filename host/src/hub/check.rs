@@ -8,8 +8,8 @@ use crate::record::Value;
 /// Whole numbers up to here are the same number as a float.
 const EXACT_IN_FLOAT: u64 = 1 << 53;
 
-/// The value as the hub stores it. A whole number becomes a float where the field holds floats and nothing is lost by it; all else
-/// is stored as it is or refused. Whether linked records exist is not asked here.
+/// The value as the hub stores it. A whole number becomes a float where the field holds floats and nothing is lost by it; all
+/// else is stored as it is or refused. Whether linked records exist is not asked here.
 pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refusal> {
     let refuse = |code, reason: String| Err(Refusal::new(&field.name, code, reason));
     if field.required && value.is_blank() {

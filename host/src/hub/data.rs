@@ -1,7 +1,7 @@
 //! How the fields of a record are written into its row.
 //!
-//! Values are a JSON object by field name. Most fields of a record were written together, so the stamps are kept by group and the
-//! largest group names no fields.
+//! Values are a JSON object by field name. Most fields of a record were written together, so the stamps are kept by group and
+//! the largest group names no fields.
 
 use super::schema::ObjectSchema;
 use crate::record::{Timestamp, Value};

@@ -21,24 +21,34 @@ impl Hub {
     /// # Errors
     /// [`HubError::Definition`] for a name that cannot be; [`HubError::Store`].
     pub async fn define_object(&self, name: &str, label: &str) -> Result<(), HubError> {
+        self.write(|connection| self.define_object_within(connection, name, label)).await
+    }
+
+    /// [`Hub::define_object`] in the transaction of the caller.
+    pub(crate) fn define_object_within(&self, connection: &Connection, name: &str, label: &str) -> Result<(), HubError> {
         check_name("object", name)?;
-        self.define(|connection, _| {
+        Self::define(connection, |_| {
             connection.execute(
                 "INSERT INTO hub_object (name, label) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET label = excluded.label",
                 params![name, label],
             )?;
             Ok(())
         })
-        .await
     }
 
     /// Defines a field, or changes its definition. The name stays for ever; a new kind, fewer choices or targets and a shorter
-    /// limit are taken only where every value that is stored still fits. Whether the field comes with the program is not changed.
+    /// limit are taken only where every value that is stored still fits. Whether the field comes with the program is not
+    /// changed.
     ///
     /// # Errors
     /// [`HubError::Definition`] with what is wrong and what to do, [`HubError::UnknownObject`], [`HubError::Store`].
     pub async fn define_field(&self, object: &str, field: &FieldDefinition) -> Result<(), HubError> {
-        self.define(|connection, schema| {
+        self.write(|connection| self.define_field_within(connection, object, field)).await
+    }
+
+    /// [`Hub::define_field`] in the transaction of the caller.
+    pub(crate) fn define_field_within(&self, connection: &Connection, object: &str, field: &FieldDefinition) -> Result<(), HubError> {
+        Self::define(connection, |schema| {
             let object = schema.require(object)?;
             check_field(schema, object, field)?;
             let mut keys_change = true;
@@ -57,7 +67,6 @@ impl Hub {
             let object = schema.require(object.name())?;
             records::rebuild_keys(connection, object, object.require(&field.name)?)
         })
-        .await
     }
 
     /// Removes a field that no record has ever used.
@@ -66,7 +75,7 @@ impl Hub {
     /// [`HubError::Definition`] where it comes with the program or holds values; [`HubError::UnknownField`],
     /// [`HubError::UnknownObject`], [`HubError::Store`].
     pub async fn remove_field(&self, object: &str, field: &str) -> Result<(), HubError> {
-        self.define(|connection, schema| {
+        let remove = |connection: &Connection, schema: &Schema| {
             let object = schema.require(object)?;
             let index = object.require(field)?;
             let definition = &object.definition.fields[index];
@@ -84,8 +93,8 @@ impl Hub {
             connection.execute("DELETE FROM hub_key WHERE field = ?1", [object.fields[index]])?;
             connection.execute("DELETE FROM hub_field WHERE number = ?1", [object.fields[index]])?;
             Ok(())
-        })
-        .await
+        };
+        self.write(|connection| Self::define(connection, |schema| remove(connection, schema))).await
     }
 
     /// Removes an object that has no records, with its fields.
@@ -94,7 +103,7 @@ impl Hub {
     /// [`HubError::Definition`] where it comes with the program, has or had records, or references point to it;
     /// [`HubError::UnknownObject`], [`HubError::Store`].
     pub async fn remove_object(&self, object: &str) -> Result<(), HubError> {
-        self.define(|connection, schema| {
+        let remove = |connection: &Connection, schema: &Schema| {
             let object = schema.require(object)?;
             let refuse = |why: String| Err(HubError::Definition { what: format!("object {}", object.name()), why });
             if object.definition.builtin {
@@ -120,20 +129,16 @@ impl Hub {
             connection.execute("DELETE FROM hub_field WHERE object = ?1", [object.number])?;
             connection.execute("DELETE FROM hub_object WHERE number = ?1", [object.number])?;
             Ok(())
-        })
-        .await
+        };
+        self.write(|connection| Self::define(connection, |schema| remove(connection, schema))).await
     }
 
     /// Changes the definitions, and tells every reader that they have changed.
-    async fn define(&self, change: impl FnOnce(&Connection, &Schema) -> Result<(), HubError> + Send) -> Result<(), HubError> {
-        self.write(|connection| {
-            // Read anew rather than kept: what is not committed must not be remembered.
-            let schema = Schema::load(connection)?;
-            change(connection, &schema)?;
-            connection.execute("UPDATE hub_counter SET schema = schema + 1", [])?;
-            Ok(())
-        })
-        .await
+    fn define(connection: &Connection, change: impl FnOnce(&Schema) -> Result<(), HubError>) -> Result<(), HubError> {
+        // Read anew rather than kept: what is not committed must not be remembered.
+        change(&Schema::load(connection)?)?;
+        connection.execute("UPDATE hub_counter SET schema = schema + 1", [])?;
+        Ok(())
     }
 }
 

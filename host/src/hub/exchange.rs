@@ -4,8 +4,8 @@ use super::Hub;
 use super::error::HubError;
 use crate::store::StoreUnit;
 use crate::sync::{
-    Answer, Collection, Description, Exchange, ExchangeError, Executed, LocalExchange, Order, Page, ProposedMapping, Query, ReportRequest, TicketState,
-    Unit, codes,
+    Answer, Collection, Description, Exchange, ExchangeError, Executed, LocalExchange, Order, Page, ProposedMapping, Query, ReportRequest,
+    TicketState, Unit, codes,
 };
 use async_trait::async_trait;
 

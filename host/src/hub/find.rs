@@ -37,7 +37,12 @@ impl Hub {
 }
 
 /// The records that have all these values, or any. A value that identifies nothing matches nothing.
-pub(super) fn matching(connection: &Connection, object: &ObjectSchema, values: &[(usize, &Value)], all: bool) -> Result<Vec<i64>, HubError> {
+pub(super) fn matching(
+    connection: &Connection,
+    object: &ObjectSchema,
+    values: &[(usize, &Value)],
+    all: bool,
+) -> Result<Vec<i64>, HubError> {
     let mut ids: Option<Vec<i64>> = None;
     for (index, value) in values {
         let kind = object.definition.fields[*index].kind.word();

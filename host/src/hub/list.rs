@@ -1,7 +1,7 @@
 //! Several texts in one, as cells and people have them.
 
-/// Elements as one text, which [`read_list`] reads back. The separator, backslashes before it and white space at the ends of an element are
-/// protected by a backslash; an element that is empty is `\e`.
+/// Elements as one text, which [`read_list`] reads back. The separator, backslashes before it and white space at the ends of an
+/// element are protected by a backslash; an element that is empty is `\e`.
 pub(super) fn write_list<'a>(elements: impl Iterator<Item = &'a str>, separator: char) -> String {
     let mut out = String::new();
     for (n, element) in elements.enumerate() {

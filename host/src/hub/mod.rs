@@ -1,9 +1,9 @@
 //! The hub: the built-in record store, as an [`Exchange`](crate::sync::Exchange).
 //!
 //! It has the objects `contact` and `company` and those that the operator defines. For each field of each record it keeps the
-//! value, since when it has it (surely, or at most since), and where it came from. A record is one row, so that one write stores
-//! it; identifier fields are found through a table of their own. Every change has a number that grows over the whole hub:
-//! bookmarks run on these numbers, never on times.
+//! value, since when it has it (surely, or at most since), and where it came from. A record is one row, so that one write
+//! stores it; identifier fields are found through a table of their own. Every change has a number that grows over the whole
+//! hub: bookmarks run on these numbers, never on times.
 //!
 //! Ids are the digits of a number that is never given again, not even to another object.
 //!
@@ -31,9 +31,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub use csv::{
-    BadCell, CsvError, Empty, ExportOptions, Exported, ImportOptions, ImportReport, Key, UnusedColumn, export_csv, import_csv,
-};
+pub use csv::{BadCell, CsvError, Empty, ExportOptions, Exported, ImportOptions, ImportReport, Key, UnusedColumn, export_csv, import_csv};
 pub use error::{HubError, Refusal};
 pub use kind::FieldKind;
 pub use parse::{DateOrder, ParseError, ParseOptions, parse_value};

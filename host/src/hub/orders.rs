@@ -1,4 +1,5 @@
-//! Carrying out orders: each change on its own, and each field only where it still has the value that the decision was based on.
+//! Carrying out orders: each change on its own, and each field only where it still has the value that the decision was based
+//! on.
 
 use super::Hub;
 use super::check::{check, same};
@@ -128,7 +129,13 @@ impl Writing<'_> {
 }
 
 /// A value as the hub stores it, with its links looked up.
-pub(super) fn admit(connection: &Connection, schema: &Schema, object: &ObjectSchema, field: usize, value: Value) -> Result<Result<Value, Refusal>, HubError> {
+pub(super) fn admit(
+    connection: &Connection,
+    schema: &Schema,
+    object: &ObjectSchema,
+    field: usize,
+    value: Value,
+) -> Result<Result<Value, Refusal>, HubError> {
     let definition = &object.definition.fields[field];
     let value = match check(definition, value) {
         Ok(value) => value,

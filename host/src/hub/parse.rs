@@ -47,10 +47,10 @@ fn wrong<T>(why: impl Into<String>) -> Result<T, ParseError> {
 
 /// The value that a text stands for in a field.
 ///
-/// Texts are taken exactly as they are, so «NULL», «0» and a space are texts; e-mail addresses lose the white space around them and must
-/// look like one. Everything else ignores white space around it. No text stands for null: what an empty one means is for the
-/// caller to say. Elements of a list are trimmed, and empty ones left out, unless a backslash protects them.
-/// A choice is given by its value or its label. A reference is `object:id`, or the id alone where there is one target.
+/// Texts are taken exactly as they are, so «NULL», «0» and a space are texts; e-mail addresses lose the white space around them
+/// and must look like one. Everything else ignores white space around it. No text stands for null: what an empty one means is
+/// for the caller to say. Elements of a list are trimmed, and empty ones left out, unless a backslash protects them. A choice
+/// is given by its value or its label. A reference is `object:id`, or the id alone where there is one target.
 ///
 /// # Errors
 /// [`ParseError`] with what is wrong and what to write instead, for a person.
@@ -112,12 +112,18 @@ pub(super) fn parse_timestamp(text: &str, options: &ParseOptions) -> Result<Time
     });
     match moment {
         Some(moment) => Ok(moment.and_utc().into()),
-        None => wrong(format!("'{}' is not a date and time{}; write 2020-01-31 18:00:00 or 2020-01-31T18:00:00+01:00", cut(text), order_hint(day))),
+        None => wrong(format!(
+            "'{}' is not a date and time{}; write 2020-01-31 18:00:00 or 2020-01-31T18:00:00+01:00",
+            cut(text),
+            order_hint(day)
+        )),
     }
 }
 
 fn email(text: &str) -> Result<Value, ParseError> {
-    let looks = |(local, domain): (&str, &str)| !local.is_empty() && !domain.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let looks = |(local, domain): (&str, &str)| {
+        !local.is_empty() && !domain.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
     // The empty text is a blank, not a bad address.
     if text.is_empty() || text.rsplit_once('@').is_some_and(looks) {
         return Ok(Value::text(text));
@@ -221,7 +227,10 @@ fn order_hint(day: &str) -> &'static str {
 fn time(text: &str) -> Option<NaiveTime> {
     let forms = ["%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M%p"];
     // A leap second has no place in a day of 86,400 seconds.
-    forms.iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok()).filter(|time| !text.contains(":60") || time.format("%S").to_string() != "60")
+    forms
+        .iter()
+        .find_map(|form| NaiveTime::parse_from_str(text, form).ok())
+        .filter(|time| !text.contains(":60") || time.format("%S").to_string() != "60")
 }
 
 fn choice(field: &FieldDefinition, text: &str) -> Result<String, ParseError> {
@@ -249,7 +258,11 @@ fn reference(field: &FieldDefinition, text: &str) -> Result<Reference, ParseErro
     }
     match field.targets.as_slice() {
         [object] if super::records::number(text).is_some() => Ok(Reference { object: object.clone(), id: text.to_owned() }),
-        targets => wrong(format!("'{}' names no record; write {}", cut(text), targets.iter().map(|t| format!("{t}:12")).collect::<Vec<_>>().join(" or "))),
+        targets => wrong(format!(
+            "'{}' names no record; write {}",
+            cut(text),
+            targets.iter().map(|t| format!("{t}:12")).collect::<Vec<_>>().join(" or ")
+        )),
     }
 }
 

@@ -262,8 +262,8 @@ fn require(connection: &Connection, object: &ObjectSchema, id: &str) -> Result<R
     Err(HubError::NoRecord { object: object.name().to_owned(), id: cut(id), deleted })
 }
 
-/// The next records that match, at most `wanted`, of at most [`STRETCH`] that are looked at; and where to go on, if there may be
-/// more.
+/// The next records that match, at most `wanted`, of at most [`STRETCH`] that are looked at; and where to go on, if there may
+/// be more.
 pub(super) fn stretch(
     connection: &Connection,
     object: &ObjectSchema,
@@ -294,9 +294,8 @@ pub(super) fn stretch(
         }
         return Ok((found, None));
     }
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
-    ))?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND id > ?2 ORDER BY id LIMIT ?3"))?;
     let mut rows = statement.query(params![object.number, after, STRETCH as i64 + 1])?;
     let (mut looked, mut last) = (0, after);
     while let Some(row) = rows.next()? {
@@ -358,5 +357,11 @@ fn view(connection: &Connection, object: &ObjectSchema, record: Record, sources:
             },
         });
     }
-    Ok(RecordView { object: object.name().to_owned(), id: record.id.to_string(), changed: record.changed, version: record.seq.to_string(), fields })
+    Ok(RecordView {
+        object: object.name().to_owned(),
+        id: record.id.to_string(),
+        changed: record.changed,
+        version: record.seq.to_string(),
+        fields,
+    })
 }

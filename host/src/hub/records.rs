@@ -79,7 +79,13 @@ pub(super) fn deleted(connection: &Connection, object: &ObjectSchema, id: i64) -
 }
 
 /// The ids of the records whose identifier field has this canonical form, ascending; at most `limit`.
-pub(super) fn by_key(connection: &Connection, object: &ObjectSchema, field: usize, canonical: &str, limit: usize) -> Result<Vec<i64>, HubError> {
+pub(super) fn by_key(
+    connection: &Connection,
+    object: &ObjectSchema,
+    field: usize,
+    canonical: &str,
+    limit: usize,
+) -> Result<Vec<i64>, HubError> {
     let mut statement =
         connection.prepare_cached("SELECT record FROM hub_key WHERE field = ?1 AND canonical = ?2 ORDER BY record LIMIT ?3")?;
     let ids = statement.query_map(params![object.fields[field], canonical, limit as i64], |row| row.get(0))?;
@@ -197,7 +203,9 @@ impl<'c> Batch<'c> {
         record.changed = newest(&record.fields).unwrap_or(record.changed);
         let (data, stamps) = encode(object, &record.fields)?;
         self.connection
-            .prepare_cached("UPDATE hub_record SET seq = ?2, other_seq = ?3, source = ?4, changed = ?5, data = ?6, stamps = ?7 WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE hub_record SET seq = ?2, other_seq = ?3, source = ?4, changed = ?5, data = ?6, stamps = ?7 WHERE id = ?1",
+            )?
             .execute(params![record.id, record.seq, record.other_seq, record.source, record.changed.micros(), data, stamps])?;
         Ok(true)
     }
@@ -218,12 +226,16 @@ impl<'c> Batch<'c> {
     }
 
     fn add_key(&self, field: i64, key: &str, record: i64) -> Result<(), HubError> {
-        self.connection.prepare_cached("INSERT OR IGNORE INTO hub_key (field, canonical, record) VALUES (?1, ?2, ?3)")?.execute(params![field, key, record])?;
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO hub_key (field, canonical, record) VALUES (?1, ?2, ?3)")?
+            .execute(params![field, key, record])?;
         Ok(())
     }
 
     fn remove_key(&self, field: i64, key: &str, record: i64) -> Result<(), HubError> {
-        self.connection.prepare_cached("DELETE FROM hub_key WHERE field = ?1 AND canonical = ?2 AND record = ?3")?.execute(params![field, key, record])?;
+        self.connection
+            .prepare_cached("DELETE FROM hub_key WHERE field = ?1 AND canonical = ?2 AND record = ?3")?
+            .execute(params![field, key, record])?;
         Ok(())
     }
 }
@@ -234,7 +246,11 @@ fn newest(fields: &Fields) -> Option<Timestamp> {
 }
 
 /// Goes through all records of an object, in the order of their ids.
-pub(super) fn each(connection: &Connection, object: &ObjectSchema, mut visit: impl FnMut(Record) -> Result<(), HubError>) -> Result<(), HubError> {
+pub(super) fn each(
+    connection: &Connection,
+    object: &ObjectSchema,
+    mut visit: impl FnMut(Record) -> Result<(), HubError>,
+) -> Result<(), HubError> {
     let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 ORDER BY id"))?;
     let mut rows = statement.query([object.number])?;
     while let Some(row) = rows.next()? {
@@ -251,9 +267,11 @@ pub(super) fn rebuild_keys(connection: &Connection, object: &ObjectSchema, field
     }
     each(connection, object, |record| {
         if let Some(key) = record.key(object, field) {
-            connection
-                .prepare_cached("INSERT INTO hub_key (field, canonical, record) VALUES (?1, ?2, ?3)")?
-                .execute(params![object.fields[field], key, record.id])?;
+            connection.prepare_cached("INSERT INTO hub_key (field, canonical, record) VALUES (?1, ?2, ?3)")?.execute(params![
+                object.fields[field],
+                key,
+                record.id
+            ])?;
         }
         Ok(())
     })

@@ -1,8 +1,9 @@
 //! What is new, changed or deleted, page by page.
 //!
-//! Four ways to ask: given ids; everything that exists; what changed since a bookmark; what has a change time in a window. A page
-//! is read by key, never by counting rows off, so that writes between two pages neither repeat rows nor hide any. The first page
-//! fixes the number of the last change. A change made after that belongs to the next report, and the bookmark is that number.
+//! Four ways to ask: given ids; everything that exists; what changed since a bookmark; what has a change time in a window. A
+//! page is read by key, never by counting rows off, so that writes between two pages neither repeat rows nor hide any. The
+//! first page fixes the number of the last change. A change made after that belongs to the next report, and the bookmark is
+//! that number.
 
 use super::Hub;
 use super::cursor::{Cursor, Part, expired};
@@ -179,7 +180,14 @@ impl Reading<'_> {
         self.wanted.fields.iter().map(|field| self.object.index(field)).collect()
     }
 
-    fn rows(&self, sql: &str, params: impl Params, mut place: impl FnMut(i64, i64, i64), fields: &[Option<usize>], batch: &mut Batch) -> Result<usize, HubError> {
+    fn rows(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut place: impl FnMut(i64, i64, i64),
+        fields: &[Option<usize>],
+        batch: &mut Batch,
+    ) -> Result<usize, HubError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
         let mut read = 0;
@@ -199,7 +207,13 @@ impl Reading<'_> {
         Ok(read)
     }
 
-    fn deletions(&self, sql: &str, params: impl Params, mut place: impl FnMut(i64, i64, i64), batch: &mut Batch) -> Result<usize, HubError> {
+    fn deletions(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut place: impl FnMut(i64, i64, i64),
+        batch: &mut Batch,
+    ) -> Result<usize, HubError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
         let before = batch.deleted.len();

@@ -75,6 +75,26 @@ impl FieldDefinition {
         }
     }
 
+    /// The definition that a description of a side gives, for a configuration to hand on.
+    ///
+    /// # Errors
+    /// [`HubError::Definition`] where the hub has no such kind of field.
+    pub fn from_field(field: &Field) -> Result<Self, HubError> {
+        let Some(kind) = FieldKind::from_word(&field.kind) else {
+            let why = format!("the hub has no kind '{}'; it has {}", field.kind, names(FieldKind::ALL.into_iter().map(FieldKind::word)));
+            return Err(HubError::Definition { what: format!("field {}", field.name), why });
+        };
+        Ok(Self {
+            required: field.required,
+            identifier: field.identifier,
+            set_like: field.set_like,
+            targets: field.targets.clone(),
+            choices: field.choices.clone(),
+            max_length: field.max_length,
+            ..Self::new(field.name.as_str(), field.label.as_str(), kind)
+        })
+    }
+
     /// The most characters that a value may have.
     pub fn longest(&self) -> u32 {
         self.max_length.map_or(self.kind.longest(), |own| own.min(self.kind.longest()))
@@ -103,8 +123,15 @@ impl ObjectDefinition {
     }
 
     fn describe(&self) -> Object {
-        let words =
-            [features::CREATE, features::UPDATE, features::DELETE, features::DELETIONS, features::FULL_LISTING, features::CONDITIONAL_UPDATE, features::BY_ID];
+        let words = [
+            features::CREATE,
+            features::UPDATE,
+            features::DELETE,
+            features::DELETIONS,
+            features::FULL_LISTING,
+            features::CONDITIONAL_UPDATE,
+            features::BY_ID,
+        ];
         Object {
             name: self.name.clone(),
             label: self.label.clone(),
@@ -165,10 +192,8 @@ impl Schema {
     }
 
     pub(super) fn require(&self, name: &str) -> Result<&Arc<ObjectSchema>, HubError> {
-        self.object(name).ok_or_else(|| HubError::UnknownObject {
-            name: name.to_owned(),
-            known: names(self.objects.iter().map(|object| object.name())),
-        })
+        self.object(name)
+            .ok_or_else(|| HubError::UnknownObject { name: name.to_owned(), known: names(self.objects.iter().map(|object| object.name())) })
     }
 
     pub(super) fn describe(&self) -> Description {

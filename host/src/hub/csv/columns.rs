@@ -62,7 +62,11 @@ impl Columns {
     pub(super) fn read(header: &Line, object: &ObjectSchema, options: &ImportOptions) -> Result<Self, CsvError> {
         let headings: Vec<String> = header.cells.iter().map(|cell| cell.text.trim().to_owned()).collect();
         let mut columns = Self {
-            names: headings.iter().enumerate().map(|(n, name)| if name.is_empty() { format!("#{}", n + 1) } else { name.clone() }).collect(),
+            names: headings
+                .iter()
+                .enumerate()
+                .map(|(n, name)| if name.is_empty() { format!("#{}", n + 1) } else { name.clone() })
+                .collect(),
             fields: vec![None; headings.len()],
             ..Self::default()
         };
@@ -136,33 +140,40 @@ impl Columns {
     /// The column that the operator names: as it is written, by number, or else by its letters.
     fn find(&self, headings: &[String], wanted: &str) -> Result<usize, CsvError> {
         let wanted = wanted.trim();
-        let by_number = wanted.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).filter(|n| (1..=headings.len()).contains(n)).map(|n| n - 1);
+        let by_number =
+            wanted.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).filter(|n| (1..=headings.len()).contains(n)).map(|n| n - 1);
         let exact = headings.iter().position(|heading| heading == wanted && !wanted.is_empty());
         let close = || {
             let wanted = plain(wanted);
             headings.iter().position(|heading| !wanted.is_empty() && plain(heading) == wanted)
         };
-        exact
-            .or(by_number)
-            .or_else(close)
-            .ok_or_else(|| CsvError::Options(format!("the file has no column '{wanted}'; it has {}", names(self.names.iter().map(String::as_str)))))
+        exact.or(by_number).or_else(close).ok_or_else(|| {
+            CsvError::Options(format!("the file has no column '{wanted}'; it has {}", names(self.names.iter().map(String::as_str))))
+        })
     }
 
     fn key(&self, object: &ObjectSchema, key: &Key) -> Result<Vec<usize>, CsvError> {
         match key {
             Key::None => Ok(Vec::new()),
             Key::Usual => Ok(object.identifiers().next().filter(|index| self.fields.contains(&Some(*index))).into_iter().collect()),
-            Key::Id if self.id.is_none() => Err(CsvError::Options("records are to be known by their id, but the file has no column 'id'".to_owned())),
+            Key::Id if self.id.is_none() => {
+                Err(CsvError::Options("records are to be known by their id, but the file has no column 'id'".to_owned()))
+            }
             Key::Id => Ok(Vec::new()),
             Key::Fields(fields) => {
                 let mut indexes = Vec::with_capacity(fields.len());
                 for name in fields {
                     let index = object.require(name)?;
                     if !object.definition.fields[index].identifier {
-                        return Err(CsvError::Options(format!("{name} is no identifier of {}, so records are not found by it; define it as one", object.name())));
+                        return Err(CsvError::Options(format!(
+                            "{name} is no identifier of {}, so records are not found by it; define it as one",
+                            object.name()
+                        )));
                     }
                     if !self.fields.contains(&Some(index)) {
-                        return Err(CsvError::Options(format!("records are to be known by {name}, but no column of the file is that field")));
+                        return Err(CsvError::Options(format!(
+                            "records are to be known by {name}, but no column of the file is that field"
+                        )));
                     }
                     indexes.push(index);
                 }
@@ -175,8 +186,12 @@ impl Columns {
 /// The field that a name stands for: its name, its label, or another name that people use.
 fn field(name: &str, object: &ObjectSchema) -> Option<usize> {
     let fields = &object.definition.fields;
-    fields.iter().position(|field| plain(&field.name) == name).or_else(|| fields.iter().position(|field| plain(&field.label) == name)).or_else(|| {
-        let known = |field: &str| ALIASES.iter().any(|(of, aliases)| *of == field && aliases.contains(&name));
-        fields.iter().position(|field| known(&field.name))
-    })
+    fields
+        .iter()
+        .position(|field| plain(&field.name) == name)
+        .or_else(|| fields.iter().position(|field| plain(&field.label) == name))
+        .or_else(|| {
+            let known = |field: &str| ALIASES.iter().any(|(of, aliases)| *of == field && aliases.contains(&name));
+            fields.iter().position(|field| known(&field.name))
+        })
 }

@@ -7,7 +7,8 @@ use std::io::Read;
 /// How much is read at once, and looked at to find out encoding and delimiter.
 pub(super) const PIECE: usize = 64 * 1024;
 
-/// A file as UTF-8. Where the encoding is not certain, the bytes are given as they are, and rows that are no UTF-8 are decoded one by one.
+/// A file as UTF-8. Where the encoding is not certain, the bytes are given as they are, and rows that are no UTF-8 are decoded
+/// one by one.
 pub(super) struct Source<R> {
     reader: R,
     decoder: Option<Decoder>,

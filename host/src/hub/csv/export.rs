@@ -34,8 +34,9 @@ pub struct ExportOptions {
     pub list_separator: char,
     /// Links as `company:12`, not by name. Records whose name is blank or not the only one are always written so.
     pub references_by_id: bool,
-    /// Puts an apostrophe before texts that a spreadsheet program would run as a formula (those that begin with `=`, `+`, `-`, `@`, a tab or a
-    /// carriage return). For files that people open; such texts, phone numbers among them, do not come back from an import as they were.
+    /// Puts an apostrophe before texts that a spreadsheet program would run as a formula (those that begin with `=`, `+`, `-`,
+    /// `@`, a tab or a carriage return). For files that people open; such texts, phone numbers among them, do not come back
+    /// from an import as they were.
     pub guard_formulas: bool,
 }
 
@@ -64,8 +65,8 @@ pub struct Exported {
     pub rows: u64,
 }
 
-/// Exports records as UTF-8 with a header of field names. Null and fields never set are empty cells; the empty text and the empty list are two quotes,
-/// which an import with `exact` tells apart. Memory does not grow with the number of records.
+/// Exports records as UTF-8 with a header of field names. Null and fields never set are empty cells; the empty text and the
+/// empty list are two quotes, which an import with `exact` tells apart. Memory does not grow with the number of records.
 ///
 /// # Errors
 /// [`CsvError::Write`], [`CsvError::Delimiter`], [`CsvError::Hub`] for unknown objects and fields or a failing database.

@@ -2,18 +2,18 @@
 
 use super::columns::Columns;
 use super::decode::Source;
+use super::resolve::{Bad, Known, Linked};
 use super::rows::{Line, Rows};
 use super::{BadCell, CsvError, Empty, ImportOptions, ImportReport, Key, sniff};
 use crate::hub::Hub;
 use crate::hub::check::{check, cut, same};
 use crate::hub::error::HubError;
-use crate::hub::find::matching;
 use crate::hub::list::read_list;
 use crate::hub::orders::{admit, missing};
-use crate::hub::parse::{explicit_reference, parse_timestamp, parse_value};
-use crate::hub::records::{self, Batch, IMPORT, Write};
+use crate::hub::parse::{parse_timestamp, parse_value};
+use crate::hub::records::{Batch, IMPORT, Write};
 use crate::hub::schema::{ObjectSchema, Schema};
-use crate::record::{Reference, Timestamp, Value, canonical_identifier};
+use crate::record::{Reference, Timestamp, Value};
 use crate::sync::FieldTime;
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -53,7 +53,8 @@ pub async fn import_csv(
         }
     };
     let columns = Columns::read(&header, &object, options)?;
-    let mut import = Import { options, columns, schema, object, report: ImportReport::default(), seen: HashSet::new(), now: Timestamp::default() };
+    let mut import =
+        Import { options, columns, schema, object, report: ImportReport::default(), seen: HashSet::new(), now: Timestamp::default() };
     import.report.delimiter = char::from(delimiter);
 
     loop {
@@ -86,7 +87,7 @@ pub async fn import_csv(
 }
 
 /// A cell that was read.
-enum Content {
+pub(super) enum Content {
     Value(Value),
     Clear,
     /// What names other records.
@@ -94,23 +95,23 @@ enum Content {
 }
 
 /// A row that was read.
-struct Parsed {
-    line: u64,
+pub(super) struct Parsed {
+    pub(super) line: u64,
     /// The field, the column and what it holds.
-    cells: Vec<(usize, usize, Content)>,
-    id: Option<String>,
-    time: FieldTime,
+    pub(super) cells: Vec<(usize, usize, Content)>,
+    pub(super) id: Option<String>,
+    pub(super) time: FieldTime,
 }
 
-struct Import<'a> {
-    options: &'a ImportOptions,
-    columns: Columns,
-    schema: Arc<Schema>,
-    object: Arc<ObjectSchema>,
-    report: ImportReport,
+pub(super) struct Import<'a> {
+    pub(super) options: &'a ImportOptions,
+    pub(super) columns: Columns,
+    pub(super) schema: Arc<Schema>,
+    pub(super) object: Arc<ObjectSchema>,
+    pub(super) report: ImportReport,
     /// In a dry run: keys of records that would have been made by now.
-    seen: HashSet<(i64, String)>,
-    now: Timestamp,
+    pub(super) seen: HashSet<(i64, String)>,
+    pub(super) now: Timestamp,
 }
 
 impl Import<'_> {
@@ -125,15 +126,22 @@ impl Import<'_> {
         let surplus = line.cells.iter().skip(width).find(|cell| !cell.text.trim().is_empty());
         if line.open_quote {
             let start = line.cells.last().map_or("", |cell| cell.text.as_str());
-            self.bad(line.number, None, start, "a quote in this row is never closed, so that everything after it was taken for text; close it and import again".to_owned());
+            self.bad(
+                line.number,
+                None,
+                start,
+                "a quote in this row is never closed, so that everything after it was taken for text; close it and import again".to_owned(),
+            );
             return None;
         }
         if let Some(cell) = surplus {
-            let reason = format!("the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes", line.cells.len());
+            let reason =
+                format!("the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes", line.cells.len());
             self.bad(line.number, None, &cell.text, reason);
             return None;
         }
-        let mut parsed = Parsed { line: line.number, cells: Vec::with_capacity(width), id: None, time: FieldTime { at: self.now, certain: false } };
+        let mut parsed =
+            Parsed { line: line.number, cells: Vec::with_capacity(width), id: None, time: FieldTime { at: self.now, certain: false } };
         for (column, cell) in line.cells.iter().enumerate().take(width) {
             let text = if cell.quoted { cell.text.as_str() } else { cell.text.trim() };
             if self.columns.id == Some(column) {
@@ -297,107 +305,6 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// The record that a row is about.
-    fn known(&self, connection: &Connection, row: &Parsed) -> Result<Result<Known, Bad>, HubError> {
-        let object = &self.object;
-        if let Some(id) = &row.id {
-            let record = records::number(id).map(|number| records::load(connection, object, number)).transpose()?.flatten();
-            let bad = || Bad { column: self.columns.id, value: id.clone(), reason: format!("there is no {} of this id; leave the cell empty for a new one", object.name()) };
-            return Ok(record.map(Known::Record).ok_or_else(bad));
-        }
-        let mut values = Vec::with_capacity(self.columns.key.len());
-        for field in &self.columns.key {
-            let cell = row.cells.iter().find(|(index, _, _)| index == field);
-            match cell {
-                Some((_, column, Content::Value(value))) if canonical_identifier(object.definition.fields[*field].kind.word(), value).is_some() => {
-                    values.push((*field, *column, value));
-                }
-                _ => return Ok(Ok(Known::New)),
-            }
-        }
-        let Some((_, column, value)) = values.first().copied() else { return Ok(Ok(Known::New)) };
-        let keys: Vec<(usize, &Value)> = values.iter().map(|(field, _, value)| (*field, *value)).collect();
-        match matching(connection, object, &keys, true)?.as_slice() {
-            [] => {
-                let seen = self.options.dry_run && keys.iter().all(|(field, value)| self.seen.contains(&self.seen_key(object, *field, value)));
-                Ok(Ok(if seen { Known::Seen } else { Known::New }))
-            }
-            [id] => Ok(Ok(records::load(connection, object, *id)?.map_or(Known::New, Known::Record))),
-            several => {
-                let ids: Vec<String> = several.iter().take(10).map(i64::to_string).collect();
-                let reason = format!("{} records of {} have this value (ids {}); give the id in a column and take it as the key", several.len(), object.name(), ids.join(", "));
-                Ok(Err(Bad { column: Some(column), value: value.to_string(), reason }))
-            }
-        }
-    }
-
-    /// The record that a cell names.
-    fn link(&self, connection: &Connection, field: usize, name: &str) -> Result<Result<Linked, String>, HubError> {
-        let definition = &self.object.definition.fields[field];
-        if let Some(link) = explicit_reference(definition, name.trim()) {
-            return Ok(Ok(Linked::There(link)));
-        }
-        for target in &definition.targets {
-            let target = self.schema.require(target)?;
-            for index in target.identifiers() {
-                let Ok(value) = parse_value(&target.definition.fields[index], name.trim(), &self.options.parse) else { continue };
-                match matching(connection, target, &[(index, &value)], true)?.as_slice() {
-                    [] => {}
-                    [id] => return Ok(Ok(Linked::There(Reference { object: target.name().to_owned(), id: id.to_string() }))),
-                    several => {
-                        let reason = format!("{} records of {} are called so; write {}:{} or another id", several.len(), target.name(), target.name(), several[0]);
-                        return Ok(Err(reason));
-                    }
-                }
-            }
-        }
-        let mut targets = definition.targets.iter().filter_map(|target| self.schema.object(target));
-        let Some(target) = targets.next() else { return Ok(Err("there is nothing to refer to".to_owned())) };
-        if !self.options.create_references {
-            let reason = format!("there is no {} '{}'; import those first, or let them be created", target.name(), cut(name));
-            return Ok(Err(reason));
-        }
-        let Some(index) = target.identifiers().next() else {
-            return Ok(Err(format!("{} has no identifier to find records by; write {}:12", target.name(), target.name())));
-        };
-        let value = match parse_value(&target.definition.fields[index], name.trim(), &self.options.parse) {
-            Ok(value) => value,
-            Err(error) => return Ok(Err(format!("no {} can be made of it: {error}", target.name()))),
-        };
-        if canonical_identifier(target.definition.fields[index].kind.word(), &value).is_none() {
-            return Ok(Err(format!("this identifies no {}", target.name())));
-        }
-        let lacking = target.definition.fields.iter().enumerate().find(|(other, field)| field.required && *other != index);
-        if let Some((_, lacking)) = lacking {
-            return Ok(Err(format!("there is no {} '{}', and it cannot be made without {}; import those first", target.name(), cut(name), lacking.name)));
-        }
-        Ok(Ok(Linked::Wanting { target: Arc::clone(target), index, value }))
-    }
-
-    /// Makes the record that a row links to, unless the same row has just made it.
-    fn make(&mut self, batch: &mut Batch<'_>, target: &Arc<ObjectSchema>, index: usize, value: Value, time: FieldTime) -> Result<Reference, HubError> {
-        let reference = |id: i64| Reference { object: target.name().to_owned(), id: id.to_string() };
-        if let [id, ..] = matching(batch.connection, target, &[(index, &value)], true)?.as_slice() {
-            return Ok(reference(*id));
-        }
-        let writes = vec![Write { field: index, value, time }];
-        let fresh = !self.options.dry_run || self.see(target, &writes);
-        self.report.references_created += u64::from(fresh);
-        Ok(reference(batch.create(target, writes, time.at)?.id))
-    }
-
-    fn seen_key(&self, object: &ObjectSchema, field: usize, value: &Value) -> (i64, String) {
-        let canonical = canonical_identifier(object.definition.fields[field].kind.word(), value);
-        (object.fields[field], canonical.unwrap_or_default())
-    }
-
-    /// Remembers the keys of a record that is not going to stay. Answers whether any was new.
-    fn see(&mut self, object: &ObjectSchema, writes: &[Write]) -> bool {
-        let identifiers = writes.iter().filter(|write| object.definition.fields[write.field].identifier && !write.value.is_blank());
-        let keys: Vec<_> = identifiers.map(|write| self.seen_key(object, write.field, &write.value)).collect();
-        keys.into_iter().fold(false, |any, key| self.seen.insert(key) || any)
-    }
-
     fn bad(&mut self, line: u64, column: Option<usize>, value: &str, reason: String) {
         self.report.failed += 1;
         if self.report.bad.len() < self.options.listed {
@@ -409,42 +316,27 @@ impl Import<'_> {
     fn finish<R: Read>(mut self, rows: &Rows<R>) -> ImportReport {
         let report = &mut self.report;
         let fields = self.columns.fields.iter().enumerate().filter_map(|(column, field)| field.map(|field| (column, field)));
-        report.columns = fields.map(|(column, field)| (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())).collect();
+        report.columns =
+            fields.map(|(column, field)| (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())).collect();
         report.unused = self.columns.unused;
         report.encoding = rows.source.encoding.name().to_lowercase();
         if let Some(changed) = self.columns.changed {
             report.notes.push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
         }
         if rows.odd_rows > 0 {
-            report.notes.push(format!("{} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding", rows.odd_rows));
+            report.notes.push(format!(
+                "{} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding",
+                rows.odd_rows
+            ));
         }
         if rows.source.replaced {
             report.notes.push(format!("some bytes are no text in {} and were replaced by \u{fffd}; check the encoding", report.encoding));
         }
         if self.columns.key.is_empty() && self.options.key == Key::Usual {
-            report.notes.push("no column identifies records, so every row is a new one; importing the file again would double them".to_owned());
+            report
+                .notes
+                .push("no column identifies records, so every row is a new one; importing the file again would double them".to_owned());
         }
         self.report
     }
-}
-
-/// What is wrong with a row.
-struct Bad {
-    column: Option<usize>,
-    value: String,
-    reason: String,
-}
-
-/// Whether the hub has the record of a row.
-enum Known {
-    New,
-    Record(records::Record),
-    /// In a dry run: an earlier row would have made it.
-    Seen,
-}
-
-/// Whether the hub has the record that a cell names.
-enum Linked {
-    There(Reference),
-    Wanting { target: Arc<ObjectSchema>, index: usize, value: Value },
 }

@@ -2,23 +2,25 @@
 //!
 //! What a cell means:
 //!
-//! - White space around a cell without quotes is layout and is dropped; within quotes it belongs to the text. «NULL», «0» and «-» are texts
-//!   like any other.
+//! - White space around a cell without quotes is layout and is dropped; within quotes it belongs to the text. «NULL», «0» and
+//!   «-» are texts like any other.
 //! - An empty cell, with or without quotes, leaves the field as it is; [`Empty::Clear`] clears it instead. With
 //!   [`ImportOptions::exact`] a cell of just two quotes is the empty text (or the empty list), which is how exports write it.
-//! - A short row lacks its last cells: those fields are left as they are. A row with more filled cells than the header is refused.
+//! - A short row lacks its last cells: those fields are left as they are. A row with more filled cells than the header is
+//!   refused.
 //! - A row that has something wrong is refused as a whole and listed; all other rows are kept.
-//! - Lists are separated by semicolons (or what the options say). Links to other records are given by an identifier of the other
-//!   record, such as the name of a company, or as `company:12`.
+//! - Lists are separated by semicolons (or what the options say). Links to other records are given by an identifier of the
+//!   other record, such as the name of a company, or as `company:12`.
 //!
-//! Without a column of change times the values are dated by the import, as an upper bound: nobody knows since when the file has been right.
-//! With one, every field of the row has that time, as certain, at most the time of the import. A field whose value in the hub has a later
-//! time keeps it, and is counted as older; at equal times the file wins.
+//! Without a column of change times the values are dated by the import, as an upper bound: nobody knows since when the file has
+//! been right. With one, every field of the row has that time, as certain, at most the time of the import. A field whose value
+//! in the hub has a later time keeps it, and is counted as older; at equal times the file wins.
 
 mod columns;
 mod decode;
 mod export;
 mod import;
+mod resolve;
 mod rows;
 mod sniff;
 #[cfg(test)]
@@ -39,11 +41,11 @@ pub struct ImportOptions {
     pub object: String,
     /// What stands between cells; `None` finds it out.
     pub delimiter: Option<char>,
-    /// The encoding by its name, like `windows-1252`; `None` finds it out: a byte order mark, else UTF-8, and Windows-1252 for rows that
-    /// are not valid UTF-8.
+    /// The encoding by its name, like `windows-1252`; `None` finds it out: a byte order mark, else UTF-8, and Windows-1252 for
+    /// rows that are not valid UTF-8.
     pub encoding: Option<String>,
-    /// Columns (by name, or `#3` by number) and the field that each belongs to; an empty field leaves the column out. Other columns are matched by
-    /// name or label of the field.
+    /// Columns (by name, or `#3` by number) and the field that each belongs to; an empty field leaves the column out. Other
+    /// columns are matched by name or label of the field.
     pub map: Vec<(String, String)>,
     /// Which column says that a row is a record that the hub has.
     pub key: Key,
@@ -58,7 +60,8 @@ pub struct ImportOptions {
     pub changed_column: Option<String>,
     /// A record that a row links to, and that does not exist, is made.
     pub create_references: bool,
-    /// Nothing is written. Which rows are new is told right; a row that repeats the key of an earlier new one counts as updated.
+    /// Nothing is written. Which rows are new is told right; a row that repeats the key of an earlier new one counts as
+    /// updated.
     pub dry_run: bool,
     /// How many bad rows are listed; the others are only counted.
     pub listed: usize,
@@ -90,7 +93,8 @@ impl ImportOptions {
 /// Which column says that a row is a record that the hub has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Key {
-    /// The first identifier field of the object, if the file has it: importing a file twice changes nothing. Rows without a value there are new.
+    /// The first identifier field of the object, if the file has it: importing a file twice changes nothing. Rows without a
+    /// value there are new.
     #[default]
     Usual,
     /// None: every row is a new record.
@@ -168,7 +172,8 @@ pub struct UnusedColumn {
     pub reason: String,
 }
 
-/// Why a file cannot be imported or exported. Batches of rows that were written before are kept; importing again is safe where there is a key.
+/// Why a file cannot be imported or exported. Batches of rows that were written before are kept; importing again is safe where
+/// there is a key.
 #[derive(Debug, thiserror::Error)]
 pub enum CsvError {
     /// The file cannot be read.
@@ -200,7 +205,9 @@ pub enum CsvError {
     #[error("the file has no header; its first line must name the columns, such as email,first_name")]
     NoHeader,
     /// No column is a field.
-    #[error("no column of the file is a field of {object}; the columns are {columns}; the fields are {fields}; say which is which with a mapping such as \"Mail=email\"")]
+    #[error(
+        "no column of the file is a field of {object}; the columns are {columns}; the fields are {fields}; say which is which with a mapping such as \"Mail=email\""
+    )]
     NoColumn {
         /// The object.
         object: String,

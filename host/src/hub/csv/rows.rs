@@ -1,7 +1,7 @@
 //! Rows and cells.
 //!
-//! Read here and not by a library, because it matters whether a cell was quoted: white space in quotes belongs to the text, and two quotes with
-//! nothing between them are not the same as nothing.
+//! Read here and not by a library, because it matters whether a cell was quoted: white space in quotes belongs to the text, and
+//! two quotes with nothing between them are not the same as nothing.
 
 use super::CsvError;
 use super::decode::Source;
@@ -164,8 +164,8 @@ impl Splitter {
 }
 
 impl RawLine {
-    /// The row as text, and whether it had to be taken for Windows-1252. That is decided by the row, so that a file that is UTF-8 nearly
-    /// everywhere is read right nearly everywhere.
+    /// The row as text, and whether it had to be taken for Windows-1252. That is decided by the row, so that a file that is
+    /// UTF-8 nearly everywhere is read right nearly everywhere.
     pub(super) fn decode(self, certain: bool) -> (Line, bool) {
         let utf8 = certain || std::str::from_utf8(&self.bytes).is_ok();
         let mut cells = Vec::with_capacity(self.ends.len());

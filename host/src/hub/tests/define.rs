@@ -13,7 +13,15 @@ async fn the_built_in_objects_are_described() {
     let description = hub().describe().await.unwrap();
     let contact = description.object("contact").unwrap();
     assert_eq!((contact.change_times, contact.precision), (ChangeTimes::Field, 1));
-    for feature in [features::CREATE, features::UPDATE, features::DELETE, features::DELETIONS, features::FULL_LISTING, features::CONDITIONAL_UPDATE, features::BY_ID] {
+    for feature in [
+        features::CREATE,
+        features::UPDATE,
+        features::DELETE,
+        features::DELETIONS,
+        features::FULL_LISTING,
+        features::CONDITIONAL_UPDATE,
+        features::BY_ID,
+    ] {
         assert!(contact.has(feature), "{feature}");
     }
     let names: Vec<&str> = contact.fields.iter().map(|field| field.name.as_str()).collect();
@@ -121,4 +129,30 @@ async fn another_process_sees_new_definitions() {
     assert!(two.describe().await.unwrap().object("deal").is_none());
     one.define_object("deal", "Deal").await.unwrap();
     assert!(two.describe().await.unwrap().object("deal").is_some());
+}
+
+#[tokio::test]
+async fn definitions_within_a_transaction_go_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("hub.db")).unwrap();
+    let hub = Hub::new(store.clone(), Arc::new(Ticks::default()));
+    let described = FieldDefinition::new("deal_size", "Size", FieldKind::Integer);
+    for commit in [false, true] {
+        let unit = store.begin().await.unwrap();
+        hub.define_object_within(unit.connection(), "deal", "Deal").unwrap();
+        hub.define_field_within(unit.connection(), "deal", &described).unwrap();
+        if commit {
+            unit.commit().unwrap();
+        } else {
+            drop(unit);
+        }
+        let description = hub.describe().await.unwrap();
+        let field = description.object("deal").and_then(|deal| deal.field("deal_size"));
+        assert_eq!(field.is_some(), commit);
+        if let Some(field) = field {
+            assert_eq!(FieldDefinition::from_field(field).unwrap(), described);
+        }
+    }
+    let unknown = crate::sync::Field { name: "x".into(), kind: "colour".into(), ..Default::default() };
+    assert!(FieldDefinition::from_field(&unknown).unwrap_err().to_string().contains("no kind 'colour'"));
 }

@@ -132,7 +132,24 @@ pub(super) fn certain(micros: i64) -> Option<FieldTime> {
 /// Values that must never be taken for one another, as texts.
 pub(super) fn awkward_texts() -> Vec<String> {
     let long = "long ".repeat(10_000);
-    ["", " ", "0", "NULL", "null", "false", "a\0b", "👩‍👩‍👧 \u{202e}אב e\u{301}", "\u{feff}x", "a\r\nb\nc\rd", "\"", "\\", ";,\t|", "=1+1", "'", &long]
-        .map(str::to_owned)
-        .to_vec()
+    [
+        "",
+        " ",
+        "0",
+        "NULL",
+        "null",
+        "false",
+        "a\0b",
+        "👩‍👩‍👧 \u{202e}אב e\u{301}",
+        "\u{feff}x",
+        "a\r\nb\nc\rd",
+        "\"",
+        "\\",
+        ";,\t|",
+        "=1+1",
+        "'",
+        &long,
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }

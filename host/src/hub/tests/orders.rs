@@ -131,7 +131,8 @@ async fn values_of_every_kind_are_stored_as_they_are() {
     // A whole number in a field of floats is one.
     let outcomes = execute(&hub, &order("mine", &["x3"], vec![change(Action::Create, vec![Some(Value::Integer(2))])])).await;
     assert!(matches!(&outcomes[0], Outcome::Created(written) if written.values == [Some(Value::Float(2.0))]), "{outcomes:?}");
-    let outcomes = execute(&hub, &order("mine", &["x3"], vec![change(Action::Create, vec![Some(Value::Integer(9_007_199_254_740_993))])])).await;
+    let outcomes =
+        execute(&hub, &order("mine", &["x3"], vec![change(Action::Create, vec![Some(Value::Integer(9_007_199_254_740_993))])])).await;
     assert!(matches!(&outcomes[0], Outcome::Failed { .. }), "{outcomes:?}");
 }
 

@@ -59,7 +59,14 @@ fn what_people_write() {
         (FieldKind::Texts, r"C:\tags;a\;b;\e", Value::Texts(vec![r"C:\tags".into(), "a;b".into(), String::new()])),
         (FieldKind::Reference, "company:12", Value::reference("company", "12").unwrap()),
         (FieldKind::Reference, "12", Value::reference("company", "12").unwrap()),
-        (FieldKind::References, "1; company:2", Value::References(vec![Reference { object: "company".into(), id: "1".into() }, Reference { object: "company".into(), id: "2".into() }])),
+        (
+            FieldKind::References,
+            "1; company:2",
+            Value::References(vec![
+                Reference { object: "company".into(), id: "1".into() },
+                Reference { object: "company".into(), id: "2".into() },
+            ]),
+        ),
     ];
     for (kind, text, expected) in cases {
         assert_eq!(parse(kind, text), Ok(expected), "{kind} {:?}", cut(text));

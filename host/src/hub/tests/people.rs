@@ -13,7 +13,11 @@ async fn each_field_has_its_own_time_and_origin() {
     execute(&hub, &order("mailing", &["city", "phone"], vec![update])).await;
     let record = hub.set("contact", &id, &values(&[("email", Value::text("a@example.org")), ("points", Value::Integer(0))])).await.unwrap();
     let field = |name: &str| record.fields.iter().find(|field| field.name == name).unwrap();
-    assert_eq!((field("email").time, field("email").origin.clone()), (certain(1), Some(Origin::Operator)), "the same value again is no change");
+    assert_eq!(
+        (field("email").time, field("email").origin.clone()),
+        (certain(1), Some(Origin::Operator)),
+        "the same value again is no change"
+    );
     assert_eq!((field("city").time, field("city").origin.clone()), (certain(40), Some(Origin::Sync { name: "mailing".into(), run: 7 })));
     assert_eq!(field("phone").time, Some(FieldTime { at: at(500), certain: false }));
     assert_eq!((field("points").time, field("points").origin.clone()), (certain(2), Some(Origin::Operator)));
@@ -39,7 +43,11 @@ async fn what_cannot_be_says_what_and_why() {
         assert!(error.starts_with(expected), "{error}");
     }
     hub.delete("contact", &id).await.unwrap();
-    for error in [hub.delete("contact", &id).await.unwrap_err(), hub.get("contact", &id).await.unwrap_err(), hub.set("contact", &id, &[]).await.unwrap_err()] {
+    for error in [
+        hub.delete("contact", &id).await.unwrap_err(),
+        hub.get("contact", &id).await.unwrap_err(),
+        hub.set("contact", &id, &[]).await.unwrap_err(),
+    ] {
         assert_eq!(error.to_string(), "there is no contact 1; it was deleted");
     }
     assert!(matches!(hub.get("company", "x").await, Err(HubError::NoRecord { deleted: false, .. })));
@@ -65,9 +73,16 @@ async fn lists_by_page_filter_and_search() {
     for n in 0..2500 {
         let tags = Value::Texts(if n % 1000 == 7 { vec!["vip".into()] } else { vec![] });
         let city = if n % 2 == 0 { "Oslo" } else { "ΑΘΉΝΑ" };
-        hub.create("contact", &values(&[("email", Value::text(format!("p{n}@example.org"))), ("city", Value::text(city)), ("tags", tags)])).await.unwrap();
+        hub.create("contact", &values(&[("email", Value::text(format!("p{n}@example.org"))), ("city", Value::text(city)), ("tags", tags)]))
+            .await
+            .unwrap();
     }
-    let query = |filter: &[(&str, Value)], search: Option<&str>, limit| ListQuery { filter: values(filter), search: search.map(str::to_owned), after: None, limit };
+    let query = |filter: &[(&str, Value)], search: Option<&str>, limit| ListQuery {
+        filter: values(filter),
+        search: search.map(str::to_owned),
+        after: None,
+        limit,
+    };
     let mut all = query(&[], None, 999);
     let mut seen = 0;
     loop {
@@ -84,7 +99,8 @@ async fn lists_by_page_filter_and_search() {
     let vips = hub.list("contact", &query(&[("tags", Value::text("vip"))], None, 2)).await.unwrap();
     assert_eq!(vips.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["8", "1008"]);
     assert!(vips.next.is_some());
-    let one = hub.list("contact", &query(&[("email", Value::text("P12@example.org")), ("city", Value::text("Oslo"))], None, 5)).await.unwrap();
+    let one =
+        hub.list("contact", &query(&[("email", Value::text("P12@example.org")), ("city", Value::text("Oslo"))], None, 5)).await.unwrap();
     assert_eq!((one.records.len(), one.next), (1, None));
     assert_eq!(hub.count("contact", &query(&[("phone", Value::Null)], None, 0)).await.unwrap(), 2500);
     assert!(hub.list("contact", &query(&[("nonsense", Value::Null)], None, 0)).await.is_err());

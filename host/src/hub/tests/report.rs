@@ -24,7 +24,11 @@ async fn a_first_report_lists_everything_in_pages() {
         request.window.until = at(3);
         request.objects.push(Wanted { object: "company".into(), fields: vec!["name".into()], ids: vec![] });
         let pages = pages(&hub, request).await;
-        assert!(pages.iter().all(|page| page.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len()).sum::<usize>() <= limit as usize));
+        assert!(
+            pages
+                .iter()
+                .all(|page| page.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len()).sum::<usize>() <= limit as usize)
+        );
         assert_eq!(ids(&pages)[..25], made, "whatever the end of the window");
         assert_eq!(ids(&pages).len(), 26);
         assert_eq!(pages.last().unwrap().complete, ["contact", "company"]);
@@ -146,7 +150,8 @@ async fn deletions_by_their_time_or_since_a_bookmark() {
     for id in ["2", "4"] {
         hub.delete("contact", id).await.unwrap();
     }
-    let window = |since, until| ReportRequest { window: Window { since: Some(at(since)), until: at(until) }, limit: 1, ..request(&["email"]) };
+    let window =
+        |since, until| ReportRequest { window: Window { since: Some(at(since)), until: at(until) }, limit: 1, ..request(&["email"]) };
     let gone = async |request| deleted(&pages(&hub, request).await);
     assert_eq!(gone(window(0, 1000)).await, ["2", "4"]);
     assert_eq!(gone(window(6, 7)).await, ["2"]);
@@ -212,8 +217,15 @@ async fn records_are_found_by_their_identifiers() {
     };
     let none: Vec<String> = vec![];
     let keys = vec![vec![text("ADA@example.org ")], vec![text("eve@example.org")], vec![None], vec![text("")], vec![Some(Value::Null)]];
-    assert_eq!(find(&["email"], keys, true).await.unwrap(), [vec!["1".to_owned(), "3".into()], none.clone(), none.clone(), none.clone(), none.clone()]);
-    let both = vec![vec![text("bob@example.org"), Some(Value::Integer(0))], vec![text("ada@example.org"), Some(Value::Integer(0))], vec![None, text("0")]];
+    assert_eq!(
+        find(&["email"], keys, true).await.unwrap(),
+        [vec!["1".to_owned(), "3".into()], none.clone(), none.clone(), none.clone(), none.clone()]
+    );
+    let both = vec![
+        vec![text("bob@example.org"), Some(Value::Integer(0))],
+        vec![text("ada@example.org"), Some(Value::Integer(0))],
+        vec![None, text("0")],
+    ];
     assert_eq!(find(&["email", "number"], both.clone(), true).await.unwrap(), [vec!["2".to_owned()], none, vec!["2".into()]]);
     assert_eq!(find(&["email", "number"], both, false).await.unwrap()[1], ["1", "2", "3"]);
     assert_eq!(find(&["city"], vec![], true).await.unwrap_err().code, codes::UNSUPPORTED);

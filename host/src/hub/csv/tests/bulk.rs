@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 fn file(rows: usize) -> String {
     let mut file = String::from("email,first_name,last_name,phone,company,city,points,tags,updated_at\n");
     for n in 0..rows {
-        let _ = writeln!(file, "person{n}@example.org,First{n},\"Last, {n}\",+49 30 {n},Company {},Oslo,{n},a;b,2019-06-01 12:00:00", n % 100);
+        let _ =
+            writeln!(file, "person{n}@example.org,First{n},\"Last, {n}\",+49 30 {n},Company {},Oslo,{n},a;b,2019-06-01 12:00:00", n % 100);
     }
     file
 }
@@ -18,7 +19,8 @@ async fn import_twice(rows: usize) -> (f64, f64) {
     let file = file(rows);
     let mut seen = Vec::new();
     let begun = std::time::Instant::now();
-    let report = import_csv(&hub, file.as_bytes(), &ImportOptions::new("contact"), &mut |bytes, rows| seen.push((bytes, rows))).await.unwrap();
+    let report =
+        import_csv(&hub, file.as_bytes(), &ImportOptions::new("contact"), &mut |bytes, rows| seen.push((bytes, rows))).await.unwrap();
     let first = rows as f64 / begun.elapsed().as_secs_f64();
     assert_eq!((counts(&report), report.references_created), ([rows as u64, rows as u64, 0, 0, 0, 0], 100));
     assert_eq!(seen.last(), Some(&(file.len() as u64, rows as u64)));
@@ -60,8 +62,17 @@ async fn orders_beside_bare_inserts() {
     for batch in 0..RECORDS / 500 {
         connection.execute_batch("BEGIN").unwrap();
         for n in batch * 500..(batch + 1) * 500 {
-            let mut statement = connection.prepare_cached("INSERT INTO t (email, first, last, phone, city) VALUES (?1, ?2, ?3, ?4, ?5)").unwrap();
-            statement.execute(rusqlite::params![format!("person{n}@example.org"), format!("First{n}"), format!("Last{n}"), format!("+49 30 {n}"), "Oslo"]).unwrap();
+            let mut statement =
+                connection.prepare_cached("INSERT INTO t (email, first, last, phone, city) VALUES (?1, ?2, ?3, ?4, ?5)").unwrap();
+            statement
+                .execute(rusqlite::params![
+                    format!("person{n}@example.org"),
+                    format!("First{n}"),
+                    format!("Last{n}"),
+                    format!("+49 30 {n}"),
+                    "Oslo"
+                ])
+                .unwrap();
         }
         connection.execute_batch("COMMIT").unwrap();
     }
@@ -78,5 +89,20 @@ async fn orders_beside_bare_inserts() {
         hub.execute(&order("mine", &["email", "first_name", "last_name", "phone", "city"], changes)).await.unwrap();
     }
     let ours = begun.elapsed().as_secs_f64();
-    println!("{RECORDS} creates: hub {:.1} µs each, bare inserts {:.1} µs each, ratio {:.2}", ours * 1e6 / RECORDS as f64, bare * 1e6 / RECORDS as f64, ours / bare);
+    println!(
+        "{RECORDS} creates: hub {:.1} µs each, bare inserts {:.1} µs each, ratio {:.2}",
+        ours * 1e6 / RECORDS as f64,
+        bare * 1e6 / RECORDS as f64,
+        ours / bare
+    );
+}
+
+#[test]
+fn imports_and_exports_may_move_between_threads() {
+    fn movable<T: Send>(_: T) {}
+    let (hub, options) = (hub(), ImportOptions::new("contact"));
+    let mut progress = |_, _| {};
+    movable(import_csv(&hub, &b""[..], &options, &mut progress));
+    let options = ExportOptions::new("contact");
+    movable(export_csv(&hub, std::io::sink(), &options));
 }

@@ -11,7 +11,11 @@ async fn importing_a_file_again_changes_nothing() {
     let file = "email,first_name\nada@example.org,Ada\nbob@example.org,Bob\n,Nobody\n";
     assert_eq!(counts(&contacts(&hub, file).await), [3, 3, 0, 0, 0, 0]);
     let again = file.replace("ada@", "ADA@").replace("Bob", "Robert");
-    assert_eq!(counts(&contacts(&hub, &again).await), [3, 1, 2, 0, 0, 0], "the spelling of the address, the name, and the one that nothing identifies");
+    assert_eq!(
+        counts(&contacts(&hub, &again).await),
+        [3, 1, 2, 0, 0, 0],
+        "the spelling of the address, the name, and the one that nothing identifies"
+    );
     assert_eq!(counts(&contacts(&hub, &again).await), [3, 1, 0, 2, 0, 0]);
     let no_key = ImportOptions { key: Key::None, ..ImportOptions::new("contact") };
     assert_eq!(counts(&import(&hub, &again, &no_key).await.unwrap()), [3, 3, 0, 0, 0, 0]);
@@ -51,7 +55,11 @@ async fn bad_rows_are_listed_and_the_good_ones_kept() {
 #[tokio::test]
 async fn cells_without_text() {
     let hub = hub();
-    let id = hub.create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Oslo")), ("phone", Value::text("1"))])).await.unwrap().id;
+    let id = hub
+        .create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Oslo")), ("phone", Value::text("1"))]))
+        .await
+        .unwrap()
+        .id;
     let file = "email,city,first_name,phone\na@example.org,\"\",  \n";
     assert_eq!(counts(&contacts(&hub, file).await), [1, 0, 0, 1, 0, 0]);
     assert_eq!(hub.get("contact", &id).await.unwrap().value("city"), Some(&Value::text("Oslo")));
@@ -82,7 +90,11 @@ async fn companies_by_name() {
     let never = ImportOptions { create_references: false, ..ImportOptions::new("contact") };
     let report = import(&hub, file, &never).await.unwrap();
     assert_eq!((report.created, report.failed, report.references_created), (3, 4, 0));
-    assert!(report.bad[1].reason.contains("no company 'New Ltd'") || report.bad[0].reason.contains("no company 'New Ltd'"), "{:?}", report.bad);
+    assert!(
+        report.bad[1].reason.contains("no company 'New Ltd'") || report.bad[0].reason.contains("no company 'New Ltd'"),
+        "{:?}",
+        report.bad
+    );
     let report = contacts(&hub, file).await;
     assert_eq!((report.created, report.unchanged, report.failed, report.references_created), (2, 3, 2, 1), "{report:?}");
     assert_eq!(column(&hub, "company", "name").await, texts(&["ACME Inc", "New Ltd"]), "nothing is made for a bad row");
@@ -113,7 +125,14 @@ async fn older_values_do_not_overwrite_newer_ones() {
 
     // At the same moment the file wins; a later one does anyway, and no time lies ahead of the import.
     for (time, city) in [(set.to_string(), "Bern"), ("2019-12-31".to_owned(), "Bern"), ("2999-01-01".to_owned(), "Wien")] {
-        contacts(&hub, &format!("email,city,changed\na@example.org,{},{time}\n", if city == "Bern" && time.starts_with("2019") { "Paris" } else { city })).await;
+        contacts(
+            &hub,
+            &format!(
+                "email,city,changed\na@example.org,{},{time}\n",
+                if city == "Bern" && time.starts_with("2019") { "Paris" } else { city }
+            ),
+        )
+        .await;
         assert_eq!(hub.get("contact", &id).await.unwrap().value("city"), Some(&Value::text(city)), "{time}");
     }
     assert!(hub.get("contact", &id).await.unwrap().changed < at(NOW + 1_000_000));
@@ -144,7 +163,11 @@ async fn a_dry_run_tells_and_writes_nothing() {
     for batch in [1, 500] {
         let dry = ImportOptions { dry_run: true, batch, ..ImportOptions::new("contact") };
         let report = import(&hub, file, &dry).await.unwrap();
-        assert_eq!((report.created, report.updated + report.unchanged, report.failed, report.references_created), (1, 2, 1, 1), "{batch}: {report:?}");
+        assert_eq!(
+            (report.created, report.updated + report.unchanged, report.failed, report.references_created),
+            (1, 2, 1, 1),
+            "{batch}: {report:?}"
+        );
         assert_eq!((all(&hub, "contact").await.len(), all(&hub, "company").await.len()), (1, 0));
     }
 }
@@ -155,11 +178,15 @@ async fn keys_of_other_kinds() {
     let mut number = FieldDefinition::new("number", "Customer number", FieldKind::Integer);
     number.identifier = true;
     hub.define_field("contact", &number).await.unwrap();
-    let by = |fields: &[&str]| ImportOptions { key: Key::Fields(fields.iter().map(|field| (*field).to_owned()).collect()), ..ImportOptions::new("contact") };
+    let by = |fields: &[&str]| ImportOptions {
+        key: Key::Fields(fields.iter().map(|field| (*field).to_owned()).collect()),
+        ..ImportOptions::new("contact")
+    };
     import(&hub, "email,number\na@example.org,0\nb@example.org,1\n", &by(&["number"])).await.unwrap();
     let report = import(&hub, "Customer Number,email\n0,new@example.org\n2,c@example.org\n", &by(&["number"])).await.unwrap();
     assert_eq!((report.created, report.updated), (1, 1));
-    let report = import(&hub, "number,email\n1,new@example.org\n1,b@example.org\n,b@example.org\n", &by(&["number", "email"])).await.unwrap();
+    let report =
+        import(&hub, "number,email\n1,new@example.org\n1,b@example.org\n,b@example.org\n", &by(&["number", "email"])).await.unwrap();
     assert_eq!((report.created, report.unchanged), (2, 1), "both must agree; who lacks one is new");
 
     let by_id = ImportOptions { key: Key::Id, ..ImportOptions::new("contact") };
@@ -189,4 +216,16 @@ async fn required_fields_of_new_records() {
     let clear = ImportOptions { empty: Empty::Clear, ..ImportOptions::new("contact") };
     let report = import(&hub, "email,number\nb@example.org,\n", &clear).await.unwrap();
     assert_eq!(report.bad[0].column.as_deref(), Some("number"));
+}
+
+#[tokio::test]
+async fn the_samples_are_imported_whole() {
+    let hub = hub();
+    let sample = |name: &str| std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)).unwrap();
+    let companies = import(&hub, sample("companies.csv"), &ImportOptions::new("company")).await.unwrap();
+    assert_eq!(counts(&companies), [40, 40, 0, 0, 0, 0]);
+    let report = contacts(&hub, sample("contacts.csv")).await;
+    assert_eq!((report.rows, report.failed, report.unused.len()), (300, 0, 0), "{report:?}");
+    assert_eq!(report.notes, ["the change times are those of the column 'Changed'"]);
+    assert_eq!(contacts(&hub, sample("contacts.csv")).await.updated, 0);
 }

@@ -53,7 +53,8 @@ fn any_value(kind: FieldKind) -> BoxedStrategy<Value> {
 }
 
 fn any_record() -> impl Strategy<Value = Vec<(String, Value)>> {
-    let fields: Vec<_> = FieldKind::ALL.map(|kind| any_value(kind).prop_map(move |value| (format!("x_{}", kind.word().replace('-', "_")), value))).to_vec();
+    let fields: Vec<_> =
+        FieldKind::ALL.map(|kind| any_value(kind).prop_map(move |value| (format!("x_{}", kind.word().replace('-', "_")), value))).to_vec();
     fields
 }
 
@@ -128,13 +129,27 @@ proptest! {
 async fn exports_chosen_fields_records_and_columns() {
     let hub = hub();
     contacts(&hub, "email,city,phone,tags\na@example.org,Oslo,+47 1,a;b\nb@example.org,Rome,=1+1,\n").await;
-    let options = ExportOptions { fields: vec!["phone".into(), "email".into(), "tags".into()], id: true, changed: true, ..ExportOptions::new("contact") };
+    let options = ExportOptions {
+        fields: vec!["phone".into(), "email".into(), "tags".into()],
+        id: true,
+        changed: true,
+        ..ExportOptions::new("contact")
+    };
     let expected = "id,phone,email,tags,changed\r\n1,+47 1,a@example.org,a;b,2020-01-01T00:00:00.000001Z\r\n2,=1+1,b@example.org,,2020-01-01T00:00:00.000001Z\r\n";
     assert_eq!(export(&hub, &options).await, expected);
     let query = ListQuery { filter: values(&[("city", Value::text("Rome"))]), ..ListQuery::default() };
-    let options = ExportOptions { fields: vec!["phone".into()], query, guard_formulas: true, byte_order_mark: true, delimiter: ';', ..ExportOptions::new("contact") };
+    let options = ExportOptions {
+        fields: vec!["phone".into()],
+        query,
+        guard_formulas: true,
+        byte_order_mark: true,
+        delimiter: ';',
+        ..ExportOptions::new("contact")
+    };
     assert_eq!(export(&hub, &options).await, "\u{feff}phone\r\n'=1+1\r\n");
-    let error = export_csv(&hub, Vec::new(), &ExportOptions { fields: vec!["nonsense".into()], ..ExportOptions::new("contact") }).await.unwrap_err();
+    let error = export_csv(&hub, Vec::new(), &ExportOptions { fields: vec!["nonsense".into()], ..ExportOptions::new("contact") })
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("no field 'nonsense'"), "{error}");
     assert!(export_csv(&hub, Vec::new(), &ExportOptions { delimiter: '"', ..ExportOptions::new("contact") }).await.is_err());
     let blank = ExportOptions { fields: vec!["website".into()], ..ExportOptions::new("contact") };

@@ -1,5 +1,17 @@
-//! Entente keeps records in agreement between systems, through sandboxed WebAssembly plugins.
+//! Entente keeps records (contacts, companies, anything with fields) in agreement between systems.
+//!
+//! Each foreign system is spoken to by a plugin: a sandboxed WebAssembly component. The host decides: it collects what changed on
+//! both sides, judges field by field which value is right, writes orders, and keeps state.
+//!
+//! - [`tenant::Tenant`] is the whole, opened: what the command line does, an embedding program can call there.
+//! - [`judge`] is the pure core: who wins, and why.
+//! - [`sync`] is the engine, over the traits [`sync::Exchange`] and [`sync::Ledger`].
+//! - [`hub`], [`ledger`] and [`plugin`] implement these traits; [`store`] is the file that the first two share.
+//! - [`config`] is what the operator has set; [`toolchain`] makes components from source.
+//!
+//! ARCHITECTURE.md tells which part may know what.
 
+pub mod cli;
 pub mod config;
 pub mod hub;
 pub mod judge;
@@ -8,4 +20,5 @@ pub mod plugin;
 pub mod record;
 pub mod store;
 pub mod sync;
+pub mod tenant;
 pub mod toolchain;

@@ -1,2 +1,7 @@
-//! entente
-fn main() {}
+//! The program `entente`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    entente::cli::main()
+}

@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
-use crate::plugin::{Inspection, Limits, PluginError, PluginRuntime};
+use crate::plugin::{Inspection, Limits, LoadError, PluginRuntime};
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
@@ -54,7 +54,10 @@ pub enum TenantError {
     Store(#[from] StoreError),
     /// A plugin cannot be loaded.
     #[error(transparent)]
-    Plugin(#[from] PluginError),
+    Plugin(#[from] LoadError),
+    /// A grant cannot be one.
+    #[error(transparent)]
+    Grant(#[from] crate::plugin::GrantError),
     /// A sync could not begin.
     #[error(transparent)]
     Sync(#[from] SyncError),
@@ -145,9 +148,8 @@ impl Tenant {
     /// # Errors
     /// Where the bytes are no plugin.
     pub async fn install_plugin(&self, name: &str, bytes: &[u8]) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
-        let inspection = crate::plugin::inspect(bytes).map_err(PluginError::from)?;
         // Compiling now shows at once whether it runs, and makes the first sync quick.
-        self.plugins().await?.load(bytes).await?;
+        let inspection = self.plugins().await?.load(bytes.to_vec()).await?.inspection().clone();
         let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
         let installed = self.configuration.install_plugin(name, bytes, &facts).await?;
         Ok((installed, inspection))
@@ -175,18 +177,13 @@ impl Tenant {
         bytes: Option<&[u8]>,
         secrets: BTreeMap<String, SecretText>,
     ) -> Result<Box<dyn Exchange>, TenantError> {
-        let read;
-        let bytes = match bytes {
-            Some(bytes) => bytes,
-            None => {
-                let path = self.configuration.home().component(&integration.digest);
-                read = std::fs::read(&path).map_err(|why| TenantError::Io { path, doing: "read", why })?;
-                &read
-            }
-        };
         let state = self.ledger.state(&integration.name).await?;
-        let plugin = self.plugins().await?.load(bytes).await?;
-        Ok(Box::new(plugin.exchange(connections::plugin_config(integration, secrets, state))?))
+        let runtime = self.plugins().await?;
+        let plugin = match bytes {
+            Some(bytes) => runtime.load(bytes.to_vec()).await?,
+            None => runtime.load_file(&self.configuration.home().component(&integration.digest)).await?,
+        };
+        Ok(Box::new(plugin.exchange(connections::plugin_config(integration, secrets, state)?)))
     }
 
     /// Runs a sync once.
@@ -235,7 +232,7 @@ impl Tenant {
                 PluginSource::Installed => None,
             };
             if let Some(bytes) = bytes {
-                let inspection = crate::plugin::inspect(bytes).map_err(PluginError::from)?;
+                let inspection = self.plugins().await?.inspect(bytes).map_err(LoadError::from)?;
                 let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
                 described.facts.insert(draft.integration.digest.clone(), facts);
             }
@@ -280,6 +277,18 @@ impl Tenant {
         Ok((self.configuration.add_integration(draft, sync).await?, notices))
     }
 
+    /// Has SQLite look through the whole file.
+    ///
+    /// # Errors
+    /// What it found wrong.
+    pub async fn check_database(&self) -> Result<String, TenantError> {
+        let found: String = self.store.read(|connection| Ok(connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?)).await?;
+        if found == "ok" {
+            return Ok("whole".to_owned());
+        }
+        Err(StoreError::Corrupt { what: "file".to_owned(), why: found }.into())
+    }
+
     /// The key that secrets are sealed with; `None` where there is none yet.
     ///
     /// # Errors
@@ -299,9 +308,10 @@ fn failed(exchange: &str, doing: &'static str, error: ExchangeError) -> TenantEr
 
 /// What the parts need of each other without knowing each other.
 mod connections {
-    use super::{BTreeMap, Hub, MappingId, SecretText, StoreError};
+    use super::{BTreeMap, Hub, MappingId, SecretText, StoreError, TenantError};
     use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
-    use crate::plugin::PluginConfig;
+    use crate::hub::{FieldDefinition, HubError};
+    use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, SecretKind};
     use rusqlite::Connection;
 
     /// The ledger gives the numbers of mappings and fields.
@@ -322,13 +332,19 @@ mod connections {
 
     impl HubSchema for HubDefinitions {
         fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), SchemaError> {
-            let _ = (connection, object);
-            Ok(())
+            self.0.define_object_within(connection, &object.name, &object.label).map_err(refused)
         }
 
-        fn define_field(&self, connection: &Connection, field: &CustomField) -> Result<(), SchemaError> {
-            let _ = (connection, field);
-            Ok(())
+        fn define_field(&self, connection: &Connection, custom: &CustomField) -> Result<(), SchemaError> {
+            let field = FieldDefinition::from_field(&custom.field).map_err(refused)?;
+            self.0.define_field_within(connection, &custom.object, &field).map_err(refused)
+        }
+    }
+
+    fn refused(error: HubError) -> SchemaError {
+        match error {
+            HubError::Store(error) => SchemaError::Store(error),
+            error => SchemaError::Refused(error.to_string()),
         }
     }
 
@@ -336,8 +352,29 @@ mod connections {
         integration: &Integration,
         secrets: BTreeMap<String, SecretText>,
         state: BTreeMap<String, Vec<u8>>,
-    ) -> PluginConfig {
-        let _ = (integration, secrets, state);
-        unimplemented!()
+    ) -> Result<PluginConfig, TenantError> {
+        let grants = |patterns: &[String]| patterns.iter().map(|pattern| pattern.parse()).collect::<Result<Vec<HttpGrant>, _>>();
+        let secret_grant = |(name, grant): (&String, &crate::config::SecretGrant)| -> Result<SecretGrant, TenantError> {
+            let header = grant.header.as_deref().map(|text| {
+                http::HeaderName::from_bytes(text.as_bytes())
+                    .map_err(|_| GrantError { text: text.to_owned(), reason: "it is no name of a header".to_owned() })
+            });
+            Ok(SecretGrant {
+                name: name.clone(),
+                hosts: grants(&grant.hosts)?,
+                kind: SecretKind::Send,
+                header: header.transpose()?,
+                query: grant.query.clone(),
+            })
+        };
+        Ok(PluginConfig {
+            integration: integration.name.clone(),
+            settings: integration.settings.clone(),
+            secrets: secrets.into_iter().map(|(name, text)| (name, Secret::new(text.reveal()))).collect(),
+            secret_grants: integration.grants.secrets.iter().map(secret_grant).collect::<Result<_, _>>()?,
+            http: grants(&integration.grants.http)?,
+            limits: Limits::default(),
+            state,
+        })
     }
 }

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 /// Options of `entente completion`.
 #[derive(Debug, clap::Args)]
-pub struct CompletionArgs {
+pub(super) struct CompletionArgs {
     /// The shell
     shell: Shell,
 }

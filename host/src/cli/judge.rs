@@ -18,7 +18,7 @@ use std::io::{BufRead, Write};
 /// V is any JSON value, T an ISO 8601 instant with offset, or null. The answer is {"winner":"left"|"right"|"equal"|"unresolved",
 /// "reason":"…"}; a line that cannot be read is answered with {"error":"…","line":N}, and the rest goes on.
 #[derive(Debug, clap::Args)]
-pub struct JudgeArgs {}
+pub(super) struct JudgeArgs {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,7 +90,7 @@ fn answer(line: &[u8]) -> Result<Answer, String> {
 ///
 /// # Errors
 /// Where the input cannot be read or the output not be written.
-pub fn answer_lines(mut input: impl BufRead, mut output: impl Write) -> anyhow::Result<Done> {
+pub(super) fn answer_lines(mut input: impl BufRead, mut output: impl Write) -> anyhow::Result<Done> {
     let mut line = Vec::new();
     let mut number = 0;
     let mut done = Done::Well;

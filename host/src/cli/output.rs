@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
+pub(super) enum Done {
     /// Everything was done.
     Well,
     /// Done, but some records failed or are held.
@@ -26,11 +26,11 @@ impl From<Done> for ExitCode {
 /// What was asked for can never work: exit code 2, as for any other wrong usage.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Usage(pub String);
+pub(super) struct Usage(pub String);
 
 /// Where results go, and in which form.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(super) struct Output {
     /// JSON instead of tables.
     pub json: bool,
 }
@@ -73,7 +73,7 @@ pub(super) fn print_line(text: &str) {
 /// An empty table with a head.
 pub(super) fn table<const N: usize>(head: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
     if !std::io::stdout().is_terminal() {
         // Piped output is not wrapped: what is cut into lines cannot be searched.
         table.set_content_arrangement(ContentArrangement::Disabled);

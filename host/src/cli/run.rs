@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// The commands below `entente run`.
 #[derive(Debug, clap::Subcommand)]
-pub enum RunCommand {
+pub(super) enum RunCommand {
     /// The latest runs, newest first
     List {
         /// Only of this sync

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Options of `entente sync`.
 #[derive(Debug, clap::Args)]
-pub struct SyncArgs {
+pub(super) struct SyncArgs {
     /// The sync; `integration add` makes one of the integration's name
     pub(super) name: String,
     /// Only records that changed from here on, on both sides; UTC, or relative such as "-10 minutes"
@@ -77,7 +77,7 @@ impl SyncArgs {
         }
     }
 
-    fn options(&self) -> Result<RunOptions, Usage> {
+    pub(super) fn options(&self) -> Result<RunOptions, Usage> {
         let now = chrono::Utc::now();
         let date = |name: &str, text: &Option<String>| -> Result<Option<Timestamp>, Usage> {
             text.as_deref().map(|text| dates::parse(text, now).map_err(|why| Usage(format!("--{name}: {why}")))).transpose()

@@ -1,0 +1,271 @@
+//! `entente integration`: configured plugins, their settings, secrets and grants.
+
+use super::Context;
+use super::output::{Done, Usage, table};
+use crate::config::{Grants, Integration, SecretGrant, SecretText};
+use crate::record::Value;
+use anyhow::Context as _;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal};
+
+/// The commands below `entente integration`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum IntegrationCommand {
+    /// Add an integration, and the sync that its plugin proposes
+    Add {
+        /// The name of the integration and of its sync
+        name: String,
+        /// The installed plugin, by name or digest [default: the name in lower case]
+        #[arg(long)]
+        plugin: Option<String>,
+        #[command(flatten)]
+        given: Given,
+        #[command(flatten)]
+        granted: Granted,
+        /// Make no sync
+        #[arg(long)]
+        no_sync: bool,
+    },
+    /// Change settings and secrets
+    Set {
+        /// The integration
+        name: String,
+        #[command(flatten)]
+        given: Given,
+        /// Remove a setting
+        #[arg(long, value_name = "NAME")]
+        unset: Vec<String>,
+        /// Remove a secret
+        #[arg(long, value_name = "NAME")]
+        unset_secret: Vec<String>,
+        /// Let it run
+        #[arg(long, conflicts_with = "disable")]
+        enable: bool,
+        /// Do not let it run
+        #[arg(long)]
+        disable: bool,
+    },
+    /// Say what it may reach; without options, show it
+    Grant {
+        /// The integration
+        name: String,
+        #[command(flatten)]
+        granted: Granted,
+        /// Take all grants away first
+        #[arg(long)]
+        reset: bool,
+    },
+    /// Integrations with their settings and grants; of secrets only the names
+    List,
+}
+
+/// Settings and secrets.
+#[derive(Debug, clap::Args)]
+pub(super) struct Given {
+    /// A setting, such as url=https://crm.example.com; may come several times
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+    /// A secret, read from standard input: a line for each, in the order of the options
+    #[arg(long = "secret", value_name = "NAME")]
+    secrets: Vec<String>,
+    /// A secret from a variable of the environment
+    #[arg(long = "secret-env", value_name = "NAME=VARIABLE")]
+    secrets_env: Vec<String>,
+}
+
+/// What an integration may reach.
+#[derive(Debug, clap::Args)]
+pub(super) struct Granted {
+    /// Allow requests to a host, such as https://api.example.com or https://*.example.com
+    #[arg(long = "http", value_name = "URL")]
+    http: Vec<String>,
+    /// Allow a secret to be sent: to the hosts that are given with --http, or else to those that are granted
+    #[arg(long = "grant-secret", visible_alias = "use-secret", value_name = "NAME")]
+    secrets: Vec<String>,
+}
+
+impl Granted {
+    fn is_empty(&self) -> bool {
+        self.http.is_empty() && self.secrets.is_empty()
+    }
+
+    fn add_to(&self, grants: &mut Grants) -> Result<(), Usage> {
+        for host in &self.http {
+            if !grants.http.contains(host) {
+                grants.http.push(host.clone());
+            }
+        }
+        for name in &self.secrets {
+            let hosts = if self.http.is_empty() { grants.http.clone() } else { self.http.clone() };
+            if hosts.is_empty() {
+                return Err(Usage(format!("the secret '{name}' needs a host that it may be sent to; name it with --http")));
+            }
+            let grant = grants.secrets.entry(name.clone()).or_insert_with(SecretGrant::default);
+            for host in hosts {
+                if !grant.hosts.contains(&host) {
+                    grant.hosts.push(host);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `name=value`.
+fn assignment<'t>(option: &str, text: &'t str) -> Result<(&'t str, &'t str), Usage> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim(), value)),
+        _ => Err(Usage(format!("--{option}: '{text}' is not of the form NAME=VALUE"))),
+    }
+}
+
+/// A setting as people type it: true, false, whole numbers, and everything else as text.
+fn setting(text: &str) -> Value {
+    match text {
+        "true" => Value::Boolean(true),
+        "false" => Value::Boolean(false),
+        _ => match text.parse::<i64>() {
+            // 007 is a text that a number would change.
+            Ok(number) if number.to_string() == text => Value::Integer(number),
+            _ => Value::text(text),
+        },
+    }
+}
+
+impl Given {
+    fn settings(&self) -> Result<BTreeMap<String, Value>, Usage> {
+        self.settings.iter().map(|text| assignment("set", text).map(|(name, value)| (name.to_owned(), setting(value)))).collect()
+    }
+
+    /// Secrets never come as arguments, which every process of the machine can read.
+    fn secrets(&self) -> anyhow::Result<BTreeMap<String, SecretText>> {
+        let mut secrets = BTreeMap::new();
+        for text in &self.secrets_env {
+            let (name, variable) = assignment("secret-env", text)?;
+            let value = std::env::var(variable).with_context(|| format!("the variable {variable} for the secret '{name}' is not set"))?;
+            secrets.insert(name.to_owned(), SecretText::new(value));
+        }
+        let mut input = std::io::stdin().lock();
+        for name in &self.secrets {
+            if std::io::stdin().is_terminal() {
+                eprint!("{name}: ");
+            }
+            let mut line = String::new();
+            input.read_line(&mut line).context("standard input cannot be read")?;
+            let value = line.trim_end_matches(['\r', '\n']);
+            if value.is_empty() {
+                anyhow::bail!("no value for the secret '{name}' came from standard input; give a line for each --secret");
+            }
+            secrets.insert(name.clone(), SecretText::new(value));
+        }
+        Ok(secrets)
+    }
+}
+
+/// An integration as it is shown.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    integration: &'a Integration,
+    secrets: Vec<String>,
+}
+
+/// Runs the command.
+pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyhow::Result<Done> {
+    let tenant = context.tenant()?;
+    let configuration = tenant.configuration();
+    match command {
+        IntegrationCommand::Add { name, plugin, given, granted, no_sync } => {
+            let plugin = plugin.unwrap_or_else(|| name.to_lowercase());
+            let mut grants = Grants::default();
+            granted.add_to(&mut grants)?;
+            let draft = configuration.draft_integration(&name, &plugin, given.settings()?, grants, given.secrets()?).await?;
+            let (added, notices) = tenant.add_integration(&draft, !no_sync).await?;
+            #[derive(Serialize)]
+            struct Result<'a> {
+                integration: &'a Integration,
+                sync: Option<&'a crate::sync::SyncDefinition>,
+                notices: &'a [String],
+            }
+            let result = Result { integration: &added.integration, sync: added.sync.as_ref(), notices: &notices };
+            context.output.show(&result, |result| {
+                let mut text = format!("added the integration {name}");
+                if let Some(sync) = result.sync {
+                    for mapping in &sync.mappings {
+                        text.push_str(&format!("\n  {} ↔ {}, {} fields", mapping.objects[0], mapping.objects[1], mapping.fields.len()));
+                    }
+                    text.push_str(&format!("\nsee what a run would do: entente sync {name} --dry-run"));
+                }
+                for notice in result.notices {
+                    text.push_str(&format!("\nnote: {notice}"));
+                }
+                text
+            })?;
+        }
+        IntegrationCommand::Set { name, given, unset, unset_secret, enable, disable } => {
+            let settings = given.settings()?;
+            configuration.integration(&name).await?;
+            for (secret, text) in given.secrets()? {
+                configuration.set_secret(&name, &secret, &text).await?;
+            }
+            for secret in &unset_secret {
+                configuration.unset_secret(&name, secret).await?;
+            }
+            let changed = configuration
+                .change_integration(&name, |integration| {
+                    integration.settings.extend(settings);
+                    integration.settings.retain(|name, _| !unset.contains(name));
+                    integration.enabled = (integration.enabled || enable) && !disable;
+                })
+                .await?;
+            context.output.show(&changed, |changed| format!("the integration {} is set", changed.name))?;
+        }
+        IntegrationCommand::Grant { name, granted, reset } => {
+            let mut grants = configuration.integration(&name).await?.grants;
+            if reset {
+                grants = Grants::default();
+            }
+            granted.add_to(&mut grants)?;
+            let grants = if granted.is_empty() && !reset {
+                grants
+            } else {
+                configuration.change_integration(&name, |integration| integration.grants = grants).await?.grants
+            };
+            context.output.show(&grants, |grants| {
+                let mut text = format!("{name} may send requests to: {}", if grants.http.is_empty() { "no host".to_owned() } else { grants.http.join(", ") });
+                for (secret, grant) in &grants.secrets {
+                    text.push_str(&format!("\nits secret {secret} may be sent to: {}", grant.hosts.join(", ")));
+                }
+                text
+            })?;
+        }
+        IntegrationCommand::List => {
+            let integrations = configuration.integrations().await?;
+            let mut shown = Vec::new();
+            for integration in &integrations {
+                let secrets = configuration.secrets(&integration.name).await?.into_iter().map(|secret| secret.name).collect();
+                shown.push(Shown { integration, secrets });
+            }
+            context.output.show(&shown, |shown| {
+                if shown.is_empty() {
+                    return "no integration; add one with: entente integration add NAME --plugin PLUGIN".to_owned();
+                }
+                let mut rows = table(["name", "plugin", "settings", "may reach", "secrets", ""]);
+                for Shown { integration, secrets } in shown {
+                    let settings: Vec<String> = integration.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    rows.add_row(vec![
+                        integration.name.clone(),
+                        format!("{} ({}…)", integration.plugin, integration.digest.chars().take(8).collect::<String>()),
+                        settings.join("\n"),
+                        integration.grants.http.join("\n"),
+                        secrets.join("\n"),
+                        if integration.enabled { String::new() } else { "disabled".to_owned() },
+                    ]);
+                }
+                rows.to_string()
+            })?;
+        }
+    }
+    Ok(Done::Well)
+}

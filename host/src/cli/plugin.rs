@@ -1,0 +1,154 @@
+//! `entente plugin`: from source to an installed component.
+
+use super::Context;
+use super::output::{Done, Output, table};
+use super::progress::spinner;
+use crate::plugin::{Inspection, Limits, inspect};
+use crate::toolchain::{BuildOptions, Built, build_plugin};
+use anyhow::Context as _;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// The commands below `entente plugin`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum PluginCommand {
+    /// Compile a Rust plugin and make the component
+    ///
+    /// Uses an installed wasm target; else tries to add one; else unpacks a compiler from Debian packages into .toolchain.
+    Build {
+        /// The folder of the crate
+        dir: PathBuf,
+        /// Where the component goes [default: components/ in the target folder]
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+        /// Download nothing
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Say what a file is and what it asks for
+    Inspect {
+        /// The .wasm file
+        file: PathBuf,
+    },
+    /// Install a component, so that integrations can use it
+    Install {
+        /// The .wasm file
+        file: PathBuf,
+        /// The name [default: that of the file]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Installed plugins
+    List,
+}
+
+/// Builds a plugin, with a spinner.
+pub(super) fn build(dir: &Path, options: &BuildOptions, output: Output) -> anyhow::Result<Built> {
+    let bar = spinner(output.shows_progress(), "");
+    let built = build_plugin(dir, options, &mut |progress| bar.set_message(progress.to_string()));
+    bar.finish_and_clear();
+    Ok(built?)
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+fn describe(inspection: &Inspection) -> String {
+    let mut text = format!(
+        "a plugin for entente:integration@{}, world {}\n{} bytes, {} functions, sha256 {}",
+        inspection.version, inspection.world, inspection.size, inspection.functions, inspection.digest
+    );
+    text.push_str("\nit asks for:");
+    for ask in &inspection.asks {
+        text.push_str(&format!("\n  - it {}", ask.words()));
+    }
+    if inspection.asks.is_empty() {
+        text.push_str(" nothing");
+    }
+    text.push_str(match (inspection.lookup, inspection.webhook) {
+        (true, true) => "\nit can look records up by identifiers, and takes webhooks",
+        (true, false) => "\nit can look records up by identifiers",
+        (false, true) => "\nit takes webhooks",
+        (false, false) => "",
+    });
+    for (kind, names) in &inspection.producers {
+        text.push_str(&format!("\n{kind}: {}", names.join(", ")));
+    }
+    text
+}
+
+/// Runs the command.
+pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
+    match command {
+        PluginCommand::Build { dir, output, offline } => {
+            let mut options = BuildOptions::default();
+            options.output = output;
+            options.offline = offline;
+            let built = build(&dir, &options, context.output)?;
+            #[derive(Serialize)]
+            struct Shown {
+                component: PathBuf,
+                bytes: u64,
+                package: String,
+                version: String,
+                compiler: String,
+            }
+            let shown = Shown {
+                component: built.component,
+                bytes: built.bytes,
+                package: built.package,
+                version: built.version,
+                compiler: built.compiler.to_string(),
+            };
+            context.output.show(&shown, |shown| {
+                format!(
+                    "{} {} built with {}: {} ({} bytes)\ninstall it: entente plugin install {}",
+                    shown.package,
+                    shown.version,
+                    shown.compiler,
+                    shown.component.display(),
+                    shown.bytes,
+                    shown.component.display()
+                )
+            })?;
+        }
+        PluginCommand::Inspect { file } => {
+            let inspection = inspect(&read(&file)?, &Limits::default()).with_context(|| file.display().to_string())?;
+            context.output.show(&inspection, describe)?;
+        }
+        PluginCommand::Install { file, name } => {
+            let name = match name {
+                Some(name) => name,
+                None => file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("plugin").to_owned(),
+            };
+            let bytes = read(&file)?;
+            let tenant = context.tenant()?;
+            let (installed, inspection) = tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
+            context.output.show(&installed, |installed| {
+                format!("installed {} ({}…)\n{}\nuse it: entente integration add NAME --plugin {}", installed.name, &installed.digest[..12], describe(&inspection), installed.name)
+            })?;
+        }
+        PluginCommand::List => {
+            let plugins = context.tenant()?.configuration().plugins().await?;
+            context.output.show(&plugins, |plugins| {
+                if plugins.is_empty() {
+                    return "no plugin installed; begin with: entente plugin build DIR".to_owned();
+                }
+                let mut rows = table(["name", "digest", "bytes", "interface", "installed", ""]);
+                for plugin in plugins {
+                    rows.add_row(vec![
+                        plugin.name.clone(),
+                        plugin.digest.chars().take(12).collect(),
+                        plugin.size.to_string(),
+                        plugin.version.clone().unwrap_or_default(),
+                        plugin.installed.to_string(),
+                        if plugin.current { String::new() } else { "older".to_owned() },
+                    ]);
+                }
+                rows.to_string()
+            })?;
+        }
+    }
+    Ok(Done::Well)
+}

@@ -91,7 +91,8 @@ async fn saving_against_bare_inserts() {
             .unwrap();
         }
         let connection = rusqlite::Connection::open(&path).unwrap();
-        let columns = "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, left_alone, right_alone,
+        let columns =
+            "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, left_alone, right_alone,
             left_filtered, right_filtered, left_deleted, right_deleted, left_changed, right_changed, left_version, right_version, agreed,
             left_seen, right_seen, left_keys, right_keys";
         let mut select = connection.prepare(&format!("SELECT {columns} FROM pair ORDER BY id")).unwrap();

@@ -90,7 +90,13 @@ pub(super) fn of_run(
 }
 
 /// Changes of mappings that are in one status, whatever their run.
-pub(super) fn open(connection: &Connection, mappings: &[MappingId], status: ChangeStatus, after: i64, limit: i64) -> Result<Vec<Change>, StoreError> {
+pub(super) fn open(
+    connection: &Connection,
+    mappings: &[MappingId],
+    status: ChangeStatus,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Change>, StoreError> {
     let index = if is_open(status) { "INDEXED BY change_open" } else { "" };
     // Numbers first, in their order for each mapping and side; of these, the first are loaded.
     let mut statement = connection.prepare_cached(&format!(
@@ -141,14 +147,25 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
         let (sent, settled) = (change.sent.map(Timestamp::micros), change.settled.map(Timestamp::micros));
         if change.id == 0 {
             insert.execute(params![
-                change.key, action, record, fields, status, change.reason, change.ticket, sent, settled, change.run, change.mapping, change.pair, target
+                change.key,
+                action,
+                record,
+                fields,
+                status,
+                change.reason,
+                change.ticket,
+                sent,
+                settled,
+                change.run,
+                change.mapping,
+                change.pair,
+                target
             ])?;
             change.id = connection.last_insert_rowid();
             continue;
         }
-        let rows = update.execute(params![
-            change.key, action, record, fields, status, change.reason, change.ticket, sent, settled, change.id
-        ])?;
+        let rows =
+            update.execute(params![change.key, action, record, fields, status, change.reason, change.ticket, sent, settled, change.id])?;
         if rows != 1 {
             return Err(Why::from(format!("change {} is not there", change.id)));
         }

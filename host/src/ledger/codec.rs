@@ -1,8 +1,8 @@
 //! The forms of columns that hold several values: compact JSON, made to be small where nothing is remarkable.
 //!
 //! - `agreed`: an array by slot. A value stands for both halves; `{"l":…,"r":…}` for halves that differ, or of which one was never
-//!   known; `{}` for a slot that was never settled. Nothing at the end is left out; nothing at all is `NULL`. JSON null is the
-//!   value null.
+//!   known; `{}` for a slot that was never settled. Such slots are left out at the end, and where there are no others the column is
+//!   `NULL`. JSON null is the value null.
 //! - `left_seen`, `right_seen`: an array by slot: `null`, or `[value]`, `[value,time]`, `[value,time,true]` where the time is
 //!   certain. The time is given in microseconds after the change time of the record, from which it seldom differs.
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.

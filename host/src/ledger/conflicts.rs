@@ -46,7 +46,8 @@ fn seen(row: &Row<'_>, column: usize) -> Result<Seen, StoreError> {
 
 /// Notes the conflicts of pairs; others that are open for these pairs are closed.
 pub(super) fn save(connection: &Connection, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), Why> {
-    let mut open = connection.prepare_cached("SELECT id, slot, left_value, right_value FROM conflict WHERE pair = ?1 AND closed IS NULL")?;
+    let mut open =
+        connection.prepare_cached("SELECT id, slot, left_value, right_value FROM conflict WHERE pair = ?1 AND closed IS NULL")?;
     let mut again = connection
         .prepare_cached("UPDATE conflict SET left_value = ?2, right_value = ?3, reason = ?4, last = ?5, times = times + 1 WHERE id = ?1")?;
     let mut close = connection.prepare_cached("UPDATE conflict SET closed = ?2 WHERE id = ?1")?;
@@ -66,7 +67,8 @@ pub(super) fn save(connection: &Connection, pairs: &[PairId], conflicts: &[Confl
         drop(rows);
         let now: Vec<&Conflict> = by_field.range((pair, 0)..=(pair, usize::MAX)).map(|(_, conflict)| *conflict).collect();
         // The values make the conflict; their times may be known better by now.
-        let same = |old: &Stored, new: &Conflict| old.slot == new.slot && old.left.value == new.left.value && old.right.value == new.right.value;
+        let same =
+            |old: &Stored, new: &Conflict| old.slot == new.slot && old.left.value == new.left.value && old.right.value == new.right.value;
         for old in stored.iter().filter(|old| !now.iter().any(|new| same(old, new))) {
             close.execute(params![old.id, at.micros()])?;
         }

@@ -13,7 +13,13 @@ fn end(now: Timestamp, ttl: Duration) -> i64 {
 }
 
 /// Takes the lease unless another holder has it at `now`. The inner error is [`LedgerError::Busy`].
-pub(super) fn acquire(connection: &Connection, relation: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<Result<Lease, LedgerError>, StoreError> {
+pub(super) fn acquire(
+    connection: &Connection,
+    relation: &str,
+    holder: &str,
+    now: Timestamp,
+    ttl: Duration,
+) -> Result<Result<Lease, LedgerError>, StoreError> {
     let held: Option<(Option<String>, i64)> = connection
         .prepare_cached("SELECT holder, until FROM lease WHERE relation = ?1")?
         .query_row([relation], |row| Ok((row.get(0)?, row.get(1)?)))

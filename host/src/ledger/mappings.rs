@@ -38,9 +38,11 @@ pub fn ensure_mapping(connection: &Connection, relation: &str, left_object: &str
     if let Some(id) = find(connection)? {
         return Ok(id);
     }
-    connection
-        .prepare_cached("INSERT INTO mapping (relation, left_object, right_object) VALUES (?1, ?2, ?3)")?
-        .execute([relation, left_object, right_object])?;
+    connection.prepare_cached("INSERT INTO mapping (relation, left_object, right_object) VALUES (?1, ?2, ?3)")?.execute([
+        relation,
+        left_object,
+        right_object,
+    ])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -49,7 +51,11 @@ pub fn ensure_mapping(connection: &Connection, relation: &str, left_object: &str
 ///
 /// # Errors
 /// Where the mapping does not exist, a name is empty, or the database fails.
-pub fn ensure_slots<L: AsRef<str>, R: AsRef<str>>(connection: &Connection, mapping: MappingId, fields: &[(L, R)]) -> Result<Vec<usize>, StoreError> {
+pub fn ensure_slots<L: AsRef<str>, R: AsRef<str>>(
+    connection: &Connection,
+    mapping: MappingId,
+    fields: &[(L, R)],
+) -> Result<Vec<usize>, StoreError> {
     let mut find = connection.prepare_cached("SELECT slot FROM slot WHERE mapping = ?1 AND left_field = ?2 AND right_field = ?3")?;
     let mut next = connection.prepare_cached("SELECT coalesce(max(slot) + 1, 0) FROM slot WHERE mapping = ?1")?;
     let mut insert = connection.prepare_cached("INSERT INTO slot (mapping, slot, left_field, right_field) VALUES (?1, ?2, ?3, ?4)")?;
@@ -81,9 +87,8 @@ fn mapping_row(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
 
 /// Every mapping, of one relation or of all.
 pub(super) fn mappings(connection: &Connection, relation: Option<&str>) -> Result<Vec<MappingRow>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, relation, left_object, right_object FROM mapping WHERE ?1 IS NULL OR relation = ?1 ORDER BY id",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, relation, left_object, right_object FROM mapping WHERE ?1 IS NULL OR relation = ?1 ORDER BY id")?;
     let rows = statement.query_map([relation], mapping_row)?.collect::<Result<_, _>>()?;
     Ok(rows)
 }

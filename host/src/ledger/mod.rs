@@ -60,18 +60,11 @@ fn rows(limit: usize) -> i64 {
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn acquire(&self, relation: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<Lease, LedgerError> {
-        self.store
-            .write(|connection| lease::acquire(connection, relation, holder, now, ttl))
-            .await
-            .map_err(failed("take the lease"))?
+        self.store.write(|connection| lease::acquire(connection, relation, holder, now, ttl)).await.map_err(failed("take the lease"))?
     }
 
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError> {
-        let held = self
-            .store
-            .write(|connection| lease::renew(connection, lease, now, ttl))
-            .await
-            .map_err(failed("renew the lease"))?;
+        let held = self.store.write(|connection| lease::renew(connection, lease, now, ttl)).await.map_err(failed("renew the lease"))?;
         if held { Ok(()) } else { Err(lease::fenced(lease)) }
     }
 
@@ -107,10 +100,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn pairs_of(&self, mapping: MappingId, side: Side, ids: &[String]) -> Result<Vec<Pair>, LedgerError> {
-        self.store
-            .read(|connection| pairs::by_records(connection, mapping, side, ids))
-            .await
-            .map_err(failed("find pairs by their records"))
+        self.store.read(|connection| pairs::by_records(connection, mapping, side, ids)).await.map_err(failed("find pairs by their records"))
     }
 
     async fn pairs_by_key(&self, mapping: MappingId, side: Side, keys: &[Key]) -> Result<Vec<(Key, PairId)>, LedgerError> {
@@ -124,25 +114,44 @@ impl Ledger for SqliteLedger {
             .map_err(failed("read what is to be reconciled"))
     }
 
-    async fn one_sided(&self, mapping: MappingId, run: RunId, read: Side, linked: bool, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError> {
+    async fn one_sided(
+        &self,
+        mapping: MappingId,
+        run: RunId,
+        read: Side,
+        linked: bool,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError> {
         self.store
             .read(|connection| pairs::one_sided(connection, mapping, run, read, linked, after, rows(limit)))
             .await
             .map_err(failed("read pairs known from one side"))
     }
 
-    async fn changes(&self, run: RunId, mapping: MappingId, target: Side, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
+    async fn changes(
+        &self,
+        run: RunId,
+        mapping: MappingId,
+        target: Side,
+        status: ChangeStatus,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError> {
         self.store
             .read(|connection| changes::of_run(connection, run, mapping, target, status, after, rows(limit)))
             .await
             .map_err(failed("read changes"))
     }
 
-    async fn open_changes(&self, mappings: &[MappingId], status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
-        self.store
-            .read(|connection| changes::open(connection, mappings, status, after, rows(limit)))
-            .await
-            .map_err(failed("read changes"))
+    async fn open_changes(
+        &self,
+        mappings: &[MappingId],
+        status: ChangeStatus,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError> {
+        self.store.read(|connection| changes::open(connection, mappings, status, after, rows(limit))).await.map_err(failed("read changes"))
     }
 
     async fn state(&self, exchange: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {

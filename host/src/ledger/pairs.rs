@@ -101,8 +101,8 @@ pub(super) fn by_keys(connection: &Connection, mapping: MappingId, side: Side, k
     let mut keys: Vec<&Key> = keys.iter().collect();
     keys.sort_unstable();
     keys.dedup();
-    let mut statement =
-        connection.prepare_cached("SELECT pair FROM pair_key WHERE mapping = ?1 AND side = ?2 AND rank = ?3 AND text = ?4 ORDER BY pair")?;
+    let mut statement = connection
+        .prepare_cached("SELECT pair FROM pair_key WHERE mapping = ?1 AND side = ?2 AND rank = ?3 AND text = ?4 ORDER BY pair")?;
     let mut found = Vec::new();
     for key in keys {
         let mut rows = statement.query(params![mapping, side_number(side), key.rank, key.text])?;

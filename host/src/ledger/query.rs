@@ -72,7 +72,8 @@ impl SqliteLedger {
     /// # Errors
     /// Where the database fails.
     pub async fn changes_of_run(&self, run: RunId, filter: ChangeFilter, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
-        const REST: &str = "INDEXED BY change_run WHERE run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND id > ?4
+        const REST: &str =
+            "INDEXED BY change_run WHERE run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND id > ?4
              ORDER BY id LIMIT ?5";
         let (target, status) = (filter.target.map(side_number), filter.status.map(ChangeStatus::word));
         self.store
@@ -107,7 +108,13 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn pairs_in(&self, status: Status, mapping: Option<MappingId>, after: PairId, limit: usize) -> Result<Vec<PairLine>, LedgerError> {
+    pub async fn pairs_in(
+        &self,
+        status: Status,
+        mapping: Option<MappingId>,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<PairLine>, LedgerError> {
         self.store.read(|connection| pairs_in(connection, status, mapping, after, rows(limit))).await.map_err(failed("list pairs"))
     }
 
@@ -116,7 +123,13 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn pairs_of_record(&self, relation: Option<&str>, side: Side, object: &str, id: &str) -> Result<Vec<(MappingRow, Pair)>, LedgerError> {
+    pub async fn pairs_of_record(
+        &self,
+        relation: Option<&str>,
+        side: Side,
+        object: &str,
+        id: &str,
+    ) -> Result<Vec<(MappingRow, Pair)>, LedgerError> {
         let ids = [id.to_owned()];
         self.store
             .read(|connection| {
@@ -178,7 +191,13 @@ fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<Pa
     Ok(counts)
 }
 
-fn pairs_in(connection: &Connection, status: Status, mapping: Option<MappingId>, after: PairId, limit: i64) -> Result<Vec<PairLine>, StoreError> {
+fn pairs_in(
+    connection: &Connection,
+    status: Status,
+    mapping: Option<MappingId>,
+    after: PairId,
+    limit: i64,
+) -> Result<Vec<PairLine>, StoreError> {
     // The word stands in the statement, for SQLite does not use a partial index for a value that it does not see.
     let of_mapping = if mapping.is_some() { "p.mapping = ?1" } else { "?1 IS NULL" };
     let mut statement = connection.prepare_cached(&format!(

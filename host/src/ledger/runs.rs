@@ -34,9 +34,8 @@ pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreE
 
 /// Writes what may have changed since the run began. False where there is no such run.
 pub(super) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreError> {
-    let rows = connection
-        .prepare_cached("UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5 WHERE id = ?1")?
-        .execute(params![
+    let rows =
+        connection.prepare_cached("UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5 WHERE id = ?1")?.execute(params![
             run.id,
             run.ended.map(Timestamp::micros),
             run.status.word(),

@@ -9,8 +9,24 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, ToSql,
 
 /// Written every time.
 const BODY: [&str; 18] = [
-    "status", "reason", "attempts", "dirty", "context", "left_alone", "right_alone", "left_filtered", "right_filtered", "left_deleted",
-    "right_deleted", "left_changed", "right_changed", "left_version", "right_version", "agreed", "left_seen", "right_seen",
+    "status",
+    "reason",
+    "attempts",
+    "dirty",
+    "context",
+    "left_alone",
+    "right_alone",
+    "left_filtered",
+    "right_filtered",
+    "left_deleted",
+    "right_deleted",
+    "left_changed",
+    "right_changed",
+    "left_version",
+    "right_version",
+    "agreed",
+    "left_seen",
+    "right_seen",
 ];
 // Written only where they differ: SQLite rewrites the entries of every index that a named column is part of, changed or not.
 const READ: [&str; 2] = ["left_read", "right_read"];
@@ -204,8 +220,9 @@ impl<'c> Keys<'c> {
         Ok(Self {
             connection,
             load: connection.prepare_cached("SELECT left_keys, right_keys FROM pair WHERE id = ?1")?,
-            put: connection
-                .prepare_cached("INSERT INTO pair_key (mapping, side, rank, text, pair) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING")?,
+            put: connection.prepare_cached(
+                "INSERT INTO pair_key (mapping, side, rank, text, pair) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            )?,
             remove: connection
                 .prepare_cached("DELETE FROM pair_key WHERE mapping = ?1 AND side = ?2 AND rank = ?3 AND text = ?4 AND pair = ?5")?,
         })

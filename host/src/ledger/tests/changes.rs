@@ -96,7 +96,10 @@ async fn changes_are_found_by_run_side_and_status() {
         let mappings = [other, world.mapping, other];
         assert_eq!(world.ledger.open_changes(&mappings, status, 0, 100).await.unwrap(), all);
         assert_eq!(world.ledger.open_changes(&mappings, status, all[4].id, 7).await.unwrap(), all[5..12]);
-        assert_eq!(world.ledger.open_changes(&[other], status, 0, 100).await.unwrap(), expected(&|c| c.status == status && c.mapping == other));
+        assert_eq!(
+            world.ledger.open_changes(&[other], status, 0, 100).await.unwrap(),
+            expected(&|c| c.status == status && c.mapping == other)
+        );
         let filter = ChangeFilter { target: Some(Side::Left), status: Some(status) };
         let of_run = world.ledger.changes_of_run(old, filter, 0, 100).await.unwrap();
         assert_eq!(of_run, expected(&|c| c.run == old && c.status == status && c.target == Side::Left));
@@ -136,7 +139,8 @@ async fn a_pair_that_is_joined_leaves_history_and_no_plans() {
     let world = world().await;
     let run = world.run().await;
     world.save(&mut [world.pair(Some("1"), None)]).await;
-    let mut changes = [ChangeStatus::Planned, ChangeStatus::Done, ChangeStatus::Sent].map(|status| Change { status, ..change(&world, run, 1, Side::Left) });
+    let mut changes = [ChangeStatus::Planned, ChangeStatus::Done, ChangeStatus::Sent]
+        .map(|status| Change { status, ..change(&world, run, 1, Side::Left) });
     save(&world, &mut changes).await;
     let mut unit = world.unit().await;
     unit.remove_pairs(&[1]).await.unwrap();

@@ -40,9 +40,15 @@ fn any_seen() -> impl Strategy<Value = Seen> {
 }
 
 fn any_field() -> impl Strategy<Value = ChangedField> {
-    (0usize..9, any_value(), prop::option::of(any_value()), prop::option::of(any_value()), prop::option::of(any_time()), "[ab]{0,1}").prop_map(
-        |(slot, value, source, base, time, reason)| ChangedField { slot, source: source.unwrap_or_else(|| value.clone()), value, base, time, reason },
-    )
+    (0usize..9, any_value(), prop::option::of(any_value()), prop::option::of(any_value()), prop::option::of(any_time()), "[ab]{0,1}")
+        .prop_map(|(slot, value, source, base, time, reason)| ChangedField {
+            slot,
+            source: source.unwrap_or_else(|| value.clone()),
+            value,
+            base,
+            time,
+            reason,
+        })
 }
 
 /// What comes back: the list without what is empty at its end.
@@ -82,7 +88,8 @@ proptest! {
 
 #[test]
 fn what_is_plain_is_short() {
-    let agreed = vec![Some(both(Value::text("Ada"))), None, Some(both(Value::Null)), Some(Agreed { left: Some(Value::Null), right: None }), None];
+    let agreed =
+        vec![Some(both(Value::text("Ada"))), None, Some(both(Value::Null)), Some(Agreed { left: Some(Value::Null), right: None }), None];
     assert_eq!(encode_agreed(&agreed).unwrap().as_deref(), Some(r#"["Ada",{},null,{"l":null}]"#));
     assert_eq!(encode_agreed(&[None, None]).unwrap(), None);
 

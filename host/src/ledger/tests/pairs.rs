@@ -69,7 +69,10 @@ async fn a_null_that_was_agreed_is_not_unknown() {
 async fn a_record_has_one_pair_in_a_mapping() {
     let world = world().await;
     world.save(&mut [world.pair(Some("1"), None), world.pair(None, Some("1"))]).await;
-    for (left, right, said) in [(Some("1"), Some("2"), "pair 1 already has the left record '1'"), (Some("2"), Some("1"), "pair 2 already has the right record '1'")] {
+    for (left, right, said) in [
+        (Some("1"), Some("2"), "pair 1 already has the left record '1'"),
+        (Some("2"), Some("1"), "pair 2 already has the right record '1'"),
+    ] {
         let mut unit = world.unit().await;
         let error = unit.save_pairs(&mut [world.pair(left, right)]).await.unwrap_err();
         assert!(error.to_string().contains(said), "{error}");
@@ -172,7 +175,8 @@ async fn todo_is_read_by_the_page() {
         pair.halves[1].read = (n % 3 == 0).then_some(run);
     }
     world.save(&mut pairs).await;
-    let expected = |test: &dyn Fn(&Pair) -> bool| pairs.iter().filter(|pair| pair.status == Status::Todo && test(pair)).cloned().collect::<Vec<_>>();
+    let expected =
+        |test: &dyn Fn(&Pair) -> bool| pairs.iter().filter(|pair| pair.status == Status::Todo && test(pair)).cloned().collect::<Vec<_>>();
     let all = async |filter: TodoFilter| {
         let (mut found, mut after) = (Vec::new(), 0);
         loop {
@@ -186,8 +190,14 @@ async fn todo_is_read_by_the_page() {
     let filter = TodoFilter { mapping: world.mapping, read_in: None, read_on_both: None };
     assert_eq!(all(filter.clone()).await, expected(&|_| true));
     let read = |pair: &Pair, side: Side| pair.half(side).read == Some(run);
-    assert_eq!(all(TodoFilter { read_in: Some(run), ..filter.clone() }).await, expected(&|pair| read(pair, Side::Left) || read(pair, Side::Right)));
-    assert_eq!(all(TodoFilter { read_on_both: Some(run), ..filter.clone() }).await, expected(&|pair| read(pair, Side::Left) && read(pair, Side::Right)));
+    assert_eq!(
+        all(TodoFilter { read_in: Some(run), ..filter.clone() }).await,
+        expected(&|pair| read(pair, Side::Left) || read(pair, Side::Right))
+    );
+    assert_eq!(
+        all(TodoFilter { read_on_both: Some(run), ..filter.clone() }).await,
+        expected(&|pair| read(pair, Side::Left) && read(pair, Side::Right))
+    );
     assert!(all(TodoFilter { mapping: world.mapping + 1, ..filter }).await.is_empty());
 }
 
@@ -220,7 +230,10 @@ async fn one_sided_are_those_whose_counterpart_was_not_read() {
                     .iter()
                     .filter(|pair| {
                         let (half, other) = (pair.half(read), pair.half(read.other()));
-                        half.read == Some(asked) && other.read != Some(asked) && other.id.is_some() == linked && (linked || half.alone != Some(asked))
+                        half.read == Some(asked)
+                            && other.read != Some(asked)
+                            && other.id.is_some() == linked
+                            && (linked || half.alone != Some(asked))
                     })
                     .cloned()
                     .collect();
@@ -250,7 +263,10 @@ async fn mappings_and_slots_keep_their_numbers() {
     assert!(slots(other, &[("a", "")]).await.is_err());
 
     let rows = world.ledger.mappings(Some(RELATION)).await.unwrap();
-    assert_eq!(rows, [MappingRow { id: world.mapping, relation: RELATION.to_owned(), objects: ["contact".to_owned(), "member".to_owned()] }]);
+    assert_eq!(
+        rows,
+        [MappingRow { id: world.mapping, relation: RELATION.to_owned(), objects: ["contact".to_owned(), "member".to_owned()] }]
+    );
     assert_eq!(world.ledger.mappings(None).await.unwrap().len(), 2);
     let rows = world.ledger.slots(world.mapping).await.unwrap();
     assert_eq!(rows.len(), 4);

@@ -4,7 +4,12 @@ use crate::ledger::{PairCount, PairLine};
 #[tokio::test]
 async fn runs_are_listed_newest_first() {
     let world = world().await;
-    let mut run = Run::new("crm", RELATION, RunOptions { full: true, ids: [vec![("contact".to_owned(), "1".to_owned())], vec![]], ..RunOptions::default() }, at(1));
+    let mut run = Run::new(
+        "crm",
+        RELATION,
+        RunOptions { full: true, ids: [vec![("contact".to_owned(), "1".to_owned())], vec![]], ..RunOptions::default() },
+        at(1),
+    );
     run = world.ledger.start_run(&world.lease, run).await.unwrap();
     run.count(Side::Right, "member").because("held");
     run.status = RunStatus::Failed;
@@ -71,7 +76,8 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
 async fn a_record_leads_to_its_pairs_in_every_relation() {
     let world = world().await;
     let other = world.store.write(|c| ensure_mapping(c, "other", "contact", "lead")).await.unwrap();
-    let mut pairs = [world.pair(Some("1"), Some("a")), Pair { mapping: other, ..world.pair(Some("1"), None) }, world.pair(Some("2"), Some("1"))];
+    let mut pairs =
+        [world.pair(Some("1"), Some("a")), Pair { mapping: other, ..world.pair(Some("1"), None) }, world.pair(Some("2"), Some("1"))];
     world.save(&mut pairs).await;
     let found = world.ledger.pairs_of_record(None, Side::Left, "contact", "1").await.unwrap();
     assert_eq!(found.iter().map(|(mapping, pair)| (mapping.id, pair.id)).collect::<Vec<_>>(), [(world.mapping, 1), (other, 2)]);
@@ -89,9 +95,18 @@ async fn big_tables_are_not_scanned() {
     let plans = [
         ("SELECT id FROM pair WHERE mapping = ?1 AND left_id = ?2", "pair_left (mapping=? AND left_id=?)"),
         ("SELECT id FROM pair WHERE mapping = ?1 AND right_id = ?2", "pair_right (mapping=? AND right_id=?)"),
-        ("SELECT id FROM pair p WHERE p.status = 'held' AND p.mapping = ?1 AND p.id > ?2 ORDER BY p.id", "pair_held (mapping=? AND rowid>?)"),
-        ("SELECT id FROM pair p WHERE p.status = 'failed' AND p.mapping = ?1 AND p.id > ?2 ORDER BY p.id", "pair_failed (mapping=? AND rowid>?)"),
-        ("SELECT id FROM pair INDEXED BY pair_todo WHERE mapping = ?1 AND status = 'todo' AND id > ?2 ORDER BY id", "pair_todo (mapping=? AND rowid>?)"),
+        (
+            "SELECT id FROM pair p WHERE p.status = 'held' AND p.mapping = ?1 AND p.id > ?2 ORDER BY p.id",
+            "pair_held (mapping=? AND rowid>?)",
+        ),
+        (
+            "SELECT id FROM pair p WHERE p.status = 'failed' AND p.mapping = ?1 AND p.id > ?2 ORDER BY p.id",
+            "pair_failed (mapping=? AND rowid>?)",
+        ),
+        (
+            "SELECT id FROM pair INDEXED BY pair_todo WHERE mapping = ?1 AND status = 'todo' AND id > ?2 ORDER BY id",
+            "pair_todo (mapping=? AND rowid>?)",
+        ),
         (
             "SELECT id FROM pair INDEXED BY pair_left_only WHERE mapping = ?1 AND left_read = ?2 AND left_read IS NOT right_read AND id > ?3 ORDER BY id",
             "pair_left_only (mapping=? AND left_read=? AND rowid>?)",

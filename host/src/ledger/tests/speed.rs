@@ -1,3 +1,5 @@
+#![allow(clippy::print_stdout, reason = "a measurement is read by people")]
+
 use super::*;
 use std::time::Instant;
 
@@ -23,6 +25,19 @@ fn filled(world: &World, n: usize, run: RunId) -> Pair {
     pair
 }
 
+/// Settings of the connection to measure with, besides those of the store: `SPEED_PRAGMAS="cache_size=-65536;wal_autocheckpoint=16000"`.
+async fn tune(store: &Store) {
+    let Ok(pragmas) = std::env::var("SPEED_PRAGMAS") else { return };
+    for pragma in pragmas.split(';') {
+        let (name, value) = pragma.split_once('=').unwrap();
+        let value: i64 = value.parse().unwrap();
+        store
+            .read(|c| Ok(c.pragma_update(None, name, value).or_else(|_| c.query_row(&format!("PRAGMA {name}={value}"), [], |_| Ok(())))?))
+            .await
+            .unwrap();
+    }
+}
+
 /// `cargo test -p entente --lib ledger::tests::speed -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "a measurement"]
@@ -30,6 +45,7 @@ async fn saving_against_bare_inserts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     let world = world_in(Store::open(&path).unwrap()).await;
+    tune(&world.store).await;
     let run = world.run().await;
     let rate = |name: &str, start: Instant| {
         let seconds = start.elapsed().as_secs_f64();
@@ -79,6 +95,7 @@ async fn saving_against_bare_inserts() {
     for indexes in [true, false] {
         let path_bare = folder.path().join(format!("bare{indexes}.db"));
         let bare = Store::open(&path_bare).unwrap();
+        tune(&bare).await;
         bare.write(|c| ensure_mapping(c, RELATION, "contact", "member")).await.unwrap();
         if !indexes {
             bare.write(|c| {
@@ -91,7 +108,8 @@ async fn saving_against_bare_inserts() {
             .unwrap();
         }
         let connection = rusqlite::Connection::open(&path).unwrap();
-        let columns = "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, left_alone, right_alone,
+        let columns =
+            "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, left_alone, right_alone,
             left_filtered, right_filtered, left_deleted, right_deleted, left_changed, right_changed, left_version, right_version, agreed,
             left_seen, right_seen, left_keys, right_keys";
         let mut select = connection.prepare(&format!("SELECT {columns} FROM pair ORDER BY id")).unwrap();

@@ -360,3 +360,119 @@ fn wasi(name: &str) -> Option<Ask> {
 fn unknown_import(name: &str) -> InspectError {
     InspectError::UnknownImport { name: super::text::clean(name, 200) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    /// A component of names only: enough to look at, not to run.
+    fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
+        let mut bytes = HEADER.to_vec();
+        let name = |name: &str| [&[0, name.len() as u8], name.as_bytes()].concat();
+        // An import of an instance of type 0; an export of instance 0 without a type of its own.
+        for (section, names, end) in [(10, imports, &[5, 0][..]), (11, exports, &[5, 0, 0][..])] {
+            let mut content = vec![names.len() as u8];
+            for one in names {
+                content.extend_from_slice(&name(one));
+                content.extend_from_slice(end);
+            }
+            // Two bytes of length, for contents of up to 16 KiB.
+            bytes.extend_from_slice(&[section, (content.len() & 0x7f) as u8 | 0x80, (content.len() >> 7) as u8]);
+            bytes.extend_from_slice(&content);
+        }
+        bytes
+    }
+
+    fn look(bytes: &[u8]) -> Result<Inspection, InspectError> {
+        inspect(bytes, &Limits::default())
+    }
+
+    fn ours(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| format!("entente:integration/{name}@0.1.0-draft")).collect()
+    }
+
+    fn plugin(imports: &[&str], more: &[&str]) -> Result<Inspection, InspectError> {
+        let exports = [ours(REQUIRED), more.iter().map(|name| (*name).to_owned()).collect()].concat();
+        let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+        look(&component(imports, &exports))
+    }
+
+    #[test]
+    fn a_plugin_is_described() {
+        let imports = ["entente:integration/types@0.1.0-draft", "entente:integration/log@0.1.0-draft", "wasi:http/outgoing-handler@0.2.12", "wasi:filesystem/types@0.2.9"];
+        let found = plugin(&imports, &["entente:integration/lookup@0.1.0-draft", "exports"]).unwrap();
+        assert_eq!((found.version.as_str(), found.world, found.lookup, found.webhook), ("0.1.0-draft", "integration-lookup", true, false));
+        assert_eq!(found.asks, [Ask::Http, Ask::Log, Ask::EmptyWasi]);
+        assert_eq!(found.imports, imports);
+        assert_eq!(found.digest.len(), 64);
+    }
+
+    #[test]
+    fn what_is_no_plugin_is_told_apart() {
+        let table: Vec<(Vec<u8>, &str)> = vec![
+            (b"".to_vec(), "not WebAssembly but an empty file"),
+            (b"hello".to_vec(), "not WebAssembly but text"),
+            (b"PK\x03\x04....".to_vec(), "not WebAssembly but a zip archive"),
+            (b"<!doctype html>".to_vec(), "not WebAssembly but an HTML or XML page"),
+            (b"\x7fELF\x02\x01\x01\0 not one of wasmtime".to_vec(), "not WebAssembly but a native program"),
+            (b" (component (import \"a\"))".to_vec(), "text format"),
+            (b"(module)".to_vec(), "text format"),
+            (b"\0asm\x01\0\0\0".to_vec(), "core module, not a component; 'entente plugin build'"),
+            (b"\0asm\x0d\0".to_vec(), "it ends within its first 8 bytes (at byte 6 of 6)"),
+            (b"\0asm\x0c\0\x01\0".to_vec(), "version of the component format that this host does not know"),
+            (HEADER.to_vec(), "it exports nothing, but nothing of entente:integration/*"),
+            (component(&[], &["wasi:cli/run@0.2.0"]), "it exports wasi:cli/run@0.2.0, but nothing of"),
+        ];
+        for (bytes, expected) in table {
+            let error = look(&bytes).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn compiled_code_is_never_accepted() {
+        let engine = super::super::engine::engine().unwrap();
+        let compiled = engine.precompile_component(HEADER).unwrap();
+        assert_eq!(look(&compiled), Err(InspectError::Precompiled));
+    }
+
+    #[test]
+    fn a_component_that_is_cut_off_is_damaged_wherever_it_ends() {
+        let whole = component(&["wasi:io/poll@0.2.0"], &["a", "b"]);
+        for end in 8..whole.len() {
+            match look(&whole[..end]) {
+                Err(InspectError::Broken { size, .. }) => assert_eq!(size, end as u64),
+                // It may end between two sections, which cannot be seen; then what is missing is named.
+                Err(InspectError::NoPlugin { .. }) => {}
+                other => panic!("cut at {end}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let missing = look(&component(&[], &["entente:integration/sync-report@0.1.0-draft"])).unwrap_err();
+        assert!(missing.to_string().starts_with("the plugin does not export mapping-manual, order-execution; every plugin"), "{missing}");
+        let newer = look(&component(&[], &["entente:integration/sync-report@0.2.0"])).unwrap_err();
+        assert!(newer.to_string().starts_with("the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft."), "{newer}");
+        let mixed = plugin(&[], &["entente:integration/webhook@0.2.0"]).unwrap_err();
+        assert!(matches!(mixed, InspectError::UnknownVersion { .. }), "it would look like none: {mixed}");
+        let strange = plugin(&[], &["entente:integration/dance@0.1.0-draft"]).unwrap_err();
+        assert!(strange.to_string().contains("exports entente:integration/dance@0.1.0-draft, which this host does not know"), "{strange}");
+        for import in ["acme:own/thing@1.0.0", "wasi:nn/graph@0.2.0", "wasi:http/types@0.3.0", "wasi:http/incoming-handler@0.2.0", "thing"] {
+            let error = plugin(&[import], &[]).unwrap_err();
+            assert_eq!(error.to_string(), format!("the plugin asks for {import}, which this host does not offer"));
+        }
+    }
+
+    #[test]
+    fn too_much_is_refused_before_it_is_compiled() {
+        let bytes = component(&["wasi:io/poll@0.2.0", "wasi:io/error@0.2.0"], &[]);
+        let small = |limits: Limits| inspect(&bytes, &limits).unwrap_err().to_string();
+        let size = small(Limits { component_bytes: 10, ..Limits::default() });
+        assert!(size.starts_with("limit component-bytes of 10 bytes reached (asked for: "), "{size}");
+        assert!(small(Limits { imports: 1, ..Limits::default() }).starts_with("limit imports of 1 reached (asked for: 2)"));
+    }
+}

@@ -2,7 +2,7 @@
 
 mod support;
 
-use entente::plugin::{HttpGrant, LoadedPlugin, Limits, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, SecretKind};
+use entente::plugin::{HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, SecretKind};
 use entente::record::{Timestamp, Value};
 use entente::sync::{Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted, Window, codes};
 use std::collections::BTreeMap;
@@ -70,7 +70,8 @@ async fn without_an_attack_it_is_a_plugin_like_others() {
     assert_eq!(page.batches[0].rows[0].values, [Some(Value::text("one")), Some(Value::Float(1.0))]);
     assert_eq!(page.complete, ["thing"]);
     assert!(exchange.can_find());
-    let query = Query { object: "thing".to_owned(), fields: vec!["name".to_owned()], keys: vec![vec![Some(Value::text("one"))]], all: true };
+    let query =
+        Query { object: "thing".to_owned(), fields: vec!["name".to_owned()], keys: vec![vec![Some(Value::text("one"))]], all: true };
     assert_eq!(exchange.find(&query).await.unwrap(), [["1"]]);
     assert!(exchange.manual().await.unwrap().is_empty());
     assert_eq!(exchange.collect("t", "thing", &[]).await.unwrap_err().code, codes::UNSUPPORTED);
@@ -209,11 +210,7 @@ async fn bad_rows_are_failed_records() {
     let bad: Vec<_> = batch.bad.iter().map(|bad| (bad.id.as_deref(), bad.reason.as_str())).collect();
     assert_eq!(
         bad,
-        [
-            (Some("short"), "it has 1 values for 2 fields"),
-            (None, "it has no id"),
-            (Some("nan"), "field 'score': a number must be finite"),
-        ]
+        [(Some("short"), "it has 1 values for 2 fields"), (None, "it has no id"), (Some("nan"), "field 'score': a number must be finite"),]
     );
 }
 
@@ -283,7 +280,9 @@ async fn what_goes_wrong_on_the_way_has_its_own_code() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    for (url, expected) in [(&tls, "ErrorCode::TlsProtocolError"), (&nobody, "ErrorCode::ConnectionRefused"), (&server.url, "ErrorCode::HttpProtocolError")] {
+    for (url, expected) in
+        [(&tls, "ErrorCode::TlsProtocolError"), (&nobody, "ErrorCode::ConnectionRefused"), (&server.url, "ErrorCode::HttpProtocolError")]
+    {
         let mut config = config(&[("attack", "http"), ("url", url)]);
         config.http = vec![url.parse().unwrap()];
         let error = fails(config).await;

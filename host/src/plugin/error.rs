@@ -38,7 +38,10 @@ impl Failure {
         if let Some(limit) = error.downcast_ref::<LimitReached>() {
             return Failure::Limit(limit.clone());
         }
-        if error.downcast_ref::<wasmtime::component::ResourceTableError>().is_some_and(|error| matches!(error, wasmtime::component::ResourceTableError::Full)) {
+        if error
+            .downcast_ref::<wasmtime::component::ResourceTableError>()
+            .is_some_and(|error| matches!(error, wasmtime::component::ResourceTableError::Full))
+        {
             return Failure::Limit(limits.resources(None));
         }
         // Types that wasmtime keeps to itself; a test for each would fail if the words changed.
@@ -65,7 +68,10 @@ impl Failure {
             Failure::Plugin(error) => plugin_error(error, limits),
             Failure::Refused(Refused::Invalid(reason)) => ExchangeError::new(
                 codes::INVALID_ANSWER,
-                format!("the plugin's answer to {function} cannot be taken: {}; report it to the author of the plugin", clean(&reason, limits.reason_bytes)),
+                format!(
+                    "the plugin's answer to {function} cannot be taken: {}; report it to the author of the plugin",
+                    clean(&reason, limits.reason_bytes)
+                ),
             ),
             Failure::Refused(Refused::Limit(limit)) | Failure::Limit(limit) => {
                 ExchangeError::new(codes::LIMIT, format!("the plugin was stopped in {function}: {limit}"))

@@ -1,54 +1,11 @@
 //! What a file is, before anything of it is compiled.
 
+use super::interface::{Ask, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
 use super::limits::{LimitReached, Limits};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{Encoding, KnownCustom, Parser, Payload};
-
-/// The package of the interface.
-const PACKAGE: &str = "entente:integration/";
-/// The versions of it that this host runs.
-pub const KNOWN_VERSIONS: &[&str] = &["0.1.0-draft"];
-const REQUIRED: &[&str] = &["mapping-manual", "sync-report", "order-execution"];
-const OPTIONAL: &[&str] = &["lookup", "webhook"];
-const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
-
-/// What a plugin asks the host for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Ask {
-    /// To send HTTP requests, to hosts that are granted.
-    Http,
-    /// To read its settings.
-    Settings,
-    /// To use secrets without seeing them.
-    Secrets,
-    /// To keep a few bytes between calls.
-    State,
-    /// To write log lines.
-    Log,
-    /// Time and chance.
-    Clock,
-    /// What its language imports unasked (files, environment, sockets, …): there, but empty.
-    EmptyWasi,
-}
-
-impl Ask {
-    /// In words, for the person who decides whether to install it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Ask::Http => "sends HTTP requests to the hosts that you grant",
-            Ask::Settings => "reads its own settings",
-            Ask::Secrets => "uses the secrets that you grant, without seeing them",
-            Ask::State => "keeps a few bytes between runs",
-            Ask::Log => "writes log lines",
-            Ask::Clock => "reads the clock and random numbers",
-            Ask::EmptyWasi => "imports files, environment or sockets of its language, which are empty here",
-        }
-    }
-}
 
 /// What is known of a plugin without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,7 +51,9 @@ pub enum InspectError {
     )]
     CoreModule,
     /// Native code.
-    #[error("this is compiled native code (.cwasm), which is never accepted because it cannot be checked; give the .wasm file that it was made from")]
+    #[error(
+        "this is compiled native code (.cwasm), which is never accepted because it cannot be checked; give the .wasm file that it was made from"
+    )]
     Precompiled,
     /// Cut off or damaged.
     #[error("the file is cut off or damaged: {reason} (at byte {offset} of {size}); copy or build it again")]
@@ -158,7 +117,7 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError
     }
     check_kind(bytes)?;
     let counted = count(bytes, limits)?;
-    let names = names(&counted)?;
+    let names = names(&counted.imports, &counted.exports)?;
     Ok(Inspection {
         size,
         digest: hex::encode(Sha256::digest(bytes)),
@@ -275,92 +234,6 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
     if ended { Ok(counted) } else { Err(broken("it ends too early", bytes.len() as u64, bytes)) }
 }
 
-struct Names {
-    version: String,
-    lookup: bool,
-    webhook: bool,
-    asks: BTreeSet<Ask>,
-}
-
-/// `entente:integration/log@0.1.0` is (`log`, `0.1.0`).
-fn ours(name: &str) -> Option<(&str, &str)> {
-    let rest = name.strip_prefix(PACKAGE)?;
-    Some(rest.split_once('@').unwrap_or((rest, "")))
-}
-
-fn names(counted: &Counted) -> Result<Names, InspectError> {
-    let exported: Vec<_> = counted.exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
-    if exported.is_empty() {
-        let exports = counted.exports.iter().take(20).map(|name| super::text::clean(name, 200)).collect();
-        return Err(InspectError::NoPlugin { exports });
-    }
-    let imported: Vec<_> = counted.imports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
-    // Versions first: what an unknown version exports cannot be judged.
-    let strange: BTreeSet<_> = exported
-        .iter()
-        .chain(&imported)
-        .map(|((_, version), _)| *version)
-        .filter(|version| !KNOWN_VERSIONS.contains(version))
-        .map(|version| if version.is_empty() { "(no version)".to_owned() } else { super::text::clean(version, 100) })
-        .collect();
-    if !strange.is_empty() {
-        return Err(InspectError::UnknownVersion { found: strange.into_iter().collect() });
-    }
-    for ((interface, _), name) in &exported {
-        if !REQUIRED.contains(interface) && !OPTIONAL.contains(interface) && *interface != "types" {
-            return Err(InspectError::UnknownExport { name: super::text::clean(name, 200) });
-        }
-    }
-    let has = |wanted: &str| exported.iter().any(|((interface, _), _)| *interface == wanted);
-    let missing: Vec<_> = REQUIRED.iter().filter(|name| !has(name)).map(|name| (*name).to_owned()).collect();
-    if !missing.is_empty() {
-        return Err(InspectError::Incomplete { missing });
-    }
-    Ok(Names {
-        version: exported.first().map(|((_, version), _)| (*version).to_owned()).unwrap_or_default(),
-        lookup: has("lookup"),
-        webhook: has("webhook"),
-        asks: asks(&counted.imports)?,
-    })
-}
-
-fn asks(imports: &[String]) -> Result<BTreeSet<Ask>, InspectError> {
-    let mut asks = BTreeSet::new();
-    for name in imports {
-        let ask = match ours(name) {
-            Some(("types", _)) => continue,
-            Some(("log", _)) => Ask::Log,
-            Some(("settings", _)) => Ask::Settings,
-            Some(("secrets", _)) => Ask::Secrets,
-            Some(("state", _)) => Ask::State,
-            Some(_) => return Err(unknown_import(name)),
-            None => wasi(name).ok_or_else(|| unknown_import(name))?,
-        };
-        asks.insert(ask);
-    }
-    Ok(asks)
-}
-
-fn wasi(name: &str) -> Option<Ask> {
-    let rest = name.strip_prefix("wasi:")?;
-    let (path, version) = rest.split_once('@')?;
-    // 0.2.x is one track; 0.3 is another interface under the same names.
-    if !version.starts_with("0.2.") {
-        return None;
-    }
-    let (package, interface) = path.split_once('/')?;
-    match (package, interface) {
-        ("http", "types" | "outgoing-handler") => Some(Ask::Http),
-        ("clocks" | "random" | "io", _) => Some(Ask::Clock),
-        _ if WASI.contains(&package) => Some(Ask::EmptyWasi),
-        _ => None,
-    }
-}
-
-fn unknown_import(name: &str) -> InspectError {
-    InspectError::UnknownImport { name: super::text::clean(name, 200) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,7 +274,12 @@ mod tests {
 
     #[test]
     fn a_plugin_is_described() {
-        let imports = ["entente:integration/types@0.1.0-draft", "entente:integration/log@0.1.0-draft", "wasi:http/outgoing-handler@0.2.12", "wasi:filesystem/types@0.2.9"];
+        let imports = [
+            "entente:integration/types@0.1.0-draft",
+            "entente:integration/log@0.1.0-draft",
+            "wasi:http/outgoing-handler@0.2.12",
+            "wasi:filesystem/types@0.2.9",
+        ];
         let found = plugin(&imports, &["entente:integration/lookup@0.1.0-draft", "exports"]).unwrap();
         assert_eq!((found.version.as_str(), found.world, found.lookup, found.webhook), ("0.1.0-draft", "integration-lookup", true, false));
         assert_eq!(found.asks, [Ask::Http, Ask::Log, Ask::EmptyWasi]);
@@ -456,12 +334,16 @@ mod tests {
         let missing = look(&component(&[], &["entente:integration/sync-report@0.1.0-draft"])).unwrap_err();
         assert!(missing.to_string().starts_with("the plugin does not export mapping-manual, order-execution; every plugin"), "{missing}");
         let newer = look(&component(&[], &["entente:integration/sync-report@0.2.0"])).unwrap_err();
-        assert!(newer.to_string().starts_with("the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft."), "{newer}");
+        assert!(
+            newer.to_string().starts_with("the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft."),
+            "{newer}"
+        );
         let mixed = plugin(&[], &["entente:integration/webhook@0.2.0"]).unwrap_err();
         assert!(matches!(mixed, InspectError::UnknownVersion { .. }), "it would look like none: {mixed}");
         let strange = plugin(&[], &["entente:integration/dance@0.1.0-draft"]).unwrap_err();
         assert!(strange.to_string().contains("exports entente:integration/dance@0.1.0-draft, which this host does not know"), "{strange}");
-        for import in ["acme:own/thing@1.0.0", "wasi:nn/graph@0.2.0", "wasi:http/types@0.3.0", "wasi:http/incoming-handler@0.2.0", "thing"] {
+        for import in ["acme:own/thing@1.0.0", "wasi:nn/graph@0.2.0", "wasi:http/types@0.3.0", "wasi:http/incoming-handler@0.2.0", "thing"]
+        {
             let error = plugin(&[import], &[]).unwrap_err();
             assert_eq!(error.to_string(), format!("the plugin asks for {import}, which this host does not offer"));
         }

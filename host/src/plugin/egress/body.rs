@@ -1,7 +1,7 @@
 //! The body of an answer on its way to the plugin: counted, timed, and without secrets.
 
-use super::scrub::Stream;
 use super::notice::{Notice, Notices};
+use super::scrub::Stream;
 use crate::plugin::limits::Limits;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};

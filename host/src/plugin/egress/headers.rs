@@ -19,9 +19,25 @@ pub(super) fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), 
 /// Takes out what belongs to the connection, and what only whoever stands between may say.
 pub(super) fn strip(headers: &mut HeaderMap) {
     const RESERVED: &[&str] = &[
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
-        "upgrade", "http2-settings", "host", "expect", "content-length", "forwarded", "via", "x-forwarded-for", "x-forwarded-host",
-        "x-forwarded-proto", "x-real-ip",
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "host",
+        "expect",
+        "content-length",
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
     ];
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -36,7 +52,9 @@ pub(super) fn strip(headers: &mut HeaderMap) {
 }
 
 pub(super) fn strip_answer(headers: &mut HeaderMap, scrubber: Option<&Scrubber>) {
-    for name in ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "transfer-encoding", "upgrade", "http2-settings"] {
+    for name in
+        ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "transfer-encoding", "upgrade", "http2-settings"]
+    {
         headers.remove(name);
     }
     if let Some(scrubber) = scrubber {
@@ -58,7 +76,15 @@ mod tests {
     #[test]
     fn what_belongs_to_the_connection_is_left_out() {
         let mut headers = HeaderMap::new();
-        for (name, value) in [("connection", "close, X-Hop"), ("x-hop", "1"), ("te", "trailers"), ("host", "evil"), ("content-length", "5"), ("x-forwarded-for", "1.2.3.4"), ("accept", "*/*")] {
+        for (name, value) in [
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("host", "evil"),
+            ("content-length", "5"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("accept", "*/*"),
+        ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
         strip(&mut headers);

@@ -13,7 +13,7 @@ mod wire;
 pub use grant::{GrantError, HttpGrant};
 pub use secrets::{Secret, SecretGrant, SecretKind};
 
+pub(super) use notice::Notice;
 pub(super) use resolve::{Lookup, system_lookup};
 pub(super) use secrets::{SecretError, Vault};
-pub(super) use notice::Notice;
 pub(super) use send::{Channel, Egress};

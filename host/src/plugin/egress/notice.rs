@@ -38,7 +38,9 @@ impl Notice {
     /// For the operator.
     pub(in crate::plugin) fn text(&self, integration: &str) -> String {
         match self {
-            Notice::Denied { url, grant } if grant.is_empty() => format!("the plugin tried to call an address that is never allowed: {url}"),
+            Notice::Denied { url, grant } if grant.is_empty() => {
+                format!("the plugin tried to call an address that is never allowed: {url}")
+            }
             Notice::Denied { url, grant } => {
                 format!("the plugin was not allowed to call {url}; allow it with: entente integration grant {integration} --http {grant}")
             }

@@ -20,7 +20,8 @@ pub(in crate::plugin) struct Scrubber {
 impl Scrubber {
     /// For these secrets; `None` where there is nothing to look for.
     pub(in crate::plugin) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
-        let mut needles: Vec<Vec<u8>> = secrets.flat_map(|secret| forms(secret.expose().as_bytes())).filter(|form| form.len() >= SHORTEST).collect();
+        let mut needles: Vec<Vec<u8>> =
+            secrets.flat_map(|secret| forms(secret.expose().as_bytes())).filter(|form| form.len() >= SHORTEST).collect();
         needles.sort();
         needles.dedup();
         let longest = needles.iter().map(Vec::len).max()?;

@@ -160,7 +160,8 @@ impl Egress {
             url,
             headers,
             body,
-            head_time: shorter(limits.http_connect_time, options.connect_timeout) + shorter(limits.http_idle_time, options.first_byte_timeout),
+            head_time: shorter(limits.http_connect_time, options.connect_timeout)
+                + shorter(limits.http_idle_time, options.first_byte_timeout),
             idle_time: shorter(limits.http_idle_time, options.between_bytes_timeout),
         })
     }
@@ -280,7 +281,8 @@ async fn read_ahead(mut rest: Rest, memory: &Arc<Semaphore>) -> Result<AnswerBod
     Ok(AnswerBody { ahead, rest: Some(rest), _reserved: reserved })
 }
 
-type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>> + Send>;
+type Sending =
+    Box<dyn Future<Output = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>> + Send>;
 
 impl WasiHttpHooks for Egress {
     fn send_request(

@@ -10,7 +10,11 @@ fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Ite
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let now = next?;
-        next = now.source();
+        // An error of the system that wraps another one names as its source what is below that one.
+        next = match now.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => now.source(),
+        };
         Some(now)
     })
 }
@@ -21,9 +25,7 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// An error of that kind anywhere below.
 fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
-    causes(error).find_map(|error| {
-        error.downcast_ref::<E>().or_else(|| error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<E>()))
-    })
+    causes(error).find_map(|error| error.downcast_ref::<E>())
 }
 
 pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices) -> Error {
@@ -56,7 +58,9 @@ pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices
 /// What broke once the connection stood.
 pub(super) fn wire_error(error: &reqwest::Error) -> Error {
     match cause::<std::io::Error>(error).map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionAborted) => Error::ConnectionTerminated,
+        Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionAborted) => {
+            Error::ConnectionTerminated
+        }
         Some(std::io::ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
         _ if error.is_timeout() => Error::HttpResponseTimeout,
         _ if error.is_body() || error.is_decode() => Error::HttpResponseIncomplete,

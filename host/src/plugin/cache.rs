@@ -155,7 +155,10 @@ fn settings_hash(engine: &Engine) -> u64 {
 }
 
 /// The only place where foreign bytes become native code.
-#[expect(unsafe_code, reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the checksum of what was")]
+#[expect(
+    unsafe_code,
+    reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the checksum of what was"
+)]
 fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just now, or through a
     // file in a folder that only this user can write, whose checksum holds.

@@ -38,7 +38,10 @@ impl Failure {
         if let Some(limit) = error.downcast_ref::<LimitReached>() {
             return Failure::Limit(limit.clone());
         }
-        if error.downcast_ref::<wasmtime::component::ResourceTableError>().is_some_and(|error| matches!(error, wasmtime::component::ResourceTableError::Full)) {
+        if error
+            .downcast_ref::<wasmtime::component::ResourceTableError>()
+            .is_some_and(|error| matches!(error, wasmtime::component::ResourceTableError::Full))
+        {
             return Failure::Limit(limits.resources(None));
         }
         // Types that wasmtime keeps to itself; a test for each would fail if the words changed.
@@ -46,8 +49,7 @@ impl Failure {
         let known = [
             ("fuel allocated for hostcalls", limits.hostcall_bytes(None)),
             ("resource table has no free keys", limits.resources(None)),
-            ("too many live handles", limits.handles(None)),
-            ("component handles", limits.handles(None)),
+            ("store handle limit exceeded", limits.handles(None)),
             ("TotalSizeTooBig", limits.http_header_bytes(None)),
             ("memory count too high", limits.memories(None)),
             ("table count too high", limits.tables(None)),
@@ -66,7 +68,10 @@ impl Failure {
             Failure::Plugin(error) => plugin_error(error, limits),
             Failure::Refused(Refused::Invalid(reason)) => ExchangeError::new(
                 codes::INVALID_ANSWER,
-                format!("the plugin's answer to {function} cannot be taken: {}; report it to the author of the plugin", clean(&reason, limits.reason_bytes)),
+                format!(
+                    "the plugin's answer to {function} cannot be taken: {}; report it to the author of the plugin",
+                    clean(&reason, limits.reason_bytes)
+                ),
             ),
             Failure::Refused(Refused::Limit(limit)) | Failure::Limit(limit) => {
                 ExchangeError::new(codes::LIMIT, format!("the plugin was stopped in {function}: {limit}"))
@@ -120,21 +125,28 @@ fn trap(function: &str, error: &wasmtime::Error) -> String {
     let what = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it panicked or gave up".to_owned(),
         Some(Trap::StackOverflow) => "its stack is exhausted (endless recursion?)".to_owned(),
-        Some(Trap::MemoryOutOfBounds) => "it reached outside of its memory".to_owned(),
+        Some(Trap::MemoryOutOfBounds) => "it reached outside of its memory (a stack that is exhausted, or a wrong pointer)".to_owned(),
         Some(Trap::IntegerDivisionByZero) => "it divided by zero".to_owned(),
         Some(trap) => trap.to_string(),
         None => clean(&error.root_cause().to_string(), 300),
     };
-    // Names of functions are the plugin's own words too.
-    let frames: Vec<String> = error
-        .downcast_ref::<wasmtime::WasmBacktrace>()
-        .map(|trace| trace.frames().iter().filter_map(|frame| frame.func_name()).map(|name| clean(name, 120)).filter(|name| tells(name)).take(3).collect())
-        .unwrap_or_default();
+    let frames = error.downcast_ref::<wasmtime::WasmBacktrace>().map(places).unwrap_or_default();
     let place = if frames.is_empty() { String::new() } else { format!(", in {}", frames.join(" < ")) };
     format!("the plugin crashed in {function}: {what}{place}; its log lines may say more. Report it to the author of the plugin")
 }
 
-/// Frames of the panic machinery of Rust tell nothing.
-fn tells(name: &str) -> bool {
-    !["panic", "rust_begin", "4core", "3std", "5alloc"].iter().any(|noise| name.contains(noise))
+/// The functions nearest to where it happened, without the machinery of panics, and each once. Names are the plugin's own words
+/// too.
+fn places(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
+    let mut places: Vec<String> = Vec::new();
+    for name in trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name) {
+        // The alternate form leaves out the hash.
+        let name = clean(&format!("{:#}", rustc_demangle::demangle(name)), 120);
+        let tells = !["panic", "rust_begin", "core::", "std::", "alloc::"].iter().any(|noise| name.contains(noise));
+        if tells && !places.contains(&name) {
+            places.push(name);
+        }
+    }
+    places.truncate(2);
+    places
 }

@@ -11,7 +11,8 @@ use super::link::Functions;
 use super::runtime::Plugin;
 use crate::record::Value;
 use crate::sync::{
-    Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query, ReportRequest, StateWrites, codes, features,
+    Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query, ReportRequest, StateWrites, codes,
+    features,
 };
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -146,9 +147,8 @@ impl Exchange for PluginExchange {
     }
 
     async fn describe(&self) -> Result<Description, ExchangeError> {
-        let (description, _) = self
-            .call("describe", false, |store, functions| functions.manual.call_describe(store).boxed(), convert::description)
-            .await?;
+        let (description, _) =
+            self.call("describe", false, |store, functions| functions.manual.call_describe(store).boxed(), convert::description).await?;
         let objects = description.objects.iter().filter(|object| object.has(features::BASE_VALUES)).map(|object| object.name.clone());
         // The first description counts for the life of the exchange, which is one run.
         let _ = self.with_base.set(objects.collect());

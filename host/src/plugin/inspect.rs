@@ -1,54 +1,11 @@
 //! What a file is, before anything of it is compiled.
 
+use super::interface::{Ask, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
 use super::limits::{LimitReached, Limits};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{Encoding, KnownCustom, Parser, Payload};
-
-/// The package of the interface.
-const PACKAGE: &str = "entente:integration/";
-/// The versions of it that this host runs.
-pub const KNOWN_VERSIONS: &[&str] = &["0.1.0-draft"];
-const REQUIRED: &[&str] = &["mapping-manual", "sync-report", "order-execution"];
-const OPTIONAL: &[&str] = &["lookup", "webhook"];
-const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
-
-/// What a plugin asks the host for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Ask {
-    /// To send HTTP requests, to hosts that are granted.
-    Http,
-    /// To read its settings.
-    Settings,
-    /// To use secrets without seeing them.
-    Secrets,
-    /// To keep a few bytes between calls.
-    State,
-    /// To write log lines.
-    Log,
-    /// Time and chance.
-    Clock,
-    /// What its language imports unasked (files, environment, sockets, …): there, but empty.
-    EmptyWasi,
-}
-
-impl Ask {
-    /// In words, for the person who decides whether to install it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Ask::Http => "sends HTTP requests to the hosts that you grant",
-            Ask::Settings => "reads its own settings",
-            Ask::Secrets => "uses the secrets that you grant, without seeing them",
-            Ask::State => "keeps a few bytes between runs",
-            Ask::Log => "writes log lines",
-            Ask::Clock => "reads the clock and random numbers",
-            Ask::EmptyWasi => "imports files, environment or sockets of its language, which are empty here",
-        }
-    }
-}
 
 /// What is known of a plugin without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,7 +51,9 @@ pub enum InspectError {
     )]
     CoreModule,
     /// Native code.
-    #[error("this is compiled native code (.cwasm), which is never accepted because it cannot be checked; give the .wasm file that it was made from")]
+    #[error(
+        "this is compiled native code (.cwasm), which is never accepted because it cannot be checked; give the .wasm file that it was made from"
+    )]
     Precompiled,
     /// Cut off or damaged.
     #[error("the file is cut off or damaged: {reason} (at byte {offset} of {size}); copy or build it again")]
@@ -158,7 +117,7 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError
     }
     check_kind(bytes)?;
     let counted = count(bytes, limits)?;
-    let names = names(&counted)?;
+    let names = names(&counted.imports, &counted.exports)?;
     Ok(Inspection {
         size,
         digest: hex::encode(Sha256::digest(bytes)),
@@ -275,88 +234,127 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
     if ended { Ok(counted) } else { Err(broken("it ends too early", bytes.len() as u64, bytes)) }
 }
 
-struct Names {
-    version: String,
-    lookup: bool,
-    webhook: bool,
-    asks: BTreeSet<Ask>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `entente:integration/log@0.1.0` is (`log`, `0.1.0`).
-fn ours(name: &str) -> Option<(&str, &str)> {
-    let rest = name.strip_prefix(PACKAGE)?;
-    Some(rest.split_once('@').unwrap_or((rest, "")))
-}
+    const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 
-fn names(counted: &Counted) -> Result<Names, InspectError> {
-    let exported: Vec<_> = counted.exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
-    if exported.is_empty() {
-        let exports = counted.exports.iter().take(20).map(|name| super::text::clean(name, 200)).collect();
-        return Err(InspectError::NoPlugin { exports });
+    /// A component of names only: enough to look at, not to run.
+    fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
+        let mut bytes = HEADER.to_vec();
+        let name = |name: &str| [&[0, name.len() as u8], name.as_bytes()].concat();
+        // An import of an instance of type 0; an export of instance 0 without a type of its own.
+        for (section, names, end) in [(10, imports, &[5, 0][..]), (11, exports, &[5, 0, 0][..])] {
+            let mut content = vec![names.len() as u8];
+            for one in names {
+                content.extend_from_slice(&name(one));
+                content.extend_from_slice(end);
+            }
+            // Two bytes of length, for contents of up to 16 KiB.
+            bytes.extend_from_slice(&[section, (content.len() & 0x7f) as u8 | 0x80, (content.len() >> 7) as u8]);
+            bytes.extend_from_slice(&content);
+        }
+        bytes
     }
-    let imported: Vec<_> = counted.imports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
-    // Versions first: what an unknown version exports cannot be judged.
-    let strange: BTreeSet<_> = exported
-        .iter()
-        .chain(&imported)
-        .map(|((_, version), _)| *version)
-        .filter(|version| !KNOWN_VERSIONS.contains(version))
-        .map(|version| if version.is_empty() { "(no version)".to_owned() } else { super::text::clean(version, 100) })
-        .collect();
-    if !strange.is_empty() {
-        return Err(InspectError::UnknownVersion { found: strange.into_iter().collect() });
+
+    fn look(bytes: &[u8]) -> Result<Inspection, InspectError> {
+        inspect(bytes, &Limits::default())
     }
-    for ((interface, _), name) in &exported {
-        if !REQUIRED.contains(interface) && !OPTIONAL.contains(interface) && *interface != "types" {
-            return Err(InspectError::UnknownExport { name: super::text::clean(name, 200) });
+
+    fn ours(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| format!("entente:integration/{name}@0.1.0-draft")).collect()
+    }
+
+    fn plugin(imports: &[&str], more: &[&str]) -> Result<Inspection, InspectError> {
+        let exports = [ours(REQUIRED), more.iter().map(|name| (*name).to_owned()).collect()].concat();
+        let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+        look(&component(imports, &exports))
+    }
+
+    #[test]
+    fn a_plugin_is_described() {
+        let imports = [
+            "entente:integration/types@0.1.0-draft",
+            "entente:integration/log@0.1.0-draft",
+            "wasi:http/outgoing-handler@0.2.12",
+            "wasi:filesystem/types@0.2.9",
+        ];
+        let found = plugin(&imports, &["entente:integration/lookup@0.1.0-draft", "exports"]).unwrap();
+        assert_eq!((found.version.as_str(), found.world, found.lookup, found.webhook), ("0.1.0-draft", "integration-lookup", true, false));
+        assert_eq!(found.asks, [Ask::Http, Ask::Log, Ask::EmptyWasi]);
+        assert_eq!(found.imports, imports);
+        assert_eq!(found.digest.len(), 64);
+    }
+
+    #[test]
+    fn what_is_no_plugin_is_told_apart() {
+        let table: Vec<(Vec<u8>, &str)> = vec![
+            (b"".to_vec(), "not WebAssembly but an empty file"),
+            (b"hello".to_vec(), "not WebAssembly but text"),
+            (b"PK\x03\x04....".to_vec(), "not WebAssembly but a zip archive"),
+            (b"<!doctype html>".to_vec(), "not WebAssembly but an HTML or XML page"),
+            (b"\x7fELF\x02\x01\x01\0 not one of wasmtime".to_vec(), "not WebAssembly but a native program"),
+            (b" (component (import \"a\"))".to_vec(), "text format"),
+            (b"(module)".to_vec(), "text format"),
+            (b"\0asm\x01\0\0\0".to_vec(), "core module, not a component; 'entente plugin build'"),
+            (b"\0asm\x0d\0".to_vec(), "it ends within its first 8 bytes (at byte 6 of 6)"),
+            (b"\0asm\x0c\0\x01\0".to_vec(), "version of the component format that this host does not know"),
+            (HEADER.to_vec(), "it exports nothing, but nothing of entente:integration/*"),
+            (component(&[], &["wasi:cli/run@0.2.0"]), "it exports wasi:cli/run@0.2.0, but nothing of"),
+        ];
+        for (bytes, expected) in table {
+            let error = look(&bytes).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
-    let has = |wanted: &str| exported.iter().any(|((interface, _), _)| *interface == wanted);
-    let missing: Vec<_> = REQUIRED.iter().filter(|name| !has(name)).map(|name| (*name).to_owned()).collect();
-    if !missing.is_empty() {
-        return Err(InspectError::Incomplete { missing });
-    }
-    Ok(Names {
-        version: exported.first().map(|((_, version), _)| (*version).to_owned()).unwrap_or_default(),
-        lookup: has("lookup"),
-        webhook: has("webhook"),
-        asks: asks(&counted.imports)?,
-    })
-}
 
-fn asks(imports: &[String]) -> Result<BTreeSet<Ask>, InspectError> {
-    let mut asks = BTreeSet::new();
-    for name in imports {
-        let ask = match ours(name) {
-            Some(("types", _)) => continue,
-            Some(("log", _)) => Ask::Log,
-            Some(("settings", _)) => Ask::Settings,
-            Some(("secrets", _)) => Ask::Secrets,
-            Some(("state", _)) => Ask::State,
-            Some(_) => return Err(unknown_import(name)),
-            None => wasi(name).ok_or_else(|| unknown_import(name))?,
-        };
-        asks.insert(ask);
+    #[test]
+    fn compiled_code_is_never_accepted() {
+        let engine = super::super::engine::engine().unwrap();
+        let compiled = engine.precompile_component(HEADER).unwrap();
+        assert_eq!(look(&compiled), Err(InspectError::Precompiled));
     }
-    Ok(asks)
-}
 
-fn wasi(name: &str) -> Option<Ask> {
-    let rest = name.strip_prefix("wasi:")?;
-    let (path, version) = rest.split_once('@')?;
-    // 0.2.x is one track; 0.3 is another interface under the same names.
-    if !version.starts_with("0.2.") {
-        return None;
+    #[test]
+    fn a_component_that_is_cut_off_is_damaged_wherever_it_ends() {
+        let whole = component(&["wasi:io/poll@0.2.0"], &["a", "b"]);
+        for end in 8..whole.len() {
+            match look(&whole[..end]) {
+                Err(InspectError::Broken { size, .. }) => assert_eq!(size, end as u64),
+                // It may end between two sections, which cannot be seen; then what is missing is named.
+                Err(InspectError::NoPlugin { .. }) => {}
+                other => panic!("cut at {end}: {other:?}"),
+            }
+        }
     }
-    let (package, interface) = path.split_once('/')?;
-    match (package, interface) {
-        ("http", "types" | "outgoing-handler") => Some(Ask::Http),
-        ("clocks" | "random" | "io", _) => Some(Ask::Clock),
-        _ if WASI.contains(&package) => Some(Ask::EmptyWasi),
-        _ => None,
-    }
-}
 
-fn unknown_import(name: &str) -> InspectError {
-    InspectError::UnknownImport { name: super::text::clean(name, 200) }
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let missing = look(&component(&[], &["entente:integration/sync-report@0.1.0-draft"])).unwrap_err();
+        assert!(missing.to_string().starts_with("the plugin does not export mapping-manual, order-execution; every plugin"), "{missing}");
+        let newer = look(&component(&[], &["entente:integration/sync-report@0.2.0"])).unwrap_err();
+        assert!(
+            newer.to_string().starts_with("the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft."),
+            "{newer}"
+        );
+        let mixed = plugin(&[], &["entente:integration/webhook@0.2.0"]).unwrap_err();
+        assert!(matches!(mixed, InspectError::UnknownVersion { .. }), "it would look like none: {mixed}");
+        let strange = plugin(&[], &["entente:integration/dance@0.1.0-draft"]).unwrap_err();
+        assert!(strange.to_string().contains("exports entente:integration/dance@0.1.0-draft, which this host does not know"), "{strange}");
+        for import in ["acme:own/thing@1.0.0", "wasi:nn/graph@0.2.0", "wasi:http/types@0.3.0", "wasi:http/incoming-handler@0.2.0", "thing"]
+        {
+            let error = plugin(&[import], &[]).unwrap_err();
+            assert_eq!(error.to_string(), format!("the plugin asks for {import}, which this host does not offer"));
+        }
+    }
+
+    #[test]
+    fn too_much_is_refused_before_it_is_compiled() {
+        let bytes = component(&["wasi:io/poll@0.2.0", "wasi:io/error@0.2.0"], &[]);
+        let small = |limits: Limits| inspect(&bytes, &limits).unwrap_err().to_string();
+        let size = small(Limits { component_bytes: 10, ..Limits::default() });
+        assert!(size.starts_with("limit component-bytes of 10 bytes reached (asked for: "), "{size}");
+        assert!(small(Limits { imports: 1, ..Limits::default() }).starts_with("limit imports of 1 reached (asked for: 2)"));
+    }
 }

@@ -29,7 +29,12 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) async fn start(plugin: &Plugin, channel: Arc<Channel>, settings: Arc<BTreeMap<String, Value>>, limits: &Limits) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        plugin: &Plugin,
+        channel: Arc<Channel>,
+        settings: Arc<BTreeMap<String, Value>>,
+        limits: &Limits,
+    ) -> Result<Self, Failure> {
         let waiting = Arc::clone(&plugin.runtime.places).acquire_owned();
         let place = match timeout(PATIENCE, waiting).await {
             Ok(Ok(place)) => place,

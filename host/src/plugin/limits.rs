@@ -283,10 +283,7 @@ mod tests {
         limits.set("cpu-time", "1500 ms").unwrap();
         limits.set("page-rows", "10").unwrap();
         assert_eq!((limits.memory_bytes, limits.cpu_time, limits.page_rows), (256 << 20, 1500, 10));
-        assert_eq!(
-            limits.set("memory-bytes", "8192 MiB").unwrap_err().to_string(),
-            "the limit memory-bytes cannot be more than 512 MiB"
-        );
+        assert_eq!(limits.set("memory-bytes", "8192 MiB").unwrap_err().to_string(), "the limit memory-bytes cannot be more than 512 MiB");
         assert!(limits.set("memory-bytes", "5 s").unwrap_err().to_string().ends_with("write a size such as 256 MiB"));
         assert!(limits.set("memory", "1").is_err());
     }

@@ -55,12 +55,6 @@ impl Log {
         }
     }
 
-    /// How many lines were dropped so far.
-    #[cfg(test)]
-    pub(super) fn dropped(&self) -> u64 {
-        self.used().dropped
-    }
-
     fn used(&self) -> std::sync::MutexGuard<'_, Used> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -53,7 +53,9 @@ pub enum LoadError {
     #[error("the plugin cannot be compiled: {0}; build it again, with a tool chain for WebAssembly components (WASI 0.2)")]
     Compile(String),
     /// What it imports or exports has another shape than here.
-    #[error("the plugin does not fit this host, although it is written for the same version of the interface: {0}; build it again with the current interface files")]
+    #[error(
+        "the plugin does not fit this host, although it is written for the same version of the interface: {0}; build it again with the current interface files"
+    )]
     Shape(String),
     /// It fails before it can be called.
     #[error("the plugin cannot be started: {0}")]
@@ -156,7 +158,13 @@ impl LoadedPlugin {
     async fn check(&self) -> Result<(), LoadError> {
         let limits = &self.plugin.runtime.limits;
         let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new());
-        let channel = Arc::new(Channel::new("(not yet set up)".to_owned(), vault, Vec::new(), limits.clone(), Arc::clone(&self.plugin.runtime.lookup)));
+        let channel = Arc::new(Channel::new(
+            "(not yet set up)".to_owned(),
+            vault,
+            Vec::new(),
+            limits.clone(),
+            Arc::clone(&self.plugin.runtime.lookup),
+        ));
         let started = Instance::start(&self.plugin, channel, Arc::default(), limits).await;
         started.map(drop).map_err(|failure| match failure {
             super::error::Failure::Limit(limit) => LoadError::Start(limit.to_string()),

@@ -134,16 +134,11 @@ fn echo_secret() -> Result<(), Error> {
     let placeholder = secrets::use_("key")?;
     let bearer = format!("Bearer {placeholder}");
     let headers = [("authorization", bearer.as_str()), ("x-api-key", "mine"), ("cookie", "a=b")];
-    let answer = fetch(Method::Post, &setting("url"), &headers, placeholder.as_bytes())
-        .map_err(|reason| error("unavailable", reason))?;
+    let answer = fetch(Method::Post, &setting("url"), &headers, placeholder.as_bytes()).map_err(|reason| error("unavailable", reason))?;
     let reversed = setting("reversed").into_bytes();
     let found = occurrences(&reversed);
-    let headers = answer
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)))
-        .collect::<Vec<_>>()
-        .join("; ");
+    let headers =
+        answer.headers.iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value))).collect::<Vec<_>>().join("; ");
     let body = String::from_utf8_lossy(&answer.body).replace(&placeholder, "PLACEHOLDER");
     Err(error("told", format!("found {found}; {headers}; {body}")))
 }

@@ -5,8 +5,8 @@ mod attack;
 mod bindings;
 mod fetch;
 
-use bindings::entente::integration::{settings, state};
 use bindings::entente::integration::types::{Batch, Error, Row, Value};
+use bindings::entente::integration::{settings, state};
 use bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report};
 
 struct Hostile;
@@ -84,9 +84,7 @@ impl sync_report::Guest for Hostile {
         let rows = match attack.as_str() {
             "huge-page" => (0..20_000).map(|n| row(&n.to_string(), vec![Value::Null, Value::Null])).collect(),
             "huge-row" => vec![row("1", vec![Value::Text("x".repeat(6 << 20)), Value::Null])],
-            "huge-values" => {
-                (0..900).map(|n| row(&n.to_string(), vec![Value::Text("x".repeat(20_000)), Value::Null])).collect()
-            }
+            "huge-values" => (0..900).map(|n| row(&n.to_string(), vec![Value::Text("x".repeat(20_000)), Value::Null])).collect(),
             "bad-rows" => vec![
                 row("good", vec![Value::Text("one".to_owned()), Value::Float(1.0)]),
                 row("short", vec![Value::Null]),

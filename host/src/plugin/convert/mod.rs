@@ -76,7 +76,10 @@ impl<'a> Lift<'a> {
     /// A name of an object or a field; they are shown everywhere and stand in settings.
     fn name(&self, name: String, what: &str) -> Result<String, Refused> {
         if name.is_empty() || name.len() as u64 > self.limits.id_bytes || clean(&name, u64::MAX) != name {
-            return Err(Refused::Invalid(format!("{what} has the name '{}'; a name is not empty, short and without control characters", clean(&name, 200))));
+            return Err(Refused::Invalid(format!(
+                "{what} has the name '{}'; a name is not empty, short and without control characters",
+                clean(&name, 200)
+            )));
         }
         Ok(name)
     }

@@ -48,7 +48,12 @@ pub(in crate::plugin) fn lower_order(order: &Order, with_base: bool) -> wit::Ord
 
 /// Checks answers. One that cannot be understood is left out, so that its change counts as sent with its fate unknown; that is
 /// what it is.
-pub(in crate::plugin) fn answers(lift: &mut Lift<'_>, answers: Vec<wit::Answer>, fields: &[String], asked: Option<&Order>) -> Result<Vec<Answer>, Refused> {
+pub(in crate::plugin) fn answers(
+    lift: &mut Lift<'_>,
+    answers: Vec<wit::Answer>,
+    fields: &[String],
+    asked: Option<&Order>,
+) -> Result<Vec<Answer>, Refused> {
     let ids: Option<HashSet<&str>> = asked.map(|order| order.changes.iter().map(|change| change.id.as_str()).collect());
     let known = |id: &str| ids.as_ref().is_none_or(|ids| ids.contains(id));
     if let Some(order) = asked
@@ -65,7 +70,10 @@ pub(in crate::plugin) fn answers(lift: &mut Lift<'_>, answers: Vec<wit::Answer>,
         }
         match lift.outcome(answer.outcome, fields)? {
             Ok(outcome) => lifted.push(Answer { change: answer.change, outcome }),
-            Err(reason) => lift.warn(&format!("the answer to change '{}' cannot be understood: {reason}; its fate is unknown", super::clean(&answer.change, 100))),
+            Err(reason) => lift.warn(&format!(
+                "the answer to change '{}' cannot be understood: {reason}; its fate is unknown",
+                super::clean(&answer.change, 100)
+            )),
         }
     }
     Ok(lifted)
@@ -132,7 +140,12 @@ impl Lift<'_> {
                 }
             }
         };
-        Ok(Ok(Written { id: written.id, changed: written.changed.map(Timestamp::from_micros), version: self.tokens(written.version)?, values }))
+        Ok(Ok(Written {
+            id: written.id,
+            changed: written.changed.map(Timestamp::from_micros),
+            version: self.tokens(written.version)?,
+            values,
+        }))
     }
 }
 

@@ -15,10 +15,7 @@ fn most_rows(request: &ReportRequest, limits: &Limits) -> u64 {
 
 pub(in crate::plugin) fn lower_request(request: &ReportRequest, limits: &Limits) -> sync_report::Request {
     sync_report::Request {
-        window: sync_report::Window {
-            since: request.window.since.map(Timestamp::micros),
-            until: request.window.until.micros(),
-        },
+        window: sync_report::Window { since: request.window.since.map(Timestamp::micros), until: request.window.until.micros() },
         cursor: request.cursor.clone(),
         bookmark: request.bookmark.clone(),
         iteration: request.iteration,
@@ -107,7 +104,11 @@ pub(in crate::plugin) fn lower_query(query: &Query) -> lookup::Query {
 /// Checks what was found: an answer for each key, no empty ids.
 pub(in crate::plugin) fn found(lift: &mut Lift<'_>, found: Vec<Vec<String>>, query: &Query) -> Result<Vec<Vec<String>>, Refused> {
     if found.len() != query.keys.len() {
-        return Err(Refused::Invalid(format!("it answered {} of {} keys; there must be one answer for each, in their order", found.len(), query.keys.len())));
+        return Err(Refused::Invalid(format!(
+            "it answered {} of {} keys; there must be one answer for each, in their order",
+            found.len(),
+            query.keys.len()
+        )));
     }
     for id in found.iter().flatten() {
         if let Err(reason) = lift.id(id)? {

@@ -1,7 +1,7 @@
 //! The body of an answer on its way to the plugin: counted, timed, and without secrets.
 
+use super::notice::{Notice, Notices};
 use super::scrub::Stream;
-use super::send::{Notice, Notices};
 use crate::plugin::limits::Limits;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -90,7 +90,7 @@ impl Rest {
                 }
                 Some(Err(error)) => {
                     self.ended = true;
-                    return Poll::Ready(Some(Err(super::send::wire_error(&error))));
+                    return Poll::Ready(Some(Err(super::wire::wire_error(&error))));
                 }
                 // Trailers are left out: nothing needs them.
                 Some(Ok(frame)) => match frame.into_data() {

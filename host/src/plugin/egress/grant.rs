@@ -271,7 +271,9 @@ mod tests {
 
     #[test]
     fn a_grant_is_shown_as_it_can_be_typed() {
-        for text in ["https://api.example.com", "https://*.example.com:8443", "http://127.0.0.1:8787", "http://127.0.0.1:80", "http://[::1]:8787"] {
+        for text in
+            ["https://api.example.com", "https://*.example.com:8443", "http://127.0.0.1:8787", "http://127.0.0.1:80", "http://[::1]:8787"]
+        {
             let grant: HttpGrant = text.parse().unwrap();
             assert_eq!(grant.to_string(), text);
             assert_eq!(grant.to_string().parse::<HttpGrant>().unwrap(), grant);

@@ -2,14 +2,18 @@
 
 mod body;
 mod grant;
+mod headers;
+mod notice;
 mod resolve;
 mod scrub;
 mod secrets;
 mod send;
+mod wire;
 
 pub use grant::{GrantError, HttpGrant};
 pub use secrets::{Secret, SecretGrant, SecretKind};
 
+pub(super) use notice::Notice;
 pub(super) use resolve::{Lookup, system_lookup};
 pub(super) use secrets::{SecretError, Vault};
-pub(super) use send::{Channel, Egress, Notice};
+pub(super) use send::{Channel, Egress};

@@ -20,7 +20,8 @@ pub(in crate::plugin) struct Scrubber {
 impl Scrubber {
     /// For these secrets; `None` where there is nothing to look for.
     pub(in crate::plugin) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
-        let mut needles: Vec<Vec<u8>> = secrets.flat_map(|secret| forms(secret.expose().as_bytes())).filter(|form| form.len() >= SHORTEST).collect();
+        let mut needles: Vec<Vec<u8>> =
+            secrets.flat_map(|secret| forms(secret.expose().as_bytes())).filter(|form| form.len() >= SHORTEST).collect();
         needles.sort();
         needles.dedup();
         let longest = needles.iter().map(Vec::len).max()?;
@@ -30,13 +31,20 @@ impl Scrubber {
 
     /// Masks in place; tells whether there was something.
     pub(in crate::plugin) fn mask(&self, bytes: &mut [u8]) -> bool {
-        let found: Vec<_> = self.search.find_overlapping_iter(&*bytes).map(|hit| hit.range()).collect();
-        for range in &found {
-            if let Some(part) = bytes.get_mut(range.clone()) {
+        let raw = zeroize::Zeroizing::new(bytes.to_vec());
+        self.mask_as_in(&raw, bytes)
+    }
+
+    /// Masks what is found in `raw`. Forms overlap, so what is searched must not be what is masked.
+    fn mask_as_in(&self, raw: &[u8], masked: &mut [u8]) -> bool {
+        let mut found = false;
+        for hit in self.search.find_overlapping_iter(raw) {
+            found = true;
+            if let Some(part) = masked.get_mut(hit.range()) {
                 part.fill(b'*');
             }
         }
-        !found.is_empty()
+        found
     }
 
     /// A text without secrets.
@@ -49,28 +57,32 @@ impl Scrubber {
 
     /// For a body that comes in pieces.
     pub(super) fn stream(&self) -> Stream {
-        Stream { scrubber: self.clone(), tail: Vec::new() }
+        Stream { scrubber: self.clone(), raw: Vec::new(), masked: Vec::new() }
     }
 }
 
 /// Masks a body piece by piece. It keeps back as much as the beginning of a secret may be.
 pub(super) struct Stream {
     scrubber: Scrubber,
-    tail: Vec<u8>,
+    raw: Vec<u8>,
+    masked: Vec<u8>,
 }
 
 impl Stream {
     /// What can be given away after this piece.
     pub(super) fn push(&mut self, piece: &[u8]) -> Bytes {
-        self.tail.extend_from_slice(piece);
-        self.scrubber.mask(&mut self.tail);
-        let ready = (self.tail.len() + 1).saturating_sub(self.scrubber.longest);
-        Bytes::from(self.tail.drain(..ready).collect::<Vec<_>>())
+        self.raw.extend_from_slice(piece);
+        self.masked.extend_from_slice(piece);
+        self.scrubber.mask_as_in(&self.raw, &mut self.masked);
+        let ready = (self.raw.len() + 1).saturating_sub(self.scrubber.longest);
+        self.raw.drain(..ready);
+        Bytes::from(self.masked.drain(..ready).collect::<Vec<_>>())
     }
 
     /// What is left at the end.
     pub(super) fn finish(&mut self) -> Bytes {
-        Bytes::from(std::mem::take(&mut self.tail))
+        self.raw.clear();
+        Bytes::from(std::mem::take(&mut self.masked))
     }
 }
 

@@ -205,7 +205,13 @@ fn mentions(url: &Url, headers: &HeaderMap, text: &str) -> bool {
 }
 
 /// Fills the first header whose value is the placeholder, or a scheme word and the placeholder.
-fn fill_header(headers: &mut HeaderMap, placeholder: &Placeholder, secret: &Secret, grant: &SecretGrant, filled: &[HeaderName]) -> Option<HeaderName> {
+fn fill_header(
+    headers: &mut HeaderMap,
+    placeholder: &Placeholder,
+    secret: &Secret,
+    grant: &SecretGrant,
+    filled: &[HeaderName],
+) -> Option<HeaderName> {
     let allowed = |name: &HeaderName| grant.header.as_ref().is_none_or(|only| only == name) && !filled.contains(name);
     for (name, value) in headers.iter_mut().filter(|(name, _)| allowed(name)) {
         let Ok(text) = value.to_str() else { continue };
@@ -242,17 +248,24 @@ fn fill_query(url: &mut Url, parameter: &str, placeholder: &str, secret: &Secret
         return;
     }
     let encoded = Zeroizing::new(String::from_utf8(url_encoded(secret.expose().as_bytes(), false, true)).unwrap_or_default());
-    let filled: Vec<_> = query
-        .split('&')
-        .map(|part| if part == whole { format!("{parameter}={}", encoded.as_str()) } else { part.to_owned() })
-        .collect();
+    let filled: Vec<_> =
+        query.split('&').map(|part| if part == whole { format!("{parameter}={}", encoded.as_str()) } else { part.to_owned() }).collect();
     url.set_query(Some(&filled.join("&")));
 }
 
 /// Headers that say who is calling.
 fn is_credential(name: &HeaderName) -> bool {
-    const OTHERS: &[&str] =
-        &["x-api-key", "api-key", "apikey", "x-auth-token", "x-access-token", "x-auth-key", "x-authorization", "private-token", "x-csrf-token"];
+    const OTHERS: &[&str] = &[
+        "x-api-key",
+        "api-key",
+        "apikey",
+        "x-auth-token",
+        "x-access-token",
+        "x-auth-key",
+        "x-authorization",
+        "private-token",
+        "x-csrf-token",
+    ];
     *name == header::AUTHORIZATION || *name == header::COOKIE || OTHERS.contains(&name.as_str())
 }
 
@@ -270,7 +283,9 @@ mod tests {
         };
         Vault::new(
             "shop".to_owned(),
-            [("key", "the secret"), ("signing", "the secret"), ("loose", "x")].map(|(name, text)| (name.to_owned(), Secret::new(text))).into(),
+            [("key", "the secret"), ("signing", "the secret"), ("loose", "x")]
+                .map(|(name, text)| (name.to_owned(), Secret::new(text)))
+                .into(),
             vec![grant("key", SecretKind::Send), grant("signing", SecretKind::Hmac)],
         )
     }

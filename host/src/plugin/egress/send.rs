@@ -2,13 +2,16 @@
 
 use super::body::{AnswerBody, Rest};
 use super::grant::{HttpGrant, Target};
-use super::resolve::{AddressDenied, Checked, Lookup};
+use super::headers::{check_headers, strip, strip_answer};
+use super::notice::{Notice, Notices};
+use super::resolve::{Checked, Lookup};
 use super::scrub::Scrubber;
 use super::secrets::{Placeholders, SecretError, Vault};
-use crate::plugin::limits::{LimitReached, Limits};
+use super::wire::{chain, connect_error};
+use crate::plugin::limits::Limits;
 use crate::plugin::text::clean;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use reqwest::Url;
 use std::collections::{HashMap, VecDeque};
@@ -81,37 +84,6 @@ impl Channel {
         })?;
         clients.insert(key, client.clone());
         Ok(client)
-    }
-}
-
-/// Something that the operator should know when the call then fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::plugin) enum Notice {
-    /// A host that is not granted.
-    Denied { url: String, grant: String },
-    /// A name that is granted, at an address that is not.
-    Address { url: String, why: String, grant: String },
-    /// A secret towards a host that it is not bound to.
-    Secret { url: String, secret: String },
-    /// A limit.
-    Limit(LimitReached),
-}
-
-/// Notices of one call.
-#[derive(Debug, Clone, Default)]
-pub(in crate::plugin) struct Notices(Arc<Mutex<Vec<Notice>>>);
-
-impl Notices {
-    pub(super) fn add(&self, notice: Notice) {
-        let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A few tell it all; a plugin may be denied a thousand times.
-        if notices.len() < 8 && !notices.contains(&notice) {
-            notices.push(notice);
-        }
-    }
-
-    pub(in crate::plugin) fn take(&self) -> Vec<Notice> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -188,7 +160,8 @@ impl Egress {
             url,
             headers,
             body,
-            head_time: shorter(limits.http_connect_time, options.connect_timeout) + shorter(limits.http_idle_time, options.first_byte_timeout),
+            head_time: shorter(limits.http_connect_time, options.connect_timeout)
+                + shorter(limits.http_idle_time, options.first_byte_timeout),
             idle_time: shorter(limits.http_idle_time, options.between_bytes_timeout),
         })
     }
@@ -200,63 +173,12 @@ impl Egress {
     }
 }
 
-impl Notice {
-    /// For the operator.
-    pub(in crate::plugin) fn text(&self, integration: &str) -> String {
-        match self {
-            Notice::Denied { url, grant } if grant.is_empty() => format!("the plugin tried to call an address that is never allowed: {url}"),
-            Notice::Denied { url, grant } => {
-                format!("the plugin was not allowed to call {url}; allow it with: entente integration grant {integration} --http {grant}")
-            }
-            Notice::Address { url, why, grant } => format!(
-                "the plugin was not allowed to call {url}, because {why}; if that is meant, allow the address with: entente integration grant {integration} --http {grant}"
-            ),
-            Notice::Secret { url, secret } => format!(
-                "the plugin tried to send the secret '{secret}' to {url}, which it is not bound to; if that is meant, allow it with: \
-                 entente integration grant {integration} --secret {secret}={url}"
-            ),
-            Notice::Limit(limit) => limit.to_string(),
-        }
-    }
-}
-
 /// Without the query, which may hold personal data or a placeholder.
-fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
     clean(url.as_str(), 300)
-}
-
-fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), LimitReached> {
-    let count = headers.len() as u64;
-    if count > limits.http_headers {
-        return Err(limits.http_headers(Some(count)));
-    }
-    let bytes = headers.iter().map(|(name, value)| name.as_str().len() as u64 + value.len() as u64 + 4).sum();
-    if bytes > limits.http_header_bytes {
-        return Err(limits.http_header_bytes(Some(bytes)));
-    }
-    Ok(())
-}
-
-/// Takes out what belongs to the connection, and what only whoever stands between may say.
-fn strip(headers: &mut HeaderMap) {
-    const RESERVED: &[&str] = &[
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
-        "upgrade", "http2-settings", "host", "expect", "content-length", "forwarded", "via", "x-forwarded-for", "x-forwarded-host",
-        "x-forwarded-proto", "x-real-ip",
-    ];
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in RESERVED.iter().copied().map(HeaderName::from_static).chain(named) {
-        headers.remove(name);
-    }
 }
 
 /// A request that may be sent.
@@ -359,81 +281,8 @@ async fn read_ahead(mut rest: Rest, memory: &Arc<Semaphore>) -> Result<AnswerBod
     Ok(AnswerBody { ahead, rest: Some(rest), _reserved: reserved })
 }
 
-fn strip_answer(headers: &mut HeaderMap, scrubber: Option<&Scrubber>) {
-    for name in ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "transfer-encoding", "upgrade", "http2-settings"] {
-        headers.remove(name);
-    }
-    if let Some(scrubber) = scrubber {
-        for value in headers.values_mut() {
-            let mut bytes = value.as_bytes().to_vec();
-            if scrubber.mask(&mut bytes)
-                && let Ok(masked) = HeaderValue::from_bytes(&bytes)
-            {
-                *value = masked;
-            }
-        }
-    }
-}
-
-fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let now = next?;
-        next = now.source();
-        Some(now)
-    })
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// An error of that kind anywhere below.
-fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
-    causes(error).find_map(|error| {
-        error.downcast_ref::<E>().or_else(|| error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<E>()))
-    })
-}
-
-fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices) -> Error {
-    if let Some(denied) = cause::<AddressDenied>(error) {
-        let grant = format!("{}://{}", url.scheme(), denied.grantable());
-        let notice = Notice::Address { url: shown(url), why: denied.to_string(), grant };
-        tracing::warn!("{denied}: the request was denied");
-        notices.add(notice);
-        return Error::HttpRequestDenied;
-    }
-    if cause::<rustls::Error>(error).is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_))) {
-        return Error::TlsCertificateError;
-    }
-    if cause::<rustls::Error>(error).is_some() {
-        return Error::TlsProtocolError;
-    }
-    if error.is_timeout() {
-        return Error::ConnectionTimeout;
-    }
-    if error.is_connect() {
-        return match cause::<std::io::Error>(error).map(std::io::Error::kind) {
-            Some(std::io::ErrorKind::ConnectionRefused) => Error::ConnectionRefused,
-            Some(std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable) => Error::DestinationUnavailable,
-            _ => Error::DestinationNotFound,
-        };
-    }
-    wire_error(error)
-}
-
-/// What broke once the connection stood.
-pub(super) fn wire_error(error: &reqwest::Error) -> Error {
-    match cause::<std::io::Error>(error).map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionAborted) => Error::ConnectionTerminated,
-        Some(std::io::ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
-        _ if error.is_timeout() => Error::HttpResponseTimeout,
-        _ if error.is_body() || error.is_decode() => Error::HttpResponseIncomplete,
-        _ => Error::HttpProtocolError,
-    }
-}
-
-type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>> + Send>;
+type Sending =
+    Box<dyn Future<Output = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>> + Send>;
 
 impl WasiHttpHooks for Egress {
     fn send_request(
@@ -450,5 +299,51 @@ impl WasiHttpHooks for Egress {
                 Ok((answer, done))
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Sends to a name that resolves to this machine, with these grants (`PORT` stands for that of the server).
+    async fn rebound(grants: &[&str]) -> (Result<u16, Error>, Vec<Notice>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let read = stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(read > 0);
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        });
+        let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
+        let vault = Vault::new("shop".to_owned(), std::collections::BTreeMap::new(), vec![]);
+        let grants = grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
+        let mut egress = Egress::new(Arc::new(Channel::new("shop".to_owned(), vault, grants, Limits::default(), lookup)));
+        let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::builder().uri(format!("http://rebound.example.com:{port}/x?secret")).body(body).unwrap();
+        let answered = match egress.prepare(request, None) {
+            Ok(ready) => ready.send().await.map(|answer| answer.status().as_u16()),
+            Err(error) => Err(error),
+        };
+        server.abort();
+        (answered, egress.notices())
+    }
+
+    #[tokio::test]
+    async fn a_name_that_points_into_a_private_network_is_denied_unless_the_address_is_granted_too() {
+        let (answered, notices) = rebound(&["http://rebound.example.com:PORT"]).await;
+        assert!(matches!(answered, Err(Error::HttpRequestDenied)), "{answered:?}");
+        let [notice] = &notices[..] else { panic!("{notices:?}") };
+        let text = notice.text("shop");
+        assert!(text.contains("rebound.example.com is at 127.0.0.1, which is this machine; if that is meant"), "{text}");
+        assert!(text.contains("--http http://127.0.0.1:") && !text.contains("secret"), "{text}");
+
+        let (answered, notices) = rebound(&["http://rebound.example.com:PORT", "http://127.0.0.1:PORT"]).await;
+        assert!(matches!(answered, Ok(204)), "{answered:?} {notices:?}");
+        let (answered, _) = rebound(&["http://127.0.0.1:PORT"]).await;
+        assert!(matches!(answered, Err(Error::HttpRequestDenied)), "the name itself is not granted: {answered:?}");
     }
 }

@@ -1,0 +1,93 @@
+//! Headers of requests and answers: how many, and which are not a plugin's business.
+
+use super::scrub::Scrubber;
+use crate::plugin::limits::{LimitReached, Limits};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+pub(super) fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), LimitReached> {
+    let count = headers.len() as u64;
+    if count > limits.http_headers {
+        return Err(limits.http_headers(Some(count)));
+    }
+    let bytes = headers.iter().map(|(name, value)| name.as_str().len() as u64 + value.len() as u64 + 4).sum();
+    if bytes > limits.http_header_bytes {
+        return Err(limits.http_header_bytes(Some(bytes)));
+    }
+    Ok(())
+}
+
+/// Takes out what belongs to the connection, and what only whoever stands between may say.
+pub(super) fn strip(headers: &mut HeaderMap) {
+    const RESERVED: &[&str] = &[
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "host",
+        "expect",
+        "content-length",
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+    ];
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in RESERVED.iter().copied().map(HeaderName::from_static).chain(named) {
+        headers.remove(name);
+    }
+}
+
+pub(super) fn strip_answer(headers: &mut HeaderMap, scrubber: Option<&Scrubber>) {
+    for name in
+        ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "transfer-encoding", "upgrade", "http2-settings"]
+    {
+        headers.remove(name);
+    }
+    if let Some(scrubber) = scrubber {
+        for value in headers.values_mut() {
+            let mut bytes = value.as_bytes().to_vec();
+            if scrubber.mask(&mut bytes)
+                && let Ok(masked) = HeaderValue::from_bytes(&bytes)
+            {
+                *value = masked;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_the_connection_is_left_out() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("host", "evil"),
+            ("content-length", "5"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("accept", "*/*"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        strip(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept"]);
+    }
+}

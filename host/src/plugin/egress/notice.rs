@@ -1,0 +1,57 @@
+//! What the operator should know when a call fails, though the plugin may not say it.
+
+use crate::plugin::limits::LimitReached;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Something that the operator should know when the call then fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::plugin) enum Notice {
+    /// A host that is not granted.
+    Denied { url: String, grant: String },
+    /// A name that is granted, at an address that is not.
+    Address { url: String, why: String, grant: String },
+    /// A secret towards a host that it is not bound to.
+    Secret { url: String, secret: String },
+    /// A limit.
+    Limit(LimitReached),
+}
+
+/// Notices of one call.
+#[derive(Debug, Clone, Default)]
+pub(in crate::plugin) struct Notices(Arc<Mutex<Vec<Notice>>>);
+
+impl Notices {
+    pub(super) fn add(&self, notice: Notice) {
+        let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A few tell it all; a plugin may be denied a thousand times.
+        if notices.len() < 8 && !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
+
+    pub(in crate::plugin) fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Notice {
+    /// For the operator.
+    pub(in crate::plugin) fn text(&self, integration: &str) -> String {
+        match self {
+            Notice::Denied { url, grant } if grant.is_empty() => {
+                format!("the plugin tried to call an address that is never allowed: {url}")
+            }
+            Notice::Denied { url, grant } => {
+                format!("the plugin was not allowed to call {url}; allow it with: entente integration grant {integration} --http {grant}")
+            }
+            Notice::Address { url, why, grant } => format!(
+                "the plugin was not allowed to call {url}, because {why}; if that is meant, allow the address with: entente integration grant {integration} --http {grant}"
+            ),
+            Notice::Secret { url, secret } => format!(
+                "the plugin tried to send the secret '{secret}' to {url}, which it is not bound to; if that is meant, allow it with: \
+                 entente integration grant {integration} --secret {secret}={url}"
+            ),
+            Notice::Limit(limit) => limit.to_string(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What went wrong on the way, in the words that a plugin knows.
+
+use super::notice::{Notice, Notices};
+use super::resolve::AddressDenied;
+use super::send::shown;
+use reqwest::Url;
+use wasmtime_wasi_http::Error;
+
+fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let now = next?;
+        // An error of the system that wraps another one names as its source what is below that one.
+        next = match now.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => now.source(),
+        };
+        Some(now)
+    })
+}
+
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// An error of that kind anywhere below.
+fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+    causes(error).find_map(|error| error.downcast_ref::<E>())
+}
+
+pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices) -> Error {
+    if let Some(denied) = cause::<AddressDenied>(error) {
+        let grant = format!("{}://{}", url.scheme(), denied.grantable());
+        let notice = Notice::Address { url: shown(url), why: denied.to_string(), grant };
+        tracing::warn!("{denied}: the request was denied");
+        notices.add(notice);
+        return Error::HttpRequestDenied;
+    }
+    if cause::<rustls::Error>(error).is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_))) {
+        return Error::TlsCertificateError;
+    }
+    if cause::<rustls::Error>(error).is_some() {
+        return Error::TlsProtocolError;
+    }
+    if error.is_timeout() {
+        return Error::ConnectionTimeout;
+    }
+    if error.is_connect() {
+        return match cause::<std::io::Error>(error).map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::ConnectionRefused) => Error::ConnectionRefused,
+            Some(std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable) => Error::DestinationUnavailable,
+            _ => Error::DestinationNotFound,
+        };
+    }
+    wire_error(error)
+}
+
+/// What broke once the connection stood.
+pub(super) fn wire_error(error: &reqwest::Error) -> Error {
+    match cause::<std::io::Error>(error).map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionAborted) => {
+            Error::ConnectionTerminated
+        }
+        Some(std::io::ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
+        _ if error.is_timeout() => Error::HttpResponseTimeout,
+        _ if error.is_body() || error.is_decode() => Error::HttpResponseIncomplete,
+        _ => Error::HttpProtocolError,
+    }
+}

@@ -21,8 +21,9 @@ pub(super) enum IntegrationCommand {
         plugin: Option<String>,
         #[command(flatten)]
         given: Given,
-        #[command(flatten)]
-        granted: Granted,
+        /// Allow requests to a host, such as https://api.example.com or https://*.example.com; the secrets given may be sent there
+        #[arg(long, value_name = "URL")]
+        http: Vec<String>,
         /// Make no sync
         #[arg(long)]
         no_sync: bool,
@@ -50,8 +51,12 @@ pub(super) enum IntegrationCommand {
     Grant {
         /// The integration
         name: String,
-        #[command(flatten)]
-        granted: Granted,
+        /// Allow requests to a host, such as https://api.example.com or https://*.example.com
+        #[arg(long, value_name = "URL")]
+        http: Vec<String>,
+        /// Allow a secret to be sent to a host; without one, to every host that is granted
+        #[arg(long, value_name = "NAME[=URL]")]
+        secret: Vec<String>,
         /// Take all grants away first
         #[arg(long)]
         reset: bool,
@@ -74,42 +79,29 @@ pub(super) struct Given {
     secrets_env: Vec<String>,
 }
 
-/// What an integration may reach.
-#[derive(Debug, clap::Args)]
-pub(super) struct Granted {
-    /// Allow requests to a host, such as https://api.example.com or https://*.example.com
-    #[arg(long = "http", value_name = "URL")]
-    http: Vec<String>,
-    /// Allow a secret to be sent: to the hosts that are given with --http, or else to those that are granted
-    #[arg(long = "grant-secret", visible_alias = "use-secret", value_name = "NAME")]
-    secrets: Vec<String>,
-}
-
-impl Granted {
-    fn is_empty(&self) -> bool {
-        self.http.is_empty() && self.secrets.is_empty()
+/// Adds hosts, and where secrets may be sent: `NAME=URL`, or the name alone for every host that is granted.
+fn widen(grants: &mut Grants, http: &[String], secrets: &[String]) -> Result<(), Usage> {
+    for host in http {
+        if !grants.http.contains(host) {
+            grants.http.push(host.clone());
+        }
     }
-
-    fn add_to(&self, grants: &mut Grants) -> Result<(), Usage> {
-        for host in &self.http {
-            if !grants.http.contains(host) {
-                grants.http.push(host.clone());
+    for text in secrets {
+        let (name, hosts) = match text.split_once('=') {
+            Some((name, host)) => (name, vec![host.to_owned()]),
+            None => (text.as_str(), grants.http.clone()),
+        };
+        if hosts.is_empty() {
+            return Err(Usage(format!("the secret '{name}' needs a host that it may be sent to: --secret {name}=https://api.example.com")));
+        }
+        let grant = grants.secrets.entry(name.to_owned()).or_insert_with(SecretGrant::default);
+        for host in hosts {
+            if !grant.hosts.contains(&host) {
+                grant.hosts.push(host);
             }
         }
-        for name in &self.secrets {
-            let hosts = if self.http.is_empty() { grants.http.clone() } else { self.http.clone() };
-            if hosts.is_empty() {
-                return Err(Usage(format!("the secret '{name}' needs a host that it may be sent to; name it with --http")));
-            }
-            let grant = grants.secrets.entry(name.clone()).or_insert_with(SecretGrant::default);
-            for host in hosts {
-                if !grant.hosts.contains(&host) {
-                    grant.hosts.push(host);
-                }
-            }
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 /// `name=value`.
@@ -176,11 +168,16 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
     let tenant = context.tenant()?;
     let configuration = tenant.configuration();
     match command {
-        IntegrationCommand::Add { name, plugin, given, granted, no_sync } => {
+        IntegrationCommand::Add { name, plugin, given, http, no_sync } => {
             let plugin = plugin.unwrap_or_else(|| name.to_lowercase());
+            let (settings, secrets) = (given.settings()?, given.secrets()?);
             let mut grants = Grants::default();
-            granted.add_to(&mut grants)?;
-            let draft = configuration.draft_integration(&name, &plugin, given.settings()?, grants, given.secrets()?).await?;
+            widen(&mut grants, &http, &[])?;
+            if !http.is_empty() {
+                let names: Vec<String> = secrets.keys().cloned().collect();
+                widen(&mut grants, &[], &names)?;
+            }
+            let draft = configuration.draft_integration(&name, &plugin, settings, grants, secrets).await?;
             let (added, notices) = tenant.add_integration(&draft, !no_sync).await?;
             #[derive(Serialize)]
             struct Result<'a> {
@@ -221,13 +218,13 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 .await?;
             context.output.show(&changed, |changed| format!("the integration {} is set", changed.name))?;
         }
-        IntegrationCommand::Grant { name, granted, reset } => {
+        IntegrationCommand::Grant { name, http, secret, reset } => {
             let mut grants = configuration.integration(&name).await?.grants;
             if reset {
                 grants = Grants::default();
             }
-            granted.add_to(&mut grants)?;
-            let grants = if granted.is_empty() && !reset {
+            widen(&mut grants, &http, &secret)?;
+            let grants = if http.is_empty() && secret.is_empty() && !reset {
                 grants
             } else {
                 configuration.change_integration(&name, |integration| integration.grants = grants).await?.grants

@@ -74,7 +74,7 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
 
     step(
         "4. Install the plugin and add an integration: it may reach this one address, and use its key there without seeing it",
-        &format!("{entente} integration add HelloWorld --set url={url} --http {url} --secret api-key --grant-secret api-key"),
+        &format!("{entente} integration add HelloWorld --set url={url} --http {url} --secret api-key"),
     );
     let bytes = fs::read(&built.component).with_context(|| format!("{} cannot be read", built.component.display()))?;
     tenant.install_plugin("helloworld", &bytes).await?;

@@ -246,13 +246,13 @@ pub(super) async fn show(tenant: &Tenant, definition: &SyncDefinition, end: &Run
     output.show(&summary(&end.run, &definition.exchanges), |_| {
         let mut text = counts_table(&end.run, &definition.exchanges);
         if end.error.is_none() {
-            let quiet = end.run.writes() == 0 && end.run.problems() == 0 && end.run.counts.iter().flat_map(BTreeMap::values).all(|c| c.pending == 0);
-            text.push_str(&if quiet {
-                format!("\nrun {}: nothing to do, both sides agree", end.run.id)
-            } else if end.run.writes() == 0 {
-                format!("\nrun {}: nothing written", end.run.id)
-            } else {
-                format!("\nrun {}: {} records written; what and why: entente run show {}", end.run.id, end.run.writes(), end.run.id)
+            let (writes, problems) = (end.run.writes(), end.run.problems());
+            let pending: u64 = end.run.counts.iter().flat_map(BTreeMap::values).map(|counts| counts.pending).sum();
+            text.push_str(&match (writes, pending, problems) {
+                (0, 0, 0) => format!("\nrun {}: nothing to do, both sides agree", end.run.id),
+                (0, 0, held) => format!("\nrun {}: nothing to do; {held} held, failed or in conflict, for the reasons above", end.run.id),
+                (0, pending, _) => format!("\nrun {}: nothing written, {pending} pending", end.run.id),
+                (writes, _, _) => format!("\nrun {}: {writes} records written; what and why: entente run show {}", end.run.id, end.run.id),
             });
         }
         text

@@ -1,5 +1,9 @@
 //! Every way to break out that `plugins/hostile` knows, against the real runtime, and what the operator reads of it.
 
+#![allow(unreachable_pub, missing_docs, reason = "tests are nobody's library")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets what it does not expect shall fail")]
+
+#[path = "../support/mod.rs"]
 mod support;
 
 use entente::plugin::{HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, SecretKind};

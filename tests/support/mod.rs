@@ -1,0 +1,8 @@
+//! What several test programs share.
+
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
+
+pub mod guests;
+pub mod server;
+
+pub use guests::{hello_component, hostile_component};

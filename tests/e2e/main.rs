@@ -1,0 +1,1 @@
+//! The program `entente` as its users run it, with real components, real HTTP and real files.

@@ -70,6 +70,13 @@ async fn without_lookup_a_window_creates_nothing() {
     world.run().await;
     assert_eq!(world.right.records("person").len(), 1);
     world.assert_quiet().await;
+    // Also for what is not reported again.
+    world.left.put("contact", &[("email", text("b@example.org"))], "2020-01-01");
+    world.run_with(World::window("2020-01-01", "2020-01-02")).await;
+    assert_eq!(world.right.records("person").len(), 1);
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 2);
+    world.assert_quiet().await;
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ pub(super) fn print_line(text: &str) {
 /// An empty table with a head.
 pub(super) fn table<const N: usize>(head: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
     if !std::io::stdout().is_terminal() {
         // Piped output is not wrapped: what is cut into lines cannot be searched.
         table.set_content_arrangement(ContentArrangement::Disabled);

@@ -317,3 +317,12 @@ fn explain(connection: &Connection, pair: &Pair, why: Why) -> Why {
     }
     why
 }
+
+/// Puts held pairs whose reason begins so back to `todo`.
+pub(super) fn requeue(connection: &Connection, mapping: MappingId, reason: &str) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE pair SET status = 'todo', reason = NULL WHERE mapping = ?1 AND status = 'held' AND substr(reason, 1, length(?2)) = ?2",
+    )?;
+    statement.execute(rusqlite::params![mapping, reason])?;
+    Ok(())
+}

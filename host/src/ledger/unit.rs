@@ -4,7 +4,7 @@ use super::why::{Why, failed};
 use super::{changes, conflicts, lease, progress, runs, save};
 use crate::record::Timestamp;
 use crate::store::StoreUnit;
-use crate::sync::{Change, Conflict, Lease, LedgerError, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
+use crate::sync::{Change, Conflict, Lease, LedgerError, MappingId, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::any::Any;
@@ -47,6 +47,10 @@ impl Unit for SqliteUnit {
 
     async fn remove_pairs(&mut self, ids: &[PairId]) -> Result<(), LedgerError> {
         self.write("remove pairs", |connection| save::remove(connection, ids))
+    }
+
+    async fn requeue(&mut self, mapping: MappingId, reason: &str) -> Result<(), LedgerError> {
+        self.write("put held pairs back", |connection| save::requeue(connection, mapping, reason))
     }
 
     async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError> {

@@ -106,6 +106,7 @@ impl Session<'_> {
         }
         if self.broken.is_none() {
             self.meet().await?;
+            self.ask_again().await?;
         }
         for pass in 0..limits::PASSES {
             self.again = false;
@@ -122,6 +123,18 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What was held for want of a proof is looked at again by a run that may have it.
+    async fn ask_again(&mut self) -> Result<(), SyncError> {
+        if !self.run.options.follows_bookmarks() {
+            return Ok(());
+        }
+        let mut unit = self.begin().await?;
+        for mapping in &self.definition.mappings {
+            unit.requeue(mapping.id, super::intake::held::ABSENCE).await?;
+        }
+        Ok(unit.commit().await?)
     }
 
     /// Asks both sides what they have now, and checks that the mapped objects are among it.

@@ -287,6 +287,8 @@ pub trait Unit: Send {
     async fn save_pairs(&mut self, pairs: &mut [Pair]) -> Result<(), LedgerError>;
     /// Removes pairs that were joined into others.
     async fn remove_pairs(&mut self, ids: &[PairId]) -> Result<(), LedgerError>;
+    /// Puts held pairs whose reason begins so back to `todo`: what held them may be gone.
+    async fn requeue(&mut self, mapping: MappingId, reason: &str) -> Result<(), LedgerError>;
     /// Writes changes; new ones get their numbers.
     async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError>;
     /// Drops the planned and withheld changes of these pairs that belong to earlier runs or earlier passes of this one.

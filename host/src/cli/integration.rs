@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::output::{Done, Usage, table};
-use crate::config::{Grants, Integration, SecretGrant, SecretText};
+use crate::config::{Grants, Integration, SecretText};
 use crate::record::Value;
 use anyhow::Context as _;
 use serde::Serialize;
@@ -94,7 +94,7 @@ fn widen(grants: &mut Grants, http: &[String], secrets: &[String]) -> Result<(),
         if hosts.is_empty() {
             return Err(Usage(format!("the secret '{name}' needs a host that it may be sent to: --secret {name}=https://api.example.com")));
         }
-        let grant = grants.secrets.entry(name.to_owned()).or_insert_with(SecretGrant::default);
+        let grant = grants.secrets.entry(name.to_owned()).or_default();
         for host in hosts {
             if !grant.hosts.contains(&host) {
                 grant.hosts.push(host);

@@ -82,9 +82,7 @@ fn describe(inspection: &Inspection) -> String {
 pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
         PluginCommand::Build { dir, output, offline } => {
-            let mut options = BuildOptions::default();
-            options.output = output;
-            options.offline = offline;
+            let options = BuildOptions { output, offline, ..BuildOptions::default() };
             let built = build(&dir, &options, context.output)?;
             #[derive(Serialize)]
             struct Shown {

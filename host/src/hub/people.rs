@@ -12,6 +12,7 @@ use crate::sync::FieldTime;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// How many records a list looks at before it lets others use the database.
 const STRETCH: usize = 1000;
@@ -331,13 +332,16 @@ struct Sources(BTreeMap<i64, (String, String)>);
 
 impl Sources {
     fn origin(&mut self, connection: &Connection, source: i64, run: i64) -> Result<Origin, HubError> {
-        if !self.0.contains_key(&source) {
-            let mut statement = connection.prepare_cached("SELECT kind, name FROM hub_source WHERE number = ?1")?;
-            self.0.insert(source, statement.query_row([source], |row| Ok((row.get(0)?, row.get(1)?)))?);
-        }
-        Ok(match self.0.get(&source) {
-            Some((kind, name)) if kind == "sync" => Origin::Sync { name: name.clone(), run },
-            Some((kind, _)) if kind == "import" => Origin::Import,
+        let (kind, name) = match self.0.entry(source) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let mut statement = connection.prepare_cached("SELECT kind, name FROM hub_source WHERE number = ?1")?;
+                place.insert(statement.query_row([source], |row| Ok((row.get(0)?, row.get(1)?)))?)
+            }
+        };
+        Ok(match kind.as_str() {
+            "sync" => Origin::Sync { name: name.clone(), run },
+            "import" => Origin::Import,
             _ => Origin::Operator,
         })
     }

@@ -162,6 +162,8 @@ impl Import<'_> {
     pub(super) fn see(&mut self, object: &ObjectSchema, writes: &[Write]) -> bool {
         let identifiers = writes.iter().filter(|write| object.definition.fields[write.field].identifier && !write.value.is_blank());
         let keys: Vec<_> = identifiers.map(|write| self.seen_key(object, write.field, &write.value)).collect();
-        keys.into_iter().fold(false, |any, key| self.seen.insert(key) || any)
+        let before = self.seen.len();
+        self.seen.extend(keys);
+        self.seen.len() > before
     }
 }

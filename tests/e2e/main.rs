@@ -1,1 +1,7 @@
 //! The program `entente` as its users run it, with real components, real HTTP and real files.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod syncing;
+mod world;

@@ -3,5 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod hostile;
+mod inspect;
+mod judge;
+mod kill;
 mod syncing;
 mod world;

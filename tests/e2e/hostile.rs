@@ -57,7 +57,7 @@ fn attack(home: &Home, settings: &[&str]) -> Output {
 fn in_report(settings: &[&str], telling: &[&str]) {
     let home = home();
     let before = home.records("thing");
-    let output = attack(&home, settings).fails(1, telling);
+    let output = attack(&home, settings).fails(1, telling).fails(1, &["error: run 1 of evil did not come to its end"]);
     assert_eq!(output.json()["status"], json!("failed"), "{output}");
     assert_eq!((output.written("hub"), output.written("evil")), (0, 0), "{output}");
     assert_eq!(home.records("thing"), before, "{output}");
@@ -72,7 +72,7 @@ fn in_report(settings: &[&str], telling: &[&str]) {
 
 #[test]
 fn one_that_loops_for_ever_is_stopped() {
-    in_report(&["attack=loop"], &["run 1 of evil did not come to its end", "the plugin was stopped in report", "limit cpu-time of 5 s reached"]);
+    in_report(&["attack=loop"], &["the plugin was stopped in report", "limit cpu-time of 5 s reached"]);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn one_that_allocates_without_end_is_stopped() {
 
 #[test]
 fn one_that_traps_is_told_from_one_that_is_stopped() {
-    in_report(&["attack=trap"], &["the plugin crashed in report", "a deliberate panic"]);
+    in_report(&["attack=trap"], &["the plugin crashed in report: it panicked or gave up, in hostile::attack::run", "Report it to the author"]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn one_that_calls_a_host_that_was_not_granted_reaches_nobody() {
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let remedy = format!("entente integration grant evil --http {url}");
-    in_report(&["attack=http", &format!("url={url}/path")], &["the plugin", &url, "not granted", &remedy]);
+    in_report(&["attack=http", &format!("url={url}/path")], &["the plugin was not allowed to call", &url, &remedy]);
     assert!(listener.accept().is_err(), "a connection was made");
 }
 

@@ -88,7 +88,7 @@ fn undisturbed() -> (Ending, u64) {
 #[test]
 fn a_run_that_is_killed_at_a_request_goes_on_in_the_next() {
     let (expected, requests) = undisturbed();
-    assert!(requests >= 10, "{requests} requests are too few to be disturbed");
+    assert!(requests >= 8, "{requests} requests are too few to be disturbed");
     let mut killed = 0;
     for request in 0..requests {
         for lost in [false, true] {
@@ -107,7 +107,7 @@ fn a_run_that_is_killed_at_a_request_goes_on_in_the_next() {
             recovers(&world, &expected, &format!("killed at request {request}, the one before lost: {lost}"));
         }
     }
-    assert!(killed >= 10, "only {killed} runs were killed");
+    assert!(killed as u64 >= requests, "only {killed} runs were killed");
 }
 
 #[test]
@@ -142,10 +142,10 @@ fn a_second_run_beside_one_that_is_under_way_is_refused() {
     let second = world.sync(&[]);
     child.kill().unwrap();
     child.wait().unwrap();
-    second.fails(1, &["HelloWorld", "under way", "--wait"]);
+    second.fails(1, &["another run holds 'HelloWorld' (process ", "wait for it with --wait"]);
     world.crm.reset();
     // Nobody holds the lease of a process that is gone.
-    let output = world.sync(&["--wait"]);
+    let output = world.sync(&[]);
     assert!([0, 3].contains(&output.code), "{output}");
     agree(&world);
 }

@@ -3,9 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod faults;
 mod hostile;
 mod inspect;
 mod judge;
 mod kill;
+mod options;
 mod syncing;
 mod world;

@@ -2,7 +2,7 @@
 //! host calls.
 
 use crate::config::{
-    Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, Described, Draft, File, FileError, HUB, Home, Key, PluginFacts,
+    Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft, File, FileError, HUB, Home, Key, PluginFacts,
     PluginSource, Problems, SecretText, definition_from_manual,
 };
 use crate::hub::{Hub, HubError};
@@ -13,11 +13,14 @@ use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
     SyncError, SystemClock, SystemRandomness,
 };
+use presence::Presence;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
+
+mod presence;
 
 /// Why a tenant could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -200,7 +203,14 @@ impl Tenant {
         let definition = self.configuration.definition(name).await?;
         let left = self.exchange(&definition.exchanges[0]).await?;
         let right = self.exchange(&definition.exchanges[1]).await?;
-        let holder = format!("process {}", std::process::id());
+        let folder = self.configuration.home().tenant_folder(DEFAULT_TENANT);
+        if let Some((lease, holder)) = self.ledger.holder(&definition.relation).await?
+            && presence::has_died(&folder, &holder)
+        {
+            tracing::info!(relation = definition.relation, holder, "a run was cut off; this one goes on from there");
+            self.ledger.release(&lease).await?;
+        }
+        let presence = Presence::begin(&folder);
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: [left.as_ref(), right.as_ref()],
@@ -208,7 +218,7 @@ impl Tenant {
             randomness: &SystemRandomness,
             observer,
             stop,
-            holder: &holder,
+            holder: presence.holder(),
         };
         let end = engine.run(&definition, options).await?;
         Ok((definition, end))

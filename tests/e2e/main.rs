@@ -1,1 +1,13 @@
 //! The program `entente` as its users run it, with real components, real HTTP and real files.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod faults;
+mod hostile;
+mod inspect;
+mod judge;
+mod kill;
+mod options;
+mod syncing;
+mod world;

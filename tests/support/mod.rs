@@ -1,6 +1,6 @@
 //! What several test programs share.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test program uses a part")]
 
 pub mod guests;
 pub mod server;

@@ -76,9 +76,14 @@ impl Home {
         &self.path
     }
 
+    /// The folder of a tenant.
+    pub fn tenant_folder(&self, tenant: &str) -> PathBuf {
+        self.path.join("tenants").join(tenant)
+    }
+
     /// The database of a tenant.
     pub fn database(&self, tenant: &str) -> PathBuf {
-        self.path.join("tenants").join(tenant).join("entente.db")
+        self.tenant_folder(tenant).join("entente.db")
     }
 
     /// The folder of installed components.

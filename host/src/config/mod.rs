@@ -36,6 +36,7 @@ pub use custom::{CustomField, CustomObject, HubSchema, SchemaError};
 pub use error::{ConfigError, FileError, Notice, Place, Problem, Problems};
 pub use facade::{Added, Configuration};
 pub use file::File;
+pub(crate) use home::DEFAULT_TENANT;
 pub use home::Home;
 pub use integrations::{Grants, Integration, SecretGrant};
 pub use key::Key;

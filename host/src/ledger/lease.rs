@@ -39,6 +39,14 @@ pub(super) fn acquire(
     Ok(Ok(Lease { relation: relation.to_owned(), fence }))
 }
 
+/// Who has the lease, whether or not its time is over.
+pub(super) fn holder(connection: &Connection, relation: &str) -> Result<Option<(Lease, String)>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT fence, holder FROM lease WHERE relation = ?1 AND holder IS NOT NULL")?
+        .query_row([relation], |row| Ok((Lease { relation: relation.to_owned(), fence: row.get(0)? }, row.get(1)?)))
+        .optional()?)
+}
+
 /// Keeps the lease longer; false where it has gone to another.
 pub(super) fn renew(connection: &Connection, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<bool, StoreError> {
     let rows = connection

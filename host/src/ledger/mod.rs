@@ -50,6 +50,14 @@ impl SqliteLedger {
     pub fn new(store: Store) -> Self {
         Self { store }
     }
+
+    /// Who has the lease of a relation, for one who knows whether that one is still there. Releasing it takes it away.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn holder(&self, relation: &str) -> Result<Option<(Lease, String)>, LedgerError> {
+        self.store.read(|connection| lease::holder(connection, relation)).await.map_err(failed("look at the lease"))
+    }
 }
 
 /// A page's length for SQLite.

@@ -1,0 +1,139 @@
+//! Plugins that misbehave cost their own run, say why, and leave nothing half done.
+
+use crate::support::guests;
+use crate::world::{Home, Output, text};
+use serde_json::json;
+use std::sync::OnceLock;
+
+/// The hub has an object for what the plugin has, and one record of it.
+const CONFIGURATION: &str = r#"
+[object.thing.field.name]
+kind = "text"
+identifier = true
+
+[object.thing.field.score]
+kind = "float"
+
+[integration.evil]
+plugin = "hostile"
+
+[sync.evil]
+
+[[sync.evil.object]]
+left = "thing"
+right = "thing"
+identifiers = ["name"]
+create = "both"
+
+[sync.evil.object.fields]
+name = true
+score = true
+"#;
+
+/// A home with the plugin and a sync; it is told later what to attack.
+fn home() -> Home {
+    static TEMPLATE: OnceLock<Home> = OnceLock::new();
+    TEMPLATE
+        .get_or_init(|| {
+            let home = Home::new();
+            home.run(&["plugin", "install", &text(guests::hostile_path()), "--name", "hostile"]).well();
+            home.run(&["apply", &home.file("entente.toml", CONFIGURATION)]).well();
+            home.run(&["record", "set", "thing", "name=ours", "score=2"]).well();
+            home
+        })
+        .copy()
+}
+
+fn attack(home: &Home, settings: &[&str]) -> Output {
+    let mut args = vec!["integration", "set", "evil"];
+    for setting in settings {
+        args.extend(["--set", setting]);
+    }
+    home.run(&args).well();
+    home.run(&["sync", "evil", "--json"])
+}
+
+/// Attacks when it is asked for a report: the run fails, nothing is written, and the next one goes well.
+fn in_report(settings: &[&str], telling: &[&str]) {
+    let home = home();
+    let before = home.records("thing");
+    let output = attack(&home, settings).fails(1, telling).fails(1, &["error: run 1 of evil did not come to its end"]);
+    assert_eq!(output.json()["status"], json!("failed"), "{output}");
+    assert_eq!((output.written("hub"), output.written("evil")), (0, 0), "{output}");
+    assert_eq!(home.records("thing"), before, "{output}");
+    home.run(&["run", "show", "1"]).well().says(telling);
+
+    let output = attack(&home, &["attack=none"]).well();
+    assert_eq!((output.written("hub"), output.written("evil")), (1, 1), "{output}");
+    let names: Vec<String> = home.records("thing").iter().map(|thing| thing.text("name").to_owned()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names.contains(&"one".to_owned()) && names.contains(&"ours".to_owned()), "{names:?}");
+}
+
+#[test]
+fn one_that_loops_for_ever_is_stopped() {
+    in_report(&["attack=loop"], &["the plugin was stopped in report", "limit cpu-time of 5 s reached"]);
+}
+
+#[test]
+fn one_that_allocates_without_end_is_stopped() {
+    in_report(&["attack=memory"], &["the plugin was stopped in report", "limit memory-bytes of 128 MiB reached"]);
+}
+
+#[test]
+fn one_that_traps_is_told_from_one_that_is_stopped() {
+    in_report(&["attack=trap"], &["the plugin crashed in report: it panicked or gave up, in hostile::attack::run", "Report it to the author"]);
+}
+
+#[test]
+fn one_that_recurses_without_end_is_stopped() {
+    in_report(&["attack=recursion"], &["in report", "stack"]);
+}
+
+#[test]
+fn one_that_calls_a_host_that_was_not_granted_reaches_nobody() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let remedy = format!("entente integration grant evil --http {url}");
+    in_report(&["attack=http", &format!("url={url}/path")], &["the plugin was not allowed to call", &url, &remedy]);
+    assert!(listener.accept().is_err(), "a connection was made");
+}
+
+#[test]
+fn one_that_answers_too_much_is_stopped() {
+    in_report(&["attack=huge-page"], &["limit page-rows"]);
+}
+
+#[test]
+fn one_that_goes_round_in_circles_is_stopped() {
+    in_report(&["attack=same-cursor"], &["evil", "cursor"]);
+}
+
+#[test]
+fn one_that_attacks_when_it_is_looked_at_is_not_added() {
+    let home = home();
+    for (attack, telling) in [("trap", "the plugin crashed in describe"), ("memory", "limit memory-bytes of 128 MiB reached")] {
+        let attack = format!("attack={attack}");
+        home.run(&["integration", "add", "worse", "--plugin", "hostile", "--set", &attack, "--set", "where=describe"]).fails(1, &[telling]);
+    }
+    let names: Vec<_> = home.run(&["integration", "list", "--json"]).well().json().as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, [json!("evil")]);
+    home.run(&["sync", "worse"]).fails(1, &["worse"]);
+}
+
+#[test]
+fn one_that_traps_when_it_writes_leaves_the_hub_whole() {
+    let home = home();
+    let output = attack(&home, &["attack=trap", "where=execute"]);
+    assert_ne!(output.code, 0, "{output}");
+    assert!(format!("{}{}", output.stdout, output.stderr).contains("the plugin crashed in execute"), "{output}");
+    assert_eq!(output.written("evil"), 0, "{output}");
+    let things = home.records("thing");
+    assert!(things.len() <= 2 && things.iter().any(|thing| thing.text("name") == "ours"), "{things:?}");
+    home.run(&["doctor", "--offline"]).well();
+    // Whether the record was made on the other side is not known, and it is not made blindly once more.
+    let output = attack(&home, &["attack=none"]);
+    assert!([0, 3].contains(&output.code), "{output}");
+    assert_eq!(home.records("thing").len(), 2);
+}

@@ -1,0 +1,151 @@
+//! A run that is killed at any moment: nothing is lost, nothing is there twice, the next one goes on.
+
+use crate::world::{Home, World, agree};
+use hello_crm::{Action, DropWhen, Rule, SystemClock};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// People on the side of the CRM. The sample files of the hub overlap with them.
+const PEOPLE: usize = 300;
+
+/// No request waits so long that it would go on by itself.
+const LONG: u64 = 3_600_000;
+
+/// A home with records in the hub, for a first sync.
+fn world() -> World {
+    static TEMPLATE: OnceLock<Home> = OnceLock::new();
+    let home = TEMPLATE.get_or_init(|| {
+        let home = Home::with_plugin();
+        for (object, file) in [("company", "companies.csv"), ("contact", "contacts.csv")] {
+            home.run(&["record", "import", object, &crate::world::sample(file)]);
+        }
+        home
+    });
+    World::with(home.copy(), hello_crm::seed::sample(PEOPLE), Arc::new(SystemClock))
+}
+
+fn start(world: &World) -> Child {
+    world.command(&["sync", "HelloWorld"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until the child has come so far, or has ended: `true` where it has come so far.
+fn comes_to(child: &mut Child, there: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    loop {
+        if there() {
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(300), "the child neither goes on nor ends");
+        std::thread::yield_now();
+    }
+}
+
+/// After a kill: everything opens, the sync comes to its end, and all is as if nothing had happened.
+#[track_caller]
+fn recovers(world: &World, expected: &Ending, what: &str) {
+    world.crm.reset();
+    world.run(&["doctor", "--offline"]).well();
+    let output = world.sync(&[]);
+    assert!([0, 3].contains(&output.code), "{what}: {output}");
+    let output = world.sync(&[]);
+    assert!([0, 3].contains(&output.code), "{what}: {output}");
+    assert_eq!(&Ending::of(world), expected, "{what}");
+    agree(world);
+    world.is_quiet();
+    assert_eq!(&Ending::of(world), expected, "{what}");
+}
+
+/// How many there are of what, at the end.
+#[derive(Debug, PartialEq)]
+struct Ending {
+    hub: Vec<usize>,
+    crm: Vec<usize>,
+}
+
+impl Ending {
+    fn of(world: &World) -> Self {
+        let (hub, crm) = world.everything();
+        Self { hub: hub.iter().map(Vec::len).collect(), crm: crm.iter().map(Vec::len).collect() }
+    }
+}
+
+/// A run that nobody disturbs: how it ends, and how many requests it makes.
+fn undisturbed() -> (Ending, u64) {
+    let world = world();
+    let output = world.sync(&[]);
+    assert!([0, 3].contains(&output.code), "{output}");
+    let requests = world.crm.requests().len() as u64;
+    agree(&world);
+    world.is_quiet();
+    (Ending::of(&world), requests)
+}
+
+#[test]
+fn a_run_that_is_killed_at_a_request_goes_on_in_the_next() {
+    let (expected, requests) = undisturbed();
+    assert!(requests >= 8, "{requests} requests are too few to be disturbed");
+    let mut killed = 0;
+    for request in 0..requests {
+        for lost in [false, true] {
+            let world = world();
+            world.crm.reset();
+            if lost {
+                // This request is done but its answer is lost, and the process dies at the one after.
+                world.crm.add_fault(Rule::new(Action::Drop { drop: DropWhen::After }).after(request));
+            }
+            world.crm.add_fault(Rule::new(Action::Delay { delay_ms: LONG }).after(request + u64::from(lost)).times(None));
+            let mut child = start(&world);
+            let stopped = comes_to(&mut child, || world.crm.faults().last().is_some_and(|rule| rule.struck > 0));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += usize::from(stopped);
+            recovers(&world, &expected, &format!("killed at request {request}, the one before lost: {lost}"));
+        }
+    }
+    assert!(killed as u64 >= requests, "only {killed} runs were killed");
+}
+
+#[test]
+fn a_run_that_is_killed_between_requests_goes_on_in_the_next() {
+    let (expected, _) = undisturbed();
+    let lines = {
+        let world = world();
+        let output = world.run(&["sync", "HelloWorld", "-vvv"]);
+        output.stderr.lines().count()
+    };
+    assert!(lines > 20, "{lines} lines of log");
+    let mut killed = 0;
+    for at in (1..lines).step_by((lines / 24).max(1)) {
+        let world = world();
+        let mut child = world.command(&["sync", "HelloWorld", "-vvv"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let reached = log.by_ref().take(at).count() == at;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        killed += usize::from(reached);
+        recovers(&world, &expected, &format!("killed at line {at} of the log"));
+    }
+    assert!(killed >= 10, "only {killed} runs were killed");
+}
+
+#[test]
+fn a_second_run_beside_one_that_is_under_way_is_refused() {
+    let world = world();
+    world.crm.add_fault(Rule::new(Action::Delay { delay_ms: LONG }).path("/batch").times(None));
+    let mut child = start(&world);
+    assert!(comes_to(&mut child, || world.crm.faults()[0].struck > 0), "it never wrote");
+    let second = world.sync(&[]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    second.fails(1, &["another run holds 'HelloWorld' (process ", "wait for it with --wait"]);
+    world.crm.reset();
+    // Nobody holds the lease of a process that is gone.
+    let output = world.sync(&[]);
+    assert!([0, 3].contains(&output.code), "{output}");
+    agree(&world);
+}

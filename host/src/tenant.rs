@@ -2,8 +2,8 @@
 //! host calls.
 
 use crate::config::{
-    Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft, File, FileError, HUB, Home, Key, PluginFacts,
-    PluginSource, Problems, SecretText, definition_from_manual,
+    Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft, File, FileError, HUB, Home, Key,
+    PluginFacts, PluginSource, Problems, SecretText, definition_from_manual,
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
@@ -106,9 +106,13 @@ impl Tenant {
         let store = home.open_store()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
-        let configuration =
-            Configuration::new(store.clone(), home, Arc::new(connections::LedgerNumbers), Arc::new(connections::HubDefinitions(hub.clone())))
-                .with_key(key);
+        let configuration = Configuration::new(
+            store.clone(),
+            home,
+            Arc::new(connections::LedgerNumbers),
+            Arc::new(connections::HubDefinitions(hub.clone())),
+        )
+        .with_key(key);
         Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins: OnceCell::new(), store })
     }
 
@@ -322,6 +326,7 @@ mod connections {
     use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
     use crate::hub::{FieldDefinition, HubError};
     use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, SecretKind};
+    use crate::record::Value;
     use rusqlite::Connection;
 
     /// The ledger gives the numbers of mappings and fields.
@@ -358,12 +363,49 @@ mod connections {
         }
     }
 
+    /// A pattern with its settings in place: `https://{dc}.api.example.com` with `dc` = `us1`. A setting can only be part of a host
+    /// name, so that it cannot lead elsewhere.
+    fn fill(pattern: &str, settings: &BTreeMap<String, Value>) -> Result<String, GrantError> {
+        let refuse = |reason: String| GrantError { text: pattern.to_owned(), reason };
+        let mut filled = String::new();
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((name, after)) = after.split_once('}') else { return Err(refuse("a { is not closed".to_owned())) };
+            let value = settings.get(name).map(ToString::to_string).unwrap_or_default();
+            if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+                return Err(refuse(format!("the setting '{name}' must be set to letters, digits and dashes")));
+            }
+            filled.push_str(before);
+            filled.push_str(&value);
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn settings_fill_patterns_and_nothing_else() {
+            let settings = BTreeMap::from([("dc".to_owned(), Value::text("us1")), ("bad".to_owned(), Value::text("x.evil.example/"))]);
+            assert_eq!(fill("https://{dc}.api.example.com", &settings).unwrap(), "https://us1.api.example.com");
+            assert_eq!(fill("https://api.example.com", &settings).unwrap(), "https://api.example.com");
+            for pattern in ["https://{bad}.example.com", "https://{none}.example.com", "https://{dc.example.com"] {
+                assert!(fill(pattern, &settings).is_err(), "{pattern}");
+            }
+        }
+    }
+
     pub(super) fn plugin_config(
         integration: &Integration,
         secrets: BTreeMap<String, SecretText>,
         state: BTreeMap<String, Vec<u8>>,
     ) -> Result<PluginConfig, TenantError> {
-        let grants = |patterns: &[String]| patterns.iter().map(|pattern| pattern.parse()).collect::<Result<Vec<HttpGrant>, _>>();
+        let grants = |patterns: &[String]| -> Result<Vec<HttpGrant>, GrantError> {
+            patterns.iter().map(|pattern| fill(pattern, &integration.settings)?.parse()).collect()
+        };
         let secret_grant = |(name, grant): (&String, &crate::config::SecretGrant)| -> Result<SecretGrant, TenantError> {
             let header = grant.header.as_deref().map(|text| {
                 http::HeaderName::from_bytes(text.as_bytes())

@@ -300,7 +300,10 @@ impl World {
     /// Adds the integration and its sync.
     pub(crate) fn connect(&self) -> Output {
         let set = format!("url={}", self.url);
-        self.run_with(&["integration", "add", "HelloWorld", "--set", &set, "--http", &self.url, "--secret", "api-key"], format!("{CANARY}\n"))
+        self.run_with(
+            &["integration", "add", "HelloWorld", "--set", &set, "--http", &self.url, "--secret", "api-key"],
+            format!("{CANARY}\n"),
+        )
     }
 
     /// Runs the sync, with JSON.

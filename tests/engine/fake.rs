@@ -408,11 +408,17 @@ impl Exchange for Fake {
                 .iter()
                 .zip(key)
                 .filter_map(|(field, value)| Some((field, value.as_ref()?)))
-                .map(|(field, value)| record.values.get(field).is_some_and(|has| has == value || (canon(has).is_some() && canon(has) == canon(value))))
+                .map(|(field, value)| {
+                    record.values.get(field).is_some_and(|has| has == value || (canon(has).is_some() && canon(has) == canon(value)))
+                })
                 .collect();
             !hits.is_empty() && if query.all { hits.iter().all(|hit| *hit) } else { hits.iter().any(|hit| *hit) }
         };
         let records = self.records(&query.object);
-        Ok(query.keys.iter().map(|key| records.iter().filter(|(_, record)| matches(record, key)).map(|(id, _)| id.clone()).collect()).collect())
+        Ok(query
+            .keys
+            .iter()
+            .map(|key| records.iter().filter(|(_, record)| matches(record, key)).map(|(id, _)| id.clone()).collect())
+            .collect())
     }
 }

@@ -48,7 +48,9 @@ async fn s6_a_window_by_hand_makes_no_duplicates() {
 #[tokio::test]
 async fn a_window_is_half_open_and_reads_nothing_else() {
     let world = World::new().await;
-    for (mail, at) in [("before", "2019-12-31 23:59:59.999999"), ("first", "2020-01-01"), ("last", "2020-01-01 23:59:59.999999"), ("after", "2020-01-02")] {
+    for (mail, at) in
+        [("before", "2019-12-31 23:59:59.999999"), ("first", "2020-01-01"), ("last", "2020-01-01 23:59:59.999999"), ("after", "2020-01-02")]
+    {
         world.left.put("contact", &[("email", text(&format!("l-{mail}@example.org")))], at);
         world.right.put("person", &[("mail", text(&format!("r-{mail}@example.org")))], at);
     }

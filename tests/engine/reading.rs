@@ -40,7 +40,8 @@ async fn an_expired_place_starts_the_report_again() {
 async fn being_told_to_slow_down_is_waited_out() {
     let world = World::new().await;
     world.right.put("person", &[("mail", text("a@example.org"))], "2020-01-01");
-    let slow = ExchangeError { code: codes::RATE_LIMITED.into(), reason: "slow down".into(), after: Some(std::time::Duration::from_secs(30)) };
+    let slow =
+        ExchangeError { code: codes::RATE_LIMITED.into(), reason: "slow down".into(), after: Some(std::time::Duration::from_secs(30)) };
     for n in 1..=6 {
         world.right.fault("report", n, Fault::Fails(slow.clone()));
     }

@@ -58,7 +58,9 @@ async fn s19_a_tie_is_held_once_and_the_other_fields_go_on() {
 
 #[tokio::test]
 async fn s3_clearing_by_policy() {
-    for (blanks, left, right) in [(Blanks::Overwrite, Value::Null, Value::Null), (Blanks::Keep, Value::Null, text("1")), (Blanks::Fill, text("1"), text("1"))] {
+    for (blanks, left, right) in
+        [(Blanks::Overwrite, Value::Null, Value::Null), (Blanks::Keep, Value::Null, text("1")), (Blanks::Fill, text("1"), text("1"))]
+    {
         let (mut world, l, r) = pair_of_anas().await;
         world.people().fields[2].blanks = blanks;
         world.left.edit("contact", &l, "phone", Value::Null, "2025-06-01");
@@ -132,7 +134,8 @@ async fn s18_sets_are_merged_element_by_element() {
 
 #[tokio::test]
 async fn zero_false_empty_and_null_travel_as_what_they_are() {
-    let values = [Value::Integer(0), Value::Boolean(false), text(""), Value::Null, text("0"), text("NULL"), Value::Float(0.0), text("a\0b")];
+    let values =
+        [Value::Integer(0), Value::Boolean(false), text(""), Value::Null, text("0"), text("NULL"), Value::Float(0.0), text("a\0b")];
     for value in values {
         let (world, l, r) = pair_of_anas().await;
         world.left.edit("contact", &l, "phone", value.clone(), "2025-06-01");

@@ -46,7 +46,10 @@ impl World {
         let left = Fake::new(
             "L",
             &[
-                ("contact", &[("email", "email"), ("name", "text"), ("phone", "text"), ("tags", "texts"), ("company", "reference:company")]),
+                (
+                    "contact",
+                    &[("email", "email"), ("name", "text"), ("phone", "text"), ("tags", "texts"), ("company", "reference:company")],
+                ),
                 ("company", &[("name", "text"), ("city", "text")]),
             ],
             Arc::clone(&clock),

@@ -93,7 +93,8 @@ async fn look_at(tenant: &Tenant, offline: bool, checks: &mut Vec<Check>) {
 /// How a plugin would be compiled; that there is no way matters to authors only.
 fn compiler() -> String {
     let output = std::process::Command::new("rustc").args(["--print", "sysroot"]).output();
-    let sysroot = output.ok().filter(|output| output.status.success()).map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let sysroot =
+        output.ok().filter(|output| output.status.success()).map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     match sysroot {
         Some(sysroot) if std::path::Path::new(&sysroot).join("lib/rustlib").join(crate::toolchain::TARGET).is_dir() => {
             format!("rustc with {}", crate::toolchain::TARGET)

@@ -230,7 +230,10 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 configuration.change_integration(&name, |integration| integration.grants = grants).await?.grants
             };
             context.output.show(&grants, |grants| {
-                let mut text = format!("{name} may send requests to: {}", if grants.http.is_empty() { "no host".to_owned() } else { grants.http.join(", ") });
+                let mut text = format!(
+                    "{name} may send requests to: {}",
+                    if grants.http.is_empty() { "no host".to_owned() } else { grants.http.join(", ") }
+                );
                 for (secret, grant) in &grants.secrets {
                     text.push_str(&format!("\nits secret {secret} may be sent to: {}", grant.hosts.join(", ")));
                 }

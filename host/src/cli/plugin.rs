@@ -124,7 +124,13 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
             let tenant = context.tenant()?;
             let (installed, inspection) = tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
             context.output.show(&installed, |installed| {
-                format!("installed {} ({}…)\n{}\nuse it: entente integration add NAME --plugin {}", installed.name, &installed.digest[..12], describe(&inspection), installed.name)
+                format!(
+                    "installed {} ({}…)\n{}\nuse it: entente integration add NAME --plugin {}",
+                    installed.name,
+                    &installed.digest[..12],
+                    describe(&inspection),
+                    installed.name
+                )
             })?;
         }
         PluginCommand::List => {

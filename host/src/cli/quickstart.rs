@@ -62,7 +62,10 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     let url = start_crm(&args.dir, &key)?;
     print_line(&format!("it listens at {url}, with a key of its own"));
 
-    step("3. Make a home, and import contacts and companies into the hub", &format!("{entente} record import contact host/samples/contacts.csv"));
+    step(
+        "3. Make a home, and import contacts and companies into the hub",
+        &format!("{entente} record import contact host/samples/contacts.csv"),
+    );
     let tenant = Tenant::open(&home, key_variable())?;
     for (object, file) in [("company", "host/samples/companies.csv"), ("contact", "host/samples/contacts.csv")] {
         let mut options = ImportOptions::new(object);

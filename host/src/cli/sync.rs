@@ -106,7 +106,10 @@ impl SyncArgs {
             wait: self.wait,
         };
         if options.is_window() && (options.first_time || options.full) {
-            return Err(Usage("a window and --first-time-sync or --full exclude each other: the first asks for a part, the others for everything".to_owned()));
+            return Err(Usage(
+                "a window and --first-time-sync or --full exclude each other: the first asks for a part, the others for everything"
+                    .to_owned(),
+            ));
         }
         if options.is_ids() && (options.is_window() || options.first_time || options.full) {
             return Err(Usage("named records and a window, --first-time-sync or --full exclude each other".to_owned()));
@@ -167,12 +170,14 @@ pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a [String; 2]) -> RunSummar
 
 /// The counts as a table, and below it why something needs a look.
 pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
-    let mut rows = table(["side", "object", "reported", "matched", "created", "updated", "unchanged", "conflicts", "held", "failed", "other"]);
+    let mut rows =
+        table(["side", "object", "reported", "matched", "created", "updated", "unchanged", "conflicts", "held", "failed", "other"]);
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     for side in Side::BOTH {
         for (object, counts) in &run.counts[side.index()] {
             let others = [("deleted", counts.deleted), ("pending", counts.pending), ("excluded", counts.excluded)];
-            let others: Vec<String> = others.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}")).collect();
+            let others: Vec<String> =
+                others.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}")).collect();
             let numbers = [
                 counts.reported,
                 counts.matched,
@@ -214,12 +219,7 @@ pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Don
 }
 
 /// Runs a sync with progress; Ctrl-C ends it at the next safe point.
-pub(super) async fn run_once(
-    tenant: &Tenant,
-    name: &str,
-    options: RunOptions,
-    output: Output,
-) -> anyhow::Result<(SyncDefinition, RunEnd)> {
+pub(super) async fn run_once(tenant: &Tenant, name: &str, options: RunOptions, output: Output) -> anyhow::Result<(SyncDefinition, RunEnd)> {
     let exchanges = tenant.configuration().definition(name).await?.exchanges;
     let progress = RunProgress::new(output.shows_progress(), exchanges);
     let stop = Arc::new(AtomicBool::new(false));
@@ -287,7 +287,8 @@ pub(super) async fn shown_changes(tenant: &Tenant, definition: &SyncDefinition, 
     let mut shown = Vec::with_capacity(changes.len());
     for chunk in changes.chunks(500) {
         let numbers: Vec<i64> = chunk.iter().map(|change| change.pair).collect();
-        let pairs: BTreeMap<i64, crate::sync::Pair> = tenant.ledger().pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let pairs: BTreeMap<i64, crate::sync::Pair> =
+            tenant.ledger().pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
         for change in chunk {
             let Some(mapping) = definition.mapping(change.mapping) else { continue };
             let half = |side: Side| {
@@ -310,7 +311,9 @@ pub(super) async fn shown_changes(tenant: &Tenant, definition: &SyncDefinition, 
                     .fields
                     .iter()
                     .map(|field| ShownField {
-                        field: mapping.field(field.slot).map_or_else(|| format!("slot {}", field.slot), |known| known.name(change.target).to_owned()),
+                        field: mapping
+                            .field(field.slot)
+                            .map_or_else(|| format!("slot {}", field.slot), |known| known.name(change.target).to_owned()),
                         before: field.base.clone(),
                         after: field.value.clone(),
                         reason: field.reason.clone(),
@@ -325,7 +328,8 @@ pub(super) async fn shown_changes(tenant: &Tenant, definition: &SyncDefinition, 
 pub(super) fn changes_table(changes: &[ShownChange]) -> String {
     let mut rows = table(["write to", "record", "field", "before", "after", "why"]);
     for change in changes {
-        let record = change.record.clone().unwrap_or_else(|| format!("new {} from {}", change.object, change.source.as_deref().unwrap_or("?")));
+        let record =
+            change.record.clone().unwrap_or_else(|| format!("new {} from {}", change.object, change.source.as_deref().unwrap_or("?")));
         for (n, field) in change.fields.iter().enumerate() {
             let first = |text: &str| if n == 0 { text.to_owned() } else { String::new() };
             let why = if change.status == ChangeStatus::Done.word() || change.status == ChangeStatus::Planned.word() {

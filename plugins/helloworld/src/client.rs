@@ -23,9 +23,7 @@ struct RefusalBody {
 
 impl Client {
     pub(crate) fn new(url: &str) -> Self {
-        Self {
-            base: url.trim_end_matches('/').to_owned(),
-        }
+        Self { base: url.trim_end_matches('/').to_owned() }
     }
 
     pub(crate) fn get(&self, path: &str) -> Request {

@@ -23,9 +23,7 @@ pub struct HelloWorld {
 
 impl Integration for HelloWorld {
     fn new() -> Result<Self, Error> {
-        Ok(Self {
-            client: Client::new(&settings::text("url")?),
-        })
+        Ok(Self { client: Client::new(&settings::text("url")?) })
     }
 
     fn describe(&self) -> Result<Description, Error> {

@@ -20,9 +20,7 @@ pub(crate) fn path(object: &str) -> Result<&'static str, Error> {
     match object {
         PERSON => Ok("persons"),
         ORGANISATION => Ok("organisations"),
-        other => Err(Error::misconfigured(format!(
-            "hello-crm has no object '{other}'; check the mapping"
-        ))),
+        other => Err(Error::misconfigured(format!("hello-crm has no object '{other}'; check the mapping"))),
     }
 }
 
@@ -54,12 +52,7 @@ struct SchemaField {
 /// Asks hello-crm for its schema: fields belong to the customer, and a wrong key is found out here.
 pub(crate) fn describe(client: &Client) -> Result<Description, Error> {
     let schema: Schema = client.send(client.get("schema"))?.json()?;
-    Ok(schema
-        .objects
-        .into_iter()
-        .filter(|object| path(&object.name).is_ok())
-        .map(object)
-        .collect())
+    Ok(schema.objects.into_iter().filter(|object| path(&object.name).is_ok()).map(object).collect())
 }
 
 fn object(object: SchemaObject) -> Object {

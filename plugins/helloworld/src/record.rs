@@ -34,9 +34,7 @@ impl Record {
             // Not told is not the same as empty.
             None => Value::Unset,
             // The only reference there is, and in JSON a mere id.
-            Some(Json::String(id)) if name == "organisation" => {
-                Value::reference(ORGANISATION, id.as_str())
-            }
+            Some(Json::String(id)) if name == "organisation" => Value::reference(ORGANISATION, id.as_str()),
             Some(value) => Value::from_json(value.clone()),
         }
     }

@@ -60,10 +60,7 @@ struct Listing {
 /// One page of a report: one page of one object.
 pub(crate) fn report(client: &Client, request: &ReportRequest) -> Result<Page, Error> {
     // Says what is wrong with the mapping, instead of leaving an object out.
-    request
-        .objects
-        .iter()
-        .try_for_each(|wanted| objects::path(&wanted.object).map(drop))?;
+    request.objects.iter().try_for_each(|wanted| objects::path(&wanted.object).map(drop))?;
 
     let bookmark: Tokens = request.bookmark_as()?.unwrap_or_default();
     let mut place: Place = request.cursor_as()?.unwrap_or_default();
@@ -71,10 +68,7 @@ pub(crate) fn report(client: &Client, request: &ReportRequest) -> Result<Page, E
         return finish(Page::new(), bookmark, place);
     };
     place.object = object;
-    let way = place
-        .way
-        .take()
-        .unwrap_or_else(|| way(request, wanted, &bookmark));
+    let way = place.way.take().unwrap_or_else(|| way(request, wanted, &bookmark));
     let (page, goes_on) = match way {
         Way::Ids => by_ids(client, request, wanted, &mut place)?,
         _ => listed(client, request, wanted, &way, &mut place)?,
@@ -83,12 +77,7 @@ pub(crate) fn report(client: &Client, request: &ReportRequest) -> Result<Page, E
         place.way = Some(way);
         return page.next_as(&place);
     }
-    place = Place {
-        object: object + 1,
-        tokens: place.tokens,
-        complete: place.complete,
-        ..Place::default()
-    };
+    place = Place { object: object + 1, tokens: place.tokens, complete: place.complete, ..Place::default() };
     match next_object(request, place.object) {
         Some(_) => page.next_as(&place),
         None => finish(page, bookmark, place),
@@ -97,17 +86,8 @@ pub(crate) fn report(client: &Client, request: &ReportRequest) -> Result<Page, E
 
 /// The next object that is wanted, and its number.
 fn next_object(request: &ReportRequest, from: usize) -> Option<(usize, &Wanted)> {
-    let wanted = |object: &str| {
-        request
-            .objects
-            .iter()
-            .find(|wanted| wanted.object == object)
-    };
-    READING_ORDER
-        .iter()
-        .enumerate()
-        .skip(from)
-        .find_map(|(number, object)| Some((number, wanted(object)?)))
+    let wanted = |object: &str| request.objects.iter().find(|wanted| wanted.object == object);
+    READING_ORDER.iter().enumerate().skip(from).find_map(|(number, object)| Some((number, wanted(object)?)))
 }
 
 fn way(request: &ReportRequest, wanted: &Wanted, bookmark: &Tokens) -> Way {
@@ -126,21 +106,12 @@ fn way(request: &ReportRequest, wanted: &Wanted, bookmark: &Tokens) -> Way {
 }
 
 /// A page of a listing, and whether there is another one.
-fn listed(
-    client: &Client,
-    request: &ReportRequest,
-    wanted: &Wanted,
-    way: &Way,
-    place: &mut Place,
-) -> Result<(Page, bool), Error> {
+fn listed(client: &Client, request: &ReportRequest, wanted: &Wanted, way: &Way, place: &mut Place) -> Result<(Page, bool), Error> {
     let mut ask = ask(client, request, wanted)?;
     match way {
         Way::Since(token) => ask = ask.query("sync_token", token),
         Way::Window(since) => {
-            ask = ask
-                .query("updated_since", since)
-                .query("updated_before", request.window.until)
-                .query("include_deleted", true);
+            ask = ask.query("updated_since", since).query("updated_before", request.window.until).query("include_deleted", true);
         }
         // No end: the token that comes with the last page covers what happens after the first, so a listing that left out what
         // changed between `until` and its first page would lose it.
@@ -166,34 +137,17 @@ fn listed(
 }
 
 /// A page of the wanted ids, and whether some are left.
-fn by_ids(
-    client: &Client,
-    request: &ReportRequest,
-    wanted: &Wanted,
-    place: &mut Place,
-) -> Result<(Page, bool), Error> {
+fn by_ids(client: &Client, request: &ReportRequest, wanted: &Wanted, place: &mut Place) -> Result<(Page, bool), Error> {
     let left = wanted.ids.get(place.ids_done..).unwrap_or_default();
-    let now: BTreeSet<&str> = left
-        .iter()
-        .take(limit(request) as usize)
-        .map(String::as_str)
-        .collect();
+    let now: BTreeSet<&str> = left.iter().take(limit(request) as usize).map(String::as_str).collect();
     let joined: Vec<&str> = now.iter().copied().collect();
-    let ask = ask(client, request, wanted)?
-        .query("ids", joined.join(","))
-        .query("include_deleted", true);
+    let ask = ask(client, request, wanted)?.query("ids", joined.join(",")).query("include_deleted", true);
     let listing: Listing = client.send(ask)?.json()?;
     let mut page = page(wanted, &listing);
     // An id that hello-crm passes over was never there, or is so no more: for the host both is gone.
-    let told: BTreeSet<&str> = listing
-        .records
-        .iter()
-        .map(|r| r.id.as_str())
-        .chain(listing.deleted.iter().map(|d| d.id.as_str()))
-        .collect();
+    let told: BTreeSet<&str> = listing.records.iter().map(|r| r.id.as_str()).chain(listing.deleted.iter().map(|d| d.id.as_str())).collect();
     if let Some(batch) = page.batches.first_mut() {
-        now.difference(&told)
-            .for_each(|missing| batch.deleted(*missing, None));
+        now.difference(&told).for_each(|missing| batch.deleted(*missing, None));
     }
     place.ids_done += left.len().min(limit(request) as usize);
     Ok((page, place.ids_done < wanted.ids.len()))
@@ -201,10 +155,7 @@ fn by_ids(
 
 fn ask(client: &Client, request: &ReportRequest, wanted: &Wanted) -> Result<Request, Error> {
     let path = objects::path(&wanted.object)?;
-    Ok(client
-        .get(path)
-        .query("fields", wanted.fields.join(","))
-        .query("limit", limit(request)))
+    Ok(client.get(path).query("fields", wanted.fields.join(",")).query("limit", limit(request)))
 }
 
 fn limit(request: &ReportRequest) -> u32 {
@@ -219,12 +170,7 @@ fn page(wanted: &Wanted, listing: &Listing) -> Page {
     }
     for gone in &listing.deleted {
         match &gone.merged_into {
-            Some(heir) => {
-                page = page.conversion(
-                    Reference::new(&wanted.object, &gone.id),
-                    Reference::new(&wanted.object, heir),
-                )
-            }
+            Some(heir) => page = page.conversion(Reference::new(&wanted.object, &gone.id), Reference::new(&wanted.object, heir)),
             None => batch.deleted(gone.id.as_str(), gone.deleted_at),
         }
     }
@@ -236,9 +182,5 @@ fn finish(page: Page, mut bookmark: Tokens, place: Place) -> Result<Page, Error>
     // Tokens of objects that nobody asked for this time stay good.
     bookmark.extend(place.tokens);
     let page = page.complete(place.complete);
-    if bookmark.is_empty() {
-        Ok(page)
-    } else {
-        page.bookmark_as(&bookmark)
-    }
+    if bookmark.is_empty() { Ok(page) } else { page.bookmark_as(&bookmark) }
 }

@@ -12,17 +12,11 @@ use crate::HelloWorld;
 const AT: &str = "2020-01-01T00:00:00.000001Z";
 
 fn hello_crm(answer: impl Fn(&Request) -> (u16, Json) + 'static) -> (HelloWorld, Installed) {
-    let host = Host::new()
-        .setting("url", "https://crm.example/")
-        .secret("api-key")
-        .http(move |request| {
-            assert_eq!(
-                request.header_value("authorization"),
-                Some("Bearer placeholder of api-key")
-            );
-            let (status, body) = answer(request);
-            Response::new(status).with_json(&body)
-        });
+    let host = Host::new().setting("url", "https://crm.example/").secret("api-key").http(move |request| {
+        assert_eq!(request.header_value("authorization"), Some("Bearer placeholder of api-key"));
+        let (status, body) = answer(request);
+        Response::new(status).with_json(&body)
+    });
     let installed = host.install();
     (HelloWorld::new().unwrap(), installed)
 }
@@ -37,10 +31,7 @@ fn person(id: &str) -> Json {
 
 fn wanted() -> [Wanted; 2] {
     // People first: the plugin turns it round.
-    [
-        Wanted::new("person", ["last_name", "email", "organisation", "score"]),
-        Wanted::new("organisation", ["name"]),
-    ]
+    [Wanted::new("person", ["last_name", "email", "organisation", "score"]), Wanted::new("organisation", ["name"])]
 }
 
 /// All pages of a report, with the request of each but its fields.
@@ -79,37 +70,16 @@ fn a_first_report_lists_everything_and_says_so() {
         listing(request)
     });
     let pages = pages(&plugin, ReportRequest::new(wanted()));
-    let objects: Vec<&str> = pages
-        .iter()
-        .map(|page| page.batches[0].object.as_str())
-        .collect();
+    let objects: Vec<&str> = pages.iter().map(|page| page.batches[0].object.as_str()).collect();
     assert_eq!(objects, ["organisation", "organisation", "person"]);
-    assert!(
-        pages[..2]
-            .iter()
-            .all(|page| page.bookmark.is_none() && page.complete.is_empty())
-    );
-    assert_eq!(
-        pages[2].bookmark.as_deref(),
-        Some(r#"{"organisation":"to","person":"tp"}"#)
-    );
+    assert!(pages[..2].iter().all(|page| page.bookmark.is_none() && page.complete.is_empty()));
+    assert_eq!(pages[2].bookmark.as_deref(), Some(r#"{"organisation":"to","person":"tp"}"#));
     assert_eq!(pages[2].complete, ["organisation", "person"]);
 
     let at = Timestamp::parse(AT);
     let row = &pages[2].batches[0].rows[0];
-    assert_eq!(
-        (row.id.as_str(), row.version.as_deref(), row.changed),
-        ("p1", Some("3"), at)
-    );
-    assert_eq!(
-        row.values,
-        [
-            Value::from("Ek"),
-            Value::Null,
-            Value::reference("organisation", "o1"),
-            Value::Unset
-        ]
-    );
+    assert_eq!((row.id.as_str(), row.version.as_deref(), row.changed), ("p1", Some("3"), at));
+    assert_eq!(row.values, [Value::from("Ek"), Value::Null, Value::reference("organisation", "o1"), Value::Unset]);
     assert_eq!(row.times, [at, None, at, None]);
 }
 
@@ -124,10 +94,7 @@ fn a_bookmark_asks_for_what_changed_and_claims_nothing_complete() {
     request.bookmark = Some(r#"{"organisation":"old","person":"old"}"#.to_owned());
     request.window.since = Timestamp::parse(AT);
     let last = pages(&plugin, request).pop().unwrap();
-    assert_eq!(
-        last.bookmark.as_deref(),
-        Some(r#"{"organisation":"to","person":"tp"}"#)
-    );
+    assert_eq!(last.bookmark.as_deref(), Some(r#"{"organisation":"to","person":"tp"}"#));
     assert!(last.complete.is_empty());
 }
 
@@ -135,21 +102,12 @@ fn a_bookmark_asks_for_what_changed_and_claims_nothing_complete() {
 fn a_window_gives_no_bookmark() {
     let (plugin, _host) = hello_crm(|request| {
         assert_eq!(request.parameter("updated_since").as_deref(), Some(AT));
-        assert_eq!(
-            request.parameter("updated_before").as_deref(),
-            Some("2020-01-02T00:00:00.000000Z")
-        );
-        assert_eq!(
-            request.parameter("include_deleted").as_deref(),
-            Some("true")
-        );
+        assert_eq!(request.parameter("updated_before").as_deref(), Some("2020-01-02T00:00:00.000000Z"));
+        assert_eq!(request.parameter("include_deleted").as_deref(), Some("true"));
         listing(request)
     });
     let mut request = ReportRequest::new(wanted());
-    request.window = Window {
-        since: Timestamp::parse(AT),
-        until: Timestamp::parse("2020-01-02T00:00:00Z").unwrap(),
-    };
+    request.window = Window { since: Timestamp::parse(AT), until: Timestamp::parse("2020-01-02T00:00:00Z").unwrap() };
     let last = pages(&plugin, request).pop().unwrap();
     assert_eq!((last.bookmark, last.complete), (None, vec![]));
 }
@@ -159,32 +117,18 @@ fn ids_that_are_not_there_are_gone_and_merged_ones_are_others() {
     let (plugin, _host) = hello_crm(|request| {
         let ids = request.parameter("ids").unwrap();
         let (records, deleted) = match ids.as_str() {
-            "p1,p2" => (
-                json!([person("p1")]),
-                json!([{ "id": "p2", "deleted_at": AT, "merged_into": "p1" }]),
-            ),
+            "p1,p2" => (json!([person("p1")]), json!([{ "id": "p2", "deleted_at": AT, "merged_into": "p1" }])),
             "p3,p4" => (json!([]), json!([{ "id": "p3", "deleted_at": AT }])),
             other => panic!("{other}"),
         };
-        (
-            200,
-            json!({ "records": records, "deleted": deleted, "next": null, "sync_token": null }),
-        )
+        (200, json!({ "records": records, "deleted": deleted, "next": null, "sync_token": null }))
     });
-    let mut request =
-        ReportRequest::new([Wanted::new("person", ["last_name"]).ids(["p1", "p2", "p3", "p4"])]);
+    let mut request = ReportRequest::new([Wanted::new("person", ["last_name"]).ids(["p1", "p2", "p3", "p4"])]);
     request.limit = 2;
     let pages = pages(&plugin, request);
-    assert_eq!(
-        pages[0].conversions[0].after,
-        Reference::new("person", "p1")
-    );
+    assert_eq!(pages[0].conversions[0].after, Reference::new("person", "p1"));
     assert!(pages[0].batches[0].deleted.is_empty());
-    let gone: Vec<_> = pages[1].batches[0]
-        .deleted
-        .iter()
-        .map(|gone| (gone.id.as_str(), gone.at))
-        .collect();
+    let gone: Vec<_> = pages[1].batches[0].deleted.iter().map(|gone| (gone.id.as_str(), gone.at)).collect();
     assert_eq!(gone, [("p3", Timestamp::parse(AT)), ("p4", None)]);
     assert_eq!((&pages[1].bookmark, pages.len()), (&None, 2));
 }
@@ -192,18 +136,8 @@ fn ids_that_are_not_there_are_gone_and_merged_ones_are_others() {
 #[test]
 fn refusals_become_errors_that_the_host_knows() {
     let code = |status: u16, code: &'static str| {
-        let (plugin, _host) = hello_crm(move |_| {
-            (
-                status,
-                json!({ "error": { "code": code, "message": "no", "fields": [] } }),
-            )
-        });
-        plugin
-            .report(ReportRequest::new(wanted()))
-            .unwrap_err()
-            .code()
-            .as_str()
-            .to_owned()
+        let (plugin, _host) = hello_crm(move |_| (status, json!({ "error": { "code": code, "message": "no", "fields": [] } })));
+        plugin.report(ReportRequest::new(wanted())).unwrap_err().code().as_str().to_owned()
     };
     assert_eq!(code(400, "cursor-expired"), "cursor-expired");
     assert_eq!(code(410, "sync-token-expired"), "cursor-expired");
@@ -217,19 +151,11 @@ fn a_cursor_of_another_version_has_expired() {
     let (plugin, _host) = hello_crm(listing);
     let mut request = ReportRequest::new(wanted());
     request.cursor = Some("{}".to_owned());
-    assert_eq!(
-        *plugin.report(request).unwrap_err().code(),
-        Code::CursorExpired
-    );
+    assert_eq!(*plugin.report(request).unwrap_err().code(), Code::CursorExpired);
 }
 
 fn update(id: &str) -> Change {
-    Change::new(
-        id,
-        Action::Update("p1".into()),
-        [Value::from("Ek"), Value::Unset, Value::Null],
-    )
-    .version("3")
+    Change::new(id, Action::Update("p1".into()), [Value::from("Ek"), Value::Unset, Value::Null]).version("3")
 }
 
 /// The outcome of an update of p1, answered like this.
@@ -243,10 +169,7 @@ fn outcome(mut answer: Json) -> Outcome {
 #[test]
 fn an_order_is_one_batch() {
     let (plugin, _host) = hello_crm(|request| {
-        assert_eq!(
-            (request.method(), request.path()),
-            ("POST", "/v1/persons/batch")
-        );
+        assert_eq!((request.method(), request.path()), ("POST", "/v1/persons/batch"));
         let body: Json = serde_json::from_slice(request.body_bytes()).unwrap();
         let expected = json!({ "changes": [
             { "id": "c1", "action": "update", "record": "p1", "fields": { "last_name": "Ek", "organisation": null }, "if_version": 3 },
@@ -254,49 +177,24 @@ fn an_order_is_one_batch() {
             { "id": "c3", "action": "delete", "record": "p9", "if_version": null },
         ] });
         assert_eq!(body, expected);
-        (
-            200,
-            json!({ "results": [{ "id": "c2", "status": 201, "record": person("p2") }, { "id": "c3", "status": 204 }] }),
-        )
+        (200, json!({ "results": [{ "id": "c2", "status": 201, "record": person("p2") }, { "id": "c3", "status": 204 }] }))
     });
-    let create = [
-        Value::from("Ny"),
-        Value::Unset,
-        Value::reference("organisation", "o1"),
-    ];
+    let create = [Value::from("Ny"), Value::Unset, Value::reference("organisation", "o1")];
     let order = Order::new("person", ["last_name", "email", "organisation"])
         .change(update("c1"))
         .change(Change::new("c2", Action::Create, create))
         .change(Change::new("c3", Action::Delete("p9".into()), []));
     let answers = plugin.execute(order).unwrap();
     // No word of c1: no answer, rather than an invented one.
-    assert_eq!(
-        answers
-            .iter()
-            .map(|answer| answer.change.as_str())
-            .collect::<Vec<_>>(),
-        ["c2", "c3"]
-    );
-    let Outcome::Created(written) = &answers[0].outcome else {
-        panic!("{answers:?}")
-    };
-    assert_eq!(
-        written.values,
-        [
-            Value::from("Ek"),
-            Value::Null,
-            Value::reference("organisation", "o1")
-        ]
-    );
+    assert_eq!(answers.iter().map(|answer| answer.change.as_str()).collect::<Vec<_>>(), ["c2", "c3"]);
+    let Outcome::Created(written) = &answers[0].outcome else { panic!("{answers:?}") };
+    assert_eq!(written.values, [Value::from("Ek"), Value::Null, Value::reference("organisation", "o1")]);
     assert_eq!(answers[1].outcome, Outcome::Deleted);
 }
 
 #[test]
 fn results_become_outcomes() {
-    assert!(matches!(
-        outcome(json!({ "status": 200, "record": person("p1") })),
-        Outcome::Unchanged(_)
-    ));
+    assert!(matches!(outcome(json!({ "status": 200, "record": person("p1") })), Outcome::Unchanged(_)));
     let mut newer = person("p1");
     newer["version"] = json!(4);
     assert!(
@@ -308,61 +206,26 @@ fn results_become_outcomes() {
     );
 
     let refused = |status: u16, error: Json| outcome(json!({ "status": status, "error": error }));
-    assert_eq!(
-        refused(404, json!({ "code": "not-found", "message": "no" })),
-        Outcome::Deleted
-    );
-    assert_eq!(
-        refused(410, json!({ "code": "deleted", "message": "no" })),
-        Outcome::Deleted
-    );
+    assert_eq!(refused(404, json!({ "code": "not-found", "message": "no" })), Outcome::Deleted);
+    assert_eq!(refused(410, json!({ "code": "deleted", "message": "no" })), Outcome::Deleted);
     let merged = json!({ "code": "deleted", "message": "no", "merged_into": "p7" });
-    assert_eq!(
-        refused(410, merged),
-        Outcome::Converted(Reference::new("person", "p7"))
-    );
+    assert_eq!(refused(410, merged), Outcome::Converted(Reference::new("person", "p7")));
     let limited = json!({ "code": "rate-limited", "message": "later", "retry_after": 3 });
-    assert_eq!(
-        refused(429, limited),
-        Outcome::Retry {
-            after: Some(3),
-            reason: "later".into()
-        }
-    );
-    assert_eq!(
-        refused(500, json!({ "code": "internal", "message": "oh" })),
-        Outcome::Retry {
-            after: None,
-            reason: "oh".into()
-        }
-    );
-    assert_eq!(
-        refused(409, json!({ "code": "duplicate", "message": "p9 has it" })),
-        Outcome::failed("duplicate", "p9 has it")
-    );
-    assert_eq!(
-        outcome(json!({ "status": 418 })),
-        Outcome::failed("unknown-answer", "hello-crm answered 418")
-    );
+    assert_eq!(refused(429, limited), Outcome::Retry { after: Some(3), reason: "later".into() });
+    assert_eq!(refused(500, json!({ "code": "internal", "message": "oh" })), Outcome::Retry { after: None, reason: "oh".into() });
+    assert_eq!(refused(409, json!({ "code": "duplicate", "message": "p9 has it" })), Outcome::failed("duplicate", "p9 has it"));
+    assert_eq!(outcome(json!({ "status": 418 })), Outcome::failed("unknown-answer", "hello-crm answered 418"));
 }
 
 #[test]
 fn refused_fields_are_named() {
     let refused = |code: &str| {
         let fields = json!([{ "name": "email", "code": code, "message": "bad" }]);
-        outcome(
-            json!({ "status": 422, "error": { "code": "invalid-fields", "message": "Not accepted: email.", "fields": fields } }),
-        )
+        outcome(json!({ "status": 422, "error": { "code": "invalid-fields", "message": "Not accepted: email.", "fields": fields } }))
     };
     let reason = "Not accepted: email. email: bad";
-    assert_eq!(
-        refused("invalid-email"),
-        Outcome::refused("invalid-value", reason, ["email"])
-    );
-    assert_eq!(
-        refused("required"),
-        Outcome::refused("required", reason, ["email"])
-    );
+    assert_eq!(refused("invalid-email"), Outcome::refused("invalid-value", reason, ["email"]));
+    assert_eq!(refused("required"), Outcome::refused("required", reason, ["email"]));
 }
 
 #[test]
@@ -380,24 +243,12 @@ fn blanks_are_not_searched_for() {
         };
         (200, json!({ "results": results }))
     });
-    let keys = vec![
-        vec!["a".into(), Value::Unset],
-        vec!["c".into(), "d".into()],
-        vec![Value::Null, "".into()],
-        vec!["b".into(), Value::Null],
-    ];
+    let keys =
+        vec![vec!["a".into(), Value::Unset], vec!["c".into(), "d".into()], vec![Value::Null, "".into()], vec!["b".into(), Value::Null]];
     let mut query = Query::new("person", ["email", "city"], keys);
     query.all = true;
     let found = plugin.find(query).unwrap();
-    assert_eq!(
-        found,
-        [
-            vec!["p1".to_owned()],
-            vec!["p3".into(), "p4".into()],
-            vec![],
-            vec![]
-        ]
-    );
+    assert_eq!(found, [vec!["p1".to_owned()], vec!["p3".into(), "p4".into()], vec![], vec![]]);
 }
 
 #[test]
@@ -405,10 +256,7 @@ fn the_schema_is_the_customers() {
     let (plugin, _host) = hello_crm(|request| {
         assert_eq!(request.path(), "/v1/schema");
         let field = |name: &str, kind: &str, targets: Json| json!({ "name": name, "label": name, "kind": kind, "required": false, "writable": true, "max_length": null, "identifier": false, "targets": targets });
-        let fields = json!([
-            field("tags", "texts", json!([])),
-            field("organisation", "reference", json!(["organisation"]))
-        ]);
+        let fields = json!([field("tags", "texts", json!([])), field("organisation", "reference", json!(["organisation"]))]);
         (
             200,
             json!({ "objects": [{ "name": "person", "path": "persons", "label": "Person", "fields": fields }, { "name": "deal", "label": "Deal", "fields": [] }] }),
@@ -426,22 +274,9 @@ fn the_schema_is_the_customers() {
 fn every_mapped_field_is_mapped_once() {
     let (plugin, _host) = hello_crm(|_| panic!("the mapping needs no request"));
     for mapping in plugin.manual().unwrap() {
-        let mut hub: Vec<&str> = mapping
-            .fields
-            .iter()
-            .map(|field| field.hub.as_str())
-            .collect();
-        let mut remote: Vec<&str> = mapping
-            .fields
-            .iter()
-            .map(|field| field.remote.as_str())
-            .collect();
-        assert!(
-            mapping
-                .identifiers
-                .iter()
-                .all(|name| hub.contains(&name.as_str()))
-        );
+        let mut hub: Vec<&str> = mapping.fields.iter().map(|field| field.hub.as_str()).collect();
+        let mut remote: Vec<&str> = mapping.fields.iter().map(|field| field.remote.as_str()).collect();
+        assert!(mapping.identifiers.iter().all(|name| hub.contains(&name.as_str())));
         for names in [&mut hub, &mut remote] {
             let all = names.len();
             names.sort_unstable();

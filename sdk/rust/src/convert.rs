@@ -4,17 +4,14 @@
 use std::time::Duration;
 
 use crate::bindings::integration::entente::integration::types as wire;
-use crate::bindings::integration::exports::entente::integration::{
-    mapping_manual, order_execution, sync_report,
-};
+use crate::bindings::integration::exports::entente::integration::{mapping_manual, order_execution, sync_report};
 use crate::bindings::lookup::exports::entente::integration::lookup;
 use crate::bindings::webhook::exports::entente::integration::webhook;
 use crate::error::whole_seconds;
 use crate::{
-    Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Conversion, Date, Deletion,
-    Description, Direction, Error, Field, FieldMapping, Mapping, Object, Order, Outcome, Page,
-    Query, Reaction, Reference, ReportRequest, Row, TicketState, Timestamp, Value, Wanted,
-    WebhookRequest, WebhookResponse, Window, Written,
+    Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Conversion, Date, Deletion, Description, Direction, Error, Field,
+    FieldMapping, Mapping, Object, Order, Outcome, Page, Query, Reaction, Reference, ReportRequest, Row, TicketState, Timestamp, Value,
+    Wanted, WebhookRequest, WebhookResponse, Window, Written,
 };
 
 fn all<A, B: From<A>>(list: Vec<A>) -> Vec<B> {
@@ -27,19 +24,13 @@ fn micros(moment: Option<Timestamp>) -> Option<i64> {
 
 impl From<wire::Reference> for Reference {
     fn from(reference: wire::Reference) -> Self {
-        Self {
-            object: reference.object,
-            id: reference.id,
-        }
+        Self { object: reference.object, id: reference.id }
     }
 }
 
 impl From<Reference> for wire::Reference {
     fn from(reference: Reference) -> Self {
-        Self {
-            object: reference.object,
-            id: reference.id,
-        }
+        Self { object: reference.object, id: reference.id }
     }
 }
 
@@ -53,17 +44,12 @@ impl From<wire::Value> for Value {
             wire::Value::Float(number) => Self::Float(number),
             wire::Value::Text(text) => Self::Text(text),
             // The host sends no day that is not in the calendar; should it, the field is left alone rather than cleared.
-            wire::Value::Date(day) => {
-                Date::new(day.year, day.month, day.day).map_or(Self::Unset, Self::Date)
-            }
+            wire::Value::Date(day) => Date::new(day.year, day.month, day.day).map_or(Self::Unset, Self::Date),
             wire::Value::Timestamp(micros) => Self::Timestamp(Timestamp::from_micros(micros)),
             wire::Value::Texts(texts) => Self::Texts(texts),
             wire::Value::Reference(reference) => Self::Reference(reference.into()),
             wire::Value::References(references) => Self::References(all(references)),
-            wire::Value::Other(other) => Self::Other {
-                kind: other.kind,
-                text: other.text,
-            },
+            wire::Value::Other(other) => Self::Other { kind: other.kind, text: other.text },
         }
     }
 }
@@ -77,11 +63,7 @@ impl From<Value> for wire::Value {
             Value::Integer(number) => Self::Integer(number),
             Value::Float(number) => Self::Float(number),
             Value::Text(text) => Self::Text(text),
-            Value::Date(day) => Self::Date(wire::Date {
-                year: day.year(),
-                month: day.month(),
-                day: day.day(),
-            }),
+            Value::Date(day) => Self::Date(wire::Date { year: day.year(), month: day.month(), day: day.day() }),
             Value::Timestamp(moment) => Self::Timestamp(moment.micros()),
             Value::Texts(texts) => Self::Texts(texts),
             Value::Reference(reference) => Self::Reference(reference.into()),
@@ -93,21 +75,14 @@ impl From<Value> for wire::Value {
 
 impl From<wire::Error> for Error {
     fn from(error: wire::Error) -> Self {
-        let after = error
-            .after
-            .map(|seconds| Duration::from_secs(seconds.into()));
+        let after = error.after.map(|seconds| Duration::from_secs(seconds.into()));
         Self::new(Code::from(error.code.as_str()), error.reason).after(after)
     }
 }
 
 impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
-        Self {
-            code: error.code().as_str().to_owned(),
-            after: error.wait(),
-            reason: error.reason().to_owned(),
-            extra: vec![],
-        }
+        Self { code: error.code().as_str().to_owned(), after: error.wait(), reason: error.reason().to_owned(), extra: vec![] }
     }
 }
 
@@ -126,32 +101,19 @@ impl From<Row> for wire::Row {
 
 impl From<Deletion> for wire::Deletion {
     fn from(deletion: Deletion) -> Self {
-        Self {
-            id: deletion.id,
-            deleted: micros(deletion.at),
-            extra: vec![],
-        }
+        Self { id: deletion.id, deleted: micros(deletion.at), extra: vec![] }
     }
 }
 
 impl From<Conversion> for wire::Conversion {
     fn from(conversion: Conversion) -> Self {
-        Self {
-            before: conversion.before.into(),
-            after: conversion.after.into(),
-        }
+        Self { before: conversion.before.into(), after: conversion.after.into() }
     }
 }
 
 impl From<Batch> for wire::Batch {
     fn from(batch: Batch) -> Self {
-        Self {
-            object: batch.object,
-            fields: batch.fields,
-            rows: all(batch.rows),
-            deleted: all(batch.deleted),
-            extra: vec![],
-        }
+        Self { object: batch.object, fields: batch.fields, rows: all(batch.rows), deleted: all(batch.deleted), extra: vec![] }
     }
 }
 
@@ -166,11 +128,7 @@ impl From<Field> for mapping_manual::Field {
             set_like: field.set_like,
             identifier: field.identifier,
             targets: field.targets,
-            choices: field
-                .choices
-                .into_iter()
-                .map(|(value, label)| mapping_manual::Choice { value, label })
-                .collect(),
+            choices: field.choices.into_iter().map(|(value, label)| mapping_manual::Choice { value, label }).collect(),
             max_length: field.max_length,
             extra: vec![],
         }
@@ -189,9 +147,7 @@ impl From<Object> for mapping_manual::Object {
             label: object.label,
             fields: all(object.fields),
             change_times: change_times.to_owned(),
-            precision: object
-                .precision
-                .map(|step| u64::try_from(step.as_micros()).unwrap_or(u64::MAX)),
+            precision: object.precision.map(|step| u64::try_from(step.as_micros()).unwrap_or(u64::MAX)),
             features: object.features,
             search_lag: object.search_lag.map(whole_seconds),
             page_size: object.page_size,
@@ -203,10 +159,7 @@ impl From<Object> for mapping_manual::Object {
 
 impl From<Description> for mapping_manual::Description {
     fn from(description: Description) -> Self {
-        Self {
-            objects: all(description.objects),
-            extra: vec![],
-        }
+        Self { objects: all(description.objects), extra: vec![] }
     }
 }
 
@@ -217,13 +170,7 @@ impl From<FieldMapping> for mapping_manual::FieldMapping {
             Direction::ToIntegration => mapping_manual::Direction::ToIntegration,
             Direction::Both => mapping_manual::Direction::Both,
         };
-        Self {
-            hub: field.hub,
-            remote: field.remote,
-            direction,
-            required: field.required,
-            extra: vec![],
-        }
+        Self { hub: field.hub, remote: field.remote, direction, required: field.required, extra: vec![] }
     }
 }
 
@@ -242,21 +189,14 @@ impl From<Mapping> for mapping_manual::ObjectMapping {
 
 impl From<sync_report::Wanted> for Wanted {
     fn from(wanted: sync_report::Wanted) -> Self {
-        Self {
-            object: wanted.object,
-            fields: wanted.fields,
-            ids: wanted.ids,
-        }
+        Self { object: wanted.object, fields: wanted.fields, ids: wanted.ids }
     }
 }
 
 impl From<sync_report::Request> for ReportRequest {
     fn from(request: sync_report::Request) -> Self {
         Self {
-            window: Window {
-                since: request.window.since.map(Timestamp::from_micros),
-                until: Timestamp::from_micros(request.window.until),
-            },
+            window: Window { since: request.window.since.map(Timestamp::from_micros), until: Timestamp::from_micros(request.window.until) },
             cursor: request.cursor,
             bookmark: request.bookmark,
             iteration: request.iteration,
@@ -314,13 +254,7 @@ impl From<order_execution::Order> for Order {
 
 impl From<Written> for order_execution::Written {
     fn from(written: Written) -> Self {
-        Self {
-            id: written.id,
-            changed: micros(written.changed),
-            version: written.version,
-            values: all(written.values),
-            extra: vec![],
-        }
+        Self { id: written.id, changed: micros(written.changed), version: written.version, values: all(written.values), extra: vec![] }
     }
 }
 
@@ -333,33 +267,17 @@ impl From<Outcome> for order_execution::Outcome {
             Outcome::Deleted => Self::Deleted,
             Outcome::Converted(reference) => Self::Converted(reference.into()),
             Outcome::Stale(row) => Self::Stale(row.into()),
-            Outcome::Retry { after, reason } => {
-                Self::Retry(order_execution::Retry { after, reason })
-            }
-            Outcome::Failed {
-                code,
-                reason,
-                fields,
-            } => Self::Failed(order_execution::Failure {
-                code,
-                reason,
-                fields,
-                extra: vec![],
-            }),
+            Outcome::Retry { after, reason } => Self::Retry(order_execution::Retry { after, reason }),
+            Outcome::Failed { code, reason, fields } => Self::Failed(order_execution::Failure { code, reason, fields, extra: vec![] }),
             Outcome::Deferred(ticket) => Self::Deferred(ticket),
-            Outcome::Other { code, text } => {
-                Self::Other(order_execution::OtherOutcome { code, text })
-            }
+            Outcome::Other { code, text } => Self::Other(order_execution::OtherOutcome { code, text }),
         }
     }
 }
 
 impl From<Answer> for order_execution::Answer {
     fn from(answer: Answer) -> Self {
-        Self {
-            change: answer.change,
-            outcome: answer.outcome.into(),
-        }
+        Self { change: answer.change, outcome: answer.outcome.into() }
     }
 }
 
@@ -370,22 +288,13 @@ impl From<Collection> for order_execution::Collection {
             TicketState::Pending(after) => order_execution::TicketState::Pending(after),
             TicketState::Lost => order_execution::TicketState::Lost,
         };
-        Self {
-            answers: all(collection.answers),
-            state,
-            extra: vec![],
-        }
+        Self { answers: all(collection.answers), state, extra: vec![] }
     }
 }
 
 impl From<lookup::Query> for Query {
     fn from(query: lookup::Query) -> Self {
-        Self {
-            object: query.object,
-            fields: query.fields,
-            keys: query.keys.into_iter().map(all).collect(),
-            all: query.all,
-        }
+        Self { object: query.object, fields: query.fields, keys: query.keys.into_iter().map(all).collect(), all: query.all }
     }
 }
 
@@ -404,11 +313,7 @@ impl From<webhook::Request> for WebhookRequest {
 
 impl From<WebhookResponse> for webhook::Response {
     fn from(response: WebhookResponse) -> Self {
-        Self {
-            status: response.status,
-            headers: response.headers,
-            body: response.body,
-        }
+        Self { status: response.status, headers: response.headers, body: response.body }
     }
 }
 

@@ -49,9 +49,7 @@ impl Description {
 
 impl FromIterator<Object> for Description {
     fn from_iter<I: IntoIterator<Item = Object>>(objects: I) -> Self {
-        Self {
-            objects: objects.into_iter().collect(),
-        }
+        Self { objects: objects.into_iter().collect() }
     }
 }
 
@@ -264,11 +262,7 @@ impl Field {
     }
 
     /// A link to a record of one of these objects.
-    pub fn reference<T: Into<String>>(
-        name: impl Into<String>,
-        label: impl Into<String>,
-        targets: impl IntoIterator<Item = T>,
-    ) -> Self {
+    pub fn reference<T: Into<String>>(name: impl Into<String>, label: impl Into<String>, targets: impl IntoIterator<Item = T>) -> Self {
         Self::new(name, label, "reference").targets(targets)
     }
 
@@ -309,15 +303,8 @@ impl Field {
 
     /// Adds values that a choice may be, each with its label.
     #[must_use]
-    pub fn choices<V: Into<String>, L: Into<String>>(
-        mut self,
-        choices: impl IntoIterator<Item = (V, L)>,
-    ) -> Self {
-        self.choices.extend(
-            choices
-                .into_iter()
-                .map(|(value, label)| (value.into(), label.into())),
-        );
+    pub fn choices<V: Into<String>, L: Into<String>>(mut self, choices: impl IntoIterator<Item = (V, L)>) -> Self {
+        self.choices.extend(choices.into_iter().map(|(value, label)| (value.into(), label.into())));
         self
     }
 

@@ -55,10 +55,7 @@ impl From<&str> for Code {
             Self::Unsupported,
             Self::InvalidAnswer,
         ];
-        known
-            .into_iter()
-            .find(|code| code.as_str() == word)
-            .unwrap_or_else(|| Self::Other(word.to_owned()))
+        known.into_iter().find(|code| code.as_str() == word).unwrap_or_else(|| Self::Other(word.to_owned()))
     }
 }
 
@@ -75,11 +72,7 @@ pub struct Error {
 impl Error {
     /// An error with a code of one's own choice.
     pub fn new(code: Code, reason: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-            after: None,
-        }
+        Self { code, reason: reason.into(), after: None }
     }
 
     /// The credential was refused.
@@ -99,11 +92,7 @@ impl Error {
 
     /// Too many calls; `after` is what the remote system asked to wait. `None`: the host decides.
     pub fn rate_limited(after: impl Into<Option<Duration>>) -> Self {
-        Self::new(
-            Code::RateLimited,
-            "the remote system takes no more calls for now",
-        )
-        .after(after)
+        Self::new(Code::RateLimited, "the remote system takes no more calls for now").after(after)
     }
 
     /// The remote system cannot be reached or says that it is down.
@@ -163,9 +152,7 @@ impl Error {
 
 /// Seconds, rounded up.
 pub(crate) fn whole_seconds(wait: Duration) -> u32 {
-    let seconds = wait
-        .as_secs()
-        .saturating_add(u64::from(wait.subsec_nanos() > 0));
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
@@ -190,13 +177,7 @@ mod tests {
 
     #[test]
     fn codes_come_back_from_their_words() {
-        for word in [
-            "unauthorized",
-            "rate-limited",
-            "cursor-expired",
-            "invalid-answer",
-            "my-own",
-        ] {
+        for word in ["unauthorized", "rate-limited", "cursor-expired", "invalid-answer", "my-own"] {
             assert_eq!(Code::from(word).as_str(), word);
         }
         assert_eq!(Code::from("my-own"), Code::Other("my-own".to_owned()));
@@ -204,14 +185,8 @@ mod tests {
 
     #[test]
     fn waits_are_rounded_up() {
-        assert_eq!(
-            Error::rate_limited(Duration::from_millis(1_001)).wait(),
-            Some(2)
-        );
-        assert_eq!(
-            Error::rate_limited(Duration::from_secs(u64::MAX)).wait(),
-            Some(u32::MAX)
-        );
+        assert_eq!(Error::rate_limited(Duration::from_millis(1_001)).wait(), Some(2));
+        assert_eq!(Error::rate_limited(Duration::from_secs(u64::MAX)).wait(), Some(u32::MAX));
         assert_eq!(Error::rate_limited(None).wait(), None);
     }
 }

@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Once;
 
 use crate::bindings::integration::entente::integration::types;
-use crate::bindings::integration::exports::entente::integration::{
-    mapping_manual, order_execution, sync_report,
-};
+use crate::bindings::integration::exports::entente::integration::{mapping_manual, order_execution, sync_report};
 use crate::bindings::lookup::exports::entente::integration::lookup;
 use crate::bindings::webhook::exports::entente::integration::webhook;
 use crate::{Error, Integration, Lookup, Webhook, log};
@@ -17,16 +15,10 @@ use crate::{Error, Integration, Lookup, Webhook, log};
 pub struct Exported<P>(PhantomData<P>);
 
 /// Makes the plugin and asks it.
-fn ask<P: Integration, T, W: From<T>>(
-    call: impl FnOnce(P) -> Result<T, Error>,
-) -> Result<W, types::Error> {
+fn ask<P: Integration, T, W: From<T>>(call: impl FnOnce(P) -> Result<T, Error>) -> Result<W, types::Error> {
     static PANICS: Once = Once::new();
     // The host sees a panic as a trap, and this target has no stderr of its own: the log is where the message can go.
-    PANICS.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| {
-            log::write(log::Level::Error, &panic.to_string(), &[])
-        }))
-    });
+    PANICS.call_once(|| std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string(), &[]))));
     Ok(P::new().and_then(call)?.into())
 }
 
@@ -36,13 +28,7 @@ impl<P: Integration> mapping_manual::Guest for Exported<P> {
     }
 
     fn manual() -> Result<Vec<mapping_manual::ObjectMapping>, types::Error> {
-        ask(|plugin: P| {
-            Ok(plugin
-                .manual()?
-                .into_iter()
-                .map(Into::into)
-                .collect::<Vec<_>>())
-        })
+        ask(|plugin: P| Ok(plugin.manual()?.into_iter().map(Into::into).collect::<Vec<_>>()))
     }
 }
 
@@ -53,23 +39,11 @@ impl<P: Integration> sync_report::Guest for Exported<P> {
 }
 
 impl<P: Integration> order_execution::Guest for Exported<P> {
-    fn execute(
-        order: order_execution::Order,
-    ) -> Result<Vec<order_execution::Answer>, types::Error> {
-        ask(|plugin: P| {
-            Ok(plugin
-                .execute(order.into())?
-                .into_iter()
-                .map(Into::into)
-                .collect::<Vec<_>>())
-        })
+    fn execute(order: order_execution::Order) -> Result<Vec<order_execution::Answer>, types::Error> {
+        ask(|plugin: P| Ok(plugin.execute(order.into())?.into_iter().map(Into::into).collect::<Vec<_>>()))
     }
 
-    fn collect(
-        ticket: String,
-        object: String,
-        fields: Vec<String>,
-    ) -> Result<order_execution::Collection, types::Error> {
+    fn collect(ticket: String, object: String, fields: Vec<String>) -> Result<order_execution::Collection, types::Error> {
         ask(|plugin: P| plugin.collect(&ticket, &object, &fields))
     }
 }

@@ -22,10 +22,7 @@ mod guest {
             Level::Warn => host::log::Level::Warn,
             Level::Error => host::log::Level::Error,
         };
-        let fields: Vec<(String, String)> = fields
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect();
+        let fields: Vec<(String, String)> = fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         host::log::log(level, message, &fields);
     }
 
@@ -34,10 +31,7 @@ mod guest {
     }
 
     pub(crate) fn settings() -> Vec<(String, Value)> {
-        host::settings::all()
-            .into_iter()
-            .map(|(name, value)| (name, value.into()))
-            .collect()
+        host::settings::all().into_iter().map(|(name, value)| (name, value.into())).collect()
     }
 
     pub(crate) fn secret(name: &str) -> Result<String, Error> {
@@ -75,10 +69,6 @@ mod guest {
     pub(crate) fn now() -> Timestamp {
         let now = wasip2::clocks::wall_clock::now();
         let seconds = i64::try_from(now.seconds).unwrap_or(i64::MAX);
-        Timestamp::from_micros(
-            seconds
-                .saturating_mul(1_000_000)
-                .saturating_add(i64::from(now.nanoseconds / 1_000)),
-        )
+        Timestamp::from_micros(seconds.saturating_mul(1_000_000).saturating_add(i64::from(now.nanoseconds / 1_000)))
     }
 }

@@ -123,13 +123,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    reason = "generated"
-)]
+#[allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, reason = "generated")]
 mod bindings;
 mod convert;
 mod describe;
@@ -159,12 +153,8 @@ pub use error::{Code, Error};
 pub use integration::Integration;
 pub use lookup::{Lookup, Query};
 pub use mapping::{Direction, FieldMapping, Mapping};
-pub use order::{
-    Action, Answer, Change, Collection, Order, Outcome, TicketState, Written, failures,
-};
-pub use report::{
-    Batch, Conversion, Deletion, NamedRow, Page, ReportRequest, Row, Wanted, Window, until_empty,
-};
+pub use order::{Action, Answer, Change, Collection, Order, Outcome, TicketState, Written, failures};
+pub use report::{Batch, Conversion, Deletion, NamedRow, Page, ReportRequest, Row, Wanted, Window, until_empty};
 pub use timestamp::Timestamp;
 pub use value::{Date, Reference, Value};
 pub use webhook::{Reaction, Webhook, WebhookRequest, WebhookResponse};
@@ -172,11 +162,9 @@ pub use webhook::{Reaction, Webhook, WebhookRequest, WebhookResponse};
 /// What most plugins need, in one line.
 pub mod prelude {
     pub use crate::{
-        Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Date, Description, Error,
-        Field, Integration, Lookup, Mapping, Object, Order, Outcome, Page, Query, Reaction,
-        Reference, ReportRequest, Row, TicketState, Timestamp, Value, Wanted, Webhook,
-        WebhookRequest, WebhookResponse, Window, Written, failures, features, log, secrets,
-        settings, state, until_empty,
+        Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Date, Description, Error, Field, Integration, Lookup, Mapping,
+        Object, Order, Outcome, Page, Query, Reaction, Reference, ReportRequest, Row, TicketState, Timestamp, Value, Wanted, Webhook,
+        WebhookRequest, WebhookResponse, Window, Written, failures, features, log, secrets, settings, state, until_empty,
     };
 }
 

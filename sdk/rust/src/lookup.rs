@@ -26,16 +26,7 @@ pub struct Query {
 
 impl Query {
     /// A query; what a test begins with.
-    pub fn new<T: Into<String>>(
-        object: impl Into<String>,
-        fields: impl IntoIterator<Item = T>,
-        keys: Vec<Vec<Value>>,
-    ) -> Self {
-        Self {
-            object: object.into(),
-            fields: fields.into_iter().map(Into::into).collect(),
-            keys,
-            all: false,
-        }
+    pub fn new<T: Into<String>>(object: impl Into<String>, fields: impl IntoIterator<Item = T>, keys: Vec<Vec<Value>>) -> Self {
+        Self { object: object.into(), fields: fields.into_iter().map(Into::into).collect(), keys, all: false }
     }
 }

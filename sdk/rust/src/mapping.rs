@@ -56,29 +56,13 @@ pub struct Mapping {
 impl Mapping {
     /// A mapping of an object of the hub and one of the remote system, without fields yet.
     pub fn of(hub: impl Into<String>, remote: impl Into<String>) -> Self {
-        Self {
-            hub: hub.into(),
-            remote: remote.into(),
-            fields: Vec::new(),
-            identifiers: Vec::new(),
-            identify_by_all: false,
-        }
+        Self { hub: hub.into(), remote: remote.into(), fields: Vec::new(), identifiers: Vec::new(), identify_by_all: false }
     }
 
     /// Adds a pair of fields, hub first.
     #[must_use]
-    pub fn field(
-        mut self,
-        hub: impl Into<String>,
-        remote: impl Into<String>,
-        direction: Direction,
-    ) -> Self {
-        self.fields.push(FieldMapping {
-            hub: hub.into(),
-            remote: remote.into(),
-            direction,
-            required: false,
-        });
+    pub fn field(mut self, hub: impl Into<String>, remote: impl Into<String>, direction: Direction) -> Self {
+        self.fields.push(FieldMapping { hub: hub.into(), remote: remote.into(), direction, required: false });
         self
     }
 
@@ -120,9 +104,6 @@ impl Mapping {
     /// Two unlinked records are the same when all of these hub fields are set and equal.
     #[must_use]
     pub fn identify_by_all<T: Into<String>>(self, hub_fields: impl IntoIterator<Item = T>) -> Self {
-        Self {
-            identify_by_all: true,
-            ..self.identify_by(hub_fields)
-        }
+        Self { identify_by_all: true, ..self.identify_by(hub_fields) }
     }
 }

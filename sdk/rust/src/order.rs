@@ -23,18 +23,9 @@ pub struct Order {
 
 impl Order {
     /// An order without changes yet; what a test begins with.
-    pub fn new<T: Into<String>>(
-        object: impl Into<String>,
-        fields: impl IntoIterator<Item = T>,
-    ) -> Self {
+    pub fn new<T: Into<String>>(object: impl Into<String>, fields: impl IntoIterator<Item = T>) -> Self {
         let fields = fields.into_iter().map(Into::into).collect();
-        Self {
-            object: object.into(),
-            fields,
-            changes: Vec::new(),
-            first_time: false,
-            options: Vec::new(),
-        }
+        Self { object: object.into(), fields, changes: Vec::new(), first_time: false, options: Vec::new() }
     }
 
     /// Adds a change.
@@ -81,20 +72,9 @@ pub struct Change {
 
 impl Change {
     /// A change; what a test begins with.
-    pub fn new(
-        id: impl Into<String>,
-        action: Action,
-        values: impl IntoIterator<Item = Value>,
-    ) -> Self {
+    pub fn new(id: impl Into<String>, action: Action, values: impl IntoIterator<Item = Value>) -> Self {
         let values = values.into_iter().collect();
-        Self {
-            id: id.into(),
-            action,
-            values,
-            base: Vec::new(),
-            version: None,
-            source: None,
-        }
+        Self { id: id.into(), action, values, base: Vec::new(), version: None, source: None }
     }
 
     /// Says which version the change was decided on.
@@ -105,27 +85,17 @@ impl Change {
     }
 
     /// The fields to write, by name, in the order of the order. Those that stay as they are do not appear.
-    pub fn set_fields<'a>(
-        &'a self,
-        order: &'a Order,
-    ) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    pub fn set_fields<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = (&'a str, &'a Value)> {
         let names = order.fields.iter().map(String::as_str);
-        names
-            .zip(&self.values)
-            .filter(|(_, value)| !value.is_unset())
+        names.zip(&self.values).filter(|(_, value)| !value.is_unset())
     }
 
     /// The whole record after the change, by name: what it had, with what is to be written laid over it. For remote systems
     /// that take whole records; needs the feature `base-values`.
-    pub fn whole_record<'a>(
-        &'a self,
-        order: &'a Order,
-    ) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    pub fn whole_record<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = (&'a str, &'a Value)> {
         order.fields.iter().enumerate().filter_map(|(at, name)| {
             let set = |values: &'a [Value]| values.get(at).filter(|value| !value.is_unset());
-            set(&self.values)
-                .or_else(|| set(&self.base))
-                .map(|value| (name.as_str(), value))
+            set(&self.values).or_else(|| set(&self.base)).map(|value| (name.as_str(), value))
         })
     }
 
@@ -139,10 +109,7 @@ impl Change {
 
     /// Says what became of the change.
     pub fn answer(&self, outcome: Outcome) -> Answer {
-        Answer {
-            change: self.id.clone(),
-            outcome,
-        }
+        Answer { change: self.id.clone(), outcome }
     }
 }
 
@@ -173,10 +140,7 @@ pub struct Written {
 impl Written {
     /// The record with this id, taken as ordered.
     pub fn new(id: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            ..Self::default()
-        }
+        Self { id: id.into(), ..Self::default() }
     }
 
     /// Says when the record changed.
@@ -204,12 +168,7 @@ impl Written {
 /// A row as it was read says what the remote system holds, too.
 impl From<Row> for Written {
     fn from(row: Row) -> Self {
-        Self {
-            id: row.id,
-            changed: row.changed,
-            version: row.version,
-            values: row.values,
-        }
+        Self { id: row.id, changed: row.changed, version: row.version, values: row.values }
     }
 }
 
@@ -278,32 +237,17 @@ pub enum Outcome {
 impl Outcome {
     /// Nothing was written; try again after so long, `None` for as the host likes.
     pub fn retry(after: impl Into<Option<Duration>>, reason: impl Into<String>) -> Self {
-        Self::Retry {
-            after: after.into().map(whole_seconds),
-            reason: reason.into(),
-        }
+        Self::Retry { after: after.into().map(whole_seconds), reason: reason.into() }
     }
 
     /// Nothing was written, and trying again would not help.
     pub fn failed(code: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Failed {
-            code: code.into(),
-            reason: reason.into(),
-            fields: Vec::new(),
-        }
+        Self::Failed { code: code.into(), reason: reason.into(), fields: Vec::new() }
     }
 
     /// Nothing was written, because of these fields.
-    pub fn refused<T: Into<String>>(
-        code: impl Into<String>,
-        reason: impl Into<String>,
-        fields: impl IntoIterator<Item = T>,
-    ) -> Self {
-        Self::Failed {
-            code: code.into(),
-            reason: reason.into(),
-            fields: fields.into_iter().map(Into::into).collect(),
-        }
+    pub fn refused<T: Into<String>>(code: impl Into<String>, reason: impl Into<String>, fields: impl IntoIterator<Item = T>) -> Self {
+        Self::Failed { code: code.into(), reason: reason.into(), fields: fields.into_iter().map(Into::into).collect() }
     }
 }
 
@@ -333,11 +277,7 @@ mod tests {
 
     #[test]
     fn only_what_is_set_is_written() {
-        let change = Change::new(
-            "c1",
-            Action::Update("7".into()),
-            [Value::Unset, Value::Null, "x".into()],
-        );
+        let change = Change::new("c1", Action::Update("7".into()), [Value::Unset, Value::Null, "x".into()]);
         let order = Order::new("person", ["a", "b", "c"]).change(change.clone());
         let set: Vec<_> = change.set_fields(&order).collect();
         assert_eq!(set, [("b", &Value::Null), ("c", &Value::from("x"))]);
@@ -346,11 +286,7 @@ mod tests {
 
     #[test]
     fn a_whole_record_keeps_what_it_had() {
-        let mut change = Change::new(
-            "c1",
-            Action::Update("7".into()),
-            [Value::Unset, Value::Null, Value::Unset],
-        );
+        let mut change = Change::new("c1", Action::Update("7".into()), [Value::Unset, Value::Null, Value::Unset]);
         change.base = vec!["had".into(), "lost".into(), Value::Unset];
         let order = Order::new("person", ["a", "b", "c"]);
         let whole: Vec<_> = change.whole_record(&order).collect();

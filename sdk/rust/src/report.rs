@@ -28,15 +28,8 @@ pub struct Wanted {
 
 impl Wanted {
     /// Asks for an object with these fields.
-    pub fn new<T: Into<String>>(
-        object: impl Into<String>,
-        fields: impl IntoIterator<Item = T>,
-    ) -> Self {
-        Self {
-            object: object.into(),
-            fields: fields.into_iter().map(Into::into).collect(),
-            ids: Vec::new(),
-        }
+    pub fn new<T: Into<String>>(object: impl Into<String>, fields: impl IntoIterator<Item = T>) -> Self {
+        Self { object: object.into(), fields: fields.into_iter().map(Into::into).collect(), ids: Vec::new() }
     }
 
     /// Asks for these records only.
@@ -75,10 +68,7 @@ impl ReportRequest {
     /// The first page of a report of these objects over all time; what a test begins with.
     pub fn new(objects: impl IntoIterator<Item = Wanted>) -> Self {
         Self {
-            window: Window {
-                since: None,
-                until: Timestamp::MAX,
-            },
+            window: Window { since: None, until: Timestamp::MAX },
             cursor: None,
             bookmark: None,
             iteration: 0,
@@ -109,21 +99,12 @@ impl ReportRequest {
 
 /// If a name appears twice, the last one counts.
 pub(crate) fn option<'a>(options: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    options
-        .iter()
-        .rfind(|(key, _)| key == name)
-        .map(|(_, text)| text.as_str())
+    options.iter().rfind(|(key, _)| key == name).map(|(_, text)| text.as_str())
 }
 
 fn read<T: DeserializeOwned>(text: Option<&str>, what: &str) -> Result<Option<T>, Error> {
-    let unreadable = |error| {
-        Error::cursor_expired(format!(
-            "this {what} was not written by this plugin as it is now: {error}"
-        ))
-    };
-    text.map(serde_json::from_str)
-        .transpose()
-        .map_err(unreadable)
+    let unreadable = |error| Error::cursor_expired(format!("this {what} was not written by this plugin as it is now: {error}"));
+    text.map(serde_json::from_str).transpose().map_err(unreadable)
 }
 
 /// A page of a report.
@@ -201,12 +182,7 @@ impl Page {
 }
 
 fn write<T: Serialize>(place: &T) -> Result<String, Error> {
-    serde_json::to_string(place).map_err(|error| {
-        Error::other(
-            "bad-cursor",
-            format!("the cursor cannot be written: {error}"),
-        )
-    })
+    serde_json::to_string(place).map_err(|error| Error::other("bad-cursor", format!("the cursor cannot be written: {error}")))
 }
 
 /// Reads a remote system that is asked page after page until a page comes back empty.
@@ -224,15 +200,9 @@ fn write<T: Serialize>(place: &T) -> Result<String, Error> {
 /// # assert_eq!(report(ReportRequest::new([]))?.next, None);
 /// # Ok::<(), Error>(())
 /// ```
-pub fn until_empty(
-    request: &ReportRequest,
-    fetch: impl FnOnce(u32) -> Result<Vec<Batch>, Error>,
-) -> Result<Page, Error> {
+pub fn until_empty(request: &ReportRequest, fetch: impl FnOnce(u32) -> Result<Vec<Batch>, Error>) -> Result<Page, Error> {
     let number: u32 = request.cursor_as()?.unwrap_or(0);
-    let page = Page {
-        batches: fetch(number)?,
-        ..Page::default()
-    };
+    let page = Page { batches: fetch(number)?, ..Page::default() };
     match number.checked_add(1) {
         Some(next) if !page.is_empty() => page.next_as(&next),
         _ => Ok(page),
@@ -265,17 +235,9 @@ pub struct Batch {
 
 impl Batch {
     /// No records yet.
-    pub fn new<T: Into<String>>(
-        object: impl Into<String>,
-        fields: impl IntoIterator<Item = T>,
-    ) -> Self {
+    pub fn new<T: Into<String>>(object: impl Into<String>, fields: impl IntoIterator<Item = T>) -> Self {
         let fields = fields.into_iter().map(Into::into).collect();
-        Self {
-            object: object.into(),
-            fields,
-            rows: Vec::new(),
-            deleted: Vec::new(),
-        }
+        Self { object: object.into(), fields, rows: Vec::new(), deleted: Vec::new() }
     }
 
     /// Adds a record, every field `unset`, and hands it out to be filled by the names of the fields.
@@ -285,10 +247,7 @@ impl Batch {
         self.rows.push(row);
         // Just pushed; the other arm cannot be.
         let last = self.rows.len() - 1;
-        NamedRow {
-            fields: &self.fields,
-            row: &mut self.rows[last],
-        }
+        NamedRow { fields: &self.fields, row: &mut self.rows[last] }
     }
 
     /// Adds a record whose values are in the order of the fields already.
@@ -298,10 +257,7 @@ impl Batch {
 
     /// Adds a record that is gone, with the time where the remote system tells it.
     pub fn deleted(&mut self, id: impl Into<String>, at: impl Into<Option<Timestamp>>) {
-        self.deleted.push(Deletion {
-            id: id.into(),
-            at: at.into(),
-        });
+        self.deleted.push(Deletion { id: id.into(), at: at.into() });
     }
 
     /// Whether it names no record at all.
@@ -325,12 +281,7 @@ impl NamedRow<'_> {
     }
 
     /// Sets a field, with the time when just this field last changed.
-    pub fn set_at(
-        self,
-        field: &str,
-        value: impl Into<Value>,
-        changed: impl Into<Option<Timestamp>>,
-    ) -> Self {
+    pub fn set_at(self, field: &str, value: impl Into<Value>, changed: impl Into<Option<Timestamp>>) -> Self {
         self.place(field, value.into(), changed.into())
     }
 
@@ -377,10 +328,7 @@ pub struct Row {
 impl Row {
     /// A record without values yet.
     pub fn new(id: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            ..Self::default()
-        }
+        Self { id: id.into(), ..Self::default() }
     }
 
     /// Says when the record last changed.
@@ -466,14 +414,8 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_plugin_has_expired() {
-        let request = ReportRequest {
-            cursor: Some("~".to_owned()),
-            ..ReportRequest::new([])
-        };
-        assert_eq!(
-            *until_empty(&request, |_| Ok(one())).unwrap_err().code(),
-            crate::Code::CursorExpired
-        );
+        let request = ReportRequest { cursor: Some("~".to_owned()), ..ReportRequest::new([]) };
+        assert_eq!(*until_empty(&request, |_| Ok(one())).unwrap_err().code(), crate::Code::CursorExpired);
     }
 
     #[test]
@@ -490,8 +432,7 @@ mod tests {
 
     #[test]
     fn the_last_of_two_options_counts() {
-        let options = [("a", "1"), ("b", "2"), ("a", "3")]
-            .map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let options = [("a", "1"), ("b", "2"), ("a", "3")].map(|(name, text)| (name.to_owned(), text.to_owned()));
         assert_eq!(option(&options, "a"), Some("3"));
         assert_eq!(option(&options, "c"), None);
     }

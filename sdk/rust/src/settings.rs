@@ -30,10 +30,7 @@ pub fn optional_text(name: &str) -> Result<Option<String>, Error> {
 pub fn integer(name: &str) -> Result<Option<i64>, Error> {
     match host::setting(name) {
         None | Some(Value::Null | Value::Unset) => Ok(None),
-        Some(value) => value
-            .as_integer()
-            .map(Some)
-            .ok_or_else(|| wrong(name, "a whole number")),
+        Some(value) => value.as_integer().map(Some).ok_or_else(|| wrong(name, "a whole number")),
     }
 }
 
@@ -41,16 +38,12 @@ pub fn integer(name: &str) -> Result<Option<i64>, Error> {
 pub fn boolean(name: &str) -> Result<bool, Error> {
     match host::setting(name) {
         None | Some(Value::Null | Value::Unset) => Ok(false),
-        Some(value) => value
-            .as_boolean()
-            .ok_or_else(|| wrong(name, "true or false")),
+        Some(value) => value.as_boolean().ok_or_else(|| wrong(name, "true or false")),
     }
 }
 
 fn missing(name: &str) -> Error {
-    Error::misconfigured(format!(
-        "the setting '{name}' is missing: give it with `entente integration set`"
-    ))
+    Error::misconfigured(format!("the setting '{name}' is missing: give it with `entente integration set`"))
 }
 
 fn wrong(name: &str, expected: &str) -> Error {

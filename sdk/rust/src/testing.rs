@@ -64,10 +64,7 @@ impl Host {
 
     /// Answers the requests.
     #[must_use]
-    pub fn http(
-        mut self,
-        remote: impl FnMut(&Request) -> Result<Response, Error> + 'static,
-    ) -> Self {
+    pub fn http(mut self, remote: impl FnMut(&Request) -> Result<Response, Error> + 'static) -> Self {
         self.remote = Some(Box::new(remote));
         self
     }
@@ -89,10 +86,7 @@ impl Host {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host")
-            .field("settings", &self.settings)
-            .field("secrets", &self.secrets)
-            .finish_non_exhaustive()
+        f.debug_struct("Host").field("settings", &self.settings).field("secrets", &self.secrets).finish_non_exhaustive()
     }
 }
 
@@ -125,9 +119,7 @@ pub(crate) mod offered {
     }
 
     pub(crate) fn settings() -> Vec<(String, Value)> {
-        HOST.with_borrow(|host| host.settings.clone())
-            .into_iter()
-            .collect()
+        HOST.with_borrow(|host| host.settings.clone()).into_iter().collect()
     }
 
     pub(crate) fn secret(name: &str) -> Result<String, Error> {
@@ -165,27 +157,18 @@ pub(crate) mod offered {
     }
 
     pub(crate) fn state_keys(prefix: &str) -> Vec<String> {
-        HOST.with_borrow(|host| {
-            host.state
-                .keys()
-                .filter(|key| key.starts_with(prefix))
-                .cloned()
-                .collect()
-        })
+        HOST.with_borrow(|host| host.state.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
     }
 
     pub(crate) fn now() -> Timestamp {
-        HOST.with_borrow(|host| host.clock)
-            .unwrap_or(Timestamp::from_micros(0))
+        HOST.with_borrow(|host| host.clock).unwrap_or(Timestamp::from_micros(0))
     }
 
     pub(crate) fn send(request: Request) -> Result<Response, Error> {
         // Taken out while it answers, so that it may itself ask the host for something.
         let remote = HOST.with_borrow_mut(|host| host.remote.take());
         let Some(mut remote) = remote else {
-            return Err(Error::misconfigured(
-                "this test has no remote system: give one with `Host::http`",
-            ));
+            return Err(Error::misconfigured("this test has no remote system: give one with `Host::http`"));
         };
         let answer = remote(&request);
         HOST.with_borrow_mut(|host| host.remote = Some(remote));
@@ -201,11 +184,7 @@ mod tests {
     #[test]
     fn the_host_ends_with_the_test() {
         {
-            let host = Host::new()
-                .setting("url", "x")
-                .setting("many", 3)
-                .secret("key")
-                .install();
+            let host = Host::new().setting("url", "x").setting("many", 3).secret("key").install();
             assert_eq!(settings::text("url").unwrap(), "x");
             assert_eq!(settings::integer("many").unwrap(), Some(3));
             assert!(settings::text("many").is_err());

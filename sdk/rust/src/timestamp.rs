@@ -46,16 +46,12 @@ impl Timestamp {
 
     /// Reads RFC 3339, for instance `2020-01-31T18:00:00.25+01:00`. Digits below the microsecond are cut off.
     pub fn parse(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text.trim())
-            .ok()
-            .map(|moment| Self(moment.timestamp_micros()))
+        DateTime::parse_from_rfc3339(text.trim()).ok().map(|moment| Self(moment.timestamp_micros()))
     }
 
     /// Reads the form that HTTP headers have, for instance `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn parse_http(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc2822(text.trim())
-            .ok()
-            .map(|moment| Self(moment.timestamp_micros()))
+        DateTime::parse_from_rfc2822(text.trim()).ok().map(|moment| Self(moment.timestamp_micros()))
     }
 }
 
@@ -76,8 +72,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| de::Error::custom(format!("'{text}' is no date and time as RFC 3339")))
+        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("'{text}' is no date and time as RFC 3339")))
     }
 }
 
@@ -89,11 +84,7 @@ mod tests {
     fn reads_what_it_writes() {
         for micros in [0, -1, 1, 1_577_836_800_000_000, -62_135_596_800_000_000] {
             let moment = Timestamp::from_micros(micros);
-            assert_eq!(
-                Timestamp::parse(&moment.to_string()),
-                Some(moment),
-                "{moment}"
-            );
+            assert_eq!(Timestamp::parse(&moment.to_string()), Some(moment), "{moment}");
         }
         assert_eq!(Timestamp::from_micros(i64::MAX), Timestamp::MAX);
         assert_eq!(Timestamp::from_micros(-1).seconds(), -1);
@@ -102,14 +93,8 @@ mod tests {
     #[test]
     fn reads_offsets_and_http_dates() {
         let new_year = Timestamp::from_seconds(1_577_836_800);
-        assert_eq!(
-            Timestamp::parse("2020-01-01T01:00:00+01:00"),
-            Some(new_year)
-        );
-        assert_eq!(
-            Timestamp::parse_http("Wed, 01 Jan 2020 00:00:00 GMT"),
-            Some(new_year)
-        );
+        assert_eq!(Timestamp::parse("2020-01-01T01:00:00+01:00"), Some(new_year));
+        assert_eq!(Timestamp::parse_http("Wed, 01 Jan 2020 00:00:00 GMT"), Some(new_year));
         for text in ["", "2020-01-01", "yesterday", "2020-02-30T00:00:00Z"] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }

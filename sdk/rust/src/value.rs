@@ -56,10 +56,7 @@ pub struct Reference {
 impl Reference {
     /// The record of this object with this id.
     pub fn new(object: impl Into<String>, id: impl Into<String>) -> Self {
-        Self {
-            object: object.into(),
-            id: id.into(),
-        }
+        Self { object: object.into(), id: id.into() }
     }
 }
 
@@ -112,29 +109,19 @@ impl Value {
     /// A link to a record; null where the id is empty, since nothing has an empty id.
     pub fn reference(object: impl Into<String>, id: impl Into<String>) -> Self {
         let reference = Reference::new(object, id);
-        if reference.id.is_empty() {
-            Self::Null
-        } else {
-            Self::Reference(reference)
-        }
+        if reference.id.is_empty() { Self::Null } else { Self::Reference(reference) }
     }
 
     /// Money and other exact numbers. `text` has to be canonical: always as many decimals as the field has.
     pub fn decimal(text: impl Into<String>) -> Self {
-        Self::Other {
-            kind: "decimal".to_owned(),
-            text: text.into(),
-        }
+        Self::Other { kind: "decimal".to_owned(), text: text.into() }
     }
 
     /// What a JSON value says by itself: texts stay texts, even where they look like a date. An array of texts is
     /// [`Value::Texts`]; what has no case of its own is carried as `json`.
     pub fn from_json(json: serde_json::Value) -> Self {
         use serde_json::Value as Json;
-        let other = |json: &Json| Self::Other {
-            kind: "json".to_owned(),
-            text: json.to_string(),
-        };
+        let other = |json: &Json| Self::Other { kind: "json".to_owned(), text: json.to_string() };
         match json {
             Json::Null => Self::Null,
             Json::Bool(yes) => Self::Boolean(yes),
@@ -146,10 +133,7 @@ impl Value {
                 _ => other(&json),
             },
             Json::Array(ref elements) => {
-                let texts: Option<Vec<String>> = elements
-                    .iter()
-                    .map(|element| element.as_str().map(str::to_owned))
-                    .collect();
+                let texts: Option<Vec<String>> = elements.iter().map(|element| element.as_str().map(str::to_owned)).collect();
                 texts.map_or_else(|| other(&json), Self::Texts)
             }
             Json::Object(_) => other(&json),
@@ -171,13 +155,8 @@ impl Value {
             Self::Timestamp(moment) => Json::from(moment.to_string()),
             Self::Texts(texts) => Json::from(texts.as_slice()),
             Self::Reference(reference) => Json::from(reference.id.as_str()),
-            Self::References(references) => references
-                .iter()
-                .map(|reference| reference.id.as_str())
-                .collect(),
-            Self::Other { kind, text } if kind == "json" => {
-                serde_json::from_str(text).unwrap_or_else(|_| Json::from(text.as_str()))
-            }
+            Self::References(references) => references.iter().map(|reference| reference.id.as_str()).collect(),
+            Self::Other { kind, text } if kind == "json" => serde_json::from_str(text).unwrap_or_else(|_| Json::from(text.as_str())),
             Self::Other { text, .. } => Json::from(text.as_str()),
         })
     }
@@ -194,38 +173,22 @@ impl Value {
 
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
-        if let Self::Text(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Self::Text(text) = self { Some(text) } else { None }
     }
 
     /// The whole number, if it is one.
     pub fn as_integer(&self) -> Option<i64> {
-        if let Self::Integer(number) = self {
-            Some(*number)
-        } else {
-            None
-        }
+        if let Self::Integer(number) = self { Some(*number) } else { None }
     }
 
     /// The truth value, if it is one.
     pub fn as_boolean(&self) -> Option<bool> {
-        if let Self::Boolean(yes) = self {
-            Some(*yes)
-        } else {
-            None
-        }
+        if let Self::Boolean(yes) = self { Some(*yes) } else { None }
     }
 
     /// The linked record, if it is one.
     pub fn as_reference(&self) -> Option<&Reference> {
-        if let Self::Reference(reference) = self {
-            Some(reference)
-        } else {
-            None
-        }
+        if let Self::Reference(reference) = self { Some(reference) } else { None }
     }
 }
 
@@ -272,24 +235,12 @@ mod tests {
 
     #[test]
     fn json_there_and_back() {
-        for json in [
-            json!(null),
-            json!(true),
-            json!(0),
-            json!(-1.5),
-            json!(""),
-            json!("2020-01-01"),
-            json!([]),
-            json!(["b", "a"]),
-        ] {
+        for json in [json!(null), json!(true), json!(0), json!(-1.5), json!(""), json!("2020-01-01"), json!([]), json!(["b", "a"])] {
             assert_eq!(Value::from_json(json.clone()).to_json(), Some(json));
         }
         for json in [json!({"a": 1}), json!([1, 2]), json!(u64::MAX)] {
             let value = Value::from_json(json.clone());
-            assert!(
-                matches!(&value, Value::Other { kind, .. } if kind == "json"),
-                "{value:?}"
-            );
+            assert!(matches!(&value, Value::Other { kind, .. } if kind == "json"), "{value:?}");
             assert_eq!(value.to_json(), Some(json));
         }
     }
@@ -297,14 +248,8 @@ mod tests {
     #[test]
     fn what_json_has_no_case_for() {
         assert_eq!(Value::Unset.to_json(), None);
-        assert_eq!(
-            Value::reference("company", "12").to_json(),
-            Some(json!("12"))
-        );
-        assert_eq!(
-            Value::from(Date::new(2020, 2, 29)).to_json(),
-            Some(json!("2020-02-29"))
-        );
+        assert_eq!(Value::reference("company", "12").to_json(), Some(json!("12")));
+        assert_eq!(Value::from(Date::new(2020, 2, 29)).to_json(), Some(json!("2020-02-29")));
         assert_eq!(Value::decimal("12.50").to_json(), Some(json!("12.50")));
     }
 

@@ -34,29 +34,17 @@ pub struct WebhookRequest {
 impl WebhookRequest {
     /// A request; what a test begins with.
     pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
-        Self {
-            method: method.into(),
-            path: path.into(),
-            query: String::new(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            verified: false,
-        }
+        Self { method: method.into(), path: path.into(), query: String::new(), headers: Vec::new(), body: Vec::new(), verified: false }
     }
 
     /// The first header of this name, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The first parameter of the query of this name, decoded.
     pub fn parameter(&self, name: &str) -> Option<String> {
-        crate::http::decode_pairs(&self.query)
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        crate::http::decode_pairs(&self.query).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The fields of a body that is a form.
@@ -85,15 +73,8 @@ pub struct WebhookResponse {
 impl WebhookResponse {
     /// An answer of plain text.
     pub fn text(status: u16, text: impl Into<String>) -> Self {
-        let headers = vec![(
-            "content-type".to_owned(),
-            "text/plain; charset=utf-8".to_owned(),
-        )];
-        Self {
-            status,
-            headers,
-            body: text.into().into_bytes(),
-        }
+        let headers = vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())];
+        Self { status, headers, body: text.into().into_bytes() }
     }
 }
 
@@ -119,10 +100,7 @@ impl Reaction {
 
     /// Answers a challenge.
     pub fn response(response: WebhookResponse) -> Self {
-        Self {
-            response: Some(response),
-            ..Self::default()
-        }
+        Self { response: Some(response), ..Self::default() }
     }
 
     /// Has a record synced at once.

@@ -31,15 +31,7 @@ pub struct Request {
 impl Request {
     /// A request with any method.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
-        Self {
-            method: method.into(),
-            url: url.into(),
-            headers: Vec::new(),
-            body: None,
-            timeout: TIMEOUT,
-            limit: LIMIT,
-            flaw: None,
-        }
+        Self { method: method.into(), url: url.into(), headers: Vec::new(), body: None, timeout: TIMEOUT, limit: LIMIT, flaw: None }
     }
 
     /// Reads.
@@ -128,10 +120,7 @@ impl Request {
         match serde_json::to_vec(body) {
             Ok(body) => self.body("application/json", body),
             Err(error) => {
-                self.flaw = Some(Error::other(
-                    "bad-request",
-                    format!("the body cannot be written as JSON: {error}"),
-                ));
+                self.flaw = Some(Error::other("bad-request", format!("the body cannot be written as JSON: {error}")));
                 self
             }
         }
@@ -198,17 +187,12 @@ impl Request {
     /// A parameter of the query, decoded; for tests.
     pub fn parameter(&self, name: &str) -> Option<String> {
         let (_, query) = self.url.split_once('?')?;
-        super::decode_pairs(query)
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        super::decode_pairs(query).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// A header by its name in lower case; for tests.
     pub fn header_value(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The body, empty where there is none; for tests.
@@ -221,18 +205,12 @@ impl Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.split('?').next().unwrap_or_default();
-        f.debug_struct("Request")
-            .field("method", &self.method)
-            .field("url", &url)
-            .finish_non_exhaustive()
+        f.debug_struct("Request").field("method", &self.method).field("url", &url).finish_non_exhaustive()
     }
 }
 
 /// The parts of an address.
-#[cfg_attr(
-    not(target_family = "wasm"),
-    allow(dead_code, reason = "tests do not go anywhere")
-)]
+#[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "tests do not go anywhere"))]
 pub(crate) struct Place<'a> {
     pub(crate) https: bool,
     pub(crate) authority: &'a str,
@@ -245,9 +223,7 @@ pub(crate) struct Place<'a> {
 impl<'a> Place<'a> {
     fn parse(url: &'a str) -> Result<Self, &'static str> {
         let url = url.split('#').next().unwrap_or_default();
-        let (scheme, rest) = url
-            .split_once("://")
-            .ok_or("it has to begin with https://")?;
+        let (scheme, rest) = url.split_once("://").ok_or("it has to begin with https://")?;
         let https = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
             "http" => false,
@@ -264,12 +240,7 @@ impl<'a> Place<'a> {
         if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err("it has blanks in it; encode them");
         }
-        Ok(Self {
-            https,
-            authority,
-            path,
-            origin: url.split('?').next().unwrap_or_default(),
-        })
+        Ok(Self { https, authority, path, origin: url.split('?').next().unwrap_or_default() })
     }
 }
 
@@ -279,13 +250,8 @@ mod tests {
 
     #[test]
     fn queries_are_encoded() {
-        let request = Request::get("https://api.example/v1/p")
-            .query("ids", "p1,p/2")
-            .query("limit", 5);
-        assert_eq!(
-            request.url(),
-            "https://api.example/v1/p?ids=p1%2Cp%2F2&limit=5"
-        );
+        let request = Request::get("https://api.example/v1/p").query("ids", "p1,p/2").query("limit", 5);
+        assert_eq!(request.url(), "https://api.example/v1/p?ids=p1%2Cp%2F2&limit=5");
         assert_eq!(request.parameter("ids").as_deref(), Some("p1,p/2"));
         assert_eq!(request.path(), "/v1/p");
     }
@@ -293,33 +259,19 @@ mod tests {
     #[test]
     fn addresses_are_taken_apart() {
         let parts = |url| Place::parse(url).map(|place| (place.https, place.authority, place.path));
-        assert_eq!(
-            parts("https://a.example:8443/x?y#z"),
-            Ok((true, "a.example:8443", "/x?y"))
-        );
+        assert_eq!(parts("https://a.example:8443/x?y#z"), Ok((true, "a.example:8443", "/x?y")));
         assert_eq!(parts("HTTP://127.0.0.1:9"), Ok((false, "127.0.0.1:9", "")));
         assert_eq!(parts("http://a?b"), Ok((false, "a", "?b")));
-        for url in [
-            "",
-            "a.example",
-            "ftp://a",
-            "https://",
-            "https:///x",
-            "https://u:p@a",
-            "https://a/b c",
-        ] {
+        for url in ["", "a.example", "ftp://a", "https://", "https:///x", "https://u:p@a", "https://a/b c"] {
             assert!(parts(url).is_err(), "{url}");
         }
     }
 
     #[test]
     fn nothing_secret_is_printed() {
-        let request = Request::get("https://a.example/x?key=placeholder")
-            .header("authorization", "Bearer placeholder");
+        let request = Request::get("https://a.example/x?key=placeholder").header("authorization", "Bearer placeholder");
         assert!(!format!("{request:?}").contains("placeholder"));
-        let error = Request::get("https://user:password@a.example/")
-            .send()
-            .unwrap_err();
+        let error = Request::get("https://user:password@a.example/").send().unwrap_err();
         assert!(!error.to_string().contains("password@"), "{error}");
     }
 }

@@ -25,12 +25,7 @@ pub struct Response {
 impl Response {
     /// An answer without headers and body; for tests that stand in for the remote system.
     pub fn new(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            request: String::new(),
-        }
+        Self { status, headers: Vec::new(), body: Vec::new(), request: String::new() }
     }
 
     /// Adds a header; for tests.
@@ -49,9 +44,7 @@ impl Response {
 
     /// Gives it a JSON body; for tests.
     pub fn with_json<T: Serialize + ?Sized>(self, body: &T) -> Result<Self, Error> {
-        Ok(self
-            .with_header("content-type", "application/json")
-            .with_body(serde_json::to_vec(body)?))
+        Ok(self.with_header("content-type", "application/json").with_body(serde_json::to_vec(body)?))
     }
 
     /// The HTTP status.
@@ -66,10 +59,7 @@ impl Response {
 
     /// The first header of this name, in whatever case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body.
@@ -84,8 +74,7 @@ impl Response {
 
     /// Reads a JSON body; `invalid-answer` where it is something else.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Error::from(error).context(&self.request))
+        serde_json::from_slice(&self.body).map_err(|error| Error::from(error).context(&self.request))
     }
 
     /// How long the remote system asks to wait: the header `retry-after`, in seconds or as a date.
@@ -94,9 +83,7 @@ impl Response {
         if let Ok(seconds) = text.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let left = Timestamp::parse_http(text)?
-            .micros()
-            .saturating_sub(clock::now().micros());
+        let left = Timestamp::parse_http(text)?.micros().saturating_sub(clock::now().micros());
         Some(Duration::from_micros(u64::try_from(left).unwrap_or(0)))
     }
 
@@ -104,11 +91,7 @@ impl Response {
     /// 403 `forbidden`, 429 `rate-limited`, 5xx and 408 `unavailable`, the last two with the time to wait. Any other is
     /// `http-` and the status.
     pub fn error_for_status(self) -> Result<Self, Error> {
-        if self.is_success() {
-            Ok(self)
-        } else {
-            Err(self.error())
-        }
+        if self.is_success() { Ok(self) } else { Err(self.error()) }
     }
 
     fn error(&self) -> Error {
@@ -121,20 +104,14 @@ impl Response {
         };
         let mut reason = format!("{} answered {}", self.request, self.status);
         if let (300..=399, Some(to)) = (self.status, self.header("location")) {
-            reason.push_str(&format!(
-                " (redirects are not followed; this one leads to {to})"
-            ));
+            reason.push_str(&format!(" (redirects are not followed; this one leads to {to})"));
         }
         let text: String = self.text().trim().chars().take(SHOWN).collect();
         if !text.is_empty() {
             reason.push_str(": ");
             reason.push_str(&text);
         }
-        let wait = if matches!(code, Code::RateLimited | Code::Unavailable) {
-            self.retry_after()
-        } else {
-            None
-        };
+        let wait = if matches!(code, Code::RateLimited | Code::Unavailable) { self.retry_after() } else { None };
         Error::new(code, reason).after(wait)
     }
 }
@@ -145,12 +122,7 @@ mod tests {
     use crate::testing;
 
     fn code(response: Response) -> String {
-        response
-            .error_for_status()
-            .unwrap_err()
-            .code()
-            .as_str()
-            .to_owned()
+        response.error_for_status().unwrap_err().code().as_str().to_owned()
     }
 
     #[test]
@@ -173,16 +145,8 @@ mod tests {
 
     #[test]
     fn waiting_times_are_seconds_or_dates() {
-        let _host = testing::Host::new()
-            .clock(Timestamp::from_seconds(1_577_836_800))
-            .install();
-        let wait = |text: &str| {
-            Response::new(429)
-                .with_header("Retry-After", text)
-                .error_for_status()
-                .unwrap_err()
-                .wait()
-        };
+        let _host = testing::Host::new().clock(Timestamp::from_seconds(1_577_836_800)).install();
+        let wait = |text: &str| Response::new(429).with_header("Retry-After", text).error_for_status().unwrap_err().wait();
         assert_eq!(wait("120"), Some(120));
         assert_eq!(wait("Wed, 01 Jan 2020 00:00:30 GMT"), Some(30));
         assert_eq!(wait("Tue, 01 Jan 2019 00:00:30 GMT"), Some(0));
@@ -191,19 +155,13 @@ mod tests {
 
     #[test]
     fn long_answers_are_cut_between_characters() {
-        let error = Response::new(400)
-            .with_body("ä".repeat(10_000))
-            .error_for_status()
-            .unwrap_err();
+        let error = Response::new(400).with_body("ä".repeat(10_000)).error_for_status().unwrap_err();
         assert_eq!(error.reason().matches('ä').count(), SHOWN);
     }
 
     #[test]
     fn what_is_no_json_is_an_invalid_answer() {
-        let error = Response::new(200)
-            .with_body("<html>")
-            .json::<u8>()
-            .unwrap_err();
+        let error = Response::new(200).with_body("<html>").json::<u8>().unwrap_err();
         assert_eq!(*error.code(), Code::InvalidAnswer);
     }
 }

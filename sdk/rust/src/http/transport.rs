@@ -5,8 +5,7 @@ use std::time::Duration;
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest,
-    RequestOptions, Scheme,
+    ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
 };
 use wasip2::io::poll::{self, Pollable};
 use wasip2::io::streams::StreamError;
@@ -26,10 +25,7 @@ struct Deadline {
 impl Deadline {
     fn new(timeout: Duration) -> Self {
         let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        Self {
-            over: monotonic_clock::subscribe_duration(nanoseconds),
-            timeout,
-        }
+        Self { over: monotonic_clock::subscribe_duration(nanoseconds), timeout }
     }
 
     /// Waits until something is ready, or the time is up.
@@ -37,10 +33,7 @@ impl Deadline {
         if poll::poll(&[ready, &self.over]).contains(&0) {
             return Ok(());
         }
-        Err(Error::unavailable(format!(
-            "no whole answer within {} s",
-            self.timeout.as_secs_f32()
-        )))
+        Err(Error::unavailable(format!("no whole answer within {} s", self.timeout.as_secs_f32())))
     }
 }
 
@@ -51,8 +44,7 @@ pub(crate) fn send(request: Request) -> Result<Response, Error> {
         Some(bytes) => Some((outgoing.body().map_err(|()| refused("body"))?, bytes)),
         None => None,
     };
-    let future =
-        outgoing_handler::handle(outgoing, Some(options(request.timeout))).map_err(failure)?;
+    let future = outgoing_handler::handle(outgoing, Some(options(request.timeout))).map_err(failure)?;
     if let Some((body, bytes)) = body {
         write(body, bytes, &deadline)?;
     }
@@ -71,21 +63,14 @@ fn refused(part: &str) -> Error {
 
 fn outgoing(request: &Request) -> Result<OutgoingRequest, Error> {
     let place = request.place()?;
-    let mut headers: Vec<(String, Vec<u8>)> = request
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
-        .collect();
+    let mut headers: Vec<(String, Vec<u8>)> =
+        request.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
     if let Some(body) = &request.body {
         // Known beforehand, and some servers take no body without it.
-        headers.push((
-            "content-length".to_owned(),
-            body.len().to_string().into_bytes(),
-        ));
+        headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
     }
-    let fields = Fields::from_list(&headers).map_err(|error| {
-        Error::misconfigured(format!("a header of this request cannot be sent: {error}"))
-    })?;
+    let fields =
+        Fields::from_list(&headers).map_err(|error| Error::misconfigured(format!("a header of this request cannot be sent: {error}")))?;
     let method = match request.method.as_str() {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
@@ -97,28 +82,12 @@ fn outgoing(request: &Request) -> Result<OutgoingRequest, Error> {
         other => Method::Other(other.to_owned()),
     };
     let outgoing = OutgoingRequest::new(fields);
-    outgoing
-        .set_method(&method)
-        .map_err(|()| refused("method"))?;
-    let scheme = if place.https {
-        Scheme::Https
-    } else {
-        Scheme::Http
-    };
-    outgoing
-        .set_scheme(Some(&scheme))
-        .map_err(|()| refused("scheme"))?;
-    outgoing
-        .set_authority(Some(place.authority))
-        .map_err(|()| refused("host"))?;
-    let rooted = if place.path.starts_with('/') {
-        place.path.to_owned()
-    } else {
-        format!("/{}", place.path)
-    };
-    outgoing
-        .set_path_with_query(Some(&rooted))
-        .map_err(|()| refused("path"))?;
+    outgoing.set_method(&method).map_err(|()| refused("method"))?;
+    let scheme = if place.https { Scheme::Https } else { Scheme::Http };
+    outgoing.set_scheme(Some(&scheme)).map_err(|()| refused("scheme"))?;
+    outgoing.set_authority(Some(place.authority)).map_err(|()| refused("host"))?;
+    let rooted = if place.path.starts_with('/') { place.path.to_owned() } else { format!("/{}", place.path) };
+    outgoing.set_path_with_query(Some(&rooted)).map_err(|()| refused("path"))?;
     Ok(outgoing)
 }
 
@@ -143,8 +112,7 @@ fn write(body: OutgoingBody, mut bytes: &[u8], deadline: &Deadline) -> Result<()
             deadline.wait(&stream.subscribe())?;
             continue;
         }
-        let (now, later) =
-            bytes.split_at(bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
+        let (now, later) = bytes.split_at(bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
         if stream.write(now).is_err() {
             break;
         }
@@ -164,29 +132,19 @@ fn read(answer: IncomingResponse, limit: usize, deadline: &Deadline) -> Result<R
     for (name, value) in answer.headers().entries() {
         response = response.with_header(&name, String::from_utf8_lossy(&value));
     }
-    let body: IncomingBody = answer
-        .consume()
-        .map_err(|()| Error::unavailable("the host lost the body of the answer"))?;
-    let stream = body
-        .stream()
-        .map_err(|()| Error::unavailable("the host lost the body of the answer"))?;
+    let body: IncomingBody = answer.consume().map_err(|()| Error::unavailable("the host lost the body of the answer"))?;
+    let stream = body.stream().map_err(|()| Error::unavailable("the host lost the body of the answer"))?;
     let mut bytes = Vec::new();
     loop {
         match stream.read(CHUNK) {
             Ok(chunk) if chunk.is_empty() => deadline.wait(&stream.subscribe())?,
             Ok(chunk) if bytes.len() + chunk.len() > limit => {
-                return Err(Error::other(
-                    "too-large",
-                    format!("the answer has more than {limit} bytes"),
-                ));
+                return Err(Error::other("too-large", format!("the answer has more than {limit} bytes")));
             }
             Ok(chunk) => bytes.extend_from_slice(&chunk),
             Err(StreamError::Closed) => return Ok(response.with_body(bytes)),
             Err(StreamError::LastOperationFailed(error)) => {
-                return Err(Error::unavailable(format!(
-                    "the answer broke off: {}",
-                    error.to_debug_string()
-                )));
+                return Err(Error::unavailable(format!("the answer broke off: {}", error.to_debug_string())));
             }
         }
     }
@@ -198,23 +156,15 @@ fn failure(code: ErrorCode) -> Error {
         ErrorCode::HttpRequestDenied => Error::misconfigured(
             "the request was denied: the host has to be in the manifest of the plugin and granted with `entente integration grant`",
         ),
-        ErrorCode::DestinationIpProhibited => Error::misconfigured(
-            "the address is private; grant it literally, with its port, with `entente integration grant`",
-        ),
-        ErrorCode::TlsCertificateError => {
-            Error::misconfigured("the certificate of the remote system is not valid")
+        ErrorCode::DestinationIpProhibited => {
+            Error::misconfigured("the address is private; grant it literally, with its port, with `entente integration grant`")
         }
-        ErrorCode::HttpRequestUriInvalid
-        | ErrorCode::HttpRequestUriTooLong
-        | ErrorCode::HttpRequestMethodInvalid => {
+        ErrorCode::TlsCertificateError => Error::misconfigured("the certificate of the remote system is not valid"),
+        ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestUriTooLong | ErrorCode::HttpRequestMethodInvalid => {
             Error::misconfigured(format!("the request cannot be sent: {code:?}"))
         }
-        ErrorCode::HttpResponseBodySize(_) => {
-            Error::other("too-large", "the answer is larger than the host takes")
-        }
-        ErrorCode::HttpRequestBodySize(_) => {
-            Error::other("too-large", "the request is larger than the host takes")
-        }
+        ErrorCode::HttpResponseBodySize(_) => Error::other("too-large", "the answer is larger than the host takes"),
+        ErrorCode::HttpRequestBodySize(_) => Error::other("too-large", "the request is larger than the host takes"),
         ErrorCode::ConnectionRefused => Error::unavailable("the connection was refused"),
         ErrorCode::DnsTimeout | ErrorCode::DnsError(_) | ErrorCode::DestinationNotFound => {
             Error::unavailable("the name of the remote system could not be resolved")
@@ -222,9 +172,7 @@ fn failure(code: ErrorCode) -> Error {
         ErrorCode::ConnectionTimeout
         | ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
-        | ErrorCode::HttpResponseTimeout => {
-            Error::unavailable("the remote system did not answer in time")
-        }
+        | ErrorCode::HttpResponseTimeout => Error::unavailable("the remote system did not answer in time"),
         other => Error::unavailable(format!("the remote system could not be asked: {other:?}")),
     }
 }

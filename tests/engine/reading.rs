@@ -103,3 +103,14 @@ async fn time_that_is_up_ends_the_run_and_the_next_goes_on() {
     assert_eq!(world.left.records("contact").len(), 40);
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn a_named_record_that_is_not_there_is_told() {
+    let world = World::new().await;
+    let ids = [vec![("contact".to_owned(), "L99".to_owned())], vec![]];
+    let run = world.run_with(RunOptions { ids, ..RunOptions::default() }).await;
+    assert_eq!(run.counts[0]["contact"].failed, 1);
+    let ids = [vec![], vec![("contact".to_owned(), "L99".to_owned())]];
+    let end = world.try_run(RunOptions { ids, ..RunOptions::default() }).await.unwrap();
+    assert!(end.error.unwrap().to_string().contains("it has person, org"));
+}

@@ -5,7 +5,7 @@ use super::progress::RunProgress;
 use super::{Context, dates};
 use crate::judge::Side;
 use crate::record::Timestamp;
-use crate::sync::{Change, ChangeStatus, Counts, Run, RunEnd, RunOptions, RunStatus, SyncDefinition};
+use crate::sync::{Change, ChangeStatus, Counts, Run, RunEnd, RunOptions, RunStatus, SyncDefinition, SyncError};
 use crate::tenant::Tenant;
 use anyhow::Context as _;
 use serde::Serialize;
@@ -378,7 +378,9 @@ async fn show_plan(tenant: &Tenant, definition: &SyncDefinition, end: &RunEnd, o
 
 /// How the command ends for a run that ended so.
 pub(super) fn done(end: RunEnd) -> anyhow::Result<Done> {
-    if let Some(error) = end.error {
+    if let Some(SyncError::TimeUp) = end.error {
+        eprintln!("the time was up; the next run goes on from here");
+    } else if let Some(error) = end.error {
         return Err(anyhow::Error::from(error)).with_context(|| format!("run {} of {} did not come to its end", end.run.id, end.run.sync));
     }
     Ok(if end.run.problems() > 0 { Done::WithProblems } else { Done::Well })

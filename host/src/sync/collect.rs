@@ -2,12 +2,16 @@
 
 use super::error::SyncError;
 use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes, features};
+use super::intake::Purpose;
 use super::ledger::{OpenReport, Progress};
 use super::limits;
 use super::pair::Side;
 use super::session::{Session, Tries};
 use crate::record::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The first moment of the year 1: before it no system has changed anything, and every one can write it.
+const EARLIEST: Timestamp = Timestamp::from_micros(-62_135_596_800_000_000);
 
 impl Session<'_> {
     /// Reads the report of one side to its end.
@@ -18,7 +22,7 @@ impl Session<'_> {
         if self.run.options.is_window() {
             let window = Window { since: self.run.options.since, until: self.run.options.until.unwrap_or(self.run.started) };
             // A window is no listing, however long ago it begins.
-            let since = Some(window.since.unwrap_or(Timestamp::MIN));
+            let since = Some(window.since.unwrap_or(EARLIEST));
             return self.collect_window(side, Window { since, ..window }).await;
         }
         self.follow(side).await
@@ -78,8 +82,26 @@ impl Session<'_> {
             named.entry(object).or_default().insert(id);
         }
         for (object, ids) in named {
+            let definition = self.definition;
+            let Some(mapping) = definition.mappings.iter().find(|mapping| mapping.object(side) == object) else {
+                let known: Vec<&str> = definition.mappings.iter().map(|mapping| mapping.object(side)).collect();
+                return Err(SyncError::NotMapped {
+                    exchange: self.exchange(side).name().to_owned(),
+                    object,
+                    known: known.join(", "),
+                    sync: definition.name.clone(),
+                });
+            };
             let ids: Vec<String> = ids.into_iter().collect();
-            self.fetch(side, &object, &ids, false).await?;
+            self.fetch_as(side, &object, &ids, Purpose::Report).await?;
+            let read = self.engine.ledger.pairs_of(mapping.id, side, &ids).await?;
+            for id in &ids {
+                if !read.iter().any(|pair| pair.half(side).id.as_ref() == Some(id)) {
+                    let counts = self.run.count(side, &object);
+                    counts.failed += 1;
+                    counts.because(format!("{object}:{id} was named, but there is no such record, or the filter leaves it out"));
+                }
+            }
         }
         Ok(())
     }
@@ -141,7 +163,7 @@ impl Session<'_> {
                     None => self.finish_report(side, &open, &page, progress),
                 }
             }
-            self.take_in(side, page, progress.as_deref(), super::intake::Purpose::Report).await?;
+            self.take_in(side, page, progress.as_deref(), Purpose::Report).await?;
             match next {
                 Some(cursor) => {
                     open.cursor = cursor;

@@ -122,6 +122,15 @@ impl Session<'_> {
                 self.engine.clock.sleep(std::mem::take(&mut self.pause)).await;
             }
         }
+        for (mapping, mut pairs) in std::mem::take(&mut self.fresh) {
+            pairs.sort_unstable();
+            pairs.dedup();
+            let Some(mapping) = self.definition.mapping(mapping) else { continue };
+            let counts = self.run.count(Side::Left, mapping.object(Side::Left));
+            counts.pending += pairs.len() as u64;
+            *counts.reasons.entry("changed once more, or waits for another record; decided again in the next run".to_owned()).or_default() +=
+                pairs.len() as u64;
+        }
         Ok(())
     }
 
@@ -168,7 +177,7 @@ impl Session<'_> {
         self.run.ended = Some(self.now());
         self.run.status = match &error {
             None => RunStatus::Done,
-            Some(SyncError::Stopped { .. }) => RunStatus::Interrupted,
+            Some(SyncError::Stopped | SyncError::TimeUp) => RunStatus::Interrupted,
             Some(_) => RunStatus::Failed,
         };
         for (side, read) in Side::BOTH.into_iter().zip(std::mem::take(&mut self.read)) {

@@ -39,10 +39,22 @@ pub enum SyncError {
         /// The sync.
         sync: String,
     },
-    /// The operator stopped it, or the time was up.
-    #[error("stopped {why}; the next run goes on from here")]
-    Stopped {
-        /// Why.
-        why: &'static str,
+    /// The operator named a record of an object that the sync does not have.
+    #[error("sync '{sync}' has no object '{object}' on the side of {exchange}; it has {known}")]
+    NotMapped {
+        /// Which side.
+        exchange: String,
+        /// The object.
+        object: String,
+        /// What is mapped there.
+        known: String,
+        /// The sync.
+        sync: String,
     },
+    /// The operator stopped it.
+    #[error("stopped by the operator; the next run goes on from here")]
+    Stopped,
+    /// The time that it was given was up.
+    #[error("the time given with --max-time was up; the next run goes on from here")]
+    TimeUp,
 }

@@ -225,11 +225,6 @@ impl Session<'_> {
         }
     }
 
-    /// Reads the records that the operator named.
-    pub(super) async fn fetch(&mut self, side: Side, object: &str, ids: &[String], parents: bool) -> Result<(), SyncError> {
-        self.fetch_as(side, object, ids, if parents { Purpose::Parent } else { Purpose::Report }).await
-    }
-
     /// Reads records by their ids.
     pub(super) async fn fetch_as(&mut self, side: Side, object: &str, ids: &[String], purpose: Purpose) -> Result<(), SyncError> {
         for chunk in ids.chunks(limits::LOOKUP_RECORDS) {

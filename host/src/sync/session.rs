@@ -85,12 +85,12 @@ impl<'a> Session<'a> {
     /// Ends the run at a safe point where the operator or the clock asks for it.
     pub(super) fn check_stop(&self) -> Result<(), SyncError> {
         if self.engine.stop.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(SyncError::Stopped { why: "by the operator" });
+            return Err(SyncError::Stopped);
         }
         if let Some(most) = self.run.options.max_time {
             let spent = self.now().micros() - self.run.started.micros();
             if spent > i64::try_from(most.as_micros()).unwrap_or(i64::MAX) {
-                return Err(SyncError::Stopped { why: "because the time given with --max-time was up" });
+                return Err(SyncError::TimeUp);
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! A run that is killed at any moment: nothing is lost, nothing is there twice, the next one goes on.
 
-use crate::world::{Home, World, agree};
+use crate::world::{Home, World, agree, agree_after};
 use hello_crm::{Action, DropWhen, Rule, SystemClock};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -55,7 +55,7 @@ fn recovers(world: &World, expected: &Ending, what: &str) {
     let output = world.sync(&[]);
     assert!([0, 3].contains(&output.code), "{what}: {output}");
     assert_eq!(&Ending::of(world), expected, "{what}");
-    agree(world);
+    agree_after(world, what);
     world.is_quiet();
     assert_eq!(&Ending::of(world), expected, "{what}");
 }

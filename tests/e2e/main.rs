@@ -3,11 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod configuration;
 mod faults;
 mod hostile;
 mod inspect;
 mod judge;
 mod kill;
 mod options;
+mod quickstart;
+mod records;
 mod syncing;
 mod world;

@@ -384,6 +384,12 @@ pub(crate) fn fields(value: Value) -> Map<String, Value> {
 /// Both sides have the same people by e-mail address and the same companies by name, and people belong to the same ones.
 #[track_caller]
 pub(crate) fn agree(world: &World) {
+    agree_after(world, "");
+}
+
+/// The same, after something that is told when it fails.
+#[track_caller]
+pub(crate) fn agree_after(world: &World, what: &str) {
     let (hub, crm) = world.everything();
     let [companies, contacts] = &hub[..] else { panic!() };
     let [people, organisations] = &crm[..] else { panic!() };
@@ -434,6 +440,6 @@ pub(crate) fn agree(world: &World) {
         let [one] = &(if contacts.len() == 1 { contacts } else { people })[..] else {
             panic!("{email} is there {} and {} times", contacts.len(), people.len())
         };
-        assert!(contacts.contains(one) && people.contains(one), "{email}: {contacts:?} and {people:?}");
+        assert!(contacts.contains(one) && people.contains(one), "{what}: {email}: {contacts:#?} and {people:#?}");
     }
 }

@@ -88,3 +88,23 @@ async fn s13_an_edit_during_an_order_survives_its_outcome() {
     assert_eq!(world.left.value("contact", &l, "phone"), Value::Integer(3));
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn an_order_that_never_left_is_not_forgotten_when_the_other_side_was_written() {
+    let world = World::new().await;
+    let lefts: Vec<String> =
+        (0..5).map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01")).collect();
+    world.run().await;
+    for (n, left) in lefts.iter().enumerate() {
+        world.left.edit("contact", left, "phone", text("2"), "2025-01-01");
+        world.right.edit("person", &world.person(&format!("{n}@example.org")), "full", text("edited"), "2025-01-01");
+    }
+    world.right.fault("execute", 1, Fault::Fails(entente::sync::ExchangeError::new("broken", "nothing was done")));
+    assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
+    world.run().await;
+    for (n, left) in lefts.iter().enumerate() {
+        assert_eq!(world.right.value("person", &world.person(&format!("{n}@example.org")), "tel"), text("2"));
+        assert_eq!(world.left.value("contact", left, "name"), text("edited"));
+    }
+    world.assert_quiet().await;
+}

@@ -149,6 +149,8 @@ fn report(error: &anyhow::Error) {
             text = format!("{text}: {cause}");
         }
     }
+    // Files and remote systems have a say in errors, and none in what a terminal does.
+    let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     eprintln!("error: {text}");
     if let Some(TenantError::Config(crate::config::ConfigError::Problems(problems))) = error.downcast_ref::<TenantError>()
         && problems.0.len() > 1

@@ -9,12 +9,13 @@ use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::pair::{Pair, PairId, Side, Status};
 use super::session::Session;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 impl Session<'_> {
     /// Settles what earlier runs left open. A dry run leaves it, since it may have to write.
     pub(super) async fn recover(&mut self) -> Result<(), SyncError> {
+        self.reopen_unsent().await?;
         if self.run.options.dry_run {
             return Ok(());
         }
@@ -32,6 +33,32 @@ impl Session<'_> {
                         open.into_iter().filter(|change| change.target == target).partition(|change| change.action == Action::Create);
                     self.recover_writes(mapping, target, others).await?;
                     self.recover_creates(mapping, target, creates).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A run that ends between its two sides leaves pairs that the one has settled, while the order to the other never left.
+    /// They are decided again, and that drops the old plan.
+    async fn reopen_unsent(&mut self) -> Result<(), SyncError> {
+        let definition = self.definition;
+        for mapping in &definition.mappings {
+            let mut after = 0;
+            loop {
+                let open = self.engine.ledger.open_changes(&[mapping.id], ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = open.last() else { break };
+                after = last.id;
+                let numbers: BTreeSet<PairId> = open.iter().map(|change| change.pair).collect();
+                let mut pairs = self.engine.ledger.pairs(&numbers.into_iter().collect::<Vec<_>>()).await?;
+                pairs.retain(|pair| pair.status == Status::Ok);
+                for pair in &mut pairs {
+                    pair.status = Status::Todo;
+                }
+                if !pairs.is_empty() {
+                    let mut unit = self.begin().await?;
+                    unit.save_pairs(&mut pairs).await?;
+                    unit.commit().await?;
                 }
             }
         }

@@ -128,8 +128,10 @@ impl Session<'_> {
             let Some(mapping) = self.definition.mapping(mapping) else { continue };
             let counts = self.run.count(Side::Left, mapping.object(Side::Left));
             counts.pending += pairs.len() as u64;
-            *counts.reasons.entry("changed once more, or waits for another record; decided again in the next run".to_owned()).or_default() +=
-                pairs.len() as u64;
+            *counts
+                .reasons
+                .entry("changed once more, or waits for another record; decided again in the next run".to_owned())
+                .or_default() += pairs.len() as u64;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::hub::people::Origin;
 use crate::store::{StoreError, StoreUnit};
-use crate::sync::{Change, Conflict, LedgerError, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
+use crate::sync::{Change, Conflict, LedgerError, MappingId, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
 use std::any::Any;
 
 #[tokio::test]
@@ -180,6 +180,9 @@ impl Unit for Shared {
         Ok(())
     }
     async fn remove_pairs(&mut self, _: &[PairId]) -> Result<(), LedgerError> {
+        Ok(())
+    }
+    async fn requeue(&mut self, _: MappingId, _: &str) -> Result<(), LedgerError> {
         Ok(())
     }
     async fn save_changes(&mut self, _: &mut [Change]) -> Result<(), LedgerError> {

@@ -60,7 +60,7 @@ fn plain(name: &str) -> String {
 impl Columns {
     /// Reads the header.
     pub(super) fn read(header: &Line, object: &ObjectSchema, options: &ImportOptions) -> Result<Self, CsvError> {
-        let headings: Vec<String> = header.cells.iter().map(|cell| cell.text.trim().to_owned()).collect();
+        let headings: Vec<String> = header.cells.iter().map(|cell| cell.trim().to_owned()).collect();
         let mut columns = Self {
             names: headings
                 .iter()

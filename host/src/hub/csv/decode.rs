@@ -2,7 +2,7 @@
 
 use super::CsvError;
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use std::io::Read;
+use std::io::{self, BufRead, Read};
 
 /// How much is read at once, and looked at to find out encoding and delimiter.
 pub(super) const PIECE: usize = 64 * 1024;
@@ -13,28 +13,39 @@ pub(super) struct Source<R> {
     reader: R,
     decoder: Option<Decoder>,
     raw: Vec<u8>,
+    /// What has been decoded, and how much of it has been taken.
+    text: Vec<u8>,
+    at: usize,
     /// Bytes read from the file so far.
     pub(super) bytes: u64,
-    pub(super) ended: bool,
+    ended: bool,
     pub(super) encoding: &'static Encoding,
-    /// The operator or the file says which encoding it is.
-    pub(super) certain: bool,
     /// Something was no text in the encoding and was replaced.
     pub(super) replaced: bool,
 }
 
 impl<R: Read> Source<R> {
-    /// Looks at the beginning of a file. Answers the first piece as UTF-8.
-    pub(super) fn open(reader: R, label: Option<&str>) -> Result<(Self, Vec<u8>), CsvError> {
+    /// Looks at the beginning of a file.
+    pub(super) fn open(reader: R, label: Option<&str>) -> Result<Self, CsvError> {
         let named = match label {
             Some(label) => Some(Encoding::for_label(label.trim().as_bytes()).ok_or_else(|| CsvError::Encoding(label.to_owned()))?),
             None => None,
         };
-        let mut source =
-            Self { reader, decoder: None, raw: Vec::new(), bytes: 0, ended: false, encoding: UTF_8, certain: false, replaced: false };
+        let mut source = Self {
+            reader,
+            decoder: None,
+            raw: Vec::new(),
+            text: Vec::new(),
+            at: 0,
+            bytes: 0,
+            ended: false,
+            encoding: UTF_8,
+            replaced: false,
+        };
         let mut first = Vec::new();
         while first.len() < PIECE && !source.ended {
-            first.extend_from_slice(source.piece()?);
+            source.piece().map_err(|why| CsvError::Read { line: 0, why })?;
+            first.extend_from_slice(&source.raw);
         }
         refuse_other_files(&first)?;
         let (encoding, mark) = match (Encoding::for_bom(&first), named) {
@@ -43,58 +54,76 @@ impl<R: Read> Source<R> {
             (None, None) => (wide(&first).unwrap_or(UTF_8), 0),
         };
         source.encoding = encoding;
-        source.certain = mark > 0 || named.is_some() || encoding != UTF_8;
-        let first = first.split_off(mark);
-        if encoding == UTF_8 && !source.certain {
-            return Ok((source, first));
+        // Else neither the operator nor the file says which encoding it is.
+        if mark > 0 || named.is_some() || encoding != UTF_8 {
+            source.decoder = Some(encoding.new_decoder_without_bom_handling());
         }
-        source.decoder = Some(encoding.new_decoder_without_bom_handling());
-        let mut text = Vec::new();
-        source.decode(&first, &mut text);
-        Ok((source, text))
+        source.raw = first.split_off(mark);
+        source.decode();
+        Ok(source)
     }
 
-    /// Appends more text; nothing more comes after `ended`.
-    pub(super) fn fill(&mut self, text: &mut Vec<u8>) -> Result<(), CsvError> {
-        self.piece()?;
-        if self.decoder.is_none() {
-            text.extend_from_slice(&self.raw);
-            return Ok(());
-        }
-        let raw = std::mem::take(&mut self.raw);
-        self.decode(&raw, text);
-        self.raw = raw;
-        Ok(())
+    /// The first piece of the text, as long as no more was read.
+    pub(super) fn beginning(&self) -> &[u8] {
+        &self.text[self.at..]
     }
 
     /// Reads the next bytes.
-    fn piece(&mut self) -> Result<&[u8], CsvError> {
+    fn piece(&mut self) -> io::Result<()> {
         self.raw.resize(PIECE, 0);
         let read = loop {
             match self.reader.read(&mut self.raw) {
-                Ok(read) => break read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(why) => return Err(CsvError::Read { line: 0, why }),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
             }
         };
         self.raw.truncate(read);
         self.bytes += read as u64;
         self.ended |= read == 0;
-        Ok(&self.raw)
+        Ok(())
     }
 
-    fn decode(&mut self, mut raw: &[u8], text: &mut Vec<u8>) {
-        let Some(decoder) = &mut self.decoder else { return };
+    /// Makes text of the bytes that were read.
+    fn decode(&mut self) {
+        self.text.clear();
+        self.at = 0;
+        let Some(decoder) = &mut self.decoder else {
+            std::mem::swap(&mut self.text, &mut self.raw);
+            return;
+        };
+        let mut raw = self.raw.as_slice();
         let mut piece = [0; 4096];
         loop {
             let (result, read, written, replaced) = decoder.decode_to_utf8(raw, &mut piece, self.ended);
-            text.extend_from_slice(&piece[..written]);
+            self.text.extend_from_slice(&piece[..written]);
             self.replaced |= replaced;
             raw = &raw[read..];
             if result == CoderResult::InputEmpty {
                 return;
             }
         }
+    }
+}
+
+impl<R: Read> BufRead for Source<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.text.len() && !self.ended {
+            self.piece()?;
+            self.decode();
+        }
+        Ok(&self.text[self.at..])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.at = self.text.len().min(self.at + amount);
+    }
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(out)?;
+        self.consume(read);
+        Ok(read)
     }
 }
 

@@ -13,7 +13,8 @@ use rusqlite::Connection;
 use serde::Serialize;
 use std::io::Write;
 
-/// How records are exported.
+/// How records are exported. Null, the empty text and the empty list are all an empty cell, since CSV cannot tell them apart; an
+/// import takes none of them for a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportOptions {
     /// The object.
@@ -65,13 +66,12 @@ pub struct Exported {
     pub rows: u64,
 }
 
-/// Exports records as UTF-8 with a header of field names. Null and fields never set are empty cells; the empty text and the
-/// empty list are two quotes, which an import with `exact` tells apart. Memory does not grow with the number of records.
+/// Exports records as UTF-8 with a header of field names. Memory does not grow with the number of records.
 ///
 /// # Errors
 /// [`CsvError::Write`], [`CsvError::Delimiter`], [`CsvError::Hub`] for unknown objects and fields or a failing database.
 pub async fn export_csv(hub: &Hub, mut writer: impl Write + Send, options: &ExportOptions) -> Result<Exported, CsvError> {
-    let delimiter = char::from(sniff::given(options.delimiter)?);
+    let delimiter = sniff::given(options.delimiter)?;
     let schema = hub.read(|connection| hub.schema(connection)).await?;
     let object = schema.require(&options.object)?;
     let mut fields = Vec::new();
@@ -81,32 +81,29 @@ pub async fn export_csv(hub: &Hub, mut writer: impl Write + Send, options: &Expo
     if fields.is_empty() {
         fields = (0..object.definition.fields.len()).collect();
     }
-    let mut out = String::new();
     if options.byte_order_mark {
-        out.push('\u{feff}');
+        writer.write_all("\u{feff}".as_bytes()).map_err(CsvError::Write)?;
     }
+    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(writer);
     let names = fields.iter().map(|field| object.definition.fields[*field].name.as_str());
     let head = options.id.then_some("id").into_iter().chain(names).chain(options.changed.then_some("changed"));
-    line(&mut out, head.map(|name| Some(name.to_owned())), delimiter);
+    writer.write_record(head).map_err(unwritten)?;
 
     let mut exported = Exported::default();
     let mut after = 0;
     loop {
-        let (text, rows, end) = hub
+        let (rows, end) = hub
             .read(|connection| {
                 let (records, end) = stretch(connection, object, &options.query, after, usize::MAX)?;
-                let mut text = String::new();
-                for record in &records {
-                    let export = Export { connection, schema: &schema, object, options };
-                    line(&mut text, export.cells(record, &fields)?.into_iter(), delimiter);
-                }
-                Ok((text, records.len(), end))
+                let export = Export { connection, schema: &schema, object, options };
+                let rows: Result<Vec<_>, HubError> = records.iter().map(|record| export.cells(record, &fields)).collect();
+                Ok((rows?, end))
             })
             .await?;
-        out.push_str(&text);
-        writer.write_all(out.as_bytes()).map_err(CsvError::Write)?;
-        out.clear();
-        exported.rows += rows as u64;
+        for row in &rows {
+            writer.write_record(row).map_err(unwritten)?;
+        }
+        exported.rows += rows.len() as u64;
         match end {
             Some(end) => after = end,
             None => break,
@@ -114,6 +111,10 @@ pub async fn export_csv(hub: &Hub, mut writer: impl Write + Send, options: &Expo
     }
     writer.flush().map_err(CsvError::Write)?;
     Ok(exported)
+}
+
+fn unwritten(error: csv::Error) -> CsvError {
+    CsvError::Write(error.into())
 }
 
 struct Export<'a> {
@@ -124,24 +125,24 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
-    fn cells(&self, record: &Record, fields: &[usize]) -> Result<Vec<Option<String>>, HubError> {
+    fn cells(&self, record: &Record, fields: &[usize]) -> Result<Vec<String>, HubError> {
         let mut cells = Vec::with_capacity(fields.len() + 2);
         if self.options.id {
-            cells.push(Some(record.id.to_string()));
+            cells.push(record.id.to_string());
         }
         for field in fields {
             cells.push(self.cell(&self.object.definition.fields[*field], record.value(*field))?);
         }
         if self.options.changed {
-            cells.push(Some(record.changed.to_string()));
+            cells.push(record.changed.to_string());
         }
         Ok(cells)
     }
 
-    /// The text of a value; `None` for null.
-    fn cell(&self, definition: &FieldDefinition, value: &Value) -> Result<Option<String>, HubError> {
+    /// The text of a value.
+    fn cell(&self, definition: &FieldDefinition, value: &Value) -> Result<String, HubError> {
         let text = match value {
-            Value::Null => return Ok(None),
+            Value::Null => String::new(),
             Value::Texts(texts) => write_list(texts.iter().map(String::as_str), self.options.list_separator),
             Value::Reference(reference) => self.link(definition, reference)?,
             Value::References(references) => {
@@ -152,9 +153,9 @@ impl Export<'_> {
         };
         let textual = matches!(value, Value::Text(_) | Value::Texts(_) | Value::Reference(_) | Value::References(_));
         if self.options.guard_formulas && textual && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            return Ok(Some(format!("'{text}")));
+            return Ok(format!("'{text}"));
         }
-        Ok(Some(text))
+        Ok(text)
     }
 
     /// A link by what identifies the other record, where that leads back to it.
@@ -176,28 +177,4 @@ impl Export<'_> {
         let plain = explicit_reference(definition, name.trim()).is_none();
         Ok(if only && plain { name } else { by_id })
     }
-}
-
-/// Writes a row.
-fn line(out: &mut String, cells: impl Iterator<Item = Option<String>>, delimiter: char) {
-    let start = out.len();
-    for (n, cell) in cells.enumerate() {
-        if n > 0 {
-            out.push(delimiter);
-        }
-        let Some(cell) = cell else { continue };
-        let special = |c: char| c == delimiter || matches!(c, '"' | '\r' | '\n');
-        if cell.is_empty() || cell.contains(special) || cell.trim().len() != cell.len() {
-            out.push('"');
-            out.push_str(&cell.replace('"', "\"\""));
-            out.push('"');
-        } else {
-            out.push_str(&cell);
-        }
-    }
-    if out.len() == start {
-        // A row of one empty cell would be a blank line, which is no row.
-        out.push_str("\"\"");
-    }
-    out.push_str("\r\n");
 }

@@ -5,7 +5,6 @@ use super::decode::Source;
 use super::resolve::{Bad, Known, Linked};
 use super::rows::{Line, Rows};
 use super::{BadCell, CsvError, Empty, ImportOptions, ImportReport, Key, sniff};
-use crate::hub::Hub;
 use crate::hub::check::{check, cut, same};
 use crate::hub::error::HubError;
 use crate::hub::list::read_list;
@@ -13,11 +12,12 @@ use crate::hub::orders::{admit, missing};
 use crate::hub::parse::{parse_timestamp, parse_value};
 use crate::hub::records::{Batch, IMPORT, Write};
 use crate::hub::schema::{ObjectSchema, Schema};
+use crate::hub::{FieldKind, Hub};
 use crate::record::{Reference, Timestamp, Value};
 use crate::sync::FieldTime;
 use rusqlite::Connection;
 use std::collections::HashSet;
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::sync::Arc;
 
 /// Imports a file. `progress` is told after each batch how many bytes and rows have been read.
@@ -34,17 +34,17 @@ pub async fn import_csv(
 ) -> Result<ImportReport, CsvError> {
     let schema = hub.read(|connection| hub.schema(connection)).await?;
     let object = Arc::clone(schema.require(&options.object)?);
-    let (source, mut first) = Source::open(reader, options.encoding.as_deref())?;
-    let declared = sniff::declared(&first);
+    let mut source = Source::open(reader, options.encoding.as_deref())?;
+    let declared = sniff::declared(source.beginning());
     if let Some((_, length)) = declared {
-        first.drain(..length);
+        source.consume(length);
     }
     let delimiter = match (options.delimiter, declared) {
         (Some(delimiter), _) => sniff::given(delimiter)?,
         (None, Some((delimiter, _))) => delimiter,
-        (None, None) => sniff::delimiter(&first),
+        (None, None) => sniff::delimiter(source.beginning()),
     };
-    let mut rows = Rows::new(source, first, delimiter);
+    let mut rows = Rows::new(source, delimiter, u64::from(declared.is_some()));
     let header = loop {
         match rows.next()? {
             Some(line) if line.is_blank() => {}
@@ -52,6 +52,7 @@ pub async fn import_csv(
             None => return Err(CsvError::NoHeader),
         }
     };
+    let blank_before = rows.blank_lines();
     let columns = Columns::read(&header, &object, options)?;
     let mut import =
         Import { options, columns, schema, object, report: ImportReport::default(), seen: HashSet::new(), now: Timestamp::default() };
@@ -77,13 +78,14 @@ pub async fn import_csv(
                 unit.commit().map_err(HubError::from)?;
             }
         }
-        progress(rows.source.bytes, import.report.rows);
+        progress(rows.source().bytes, import.report.rows);
         if end {
             break;
         }
         tokio::task::yield_now().await;
     }
-    Ok(import.finish(&rows))
+    import.report.skipped += rows.blank_lines() - blank_before;
+    Ok(import.finish(rows.source(), rows.odd_rows))
 }
 
 /// A cell that was read.
@@ -123,9 +125,9 @@ impl Import<'_> {
         }
         self.report.rows += 1;
         let width = self.columns.names.len();
-        let surplus = line.cells.iter().skip(width).find(|cell| !cell.text.trim().is_empty());
+        let surplus = line.cells.iter().skip(width).find(|cell| !cell.trim().is_empty());
         if line.open_quote {
-            let start = line.cells.last().map_or("", |cell| cell.text.as_str());
+            let start = line.cells.iter().next_back().unwrap_or_default().trim_end();
             self.bad(
                 line.number,
                 None,
@@ -134,16 +136,15 @@ impl Import<'_> {
             );
             return None;
         }
-        if let Some(cell) = surplus {
+        if let Some(text) = surplus {
             let reason =
                 format!("the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes", line.cells.len());
-            self.bad(line.number, None, &cell.text, reason);
+            self.bad(line.number, None, text, reason);
             return None;
         }
         let mut parsed =
             Parsed { line: line.number, cells: Vec::with_capacity(width), id: None, time: FieldTime { at: self.now, certain: false } };
-        for (column, cell) in line.cells.iter().enumerate().take(width) {
-            let text = if cell.quoted { cell.text.as_str() } else { cell.text.trim() };
+        for (column, text) in line.cells.iter().enumerate().take(width) {
             if self.columns.id == Some(column) {
                 parsed.id = Some(text.trim().to_owned()).filter(|id| !id.is_empty());
             } else if self.columns.changed == Some(column) {
@@ -158,7 +159,7 @@ impl Import<'_> {
                     }
                 }
             } else if let Some(field) = self.columns.fields[column] {
-                match self.content(field, text, cell.quoted) {
+                match self.content(field, text) {
                     Ok(Some(content)) => parsed.cells.push((field, column, content)),
                     Ok(None) => {}
                     Err(reason) => {
@@ -172,23 +173,21 @@ impl Import<'_> {
     }
 
     /// What a cell says about its field; `None` where it says nothing.
-    fn content(&self, field: usize, text: &str, quoted: bool) -> Result<Option<Content>, String> {
+    fn content(&self, field: usize, text: &str) -> Result<Option<Content>, String> {
         let definition = &self.object.definition.fields[field];
         let kind = definition.kind;
-        if text.is_empty() {
-            let exact = self.options.exact && quoted;
+        // To texts white space matters.
+        let free = matches!(kind, FieldKind::Text | FieldKind::LongText | FieldKind::Phone | FieldKind::Url);
+        if text.is_empty() || (!free && text.trim().is_empty()) {
             return Ok(match self.options.empty {
-                _ if exact && kind.is_text() => Some(Content::Value(Value::text(""))),
-                _ if exact && kind.is_list() => Some(Content::Value(Value::Texts(Vec::new()))),
-                _ if exact && kind == crate::hub::FieldKind::References => Some(Content::Value(Value::References(Vec::new()))),
                 Empty::Keep => None,
                 Empty::Clear => Some(Content::Clear),
             });
         }
-        if kind == crate::hub::FieldKind::Reference {
+        if kind == FieldKind::Reference {
             return Ok(Some(Content::Links(vec![text.to_owned()])));
         }
-        if kind == crate::hub::FieldKind::References {
+        if kind == FieldKind::References {
             return Ok(Some(Content::Links(read_list(text, self.options.parse.list_separator))));
         }
         parse_value(definition, text, &self.options.parse).map(|value| Some(Content::Value(value))).map_err(|error| error.0)
@@ -237,7 +236,7 @@ impl Import<'_> {
                             Err(reason) => return Ok(Err(Bad { column: Some(column), value: name.clone(), reason })),
                         }
                     }
-                    Ok(if definition.kind == crate::hub::FieldKind::Reference {
+                    Ok(if definition.kind == FieldKind::Reference {
                         links.into_iter().next().map_or(Value::Null, Value::Reference)
                     } else {
                         Value::References(links)
@@ -313,23 +312,22 @@ impl Import<'_> {
         }
     }
 
-    fn finish<R: Read>(mut self, rows: &Rows<R>) -> ImportReport {
+    fn finish<R>(mut self, source: &Source<R>, odd_rows: u64) -> ImportReport {
         let report = &mut self.report;
         let fields = self.columns.fields.iter().enumerate().filter_map(|(column, field)| field.map(|field| (column, field)));
         report.columns =
             fields.map(|(column, field)| (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())).collect();
         report.unused = self.columns.unused;
-        report.encoding = rows.source.encoding.name().to_lowercase();
+        report.encoding = source.encoding.name().to_lowercase();
         if let Some(changed) = self.columns.changed {
             report.notes.push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
         }
-        if rows.odd_rows > 0 {
-            report.notes.push(format!(
-                "{} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding",
-                rows.odd_rows
-            ));
+        if odd_rows > 0 {
+            report
+                .notes
+                .push(format!("{odd_rows} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding"));
         }
-        if rows.source.replaced {
+        if source.replaced {
             report.notes.push(format!("some bytes are no text in {} and were replaced by \u{fffd}; check the encoding", report.encoding));
         }
         if self.columns.key.is_empty() && self.options.key == Key::Usual {

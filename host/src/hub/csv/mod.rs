@@ -2,10 +2,11 @@
 //!
 //! What a cell means:
 //!
-//! - White space around a cell without quotes is layout and is dropped; within quotes it belongs to the text. «NULL», «0» and
-//!   «-» are texts like any other.
-//! - An empty cell, with or without quotes, leaves the field as it is; [`Empty::Clear`] clears it instead. With
-//!   [`ImportOptions::exact`] a cell of just two quotes is the empty text (or the empty list), which is how exports write it.
+//! - White space around a cell, with or without quotes, belongs to the text; every other kind of field ignores it, and so does
+//!   the comparison of identifiers. «NULL», «0» and «-» are texts like any other.
+//! - A quote begins a quoted cell only right after the delimiter; after a space it is a character like any other.
+//! - An empty cell, with or without quotes, leaves the field as it is; [`Empty::Clear`] clears it instead. CSV cannot tell null,
+//!   the empty text and the empty list apart.
 //! - A short row lacks its last cells: those fields are left as they are. A row with more filled cells than the header is
 //!   refused.
 //! - A row that has something wrong is refused as a whole and listed; all other rows are kept.
@@ -34,7 +35,8 @@ use super::parse::ParseOptions;
 use serde::Serialize;
 use std::io;
 
-/// How a file is imported.
+/// How a file is imported. Nothing in a file stands for the empty text or the empty list: an empty cell leaves a field as it is
+/// or clears it, whether it is written with two quotes or without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportOptions {
     /// The object that the rows are records of.
@@ -51,8 +53,6 @@ pub struct ImportOptions {
     pub key: Key,
     /// What an empty cell does.
     pub empty: Empty,
-    /// A cell of just two quotes is the empty text.
-    pub exact: bool,
     /// How cells are read.
     pub parse: ParseOptions,
     /// The column with the change times of the rows; `None` takes one that is called `changed`, `updated_at`, `modified` or the
@@ -79,7 +79,6 @@ impl ImportOptions {
             map: Vec::new(),
             key: Key::Usual,
             empty: Empty::Keep,
-            exact: false,
             parse: ParseOptions::default(),
             changed_column: None,
             create_references: true,

@@ -1,30 +1,22 @@
 //! Rows and cells.
 //!
-//! Read here and not by a library, because it matters whether a cell was quoted: white space in quotes belongs to the text, and
-//! two quotes with nothing between them are not the same as nothing.
+//! The library finds the cells. It is handed the file line by line, since what else must be known of a row shows in the lines:
+//! which one it begins on, which were blank before it, how long it is, and whether the file ends within it.
 
 use super::CsvError;
-use super::decode::Source;
-use encoding_rs::{UTF_8, WINDOWS_1252};
-use std::io::Read;
+use csv::{ByteRecord, StringRecord};
+use encoding_rs::WINDOWS_1252;
+use std::io::{self, BufRead, Read};
 
 /// The most bytes that a row may have; a quote that is never closed would else take the whole file into memory.
 const LONGEST_ROW: usize = 16 * 1024 * 1024;
-
-/// A cell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cell {
-    pub(super) text: String,
-    /// It was written in quotes.
-    pub(super) quoted: bool,
-}
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     /// The line of the file that it begins on, from 1.
     pub(super) number: u64,
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: StringRecord,
     /// The file ends within a quote.
     pub(super) open_quote: bool,
 }
@@ -32,197 +24,114 @@ pub(super) struct Line {
 impl Line {
     /// Nothing in any cell.
     pub(super) fn is_blank(&self) -> bool {
-        self.cells.iter().all(|cell| cell.text.trim().is_empty()) && !self.open_quote
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// At the beginning of a cell, or in white space there.
-    Start,
-    Plain,
-    Quoted,
-    /// After a quote within quotes: the end of them, or the first of two that stand for one.
-    Quote,
-}
-
-/// Takes bytes and gives rows.
-#[derive(Debug)]
-pub(super) struct Splitter {
-    delimiter: u8,
-    state: State,
-    bytes: Vec<u8>,
-    /// Where each finished cell ends, and whether it was quoted.
-    ends: Vec<(usize, bool)>,
-    start: usize,
-    quoted: bool,
-    /// The line that is being read, and the one that the row began on.
-    line: u64,
-    began: u64,
-    /// The last byte was a carriage return, which with a line feed is one line break.
-    after_return: bool,
-}
-
-/// A row before its bytes are known to be text.
-pub(super) struct RawLine {
-    number: u64,
-    bytes: Vec<u8>,
-    ends: Vec<(usize, bool)>,
-    open_quote: bool,
-}
-
-impl Splitter {
-    pub(super) fn new(delimiter: u8) -> Self {
-        Self {
-            delimiter,
-            state: State::Start,
-            bytes: Vec::new(),
-            ends: Vec::new(),
-            start: 0,
-            quoted: false,
-            line: 1,
-            began: 1,
-            after_return: false,
-        }
-    }
-
-    /// Takes bytes up to the end of a row. Answers how many, and the row if it ended.
-    pub(super) fn take(&mut self, input: &[u8]) -> (usize, Option<RawLine>) {
-        for (n, &byte) in input.iter().enumerate() {
-            let paired = std::mem::replace(&mut self.after_return, byte == b'\r') && byte == b'\n';
-            let ends_line = matches!(byte, b'\r' | b'\n');
-            if ends_line && !paired {
-                self.line += 1;
-            }
-            match self.state {
-                State::Quoted if byte == b'"' => self.state = State::Quote,
-                State::Quoted => self.bytes.push(byte),
-                State::Quote if byte == b'"' => {
-                    self.bytes.push(byte);
-                    self.state = State::Quoted;
-                }
-                // The second half of a line break whose first half has ended a row.
-                _ if paired && self.is_fresh() => self.began = self.line,
-                _ if ends_line => {
-                    self.end_cell();
-                    return (n + 1, Some(self.end_row(false)));
-                }
-                _ if byte == self.delimiter => self.end_cell(),
-                // People write a space after the comma also before a quote.
-                State::Start if byte == b'"' => {
-                    self.bytes.truncate(self.start);
-                    self.quoted = true;
-                    self.state = State::Quoted;
-                }
-                State::Start => {
-                    self.bytes.push(byte);
-                    if byte != b' ' && byte != b'\t' {
-                        self.state = State::Plain;
-                    }
-                }
-                // White space after the closing quote is layout; anything else is kept rather than lost.
-                State::Quote if byte == b' ' || byte == b'\t' => {}
-                State::Quote | State::Plain => {
-                    self.bytes.push(byte);
-                    self.state = State::Plain;
-                }
-            }
-        }
-        (input.len(), None)
-    }
-
-    /// The last row, where the file does not end with a line break.
-    pub(super) fn finish(&mut self) -> Option<RawLine> {
-        if self.is_fresh() {
-            return None;
-        }
-        let open = self.state == State::Quoted;
-        self.end_cell();
-        Some(self.end_row(open))
-    }
-
-    fn is_fresh(&self) -> bool {
-        self.state == State::Start && self.bytes.is_empty() && self.ends.is_empty()
-    }
-
-    fn end_cell(&mut self) {
-        self.ends.push((self.bytes.len(), self.quoted));
-        self.start = self.bytes.len();
-        self.quoted = false;
-        self.state = State::Start;
-    }
-
-    fn end_row(&mut self, open_quote: bool) -> RawLine {
-        self.start = 0;
-        let number = std::mem::replace(&mut self.began, self.line);
-        RawLine { number, bytes: std::mem::take(&mut self.bytes), ends: std::mem::take(&mut self.ends), open_quote }
-    }
-
-    fn length(&self) -> usize {
-        self.bytes.len() + self.ends.len() * size_of::<(usize, bool)>()
-    }
-}
-
-impl RawLine {
-    /// The row as text, and whether it had to be taken for Windows-1252. That is decided by the row, so that a file that is
-    /// UTF-8 nearly everywhere is read right nearly everywhere.
-    pub(super) fn decode(self, certain: bool) -> (Line, bool) {
-        let utf8 = certain || std::str::from_utf8(&self.bytes).is_ok();
-        let mut cells = Vec::with_capacity(self.ends.len());
-        let mut from = 0;
-        for (end, quoted) in self.ends {
-            let bytes = &self.bytes[from..end];
-            let encoding = if utf8 { UTF_8 } else { WINDOWS_1252 };
-            let (text, _) = encoding.decode_without_bom_handling(bytes);
-            cells.push(Cell { text: text.into_owned(), quoted });
-            from = end;
-        }
-        (Line { number: self.number, cells, open_quote: self.open_quote }, !utf8)
+        self.cells.iter().all(|cell| cell.trim().is_empty()) && !self.open_quote
     }
 }
 
 /// The rows of a file.
 pub(super) struct Rows<R> {
-    pub(super) source: Source<R>,
-    splitter: Splitter,
-    buffer: Vec<u8>,
-    at: usize,
+    reader: csv::Reader<Lines<R>>,
     /// Rows that were taken for Windows-1252.
     pub(super) odd_rows: u64,
 }
 
-impl<R: Read> Rows<R> {
-    pub(super) fn new(source: Source<R>, first: Vec<u8>, delimiter: u8) -> Self {
-        Self { source, splitter: Splitter::new(delimiter), buffer: first, at: 0, odd_rows: 0 }
+impl<R: BufRead> Rows<R> {
+    /// The rows of a text, of which some lines were read before.
+    pub(super) fn new(text: R, delimiter: u8, lines: u64) -> Self {
+        let lines = Lines { text, given: lines, blank: 0, began: lines + 1, length: 0, last: b'\n', ended: false };
+        let reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(lines);
+        Self { reader, odd_rows: 0 }
+    }
+
+    /// What the rows are read from.
+    pub(super) fn source(&self) -> &R {
+        &self.reader.get_ref().text
+    }
+
+    /// How many lines between rows had nothing at all on them; those are no rows.
+    pub(super) fn blank_lines(&self) -> u64 {
+        self.reader.get_ref().blank
     }
 
     /// The next row; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Line>, CsvError> {
-        loop {
-            let (taken, row) = self.splitter.take(&self.buffer[self.at..]);
-            self.at += taken;
-            if let Some(row) = row {
-                return Ok(Some(self.decode(row)));
-            }
-            if self.splitter.length() > LONGEST_ROW {
-                return Err(CsvError::RowTooLong { line: self.splitter.began, limit: LONGEST_ROW });
-            }
-            self.buffer.clear();
-            self.at = 0;
-            if self.source.ended {
-                return Ok(self.splitter.finish().map(|row| self.decode(row)));
-            }
-            let line = self.splitter.line;
-            self.source.fill(&mut self.buffer).map_err(|error| match error {
-                CsvError::Read { why, .. } => CsvError::Read { line, why },
-                error => error,
-            })?;
+        self.reader.get_mut().length = 0;
+        let mut record = ByteRecord::new();
+        let found = self.reader.read_byte_record(&mut record);
+        let lines = self.reader.get_ref();
+        match found {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(_) if lines.length > LONGEST_ROW => return Err(CsvError::RowTooLong { line: lines.began, limit: LONGEST_ROW }),
+            Err(error) => return Err(CsvError::Read { line: lines.given, why: error.into() }),
         }
+        let (number, open_quote) = (lines.began, lines.ended);
+        // Decided by the row, so that a file that is UTF-8 nearly everywhere is read right nearly everywhere.
+        let cells = StringRecord::from_byte_record(record).unwrap_or_else(|error| {
+            self.odd_rows += 1;
+            error.into_byte_record().iter().map(|cell| WINDOWS_1252.decode_without_bom_handling(cell).0).collect()
+        });
+        Ok(Some(Line { number, cells, open_quote }))
     }
+}
 
-    fn decode(&mut self, row: RawLine) -> Line {
-        let (line, odd) = row.decode(self.source.certain);
-        self.odd_rows += u64::from(odd);
-        line
+/// Gives a text at most a line at a time, so that no more has been given than the row takes that is being read. Blank lines
+/// before a row are left out. The last line always ends in a line break: what then is still not a whole row at the end of the
+/// text is within a quote.
+struct Lines<R> {
+    text: R,
+    /// How many lines have been given or left out.
+    given: u64,
+    /// How many have been left out.
+    blank: u64,
+    /// The line that the row begins on.
+    began: u64,
+    /// How much of the row has been given.
+    length: usize,
+    /// The byte that was taken last.
+    last: u8,
+    /// There is no more.
+    ended: bool,
+}
+
+fn breaks_line(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
+impl<R: BufRead> Read for Lines<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.length > LONGEST_ROW {
+                return Err(io::Error::other("the row is too long"));
+            }
+            let text = self.text.fill_buf()?;
+            let at_end = text.is_empty();
+            let text = match text {
+                [] if breaks_line(self.last) => {
+                    self.ended = true;
+                    return Ok(0);
+                }
+                [] => b"\n",
+                text => &text[..text.len().min(out.len())],
+            };
+            let end = text.iter().position(|byte| breaks_line(*byte));
+            let taken = end.map_or(text.len(), |end| end + 1);
+            out[..taken].copy_from_slice(&text[..taken]);
+            // The second half of a line break.
+            let paired = self.last == b'\r' && out[0] == b'\n';
+            self.last = out[taken - 1];
+            self.text.consume(if at_end { 0 } else { taken });
+            let between_rows = self.length == 0;
+            if between_rows && !paired {
+                self.began = self.given + 1;
+            }
+            self.given += u64::from(end.is_some() && !paired);
+            if between_rows && end == Some(0) {
+                self.blank += u64::from(!paired);
+                continue;
+            }
+            self.length += taken;
+            return Ok(taken);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What stands between the cells of a file.
 
 use super::CsvError;
-use super::rows::Splitter;
+use super::rows::Rows;
 
 /// The delimiters that are tried, the likeliest first.
 const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -21,8 +21,9 @@ pub(super) fn given(delimiter: char) -> Result<u8, CsvError> {
 pub(super) fn declared(sample: &[u8]) -> Option<(u8, usize)> {
     let rest = sample.strip_prefix(b"sep=").or_else(|| sample.strip_prefix(b"SEP="))?;
     let (&delimiter, rest) = rest.split_first()?;
+    given(char::from(delimiter)).ok()?;
     let line_break = if rest.starts_with(b"\r\n") { 2 } else { usize::from(matches!(rest.first(), Some(b'\r' | b'\n'))) };
-    (delimiter.is_ascii() && line_break > 0).then_some((delimiter, 5 + line_break))
+    (line_break > 0).then_some((delimiter, 5 + line_break))
 }
 
 /// The delimiter that cuts the first rows most evenly into most cells; a comma where none cuts at all.
@@ -44,16 +45,16 @@ pub(super) fn delimiter(sample: &[u8]) -> u8 {
 
 /// How many cells each row has.
 fn widths(sample: &[u8], delimiter: u8) -> Vec<usize> {
-    let mut splitter = Splitter::new(delimiter);
+    // Where the sample ends within the file, its last row is not whole; but a file may be one row.
+    let end = sample.iter().rposition(|byte| matches!(byte, b'\r' | b'\n'));
+    let mut rows = Rows::new(end.map_or(sample, |end| &sample[..=end]), delimiter, 0);
     let mut widths = Vec::new();
-    let mut at = 0;
-    while at < sample.len() && widths.len() < ROWS {
-        let (taken, row) = splitter.take(&sample[at..]);
-        at += taken;
-        // Where the sample ends within the file, its last row is not whole; but a file may be one row.
-        let row = row.or_else(|| if widths.is_empty() { splitter.finish() } else { None });
-        let Some(row) = row else { break };
-        let (line, _) = row.decode(false);
+    while widths.len() < ROWS
+        && let Ok(Some(line)) = rows.next()
+    {
+        if line.open_quote && !widths.is_empty() {
+            break;
+        }
         if !line.is_blank() {
             widths.push(line.cells.len());
         }
@@ -89,5 +90,7 @@ mod tests {
         assert_eq!(declared(b"sep=,\na"), Some((b',', 6)));
         assert_eq!(declared(b"sep=x,y\n"), None);
         assert_eq!(declared(b"separator\n"), None);
+        assert_eq!(declared(b"sep=\r\na"), None);
+        assert_eq!(declared(b"sep=\"\n"), None);
     }
 }

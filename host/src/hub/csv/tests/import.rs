@@ -60,12 +60,9 @@ async fn cells_without_text() {
         .await
         .unwrap()
         .id;
-    let file = "email,city,first_name,phone\na@example.org,\"\",  \n";
+    let file = "email,city,first_name,phone\na@example.org,\"\",\n";
     assert_eq!(counts(&contacts(&hub, file).await), [1, 0, 0, 1, 0, 0]);
     assert_eq!(hub.get("contact", &id).await.unwrap().value("city"), Some(&Value::text("Oslo")));
-    let exact = ImportOptions { exact: true, ..ImportOptions::new("contact") };
-    import(&hub, file, &exact).await.unwrap();
-    assert_eq!(hub.get("contact", &id).await.unwrap().value("city"), Some(&Value::text("")));
     let clear = ImportOptions { empty: Empty::Clear, ..ImportOptions::new("contact") };
     import(&hub, file, &clear).await.unwrap();
     let record = hub.get("contact", &id).await.unwrap();
@@ -78,8 +75,33 @@ async fn cells_without_text() {
 async fn texts_are_kept_as_they_are() {
     let hub = hub();
     contacts(&hub, "city,phone\nNULL,0\n\"  x \",  y  \n- ,a\0b\n\" \",n/a\n").await;
-    assert_eq!(column(&hub, "contact", "city").await, texts(&["NULL", "  x ", "-", " "]));
-    assert_eq!(column(&hub, "contact", "phone").await, texts(&["0", "y", "a\0b", "n/a"]));
+    assert_eq!(column(&hub, "contact", "city").await, texts(&["NULL", "  x ", "- ", " "]));
+    assert_eq!(column(&hub, "contact", "phone").await, texts(&["0", "  y  ", "a\0b", "n/a"]));
+}
+
+#[tokio::test]
+async fn white_space_around_cells_matters_to_texts_only() {
+    let hub = hub();
+    for (name, kind) in [("number", FieldKind::Integer), ("since", FieldKind::Date), ("marks", FieldKind::Texts)] {
+        hub.define_field("contact", &FieldDefinition::new(name, name, kind)).await.unwrap();
+    }
+    let file = "email , company , city , number , since , marks , changed\n a@example.org , ACME , Oslo , 7 , 2001-02-03 , a ; b , 2019-01-01 \n  ,  , \t,  ,  ,  ,  \n";
+    let report = contacts(&hub, file).await;
+    assert_eq!((counts(&report), report.references_created), ([1, 1, 0, 0, 0, 1], 1), "{report:?}");
+    let record = &all(&hub, "contact").await[0];
+    assert_eq!(record.value("email"), Some(&Value::text("a@example.org")));
+    assert_eq!(record.value("city"), Some(&Value::text(" Oslo ")));
+    assert_eq!(record.value("number"), Some(&Value::Integer(7)));
+    assert_eq!(record.value("since").unwrap().to_string(), "2001-02-03");
+    assert_eq!(record.value("marks"), Some(&Value::Texts(vec!["a".into(), "b".into()])));
+    assert_eq!(column(&hub, "company", "name").await, texts(&["ACME"]));
+    // Cells of nothing but white space say nothing about the others.
+    let report = contacts(&hub, "email,company,city,number,since,marks\nA@example.org ,  ,\" Oslo \",  ,  ,  \n").await;
+    assert_eq!(counts(&report), [1, 0, 1, 0, 0, 0], "the spelling of the address: {report:?}");
+    let after = &all(&hub, "contact").await[0];
+    for field in ["company", "city", "number", "since", "marks"] {
+        assert_eq!(after.value(field), record.value(field), "{field}");
+    }
 }
 
 #[tokio::test]

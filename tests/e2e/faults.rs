@@ -84,7 +84,12 @@ fn a_key_that_is_refused_is_told_and_shown_nowhere() {
     world.keeps_the_key_secret();
 
     world.run_with(&["integration", "set", "HelloWorld", "--secret", "api-key"], format!("{CANARY}\n")).well();
-    for args in [&["sync", "HelloWorld", "-vvv"][..], &["sync", "HelloWorld", "--json", "-vvv"], &["doctor", "-vvv"], &["run", "show", "4", "--json"]] {
+    for args in [
+        &["sync", "HelloWorld", "-vvv"][..],
+        &["sync", "HelloWorld", "--json", "-vvv"],
+        &["doctor", "-vvv"],
+        &["run", "show", "4", "--json"],
+    ] {
         let output = world.run(args);
         assert!([0, 3].contains(&output.code), "{output}");
     }
@@ -100,9 +105,12 @@ fn a_key_that_may_only_read_fails_the_records_that_it_would_write() {
     let world = World::with_sample(5);
     world.run(&["record", "set", "contact", "last_name=Ek", "email=ek@example.org"]).well();
     world.crm.add_fault(
-        Rule::new(Action::Status { status: 403, body: Some(json!({ "error": { "code": "read-only-key", "message": "This key may only read.", "fields": [] } })) })
-            .path("/batch")
-            .times(None),
+        Rule::new(Action::Status {
+            status: 403,
+            body: Some(json!({ "error": { "code": "read-only-key", "message": "This key may only read.", "fields": [] } })),
+        })
+        .path("/batch")
+        .times(None),
     );
     let output = world.sync(&[]);
     assert!([1, 3].contains(&output.code), "{output}");

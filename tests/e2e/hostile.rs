@@ -82,7 +82,10 @@ fn one_that_allocates_without_end_is_stopped() {
 
 #[test]
 fn one_that_traps_is_told_from_one_that_is_stopped() {
-    in_report(&["attack=trap"], &["the plugin crashed in report: it panicked or gave up, in hostile::attack::run", "Report it to the author"]);
+    in_report(
+        &["attack=trap"],
+        &["the plugin crashed in report: it panicked or gave up, in hostile::attack::run", "Report it to the author"],
+    );
 }
 
 #[test]
@@ -117,7 +120,8 @@ fn one_that_attacks_when_it_is_looked_at_is_not_added() {
         let attack = format!("attack={attack}");
         home.run(&["integration", "add", "worse", "--plugin", "hostile", "--set", &attack, "--set", "where=describe"]).fails(1, &[telling]);
     }
-    let names: Vec<_> = home.run(&["integration", "list", "--json"]).well().json().as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    let names: Vec<_> =
+        home.run(&["integration", "list", "--json"]).well().json().as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
     assert_eq!(names, [json!("evil")]);
     home.run(&["sync", "worse"]).fails(1, &["worse"]);
 }

@@ -122,7 +122,13 @@ fn a_run_that_is_killed_between_requests_goes_on_in_the_next() {
     let mut killed = 0;
     for at in (1..lines).step_by((lines / 24).max(1)) {
         let world = world();
-        let mut child = world.command(&["sync", "HelloWorld", "-vvv"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = world
+            .command(&["sync", "HelloWorld", "-vvv"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let reached = log.by_ref().take(at).count() == at;
         child.kill().unwrap();

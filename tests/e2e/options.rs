@@ -68,9 +68,15 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     assert_eq!(update["fields"].as_array().unwrap().len(), 1, "{update}");
     assert_eq!((&update["fields"][0]["field"], &update["fields"][0]["after"]), (&json!("phone"), &json!("+46 9")));
     let update = find("hub", "update");
-    assert_eq!((&update["fields"][0]["field"], &update["fields"][0]["before"], &update["fields"][0]["after"]), (&json!("city"), &json!("Umeå"), &json!("Kiruna")));
+    assert_eq!(
+        (&update["fields"][0]["field"], &update["fields"][0]["before"], &update["fields"][0]["after"]),
+        (&json!("city"), &json!("Umeå"), &json!("Kiruna"))
+    );
     let create = find("HelloWorld", "create");
-    assert!(create["fields"].as_array().unwrap().iter().any(|field| field["after"] == "ours@example.org" && field["reason"] != ""), "{create}");
+    assert!(
+        create["fields"].as_array().unwrap().iter().any(|field| field["after"] == "ours@example.org" && field["reason"] != ""),
+        "{create}"
+    );
     find("hub", "create");
 
     world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&["nothing was written", "Kiruna", "ours@example.org"]);
@@ -112,5 +118,9 @@ fn runs_are_listed_and_shown() {
     world.run(&["run", "show", "2"]).well().says(&["run 2 of HelloWorld, done", "Kiruna"]);
     world.run(&["run", "list", "--sync", "HelloWorld"]).well().says(&["dry run"]);
     let contact = world.find("contact", "email", "both@example.org").id;
-    world.run(&["record", "show", &format!("contact:{contact}")]).well().says(&["HelloWorld, run 2", "import", "HelloWorld: person:p1, ok"]);
+    world.run(&["record", "show", &format!("contact:{contact}")]).well().says(&[
+        "HelloWorld, run 2",
+        "import",
+        "HelloWorld: person:p1, ok",
+    ]);
 }

@@ -12,7 +12,11 @@ fn import(home: &Home, content: impl AsRef<[u8]>, options: &[&str]) -> crate::wo
 
 #[test]
 fn every_usual_form_of_a_file_gives_the_same_records() {
-    let rows = [["First name", "Last name", "E-mail", "City"], ["Åsa", "Öberg", "asa@example.org", "Umeå"], ["Bo", "Ek; Holm", "bo@example.org", ""]];
+    let rows = [
+        ["First name", "Last name", "E-mail", "City"],
+        ["Åsa", "Öberg", "asa@example.org", "Umeå"],
+        ["Bo", "Ek; Holm", "bo@example.org", ""],
+    ];
     let with = |delimiter: &str, end: &str| -> String {
         rows.iter()
             .map(|row| row.map(|cell| if cell.contains(';') { format!("\"{cell}\"") } else { cell.to_owned() }).join(delimiter) + end)
@@ -51,7 +55,16 @@ fn bad_rows_are_listed_and_good_ones_kept() {
         NoMail,not an address,3,,,2020-01-01\n\
         Never,never@example.org,4,,,some day\n\
         Last,last@example.org,5,,,2020-01-01\n";
-    let output = import(&home, file, &[]).exits(3).says(&["3 created", "3 refused", "line 3", "many", "line 6", "not an address", "line 7", "some day"]);
+    let output = import(&home, file, &[]).exits(3).says(&[
+        "3 created",
+        "3 refused",
+        "line 3",
+        "many",
+        "line 6",
+        "not an address",
+        "line 7",
+        "some day",
+    ]);
     assert!(output.stdout.contains("column 4 ''") && output.stdout.contains("column 5 'E-mail'"), "{output}");
     let names: Vec<String> = home.records("contact").iter().map(|record| record.text("last_name").to_owned()).collect();
     assert_eq!(names, ["Good", "Two\nlines", "Last"]);

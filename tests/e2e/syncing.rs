@@ -28,7 +28,10 @@ fn a_window_takes_what_changed_in_it_on_both_sides() {
         let counts = output.counts(exchange, object);
         assert_eq!(counts["reported"], json!(2), "{output}");
         assert_eq!(counts["created"], json!(2), "{output}");
-        assert_eq!(counts.as_object().map(|counts| counts.keys().collect::<Vec<_>>()), expected.as_object().map(|counts| counts.keys().collect()));
+        assert_eq!(
+            counts.as_object().map(|counts| counts.keys().collect::<Vec<_>>()),
+            expected.as_object().map(|counts| counts.keys().collect())
+        );
     }
     let mut hub: Vec<String> = world.records("contact").iter().map(|contact| contact.text("email").to_owned()).collect();
     let mut crm: Vec<String> =

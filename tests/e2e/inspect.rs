@@ -48,7 +48,6 @@ fn files_that_are_no_plugins_are_told_apart_and_refused() {
         let file = home.file(name, bytes);
         let inspected = home.run(&["plugin", "inspect", &file]).fails(1, telling).fails(1, &[name, "error: "]);
         assert_eq!(inspected.stdout, "");
-        println!("{inspected}");
         home.run(&["plugin", "install", &file]).fails(1, telling);
     }
     home.run(&["plugin", "inspect", "no-such-file.wasm"]).fails(1, &["no-such-file.wasm cannot be read"]);

@@ -1,5 +1,7 @@
 //! The program `entente` as its users run it, with real components, real HTTP and real files.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -3,7 +3,7 @@
 use crate::support::guests;
 use entente::judge::Side;
 use hello_crm::{Clock, Config, Handle, ManualClock, Object, RecordView, Server, Stamp, SystemClock};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -374,11 +374,6 @@ impl World {
 /// An instant.
 pub(crate) fn moment(text: &str) -> Stamp {
     Stamp::parse(text).unwrap()
-}
-
-/// Fields as a seed has them.
-pub(crate) fn fields(value: Value) -> Map<String, Value> {
-    value.as_object().expect("an object").clone()
 }
 
 /// Both sides have the same people by e-mail address and the same companies by name, and people belong to the same ones.

@@ -50,7 +50,7 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     }
     let source = find_source(args.source.as_deref())?;
     let (program, home) = (program(), args.dir.join("home"));
-    let entente = format!("{program} --home {}", home.display());
+    let entente = format!("{program} --home {}", quoted(&home));
 
     step("1. Build the plugin HelloWorld as a WebAssembly component", &format!("{program} plugin build plugins/helloworld"));
     let built = plugin::build(&source.join("plugins/helloworld"), &BuildOptions::default(), context.output)?;
@@ -115,7 +115,7 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         (format!("{entente} sync HelloWorld --json"), "again: nothing to do, as JSON"),
         (format!("{entente} record list contact --search müller"), "look around"),
         (format!("{entente} doctor"), "is everything well?"),
-        (format!("{program} quickstart --stop --dir {}", args.dir.display()), "stop hello-crm, which keeps running until then"),
+        (format!("{program} quickstart --stop --dir {}", quoted(&args.dir)), "stop hello-crm, which keeps running until then"),
     ] {
         print_line(&format!("  {command}\n      {what}"));
     }
@@ -153,7 +153,14 @@ async fn sample_contact(tenant: &Tenant) -> anyhow::Result<String> {
 /// How this program is called from here.
 fn program() -> String {
     let path = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("entente"));
-    shown(&path)
+    quoted(Path::new(&shown(&path)))
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A path as it is typed from here.

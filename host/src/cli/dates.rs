@@ -4,6 +4,47 @@ use crate::record::Timestamp;
 use chrono::{DateTime, Utc};
 use interim::{Dialect, parse_date_string};
 
+/// The words of relative dates.
+const WORDS: [&str; 37] = [
+    "now",
+    "today",
+    "yesterday",
+    "tomorrow",
+    "ago",
+    "last",
+    "next",
+    "sec",
+    "secs",
+    "second",
+    "seconds",
+    "min",
+    "mins",
+    "minute",
+    "minutes",
+    "hour",
+    "hours",
+    "day",
+    "days",
+    "week",
+    "weeks",
+    "month",
+    "months",
+    "year",
+    "years",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "am",
+    "pm",
+    "h",
+    "m",
+    "s",
+];
+
 /// Reads `2020-01-01 00:00:00` (UTC unless it has an offset), or a time relative to now such as `-10 minutes` or `2 days ago`.
 ///
 /// # Errors
@@ -18,7 +59,9 @@ pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Result<Timestamp, String>
         Some(rest) => format!("{} ago", rest.trim()),
         None => trimmed.to_owned(),
     };
-    let relative = words.chars().any(char::is_alphabetic);
+    // The parser takes every word that begins like one it knows: «yesteryear» would be yesterday.
+    let mut names = words.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).peekable();
+    let relative = names.peek().is_some() && names.all(|word| WORDS.contains(&word.to_lowercase().as_str()));
     match parse_date_string(&words, now, Dialect::Uk) {
         Ok(moment) if relative => Ok(moment.into()),
         _ => Err(format!(
@@ -45,7 +88,7 @@ mod tests {
         for (text, moment) in cases {
             assert_eq!(parse(text, now).map(|moment| moment.to_string()), Ok(moment.to_owned()), "{text}");
         }
-        for text in ["", "soon", "2020-02-30", "32/13/2020", "12", "-"] {
+        for text in ["", "soon", "yesteryear", "2020-02-30", "32/13/2020", "12", "-"] {
             assert!(parse(text, now).is_err(), "{text}: {:?}", parse(text, now));
         }
     }

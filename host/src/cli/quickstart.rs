@@ -64,7 +64,9 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
 
     step(
         "3. Make a home, and import contacts and companies into the hub",
-        &format!("{entente} record import contact host/samples/contacts.csv"),
+        &format!(
+            "{entente} record import company host/samples/companies.csv --key none\n$ {entente} record import contact host/samples/contacts.csv --key none"
+        ),
     );
     let tenant = Tenant::open(&home, key_variable())?;
     for (object, file) in [("company", "host/samples/companies.csv"), ("contact", "host/samples/contacts.csv")] {

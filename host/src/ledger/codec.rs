@@ -260,9 +260,9 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
         #[serde(skip_serializing_if = "Option::is_none")]
         b: Option<&'a Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        t: Option<Timestamp>,
+        t: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        c: Option<Timestamp>,
+        c: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         y: Option<&'a str>,
     }
@@ -277,8 +277,8 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
                 v: &field.value,
                 f: (field.source != field.value).then_some(&field.source),
                 b: field.base.as_ref(),
-                t: field.time.filter(|time| !time.certain).map(|time| time.at),
-                c: field.time.filter(|time| time.certain).map(|time| time.at),
+                t: field.time.filter(|time| !time.certain).map(|time| time.at.micros()),
+                c: field.time.filter(|time| time.certain).map(|time| time.at.micros()),
                 y: reason,
             }
         })
@@ -296,8 +296,8 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
         f: Option<Value>,
         #[serde(default, deserialize_with = "present")]
         b: Option<Value>,
-        t: Option<Timestamp>,
-        c: Option<Timestamp>,
+        t: Option<i64>,
+        c: Option<i64>,
         y: Option<String>,
     }
     let list: Vec<Field> = decode("fields of a change", text)?;
@@ -313,7 +313,7 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
                 source: field.f.unwrap_or_else(|| field.v.clone()),
                 value: field.v,
                 base: field.b,
-                time: field.c.or(field.t).map(|at| FieldTime { at, certain }),
+                time: field.c.or(field.t).map(|at| FieldTime { at: Timestamp::from_micros(at), certain }),
                 reason,
             }
         })

@@ -151,6 +151,10 @@ impl Session<'_> {
     /// Asks both sides what they have now, and checks that the mapped objects are among it.
     async fn describe(&mut self) -> Result<(), SyncError> {
         for side in Side::BOTH {
+            // Every object is counted, also where there is nothing to count.
+            for mapping in &self.definition.mappings {
+                self.run.count(side, mapping.object(side));
+            }
             let mut tries = Tries::default();
             let description = loop {
                 match self.exchange(side).describe().await {

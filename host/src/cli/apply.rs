@@ -1,7 +1,7 @@
 //! `entente apply`: the configuration from a file.
 
 use super::Context;
-use super::output::Done;
+use super::output::{Done, Usage, print_line};
 use crate::config::ApplyOptions;
 use std::path::PathBuf;
 
@@ -32,5 +32,15 @@ pub(super) async fn run(args: ApplyArgs, context: &Context) -> anyhow::Result<Do
         });
         text.join("\n")
     })?;
+    Ok(Done::Well)
+}
+
+/// Prints the stored configuration.
+pub(super) async fn export(context: &Context) -> anyhow::Result<Done> {
+    let text = context.tenant()?.configuration().export().await?;
+    if context.output.json {
+        return Err(Usage("the configuration is a TOML file; leave --json out".to_owned()).into());
+    }
+    print_line(text.trim_end());
     Ok(Done::Well)
 }

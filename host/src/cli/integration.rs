@@ -61,6 +61,14 @@ pub(super) enum IntegrationCommand {
         #[arg(long)]
         reset: bool,
     },
+    /// Give it the version of its plugin that was installed last, or another plugin; settings and grants stay
+    Upgrade {
+        /// The integration
+        name: String,
+        /// The plugin, by name or digest [default: the one that it has]
+        #[arg(long)]
+        plugin: Option<String>,
+    },
     /// Integrations with their settings and grants; of secrets only the names
     List,
 }
@@ -238,6 +246,18 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                     text.push_str(&format!("\nits secret {secret} may be sent to: {}", grant.hosts.join(", ")));
                 }
                 text
+            })?;
+        }
+        IntegrationCommand::Upgrade { name, plugin } => {
+            let before = configuration.integration(&name).await?;
+            let plugin = plugin.unwrap_or_else(|| before.plugin.clone());
+            let after = configuration.upgrade_integration(&name, &plugin, before.grants.clone()).await?;
+            context.output.show(&after, |after| {
+                if after.digest == before.digest {
+                    return format!("{name} has this version of {} already", after.plugin);
+                }
+                let short = |digest: &str| digest.chars().take(12).collect::<String>();
+                format!("{name} runs {} {}… now, before {}…", after.plugin, short(&after.digest), short(&before.digest))
             })?;
         }
         IntegrationCommand::List => {

@@ -13,6 +13,7 @@ mod quickstart;
 mod record;
 mod run;
 mod sync;
+mod waiting;
 
 use crate::config::{Home, SecretText};
 use crate::tenant::{Tenant, TenantError};
@@ -54,6 +55,8 @@ enum Command {
     Sync(sync::SyncArgs),
     /// Set integrations, syncs, mappings and custom fields by a file
     Apply(apply::ApplyArgs),
+    /// Print the configuration as a file for apply, without secrets
+    Export,
     /// Plugins: build, look into, install
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -131,6 +134,7 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
         Command::Quickstart(args) => quickstart::run(args, context).await,
         Command::Sync(args) => sync::run(args, context).await,
         Command::Apply(args) => apply::run(args, context).await,
+        Command::Export => apply::export(context).await,
         Command::Plugin(command) => plugin::run(command, context).await,
         Command::Integration(command) => integration::run(command, context).await,
         Command::Record(command) => record::run(command, context).await,

@@ -131,7 +131,8 @@ fn step(what: &str, command: &str) {
 async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> {
     let args = sync::SyncArgs::window("HelloWorld", WINDOW[0], WINDOW[1]);
     let (definition, end) = sync::run_once(tenant, &args.name, args.options()?, context.output).await?;
-    sync::show(tenant, &definition, &end, context.output).await?;
+    let waiting = super::waiting::waiting(tenant, &definition).await?;
+    sync::show(tenant, &definition, &end, &waiting, context.output).await?;
     let written = end.run.writes();
     sync::done(end)?;
     Ok(written)

@@ -2,6 +2,7 @@
 
 use super::output::{Done, Output, Usage, cell, table};
 use super::progress::RunProgress;
+use super::waiting::{Waiting, waiting};
 use super::{Context, dates};
 use crate::judge::Side;
 use crate::record::Timestamp;
@@ -214,8 +215,10 @@ pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Don
     let options = args.options()?;
     let tenant = context.tenant()?;
     let (definition, end) = run_once(&tenant, &args.name, options, context.output).await?;
-    show(&tenant, &definition, &end, context.output).await?;
-    done(end)
+    let waiting = waiting(&tenant, &definition).await?;
+    show(&tenant, &definition, &end, &waiting, context.output).await?;
+    let well = done(end)?;
+    Ok(if waiting.total() > 0 { Done::WithProblems } else { well })
 }
 
 /// Runs a sync with progress; Ctrl-C ends it at the next safe point.
@@ -239,21 +242,38 @@ pub(super) async fn run_once(tenant: &Tenant, name: &str, options: RunOptions, o
     Ok(result?)
 }
 
-pub(super) async fn show(tenant: &Tenant, definition: &SyncDefinition, end: &RunEnd, output: Output) -> anyhow::Result<()> {
+pub(super) async fn show(
+    tenant: &Tenant,
+    definition: &SyncDefinition,
+    end: &RunEnd,
+    waiting: &Waiting,
+    output: Output,
+) -> anyhow::Result<()> {
     if end.run.options.dry_run {
-        return show_plan(tenant, definition, end, output).await;
+        return show_plan(tenant, definition, end, waiting, output).await;
     }
-    output.show(&summary(&end.run, &definition.exchanges), |_| {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        #[serde(flatten)]
+        run: RunSummary<'a>,
+        waiting: &'a Waiting,
+    }
+    let shown = Shown { run: summary(&end.run, &definition.exchanges), waiting };
+    output.show(&shown, |_| {
         let mut text = counts_table(&end.run, &definition.exchanges);
         if end.error.is_none() {
-            let (writes, problems) = (end.run.writes(), end.run.problems());
+            let (writes, problems) = (end.run.writes(), waiting.total());
             let pending: u64 = end.run.counts.iter().flat_map(BTreeMap::values).map(|counts| counts.pending).sum();
             text.push_str(&match (writes, pending, problems) {
                 (0, 0, 0) => format!("\nrun {}: nothing to do, both sides agree", end.run.id),
-                (0, 0, held) => format!("\nrun {}: nothing to do; {held} held, failed or in conflict, for the reasons above", end.run.id),
+                (0, 0, held) => format!("\nrun {}: nothing to do but for {held} that wait for you", end.run.id),
                 (0, pending, _) => format!("\nrun {}: nothing written, {pending} pending", end.run.id),
                 (writes, _, _) => format!("\nrun {}: {writes} records written; what and why: entente run show {}", end.run.id, end.run.id),
             });
+        }
+        if waiting.total() > 0 {
+            text.push('\n');
+            text.push_str(&waiting.text());
         }
         text
     })
@@ -330,6 +350,19 @@ pub(super) fn changes_table(changes: &[ShownChange]) -> String {
     for change in changes {
         let record =
             change.record.clone().unwrap_or_else(|| format!("new {} from {}", change.object, change.source.as_deref().unwrap_or("?")));
+        if change.action == "create" {
+            // Everything of a new record is new: its first values tell which one it is.
+            let names: Vec<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
+            let values: Vec<String> = change.fields.iter().take(3).map(|field| field.after.to_string()).collect();
+            let why = if change.status == ChangeStatus::Done.word() || change.status == ChangeStatus::Planned.word() {
+                "new record".to_owned()
+            } else {
+                format!("{}: {}", change.status, change.reason.as_deref().unwrap_or("new record"))
+            };
+            let fields = format!("{} fields", names.len());
+            rows.add_row(vec![change.exchange.clone(), record, fields, String::new(), cell(&values.join(", "), 60), cell(&why, 80)]);
+            continue;
+        }
         for (n, field) in change.fields.iter().enumerate() {
             let first = |text: &str| if n == 0 { text.to_owned() } else { String::new() };
             let why = if change.status == ChangeStatus::Done.word() || change.status == ChangeStatus::Planned.word() {
@@ -350,11 +383,12 @@ pub(super) fn changes_table(changes: &[ShownChange]) -> String {
     rows.to_string()
 }
 
-async fn show_plan(tenant: &Tenant, definition: &SyncDefinition, end: &RunEnd, output: Output) -> anyhow::Result<()> {
+async fn show_plan(tenant: &Tenant, definition: &SyncDefinition, end: &RunEnd, waiting: &Waiting, output: Output) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Plan<'a> {
         #[serde(flatten)]
         run: RunSummary<'a>,
+        waiting: &'a Waiting,
         plan: Vec<ShownChange>,
     }
     let mut changes = Vec::new();
@@ -366,7 +400,7 @@ async fn show_plan(tenant: &Tenant, definition: &SyncDefinition, end: &RunEnd, o
         }
         changes.extend(page);
     }
-    let plan = Plan { run: summary(&end.run, &definition.exchanges), plan: shown_changes(tenant, definition, &changes).await? };
+    let plan = Plan { run: summary(&end.run, &definition.exchanges), waiting, plan: shown_changes(tenant, definition, &changes).await? };
     output.show(&plan, |plan| {
         let table = counts_table(&end.run, &definition.exchanges);
         if plan.plan.is_empty() {

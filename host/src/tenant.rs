@@ -383,21 +383,6 @@ mod connections {
         Ok(filled)
     }
 
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn settings_fill_patterns_and_nothing_else() {
-            let settings = BTreeMap::from([("dc".to_owned(), Value::text("us1")), ("bad".to_owned(), Value::text("x.evil.example/"))]);
-            assert_eq!(fill("https://{dc}.api.example.com", &settings).unwrap(), "https://us1.api.example.com");
-            assert_eq!(fill("https://api.example.com", &settings).unwrap(), "https://api.example.com");
-            for pattern in ["https://{bad}.example.com", "https://{none}.example.com", "https://{dc.example.com"] {
-                assert!(fill(pattern, &settings).is_err(), "{pattern}");
-            }
-        }
-    }
-
     pub(super) fn plugin_config(
         integration: &Integration,
         secrets: BTreeMap<String, SecretText>,
@@ -428,5 +413,20 @@ mod connections {
             limits: Limits::default(),
             state,
         })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn settings_fill_patterns_and_nothing_else() {
+            let settings = BTreeMap::from([("dc".to_owned(), Value::text("us1")), ("bad".to_owned(), Value::text("x.evil.example/"))]);
+            assert_eq!(fill("https://{dc}.api.example.com", &settings).unwrap(), "https://us1.api.example.com");
+            assert_eq!(fill("https://api.example.com", &settings).unwrap(), "https://api.example.com");
+            for pattern in ["https://{bad}.example.com", "https://{none}.example.com", "https://{dc.example.com"] {
+                assert!(fill(pattern, &settings).is_err(), "{pattern}");
+            }
+        }
     }
 }

@@ -37,6 +37,7 @@ fn field(slot: usize, left: &str, right: &str, kind: &str) -> FieldMapping {
         write: WriteRule::Always,
         drift: Drift::Keep,
         values: vec![],
+        ..FieldMapping::default()
     }
 }
 
@@ -83,6 +84,7 @@ impl World {
             create: [true, true],
             filters: [vec![], vec![]],
             deletes: DeletePolicy::Ignore,
+            ..ObjectMapping::default()
         };
         let people = vec![
             field(0, "email", "mail", "email"),
@@ -99,6 +101,7 @@ impl World {
             // Children first on purpose: the engine finds the order.
             mappings: vec![mapping(contact, "contact", "person", people), mapping(company, "company", "org", companies)],
             version: 1,
+            brake: Brake::default(),
         };
         Self { left, right, ledger: SqliteLedger::new(store), definition, clock, randomness: Counter::default() }
     }

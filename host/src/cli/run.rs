@@ -39,6 +39,7 @@ async fn definition_of(tenant: &Tenant, run: &Run) -> SyncDefinition {
             exchanges: ["left".to_owned(), "right".to_owned()],
             mappings: Vec::new(),
             version: 0,
+            brake: crate::sync::Brake::default(),
         },
     }
 }

@@ -105,6 +105,7 @@ impl SyncArgs {
             options: self.option.iter().map(|text| pair("option", text, "segment:vip")).collect::<Result<_, _>>()?,
             max_time: self.max_time.as_deref().map(duration).transpose()?,
             wait: self.wait,
+            ..RunOptions::default()
         };
         if options.is_window() && (options.first_time || options.full) {
             return Err(Usage(

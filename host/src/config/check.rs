@@ -8,7 +8,7 @@ use super::names::{HUB, check_name, known};
 use super::overlay::overlay;
 use super::words::Sides;
 use super::{manual, object};
-use crate::sync::{Description, Field, Object, ProposedMapping, SyncDefinition, features};
+use crate::sync::{Brake, Description, Field, Object, ProposedMapping, SyncDefinition, features};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;
@@ -287,7 +287,7 @@ fn check_sync(
     let described = [descriptions.get(&exchanges[0])?, descriptions.get(&exchanges[1])?];
     let entries = mapping_entries(name, entry, sides, described, manuals, &part, found)?;
     let mappings = object::check_objects(&entries, sides, described, &part, found);
-    Some(SyncDefinition { name: name.get_ref().clone(), relation, exchanges, mappings, version: 0 })
+    Some(SyncDefinition { name: name.get_ref().clone(), relation, exchanges, mappings, version: 0, brake: Brake::default() })
 }
 
 /// The objects of the file, on top of those that the plugin proposes where that is asked for.

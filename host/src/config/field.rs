@@ -134,6 +134,8 @@ pub(crate) fn check_field(
         write: policies.write,
         drift: policies.drift,
         values,
+        constant: None,
+        default: [None, None],
     })
 }
 

@@ -8,7 +8,9 @@ use super::kinds::{Match, compare};
 use super::names::HUB;
 use super::object::check_objects;
 use super::words::{CreateWord, DirectionWord, Sides};
-use crate::sync::{Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side, SyncDefinition, features};
+use crate::sync::{
+    Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side, SyncDefinition, features,
+};
 
 /// Proposed objects in the form of the file, without what the hub or the remote system lacks.
 #[derive(Debug, Default)]
@@ -180,6 +182,13 @@ pub fn definition_from_manual(
     }
     let mut notices = proposed.notices;
     notices.extend(found.notices.into_iter().map(|notice| notice.message));
-    let definition = SyncDefinition { name: integration.to_owned(), relation: integration.to_owned(), exchanges, mappings, version: 0 };
+    let definition = SyncDefinition {
+        name: integration.to_owned(),
+        relation: integration.to_owned(),
+        exchanges,
+        mappings,
+        version: 0,
+        brake: Brake::default(),
+    };
     Ok((SyncDraft(definition), notices))
 }

@@ -131,6 +131,7 @@ fn check_object(
         create,
         filters,
         deletes: given.deletes.unwrap_or(DeletePolicy::Ignore),
+        prefer: [vec![], vec![]],
     })
 }
 

@@ -186,6 +186,9 @@ fn object(mapping: &ObjectMapping) -> String {
     }
     match mapping.deletes {
         DeletePolicy::Ignore => {}
+        DeletePolicy::Unlink => text.push_str(", deletions unlink"),
+        DeletePolicy::Delete => text.push_str(", deletions carried to the other side"),
+        DeletePolicy::Recreate => text.push_str(", deleted records made again"),
     }
     text
 }

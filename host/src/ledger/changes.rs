@@ -130,8 +130,8 @@ pub(super) fn open(
 /// Writes changes; new ones get their numbers.
 pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<(), Why> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO change (key, action, record, fields, status, reason, ticket, sent, settled, run, mapping, pair, target)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO change (key, action, record, fields, status, reason, ticket, sent, settled, run, mapping, pair, target, blanks)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     // What a change belongs to seldom changes; to name it would rewrite the entries of every index.
     let mut update = connection.prepare_cached(
@@ -159,7 +159,8 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
                 change.run,
                 change.mapping,
                 change.pair,
-                target
+                target,
+                change.blanks()
             ])?;
             change.id = connection.last_insert_rowid();
             continue;
@@ -188,4 +189,13 @@ pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestam
         statement.execute(params![pair, at.micros()])?;
     }
     Ok(())
+}
+
+/// Changes of a run for these pairs.
+pub(super) fn of_pairs(connection: &Connection, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, StoreError> {
+    let mut found = Vec::new();
+    for pair in pairs {
+        found.extend(select(connection, "INDEXED BY change_pair WHERE pair = ?1 AND run = ?2 ORDER BY id", &[pair, &run])?);
+    }
+    Ok(found)
 }

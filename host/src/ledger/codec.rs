@@ -7,7 +7,7 @@
 //!   certain. The time is given in microseconds after the change time of the record, from which it seldom differs.
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.
 //! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs, `b` the base, `t` a
-//!   possible or `c` a certain time, `y` the reason where it differs from that of the field before.
+//!   possible or `c` a certain time, `bt` or `bc` those of the base, `y` the reason where it differs from that of the field before.
 
 use crate::record::{Timestamp, Value};
 use crate::store::StoreError;
@@ -264,6 +264,10 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
         #[serde(skip_serializing_if = "Option::is_none")]
         c: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        bt: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bc: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         y: Option<&'a str>,
     }
     let mut before = "";
@@ -279,6 +283,8 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
                 b: field.base.as_ref(),
                 t: field.time.filter(|time| !time.certain).map(|time| time.at.micros()),
                 c: field.time.filter(|time| time.certain).map(|time| time.at.micros()),
+                bt: field.base_time.filter(|time| !time.certain).map(|time| time.at.micros()),
+                bc: field.base_time.filter(|time| time.certain).map(|time| time.at.micros()),
                 y: reason,
             }
         })
@@ -298,6 +304,8 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
         b: Option<Value>,
         t: Option<i64>,
         c: Option<i64>,
+        bt: Option<i64>,
+        bc: Option<i64>,
         y: Option<String>,
     }
     let list: Vec<Field> = decode("fields of a change", text)?;
@@ -305,7 +313,10 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
     Ok(list
         .into_iter()
         .map(|field| {
-            let certain = field.c.is_some();
+            let moment = |possible: Option<i64>, certain: Option<i64>| {
+                let at = Timestamp::from_micros(certain.or(possible)?);
+                Some(FieldTime { at, certain: certain.is_some() })
+            };
             let reason = field.y.unwrap_or_else(|| before.clone());
             before.clone_from(&reason);
             ChangedField {
@@ -313,7 +324,8 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
                 source: field.f.unwrap_or_else(|| field.v.clone()),
                 value: field.v,
                 base: field.b,
-                time: field.c.or(field.t).map(|at| FieldTime { at: Timestamp::from_micros(at), certain }),
+                time: moment(field.t, field.c),
+                base_time: moment(field.bt, field.bc),
                 reason,
             }
         })

@@ -9,6 +9,7 @@ mod codec;
 mod conflicts;
 mod lease;
 mod mappings;
+mod operator;
 mod pairs;
 mod progress;
 mod query;
@@ -27,7 +28,8 @@ pub use query::{ChangeFilter, PairCount, PairLine};
 use crate::record::Timestamp;
 use crate::store::Store;
 use crate::sync::{
-    Change, ChangeStatus, Key, Lease, Ledger, LedgerError, MappingId, Pair, PairId, Progress, Run, RunId, Side, TodoFilter, Unit,
+    Change, ChangeStatus, Choice, Description, Key, Lease, Ledger, LedgerError, MappingId, Pair, PairId, Progress, Ruling, Run, RunId,
+    Side, TodoFilter, Trust, Unit, Weight,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -57,6 +59,41 @@ impl SqliteLedger {
     /// Where the database cannot be read.
     pub async fn holder(&self, relation: &str) -> Result<Option<(Lease, String)>, LedgerError> {
         self.store.read(|connection| lease::holder(connection, relation)).await.map_err(failed("look at the lease"))
+    }
+}
+
+impl SqliteLedger {
+    /// Settles an open conflict as the operator says; the next run makes it so. False where there is no such conflict.
+    ///
+    /// # Errors
+    /// Where the lease is lost or the database fails.
+    pub async fn settle_conflict(&self, lease: &Lease, conflict: i64, choice: &Choice) -> Result<bool, LedgerError> {
+        let pair = self.within(lease, "settle a conflict", |connection| operator::rule(connection, conflict, choice)).await?;
+        Ok(pair.is_some())
+    }
+
+    /// Puts failed pairs back to be done: all of a mapping, or one, which may be held too. Says how many.
+    ///
+    /// # Errors
+    /// Where the lease is lost or the database fails.
+    pub async fn retry(&self, lease: &Lease, mapping: MappingId, pair: Option<PairId>) -> Result<u64, LedgerError> {
+        self.within(lease, "put pairs back to be done", |connection| Ok(operator::retry(connection, mapping, pair)?)).await
+    }
+
+    /// Writes under a lease that is checked in the same transaction.
+    async fn within<T>(
+        &self,
+        lease: &Lease,
+        doing: &'static str,
+        write: impl FnOnce(&rusqlite::Connection) -> Result<T, Why>,
+    ) -> Result<T, LedgerError> {
+        let unit = self.store.begin().await.map_err(failed(doing))?;
+        if !lease::holds(unit.connection(), lease).map_err(failed(doing))? {
+            return Err(lease::fenced(lease));
+        }
+        let written = write(unit.connection()).map_err(|why| why.while_(doing))?;
+        unit.commit().map_err(failed(doing))?;
+        Ok(written)
     }
 }
 
@@ -160,6 +197,48 @@ impl Ledger for SqliteLedger {
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError> {
         self.store.read(|connection| changes::open(connection, mappings, status, after, rows(limit))).await.map_err(failed("read changes"))
+    }
+
+    async fn changes_for(&self, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError> {
+        self.store.read(|connection| changes::of_pairs(connection, run, pairs)).await.map_err(failed("read changes"))
+    }
+
+    async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
+        self.changes_of_run(run, ChangeFilter { target: None, status: Some(status) }, after, limit).await
+    }
+
+    async fn weight(&self, run: RunId, mapping: MappingId, target: Side) -> Result<Weight, LedgerError> {
+        self.store.read(|connection| operator::weight(connection, run, mapping, target)).await.map_err(failed("weigh a plan"))
+    }
+
+    async fn not_read_since(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        run: RunId,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError> {
+        self.store
+            .read(|connection| pairs::not_read_since(connection, mapping, side, run, after, rows(limit)))
+            .await
+            .map_err(failed("find what was not listed"))
+    }
+
+    async fn held(&self, mapping: MappingId, reason: &str, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError> {
+        self.store.read(|connection| pairs::held(connection, mapping, reason, after, rows(limit))).await.map_err(failed("read held pairs"))
+    }
+
+    async fn rulings(&self, pairs: &[PairId]) -> Result<Vec<Ruling>, LedgerError> {
+        self.store.read(|connection| operator::rulings(connection, pairs)).await.map_err(failed("read what the operator decided"))
+    }
+
+    async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError> {
+        self.store.read(|connection| operator::trust(connection, sync)).await.map_err(failed("read which side is trusted"))
+    }
+
+    async fn known_schema(&self, sync: &str, side: Side) -> Result<Option<Description>, LedgerError> {
+        self.store.read(|connection| operator::known_schema(connection, sync, side)).await.map_err(failed("read the known objects"))
     }
 
     async fn state(&self, exchange: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {

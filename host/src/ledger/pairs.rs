@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 /// What [`from_row`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, \
      left_alone, right_alone, left_filtered, right_filtered, left_deleted, right_deleted, left_changed, right_changed, \
-     left_version, right_version, agreed, left_seen, right_seen";
+     left_version, right_version, agreed, left_seen, right_seen, due";
 
 /// The status of a word in the table.
 pub(super) fn status_of(word: &str) -> Result<Status, StoreError> {
@@ -51,6 +51,7 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Pair, StoreError> {
         status: status_of(text(row, 4)?.unwrap_or_default())?,
         reason: row.get(5)?,
         attempts: row.get(6)?,
+        due: moment(row, 24)?,
         dirty: row.get(7)?,
         context: row.get(8)?,
     })
@@ -144,4 +145,30 @@ pub(super) fn one_sided(
          ORDER BY id LIMIT ?4"
     );
     collect(connection, &sql, &[&mapping, &run, &after, &limit])
+}
+
+/// Pairs whose record on a side was last read before a run.
+pub(super) fn not_read_since(
+    connection: &Connection,
+    mapping: MappingId,
+    side: Side,
+    run: RunId,
+    after: PairId,
+    limit: i64,
+) -> Result<Vec<Pair>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM pair
+         WHERE mapping = ?1 AND id > ?3 AND {side}_id IS NOT NULL AND {side}_deleted IS NULL AND coalesce({side}_read, 0) < ?2
+         ORDER BY id LIMIT ?4"
+    );
+    collect(connection, &sql, &[&mapping, &run, &after, &limit])
+}
+
+/// Held pairs whose reason begins so.
+pub(super) fn held(connection: &Connection, mapping: MappingId, reason: &str, after: PairId, limit: i64) -> Result<Vec<Pair>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM pair INDEXED BY pair_held
+         WHERE mapping = ?1 AND status = 'held' AND id > ?3 AND substr(reason, 1, length(?2)) = ?2 ORDER BY id LIMIT ?4"
+    );
+    collect(connection, &sql, &[&mapping, &reason, &after, &limit])
 }

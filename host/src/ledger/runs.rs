@@ -6,7 +6,7 @@ use crate::store::StoreError;
 use crate::sync::{Run, RunId, RunStatus};
 use rusqlite::{Connection, Row, params};
 
-const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts";
+const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices";
 
 /// Gives a run its number. Runs of the relation that are still running were left by a crash: one writer at a time.
 pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreError> {
@@ -34,13 +34,15 @@ pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreE
 
 /// Writes what may have changed since the run began. False where there is no such run.
 pub(super) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreError> {
-    let rows =
-        connection.prepare_cached("UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5 WHERE id = ?1")?.execute(params![
+    let rows = connection
+        .prepare_cached("UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5, notices = ?6 WHERE id = ?1")?
+        .execute(params![
             run.id,
             run.ended.map(Timestamp::micros),
             run.status.word(),
             run.error,
             encode("counts of a run", &run.counts)?,
+            encode("notices of a run", &run.notices)?,
         ])?;
     Ok(rows == 1)
 }
@@ -58,6 +60,7 @@ fn from_row(row: &Row<'_>) -> Result<Run, StoreError> {
             .ok_or_else(|| StoreError::Corrupt { what: "status of a run".to_owned(), why: format!("'{status}' is none") })?,
         error: row.get(7)?,
         counts: decode("counts of a run", row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
+        notices: decode("notices of a run", row.get_ref(9)?.as_str().map_err(rusqlite::Error::from)?)?,
     })
 }
 

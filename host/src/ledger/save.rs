@@ -8,10 +8,11 @@ use crate::sync::{Half, Key, MappingId, Pair, PairId, Side};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, ToSql, ffi, params};
 
 /// Written every time.
-const BODY: [&str; 18] = [
+const BODY: [&str; 19] = [
     "status",
     "reason",
     "attempts",
+    "due",
     "dirty",
     "context",
     "left_alone",
@@ -174,6 +175,7 @@ fn write(statement: &mut CachedStatement<'_>, pair: &Pair, differs: Differs, key
     bind(&pair.status.word())?;
     bind(&pair.reason)?;
     bind(&pair.attempts)?;
+    bind(&micros(pair.due))?;
     bind(&pair.dirty)?;
     bind(&pair.context)?;
     bind(&left.alone)?;
@@ -316,13 +318,4 @@ fn explain(connection: &Connection, pair: &Pair, why: Why) -> Why {
         }
     }
     why
-}
-
-/// Puts held pairs whose reason begins so back to `todo`.
-pub(super) fn requeue(connection: &Connection, mapping: MappingId, reason: &str) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "UPDATE pair SET status = 'todo', reason = NULL WHERE mapping = ?1 AND status = 'held' AND substr(reason, 1, length(?2)) = ?2",
-    )?;
-    statement.execute(rusqlite::params![mapping, reason])?;
-    Ok(())
 }

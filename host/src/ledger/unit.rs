@@ -1,10 +1,13 @@
 //! A unit of work of a run: one transaction, begun under its lease.
 
 use super::why::{Why, failed};
-use super::{changes, conflicts, lease, progress, runs, save};
+use super::{changes, conflicts, lease, operator, progress, runs, save};
 use crate::record::Timestamp;
 use crate::store::StoreUnit;
-use crate::sync::{Change, Conflict, Lease, LedgerError, MappingId, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
+use crate::sync::{
+    Braked, Change, Conflict, Description, Lease, LedgerError, MappingId, Pair, PairId, Progress, Requeue, Run, RunId, Side, StateWrites,
+    Trust, Unit,
+};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::any::Any;
@@ -49,8 +52,8 @@ impl Unit for SqliteUnit {
         self.write("remove pairs", |connection| save::remove(connection, ids))
     }
 
-    async fn requeue(&mut self, mapping: MappingId, reason: &str) -> Result<(), LedgerError> {
-        self.write("put held pairs back", |connection| save::requeue(connection, mapping, reason))
+    async fn requeue(&mut self, mapping: MappingId, which: Requeue<'_>) -> Result<u64, LedgerError> {
+        self.write("put pairs back", |connection| operator::requeue(connection, mapping, which))
     }
 
     async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError> {
@@ -59,6 +62,18 @@ impl Unit for SqliteUnit {
 
     async fn drop_plans(&mut self, pairs: &[PairId], at: Timestamp) -> Result<(), LedgerError> {
         self.write("drop plans", |connection| changes::drop_plans(connection, pairs, at))
+    }
+
+    async fn hold_planned(&mut self, run: RunId, mapping: MappingId, target: Side, which: Braked, reason: &str) -> Result<(), LedgerError> {
+        self.write("hold a plan", |connection| operator::hold_planned(connection, run, mapping, target, which, reason))
+    }
+
+    async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError> {
+        self.write("save which side is trusted", |connection| operator::save_trust(connection, sync, trust))
+    }
+
+    async fn save_schema(&mut self, sync: &str, side: Side, description: &Description) -> Result<(), LedgerError> {
+        self.write("save the known objects", |connection| operator::save_schema(connection, sync, side, description))
     }
 
     async fn save_conflicts(&mut self, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), LedgerError> {

@@ -67,11 +67,13 @@ impl Session<'_> {
             full: full || (bookmark.is_none() && since.is_none()),
             bookmark,
             started,
+            run: self.run.id,
         }
     }
 
     async fn collect_window(&mut self, side: Side, window: Window) -> Result<(), SyncError> {
-        let open = OpenReport { cursor: String::new(), iteration: 0, window, bookmark: None, full: false, started: self.now() };
+        let open =
+            OpenReport { cursor: String::new(), iteration: 0, window, bookmark: None, full: false, started: self.now(), run: self.run.id };
         self.pages(side, open, None).await
     }
 

@@ -22,10 +22,36 @@ pub struct SyncDefinition {
     pub mappings: Vec<ObjectMapping>,
     /// Grows when mapping, identifiers or filters change: listings then start again.
     pub version: u32,
+    /// How many deletions and blankings a run may make before it asks.
+    #[serde(default)]
+    pub brake: Brake,
+}
+
+/// What stops a run that would delete or blank too much at once. Both numbers must be passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brake {
+    /// Percent of the linked records of an object.
+    pub percent: u8,
+    /// Records.
+    pub records: u64,
+}
+
+impl Default for Brake {
+    /// Ten records are looked through in a minute; one record in twenty is more than a day's work deletes.
+    fn default() -> Self {
+        Self { percent: 5, records: 10 }
+    }
+}
+
+impl Brake {
+    /// Whether so many records of so many are too many.
+    pub const fn stops(self, records: u64, of: u64) -> bool {
+        records > self.records && records.saturating_mul(100) > of.saturating_mul(self.percent as u64)
+    }
 }
 
 /// Two objects that correspond.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ObjectMapping {
     /// Its number.
     pub id: MappingId,
@@ -43,6 +69,20 @@ pub struct ObjectMapping {
     pub filters: [Vec<Condition>; 2],
     /// What happens to the counterpart of a deleted record.
     pub deletes: DeletePolicy,
+    /// Of several records of a side that fit, which one is linked: the rules in their order, left and right. Without any, the first
+    /// that was reported.
+    #[serde(default)]
+    pub prefer: [Vec<Prefer>; 2],
+}
+
+/// A rule that chooses among several records that fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prefer {
+    /// Those that meet the condition; of several, the one with the lowest id.
+    Where(Condition),
+    /// The one with the lowest id.
+    LowestId,
 }
 
 /// Whether one identifier is enough.
@@ -63,10 +103,16 @@ pub enum DeletePolicy {
     /// Survivor and tombstone stay.
     #[default]
     Ignore,
+    /// The survivor is free to be linked to another record; it is never made again on the other side.
+    Unlink,
+    /// It is deleted too, unless it was edited since: then it is held.
+    Delete,
+    /// The deleted record is made again from it.
+    Recreate,
 }
 
 /// Two fields that correspond, and how they are kept in agreement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct FieldMapping {
     /// Its place in the pairs of the mapping; never given to another pair of fields.
     pub slot: usize,
@@ -94,6 +140,12 @@ pub struct FieldMapping {
     pub drift: Drift,
     /// Values that correspond, left and right, for pick-lists.
     pub values: Vec<(Value, Value)>,
+    /// Stands in for a field of the source of a one-way field: the target always gets this value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constant: Option<Value>,
+    /// What a new record gets on a side where the other one has nothing. It never counts as a change.
+    #[serde(default)]
+    pub default: [Option<Value>; 2],
 }
 
 /// A condition on a field of a record; all conditions of a filter must hold.

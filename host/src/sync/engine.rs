@@ -4,7 +4,7 @@ use super::definition::SyncDefinition;
 use super::env::{Clock, Randomness};
 use super::error::SyncError;
 use super::exchange::{Description, Exchange};
-use super::ledger::{Ledger, LedgerError};
+use super::ledger::{Ledger, LedgerError, Requeue};
 use super::limits;
 use super::observer::Observer;
 use super::pair::Side;
@@ -143,7 +143,7 @@ impl Session<'_> {
         }
         let mut unit = self.begin().await?;
         for mapping in &self.definition.mappings {
-            unit.requeue(mapping.id, super::intake::held::ABSENCE).await?;
+            unit.requeue(mapping.id, Requeue::Held(super::intake::held::ABSENCE)).await?;
         }
         Ok(unit.commit().await?)
     }

@@ -1,9 +1,9 @@
 //! What the engine remembers: pairs, places in reports, plans, runs. The engine reaches state through these traits only.
 
 use super::definition::MappingId;
-use super::exchange::{Action, FieldTime, StateWrites, Window};
+use super::exchange::{Action, Description, FieldTime, StateWrites, Window};
 use super::pair::{Key, Pair, PairId, RunId, Seen, Side};
-use super::run::Run;
+use super::run::{Run, Trust};
 use crate::record::{Timestamp, Value};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,9 @@ pub struct OpenReport {
     pub full: bool,
     /// When it was begun.
     pub started: Timestamp,
+    /// The run that began it.
+    #[serde(default)]
+    pub run: RunId,
 }
 
 /// How far a side of a sync has been read.
@@ -151,6 +154,9 @@ pub struct ChangedField {
     /// When the winning value changed, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<FieldTime>,
+    /// When the value that was replaced had changed, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_time: Option<FieldTime>,
     /// Why this value is written.
     pub reason: String,
 }
@@ -191,6 +197,14 @@ pub struct Change {
     pub settled: Option<Timestamp>,
 }
 
+impl Change {
+    /// Whether it replaces a value by a blank.
+    pub fn blanks(&self) -> bool {
+        let blanks = |field: &ChangedField| field.value.is_blank() && field.base.as_ref().is_some_and(|base| !base.is_blank());
+        matches!(self.action, Action::Update(_)) && self.fields.iter().any(blanks)
+    }
+}
+
 /// A field whose two values contradict each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conflict {
@@ -206,6 +220,62 @@ pub struct Conflict {
     pub reason: String,
     /// The run that saw it first.
     pub run: RunId,
+}
+
+/// How the operator has settled a conflict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// The value of this side.
+    Side(Side),
+    /// Another value, in the words of the left side.
+    Value(Value),
+}
+
+/// What the operator has decided about two values that contradict each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ruling {
+    /// The pair.
+    pub pair: PairId,
+    /// The slot of the field.
+    pub slot: usize,
+    /// The two values that it holds for, left and right.
+    pub values: [Value; 2],
+    /// What shall stand on both sides.
+    pub choice: Choice,
+}
+
+/// How much of an object a plan would delete or blank on a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weight {
+    /// Records that it would delete.
+    pub deletes: u64,
+    /// Records in which it would replace a value by a blank.
+    pub blankings: u64,
+    /// Pairs that have a record on both sides, or whose other record has gone since.
+    pub linked: u64,
+}
+
+/// What of a plan the brake holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Braked {
+    /// Deletions.
+    Deletes,
+    /// Updates that replace a value by a blank.
+    Blankings,
+}
+
+/// Which pairs are put back to `todo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requeue<'a> {
+    /// Held ones whose reason begins so.
+    Held(&'a str),
+    /// Failed ones whose time has come.
+    Due(Timestamp),
+    /// Settled ones with a value that differs from what was agreed.
+    Differing,
+    /// All that are linked and settled.
+    Linked,
 }
 
 /// Which pairs are to be reconciled.
@@ -274,6 +344,29 @@ pub trait Ledger: Send + Sync {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError>;
+    /// Changes of a run for these pairs, whatever their status.
+    async fn changes_for(&self, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
+    /// All changes of a run in this status, by number, above `after`.
+    async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
+    /// What a plan would delete and blank.
+    async fn weight(&self, run: RunId, mapping: MappingId, target: Side) -> Result<Weight, LedgerError>;
+    /// Pairs whose record on this side is not known to be gone and was last read before this run, by number, above `after`.
+    async fn not_read_since(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        run: RunId,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError>;
+    /// Held pairs whose reason begins so, by number, above `after`.
+    async fn held(&self, mapping: MappingId, reason: &str, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
+    /// What the operator has decided about conflicts of these pairs.
+    async fn rulings(&self, pairs: &[PairId]) -> Result<Vec<Ruling>, LedgerError>;
+    /// The side that is to win until it has.
+    async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError>;
+    /// The objects of an exchange as they were when this sync last ran.
+    async fn known_schema(&self, sync: &str, side: Side) -> Result<Option<Description>, LedgerError>;
     /// What an exchange has kept.
     async fn state(&self, exchange: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError>;
 }
@@ -287,12 +380,18 @@ pub trait Unit: Send {
     async fn save_pairs(&mut self, pairs: &mut [Pair]) -> Result<(), LedgerError>;
     /// Removes pairs that were joined into others.
     async fn remove_pairs(&mut self, ids: &[PairId]) -> Result<(), LedgerError>;
-    /// Puts held pairs whose reason begins so back to `todo`: what held them may be gone.
-    async fn requeue(&mut self, mapping: MappingId, reason: &str) -> Result<(), LedgerError>;
+    /// Puts pairs back to `todo`. Says how many.
+    async fn requeue(&mut self, mapping: MappingId, which: Requeue<'_>) -> Result<u64, LedgerError>;
     /// Writes changes; new ones get their numbers.
     async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError>;
     /// Drops the planned and withheld changes of these pairs that belong to earlier runs or earlier passes of this one.
     async fn drop_plans(&mut self, pairs: &[PairId], at: Timestamp) -> Result<(), LedgerError>;
+    /// Withholds these planned changes of a run and holds their pairs, all with this reason.
+    async fn hold_planned(&mut self, run: RunId, mapping: MappingId, target: Side, which: Braked, reason: &str) -> Result<(), LedgerError>;
+    /// Notes which side is to win until it has.
+    async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError>;
+    /// Notes the objects of an exchange as they are now.
+    async fn save_schema(&mut self, sync: &str, side: Side, description: &Description) -> Result<(), LedgerError>;
     /// Notes conflicts; the same two values are one conflict however often seen. Other open conflicts of these pairs are closed.
     async fn save_conflicts(&mut self, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), LedgerError>;
     /// Writes how far a side has been read.

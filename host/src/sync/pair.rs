@@ -160,6 +160,8 @@ pub struct Pair {
     pub reason: Option<String>,
     /// Orders for it that failed in a row.
     pub attempts: u32,
+    /// When it is tried again after a failure; `None`: not before it changes or the operator asks.
+    pub due: Option<Timestamp>,
     /// It was reported while an order was under way.
     pub dirty: bool,
     /// Only read because another record refers to it: linked and created, not otherwise changed.
@@ -178,6 +180,7 @@ impl Pair {
             status: Status::Todo,
             reason: None,
             attempts: 0,
+            due: None,
             dirty: false,
             context: false,
         }

@@ -220,6 +220,7 @@ impl Session<'_> {
                             source: write.source,
                             base,
                             time: write.time,
+                            base_time: pair.half(write.target).seen(slot).and_then(|seen| seen.time),
                             reason: settled.why.to_string(),
                         });
                     }
@@ -316,6 +317,7 @@ impl Session<'_> {
                     source: write.source,
                     base: None,
                     time: write.time,
+                    base_time: None,
                     reason: crate::judge::Why::NewRecord.to_string(),
                 }),
                 Ok(Err(_)) => {}

@@ -1,5 +1,6 @@
 //! One execution of a sync: what was asked, what it counted.
 
+use super::definition::MappingId;
 use super::pair::{RunId, Side};
 use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,41 @@ pub struct RunOptions {
     /// Wait for another run of the relation to end.
     #[serde(default)]
     pub wait: bool,
+    /// Wait until the remote system has told what became of changes that it deferred.
+    #[serde(default)]
+    pub until_settled: bool,
+    /// Do what the brake would stop.
+    #[serde(default)]
+    pub lift_brake: bool,
+    /// This side wins, whatever changed. Remembered until a run with complete reports has made all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
+    /// Make the changes that this run planned and no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<RunId>,
+    /// Put back what this run changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<RunId>,
+    /// For an undo: how many records the operator has agreed to delete.
+    #[serde(default)]
+    pub deletes_agreed: u64,
+}
+
+/// A side that wins once, for all fields or for some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trust {
+    /// The side.
+    pub side: Side,
+    /// Mapping and slot of the fields; empty for all.
+    #[serde(default)]
+    pub fields: Vec<(MappingId, usize)>,
+}
+
+impl Trust {
+    /// Whether it holds for a field.
+    pub fn covers(&self, mapping: MappingId, slot: usize) -> bool {
+        self.fields.is_empty() || self.fields.contains(&(mapping, slot))
+    }
 }
 
 impl RunOptions {
@@ -57,7 +93,7 @@ impl RunOptions {
 
     /// Whether bookmarks are read and moved.
     pub fn follows_bookmarks(&self) -> bool {
-        !self.is_window() && !self.is_ids()
+        !self.is_window() && !self.is_ids() && self.undo.is_none()
     }
 }
 
@@ -106,6 +142,9 @@ pub struct Counts {
     pub created: u64,
     /// Records changed on this side.
     pub updated: u64,
+    /// Records deleted on this side by the run.
+    #[serde(default)]
+    pub removed: u64,
     /// Records read, reported ones and their counterparts, that needed no write on this side.
     pub unchanged: u64,
     /// Records that the side reported as gone.
@@ -127,7 +166,7 @@ pub struct Counts {
 impl Counts {
     /// Whether this side was written.
     pub fn writes(&self) -> u64 {
-        self.created + self.updated
+        self.created + self.updated + self.removed
     }
 
     /// Whether anything needs a look.
@@ -162,6 +201,8 @@ pub struct Run {
     pub error: Option<String>,
     /// What it counted: by side, then by object.
     pub counts: [BTreeMap<String, Counts>; 2],
+    /// What the operator should know: fields that are parked, the brake, a plan that no longer fits.
+    pub notices: Vec<String>,
 }
 
 impl Run {
@@ -177,6 +218,15 @@ impl Run {
             status: RunStatus::Running,
             error: None,
             counts: [BTreeMap::new(), BTreeMap::new()],
+            notices: Vec::new(),
+        }
+    }
+
+    /// Tells the operator something, once.
+    pub fn notice(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.notices.contains(&text) {
+            self.notices.push(text);
         }
     }
 

@@ -3,7 +3,10 @@
 use super::*;
 use crate::hub::people::Origin;
 use crate::store::{StoreError, StoreUnit};
-use crate::sync::{Change, Conflict, LedgerError, MappingId, Pair, PairId, Progress, Run, Side, StateWrites, Unit};
+use crate::sync::{
+    Braked, Change, Conflict, Description, LedgerError, MappingId, Pair, PairId, Progress, Requeue, Run, RunId, Side, StateWrites, Trust,
+    Unit,
+};
 use std::any::Any;
 
 #[tokio::test]
@@ -182,7 +185,16 @@ impl Unit for Shared {
     async fn remove_pairs(&mut self, _: &[PairId]) -> Result<(), LedgerError> {
         Ok(())
     }
-    async fn requeue(&mut self, _: MappingId, _: &str) -> Result<(), LedgerError> {
+    async fn requeue(&mut self, _: MappingId, _: Requeue<'_>) -> Result<u64, LedgerError> {
+        Ok(0)
+    }
+    async fn hold_planned(&mut self, _: RunId, _: MappingId, _: Side, _: Braked, _: &str) -> Result<(), LedgerError> {
+        Ok(())
+    }
+    async fn save_trust(&mut self, _: &str, _: Option<&Trust>) -> Result<(), LedgerError> {
+        Ok(())
+    }
+    async fn save_schema(&mut self, _: &str, _: Side, _: &Description) -> Result<(), LedgerError> {
         Ok(())
     }
     async fn save_changes(&mut self, _: &mut [Change]) -> Result<(), LedgerError> {

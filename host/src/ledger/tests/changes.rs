@@ -39,6 +39,7 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
             base: (slot % 3 == 0).then_some(Value::Null),
             value,
             time: Some(FieldTime { at: at(1), certain: slot % 2 == 0 }),
+            base_time: None,
             reason: format!("because {}", slot / 2),
         })
         .collect();

@@ -47,6 +47,7 @@ fn any_field() -> impl Strategy<Value = ChangedField> {
             value,
             base,
             time,
+            base_time: time,
             reason,
         })
 }
@@ -108,6 +109,7 @@ fn what_is_plain_is_short() {
         source: Value::text(text),
         base: None,
         time: None,
+        base_time: None,
         reason: "only left has it".to_owned(),
     };
     let fields = [field(0, "Ada"), field(1, "b")];

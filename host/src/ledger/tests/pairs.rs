@@ -20,6 +20,7 @@ fn full(world: &World, run: RunId) -> Pair {
     pair.status = Status::Held;
     pair.reason = Some("duplicate: of 12".to_owned());
     pair.attempts = 3;
+    pair.due = Some(at(77));
     pair.dirty = true;
     pair.context = true;
     pair

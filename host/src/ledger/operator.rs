@@ -1,0 +1,160 @@
+//! What the operator has decided, what runs ask for it, and what is put back to be done.
+
+use super::Why;
+use super::codec::{decode, encode};
+use super::mappings::slot_of;
+use super::progress::side_number;
+use crate::store::StoreError;
+use crate::sync::{Braked, Choice, Description, MappingId, PairId, Requeue, Ruling, RunId, Seen, Side, Trust, Weight};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Puts pairs back to `todo`.
+pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeue<'_>) -> rusqlite::Result<u64> {
+    const BACK: &str = "UPDATE pair SET status = 'todo', reason = NULL, due = NULL WHERE mapping = ?1";
+    let rows = match which {
+        Requeue::Held(reason) => connection
+            .prepare_cached(&format!("{BACK} AND status = 'held' AND substr(reason, 1, length(?2)) = ?2"))?
+            .execute(params![mapping, reason])?,
+        Requeue::Due(now) => {
+            connection.prepare_cached(&format!("{BACK} AND status = 'failed' AND due <= ?2"))?.execute(params![mapping, now.micros()])?
+        }
+        Requeue::Differing => connection
+            .prepare_cached(&format!("{BACK} AND status = 'ok' AND (left_seen IS NOT NULL OR right_seen IS NOT NULL)"))?
+            .execute([mapping])?,
+        Requeue::Linked => connection
+            .prepare_cached(&format!("{BACK} AND status = 'ok' AND left_id IS NOT NULL AND right_id IS NOT NULL"))?
+            .execute([mapping])?,
+    };
+    Ok(rows as u64)
+}
+
+/// What a plan would delete and blank on a side of a mapping.
+pub(super) fn weight(connection: &Connection, run: RunId, mapping: MappingId, target: Side) -> Result<Weight, StoreError> {
+    let count = |sql: &str| -> Result<u64, StoreError> {
+        let rows: i64 = connection.prepare_cached(sql)?.query_row(params![run, mapping, side_number(target)], |row| row.get(0))?;
+        Ok(u64::try_from(rows).unwrap_or_default())
+    };
+    let planned = "SELECT count(*) FROM change INDEXED BY change_open
+         WHERE run = ?1 AND mapping = ?2 AND target = ?3 AND status = 'planned'";
+    let mut weight = Weight {
+        deletes: count(&format!("{planned} AND action = 'delete'"))?,
+        blankings: count(&format!("{planned} AND blanks"))?,
+        linked: 0,
+    };
+    // To count all pairs costs a scan: only where it matters.
+    if weight.deletes + weight.blankings > 0 {
+        let linked: i64 = connection
+            .prepare_cached(
+                "SELECT count(*) FROM pair WHERE mapping = ?1 AND left_id IS NOT NULL AND right_id IS NOT NULL
+                AND (left_deleted IS NULL OR right_deleted IS NULL)",
+            )?
+            .query_row([mapping], |row| row.get(0))?;
+        weight.linked = u64::try_from(linked).unwrap_or_default();
+    }
+    Ok(weight)
+}
+
+/// Withholds planned changes and holds their pairs.
+pub(super) fn hold_planned(
+    connection: &Connection,
+    run: RunId,
+    mapping: MappingId,
+    target: Side,
+    which: Braked,
+    reason: &str,
+) -> rusqlite::Result<()> {
+    let kind = match which {
+        Braked::Deletes => "action = 'delete'",
+        Braked::Blankings => "blanks",
+    };
+    let planned = format!("run = ?1 AND mapping = ?2 AND target = ?3 AND status = 'planned' AND {kind}");
+    connection
+        .prepare_cached(&format!(
+            "UPDATE pair SET status = 'held', reason = ?4 WHERE id IN (SELECT pair FROM change INDEXED BY change_open WHERE {planned})"
+        ))?
+        .execute(params![run, mapping, side_number(target), reason])?;
+    connection
+        .prepare_cached(&format!("UPDATE change INDEXED BY change_open SET status = 'withheld', reason = ?4 WHERE {planned}"))?
+        .execute(params![run, mapping, side_number(target), reason])?;
+    Ok(())
+}
+
+/// What the operator has decided about conflicts of pairs that are still open.
+pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Ruling>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT slot, left_value, right_value, ruling FROM conflict WHERE pair = ?1 AND closed IS NULL AND ruling IS NOT NULL",
+    )?;
+    let mut rulings = Vec::new();
+    for &pair in pairs {
+        let mut rows = statement.query([pair])?;
+        while let Some(row) = rows.next()? {
+            let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+            let left: Seen = decode("values of a conflict", text(1)?)?;
+            let right: Seen = decode("values of a conflict", text(2)?)?;
+            let choice: Choice = decode("ruling of a conflict", text(3)?)?;
+            rulings.push(Ruling { pair, slot: slot_of(row.get(0)?)?, values: [left.value, right.value], choice });
+        }
+    }
+    Ok(rulings)
+}
+
+/// Notes how the operator has settled an open conflict, and puts its pair back to be decided. `None` where there is no such conflict.
+pub(super) fn rule(connection: &Connection, conflict: i64, choice: &Choice) -> Result<Option<PairId>, Why> {
+    let pair: Option<PairId> = connection
+        .prepare_cached("UPDATE conflict SET ruling = ?2 WHERE id = ?1 AND closed IS NULL RETURNING pair")?
+        .query_row(params![conflict, encode("ruling of a conflict", choice)?], |row| row.get(0))
+        .optional()?;
+    if let Some(pair) = pair {
+        connection.prepare_cached("UPDATE pair SET status = 'todo', reason = NULL WHERE id = ?1 AND status = 'ok'")?.execute([pair])?;
+    }
+    Ok(pair)
+}
+
+/// Puts failed and held pairs back to be done, as if they had never failed: one, or all of a mapping.
+pub(super) fn retry(connection: &Connection, mapping: MappingId, pair: Option<PairId>) -> rusqlite::Result<u64> {
+    let rows = connection
+        .prepare_cached(
+            "UPDATE pair SET status = 'todo', reason = NULL, attempts = 0, due = NULL
+             WHERE mapping = ?1 AND (?2 IS NULL OR id = ?2) AND (status = 'failed' OR (?2 IS NOT NULL AND status = 'held'))",
+        )?
+        .execute(params![mapping, pair])?;
+    Ok(rows as u64)
+}
+
+/// The side that is to win until it has.
+pub(super) fn trust(connection: &Connection, sync: &str) -> Result<Option<Trust>, StoreError> {
+    let text: Option<String> =
+        connection.prepare_cached("SELECT trust FROM trust WHERE sync = ?1")?.query_row([sync], |row| row.get(0)).optional()?;
+    text.map(|text| decode("trusted side", &text)).transpose()
+}
+
+/// Notes the side that is to win until it has.
+pub(super) fn save_trust(connection: &Connection, sync: &str, trust: Option<&Trust>) -> Result<(), StoreError> {
+    match trust {
+        Some(trust) => connection
+            .prepare_cached("INSERT INTO trust (sync, trust) VALUES (?1, ?2) ON CONFLICT (sync) DO UPDATE SET trust = excluded.trust")?
+            .execute(params![sync, encode("trusted side", trust)?])?,
+        None => connection.prepare_cached("DELETE FROM trust WHERE sync = ?1")?.execute([sync])?,
+    };
+    Ok(())
+}
+
+/// The objects of a side as they were when the sync last ran.
+pub(super) fn known_schema(connection: &Connection, sync: &str, side: Side) -> Result<Option<Description>, StoreError> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT description FROM known_schema WHERE sync = ?1 AND side = ?2")?
+        .query_row(params![sync, side_number(side)], |row| row.get(0))
+        .optional()?;
+    text.map(|text| decode("objects of a side", &text)).transpose()
+}
+
+/// Notes the objects of a side as they are now.
+pub(super) fn save_schema(connection: &Connection, sync: &str, side: Side, description: &Description) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO known_schema (sync, side, description) VALUES (?1, ?2, ?3)
+             ON CONFLICT (sync, side) DO UPDATE SET description = excluded.description",
+        )?
+        .execute(params![sync, side_number(side), encode("objects of a side", description)?])?;
+    Ok(())
+}

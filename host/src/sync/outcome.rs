@@ -92,8 +92,10 @@ impl Session<'_> {
                     entry.change.status = ChangeStatus::Deferred;
                     entry.change.ticket = Some(ticket);
                     entry.change.settled = None;
+                    // A run that waits until all is settled counts what it is told in the end.
+                    let later = u64::from(!self.run.options.until_settled);
                     let counts = self.run.count(target, mapping.object(target));
-                    counts.pending += 1;
+                    counts.pending += later;
                     counts.because("deferred: the remote system tells later what became of it");
                 }
             }

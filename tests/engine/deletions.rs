@@ -216,5 +216,8 @@ async fn a_duplicate_takes_the_place_of_one_that_is_gone() {
     world.right.edit("person", &twin, "tel", text("9"), "2026-01-03");
     world.run().await;
     assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "phone"), text("9"));
+    // The names are told apart by their times, which come with the next report.
+    world.run().await;
+    assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "name"), text("twin"));
     world.assert_quiet().await;
 }

@@ -50,4 +50,9 @@ impl Book {
         self.number += 1;
         self.number
     }
+
+    /// How much has been done.
+    pub(crate) fn size(&self) -> usize {
+        self.edits.len() + self.gone.len()
+    }
 }

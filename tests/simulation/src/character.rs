@@ -5,7 +5,7 @@ use entente::sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Unresolved};
 use std::time::Duration;
 
 /// What is not drawn, because the engine does not get it right yet.
-pub const KNOWN: &[Feature] = &[Feature::EditBeforeWrite, Feature::RefusedBatch, Feature::DeletePolicies, Feature::Merges];
+pub const KNOWN: &[Feature] = &[Feature::EditBeforeWrite, Feature::RefusedBatch, Feature::DeletePolicies, Feature::Merges, Feature::Absence];
 
 /// What a history may have that the plainest one has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Feature {
     DeletePolicies,
     /// A remote system joins two records and says so.
     Merges,
+    /// What a complete listing no longer has is gone.
+    Absence,
 }
 
 /// Whether a feature may be drawn.

@@ -17,6 +17,8 @@ use std::time::Duration;
 /// What the gates of a world know together.
 #[derive(Default)]
 pub(crate) struct Shared {
+    /// When the last lease was taken or renewed.
+    pub(crate) leased: Timestamp,
     /// Leases that later runs have taken over.
     old: Vec<Lease>,
     /// Records that orders to the hub have made, not committed yet.
@@ -55,6 +57,7 @@ impl Ledger for GatedLedger {
         let lease = self.inner.acquire(relation, holder, now, ttl).await;
         if let Ok(lease) = &lease {
             self.fence(lease).await;
+            lock(&self.shared).leased = now;
             self.tape.effect(format!("lease {} of {relation}", lease.fence)).await;
         }
         lease
@@ -62,6 +65,7 @@ impl Ledger for GatedLedger {
 
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError> {
         let renewed = self.inner.renew(lease, now, ttl).await;
+        lock(&self.shared).leased = now;
         self.tape.effect(format!("lease renewed")).await;
         renewed
     }

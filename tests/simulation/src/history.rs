@@ -12,6 +12,9 @@ use entente::sync::{Clock, LedgerError, RunOptions, Side, SyncError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+/// How long a lease lasts, less what a look at the clock takes.
+const LEASE_MICROS: i64 = 179_000_000;
+
 /// How a history is run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Settings {
@@ -93,14 +96,14 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
     let stop = dice.chance(world.character.crashes).then(|| dice.between(1, 60).unsigned_abs());
     let dry = options.dry_run;
     let before = (world.remote_writes(), check::hub_state(world));
-    let edits = (lock(&world.users.book).edits.len(), lock(&world.users.book).gone.len());
+    let edits = lock(&world.users.book).size();
     match world.run(sync, options, stop)? {
         Ran::Stopped => {
             verdict.crashes += 1;
+            let leased = lock(&world.ledger.shared).leased.micros();
+            let over = world.clock.now().micros() - leased >= LEASE_MICROS;
             // The lease of the dead run still keeps others out.
-            if dice.chance(20)
-                && !matches!(world.run(sync, RunOptions::default(), None)?, Ran::Refused(SyncError::Ledger(LedgerError::Busy { .. })))
-            {
+            if !over && dice.chance(20) && !matches!(world.run(sync, RunOptions::default(), None)?, Ran::Refused(SyncError::Ledger(LedgerError::Busy { .. }))) {
                 verdict.add(Word::Unaccounted, "I24", "a run began although the lease of another one was not over".to_owned());
             }
             world.outlive_lease();
@@ -108,7 +111,7 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
         Ran::Refused(error) => verdict.add(Word::Unaccounted, "I1", format!("no run could begin: {error}")),
         Ran::Ended(end) => check::expected_error(end.error.as_ref(), verdict),
     }
-    let quiet = edits == (lock(&world.users.book).edits.len(), lock(&world.users.book).gone.len());
+    let quiet = edits == lock(&world.users.book).size();
     if dry && quiet && before != (world.remote_writes(), check::hub_state(world)) {
         verdict.add(Word::Unaccounted, "I25", "a dry run wrote something".to_owned());
     }

@@ -1,6 +1,7 @@
 //! Pairs: every record belongs to one, every one stands somewhere, and what is settled is settled on both sides.
 
 use super::End;
+use crate::character::{Feature, on};
 use crate::dice::lock;
 use crate::schema::{CITY, COMPANY, EMPLOYER, PERSON, PHONE, columns, meaning};
 use crate::system::System;
@@ -71,7 +72,8 @@ impl End<'_> {
                     for side in Side::BOTH.into_iter().filter(|side| there[side.index()].is_none()) {
                         let told = match self.system(self.place(sync, side)) {
                             System::Hub(_) => true,
-                            System::Remote(remote) => remote.manners.deletions,
+                            // After a listing that is not complete, what had gone before it is never heard of.
+                            System::Remote(remote) => remote.manners.keyset && on(Feature::Absence),
                         };
                         if told {
                             wrong(&format!("the record on the {side} is gone"));

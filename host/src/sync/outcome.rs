@@ -7,8 +7,10 @@ use super::identity;
 use super::intake::{apply_row, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
-use super::pair::{Agreed, Pair, Side, Status};
+use super::pair::{Agreed, Pair, Seen, Side, Status};
 use super::session::Session;
+use crate::judge::{canonical, elements};
+use crate::record::Value;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -104,6 +106,12 @@ impl Session<'_> {
                 .then(|| pair.half(target).seen(field.slot).cloned())
                 .flatten()
                 .filter(|seen| Some(&seen.value) != field.base.as_ref() && seen.value != stored && seen.value != *sent);
+            if let Some(rules) = mapping.field(field.slot)
+                && rules.set_like
+                && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(sent), Some(&stored)], newer.clone())
+            {
+                continue;
+            }
             let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
             let halves = match target {
                 Side::Left => Agreed { left: Some(stored), right: Some(field.source.clone()) },
@@ -118,10 +126,12 @@ impl Session<'_> {
                 let left_out = change.fields.iter().all(|changed| changed.slot != field.slot);
                 let value = pair.current(source, field.slot).cloned();
                 // A blank needs no sending; what the new record has there is known with its first report.
-                if left_out && value.as_ref().is_some_and(crate::record::Value::is_blank) {
+                if left_out && value.as_ref().is_some_and(Value::is_blank) {
+                    // A side in the same store never reports what this sync wrote there; nothing is what was written.
+                    let unsent = self.exchange(target).local().map(|_| Value::Null);
                     let halves = match source {
-                        Side::Left => Agreed { left: value, right: None },
-                        Side::Right => Agreed { left: None, right: value },
+                        Side::Left => Agreed { left: value, right: unsent },
+                        Side::Right => Agreed { left: unsent, right: value },
                     };
                     pair.set_agreed(field.slot, halves);
                     pair.half_mut(source).set_seen(field.slot, None);
@@ -203,6 +213,32 @@ impl Session<'_> {
             counts.because(text);
         }
     }
+}
+
+/// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and is stored now. What
+/// only the target has stays a change of the target, since the order that takes it to the other side may not be made. False
+/// where the values are no sets.
+fn settle_elements(pair: &mut Pair, target: Side, slot: usize, values: [Option<&Value>; 3], newer: Option<Seen>) -> bool {
+    let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return false };
+    let mut halves = [None, None];
+    for (side, now) in [(target, &stored), (target.other(), &sent)] {
+        let Some(agreed) = elements(pair.agreed(slot).and_then(|agreed| agreed.half(side))) else { return false };
+        let added = now.iter().filter(|text| !was.contains(text) && !agreed.contains(text));
+        let left = agreed.iter().filter(|text| now.contains(text) || !was.contains(text));
+        halves[side.index()] = Some(Value::Texts(left.chain(added).map(|text| (*text).to_owned()).collect()));
+    }
+    let other = pair.half(target.other()).seen(slot).cloned();
+    let other = other.or_else(|| pair.current(target.other(), slot).map(|value| Seen { value: value.clone(), time: None }));
+    let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
+    let [left, right] = halves;
+    let agreed = Agreed { left, right };
+    for (side, seen) in [(target, held), (target.other(), other)] {
+        let set = |value: &Value| canonical("texts", true, value);
+        let differs = |seen: &Seen| agreed.half(side).map(set) != Some(set(&seen.value));
+        pair.half_mut(side).set_seen(slot, seen.filter(differs));
+    }
+    pair.set_agreed(slot, agreed);
+    true
 }
 
 /// How a change was answered that the remote system has made.

@@ -72,6 +72,7 @@ impl Ledger for GatedLedger {
 
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
         let released = self.inner.release(lease).await;
+        lock(&self.shared).leased = Timestamp::from_micros(0);
         self.tape.effect(format!("lease given back")).await;
         released
     }

@@ -25,6 +25,8 @@ pub(super) struct Outgoing {
     pub(super) waits: Option<Reference>,
     /// The pair had failed before: a change of its other side did.
     pub(super) failed: bool,
+    /// It was sent before, and the record may have been edited since it was made.
+    pub(super) resent: bool,
 }
 
 impl Session<'_> {
@@ -101,7 +103,7 @@ impl Session<'_> {
                 }
             }
             let failed = pair.status == Status::Failed;
-            let entry = Outgoing { change, pair, values, waits, failed };
+            let entry = Outgoing { change, pair, values, waits, failed, resent: false };
             if held || entry.change.fields.is_empty() { waiting.push(entry) } else { outgoing.push(entry) }
         }
         Ok((outgoing, waiting))
@@ -205,7 +207,7 @@ impl Session<'_> {
     }
 
     /// Sends changes that are marked as sent, and records what became of them.
-    pub(super) async fn deliver(&mut self, mapping: &ObjectMapping, target: Side, outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+    pub(super) async fn deliver(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
         let (order, slots) = self.order(mapping, target, &outgoing);
         // The same order may go out again only where a change that was made the first time is not made twice.
         let creates = outgoing.iter().any(|entry| entry.change.action == Action::Create);
@@ -220,6 +222,9 @@ impl Session<'_> {
                     let may = repeatable || error.code == super::exchange::codes::RATE_LIMITED;
                     if !(may && self.wait_out(target, &error, &mut tries).await?) {
                         return Err(self.failed(target, "carry out its orders", error));
+                    }
+                    if error.code != super::exchange::codes::RATE_LIMITED {
+                        outgoing.iter_mut().for_each(|entry| entry.resent = true);
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What became of changes: `agreed` moves on a known outcome, and on nothing else.
 
 use super::definition::ObjectMapping;
-use super::exchange::{Action, Answer, Outcome, Written};
+use super::exchange::{Action, Answer, FieldTime, Outcome, Written};
 use super::execute::{Outgoing, waits_for};
 use super::identity;
 use super::intake::{apply_row, held};
@@ -9,7 +9,7 @@ use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::pair::{Agreed, Pair, Seen, Side, Status};
 use super::session::Session;
-use crate::judge::{canonical, elements};
+use crate::judge::{canonical, elements, same_content};
 use crate::record::Value;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -90,16 +90,33 @@ impl Session<'_> {
 
     fn made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, slots: &[usize], written: &Written, made: Made) {
         let source = target.other();
-        let Outgoing { change, pair, values, waits, failed } = entry;
+        let Outgoing { change, pair, values, waits, failed, resent } = entry;
         let half = pair.half_mut(target);
         half.id = Some(written.id.clone());
         half.version = written.version.clone();
         half.changed = written.changed.or(half.changed);
         half.read = Some(self.run.id);
         half.deleted = None;
+        let mut again = false;
         for (field, sent) in change.fields.iter().zip(values.iter()) {
             let column = slots.iter().position(|slot| *slot == field.slot);
             let stored = column.and_then(|column| written.values.get(column).cloned().flatten()).unwrap_or_else(|| sent.clone());
+            // What stands there after a second sending may be an edit made since the first one, and then counts as one.
+            if let Some(rules) = mapping.field(field.slot).filter(|_| *resent && change.action == Action::Create)
+                && !same_content(&rules.kinds, rules.set_like, &stored, sent)
+            {
+                let halves = match target {
+                    Side::Left => Agreed { left: Some(sent.clone()), right: Some(field.source.clone()) },
+                    Side::Right => Agreed { left: Some(field.source.clone()), right: Some(sent.clone()) },
+                };
+                pair.set_agreed(field.slot, halves);
+                let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
+                pair.half_mut(source).set_seen(field.slot, edited);
+                let time = written.changed.map(|at| FieldTime { at, certain: false });
+                pair.half_mut(target).set_seen(field.slot, Some(Seen { value: stored, time }));
+                again = true;
+                continue;
+            }
             // A report that came in between may have brought a newer edit of this very field: it is kept as a change.
             let newer = pair
                 .dirty
@@ -154,7 +171,7 @@ impl Session<'_> {
             pair.status = Status::Todo;
             pair.reason = Some(waits_for(Some(reference)));
             self.revisit(mapping.id, pair.id);
-        } else if std::mem::take(&mut pair.dirty) {
+        } else if std::mem::take(&mut pair.dirty) || again {
             pair.status = Status::Todo;
             self.revisit(mapping.id, pair.id);
         }

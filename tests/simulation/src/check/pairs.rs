@@ -125,11 +125,14 @@ impl End<'_> {
             return true;
         }
         let character = &self.world.character;
-        let by_policy = object == PERSON
-            && ((field == PHONE && character.one_way_phone)
-                || (field == CITY && character.blanks != Blanks::Overwrite && (left.is_blank() || right.is_blank())));
         let agreed = pair.agreed(field).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
-        by_policy && agreed == Some([Some(left), Some(right)])
+        let as_agreed = agreed == Some([Some(left), Some(right)]);
+        match (object, field) {
+            // Where nothing has ever come from the source, what the target had from the beginning stays.
+            (PERSON, PHONE) if character.one_way_phone => as_agreed || (left.is_blank() && agreed.is_none_or(|agreed| agreed[0].is_none())),
+            (PERSON, CITY) if character.blanks != Blanks::Overwrite => as_agreed && (left.is_blank() || right.is_blank()),
+            _ => false,
+        }
     }
 
     fn same_company(&self, sync: usize, left: &Value, right: &Value) -> bool {

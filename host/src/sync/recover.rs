@@ -7,8 +7,9 @@ use super::execute::Outgoing;
 use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
-use super::pair::{Pair, PairId, Side, Status};
+use super::pair::{Agreed, Pair, PairId, Side, Status};
 use super::session::Session;
+use crate::judge::same_content;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -123,6 +124,25 @@ impl Session<'_> {
         self.reopen(mapping, target, unknown, false).await
     }
 
+    /// What was sent and is found there was made: it is settled, so that later edits of the source are its only changes.
+    fn settle_found(&self, mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
+        for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
+            let Some(rules) = mapping.field(field.slot) else { continue };
+            let Some(found) = pair.half(change.target).seen(field.slot).map(|seen| seen.value.clone()) else { continue };
+            if same_content(&rules.kinds, rules.set_like, &found, &field.value) {
+                let halves = match change.target {
+                    Side::Left => Agreed { left: Some(found), right: Some(field.source.clone()) },
+                    Side::Right => Agreed { left: Some(field.source.clone()), right: Some(found) },
+                };
+                pair.set_agreed(field.slot, halves);
+                pair.half_mut(change.target).set_seen(field.slot, None);
+                let source = pair.half_mut(change.target.other());
+                let edited = source.seen(field.slot).cloned().filter(|seen| seen.value != field.source);
+                source.set_seen(field.slot, edited);
+            }
+        }
+    }
+
     /// Ends changes of unknown fate: their pairs are decided again where it is known what stands there now, else they are held.
     async fn reopen(&mut self, mapping: &ObjectMapping, target: Side, mut changes: Vec<Change>, known: bool) -> Result<(), SyncError> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
@@ -135,6 +155,10 @@ impl Session<'_> {
         }
         for pair in pairs.iter_mut().filter(|pair| pair.status == Status::Live) {
             pair.dirty = false;
+            let number = pair.id;
+            for change in changes.iter().filter(|change| change.pair == number) {
+                self.settle_found(mapping, pair, change);
+            }
             if known {
                 pair.status = Status::Todo;
                 pair.reason = None;

@@ -5,7 +5,8 @@ use entente::sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Unresolved};
 use std::time::Duration;
 
 /// What is not drawn, because the engine does not get it right yet.
-pub const KNOWN: &[Feature] = &[Feature::EditBeforeWrite, Feature::RefusedBatch, Feature::DeletePolicies, Feature::Merges, Feature::Absence];
+pub const KNOWN: &[Feature] =
+    &[Feature::EditBeforeWrite, Feature::RefusedBatch, Feature::DeletePolicies, Feature::Merges, Feature::Absence];
 
 /// What a history may have that the plainest one has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

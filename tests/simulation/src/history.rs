@@ -103,7 +103,10 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
             let leased = lock(&world.ledger.shared).leased.micros();
             let over = world.clock.now().micros() - leased >= LEASE_MICROS;
             // The lease of the dead run still keeps others out.
-            if !over && dice.chance(20) && !matches!(world.run(sync, RunOptions::default(), None)?, Ran::Refused(SyncError::Ledger(LedgerError::Busy { .. }))) {
+            if !over
+                && dice.chance(20)
+                && !matches!(world.run(sync, RunOptions::default(), None)?, Ran::Refused(SyncError::Ledger(LedgerError::Busy { .. })))
+            {
                 verdict.add(Word::Unaccounted, "I24", "a run began although the lease of another one was not over".to_owned());
             }
             world.outlive_lease();

@@ -30,11 +30,17 @@ impl End<'_> {
     /// For each source one record only.
     fn check_once(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
         let recreates = self.world.character.deletes == DeletePolicy::Recreate;
+        let book = lock(&self.world.users.book);
         let mut by_source: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
         for (place, made) in made {
             let there = self.record(*place, made.object, &made.id).is_some();
+            // One that people deleted before the sync had heard of it: nobody knows that it ever was.
+            let unheard = book
+                .gone
+                .iter()
+                .any(|gone| (gone.place, &gone.id) == (*place, &made.id) && gone.partners.iter().all(|(sync, _)| *sync != made.sync));
             let source = made.source.as_ref().map(ToString::to_string).unwrap_or_default();
-            if there || !recreates {
+            if there || !(recreates || unheard) {
                 let name = self.record_name(*place, made.object, &made.id);
                 by_source.entry((*place, &made.sync, source)).or_default().push(name);
             }

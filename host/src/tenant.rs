@@ -213,6 +213,7 @@ impl Tenant {
         {
             tracing::info!(relation = definition.relation, holder, "a run was cut off; this one goes on from there");
             self.ledger.release(&lease).await?;
+            presence::forget(&folder, &holder);
         }
         let presence = Presence::begin(&folder);
         let engine = Engine {

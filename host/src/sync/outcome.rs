@@ -23,6 +23,7 @@ impl Session<'_> {
         outgoing: Vec<Outgoing>,
         slots: &[usize],
         answers: Vec<Answer>,
+        taken: &HashSet<String>,
     ) -> (Vec<Pair>, Vec<Change>) {
         let mut by_key: HashMap<String, Outgoing> = outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
         let (mut pairs, mut changes) = (Vec::new(), Vec::new());
@@ -35,6 +36,15 @@ impl Session<'_> {
             let now = self.now();
             entry.change.settled = Some(now);
             match answer.outcome {
+                Outcome::Created(_) | Outcome::Updated(_) | Outcome::Unchanged(_) if matches!(entry.change.action, Action::Delete(_)) => {
+                    self.refused(
+                        mapping,
+                        target,
+                        &mut entry,
+                        "invalid-answer",
+                        "it was to be deleted, and the answer says that it is there",
+                    );
+                }
                 Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) if written.id.is_empty() => {
                     self.refused(mapping, target, &mut entry, "invalid-answer", "the record was written but no id came back");
                 }
@@ -62,6 +72,13 @@ impl Session<'_> {
                     apply_row(&mut entry.pair, target, &columns, &row, now, self.run.id);
                     self.dropped(mapping, &mut entry, "the record has changed since the decision; decided again");
                 }
+                Outcome::Converted(reference) if reference.object == mapping.object(target) && taken.contains(&reference.id) => {
+                    entry.change.status = ChangeStatus::Dropped;
+                    entry.pair.half_mut(target).deleted = Some(now);
+                    entry.pair.keys[target.index()] = Some(Vec::new());
+                    let reason = format!("{}: its record was merged into {reference}", held::MERGED);
+                    self.hold(&mut entry.pair, mapping, target, reason);
+                }
                 Outcome::Converted(reference) if reference.object == mapping.object(target) => {
                     entry.pair.half_mut(target).id = Some(reference.id.clone());
                     entry.pair.half_mut(target).version = None;
@@ -77,8 +94,10 @@ impl Session<'_> {
                     entry.change.status = ChangeStatus::Deferred;
                     entry.change.ticket = Some(ticket);
                     entry.change.settled = None;
+                    // A run that waits until all is settled counts what it is told in the end.
+                    let later = u64::from(!self.run.options.until_settled);
                     let counts = self.run.count(target, mapping.object(target));
-                    counts.pending += 1;
+                    counts.pending += later;
                     counts.because("deferred: the remote system tells later what became of it");
                 }
             }
@@ -90,6 +109,7 @@ impl Session<'_> {
 
     fn made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, slots: &[usize], written: &Written, made: Made) {
         let source = target.other();
+        let undo = self.run.options.undo.is_some();
         let Outgoing { change, pair, values, waits, failed, resent } = entry;
         let half = pair.half_mut(target);
         half.id = Some(written.id.clone());
@@ -98,9 +118,12 @@ impl Session<'_> {
         half.read = Some(self.run.id);
         half.deleted = None;
         let mut again = false;
-        for (field, sent) in change.fields.iter().zip(values.iter()) {
+        let first_of_two = |pair: &Pair| target == Side::Left || *failed || pair.reason.is_some();
+        for (field, sent) in change.fields.iter_mut().zip(values.iter()) {
             let column = slots.iter().position(|slot| *slot == field.slot);
             let stored = column.and_then(|column| written.values.get(column).cloned().flatten()).unwrap_or_else(|| sent.clone());
+            field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
+            let set_like = mapping.field(field.slot).is_some_and(|rules| rules.set_like) && !undo;
             // What stands there after a second sending may be an edit made since the first one, and then counts as one.
             if let Some(rules) = mapping.field(field.slot).filter(|_| *resent && change.action == Action::Create)
                 && !same_content(&rules.kinds, rules.set_like, &stored, sent)
@@ -117,16 +140,23 @@ impl Session<'_> {
                 again = true;
                 continue;
             }
+            if field.joint && !set_like && first_of_two(pair) {
+                // What was decided stands on one side only. The other side, or the next run, settles it.
+                let time = pair.half(target).seen(field.slot).and_then(|seen| seen.time);
+                pair.half_mut(target).set_seen(field.slot, Some(Seen { value: stored, time }));
+                continue;
+            }
+            if field.joint && !set_like {
+                let now = pair.current(source, field.slot).cloned();
+                field.source = now.unwrap_or_else(|| field.source.clone());
+            }
             // A report that came in between may have brought a newer edit of this very field: it is kept as a change.
             let newer = pair
                 .dirty
                 .then(|| pair.half(target).seen(field.slot).cloned())
                 .flatten()
                 .filter(|seen| Some(&seen.value) != field.base.as_ref() && seen.value != stored && seen.value != *sent);
-            if let Some(rules) = mapping.field(field.slot)
-                && rules.set_like
-                && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(sent), Some(&stored)], newer.clone())
-            {
+            if set_like && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(sent), Some(&stored)], newer.clone()) {
                 continue;
             }
             let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
@@ -158,6 +188,7 @@ impl Session<'_> {
         }
         change.status = ChangeStatus::Done;
         pair.context = false;
+        pair.due = None;
         // A reason comes from the change of the other side in this round: it failed, is withheld, or has to wait.
         pair.status = match (&pair.reason, *failed) {
             (None, _) => Status::Ok,
@@ -166,6 +197,10 @@ impl Session<'_> {
         };
         if pair.status == Status::Ok {
             pair.attempts = 0;
+        }
+        if pair.half(source).deleted.is_some() {
+            pair.status = Status::Deleted;
+            pair.reason = Some("its record was made again by an undo; the other side stays deleted".to_owned());
         }
         if let Some(reference) = waits {
             pair.status = Status::Todo;
@@ -183,29 +218,51 @@ impl Session<'_> {
         }
     }
 
+    /// The record is not there: by this change, or before it, which is as good as a report that it was deleted.
     fn gone(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing) {
         let now = self.now();
-        entry.change.status = ChangeStatus::Dropped;
-        entry.change.reason = Some("the record is gone".to_owned());
-        entry.pair.half_mut(target).deleted = Some(now);
-        entry.pair.status = Status::Deleted;
-        entry.pair.reason = Some(format!("deleted on the {target}; the policy is ignore"));
-        self.run.count(target, mapping.object(target)).deleted += 1;
+        let Outgoing { change, pair, .. } = entry;
+        if matches!(change.action, Action::Delete(_)) {
+            change.status = ChangeStatus::Done;
+            pair.attempts = 0;
+            self.run.count(target, mapping.object(target)).removed += 1;
+            if self.run.options.undo.is_some() {
+                super::undo::set_undone(pair, target, now);
+            } else {
+                pair.half_mut(target).deleted = Some(now);
+                pair.keys = [Some(Vec::new()), Some(Vec::new())];
+                pair.status = Status::Deleted;
+                pair.reason = Some("deleted on both sides".to_owned());
+            }
+            return;
+        }
+        change.status = ChangeStatus::Dropped;
+        change.reason = Some("the record is gone".to_owned());
+        pair.status = Status::Todo;
+        self.bury(mapping, pair, target, now);
+        self.revisit(mapping.id, pair.id);
     }
 
     fn refused(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, code: &str, reason: &str) {
-        let text = format!("{code}: {reason}");
         entry.change.status = ChangeStatus::Failed;
-        entry.change.reason = Some(text.clone());
-        entry.pair.status = Status::Failed;
-        entry.pair.reason = Some(text.clone());
-        entry.pair.attempts = entry.pair.attempts.saturating_add(1);
+        entry.change.reason = Some(format!("{code}: {reason}"));
+        self.fail(mapping, target, &mut entry.pair, code, reason);
+    }
+
+    /// A record could not be written. It is tried again by itself after growing pauses, and then only when it changes or the operator
+    /// asks for it.
+    pub(super) fn fail(&mut self, mapping: &ObjectMapping, target: Side, pair: &mut Pair, code: &str, reason: &str) {
+        let text = format!("{code}: {reason}");
+        pair.status = Status::Failed;
+        pair.reason = Some(text.clone());
+        pair.attempts = pair.attempts.saturating_add(1);
+        pair.due = limits::retry_pause(pair.attempts, self.engine.randomness.bits()).map(|pause| self.now().later_by(pause));
         let counts = self.run.count(target, mapping.object(target));
         counts.failed += 1;
         counts.because(text);
     }
 
-    fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: &str) {
+    pub(super) fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: &str) {
         entry.change.status = ChangeStatus::Dropped;
         entry.change.reason = Some(reason.to_owned());
         entry.pair.status = Status::Todo;
@@ -225,6 +282,7 @@ impl Session<'_> {
             self.pause = self.pause.max(pause);
             self.revisit(mapping.id, entry.pair.id);
         } else {
+            entry.pair.due = Some(self.now().later_by(pause));
             let counts = self.run.count(target, mapping.object(target));
             counts.pending += 1;
             counts.because(text);
@@ -235,7 +293,7 @@ impl Session<'_> {
 /// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and is stored now. What
 /// only the target has stays a change of the target, since the order that takes it to the other side may not be made. False
 /// where the values are no sets.
-fn settle_elements(pair: &mut Pair, target: Side, slot: usize, values: [Option<&Value>; 3], newer: Option<Seen>) -> bool {
+pub(super) fn settle_elements(pair: &mut Pair, target: Side, slot: usize, values: [Option<&Value>; 3], newer: Option<Seen>) -> bool {
     let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return false };
     let mut halves = [None, None];
     for (side, now) in [(target, &stored), (target.other(), &sent)] {

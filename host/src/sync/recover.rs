@@ -7,6 +7,7 @@ use super::execute::Outgoing;
 use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
+use super::outcome::settle_elements;
 use super::pair::{Agreed, Pair, PairId, Side, Status};
 use super::session::Session;
 use crate::judge::same_content;
@@ -67,7 +68,7 @@ impl Session<'_> {
     }
 
     /// An update is settled by reading the record again: what it has decides what is still to be done.
-    async fn recover_writes(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+    pub(super) async fn recover_writes(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -95,6 +96,14 @@ impl Session<'_> {
             outgoing.extend(waiting);
             outgoing.iter_mut().for_each(|entry| entry.resent = true);
             return self.deliver(mapping, target, outgoing).await;
+        }
+        self.look_for_created(mapping, target, changes).await
+    }
+
+    /// Looks for records whose making was never answered.
+    pub(super) async fn look_for_created(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+        if changes.is_empty() {
+            return Ok(());
         }
         if self.exchange(target).can_find() {
             let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
@@ -124,25 +133,6 @@ impl Session<'_> {
         self.reopen(mapping, target, unknown, false).await
     }
 
-    /// What was sent and is found there was made: it is settled, so that later edits of the source are its only changes.
-    fn settle_found(&self, mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
-        for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
-            let Some(rules) = mapping.field(field.slot) else { continue };
-            let Some(found) = pair.half(change.target).seen(field.slot).map(|seen| seen.value.clone()) else { continue };
-            if same_content(&rules.kinds, rules.set_like, &found, &field.value) {
-                let halves = match change.target {
-                    Side::Left => Agreed { left: Some(found), right: Some(field.source.clone()) },
-                    Side::Right => Agreed { left: Some(field.source.clone()), right: Some(found) },
-                };
-                pair.set_agreed(field.slot, halves);
-                pair.half_mut(change.target).set_seen(field.slot, None);
-                let source = pair.half_mut(change.target.other());
-                let edited = source.seen(field.slot).cloned().filter(|seen| seen.value != field.source);
-                source.set_seen(field.slot, edited);
-            }
-        }
-    }
-
     /// Ends changes of unknown fate: their pairs are decided again where it is known what stands there now, else they are held.
     async fn reopen(&mut self, mapping: &ObjectMapping, target: Side, mut changes: Vec<Change>, known: bool) -> Result<(), SyncError> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
@@ -156,8 +146,8 @@ impl Session<'_> {
         for pair in pairs.iter_mut().filter(|pair| pair.status == Status::Live) {
             pair.dirty = false;
             let number = pair.id;
-            for change in changes.iter().filter(|change| change.pair == number) {
-                self.settle_found(mapping, pair, change);
+            for change in changes.iter().filter(|change| known && change.pair == number) {
+                settle_made(mapping, pair, change);
             }
             if known {
                 pair.status = Status::Todo;
@@ -178,8 +168,9 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Asks what became of changes that the remote system took to tell later.
-    async fn collect_deferred(&mut self) -> Result<(), SyncError> {
+    /// Asks what became of changes that the remote system took to tell later. While some are open, says when to ask again.
+    async fn collect_deferred(&mut self) -> Result<Option<Duration>, SyncError> {
+        let mut pause: Option<Duration> = None;
         let definition = self.definition;
         for mapping in &definition.mappings {
             let mut after = 0;
@@ -192,14 +183,34 @@ impl Session<'_> {
                     tickets.entry((change.target, change.ticket.clone().unwrap_or_default())).or_default().push(change);
                 }
                 for ((target, ticket), changes) in tickets {
-                    self.collect_ticket(mapping, target, &ticket, changes).await?;
+                    if let Some(after) = self.collect_ticket(mapping, target, &ticket, changes).await? {
+                        pause = Some(pause.map_or(after, |least| least.min(after)));
+                    }
                 }
             }
+        }
+        Ok(pause)
+    }
+
+    /// Asks for deferred changes until all are answered, the time is up or the operator stops the run.
+    pub(super) async fn wait_for_deferred(&mut self) -> Result<(), SyncError> {
+        while let Some(pause) = self.collect_deferred().await? {
+            self.check_stop()?;
+            let most = self.run.options.max_time.map_or(limits::LONGEST_PAUSE, |most| most.min(limits::LONGEST_PAUSE));
+            let pause = pause.clamp(limits::FIRST_PAUSE, most.max(limits::FIRST_PAUSE));
+            self.engine.observer.waiting("the remote system", pause, "until it has told what became of deferred changes");
+            self.engine.clock.sleep(pause).await;
         }
         Ok(())
     }
 
-    async fn collect_ticket(&mut self, mapping: &ObjectMapping, target: Side, ticket: &str, changes: Vec<Change>) -> Result<(), SyncError> {
+    async fn collect_ticket(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        ticket: &str,
+        changes: Vec<Change>,
+    ) -> Result<Option<Duration>, SyncError> {
         let total = changes.len();
         let (mut outgoing, waiting) = self.prepare(mapping, target, changes).await?;
         outgoing.extend(waiting);
@@ -217,10 +228,11 @@ impl Session<'_> {
         } else {
             Vec::new()
         };
-        let (mut pairs, mut settled) = self.settle_answers(mapping, target, outgoing, &slots, collection.answers);
-        if !lost {
-            let counts = self.run.count(target, mapping.object(target));
-            counts.pending += (total - settled.len()) as u64;
+        let taken = self.taken_by_others(mapping, target, &collection.answers).await?;
+        let (mut pairs, mut settled) = self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &taken);
+        let open = (total - settled.len()) as u64;
+        if !lost && !self.run.options.until_settled {
+            self.run.count(target, mapping.object(target)).pending += open;
         }
         // A lost ticket is settled like a crash: as sent, with its fate unknown.
         settled.extend(unanswered);
@@ -229,6 +241,34 @@ impl Session<'_> {
         unit.save_changes(&mut settled).await?;
         unit.save_run(&self.run).await?;
         unit.commit().await?;
-        Ok(())
+        Ok(match collection.state {
+            TicketState::Pending(after) => Some(after.unwrap_or(limits::LONGEST_PAUSE)),
+            TicketState::Done | TicketState::Lost => None,
+        })
+    }
+}
+
+/// What was sent and never answered is settled where it stands there now, as if the answer had come.
+fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
+    let (target, source) = (change.target, change.target.other());
+    for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
+        let Some(rules) = mapping.field(field.slot) else { continue };
+        let found = pair.current(target, field.slot).cloned();
+        let Some(found) = found.filter(|found| same_content(&rules.kinds, rules.set_like, found, &field.value)) else { continue };
+        if rules.set_like && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(&field.value), Some(&found)], None) {
+            continue;
+        }
+        if field.joint {
+            continue;
+        }
+        let (stored, given) = (Some(found), Some(field.source.clone()));
+        let agreed = match target {
+            Side::Left => Agreed { left: stored, right: given },
+            Side::Right => Agreed { left: given, right: stored },
+        };
+        pair.set_agreed(field.slot, agreed);
+        pair.half_mut(target).set_seen(field.slot, None);
+        let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
+        pair.half_mut(source).set_seen(field.slot, edited);
     }
 }

@@ -26,6 +26,8 @@ impl Presence {
         };
         let path = path(folder, &holder);
         let file = File::options().create(true).truncate(false).write(true).open(&path).ok().filter(|file| file.try_lock().is_ok());
+        // A name that nobody takes for one that can be looked up.
+        let holder = if file.is_some() { holder } else { format!("{holder}, without a lock") };
         Self { holder, path, file }
     }
 
@@ -47,15 +49,20 @@ fn path(folder: &Path, holder: &str) -> PathBuf {
     folder.join(format!("{}.lock", holder.replace(' ', "-")))
 }
 
-/// Whether the run of this name is known to have ended without a word. Where nothing is known of it, it has not.
+/// Whether the run of this name is not under way any more. Its file is there from before it takes the lease until after it has given
+/// it back; the one who takes the lease away removes what is left with [`forget`], afterwards, since it may be killed in between.
 pub(super) fn has_died(folder: &Path, holder: &str) -> bool {
     let known = holder.strip_prefix("process ").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'));
-    let path = path(folder, holder);
-    let died = known && File::options().write(true).open(&path).is_ok_and(|file| file.try_lock().is_ok());
-    if died {
-        let _ = fs::remove_file(path);
-    }
-    died
+    known
+        && match File::options().write(true).open(path(folder, holder)) {
+            Ok(file) => file.try_lock().is_ok(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
+}
+
+/// Removes what a run left that has died.
+pub(super) fn forget(folder: &Path, holder: &str) {
+    let _ = fs::remove_file(path(folder, holder));
 }
 
 #[cfg(test)]
@@ -73,13 +80,15 @@ mod tests {
 
         let holder = first.holder().to_owned();
         drop(first);
-        assert!(!has_died(folder.path(), &holder), "it has ended in order: its lease is given back, or another's by now");
+        assert!(has_died(folder.path(), &holder), "it has ended");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 
-        // What a process leaves that was killed.
+        // What a process leaves that was killed. It stays known as dead until its lease has been taken away.
         fs::write(path(folder.path(), "process 1"), "").unwrap();
-        assert!(has_died(folder.path(), "process 1"));
-        assert!(!has_died(folder.path(), "process 2") && !has_died(folder.path(), "another machine"));
+        assert!(has_died(folder.path(), "process 1") && has_died(folder.path(), "process 1"));
+        forget(folder.path(), "process 1");
+        assert!(!path(folder.path(), "process 1").exists());
+        assert!(!has_died(folder.path(), "another machine") && !has_died(folder.path(), "process 7, without a lock"));
         fs::write(folder.path().join("x.lock"), "").unwrap();
         assert!(!has_died(folder.path(), "process ../x"));
     }

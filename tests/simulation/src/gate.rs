@@ -147,6 +147,10 @@ impl Ledger for GatedLedger {
         self.inner.changes_for(run, pairs).await
     }
 
+    async fn changes_after(&self, pair: PairId, id: i64) -> Result<Vec<Change>, LedgerError> {
+        self.inner.changes_after(pair, id).await
+    }
+
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
         self.inner.changes_in(run, status, after, limit).await
     }

@@ -109,7 +109,9 @@ impl Session<'_> {
             let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
             let newest = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
             let passed = Duration::from_micros(u64::try_from(self.now().micros() - newest.micros()).unwrap_or(0));
-            if let Some(rest) = lag.checked_sub(passed) {
+            // The record was made at some time during the call, and a call may take as long as a lease lasts.
+            let rest = (lag + limits::LEASE).saturating_sub(passed).min(lag);
+            if !rest.is_zero() {
                 self.engine.observer.waiting(self.exchange(target).name(), rest, "until new records are found by its search");
                 self.engine.clock.sleep(rest).await;
             }

@@ -41,9 +41,10 @@ impl Session<'_> {
         }
         self.rekey[side.index()] = progress.rekey;
         self.listed[side.index()] = progress.complete.clone();
-        let mut expired = false;
+        let (mut expired, mut resumed) = (false, false);
         loop {
-            let open = progress.open.clone().unwrap_or_else(|| self.first_page(&progress, all || expired));
+            let open = progress.open.clone().unwrap_or_else(|| self.first_page(&progress, (all || expired) && !resumed));
+            resumed = open.run != self.run.id;
             match self.pages(side, open, Some(&mut progress)).await {
                 Err(SyncError::Exchange { error, .. }) if error.code == codes::CURSOR_EXPIRED && !expired => {
                     // The place is lost, not the data: everything is listed again, which proves absence anew.
@@ -51,6 +52,8 @@ impl Session<'_> {
                     progress = Progress { mapping_version: self.definition.version, rekey: progress.rekey, ..Progress::default() };
                     self.listed[side.index()].clear();
                 }
+                // The pages that an earlier run has read are old by now; what changed since is read too before anything is decided.
+                Ok(()) if resumed => {}
                 other => return other,
             }
         }

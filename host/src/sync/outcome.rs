@@ -293,7 +293,7 @@ impl Session<'_> {
 /// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and is stored now. What
 /// only the target has stays a change of the target, since the order that takes it to the other side may not be made. False
 /// where the values are no sets.
-fn settle_elements(pair: &mut Pair, target: Side, slot: usize, values: [Option<&Value>; 3], newer: Option<Seen>) -> bool {
+pub(super) fn settle_elements(pair: &mut Pair, target: Side, slot: usize, values: [Option<&Value>; 3], newer: Option<Seen>) -> bool {
     let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return false };
     let mut halves = [None, None];
     for (side, now) in [(target, &stored), (target.other(), &sent)] {

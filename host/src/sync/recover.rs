@@ -7,8 +7,10 @@ use super::execute::Outgoing;
 use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
+use super::outcome::settle_elements;
 use super::pair::{Agreed, Pair, PairId, Side, Status};
 use super::session::Session;
+use crate::judge::same_content;
 use crate::record::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -97,7 +99,9 @@ impl Session<'_> {
             return self.deliver(mapping, target, outgoing).await;
         }
         let sent = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
-        self.look_for_created(mapping, target, changes, sent.later_by(limits::IN_FLIGHT)).await
+        // It was made during the call, which takes no longer than a lease lasts, or is under way still.
+        let during = self.now().min(sent.later_by(limits::LEASE));
+        self.look_for_created(mapping, target, changes, during.max(sent.later_by(limits::IN_FLIGHT))).await
     }
 
     /// Looks for records whose making was never answered, and that were made by `until` at the latest.
@@ -154,7 +158,7 @@ impl Session<'_> {
             pair.dirty = false;
             let number = pair.id;
             for change in changes.iter().filter(|change| known && change.pair == number) {
-                settle_made(pair, change);
+                settle_made(mapping, pair, change);
             }
             if known {
                 pair.status = Status::Todo;
@@ -255,17 +259,20 @@ impl Session<'_> {
     }
 }
 
-/// What an update wrote and was never answered is settled where it stands there now, as if the answer had come.
-fn settle_made(pair: &mut Pair, change: &Change) {
-    if !matches!(change.action, Action::Update(_)) {
-        return;
-    }
+/// What was sent and never answered is settled where it stands there now, as if the answer had come.
+fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
     let (target, source) = (change.target, change.target.other());
-    for field in change.fields.iter().filter(|field| !field.joint && field.value.references().is_empty()) {
-        if pair.current(target, field.slot) != Some(&field.value) {
+    for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
+        let Some(rules) = mapping.field(field.slot) else { continue };
+        let found = pair.current(target, field.slot).cloned();
+        let Some(found) = found.filter(|found| same_content(&rules.kinds, rules.set_like, found, &field.value)) else { continue };
+        if rules.set_like && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(&field.value), Some(&found)], None) {
             continue;
         }
-        let (stored, given) = (Some(field.value.clone()), Some(field.source.clone()));
+        if field.joint {
+            continue;
+        }
+        let (stored, given) = (Some(found), Some(field.source.clone()));
         let agreed = match target {
             Side::Left => Agreed { left: stored, right: given },
             Side::Right => Agreed { left: given, right: stored },

@@ -1,9 +1,10 @@
 //! Records that orders made: one for one, and none for what people had deleted.
 
 use super::End;
+use crate::book::Book;
 use crate::dice::lock;
 use crate::remote::Made;
-use crate::schema::{NAME, PERSON, meaning};
+use crate::schema::{IDENTIFIER, NAME, PERSON, meaning};
 use crate::verdict::{Verdict, Word};
 use entente::record::Value;
 use entente::sync::{DeletePolicy, Side};
@@ -21,7 +22,7 @@ impl End<'_> {
         }
         self.check_once(&made, verdict);
         self.check_gone(&made, verdict);
-        self.check_names(verdict);
+        self.check_names(&made, verdict);
         for unfenced in &lock(&self.world.ledger.shared).unfenced {
             verdict.add(Word::Unaccounted, "I24", unfenced.clone());
         }
@@ -30,11 +31,17 @@ impl End<'_> {
     /// For each source one record only.
     fn check_once(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
         let recreates = self.world.character.deletes == DeletePolicy::Recreate;
+        let book = lock(&self.world.users.book);
         let mut by_source: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
         for (place, made) in made {
             let there = self.record(*place, made.object, &made.id).is_some();
+            // One that people deleted before the sync had heard of it: nobody knows that it ever was.
+            let unheard = book
+                .gone
+                .iter()
+                .any(|gone| (gone.place, &gone.id) == (*place, &made.id) && gone.partners.iter().all(|(sync, _)| *sync != made.sync));
             let source = made.source.as_ref().map(ToString::to_string).unwrap_or_default();
-            if there || !recreates {
+            if (there || !(recreates || unheard)) && !self.renamed(&book, *place, &made.id) {
                 let name = self.record_name(*place, made.object, &made.id);
                 by_source.entry((*place, &made.sync, source)).or_default().push(name);
             }
@@ -42,6 +49,11 @@ impl End<'_> {
         for ((_, sync, source), names) in by_source.into_iter().filter(|(_, names)| names.len() > 1) {
             verdict.add(Word::Doubled, "I3", format!("{sync} has made {} for {source}", names.join(" and ")));
         }
+    }
+
+    /// Whether people gave a record another identifier. One whose making was never answered cannot be found again then.
+    fn renamed(&self, book: &Book, place: usize, id: &str) -> bool {
+        book.edits.iter().any(|edit| (edit.place, edit.field, edit.id.as_str()) == (place, IDENTIFIER, id))
     }
 
     /// What people deleted does not come back by itself.
@@ -64,7 +76,8 @@ impl End<'_> {
     }
 
     /// No two people of one system have the same name, since nobody types one twice.
-    fn check_names(&self, verdict: &mut Verdict) {
+    fn check_names(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
+        let book = lock(&self.world.users.book);
         for ((place, object), records) in &self.records {
             let mut names: BTreeMap<String, Vec<&String>> = BTreeMap::new();
             for (id, values) in records.iter().filter(|_| *object == PERSON) {
@@ -73,6 +86,10 @@ impl End<'_> {
                 }
             }
             for (name, ids) in names.into_iter().filter(|(_, ids)| ids.len() > 1) {
+                let lost_sight = |id: &String| made.iter().any(|(_, made)| made.id == *id) && self.renamed(&book, *place, id);
+                if ids.iter().any(|id| lost_sight(id)) {
+                    continue;
+                }
                 let ids: Vec<String> = ids.iter().map(|id| self.record_name(*place, *object, id)).collect();
                 let pairs = self.pairs.iter().filter(|(sync, of, pair)| {
                     of == object

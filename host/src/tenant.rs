@@ -20,7 +20,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
+mod operator;
 mod presence;
+mod rerun;
+mod status;
+
+pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
+pub use rerun::RerunError;
+pub use status::{CountedReason, ObjectStatus, SyncStatus, Tally};
 
 /// Why a tenant could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +81,12 @@ pub enum TenantError {
         /// What it said.
         error: ExchangeError,
     },
+    /// A run cannot be applied or undone.
+    #[error(transparent)]
+    Rerun(#[from] RerunError),
+    /// A record is in no sync.
+    #[error("no sync knows the record {0}; a record gets into one with the first run that reads it")]
+    NoPair(String),
     /// The integration is switched off.
     #[error("the integration '{0}' is disabled; switch it on with: entente integration set {0} --enable")]
     Disabled(String),
@@ -207,15 +220,8 @@ impl Tenant {
         let definition = self.configuration.definition(name).await?;
         let left = self.exchange(&definition.exchanges[0]).await?;
         let right = self.exchange(&definition.exchanges[1]).await?;
-        let folder = self.configuration.home().tenant_folder(DEFAULT_TENANT);
-        if let Some((lease, holder)) = self.ledger.holder(&definition.relation).await?
-            && presence::has_died(&folder, &holder)
-        {
-            tracing::info!(relation = definition.relation, holder, "a run was cut off; this one goes on from there");
-            self.ledger.release(&lease).await?;
-            presence::forget(&folder, &holder);
-        }
-        let presence = Presence::begin(&folder);
+        self.take_over(&definition.relation).await?;
+        let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: [left.as_ref(), right.as_ref()],

@@ -20,9 +20,9 @@ fn with(lines: &str) -> String {
 fn the_form() {
     insta::assert_snapshot!(said("[sync.x"), @"line 1, column 8: unclosed table, expected `]`");
     insta::assert_snapshot!(said("a = 1\n[snyc.x]"), @"line 1, column 1: unknown field `a`, expected one of `object`, `integration`, `sync`");
-    insta::assert_snapshot!(said("[sync.x]\nlefft = \"hub\""), @"line 2, column 1: unknown field `lefft`, expected one of `left`, `right`, `relation`, `mapping`, `object`");
+    insta::assert_snapshot!(said("[sync.x]\nlefft = \"hub\""), @"line 2, column 1: unknown field `lefft`, expected one of `left`, `right`, `relation`, `mapping`, `brake`, `object`");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { right = \"b\", direction = \"to-lef\" } }"), @"line 2, column 43: unknown variant `to-lef`, expected one of `to-left`, `to-right`, `to-hub`, `to-integration`, `both`");
-    insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { right = \"b\", directon = \"to-left\" } }"), @"line 2, column 31: unknown field `directon`, expected one of `left`, `right`, `direction`, `required`, `trust`, `unresolved`, `blanks`, `write`, `drift`, `values`");
+    insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { right = \"b\", directon = \"to-left\" } }"), @"line 2, column 31: unknown field `directon`, expected one of `left`, `right`, `direction`, `required`, `trust`, `unresolved`, `blanks`, `write`, `drift`, `values`, `constant`, `default-left`, `default-right`");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = 1 }"), @"line 2, column 16: invalid type: integer `1`, expected the name of the field on the right, true (the same name), false (not mapped), or a table");
     insta::assert_snapshot!(said("[[sync.x.object]]\ncreate = true"), @"line 2, column 10: a text is wanted here");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { required = \"yes\" } }"), @"line 2, column 29: required is true, false, left, right, hub or integration");
@@ -148,4 +148,23 @@ fn objects_and_fields_of_ones_own() {
     line 9, column 9: object a b: 'a b' cannot be the name of an object: ' ' is none of letters (a to z), digits, dash and underscore
     "
     );
+}
+
+#[test]
+fn constants_and_defaults() {
+    insta::assert_snapshot!(with("fields.name = { right = \"full_name\", constant = \"x\" }\nfields.phnoe = { constant = \"1\" }\nfields.score = { constant = \"many\" }\nfields.active = { constant = true, trust = \"left\", direction = \"to-right\", default-left = true }\nfields.created = { constant = 2020-01-01T00:00:00Z }\nfields.company = { constant = { ref = [\"company\", \"1\"] } }\nfields.tags = { constant = [] }"), @"");
+    insta::assert_snapshot!(with("[[sync.HelloWorld.object.field]]\nright = \"state\"\nconstant = \"a\"\n[[sync.HelloWorld.object.field]]\nleft = \"status\"\nright = \"state\"\n[[sync.HelloWorld.object.field]]\nconstant = 1\n[[sync.HelloWorld.object.field]]\nright = \"organisation\"\nconstant = \"x\"\nrequired = \"left\""), @"");
+    insta::assert_snapshot!(with("fields.status = { right = \"state\", default-left = \"one\", default-right = 1 }\nfields.name = { right = \"full_name\", direction = \"to-right\", default-left = \"x\", default-right = \"\" }\nfields.phone = { right = \"mobile\", write = \"never\", default-left = \"1\" }"), @"");
+    insta::assert_snapshot!(said("[sync.HelloWorld]\n[[sync.HelloWorld.object]]\nleft = \"contact\"\nright = \"person\"\nidentifiers = [\"status\", \"=state\"]\ncreate = \"hub\"\nfields = { status = { constant = \"new\" } }"), @"");
+}
+
+#[test]
+fn preferences_deletions_and_the_brake() {
+    insta::assert_snapshot!(with("prefer-left = [{ field = \"tags\", contains = \"x\" }, { field = \"email\" }, \"lowest-id\", \"lowest-id\"]\nprefer-right = [{ field = \"emial\", blank = true }]"), @"");
+    insta::assert_snapshot!(with("prefer-left = [\"highest-id\"]"), @"");
+    insta::assert_snapshot!(with("prefer-left = \"lowest-id\""), @"");
+    insta::assert_snapshot!(with("deletes = \"remove\""), @"");
+    insta::assert_snapshot!(said("[sync.HelloWorld]\nbrake = { percent = 101 }"), @"");
+    insta::assert_snapshot!(said("[sync.HelloWorld]\nbrake = { record = 1 }"), @"");
+    insta::assert_snapshot!(said("[sync.HelloWorld]\nbrake = { records = -1 }"), @"");
 }

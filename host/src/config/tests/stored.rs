@@ -327,3 +327,45 @@ async fn the_hub_decides_about_changes_of_fields() {
     insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"float\"").await.unwrap_err(), @"object contact, field loyalty: 3 records have values that are no float");
     insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"integer\"\nlabel = \"Points\"").await.unwrap(), @"~ object contact, field loyalty: integer, Loyalty → integer, Points");
 }
+
+/// Everything that a sync can say besides what [`FILE`] has.
+const POLICIES: &str = r#"
+[integration.HelloWorld]
+plugin = "helloworld"
+[sync.HelloWorld]
+brake = { percent = 20, records = 3 }
+[[sync.HelloWorld.object]]
+left = "contact"
+right = "person"
+identifiers = ["email"]
+deletes = "delete"
+prefer-left = [{ field = "tags", contains = "newsletter" }, "lowest-id"]
+prefer-right = ["lowest-id"]
+[sync.HelloWorld.object.fields]
+email = true
+tags = { right = "labels", default-right = ["new"] }
+status = { constant = "won" }
+[[sync.HelloWorld.object.field]]
+right = "state"
+constant = "hub"
+"#;
+
+#[tokio::test]
+async fn policies_are_told_exported_and_applied_again() {
+    let it = Try::new().await;
+    let done = it.apply(POLICIES).await.unwrap();
+    insta::assert_snapshot!(done, @"");
+    let text = it.configuration.export().await.unwrap();
+    insta::assert_snapshot!(text, @"");
+    assert_eq!(it.apply(&text).await.unwrap(), "");
+    let new = Try::new().await;
+    new.apply(&text).await.unwrap();
+    assert_eq!(new.configuration.export().await.unwrap(), text);
+    assert_eq!(new.configuration.definition("HelloWorld").await.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
+
+    // What a record gets is read anew; how much may be deleted at once is not.
+    it.apply(&text.replace("percent = 20", "percent = 21")).await.unwrap();
+    assert_eq!(it.version("HelloWorld").await, 1);
+    insta::assert_snapshot!(it.apply(&text.replace("\"won\"", "\"new\"").replace("\"delete\"", "\"unlink\"")).await.unwrap(), @"");
+    assert_eq!(it.version("HelloWorld").await, 2);
+}

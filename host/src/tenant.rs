@@ -3,7 +3,7 @@
 
 use crate::config::{
     Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft, File, FileError, HUB, Home, Key,
-    PluginFacts, PluginSource, Problems, SecretText, definition_from_manual,
+    Notice, PluginFacts, PluginSource, Problems, SecretText, definition_from_manual,
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
@@ -23,6 +23,7 @@ use tokio::sync::OnceCell;
 mod operator;
 mod presence;
 mod rerun;
+mod settings;
 mod status;
 
 pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
@@ -222,6 +223,7 @@ impl Tenant {
         let right = self.exchange(&definition.exchanges[1]).await?;
         self.take_over(&definition.relation).await?;
         let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
+        tracing::info!(sync = name, left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: [left.as_ref(), right.as_ref()],
@@ -232,6 +234,7 @@ impl Tenant {
             holder: presence.holder(),
         };
         let end = engine.run(&definition, options).await?;
+        tracing::info!(sync = name, run = end.run.id, status = end.run.status.word(), written = end.run.writes(), "a run has ended");
         Ok((definition, end))
     }
 
@@ -266,7 +269,28 @@ impl Tenant {
                 described.manuals.insert(name.clone(), manual);
             }
         }
-        Ok(self.configuration.apply(&file, base, &environment, &described, options).await?)
+        let mut plan = self.configuration.apply(&file, base, &environment, &described, options).await?;
+        for draft in &prepared.drafts {
+            let unknown = match &draft.plugin {
+                PluginSource::File(bytes) => settings::unknown(&draft.integration, bytes),
+                PluginSource::Installed => self.unknown_settings(&draft.integration),
+            };
+            plan.notices.extend(unknown.into_iter().map(|name| Notice {
+                place: None,
+                part: format!("integration {}", draft.integration.name),
+                message: format!("the plugin {} does not seem to know a setting '{name}'; is it spelt right?", draft.integration.plugin),
+            }));
+        }
+        Ok(plan)
+    }
+
+    /// Settings of an integration that its plugin does not seem to know. Plugins do not say which they read, so this is a guess,
+    /// to warn by.
+    pub fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<String> {
+        match std::fs::read(self.configuration.home().component(&integration.digest)) {
+            Ok(bytes) => settings::unknown(integration, &bytes),
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {

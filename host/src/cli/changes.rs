@@ -171,7 +171,7 @@ pub(super) fn changes_table(changes: &[ShownChange], exchanges: &[String; 2], li
     for (place, change) in sorted {
         let mut first = place != last;
         last = place;
-        let mut lead = |first: &mut bool| {
+        let lead = |first: &mut bool| {
             let lead = if *first { [change.exchange.clone(), change.name()] } else { Default::default() };
             *first = false;
             lead

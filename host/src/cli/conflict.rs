@@ -36,7 +36,7 @@ pub(super) struct SettleArgs {
     #[arg(long)]
     all: bool,
     /// With --all: only of this sync
-    #[arg(long, requires = "all")]
+    #[arg(long, conflicts_with = "conflicts")]
     sync: Option<String>,
     /// Take the value of the left side
     #[arg(long, group = "choice")]

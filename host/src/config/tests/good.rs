@@ -314,5 +314,5 @@ fn defaults_deletions_preferences_and_the_brake() {
 fn a_default_for_records_that_are_never_made_is_told() {
     let text = with("create = \"left\"\nfields = { email = true, phone = { right = \"mobile\", default-right = \"1\" } }");
     let notices: Vec<String> = check_text(&text).unwrap().notices.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(notices.join("\n"), @"");
+    insta::assert_snapshot!(notices.join("\n"), @"line 7, column 26: sync HelloWorld, contact ↔ person: field phone ↔ mobile: default-right is never used, since no records are created on the right");
 }

@@ -58,7 +58,7 @@ async fn s12_an_update_without_an_answer_is_read_again_and_not_sent_blind() {
         world.run().await;
         let r = world.person("u@example.org");
         world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
-        let fault = if made { Fault::Lost } else { Fault::Fails(entente::sync::ExchangeError::new("broken", "nothing was done")) };
+        let fault = if made { Fault::Lost } else { Fault::Fails(entente::sync::ExchangeError::new("unauthorized", "nothing was done")) };
         world.right.fault("execute", 1, fault);
         assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
         // Somebody edits it there before we look again.
@@ -99,7 +99,7 @@ async fn an_order_that_never_left_is_not_forgotten_when_the_other_side_was_writt
         world.left.edit("contact", left, "phone", text("2"), "2025-01-01");
         world.right.edit("person", &world.person(&format!("{n}@example.org")), "full", text("edited"), "2025-01-01");
     }
-    world.right.fault("execute", 1, Fault::Fails(entente::sync::ExchangeError::new("broken", "nothing was done")));
+    world.right.fault("execute", 1, Fault::Fails(entente::sync::ExchangeError::new("unauthorized", "nothing was done")));
     assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
     world.run().await;
     for (n, left) in lefts.iter().enumerate() {

@@ -306,7 +306,7 @@ impl Exchange for Fake {
             });
         }
         if fault == Some(Fault::Lost) {
-            return Err(ExchangeError::new("broken", "the answer was lost"));
+            return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
         }
         Ok(Page {
             batches,
@@ -386,7 +386,7 @@ impl Exchange for Fake {
             answers.push(answer);
         }
         if fault == Some(Fault::Lost) {
-            return Err(ExchangeError::new("broken", "the answer was lost"));
+            return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
         }
         Ok(Executed { answers, state: StateWrites::new() })
     }

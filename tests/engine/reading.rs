@@ -89,7 +89,7 @@ async fn time_that_is_up_ends_the_run_and_the_next_goes_on() {
         world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
     }
     // The clock moves a second with every look.
-    let short = || RunOptions { max_time: Some(std::time::Duration::from_secs(20)), ..RunOptions::default() };
+    let short = || RunOptions { max_time: Some(std::time::Duration::from_secs(40)), ..RunOptions::default() };
     let mut ends = Vec::new();
     for _ in 0..60 {
         let end = world.try_run(short()).await.unwrap();

@@ -7,7 +7,7 @@
 //!   certain. The time is given in microseconds after the change time of the record, from which it seldom differs.
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.
 //! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs, `b` the base, `t` a
-//!   possible or `c` a certain time, `bt` or `bc` those of the base, `y` the reason where it differs from that of the field before.
+//!   possible or `c` a certain time, `bt` or `bc` those of the base, `j` joint, `o` the outcome where it differs, `y` the reason where it differs from that of the field before.
 
 use crate::record::{Timestamp, Value};
 use crate::store::StoreError;
@@ -267,6 +267,10 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
         bt: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         bc: Option<i64>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        j: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        o: Option<&'a Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
         y: Option<&'a str>,
     }
@@ -285,6 +289,8 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
                 c: field.time.filter(|time| time.certain).map(|time| time.at.micros()),
                 bt: field.base_time.filter(|time| !time.certain).map(|time| time.at.micros()),
                 bc: field.base_time.filter(|time| time.certain).map(|time| time.at.micros()),
+                j: field.joint,
+                o: field.stored.as_ref(),
                 y: reason,
             }
         })
@@ -306,6 +312,10 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
         c: Option<i64>,
         bt: Option<i64>,
         bc: Option<i64>,
+        #[serde(default)]
+        j: bool,
+        #[serde(default, deserialize_with = "present")]
+        o: Option<Value>,
         y: Option<String>,
     }
     let list: Vec<Field> = decode("fields of a change", text)?;
@@ -326,6 +336,8 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
                 base: field.b,
                 time: moment(field.t, field.c),
                 base_time: moment(field.bt, field.bc),
+                joint: field.j,
+                stored: field.o,
                 reason,
             }
         })

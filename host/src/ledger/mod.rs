@@ -203,6 +203,11 @@ impl Ledger for SqliteLedger {
         self.store.read(|connection| changes::of_pairs(connection, run, pairs)).await.map_err(failed("read changes"))
     }
 
+    async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError> {
+        const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND id > ?2 AND status = 'done' ORDER BY id";
+        self.store.read(|connection| changes::select(connection, REST, &[&pair, &change])).await.map_err(failed("read changes"))
+    }
+
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
         self.changes_of_run(run, ChangeFilter { target: None, status: Some(status) }, after, limit).await
     }

@@ -21,6 +21,9 @@ pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeu
         Requeue::Differing => connection
             .prepare_cached(&format!("{BACK} AND status = 'ok' AND (left_seen IS NOT NULL OR right_seen IS NOT NULL)"))?
             .execute([mapping])?,
+        Requeue::InConflict => connection
+            .prepare_cached(&format!("{BACK} AND status = 'ok' AND id IN (SELECT pair FROM conflict WHERE closed IS NULL)"))?
+            .execute([mapping])?,
         Requeue::Linked => connection
             .prepare_cached(&format!("{BACK} AND status = 'ok' AND left_id IS NOT NULL AND right_id IS NOT NULL"))?
             .execute([mapping])?,
@@ -79,10 +82,12 @@ pub(super) fn hold_planned(
     Ok(())
 }
 
-/// What the operator has decided about conflicts of pairs that are still open.
+/// What the operator has decided about conflicts of pairs, the latest decision last. One that is closed still counts: its write may
+/// have failed, and it holds for its two values only.
 pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Ruling>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT slot, left_value, right_value, ruling FROM conflict WHERE pair = ?1 AND closed IS NULL AND ruling IS NOT NULL",
+        "SELECT slot, left_value, right_value, ruling FROM conflict INDEXED BY conflict_ruled
+         WHERE pair = ?1 AND ruling IS NOT NULL ORDER BY id",
     )?;
     let mut rulings = Vec::new();
     for &pair in pairs {

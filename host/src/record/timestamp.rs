@@ -70,6 +70,11 @@ impl Timestamp {
         Self(self.0 - self.0.rem_euclid(step as i64))
     }
 
+    /// This much later, or the last moment there is.
+    pub fn later_by(self, pause: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// The moment so many microseconds earlier.
     pub const fn earlier_by(self, micros: i64) -> Self {
         Self::from_micros(self.0.saturating_sub(micros))

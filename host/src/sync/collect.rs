@@ -2,8 +2,8 @@
 
 use super::error::SyncError;
 use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes, features};
-use super::intake::Purpose;
-use super::ledger::{OpenReport, Progress};
+use super::intake::{Purpose, held};
+use super::ledger::{Listing, OpenReport, Progress, Requeue};
 use super::limits;
 use super::pair::Side;
 use super::session::{Session, Tries};
@@ -32,9 +32,14 @@ impl Session<'_> {
     async fn follow(&mut self, side: Side) -> Result<(), SyncError> {
         let mut progress = self.engine.ledger.progress(&self.definition.name, side).await?;
         let all = self.run.options.first_time || self.run.options.full;
-        if progress.mapping_version != self.definition.version || (all && progress.open.as_ref().is_none_or(|open| !open.full)) {
-            progress = Progress { mapping_version: self.definition.version, ..Progress::default() };
+        let remapped = progress.mapping_version != self.definition.version;
+        if remapped || (all && progress.open.as_ref().is_none_or(|open| !open.full)) {
+            progress = Progress { mapping_version: self.definition.version, rekey: remapped || progress.rekey, ..Progress::default() };
         }
+        if remapped {
+            self.reopen_mappings().await?;
+        }
+        self.rekey[side.index()] = progress.rekey;
         self.listed[side.index()] = progress.complete.clone();
         let mut expired = false;
         loop {
@@ -43,12 +48,23 @@ impl Session<'_> {
                 Err(SyncError::Exchange { error, .. }) if error.code == codes::CURSOR_EXPIRED && !expired => {
                     // The place is lost, not the data: everything is listed again, which proves absence anew.
                     expired = true;
-                    progress = Progress { mapping_version: self.definition.version, ..Progress::default() };
+                    progress = Progress { mapping_version: self.definition.version, rekey: progress.rekey, ..Progress::default() };
                     self.listed[side.index()].clear();
                 }
                 other => return other,
             }
         }
+    }
+
+    /// A new mapping version: what was settled while values differ, and what was held, is looked at again.
+    async fn reopen_mappings(&mut self) -> Result<(), SyncError> {
+        let mut unit = self.begin().await?;
+        for mapping in &self.definition.mappings {
+            unit.requeue(mapping.id, Requeue::Differing).await?;
+            unit.requeue(mapping.id, Requeue::Held(held::AMBIGUOUS)).await?;
+            unit.requeue(mapping.id, Requeue::Held(held::REQUIRED)).await?;
+        }
+        Ok(unit.commit().await?)
     }
 
     /// Where a report of this side begins.
@@ -193,6 +209,10 @@ impl Session<'_> {
             };
             std::mem::take(&mut progress.complete).into_iter().filter(timed).collect()
         };
+        if open.full && !progress.complete.is_empty() {
+            progress.unchecked = Some(Listing { run: open.run, objects: progress.complete.clone() });
+        }
+        progress.rekey = false;
         progress.bookmark = page.bookmark.clone();
         progress.read_from = Some(open.started);
         progress.open = None;

@@ -216,6 +216,16 @@ impl FieldMapping {
         }
     }
 
+    /// Whether a side has no field for it, but always the same value.
+    pub fn is_constant(&self, side: Side) -> bool {
+        self.constant.is_some() && self.direction.only_target() == Some(side.other())
+    }
+
+    /// The value on a side, which `of` has for the slot unless it is a constant.
+    pub fn value_of<'v>(&'v self, side: Side, of: impl FnOnce() -> Option<&'v Value>) -> Option<&'v Value> {
+        if self.is_constant(side) { self.constant.as_ref() } else { of() }
+    }
+
     /// Whether its values are links to other records.
     pub fn is_reference(&self) -> bool {
         self.kinds.iter().any(|kind| kind == "reference" || kind == "references")

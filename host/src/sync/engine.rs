@@ -4,13 +4,14 @@ use super::definition::SyncDefinition;
 use super::env::{Clock, Randomness};
 use super::error::SyncError;
 use super::exchange::{Description, Exchange};
+use super::intake::held;
 use super::ledger::{Ledger, LedgerError, Requeue};
 use super::limits;
 use super::observer::Observer;
 use super::pair::Side;
 use super::run::{Run, RunOptions, RunStatus};
 use super::session::{Session, Tries};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -82,6 +83,10 @@ impl Engine<'_> {
             fresh: BTreeMap::new(),
             again: false,
             pause: Duration::ZERO,
+            trust: None,
+            parked: BTreeSet::new(),
+            rekey: [false; 2],
+            careful: HashMap::new(),
         };
         let error = match session.work().await {
             Ok(()) => session.broken.take(),
@@ -94,33 +99,34 @@ impl Engine<'_> {
 impl Session<'_> {
     async fn work(&mut self) -> Result<(), SyncError> {
         self.describe().await?;
+        self.drift().await?;
+        self.trust_side().await?;
         self.recover().await?;
-        for side in Side::BOTH {
-            if let Err(error) = self.collect(side).await {
-                match error {
-                    // What was read stays. The other side is still read, so that what needs no more can go on.
-                    SyncError::Exchange { .. } | SyncError::Broken { .. } if self.broken.is_none() => self.broken = Some(error),
-                    error => return Err(error),
-                }
-            }
-        }
-        if self.broken.is_none() {
-            self.meet().await?;
-            self.ask_again().await?;
+        if let Some(run) = self.run.options.undo {
+            self.plan_undo(run).await?;
+        } else {
+            self.read_both().await?;
         }
         for pass in 0..limits::PASSES {
             self.again = false;
-            self.reconcile(pass == 0).await?;
+            if self.run.options.undo.is_none() || pass > 0 {
+                self.reconcile(pass == 0).await?;
+                self.brake().await?;
+            }
             if self.run.options.dry_run {
                 break;
             }
             self.execute().await?;
-            if !self.again || pass + 1 == limits::PASSES {
+            if self.run.options.undo.is_some() || !self.again || pass + 1 == limits::PASSES {
                 break;
             }
             if !self.pause.is_zero() {
                 self.engine.clock.sleep(std::mem::take(&mut self.pause)).await;
             }
+        }
+        self.end_plan().await?;
+        if self.run.options.until_settled && !self.run.options.dry_run {
+            self.wait_for_deferred().await?;
         }
         for (mapping, mut pairs) in std::mem::take(&mut self.fresh) {
             pairs.sort_unstable();
@@ -133,19 +139,75 @@ impl Session<'_> {
                 .entry("changed once more, or waits for another record; decided again in the next run".to_owned())
                 .or_default() += pairs.len() as u64;
         }
+        self.end_trust().await
+    }
+
+    /// Collects what both sides report, and finds out what that means for records that were not reported.
+    async fn read_both(&mut self) -> Result<(), SyncError> {
+        for side in Side::BOTH {
+            if let Err(error) = self.collect(side).await {
+                match error {
+                    // What was read stays. The other side is still read, so that what needs no more can go on.
+                    SyncError::Exchange { .. } | SyncError::Broken { .. } if self.broken.is_none() => self.broken = Some(error),
+                    error => return Err(error),
+                }
+            }
+        }
+        if self.broken.is_none() {
+            self.meet().await?;
+            if self.run.options.follows_bookmarks() {
+                for side in Side::BOTH {
+                    self.find_absent(side).await?;
+                }
+                self.free_duplicates().await?;
+                self.ask_again().await?;
+            }
+        }
         Ok(())
     }
 
-    /// What was held for want of a proof is looked at again by a run that may have it.
+    /// What was held for want of a proof, or by the brake, and what was to be tried again, is looked at by a run that sees everything.
     async fn ask_again(&mut self) -> Result<(), SyncError> {
-        if !self.run.options.follows_bookmarks() {
-            return Ok(());
-        }
+        let now = self.now();
+        let all = self.trust.is_some();
         let mut unit = self.begin().await?;
         for mapping in &self.definition.mappings {
-            unit.requeue(mapping.id, Requeue::Held(super::intake::held::ABSENCE)).await?;
+            unit.requeue(mapping.id, Requeue::Held(held::ABSENCE)).await?;
+            unit.requeue(mapping.id, Requeue::Held(held::BRAKE)).await?;
+            unit.requeue(mapping.id, Requeue::Due(now)).await?;
+            unit.requeue(mapping.id, Requeue::InConflict).await?;
+            if all {
+                unit.requeue(mapping.id, Requeue::Linked).await?;
+            }
         }
         Ok(unit.commit().await?)
+    }
+
+    /// Which side wins whatever changed, by this run or by an earlier one that has not made it so yet.
+    async fn trust_side(&mut self) -> Result<(), SyncError> {
+        let sync = &self.definition.name;
+        self.trust = match &self.run.options.trust {
+            Some(trust) => Some(trust.clone()),
+            None => self.engine.ledger.trust(sync).await?,
+        };
+        if let (Some(trust), false) = (self.run.options.trust.clone(), self.run.options.dry_run) {
+            let mut unit = self.begin().await?;
+            unit.save_trust(sync, Some(&trust)).await?;
+            unit.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// A trust for once ends with a run that has seen everything and made all of it.
+    async fn end_trust(&mut self) -> Result<(), SyncError> {
+        let made = |counts: &super::run::Counts| counts.pending == 0 && counts.failed == 0;
+        let complete = self.run.options.follows_bookmarks() && self.broken.is_none() && !self.run.options.dry_run;
+        if self.trust.is_some() && complete && self.run.counts.iter().flat_map(BTreeMap::values).all(made) {
+            let mut unit = self.begin().await?;
+            unit.save_trust(&self.definition.name, None).await?;
+            unit.commit().await?;
+        }
+        Ok(())
     }
 
     /// Asks both sides what they have now, and checks that the mapped objects are among it.

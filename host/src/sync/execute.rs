@@ -6,14 +6,14 @@
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::exchange::{Action, Answer, Order, OrderedChange, features};
-use super::intake::held;
+use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::links::Links;
 use super::pair::{Pair, PairId, Side, Status};
 use super::session::{Session, Tries};
 use crate::record::{Reference, Value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A change on its way: what of it is sent, and what has to wait.
 pub(super) struct Outgoing {
@@ -31,17 +31,24 @@ impl Session<'_> {
     /// Sends what is planned.
     pub(super) async fn execute(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
-        for place in self.parents_first() {
+        let mut order = self.parents_first();
+        if self.run.options.undo.is_some() {
+            // What refers to a record goes before it.
+            order.reverse();
+        }
+        for place in order {
             let mapping = &definition.mappings[place];
             for target in Side::BOTH {
                 let size = self.object(mapping, target).and_then(|object| object.order_size).unwrap_or(limits::ORDER_CHANGES).max(1);
-                let mut after = 0;
                 loop {
                     self.check_stop()?;
-                    let changes =
-                        self.engine.ledger.changes(self.run.id, mapping.id, target, ChangeStatus::Planned, after, size as usize).await?;
-                    let Some(last) = changes.last() else { break };
-                    after = last.id;
+                    // What was sent is planned no longer, so that the first ones are always the next ones.
+                    let mut changes =
+                        self.engine.ledger.changes(self.run.id, mapping.id, target, ChangeStatus::Planned, 0, size as usize).await?;
+                    let most = |change: &Change| self.careful.get(&change.pair).copied().unwrap_or(size as usize);
+                    let Some(first) = changes.first().map(most) else { break };
+                    let together = changes.iter().take(first).take_while(|change| most(change) == first).count();
+                    changes.truncate(together.max(1));
                     self.send(mapping, target, changes).await?;
                 }
             }
@@ -50,9 +57,12 @@ impl Session<'_> {
     }
 
     async fn send(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
-        let (outgoing, mut waiting) = self.prepare(mapping, target, changes).await?;
+        let (mut outgoing, mut waiting) = self.prepare(mapping, target, changes).await?;
         if !waiting.is_empty() {
             self.put_off(mapping, &mut waiting).await?;
+        }
+        if self.exchange(target).local().is_none() {
+            outgoing = self.look_before_writing(mapping, target, outgoing).await?;
         }
         if outgoing.is_empty() {
             return Ok(());
@@ -79,9 +89,10 @@ impl Session<'_> {
             wanted[source.index()].extend(change.fields.iter().flat_map(|field| field.value.references()).cloned());
         }
         let links = self.links_to(self.definition, wanted).await?;
-        let (mut outgoing, mut waiting) = (Vec::new(), Vec::new());
+        let (mut outgoing, mut waiting, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
         for mut change in changes {
             let Some(pair) = pairs.remove(&change.pair) else {
+                orphans.push(Change { status: ChangeStatus::Dropped, reason: Some("its pair is gone".to_owned()), ..change });
                 continue;
             };
             let mut values = Vec::with_capacity(change.fields.len());
@@ -103,6 +114,11 @@ impl Session<'_> {
             let failed = pair.status == Status::Failed;
             let entry = Outgoing { change, pair, values, waits, failed };
             if held || entry.change.fields.is_empty() { waiting.push(entry) } else { outgoing.push(entry) }
+        }
+        if !orphans.is_empty() {
+            let mut unit = self.begin().await?;
+            unit.save_changes(&mut orphans).await?;
+            unit.commit().await?;
         }
         Ok((outgoing, waiting))
     }
@@ -148,7 +164,11 @@ impl Session<'_> {
                 OrderedChange {
                     id: entry.change.key.clone(),
                     action: entry.change.action.clone(),
-                    values: slots.iter().map(|slot| of(*slot).map(|place| entry.values[place].clone())).collect(),
+                    values: if matches!(entry.change.action, Action::Delete(_)) {
+                        vec![None; slots.len()]
+                    } else {
+                        slots.iter().map(|slot| of(*slot).map(|place| entry.values[place].clone())).collect()
+                    },
                     base: if create { Vec::new() } else { slots.iter().map(|slot| entry.change.fields[of(*slot)?].base.clone()).collect() },
                     times: if local { slots.iter().map(|slot| entry.change.fields[of(*slot)?].time).collect() } else { Vec::new() },
                     version: entry.pair.half(target).version.clone(),
@@ -170,7 +190,10 @@ impl Session<'_> {
     }
 
     /// Order, outcomes and pairs in one commit.
-    async fn send_local(&mut self, mapping: &ObjectMapping, target: Side, outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+    async fn send_local(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+        for entry in &mut outgoing {
+            entry.pair.dirty |= self.owes_more(&entry.pair);
+        }
         let (order, slots) = self.order(mapping, target, &outgoing);
         let exchange = self.exchange(target);
         let Some(local) = exchange.local() else {
@@ -178,7 +201,7 @@ impl Session<'_> {
         };
         let mut unit = self.begin().await?;
         let answers = local.execute_within(unit.as_mut(), &order).await.map_err(|error| self.failed(target, "write", error))?;
-        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, answers);
+        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, answers, &HashSet::new());
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
         unit.save_run(&self.run).await?;
@@ -187,13 +210,64 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// An undo touches pairs that are not decided in its run: what is new on them stays to be done.
+    fn owes_more(&self, pair: &Pair) -> bool {
+        self.run.options.undo.is_some() && pair.status == Status::Todo
+    }
+
+    /// Reads records just before they are written, where the remote system neither refuses what rests on an older state nor has a
+    /// plugin that compares for itself. What has changed since the decision is decided again.
+    async fn look_before_writing(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: Vec<Outgoing>,
+    ) -> Result<Vec<Outgoing>, SyncError> {
+        let conditional = self.has(mapping, target, features::CONDITIONAL_UPDATE);
+        let known = |entry: &Outgoing| match &entry.change.action {
+            Action::Create => None,
+            Action::Update(id) | Action::Delete(id) => {
+                Some(id.clone()).filter(|_| !(conditional && entry.pair.half(target).version.is_some()))
+            }
+        };
+        let ids: Vec<String> = outgoing.iter().filter_map(known).collect();
+        if ids.is_empty() || self.has(mapping, target, features::BASE_VALUES) || !self.has(mapping, target, features::BY_ID) {
+            return Ok(outgoing);
+        }
+        self.fetch_as(target, mapping.object(target), &ids, Purpose::Reread).await?;
+        let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
+        let mut now: HashMap<PairId, Pair> = self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let (mut fresh, mut stale) = (Vec::new(), Vec::new());
+        for mut entry in outgoing {
+            let Some(pair) = now.remove(&entry.pair.id) else { continue };
+            let changed = entry.change.action != Action::Create
+                && (pair.half(target).deleted != entry.pair.half(target).deleted
+                    || mapping.fields.iter().any(|field| pair.current(target, field.slot) != entry.pair.current(target, field.slot)));
+            entry.pair = pair;
+            if changed { stale.push(entry) } else { fresh.push(entry) }
+        }
+        if !stale.is_empty() {
+            for entry in &mut stale {
+                self.dropped(mapping, entry, "the record has changed since the decision; decided again");
+                entry.change.settled = Some(self.now());
+            }
+            let mut pairs: Vec<Pair> = stale.iter().map(|entry| entry.pair.clone()).collect();
+            let mut changes: Vec<Change> = stale.into_iter().map(|entry| entry.change).collect();
+            let mut unit = self.begin().await?;
+            unit.save_pairs(&mut pairs).await?;
+            unit.save_changes(&mut changes).await?;
+            unit.commit().await?;
+        }
+        Ok(fresh)
+    }
+
     async fn send_remote(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
         let now = self.now();
         for entry in &mut outgoing {
             entry.change.status = ChangeStatus::Sent;
             entry.change.sent = Some(now);
+            entry.pair.dirty = self.owes_more(&entry.pair);
             entry.pair.status = Status::Live;
-            entry.pair.dirty = false;
         }
         let mut pairs: Vec<Pair> = outgoing.iter().map(|entry| entry.pair.clone()).collect();
         let mut changes: Vec<Change> = outgoing.iter().map(|entry| entry.change.clone()).collect();
@@ -218,15 +292,20 @@ impl Session<'_> {
                 Ok(executed) => break executed,
                 Err(error) => {
                     let may = repeatable || error.code == super::exchange::codes::RATE_LIMITED;
-                    if !(may && self.wait_out(target, &error, &mut tries).await?) {
-                        return Err(self.failed(target, "carry out its orders", error));
+                    if may && self.wait_out(target, &error, &mut tries).await? {
+                        continue;
                     }
+                    if splittable(&error) {
+                        return Box::pin(self.split(mapping, target, outgoing, &error)).await;
+                    }
+                    return Err(self.failed(target, "carry out its orders", error));
                 }
             }
         };
         let absorbed = self.absorb_known_records(mapping, target, &executed.answers, &outgoing).await?;
+        let taken = self.taken_by_others(mapping, target, &executed.answers).await?;
         let sent = outgoing.len();
-        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, executed.answers);
+        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, executed.answers, &taken);
         if changes.len() < sent {
             let counts = self.run.count(target, mapping.object(target));
             counts.pending += (sent - changes.len()) as u64;
@@ -243,6 +322,121 @@ impl Session<'_> {
         unit.commit().await?;
         self.engine.observer.written(target, changes.len() as u64);
         Ok(())
+    }
+
+    /// Records that changes have turned into and that other pairs have already.
+    pub(super) async fn taken_by_others(
+        &self,
+        mapping: &ObjectMapping,
+        target: Side,
+        answers: &[Answer],
+    ) -> Result<HashSet<String>, SyncError> {
+        use super::exchange::Outcome::Converted;
+        let ids: Vec<String> = answers
+            .iter()
+            .filter_map(|answer| match &answer.outcome {
+                Converted(reference) if reference.object == mapping.object(target) => Some(reference.id.clone()),
+                _ => None,
+            })
+            .collect();
+        let owners = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
+        Ok(owners.into_iter().filter_map(|pair| pair.half(target).id.clone()).collect())
+    }
+
+    /// An order that failed as a whole goes out again in two halves, down to the one change that is to blame. What became of each is
+    /// found out first: nothing is sent blind a second time.
+    async fn split(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: Vec<Outgoing>,
+        error: &super::exchange::ExchangeError,
+    ) -> Result<(), SyncError> {
+        let half = outgoing.len() / 2;
+        let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
+        self.careful.extend(numbers.iter().map(|number| (*number, half.max(1))));
+        let idempotent = self.has(mapping, target, features::IDEMPOTENT_CREATE);
+        let (again, others): (Vec<Outgoing>, Vec<Outgoing>) =
+            outgoing.into_iter().partition(|entry| idempotent && entry.change.action == Action::Create);
+        if half == 0 {
+            return self.blame(mapping, target, again, others, error).await;
+        }
+        if !again.is_empty() {
+            // Made once only, however often it is sent under its name.
+            let mut pairs: Vec<Pair> = again.iter().map(|entry| Pair { status: Status::Todo, ..entry.pair.clone() }).collect();
+            let back = |entry: Outgoing| Change { status: ChangeStatus::Planned, sent: None, ..entry.change };
+            let mut changes: Vec<Change> = again.into_iter().map(back).collect();
+            let mut unit = self.begin().await?;
+            unit.save_pairs(&mut pairs).await?;
+            unit.save_changes(&mut changes).await?;
+            unit.commit().await?;
+        }
+        self.find_out(mapping, target, others).await?;
+        let mut pairs = self.engine.ledger.pairs(&numbers).await?;
+        let planned: HashSet<PairId> = self
+            .engine
+            .ledger
+            .changes_for(self.run.id, &numbers)
+            .await?
+            .into_iter()
+            .filter(|change| change.target == target && change.status == ChangeStatus::Planned)
+            .map(|change| change.pair)
+            .collect();
+        pairs.retain(|pair| pair.status == Status::Todo && !planned.contains(&pair.id));
+        self.reconcile_pairs(mapping, pairs).await
+    }
+
+    /// The one change of an order that failed as a whole: it has failed, unless it was made in spite of the error.
+    async fn blame(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        again: Vec<Outgoing>,
+        others: Vec<Outgoing>,
+        error: &super::exchange::ExchangeError,
+    ) -> Result<(), SyncError> {
+        for mut entry in again {
+            // Its name must stay the same, so that it is sent once more under it, by the next run.
+            entry.pair.reason = Some(format!("{}: {error}", held::UNKNOWN));
+            entry.pair.attempts = entry.pair.attempts.saturating_add(1);
+            let counts = self.run.count(target, mapping.object(target));
+            counts.failed += 1;
+            counts.because(error.to_string());
+            let mut unit = self.begin().await?;
+            unit.save_pairs(std::slice::from_mut(&mut entry.pair)).await?;
+            unit.commit().await?;
+        }
+        let sent = others.iter().map(|entry| (entry.pair.id, entry.change.action.clone(), entry.change.fields.clone())).next();
+        self.find_out(mapping, target, others).await?;
+        let Some((number, action, fields)) = sent else {
+            return Ok(());
+        };
+        let mut pairs = self.engine.ledger.pairs(&[number]).await?;
+        let Some(pair) = pairs.iter_mut().find(|pair| pair.status == Status::Todo) else {
+            return Ok(());
+        };
+        let made = match action {
+            Action::Create => pair.half(target).id.is_some(),
+            Action::Delete(_) => pair.half(target).deleted.is_some(),
+            Action::Update(_) => fields.iter().all(|field| pair.current(target, field.slot) == Some(&field.value)),
+        };
+        if made {
+            self.revisit(mapping.id, number);
+            return Ok(());
+        }
+        self.fail(mapping, target, pair, &error.code, &error.reason);
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut pairs).await?;
+        unit.commit().await?;
+        Ok(())
+    }
+
+    /// Finds out what became of changes whose order was not answered.
+    async fn find_out(&mut self, mapping: &ObjectMapping, target: Side, outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+        let changes = outgoing.into_iter().map(|entry| entry.change);
+        let (creates, others): (Vec<Change>, Vec<Change>) = changes.partition(|change| change.action == Action::Create);
+        self.recover_writes(mapping, target, others).await?;
+        self.look_for_created(mapping, target, creates).await
     }
 
     /// A create may be answered with a record that is known already: where that waits alone in a pair of its own, the pair goes,
@@ -271,6 +465,22 @@ impl Session<'_> {
         let known = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
         Ok(known.into_iter().filter(|pair| pair.half(target.other()).id.is_none()).map(|pair| pair.id).collect())
     }
+}
+
+/// Whether smaller orders may fare better: the error is about what was sent, not about the remote system or the right to use it.
+fn splittable(error: &super::exchange::ExchangeError) -> bool {
+    use super::exchange::codes;
+    !matches!(
+        error.code.as_str(),
+        codes::UNAUTHORIZED
+            | codes::FORBIDDEN
+            | codes::MISCONFIGURED
+            | codes::RATE_LIMITED
+            | codes::UNAVAILABLE
+            | codes::UNSUPPORTED
+            | codes::CURSOR_EXPIRED
+            | codes::STORE
+    )
 }
 
 fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {

@@ -1,6 +1,6 @@
 //! Which records take part.
 
-use super::definition::{Condition, Test};
+use super::definition::{Condition, Prefer, Test};
 use crate::record::Value;
 
 /// Whether a record meets every condition. A field that was not delivered counts as blank.
@@ -20,6 +20,41 @@ pub(super) fn takes_part<'a>(conditions: &[Condition], value_of: impl Fn(&str) -
     })
 }
 
+/// A record that may be the counterpart of another.
+pub(super) struct Candidate<'a> {
+    pub(super) id: &'a str,
+    pub(super) value_of: Box<dyn Fn(&str) -> Option<&'a Value> + 'a>,
+}
+
+/// Whether the rules choose `one` rather than `other`. The first rule that tells them apart decides.
+pub(super) fn better(rules: &[Prefer], one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
+    for rule in rules {
+        let order = match rule {
+            Prefer::LowestId => lower(one.id, other.id),
+            Prefer::Where(condition) => {
+                let meets = |candidate: &Candidate<'_>| takes_part(std::slice::from_ref(condition), |name| (candidate.value_of)(name));
+                match (meets(one), meets(other)) {
+                    (true, true) => lower(one.id, other.id),
+                    (false, false) => continue,
+                    (meets, _) => meets,
+                }
+            }
+        };
+        return order;
+    }
+    false
+}
+
+/// The order of ids: numbers by their value, before all other texts.
+fn lower(one: &str, other: &str) -> bool {
+    match (one.parse::<u64>(), other.parse::<u64>()) {
+        (Ok(one), Ok(other)) => one < other,
+        (Ok(_), Err(_)) => true,
+        (Err(_), Ok(_)) => false,
+        (Err(_), Err(_)) => one < other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +71,21 @@ mod tests {
         assert!(holds(Test::Not(Value::text("x")), "city"));
         assert!(!holds(Test::Is(Value::text("")), "city"));
         assert!(takes_part(&[], value_of));
+    }
+
+    #[test]
+    fn the_first_rule_that_tells_them_apart_chooses() {
+        let (yes, no) = (Value::Texts(vec!["news".into()]), Value::Texts(vec![]));
+        let candidate = |id: &'static str, tags: &'static str| -> Candidate<'_> {
+            let value = if tags == "news" { &yes } else { &no };
+            Candidate { id, value_of: Box::new(move |name| (name == "tags").then_some(value)) }
+        };
+        let in_group = Prefer::Where(Condition { field: "tags".into(), test: Test::Contains("news".into()) });
+        let rules = [in_group, Prefer::LowestId];
+        assert!(better(&rules, &candidate("9", "news"), &candidate("2", "")));
+        assert!(better(&rules, &candidate("9", "news"), &candidate("10", "news")), "numbers are compared as numbers");
+        assert!(better(&rules, &candidate("2", ""), &candidate("9", "")));
+        assert!(!better(&rules[..1], &candidate("2", ""), &candidate("9", "")), "no rule tells them apart");
+        assert!(!better(&rules, &candidate("2", ""), &candidate("9", "news")));
     }
 }

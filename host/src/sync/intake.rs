@@ -3,7 +3,7 @@
 use super::definition::{MappingId, ObjectMapping};
 use super::error::SyncError;
 use super::exchange::{Batch, FieldTime, Page, Row};
-use super::filter::takes_part;
+use super::filter::{Candidate, better, takes_part};
 use super::identity;
 use super::ledger::Progress;
 use super::pair::{Key, Pair, PairId, RunId, Seen, Side, Status};
@@ -32,15 +32,21 @@ pub(super) mod held {
     pub(crate) const REQUIRED: &str = "required";
     pub(crate) const CONVERTED: &str = "converted";
     pub(crate) const UNKNOWN: &str = "fate unknown";
+    pub(crate) const MERGED: &str = "merged";
+    pub(crate) const BRAKE: &str = "brake";
+    pub(crate) const EDITED: &str = "deleted and edited";
+    pub(crate) const SCHEMA: &str = "schema";
 }
 
 /// The pairs of one mapping that a page touches.
-struct Working<'m> {
-    mapping: &'m ObjectMapping,
-    side: Side,
-    pairs: Vec<Pair>,
-    touched: Vec<bool>,
-    by_id: HashMap<String, usize>,
+pub(super) struct Working<'m> {
+    pub(super) mapping: &'m ObjectMapping,
+    pub(super) side: Side,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) touched: Vec<bool>,
+    pub(super) by_id: HashMap<String, usize>,
+    /// Pairs that were joined into others.
+    pub(super) removed: Vec<PairId>,
     by_number: HashMap<PairId, usize>,
     by_key: [HashMap<Key, Vec<usize>>; 2],
 }
@@ -53,6 +59,7 @@ impl<'m> Working<'m> {
             pairs: Vec::new(),
             touched: Vec::new(),
             by_id: HashMap::new(),
+            removed: Vec::new(),
             by_number: HashMap::new(),
             by_key: [HashMap::new(), HashMap::new()],
         }
@@ -144,10 +151,13 @@ pub(super) fn apply_row(pair: &mut Pair, side: Side, columns: &[(usize, usize)],
 fn stir(pair: &mut Pair, side: Side, new: bool) {
     match pair.status {
         Status::Live => pair.dirty |= new,
+        // Unlinked, or undone: it is not made again, whatever is edited.
+        Status::Excluded if pair.half(side.other()).deleted.is_some() && pair.half(side.other()).id.is_none() => {}
         // The tombstone of the other side: a later edit of the survivor does not bring the other record back.
         Status::Deleted if pair.half(side.other()).deleted.is_some() => {}
-        // A duplicate waits for the operator, whatever is edited on it; other reasons to hold may have gone.
-        Status::Held if pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE)) => {}
+        // A duplicate, or what a merge left over, waits for the operator, whatever is edited on it; other reasons may have gone.
+        Status::Held
+            if pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE) || reason.starts_with(held::MERGED)) => {}
         Status::Held | Status::Excluded | Status::Deleted => {
             pair.status = Status::Todo;
             pair.reason = None;
@@ -155,6 +165,8 @@ fn stir(pair: &mut Pair, side: Side, new: bool) {
         Status::Ok | Status::Failed if new => {
             pair.status = Status::Todo;
             pair.reason = None;
+            pair.attempts = 0;
+            pair.due = None;
         }
         Status::Ok | Status::Failed | Status::Todo => {}
     }
@@ -169,6 +181,7 @@ impl Session<'_> {
             return Err(self.broke(side, format!("answered {rows} rows, more than it was asked for")));
         }
         let definition = self.definition;
+        self.convert_across(side, &page.conversions).await?;
         let mut works = Vec::new();
         for mapping in &definition.mappings {
             let batches: Vec<&Batch> = page.batches.iter().filter(|batch| batch.object == mapping.object(side)).collect();
@@ -195,6 +208,7 @@ impl Session<'_> {
         for work in works {
             let chosen = work.pairs.into_iter().zip(work.touched).filter(|(_, touched)| *touched);
             let mut pairs: Vec<Pair> = chosen.map(|(pair, _)| pair).collect();
+            unit.remove_pairs(&work.removed).await?;
             unit.save_pairs(&mut pairs).await?;
             if purpose == Purpose::Parent {
                 let numbers = pairs.iter().filter(|pair| pair.status == Status::Todo).map(|pair| pair.id);
@@ -273,29 +287,6 @@ impl Session<'_> {
         Ok(work)
     }
 
-    /// Moves pairs of records that have become others.
-    fn convert(&mut self, work: &mut Working<'_>, page: &Page) {
-        let object = work.mapping.object(work.side);
-        for conversion in page.conversions.iter().filter(|conversion| conversion.before.object == object) {
-            let Some(place) = work.by_id.get(&conversion.before.id).copied() else {
-                continue;
-            };
-            let taken = work.by_id.contains_key(&conversion.after.id);
-            let pair = &mut work.pairs[place];
-            if conversion.after.object == object && !taken {
-                pair.half_mut(work.side).id = Some(conversion.after.id.clone());
-                pair.status = Status::Todo;
-                work.by_id.remove(&conversion.before.id);
-                work.by_id.insert(conversion.after.id.clone(), place);
-            } else {
-                pair.status = Status::Held;
-                pair.reason = Some(format!("{}: {} has become {}", held::CONVERTED, conversion.before, conversion.after));
-                self.run.count(work.side, object).held += 1;
-            }
-            work.touched[place] = true;
-        }
-    }
-
     fn absorb(&mut self, work: &mut Working<'_>, batch: &Batch, arrival: Timestamp, purpose: Purpose) {
         let (mapping, side) = (work.mapping, work.side);
         let columns = columns(mapping, side, batch);
@@ -313,8 +304,12 @@ impl Session<'_> {
                     let pair = &mut work.pairs[place];
                     apply_row(pair, side, &columns, row, arrival, self.run.id);
                     pair.half_mut(side).filtered = true;
-                    pair.status = Status::Excluded;
-                    pair.reason = Some(format!("outside the filter of the {side}"));
+                    if pair.status == Status::Live {
+                        pair.dirty = true;
+                    } else {
+                        pair.status = Status::Excluded;
+                        pair.reason = Some(format!("outside the filter of the {side}"));
+                    }
                     work.touched[place] = true;
                 }
                 continue;
@@ -329,14 +324,11 @@ impl Session<'_> {
             let Some(place) = work.by_id.get(&deletion.id).copied() else {
                 continue;
             };
-            let pair = &mut work.pairs[place];
-            if pair.half(side).deleted.is_none() {
-                pair.half_mut(side).deleted = Some(deletion.deleted.unwrap_or(arrival).min(arrival));
-                self.run.count(side, object).deleted += 1;
+            let at = deletion.deleted.unwrap_or(arrival).min(arrival);
+            if work.pairs[place].half(side).deleted.is_none() {
+                self.bury(mapping, &mut work.pairs[place], side, at);
             }
-            pair.half_mut(side).read = Some(self.run.id);
-            pair.status = Status::Deleted;
-            pair.reason = Some(format!("deleted on the {side}; the policy is ignore"));
+            work.pairs[place].half_mut(side).read = Some(self.run.id);
             work.touched[place] = true;
         }
     }
@@ -362,7 +354,8 @@ impl Session<'_> {
             new = true;
         }
         let duplicate = pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE));
-        if new && !duplicate {
+        let recognised = self.recognises(work.mapping);
+        if (new || self.rekey[side.index()]) && !duplicate && recognised {
             pair.keys[side.index()] = Some(keys.clone());
         }
         if was_filtered && pair.half(side.other()).filtered {
@@ -417,6 +410,7 @@ impl Session<'_> {
             }
             None => work.add(Pair::new(mapping.id)),
         };
+        let rival = own.first().or(others.first()).copied().filter(|_| hold.is_some());
         let context = purpose == Purpose::Parent;
         let pair = &mut work.pairs[place];
         let is_new = pair.half(side.other()).id.is_none();
@@ -440,5 +434,43 @@ impl Session<'_> {
         }
         work.by_id.insert(row.id.clone(), place);
         work.touched[place] = true;
+        if let Some(owner) = rival {
+            self.prefer(work, owner, place, keys);
+        }
+    }
+
+    /// Gives the place of a record that was linked or waits to be, and never settled, to a newcomer that the operator's rules
+    /// prefer.
+    fn prefer(&mut self, work: &mut Working<'_>, owner: usize, newcomer: usize, keys: Vec<Key>) {
+        let (mapping, side) = (work.mapping, work.side);
+        let rules = &mapping.prefer[side.index()];
+        let settled = !work.pairs[owner].agreed.is_empty() || work.pairs[owner].status == Status::Live;
+        if rules.is_empty() || settled || work.pairs[owner].half(side).deleted.is_some() {
+            return;
+        }
+        let pairs = &work.pairs;
+        let candidate = |place: usize| Candidate {
+            id: pairs[place].half(side).id.as_deref().unwrap_or_default(),
+            value_of: Box::new(move |name: &str| {
+                let field = mapping.fields.iter().find(|field| field.name(side) == name)?;
+                pairs[place].current(side, field.slot)
+            }),
+        };
+        if !better(rules, &candidate(newcomer), &candidate(owner)) {
+            return;
+        }
+        let (winner, loser) = (work.pairs[newcomer].half(side).clone(), work.pairs[owner].half(side).clone());
+        let (object, id) = (mapping.object(side), winner.id.clone().unwrap_or_default());
+        for (place, half) in [(owner, winner), (newcomer, loser)] {
+            if let Some(id) = half.id.clone() {
+                work.by_id.insert(id, place);
+            }
+            *work.pairs[place].half_mut(side) = half;
+            work.touched[place] = true;
+        }
+        work.pairs[owner].keys[side.index()] = Some(keys.clone());
+        work.note_keys(side, &keys, owner);
+        stir(&mut work.pairs[owner], side, true);
+        work.pairs[newcomer].reason = Some(format!("{} {object}:{id}, which the rules prefer", held::DUPLICATE));
     }
 }

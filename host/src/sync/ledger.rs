@@ -82,6 +82,22 @@ pub struct Progress {
     pub complete: Vec<String>,
     /// A report that broke off.
     pub open: Option<OpenReport>,
+    /// Objects that were listed completely, where it is still to be found out which records are gone, and the run that began the
+    /// listing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchecked: Option<Listing>,
+    /// What records are recognised by may have changed with the mapping: every row is to be looked at anew.
+    #[serde(default)]
+    pub rekey: bool,
+}
+
+/// A complete listing: who was not read since it began is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// The run that began it.
+    pub run: RunId,
+    /// The objects that were listed.
+    pub objects: Vec<String>,
 }
 
 /// How a planned change stands.
@@ -157,8 +173,21 @@ pub struct ChangedField {
     /// When the value that was replaced had changed, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_time: Option<FieldTime>,
+    /// The other side is written too, and both together are what was decided: only then is it settled.
+    #[serde(default)]
+    pub joint: bool,
+    /// What stood there afterwards, where that is not the value.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub stored: Option<Value>,
     /// Why this value is written.
     pub reason: String,
+}
+
+impl ChangedField {
+    /// What stood there once the change was made.
+    pub fn result(&self) -> &Value {
+        self.stored.as_ref().unwrap_or(&self.value)
+    }
 }
 
 /// JSON null is a value here; only a missing key is `None`.
@@ -276,6 +305,8 @@ pub enum Requeue<'a> {
     Differing,
     /// All that are linked and settled.
     Linked,
+    /// Settled ones with an open conflict.
+    InConflict,
 }
 
 /// Which pairs are to be reconciled.
@@ -346,6 +377,8 @@ pub trait Ledger: Send + Sync {
     ) -> Result<Vec<Change>, LedgerError>;
     /// Changes of a run for these pairs, whatever their status.
     async fn changes_for(&self, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
+    /// Changes of a pair that were made after this one, by number.
+    async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError>;
     /// All changes of a run in this status, by number, above `after`.
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
     /// What a plan would delete and blank.

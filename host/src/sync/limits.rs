@@ -42,3 +42,30 @@ pub(super) const PARENT_DEPTH: u32 = 8;
 /// Where a remote system gives no bookmark, the next window begins this much before the last read: late commits and clocks that
 /// do not agree.
 pub(super) const WINDOW_OVERLAP: Duration = Duration::from_secs(600);
+
+/// How often a failed change is tried again by itself. After that the record waits for the operator, or for an edit.
+const FAILED_TRIES: u32 = 6;
+
+/// How long a failed change waits before it is tried again: a minute, then four times as long each time (up to 17 hours), and up to a
+/// quarter more by chance, so that not everything comes back at one moment. `None`: not by itself any more.
+pub(super) fn retry_pause(attempts: u32, chance: u128) -> Option<Duration> {
+    if attempts > FAILED_TRIES {
+        return None;
+    }
+    let pause = Duration::from_secs(60) * 4u32.pow(attempts.saturating_sub(1));
+    Some(pause + pause.mul_f64((chance % 1000) as f64 / 4000.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        assert_eq!(retry_pause(1, 0), Some(Duration::from_secs(60)));
+        assert_eq!(retry_pause(2, 0), Some(Duration::from_secs(240)));
+        assert!(retry_pause(2, 999).is_some_and(|pause| pause > Duration::from_secs(240) && pause < Duration::from_secs(300)));
+        assert!(retry_pause(FAILED_TRIES, 0).is_some_and(|pause| pause < Duration::from_secs(24 * 3600)));
+        assert_eq!(retry_pause(FAILED_TRIES + 1, 0), None);
+    }
+}

@@ -3,8 +3,14 @@
 //! [`Engine::run`] is the only way a sync runs. A first sync, a window, some ids, one direction are [`RunOptions`] of the same
 //! path.
 
+mod apply;
 mod collect;
+mod convert;
+mod decide;
 mod definition;
+mod deletions;
+mod drift;
+mod duplicates;
 mod engine;
 mod env;
 mod error;
@@ -24,6 +30,7 @@ mod reconcile;
 mod recover;
 mod run;
 mod session;
+mod undo;
 
 pub use definition::*;
 pub use engine::{Engine, RunEnd};

@@ -7,7 +7,7 @@ use super::identity;
 use super::intake::{apply_row, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
-use super::pair::{Agreed, Pair, Side, Status};
+use super::pair::{Agreed, Pair, Seen, Side, Status};
 use super::session::Session;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -21,6 +21,7 @@ impl Session<'_> {
         outgoing: Vec<Outgoing>,
         slots: &[usize],
         answers: Vec<Answer>,
+        taken: &HashSet<String>,
     ) -> (Vec<Pair>, Vec<Change>) {
         let mut by_key: HashMap<String, Outgoing> = outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
         let (mut pairs, mut changes) = (Vec::new(), Vec::new());
@@ -33,6 +34,15 @@ impl Session<'_> {
             let now = self.now();
             entry.change.settled = Some(now);
             match answer.outcome {
+                Outcome::Created(_) | Outcome::Updated(_) | Outcome::Unchanged(_) if matches!(entry.change.action, Action::Delete(_)) => {
+                    self.refused(
+                        mapping,
+                        target,
+                        &mut entry,
+                        "invalid-answer",
+                        "it was to be deleted, and the answer says that it is there",
+                    );
+                }
                 Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) if written.id.is_empty() => {
                     self.refused(mapping, target, &mut entry, "invalid-answer", "the record was written but no id came back");
                 }
@@ -59,6 +69,13 @@ impl Session<'_> {
                     let columns: Vec<(usize, usize)> = slots.iter().copied().enumerate().map(|(column, slot)| (slot, column)).collect();
                     apply_row(&mut entry.pair, target, &columns, &row, now, self.run.id);
                     self.dropped(mapping, &mut entry, "the record has changed since the decision; decided again");
+                }
+                Outcome::Converted(reference) if reference.object == mapping.object(target) && taken.contains(&reference.id) => {
+                    entry.change.status = ChangeStatus::Dropped;
+                    entry.pair.half_mut(target).deleted = Some(now);
+                    entry.pair.keys[target.index()] = Some(Vec::new());
+                    let reason = format!("{}: its record was merged into {reference}", held::MERGED);
+                    self.hold(&mut entry.pair, mapping, target, reason);
                 }
                 Outcome::Converted(reference) if reference.object == mapping.object(target) => {
                     entry.pair.half_mut(target).id = Some(reference.id.clone());
@@ -95,9 +112,21 @@ impl Session<'_> {
         half.changed = written.changed.or(half.changed);
         half.read = Some(self.run.id);
         half.deleted = None;
-        for (field, sent) in change.fields.iter().zip(values.iter()) {
+        let first_of_two = |pair: &Pair| target == Side::Left || *failed || pair.reason.is_some();
+        for (field, sent) in change.fields.iter_mut().zip(values.iter()) {
             let column = slots.iter().position(|slot| *slot == field.slot);
             let stored = column.and_then(|column| written.values.get(column).cloned().flatten()).unwrap_or_else(|| sent.clone());
+            field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
+            if field.joint && first_of_two(pair) {
+                // What was decided stands on one side only. The other side, or the next run, settles it.
+                let time = pair.half(target).seen(field.slot).and_then(|seen| seen.time);
+                pair.half_mut(target).set_seen(field.slot, Some(Seen { value: stored, time }));
+                continue;
+            }
+            if field.joint {
+                let now = pair.current(source, field.slot).cloned();
+                field.source = now.unwrap_or_else(|| field.source.clone());
+            }
             // A report that came in between may have brought a newer edit of this very field: it is kept as a change.
             let newer = pair
                 .dirty
@@ -131,6 +160,7 @@ impl Session<'_> {
         }
         change.status = ChangeStatus::Done;
         pair.context = false;
+        pair.due = None;
         // A reason comes from the change of the other side in this round: it failed, is withheld, or has to wait.
         pair.status = match (&pair.reason, *failed) {
             (None, _) => Status::Ok,
@@ -139,6 +169,10 @@ impl Session<'_> {
         };
         if pair.status == Status::Ok {
             pair.attempts = 0;
+        }
+        if pair.half(source).deleted.is_some() {
+            pair.status = Status::Deleted;
+            pair.reason = Some("its record was made again by an undo; the other side stays deleted".to_owned());
         }
         if let Some(reference) = waits {
             pair.status = Status::Todo;
@@ -156,29 +190,51 @@ impl Session<'_> {
         }
     }
 
+    /// The record is not there: by this change, or before it, which is as good as a report that it was deleted.
     fn gone(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing) {
         let now = self.now();
-        entry.change.status = ChangeStatus::Dropped;
-        entry.change.reason = Some("the record is gone".to_owned());
-        entry.pair.half_mut(target).deleted = Some(now);
-        entry.pair.status = Status::Deleted;
-        entry.pair.reason = Some(format!("deleted on the {target}; the policy is ignore"));
-        self.run.count(target, mapping.object(target)).deleted += 1;
+        let Outgoing { change, pair, .. } = entry;
+        if matches!(change.action, Action::Delete(_)) {
+            change.status = ChangeStatus::Done;
+            pair.attempts = 0;
+            self.run.count(target, mapping.object(target)).removed += 1;
+            if self.run.options.undo.is_some() {
+                super::undo::set_undone(pair, target, now);
+            } else {
+                pair.half_mut(target).deleted = Some(now);
+                pair.keys = [Some(Vec::new()), Some(Vec::new())];
+                pair.status = Status::Deleted;
+                pair.reason = Some("deleted on both sides".to_owned());
+            }
+            return;
+        }
+        change.status = ChangeStatus::Dropped;
+        change.reason = Some("the record is gone".to_owned());
+        pair.status = Status::Todo;
+        self.bury(mapping, pair, target, now);
+        self.revisit(mapping.id, pair.id);
     }
 
     fn refused(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, code: &str, reason: &str) {
-        let text = format!("{code}: {reason}");
         entry.change.status = ChangeStatus::Failed;
-        entry.change.reason = Some(text.clone());
-        entry.pair.status = Status::Failed;
-        entry.pair.reason = Some(text.clone());
-        entry.pair.attempts = entry.pair.attempts.saturating_add(1);
+        entry.change.reason = Some(format!("{code}: {reason}"));
+        self.fail(mapping, target, &mut entry.pair, code, reason);
+    }
+
+    /// A record could not be written. It is tried again by itself after growing pauses, and then only when it changes or the operator
+    /// asks for it.
+    pub(super) fn fail(&mut self, mapping: &ObjectMapping, target: Side, pair: &mut Pair, code: &str, reason: &str) {
+        let text = format!("{code}: {reason}");
+        pair.status = Status::Failed;
+        pair.reason = Some(text.clone());
+        pair.attempts = pair.attempts.saturating_add(1);
+        pair.due = limits::retry_pause(pair.attempts, self.engine.randomness.bits()).map(|pause| self.now().later_by(pause));
         let counts = self.run.count(target, mapping.object(target));
         counts.failed += 1;
         counts.because(text);
     }
 
-    fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: &str) {
+    pub(super) fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: &str) {
         entry.change.status = ChangeStatus::Dropped;
         entry.change.reason = Some(reason.to_owned());
         entry.pair.status = Status::Todo;
@@ -198,6 +254,7 @@ impl Session<'_> {
             self.pause = self.pause.max(pause);
             self.revisit(mapping.id, entry.pair.id);
         } else {
+            entry.pair.due = Some(self.now().later_by(pause));
             let counts = self.run.count(target, mapping.object(target));
             counts.pending += 1;
             counts.because(text);

@@ -7,7 +7,7 @@ use super::execute::Outgoing;
 use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
-use super::pair::{Pair, PairId, Side, Status};
+use super::pair::{Agreed, Pair, PairId, Side, Status};
 use super::session::Session;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Session<'_> {
     }
 
     /// An update is settled by reading the record again: what it has decides what is still to be done.
-    async fn recover_writes(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+    pub(super) async fn recover_writes(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -93,6 +93,14 @@ impl Session<'_> {
             let (mut outgoing, waiting): (Vec<Outgoing>, Vec<Outgoing>) = self.prepare(mapping, target, changes).await?;
             outgoing.extend(waiting);
             return self.deliver(mapping, target, outgoing).await;
+        }
+        self.look_for_created(mapping, target, changes).await
+    }
+
+    /// Looks for records whose making was never answered.
+    pub(super) async fn look_for_created(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+        if changes.is_empty() {
+            return Ok(());
         }
         if self.exchange(target).can_find() {
             let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
@@ -134,6 +142,10 @@ impl Session<'_> {
         }
         for pair in pairs.iter_mut().filter(|pair| pair.status == Status::Live) {
             pair.dirty = false;
+            let number = pair.id;
+            for change in changes.iter().filter(|change| known && change.pair == number) {
+                settle_made(pair, change);
+            }
             if known {
                 pair.status = Status::Todo;
                 pair.reason = None;
@@ -153,8 +165,9 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Asks what became of changes that the remote system took to tell later.
-    async fn collect_deferred(&mut self) -> Result<(), SyncError> {
+    /// Asks what became of changes that the remote system took to tell later. While some are open, says when to ask again.
+    async fn collect_deferred(&mut self) -> Result<Option<Duration>, SyncError> {
+        let mut pause: Option<Duration> = None;
         let definition = self.definition;
         for mapping in &definition.mappings {
             let mut after = 0;
@@ -167,14 +180,34 @@ impl Session<'_> {
                     tickets.entry((change.target, change.ticket.clone().unwrap_or_default())).or_default().push(change);
                 }
                 for ((target, ticket), changes) in tickets {
-                    self.collect_ticket(mapping, target, &ticket, changes).await?;
+                    if let Some(after) = self.collect_ticket(mapping, target, &ticket, changes).await? {
+                        pause = Some(pause.map_or(after, |least| least.min(after)));
+                    }
                 }
             }
+        }
+        Ok(pause)
+    }
+
+    /// Asks for deferred changes until all are answered, the time is up or the operator stops the run.
+    pub(super) async fn wait_for_deferred(&mut self) -> Result<(), SyncError> {
+        while let Some(pause) = self.collect_deferred().await? {
+            self.check_stop()?;
+            let most = self.run.options.max_time.map_or(limits::LONGEST_PAUSE, |most| most.min(limits::LONGEST_PAUSE));
+            let pause = pause.clamp(limits::FIRST_PAUSE, most.max(limits::FIRST_PAUSE));
+            self.engine.observer.waiting("the remote system", pause, "until it has told what became of deferred changes");
+            self.engine.clock.sleep(pause).await;
         }
         Ok(())
     }
 
-    async fn collect_ticket(&mut self, mapping: &ObjectMapping, target: Side, ticket: &str, changes: Vec<Change>) -> Result<(), SyncError> {
+    async fn collect_ticket(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        ticket: &str,
+        changes: Vec<Change>,
+    ) -> Result<Option<Duration>, SyncError> {
         let total = changes.len();
         let (mut outgoing, waiting) = self.prepare(mapping, target, changes).await?;
         outgoing.extend(waiting);
@@ -192,10 +225,11 @@ impl Session<'_> {
         } else {
             Vec::new()
         };
-        let (mut pairs, mut settled) = self.settle_answers(mapping, target, outgoing, &slots, collection.answers);
-        if !lost {
-            let counts = self.run.count(target, mapping.object(target));
-            counts.pending += (total - settled.len()) as u64;
+        let taken = self.taken_by_others(mapping, target, &collection.answers).await?;
+        let (mut pairs, mut settled) = self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &taken);
+        let open = (total - settled.len()) as u64;
+        if !lost && !self.run.options.until_settled {
+            self.run.count(target, mapping.object(target)).pending += open;
         }
         // A lost ticket is settled like a crash: as sent, with its fate unknown.
         settled.extend(unanswered);
@@ -204,6 +238,31 @@ impl Session<'_> {
         unit.save_changes(&mut settled).await?;
         unit.save_run(&self.run).await?;
         unit.commit().await?;
-        Ok(())
+        Ok(match collection.state {
+            TicketState::Pending(after) => Some(after.unwrap_or(limits::LONGEST_PAUSE)),
+            TicketState::Done | TicketState::Lost => None,
+        })
+    }
+}
+
+/// What an update wrote and was never answered is settled where it stands there now, as if the answer had come.
+fn settle_made(pair: &mut Pair, change: &Change) {
+    if !matches!(change.action, Action::Update(_)) {
+        return;
+    }
+    let (target, source) = (change.target, change.target.other());
+    for field in change.fields.iter().filter(|field| !field.joint && field.value.references().is_empty()) {
+        if pair.current(target, field.slot) != Some(&field.value) {
+            continue;
+        }
+        let (stored, given) = (Some(field.value.clone()), Some(field.source.clone()));
+        let agreed = match target {
+            Side::Left => Agreed { left: stored, right: given },
+            Side::Right => Agreed { left: given, right: stored },
+        };
+        pair.set_agreed(field.slot, agreed);
+        pair.half_mut(target).set_seen(field.slot, None);
+        let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
+        pair.half_mut(source).set_seen(field.slot, edited);
     }
 }

@@ -1,15 +1,15 @@
 //! A run under way: what all its phases share.
 
-use super::definition::{MappingId, ObjectMapping, SyncDefinition};
+use super::definition::{FieldMapping, MappingId, ObjectMapping, SyncDefinition};
 use super::engine::Engine;
 use super::error::SyncError;
 use super::exchange::{ChangeTimes, Description, Exchange, ExchangeError, Object, codes, features};
 use super::ledger::{Lease, Unit};
 use super::limits;
 use super::pair::{PairId, Side};
-use super::run::Run;
+use super::run::{Run, Trust};
 use crate::record::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// A run under way.
@@ -35,6 +35,14 @@ pub(super) struct Session<'a> {
     pub(super) again: bool,
     /// How long to wait before that pass.
     pub(super) pause: Duration,
+    /// The side that wins in this run, whatever changed.
+    pub(super) trust: Option<Trust>,
+    /// Fields that take no part: the schema of a side no longer fits the mapping.
+    pub(super) parked: BTreeSet<(MappingId, usize)>,
+    /// A listing whose rows are looked at anew, by side: identifiers may be others than before.
+    pub(super) rekey: [bool; 2],
+    /// Pairs that were in an order which failed as a whole: the most changes that an order with them may have.
+    pub(super) careful: HashMap<PairId, usize>,
 }
 
 impl<'a> Session<'a> {
@@ -69,6 +77,23 @@ impl<'a> Session<'a> {
 
     pub(super) fn one_blank(&self, mapping: &ObjectMapping) -> bool {
         Side::BOTH.into_iter().any(|side| self.has(mapping, side, features::ONE_BLANK))
+    }
+
+    /// Fields of a mapping that take part.
+    pub(super) fn fields<'m>(&self, mapping: &'m ObjectMapping) -> impl Iterator<Item = &'m FieldMapping> {
+        let parked = &self.parked;
+        let id = mapping.id;
+        mapping.fields.iter().filter(move |field| !parked.contains(&(id, field.slot)))
+    }
+
+    /// Whether records of a mapping can be recognised: none of its identifiers is parked.
+    pub(super) fn recognises(&self, mapping: &ObjectMapping) -> bool {
+        mapping.identifiers.iter().all(|slot| !self.parked.contains(&(mapping.id, *slot)))
+    }
+
+    /// What the side of this name is called by people.
+    pub(super) fn who(&self, side: Side) -> &'a str {
+        self.exchange(side).name()
     }
 
     /// Begins a unit of work, keeping the lease alive.

@@ -40,6 +40,8 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
             value,
             time: Some(FieldTime { at: at(1), certain: slot % 2 == 0 }),
             base_time: None,
+            joint: slot % 2 == 1,
+            stored: (slot % 3 == 1).then_some(Value::Null),
             reason: format!("because {}", slot / 2),
         })
         .collect();

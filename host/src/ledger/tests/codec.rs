@@ -48,6 +48,8 @@ fn any_field() -> impl Strategy<Value = ChangedField> {
             base,
             time,
             base_time: time,
+            joint: slot % 2 == 1,
+            stored: (slot % 3 == 1).then_some(Value::Null),
             reason,
         })
 }
@@ -110,6 +112,8 @@ fn what_is_plain_is_short() {
         base: None,
         time: None,
         base_time: None,
+        joint: false,
+        stored: None,
         reason: "only left has it".to_owned(),
     };
     let fields = [field(0, "Ada"), field(1, "b")];

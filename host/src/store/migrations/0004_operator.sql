@@ -8,6 +8,7 @@ ALTER TABLE change ADD COLUMN blanks INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN notices TEXT NOT NULL DEFAULT '[]';
 -- JSON: how the operator has settled it, for these two values.
 ALTER TABLE conflict ADD COLUMN ruling TEXT;
+CREATE INDEX conflict_ruled ON conflict (pair) WHERE ruling IS NOT NULL;
 
 -- The side that is to win until a complete run has made it so.
 CREATE TABLE trust (

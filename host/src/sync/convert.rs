@@ -1,0 +1,199 @@
+//! Records that have become others: merged into another one, given another id, or turned into another kind.
+
+use super::definition::{MappingId, ObjectMapping};
+use super::error::SyncError;
+use super::exchange::{Conversion, Page};
+use super::identity;
+use super::intake::{Working, held};
+use super::pair::{Pair, Side, Status};
+use super::session::Session;
+
+/// Marks a pair as having something new, without touching an order that is under way.
+fn stir(pair: &mut Pair) {
+    if pair.status == Status::Live {
+        pair.dirty = true;
+    } else {
+        pair.status = Status::Todo;
+        pair.reason = None;
+    }
+}
+
+impl Session<'_> {
+    /// Moves pairs of records that have become others of the same object. Where the other one has a pair with a counterpart, that
+    /// stays, and the counterpart of the one that is gone is held.
+    pub(super) fn convert(&mut self, work: &mut Working<'_>, page: &Page) {
+        let (mapping, side) = (work.mapping, work.side);
+        let object = mapping.object(side);
+        let ours = |conversion: &&Conversion| conversion.before.object == object && conversion.after.object == object;
+        for conversion in page.conversions.iter().filter(ours) {
+            let Some(place) = work.by_id.get(&conversion.before.id).copied() else {
+                continue;
+            };
+            if conversion.before.id == conversion.after.id {
+                continue;
+            }
+            let winner = work.by_id.get(&conversion.after.id).copied();
+            let alone = |place: usize| work.pairs[place].half(side.other()).id.is_none();
+            match winner {
+                Some(winner) if !alone(winner) || alone(place) => {
+                    work.touched[place] = true;
+                    let text = format!("{}: {} was merged into {}", held::MERGED, conversion.before, conversion.after);
+                    let now = self.now();
+                    let pair = &mut work.pairs[place];
+                    if pair.half(side).deleted.is_some() {
+                        continue;
+                    }
+                    pair.half_mut(side).deleted = Some(now);
+                    pair.keys[side.index()] = Some(Vec::new());
+                    if pair.half(side.other()).id.is_some() {
+                        self.hold(pair, mapping, side, text);
+                    } else {
+                        pair.status = Status::Deleted;
+                        pair.reason = Some(text);
+                    }
+                }
+                Some(winner) => {
+                    // The winner waits alone: the pair of the loser becomes its own.
+                    let half = work.pairs[winner].half(side).clone();
+                    work.removed.push(work.pairs[winner].id);
+                    work.touched[winner] = false;
+                    self.follow_record(work, place, &conversion.before.id, half.id.clone().unwrap_or_default());
+                    let pair = &mut work.pairs[place];
+                    *pair.half_mut(side) = half;
+                    pair.keys[side.index()] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
+                }
+                None => self.follow_record(work, place, &conversion.before.id, conversion.after.id.clone()),
+            }
+        }
+    }
+
+    fn follow_record(&mut self, work: &mut Working<'_>, place: usize, before: &str, after: String) {
+        let side = work.side;
+        let pair = &mut work.pairs[place];
+        let half = pair.half_mut(side);
+        half.id = Some(after.clone());
+        half.version = None;
+        half.deleted = None;
+        stir(pair);
+        work.by_id.remove(before);
+        work.by_id.insert(after, place);
+        work.touched[place] = true;
+    }
+
+    /// Moves pairs of records that have become another kind of record into the mapping of that kind, where it has the same object on
+    /// the other side.
+    pub(super) async fn convert_across(&mut self, side: Side, conversions: &[Conversion]) -> Result<(), SyncError> {
+        let definition = self.definition;
+        for conversion in conversions.iter().filter(|conversion| conversion.before.object != conversion.after.object) {
+            for from in definition.mappings.iter().filter(|mapping| mapping.object(side) == conversion.before.object) {
+                let ids = std::slice::from_ref(&conversion.before.id);
+                let Some(mut pair) = self.engine.ledger.pairs_of(from.id, side, ids).await?.pop() else {
+                    continue;
+                };
+                if pair.half(side).deleted.is_some() {
+                    continue;
+                }
+                let fits = |to: &&ObjectMapping| {
+                    to.object(side) == conversion.after.object && to.object(side.other()) == from.object(side.other())
+                };
+                let target = definition.mappings.iter().find(fits);
+                let taken = match target {
+                    Some(to) => self.is_taken(to.id, side, &conversion.after.id, pair.half(side.other()).id.as_ref()).await?,
+                    None => true,
+                };
+                match target {
+                    Some(to) if !taken && pair.status != Status::Live => {
+                        move_pair(&mut pair, from, to, side, &conversion.after.id);
+                    }
+                    _ => {
+                        let text = format!("{}: {} has become {}", held::CONVERTED, conversion.before, conversion.after);
+                        if pair.reason.as_ref() == Some(&text) {
+                            continue;
+                        }
+                        self.hold(&mut pair, from, side, text);
+                    }
+                }
+                let mut unit = self.begin().await?;
+                unit.save_pairs(std::slice::from_mut(&mut pair)).await?;
+                unit.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_taken(&self, mapping: MappingId, side: Side, id: &str, counterpart: Option<&String>) -> Result<bool, SyncError> {
+        let ledger = self.engine.ledger;
+        let winner = ledger.pairs_of(mapping, side, &[id.to_owned()]).await?;
+        let other = match counterpart {
+            Some(counterpart) => ledger.pairs_of(mapping, side.other(), std::slice::from_ref(counterpart)).await?,
+            None => Vec::new(),
+        };
+        Ok(!winner.is_empty() || !other.is_empty())
+    }
+}
+
+/// Puts a pair into another mapping. What was settled for fields that both mappings have goes with it.
+fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Side, id: &str) {
+    let old = pair.clone();
+    pair.mapping = to.id;
+    pair.agreed.clear();
+    for half in &mut pair.halves {
+        half.seen.clear();
+    }
+    let other = side.other();
+    for field in &to.fields {
+        let Some(before) = from.fields.iter().find(|known| known.name(other) == field.name(other)) else {
+            continue;
+        };
+        if before.name(side) == field.name(side) {
+            if let Some(agreed) = old.agreed(before.slot) {
+                pair.set_agreed(field.slot, agreed.clone());
+            }
+            pair.half_mut(side).set_seen(field.slot, old.half(side).seen(before.slot).cloned());
+            pair.half_mut(other).set_seen(field.slot, old.half(other).seen(before.slot).cloned());
+        } else if let Some(value) = old.current(other, before.slot) {
+            let time = old.half(other).seen(before.slot).and_then(|seen| seen.time);
+            pair.half_mut(other).set_seen(field.slot, Some(super::pair::Seen { value: value.clone(), time }));
+        }
+    }
+    let half = pair.half_mut(side);
+    half.id = Some(id.to_owned());
+    half.version = None;
+    for side in Side::BOTH {
+        pair.keys[side.index()] = Some(identity::keys(to, side, |slot| pair.current(side, slot)));
+    }
+    pair.status = Status::Todo;
+    pair.reason = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Value;
+    use crate::sync::{Agreed, FieldMapping};
+
+    #[test]
+    fn what_both_mappings_have_goes_with_the_pair() {
+        let field =
+            |slot, left: &str, right: &str| FieldMapping { slot, names: [left.to_owned(), right.to_owned()], ..FieldMapping::default() };
+        let mapping = |id, right: &str, fields| ObjectMapping {
+            id,
+            objects: ["contact".to_owned(), right.to_owned()],
+            fields,
+            ..ObjectMapping::default()
+        };
+        let lead = mapping(1, "lead", vec![field(0, "email", "mail"), field(1, "name", "title")]);
+        let contact = mapping(2, "contact", vec![field(0, "name", "full_name"), field(1, "email", "mail")]);
+        let mut pair = Pair::new(1);
+        pair.half_mut(Side::Right).id = Some("L1".to_owned());
+        pair.half_mut(Side::Left).id = Some("7".to_owned());
+        let agreed = |text: &str| Agreed { left: Some(Value::text(text)), right: Some(Value::text(text)) };
+        pair.set_agreed(0, agreed("a@example.org"));
+        pair.set_agreed(1, agreed("Ada"));
+        move_pair(&mut pair, &lead, &contact, Side::Right, "C9");
+        assert_eq!((pair.mapping, pair.half(Side::Right).id.as_deref()), (2, Some("C9")));
+        assert_eq!(pair.agreed(1), Some(&agreed("a@example.org")), "the same two fields stay settled");
+        assert_eq!(pair.agreed(0), None, "other fields meet for the first time");
+        assert_eq!(pair.current(Side::Left, 0), Some(&Value::text("Ada")), "with what is known");
+    }
+}

@@ -1,0 +1,325 @@
+//! Decide: one pair at a time, what is to be written where, and why. No side is asked and nothing is stored here.
+
+use super::definition::{FieldMapping, MappingId, ObjectMapping};
+use super::deletions::AfterDeletion;
+use super::exchange::{Action, features};
+use super::intake::held;
+use super::ledger::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling};
+use super::links::Links;
+use super::pair::{Agreed, Pair, PairId, Seen, Side, Status};
+use super::session::Session;
+use crate::judge::{Current, Decision, FieldRules, Settled, Write, settle, settle_new};
+use crate::record::Value;
+use std::collections::HashMap;
+
+/// What was decided about a batch of pairs.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) changes: Vec<Change>,
+    pub(super) conflicts: Vec<Conflict>,
+    /// What the operator has decided about fields of these pairs.
+    pub(super) rulings: HashMap<(PairId, usize), Ruling>,
+}
+
+/// What a side has for a field.
+fn current<'p>(field: &'p FieldMapping, pair: &'p Pair, side: Side) -> Option<&'p Value> {
+    field.value_of(side, || pair.current(side, field.slot))
+}
+
+/// What an operator's decision comes to: which sides are written.
+fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: [Current<'_>; 2]) -> Option<Decision> {
+    if ruling.values[0] != *now[0].value || ruling.values[1] != *now[1].value {
+        return None;
+    }
+    match &ruling.choice {
+        Choice::Side(side) => {
+            let trusting = FieldRules { trust: Some(*side), ..*rules };
+            Some(settle(&trusting, None, Some(now[0]), Some(now[1])).decision)
+        }
+        Choice::Value(value) => {
+            let mut writes = Vec::new();
+            for target in Side::BOTH {
+                let wanted = if target == Side::Left { value.clone() } else { rules.translate(value, Side::Left)? };
+                if wanted != *now[target.index()].value && rules.direction.reaches(target) && rules.writable[target.index()] {
+                    let source = now[target.other().index()].value.clone();
+                    writes.push(Write { target, value: wanted, source, time: None });
+                }
+            }
+            // Written to one side only, the value is what the other one has.
+            Some(if writes.is_empty() { Decision::Agree } else { Decision::Write(writes) })
+        }
+    }
+}
+
+impl Session<'_> {
+    pub(super) fn decide(&mut self, mapping: &ObjectMapping, pair: &mut Pair, links: &Links, plan: &mut Plan) {
+        if let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered) {
+            // Outside the filter nothing is written, and nothing is deleted.
+            let gone = pair.halves.iter().any(|half| half.deleted.is_some());
+            pair.status = if gone { Status::Deleted } else { Status::Excluded };
+            pair.reason = Some(format!("outside the filter of the {side}"));
+            return;
+        }
+        if let Some(gone) = Side::BOTH.into_iter().find(|side| pair.half(*side).deleted.is_some()) {
+            if self.broken.is_some() {
+                pair.status = Status::Todo;
+                return;
+            }
+            match self.decide_deleted(mapping, pair, gone, plan) {
+                AfterDeletion::Settled => {}
+                AfterDeletion::Create(target) => self.decide_new(mapping, pair, target, plan),
+            }
+            return;
+        }
+        match (pair.half(Side::Left).id.is_some(), pair.half(Side::Right).id.is_some()) {
+            (true, true) => self.decide_linked(mapping, pair, links, plan),
+            (true, false) => self.decide_new(mapping, pair, Side::Right, plan),
+            (false, true) => self.decide_new(mapping, pair, Side::Left, plan),
+            (false, false) => {
+                pair.status = Status::Excluded;
+                pair.reason = Some("it has no record on either side".to_owned());
+            }
+        }
+    }
+
+    fn trusted(&self, mapping: MappingId, field: &FieldMapping) -> Option<Side> {
+        let once = self.trust.as_ref().filter(|trust| trust.covers(mapping, field.slot)).map(|trust| trust.side);
+        once.or(field.trust)
+    }
+
+    /// Settles the fields of two records that belong together.
+    fn decide_linked(&mut self, mapping: &ObjectMapping, pair: &mut Pair, links: &Links, plan: &mut Plan) {
+        if pair.context {
+            // Read because another record refers to it: linked, and otherwise left as it is until it is reported itself.
+            pair.status = Status::Ok;
+            return;
+        }
+        let (precision, one_blank) = (self.precision(mapping), self.one_blank(mapping));
+        let mut fields: [Vec<ChangedField>; 2] = [Vec::new(), Vec::new()];
+        let mut agreements = Vec::new();
+        for field in self.fields(mapping).cloned().collect::<Vec<_>>() {
+            let slot = field.slot;
+            let rules = FieldRules { trust: self.trusted(mapping.id, &field), ..field.rules(precision, one_blank) };
+            let linked = Side::BOTH.map(|side| {
+                if field.is_reference() { pair.current(side, slot).and_then(|value| links.canonical(side, value)) } else { None }
+            });
+            let time = |side: Side| pair.half(side).seen(slot).and_then(|seen| seen.time);
+            let now = Side::BOTH
+                .map(|side| Some(Current { value: current(&field, pair, side)?, link: linked[side.index()].as_ref(), time: time(side) }));
+            let halves = pair.agreed(slot).map(|agreed| Side::BOTH.map(|side| field.value_of(side, || agreed.half(side))));
+            let mut settled = settle(&rules, halves, now[0], now[1]);
+            let mut why = settled.why.to_string();
+            if settled.decision == Decision::Conflict
+                && let (Some(ruling), [Some(left), Some(right)]) = (plan.rulings.get(&(pair.id, slot)), now)
+                && let Some(decision) = ruled(&rules, ruling, [left, right])
+            {
+                settled = Settled { decision, ..settled };
+                "settled by the operator".clone_into(&mut why);
+            }
+            match settled.decision {
+                Decision::Unknown => {}
+                Decision::Agree => agreements.push(field),
+                Decision::Write(writes) => {
+                    let joint = writes.len() > 1;
+                    for write in writes {
+                        fields[write.target.index()].push(ChangedField {
+                            slot,
+                            value: write.value,
+                            source: write.source,
+                            base: current(&field, pair, write.target).cloned(),
+                            time: write.time,
+                            base_time: time(write.target),
+                            joint,
+                            stored: None,
+                            reason: why.clone(),
+                        });
+                    }
+                }
+                Decision::Conflict => {
+                    let seen = |side: Side| Seen { value: current(&field, pair, side).cloned().unwrap_or(Value::Null), time: time(side) };
+                    plan.conflicts.push(Conflict {
+                        pair: pair.id,
+                        slot,
+                        left: seen(Side::Left),
+                        right: seen(Side::Right),
+                        reason: why.clone(),
+                        run: self.run.id,
+                    });
+                    // A conflict belongs to both sides and is counted once, on the left.
+                    let counts = self.run.count(Side::Left, mapping.object(Side::Left));
+                    counts.conflicts += 1;
+                    counts.because(format!("conflict in {}: {why}", field.name(Side::Left)));
+                }
+            }
+        }
+        for field in agreements {
+            let agreed = Agreed { left: current(&field, pair, Side::Left).cloned(), right: current(&field, pair, Side::Right).cloned() };
+            pair.set_agreed(field.slot, agreed);
+            for side in Side::BOTH {
+                pair.half_mut(side).set_seen(field.slot, None);
+            }
+        }
+        pair.status = Status::Ok;
+        pair.reason = None;
+        for target in Side::BOTH {
+            let fields = std::mem::take(&mut fields[target.index()]);
+            if fields.is_empty() {
+                continue;
+            }
+            let checked = self.exchange(target).local().is_some()
+                || (self.has(mapping, target, features::CONDITIONAL_UPDATE) && pair.half(target).version.is_some());
+            let readable = self.has(mapping, target, features::BY_ID) || self.has(mapping, target, features::BASE_VALUES);
+            if !checked && !readable && !self.run.options.follows_bookmarks() && pair.half(target).read != Some(self.run.id) {
+                let text = format!(
+                    "{}: {} cannot be read by id and takes no conditional write; run a sync without a window",
+                    held::ABSENCE,
+                    mapping.object(target)
+                );
+                self.hold(pair, mapping, target.other(), text);
+                continue;
+            }
+            let id = pair.half(target).id.clone().unwrap_or_default();
+            let mut change = self.change(mapping, pair, target, Action::Update(id), fields);
+            if !checked && !readable && change.reason.is_none() {
+                change.reason = Some(format!(
+                    "unchecked: {} can neither be read by id nor written conditionally; an edit made there since its last report is lost",
+                    mapping.object(target)
+                ));
+            }
+            plan.changes.push(change);
+        }
+    }
+
+    /// Plans a new record on `target`, if its absence there is proven and everything that it needs is there.
+    fn decide_new(&mut self, mapping: &ObjectMapping, pair: &mut Pair, target: Side, plan: &mut Plan) {
+        let source = target.other();
+        let object = mapping.object(target);
+        if self.broken.is_some() {
+            // It may be on a page that was not read.
+            pair.status = Status::Todo;
+            return;
+        }
+        if !mapping.create[target.index()] || !self.has(mapping, target, features::CREATE) {
+            pair.status = Status::Excluded;
+            pair.reason = Some(format!("new records are not made on the {target}"));
+            self.run.count(source, mapping.object(source)).excluded += 1;
+            return;
+        }
+        if !self.recognises(mapping) {
+            let text = format!("{}: an identifier of {object} is parked, so it cannot be told whether it exists there", held::SCHEMA);
+            self.hold(pair, mapping, source, text);
+            return;
+        }
+        let proven = self.listed[target.index()].iter().any(|name| name == object) || pair.half(source).alone == Some(self.run.id);
+        if !proven {
+            let text = format!(
+                "{}: {} was neither listed completely nor looked up by {}; run a sync without a window, or give the record an identifier",
+                held::ABSENCE,
+                object,
+                mapping.identifiers.iter().filter_map(|slot| Some(mapping.field(*slot)?.name(target))).collect::<Vec<_>>().join(", "),
+            );
+            self.hold(pair, mapping, source, text);
+            return;
+        }
+        let mut fields = Vec::new();
+        let mut own = false;
+        for field in &mapping.fields {
+            let parked = self.parked.contains(&(mapping.id, field.slot));
+            let from = current(field, pair, source).filter(|_| !parked);
+            let time = pair.half(source).seen(field.slot).and_then(|seen| seen.time);
+            if from.is_none_or(Value::is_blank)
+                && let Some(default) = &field.default[target.index()]
+                && field.direction.reaches(target)
+            {
+                fields.push(ChangedField {
+                    slot: field.slot,
+                    value: default.clone(),
+                    source: from.cloned().unwrap_or(Value::Null),
+                    base: None,
+                    time: None,
+                    base_time: None,
+                    joint: false,
+                    stored: None,
+                    reason: "default of a new record".to_owned(),
+                });
+                continue;
+            }
+            match settle_new(&field.rules(1, false), from.map(|value| Current { value, link: None, time }), target) {
+                Ok(Ok(write)) => {
+                    own |= !field.is_constant(source);
+                    fields.push(ChangedField {
+                        slot: field.slot,
+                        value: write.value,
+                        source: write.source,
+                        base: None,
+                        time: write.time,
+                        base_time: None,
+                        joint: false,
+                        stored: None,
+                        reason: crate::judge::Why::NewRecord.to_string(),
+                    });
+                }
+                Ok(Err(_)) => {}
+                Err(why) => {
+                    let text = format!("{}: {} of {}: {why}", held::REQUIRED, field.name(target), object);
+                    self.hold(pair, mapping, source, text);
+                    return;
+                }
+            }
+        }
+        if !own {
+            pair.status = Status::Excluded;
+            pair.reason = Some(format!("it has nothing that flows to the {target}"));
+            self.run.count(source, mapping.object(source)).excluded += 1;
+            return;
+        }
+        pair.status = Status::Ok;
+        pair.reason = None;
+        let change = self.change(mapping, pair, target, Action::Create, fields);
+        plan.changes.push(change);
+    }
+
+    /// A change of the plan. Its pair stays to be done until the outcome is known.
+    pub(super) fn change(
+        &mut self,
+        mapping: &ObjectMapping,
+        pair: &mut Pair,
+        target: Side,
+        action: Action,
+        fields: Vec<ChangedField>,
+    ) -> Change {
+        let withheld = match target {
+            Side::Left if self.run.options.disable_pull => Some("withheld: --disable-pull"),
+            Side::Right if self.run.options.disable_push => Some("withheld: --disable-push"),
+            _ => None,
+        };
+        let later = withheld.or(self.run.options.dry_run.then_some("planned: --dry-run"));
+        pair.status = Status::Todo;
+        if let Some(reason) = later {
+            pair.reason = Some(reason.to_owned());
+            let what = match action {
+                Action::Create => "create",
+                Action::Update(_) => "update",
+                Action::Delete(_) => "delete",
+            };
+            let counts = self.run.count(target, mapping.object(target));
+            counts.pending += 1;
+            counts.because(format!("{reason}: {what}"));
+        }
+        Change {
+            id: 0,
+            key: format!("{:032x}", self.engine.randomness.bits()),
+            run: self.run.id,
+            mapping: mapping.id,
+            pair: pair.id,
+            target,
+            action,
+            fields,
+            status: if withheld.is_some() { ChangeStatus::Withheld } else { ChangeStatus::Planned },
+            reason: withheld.map(str::to_owned),
+            ticket: None,
+            sent: None,
+            settled: None,
+        }
+    }
+}

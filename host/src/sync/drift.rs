@@ -1,0 +1,152 @@
+//! Schema drift: a field that a side no longer has, or has with another type, is parked; the rest is synced. When it is back, its
+//! side is listed again.
+
+use super::definition::{FieldMapping, MappingId, ObjectMapping, SyncDefinition};
+use super::error::SyncError;
+use super::exchange::{Description, Object};
+use super::intake::held;
+use super::ledger::{Progress, Requeue};
+use super::pair::Side;
+use super::session::Session;
+use std::collections::BTreeSet;
+
+/// What values of a kind are carried in. Kinds that share a carrier can stand in for each other.
+fn carrier(kind: &str) -> &str {
+    match kind {
+        "boolean" | "integer" | "float" | "date" | "timestamp" | "texts" | "reference" | "references" => kind,
+        _ => "text",
+    }
+}
+
+/// Why a field cannot take part on a side; `None`: it can.
+fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<String> {
+    let name = field.name(side);
+    if field.is_constant(side) {
+        return None;
+    }
+    let Some(now) = object.field(name) else {
+        return Some(format!("'{name}' of {} is no longer there", object.name));
+    };
+    let was = &field.kinds[side.index()];
+    (carrier(was) != carrier(&now.kind)).then(|| format!("'{name}' of {} was of the kind {was} and now is {}", object.name, now.kind))
+}
+
+/// Fields that cannot take part, with the reasons.
+pub(super) fn misfits(definition: &SyncDefinition, descriptions: &[Description; 2]) -> Vec<(MappingId, usize, Side, String)> {
+    let mut found = Vec::new();
+    for mapping in &definition.mappings {
+        for side in Side::BOTH {
+            let Some(object) = descriptions[side.index()].object(mapping.object(side)) else { continue };
+            for field in &mapping.fields {
+                if let Some(why) = misfit(field, side, object) {
+                    found.push((mapping.id, field.slot, side, why));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What is new on a side: mapped objects have fields that they had not, or need more for a new record.
+fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Description) -> Vec<String> {
+    let (Some(before), Some(now)) = (before.object(mapping.object(side)), now.object(mapping.object(side))) else {
+        return Vec::new();
+    };
+    let mapped = |name: &str| mapping.fields.iter().any(|field| field.name(side) == name);
+    let mut news = Vec::new();
+    for field in &now.fields {
+        let known = before.field(&field.name);
+        if known.is_none() && !mapped(&field.name) {
+            news.push(format!("has a new field '{}' of {}, which is not mapped", field.name, now.name));
+        }
+        if field.required && known.is_none_or(|known| !known.required) && !mapped(&field.name) {
+            news.push(format!("now needs '{}' for a new {}, and nothing is mapped to it", field.name, now.name));
+        }
+    }
+    news
+}
+
+impl Session<'_> {
+    /// Compares what both sides have now with the mapping and with what they had when this sync last ran.
+    pub(super) async fn drift(&mut self) -> Result<(), SyncError> {
+        let definition = self.definition;
+        let mut known = [None, None];
+        for side in Side::BOTH {
+            known[side.index()] = self.engine.ledger.known_schema(&definition.name, side).await?;
+        }
+        for (mapping, slot, side, why) in misfits(definition, &self.descriptions) {
+            self.parked.insert((mapping, slot));
+            let text =
+                format!("{}: {why}; the field is parked, the rest is synced; correct the mapping with entente apply", self.who(side));
+            self.run.notice(text);
+        }
+        let mut back = BTreeSet::new();
+        for side in Side::BOTH {
+            let Some(before) = &known[side.index()] else { continue };
+            for mapping in &definition.mappings {
+                for text in news(mapping, side, before, &self.descriptions[side.index()]) {
+                    let who = self.who(side);
+                    self.run.notice(format!("{who} {text}"));
+                }
+                let Some(object) = before.object(mapping.object(side)) else { continue };
+                for field in self.fields(mapping) {
+                    // A field that was never there was mapped since, and a new mapping version lists everything anyway.
+                    if misfit(field, side, object).is_some() {
+                        back.insert((mapping.id, side));
+                    }
+                }
+            }
+        }
+        if self.run.options.dry_run
+            || Side::BOTH.into_iter().all(|side| known[side.index()].as_ref() == Some(&self.descriptions[side.index()]))
+        {
+            return Ok(());
+        }
+        let descriptions = self.descriptions.clone();
+        let mut unit = self.begin().await?;
+        for side in Side::BOTH {
+            unit.save_schema(&definition.name, side, &descriptions[side.index()]).await?;
+        }
+        for (mapping, side) in back {
+            unit.requeue(mapping, Requeue::Differing).await?;
+            unit.requeue(mapping, Requeue::Held(held::SCHEMA)).await?;
+            unit.save_progress(&definition.name, side, &Progress { mapping_version: definition.version, ..Progress::default() }).await?;
+        }
+        Ok(unit.commit().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::Field;
+
+    fn object(fields: &[(&str, &str)]) -> Object {
+        let field = |(name, kind): &(&str, &str)| Field { name: (*name).to_owned(), kind: (*kind).to_owned(), ..Field::default() };
+        Object { name: "person".to_owned(), fields: fields.iter().map(field).collect(), ..Object::default() }
+    }
+
+    #[test]
+    fn only_another_carrier_is_a_misfit() {
+        let field = FieldMapping {
+            names: ["phone".to_owned(), "tel".to_owned()],
+            kinds: ["phone".to_owned(), "phone".to_owned()],
+            ..FieldMapping::default()
+        };
+        let misfit = |fields: &[(&str, &str)]| misfit(&field, Side::Right, &object(fields));
+        assert_eq!(misfit(&[("tel", "phone")]), None);
+        assert_eq!(misfit(&[("tel", "text")]), None, "both are texts");
+        assert!(misfit(&[("tel", "integer")]).is_some_and(|why| why.contains("now is integer")));
+        assert!(misfit(&[("fax", "phone")]).is_some_and(|why| why.contains("no longer there")));
+    }
+
+    #[test]
+    fn news_are_new_fields_and_new_needs() {
+        let mapping = ObjectMapping { objects: ["contact".to_owned(), "person".to_owned()], ..ObjectMapping::default() };
+        let before = Description { objects: vec![object(&[("mail", "email")])] };
+        let mut now = before.clone();
+        now.objects[0].fields.push(Field { name: "fax".to_owned(), required: true, ..Field::default() });
+        assert_eq!(news(&mapping, Side::Right, &before, &now).len(), 2);
+        assert!(news(&mapping, Side::Right, &now, &now).is_empty());
+    }
+}

@@ -1,0 +1,87 @@
+//! Records that were held as duplicates: when nobody else has their identifiers any more, they take part.
+
+use super::definition::ObjectMapping;
+use super::error::SyncError;
+use super::identity;
+use super::intake::held;
+use super::limits;
+use super::pair::{Key, Pair, PairId, Side, Status};
+use super::session::Session;
+use std::collections::{HashMap, HashSet};
+
+impl Session<'_> {
+    /// Looks at every duplicate again. The one whose place it wanted may be gone, or have other identifiers by now.
+    pub(super) async fn free_duplicates(&mut self) -> Result<(), SyncError> {
+        let definition = self.definition;
+        for mapping in &definition.mappings {
+            if !self.recognises(mapping) {
+                continue;
+            }
+            let mut after = 0;
+            loop {
+                self.check_stop()?;
+                let pairs = self.engine.ledger.held(mapping.id, held::DUPLICATE, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = pairs.last() else { break };
+                after = last.id;
+                self.free(mapping, pairs).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn free(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Result<(), SyncError> {
+        // A duplicate has one record; a pair with two is held for its two at once.
+        let mut alone: Vec<(Side, Pair, Vec<Key>)> = Vec::new();
+        for pair in pairs {
+            let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some()) else { continue };
+            if !pair.is_linked() && pair.half(side).deleted.is_none() && !pair.half(side).filtered {
+                let keys = identity::keys(mapping, side, |slot| pair.current(side, slot));
+                alone.push((side, pair, keys));
+            }
+        }
+        let mut owners: [HashMap<Key, PairId>; 2] = Default::default();
+        for side in Side::BOTH {
+            let keys: Vec<Key> = alone.iter().flat_map(|(_, _, keys)| keys.iter().cloned()).collect();
+            for (key, pair) in self.engine.ledger.pairs_by_key(mapping.id, side, &keys).await? {
+                owners[side.index()].entry(key).or_insert(pair);
+            }
+        }
+        let (mut saved, mut removed, mut taken): (Vec<Pair>, Vec<PairId>, HashSet<Key>) = Default::default();
+        for (side, mut pair, keys) in alone {
+            let owner = |side: Side| keys.iter().find_map(|key| owners[side.index()].get(key).copied());
+            if owner(side).is_some() || keys.iter().any(|key| taken.contains(key)) {
+                continue;
+            }
+            let counterpart = match owner(side.other()) {
+                Some(number) => self.engine.ledger.pairs(&[number]).await?.pop(),
+                None => None,
+            };
+            match counterpart {
+                Some(other) if other.half(side).id.is_some() || other.status == Status::Live => continue,
+                Some(mut other) => {
+                    *other.half_mut(side) = pair.half(side).clone();
+                    other.keys[side.index()] = Some(keys.clone());
+                    other.status = Status::Todo;
+                    other.reason = None;
+                    removed.push(pair.id);
+                    saved.push(other);
+                    self.run.count(side, mapping.object(side)).matched += 1;
+                }
+                None => {
+                    pair.keys[side.index()] = Some(keys.clone());
+                    pair.status = Status::Todo;
+                    pair.reason = None;
+                    saved.push(pair);
+                }
+            }
+            taken.extend(keys);
+        }
+        if saved.is_empty() {
+            return Ok(());
+        }
+        let mut unit = self.begin().await?;
+        unit.remove_pairs(&removed).await?;
+        unit.save_pairs(&mut saved).await?;
+        Ok(unit.commit().await?)
+    }
+}

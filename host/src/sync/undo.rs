@@ -1,0 +1,254 @@
+//! Undo: a run that puts back what an earlier one changed, as a plan of its own. What anybody has changed since stays, and is listed.
+
+use super::definition::ObjectMapping;
+use super::error::SyncError;
+use super::exchange::{Action, features};
+use super::intake::Purpose;
+use super::ledger::{Change, ChangeStatus, ChangedField};
+use super::limits;
+use super::links::Links;
+use super::pair::{Half, Pair, PairId, RunId, Side, Status};
+use super::session::Session;
+use crate::record::{Reference, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What an undo makes of one change.
+#[derive(Default)]
+struct Undone {
+    /// To be written.
+    fields: Vec<ChangedField>,
+    /// Left as it is, with the reason of each.
+    left: Vec<ChangedField>,
+}
+
+impl Session<'_> {
+    /// Plans to put back what a run changed.
+    pub(super) async fn plan_undo(&mut self, run: RunId) -> Result<(), SyncError> {
+        let definition = self.definition;
+        let mut deletes = 0;
+        let mut after = 0;
+        loop {
+            self.check_stop()?;
+            let changes = self.engine.ledger.changes_in(run, ChangeStatus::Done, after, limits::LOOKUP_RECORDS).await?;
+            let Some(last) = changes.last() else { break };
+            after = last.id;
+            let mut groups: BTreeMap<(i64, Side), Vec<Change>> = BTreeMap::new();
+            for change in changes {
+                groups.entry((change.mapping, change.target)).or_default().push(change);
+            }
+            for ((mapping, target), changes) in groups {
+                let Some(mapping) = definition.mapping(mapping) else {
+                    self.run.notice(format!("run {run} wrote objects that the sync no longer maps; these stay as they are"));
+                    continue;
+                };
+                deletes += self.undo_changes(mapping, target, &changes).await?;
+            }
+        }
+        if deletes != self.run.options.deletes_agreed {
+            self.ask_for_deletes(run, deletes).await?;
+        }
+        Ok(())
+    }
+
+    async fn undo_changes(&mut self, mapping: &ObjectMapping, target: Side, changes: &[Change]) -> Result<u64, SyncError> {
+        self.reread(mapping, target, changes).await?;
+        let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
+        let mut pairs: HashMap<PairId, Pair> = self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let links = self.links_of_bases(target, changes).await?;
+        let (mut planned, mut touched, mut deletes) = (Vec::new(), BTreeSet::new(), 0);
+        for change in changes {
+            let later = self.engine.ledger.changes_after(change.pair, change.id).await?;
+            let Some(pair) = pairs.get_mut(&change.pair) else { continue };
+            let later: Vec<Change> = later.into_iter().filter(|other| other.run != change.run).collect();
+            let (action, undone) = match &change.action {
+                Action::Update(id) => (Action::Update(id.clone()), undo_fields(change, pair, &later, &links)),
+                Action::Create => match self.undo_create(mapping, change, pair, &later) {
+                    Ok(Some(id)) => (Action::Delete(id), undo_whole(mapping, change, pair)),
+                    Ok(None) => continue,
+                    Err(why) => (Action::Create, left_whole(change, &why)),
+                },
+                Action::Delete(_) if pair.half(target).id.as_ref().is_some() && pair.half(target).deleted.is_some() => {
+                    (Action::Create, undo_delete(change))
+                }
+                Action::Delete(_) => (Action::Create, left_whole(change, "it has a record again")),
+            };
+            for (fields, stays) in [(undone.fields, false), (undone.left, true)] {
+                if fields.is_empty() {
+                    continue;
+                }
+                let before = (pair.status, pair.reason.clone());
+                let why = fields.first().map(|field| field.reason.clone());
+                let mut new = self.change(mapping, pair, target, action.clone(), fields);
+                // A pair keeps its place: what is put back is settled by its outcome, and what stays needs nothing.
+                (pair.status, pair.reason) = before;
+                if stays {
+                    new.status = ChangeStatus::Withheld;
+                    new.reason = why;
+                } else if matches!(action, Action::Delete(_)) {
+                    deletes += 1;
+                }
+                touched.insert(pair.id);
+                planned.push(new);
+            }
+        }
+        let mut unit = self.begin().await?;
+        unit.save_changes(&mut planned).await?;
+        unit.save_run(&self.run).await?;
+        unit.commit().await?;
+        Ok(deletes)
+    }
+
+    /// Brings what is known of the records up to date, as far as they can be read.
+    async fn reread(&mut self, mapping: &ObjectMapping, target: Side, changes: &[Change]) -> Result<(), SyncError> {
+        if !self.has(mapping, target, features::BY_ID) {
+            return Ok(());
+        }
+        let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
+        let pairs = self.engine.ledger.pairs(&numbers).await?;
+        for side in Side::BOTH {
+            if self.has(mapping, side, features::BY_ID) {
+                let ids: Vec<String> =
+                    pairs.iter().filter(|pair| pair.half(side).deleted.is_none()).filter_map(|pair| pair.half(side).id.clone()).collect();
+                self.fetch_as(side, mapping.object(side), &ids, Purpose::Reread).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn links_of_bases(&self, target: Side, changes: &[Change]) -> Result<Links, SyncError> {
+        let mut wanted: [BTreeSet<Reference>; 2] = Default::default();
+        let bases = changes.iter().flat_map(|change| &change.fields).filter_map(|field| field.base.as_ref());
+        wanted[target.index()].extend(bases.flat_map(Value::references).cloned());
+        self.links_to(self.definition, wanted).await
+    }
+
+    /// The record to delete, to undo that it was made; `None`: it is gone already.
+    fn undo_create(&self, mapping: &ObjectMapping, change: &Change, pair: &Pair, later: &[Change]) -> Result<Option<String>, String> {
+        let target = change.target;
+        let half = pair.half(target);
+        let Some(id) = half.id.clone().filter(|_| half.deleted.is_none()) else {
+            return Ok(None);
+        };
+        if let Some(other) = later.first() {
+            return Err(format!("it was changed since by run {}", other.run));
+        }
+        for field in &mapping.fields {
+            let was = pair.agreed(field.slot).and_then(|agreed| agreed.half(target));
+            if half
+                .seen(field.slot)
+                .is_some_and(|seen| was.is_some_and(|was| *was != seen.value) || (was.is_none() && !seen.value.is_blank()))
+            {
+                return Err(format!("its {} was edited since", field.name(target)));
+            }
+        }
+        if !self.has(mapping, target, features::DELETE) {
+            return Err(format!("{} cannot be deleted there", mapping.object(target)));
+        }
+        Ok(Some(id))
+    }
+
+    /// Deletes happen only when the operator has named their number.
+    async fn ask_for_deletes(&mut self, run: RunId, deletes: u64) -> Result<(), SyncError> {
+        let text = format!(
+            "to undo run {run}, {deletes} records that it made would be deleted; if that is right: entente run undo {run} --delete {deletes}"
+        );
+        self.run.notice(text);
+        let mut after = 0;
+        loop {
+            let mut page = self.engine.ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id;
+            page.retain(|change| matches!(change.action, Action::Delete(_)));
+            for change in &mut page {
+                change.status = ChangeStatus::Withheld;
+                change.reason = Some("deleting it was not agreed".to_owned());
+            }
+            let mut unit = self.begin().await?;
+            unit.save_changes(&mut page).await?;
+            unit.commit().await?;
+        }
+    }
+}
+
+fn left(field: &ChangedField, why: String) -> ChangedField {
+    ChangedField { reason: why, ..field.clone() }
+}
+
+fn left_whole(change: &Change, why: &str) -> Undone {
+    Undone { fields: Vec::new(), left: change.fields.iter().map(|field| left(field, why.to_owned())).collect() }
+}
+
+/// What an update is put back to, field by field.
+fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) -> Undone {
+    let (target, source) = (change.target, change.target.other());
+    let mut undone = Undone::default();
+    for field in &change.fields {
+        let slot = field.slot;
+        let changed_by = later.iter().find(|other| other.fields.iter().any(|changed| changed.slot == slot));
+        let now = pair.current(target, slot);
+        let why = if pair.half(target).deleted.is_some() || pair.half(target).id.is_none() {
+            Some("its record is gone".to_owned())
+        } else if let Some(other) = changed_by {
+            Some(format!("it was changed since by run {}", other.run))
+        } else if now != Some(field.result()) {
+            Some(format!("it was edited since: {}", now.map_or_else(|| "nothing is known of it".to_owned(), ToString::to_string)))
+        } else if pair.current(source, slot).is_some_and(|value| *value != field.source) {
+            Some("its other side was edited since".to_owned())
+        } else {
+            None
+        };
+        let back = field.base.as_ref().and_then(|base| links.translate(target, base));
+        match (why, back) {
+            (Some(why), _) => undone.left.push(left(field, why)),
+            (None, None) => undone.left.push(left(field, "what stood there before is not known".to_owned())),
+            (None, Some(value)) => undone.fields.push(ChangedField {
+                slot,
+                value,
+                source: pair.current(source, slot).cloned().unwrap_or_else(|| field.source.clone()),
+                base: now.cloned(),
+                time: None,
+                base_time: None,
+                joint: false,
+                stored: None,
+                reason: format!("undo of run {}", change.run),
+            }),
+        }
+    }
+    undone
+}
+
+/// The deletion of a record that was made: what it has is kept, so that this can be undone too.
+fn undo_whole(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Undone {
+    let field = |slot: usize| {
+        Some(ChangedField {
+            slot,
+            value: Value::Null,
+            source: Value::Null,
+            base: Some(pair.current(change.target, slot)?.clone()),
+            time: None,
+            base_time: None,
+            joint: false,
+            stored: None,
+            reason: format!("undo of run {}", change.run),
+        })
+    };
+    Undone { fields: mapping.fields.iter().filter_map(|known| field(known.slot)).collect(), left: Vec::new() }
+}
+
+/// A deleted record is made again with what it had.
+fn undo_delete(change: &Change) -> Undone {
+    let again = |field: &ChangedField| {
+        let value = field.base.clone().filter(|base| !base.is_blank() && base.references().is_empty())?;
+        Some(ChangedField { source: Value::Null, value, base: None, reason: format!("undo of run {}", change.run), ..field.clone() })
+    };
+    Undone { fields: change.fields.iter().filter_map(again).collect(), left: Vec::new() }
+}
+
+/// What becomes of a pair whose record was deleted because making it was undone.
+pub(super) fn set_undone(pair: &mut Pair, target: Side, at: crate::record::Timestamp) {
+    super::deletions::unsettle(pair, target.other());
+    *pair.half_mut(target) = Half { deleted: Some(at), ..Half::default() };
+    pair.keys[target.index()] = Some(Vec::new());
+    pair.status = Status::Excluded;
+    pair.reason = Some("undone: the record that was made for it was deleted again".to_owned());
+}

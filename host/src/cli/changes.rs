@@ -145,6 +145,15 @@ impl ShownChange {
         self.record.clone().unwrap_or_else(|| format!("new {} from {}", self.object, self.source.as_deref().unwrap_or("?")))
     }
 
+    /// Why it was left out: where its fields have reasons of their own, each of them.
+    fn why_left(&self) -> String {
+        let own = self.reason.as_deref().unwrap_or("overtaken by a newer decision");
+        if self.fields.iter().all(|field| field.reason == self.fields[0].reason) || !self.fields.iter().any(|field| field.reason == own) {
+            return own.to_owned();
+        }
+        self.fields.iter().map(|field| format!("{}: {}", field.field, field.reason)).collect::<Vec<_>>().join("; ")
+    }
+
     /// Why it stands as it does, where it is not simply planned or done.
     fn standing(&self, plain: &str) -> String {
         if self.status == ChangeStatus::Done.word() || self.status == ChangeStatus::Planned.word() {
@@ -210,7 +219,7 @@ pub(super) fn left_out_table(changes: &[ShownChange], exchanges: &[String; 2], l
     for change in changes.iter().take(limit) {
         let fields: Vec<String> = change.fields.iter().map(|field| format!("{} = {}", field.field, field.value())).collect();
         let what = if fields.is_empty() { change.action.to_owned() } else { format!("{} {}", change.action, fields.join(", ")) };
-        let reason = named(change.reason.as_deref().unwrap_or("overtaken by a newer decision"), exchanges);
+        let reason = named(&change.why_left(), exchanges);
         rows.add_row(vec![change.exchange.clone(), change.name(), cell(&what, 80), cell(&reason, 160)]);
     }
     let mut text = rows.to_string();

@@ -8,12 +8,13 @@ use std::process::Stdio;
 #[test]
 fn links_of_a_plan_are_in_the_words_of_the_side_that_is_written() {
     let world = World::new();
-    let (company, new) = ("company:1", "company:2");
     world.run(&["record", "set", "company", "name=Acme"]).well();
     world.run(&["record", "set", "contact", "last_name=Ek", "email=ek@example.org"]).well();
     world.sync(&[]).well();
+    let contact = format!("contact:{}", world.find("contact", "email", "ek@example.org").id);
+    let company = format!("company:{}", world.find("company", "name", "Acme").id);
     let organisation = &world.crm.records(hello_crm::Object::Organisation)[0].id;
-    world.run(&["record", "set", "contact:1", &format!("company={company}")]).well();
+    world.run(&["record", "set", &contact, &format!("company={company}")]).well();
     let plan = world.sync(&["--dry-run"]).well().json();
     let after = |plan: &Value| {
         let field = plan["plan"].as_array().unwrap().iter().flat_map(|change| change["fields"].as_array().unwrap());
@@ -21,7 +22,8 @@ fn links_of_a_plan_are_in_the_words_of_the_side_that_is_written() {
     };
     assert_eq!(after(&plan)["after"], json!({ "ref": ["organisation", organisation] }), "{plan}");
     world.run(&["record", "set", "company", "name=Beta"]).well();
-    world.run(&["record", "set", "contact:1", &format!("company={new}")]).well();
+    let new = format!("company:{}", world.find("company", "name", "Beta").id);
+    world.run(&["record", "set", &contact, &format!("company={new}")]).well();
     let plan = world.sync(&["--dry-run"]).well().json();
     assert_eq!(after(&plan)["not_linked"], json!([new]), "{plan}");
     world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&[&format!("{new} (not linked yet)")]);

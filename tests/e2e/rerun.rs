@@ -3,6 +3,7 @@
 use crate::world::{Output, World};
 use hello_crm::Object;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Three people on both sides.
 fn world() -> World {
@@ -40,14 +41,31 @@ fn a_plan_is_applied_where_nothing_has_changed_since() {
     assert_eq!(applied.written("HelloWorld"), 1, "{applied}");
     let city = |email: &str| world.person(email).fields["city"].clone();
     assert_eq!((city("a@example.org"), city("b@example.org"), city("c@example.org")), (json!("Lund"), json!("Umeå"), json!("Umeå")));
-    let left = left_out(&applied);
-    assert_eq!(left.len(), 1, "{applied}");
-    assert_eq!(left[0]["record"], json!(format!("person:{}", world.person("b@example.org").id)));
-    assert!(left[0]["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{applied}");
+    let left: BTreeMap<String, String> = left_out(&applied)
+        .iter()
+        .map(|change| (change["record"].as_str().unwrap().to_owned(), change["reason"].as_str().unwrap().to_owned()))
+        .collect();
+    let reason = |email: &str| left[&format!("person:{}", world.person(email).id)].as_str();
+    assert!(reason("b@example.org").starts_with(&format!("changed since the plan of run {plan}: ")), "{applied}");
+    assert_eq!(reason("c@example.org"), format!("not in the plan of run {plan}"), "{applied}");
+    assert_eq!(left.len(), 2, "{applied}");
+    assert_eq!(applied.json()["changes"].as_array().map(Vec::len), Some(1), "{applied}");
     world.run(&["run", "apply", &plan]).fails(1, &[&format!("run {plan} was applied already, by run {}", number(&applied))]);
 
     world.sync(&[]).well();
     assert_eq!((city("b@example.org"), city("c@example.org")), (json!("Ystad"), json!("Ystad")));
+    world.is_quiet();
+}
+
+#[test]
+fn what_was_planned_and_needs_no_writing_any_more_is_told() {
+    let world = world();
+    world.import("E-mail,City,Changed\na@example.org,Lund,2020-03-01T00:00:00Z\n").well();
+    let plan = number(&world.sync(&["--dry-run"]).well());
+    world.edit_person("2020-03-02T00:00:00Z", &world.person("a@example.org").id, json!({ "city": "Lund" }));
+    let applied =
+        world.run(&["run", "apply", &plan]).exits(3).says(&["0 changes written", "1 left out", "there is nothing to write any more"]);
+    assert!(applied.stdout.contains("update city = Lund"), "{applied}");
     world.is_quiet();
 }
 
@@ -141,11 +159,12 @@ fn constants_and_defaults_are_written() {
         .well();
     world.make_person("2020-02-01T00:00:00Z", json!({ "last_name": "C", "email": "c@example.org" }));
     world.sync(&[]).well();
-    for (email, title) in [("a@example.org", json!("unknown")), ("b@example.org", json!("Boss")), ("c@example.org", json!(null))] {
+    for (email, title) in [("a@example.org", "unknown"), ("b@example.org", "Boss")] {
         let person = world.person(email);
-        assert_eq!((&person.fields["job_title"], &person.fields["region"]), (&title, &json!("north")), "{email}");
-        assert_eq!(world.find("contact", "email", email).text("country"), "SE", "{email}");
+        assert_eq!((&person.fields["job_title"], &person.fields["region"]), (&json!(title), &json!("north")), "{email}");
     }
+    let contact = world.find("contact", "email", "c@example.org");
+    assert_eq!((contact.text("country"), contact.text("position")), ("SE", ""), "a default is for the side that it names");
     world.is_quiet();
     let text = world.run(&["export"]).well().stdout;
     let file = world.file("again.toml", text);

@@ -2,7 +2,8 @@
 
 use super::{Tenant, TenantError};
 use crate::ledger::ChangeFilter;
-use crate::sync::{Change, ChangeStatus, Run, RunId, RunOptions, RunStatus};
+use crate::sync::{Change, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus};
+use std::collections::BTreeSet;
 
 /// Changes that are read at a time.
 const PAGE: usize = 1000;
@@ -120,11 +121,15 @@ impl Tenant {
     /// # Errors
     /// Where the database fails.
     pub async fn left_out(&self, run: &Run) -> Result<Vec<Change>, TenantError> {
-        let mut left = self.changes(run.id, Some(ChangeStatus::Withheld)).await?;
+        let own = self.changes(run.id, None).await?;
+        let decided: BTreeSet<(PairId, usize)> = own.iter().map(|change| (change.pair, change.target.index())).collect();
+        let mut left: Vec<Change> = own.into_iter().filter(|change| change.status == ChangeStatus::Withheld).collect();
         if let Some(plan) = run.options.apply {
             let dropped = self.changes(plan, Some(ChangeStatus::Dropped)).await?;
-            // What newer runs than the plan had overtaken before was dropped earlier.
-            left.extend(dropped.into_iter().filter(|change| change.settled.is_some_and(|settled| settled >= run.started)));
+            // What became of the others is told by the changes of the run itself; what was overtaken before it began is older news.
+            left.extend(dropped.into_iter().filter(|change| {
+                !decided.contains(&(change.pair, change.target.index())) && change.settled.is_some_and(|settled| settled >= run.started)
+            }));
         }
         Ok(left)
     }

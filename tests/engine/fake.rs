@@ -1,7 +1,7 @@
 //! A side in plain Rust that keeps the rules of a real one: it gives out ids, pages, keeps times, refuses stale writes.
 
 use async_trait::async_trait;
-use entente::record::{FieldTime, Timestamp, Value};
+use entente::record::{FieldTime, Reference, Timestamp, Value};
 use entente::sync::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -61,6 +61,10 @@ pub struct Character {
     pub page: usize,
     pub order: u32,
     pub required: Vec<&'static str>,
+    /// An order with a text that has this part is refused as a whole.
+    pub poison: Option<&'static str>,
+    /// Orders are taken, and answered only when asked with a ticket.
+    pub defers: bool,
     /// Rewrites what it is given, as a normalising remote does.
     pub normalise: fn(&str, Value) -> Value,
 }
@@ -72,6 +76,7 @@ impl Default for Character {
             features: vec![
                 features::CREATE,
                 features::UPDATE,
+                features::DELETE,
                 features::FULL_LISTING,
                 features::DELETIONS,
                 features::BY_ID,
@@ -82,6 +87,8 @@ impl Default for Character {
             page: 3,
             order: 2,
             required: vec![],
+            poison: None,
+            defers: false,
             normalise: |_, value| value,
         }
     }
@@ -107,11 +114,18 @@ struct State {
     faults: BTreeMap<(&'static str, u64), Fault>,
     calls: BTreeMap<&'static str, u64>,
     writes: Vec<String>,
+    conversions: Vec<Conversion>,
+    /// Answers by ticket, and whether they are told yet.
+    tickets: BTreeMap<String, Vec<Answer>>,
+    told: bool,
+    forgotten: bool,
+    /// The last page of a listing is left out, and it is said to be complete all the same.
+    shortened: bool,
 }
 
 pub struct Fake {
     name: String,
-    schema: Vec<(String, Vec<(String, String)>)>,
+    schema: Mutex<Vec<(String, Vec<(String, String)>)>>,
     pub character: Character,
     clock: std::sync::Arc<ManualClock>,
     state: Mutex<State>,
@@ -124,7 +138,7 @@ impl Fake {
             .iter()
             .map(|(object, fields)| ((*object).to_owned(), fields.iter().map(|(f, k)| ((*f).to_owned(), (*k).to_owned())).collect()))
             .collect();
-        Self { name: name.to_owned(), schema, character: Character::default(), clock, state: Mutex::default() }
+        Self { name: name.to_owned(), schema: Mutex::new(schema), character: Character::default(), clock, state: Mutex::default() }
     }
 
     /// Makes a record as a person would; values and the time when.
@@ -160,6 +174,50 @@ impl Fake {
         record.deleted = true;
         record.seq = seq;
         record.changed = now;
+    }
+
+    /// One record becomes another, as in a merge: the first is gone, the second stays.
+    pub fn merge(&self, object: &str, before: &str, after: &str) {
+        self.delete(object, before);
+        let reference = |id: &str| Reference { object: object.to_owned(), id: id.to_owned() };
+        self.state.lock().unwrap().conversions.push(Conversion { before: reference(before), after: reference(after) });
+    }
+
+    /// Takes a field out of an object.
+    pub fn drop_field(&self, object: &str, field: &str) {
+        let mut schema = self.schema.lock().unwrap();
+        schema.iter_mut().find(|(name, _)| name == object).unwrap().1.retain(|(name, _)| name != field);
+    }
+
+    /// Gives an object a field, or a field another kind.
+    pub fn set_field(&self, object: &str, field: &str, kind: &str) {
+        self.drop_field(object, field);
+        let mut schema = self.schema.lock().unwrap();
+        schema.iter_mut().find(|(name, _)| name == object).unwrap().1.push((field.to_owned(), kind.to_owned()));
+    }
+
+    /// Deferred orders are answered from now on, or their tickets are known no longer.
+    pub fn tell(&self, forgotten: bool) {
+        let mut state = self.state.lock().unwrap();
+        state.told = true;
+        state.forgotten = forgotten;
+    }
+
+    /// Listings lack their last page from now on.
+    pub fn shorten(&self, yes: bool) {
+        self.state.lock().unwrap().shortened = yes;
+    }
+
+    /// How often something was called.
+    pub fn calls(&self, call: &'static str) -> u64 {
+        self.state.lock().unwrap().calls.get(call).copied().unwrap_or(0)
+    }
+
+    /// Forgets deleted records: no report names them any more.
+    pub fn expire_deletions(&self) {
+        for records in self.state.lock().unwrap().objects.values_mut() {
+            records.retain(|_, record| !record.deleted);
+        }
     }
 
     /// Plans a fault for the n-th call (from 1) of `describe`, `report`, `execute` or `find`.
@@ -261,7 +319,7 @@ impl Exchange for Fake {
             page_size: Some(self.character.page as u32),
             order_size: Some(self.character.order),
         };
-        Ok(Description { objects: self.schema.iter().map(object).collect() })
+        Ok(Description { objects: self.schema.lock().unwrap().iter().map(object).collect() })
     }
 
     async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
@@ -270,7 +328,8 @@ impl Exchange for Fake {
 
     async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
         let fault = self.enter("report")?;
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        let conversions = std::mem::take(&mut state.conversions);
         let after: usize = request.cursor.as_deref().map_or(Ok(0), str::parse).unwrap();
         let bookmark: Option<u64> = request.bookmark.as_deref().map(|text| text.parse().unwrap());
         let mut all: Vec<(&str, &str, &Record)> = Vec::new();
@@ -291,7 +350,10 @@ impl Exchange for Fake {
             }
         }
         let page: Vec<_> = all.iter().skip(after).take((request.limit as usize).min(self.character.page)).collect();
-        let last = after + page.len() >= all.len();
+        let short = state.shortened && request.full && all.len() > self.character.page;
+        let listed = if short { all.len() - self.character.page } else { all.len() };
+        let page = if short && after >= listed { vec![] } else { page };
+        let last = after + page.len() >= listed;
         let full = request.full || (bookmark.is_none() && request.window.since.is_none());
         let by_ids = request.objects.iter().any(|wanted| !wanted.ids.is_empty());
         let mut batches = Vec::new();
@@ -310,6 +372,7 @@ impl Exchange for Fake {
         }
         Ok(Page {
             batches,
+            conversions,
             next: (!last).then(|| (after + page.len()).to_string()),
             bookmark: (last && !by_ids).then(|| state.seq.to_string()),
             complete: if last && full && !by_ids { request.objects.iter().map(|wanted| wanted.object.clone()).collect() } else { vec![] },
@@ -323,6 +386,12 @@ impl Exchange for Fake {
         let mut state = self.state.lock().unwrap();
         let idempotent = self.character.features.contains(&features::IDEMPOTENT_CREATE);
         let mut answers = Vec::new();
+        if let Some(part) = self.character.poison {
+            let poisoned = |value: &Option<Value>| matches!(value, Some(Value::Text(text)) if text.contains(part));
+            if order.changes.iter().any(|change| change.values.iter().any(poisoned)) {
+                return Err(ExchangeError::new("invalid-answer", "the whole order was refused"));
+            }
+        }
         for change in &order.changes {
             if idempotent && let Some(answer) = state.done.get(&change.id) {
                 answers.push(answer.clone());
@@ -375,6 +444,10 @@ impl Exchange for Fake {
                     }
                 }
                 Action::Delete(id) => {
+                    state.writes.push(format!("delete {} {id}", order.object));
+                    state.seq += 1;
+                    let seq = state.seq;
+                    state.objects.get_mut(&order.object).unwrap().get_mut(id).unwrap().seq = seq;
                     state.objects.get_mut(&order.object).unwrap().get_mut(id).unwrap().deleted = true;
                     Outcome::Deleted
                 }
@@ -388,11 +461,27 @@ impl Exchange for Fake {
         if fault == Some(Fault::Lost) {
             return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
         }
+        if self.character.defers {
+            let ticket = format!("t{}", state.tickets.len() + 1);
+            let later = |answer: &Answer| Answer { change: answer.change.clone(), outcome: Outcome::Deferred(ticket.clone()) };
+            let deferred = answers.iter().map(later).collect();
+            state.tickets.insert(ticket.clone(), answers);
+            return Ok(Executed { answers: deferred, state: StateWrites::new() });
+        }
         Ok(Executed { answers, state: StateWrites::new() })
     }
 
-    async fn collect(&self, _: &str, _: &str, _: &[String]) -> Result<Collection, ExchangeError> {
-        Err(ExchangeError::new(codes::UNSUPPORTED, "nothing is deferred here"))
+    async fn collect(&self, ticket: &str, _: &str, _: &[String]) -> Result<Collection, ExchangeError> {
+        let mut state = self.state.lock().unwrap();
+        if !state.told {
+            // Whoever keeps asking is answered in the end.
+            state.told = true;
+            return Ok(Collection { answers: vec![], state: TicketState::Pending(Some(Duration::from_secs(5))) });
+        }
+        match state.tickets.remove(ticket) {
+            Some(answers) if !state.forgotten => Ok(Collection { answers, state: TicketState::Done }),
+            _ => Ok(Collection { answers: vec![], state: TicketState::Lost }),
+        }
     }
 
     fn can_find(&self) -> bool {

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets what it does not expect shall fail")]
 
 mod crashes;
+mod deletions;
 mod fake;
 mod identity;
+mod operator;
 mod reading;
+mod troubles;
 mod values;
 mod world;

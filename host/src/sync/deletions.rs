@@ -32,11 +32,13 @@ pub(super) fn unsettle(pair: &mut Pair, survivor: Side) {
 
 /// Whether a side has an edit that was never settled.
 fn edited(pair: &Pair, side: Side) -> bool {
-    let half = pair.half(side);
-    half.seen
-        .iter()
-        .enumerate()
-        .any(|(slot, seen)| seen.as_ref().is_some_and(|seen| pair.agreed(slot).and_then(|agreed| agreed.half(side)) != Some(&seen.value)))
+    pair.half(side).seen.iter().enumerate().any(|(slot, seen)| {
+        seen.as_ref().is_some_and(|seen| match pair.agreed(slot).and_then(|agreed| agreed.half(side)) {
+            Some(was) => *was != seen.value,
+            // Never settled: a blank that was always there is no edit.
+            None => !seen.value.is_blank(),
+        })
+    })
 }
 
 impl Session<'_> {

@@ -25,6 +25,8 @@ pub(super) struct Outgoing {
     pub(super) waits: Option<Reference>,
     /// The pair had failed before: a change of its other side did.
     pub(super) failed: bool,
+    /// It was sent before, and the record may have been edited since it was made.
+    pub(super) resent: bool,
 }
 
 impl Session<'_> {
@@ -112,7 +114,8 @@ impl Session<'_> {
                 }
             }
             let failed = pair.status == Status::Failed;
-            let entry = Outgoing { change, pair, values, waits, failed };
+            let resent = self.careful.contains_key(&pair.id);
+            let entry = Outgoing { change, pair, values, waits, failed, resent };
             if held || entry.change.fields.is_empty() { waiting.push(entry) } else { outgoing.push(entry) }
         }
         if !orphans.is_empty() {
@@ -279,7 +282,7 @@ impl Session<'_> {
     }
 
     /// Sends changes that are marked as sent, and records what became of them.
-    pub(super) async fn deliver(&mut self, mapping: &ObjectMapping, target: Side, outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+    pub(super) async fn deliver(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
         let (order, slots) = self.order(mapping, target, &outgoing);
         // The same order may go out again only where a change that was made the first time is not made twice.
         let creates = outgoing.iter().any(|entry| entry.change.action == Action::Create);
@@ -293,6 +296,9 @@ impl Session<'_> {
                 Err(error) => {
                     let may = repeatable || error.code == super::exchange::codes::RATE_LIMITED;
                     if may && self.wait_out(target, &error, &mut tries).await? {
+                        if error.code != super::exchange::codes::RATE_LIMITED {
+                            outgoing.iter_mut().for_each(|entry| entry.resent = true);
+                        }
                         continue;
                     }
                     if splittable(&error) {

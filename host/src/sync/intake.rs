@@ -261,7 +261,9 @@ impl Session<'_> {
         let mut keys: Vec<Key> = Vec::new();
         for batch in batches {
             let columns = columns(mapping, side, batch);
-            for row in batch.rows.iter().filter(|row| !work.by_id.contains_key(&row.id)) {
+            // A record that is linked keeps its counterpart, whatever its identifiers become.
+            let linked = |id: &String| work.by_id.get(id).is_some_and(|place| work.pairs[*place].is_linked());
+            for row in batch.rows.iter().filter(|row| !linked(&row.id)) {
                 keys.extend(identity::keys(mapping, side, |slot| value_at(&columns, row, slot)));
             }
         }
@@ -369,10 +371,45 @@ impl Session<'_> {
             counts.held += 1;
             counts.because(reason);
         }
-        if !keys.is_empty() && !duplicate {
+        work.touched[place] = true;
+        if new && !duplicate && !keys.is_empty() && self.meet_known(work, place, &keys) {
             work.note_keys(side, &keys, place);
         }
-        work.touched[place] = true;
+    }
+
+    /// A record that was alone may have an identifier now that another one has: it meets its counterpart, or is held as a duplicate.
+    /// Says whether it stands for its identifiers.
+    fn meet_known(&mut self, work: &mut Working<'_>, place: usize, keys: &[Key]) -> bool {
+        let (mapping, side) = (work.mapping, work.side);
+        let pair = &work.pairs[place];
+        if pair.is_linked() || pair.half(side.other()).deleted.is_some() || !matches!(pair.status, Status::Todo | Status::Excluded) {
+            return true;
+        }
+        if let Some(owner) = work.owners(side, keys).into_iter().find(|owner| *owner != place) {
+            let id = work.pairs[owner].half(side).id.clone().unwrap_or_default();
+            let pair = &mut work.pairs[place];
+            pair.keys[side.index()] = Some(Vec::new());
+            let text = format!("{} {}:{id}", held::DUPLICATE, mapping.object(side));
+            self.hold(pair, mapping, side, text);
+            return false;
+        }
+        let others: Vec<usize> = work.owners(side.other(), keys).into_iter().filter(|owner| *owner != place).collect();
+        let [other] = others[..] else {
+            return true;
+        };
+        if work.pairs[other].half(side).id.is_some() || work.pairs[other].id == 0 || work.pairs[other].status == Status::Live {
+            return true;
+        }
+        let half = work.pairs[other].half(side.other()).clone();
+        work.removed.push(work.pairs[other].id);
+        work.touched[other] = false;
+        let pair = &mut work.pairs[place];
+        *pair.half_mut(side.other()) = half;
+        pair.keys[side.other().index()] = Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
+        pair.status = Status::Todo;
+        pair.reason = None;
+        self.run.count(side, mapping.object(side)).matched += 1;
+        true
     }
 
     fn absorb_unknown(

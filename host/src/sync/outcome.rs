@@ -1,7 +1,7 @@
 //! What became of changes: `agreed` moves on a known outcome, and on nothing else.
 
 use super::definition::ObjectMapping;
-use super::exchange::{Action, Answer, Outcome, Written};
+use super::exchange::{Action, Answer, FieldTime, Outcome, Written};
 use super::execute::{Outgoing, waits_for};
 use super::identity;
 use super::intake::{apply_row, held};
@@ -9,6 +9,8 @@ use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::pair::{Agreed, Pair, Seen, Side, Status};
 use super::session::Session;
+use crate::judge::{canonical, elements, same_content};
+use crate::record::Value;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -92,8 +94,10 @@ impl Session<'_> {
                     entry.change.status = ChangeStatus::Deferred;
                     entry.change.ticket = Some(ticket);
                     entry.change.settled = None;
+                    // A run that waits until all is settled counts what it is told in the end.
+                    let later = u64::from(!self.run.options.until_settled);
                     let counts = self.run.count(target, mapping.object(target));
-                    counts.pending += 1;
+                    counts.pending += later;
                     counts.because("deferred: the remote system tells later what became of it");
                 }
             }
@@ -105,25 +109,44 @@ impl Session<'_> {
 
     fn made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, slots: &[usize], written: &Written, made: Made) {
         let source = target.other();
-        let Outgoing { change, pair, values, waits, failed } = entry;
+        let undo = self.run.options.undo.is_some();
+        let Outgoing { change, pair, values, waits, failed, resent } = entry;
         let half = pair.half_mut(target);
         half.id = Some(written.id.clone());
         half.version = written.version.clone();
         half.changed = written.changed.or(half.changed);
         half.read = Some(self.run.id);
         half.deleted = None;
+        let mut again = false;
         let first_of_two = |pair: &Pair| target == Side::Left || *failed || pair.reason.is_some();
         for (field, sent) in change.fields.iter_mut().zip(values.iter()) {
             let column = slots.iter().position(|slot| *slot == field.slot);
             let stored = column.and_then(|column| written.values.get(column).cloned().flatten()).unwrap_or_else(|| sent.clone());
             field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
-            if field.joint && first_of_two(pair) {
+            let set_like = mapping.field(field.slot).is_some_and(|rules| rules.set_like) && !undo;
+            // What stands there after a second sending may be an edit made since the first one, and then counts as one.
+            if let Some(rules) = mapping.field(field.slot).filter(|_| *resent && change.action == Action::Create)
+                && !same_content(&rules.kinds, rules.set_like, &stored, sent)
+            {
+                let halves = match target {
+                    Side::Left => Agreed { left: Some(sent.clone()), right: Some(field.source.clone()) },
+                    Side::Right => Agreed { left: Some(field.source.clone()), right: Some(sent.clone()) },
+                };
+                pair.set_agreed(field.slot, halves);
+                let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
+                pair.half_mut(source).set_seen(field.slot, edited);
+                let time = written.changed.map(|at| FieldTime { at, certain: false });
+                pair.half_mut(target).set_seen(field.slot, Some(Seen { value: stored, time }));
+                again = true;
+                continue;
+            }
+            if field.joint && !set_like && first_of_two(pair) {
                 // What was decided stands on one side only. The other side, or the next run, settles it.
                 let time = pair.half(target).seen(field.slot).and_then(|seen| seen.time);
                 pair.half_mut(target).set_seen(field.slot, Some(Seen { value: stored, time }));
                 continue;
             }
-            if field.joint {
+            if field.joint && !set_like {
                 let now = pair.current(source, field.slot).cloned();
                 field.source = now.unwrap_or_else(|| field.source.clone());
             }
@@ -133,6 +156,9 @@ impl Session<'_> {
                 .then(|| pair.half(target).seen(field.slot).cloned())
                 .flatten()
                 .filter(|seen| Some(&seen.value) != field.base.as_ref() && seen.value != stored && seen.value != *sent);
+            if set_like && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(sent), Some(&stored)], newer.clone()) {
+                continue;
+            }
             let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
             let halves = match target {
                 Side::Left => Agreed { left: Some(stored), right: Some(field.source.clone()) },
@@ -147,10 +173,12 @@ impl Session<'_> {
                 let left_out = change.fields.iter().all(|changed| changed.slot != field.slot);
                 let value = pair.current(source, field.slot).cloned();
                 // A blank needs no sending; what the new record has there is known with its first report.
-                if left_out && value.as_ref().is_some_and(crate::record::Value::is_blank) {
+                if left_out && value.as_ref().is_some_and(Value::is_blank) {
+                    // A side in the same store never reports what this sync wrote there; nothing is what was written.
+                    let unsent = self.exchange(target).local().map(|_| Value::Null);
                     let halves = match source {
-                        Side::Left => Agreed { left: value, right: None },
-                        Side::Right => Agreed { left: None, right: value },
+                        Side::Left => Agreed { left: value, right: unsent },
+                        Side::Right => Agreed { left: unsent, right: value },
                     };
                     pair.set_agreed(field.slot, halves);
                     pair.half_mut(source).set_seen(field.slot, None);
@@ -178,7 +206,7 @@ impl Session<'_> {
             pair.status = Status::Todo;
             pair.reason = Some(waits_for(Some(reference)));
             self.revisit(mapping.id, pair.id);
-        } else if std::mem::take(&mut pair.dirty) {
+        } else if std::mem::take(&mut pair.dirty) || again {
             pair.status = Status::Todo;
             self.revisit(mapping.id, pair.id);
         }
@@ -260,6 +288,32 @@ impl Session<'_> {
             counts.because(text);
         }
     }
+}
+
+/// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and is stored now. What
+/// only the target has stays a change of the target, since the order that takes it to the other side may not be made. False
+/// where the values are no sets.
+fn settle_elements(pair: &mut Pair, target: Side, slot: usize, values: [Option<&Value>; 3], newer: Option<Seen>) -> bool {
+    let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return false };
+    let mut halves = [None, None];
+    for (side, now) in [(target, &stored), (target.other(), &sent)] {
+        let Some(agreed) = elements(pair.agreed(slot).and_then(|agreed| agreed.half(side))) else { return false };
+        let added = now.iter().filter(|text| !was.contains(text) && !agreed.contains(text));
+        let left = agreed.iter().filter(|text| now.contains(text) || !was.contains(text));
+        halves[side.index()] = Some(Value::Texts(left.chain(added).map(|text| (*text).to_owned()).collect()));
+    }
+    let other = pair.half(target.other()).seen(slot).cloned();
+    let other = other.or_else(|| pair.current(target.other(), slot).map(|value| Seen { value: value.clone(), time: None }));
+    let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
+    let [left, right] = halves;
+    let agreed = Agreed { left, right };
+    for (side, seen) in [(target, held), (target.other(), other)] {
+        let set = |value: &Value| canonical("texts", true, value);
+        let differs = |seen: &Seen| agreed.half(side).map(set) != Some(set(&seen.value));
+        pair.half_mut(side).set_seen(slot, seen.filter(differs));
+    }
+    pair.set_agreed(slot, agreed);
+    true
 }
 
 /// How a change was answered that the remote system has made.

@@ -92,6 +92,7 @@ impl Session<'_> {
         if self.has(mapping, target, features::IDEMPOTENT_CREATE) {
             let (mut outgoing, waiting): (Vec<Outgoing>, Vec<Outgoing>) = self.prepare(mapping, target, changes).await?;
             outgoing.extend(waiting);
+            outgoing.iter_mut().for_each(|entry| entry.resent = true);
             return self.deliver(mapping, target, outgoing).await;
         }
         self.look_for_created(mapping, target, changes).await

@@ -1,0 +1,223 @@
+//! Deleted, merged and converted records, the policies for them, and the brake.
+
+use crate::fake::Fake;
+use crate::world::{World, text};
+use entente::record::Value;
+use entente::sync::*;
+
+/// So many linked pairs.
+async fn linked(count: usize, policy: DeletePolicy) -> (World, Vec<String>, Vec<String>) {
+    let mut world = World::new().await;
+    world.people().deletes = policy;
+    let lefts: Vec<String> = (0..count)
+        .map(|n| {
+            world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("name", text(&format!("name {n}")))], "2020-01-01")
+        })
+        .collect();
+    world.run().await;
+    let rights = (0..count).map(|n| world.person(&format!("{n}@example.org"))).collect();
+    world.left.writes();
+    world.right.writes();
+    (world, lefts, rights)
+}
+
+fn alive(side: &Fake, object: &str) -> usize {
+    side.records(object).len()
+}
+
+async fn statuses(world: &World, status: Status) -> Vec<String> {
+    let pairs = world.ledger.pairs_in(status, None, 0, 100).await.unwrap();
+    pairs.into_iter().map(|pair| pair.reason.unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn delete_is_carried_to_the_other_side() {
+    let (world, lefts, _) = linked(3, DeletePolicy::Delete).await;
+    world.left.delete("contact", &lefts[0]);
+    let run = world.run().await;
+    assert_eq!(run.counts[1]["person"].removed, 1);
+    assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (2, 2));
+    world.assert_quiet().await;
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (2, 2));
+}
+
+#[tokio::test]
+async fn deleted_here_and_edited_there_is_held() {
+    let (world, lefts, rights) = linked(2, DeletePolicy::Delete).await;
+    world.left.delete("contact", &lefts[0]);
+    world.right.edit("person", &rights[0], "full", text("edited"), "2026-01-02");
+    let run = world.run().await;
+    assert_eq!(run.counts[1]["person"].held, 1);
+    assert_eq!(alive(&world.right, "person"), 2);
+    assert!(statuses(&world, Status::Held).await[0].starts_with("deleted and edited"));
+}
+
+#[tokio::test]
+async fn what_is_unlinked_is_not_made_again_and_may_meet_another() {
+    let (world, lefts, rights) = linked(2, DeletePolicy::Unlink).await;
+    world.left.delete("contact", &lefts[0]);
+    world.run().await;
+    world.right.edit("person", &rights[0], "full", text("alone"), "2026-01-02");
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (1, 2));
+    let again = world.left.put("contact", &[("email", text("0@example.org"))], "2026-01-03");
+    let run = world.run().await;
+    assert_eq!(run.counts[0]["contact"].matched, 1);
+    assert_eq!(world.left.value("contact", &again, "name"), text("alone"));
+    assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (2, 2));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn recreate_makes_it_again() {
+    let (world, lefts, rights) = linked(2, DeletePolicy::Recreate).await;
+    world.left.delete("contact", &lefts[0]);
+    world.right.edit("person", &rights[0], "full", text("kept"), "2026-01-02");
+    world.run().await;
+    assert_eq!(alive(&world.left, "contact"), 2);
+    assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "name"), text("kept"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_update_that_finds_nothing_is_a_report_of_the_deletion() {
+    let (mut world, lefts, rights) = linked(2, DeletePolicy::Delete).await;
+    // The remote does not report deletions.
+    world.right.character.features.retain(|word| *word != features::DELETIONS);
+    world.right.delete("person", &rights[0]);
+    world.right.expire_deletions();
+    world.left.edit("contact", &lefts[0], "name", text("edited"), "2026-01-02");
+    world.run().await;
+    assert!(statuses(&world, Status::Held).await[0].starts_with("deleted and edited"));
+}
+
+#[tokio::test]
+async fn absence_is_deletion_only_after_a_complete_listing() {
+    let (mut world, _, rights) = linked(4, DeletePolicy::Delete).await;
+    world.right.character.features.retain(|word| *word != features::DELETIONS);
+    world.right.delete("person", &rights[1]);
+    world.right.expire_deletions();
+    world.run().await;
+    assert_eq!(alive(&world.left, "contact"), 4, "nobody has said that it is gone");
+    let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(run.counts[1]["person"].deleted, 1);
+    assert_eq!(alive(&world.left, "contact"), 3);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_listing_that_lost_a_page_is_checked_by_id() {
+    let (world, ..) = linked(6, DeletePolicy::Delete).await;
+    world.right.shorten(true);
+    let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(run.counts[1]["person"].deleted, 0);
+    assert_eq!(alive(&world.left, "contact"), 6);
+}
+
+#[tokio::test]
+async fn the_brake_holds_mass_deletion_by_a_broken_page_and_says_how_to_go_on() {
+    let (mut world, ..) = linked(60, DeletePolicy::Delete).await;
+    // It cannot be asked by id, so that the page that is missing looks like twelve deletions.
+    world.right.character.features.retain(|word| *word != features::BY_ID && *word != features::DELETIONS);
+    world.right.character.page = 12;
+    world.right.shorten(true);
+    let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(run.counts[1]["person"].deleted, 12);
+    assert_eq!((run.counts[0]["contact"].removed, run.counts[0]["contact"].held), (0, 12));
+    assert_eq!(alive(&world.left, "contact"), 60);
+    assert!(run.notices[0].contains("12 of 60") && run.notices[0].contains("--lift-brake"), "{:?}", run.notices);
+    // The page is back: nothing is gone.
+    world.right.shorten(false);
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(alive(&world.left, "contact"), 60);
+    assert_eq!(statuses(&world, Status::Held).await.len(), 0);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn the_brake_holds_mass_deletion_until_it_is_lifted() {
+    let (world, _, rights) = linked(60, DeletePolicy::Delete).await;
+    for right in &rights[..12] {
+        world.right.delete("person", right);
+    }
+    let run = world.run().await;
+    assert_eq!((run.counts[0]["contact"].removed, run.counts[0]["contact"].held), (0, 12));
+    assert_eq!(world.run().await.counts[0]["contact"].held, 12, "every run says so");
+    assert_eq!(alive(&world.left, "contact"), 60);
+    let run = world.run_with(RunOptions { lift_brake: true, ..RunOptions::default() }).await;
+    assert_eq!(run.counts[0]["contact"].removed, 12);
+    assert_eq!(alive(&world.left, "contact"), 48);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn the_brake_lets_a_few_pass() {
+    let (world, _, rights) = linked(60, DeletePolicy::Delete).await;
+    for right in &rights[..10] {
+        world.right.delete("person", right);
+    }
+    world.run().await;
+    assert_eq!(alive(&world.left, "contact"), 50);
+}
+
+#[tokio::test]
+async fn the_brake_holds_mass_blanking() {
+    let (world, _, rights) = linked(40, DeletePolicy::Ignore).await;
+    for right in &rights[..11] {
+        world.right.edit("person", right, "full", Value::Null, "2026-01-02");
+    }
+    let run = world.run().await;
+    assert_eq!((run.counts[0]["contact"].updated, run.counts[0]["contact"].held), (0, 11));
+    world.run_with(RunOptions { lift_brake: true, ..RunOptions::default() }).await;
+    assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "name"), Value::Null);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s20_a_remote_merge_keeps_the_winners_pair_and_holds_what_is_left_over() {
+    let (world, lefts, rights) = linked(3, DeletePolicy::Ignore).await;
+    world.right.merge("person", &rights[0], &rights[1]);
+    world.run().await;
+    assert_eq!(statuses(&world, Status::Held).await.len(), 1);
+    assert!(statuses(&world, Status::Held).await[0].starts_with("merged: "));
+    world.left.edit("contact", &lefts[1], "name", text("winner"), "2026-01-02");
+    world.left.edit("contact", &lefts[0], "name", text("left over"), "2026-01-02");
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(world.right.value("person", &rights[1], "full"), text("winner"));
+    assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (3, 2));
+    assert_eq!(statuses(&world, Status::Held).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_merge_into_a_record_without_counterpart_moves_the_pair() {
+    let (mut world, lefts, rights) = linked(2, DeletePolicy::Ignore).await;
+    world.people().create = [false, true];
+    let stranger = world.right.put("person", &[("mail", text("new@example.org")), ("full", text("stranger"))], "2026-01-02");
+    world.run().await;
+    world.right.merge("person", &rights[0], &stranger);
+    world.run().await;
+    world.left.edit("contact", &lefts[0], "name", text("moved"), "2026-02-02");
+    world.run().await;
+    assert_eq!(world.right.value("person", &stranger, "full"), text("moved"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_duplicate_takes_the_place_of_one_that_is_gone() {
+    let (world, _, rights) = linked(2, DeletePolicy::Unlink).await;
+    let twin = world.right.put("person", &[("mail", text("0@example.org")), ("full", text("twin"))], "2026-01-02");
+    world.run().await;
+    assert_eq!(statuses(&world, Status::Held).await.len(), 1);
+    world.right.delete("person", &rights[0]);
+    world.run().await;
+    world.run().await;
+    assert_eq!(statuses(&world, Status::Held).await.len(), 0);
+    world.right.edit("person", &twin, "tel", text("9"), "2026-01-03");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "phone"), text("9"));
+    // The names are told apart by their times, which come with the next report.
+    world.run().await;
+    assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "name"), text("twin"));
+    world.assert_quiet().await;
+}

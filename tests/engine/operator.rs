@@ -1,0 +1,274 @@
+//! What the operator decides: conflicts, plans, undo, trust, retries, rules for several candidates.
+
+use crate::world::{World, text};
+use entente::record::Value;
+use entente::sync::*;
+use std::time::Duration;
+
+async fn conflict() -> (World, String, String) {
+    let world = World::new().await;
+    let l = world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("1"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("a@example.org");
+    world.left.edit("contact", &l, "phone", text("l"), "2025-06-01");
+    world.right.edit("person", &r, "tel", text("r"), "2025-06-01");
+    world.run().await;
+    (world, l, r)
+}
+
+async fn settle(world: &World, choice: Choice) {
+    let open = world.ledger.open_conflicts(None, 0, 10).await.unwrap();
+    let lease = world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
+    assert!(world.ledger.settle_conflict(&lease, open[0].id, &choice).await.unwrap());
+    assert!(!world.ledger.settle_conflict(&lease, 999, &choice).await.unwrap());
+    world.ledger.release(&lease).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_conflict_is_settled_as_the_operator_says() {
+    for (choice, wanted) in [(Choice::Side(Side::Left), "l"), (Choice::Side(Side::Right), "r"), (Choice::Value(text("both")), "both")] {
+        let (world, l, r) = conflict().await;
+        settle(&world, choice).await;
+        world.run().await;
+        assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text(wanted), text(wanted)));
+        assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 0);
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn a_ruling_holds_for_its_two_values_only() {
+    let (world, l, r) = conflict().await;
+    settle(&world, Choice::Side(Side::Left)).await;
+    world.right.edit("person", &r, "tel", text("newer"), "2025-06-01");
+    world.run().await;
+    assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text("l"), text("newer")));
+    assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_ruling_outlives_a_write_that_fails() {
+    let (world, l, r) = conflict().await;
+    settle(&world, Choice::Side(Side::Left)).await;
+    world.run_with(RunOptions { disable_push: true, ..RunOptions::default() }).await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("r"));
+    world.run().await;
+    assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text("l"), text("l")));
+}
+
+fn dry() -> RunOptions {
+    RunOptions { dry_run: true, ..RunOptions::default() }
+}
+
+#[tokio::test]
+async fn s16_an_old_plan_does_only_what_still_holds() {
+    let world = World::new().await;
+    let lefts: Vec<String> = (0..3)
+        .map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("phone", text("1"))], "2020-01-01"))
+        .collect();
+    world.run().await;
+    let rights: Vec<String> = (0..3).map(|n| world.person(&format!("{n}@example.org"))).collect();
+    for left in &lefts {
+        world.left.edit("contact", left, "phone", text("2"), "2025-01-01");
+    }
+    let plan = world.run_with(dry()).await;
+    // After the plan: one target is edited, one source is edited, and a new record comes.
+    world.right.edit("person", &rights[0], "tel", text("edited there"), "2026-06-01");
+    world.left.edit("contact", &lefts[1], "phone", text("3"), "2026-06-01");
+    world.left.put("contact", &[("email", text("new@example.org"))], "2026-06-01");
+    world.right.writes();
+    let run = world.run_with(RunOptions { apply: Some(plan.id), ..RunOptions::default() }).await;
+    assert_eq!(world.right.writes(), [format!("update person {}: tel", rights[2])]);
+    assert_eq!(world.left.writes(), Vec::<String>::new());
+    assert_eq!(world.right.value("person", &rights[0], "tel"), text("edited there"));
+    let left_out = world.ledger.changes_in(run.id, ChangeStatus::Withheld, 0, 10).await.unwrap();
+    let reasons: Vec<&str> = left_out.iter().filter_map(|change| change.reason.as_deref()).collect();
+    assert_eq!(left_out.len(), 3, "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("not in the plan")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.starts_with("changed since the plan")), "{reasons:?}");
+    let planned = world.ledger.changes_in(plan.id, ChangeStatus::Planned, 0, 10).await.unwrap();
+    assert_eq!(planned, [], "the plan is used up");
+    // What was left out is done by the next run as it then is right.
+    world.run().await;
+    assert_eq!(world.right.value("person", &rights[1], "tel"), text("3"));
+    assert_eq!(world.left.value("contact", &lefts[0], "phone"), text("edited there"));
+    assert_eq!(world.right.records("person").len(), 4);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_fresh_plan_is_what_the_run_does() {
+    let world = World::new().await;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let reference = Value::Reference(entente::record::Reference { object: "company".into(), id: company });
+    world.left.put("contact", &[("email", text("a@example.org")), ("company", reference)], "2020-01-01");
+    world.right.put("person", &[("mail", text("b@example.org"))], "2020-01-01");
+    let plan = world.run_with(dry()).await;
+    assert_eq!((world.left.writes().len(), world.right.writes().len()), (0, 0));
+    let run = world.run_with(RunOptions { apply: Some(plan.id), ..RunOptions::default() }).await;
+    assert_eq!((run.counts[1]["person"].created, run.counts[1]["org"].created, run.counts[0]["contact"].created), (1, 1, 1));
+    assert_eq!(world.ledger.changes_in(run.id, ChangeStatus::Withheld, 0, 10).await.unwrap(), []);
+    world.assert_quiet().await;
+}
+
+fn undo(run: RunId, deletes: u64) -> RunOptions {
+    RunOptions { undo: Some(run), deletes_agreed: deletes, ..RunOptions::default() }
+}
+
+#[tokio::test]
+async fn s17_what_was_undone_does_not_come_back() {
+    let world = World::new().await;
+    let l = world.left.put("contact", &[("email", text("u@example.org")), ("phone", text("1")), ("name", text("N"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("u@example.org");
+    world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
+    world.right.edit("person", &r, "full", text("M"), "2025-01-01");
+    let run = world.run().await;
+    world.run_with(undo(run.id, 0)).await;
+    assert_eq!((world.right.value("person", &r, "tel"), world.left.value("contact", &l, "name")), (text("1"), text("N")));
+    assert_eq!(
+        (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "full")),
+        (text("2"), text("M")),
+        "the sources stay"
+    );
+    world.assert_quiet().await;
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("1"));
+    // A new edit flows as ever.
+    world.left.edit("contact", &l, "phone", text("3"), "2026-06-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("3"));
+}
+
+#[tokio::test]
+async fn undo_leaves_and_lists_what_was_edited_since() {
+    let world = World::new().await;
+    let l = world.left.put("contact", &[("email", text("u@example.org")), ("phone", text("1")), ("name", text("N"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("u@example.org");
+    world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
+    world.left.edit("contact", &l, "name", text("M"), "2025-01-01");
+    let run = world.run().await;
+    world.right.edit("person", &r, "tel", text("edited"), "2026-01-02");
+    let undone = world.run_with(undo(run.id, 0)).await;
+    assert_eq!((world.right.value("person", &r, "tel"), world.right.value("person", &r, "full")), (text("edited"), text("N")));
+    let left_out = world.ledger.changes_in(undone.id, ChangeStatus::Withheld, 0, 10).await.unwrap();
+    assert_eq!(left_out.len(), 1);
+    assert!(left_out[0].reason.as_deref().unwrap().contains("edited since"), "{:?}", left_out[0].reason);
+    // The edit is not lost by the undo.
+    world.run().await;
+    assert_eq!(world.left.value("contact", &l, "phone"), text("edited"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn undone_creates_are_deleted_when_their_number_is_agreed() {
+    let world = World::new().await;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let reference = Value::Reference(entente::record::Reference { object: "company".into(), id: company });
+    world.left.put("contact", &[("email", text("a@example.org")), ("company", reference)], "2020-01-01");
+    world.right.put("person", &[("mail", text("b@example.org"))], "2020-01-01");
+    world.right.put("person", &[("mail", text("c@example.org"))], "2020-01-01");
+    let run = world.run().await;
+    world.right.edit("person", &world.person("a@example.org"), "full", text("edited since"), "2026-01-02");
+    let asked = world.run_with(undo(run.id, 0)).await;
+    assert!(asked.notices[0].contains("3 records") && asked.notices[0].contains("--delete 3"), "{:?}", asked.notices);
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (3, 3), "nothing was deleted");
+    let undone = world.run_with(undo(run.id, 3)).await;
+    assert_eq!((undone.counts[0]["contact"].removed, undone.counts[1]["org"].removed), (2, 1));
+    assert_eq!((world.left.records("contact").len(), world.left.records("company").len()), (1, 1));
+    assert_eq!((world.right.records("person").len(), world.right.records("org").len()), (3, 0), "the edited one stays");
+    world.right.writes();
+    world.left.writes();
+    world.run().await;
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!((world.left.records("contact").len(), world.right.records("org").len()), (1, 0), "they do not come back");
+    let excluded = world.ledger.pairs_in(Status::Excluded, None, 0, 10).await.unwrap();
+    assert_eq!(excluded.iter().filter(|pair| pair.reason.as_deref().unwrap().starts_with("undone")).count(), 3);
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_carried_over_can_be_undone() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Delete;
+    let l = world.left.put("contact", &[("email", text("d@example.org")), ("name", text("Dee"))], "2020-01-01");
+    world.run().await;
+    world.left.delete("contact", &l);
+    let run = world.run().await;
+    assert_eq!(world.right.records("person").len(), 0);
+    world.run_with(undo(run.id, 0)).await;
+    assert_eq!(world.right.value("person", &world.person("d@example.org"), "full"), text("Dee"));
+    world.assert_quiet().await;
+    assert_eq!(world.right.records("person").len(), 1);
+}
+
+#[tokio::test]
+async fn trust_for_once_holds_until_everything_was_made() {
+    let world = World::new().await;
+    let l = world.left.put("contact", &[("email", text("t@example.org")), ("phone", text("1"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("t@example.org");
+    world.left.edit("contact", &l, "phone", text("newest"), "2026-01-05");
+    world.right.edit("person", &r, "tel", text("older"), "2025-06-01");
+    let trusting = RunOptions { trust: Some(Trust { side: Side::Right, fields: vec![] }), disable_pull: true, ..RunOptions::default() };
+    world.run_with(trusting).await;
+    assert_eq!(world.left.value("contact", &l, "phone"), text("newest"), "withheld");
+    world.run().await;
+    assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text("older"), text("older")));
+    assert_eq!(world.ledger.trust("s").await.unwrap(), None);
+    world.left.edit("contact", &l, "phone", text("again"), "2026-06-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("again"), "it held once");
+}
+
+#[tokio::test]
+async fn the_rules_choose_among_several_candidates() {
+    let in_group = || Prefer::Where(Condition { field: "tags".into(), test: Test::Contains("news".into()) });
+    for (rules, wanted) in [(vec![in_group(), Prefer::LowestId], "L2"), (vec![Prefer::LowestId], "L1"), (vec![], "L1")] {
+        let mut world = World::new().await;
+        world.people().prefer = [rules, vec![]];
+        world.people().create = [false, false];
+        let contact = |tags: &[&str]| {
+            let tags = Value::Texts(tags.iter().map(|tag| (*tag).to_owned()).collect());
+            world.left.put("contact", &[("email", text("two@example.org")), ("tags", tags)], "2020-01-01")
+        };
+        contact(&[]);
+        contact(&["news"]);
+        contact(&["news"]);
+        let r = world.right.put("person", &[("mail", text("two@example.org")), ("full", text("from R"))], "2020-01-01");
+        world.run().await;
+        assert_eq!(world.left.value("contact", wanted, "name"), text("from R"), "{wanted}");
+        assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap().len(), 2);
+        assert_eq!(world.right.records("person").len(), 1, "{r}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn constants_and_defaults_fill_new_records_and_make_no_echo() {
+    let mut world = World::new().await;
+    world.left.set_field("contact", "source", "text");
+    world.right.set_field("person", "origin", "text");
+    world.people().fields[1].default = [None, Some(text("unknown"))];
+    let constant = FieldMapping {
+        slot: 5,
+        names: ["=origin".into(), "origin".into()],
+        kinds: ["text".into(), "text".into()],
+        direction: entente::judge::Direction::ToRight,
+        writable: [true, true],
+        constant: Some(text("hub")),
+        ..FieldMapping::default()
+    };
+    world.people().fields.push(constant);
+    let l = world.left.put("contact", &[("email", text("c@example.org"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("c@example.org");
+    assert_eq!((world.right.value("person", &r, "full"), world.right.value("person", &r, "origin")), (text("unknown"), text("hub")));
+    assert_eq!(world.left.value("contact", &l, "name"), Value::Null);
+    world.assert_quiet().await;
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    assert_eq!(world.left.value("contact", &l, "name"), Value::Null, "a filler does not travel back");
+    world.left.edit("contact", &l, "name", text("known"), "2025-01-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "full"), text("known"));
+}

@@ -1,0 +1,221 @@
+//! Bad records, orders that fail as a whole, deferred answers, schemas that drift, remotes that check nothing.
+
+use crate::fake::Fault;
+use crate::world::{World, text};
+use entente::record::Value;
+use entente::sync::*;
+use std::time::Duration;
+
+#[tokio::test]
+async fn one_bad_record_fails_alone() {
+    for idempotent in [true, false] {
+        let mut world = World::new().await;
+        world.right.character.order = 16;
+        world.right.character.page = 16;
+        world.right.character.poison = Some("poison");
+        if !idempotent {
+            world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+        }
+        for n in 0..16 {
+            let name = if n == 11 { "poison" } else { "fine" };
+            world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("name", text(name))], "2020-01-01");
+        }
+        let before = world.right.calls("execute");
+        let run = world.run().await;
+        assert_eq!((run.counts[1]["person"].created, run.counts[1]["person"].failed), (15, 1), "{:#?}", run.counts);
+        // One call for all, and two for each halving.
+        assert!(world.right.calls("execute") - before <= 1 + 2 * 4, "{}", world.right.calls("execute") - before);
+        let reason = run.counts[1]["person"].reasons.keys().next().unwrap();
+        assert!(reason.contains("the whole order was refused"), "{reason}");
+        world.right.character.poison = None;
+        world.clock.advance(Duration::from_secs(100_000));
+        world.run().await;
+        assert_eq!(world.right.records("person").len(), 16, "idempotent {idempotent}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn updates_of_an_order_that_fails_are_made_but_for_the_bad_one() {
+    let mut world = World::new().await;
+    world.right.character.order = 8;
+    let lefts: Vec<String> =
+        (0..8).map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01")).collect();
+    world.run().await;
+    world.right.character.poison = Some("poison");
+    for (n, left) in lefts.iter().enumerate() {
+        world.left.edit("contact", left, "name", text(if n == 5 { "poison" } else { "new" }), "2025-01-01");
+    }
+    let run = world.run().await;
+    assert_eq!((run.counts[1]["person"].updated, run.counts[1]["person"].failed), (7, 1));
+    let failed = world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap();
+    assert_eq!((failed.len(), failed[0].attempts), (1, 1));
+}
+
+#[tokio::test]
+async fn what_failed_is_tried_again_after_growing_pauses_and_then_waits() {
+    let mut world = World::new().await;
+    world.right.character.poison = Some("poison");
+    world.right.character.order = 1;
+    world.left.put("contact", &[("email", text("p@example.org")), ("name", text("poison"))], "2020-01-01");
+    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    world.run().await;
+    let tried = |world: &World| world.right.calls("execute");
+    assert_eq!(tried(&world), 1);
+    world.run().await;
+    assert_eq!(tried(&world), 1, "not before its time");
+    for n in 2..=7 {
+        world.clock.advance(Duration::from_secs(100_000));
+        world.run().await;
+        assert_eq!(tried(&world), n);
+    }
+    world.clock.advance(Duration::from_secs(1_000_000));
+    world.run().await;
+    assert_eq!(tried(&world), 7, "it waits for the operator");
+    let lease = world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
+    let mapping = world.definition.mappings[0].id;
+    assert_eq!(world.ledger.retry(&lease, mapping, None).await.unwrap(), 1);
+    world.ledger.release(&lease).await.unwrap();
+    world.right.character.poison = None;
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 1);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s15_a_deferred_answer_is_pending_collected_or_settled_like_a_crash() {
+    for lost in [false, true] {
+        let mut world = World::new().await;
+        world.right.character.defers = true;
+        let l = world.left.put("contact", &[("email", text("t@example.org")), ("name", text("N"))], "2020-01-01");
+        let run = world.run().await;
+        assert_eq!((run.counts[1]["person"].created, run.counts[1]["person"].pending), (0, 1));
+        assert_eq!(run.problems(), 0, "pending is no problem");
+        world.right.tell(lost);
+        world.right.character.defers = false;
+        world.run().await;
+        world.left.edit("contact", &l, "name", text("M"), "2025-01-01");
+        world.run().await;
+        assert_eq!(world.right.records("person").len(), 1, "lost {lost}");
+        assert_eq!(world.right.value("person", &world.person("t@example.org"), "full"), text("M"));
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn until_settled_waits_for_what_was_deferred() {
+    let mut world = World::new().await;
+    world.right.character.defers = true;
+    world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+    let run = world.run_with(RunOptions { until_settled: true, ..RunOptions::default() }).await;
+    assert_eq!((run.counts[1]["person"].created, run.counts[1]["person"].pending), (1, 0), "{:#?}", run.counts);
+    assert_eq!(world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_remote_that_checks_nothing_is_read_just_before_writing() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| *word != features::CONDITIONAL_UPDATE);
+    let l = world.left.put("contact", &[("email", text("e@example.org")), ("phone", text("1")), ("name", text("N"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("e@example.org");
+    world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
+    // The third report of the run is the look before writing: just before it, somebody edits the record.
+    let edit = Fault::Edit { object: "person".into(), id: r.clone(), field: "tel".into(), value: text("theirs") };
+    world.right.fault("report", 2, edit);
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("theirs"), "the later edit wins");
+    assert_eq!(world.left.value("contact", &l, "phone"), text("theirs"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_remote_that_can_do_neither_is_written_and_the_plan_names_the_risk() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| *word != features::CONDITIONAL_UPDATE && *word != features::BY_ID);
+    let l = world.left.put("contact", &[("email", text("e@example.org")), ("phone", text("1"))], "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
+    let run = world.run().await;
+    let made = world.ledger.changes_in(run.id, ChangeStatus::Done, 0, 10).await.unwrap();
+    assert!(made[0].reason.as_deref().unwrap().starts_with("unchecked"), "{:?}", made[0].reason);
+}
+
+#[tokio::test]
+async fn a_field_that_vanished_is_parked_and_the_rest_goes_on() {
+    let world = World::new().await;
+    let l = world.left.put("contact", &[("email", text("s@example.org")), ("phone", text("1")), ("name", text("N"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("s@example.org");
+    world.right.drop_field("person", "tel");
+    world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
+    world.left.edit("contact", &l, "name", text("M"), "2025-01-01");
+    let run = world.run().await;
+    assert!(run.notices[0].contains("'tel' of person is no longer there"), "{:?}", run.notices);
+    assert_eq!((world.right.value("person", &r, "full"), world.right.value("person", &r, "tel")), (text("M"), text("1")));
+    // It is back, with an edit of its own of another time.
+    world.right.set_field("person", "tel", "text");
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("2"), "what was edited meanwhile arrives");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_field_of_another_type_is_parked_and_a_new_one_is_told() {
+    let world = World::new().await;
+    world.left.put("contact", &[("email", text("s@example.org")), ("phone", text("1"))], "2020-01-01");
+    world.run().await;
+    world.right.set_field("person", "tel", "integer");
+    world.right.set_field("person", "fax", "text");
+    let run = world.run().await;
+    assert!(run.notices.iter().any(|text| text.contains("was of the kind text and now is integer")), "{:?}", run.notices);
+    assert!(run.notices.iter().any(|text| text.contains("new field 'fax'")), "{:?}", run.notices);
+    let again = world.run().await;
+    assert_eq!(again.notices.len(), 1, "news are told once, what is parked every time: {:?}", again.notices);
+}
+
+#[tokio::test]
+async fn a_parked_identifier_makes_no_duplicates() {
+    let world = World::new().await;
+    world.left.put("contact", &[("email", text("s@example.org"))], "2020-01-01");
+    world.run().await;
+    world.right.drop_field("person", "mail");
+    let stranger = world.right.put("person", &[("full", text("who"))], "2025-01-01");
+    world.left.put("contact", &[("email", text("new@example.org"))], "2025-01-01");
+    world.run().await;
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 2));
+    assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap().len(), 2);
+    world.right.set_field("person", "mail", "email");
+    world.right.edit("person", &stranger, "mail", text("new@example.org"), "2025-01-02");
+    world.run().await;
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 2), "they have met");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn without_a_complete_listing_a_normal_run_looks_before_it_creates() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| *word != features::FULL_LISTING);
+    world.left.put("contact", &[("email", text("n@example.org"))], "2020-01-01");
+    let run = world.run().await;
+    assert_eq!(run.counts[1]["person"].created, 1, "{:#?}", run.counts);
+    world.right.character.can_find = false;
+    world.left.put("contact", &[("email", text("m@example.org"))], "2020-01-01");
+    let run = world.run().await;
+    assert_eq!((run.counts[1]["person"].created, run.counts[0]["contact"].held), (0, 1));
+}
+
+#[tokio::test]
+async fn a_later_retry_waits_for_its_time() {
+    let world = World::new().await;
+    world.left.put("contact", &[("email", text("w@example.org"))], "2020-01-01");
+    let later = ExchangeError { code: codes::RATE_LIMITED.into(), reason: "slow down".into(), after: Some(Duration::from_secs(7)) };
+    world.right.fault("execute", 1, Fault::Fails(later));
+    let before = world.clock.now();
+    world.run().await;
+    assert!(world.clock.now().micros() - before.micros() >= 7_000_000, "what the remote asks for is obeyed");
+    assert_eq!(world.right.records("person").len(), 1);
+    let pair = &world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap()[0];
+    assert_eq!(pair.attempts, 0, "being told to slow down is no attempt");
+    assert_eq!(world.left.value("contact", &world.contact("w@example.org"), "phone"), Value::Null);
+}

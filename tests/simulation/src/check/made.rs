@@ -1,0 +1,89 @@
+//! Records that orders made: one for one, and none for what people had deleted.
+
+use super::End;
+use crate::dice::lock;
+use crate::remote::Made;
+use crate::schema::{NAME, PERSON, meaning};
+use crate::verdict::{Verdict, Word};
+use entente::record::Value;
+use entente::sync::{DeletePolicy, Side};
+use std::collections::BTreeMap;
+
+impl End<'_> {
+    pub(super) fn check_made(&self, verdict: &mut Verdict) {
+        let mut made: Vec<(usize, Made)> = Vec::new();
+        for (place, system) in self.world.users.systems.iter().enumerate() {
+            let list = match system {
+                crate::system::System::Hub(_) => lock(&self.world.ledger.shared).made.clone(),
+                crate::system::System::Remote(remote) => remote.made(),
+            };
+            made.extend(list.into_iter().map(|made| (place, made)));
+        }
+        self.check_once(&made, verdict);
+        self.check_gone(&made, verdict);
+        self.check_names(verdict);
+        for unfenced in &lock(&self.world.ledger.shared).unfenced {
+            verdict.add(Word::Unaccounted, "I24", unfenced.clone());
+        }
+    }
+
+    /// For each source one record only.
+    fn check_once(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
+        let recreates = self.world.character.deletes == DeletePolicy::Recreate;
+        let mut by_source: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
+        for (place, made) in made {
+            let there = self.record(*place, made.object, &made.id).is_some();
+            let source = made.source.as_ref().map(ToString::to_string).unwrap_or_default();
+            if there || !recreates {
+                let name = self.record_name(*place, made.object, &made.id);
+                by_source.entry((*place, &made.sync, source)).or_default().push(name);
+            }
+        }
+        for ((_, sync, source), names) in by_source.into_iter().filter(|(_, names)| names.len() > 1) {
+            verdict.add(Word::Doubled, "I3", format!("{sync} has made {} for {source}", names.join(" and ")));
+        }
+    }
+
+    /// What people deleted does not come back by itself.
+    fn check_gone(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
+        if self.world.character.deletes == DeletePolicy::Recreate {
+            return;
+        }
+        for gone in &lock(&self.world.users.book).gone {
+            for (sync, partner) in &gone.partners {
+                let again = made.iter().find(|(place, made)| {
+                    *place == gone.place && made.when > gone.when && made.sync == *sync && made.source.as_ref() == Some(partner)
+                });
+                if let Some((place, made)) = again {
+                    let before = self.record_name(gone.place, gone.object, &gone.id);
+                    let after = self.record_name(*place, made.object, &made.id);
+                    verdict.add(Word::Doubled, "I8", format!("{before} was deleted, and {sync} has made {after} from {partner}"));
+                }
+            }
+        }
+    }
+
+    /// No two people of one system have the same name, since nobody types one twice.
+    fn check_names(&self, verdict: &mut Verdict) {
+        for ((place, object), records) in &self.records {
+            let mut names: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+            for (id, values) in records.iter().filter(|_| *object == PERSON) {
+                if let Value::Text(text) = meaning(PERSON, NAME, &values[NAME]) {
+                    names.entry(text).or_default().push(id);
+                }
+            }
+            for (name, ids) in names.into_iter().filter(|(_, ids)| ids.len() > 1) {
+                let ids: Vec<String> = ids.iter().map(|id| self.record_name(*place, *object, id)).collect();
+                let pairs = self.pairs.iter().filter(|(sync, of, pair)| {
+                    of == object
+                        && Side::BOTH.into_iter().any(|side| {
+                            self.place(*sync, side) == *place
+                                && pair.half(side).id.as_deref().is_some_and(|id| ids.iter().any(|name| name.ends_with(&format!(":{id}"))))
+                        })
+                });
+                let pairs: Vec<String> = pairs.map(|(sync, of, pair)| self.name(*sync, *of, pair)).collect();
+                verdict.add(Word::Doubled, "I3", format!("{} are all called {name}: {}", ids.join(" and "), pairs.join("; ")));
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What must be true at the end of a history.
+
+mod edits;
+mod made;
+mod pairs;
+
+use crate::schema::{CITY, PERSON, columns};
+use crate::system::System;
+use crate::tape::drive;
+use crate::verdict::{Verdict, Word};
+use crate::world::World;
+use anyhow::{Context, Result};
+use entente::hub::ListQuery;
+use entente::ledger::ChangeFilter;
+use entente::record::Value;
+use entente::sync::{Change, MappingId, Pair, PairId, Side, Status, SyncError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// More than a history has of anything.
+const ALL: usize = 1_000_000;
+
+/// Records that are there: by system and object, by id.
+type Records = BTreeMap<(usize, usize), BTreeMap<String, Vec<Value>>>;
+
+/// Everything as it is in the end.
+struct End<'w> {
+    world: &'w World,
+    records: Records,
+    /// Pairs, with the sync and the object that they are of.
+    pairs: Vec<(usize, usize, Pair)>,
+    /// Fields in conflict: pair and slot.
+    conflicts: BTreeSet<(PairId, usize)>,
+    changes: Vec<Change>,
+}
+
+/// Checks a world that has come to rest.
+pub(crate) fn check(world: &World, verdict: &mut Verdict) -> Result<()> {
+    let end = drive(End::gather(world)).context("the ledger waits for something")??;
+    end.check_pairs(verdict);
+    end.check_edits(verdict);
+    end.check_made(verdict);
+    Ok(())
+}
+
+/// The numbers of the last changes of all records of the hub.
+pub(crate) fn hub_state(world: &World) -> Vec<(String, String)> {
+    let mut state = Vec::new();
+    for system in &world.users.systems {
+        let System::Hub(hub) = system else { continue };
+        for object in System::objects() {
+            let query = ListQuery { limit: ALL, ..ListQuery::default() };
+            if let Some(Ok(list)) = drive(hub.list(system.words().object(object), &query)) {
+                state.extend(list.records.into_iter().map(|record| (record.id, record.version)));
+            }
+        }
+    }
+    state
+}
+
+/// Sides may fail when things go wrong; the engine and its ledger may not.
+pub(crate) fn expected_error(error: Option<&SyncError>, verdict: &mut Verdict) {
+    match error {
+        None | Some(SyncError::Exchange { .. }) => {}
+        Some(error) => verdict.add(Word::Unaccounted, "I1", format!("a run failed: {error}")),
+    }
+}
+
+impl<'w> End<'w> {
+    async fn gather(world: &'w World) -> Result<Self> {
+        let ledger = &world.ledger.inner;
+        let mut records = Records::new();
+        for (place, system) in world.users.systems.iter().enumerate() {
+            for object in System::objects() {
+                let live = system.records(object).await;
+                records.insert((place, object), live.into_iter().map(|record| (record.id, record.values)).collect());
+            }
+        }
+        let mut pairs = Vec::new();
+        for (sync, definition) in world.syncs.iter().enumerate() {
+            for (object, mapping) in System::objects().into_iter().zip(&definition.mappings) {
+                for status in Status::ALL {
+                    let lines = ledger.pairs_in(status, Some(mapping.id), 0, ALL).await?;
+                    let ids: Vec<PairId> = lines.iter().map(|line| line.id).collect();
+                    let found = entente::sync::Ledger::pairs(ledger, &ids).await?;
+                    pairs.extend(found.into_iter().map(|pair| (sync, object, pair)));
+                }
+            }
+        }
+        let open = ledger.open_conflicts(None, 0, ALL).await?;
+        let conflicts = open.into_iter().map(|open| (open.conflict.pair, open.conflict.slot)).collect();
+        let mut changes = Vec::new();
+        for run in ledger.runs(None, ALL).await? {
+            changes.extend(ledger.changes_of_run(run.id, ChangeFilter::default(), 0, ALL).await?);
+        }
+        Ok(Self { world, records, pairs, conflicts, changes })
+    }
+
+    /// The system on a side of a sync.
+    fn place(&self, sync: usize, side: Side) -> usize {
+        self.world.users.links[sync].places[side.index()]
+    }
+
+    fn system(&self, place: usize) -> &System {
+        &self.world.users.systems[place]
+    }
+
+    fn record(&self, place: usize, object: usize, id: &str) -> Option<&Vec<Value>> {
+        self.records.get(&(place, object))?.get(id)
+    }
+
+    /// The record of a half of a pair, where it is there.
+    fn half(&self, sync: usize, object: usize, pair: &Pair, side: Side) -> Option<&Vec<Value>> {
+        self.record(self.place(sync, side), object, pair.half(side).id.as_deref()?)
+    }
+
+    /// The sync, the object of a mapping.
+    fn of_mapping(&self, id: MappingId) -> Option<(usize, usize)> {
+        let syncs = self.world.syncs.iter().enumerate();
+        syncs
+            .flat_map(|(sync, definition)| definition.mappings.iter().enumerate().map(move |(object, mapping)| (sync, object, mapping)))
+            .find(|(_, _, mapping)| mapping.id == id)
+            .map(|(sync, object, _)| (sync, object))
+    }
+
+    /// Whether a record takes part in a sync on this side.
+    fn inside(&self, sync: usize, object: usize, side: Side, values: &[Value]) -> bool {
+        let _ = sync;
+        !(object == PERSON && self.world.character.filtered[side.index()] && values[CITY] == Value::text("hidden"))
+    }
+
+    /// The name of a pair, for people.
+    fn name(&self, sync: usize, object: usize, pair: &Pair) -> String {
+        let name = |side: Side| {
+            let system = self.system(self.place(sync, side));
+            let id = pair.half(side).id.as_deref().unwrap_or("-");
+            format!("{}:{}:{id}", system.name(), system.words().object(object))
+        };
+        let reason = pair.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
+        format!("pair {} {} = {} [{}{reason}]", pair.id, name(Side::Left), name(Side::Right), pair.status.word())
+    }
+
+    fn record_name(&self, place: usize, object: usize, id: &str) -> String {
+        format!("{}:{}:{id}", self.system(place).name(), self.system(place).words().object(object))
+    }
+
+    fn field_name(&self, place: usize, object: usize, field: usize) -> &'static str {
+        debug_assert!(field < columns(object).len());
+        self.system(place).words().field(object, field)
+    }
+}

@@ -1,0 +1,49 @@
+//! Time and chance as the engine sees them: nothing but the seed moves them.
+
+use crate::dice::{Dice, lock};
+use async_trait::async_trait;
+use entente::record::Timestamp;
+use entente::sync::{Clock, Randomness};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// 2026-01-01 00:00:00.
+const START: i64 = 1_767_225_600_000_000;
+
+/// A clock that moves a millisecond with every look, and as far as anybody sleeps.
+#[derive(Debug)]
+pub(crate) struct SimClock(AtomicI64);
+
+impl Default for SimClock {
+    fn default() -> Self {
+        Self(AtomicI64::new(START))
+    }
+}
+
+impl SimClock {
+    pub(crate) fn advance(&self, duration: Duration) {
+        self.0.fetch_add(i64::try_from(duration.as_micros()).unwrap_or(0), Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.fetch_add(1000, Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.advance(duration);
+    }
+}
+
+/// The numbers that the engine draws.
+#[derive(Debug)]
+pub(crate) struct SeededBits(pub(crate) Mutex<Dice>);
+
+impl Randomness for SeededBits {
+    fn bits(&self) -> u128 {
+        lock(&self.0).bits()
+    }
+}

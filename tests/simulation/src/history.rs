@@ -1,0 +1,218 @@
+//! A history: what people and syncs do, drawn from one number, and its end in peace.
+
+use crate::character::Character;
+use crate::check;
+use crate::dice::{Dice, lock};
+use crate::system::System;
+use crate::verdict::{Verdict, Violation, Word};
+use crate::world::{Ran, World};
+use anyhow::Result;
+use entente::record::Timestamp;
+use entente::sync::{Clock, LedgerError, RunOptions, Side, SyncError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// How long a lease lasts, less what a look at the clock takes.
+const LEASE_MICROS: i64 = 179_000_000;
+
+/// How a history is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settings {
+    /// Say everything that happens.
+    pub trace: bool,
+    /// The store is a file.
+    pub file: bool,
+}
+
+/// The history of this seed, from its first operation to the check at its end.
+pub fn run_history(seed: u64, settings: Settings) -> Verdict {
+    let mut verdict = Verdict::new(seed);
+    // A panic of the engine is a violation like any other, and the other seeds still have their turn.
+    let ended = catch_unwind(AssertUnwindSafe(|| live(seed, settings, &mut verdict)));
+    let what = match ended {
+        Ok(Ok(())) => return verdict,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            format!("panicked: {}", text.unwrap_or("without words"))
+        }
+    };
+    verdict.violations.push(Violation { word: Word::Unaccounted, invariant: "I1", what });
+    verdict
+}
+
+fn live(seed: u64, settings: Settings, verdict: &mut Verdict) -> Result<()> {
+    let mut dice = Dice::new(seed);
+    let character = Character::draw(&mut dice);
+    let world = World::new(character, &mut dice, settings.trace, settings.file)?;
+    world.tape.note(format_args!("{:?}", world.character));
+    for place in 0..world.users.systems.len() {
+        for _ in 0..dice.below(5) {
+            crate::tape::drive(world.users.create(place, dice.below(5).min(1) ^ 1, None));
+        }
+    }
+    *lock(&world.users.busy) = world.character.edits_in_runs;
+    for _ in 0..world.character.operations {
+        verdict.operations += 1;
+        operation(&world, &mut dice, verdict)?;
+    }
+    finish(&world, verdict)
+}
+
+/// One operation: of people, of a sync, or of time.
+fn operation(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()> {
+    let users = &world.users;
+    let place = dice.below(users.systems.len());
+    let sync = dice.below(world.syncs.len());
+    let done = match dice.below(100) {
+        0..=23 => crate::tape::drive(users.edit(place)),
+        24..=31 => crate::tape::drive(users.contest(sync)),
+        32..=35 => crate::tape::drive(users.blank(place)),
+        36..=42 => crate::tape::drive(users.tag(place)),
+        43..=47 => crate::tape::drive(users.employ(place)),
+        48..=54 => crate::tape::drive(users.create(place, crate::schema::PERSON, None)),
+        55..=56 => crate::tape::drive(users.create(place, crate::schema::COMPANY, None)),
+        57..=60 => crate::tape::drive(users.create_on_both(sync)),
+        61 => crate::tape::drive(users.duplicate(place)),
+        62 => crate::tape::drive(users.swap(place)),
+        63..=65 => crate::tape::drive(users.delete(place)),
+        66 => crate::tape::drive(users.merge(place)),
+        67..=68 => crate::tape::drive(users.recreate()),
+        69..=71 => {
+            world.clock.advance(Duration::from_secs(dice.between(1, 100_000).unsigned_abs()));
+            Some(())
+        }
+        _ => {
+            run(world, dice, sync, verdict)?;
+            Some(())
+        }
+    };
+    world.clock.advance(Duration::from_secs(dice.between(0, 600).unsigned_abs()));
+    done.ok_or_else(|| anyhow::anyhow!("a person waits for something that never comes"))
+}
+
+fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Result<()> {
+    let options = options(world, dice, sync);
+    let stop = dice.chance(world.character.crashes).then(|| dice.between(1, 60).unsigned_abs());
+    let dry = options.dry_run;
+    let before = (world.remote_writes(), check::hub_state(world));
+    let edits = lock(&world.users.book).size();
+    match world.run(sync, options, stop)? {
+        Ran::Stopped => {
+            verdict.crashes += 1;
+            let leased = lock(&world.ledger.shared).leased.micros();
+            let over = world.clock.now().micros() - leased >= LEASE_MICROS;
+            // The lease of the dead run still keeps others out.
+            if !over
+                && dice.chance(20)
+                && !matches!(world.run(sync, RunOptions::default(), None)?, Ran::Refused(SyncError::Ledger(LedgerError::Busy { .. })))
+            {
+                verdict.add(Word::Unaccounted, "I24", "a run began although the lease of another one was not over".to_owned());
+            }
+            world.outlive_lease();
+        }
+        Ran::Refused(error) => verdict.add(Word::Unaccounted, "I1", format!("no run could begin: {error}")),
+        Ran::Ended(end) => check::expected_error(end.error.as_ref(), verdict),
+    }
+    let quiet = edits == lock(&world.users.book).size();
+    if dry && quiet && before != (world.remote_writes(), check::hub_state(world)) {
+        verdict.add(Word::Unaccounted, "I25", "a dry run wrote something".to_owned());
+    }
+    Ok(())
+}
+
+/// How a run is asked for.
+fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
+    let normal = RunOptions::default();
+    match dice.below(20) {
+        0 => RunOptions { full: true, ..normal },
+        1 => RunOptions { first_time: true, ..normal },
+        2 => RunOptions { disable_push: true, ..normal },
+        3 => RunOptions { disable_pull: true, ..normal },
+        4 => RunOptions { dry_run: true, ..normal },
+        5..=6 => {
+            let now = world.clock.now().micros();
+            let since = now - dice.between(600, 200_000) * 1_000_000;
+            let until = if dice.chance(50) { now } else { since + dice.between(600, 100_000) * 1_000_000 };
+            RunOptions { since: Some(Timestamp::from_micros(since)), until: Some(Timestamp::from_micros(until)), ..normal }
+        }
+        7..=8 => {
+            let mut ids = [Vec::new(), Vec::new()];
+            for side in Side::BOTH {
+                let system = &world.users.systems[world.users.links[sync].places[side.index()]];
+                let readable = match system {
+                    System::Hub(_) => true,
+                    System::Remote(remote) => remote.manners.by_id,
+                };
+                if !readable {
+                    continue;
+                }
+                let object = crate::schema::PERSON;
+                let records = crate::tape::drive(system.records(object)).unwrap_or_default();
+                for _ in 0..dice.below(3) {
+                    if let Some(record) = dice.pick(&records) {
+                        ids[side.index()].push((system.words().object(object).to_owned(), record.id.clone()));
+                    }
+                }
+            }
+            RunOptions { ids, ..normal }
+        }
+        _ => normal,
+    }
+}
+
+/// Rounds of runs within which everything must have come to rest.
+const ROUNDS: usize = 8;
+
+/// No more faults, no more edits: everything comes to rest, and then it is looked at.
+pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
+    world.tape.note(format_args!("== nothing goes wrong any more, and nobody edits"));
+    world.calm();
+    // What was missed because rows moved while they were counted off comes with the next whole listing only.
+    come_to_rest(world, world.remotes().any(|remote| !remote.manners.keyset), verdict)?;
+    if !calm_round(world, RunOptions::default(), verdict)? {
+        verdict.add(Word::Unaccounted, "I2", "one more run wrote something".to_owned());
+    }
+    check::check(world, verdict)?;
+    verdict.pairs.clear();
+    // A whole listing frees what was held for want of it; once that is through, another one changes nothing.
+    come_to_rest(world, true, verdict)?;
+    if !calm_round(world, RunOptions { full: true, ..RunOptions::default() }, verdict)? {
+        verdict.add(Word::Unaccounted, "I5", "listing everything once more wrote something".to_owned());
+    }
+    check::check(world, verdict)?;
+    verdict.violations.dedup();
+    verdict.effects = world.tape.effects();
+    verdict.faults = world.tape.faults();
+    verdict.trace = world.tape.hash();
+    Ok(())
+}
+
+/// Runs every sync until nothing is written any more.
+fn come_to_rest(world: &World, full: bool, verdict: &mut Verdict) -> Result<()> {
+    for round in 0..ROUNDS {
+        if calm_round(world, RunOptions { full: full && round == 0, ..RunOptions::default() }, verdict)? && round > 0 {
+            return Ok(());
+        }
+    }
+    verdict.add(Word::Unaccounted, "I1", format!("it has not come to rest after {ROUNDS} rounds"));
+    Ok(())
+}
+
+/// Runs every sync once. Says whether nothing was written.
+fn calm_round(world: &World, options: RunOptions, verdict: &mut Verdict) -> Result<bool> {
+    let before = (world.remote_writes(), check::hub_state(world));
+    for sync in 0..world.syncs.len() {
+        world.clock.advance(Duration::from_secs(3600));
+        match world.run(sync, options.clone(), None)? {
+            Ran::Ended(end) => {
+                if let Some(error) = end.error {
+                    verdict.add(Word::Unaccounted, "I1", format!("a run fails although nothing goes wrong: {error}"));
+                }
+            }
+            Ran::Refused(error) => verdict.add(Word::Unaccounted, "I1", format!("no run could begin although nothing goes wrong: {error}")),
+            Ran::Stopped => {}
+        }
+    }
+    Ok(before == (world.remote_writes(), check::hub_state(world)))
+}

@@ -1,0 +1,104 @@
+//! Lives through many histories and says what came of them.
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use simulation::{Settings, Verdict, Word, run_history};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Lives through simulated histories of syncs, with faults and crashes, and checks that nothing was lost, doubled or swapped.
+#[derive(Debug, Parser)]
+#[command(name = "simulate", version)]
+struct Arguments {
+    /// How many histories.
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    histories: u64,
+    /// The seed of the first one; each further one has the next number.
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    seed: u64,
+    /// Say everything that happens.
+    #[arg(long)]
+    trace: bool,
+    /// Keep the store in a file rather than in memory.
+    #[arg(long)]
+    file: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A panic is a violation of its history and is told there.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    let progress = ProgressBar::new(arguments.histories);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} histories, {per_sec}, {msg}") {
+        progress.set_style(style);
+    }
+    progress.enable_steady_tick(Duration::from_millis(200));
+    let settings = Settings { trace: arguments.trace, file: arguments.file };
+    let mut totals = Totals::default();
+    for seed in (0..arguments.histories).map(|n| arguments.seed.wrapping_add(n)) {
+        let verdict = run_history(seed, settings);
+        if !verdict.violations.is_empty() {
+            progress.suspend(|| tell(&verdict));
+        }
+        totals.add(&verdict);
+        progress.set_message(totals.words());
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    totals.tell();
+    if totals.violations.values().any(|count| *count > 0) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+#[expect(clippy::print_stdout, reason = "what the program is asked for")]
+fn tell(verdict: &Verdict) {
+    println!("seed {}: cargo run --release --bin simulate -- --histories 1 --seed {} --trace", verdict.seed, verdict.seed);
+    for violation in &verdict.violations {
+        println!("  {violation}");
+    }
+}
+
+/// What came of all histories together.
+#[derive(Default)]
+struct Totals {
+    histories: u64,
+    operations: u64,
+    crashes: u64,
+    faults: u64,
+    pairs: BTreeMap<&'static str, u64>,
+    violations: BTreeMap<Word, usize>,
+}
+
+impl Totals {
+    fn add(&mut self, verdict: &Verdict) {
+        self.histories += 1;
+        self.operations += verdict.operations;
+        self.crashes += verdict.crashes;
+        self.faults += verdict.faults;
+        for (status, count) in &verdict.pairs {
+            *self.pairs.entry(status).or_default() += count;
+        }
+        for word in Word::ALL {
+            *self.violations.entry(word).or_default() += verdict.count(word);
+        }
+    }
+
+    fn words(&self) -> String {
+        let words = Word::ALL.map(|word| format!("{word} {}", self.violations.get(&word).copied().unwrap_or(0)));
+        words.join(", ")
+    }
+
+    #[expect(clippy::print_stdout, reason = "what the program is asked for")]
+    fn tell(&self) {
+        let pairs: Vec<String> = self.pairs.iter().map(|(status, count)| format!("{status} {count}")).collect();
+        println!("pairs at the end: {}", pairs.join(", "));
+        println!(
+            "histories {}, operations {}, crashes {}, faults {}: {}",
+            self.histories,
+            self.operations,
+            self.crashes,
+            self.faults,
+            self.words()
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Orders: what is done, what is answered, and how the two differ when things go wrong.
+
+use super::{Made, Remote, State, Stored};
+use crate::dice::lock;
+use crate::schema::{IDENTIFIER, Words, columns};
+use entente::record::{Reference, Value};
+use entente::sync::{Action, Answer, ExchangeError, Executed, Order, OrderedChange, Outcome, Row, Written, codes, features};
+use std::time::Duration;
+
+/// A value that no remote system takes.
+pub(crate) const POISON: &str = "poison";
+
+fn poisonous(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if text.starts_with(POISON))
+}
+
+impl Remote {
+    pub(super) fn carry_out(&self, order: &Order) -> Result<Executed, ExchangeError> {
+        self.refuse("execute")?;
+        let Some(object) = Words::Remote.read_object(&order.object) else {
+            return Err(ExchangeError::new(codes::UNSUPPORTED, "no such object"));
+        };
+        let faults = self.manners.faults;
+        let bad = |change: &OrderedChange| change.values.iter().flatten().any(poisonous);
+        if faults.whole_orders && order.changes.iter().any(bad) {
+            self.tape.fault(format_args!("{} refuses an order as a whole", self.name));
+            return Err(ExchangeError::new(codes::INVALID_ANSWER, "400: the request is invalid"));
+        }
+        let lost = self.happens(faults.lost_answers);
+        // An order whose answer is lost may have been carried out in part only.
+        let done = if lost { lock(&self.dice).below(order.changes.len() + 1) } else { order.changes.len() };
+        let mut answers = Vec::new();
+        for change in order.changes.iter().take(done) {
+            if self.happens(faults.put_off) {
+                let after = [None, Some(Duration::from_secs(5)), Some(Duration::from_secs(300))];
+                let after = lock(&self.dice).pick(&after).copied().flatten();
+                self.tape.fault(format_args!("{} puts a change off", self.name));
+                answers.push(Answer { change: change.id.clone(), outcome: Outcome::Retry { after, reason: "locked".to_owned() } });
+                continue;
+            }
+            let outcome = self.change(&mut lock(&self.state), object, order, change);
+            self.tape.note(format_args!("   {} {:?} -> {}", self.name, change.action, told(&outcome)));
+            if self.happens(faults.unanswered) {
+                self.tape.fault(format_args!("{} does not answer for a change", self.name));
+            } else {
+                answers.push(Answer { change: change.id.clone(), outcome });
+            }
+        }
+        if lost {
+            let code = if lock(&self.dice).chance(50) { codes::UNAVAILABLE } else { codes::TRAP };
+            self.tape.fault(format_args!("{} does {done} of {} changes, and its answer is lost: {code}", self.name, order.changes.len()));
+            return Err(ExchangeError::new(code, "the connection broke"));
+        }
+        if self.happens(faults.odd_pages) {
+            lock(&self.dice).shuffle(&mut answers);
+        }
+        Ok(Executed { answers, ..Executed::default() })
+    }
+
+    fn change(&self, state: &mut State, object: usize, order: &Order, change: &OrderedChange) -> Outcome {
+        let refuse = |code: &str, reason: &str| Outcome::Failed { code: code.to_owned(), reason: reason.to_owned(), fields: Vec::new() };
+        let now = self.now();
+        let values: Vec<(usize, Value)> = order
+            .fields
+            .iter()
+            .zip(&change.values)
+            .filter_map(|(name, value)| {
+                let field = Words::Remote.read_field(object, name)?;
+                Some((field, self.kept(object, field, value.clone()?)))
+            })
+            .collect();
+        if values.iter().any(|(_, value)| poisonous(value)) {
+            self.tape.fault(format_args!("{} refuses a value", self.name));
+            return refuse("invalid-value", "the value is not taken");
+        }
+        let dangling = values.iter().flat_map(|(_, value)| value.references()).any(|reference| !exists(state, reference));
+        if dangling {
+            return refuse("invalid-value", "there is no such company");
+        }
+        let id = match &change.action {
+            Action::Create => return self.make(state, object, order, change, values),
+            Action::Update(id) | Action::Delete(id) => id,
+        };
+        let Some(record) = state.objects[object].get(id).cloned() else {
+            return refuse("not-found", "there is no such record");
+        };
+        match &record {
+            Stored { merged: Some(winner), .. } => {
+                return Outcome::Converted(Reference { object: order.object.clone(), id: winner.clone() });
+            }
+            Stored { deleted: true, .. } => return Outcome::Deleted,
+            _ => {}
+        }
+        if self.manners.conditional && change.version.as_ref().is_some_and(|version| *version != record.seq.to_string()) {
+            return Outcome::Stale(self.row(object, id, &record, &order.fields));
+        }
+        if let Action::Delete(_) = change.action {
+            state.writes += 1;
+            self.remove(state, object, id, now, None);
+            return Outcome::Deleted;
+        }
+        let email = values.iter().find(|(field, _)| *field == IDENTIFIER);
+        if email.is_some_and(|(_, value)| self.taken(state, object, value, Some(id))) {
+            return refuse("duplicate", "another record has this address");
+        }
+        if values.iter().all(|(field, value)| record.values[*field] == *value) {
+            return Outcome::Unchanged(written(self.row(object, id, &record, &order.fields)));
+        }
+        state.writes += 1;
+        self.write(state, object, id, values, now);
+        self.answer(state, object, id, order, Outcome::Updated)
+    }
+
+    fn make(&self, state: &mut State, object: usize, order: &Order, change: &OrderedChange, values: Vec<(usize, Value)>) -> Outcome {
+        let refuse = |code: &str, reason: &str| Outcome::Failed { code: code.to_owned(), reason: reason.to_owned(), fields: Vec::new() };
+        if self.manners.idempotent
+            && let Some((object, id)) = state.known.get(&change.id).cloned()
+        {
+            return match state.objects[object].get(&id) {
+                Some(record) if !record.deleted => self.answer(state, object, &id, order, Outcome::Created),
+                _ => Outcome::Deleted,
+            };
+        }
+        let mut all: Vec<Value> = columns(object).iter().map(|_| Value::Null).collect();
+        for (field, value) in values {
+            all[field] = value;
+        }
+        if self.taken(state, object, &all[IDENTIFIER], None) {
+            return refuse("duplicate", "another record has this address");
+        }
+        let id = self.insert(state, object, all, self.now());
+        state.writes += 1;
+        state.known.insert(change.id.clone(), (object, id.clone()));
+        let when = self.tape.effects();
+        state.made.push(Made { sync: order.sync.clone(), source: change.source.clone(), object, id: id.clone(), when });
+        self.answer(state, object, &id, order, Outcome::Created)
+    }
+
+    fn answer(&self, state: &State, object: usize, id: &str, order: &Order, outcome: fn(Written) -> Outcome) -> Outcome {
+        match state.objects[object].get(id) {
+            Some(record) => outcome(written(self.row(object, id, record, &order.fields))),
+            None => Outcome::Deleted,
+        }
+    }
+}
+
+fn exists(state: &State, reference: &Reference) -> bool {
+    let object = Words::Remote.read_object(&reference.object);
+    object.is_some_and(|object| state.objects[object].get(&reference.id).is_some_and(|record| !record.deleted))
+}
+
+fn written(row: Row) -> Written {
+    Written { id: row.id, changed: row.changed, version: row.version, values: row.values }
+}
+
+/// An outcome in a word.
+fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Created(written) => format!("created {}", written.id),
+        Outcome::Updated(written) => format!("updated {}", written.id),
+        Outcome::Unchanged(written) => format!("unchanged {}", written.id),
+        Outcome::Deleted => features::DELETE.to_owned(),
+        Outcome::Converted(reference) => format!("converted to {reference}"),
+        Outcome::Stale(row) => format!("stale {}", row.id),
+        Outcome::Retry { .. } => "retry".to_owned(),
+        Outcome::Failed { code, reason, .. } => format!("failed {code}: {reason}"),
+        Outcome::Deferred(ticket) => format!("deferred {ticket}"),
+    }
+}

@@ -1,0 +1,288 @@
+//! A remote system as SaaS systems are: it gives out ids, pages, dates changes as well as it can, rewrites values, finds new
+//! records late, and fails in all the ways that the network and its makers have thought of.
+
+mod execute;
+mod fault;
+mod find;
+mod report;
+
+pub(crate) use execute::POISON;
+
+use crate::character::Manners;
+use crate::clock::SimClock;
+use crate::dice::{Dice, lock};
+use crate::schema::{self, COMPANY, IDENTIFIER, PERSON, Words};
+use crate::tape::Tape;
+use async_trait::async_trait;
+use entente::record::{FieldTime, Reference, Timestamp, Value};
+use entente::sync::{
+    Answer, Batch, ChangeTimes, Clock, Collection, Description, Exchange, ExchangeError, Executed, Object, Order, Page, ProposedMapping,
+    Query, ReportRequest, Row, TicketState, features,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A record of a remote system.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) values: Vec<Value>,
+    times: Vec<Option<Timestamp>>,
+    changed: Timestamp,
+    created: Timestamp,
+    /// The number of its last change.
+    seq: u64,
+    pub(crate) deleted: bool,
+    /// What it has become.
+    merged: Option<String>,
+}
+
+/// A record that an order has made.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) sync: String,
+    pub(crate) source: Option<Reference>,
+    pub(crate) object: usize,
+    pub(crate) id: String,
+    /// How many effects there had been.
+    pub(crate) when: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: [BTreeMap<String, Stored>; 2],
+    number: u64,
+    seq: u64,
+    /// Answers to creates that must not make a second record.
+    known: HashMap<String, (usize, String)>,
+    made: Vec<Made>,
+    writes: u64,
+    last_page: Option<Vec<Batch>>,
+    again: u64,
+}
+
+/// A remote system.
+pub(crate) struct Remote {
+    name: String,
+    pub(crate) manners: Manners,
+    clock: Arc<SimClock>,
+    tape: Arc<Tape>,
+    state: Mutex<State>,
+    dice: Mutex<Dice>,
+    faulty: Mutex<bool>,
+}
+
+impl Remote {
+    pub(crate) fn new(name: &str, manners: Manners, clock: Arc<SimClock>, tape: Arc<Tape>, dice: Dice) -> Self {
+        Self { name: name.to_owned(), manners, clock, tape, state: Mutex::default(), dice: Mutex::new(dice), faulty: Mutex::new(true) }
+    }
+
+    /// From now on nothing goes wrong any more, or again.
+    pub(crate) fn set_faulty(&self, faulty: bool) {
+        *lock(&self.faulty) = faulty;
+    }
+
+    fn faulty(&self) -> bool {
+        *lock(&self.faulty)
+    }
+
+    /// How many records orders have written so far.
+    pub(crate) fn writes(&self) -> u64 {
+        lock(&self.state).writes
+    }
+
+    /// The records that orders have made.
+    pub(crate) fn made(&self) -> Vec<Made> {
+        lock(&self.state).made.clone()
+    }
+
+    /// Every record by id, also those that are gone.
+    pub(crate) fn all(&self, object: usize) -> Vec<(String, Stored)> {
+        lock(&self.state).objects[object].iter().map(|(id, record)| (id.clone(), record.clone())).collect()
+    }
+
+    /// Its clock, in the steps in which it dates changes.
+    fn now(&self) -> Timestamp {
+        let skewed = self.clock.now().micros() + self.manners.skew_seconds * 1_000_000;
+        Timestamp::from_micros(skewed.div_euclid(self.manners.precision) * self.manners.precision)
+    }
+
+    /// Somebody makes a record. `None` where that is refused.
+    pub(crate) fn create(&self, object: usize, values: Vec<Value>, at: Option<Timestamp>) -> Option<String> {
+        let now = at.unwrap_or_else(|| self.now());
+        let mut state = lock(&self.state);
+        if self.taken(&state, object, &values[IDENTIFIER], None) {
+            return None;
+        }
+        Some(self.insert(&mut state, object, values, now))
+    }
+
+    /// Somebody edits a field; answers what is stored. `None` where that is refused.
+    pub(crate) fn set(&self, object: usize, id: &str, field: usize, value: Value, at: Option<Timestamp>) -> Option<Value> {
+        let now = at.unwrap_or_else(|| self.now());
+        let mut state = lock(&self.state);
+        let value = self.kept(object, field, value);
+        if state.objects[object].get(id).is_none_or(|record| record.deleted)
+            || (field == IDENTIFIER && self.taken(&state, object, &value, Some(id)))
+        {
+            return None;
+        }
+        self.write(&mut state, object, id, vec![(field, value.clone())], now);
+        Some(value)
+    }
+
+    /// Somebody deletes a record.
+    pub(crate) fn delete(&self, object: usize, id: &str) -> bool {
+        let now = self.now();
+        self.remove(&mut lock(&self.state), object, id, now, None)
+    }
+
+    /// Somebody joins a record into another one.
+    pub(crate) fn merge(&self, object: usize, loser: &str, winner: &str) -> bool {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        if state.objects[object].get(winner).is_none_or(|record| record.deleted) {
+            return false;
+        }
+        self.remove(&mut state, object, loser, now, Some(winner.to_owned()))
+    }
+
+    fn insert(&self, state: &mut State, object: usize, values: Vec<Value>, now: Timestamp) -> String {
+        state.number += 1;
+        state.seq += 1;
+        // Ids do not grow with time, as they do not in many systems.
+        let id = format!("{}{}{:04}", self.name, if object == PERSON { "p" } else { "c" }, state.number * 3571 % 10_007);
+        let values: Vec<Value> = values.into_iter().enumerate().map(|(field, value)| self.kept(object, field, value)).collect();
+        let record = Stored {
+            times: values.iter().map(|value| (!value.is_blank()).then_some(now)).collect(),
+            values,
+            changed: now,
+            created: self.clock.now(),
+            seq: state.seq,
+            deleted: false,
+            merged: None,
+        };
+        state.objects[object].insert(id.clone(), record);
+        id
+    }
+
+    fn write(&self, state: &mut State, object: usize, id: &str, values: Vec<(usize, Value)>, now: Timestamp) {
+        state.seq += 1;
+        let seq = state.seq;
+        let Some(record) = state.objects[object].get_mut(id) else { return };
+        for (field, value) in values {
+            if record.values[field] != value {
+                record.values[field] = value;
+                record.times[field] = Some(now);
+            }
+        }
+        record.changed = now;
+        record.seq = seq;
+    }
+
+    fn remove(&self, state: &mut State, object: usize, id: &str, now: Timestamp, merged: Option<String>) -> bool {
+        state.seq += 1;
+        let seq = state.seq;
+        match state.objects[object].get_mut(id) {
+            Some(record) if !record.deleted => {
+                (record.deleted, record.merged, record.changed, record.seq) = (true, merged, now, seq);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The value as this system keeps it.
+    fn kept(&self, object: usize, field: usize, value: Value) -> Value {
+        let value = if self.manners.normalises { schema::normalised(object, field, value) } else { value };
+        match value {
+            Value::Null if self.manners.one_blank && matches!(schema::columns(object)[field].kind, "text" | "phone" | "email") => {
+                Value::text("")
+            }
+            value => value,
+        }
+    }
+
+    fn taken(&self, state: &State, object: usize, value: &Value, but: Option<&str>) -> bool {
+        let meaning = schema::meaning(object, IDENTIFIER, value);
+        self.manners.unique_email
+            && object == PERSON
+            && !meaning.is_blank()
+            && state.objects[object].iter().any(|(id, record)| {
+                !record.deleted && Some(id.as_str()) != but && schema::meaning(object, IDENTIFIER, &record.values[IDENTIFIER]) == meaning
+            })
+    }
+
+    fn row(&self, object: usize, id: &str, record: &Stored, fields: &[String]) -> Row {
+        let place = |name: &String| Words::Remote.read_field(object, name);
+        Row {
+            id: id.to_owned(),
+            changed: (self.manners.times != ChangeTimes::None).then_some(record.changed),
+            version: Some(record.seq.to_string()),
+            values: fields.iter().map(|name| Some(record.values[place(name)?].clone())).collect(),
+            times: if self.manners.times == ChangeTimes::Field {
+                fields.iter().map(|name| Some(FieldTime { at: record.times[place(name)?]?, certain: true })).collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Exchange for Remote {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn describe(&self) -> Result<Description, ExchangeError> {
+        self.refuse("describe")?;
+        let manners = &self.manners;
+        let mut words = vec![features::CREATE, features::UPDATE, features::DELETE];
+        let able = [
+            (manners.deletions, features::DELETIONS),
+            (manners.keyset, features::FULL_LISTING),
+            (manners.idempotent, features::IDEMPOTENT_CREATE),
+            (manners.conditional, features::CONDITIONAL_UPDATE),
+            (manners.by_id, features::BY_ID),
+            (manners.one_blank, features::ONE_BLANK),
+        ];
+        words.extend(able.into_iter().filter(|(able, _)| *able).map(|(_, word)| word));
+        let object = |object: usize| Object {
+            name: Words::Remote.object(object).to_owned(),
+            label: Words::Remote.object(object).to_owned(),
+            fields: Words::Remote.describe(object),
+            change_times: manners.times,
+            precision: manners.precision.unsigned_abs(),
+            features: words.iter().map(|word| (*word).to_owned()).collect(),
+            search_lag: (manners.search_lag > Duration::ZERO).then_some(manners.search_lag),
+            page_size: Some(manners.page),
+            order_size: Some(manners.order),
+        };
+        Ok(Description { objects: vec![object(PERSON), object(COMPANY)] })
+    }
+
+    async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
+        Ok(Vec::new())
+    }
+
+    async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
+        self.page(request)
+    }
+
+    async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
+        self.carry_out(order)
+    }
+
+    async fn collect(&self, _ticket: &str, _object: &str, _fields: &[String]) -> Result<Collection, ExchangeError> {
+        Ok(Collection { answers: Vec::<Answer>::new(), state: TicketState::Lost })
+    }
+
+    fn can_find(&self) -> bool {
+        self.manners.find
+    }
+
+    async fn find(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
+        self.look_up(query)
+    }
+}

@@ -1,0 +1,153 @@
+//! What the systems keep: people and companies, under the names of the hub and under those of remote systems.
+
+use entente::record::Value;
+use entente::sync::{Field, FieldMapping};
+
+/// People.
+pub(crate) const PERSON: usize = 0;
+/// Companies.
+pub(crate) const COMPANY: usize = 1;
+
+/// The place of the e-mail address of a person; the name is its counterpart of a company.
+pub(crate) const IDENTIFIER: usize = 0;
+/// The place of the name of a person.
+pub(crate) const NAME: usize = 1;
+pub(crate) const PHONE: usize = 2;
+pub(crate) const CITY: usize = 3;
+pub(crate) const TAGS: usize = 4;
+/// The place of the link of a person to a company.
+pub(crate) const EMPLOYER: usize = 5;
+
+/// Which words a system uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    Hub,
+    Remote,
+}
+
+/// A field: its names in the hub and in remote systems, and its kind.
+pub(crate) struct Column {
+    names: [&'static str; 2],
+    pub(crate) kind: &'static str,
+}
+
+const fn column(hub: &'static str, remote: &'static str, kind: &'static str) -> Column {
+    Column { names: [hub, remote], kind }
+}
+
+static PEOPLE: [Column; 6] = [
+    column("email", "mail", "email"),
+    column("last_name", "full", "text"),
+    column("phone", "tel", "phone"),
+    column("city", "town", "text"),
+    column("tags", "labels", "texts"),
+    column("company", "org", "reference"),
+];
+static COMPANIES: [Column; 2] = [column("name", "title", "text"), column("city", "town", "text")];
+
+pub(crate) fn columns(object: usize) -> &'static [Column] {
+    if object == PERSON { &PEOPLE } else { &COMPANIES }
+}
+
+impl Words {
+    pub(crate) fn object(self, object: usize) -> &'static str {
+        match (self, object) {
+            (Words::Hub, PERSON) => "contact",
+            (Words::Hub, _) => "company",
+            (Words::Remote, PERSON) => "person",
+            (Words::Remote, _) => "org",
+        }
+    }
+
+    pub(crate) fn field(self, object: usize, field: usize) -> &'static str {
+        columns(object)[field].names[self as usize]
+    }
+
+    /// The object of this name.
+    pub(crate) fn read_object(self, name: &str) -> Option<usize> {
+        [PERSON, COMPANY].into_iter().find(|object| self.object(*object) == name)
+    }
+
+    /// The place of the field of this name.
+    pub(crate) fn read_field(self, object: usize, name: &str) -> Option<usize> {
+        (0..columns(object).len()).find(|field| self.field(object, *field) == name)
+    }
+
+    /// The fields as a remote system describes them.
+    pub(crate) fn describe(self, object: usize) -> Vec<Field> {
+        let fields = columns(object).iter().enumerate();
+        fields
+            .map(|(place, column)| Field {
+                name: self.field(object, place).to_owned(),
+                label: self.field(object, place).to_owned(),
+                kind: column.kind.to_owned(),
+                writable: true,
+                set_like: column.kind == "texts",
+                identifier: place == IDENTIFIER,
+                targets: if column.kind == "reference" { vec![self.object(COMPANY).to_owned()] } else { Vec::new() },
+                ..Field::default()
+            })
+            .collect()
+    }
+}
+
+/// The fields of an object with the policies that everything has unless a character says otherwise.
+pub(crate) fn field_mappings(object: usize, words: [Words; 2], slots: &[usize]) -> Vec<FieldMapping> {
+    let fields = columns(object).iter().zip(slots).enumerate();
+    fields
+        .map(|(place, (column, slot))| FieldMapping {
+            slot: *slot,
+            names: words.map(|words| words.field(object, place).to_owned()),
+            kinds: [column.kind.to_owned(), column.kind.to_owned()],
+            writable: [true, true],
+            set_like: column.kind == "texts",
+            ..FieldMapping::default()
+        })
+        .collect()
+}
+
+/// What remote systems make of a value that they are given.
+pub(crate) fn normalised(object: usize, field: usize, value: Value) -> Value {
+    let Value::Text(text) = &value else { return value };
+    match (object, field) {
+        (PERSON, IDENTIFIER) => Value::text(text.trim().to_lowercase()),
+        (PERSON, NAME) => Value::text(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+        (PERSON, PHONE) => {
+            let digits = subscriber(text);
+            if digits.is_empty() {
+                value
+            } else {
+                Value::text(format!("+49 {} {}", &digits[..2.min(digits.len())], &digits[2.min(digits.len())..]))
+            }
+        }
+        _ => value,
+    }
+}
+
+/// The digits of a telephone number without the country or the leading zero.
+fn subscriber(text: &str) -> String {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let bare = if text.trim_start().starts_with('+') { digits.strip_prefix("49") } else { digits.strip_prefix('0') };
+    bare.unwrap_or(&digits).to_owned()
+}
+
+/// The form in which values of two systems are compared: whatever a remote system may make of a value is the same.
+pub(crate) fn meaning(object: usize, field: usize, value: &Value) -> Value {
+    if value.is_blank() {
+        return Value::Null;
+    }
+    match value {
+        Value::Text(text) if (object, field) == (PERSON, PHONE) => Value::text(subscriber(text)),
+        Value::Text(text) => {
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            Value::text(if field == IDENTIFIER && object == PERSON { words.to_lowercase() } else { words })
+        }
+        Value::Texts(texts) => {
+            let mut texts = texts.clone();
+            texts.sort();
+            texts.dedup();
+            Value::Texts(texts)
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,98 @@
+//! The systems that are synced, as the people see them who work with them.
+
+use crate::remote::Remote;
+use crate::schema::{COMPANY, PERSON, Words, columns};
+use entente::hub::{Hub, ListQuery};
+use entente::record::{Reference, Timestamp, Value};
+use std::sync::Arc;
+
+/// A system with people and companies.
+#[derive(Clone)]
+pub(crate) enum System {
+    Hub(Hub),
+    Remote(Arc<Remote>),
+}
+
+/// A record that is there.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) id: String,
+    pub(crate) values: Vec<Value>,
+}
+
+impl System {
+    pub(crate) fn words(&self) -> Words {
+        match self {
+            System::Hub(_) => Words::Hub,
+            System::Remote(_) => Words::Remote,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            System::Hub(_) => "hub",
+            System::Remote(remote) => entente::sync::Exchange::name(remote.as_ref()),
+        }
+    }
+
+    /// The names of a link to a company here.
+    pub(crate) fn company(&self, id: &str) -> Value {
+        Value::Reference(Reference { object: self.words().object(COMPANY).to_owned(), id: id.to_owned() })
+    }
+
+    /// Makes a record; `None` where that is refused.
+    pub(crate) async fn create(&self, object: usize, values: &[Value], at: Option<Timestamp>) -> Option<String> {
+        match self {
+            System::Hub(hub) => {
+                let fields = values.iter().enumerate().filter(|(_, value)| **value != Value::Null);
+                let named: Vec<(String, Value)> =
+                    fields.map(|(field, value)| (Words::Hub.field(object, field).to_owned(), value.clone())).collect();
+                hub.create(Words::Hub.object(object), &named).await.ok().map(|record| record.id)
+            }
+            System::Remote(remote) => remote.create(object, values.to_vec(), at),
+        }
+    }
+
+    /// Edits a field; answers what is stored, `None` where that is refused.
+    pub(crate) async fn set(&self, object: usize, id: &str, field: usize, value: Value, at: Option<Timestamp>) -> Option<Value> {
+        match self {
+            System::Hub(hub) => {
+                let name = Words::Hub.field(object, field);
+                let record = hub.set(Words::Hub.object(object), id, &[(name.to_owned(), value)]).await.ok()?;
+                record.value(name).cloned()
+            }
+            System::Remote(remote) => remote.set(object, id, field, value, at),
+        }
+    }
+
+    pub(crate) async fn delete(&self, object: usize, id: &str) -> bool {
+        match self {
+            System::Hub(hub) => hub.delete(Words::Hub.object(object), id).await.is_ok(),
+            System::Remote(remote) => remote.delete(object, id),
+        }
+    }
+
+    /// The records that are there, by id.
+    pub(crate) async fn records(&self, object: usize) -> Vec<Live> {
+        match self {
+            System::Hub(hub) => {
+                let query = ListQuery { limit: 100_000, ..ListQuery::default() };
+                let Ok(list) = hub.list(Words::Hub.object(object), &query).await else { return Vec::new() };
+                let values = |record: &entente::hub::RecordView| {
+                    let names = (0..columns(object).len()).map(|field| Words::Hub.field(object, field));
+                    names.map(|name| record.value(name).cloned().unwrap_or(Value::Null)).collect()
+                };
+                list.records.iter().map(|record| Live { id: record.id.clone(), values: values(record) }).collect()
+            }
+            System::Remote(remote) => {
+                let all = remote.all(object).into_iter().filter(|(_, record)| !record.deleted);
+                all.map(|(id, record)| Live { id, values: record.values }).collect()
+            }
+        }
+    }
+
+    /// Every object.
+    pub(crate) fn objects() -> [usize; 2] {
+        [PERSON, COMPANY]
+    }
+}

@@ -1,0 +1,99 @@
+//! The effects of a history: numbered, hashed, and stopped after any one of them.
+
+use crate::dice::lock;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+
+/// Counts and hashes what the engine does to the world outside.
+#[derive(Debug)]
+pub(crate) struct Tape(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    effects: u64,
+    faults: u64,
+    hash: u64,
+    stop_at: Option<u64>,
+    stopped: bool,
+    print: bool,
+}
+
+impl Tape {
+    pub(crate) fn new(print: bool) -> Self {
+        // The offset basis of FNV-1a.
+        Self(Mutex::new(Inner { effects: 0, faults: 0, hash: 0xcbf2_9ce4_8422_2325, stop_at: None, stopped: false, print }))
+    }
+
+    /// Adds a line to the trace.
+    pub(crate) fn note(&self, line: fmt::Arguments<'_>) {
+        let mut inner = lock(&self.0);
+        let text = line.to_string();
+        for byte in text.bytes().chain([b'\n']) {
+            inner.hash = (inner.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        if inner.print {
+            eprintln!("{:>6} {text}", inner.effects);
+        }
+    }
+
+    /// An effect has happened. Where it is the one to stop after, the caller never goes on.
+    pub(crate) async fn effect(&self, what: String) {
+        if self.count(&what) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Counts an effect. Says whether it is the one to stop after.
+    fn count(&self, what: &str) -> bool {
+        let stop = {
+            let mut inner = lock(&self.0);
+            inner.effects += 1;
+            inner.stopped = inner.stop_at == Some(inner.effects);
+            inner.stopped
+        };
+        self.note(format_args!("{what}"));
+        if stop {
+            self.note(format_args!("-- stopped dead"));
+        }
+        stop
+    }
+
+    pub(crate) fn fault(&self, what: fmt::Arguments<'_>) {
+        lock(&self.0).faults += 1;
+        self.note(format_args!("   fault: {what}"));
+    }
+
+    /// From now on, stop after so many effects.
+    pub(crate) fn stop_after(&self, effects: Option<u64>) {
+        let mut inner = lock(&self.0);
+        inner.stop_at = effects.map(|effects| inner.effects + effects);
+        inner.stopped = false;
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        lock(&self.0).stopped
+    }
+
+    pub(crate) fn effects(&self) -> u64 {
+        lock(&self.0).effects
+    }
+
+    pub(crate) fn faults(&self) -> u64 {
+        lock(&self.0).faults
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        lock(&self.0).hash
+    }
+}
+
+/// Runs a future that never waits for anything but the end of the world; `None` where it was stopped.
+pub(crate) fn drive<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}

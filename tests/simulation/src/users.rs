@@ -1,0 +1,308 @@
+//! The people who work with the systems, and wait for no run to end. Every value that they type is a new one.
+
+use crate::book::{Book, Edit, Gone, Tag};
+use crate::dice::{Dice, lock};
+use crate::remote::POISON;
+use crate::schema::{CITY, COMPANY, EMPLOYER, IDENTIFIER, NAME, PERSON, PHONE, TAGS, columns};
+use crate::system::{Live, System};
+use crate::tape::Tape;
+use entente::ledger::SqliteLedger;
+use entente::record::{Reference, Timestamp, Value};
+use entente::sync::{Clock, Side};
+use std::sync::{Arc, Mutex};
+
+/// A sync as people know it: who is on its two sides.
+pub(crate) struct Link {
+    pub(crate) sync: String,
+    pub(crate) relation: String,
+    /// The systems, by their places in the world.
+    pub(crate) places: [usize; 2],
+}
+
+/// The people.
+pub(crate) struct Users {
+    pub(crate) systems: Vec<System>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) ledger: SqliteLedger,
+    pub(crate) clock: Arc<crate::clock::SimClock>,
+    pub(crate) tape: Arc<Tape>,
+    pub(crate) book: Mutex<Book>,
+    pub(crate) dice: Mutex<Dice>,
+    /// Some people are in the habit of hiding records from the sync.
+    pub(crate) hiding: bool,
+    /// Of a hundred calls of a run, before how many they do something.
+    pub(crate) busy: Mutex<u64>,
+    pub(crate) merges: bool,
+}
+
+impl Users {
+    fn chance(&self, percent: u64) -> bool {
+        lock(&self.dice).chance(percent)
+    }
+
+    fn below(&self, end: usize) -> usize {
+        lock(&self.dice).below(end)
+    }
+
+    fn number(&self) -> u64 {
+        lock(&self.book).next()
+    }
+
+    /// A value that nobody has typed before.
+    fn value(&self, object: usize, field: usize) -> Value {
+        let n = self.number();
+        let odd = self.chance(20);
+        match (object, field) {
+            (PERSON, IDENTIFIER) if odd => Value::text(format!(" U{n}@Example.org")),
+            (PERSON, IDENTIFIER) => Value::text(format!("u{n}@example.org")),
+            (PERSON, NAME) if self.chance(3) => Value::text(format!("{POISON} {n}")),
+            (PERSON, NAME) if odd => Value::text(format!("Name  {n} ")),
+            (PERSON, NAME) => Value::text(format!("Name {n}")),
+            (PERSON, PHONE) => Value::text(format!("030{n:06}")),
+            (PERSON, CITY) if self.hiding && self.chance(15) => Value::text("hidden"),
+            (COMPANY, IDENTIFIER) => Value::text(format!("Company {n}")),
+            _ => Value::text(format!("City {n}")),
+        }
+    }
+
+    /// When they say that a change was made, where they may say that.
+    fn time(&self, place: usize) -> Option<Timestamp> {
+        match &self.systems[place] {
+            System::Remote(remote) if remote.manners.settable_times && self.chance(15) => {
+                let off = lock(&self.dice).between(-172_800, 172_800);
+                Some(Timestamp::from_micros(self.clock.now().micros() + off * 1_000_000))
+            }
+            _ => None,
+        }
+    }
+
+    async fn any_record(&self, place: usize, object: usize) -> Option<Live> {
+        let records = self.systems[place].records(object).await;
+        let n = self.below(records.len());
+        records.into_iter().nth(n)
+    }
+
+    /// Types a value into a field.
+    pub(crate) async fn set(&self, place: usize, object: usize, id: &str, field: usize, value: Value, tag: Option<Tag>) {
+        let system = &self.systems[place];
+        let Some(value) = system.set(object, id, field, value, self.time(place)).await else { return };
+        self.tape.note(format_args!("user: {} {id} field {field} := {value}", system.name()));
+        lock(&self.book).edits.push(Edit { place, object, id: id.to_owned(), field, value, tag });
+    }
+
+    /// Makes a record with this identifier, or with a new one.
+    pub(crate) async fn create(&self, place: usize, object: usize, identifier: Option<Value>) {
+        let system = &self.systems[place];
+        let mut values: Vec<Value> = Vec::new();
+        for field in 0..columns(object).len() {
+            let value = match (object, field) {
+                (_, IDENTIFIER) => identifier.clone().unwrap_or_else(|| self.value(object, field)),
+                (PERSON, NAME) => self.value(object, field),
+                (PERSON, TAGS) if self.chance(30) => Value::Texts(vec![format!("tag{}", self.number())]),
+                (PERSON, EMPLOYER) if self.chance(40) => {
+                    self.any_record(place, COMPANY).await.map_or(Value::Null, |company| system.company(&company.id))
+                }
+                (PERSON, PHONE) | (_, CITY) | (COMPANY, NAME) if self.chance(60) => self.value(object, field),
+                _ => Value::Null,
+            };
+            values.push(value);
+        }
+        let Some(id) = system.create(object, &values, self.time(place)).await else { return };
+        self.tape.note(format_args!("user: {} {id} is made: {}", system.name(), values[0]));
+        let Some(record) = system.records(object).await.into_iter().find(|record| record.id == id) else { return };
+        let mut book = lock(&self.book);
+        for (field, value) in record.values.into_iter().enumerate() {
+            match &value {
+                Value::Texts(texts) => {
+                    let tag = |text: &String| Tag { text: text.clone(), put_on: true };
+                    let edits = texts.iter().map(|text| (value.clone(), Some(tag(text))));
+                    book.edits.extend(edits.map(|(value, tag)| Edit { place, object, id: id.clone(), field, value, tag }));
+                }
+                value if value.is_blank() => {}
+                _ => book.edits.push(Edit { place, object, id: id.clone(), field, value, tag: None }),
+            }
+        }
+    }
+
+    /// Edits some field of some record.
+    pub(crate) async fn edit(&self, place: usize) {
+        let object = if self.chance(85) { PERSON } else { COMPANY };
+        let Some(record) = self.any_record(place, object).await else { return };
+        let field = match (object, self.below(20)) {
+            (PERSON, 0) => IDENTIFIER,
+            (PERSON, 1..=7) => NAME,
+            (PERSON, 8..=13) => PHONE,
+            (PERSON, _) => CITY,
+            (_, 0..=4) => IDENTIFIER,
+            _ => NAME,
+        };
+        let value = self.value(object, field);
+        self.set(place, object, &record.id, field, value, None).await;
+    }
+
+    /// Clears some field of some person.
+    pub(crate) async fn blank(&self, place: usize) {
+        let Some(record) = self.any_record(place, PERSON).await else { return };
+        let field = [NAME, PHONE, CITY, CITY, EMPLOYER][self.below(5)];
+        self.set(place, PERSON, &record.id, field, Value::Null, None).await;
+    }
+
+    /// Puts a tag on some person, or takes one off.
+    pub(crate) async fn tag(&self, place: usize) {
+        let Some(record) = self.any_record(place, PERSON).await else { return };
+        let mut tags = match &record.values[TAGS] {
+            Value::Texts(tags) => tags.clone(),
+            _ => Vec::new(),
+        };
+        let put_on = tags.is_empty() || self.chance(65);
+        let text = if put_on {
+            let text = format!("tag{}", self.number());
+            tags.push(text.clone());
+            text
+        } else {
+            let n = self.below(tags.len());
+            tags.remove(n)
+        };
+        self.set(place, PERSON, &record.id, TAGS, Value::Texts(tags), Some(Tag { text, put_on })).await;
+    }
+
+    /// Says that some person works for some company.
+    pub(crate) async fn employ(&self, place: usize) {
+        let Some(record) = self.any_record(place, PERSON).await else { return };
+        let Some(company) = self.any_record(place, COMPANY).await else { return };
+        let link = self.systems[place].company(&company.id);
+        self.set(place, PERSON, &record.id, EMPLOYER, link, None).await;
+    }
+
+    /// Edits one field on both sides of a pair.
+    pub(crate) async fn contest(&self, sync: usize) {
+        let places = self.links[sync].places;
+        let Some(record) = self.any_record(places[0], PERSON).await else { return };
+        let partner = self.partners(places[0], PERSON, &record.id).await.into_iter().find(|(name, _)| *name == self.links[sync].sync);
+        let Some((_, partner)) = partner else { return };
+        let field = [NAME, PHONE, CITY][self.below(3)];
+        for (place, id) in places.into_iter().zip([record.id, partner.id]) {
+            let value = self.value(PERSON, field);
+            self.set(place, PERSON, &id, field, value, None).await;
+            self.clock.advance(std::time::Duration::from_secs(lock(&self.dice).between(0, 90).unsigned_abs()));
+        }
+    }
+
+    /// Makes the same person or company on both sides.
+    pub(crate) async fn create_on_both(&self, sync: usize) {
+        let object = if self.chance(70) { PERSON } else { COMPANY };
+        let identifier = self.value(object, IDENTIFIER);
+        for place in self.links[sync].places {
+            self.create(place, object, Some(identifier.clone())).await;
+        }
+    }
+
+    /// Makes a second record of somebody who is there already.
+    pub(crate) async fn duplicate(&self, place: usize) {
+        let Some(record) = self.any_record(place, PERSON).await else { return };
+        self.create(place, PERSON, Some(record.values[IDENTIFIER].clone())).await;
+    }
+
+    /// Exchanges the e-mail addresses of two people.
+    pub(crate) async fn swap(&self, place: usize) {
+        let (Some(one), Some(other)) = (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await) else { return };
+        if one.id == other.id {
+            return;
+        }
+        let between = self.value(PERSON, IDENTIFIER);
+        self.set(place, PERSON, &one.id, IDENTIFIER, between, None).await;
+        self.set(place, PERSON, &other.id, IDENTIFIER, one.values[IDENTIFIER].clone(), None).await;
+        self.set(place, PERSON, &one.id, IDENTIFIER, other.values[IDENTIFIER].clone(), None).await;
+    }
+
+    /// Deletes some record.
+    pub(crate) async fn delete(&self, place: usize) {
+        let object = if self.chance(85) { PERSON } else { COMPANY };
+        if let Some(record) = self.any_record(place, object).await {
+            self.remove(place, object, &record.id).await;
+        }
+    }
+
+    /// Deletes a record.
+    pub(crate) async fn remove(&self, place: usize, object: usize, id: &str) {
+        let system = &self.systems[place];
+        let Some(record) = system.records(object).await.into_iter().find(|record| record.id == id) else { return };
+        let partners = self.partners(place, object, id).await;
+        if system.delete(object, id).await {
+            self.tape.note(format_args!("user: {} {id} is deleted", system.name()));
+            self.note_gone(place, object, &record, partners);
+        }
+    }
+
+    /// Joins some person of a remote system into another one.
+    pub(crate) async fn merge(&self, place: usize) {
+        let System::Remote(remote) = &self.systems[place] else { return };
+        if !self.merges {
+            return;
+        }
+        let (Some(loser), Some(winner)) = (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await) else { return };
+        let partners = self.partners(place, PERSON, &loser.id).await;
+        if loser.id != winner.id && remote.merge(PERSON, &loser.id, &winner.id) {
+            self.tape.note(format_args!("user: {} {} is merged into {}", self.systems[place].name(), loser.id, winner.id));
+            self.note_gone(place, PERSON, &loser, partners);
+        }
+    }
+
+    /// Makes again what was deleted.
+    pub(crate) async fn recreate(&self) {
+        let gone = {
+            let book = lock(&self.book);
+            let n = lock(&self.dice).below(book.gone.len());
+            book.gone.get(n).cloned()
+        };
+        if let Some(gone) = gone {
+            self.create(gone.place, gone.object, Some(gone.identifier)).await;
+        }
+    }
+
+    fn note_gone(&self, place: usize, object: usize, record: &Live, partners: Vec<(String, Reference)>) {
+        let identifier = record.values[IDENTIFIER].clone();
+        let when = self.tape.effects();
+        lock(&self.book).gone.push(Gone { place, object, id: record.id.clone(), identifier, partners, when });
+    }
+
+    /// The counterparts of a record, by sync.
+    async fn partners(&self, place: usize, object: usize, id: &str) -> Vec<(String, Reference)> {
+        let mut partners = Vec::new();
+        for link in &self.links {
+            for side in Side::BOTH.into_iter().filter(|side| link.places[side.index()] == place) {
+                let name = self.systems[place].words().object(object);
+                let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await else { continue };
+                let other = self.systems[link.places[side.other().index()]].words().object(object);
+                let ids = pairs.into_iter().filter_map(|(_, pair)| pair.half(side.other()).id.clone());
+                partners.extend(ids.map(|id| (link.sync.clone(), Reference { object: other.to_owned(), id })));
+            }
+        }
+        partners
+    }
+
+    /// What people do while a run is under way, before one of its calls. `collecting`: before the call of a listing, so that the
+    /// run still has the time to read what it is about to overwrite.
+    pub(crate) async fn meanwhile(&self, collecting: bool) {
+        let busy = *lock(&self.busy);
+        if busy == 0 || !self.chance(busy) {
+            return;
+        }
+        let place = self.below(self.systems.len());
+        let guarded = match &self.systems[place] {
+            System::Hub(_) => true,
+            System::Remote(remote) => remote.manners.conditional || (collecting && remote.manners.guards_edits()),
+        };
+        if !guarded {
+            return;
+        }
+        match self.below(12) {
+            0..=5 => self.edit(place).await,
+            6..=7 => self.tag(place).await,
+            8 => self.blank(place).await,
+            9 => self.create(place, PERSON, None).await,
+            10 => self.employ(place).await,
+            _ => self.delete(place).await,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The systems, the syncs between them, and the ledger; and what it takes to run a sync and to stop it dead.
+
+use crate::book::Book;
+use crate::character::{Character, Shape};
+use crate::clock::{SeededBits, SimClock};
+use crate::dice::{Dice, lock};
+use crate::gate::{GatedExchange, GatedLedger, Shared};
+use crate::remote::Remote;
+use crate::schema::{self, CITY, COMPANY, PERSON, PHONE, columns};
+use crate::system::System;
+use crate::tape::{Tape, drive};
+use crate::users::{Link, Users};
+use anyhow::{Context, Result, anyhow};
+use entente::hub::Hub;
+use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
+use entente::record::Value;
+use entente::store::Store;
+use entente::sync::*;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Longer than a lease lasts.
+const BEYOND_LEASE: Duration = Duration::from_secs(181);
+
+/// Everything that a history happens to.
+pub(crate) struct World {
+    pub(crate) character: Character,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) tape: Arc<Tape>,
+    pub(crate) ledger: GatedLedger,
+    pub(crate) users: Arc<Users>,
+    pub(crate) syncs: Vec<SyncDefinition>,
+    gates: Vec<GatedExchange>,
+    bits: SeededBits,
+    /// The file of the store goes with the world.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// How a run ended.
+pub(crate) enum Ran {
+    Ended(Box<RunEnd>),
+    /// It could not even begin.
+    Refused(SyncError),
+    /// It was stopped dead.
+    Stopped,
+}
+
+impl World {
+    /// A world of this character, with nothing in it.
+    pub(crate) fn new(character: Character, dice: &mut Dice, print: bool, file: bool) -> Result<Self> {
+        let clock = Arc::new(SimClock::default());
+        let tape = Arc::new(Tape::new(print));
+        let folder = if file { Some(tempfile::tempdir()?) } else { None };
+        let store = match &folder {
+            Some(folder) => Store::open(&folder.path().join("tenant.db"))?,
+            None => Store::in_memory()?,
+        };
+        let mut systems = Vec::new();
+        if character.shape != Shape::Remotes {
+            systems.push(System::Hub(Hub::new(store.clone(), Arc::clone(&clock) as Arc<dyn Clock>)));
+        }
+        for (name, manners) in ["A", "B"].into_iter().zip(&character.remotes) {
+            let remote = Remote::new(name, manners.clone(), Arc::clone(&clock), Arc::clone(&tape), dice.fork());
+            systems.push(System::Remote(Arc::new(remote)));
+        }
+        let links: Vec<[usize; 2]> = if character.shape == Shape::FanOut { vec![[0, 1], [0, 2]] } else { vec![[0, 1]] };
+        let mut syncs = Vec::new();
+        for places in &links {
+            syncs.push(drive(define(&store, &character, &systems, *places)).context("the store is busy")??);
+        }
+        let link =
+            |(sync, places): (&SyncDefinition, [usize; 2])| Link { sync: sync.name.clone(), relation: sync.relation.clone(), places };
+        let users = Arc::new(Users {
+            links: syncs.iter().zip(links).map(link).collect(),
+            ledger: SqliteLedger::new(store.clone()),
+            clock: Arc::clone(&clock),
+            tape: Arc::clone(&tape),
+            book: Mutex::new(Book::default()),
+            dice: Mutex::new(dice.fork()),
+            hiding: character.filtered.contains(&true),
+            busy: Mutex::new(0),
+            merges: crate::character::on(crate::character::Feature::Merges),
+            systems,
+        });
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let gate = |system: &System| GatedExchange {
+            inner: match system {
+                System::Hub(hub) => Arc::new(hub.clone()),
+                System::Remote(remote) => Arc::clone(remote) as Arc<dyn Exchange>,
+            },
+            tape: Arc::clone(&tape),
+            shared: Arc::clone(&shared),
+            users: Arc::clone(&users),
+        };
+        let gates = users.systems.iter().map(gate).collect();
+        let ledger = GatedLedger { inner: SqliteLedger::new(store), tape: Arc::clone(&tape), shared };
+        let bits = SeededBits(Mutex::new(dice.fork()));
+        Ok(Self { character, clock, tape, ledger, users, syncs, gates, bits, _folder: folder })
+    }
+
+    /// Runs a sync, and stops it dead after so many effects where that is asked for.
+    pub(crate) fn run(&self, sync: usize, options: RunOptions, stop_after: Option<u64>) -> Result<Ran> {
+        let places = self.users.links[sync].places;
+        let stop = AtomicBool::new(false);
+        let engine = Engine {
+            ledger: &self.ledger,
+            exchanges: places.map(|place| &self.gates[place] as &dyn Exchange),
+            clock: self.clock.as_ref(),
+            randomness: &self.bits,
+            observer: &Silent,
+            stop: &stop,
+            holder: "simulation",
+        };
+        self.tape.note(format_args!("run of {}: {}", self.syncs[sync].name, asked(&options)));
+        self.tape.stop_after(stop_after);
+        let ran = drive(engine.run(&self.syncs[sync], options));
+        let stopped = self.tape.stopped();
+        self.tape.stop_after(None);
+        match ran {
+            Some(Ok(end)) => {
+                let error = end.error.as_ref().map_or("no error".to_owned(), ToString::to_string);
+                self.tape.note(format_args!("run {} ended: {} writes, {error}", end.run.id, end.run.writes()));
+                Ok(Ran::Ended(Box::new(end)))
+            }
+            Some(Err(error)) => {
+                self.tape.note(format_args!("no run: {error}"));
+                Ok(Ran::Refused(error))
+            }
+            None if stopped => Ok(Ran::Stopped),
+            None => Err(anyhow!("the engine waits for something that never comes")),
+        }
+    }
+
+    /// The time passes in which the lease of a run that died is over.
+    pub(crate) fn outlive_lease(&self) {
+        self.clock.advance(BEYOND_LEASE);
+    }
+
+    /// The remote systems.
+    pub(crate) fn remotes(&self) -> impl Iterator<Item = &Arc<Remote>> {
+        self.users.systems.iter().filter_map(|system| match system {
+            System::Remote(remote) => Some(remote),
+            System::Hub(_) => None,
+        })
+    }
+
+    /// How many writes the remote systems have seen.
+    pub(crate) fn remote_writes(&self) -> u64 {
+        self.remotes().map(|remote| remote.writes()).sum()
+    }
+
+    /// Nothing goes wrong any more and nobody edits.
+    pub(crate) fn calm(&self) {
+        self.remotes().for_each(|remote| remote.set_faulty(false));
+        *lock(&self.users.busy) = 0;
+    }
+}
+
+/// The options that are set, for the trace.
+fn asked(options: &RunOptions) -> String {
+    let mut words = Vec::new();
+    let flags = [
+        (options.full, "full"),
+        (options.first_time, "first time"),
+        (options.dry_run, "dry"),
+        (options.disable_push, "no push"),
+        (options.disable_pull, "no pull"),
+    ];
+    words.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, word)| word.to_owned()));
+    if options.is_window() {
+        words.push(format!("window {:?} {:?}", options.since, options.until));
+    }
+    if options.is_ids() {
+        words.push(format!("ids {:?}", options.ids));
+    }
+    words.join(", ")
+}
+
+/// A sync between two systems, with the policies of the character.
+async fn define(store: &Store, character: &Character, systems: &[System], places: [usize; 2]) -> Result<SyncDefinition> {
+    let words = places.map(|place| systems[place].words());
+    let name = format!("{}-{}", systems[places[0]].name(), systems[places[1]].name());
+    let numbers = store
+        .write(|connection| {
+            let mut numbers = Vec::new();
+            for object in System::objects() {
+                let id = ensure_mapping(connection, &name, words[0].object(object), words[1].object(object))?;
+                let fields: Vec<(&str, &str)> =
+                    (0..columns(object).len()).map(|field| (words[0].field(object, field), words[1].field(object, field))).collect();
+                numbers.push((id, ensure_slots(connection, id, &fields)?));
+            }
+            Ok(numbers)
+        })
+        .await?;
+    let mut mappings = Vec::new();
+    // Children first: the engine finds the order.
+    for (object, (id, slots)) in [PERSON, COMPANY].into_iter().zip(numbers) {
+        let mut fields = schema::field_mappings(object, words, &slots);
+        for field in &mut fields {
+            field.unresolved = character.unresolved;
+        }
+        let mut filters = [Vec::new(), Vec::new()];
+        if object == PERSON {
+            fields[CITY].blanks = character.blanks;
+            if character.one_way_phone {
+                fields[PHONE].direction = Direction::ToRight;
+                fields[PHONE].drift = character.drift;
+            }
+            for side in Side::BOTH.into_iter().filter(|side| character.filtered[side.index()]) {
+                let field = words[side.index()].field(PERSON, CITY).to_owned();
+                filters[side.index()].push(Condition { field, test: Test::Not(Value::text("hidden")) });
+            }
+        }
+        mappings.push(ObjectMapping {
+            id,
+            objects: words.map(|words| words.object(object).to_owned()),
+            identifiers: vec![fields[schema::IDENTIFIER].slot],
+            fields,
+            identify_by: IdentifyBy::Any,
+            create: [true, true],
+            filters,
+            deletes: character.deletes,
+            ..ObjectMapping::default()
+        });
+    }
+    Ok(SyncDefinition {
+        relation: name.clone(),
+        exchanges: places.map(|place| systems[place].name().to_owned()),
+        name,
+        mappings,
+        version: 1,
+        brake: Brake { percent: 5, records: character.brake },
+    })
+}

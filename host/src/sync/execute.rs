@@ -442,7 +442,8 @@ impl Session<'_> {
         let changes = outgoing.into_iter().map(|entry| entry.change);
         let (creates, others): (Vec<Change>, Vec<Change>) = changes.partition(|change| change.action == Action::Create);
         self.recover_writes(mapping, target, others).await?;
-        self.look_for_created(mapping, target, creates).await
+        let now = self.now();
+        self.look_for_created(mapping, target, creates, now).await
     }
 
     /// A create may be answered with a record that is known already: where that waits alone in a pair of its own, the pair goes,

@@ -9,6 +9,7 @@ use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::pair::{Agreed, Pair, PairId, Side, Status};
 use super::session::Session;
+use crate::record::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -95,19 +96,27 @@ impl Session<'_> {
             outgoing.iter_mut().for_each(|entry| entry.resent = true);
             return self.deliver(mapping, target, outgoing).await;
         }
-        self.look_for_created(mapping, target, changes).await
+        let sent = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
+        self.look_for_created(mapping, target, changes, sent.later_by(limits::IN_FLIGHT)).await
     }
 
-    /// Looks for records whose making was never answered.
-    pub(super) async fn look_for_created(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+    /// Looks for records whose making was never answered, and that were made by `until` at the latest.
+    pub(super) async fn look_for_created(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: Vec<Change>,
+        until: Timestamp,
+    ) -> Result<(), SyncError> {
         if changes.is_empty() {
             return Ok(());
         }
         if self.exchange(target).can_find() {
             let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
-            let newest = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
-            let passed = Duration::from_micros(u64::try_from(self.now().micros() - newest.micros()).unwrap_or(0));
-            if let Some(rest) = lag.checked_sub(passed) {
+            let found_from = until.later_by(lag);
+            let rest = u64::try_from(found_from.micros() - self.now().micros()).unwrap_or(0);
+            if rest > 0 {
+                let rest = Duration::from_micros(rest);
                 self.engine.observer.waiting(self.exchange(target).name(), rest, "until new records are found by its search");
                 self.engine.clock.sleep(rest).await;
             }

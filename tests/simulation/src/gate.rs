@@ -151,6 +151,10 @@ impl Ledger for GatedLedger {
         self.inner.changes_after(pair, change).await
     }
 
+    async fn names_of_creates(&self, pairs: &[PairId]) -> Result<Vec<(PairId, Side, String)>, LedgerError> {
+        self.inner.names_of_creates(pairs).await
+    }
+
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
         self.inner.changes_in(run, status, after, limit).await
     }

@@ -4,6 +4,7 @@ use super::Context;
 use super::naming::{called, named};
 use super::output::{Done, Usage, cell, table};
 use super::sides::SideWord;
+use crate::config::HUB;
 use crate::hub::{FieldDefinition, ParseOptions, parse_value};
 use crate::judge::Side;
 use crate::record::{Timestamp, Value};
@@ -154,7 +155,9 @@ async fn list(sync: Option<&str>, context: &Context) -> anyhow::Result<Done> {
                 seen,
             ]);
         }
-        format!("{rows}\ndecide with: entente conflict settle NUMBER --hub, --integration or --value VALUE")
+        let hub = shown.iter().all(|one| one.exchanges.iter().any(|exchange| exchange == HUB));
+        let sides = if hub { "--hub, --integration" } else { "--left, --right" };
+        format!("{rows}\ndecide with: entente conflict settle NUMBER {sides} or --value VALUE")
     })?;
     Ok(Done::Well)
 }

@@ -156,7 +156,7 @@ fn text(shown: &Shown<'_>, status: &SyncStatus) -> String {
         }
     }
     if let Some(waiting) = shown.waiting.as_ref().filter(|waiting| waiting.total() > 0) {
-        text.push_str(&format!("\n{}", waiting.text(&status.sync, &status.exchanges)));
+        text.push_str(&format!("\n{}", waiting.lines(&status.exchanges)));
     }
     for next in &shown.next {
         text.push_str(&format!("\nnext: {next}"));

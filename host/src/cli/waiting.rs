@@ -41,6 +41,18 @@ impl Waiting {
 
     /// For people: a line for each of the first, and what to do about them.
     pub(super) fn text(&self, sync: &str, exchanges: &[String; 2]) -> String {
+        let mut text = self.lines(exchanges);
+        if self.conflicts > 0 {
+            text.push_str(&format!("\nconflicts are settled by: entente conflict list --sync {sync}"));
+        }
+        if self.failed > 0 {
+            text.push_str(&format!("\nwhat failed, and when it is tried again: entente retry --sync {sync}"));
+        }
+        text
+    }
+
+    /// For people: a line for each of the first.
+    pub(super) fn lines(&self, exchanges: &[String; 2]) -> String {
         let mut text =
             format!("{} need a look ({} held, {} failed, {} in conflict):", self.total(), self.held, self.failed, self.conflicts);
         for item in self.list.iter().take(SHOWN) {
@@ -49,12 +61,6 @@ impl Waiting {
         }
         if self.list.len() > SHOWN {
             text.push_str("\n  and more: --json lists them");
-        }
-        if self.conflicts > 0 {
-            text.push_str(&format!("\nconflicts are settled by: entente conflict list --sync {sync}"));
-        }
-        if self.failed > 0 {
-            text.push_str(&format!("\nwhat failed, and when it is tried again: entente retry --sync {sync}"));
         }
         text
     }

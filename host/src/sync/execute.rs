@@ -358,6 +358,8 @@ impl Session<'_> {
         outgoing: Vec<Outgoing>,
         error: &super::exchange::ExchangeError,
     ) -> Result<(), SyncError> {
+        let who = self.who(target);
+        self.run.notice(format!("{who} failed an order as a whole: {error}; what it was asked is found out, and sent in smaller orders"));
         let half = outgoing.len() / 2;
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         self.careful.extend(numbers.iter().map(|number| (*number, half.max(1))));

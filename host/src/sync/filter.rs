@@ -20,10 +20,13 @@ pub(super) fn takes_part<'a>(conditions: &[Condition], value_of: impl Fn(&str) -
     })
 }
 
+/// The value of a field by its name.
+type ValueOf<'a> = dyn Fn(&str) -> Option<&'a Value> + 'a;
+
 /// A record that may be the counterpart of another.
 pub(super) struct Candidate<'a> {
     pub(super) id: &'a str,
-    pub(super) value_of: Box<dyn Fn(&str) -> Option<&'a Value> + 'a>,
+    pub(super) value_of: Box<ValueOf<'a>>,
 }
 
 /// Whether the rules choose `one` rather than `other`. The first rule that tells them apart decides.

@@ -184,6 +184,8 @@ impl Session<'_> {
                     pair.half_mut(source).set_seen(field.slot, None);
                 }
             }
+            // What the new record always gives to the other side is still to be written there.
+            again |= mapping.fields.iter().any(|field| field.is_constant(target));
             pair.keys[target.index()] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
         }
         change.status = ChangeStatus::Done;

@@ -15,7 +15,10 @@ fn progress() -> Progress {
             bookmark: None,
             full: true,
             started: at(8),
+            run: 5,
         }),
+        unchecked: Some(Listing { run: 4, objects: vec!["person".to_owned()] }),
+        rekey: true,
     }
 }
 

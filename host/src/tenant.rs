@@ -3,7 +3,7 @@
 
 use crate::config::{
     Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft, File, FileError, HUB, Home, Key,
-    PluginFacts, PluginSource, Problems, SecretText, definition_from_manual,
+    Notice, PluginFacts, PluginSource, Problems, SecretText, definition_from_manual,
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
@@ -20,7 +20,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
+mod operator;
 mod presence;
+mod rerun;
+mod settings;
+mod status;
+
+pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
+pub use rerun::RerunError;
+pub use status::{CountedReason, ObjectStatus, SyncStatus, Tally};
 
 /// Why a tenant could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +82,12 @@ pub enum TenantError {
         /// What it said.
         error: ExchangeError,
     },
+    /// A run cannot be applied or undone.
+    #[error(transparent)]
+    Rerun(#[from] RerunError),
+    /// A record is in no sync.
+    #[error("no sync knows the record {0}; a record gets into one with the first run that reads it")]
+    NoPair(String),
     /// The integration is switched off.
     #[error("the integration '{0}' is disabled; switch it on with: entente integration set {0} --enable")]
     Disabled(String),
@@ -207,15 +221,9 @@ impl Tenant {
         let definition = self.configuration.definition(name).await?;
         let left = self.exchange(&definition.exchanges[0]).await?;
         let right = self.exchange(&definition.exchanges[1]).await?;
-        let folder = self.configuration.home().tenant_folder(DEFAULT_TENANT);
-        if let Some((lease, holder)) = self.ledger.holder(&definition.relation).await?
-            && presence::has_died(&folder, &holder)
-        {
-            tracing::info!(relation = definition.relation, holder, "a run was cut off; this one goes on from there");
-            self.ledger.release(&lease).await?;
-            presence::forget(&folder, &holder);
-        }
-        let presence = Presence::begin(&folder);
+        self.take_over(&definition.relation).await?;
+        let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
+        tracing::info!(sync = name, left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: [left.as_ref(), right.as_ref()],
@@ -226,6 +234,7 @@ impl Tenant {
             holder: presence.holder(),
         };
         let end = engine.run(&definition, options).await?;
+        tracing::info!(sync = name, run = end.run.id, status = end.run.status.word(), written = end.run.writes(), "a run has ended");
         Ok((definition, end))
     }
 
@@ -260,7 +269,28 @@ impl Tenant {
                 described.manuals.insert(name.clone(), manual);
             }
         }
-        Ok(self.configuration.apply(&file, base, &environment, &described, options).await?)
+        let mut plan = self.configuration.apply(&file, base, &environment, &described, options).await?;
+        for draft in &prepared.drafts {
+            let unknown = match &draft.plugin {
+                PluginSource::File(bytes) => settings::unknown(&draft.integration, bytes),
+                PluginSource::Installed => self.unknown_settings(&draft.integration),
+            };
+            plan.notices.extend(unknown.into_iter().map(|name| Notice {
+                place: None,
+                part: format!("integration {}", draft.integration.name),
+                message: format!("the plugin {} does not seem to know a setting '{name}'; is it spelt right?", draft.integration.plugin),
+            }));
+        }
+        Ok(plan)
+    }
+
+    /// Settings of an integration that its plugin does not seem to know. Plugins do not say which they read, so this is a guess,
+    /// to warn by.
+    pub fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<String> {
+        match std::fs::read(self.configuration.home().component(&integration.digest)) {
+            Ok(bytes) => settings::unknown(integration, &bytes),
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {

@@ -22,7 +22,7 @@ fn a_window_takes_what_changed_in_it_on_both_sides() {
     world.import(&format!("Last name,E-mail,Changed\n{}", rows.concat())).well();
 
     let output = world.sync(&WINDOW).well();
-    let expected = json!({ "reported": 2, "matched": 0, "created": 2, "updated": 0, "unchanged": 2, "deleted": 0, "conflicts": 0,
+    let expected = json!({ "reported": 2, "matched": 0, "created": 2, "updated": 0, "removed": 0, "unchanged": 2, "deleted": 0, "conflicts": 0,
         "held": 0, "failed": 0, "pending": 0, "excluded": 0, "reasons": {} });
     for (exchange, object) in [("hub", "contact"), ("HelloWorld", "person")] {
         let counts = output.counts(exchange, object);

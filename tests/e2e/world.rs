@@ -89,7 +89,7 @@ impl Output {
     pub(crate) fn written(&self, exchange: &str) -> u64 {
         let json = self.json();
         let objects = json["counts"][exchange].as_object().cloned().unwrap_or_default();
-        objects.values().flat_map(|counts| ["created", "updated", "deleted"].map(|name| counts[name].as_u64().expect("a count"))).sum()
+        objects.values().flat_map(|counts| ["created", "updated", "removed"].map(|name| counts[name].as_u64().expect("a count"))).sum()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::world::{World, text};
 use entente::record::Value;
-use entente::sync::{RunOptions, Status, features};
+use entente::sync::{ChangeTimes, Ledger, RunOptions, Side, Status, features};
 
 #[tokio::test]
 async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
@@ -202,4 +202,27 @@ async fn where_nothing_may_be_created_nothing_is() {
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 1));
     assert_eq!(run.counts[0]["contact"].excluded, 1);
     world.right.character.features.retain(|word| *word != features::CREATE);
+}
+
+#[tokio::test]
+async fn s11_without_a_hub_history_origin_and_undo_are_there_all_the_same() {
+    let mut world = World::new().await;
+    // Neither side tells times, and neither lives in the store.
+    world.left.character.times = ChangeTimes::None;
+    world.right.character.times = ChangeTimes::None;
+    let l = world.left.put("contact", &[("email", text("n@example.org")), ("name", text("N"))], "2020-01-01");
+    world.right.put("person", &[("mail", text("o@example.org"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("n@example.org");
+    world.right.edit("person", &r, "full", text("M"), "2025-01-01");
+    let run = world.run().await;
+    assert_eq!(world.left.value("contact", &l, "name"), text("M"));
+    let pair = world.ledger.pairs_of(world.definition.mappings[0].id, Side::Left, std::slice::from_ref(&l)).await.unwrap().remove(0);
+    let history = world.ledger.history(pair.id, None, 10).await.unwrap();
+    assert_eq!((history[0].run, history[0].target, history[0].fields[0].base.clone()), (run.id, Side::Left, Some(text("N"))));
+    world.left.edit("contact", &l, "name", text("L"), "2025-02-01");
+    world.right.edit("person", &r, "full", text("R"), "2025-02-01");
+    world.run().await;
+    assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 1, "nobody can tell which is newer");
+    assert_eq!((world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")), (text("L"), text("R")));
 }

@@ -5,6 +5,7 @@
 mod crashes;
 mod deletions;
 mod fake;
+mod fanout;
 mod identity;
 mod operator;
 mod reading;

@@ -176,3 +176,67 @@ async fn a_dry_run_writes_nothing_and_the_run_does_what_it_said() {
     world.run().await;
     assert_eq!(world.right.value("person", &r, "tel"), text("9"));
 }
+
+#[tokio::test]
+async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
+    use entente::sync::ChangeTimes;
+    for (times, name, conflicts) in [(ChangeTimes::Record, "Right", 0), (ChangeTimes::None, "Left", 1)] {
+        let mut world = World::new().await;
+        world.right.character.times = times;
+        let l =
+            world.left.put("contact", &[("email", text("f@example.org")), ("phone", text("123")), ("name", text("Left"))], "2020-01-01");
+        let r = world.right.put("person", &[("mail", text("f@example.org")), ("tel", text("")), ("full", text("Right"))], "2025-12-01");
+        world.run().await;
+        assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text("123"), text("123")));
+        // Without any time of the right nobody can tell: held, and both stay.
+        assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), conflicts);
+        assert_eq!((world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")), (text(name), text("Right")));
+    }
+}
+
+#[tokio::test]
+async fn s7_pull_off_then_on_loses_nothing() {
+    let (world, l, r) = pair_of_anas().await;
+    for n in 0..10 {
+        world.left.edit("contact", &l, "name", text(&format!("name {n}")), &format!("2025-06-01 10:{n:02}:00"));
+        world.right.edit("person", &r, "tel", text(&format!("tel {n}")), &format!("2025-06-01 10:{n:02}:30"));
+        let run = world.run_with(RunOptions { disable_pull: true, ..RunOptions::default() }).await;
+        assert_eq!(run.counts[0]["contact"].pending, 1, "what is withheld is shown");
+        assert_eq!(world.left.value("contact", &l, "phone"), text("1"));
+    }
+    assert_eq!(world.right.value("person", &r, "full"), text("name 9"));
+    world.run().await;
+    assert_eq!(world.left.value("contact", &l, "phone"), text("tel 9"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s21_a_newly_mapped_field_brings_its_old_values() {
+    let mut world = World::new().await;
+    let tel = world.people().fields.remove(2);
+    let l = world.left.put("contact", &[("email", text("m@example.org")), ("phone", text("old")), ("name", text("N"))], "2020-01-01");
+    world.run().await;
+    let r = world.person("m@example.org");
+    assert_eq!(world.right.value("person", &r, "tel"), Value::Null);
+    world.left.edit("contact", &l, "name", text("edited"), "2025-01-01");
+    world.people().fields.insert(2, tel);
+    world.definition.version = 2;
+    world.run().await;
+    assert_eq!((world.right.value("person", &r, "tel"), world.right.value("person", &r, "full")), (text("old"), text("edited")));
+    assert_eq!(world.right.records("person").len(), 1);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn other_identifiers_start_a_new_recognition() {
+    let mut world = World::new().await;
+    world.left.put("contact", &[("email", text("1@example.org")), ("phone", text("77"))], "2020-01-01");
+    world.run().await;
+    world.people().identifiers = vec![2];
+    world.definition.version = 2;
+    world.run().await;
+    let stranger = world.right.put("person", &[("mail", text("other@example.org")), ("tel", text("77"))], "2025-01-01");
+    world.run().await;
+    assert_eq!(world.left.records("contact").len(), 1, "{stranger} is recognised by its phone");
+    assert_eq!(world.ledger.pairs_in(entente::sync::Status::Held, None, 0, 10).await.unwrap().len(), 1);
+}

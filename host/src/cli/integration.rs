@@ -2,8 +2,9 @@
 
 use super::Context;
 use super::output::{Done, Usage, table};
-use crate::config::{Grants, Integration, SecretText};
+use crate::config::{Grants, Integration, SecretInfo, SecretText};
 use crate::record::Value;
+use crate::tenant::{Tenant, TenantError};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -171,6 +172,44 @@ struct Shown<'a> {
     secrets: Vec<String>,
 }
 
+/// Warnings go to standard error, where they do not get into data.
+fn warn(warnings: Vec<String>) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
+/// Secrets that are granted and that nobody has set.
+fn missing_secrets<'a>(integration: &str, granted: impl Iterator<Item = &'a String>, stored: &[SecretInfo]) -> Vec<String> {
+    granted
+        .filter(|name| !stored.iter().any(|secret| secret.name == **name))
+        .map(|name| format!("there is no secret '{name}' yet; set it with: entente integration set {integration} --secret {name}"))
+        .collect()
+}
+
+/// Settings that the plugin does not seem to know.
+fn unknown_settings<'a>(tenant: &Tenant, integration: &Integration, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let unknown = tenant.unknown_settings(integration);
+    names
+        .filter(|name| unknown.contains(name))
+        .map(|name| format!("the plugin {} does not seem to know a setting '{name}'; is it spelt right?", integration.plugin))
+        .collect()
+}
+
+/// What went wrong while an integration was added: remedies that are for one that is there would lead nowhere.
+fn not_added(name: &str, error: TenantError) -> anyhow::Error {
+    let text = error.to_string();
+    let [set, grant] = ["set", "grant"].map(|command| format!("entente integration {command} {name}"));
+    if !text.contains(&set) && !text.contains(&grant) {
+        return error.into();
+    }
+    let add = format!("entente integration add {name} …");
+    anyhow::anyhow!(
+        "{}\n{name} was not added; give the whole command again, with that option",
+        text.replace(&set, &add).replace(&grant, &add)
+    )
+}
+
 /// Runs the command.
 pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
@@ -186,7 +225,8 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 widen(&mut grants, &[], &names)?;
             }
             let draft = configuration.draft_integration(&name, &plugin, settings, grants, secrets).await?;
-            let (added, notices) = tenant.add_integration(&draft, !no_sync).await?;
+            let (added, mut notices) = tenant.add_integration(&draft, !no_sync).await.map_err(|error| not_added(&name, error))?;
+            notices.extend(unknown_settings(&tenant, &added.integration, added.integration.settings.keys()));
             #[derive(Serialize)]
             struct Result<'a> {
                 integration: &'a Integration,
@@ -210,6 +250,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
         }
         IntegrationCommand::Set { name, given, unset, unset_secret, enable, disable } => {
             let settings = given.settings()?;
+            let names: Vec<String> = settings.keys().cloned().collect();
             configuration.integration(&name).await?;
             for (secret, text) in given.secrets()? {
                 configuration.set_secret(&name, &secret, &text).await?;
@@ -225,6 +266,10 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 })
                 .await?;
             context.output.show(&changed, |changed| format!("the integration {} is set", changed.name))?;
+            warn(unknown_settings(&tenant, &changed, names.iter()));
+            let secrets = configuration.secrets(&name).await?;
+            let lost = unset_secret.iter().filter(|secret| changed.grants.secrets.contains_key(*secret));
+            warn(missing_secrets(&name, lost, &secrets));
         }
         IntegrationCommand::Grant { name, http, secret, reset } => {
             let mut grants = configuration.integration(&name).await?.grants;
@@ -247,6 +292,8 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 }
                 text
             })?;
+            let secrets = configuration.secrets(&name).await?;
+            warn(missing_secrets(&name, grants.secrets.keys(), &secrets));
         }
         IntegrationCommand::Upgrade { name, plugin } => {
             let before = configuration.integration(&name).await?;

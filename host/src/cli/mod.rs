@@ -1,17 +1,28 @@
 //! The command line: one file a command. It parses, calls the library, prints; it decides nothing.
 
 mod apply;
+mod changes;
 mod completion;
+mod conflict;
 mod dates;
 mod doctor;
 mod integration;
 mod judge;
+mod naming;
 mod output;
 mod plugin;
 mod progress;
 mod quickstart;
 mod record;
+mod record_export;
+mod record_import;
+mod record_show;
+mod report;
+mod retry;
 mod run;
+mod run_again;
+mod sides;
+mod status;
 mod sync;
 mod waiting;
 
@@ -69,6 +80,13 @@ enum Command {
     /// What ran and what it did
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// Fields of which both sides claim another value: list them, decide
+    #[command(subcommand)]
+    Conflict(conflict::ConflictCommand),
+    /// What failed: list it, or put it back to be done
+    Retry(retry::RetryArgs),
+    /// How the syncs stand: every record counted once, and what to do next
+    Status(status::StatusArgs),
     Judge(judge::JudgeArgs),
     /// Check that everything needed is there and works
     Doctor(doctor::DoctorArgs),
@@ -139,6 +157,9 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
         Command::Integration(command) => integration::run(command, context).await,
         Command::Record(command) => record::run(command, context).await,
         Command::Run(command) => run::run(command, context).await,
+        Command::Conflict(command) => conflict::run(command, context).await,
+        Command::Retry(args) => retry::run(args, context).await,
+        Command::Status(args) => status::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Judge(_) | Command::Completion(_) => Ok(Done::Well),
     }

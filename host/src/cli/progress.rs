@@ -73,16 +73,19 @@ impl RunProgress {
 
 impl Observer for RunProgress {
     fn collected(&self, side: Side, rows: u64) {
+        tracing::info!(exchange = self.names[side.index()], records = rows, "read a page");
         self.read[side.index()].fetch_add(rows, Ordering::Relaxed);
         self.show();
     }
 
     fn reconciled(&self, pairs: u64) {
+        tracing::info!(records = pairs, "compared both sides");
         self.judged.fetch_add(pairs, Ordering::Relaxed);
         self.show();
     }
 
     fn written(&self, side: Side, changes: u64) {
+        tracing::info!(exchange = self.names[side.index()], changes, "an order was answered");
         self.written[side.index()].fetch_add(changes, Ordering::Relaxed);
         self.show();
     }

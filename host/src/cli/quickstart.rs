@@ -1,7 +1,7 @@
 //! `entente quickstart`: a sample CRM, some hundred records, and a first sync, from nothing.
 
 use super::output::{Done, Usage, print_line};
-use super::{Context, key_variable, plugin, record, sync};
+use super::{Context, key_variable, plugin, record_import, report, sync};
 use crate::config::{Grants, SecretGrant, SecretText};
 use crate::hub::ImportOptions;
 use crate::record::Value;
@@ -73,8 +73,8 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         let mut options = ImportOptions::new(object);
         // The same person twice in one file stays two records here, so that the sync has something to notice.
         options.key = crate::hub::Key::None;
-        let report = record::import(&tenant, &source.join(file), &options, context).await?;
-        print_line(&record::import_text(&report, Path::new(file), false));
+        let report = record_import::import(&tenant, &source.join(file), &options, context).await?;
+        print_line(&record_import::import_text(&report, Path::new(file), false));
     }
 
     step(
@@ -132,9 +132,9 @@ async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> 
     let args = sync::SyncArgs::window("HelloWorld", WINDOW[0], WINDOW[1]);
     let (definition, end) = sync::run_once(tenant, &args.name, args.options()?, context.output).await?;
     let waiting = super::waiting::waiting(tenant, &definition).await?;
-    sync::show(tenant, &definition, &end, &waiting, context.output).await?;
+    report::show(tenant, &definition, &end, &waiting, super::changes::SHOWN, context.output).await?;
     let written = end.run.writes();
-    sync::done(end)?;
+    report::done(end)?;
     Ok(written)
 }
 

@@ -1,9 +1,10 @@
 //! `entente run`: what ran and what it did.
 
-use super::Context;
+use super::changes::{SHOWN, ShownChange, changes_table, shown_changes};
 use super::output::{Done, cell, table};
-use super::sync::{changes_table, counts_table, shown_changes, summary};
-use crate::sync::{Change, Run, SyncDefinition};
+use super::report::{RunSummary, counts_table, notices_text, summary};
+use super::{Context, run_again};
+use crate::sync::{Run, SyncDefinition};
 use crate::tenant::Tenant;
 use serde::Serialize;
 
@@ -23,10 +24,14 @@ pub(super) enum RunCommand {
     Show {
         /// The number of the run
         run: i64,
-        /// How many changes
-        #[arg(long, default_value_t = 200)]
+        /// How many changes to show; --json has all
+        #[arg(long, default_value_t = SHOWN)]
         limit: usize,
     },
+    /// Make the changes that a dry run has planned, where nothing has changed since; the rest is listed
+    Apply(run_again::ApplyArgs),
+    /// Put back what a run has changed, where nobody has changed it since; the rest is listed
+    Undo(run_again::UndoArgs),
 }
 
 /// The sync as it is defined now; for one that is gone, just its name.
@@ -48,11 +53,16 @@ async fn definition_of(tenant: &Tenant, run: &Run) -> SyncDefinition {
 pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
     match command {
+        RunCommand::Apply(args) => return run_again::apply(args, context).await,
+        RunCommand::Undo(args) => return run_again::undo(args, context).await,
         RunCommand::List { sync, limit } => {
             if let Some(sync) = &sync {
                 tenant.configuration().definition(sync).await?;
             }
-            let runs = tenant.ledger().runs(sync.as_deref(), limit).await?;
+            let mut runs = Vec::new();
+            for run in tenant.ledger().runs(sync.as_deref(), limit).await? {
+                runs.push(tenant.as_it_stands(run).await?);
+            }
             let mut definitions = Vec::new();
             for run in &runs {
                 definitions.push(definition_of(&tenant, run).await);
@@ -65,7 +75,12 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 let mut rows = table(["run", "sync", "started", "seconds", "status", "written", "held, failed, conflicts", ""]);
                 for run in &runs {
                     let seconds = run.ended.map(|ended| format!("{:.1}", (ended.micros() - run.started.micros()) as f64 / 1e6));
-                    let what = if run.options.dry_run { "dry run" } else { "" };
+                    let what = match (run.options.dry_run, run.options.apply, run.options.undo) {
+                        (true, ..) => "dry run".to_owned(),
+                        (_, Some(plan), _) => format!("plan of run {plan}"),
+                        (.., Some(undone)) => format!("undoes run {undone}"),
+                        _ => run.notices.join("; "),
+                    };
                     rows.add_row(vec![
                         run.id.to_string(),
                         run.sync.clone(),
@@ -74,7 +89,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                         run.status.word().to_owned(),
                         run.writes().to_string(),
                         run.problems().to_string(),
-                        cell(run.error.as_deref().unwrap_or(what), 80),
+                        cell(run.error.as_deref().unwrap_or(&what), 80),
                     ]);
                 }
                 rows.to_string()
@@ -84,32 +99,25 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
             let Some(run) = tenant.ledger().run(number).await? else {
                 anyhow::bail!("there is no run {number}; list them with: entente run list");
             };
+            let run = tenant.as_it_stands(run).await?;
             let definition = definition_of(&tenant, &run).await;
-            let mut changes: Vec<Change> = Vec::new();
-            while changes.len() < limit {
-                let after = changes.last().map_or(0, |change| change.id);
-                let page = tenant.ledger().changes_of_run(number, Default::default(), after, (limit - changes.len()).min(1000)).await?;
-                if page.is_empty() {
-                    break;
-                }
-                changes.extend(page);
-            }
+            let exchanges = &definition.exchanges;
+            let changes = tenant.changes(number, None).await?;
             #[derive(Serialize)]
             struct Shown<'a> {
                 #[serde(flatten)]
-                run: super::sync::RunSummary<'a>,
-                changes: Vec<super::sync::ShownChange>,
+                run: RunSummary<'a>,
+                changes: Vec<ShownChange>,
             }
-            let shown = Shown { run: summary(&run, &definition.exchanges), changes: shown_changes(&tenant, &definition, &changes).await? };
+            let shown = Shown { run: summary(&run, exchanges), changes: shown_changes(&tenant, &definition, &changes).await? };
             context.output.show(&shown, |shown| {
                 let head = format!("run {} of {}, {}, {}", run.id, run.sync, run.status.word(), run.started);
-                let counts = counts_table(&run, &definition.exchanges);
+                let counts = format!("{}{}", counts_table(&run, exchanges), notices_text(&run, exchanges));
                 let error = run.error.as_ref().map(|error| format!("\n{error}")).unwrap_or_default();
                 if shown.changes.is_empty() {
                     return format!("{head}\n{counts}{error}\nit wrote nothing");
                 }
-                let more = if changes.len() >= limit { format!("\nthe first {limit} changes; more with --limit") } else { String::new() };
-                format!("{head}\n{counts}{error}\n{}{more}", changes_table(&shown.changes))
+                format!("{head}\n{counts}{error}\n{}", changes_table(&shown.changes, exchanges, limit))
             })?;
         }
     }

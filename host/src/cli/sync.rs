@@ -1,16 +1,13 @@
 //! `entente sync`: one run, and what it did.
 
-use super::output::{Done, Output, Usage, cell, table};
+use super::output::{Done, Output, Usage};
 use super::progress::RunProgress;
-use super::waiting::{Waiting, waiting};
-use super::{Context, dates};
-use crate::judge::Side;
+use super::report::{done, show};
+use super::waiting::waiting;
+use super::{Context, changes, dates, sides};
 use crate::record::Timestamp;
-use crate::sync::{Change, ChangeStatus, Counts, Run, RunEnd, RunOptions, RunStatus, SyncDefinition, SyncError};
+use crate::sync::{RunEnd, RunOptions, SyncDefinition, Trust};
 use crate::tenant::Tenant;
-use anyhow::Context as _;
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -50,6 +47,21 @@ pub(super) struct SyncArgs {
     /// Show the plan and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// How many changes of a plan to show; --json has all
+    #[arg(long, default_value_t = changes::SHOWN, requires = "dry_run")]
+    limit: usize,
+    /// This side wins once, whatever changed: until a whole run has made all of it
+    #[arg(long, value_enum, value_name = "SIDE")]
+    trust: Option<sides::SideWord>,
+    /// With --trust: only in this field, by its name on the left side, such as contact.phone
+    #[arg(long, value_name = "OBJECT.FIELD", requires = "trust")]
+    trust_field: Vec<String>,
+    /// Do what the brake holds back: many deletions or values replaced by blanks at once
+    #[arg(long)]
+    lift_brake: bool,
+    /// Wait until the remote system has told what became of changes that it deferred
+    #[arg(long, conflicts_with = "dry_run")]
+    until_settled: bool,
     /// Stop at a safe point after this long, such as 5m
     #[arg(long, value_name = "DURATION")]
     max_time: Option<String>,
@@ -73,11 +85,17 @@ impl SyncArgs {
             integration_object_id: Vec::new(),
             option: Vec::new(),
             dry_run: false,
+            limit: changes::SHOWN,
+            trust: None,
+            trust_field: Vec::new(),
+            lift_brake: false,
+            until_settled: false,
             max_time: None,
             wait: true,
         }
     }
 
+    /// What the run is asked to do; but for trust, which needs the names of the sync.
     pub(super) fn options(&self) -> Result<RunOptions, Usage> {
         let now = chrono::Utc::now();
         let date = |name: &str, text: &Option<String>| -> Result<Option<Timestamp>, Usage> {
@@ -105,6 +123,8 @@ impl SyncArgs {
             options: self.option.iter().map(|text| pair("option", text, "segment:vip")).collect::<Result<_, _>>()?,
             max_time: self.max_time.as_deref().map(duration).transpose()?,
             wait: self.wait,
+            until_settled: self.until_settled,
+            lift_brake: self.lift_brake,
             ..RunOptions::default()
         };
         if options.is_window() && (options.first_time || options.full) {
@@ -116,7 +136,48 @@ impl SyncArgs {
         if options.is_ids() && (options.is_window() || options.first_time || options.full) {
             return Err(Usage("named records and a window, --first-time-sync or --full exclude each other".to_owned()));
         }
+        if self.trust.is_some() && (options.is_window() || options.is_ids()) {
+            return Err(Usage(
+                "--trust holds until a whole run has made all of it, so it goes with no window and no named records; for single fields there is: entente conflict settle"
+                    .to_owned(),
+            ));
+        }
         Ok(options)
+    }
+
+    /// The side that is to win once.
+    fn trust(&self, definition: &SyncDefinition) -> Result<Option<Trust>, Usage> {
+        let Some(word) = self.trust else { return Ok(None) };
+        let side = word.side(&definition.exchanges).map_err(|why| Usage(format!("--trust: {why}")))?;
+        let mut fields = Vec::new();
+        for text in &self.trust_field {
+            let refuse = |why: String| Err(Usage(format!("--trust-field: '{text}' {why}")));
+            // Objects may have dots in their names, fields of the hub have none.
+            let named =
+                |mapping: &&crate::sync::ObjectMapping| text.strip_prefix(&mapping.objects[0]).is_some_and(|rest| rest.starts_with('.'));
+            let objects: Vec<_> = definition.mappings.iter().filter(named).collect();
+            if objects.is_empty() {
+                let known: Vec<&str> = definition.mappings.iter().map(|mapping| mapping.objects[0].as_str()).collect();
+                return refuse(format!("is of the form OBJECT.FIELD, by the names on the left side; its objects are {}", known.join(", ")));
+            }
+            let before = fields.len();
+            for mapping in &objects {
+                let name = &text[mapping.objects[0].len() + 1..];
+                for field in mapping.fields.iter().filter(|field| field.names[0] == name) {
+                    if field.direction.only_target().is_some() {
+                        return refuse("flows one way, so that its source always wins".to_owned());
+                    }
+                    fields.push((mapping.id, field.slot));
+                }
+            }
+            if fields.len() == before {
+                let both = |field: &&crate::sync::FieldMapping| field.direction.only_target().is_none();
+                let known: Vec<&str> =
+                    objects.iter().flat_map(|mapping| &mapping.fields).filter(both).map(|field| field.names[0].as_str()).collect();
+                return refuse(format!("is no mapped field; those that flow both ways are {}", known.join(", ")));
+            }
+        }
+        Ok(Some(Trust { side, fields }))
     }
 }
 
@@ -142,82 +203,14 @@ fn duration(text: &str) -> Result<Duration, Usage> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// What a run did, as `--json` prints it.
-#[derive(Debug, Serialize)]
-pub(super) struct RunSummary<'a> {
-    pub(super) run: i64,
-    pub(super) sync: &'a str,
-    pub(super) status: RunStatus,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) error: Option<&'a str>,
-    pub(super) started: Timestamp,
-    pub(super) ended: Option<Timestamp>,
-    pub(super) options: &'a RunOptions,
-    /// By exchange, then by object.
-    pub(super) counts: BTreeMap<&'a str, &'a BTreeMap<String, Counts>>,
-}
-
-pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a [String; 2]) -> RunSummary<'a> {
-    RunSummary {
-        run: run.id,
-        sync: &run.sync,
-        status: run.status,
-        error: run.error.as_deref(),
-        started: run.started,
-        ended: run.ended,
-        options: &run.options,
-        counts: Side::BOTH.into_iter().map(|side| (exchanges[side.index()].as_str(), &run.counts[side.index()])).collect(),
-    }
-}
-
-/// The counts as a table, and below it why something needs a look.
-pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
-    let mut rows =
-        table(["side", "object", "reported", "matched", "created", "updated", "unchanged", "conflicts", "held", "failed", "other"]);
-    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
-    for side in Side::BOTH {
-        for (object, counts) in &run.counts[side.index()] {
-            let others = [("deleted", counts.deleted), ("pending", counts.pending), ("excluded", counts.excluded)];
-            let others: Vec<String> =
-                others.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}")).collect();
-            let numbers = [
-                counts.reported,
-                counts.matched,
-                counts.created,
-                counts.updated,
-                counts.unchanged,
-                counts.conflicts,
-                counts.held,
-                counts.failed,
-            ];
-            let mut row = vec![exchanges[side.index()].clone(), object.clone()];
-            row.extend(numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() }));
-            row.push(others.join(", "));
-            rows.add_row(row);
-            for (reason, count) in &counts.reasons {
-                *reasons.entry(reason.clone()).or_default() += count;
-            }
-        }
-    }
-    let mut text = rows.to_string();
-    /// How many reasons are worth showing; the rest is in the run.
-    const SHOWN: usize = 12;
-    for (reason, count) in reasons.iter().take(SHOWN) {
-        text.push_str(&format!("\n{count:>6} × {}", cell(reason, 160)));
-    }
-    if reasons.len() > SHOWN {
-        text.push_str(&format!("\n       and {} more reasons: entente run show {} --json", reasons.len() - SHOWN, run.id));
-    }
-    text
-}
-
 /// Runs the command.
 pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Done> {
-    let options = args.options()?;
+    let mut options = args.options()?;
     let tenant = context.tenant()?;
+    options.trust = args.trust(&tenant.configuration().definition(&args.name).await?)?;
     let (definition, end) = run_once(&tenant, &args.name, options, context.output).await?;
     let waiting = waiting(&tenant, &definition).await?;
-    show(&tenant, &definition, &end, &waiting, context.output).await?;
+    show(&tenant, &definition, &end, &waiting, args.limit, context.output).await?;
     let well = done(end)?;
     Ok(if waiting.total() > 0 { Done::WithProblems } else { well })
 }
@@ -243,180 +236,88 @@ pub(super) async fn run_once(tenant: &Tenant, name: &str, options: RunOptions, o
     Ok(result?)
 }
 
-pub(super) async fn show(
-    tenant: &Tenant,
-    definition: &SyncDefinition,
-    end: &RunEnd,
-    waiting: &Waiting,
-    output: Output,
-) -> anyhow::Result<()> {
-    if end.run.options.dry_run {
-        return show_plan(tenant, definition, end, waiting, output).await;
-    }
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        #[serde(flatten)]
-        run: RunSummary<'a>,
-        waiting: &'a Waiting,
-    }
-    let shown = Shown { run: summary(&end.run, &definition.exchanges), waiting };
-    output.show(&shown, |_| {
-        let mut text = counts_table(&end.run, &definition.exchanges);
-        if end.error.is_none() {
-            let (writes, problems) = (end.run.writes(), waiting.total());
-            let pending: u64 = end.run.counts.iter().flat_map(BTreeMap::values).map(|counts| counts.pending).sum();
-            text.push_str(&match (writes, pending, problems) {
-                (0, 0, 0) => format!("\nrun {}: nothing to do, both sides agree", end.run.id),
-                (0, 0, held) => format!("\nrun {}: nothing to do but for {held} that wait for you", end.run.id),
-                (0, pending, _) => format!("\nrun {}: nothing written, {pending} pending", end.run.id),
-                (writes, _, _) => format!("\nrun {}: {writes} records written; what and why: entente run show {}", end.run.id, end.run.id),
-            });
-        }
-        if waiting.total() > 0 {
-            text.push('\n');
-            text.push_str(&waiting.text());
-        }
-        text
-    })
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::sync::{Direction, FieldMapping, ObjectMapping, Side};
+    use clap::Parser;
 
-/// One change of a plan, for people and programs.
-#[derive(Debug, Serialize)]
-pub(super) struct ShownChange {
-    exchange: String,
-    object: String,
-    action: &'static str,
-    record: Option<String>,
-    source: Option<String>,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    fields: Vec<ShownField>,
-}
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SyncArgs,
+    }
 
-/// One field of it.
-#[derive(Debug, Serialize)]
-struct ShownField {
-    field: String,
-    before: Option<crate::record::Value>,
-    after: crate::record::Value,
-    reason: String,
-}
+    fn args(words: &[&str]) -> Result<SyncArgs, String> {
+        let line = ["sync", "HelloWorld"].iter().chain(words);
+        Line::try_parse_from(line).map(|line| line.args).map_err(|error| error.to_string())
+    }
 
-pub(super) async fn shown_changes(tenant: &Tenant, definition: &SyncDefinition, changes: &[Change]) -> anyhow::Result<Vec<ShownChange>> {
-    use crate::sync::{Action, Ledger};
-    let mut shown = Vec::with_capacity(changes.len());
-    for chunk in changes.chunks(500) {
-        let numbers: Vec<i64> = chunk.iter().map(|change| change.pair).collect();
-        let pairs: BTreeMap<i64, crate::sync::Pair> =
-            tenant.ledger().pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
-        for change in chunk {
-            let Some(mapping) = definition.mapping(change.mapping) else { continue };
-            let half = |side: Side| {
-                let id = pairs.get(&change.pair)?.half(side).id.as_ref()?;
-                Some(format!("{}:{id}", mapping.object(side)))
-            };
-            shown.push(ShownChange {
-                exchange: definition.exchanges[change.target.index()].clone(),
-                object: mapping.object(change.target).to_owned(),
-                action: match change.action {
-                    Action::Create => "create",
-                    Action::Update(_) => "update",
-                    Action::Delete(_) => "delete",
-                },
-                record: half(change.target),
-                source: half(change.target.other()),
-                status: change.status.word(),
-                reason: change.reason.clone(),
-                fields: change
-                    .fields
-                    .iter()
-                    .map(|field| ShownField {
-                        field: mapping
-                            .field(field.slot)
-                            .map_or_else(|| format!("slot {}", field.slot), |known| known.name(change.target).to_owned()),
-                        before: field.base.clone(),
-                        after: field.value.clone(),
-                        reason: field.reason.clone(),
-                    })
-                    .collect(),
-            });
+    fn definition(exchanges: [&str; 2]) -> SyncDefinition {
+        let field =
+            |slot, name: &str, direction| FieldMapping { slot, names: [name.into(), name.into()], direction, ..FieldMapping::default() };
+        let mapping = |id, object: &str| ObjectMapping {
+            id,
+            objects: [object.into(), "person".into()],
+            fields: vec![field(0, "email", Direction::Both), field(4, "phone", Direction::Both), field(5, "score", Direction::ToLeft)],
+            ..ObjectMapping::default()
+        };
+        SyncDefinition {
+            name: "HelloWorld".into(),
+            relation: "HelloWorld".into(),
+            exchanges: exchanges.map(str::to_owned),
+            mappings: vec![mapping(3, "contact"), mapping(7, "res.partner")],
+            version: 1,
+            brake: Default::default(),
         }
     }
-    Ok(shown)
-}
 
-pub(super) fn changes_table(changes: &[ShownChange]) -> String {
-    let mut rows = table(["write to", "record", "field", "before", "after", "why"]);
-    for change in changes {
-        let record =
-            change.record.clone().unwrap_or_else(|| format!("new {} from {}", change.object, change.source.as_deref().unwrap_or("?")));
-        if change.action == "create" {
-            // Everything of a new record is new: its first values tell which one it is.
-            let names: Vec<&str> = change.fields.iter().map(|field| field.field.as_str()).collect();
-            let values: Vec<String> = change.fields.iter().take(3).map(|field| field.after.to_string()).collect();
-            let why = if change.status == ChangeStatus::Done.word() || change.status == ChangeStatus::Planned.word() {
-                "new record".to_owned()
-            } else {
-                format!("{}: {}", change.status, change.reason.as_deref().unwrap_or("new record"))
-            };
-            let fields = format!("{} fields", names.len());
-            rows.add_row(vec![change.exchange.clone(), record, fields, String::new(), cell(&values.join(", "), 60), cell(&why, 80)]);
-            continue;
-        }
-        for (n, field) in change.fields.iter().enumerate() {
-            let first = |text: &str| if n == 0 { text.to_owned() } else { String::new() };
-            let why = if change.status == ChangeStatus::Done.word() || change.status == ChangeStatus::Planned.word() {
-                field.reason.clone()
-            } else {
-                format!("{}: {}", change.status, change.reason.as_deref().unwrap_or(&field.reason))
-            };
-            rows.add_row(vec![
-                first(&change.exchange),
-                first(&record),
-                field.field.clone(),
-                field.before.as_ref().map(|value| cell(&value.to_string(), 40)).unwrap_or_default(),
-                cell(&field.after.to_string(), 40),
-                cell(&why, 80),
-            ]);
+    #[test]
+    fn the_trusted_side_is_named_by_place_or_by_what_is_there() {
+        let trust = |words: &[&str], exchanges| args(words).unwrap().trust(&definition(exchanges)).map_err(|usage| usage.0);
+        assert_eq!(trust(&[], ["hub", "x"]), Ok(None));
+        assert_eq!(trust(&["--trust", "hub"], ["x", "hub"]), Ok(Some(Trust { side: Side::Right, fields: vec![] })));
+        assert_eq!(trust(&["--trust", "integration"], ["x", "hub"]), Ok(Some(Trust { side: Side::Left, fields: vec![] })));
+        let two = ["--trust", "left", "--trust-field", "contact.phone", "--trust-field", "res.partner.email"];
+        assert_eq!(trust(&two, ["x", "y"]), Ok(Some(Trust { side: Side::Left, fields: vec![(3, 4), (7, 0)] })));
+        insta::assert_snapshot!(trust(&["--trust", "hub"], ["x", "y"]).unwrap_err(), @"--trust: neither side of this sync is the hub, so write left or right");
+        for (field, message) in [
+            (
+                "phone",
+                "--trust-field: 'phone' is of the form OBJECT.FIELD, by the names on the left side; its objects are contact, res.partner",
+            ),
+            ("contact.fax", "--trust-field: 'contact.fax' is no mapped field; those that flow both ways are email, phone"),
+            ("contact.score", "--trust-field: 'contact.score' flows one way, so that its source always wins"),
+        ] {
+            assert_eq!(trust(&["--trust", "left", "--trust-field", field], ["hub", "x"]).unwrap_err(), message);
         }
     }
-    rows.to_string()
-}
 
-async fn show_plan(tenant: &Tenant, definition: &SyncDefinition, end: &RunEnd, waiting: &Waiting, output: Output) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct Plan<'a> {
-        #[serde(flatten)]
-        run: RunSummary<'a>,
-        waiting: &'a Waiting,
-        plan: Vec<ShownChange>,
-    }
-    let mut changes = Vec::new();
-    loop {
-        let after = changes.last().map_or(0, |change: &Change| change.id);
-        let page = tenant.ledger().changes_of_run(end.run.id, Default::default(), after, 1000).await?;
-        if page.is_empty() {
-            break;
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for words in [
+            &["--trust-field", "contact.phone"][..],
+            &["--until-settled", "--dry-run"],
+            &["--limit", "3"],
+            &["--trust", "middle"],
+            &["--apply", "1"],
+            &["--undo", "1"],
+        ] {
+            assert!(args(words).is_err(), "{words:?}");
         }
-        changes.extend(page);
-    }
-    let plan = Plan { run: summary(&end.run, &definition.exchanges), waiting, plan: shown_changes(tenant, definition, &changes).await? };
-    output.show(&plan, |plan| {
-        let table = counts_table(&end.run, &definition.exchanges);
-        if plan.plan.is_empty() {
-            return format!("{table}\nnothing to do");
+        for words in [
+            &["--trust", "left", "--object-id", "contact:1"][..],
+            &["--trust", "left", "--start-datetime", "2020-01-01"],
+            &["--full", "--start-datetime", "2020-01-01"],
+            &["--full", "--object-id", "contact:1"],
+            &["--start-datetime", "2020-01-02", "--end-datetime", "2020-01-01"],
+            &["--object-id", "contact"],
+            &["--max-time", "soon"],
+        ] {
+            assert!(args(words).unwrap().options().is_err(), "{words:?}");
         }
-        format!("{}\n{table}\nplan of run {}: {} changes, nothing was written", changes_table(&plan.plan), end.run.id, plan.plan.len())
-    })
-}
-
-/// How the command ends for a run that ended so.
-pub(super) fn done(end: RunEnd) -> anyhow::Result<Done> {
-    if let Some(SyncError::TimeUp) = end.error {
-        eprintln!("the time was up; the next run goes on from here");
-    } else if let Some(error) = end.error {
-        return Err(anyhow::Error::from(error)).with_context(|| format!("run {} of {} did not come to its end", end.run.id, end.run.sync));
+        let options = args(&["--lift-brake", "--until-settled", "--wait", "--full"]).unwrap().options().unwrap();
+        assert!(options.lift_brake && options.until_settled && options.wait && options.full && options.trust.is_none());
     }
-    Ok(if end.run.problems() > 0 { Done::WithProblems } else { Done::Well })
 }

@@ -1,9 +1,10 @@
 //! What waits for the operator after a run: records that are held or failed, and fields in conflict, whichever run saw them.
 
+use super::naming::named;
 use super::output::cell;
 use crate::judge::Side;
 use crate::sync::{MappingId, Status, SyncDefinition};
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, WaitingConflict};
 use serde::Serialize;
 
 /// How many are listed; the numbers count all.
@@ -38,13 +39,25 @@ impl Waiting {
         self.held + self.failed + self.conflicts
     }
 
+    /// For people: a line for each of the first, and what to do about them.
+    pub(super) fn text(&self, sync: &str, exchanges: &[String; 2]) -> String {
+        let mut text = self.lines(exchanges);
+        if self.conflicts > 0 {
+            text.push_str(&format!("\nconflicts are settled by: entente conflict list --sync {sync}"));
+        }
+        if self.failed > 0 {
+            text.push_str(&format!("\nwhat failed, and when it is tried again: entente retry --sync {sync}"));
+        }
+        text
+    }
+
     /// For people: a line for each of the first.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn lines(&self, exchanges: &[String; 2]) -> String {
         let mut text =
             format!("{} need a look ({} held, {} failed, {} in conflict):", self.total(), self.held, self.failed, self.conflicts);
         for item in self.list.iter().take(SHOWN) {
             let field = item.field.as_ref().map(|field| format!(" {field}")).unwrap_or_default();
-            text.push_str(&format!("\n  {}{field}: {}", item.records.join(" ↔ "), cell(&item.reason, 150)));
+            text.push_str(&format!("\n  {}{field}: {}", item.records.join(" ↔ "), cell(&named(&item.reason, exchanges), 150)));
         }
         if self.list.len() > SHOWN {
             text.push_str("\n  and more: --json lists them");
@@ -56,7 +69,7 @@ impl Waiting {
 /// What waits in the relation of a sync.
 pub(super) async fn waiting(tenant: &Tenant, definition: &SyncDefinition) -> anyhow::Result<Waiting> {
     let ours = |mapping: MappingId| definition.mapping(mapping).is_some();
-    let named = |objects: &[String; 2], ids: &[Option<String>; 2]| -> Vec<String> {
+    let records = |objects: &[String; 2], ids: &[Option<String>; 2]| -> Vec<String> {
         let record = |side: Side| Some(format!("{}:{}", objects[side.index()], ids[side.index()].as_ref()?));
         Side::BOTH.into_iter().filter_map(record).collect()
     };
@@ -69,16 +82,18 @@ pub(super) async fn waiting(tenant: &Tenant, definition: &SyncDefinition) -> any
         }
     }
     for status in [Status::Held, Status::Failed] {
-        for pair in tenant.ledger().pairs_in(status, None, 0, LISTED).await?.into_iter().filter(|pair| ours(pair.mapping)) {
-            waiting.list.push(WaitingItem {
-                records: named(&pair.objects, &pair.ids),
-                field: None,
-                status: status.word(),
-                reason: pair.reason.unwrap_or_default(),
-            });
+        for mapping in &definition.mappings {
+            for pair in tenant.ledger().pairs_in(status, Some(mapping.id), 0, LISTED).await? {
+                waiting.list.push(WaitingItem {
+                    records: records(&pair.objects, &pair.ids),
+                    field: None,
+                    status: status.word(),
+                    reason: pair.reason.unwrap_or_default(),
+                });
+            }
         }
     }
-    for open in tenant.ledger().open_conflicts(None, 0, LISTED).await?.into_iter().filter(|open| ours(open.mapping)) {
+    for WaitingConflict { open, .. } in tenant.conflicts(Some(&definition.name)).await? {
         waiting.conflicts += 1;
         let reason = format!(
             "{} or {}: {}",
@@ -87,7 +102,7 @@ pub(super) async fn waiting(tenant: &Tenant, definition: &SyncDefinition) -> any
             open.conflict.reason
         );
         waiting.list.push(WaitingItem {
-            records: named(&open.objects, &open.ids),
+            records: records(&open.objects, &open.ids),
             field: Some(open.fields[Side::Left.index()].clone()),
             status: "conflict",
             reason,

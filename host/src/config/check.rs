@@ -287,7 +287,21 @@ fn check_sync(
     let described = [descriptions.get(&exchanges[0])?, descriptions.get(&exchanges[1])?];
     let entries = mapping_entries(name, entry, sides, described, manuals, &part, found)?;
     let mappings = object::check_objects(&entries, sides, described, &part, found);
-    Some(SyncDefinition { name: name.get_ref().clone(), relation, exchanges, mappings, version: 0, brake: Brake::default() })
+    let brake = check_brake(entry, &part, found);
+    Some(SyncDefinition { name: name.get_ref().clone(), relation, exchanges, mappings, version: 0, brake })
+}
+
+fn check_brake(entry: &SyncEntry, part: &str, found: &mut Findings<'_>) -> Brake {
+    let mut brake = Brake::default();
+    let Some(given) = &entry.brake else { return brake };
+    if let Some(percent) = &given.percent {
+        match u8::try_from(*percent.get_ref()) {
+            Ok(number) if number <= 100 => brake.percent = number,
+            _ => found.problem(&percent.span(), part, format!("brake: {} is no percentage; write 0 to 100", percent.get_ref())),
+        }
+    }
+    brake.records = given.records.unwrap_or(brake.records);
+    brake
 }
 
 /// The objects of the file, on top of those that the plugin proposes where that is asked for.

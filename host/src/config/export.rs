@@ -1,11 +1,12 @@
 //! The stored configuration as `entente.toml`. Applied again, it changes nothing. Secrets are not in it.
 
 use super::custom::{Custom, CustomField};
+use super::fixed::is_stand_in;
 use super::integrations::Integration;
 use super::plugins::InstalledPlugin;
 use super::value::{key, quote, to_toml};
 use super::words::{direction_word, sides_word};
-use crate::sync::{Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, SyncDefinition, Test};
+use crate::sync::{Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -119,6 +120,9 @@ fn export_sync(out: &mut Out, sync: &SyncDefinition) {
     if sync.relation != sync.name {
         out.line("relation", quote(&sync.relation));
     }
+    if sync.brake != Brake::default() {
+        out.line("brake", format!("{{ percent = {}, records = {} }}", sync.brake.percent, sync.brake.records));
+    }
     for mapping in &sync.mappings {
         export_object(out, &table, mapping);
     }
@@ -143,8 +147,15 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
             out.line(name, format!("[{}]", conditions.join(", ")));
         }
     }
-    // A field that goes to several others cannot be a key.
-    let single = |field: &FieldMapping| mapping.fields.iter().filter(|other| other.names[0] == field.names[0]).count() == 1;
+    for (name, rules) in ["prefer-left", "prefer-right"].iter().zip(&mapping.prefer) {
+        if !rules.is_empty() {
+            out.line(name, format!("[{}]", rules.iter().map(prefer).collect::<Vec<_>>().join(", ")));
+        }
+    }
+    // A field that goes to several others cannot be a key, nor what stands in for a field.
+    let single = |field: &FieldMapping| {
+        !is_stand_in(&field.names[0]) && mapping.fields.iter().filter(|other| other.names[0] == field.names[0]).count() == 1
+    };
     let (by_name, others): (Vec<&FieldMapping>, Vec<&FieldMapping>) = mapping.fields.iter().partition(|field| single(field));
     if !by_name.is_empty() {
         out.table(&format!("[{table}.object.fields]"));
@@ -152,15 +163,17 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
     for field in by_name {
         let policies = policies(field);
         let right = quote(&field.names[1]);
-        match policies.is_empty() {
-            true => out.line(&field.names[0], right),
-            false => out.line(&field.names[0], format!("{{ right = {right}, {} }}", join(&policies))),
+        match (policies.is_empty(), is_stand_in(&field.names[1])) {
+            (true, _) => out.line(&field.names[0], right),
+            (false, true) => out.line(&field.names[0], format!("{{ {} }}", join(&policies))),
+            (false, false) => out.line(&field.names[0], format!("{{ right = {right}, {} }}", join(&policies))),
         }
     }
     for field in others {
         out.table(&format!("[[{table}.object.field]]"));
-        out.line("left", quote(&field.names[0]));
-        out.line("right", quote(&field.names[1]));
+        for (name, field) in ["left", "right"].iter().zip(&field.names).filter(|(_, field)| !is_stand_in(field)) {
+            out.line(name, quote(field));
+        }
         for (name, value) in policies(field) {
             out.line(name, value);
         }
@@ -206,7 +219,16 @@ fn policies(field: &FieldMapping) -> Vec<(&'static str, String)> {
         let pairs = field.values.iter().filter_map(|(left, right)| Some(format!("[{}, {}]", to_toml(left)?, to_toml(right)?)));
         all.push(("values", format!("[{}]", pairs.collect::<Vec<_>>().join(", "))));
     }
+    let fixed = [("constant", &field.constant), ("default-left", &field.default[0]), ("default-right", &field.default[1])];
+    all.extend(fixed.into_iter().filter_map(|(name, value)| Some((name, to_toml(value.as_ref()?)?))));
     all
+}
+
+fn prefer(rule: &Prefer) -> String {
+    match rule {
+        Prefer::LowestId => quote("lowest-id"),
+        Prefer::Where(test) => condition(test),
+    }
 }
 
 fn condition(condition: &Condition) -> String {

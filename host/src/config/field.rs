@@ -2,6 +2,7 @@
 
 use super::check::Findings;
 use super::file::{FieldEntry, FieldWord, MappingEntry, RequiredWord};
+use super::fixed;
 use super::kinds::{Class, Match, class, compare, fit};
 use super::names::{HUB, exchange, known};
 use super::value;
@@ -17,7 +18,7 @@ pub(crate) struct Listed {
     pub(crate) span: Range<usize>,
     pub(crate) left: Spanned<String>,
     pub(crate) right: Spanned<String>,
-    entry: FieldEntry,
+    pub(crate) entry: FieldEntry,
 }
 
 impl Listed {
@@ -35,12 +36,23 @@ pub(crate) fn listed(entry: &Spanned<MappingEntry>) -> Vec<Listed> {
     let mut all = Vec::new();
     for (left, word) in &given.fields {
         if let FieldWord::Entry(entry) = word {
-            let right = entry.right.clone().map_or_else(|| left.clone(), |right| at(right, &left.span()));
+            let same = || if entry.constant.is_some() { fixed::stand_in(left) } else { left.clone() };
+            let right = entry.right.clone().map_or_else(same, |right| at(right, &left.span()));
             all.push(Listed { span: left.span(), left: left.clone(), right, entry: (**entry).clone() });
         }
     }
     for field in &given.field {
         let entry = field.get_ref();
+        if entry.constant.is_some()
+            && let (Some(name), None) | (None, Some(name)) = (&entry.left, &entry.right)
+        {
+            let (left, right) = match entry.left {
+                Some(_) => (name.clone(), fixed::stand_in(name)),
+                None => (fixed::stand_in(name), name.clone()),
+            };
+            all.push(Listed { span: field.span(), left, right, entry: entry.clone() });
+            continue;
+        }
         let either = entry.left.as_ref().or(entry.right.as_ref()).map(|name| Spanned::new(field.span(), name.get_ref().clone()));
         let left = entry.left.clone().or_else(|| either.clone()).unwrap_or_else(|| Spanned::new(field.span(), String::new()));
         let right = entry.right.clone().or(either).unwrap_or_else(|| left.clone());
@@ -69,6 +81,9 @@ pub(crate) fn check_field(
     part: &str,
     found: &mut Findings<'_>,
 ) -> Option<FieldMapping> {
+    if let Some(constant) = &one.entry.constant {
+        return fixed::check_constant(one, constant, sides, objects, part, found);
+    }
     let fields = find_fields(one, sides, objects, part, found)?;
     let part = &format!("{part}, field {} ↔ {}", one.left.get_ref(), one.right.get_ref());
     let entry = &one.entry;
@@ -116,6 +131,7 @@ pub(crate) fn check_field(
             }
         },
     };
+    let default = fixed::check_defaults(one, fields, direction, sides, part, found);
     if found.problems.len() > before {
         return None;
     }
@@ -135,7 +151,7 @@ pub(crate) fn check_field(
         drift: policies.drift,
         values,
         constant: None,
-        default: [None, None],
+        default,
     })
 }
 

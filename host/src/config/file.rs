@@ -124,8 +124,17 @@ pub(crate) struct SyncEntry {
     pub(crate) right: Option<Spanned<String>>,
     pub(crate) relation: Option<Spanned<String>>,
     pub(crate) mapping: Option<Spanned<MappingWord>>,
+    pub(crate) brake: Option<BrakeEntry>,
     #[serde(default)]
     pub(crate) object: Vec<Spanned<MappingEntry>>,
+}
+
+/// `brake = { percent = 5, records = 10 }`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BrakeEntry {
+    pub(crate) percent: Option<Spanned<u64>>,
+    pub(crate) records: Option<u64>,
 }
 
 /// `mapping = "default"`: what the plugin proposes, with the objects of the file in place of its own.
@@ -149,6 +158,8 @@ pub(crate) struct MappingEntry {
     pub(crate) filter_left: Option<Vec<Spanned<ConditionEntry>>>,
     #[serde(default)]
     pub(crate) filter_right: Option<Vec<Spanned<ConditionEntry>>>,
+    pub(crate) prefer_left: Option<Vec<Spanned<PreferEntry>>>,
+    pub(crate) prefer_right: Option<Vec<Spanned<PreferEntry>>>,
     /// By the name on the left.
     #[serde(default)]
     pub(crate) fields: Named<FieldWord>,
@@ -178,6 +189,9 @@ pub(crate) struct FieldEntry {
     pub(crate) write: Option<Spanned<WriteRule>>,
     pub(crate) drift: Option<Spanned<Drift>>,
     pub(crate) values: Option<Spanned<toml::Value>>,
+    pub(crate) constant: Option<Spanned<toml::Value>>,
+    pub(crate) default_left: Option<Spanned<toml::Value>>,
+    pub(crate) default_right: Option<Spanned<toml::Value>>,
 }
 
 /// `true`, `false`, or a side.
@@ -197,6 +211,13 @@ pub(crate) struct ConditionEntry {
     pub(crate) not: Option<Spanned<toml::Value>>,
     pub(crate) contains: Option<Spanned<String>>,
     pub(crate) blank: Option<Spanned<bool>>,
+}
+
+/// `"lowest-id"`, or a condition.
+#[derive(Debug, Clone)]
+pub(crate) enum PreferEntry {
+    LowestId,
+    Where(ConditionEntry),
 }
 
 /// A part that does not stand in the file by itself.
@@ -224,6 +245,28 @@ impl<'de> Deserialize<'de> for FieldWord {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FieldWord, A::Error> {
                 FieldEntry::deserialize(MapAccessDeserializer::new(map)).map(|entry| FieldWord::Entry(Box::new(entry)))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for PreferEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = PreferEntry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"lowest-id\", or a condition such as { field = \"tags\", contains = \"newsletter\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<PreferEntry, E> {
+                if word == "lowest-id" { Ok(PreferEntry::LowestId) } else { Err(E::invalid_value(de::Unexpected::Str(word), &self)) }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PreferEntry, A::Error> {
+                ConditionEntry::deserialize(MapAccessDeserializer::new(map)).map(PreferEntry::Where)
             }
         }
         deserializer.deserialize_any(Reader)

@@ -2,13 +2,15 @@
 
 use super::check::Findings;
 use super::field::{self, Listed};
-use super::file::{ConditionEntry, MappingEntry};
+use super::file::{ConditionEntry, MappingEntry, PreferEntry};
+use super::fixed;
 use super::kinds::{Class, class, fit};
 use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::Sides;
 use crate::sync::{
-    Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Side, Test, WriteRule, features,
+    Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Prefer, Side, Test, WriteRule,
+    features,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -108,10 +110,10 @@ fn check_object(
             };
             if let Some(other) = fields.iter().find(twice) {
                 let message = format!(
-                    "'{}' of {} is written by '{}' already; a field takes its value from one other: leave one out, or turn its direction",
+                    "'{}' of {} is written by {} already; a field takes its value from one other: leave one out, or turn its direction",
                     mapping.name(side),
                     exchange(&sides.exchanges[side.index()]),
-                    other.name(side.other())
+                    if other.constant.is_some() { "a constant".to_owned() } else { format!("'{}'", other.name(side.other())) }
                 );
                 found.problem(&one.span, &part, message);
             }
@@ -122,6 +124,8 @@ fn check_object(
     let identifiers = check_identifiers(given, entry.span(), &listed, &fields, part, found);
     let create = check_create(given, &entry.span(), sides, objects, &fields, &listed, part, found);
     let filters = Side::BOTH.map(|side| check_filter(given, side, sides, objects[side.index()], part, found));
+    let prefer = Side::BOTH.map(|side| check_prefer(given, side, sides, objects[side.index()], &fields, part, found));
+    fixed::check_new_records(&listed, &fields, create, part, found);
     Some(ObjectMapping {
         id: 0,
         objects: objects.map(|object| object.name.clone()),
@@ -131,7 +135,7 @@ fn check_object(
         create,
         filters,
         deletes: given.deletes.unwrap_or(DeletePolicy::Ignore),
-        prefer: [vec![], vec![]],
+        prefer,
     })
 }
 
@@ -157,7 +161,7 @@ fn check_identifiers(
         let Some(field) = hit else {
             // A field that is listed and wrong has had its message.
             if !listed.iter().any(|one| one.left.get_ref() == name.get_ref()) {
-                let there = fields.iter().map(|field| field.names[0].as_str());
+                let there = fields.iter().filter(|field| field.constant.is_none()).map(|field| field.names[0].as_str());
                 let right = fields.iter().find(|field| field.names[1] == *name.get_ref());
                 let hint =
                     right.map(|field| format!(" (identifiers are named by the left side: here '{}')", field.names[0])).unwrap_or_default();
@@ -171,7 +175,9 @@ fn check_identifiers(
         };
         let weak =
             field.kinds.iter().find(|kind| matches!(class(kind), Class::Boolean | Class::List | Class::Reference | Class::References));
-        if let Some(kind) = weak {
+        if field.constant.is_some() {
+            found.problem(&name.span(), part, format!("'{}' cannot tell records apart: it has the same value in each", name.get_ref()));
+        } else if let Some(kind) = weak {
             found.problem(&name.span(), part, format!("'{}' cannot tell records apart: it is of the kind {kind}", name.get_ref()));
         } else if slots.contains(&field.slot) {
             found.problem(&name.span(), part, format!("the identifier '{}' is named twice", name.get_ref()));
@@ -282,6 +288,56 @@ fn check_filter(
     conditions
 }
 
+/// The rules that choose among several records that fit. They look at what the pairs keep, which is mapped fields.
+fn check_prefer(
+    given: &MappingEntry,
+    side: Side,
+    sides: Sides<'_>,
+    object: &Object,
+    fields: &[FieldMapping],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Vec<Prefer> {
+    let entries = [&given.prefer_left, &given.prefer_right][side.index()].as_deref().unwrap_or_default();
+    let mut rules = Vec::new();
+    for entry in entries {
+        let condition = match entry.get_ref() {
+            PreferEntry::LowestId => {
+                rules.push(Prefer::LowestId);
+                continue;
+            }
+            PreferEntry::Where(condition) => condition,
+        };
+        let name = &condition.field;
+        let mapped = fields.iter().any(|field| field.name(side) == name.get_ref());
+        let Some(field) = object.field(name.get_ref()).filter(|_| mapped) else {
+            let there = fields.iter().map(|field| field.name(side)).filter(|name| object.field(name).is_some());
+            let who = exchange(&sides.exchanges[side.index()]);
+            found.problem(
+                &name.span(),
+                part,
+                format!("prefer-{side}: '{}' is not among the mapped fields of {who}; {}", name.get_ref(), known(name.get_ref(), there)),
+            );
+            continue;
+        };
+        match check_condition(condition, &field.kind, |value| value::from_toml(value).and_then(|value| fit(value, field, false))) {
+            Ok(test) => rules.push(Prefer::Where(Condition { field: field.name.clone(), test })),
+            Err(message) => found.problem(&entry.span(), part, format!("prefer-{side}, {}: {message}", field.name)),
+        }
+    }
+    if let Some(at) = rules.iter().position(|rule| *rule == Prefer::LowestId)
+        && at + 1 < rules.len()
+        && let Some(entry) = entries.get(at + 1)
+    {
+        found.problem(
+            &entry.span(),
+            part,
+            format!("prefer-{side}: \"lowest-id\" always chooses one, so nothing after it counts; put it last"),
+        );
+    }
+    rules
+}
+
 fn check_condition(
     entry: &ConditionEntry,
     kind: &str,
@@ -318,7 +374,7 @@ fn check_targets(
     part: &str,
     found: &mut Findings<'_>,
 ) {
-    if !field.is_reference() {
+    if !field.is_reference() || field.constant.is_some() {
         return;
     }
     let targets =

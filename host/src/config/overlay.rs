@@ -42,9 +42,15 @@ fn merge(base: MappingEntry, given: &MappingEntry) -> MappingEntry {
     merged.deletes = given.deletes.or(base.deletes);
     merged.filter_left = given.filter_left.clone().or(base.filter_left);
     merged.filter_right = given.filter_right.clone().or(base.filter_right);
+    merged.prefer_left = given.prefer_left.clone().or(base.prefer_left);
+    merged.prefer_right = given.prefer_right.clone().or(base.prefer_right);
     let proposed: Vec<FieldEntry> = base.field.into_iter().map(Spanned::into_inner).collect();
     // What is not said about a field that is named on one side only is as proposed.
     let complete = |left: Option<&str>, entry: &mut FieldEntry| {
+        // A constant stands in place of the other field.
+        if entry.constant.is_some() {
+            return;
+        }
         let same = |field: &&FieldEntry| text(&field.left) == left && (entry.right.is_none() || text(&field.right) == text(&entry.right));
         if let Some(field) = proposed.iter().find(same) {
             entry.right = entry.right.take().or_else(|| field.right.clone());

@@ -2,10 +2,12 @@
 
 use super::custom::{Custom, CustomField};
 use super::error::Notice;
+use super::fixed::is_stand_in;
 use super::integrations::Integration;
 use super::words::{direction_word, sides_word};
 use crate::sync::{
-    Blanks, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, SyncDefinition, Test, Unresolved, WriteRule,
+    Blanks, Brake, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test, Unresolved,
+    WriteRule,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -133,13 +135,21 @@ pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[S
     }
     for sync in syncs {
         let part = format!("sync {}", sync.name);
-        let text = format!("{} ↔ {}, relation {}, mapping version {}", sync.exchanges[0], sync.exchanges[1], sync.relation, sync.version);
+        let mut text =
+            format!("{} ↔ {}, relation {}, mapping version {}", sync.exchanges[0], sync.exchanges[1], sync.relation, sync.version);
+        if sync.brake != Brake::default() {
+            text.push_str(&format!(", brake over {} % and {} records", sync.brake.percent, sync.brake.records));
+        }
         parts.insert(part.clone(), text);
         for mapping in &sync.mappings {
             let part = format!("{part}, {} ↔ {}", mapping.objects[0], mapping.objects[1]);
             parts.insert(part.clone(), object(mapping));
             for one in &mapping.fields {
-                parts.insert(format!("{part}, field {} ↔ {}", one.names[0], one.names[1]), field(one));
+                let name = match &one.constant {
+                    Some(_) => one.names.iter().find(|name| !is_stand_in(name)).cloned().unwrap_or_default(),
+                    None => format!("{} ↔ {}", one.names[0], one.names[1]),
+                };
+                parts.insert(format!("{part}, field {name}"), field(one));
             }
         }
     }
@@ -184,6 +194,12 @@ fn object(mapping: &ObjectMapping) -> String {
             text.push_str(&format!(", {side} only where {}", tests.join(" and ")));
         }
     }
+    for (side, rules) in ["left", "right"].iter().zip(&mapping.prefer) {
+        if !rules.is_empty() {
+            let rules: Vec<String> = rules.iter().map(prefer).collect();
+            text.push_str(&format!(", of several on the {side} {}", rules.join(", then ")));
+        }
+    }
     match mapping.deletes {
         DeletePolicy::Ignore => {}
         DeletePolicy::Unlink => text.push_str(", deletions unlink"),
@@ -191,6 +207,13 @@ fn object(mapping: &ObjectMapping) -> String {
         DeletePolicy::Recreate => text.push_str(", deleted records made again"),
     }
     text
+}
+
+fn prefer(rule: &Prefer) -> String {
+    match rule {
+        Prefer::LowestId => "the lowest id".to_owned(),
+        Prefer::Where(test) => format!("where {}", condition(test)),
+    }
 }
 
 fn condition(condition: &Condition) -> String {
@@ -238,6 +261,14 @@ fn field(field: &FieldMapping) -> String {
     if !field.values.is_empty() {
         let pairs: Vec<String> = field.values.iter().map(|(left, right)| format!("{left} = {right}")).collect();
         text.push_str(&format!(", values {}", pairs.join(", ")));
+    }
+    if let Some(value) = &field.constant {
+        text.push_str(&format!(", always {value}"));
+    }
+    for (side, value) in ["left", "right"].iter().zip(&field.default) {
+        if let Some(value) = value {
+            text.push_str(&format!(", new on the {side}: {value}"));
+        }
     }
     text
 }

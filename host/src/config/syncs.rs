@@ -94,6 +94,7 @@ pub(crate) fn same_mapping(a: &SyncDefinition, b: &SyncDefinition) -> bool {
                             && field.direction == other.direction
                             && field.set_like == other.set_like
                             && field.values == other.values
+                            && field.constant == other.constant
                     })
                 })
         })

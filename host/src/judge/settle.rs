@@ -152,15 +152,16 @@ pub fn settle(rules: &FieldRules<'_>, agreed: Option<Halves<'_>>, left: Option<C
     if equal(rules, &left, &right) {
         return agree(Why::Same);
     }
-    if let Some(side) = rules.trust {
-        return give(rules, &now, side, Why::Trusted(side));
-    }
     // Both halves must be known for «changed» to mean anything.
     let agreed = agreed.and_then(|halves| match halves {
         [Some(left), Some(right)] => Some([left, right]),
         _ => None,
     });
     let changed = agreed.map(|halves| Side::BOTH.map(|side| changed(rules, side, halves[side.index()], now[side.index()].value)));
+    if let Some(side) = rules.trust {
+        // What was settled with the trusted side's value may look different on the other one.
+        return if changed == Some([false, false]) { agree(Why::AsAgreed) } else { give(rules, &now, side, Why::Trusted(side)) };
+    }
     if let Some(target) = rules.direction.only_target() {
         return one_way(rules, &now, target, changed);
     }

@@ -183,7 +183,7 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
 pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestamp) -> Result<(), Why> {
     let mut statement = connection.prepare_cached(
         "UPDATE change SET status = 'dropped', reason = 'overtaken by a newer decision', settled = ?2
-         WHERE pair = ?1 AND status IN ('planned', 'withheld')",
+         WHERE pair = ?1 AND status IN ('planned', 'withheld', 'retry')",
     )?;
     for pair in pairs {
         statement.execute(params![pair, at.micros()])?;
@@ -198,4 +198,14 @@ pub(super) fn of_pairs(connection: &Connection, run: RunId, pairs: &[PairId]) ->
         found.extend(select(connection, "INDEXED BY change_pair WHERE pair = ?1 AND run = ?2 ORDER BY id", &[pair, &run])?);
     }
     Ok(found)
+}
+
+/// Names of creates that are to be tried again, the latest last.
+pub(super) fn names_of_creates(connection: &Connection, pairs: &[PairId]) -> Result<Vec<(PairId, Side, String)>, StoreError> {
+    let mut names = Vec::new();
+    for pair in pairs {
+        const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND status = 'retry' AND action = 'create' ORDER BY id";
+        names.extend(select(connection, REST, &[pair])?.into_iter().map(|change| (change.pair, change.target, change.key)));
+    }
+    Ok(names)
 }

@@ -106,7 +106,10 @@ impl Session<'_> {
             let time = |side: Side| pair.half(side).seen(slot).and_then(|seen| seen.time);
             let now = Side::BOTH
                 .map(|side| Some(Current { value: current(&field, pair, side)?, link: linked[side.index()].as_ref(), time: time(side) }));
-            let halves = pair.agreed(slot).map(|agreed| Side::BOTH.map(|side| field.value_of(side, || agreed.half(side))));
+            // A side that is trusted for once wins over what was settled before, too.
+            let once = self.trust.as_ref().is_some_and(|trust| trust.covers(mapping.id, slot));
+            let halves =
+                pair.agreed(slot).filter(|_| !once).map(|agreed| Side::BOTH.map(|side| field.value_of(side, || agreed.half(side))));
             let mut settled = settle(&rules, halves, now[0], now[1]);
             let mut why = settled.why.to_string();
             if settled.decision == Decision::Conflict

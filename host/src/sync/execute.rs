@@ -114,7 +114,7 @@ impl Session<'_> {
                 }
             }
             let failed = pair.status == Status::Failed;
-            let resent = self.careful.contains_key(&pair.id);
+            let resent = self.careful.contains_key(&pair.id) || pair.attempts > 0;
             let entry = Outgoing { change, pair, values, waits, failed, resent };
             if held || entry.change.fields.is_empty() { waiting.push(entry) } else { outgoing.push(entry) }
         }
@@ -398,14 +398,13 @@ impl Session<'_> {
         error: &super::exchange::ExchangeError,
     ) -> Result<(), SyncError> {
         for mut entry in again {
-            // Its name must stay the same, so that it is sent once more under it, by the next run.
-            entry.pair.reason = Some(format!("{}: {error}", held::UNKNOWN));
-            entry.pair.attempts = entry.pair.attempts.saturating_add(1);
-            let counts = self.run.count(target, mapping.object(target));
-            counts.failed += 1;
-            counts.because(error.to_string());
+            // Nobody knows whether it was made: whatever is sent next keeps its name.
+            entry.change.status = ChangeStatus::Retry;
+            entry.change.reason = Some(error.to_string());
+            self.fail(mapping, target, &mut entry.pair, &error.code, &error.reason);
             let mut unit = self.begin().await?;
             unit.save_pairs(std::slice::from_mut(&mut entry.pair)).await?;
+            unit.save_changes(std::slice::from_mut(&mut entry.change)).await?;
             unit.commit().await?;
         }
         let sent = others.iter().map(|entry| (entry.pair.id, entry.change.action.clone(), entry.change.fields.clone())).next();
@@ -438,7 +437,8 @@ impl Session<'_> {
         let changes = outgoing.into_iter().map(|entry| entry.change);
         let (creates, others): (Vec<Change>, Vec<Change>) = changes.partition(|change| change.action == Action::Create);
         self.recover_writes(mapping, target, others).await?;
-        self.look_for_created(mapping, target, creates).await
+        let now = self.now();
+        self.look_for_created(mapping, target, creates, now).await
     }
 
     /// A create may be answered with a record that is known already: where that waits alone in a pair of its own, the pair goes,

@@ -379,6 +379,8 @@ pub trait Ledger: Send + Sync {
     async fn changes_for(&self, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
     /// Changes of a pair that were made after this one, by number.
     async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError>;
+    /// The names under which records of these pairs were to be made and of which nobody knows whether they were: pair, side, name.
+    async fn names_of_creates(&self, pairs: &[PairId]) -> Result<Vec<(PairId, Side, String)>, LedgerError>;
     /// All changes of a run in this status, by number, above `after`.
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
     /// What a plan would delete and blank.
@@ -417,7 +419,7 @@ pub trait Unit: Send {
     async fn requeue(&mut self, mapping: MappingId, which: Requeue<'_>) -> Result<u64, LedgerError>;
     /// Writes changes; new ones get their numbers.
     async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError>;
-    /// Drops the planned and withheld changes of these pairs that belong to earlier runs or earlier passes of this one.
+    /// Drops the changes of these pairs that are planned, withheld or to be tried again, and belong to earlier runs or earlier passes of this one.
     async fn drop_plans(&mut self, pairs: &[PairId], at: Timestamp) -> Result<(), LedgerError>;
     /// Withholds these planned changes of a run and holds their pairs, all with this reason.
     async fn hold_planned(&mut self, run: RunId, mapping: MappingId, target: Side, which: Braked, reason: &str) -> Result<(), LedgerError>;

@@ -33,6 +33,9 @@ pub(super) const UNAVAILABLE_TRIES: u32 = 4;
 /// How often one call is asked again while the remote system says «slow down».
 pub(super) const RATE_LIMITED_TRIES: u32 = 30;
 
+/// How long a request may still be carried out after the program that sent it was killed.
+pub(super) const IN_FLIGHT: Duration = Duration::from_secs(30);
+
 /// How often a change that met a newer record is decided again in one run.
 pub(super) const PASSES: u32 = 3;
 

@@ -4,7 +4,7 @@
 use super::decide::Plan;
 use super::definition::{MappingId, ObjectMapping};
 use super::error::SyncError;
-use super::exchange::features;
+use super::exchange::{Action, features};
 use super::intake::Purpose;
 use super::ledger::TodoFilter;
 use super::limits;
@@ -125,6 +125,7 @@ impl Session<'_> {
         for pair in &mut pairs {
             self.decide(mapping, pair, &links, &mut plan);
         }
+        self.keep_names(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
         let now = self.now();
         let mut unit = self.begin().await?;
@@ -136,6 +137,19 @@ impl Session<'_> {
         unit.save_run(&self.run).await?;
         unit.commit().await?;
         self.engine.observer.reconciled(numbers.len() as u64);
+        Ok(())
+    }
+
+    /// A record that may have been made already is made under the name that it was to be made under first.
+    async fn keep_names(&self, pairs: &[Pair], plan: &mut Plan) -> Result<(), SyncError> {
+        let tried = |number: PairId| pairs.iter().any(|pair| pair.id == number && pair.attempts > 0);
+        let creates: Vec<PairId> =
+            plan.changes.iter().filter(|change| change.action == Action::Create && tried(change.pair)).map(|change| change.pair).collect();
+        for (pair, target, name) in self.engine.ledger.names_of_creates(&creates).await? {
+            for change in plan.changes.iter_mut().filter(|change| change.pair == pair && change.target == target) {
+                change.key.clone_from(&name);
+            }
+        }
         Ok(())
     }
 

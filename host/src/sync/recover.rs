@@ -11,6 +11,7 @@ use super::outcome::settle_elements;
 use super::pair::{Agreed, Pair, PairId, Side, Status};
 use super::session::Session;
 use crate::judge::same_content;
+use crate::record::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -97,21 +98,29 @@ impl Session<'_> {
             outgoing.iter_mut().for_each(|entry| entry.resent = true);
             return self.deliver(mapping, target, outgoing).await;
         }
-        self.look_for_created(mapping, target, changes).await
+        let sent = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
+        // It was made during the call, which takes no longer than a lease lasts, or is under way still.
+        let during = self.now().min(sent.later_by(limits::LEASE));
+        self.look_for_created(mapping, target, changes, during.max(sent.later_by(limits::IN_FLIGHT))).await
     }
 
-    /// Looks for records whose making was never answered.
-    pub(super) async fn look_for_created(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+    /// Looks for records whose making was never answered, and that were made by `until` at the latest.
+    pub(super) async fn look_for_created(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: Vec<Change>,
+        until: Timestamp,
+    ) -> Result<(), SyncError> {
         if changes.is_empty() {
             return Ok(());
         }
         if self.exchange(target).can_find() {
             let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
-            let newest = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
-            let passed = Duration::from_micros(u64::try_from(self.now().micros() - newest.micros()).unwrap_or(0));
-            // The record was made at some time during the call, and a call may take as long as a lease lasts.
-            let rest = (lag + limits::LEASE).saturating_sub(passed).min(lag);
-            if !rest.is_zero() {
+            let found_from = until.later_by(lag);
+            let rest = u64::try_from(found_from.micros() - self.now().micros()).unwrap_or(0);
+            if rest > 0 {
+                let rest = Duration::from_micros(rest);
                 self.engine.observer.waiting(self.exchange(target).name(), rest, "until new records are found by its search");
                 self.engine.clock.sleep(rest).await;
             }

@@ -147,8 +147,12 @@ impl Ledger for GatedLedger {
         self.inner.changes_for(run, pairs).await
     }
 
-    async fn changes_after(&self, pair: PairId, id: i64) -> Result<Vec<Change>, LedgerError> {
-        self.inner.changes_after(pair, id).await
+    async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError> {
+        self.inner.changes_after(pair, change).await
+    }
+
+    async fn names_of_creates(&self, pairs: &[PairId]) -> Result<Vec<(PairId, Side, String)>, LedgerError> {
+        self.inner.names_of_creates(pairs).await
     }
 
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {

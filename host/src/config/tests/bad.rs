@@ -20,9 +20,9 @@ fn with(lines: &str) -> String {
 fn the_form() {
     insta::assert_snapshot!(said("[sync.x"), @"line 1, column 8: unclosed table, expected `]`");
     insta::assert_snapshot!(said("a = 1\n[snyc.x]"), @"line 1, column 1: unknown field `a`, expected one of `object`, `integration`, `sync`");
-    insta::assert_snapshot!(said("[sync.x]\nlefft = \"hub\""), @"line 2, column 1: unknown field `lefft`, expected one of `left`, `right`, `relation`, `mapping`, `object`");
+    insta::assert_snapshot!(said("[sync.x]\nlefft = \"hub\""), @"line 2, column 1: unknown field `lefft`, expected one of `left`, `right`, `relation`, `mapping`, `brake`, `object`");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { right = \"b\", direction = \"to-lef\" } }"), @"line 2, column 43: unknown variant `to-lef`, expected one of `to-left`, `to-right`, `to-hub`, `to-integration`, `both`");
-    insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { right = \"b\", directon = \"to-left\" } }"), @"line 2, column 31: unknown field `directon`, expected one of `left`, `right`, `direction`, `required`, `trust`, `unresolved`, `blanks`, `write`, `drift`, `values`");
+    insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { right = \"b\", directon = \"to-left\" } }"), @"line 2, column 31: unknown field `directon`, expected one of `left`, `right`, `direction`, `required`, `trust`, `unresolved`, `blanks`, `write`, `drift`, `values`, `constant`, `default-left`, `default-right`");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = 1 }"), @"line 2, column 16: invalid type: integer `1`, expected the name of the field on the right, true (the same name), false (not mapped), or a table");
     insta::assert_snapshot!(said("[[sync.x.object]]\ncreate = true"), @"line 2, column 10: a text is wanted here");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { required = \"yes\" } }"), @"line 2, column 29: required is true, false, left, right, hub or integration");
@@ -148,4 +148,52 @@ fn objects_and_fields_of_ones_own() {
     line 9, column 9: object a b: 'a b' cannot be the name of an object: ' ' is none of letters (a to z), digits, dash and underscore
     "
     );
+}
+
+#[test]
+fn constants_and_defaults() {
+    insta::assert_snapshot!(with("fields.name = { right = \"full_name\", constant = \"x\" }\nfields.phnoe = { constant = \"1\" }\nfields.score = { constant = \"many\" }\nfields.active = { constant = true, trust = \"left\", direction = \"to-right\", default-left = true }\nfields.created = { constant = 2020-01-01T00:00:00Z }\nfields.company = { constant = { ref = [\"company\", \"1\"] } }\nfields.tags = { constant = [] }"), @"
+    line 7, column 49: sync HelloWorld, contact ↔ person: a constant stands in place of the field of one side: name the other one only; one that is written to the right is listed under [[sync.NAME.object.field]], with right and constant
+    line 8, column 8: sync HelloWorld, contact ↔ person, field phnoe: contact of the hub has no field 'phnoe'; there is: phone; [object.contact.field.NAME] defines one
+    line 9, column 29: sync HelloWorld, contact ↔ person, field score: constant: the text 'many' is no value of the kind integer
+    line 10, column 44: sync HelloWorld, contact ↔ person, field active: trust means nothing where the value is always the same; leave it out
+    line 10, column 64: sync HelloWorld, contact ↔ person, field active: a constant flows to the hub, and nothing flows back; leave direction out
+    line 10, column 91: sync HelloWorld, contact ↔ person, field active: default-left means nothing where the value is always the same; leave it out
+    line 11, column 8: sync HelloWorld, contact ↔ person, field created: it cannot be written in the hub; leave it out
+    line 12, column 31: sync HelloWorld, contact ↔ person, field company: constant: a reference cannot be given in the file; map it to a field of the other side
+    line 13, column 28: sync HelloWorld, contact ↔ person, field tags: constant: it is blank; leave it out
+    ");
+    insta::assert_snapshot!(with("[[sync.HelloWorld.object.field]]\nright = \"state\"\nconstant = \"a\"\n[[sync.HelloWorld.object.field]]\nleft = \"status\"\nright = \"state\"\n[[sync.HelloWorld.object.field]]\nconstant = 1\n[[sync.HelloWorld.object.field]]\nright = \"organisation\"\nconstant = \"x\"\nrequired = \"left\""), @"
+    line 10, column 1: sync HelloWorld, contact ↔ person, field status ↔ state: 'state' of HelloWorld is written by a constant already; a field takes its value from one other: leave one out, or turn its direction
+    line 14, column 12: sync HelloWorld, contact ↔ person: a constant stands in place of the field of one side: name the other one only; one that is written to the right is listed under [[sync.NAME.object.field]], with right and constant
+    line 17, column 12: sync HelloWorld, contact ↔ person, field organisation: constant: a reference cannot be given in the file; map it to a field of the other side
+    line 18, column 12: sync HelloWorld, contact ↔ person, field organisation: required on the left, but nothing flows there (direction to-right)
+    ");
+    insta::assert_snapshot!(with("fields.status = { right = \"state\", default-left = \"one\", default-right = 1 }\nfields.name = { right = \"full_name\", direction = \"to-right\", default-left = \"x\", default-right = \"\" }\nfields.phone = { right = \"mobile\", write = \"never\", default-left = \"1\" }"), @r#"
+    line 7, column 51: sync HelloWorld, contact ↔ person, field status ↔ state: default-left: 'one' is not one of its values; there is: new, won
+    line 7, column 74: sync HelloWorld, contact ↔ person, field status ↔ state: default-right: 1 is no value of the kind choice
+    line 8, column 77: sync HelloWorld, contact ↔ person, field name ↔ full_name: default-left: nothing flows to the hub (direction to-right); take a constant, or leave it out
+    line 8, column 98: sync HelloWorld, contact ↔ person, field name ↔ full_name: default-right: it is blank; leave it out
+    line 9, column 68: sync HelloWorld, contact ↔ person, field phone ↔ mobile: write = "never" and default-left contradict each other; leave one of the two out
+    "#);
+    insta::assert_snapshot!(said("[sync.HelloWorld]\n[[sync.HelloWorld.object]]\nleft = \"contact\"\nright = \"person\"\nidentifiers = [\"status\", \"=state\"]\ncreate = \"hub\"\nfields = { status = { constant = \"new\" } }"), @"
+    line 5, column 16: sync HelloWorld, contact ↔ person: 'status' cannot tell records apart: it has the same value in each
+    line 5, column 26: sync HelloWorld, contact ↔ person: the identifier '=state' is not among the mapped fields; there is none yet
+    ");
+}
+
+#[test]
+fn preferences_deletions_and_the_brake() {
+    insta::assert_snapshot!(with("prefer-left = [{ field = \"tags\", contains = \"x\" }, { field = \"email\" }, \"lowest-id\", \"lowest-id\"]\nprefer-right = [{ field = \"emial\", blank = true }]"), @r#"
+    line 7, column 26: sync HelloWorld, contact ↔ person: prefer-left: 'tags' is not among the mapped fields of the hub; there is: email
+    line 7, column 52: sync HelloWorld, contact ↔ person: prefer-left, email: a condition has one of is, not, contains, blank; write one condition for each
+    line 7, column 52: sync HelloWorld, contact ↔ person: prefer-left: "lowest-id" always chooses one, so nothing after it counts; put it last
+    line 8, column 27: sync HelloWorld, contact ↔ person: prefer-right: 'emial' is not among the mapped fields of HelloWorld; there is: email
+    "#);
+    insta::assert_snapshot!(with("prefer-left = [\"highest-id\"]"), @r#"line 7, column 16: invalid value: string "highest-id", expected "lowest-id", or a condition such as { field = "tags", contains = "newsletter" }"#);
+    insta::assert_snapshot!(with("prefer-left = \"lowest-id\""), @r#"line 7, column 15: invalid type: string "lowest-id", expected a sequence"#);
+    insta::assert_snapshot!(with("deletes = \"remove\""), @"line 7, column 11: unknown variant `remove`, expected one of `ignore`, `unlink`, `delete`, `recreate`");
+    insta::assert_snapshot!(said("[sync.HelloWorld]\nbrake = { percent = 101 }"), @"line 2, column 21: sync HelloWorld: brake: 101 is no percentage; write 0 to 100");
+    insta::assert_snapshot!(said("[sync.HelloWorld]\nbrake = { record = 1 }"), @"line 2, column 11: unknown field `record`, expected `percent` or `records`");
+    insta::assert_snapshot!(said("[sync.HelloWorld]\nbrake = { records = -1 }"), @"line 2, column 21: invalid value: integer `-1`, expected u64");
 }

@@ -236,3 +236,83 @@ fn the_example_of_the_reference_is_right() {
         File::parse(piece.split("```").next().unwrap()).unwrap();
     }
 }
+
+#[test]
+fn a_constant_needs_no_field_on_the_other_side() {
+    let text = with(
+        r#"
+        [sync.HelloWorld.object.fields]
+        email = "email"
+        status = { constant = "new" }
+        [[sync.HelloWorld.object.field]]
+        right = "state"
+        constant = "from the hub"
+        drift = "restore"
+    "#,
+    );
+    let fields = one(&text).mappings.remove(0).fields;
+    let shown: Vec<String> = fields[1..]
+        .iter()
+        .map(|f| format!("{:?} {:?} {:?} {:?} {:?} {:?}", f.names, f.kinds, f.direction, f.writable, f.constant, f.drift))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#"["status", "=status"] ["choice", "choice"] ToLeft [true, false] Some(Text("new")) Keep"#,
+            r#"["=state", "state"] ["choice", "choice"] ToRight [false, true] Some(Text("from the hub")) Restore"#,
+        ]
+    );
+}
+
+#[test]
+fn a_constant_fills_what_new_records_need_also_in_a_default_mapping() {
+    let sync = one(r#"
+        [sync.HelloWorld]
+        mapping = "default"
+        [[sync.HelloWorld.object]]
+        left = "company"
+        identifiers = []
+        fields.name = false
+        [[sync.HelloWorld.object.field]]
+        right = "title"
+        constant = "someone"
+    "#);
+    let mapping = &sync.mappings[0];
+    assert_eq!((mapping.objects[1].as_str(), mapping.create), ("organisation", [true, true]));
+    assert_eq!(mapping.fields.len(), 1);
+    assert_eq!((mapping.fields[0].required, mapping.fields[0].constant.clone()), ([false, true], Some(Value::text("someone"))));
+}
+
+#[test]
+fn defaults_deletions_preferences_and_the_brake() {
+    use crate::sync::{Brake, DeletePolicy};
+    let text = with(
+        r#"
+        deletes = "recreate"
+        prefer-left = [{ field = "tags", contains = "newsletter" }, "lowest-id"]
+        prefer-right = [{ field = "email", blank = false }]
+        [sync.HelloWorld.object.fields]
+        email = "email"
+        tags = { right = "labels", default-left = ["imported"], default-right = ["hub"] }
+        score = { right = "points", default-right = 3 }
+    "#,
+    )
+    .replace("[sync.HelloWorld]", "[sync.HelloWorld]\nbrake = { records = 0 }");
+    let sync = one(&text);
+    assert_eq!(sync.brake, Brake { percent: 5, records: 0 });
+    let mapping = &sync.mappings[0];
+    assert_eq!(mapping.deletes, DeletePolicy::Recreate);
+    insta::assert_snapshot!(serde_json::to_string(&mapping.prefer).unwrap(), @r#"[[{"where":{"field":"tags","contains":"newsletter"}},"lowest-id"],[{"where":{"field":"email","blank":false}}]]"#);
+    assert_eq!(mapping.fields[1].default, [Some(Value::Texts(vec!["imported".into()])), Some(Value::Texts(vec!["hub".into()]))]);
+    assert_eq!(mapping.fields[2].default, [None, Some(Value::Float(3.0))]);
+    for (word, policy) in [("ignore", DeletePolicy::Ignore), ("unlink", DeletePolicy::Unlink), ("delete", DeletePolicy::Delete)] {
+        assert_eq!(one(&text.replace("recreate", word)).mappings[0].deletes, policy);
+    }
+}
+
+#[test]
+fn a_default_for_records_that_are_never_made_is_told() {
+    let text = with("create = \"left\"\nfields = { email = true, phone = { right = \"mobile\", default-right = \"1\" } }");
+    let notices: Vec<String> = check_text(&text).unwrap().notices.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(notices.join("\n"), @"line 7, column 26: sync HelloWorld, contact ↔ person: field phone ↔ mobile: default-right is never used, since no records are created on the right");
+}

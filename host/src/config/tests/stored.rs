@@ -327,3 +327,88 @@ async fn the_hub_decides_about_changes_of_fields() {
     insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"float\"").await.unwrap_err(), @"object contact, field loyalty: 3 records have values that are no float");
     insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"integer\"\nlabel = \"Points\"").await.unwrap(), @"~ object contact, field loyalty: integer, Loyalty → integer, Points");
 }
+
+/// Everything that a sync can say besides what [`FILE`] has.
+const POLICIES: &str = r#"
+[integration.HelloWorld]
+plugin = "helloworld"
+[sync.HelloWorld]
+brake = { percent = 20, records = 3 }
+[[sync.HelloWorld.object]]
+left = "contact"
+right = "person"
+identifiers = ["email"]
+deletes = "delete"
+prefer-left = [{ field = "tags", contains = "newsletter" }, "lowest-id"]
+prefer-right = ["lowest-id"]
+[sync.HelloWorld.object.fields]
+email = true
+tags = { right = "labels", default-right = ["new"] }
+status = { constant = "won" }
+[[sync.HelloWorld.object.field]]
+right = "state"
+constant = "hub"
+"#;
+
+#[tokio::test]
+async fn policies_are_told_exported_and_applied_again() {
+    let it = Try::new().await;
+    let done = it.apply(POLICIES).await.unwrap();
+    insta::assert_snapshot!(done, @"
+    + integration HelloWorld: plugin helloworld 89471d9d14ac
+    + sync HelloWorld: hub ↔ HelloWorld, relation HelloWorld, mapping version 1, brake over 20 % and 3 records
+    + sync HelloWorld, contact ↔ person: identified by email, creates both, of several on the left where tags contains newsletter, then the lowest id, of several on the right the lowest id, deletions carried to the other side
+    + sync HelloWorld, contact ↔ person, field email ↔ email: both, required right
+    + sync HelloWorld, contact ↔ person, field state: to-right, always hub
+    + sync HelloWorld, contact ↔ person, field status: to-left, always won
+    + sync HelloWorld, contact ↔ person, field tags ↔ labels: both, a set, new on the right: new
+    ");
+    let text = it.configuration.export().await.unwrap();
+    insta::assert_snapshot!(text, @r#"
+    [integration.HelloWorld]
+    plugin = "helloworld"
+
+    [integration.HelloWorld.settings]
+
+    [integration.HelloWorld.grants]
+    http = []
+
+    [sync.HelloWorld]
+    left = "hub"
+    right = "HelloWorld"
+    brake = { percent = 20, records = 3 }
+
+    [[sync.HelloWorld.object]]
+    left = "contact"
+    right = "person"
+    identifiers = ["email"]
+    create = "both"
+    deletes = "delete"
+    prefer-left = [{ field = "tags", contains = "newsletter" }, "lowest-id"]
+    prefer-right = ["lowest-id"]
+
+    [sync.HelloWorld.object.fields]
+    email = { right = "email", required = "right" }
+    tags = { right = "labels", default-right = ["new"] }
+    status = { constant = "won" }
+
+    [[sync.HelloWorld.object.field]]
+    right = "state"
+    constant = "hub"
+    "#);
+    assert_eq!(it.apply(&text).await.unwrap(), "");
+    let new = Try::new().await;
+    new.apply(&text).await.unwrap();
+    assert_eq!(new.configuration.export().await.unwrap(), text);
+    assert_eq!(new.configuration.definition("HelloWorld").await.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
+
+    // What a record gets is read anew; how much may be deleted at once is not.
+    it.apply(&text.replace("percent = 20", "percent = 21")).await.unwrap();
+    assert_eq!(it.version("HelloWorld").await, 1);
+    insta::assert_snapshot!(it.apply(&text.replace("\"won\"", "\"new\"").replace("\"delete\"", "\"unlink\"")).await.unwrap(), @"
+    ~ sync HelloWorld: hub ↔ HelloWorld, relation HelloWorld, mapping version 1, brake over 21 % and 3 records → hub ↔ HelloWorld, relation HelloWorld, mapping version 2, brake over 20 % and 3 records
+    ~ sync HelloWorld, contact ↔ person: identified by email, creates both, of several on the left where tags contains newsletter, then the lowest id, of several on the right the lowest id, deletions carried to the other side → identified by email, creates both, of several on the left where tags contains newsletter, then the lowest id, of several on the right the lowest id, deletions unlink
+    ~ sync HelloWorld, contact ↔ person, field status: to-left, always won → to-left, always new
+    ");
+    assert_eq!(it.version("HelloWorld").await, 2);
+}

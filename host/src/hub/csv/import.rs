@@ -54,8 +54,16 @@ pub async fn import_csv(
     };
     let blank_before = rows.blank_lines();
     let columns = Columns::read(&header, &object, options)?;
-    let mut import =
-        Import { options, columns, schema, object, report: ImportReport::default(), seen: HashSet::new(), now: Timestamp::default() };
+    let mut import = Import {
+        options,
+        columns,
+        schema,
+        object,
+        report: ImportReport::default(),
+        seen: HashSet::new(),
+        future: 0,
+        now: Timestamp::default(),
+    };
     import.report.delimiter = char::from(delimiter);
 
     loop {
@@ -113,6 +121,8 @@ pub(super) struct Import<'a> {
     pub(super) report: ImportReport,
     /// In a dry run: keys of records that would have been made by now.
     pub(super) seen: HashSet<(i64, String)>,
+    /// Rows whose change time is still to come.
+    pub(super) future: u64,
     pub(super) now: Timestamp,
 }
 
@@ -144,6 +154,7 @@ impl Import<'_> {
         }
         let mut parsed =
             Parsed { line: line.number, cells: Vec::with_capacity(width), id: None, time: FieldTime { at: self.now, certain: false } };
+        let mut future = false;
         for (column, text) in line.cells.iter().enumerate().take(width) {
             if self.columns.id == Some(column) {
                 parsed.id = Some(text.trim().to_owned()).filter(|id| !id.is_empty());
@@ -152,7 +163,12 @@ impl Import<'_> {
                     continue;
                 }
                 match parse_timestamp(text.trim(), &self.options.parse) {
-                    Ok(at) => parsed.time = FieldTime { at: at.min(self.now), certain: true },
+                    // A clock that is wrong, or a time zone: since when the row has been right is not known after all.
+                    Ok(at) if at > self.now => {
+                        parsed.time = FieldTime { at: self.now, certain: false };
+                        future = true;
+                    }
+                    Ok(at) => parsed.time = FieldTime { at, certain: true },
                     Err(error) => {
                         self.bad(line.number, Some(column), text, error.0);
                         return None;
@@ -169,6 +185,7 @@ impl Import<'_> {
                 }
             }
         }
+        self.future += u64::from(future);
         Some(parsed)
     }
 
@@ -215,6 +232,10 @@ impl Import<'_> {
             Ok(known) => known,
             Err(bad) => return Ok(Err(bad)),
         };
+        if matches!(known, Known::New) && row.cells.iter().all(|(.., content)| matches!(content, Content::Clear)) {
+            let reason = "none of the columns that are read has a value in this row, so it would make an empty record".to_owned();
+            return Ok(Err(Bad { column: None, value: String::new(), reason }));
+        }
         let mut writes = Vec::with_capacity(row.cells.len());
         let mut wanting = Vec::new();
         let mut columns = Vec::with_capacity(row.cells.len());
@@ -321,6 +342,12 @@ impl Import<'_> {
         report.encoding = source.encoding.name().to_lowercase();
         if let Some(changed) = self.columns.changed {
             report.notes.push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
+        }
+        if self.future > 0 {
+            report.notes.push(format!(
+                "{} rows have a change time that is still to come; they are dated by the import, as an upper bound: check the clock or the time zone that the file was made with",
+                self.future
+            ));
         }
         if odd_rows > 0 {
             report

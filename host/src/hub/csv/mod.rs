@@ -14,8 +14,9 @@
 //!   other record, such as the name of a company, or as `company:12`.
 //!
 //! Without a column of change times the values are dated by the import, as an upper bound: nobody knows since when the file has
-//! been right. With one, every field of the row has that time, as certain, at most the time of the import. A field whose value
-//! in the hub has a later time keeps it, and is counted as older; at equal times the file wins.
+//! been right. With one, every field of the row has that time, as certain; a time that is still to come counts as none, and is
+//! told. A field whose value in the hub has a later time keeps it, and is counted as older; at equal times the file wins. A row
+//! without a value in any column that is read makes no record and is refused.
 
 mod columns;
 mod decode;

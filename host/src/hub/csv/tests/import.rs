@@ -242,7 +242,8 @@ async fn required_fields_of_new_records() {
 
 #[tokio::test]
 async fn the_samples_are_imported_whole() {
-    let hub = hub();
+    // 2022: none of their change times is still to come.
+    let hub = hub_from(1_640_995_200_000_000);
     let sample = |name: &str| std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)).unwrap();
     let companies = import(&hub, sample("companies.csv"), &ImportOptions::new("company")).await.unwrap();
     assert_eq!(counts(&companies), [40, 40, 0, 0, 0, 0]);
@@ -250,4 +251,36 @@ async fn the_samples_are_imported_whole() {
     assert_eq!((report.rows, report.failed, report.unused.len()), (300, 0, 0), "{report:?}");
     assert_eq!(report.notes, ["the change times are those of the column 'Changed'"]);
     assert_eq!(contacts(&hub, sample("contacts.csv")).await.updated, 0);
+}
+
+#[tokio::test]
+async fn a_row_without_a_value_in_a_column_that_is_read_makes_no_record() {
+    let hub = hub();
+    let file = "email,city,shoe size,changed\na@example.org,Oslo,1,\n,,44,\n,,,2019-01-01\n,,,\nb@example.org,,,\n";
+    let report = contacts(&hub, file).await;
+    assert_eq!(counts(&report), [4, 2, 0, 0, 2, 1], "{report:?}");
+    let bad: Vec<(u64, &str)> = report.bad.iter().map(|bad| (bad.line, bad.reason.as_str())).collect();
+    let reason = "none of the columns that are read has a value in this row, so it would make an empty record";
+    assert_eq!(bad, [(3, reason), (4, reason)]);
+    // Also where an empty cell clears, but a record that is there may be cleared.
+    let clear = ImportOptions { empty: Empty::Clear, ..ImportOptions::new("contact") };
+    let report = import(&hub, "email,city,shoe size\na@example.org,,1\n,,44\n", &clear).await.unwrap();
+    assert_eq!((report.updated, report.created, report.failed), (1, 0, 1), "{report:?}");
+    assert_eq!(all(&hub, "contact").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_time_that_is_still_to_come_is_not_certain() {
+    let hub = hub();
+    let report = contacts(&hub, "email,city,changed\na@example.org,Oslo,2030-01-01\nb@example.org,Oslo,2019-01-01\n").await;
+    assert_eq!(report.created, 2);
+    assert!(report.notes.iter().any(|note| note.starts_with("1 rows have a change time that is still to come")), "{report:?}");
+    let records = all(&hub, "contact").await;
+    let time = |email: &str| {
+        let record = records.iter().find(|record| record.value("email") == Some(&Value::text(email))).unwrap();
+        record.fields.iter().find(|field| field.name == "city").unwrap().time.unwrap()
+    };
+    let (future, past) = (time("a@example.org"), time("b@example.org"));
+    assert!(!future.certain && future.at.micros() >= NOW && future.at.micros() < NOW + 1_000_000, "{future:?}");
+    assert!(past.certain && past.at.micros() < NOW, "{past:?}");
 }

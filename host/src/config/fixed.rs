@@ -1,0 +1,181 @@
+//! Values that stand in the file itself: constants in place of a field, and what new records begin with.
+
+use super::check::Findings;
+use super::field::{Listed, can_write};
+use super::file::RequiredWord;
+use super::kinds::{Class, class, fit};
+use super::names::{HUB, exchange, known};
+use super::value;
+use super::words::{Sides, direction_word, towards};
+use crate::record::Value;
+use crate::sync::{Direction, Field, FieldMapping, Object, Side, WriteRule};
+use toml::Spanned;
+
+/// What stands in for the field that a constant does without: a name that no field can have.
+pub(crate) fn stand_in(field: &Spanned<String>) -> Spanned<String> {
+    Spanned::new(field.span(), format!("={}", field.get_ref()))
+}
+
+/// Whether a name stands in for a field.
+pub(crate) fn is_stand_in(name: &str) -> bool {
+    name.starts_with('=')
+}
+
+/// Reads a value as the field holds it.
+fn read(given: &toml::Value, field: &Field) -> Result<Value, String> {
+    // Its links would be those of one side, and be looked up on the other.
+    if matches!(class(&field.kind), Class::Reference | Class::References) {
+        return Err(format!("a {} cannot be given in the file; map it to a field of the other side", field.kind));
+    }
+    let value = value::from_toml(given).and_then(|value| fit(value, field, false))?;
+    if value.is_blank() { Err("it is blank; leave it out".to_owned()) } else { Ok(value) }
+}
+
+/// Checks a field that gets the same value in every record.
+pub(crate) fn check_constant(
+    one: &Listed,
+    given: &Spanned<toml::Value>,
+    sides: Sides<'_>,
+    objects: [&Object; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Option<FieldMapping> {
+    let Some(target) = Side::BOTH.into_iter().find(|side| is_stand_in(one.name(side.other()))) else {
+        let message = "a constant stands in place of the field of one side: name the other one only; one that is written to the right is listed under [[sync.NAME.object.field]], with right and constant";
+        found.problem(&given.span(), part, message);
+        return None;
+    };
+    let (object, name, who) = (objects[target.index()], one.name(target), exchange(&sides.exchanges[target.index()]));
+    let part = &format!("{part}, field {name}");
+    let Some(field) = object.field(name) else {
+        let there = object.fields.iter().map(|field| field.name.as_str());
+        let more = if sides.exchanges[target.index()] == HUB {
+            format!("; [object.{}.field.NAME] defines one", object.name)
+        } else {
+            String::new()
+        };
+        found.problem(&one.span, part, format!("{} of {who} has no field '{name}'; {}{more}", object.name, known(name, there)));
+        return None;
+    };
+    let before = found.problems.len();
+    if !can_write(object, field) {
+        found.problem(&one.span, part, format!("it cannot be written in {who}; leave it out"));
+    }
+    let entry = &one.entry;
+    let direction = towards(target);
+    if let Some(word) = &entry.direction
+        && sides.direction(*word.get_ref()) != Ok(direction)
+    {
+        found.problem(&word.span(), part, format!("a constant flows to {who}, and nothing flows back; leave direction out"));
+    }
+    let unfit = [
+        ("trust", entry.trust.as_ref().map(Spanned::span)),
+        ("unresolved", entry.unresolved.as_ref().map(Spanned::span)),
+        ("blanks", entry.blanks.as_ref().map(Spanned::span)),
+        ("values", entry.values.as_ref().map(Spanned::span)),
+        ("default-left", entry.default_left.as_ref().map(Spanned::span)),
+        ("default-right", entry.default_right.as_ref().map(Spanned::span)),
+    ];
+    for (key, span) in unfit {
+        if let Some(span) = span {
+            found.problem(&span, part, format!("{key} means nothing where the value is always the same; leave it out"));
+        }
+    }
+    let asked = match entry.required.as_ref().map(|word| (word.span(), *word.get_ref())) {
+        None => false,
+        Some((_, RequiredWord::Both(yes))) => yes,
+        Some((span, RequiredWord::Side(word))) => match sides.side(word) {
+            Ok(side) if side == target => true,
+            Ok(side) => {
+                found.problem(
+                    &span,
+                    part,
+                    format!("required on the {side}, but nothing flows there (direction {})", direction_word(direction)),
+                );
+                false
+            }
+            Err(message) => {
+                found.problem(&span, part, format!("required: {message}"));
+                false
+            }
+        },
+    };
+    let constant = match read(given.get_ref(), field) {
+        Ok(value) => Some(value),
+        Err(message) => {
+            found.problem(&given.span(), part, format!("constant: {message}"));
+            None
+        }
+    };
+    if found.problems.len() > before {
+        return None;
+    }
+    Some(FieldMapping {
+        slot: 0,
+        names: [one.left.get_ref().clone(), one.right.get_ref().clone()],
+        kinds: [field.kind.clone(), field.kind.clone()],
+        direction,
+        required: Side::BOTH.map(|side| side == target && (field.required || asked)),
+        writable: Side::BOTH.map(|side| side == target),
+        write: entry.write.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
+        drift: entry.drift.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
+        constant,
+        ..FieldMapping::default()
+    })
+}
+
+/// What a new record begins with where the other side has nothing.
+pub(crate) fn check_defaults(
+    one: &Listed,
+    fields: [&Field; 2],
+    direction: Direction,
+    sides: Sides<'_>,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> [Option<Value>; 2] {
+    let given = [&one.entry.default_left, &one.entry.default_right];
+    Side::BOTH.map(|side| {
+        let given = given[side.index()].as_ref()?;
+        if !direction.reaches(side) {
+            let message = format!(
+                "default-{side}: nothing flows to {} (direction {}); take a constant, or leave it out",
+                exchange(&sides.exchanges[side.index()]),
+                direction_word(direction)
+            );
+            found.problem(&given.span(), part, message);
+            return None;
+        }
+        if one.entry.write.as_ref().is_some_and(|word| *word.get_ref() == WriteRule::Never) {
+            found.problem(
+                &given.span(),
+                part,
+                format!("write = \"never\" and default-{side} contradict each other; leave one of the two out"),
+            );
+            return None;
+        }
+        match read(given.get_ref(), fields[side.index()]) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                found.problem(&given.span(), part, format!("default-{side}: {message}"));
+                None
+            }
+        }
+    })
+}
+
+/// Tells of defaults for records that are never made.
+pub(crate) fn check_new_records(listed: &[Listed], fields: &[FieldMapping], create: [bool; 2], part: &str, found: &mut Findings<'_>) {
+    for field in fields {
+        for side in Side::BOTH {
+            if field.default[side.index()].is_some() && !create[side.index()] {
+                let one = listed.iter().find(|one| Side::BOTH.iter().all(|side| one.name(*side) == field.name(*side)));
+                let span = one.map_or(usize::MAX..usize::MAX, |one| one.span.clone());
+                let message = format!(
+                    "field {} ↔ {}: default-{side} is never used, since no records are created on the {side}",
+                    field.names[0], field.names[1]
+                );
+                found.notice(&span, part, message);
+            }
+        }
+    }
+}

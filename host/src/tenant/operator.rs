@@ -1,0 +1,350 @@
+//! What the operator decides between runs: conflicts are settled, failed records are tried again. Each takes the lease of the
+//! relation, so that it never meets a run.
+
+use super::presence::{self, Presence};
+use super::{Tenant, TenantError};
+use crate::config::{DEFAULT_TENANT, HUB};
+use crate::ledger::OpenConflict;
+use crate::record::Timestamp;
+use crate::sync::{Choice, FieldMapping, Lease, Ledger, LedgerError, MappingId, Pair, Run, RunStatus, Side, Status, SyncDefinition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What is done under such a lease takes no longer.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often one who waits looks again.
+const POLL: Duration = Duration::from_millis(500);
+/// Rows that are read at a time.
+const PAGE: usize = 1000;
+
+/// A conflict that is open, with the sync that it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitingConflict {
+    /// The first sync, by name, that maps the field.
+    pub sync: String,
+    /// The relation that its pairs are in.
+    pub relation: String,
+    /// The exchanges, left and right.
+    pub exchanges: [String; 2],
+    /// The field; `None` where it is not mapped any more.
+    pub field: Option<FieldMapping>,
+    /// The conflict.
+    pub open: OpenConflict,
+}
+
+/// A record of an exchange: `contact:12` of the hub, `HelloWorld/person:p3` of an integration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordName {
+    /// The exchange.
+    pub exchange: String,
+    /// The object.
+    pub object: String,
+    /// The id.
+    pub id: String,
+}
+
+impl fmt::Display for RecordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.exchange != HUB {
+            write!(f, "{}/", self.exchange)?;
+        }
+        write!(f, "{}:{}", self.object, self.id)
+    }
+}
+
+impl FromStr for RecordName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' names no record; write for example contact:12 (of the hub) or HelloWorld/person:p3");
+        let (name, id) = text.split_once(':').ok_or_else(wrong)?;
+        let (exchange, object) = name.split_once('/').unwrap_or((HUB, name));
+        if exchange.is_empty() || object.is_empty() || id.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self { exchange: exchange.to_owned(), object: object.to_owned(), id: id.to_owned() })
+    }
+}
+
+/// A pair that failed and is not tried again before its time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// The sync.
+    pub sync: String,
+    /// The exchanges, left and right.
+    pub exchanges: [String; 2],
+    /// The names of the objects, left and right.
+    pub objects: [String; 2],
+    /// The ids of the records, left and right.
+    pub ids: [Option<String>; 2],
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// How often in a row.
+    pub attempts: u32,
+    /// When it is tried again by itself; `None`: not before it changes or somebody asks.
+    pub due: Option<Timestamp>,
+}
+
+/// What became of a record that was to be tried again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retried {
+    /// The record.
+    pub record: RecordName,
+    /// The sync.
+    pub sync: String,
+    /// How it stood.
+    pub status: Status,
+    /// Whether it is tried again: only what failed or is held can be.
+    pub again: bool,
+}
+
+impl Tenant {
+    /// The syncs as they are defined, all or the one of this name.
+    pub(super) async fn definitions(&self, sync: Option<&str>) -> Result<Vec<SyncDefinition>, TenantError> {
+        if let Some(sync) = sync {
+            return Ok(vec![self.configuration.definition(sync).await?]);
+        }
+        let mut definitions = Vec::new();
+        for stored in self.configuration.syncs().await? {
+            definitions.push(self.configuration.definition(&stored.name).await?);
+        }
+        Ok(definitions)
+    }
+
+    /// Gives the lease of a relation back where the process that had it is known to have died.
+    pub(super) async fn take_over(&self, relation: &str) -> Result<(), TenantError> {
+        let folder = self.configuration.home().tenant_folder(DEFAULT_TENANT);
+        if let Some((lease, holder)) = self.ledger.holder(relation).await?
+            && presence::has_died(&folder, &holder)
+        {
+            tracing::info!(relation, holder, "a run was cut off; this one goes on from there");
+            self.ledger.release(&lease).await?;
+            presence::forget(&folder, &holder);
+        }
+        Ok(())
+    }
+
+    /// Does something while no run of the relation can be under way.
+    async fn leased<T>(
+        &self,
+        relation: &str,
+        wait: bool,
+        work: impl AsyncFnOnce(&Lease) -> Result<T, LedgerError>,
+    ) -> Result<T, TenantError> {
+        let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
+        let lease = loop {
+            self.take_over(relation).await?;
+            match self.ledger.acquire(relation, presence.holder(), self.clock.now(), LEASE).await {
+                Ok(lease) => break lease,
+                Err(LedgerError::Busy { .. }) if wait => self.clock.sleep(POLL).await,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let done = work(&lease).await;
+        self.ledger.release(&lease).await?;
+        Ok(done?)
+    }
+
+    /// A run as it stands: one that was left running by a process that has died is interrupted.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn as_it_stands(&self, mut run: Run) -> Result<Run, TenantError> {
+        if run.status != RunStatus::Running {
+            return Ok(run);
+        }
+        let folder = self.configuration.home().tenant_folder(DEFAULT_TENANT);
+        if let Some((_, holder)) = self.ledger.holder(&run.relation).await?
+            && !presence::has_died(&folder, &holder)
+        {
+            return Ok(run);
+        }
+        // It may have come to its end since it was read.
+        run = self.ledger.run(run.id).await?.unwrap_or(run);
+        if run.status == RunStatus::Running {
+            run.status = RunStatus::Interrupted;
+        }
+        Ok(run)
+    }
+
+    /// The conflicts that are open, by number: of one sync or of all.
+    ///
+    /// # Errors
+    /// Where there is no such sync, or the database fails.
+    pub async fn conflicts(&self, sync: Option<&str>) -> Result<Vec<WaitingConflict>, TenantError> {
+        let mut waiting: Vec<WaitingConflict> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for definition in self.definitions(sync).await? {
+            for mapping in definition.mappings.iter().filter(|mapping| seen.insert(mapping.id)) {
+                let mut after = 0;
+                loop {
+                    let page = self.ledger.open_conflicts(Some(mapping.id), after, PAGE).await?;
+                    let Some(last) = page.last() else { break };
+                    after = last.id;
+                    waiting.extend(page.into_iter().map(|open| WaitingConflict {
+                        sync: definition.name.clone(),
+                        relation: definition.relation.clone(),
+                        exchanges: definition.exchanges.clone(),
+                        field: mapping.field(open.conflict.slot).cloned(),
+                        open,
+                    }));
+                }
+            }
+        }
+        waiting.sort_by_key(|conflict| conflict.open.id);
+        Ok(waiting)
+    }
+
+    /// Settles conflicts as the operator says; the next run makes it so. Gives the numbers of those that were closed meanwhile.
+    /// `wait`: for a run that is under way.
+    ///
+    /// # Errors
+    /// [`LedgerError::Busy`] while a run is under way, or where the database fails.
+    pub async fn settle_conflicts(&self, choices: &[(WaitingConflict, Choice)], wait: bool) -> Result<Vec<i64>, TenantError> {
+        let mut by_relation: BTreeMap<&str, Vec<(i64, &Choice)>> = BTreeMap::new();
+        for (conflict, choice) in choices {
+            by_relation.entry(&conflict.relation).or_default().push((conflict.open.id, choice));
+        }
+        let mut gone = Vec::new();
+        for (relation, choices) in by_relation {
+            let closed = self
+                .leased(relation, wait, async |lease| {
+                    let mut closed = Vec::new();
+                    for (number, choice) in choices {
+                        if !self.ledger.settle_conflict(lease, number, choice).await? {
+                            closed.push(number);
+                        }
+                    }
+                    Ok(closed)
+                })
+                .await?;
+            gone.extend(closed);
+        }
+        Ok(gone)
+    }
+
+    /// What failed and waits, of one sync or of all.
+    ///
+    /// # Errors
+    /// Where there is no such sync, or the database fails.
+    pub async fn dead_letters(&self, sync: Option<&str>) -> Result<Vec<DeadLetter>, TenantError> {
+        let mut letters = Vec::new();
+        let mut seen = BTreeSet::new();
+        for definition in self.definitions(sync).await? {
+            for mapping in definition.mappings.iter().filter(|mapping| seen.insert(mapping.id)) {
+                let mut after = 0;
+                loop {
+                    let page = self.ledger.pairs_in(Status::Failed, Some(mapping.id), after, PAGE).await?;
+                    let Some(last) = page.last() else { break };
+                    after = last.id;
+                    let numbers: Vec<i64> = page.iter().map(|line| line.id).collect();
+                    let pairs: BTreeMap<i64, Pair> = self.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+                    letters.extend(page.into_iter().map(|line| DeadLetter {
+                        sync: definition.name.clone(),
+                        exchanges: definition.exchanges.clone(),
+                        objects: line.objects,
+                        ids: line.ids,
+                        reason: line.reason,
+                        attempts: line.attempts,
+                        due: pairs.get(&line.id).and_then(|pair| pair.due),
+                    }));
+                }
+            }
+        }
+        Ok(letters)
+    }
+
+    /// Puts everything that failed back to be done, of one sync or of all. Says how many records of which sync.
+    ///
+    /// # Errors
+    /// [`LedgerError::Busy`] while a run is under way; where there is no such sync, or the database fails.
+    pub async fn retry_failed(&self, sync: Option<&str>, wait: bool) -> Result<BTreeMap<String, u64>, TenantError> {
+        let mut again = BTreeMap::new();
+        let mut seen: BTreeSet<MappingId> = BTreeSet::new();
+        for definition in self.definitions(sync).await? {
+            let mappings: Vec<MappingId> =
+                definition.mappings.iter().map(|mapping| mapping.id).filter(|mapping| seen.insert(*mapping)).collect();
+            let count = self
+                .leased(&definition.relation, wait, async |lease| {
+                    let mut count = 0;
+                    for mapping in mappings {
+                        count += self.ledger.retry(lease, mapping, None).await?;
+                    }
+                    Ok(count)
+                })
+                .await?;
+            again.insert(definition.name, count);
+        }
+        Ok(again)
+    }
+
+    /// Puts the pairs of these records back to be done, failed and held ones, in one sync or in all.
+    ///
+    /// # Errors
+    /// [`TenantError::NoPair`] where a record is in no sync; [`LedgerError::Busy`] while a run is under way.
+    pub async fn retry_records(&self, records: &[RecordName], sync: Option<&str>, wait: bool) -> Result<Vec<Retried>, TenantError> {
+        // All of them are looked for before any is touched.
+        let mut found: BTreeMap<String, Vec<(MappingId, Pair, Retried)>> = BTreeMap::new();
+        let definitions = self.definitions(sync).await?;
+        for record in records {
+            let mut known = false;
+            let mut seen = BTreeSet::new();
+            for definition in &definitions {
+                for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[side.index()] == record.exchange) {
+                    let pairs = self.ledger.pairs_of_record(Some(&definition.relation), side, &record.object, &record.id).await?;
+                    for (mapping, pair) in pairs.into_iter().filter(|(_, pair)| seen.insert(pair.id)) {
+                        known = true;
+                        let again = matches!(pair.status, Status::Failed | Status::Held);
+                        let retried = Retried { record: record.clone(), sync: definition.name.clone(), status: pair.status, again };
+                        found.entry(definition.relation.clone()).or_default().push((mapping.id, pair, retried));
+                    }
+                }
+            }
+            if !known {
+                return Err(TenantError::NoPair(record.to_string()));
+            }
+        }
+        let mut done = Vec::new();
+        for (relation, pairs) in found {
+            let of_relation = self
+                .leased(&relation, wait, async |lease| {
+                    let mut done = Vec::new();
+                    for (mapping, pair, mut retried) in pairs {
+                        if retried.again {
+                            retried.again = self.ledger.retry(lease, mapping, Some(pair.id)).await? > 0;
+                        }
+                        done.push(retried);
+                    }
+                    Ok(done)
+                })
+                .await?;
+            done.extend(of_relation);
+        }
+        Ok(done)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_named_by_exchange_object_and_id() {
+        for (text, exchange, object, id) in [
+            ("contact:12", "hub", "contact", "12"),
+            ("HelloWorld/person:p3", "HelloWorld", "person", "p3"),
+            ("Odoo/res.partner:a/b:7", "Odoo", "res.partner", "a/b:7"),
+            ("contact:a/b", "hub", "contact", "a/b"),
+        ] {
+            let name: RecordName = text.parse().unwrap();
+            assert_eq!((name.exchange.as_str(), name.object.as_str(), name.id.as_str()), (exchange, object, id), "{text}");
+            assert_eq!(name.to_string(), text);
+        }
+        for text in ["", "contact", "contact:", ":12", "/person:1", "x/:1", "12"] {
+            assert!(text.parse::<RecordName>().is_err(), "{text}");
+        }
+    }
+}

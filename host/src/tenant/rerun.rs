@@ -1,0 +1,152 @@
+//! Runs that follow from an earlier one: a plan that is applied, a run that is undone.
+
+use super::{Tenant, TenantError};
+use crate::ledger::ChangeFilter;
+use crate::sync::{Change, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus};
+use std::collections::BTreeSet;
+
+/// Changes that are read at a time.
+const PAGE: usize = 1000;
+
+/// Why a run cannot be applied or undone.
+#[derive(Debug, thiserror::Error)]
+pub enum RerunError {
+    /// There is none of this number.
+    #[error("there is no run {0}; list them with: entente run list")]
+    NoRun(RunId),
+    /// It has been executed itself.
+    #[error("run {0} was no dry run, so what it planned is done; see it with: entente run show {0}")]
+    NotDry(RunId),
+    /// Its plan is not whole.
+    #[error("run {run} {how}, so its plan is not whole; plan again with: entente sync {sync} --dry-run")]
+    NotWhole {
+        /// The run.
+        run: RunId,
+        /// Its sync.
+        sync: String,
+        /// How it stands.
+        how: &'static str,
+    },
+    /// It was applied before.
+    #[error("run {run} was applied already, by run {by}; plan again with: entente sync {sync} --dry-run")]
+    Applied {
+        /// The run.
+        run: RunId,
+        /// Its sync.
+        sync: String,
+        /// The run that applied it.
+        by: RunId,
+    },
+    /// A newer plan has taken its place.
+    #[error("run {run} is not the newest dry run of {sync}; that is run {newest}: entente run apply {newest}")]
+    Overtaken {
+        /// The run.
+        run: RunId,
+        /// Its sync.
+        sync: String,
+        /// The newest dry run.
+        newest: RunId,
+    },
+    /// Only what was written can be undone.
+    #[error("run {0} was a dry run and wrote nothing, so there is nothing to undo")]
+    WasDry(RunId),
+    /// It is under way.
+    #[error("run {0} is still under way; wait for its end, or stop it with Ctrl-C where it runs")]
+    Running(RunId),
+    /// Nothing to undo.
+    #[error("run {0} wrote nothing, so there is nothing to undo")]
+    WroteNothing(RunId),
+}
+
+impl Tenant {
+    async fn earlier(&self, run: RunId) -> Result<Run, TenantError> {
+        match self.ledger.run(run).await? {
+            Some(run) => self.as_it_stands(run).await,
+            None => Err(RerunError::NoRun(run).into()),
+        }
+    }
+
+    /// The sync and the options of a run that executes the plan of a dry run.
+    ///
+    /// # Errors
+    /// [`RerunError`] where that is no dry run, was applied, or is not the newest one.
+    pub async fn to_apply(&self, run: RunId) -> Result<(String, RunOptions), TenantError> {
+        let plan = self.earlier(run).await?;
+        let sync = plan.sync.clone();
+        if !plan.options.dry_run {
+            return Err(RerunError::NotDry(run).into());
+        }
+        let how = match plan.status {
+            RunStatus::Done => None,
+            RunStatus::Running => Some("is still under way"),
+            RunStatus::Failed => Some("failed"),
+            RunStatus::Interrupted => Some("was interrupted"),
+        };
+        if let Some(how) = how {
+            return Err(RerunError::NotWhole { run, sync, how }.into());
+        }
+        let newest = self.ledger.runs(None, 1).await?.first().map_or(run, |newest| newest.id);
+        let since = usize::try_from(newest.saturating_sub(run)).unwrap_or_default();
+        let later: Vec<Run> = self.ledger.runs(Some(&sync), since + 1).await?.into_iter().filter(|later| later.id > run).collect();
+        if let Some(by) = later.iter().find(|later| later.options.apply == Some(run) && later.status == RunStatus::Done) {
+            return Err(RerunError::Applied { run, sync, by: by.id }.into());
+        }
+        if let Some(newest) = later.iter().find(|later| later.options.dry_run && later.status == RunStatus::Done) {
+            return Err(RerunError::Overtaken { run, sync, newest: newest.id }.into());
+        }
+        Ok((sync, RunOptions { dry_run: false, apply: Some(run), max_time: None, wait: false, ..plan.options }))
+    }
+
+    /// The sync and the options of a run that puts back what another one wrote; so many records may be deleted for it.
+    ///
+    /// # Errors
+    /// [`RerunError`] where there is nothing to undo.
+    pub async fn to_undo(&self, run: RunId, deletes_agreed: u64) -> Result<(String, RunOptions), TenantError> {
+        let earlier = self.earlier(run).await?;
+        if earlier.options.dry_run {
+            return Err(RerunError::WasDry(run).into());
+        }
+        if earlier.status == RunStatus::Running {
+            return Err(RerunError::Running(run).into());
+        }
+        let done = ChangeFilter { target: None, status: Some(ChangeStatus::Done) };
+        if self.ledger.changes_of_run(run, done, 0, 1).await?.is_empty() {
+            return Err(RerunError::WroteNothing(run).into());
+        }
+        Ok((earlier.sync, RunOptions { undo: Some(run), deletes_agreed, ..RunOptions::default() }))
+    }
+
+    /// What a run that applied or undid another one left out; each has its reason.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn left_out(&self, run: &Run) -> Result<Vec<Change>, TenantError> {
+        let own = self.changes(run.id, None).await?;
+        let decided: BTreeSet<(PairId, usize)> = own.iter().map(|change| (change.pair, change.target.index())).collect();
+        let mut left: Vec<Change> = own.into_iter().filter(|change| change.status == ChangeStatus::Withheld).collect();
+        if let Some(plan) = run.options.apply {
+            let dropped = self.changes(plan, Some(ChangeStatus::Dropped)).await?;
+            // What became of the others is told by the changes of the run itself; what was overtaken before it began is older news.
+            left.extend(dropped.into_iter().filter(|change| {
+                !decided.contains(&(change.pair, change.target.index())) && change.settled.is_some_and(|settled| settled >= run.started)
+            }));
+        }
+        Ok(left)
+    }
+
+    /// All changes of a run, or those in a status.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn changes(&self, run: RunId, status: Option<ChangeStatus>) -> Result<Vec<Change>, TenantError> {
+        let mut changes: Vec<Change> = Vec::new();
+        loop {
+            let after = changes.last().map_or(0, |change| change.id);
+            let page = self.ledger.changes_of_run(run, ChangeFilter { target: None, status }, after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(changes);
+            }
+            changes.extend(page);
+        }
+    }
+}

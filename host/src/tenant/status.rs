@@ -1,0 +1,199 @@
+//! How syncs stand: every pair counted once.
+
+use super::{Tenant, TenantError};
+use crate::config::HUB;
+use crate::sync::{Ledger, Run, Status, SyncDefinition, Trust};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a sync stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncStatus {
+    /// Its name.
+    pub sync: String,
+    /// The exchanges, left and right.
+    pub exchanges: [String; 2],
+    /// Those of them that are switched off.
+    pub disabled: Vec<String>,
+    /// The side that wins until it has, where one was named.
+    pub trust: Option<Trust>,
+    /// Its last run.
+    pub last: Option<Run>,
+    /// By pair of objects.
+    pub objects: Vec<ObjectStatus>,
+}
+
+/// How the pairs of two objects stand.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ObjectStatus {
+    /// The names of the objects, left and right.
+    pub objects: [String; 2],
+    /// Whether the sync still maps them.
+    pub mapped: bool,
+    /// How many there are of which.
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// Records, each pair counted once; fields in conflict are counted besides.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Tally {
+    /// All pairs.
+    pub records: u64,
+    /// Nothing is to be done.
+    pub in_sync: u64,
+    /// The next run has something to do.
+    pub pending: u64,
+    /// A write was refused.
+    pub failed: u64,
+    /// They wait for the operator.
+    pub held: u64,
+    /// Outside the filter, left out by choice, or deleted.
+    pub excluded: u64,
+    /// Fields whose two values contradict each other.
+    pub conflicts: u64,
+    /// Why, where it is known.
+    pub reasons: Vec<CountedReason>,
+}
+
+/// A reason, and how many have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CountedReason {
+    /// The status that it is the reason of: a word of [`Status`], or `conflict`.
+    pub status: &'static str,
+    /// The reason.
+    pub reason: String,
+    /// How many.
+    pub records: u64,
+}
+
+impl Tally {
+    fn count(&mut self, status: Status, reason: Option<String>, pairs: u64) {
+        self.records += pairs;
+        *match status {
+            Status::Ok => &mut self.in_sync,
+            Status::Todo | Status::Live => &mut self.pending,
+            Status::Failed => &mut self.failed,
+            Status::Held => &mut self.held,
+            Status::Excluded | Status::Deleted => &mut self.excluded,
+        } += pairs;
+        if let Some(reason) = reason
+            && status != Status::Ok
+        {
+            self.reasons.push(CountedReason { status: status.word(), reason, records: pairs });
+        }
+    }
+
+    /// Adds another one.
+    pub fn add(&mut self, other: &Tally) {
+        self.records += other.records;
+        self.in_sync += other.in_sync;
+        self.pending += other.pending;
+        self.failed += other.failed;
+        self.held += other.held;
+        self.excluded += other.excluded;
+        self.conflicts += other.conflicts;
+    }
+}
+
+impl SyncStatus {
+    /// All objects together, without reasons.
+    pub fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.objects.iter().for_each(|object| total.add(&object.tally));
+        total
+    }
+}
+
+impl Tenant {
+    /// How the syncs stand, all or the one of this name. Pairs of objects that no sync maps any more are counted with the first
+    /// sync of their relation.
+    ///
+    /// # Errors
+    /// Where there is no such sync, or the database fails.
+    pub async fn status(&self, sync: Option<&str>) -> Result<Vec<SyncStatus>, TenantError> {
+        let all = self.definitions(None).await?;
+        if let Some(sync) = sync {
+            self.configuration.definition(sync).await?;
+        }
+        let mut statuses = Vec::new();
+        let mut relations = BTreeSet::new();
+        for definition in &all {
+            let first = relations.insert(definition.relation.clone());
+            if sync.is_some_and(|sync| sync != definition.name) {
+                continue;
+            }
+            let objects = self.object_statuses(definition, first, &all).await?;
+            let mut disabled = Vec::new();
+            for exchange in definition.exchanges.iter().filter(|exchange| *exchange != HUB) {
+                if !self.configuration.integration(exchange).await?.enabled {
+                    disabled.push(exchange.clone());
+                }
+            }
+            let last = match self.ledger.runs(Some(&definition.name), 1).await?.pop() {
+                Some(run) => Some(self.as_it_stands(run).await?),
+                None => None,
+            };
+            statuses.push(SyncStatus {
+                sync: definition.name.clone(),
+                exchanges: definition.exchanges.clone(),
+                disabled,
+                trust: self.ledger.trust(&definition.name).await?,
+                last,
+                objects,
+            });
+        }
+        Ok(statuses)
+    }
+
+    async fn object_statuses(
+        &self,
+        definition: &SyncDefinition,
+        first: bool,
+        all: &[SyncDefinition],
+    ) -> Result<Vec<ObjectStatus>, TenantError> {
+        let mapped = |id| all.iter().any(|sync| sync.mapping(id).is_some());
+        let counts = self.ledger.pair_counts(Some(&definition.relation)).await?;
+        let mut objects = Vec::new();
+        for mapping in self.ledger.mappings(Some(&definition.relation)).await? {
+            let ours = definition.mapping(mapping.id).is_some();
+            let of_mapping = counts.iter().filter(|count| count.mapping == mapping.id);
+            let mut tally = Tally::default();
+            for count in of_mapping {
+                tally.count(count.status, count.reason.clone(), count.pairs);
+            }
+            if !ours && (!first || mapped(mapping.id) || tally.records == 0) {
+                continue;
+            }
+            objects.push(ObjectStatus { objects: mapping.objects, mapped: ours, tally });
+        }
+        let conflicts = self.conflicts(Some(&definition.name)).await?;
+        for object in objects.iter_mut().filter(|object| object.mapped) {
+            let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+            for conflict in conflicts.iter().filter(|conflict| conflict.open.objects == object.objects) {
+                object.tally.conflicts += 1;
+                *reasons.entry(&conflict.open.conflict.reason).or_default() += 1;
+            }
+            let counted = |(reason, records): (&str, u64)| CountedReason { status: "conflict", reason: reason.to_owned(), records };
+            object.tally.reasons.extend(reasons.into_iter().map(counted));
+        }
+        Ok(objects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_is_counted_once() {
+        let mut tally = Tally::default();
+        for (n, status) in Status::ALL.into_iter().enumerate() {
+            tally.count(status, Some("why".to_owned()), 1 << n);
+        }
+        assert_eq!(tally.records, 127);
+        assert_eq!(tally.in_sync + tally.pending + tally.failed + tally.held + tally.excluded, tally.records);
+        assert!(tally.reasons.iter().all(|reason| reason.status != "ok"));
+        assert_eq!(tally.reasons.iter().map(|reason| reason.records).sum::<u64>(), tally.records - tally.in_sync);
+    }
+}

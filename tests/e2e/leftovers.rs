@@ -1,0 +1,146 @@
+//! What a person who is new here stumbles over: hints that lead somewhere, and words that say what is meant.
+
+use crate::world::{Home, World};
+use hello_crm::{Action, Rule};
+use serde_json::{Value, json};
+use std::process::Stdio;
+
+#[test]
+fn links_of_a_plan_are_in_the_words_of_the_side_that_is_written() {
+    let world = World::new();
+    world.run(&["record", "set", "company", "name=Acme"]).well();
+    world.run(&["record", "set", "contact", "last_name=Ek", "email=ek@example.org"]).well();
+    world.sync(&[]).well();
+    let contact = format!("contact:{}", world.find("contact", "email", "ek@example.org").id);
+    let company = format!("company:{}", world.find("company", "name", "Acme").id);
+    let organisation = &world.crm.records(hello_crm::Object::Organisation)[0].id;
+    world.run(&["record", "set", &contact, &format!("company={company}")]).well();
+    let plan = world.sync(&["--dry-run"]).well().json();
+    let after = |plan: &Value| {
+        let field = plan["plan"].as_array().unwrap().iter().flat_map(|change| change["fields"].as_array().unwrap());
+        field.clone().find(|field| field["field"] == "organisation").cloned().unwrap_or_else(|| panic!("{plan}"))
+    };
+    assert_eq!(after(&plan)["after"], json!({ "ref": ["organisation", organisation] }), "{plan}");
+    world.run(&["record", "set", "company", "name=Beta"]).well();
+    let new = format!("company:{}", world.find("company", "name", "Beta").id);
+    world.run(&["record", "set", &contact, &format!("company={new}")]).well();
+    let plan = world.sync(&["--dry-run"]).well().json();
+    assert_eq!(after(&plan)["not_linked"], json!([new]), "{plan}");
+    world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&[&format!("{new} (not linked yet)")]);
+    world.sync(&[]).well();
+    let run = world.run(&["run", "list", "--json"]).well().json()[0]["run"].to_string();
+    let shown = world.run(&["run", "show", &run]).well();
+    assert!(!shown.stdout.contains("not linked yet"), "{shown}");
+}
+
+#[test]
+fn a_long_plan_shows_its_beginning() {
+    let world = World::new();
+    let rows: String = (0..60).map(|n| format!("P{n},p{n}@example.org\n")).collect();
+    world.import(&format!("Last name,E-mail\n{rows}")).well();
+    let plan =
+        world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&["the first 50 of 60 changes; more with --limit, all with --json"]);
+    assert_eq!(plan.stdout.matches("new person from contact:").count(), 50, "{plan}");
+    let plan = world.run(&["sync", "HelloWorld", "--dry-run", "--limit", "60"]).well();
+    assert_eq!(plan.stdout.matches("new person from contact:").count(), 60, "{plan}");
+    assert_eq!(world.sync(&["--dry-run"]).well().json()["plan"].as_array().map(Vec::len), Some(60));
+}
+
+#[test]
+fn what_an_integration_lacks_is_told_by_the_command_that_adds_it() {
+    let clock = std::sync::Arc::new(hello_crm::SystemClock);
+    let world = World::unconnected(Home::with_plugin(), hello_crm::seed::Seed::default(), clock);
+    let set = format!("url={}", world.url);
+    let output = world.run(&["integration", "add", "HelloWorld", "--set", &set, "--http", &world.url]);
+    let output = output.fails(1, &["entente integration add HelloWorld … --secret api-key", "HelloWorld was not added"]);
+    assert!(!output.stderr.contains("entente integration set"), "{output}");
+    world.connect().well();
+
+    let output = world.run(&["integration", "grant", "HelloWorld", "--secret", "api-kee"]).well();
+    assert!(output.stderr.contains("warning: there is no secret 'api-kee' yet"), "{output}");
+    let output = world.run(&["integration", "set", "HelloWorld", "--set", "adress-of-it=x"]).well();
+    assert!(output.stderr.contains("does not seem to know a setting 'adress-of-it'"), "{output}");
+    let output = world.run(&["integration", "set", "HelloWorld", "--set", &set, "--unset", "adress-of-it"]).well();
+    assert!(!output.stderr.contains("warning"), "{output}");
+    let file = world.file(
+        "entente.toml",
+        format!("[integration.HelloWorld]\nplugin = \"helloworld\"\nsettings = {{ url = \"{}\", adress-of-it = 1 }}\n", world.url),
+    );
+    world.run(&["apply", &file, "--dry-run"]).well().says(&["does not seem to know a setting 'adress-of-it'"]);
+}
+
+#[test]
+fn a_run_that_fails_at_once_says_only_that() {
+    let world = World::new();
+    world.crm.add_fault(Rule::new(Action::Status { status: 401, body: None }).times(None));
+    let output = world.run(&["sync", "HelloWorld"]).exits(1);
+    assert_eq!(output.stdout, "", "{output}");
+    assert!(output.stderr.contains("did not come to its end"), "{output}");
+}
+
+#[test]
+fn a_run_that_was_killed_is_interrupted() {
+    let world = World::new();
+    world.run(&["record", "set", "contact", "last_name=Ek", "email=ek@example.org"]).well();
+    world.crm.add_fault(Rule::new(Action::Delay { delay_ms: 3_600_000 }).path("/batch").times(None));
+    let mut child =
+        world.command(&["sync", "HelloWorld"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while world.crm.faults()[0].struck == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::yield_now();
+    }
+    let status = |world: &World| world.run(&["run", "list", "--json"]).well().json()[0]["status"].clone();
+    assert_eq!(status(&world), json!("running"));
+    world.run(&["retry", "--all"]).fails(1, &["another run holds 'HelloWorld'", "--wait"]);
+    world.run(&["run", "undo", "1"]).fails(1, &["run 1 is still under way"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(status(&world), json!("interrupted"));
+    world.run(&["run", "show", "1"]).well().says(&["run 1 of HelloWorld, interrupted"]);
+    world.run(&["status"]).well().says(&["was interrupted", "next: go on where run 1 was interrupted: entente sync HelloWorld"]);
+    world.run(&["retry", "--all"]).well();
+}
+
+#[test]
+fn a_healthy_run_tells_what_it_does_when_asked() {
+    let world = World::with_sample(5);
+    let quiet = world.run(&["sync", "HelloWorld", "--dry-run"]).well();
+    assert_eq!(quiet.stderr, "", "{quiet}");
+    let told = world.run(&["sync", "HelloWorld", "-v"]).well();
+    for part in ["a run begins", "read a page", "compared both sides", "an order was answered", "a run has ended"] {
+        assert!(told.stderr.contains(part), "«{part}»: {told}");
+    }
+}
+
+#[test]
+fn reasons_name_the_exchanges() {
+    let world = World::new();
+    world.import("Last name,E-mail,City,Changed\nEk,ek@example.org,Umeå,2020-02-01T00:00:00Z\n").well();
+    world.sync(&[]).well();
+    world.run(&["record", "set", "contact:1", "city=Lund"]).well();
+    world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&["only the hub has changed"]);
+    let plan = world.sync(&["--dry-run"]).well().json();
+    assert_eq!(plan["plan"][0]["fields"][0]["reason"], json!("only the left has changed"));
+    assert_eq!(plan["exchanges"], json!({ "left": "hub", "right": "HelloWorld" }));
+}
+
+#[test]
+fn records_are_exported_as_lines_of_json() {
+    let home = Home::new();
+    for name in ["Ek", "Öberg"] {
+        home.run(&["record", "set", "contact", &format!("last_name={name}"), "city=Umeå"]).well();
+    }
+    let lines = |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    let records = lines(&home.run(&["record", "export", "contact", "--json"]).well().stdout);
+    assert_eq!(records.len(), 2);
+    assert_eq!((&records[0]["object"], &records[1]["id"]), (&json!("contact"), &json!("2")));
+    let some = home.run(&["record", "export", "contact", "--json", "--fields", "city,last_name", "--filter", "last_name=Öberg"]).well();
+    let some = lines(&some.stdout);
+    let fields: Vec<&Value> = some[0]["fields"].as_array().unwrap().iter().map(|field| &field["name"]).collect();
+    assert_eq!((some.len(), fields), (1, vec![&json!("city"), &json!("last_name")]));
+    let file = crate::world::text(&home.dir.path().join("out.jsonl"));
+    assert_eq!(home.run(&["record", "export", "contact", &file, "--json"]).well().json(), json!({ "rows": 2 }));
+    assert_eq!(lines(&std::fs::read_to_string(&file).unwrap()), records);
+    home.run(&["record", "export", "contact", "--json", "--bom"]).fails(2, &["leave them out with --json"]);
+    home.run(&["record", "export", "contact", "--json", "--fields", "fax"]).fails(1, &["contact has no field 'fax'"]);
+}

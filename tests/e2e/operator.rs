@@ -1,0 +1,173 @@
+//! What the operator decides between runs: conflicts, what failed, how everything stands.
+
+use crate::world::World;
+use serde_json::{Value, json};
+
+/// A person whom both sides have, with ids on the left and on the right.
+fn linked() -> (World, String, String) {
+    let world = World::new();
+    world.import("First name,Last name,E-mail,City,Phone,Changed\nAda,Ek,ada@ek.example,Umeå,+46 1,2020-02-01T00:00:00Z\n").well();
+    world.sync(&[]).well();
+    let (contact, person) = (world.find("contact", "email", "ada@ek.example").id, world.person("ada@ek.example").id);
+    (world, contact, person)
+}
+
+/// Both sides give this person another city at the same moment, so that nothing can tell which is newer.
+fn disagree(world: &World, person: &str, at: &str, ours: &str, theirs: &str) {
+    world.import(&format!("E-mail,City,Changed\nada@ek.example,{ours},{at}\n")).well();
+    world.edit_person(at, person, json!({ "city": theirs }));
+}
+
+fn conflicts(world: &World) -> Vec<Value> {
+    world.run(&["conflict", "list", "--json"]).well().json().as_array().unwrap().clone()
+}
+
+fn cities(world: &World) -> (String, Value) {
+    (world.find("contact", "email", "ada@ek.example").text("city").to_owned(), world.person("ada@ek.example").fields["city"].clone())
+}
+
+#[test]
+fn a_conflict_is_listed_and_settled_by_a_side() {
+    let (world, contact, person) = linked();
+    assert_eq!(conflicts(&world), Vec::<Value>::new());
+    world.run(&["conflict", "list"]).well().says(&["no conflict is open"]);
+    disagree(&world, &person, "2020-03-01T00:00:00Z", "Lund", "Kiruna");
+    world.sync(&[]).exits(3);
+    world.sync(&[]).exits(3);
+    let open = conflicts(&world);
+    assert_eq!(open.len(), 1, "the same two values are one conflict: {open:?}");
+    let one = &open[0];
+    assert_eq!(one["records"], json!([format!("contact:{contact}"), format!("person:{person}")]));
+    assert_eq!((&one["sync"], &one["field"], &one["run"]), (&json!("HelloWorld"), &json!("city"), &json!(2)));
+    let hub = json!({ "exchange": "hub", "field": "city", "value": "Lund", "since": "2020-03-01T00:00:00Z", "certain": true });
+    assert_eq!(one["left"], hub);
+    assert_eq!((&one["right"]["exchange"], &one["right"]["value"]), (&json!("HelloWorld"), &json!("Kiruna")));
+    assert!(one["reason"].as_str().is_some_and(|reason| !reason.is_empty()) && one["first"].as_str() <= one["last"].as_str(), "{one}");
+    world.run(&["conflict", "list", "--sync", "HelloWorld"]).well().says(&["Lund", "Kiruna", "since 2020-03-01T00:00:00Z", "hub: "]);
+    world.run(&["conflict", "list", "--sync", "Other"]).fails(1, &["unknown sync 'Other'"]);
+    world.run(&["record", "show", &format!("contact:{contact}")]).well().says(&["conflict 1 with HelloWorld (Kiruna)"]);
+
+    let settled = world.run(&["conflict", "settle", "1", "--integration"]).well();
+    settled.says(&["conflict 1: city takes Kiruna of HelloWorld", "1 settled; the next run writes it: entente sync HelloWorld"]);
+    assert_eq!(cities(&world), ("Lund".to_owned(), json!("Kiruna")), "settling writes nothing by itself");
+    let output = world.sync(&[]).well();
+    assert_eq!((output.written("hub"), output.written("HelloWorld")), (1, 0), "{output}");
+    assert_eq!(cities(&world), ("Kiruna".to_owned(), json!("Kiruna")));
+    assert_eq!(conflicts(&world), Vec::<Value>::new());
+    world.is_quiet();
+    world.run(&["conflict", "settle", "1", "--hub"]).fails(1, &["no conflict 1 is open; nothing was settled"]);
+}
+
+#[test]
+fn a_conflict_is_settled_by_another_value_or_all_at_once() {
+    let (world, _, person) = linked();
+    disagree(&world, &person, "2020-03-01T00:00:00Z", "Lund", "Kiruna");
+    world.sync(&[]).exits(3);
+    for (args, part) in [
+        (&["conflict", "settle", "1"][..], "--left"),
+        (&["conflict", "settle", "--left"], "CONFLICTS"),
+        (&["conflict", "settle", "1", "--left", "--value", "x"], "--value"),
+    ] {
+        world.run(args).fails(2, &[part]);
+    }
+    world.run(&["conflict", "settle", "1", "7", "--left"]).fails(1, &["no conflict 7 is open; nothing was settled"]);
+    let settled = world.run(&["conflict", "settle", "1", "--value", "Ystad", "--json"]).well().json();
+    assert_eq!(settled, json!([{ "conflict": 1, "sync": "HelloWorld", "choice": { "value": "Ystad" }, "closed": false }]));
+    world.sync(&[]).well();
+    assert_eq!(cities(&world), ("Ystad".to_owned(), json!("Ystad")));
+    world.is_quiet();
+
+    disagree(&world, &person, "2099-03-01T00:00:00Z", "Lund", "Kiruna");
+    world.run(&["record", "set", &format!("contact:{}", world.find("contact", "email", "ada@ek.example").id), "phone=+46 5"]).well();
+    let _ = world.sync(&[]);
+    world.run(&["conflict", "settle", "--all", "--left"]).well();
+    world.sync(&[]);
+    assert_eq!(conflicts(&world), Vec::<Value>::new());
+}
+
+/// A contact whose number the CRM refuses.
+fn refused() -> (World, String) {
+    let (world, contact, _) = linked();
+    world.run(&["record", "set", &format!("contact:{contact}"), "phone=not a number"]).well();
+    world.sync(&[]).exits(3);
+    (world, contact)
+}
+
+#[test]
+fn what_failed_is_listed_and_tried_again() {
+    let (world, contact) = refused();
+    let letters = world.run(&["retry", "--json"]).well().json();
+    assert_eq!(letters.as_array().map(Vec::len), Some(1), "{letters}");
+    let letter = &letters[0];
+    assert_eq!((&letter["sync"], &letter["records"][0]), (&json!("HelloWorld"), &json!(format!("contact:{contact}"))));
+    assert!(letter["records"][1].as_str().unwrap().starts_with("HelloWorld/person:"), "{letter}");
+    assert_eq!(letter["attempts"], json!(1));
+    assert!(letter["reason"].as_str().unwrap().contains("phone"), "{letter}");
+    world.run(&["retry"]).well().says(&["phone", &format!("contact:{contact}"), "try again with: entente retry RECORD, or --all"]);
+    world.run(&["record", "show", &format!("contact:{contact}")]).well().says(&["failed"]);
+
+    // The record is put back; it fails once more, and counts from the beginning.
+    let record = letter["records"][1].as_str().unwrap();
+    world.run(&["retry", record]).well().says(&["was failed; it is tried again by the next run: entente sync HelloWorld"]);
+    world.run(&["retry"]).well().says(&["nothing has failed"]);
+    world.run(&["retry", record]).well().says(&["only what failed or is held is put back"]);
+    world.sync(&[]).exits(3);
+    let all = world.run(&["retry", "--all", "--sync", "HelloWorld", "--json"]).well().json();
+    assert_eq!(all, json!({ "HelloWorld": 1 }));
+    assert_eq!(world.run(&["retry", "--all", "--json"]).well().json(), json!({ "HelloWorld": 0 }));
+
+    world.run(&["record", "set", &format!("contact:{contact}"), "phone=+46 7"]).well();
+    world.sync(&[]).well();
+    assert_eq!(world.person("ada@ek.example").fields["phone"], json!("+46 7"));
+    world.is_quiet();
+    world.run(&["retry", "contact"]).fails(2, &["'contact' names no record"]);
+    world.run(&["retry", "contact:99"]).fails(1, &["no sync knows the record contact:99"]);
+    world.run(&["retry", "contact:1", "--all"]).exits(2);
+}
+
+/// How many pairs the ledger has.
+fn pairs(world: &World) -> u64 {
+    let connection = rusqlite::Connection::open(world.path().join("tenants/default/entente.db")).unwrap();
+    connection.query_row("SELECT count(*) FROM pair", [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs()
+}
+
+#[test]
+fn status_counts_every_record_once() {
+    let world = World::new();
+    world.run(&["status"]).well().says(&["HelloWorld: hub ↔ HelloWorld", "it has not run yet", "next: see what a first run would do"]);
+    let (world, contact) = refused();
+    // One in conflict, one that failed, one held, one deleted, one pending.
+    world
+        .import(
+            "Last name,E-mail,City,Changed\nBo,bo@example.org,Umeå,2020-02-01T00:00:00Z\nGone,gone@example.org,Lund,2020-02-01T00:00:00Z\n",
+        )
+        .well();
+    world.sync(&[]).exits(3);
+    let (bo, gone) = (world.person("bo@example.org").id, world.person("gone@example.org").id);
+    world.import("E-mail,City,Changed\nbo@example.org,Ystad,2020-05-01T00:00:00Z\n").well();
+    world.edit_person("2020-05-01T00:00:00Z", &bo, json!({ "city": "Kiruna" }));
+    assert_eq!(world.crm.delete(hello_crm::Object::Person, &gone).status, 204);
+    world.sync(&[]).exits(3);
+    world.run(&["record", "set", "contact", "last_name=Later", "email=later@example.org"]).well();
+    world.sync(&["--disable-push"]).exits(3);
+
+    let status = world.run(&["status", "--json"]).well().json();
+    let (one, total) = (&status[0], &status[0]["total"]);
+    let count = |name: &str| total[name].as_u64().unwrap();
+    assert_eq!(count("records"), pairs(&world), "{status}");
+    assert_eq!(count("in_sync") + count("pending") + count("failed") + count("held") + count("excluded"), count("records"), "{status}");
+    assert_eq!((count("failed"), count("excluded"), count("conflicts"), count("pending")), (1, 1, 1, 1), "{status}");
+    let sum: u64 = one["objects"].as_array().unwrap().iter().map(|object| object["records"].as_u64().unwrap()).sum();
+    assert_eq!(sum, count("records"), "{status}");
+    assert_eq!((&one["last_run"]["run"], &one["last_run"]["status"]), (&json!(5), &json!("done")), "{status}");
+    let next: Vec<&str> = one["next"].as_array().unwrap().iter().map(|next| next.as_str().unwrap()).collect();
+    for command in ["entente sync HelloWorld", "entente conflict list --sync HelloWorld", "entente retry --sync HelloWorld"] {
+        assert!(next.iter().any(|next| next.ends_with(command)), "{command}: {next:?}");
+    }
+    let text = world.run(&["status", "HelloWorld"]).well();
+    let text = text.says(&["last: run 5", "contact ↔ person", &format!("contact:{contact}"), "conflict"]);
+    assert!(!text.stdout.contains("the left") && !text.stdout.contains("the right"), "sides are called by their names: {text}");
+    world.run(&["integration", "set", "HelloWorld", "--disable"]).well();
+    world.run(&["status"]).well().says(&["(HelloWorld is disabled)", "next: switch HelloWorld on"]);
+    world.run(&["status", "HelloMars"]).fails(1, &["unknown sync 'HelloMars'"]);
+}

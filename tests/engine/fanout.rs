@@ -1,0 +1,140 @@
+//! Several syncs on one hub: what one brought reaches the others, and never goes back to where it came from.
+
+use crate::fake::{Counter, Fake, ManualClock};
+use crate::world::text;
+use entente::hub::Hub;
+use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
+use entente::record::Value;
+use entente::store::Store;
+use entente::sync::*;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+struct Fan {
+    hub: Hub,
+    remotes: [Fake; 2],
+    ledger: SqliteLedger,
+    definitions: [SyncDefinition; 2],
+    clock: Arc<ManualClock>,
+    randomness: Counter,
+}
+
+impl Fan {
+    async fn new() -> Self {
+        let clock = Arc::new(ManualClock::at("2026-01-01 00:00:00"));
+        let store = Store::in_memory().unwrap();
+        let hub = Hub::new(store.clone(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let mut definitions = Vec::new();
+        for name in ["A", "B"] {
+            let fields = [("email", "mail", "email"), ("first_name", "full", "text"), ("phone", "tel", "phone")];
+            let names: Vec<(&str, &str)> = fields.iter().map(|(left, right, _)| (*left, *right)).collect();
+            let id = store
+                .write(|connection| {
+                    let id = ensure_mapping(connection, name, "contact", "person")?;
+                    ensure_slots(connection, id, &names)?;
+                    Ok(id)
+                })
+                .await
+                .unwrap();
+            let field = |(slot, (left, right, kind)): (usize, &(&str, &str, &str))| FieldMapping {
+                slot,
+                names: [(*left).to_owned(), (*right).to_owned()],
+                kinds: [(*kind).to_owned(), (*kind).to_owned()],
+                writable: [true, true],
+                ..FieldMapping::default()
+            };
+            definitions.push(SyncDefinition {
+                name: name.to_owned(),
+                relation: name.to_owned(),
+                exchanges: ["hub".to_owned(), name.to_owned()],
+                mappings: vec![ObjectMapping {
+                    id,
+                    objects: ["contact".to_owned(), "person".to_owned()],
+                    fields: fields.iter().enumerate().map(field).collect(),
+                    identifiers: vec![0],
+                    create: [true, true],
+                    ..ObjectMapping::default()
+                }],
+                version: 1,
+                brake: Brake::default(),
+            });
+        }
+        let remote =
+            |name: &str| Fake::new(name, &[("person", &[("mail", "email"), ("full", "text"), ("tel", "phone")])], Arc::clone(&clock));
+        let remotes = [remote("A"), remote("B")];
+        let definitions = definitions.try_into().unwrap();
+        Self { hub, remotes, ledger: SqliteLedger::new(store), definitions, clock, randomness: Counter::default() }
+    }
+
+    async fn run(&self, which: usize) -> Run {
+        let stop = AtomicBool::new(false);
+        let engine = Engine {
+            ledger: &self.ledger,
+            exchanges: [&self.hub, &self.remotes[which]],
+            clock: self.clock.as_ref(),
+            randomness: &self.randomness,
+            observer: &Silent,
+            stop: &stop,
+            holder: "test",
+        };
+        let end = engine.run(&self.definitions[which], RunOptions::default()).await.unwrap();
+        assert!(end.error.is_none(), "{:?}", end.error);
+        end.run
+    }
+
+    fn tel(&self, which: usize) -> Value {
+        let remote = &self.remotes[which];
+        remote.value("person", &remote.find_by("person", "mail", "x@example.org").unwrap(), "tel")
+    }
+}
+
+#[tokio::test]
+async fn what_a_brought_reaches_b_and_does_not_go_back() {
+    let mut fan = Fan::new().await;
+    // A rewrites what it is given, so that an echo would show.
+    fan.remotes[0].character.normalise = |field, value| match (field, value) {
+        ("tel", Value::Text(number)) => Value::text(number.replace("0", "+49 ")),
+        (_, value) => value,
+    };
+    fan.remotes[0].put("person", &[("mail", text("x@example.org")), ("full", text("Xenia")), ("tel", text("1"))], "2020-01-01");
+    fan.run(0).await;
+    let run = fan.run(1).await;
+    assert_eq!(run.counts[1]["person"].created, 1);
+    assert_eq!(fan.tel(1), text("1"));
+    for which in [0, 1, 0, 1] {
+        fan.run(which).await;
+    }
+    assert_eq!(fan.remotes[0].writes(), Vec::<String>::new(), "nothing goes back to A");
+    assert_eq!(fan.remotes[1].writes().len(), 1, "B was written once");
+    // And the other way round: what B edits reaches A, in the form that A gives it, and B is left alone.
+    let id = fan.remotes[1].find_by("person", "mail", "x@example.org").unwrap();
+    fan.remotes[1].edit("person", &id, "tel", text("02"), "2026-06-01");
+    fan.run(1).await;
+    fan.run(0).await;
+    assert_eq!((fan.tel(0), fan.tel(1)), (text("+49 2"), text("02")), "each side keeps its form");
+    fan.remotes.iter().for_each(|remote| drop(remote.writes()));
+    for which in [0, 1, 0, 1] {
+        fan.run(which).await;
+    }
+    assert_eq!((fan.remotes[0].writes(), fan.remotes[1].writes()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn s14_a_week_old_value_does_not_beat_yesterdays() {
+    let fan = Fan::new().await;
+    for remote in &fan.remotes {
+        remote.put("person", &[("mail", text("x@example.org")), ("tel", text("old"))], "2020-01-01");
+    }
+    fan.run(0).await;
+    fan.run(1).await;
+    let ids = [0, 1].map(|n: usize| fan.remotes[n].find_by("person", "mail", "x@example.org").unwrap());
+    fan.remotes[0].edit("person", &ids[0], "tel", text("a week ago"), "2026-06-01");
+    fan.remotes[0].edit("person", &ids[0], "full", text("only A has it"), "2026-06-01");
+    fan.remotes[1].edit("person", &ids[1], "tel", text("yesterday"), "2026-06-07");
+    fan.clock.advance(std::time::Duration::from_secs(200 * 24 * 3600));
+    for which in [0, 1, 0, 1] {
+        fan.run(which).await;
+    }
+    assert_eq!((fan.tel(0), fan.tel(1)), (text("yesterday"), text("yesterday")));
+    assert_eq!(fan.remotes[1].value("person", &ids[1], "full"), text("only A has it"), "where B has nothing, the old value arrives");
+}

@@ -82,7 +82,8 @@ impl Session<'_> {
         OpenReport {
             cursor: String::new(),
             iteration: 0,
-            window: Window { since, until: started },
+            // A clock that is ahead has dated the newest changes later than now.
+            window: Window { since, until: Timestamp::from_micros(started.micros().saturating_add(overlap)) },
             full: full || (bookmark.is_none() && since.is_none()),
             bookmark,
             started,

@@ -364,20 +364,16 @@ impl Session<'_> {
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         self.careful.extend(numbers.iter().map(|number| (*number, half.max(1))));
         let idempotent = self.has(mapping, target, features::IDEMPOTENT_CREATE);
-        let (again, others): (Vec<Outgoing>, Vec<Outgoing>) =
+        let (mut again, others): (Vec<Outgoing>, Vec<Outgoing>) =
             outgoing.into_iter().partition(|entry| idempotent && entry.change.action == Action::Create);
         if half == 0 {
             return self.blame(mapping, target, again, others, error).await;
         }
-        if !again.is_empty() {
-            // Made once only, however often it is sent under its name.
-            let mut pairs: Vec<Pair> = again.iter().map(|entry| Pair { status: Status::Todo, ..entry.pair.clone() }).collect();
-            let back = |entry: Outgoing| Change { status: ChangeStatus::Planned, sent: None, ..entry.change };
-            let mut changes: Vec<Change> = again.into_iter().map(back).collect();
-            let mut unit = self.begin().await?;
-            unit.save_pairs(&mut pairs).await?;
-            unit.save_changes(&mut changes).await?;
-            unit.commit().await?;
+        // Made once only, however often it is sent under its name: it stays marked as sent, and a run that dies here sends it again.
+        again.iter_mut().for_each(|entry| entry.resent = true);
+        let rest = again.split_off(again.len().div_ceil(2));
+        for part in [again, rest].into_iter().filter(|part| !part.is_empty()) {
+            Box::pin(self.deliver(mapping, target, part)).await?;
         }
         self.find_out(mapping, target, others).await?;
         let mut pairs = self.engine.ledger.pairs(&numbers).await?;

@@ -362,6 +362,8 @@ impl Session<'_> {
         }
         if was_filtered && pair.half(side.other()).filtered {
             // The other side still is outside.
+        } else if purpose == Purpose::Reread && pair.status == Status::Held && !new {
+            // Only looked at before something else is written to it: why it waits still holds.
         } else {
             stir(pair, side, new);
         }

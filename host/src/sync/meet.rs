@@ -154,10 +154,14 @@ impl Session<'_> {
         if self.has(mapping, target, features::BY_ID) {
             return self.fetch_found(mapping, target, &wanted, hints).await;
         }
-        // The record cannot be read by itself: the link is made, and its values come with its next report.
+        // The record cannot be read by itself: the link is made, and waits until a report says what the record has, and whether it
+        // takes part at all.
         let mut linked: Vec<Pair> = pairs.into_iter().filter(|pair| hints.values().any(|number| *number == pair.id)).collect();
         for pair in &mut linked {
             pair.half_mut(target).id = hints.iter().find(|(_, number)| **number == pair.id).map(|(id, _)| id.clone());
+            let object = mapping.object(target);
+            let text = format!("not read yet: it was found by its identifiers, and a {object} cannot be read by its id; run a sync with --full");
+            self.hold(pair, mapping, read, text);
         }
         let mut unit = self.begin().await?;
         unit.save_pairs(&mut linked).await?;

@@ -89,6 +89,8 @@ impl Session<'_> {
                     let reason = format!("{}: the record has become {reference}", held::CONVERTED);
                     self.hold(&mut entry.pair, mapping, target, reason);
                 }
+                // The first sending may have made the record: the next run sends it once more under its name.
+                Outcome::Retry { .. } if entry.resent && entry.change.action == Action::Create => continue,
                 Outcome::Retry { after, reason } => self.later(mapping, target, &mut entry, after, &reason),
                 Outcome::Deferred(ticket) => {
                     entry.change.status = ChangeStatus::Deferred;

@@ -100,7 +100,9 @@ impl Session<'_> {
             return Ok(());
         }
         let now = self.now();
-        let (waiting, mut pairs): (Vec<Pair>, Vec<Pair>) = pairs.into_iter().partition(|pair| pair.due.is_some_and(|due| due > now));
+        // A pause after a failure is for what failed, not for a record that has gone since.
+        let later = |pair: &Pair| pair.due.is_some_and(|due| due > now) && pair.halves.iter().all(|half| half.deleted.is_none());
+        let (waiting, mut pairs): (Vec<Pair>, Vec<Pair>) = pairs.into_iter().partition(later);
         for pair in &waiting {
             let counts = self.run.count(Side::Left, mapping.object(Side::Left));
             counts.pending += 1;

@@ -154,7 +154,8 @@ impl Session<'_> {
             change.settled = Some(now);
             change.reason = Some("no answer came; what stands there was found out, and it was decided again".to_owned());
         }
-        for pair in pairs.iter_mut().filter(|pair| pair.status == Status::Live) {
+        // A pair of two remote sides may have been settled by the other one's answer meanwhile.
+        for pair in pairs.iter_mut().filter(|pair| matches!(pair.status, Status::Live | Status::Ok)) {
             pair.dirty = false;
             let number = pair.id;
             for change in changes.iter().filter(|change| known && change.pair == number) {

@@ -20,6 +20,8 @@ pub(crate) struct Edit {
 pub(crate) struct Tag {
     pub(crate) text: String,
     pub(crate) put_on: bool,
+    /// Every sync knew the record by then. What was taken off before was never seen there.
+    pub(crate) heard: bool,
 }
 
 /// A record that people deleted, or joined into another one.

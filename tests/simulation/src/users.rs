@@ -114,7 +114,7 @@ impl Users {
         for (field, value) in record.values.into_iter().enumerate() {
             match &value {
                 Value::Texts(texts) => {
-                    let tag = |text: &String| Tag { text: text.clone(), put_on: true };
+                    let tag = |text: &String| Tag { text: text.clone(), put_on: true, heard: true };
                     let edits = texts.iter().map(|text| (value.clone(), Some(tag(text))));
                     book.edits.extend(edits.map(|(value, tag)| Edit { place, object, id: id.clone(), field, value, tag }));
                 }
@@ -155,6 +155,8 @@ impl Users {
             _ => Vec::new(),
         };
         let put_on = tags.is_empty() || self.chance(65);
+        let syncs = self.links.iter().filter(|link| link.places.contains(&place)).count();
+        let heard = self.partners(place, PERSON, &record.id).await.len() >= syncs;
         let text = if put_on {
             let text = format!("tag{}", self.number());
             tags.push(text.clone());
@@ -163,7 +165,7 @@ impl Users {
             let n = self.below(tags.len());
             tags.remove(n)
         };
-        self.set(place, PERSON, &record.id, TAGS, Value::Texts(tags), Some(Tag { text, put_on })).await;
+        self.set(place, PERSON, &record.id, TAGS, Value::Texts(tags), Some(Tag { text, put_on, heard })).await;
     }
 
     /// Says that some person works for some company.

@@ -63,7 +63,7 @@ impl End<'_> {
         if tag.put_on && !there && !off.contains(tag.text.as_str()) {
             verdict.add(Word::Lost, "I4", format!("{} was put on {record} and is gone", tag.text));
         }
-        if !tag.put_on && there && self.settled(edit) {
+        if !tag.put_on && tag.heard && there && self.settled(edit) {
             verdict.add(Word::Lost, "I4", format!("{} was taken off {record} and is back", tag.text));
         }
     }

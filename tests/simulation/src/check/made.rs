@@ -7,7 +7,7 @@ use crate::remote::Made;
 use crate::schema::{IDENTIFIER, NAME, PERSON, meaning};
 use crate::verdict::{Verdict, Word};
 use entente::record::Value;
-use entente::sync::{DeletePolicy, Side};
+use entente::sync::{DeletePolicy, Pair, Side};
 use std::collections::BTreeMap;
 
 impl End<'_> {
@@ -86,19 +86,29 @@ impl End<'_> {
                 }
             }
             for (name, ids) in names.into_iter().filter(|(_, ids)| ids.len() > 1) {
-                let lost_sight = |id: &String| made.iter().any(|(_, made)| made.id == *id) && self.renamed(&book, *place, id);
-                if ids.iter().any(|id| lost_sight(id)) {
+                let known: Vec<&(usize, usize, Pair)> = self
+                    .pairs
+                    .iter()
+                    .filter(|(sync, of, pair)| {
+                        let here = |side: &Side| self.place(*sync, *side) == *place;
+                        of == object
+                            && Side::BOTH
+                                .iter()
+                                .filter(|side| here(side))
+                                .any(|side| pair.half(*side).id.as_ref().is_some_and(|id| ids.contains(&id)))
+                    })
+                    .collect();
+                let lost_sight = known.iter().any(|(sync, _, pair)| {
+                    Side::BOTH.into_iter().any(|side| {
+                        let id = pair.half(side).id.as_deref().unwrap_or_default();
+                        made.iter().any(|(_, made)| made.id == id) && self.renamed(&book, self.place(*sync, side), id)
+                    })
+                });
+                if lost_sight {
                     continue;
                 }
                 let ids: Vec<String> = ids.iter().map(|id| self.record_name(*place, *object, id)).collect();
-                let pairs = self.pairs.iter().filter(|(sync, of, pair)| {
-                    of == object
-                        && Side::BOTH.into_iter().any(|side| {
-                            self.place(*sync, side) == *place
-                                && pair.half(side).id.as_deref().is_some_and(|id| ids.iter().any(|name| name.ends_with(&format!(":{id}"))))
-                        })
-                });
-                let pairs: Vec<String> = pairs.map(|(sync, of, pair)| self.name(*sync, *of, pair)).collect();
+                let pairs: Vec<String> = known.into_iter().map(|(sync, of, pair)| self.name(*sync, *of, pair)).collect();
                 verdict.add(Word::Doubled, "I3", format!("{} are all called {name}: {}", ids.join(" and "), pairs.join("; ")));
             }
         }

@@ -1,0 +1,46 @@
+//! Histories drawn from seeds: nothing is lost, doubled, swapped or unaccounted, and a seed always tells the same story.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use simulation::{Settings, run_history};
+
+fn live_through(seeds: std::ops::Range<u64>) {
+    let mut broken = Vec::new();
+    for seed in seeds {
+        let verdict = run_history(seed, Settings::default());
+        broken.extend(verdict.violations.iter().map(|violation| format!("seed {seed}: {violation}")));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+// In parts, so that the machine can do several at a time.
+#[test]
+fn the_first_hundred_histories_keep_the_rules() {
+    live_through(1..101);
+}
+
+#[test]
+fn the_second_hundred_histories_keep_the_rules() {
+    live_through(101..201);
+}
+
+#[test]
+fn the_third_hundred_histories_keep_the_rules() {
+    live_through(201..301);
+}
+
+#[test]
+fn a_seed_tells_the_same_story_twice() {
+    for seed in [1, 2, 3, 50, 77, 1001, 1002, 1003] {
+        let [once, again] = [(), ()].map(|()| run_history(seed, Settings::default()));
+        assert!(once.effects > 0);
+        assert_eq!(once, again, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_file_keeps_what_memory_keeps() {
+    let file = Settings { file: true, ..Settings::default() };
+    for seed in [5, 6] {
+        assert_eq!(run_history(seed, file), run_history(seed, Settings::default()), "seed {seed}");
+    }
+}

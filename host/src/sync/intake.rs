@@ -357,7 +357,9 @@ impl Session<'_> {
         }
         let duplicate = pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE));
         let recognised = self.recognises(work.mapping);
-        if (new || self.rekey[side.index()]) && !duplicate && recognised {
+        // What was sent for it and never answered may come back under the identifiers of then.
+        let unanswered = pair.status == Status::Held && pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::UNKNOWN));
+        if (new || self.rekey[side.index()]) && !duplicate && !unanswered && recognised {
             pair.keys[side.index()] = Some(keys.clone());
         }
         if was_filtered && pair.half(side.other()).filtered {

@@ -89,10 +89,12 @@ impl Session<'_> {
                 };
                 for pair in self.engine.ledger.pairs_of(mapping.id, side, ids).await? {
                     let records = Side::BOTH.map(|side| {
-                        let id = pair.half(side).id.clone()?;
+                        // Nothing can point to a record that is gone.
+                        let id = pair.half(side).id.clone().filter(|_| pair.half(side).deleted.is_none())?;
                         Some(Reference { object: mapping.object(side).to_owned(), id })
                     });
-                    if let Some(reference) = records[side.index()].clone() {
+                    if let Some(id) = pair.half(side).id.clone() {
+                        let reference = Reference { object: mapping.object(side).to_owned(), id };
                         links.numbers[side.index()].entry(reference).or_insert(pair.id);
                     }
                     links.records.insert(pair.id, records);

@@ -160,7 +160,8 @@ impl Session<'_> {
         for pair in &mut linked {
             pair.half_mut(target).id = hints.iter().find(|(_, number)| **number == pair.id).map(|(id, _)| id.clone());
             let object = mapping.object(target);
-            let text = format!("not read yet: it was found by its identifiers, and a {object} cannot be read by its id; run a sync with --full");
+            let text =
+                format!("not read yet: it was found by its identifiers, and a {object} cannot be read by its id; run a sync with --full");
             self.hold(pair, mapping, read, text);
         }
         let mut unit = self.begin().await?;

@@ -4,6 +4,7 @@ use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::exchange::{Action, TicketState, features};
 use super::execute::Outgoing;
+use super::identity;
 use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
@@ -170,6 +171,16 @@ impl Session<'_> {
                     held::UNKNOWN,
                     mapping.object(target)
                 );
+                let source = target.other();
+                if let Some(change) = changes.iter().find(|change| change.pair == number && change.action == Action::Create) {
+                    // Should the record be there, it has what was sent, whatever its source is called by now.
+                    let sent = |slot: usize| change.fields.iter().find(|field| field.slot == slot).map(|field| &field.source);
+                    let mut keys = identity::keys(mapping, source, |slot| pair.current(source, slot));
+                    keys.extend(identity::keys(mapping, source, sent));
+                    keys.sort_unstable();
+                    keys.dedup();
+                    pair.keys[source.index()] = Some(keys);
+                }
                 self.hold(pair, mapping, target.other(), text);
             }
         }

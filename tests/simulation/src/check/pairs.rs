@@ -140,7 +140,9 @@ impl End<'_> {
             let reference = value.references().first()?;
             let mut companies = self.pairs.iter().filter(|(of, object, _)| (*of, *object) == (sync, COMPANY));
             companies.find_map(|(_, _, pair)| {
-                (pair.half(side).id.as_deref() == Some(&reference.id)).then(|| pair.half(side.other()).id.clone())?
+                // Nothing can refer to a company whose counterpart is gone.
+                let linked = pair.half(side).id.as_deref() == Some(&reference.id) && pair.status != Status::Deleted;
+                linked.then(|| pair.half(side.other()).id.clone())?
             })
         };
         let id = |value: &Value| value.references().first().map(|reference| reference.id.clone());

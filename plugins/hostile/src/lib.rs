@@ -147,6 +147,8 @@ impl order_execution::Guest for Hostile {
 impl lookup::Guest for Hostile {
     fn find(query: lookup::Query) -> Result<Vec<Vec<String>>, Error> {
         let answers = if setting("attack") == "short-find" { 0 } else { query.keys.len() };
-        Ok((0..answers).map(|_| vec!["1".to_owned()]).collect())
+        // The one record that it has is called so.
+        let is_it = |key: &[Value]| key.iter().any(|value| matches!(value, Value::Text(text) if text == "one"));
+        Ok(query.keys.iter().take(answers).map(|key| if is_it(key) { vec!["1".to_owned()] } else { vec![] }).collect())
     }
 }

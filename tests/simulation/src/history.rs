@@ -177,6 +177,8 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     verdict.pairs.clear();
     // A whole listing frees what was held for want of it; once that is through, another one changes nothing.
     come_to_rest(world, true, verdict)?;
+    // What it told may be the cure for records that failed.
+    come_to_rest(world, false, verdict)?;
     // How many blankings pass a tight brake depends on which failed records are due again.
     let tight = world.character.brake == 1;
     if !calm_round(world, RunOptions { full: true, ..RunOptions::default() }, verdict)? && !tight {

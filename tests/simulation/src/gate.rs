@@ -66,14 +66,14 @@ impl Ledger for GatedLedger {
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError> {
         let renewed = self.inner.renew(lease, now, ttl).await;
         lock(&self.shared).leased = now;
-        self.tape.effect(format!("lease renewed")).await;
+        self.tape.effect("lease renewed".to_owned()).await;
         renewed
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
         let released = self.inner.release(lease).await;
         lock(&self.shared).leased = Timestamp::from_micros(0);
-        self.tape.effect(format!("lease given back")).await;
+        self.tape.effect("lease given back".to_owned()).await;
         released
     }
 
@@ -303,7 +303,7 @@ impl Unit for GatedUnit {
         for what in what {
             tape.note(format_args!("   {what}"));
         }
-        tape.effect(format!("committed")).await;
+        tape.effect("committed".to_owned()).await;
         Ok(())
     }
 }

@@ -147,7 +147,7 @@ impl Session<'_> {
         Ok(Some(id))
     }
 
-    /// Deletes happen only when the operator has named their number.
+    /// An undo that deletes happens only when the operator has named the number of deletions; until then nothing of it does.
     async fn ask_for_deletes(&mut self, run: RunId, deletes: u64) -> Result<(), SyncError> {
         let text = format!(
             "to undo run {run}, {deletes} records that it made would be deleted; if that is right: entente run undo {run} --delete {deletes}"
@@ -158,10 +158,9 @@ impl Session<'_> {
             let mut page = self.engine.ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
-            page.retain(|change| matches!(change.action, Action::Delete(_)));
             for change in &mut page {
                 change.status = ChangeStatus::Withheld;
-                change.reason = Some("deleting it was not agreed".to_owned());
+                change.reason = Some("not done: the number of deletions was not agreed".to_owned());
             }
             let mut unit = self.begin().await?;
             unit.save_changes(&mut page).await?;

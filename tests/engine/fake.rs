@@ -63,6 +63,8 @@ pub struct Character {
     pub required: Vec<&'static str>,
     /// An order with a text that has this part is refused as a whole.
     pub poison: Option<&'static str>,
+    /// A record with a text that has this part is refused, alone.
+    pub refuses: Option<&'static str>,
     /// Orders are taken, and answered only when asked with a ticket.
     pub defers: bool,
     /// Rewrites what it is given, as a normalising remote does.
@@ -88,6 +90,7 @@ impl Default for Character {
             order: 2,
             required: vec![],
             poison: None,
+            refuses: None,
             defers: false,
             normalise: |_, value| value,
         }
@@ -403,7 +406,14 @@ impl Exchange for Fake {
                 .zip(&change.values)
                 .filter_map(|(name, value)| Some((name.clone(), (self.character.normalise)(name, value.clone()?))))
                 .collect();
+            let refused = |value: &Option<Value>| match (value, self.character.refuses) {
+                (Some(Value::Text(text)), Some(part)) => text.contains(part),
+                _ => false,
+            };
             let outcome = match &change.action {
+                _ if change.values.iter().any(refused) => {
+                    Outcome::Failed { code: "invalid-value".into(), reason: "the answer was 400: it is refused".into(), fields: vec![] }
+                }
                 Action::Create => {
                     state.next_id += 1;
                     state.seq += 1;

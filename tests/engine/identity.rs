@@ -155,31 +155,6 @@ async fn a_link_to_a_record_that_cannot_be_had_waits() {
 }
 
 #[tokio::test]
-async fn a_required_blank_holds_one_record_and_no_other() {
-    let mut world = World::new().await;
-    world.people().fields[1].required = [false, true];
-    world.left.put("contact", &[("email", text("none@example.org"))], "2020-01-01");
-    world.left.put("contact", &[("email", text("some@example.org")), ("name", text("S"))], "2020-01-01");
-    let run = world.run().await;
-    assert_eq!(world.right.records("person").len(), 1);
-    assert!(run.counts[0]["contact"].reasons.keys().any(|reason| reason.starts_with("required: full")), "{:#?}", run.counts);
-}
-
-#[tokio::test]
-async fn a_deleted_record_is_not_made_again() {
-    let world = World::new().await;
-    let l = world.left.put("contact", &[("email", text("x@example.org"))], "2020-01-01");
-    world.run().await;
-    world.left.delete("contact", &l);
-    world.run().await;
-    world.right.edit("person", &world.person("x@example.org"), "full", text("still here"), "2025-01-01");
-    world.run().await;
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
-    assert_eq!(world.left.records("contact").len(), 0);
-    assert_eq!(world.right.records("person").len(), 1);
-}
-
-#[tokio::test]
 async fn only_the_named_records_are_read() {
     let world = World::new().await;
     let a = world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");

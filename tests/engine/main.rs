@@ -7,6 +7,7 @@ mod deletions;
 mod fake;
 mod fanout;
 mod identity;
+mod mautic;
 mod operator;
 mod reading;
 mod troubles;

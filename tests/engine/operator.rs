@@ -67,7 +67,7 @@ async fn s16_an_old_plan_does_only_what_still_holds() {
         .map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("phone", text("1"))], "2020-01-01"))
         .collect();
     world.run().await;
-    let rights: Vec<String> = (0..3).map(|n| world.person(&format!("{n}@example.org"))).collect();
+    let rights: Vec<String> = (0..4).map(|n| world.person(&format!("{n}@example.org"))).collect();
     for left in &lefts {
         world.left.edit("contact", left, "phone", text("2"), "2025-01-01");
     }
@@ -75,6 +75,8 @@ async fn s16_an_old_plan_does_only_what_still_holds() {
     // After the plan: one target is edited, one source is edited, and a new record comes.
     world.right.edit("person", &rights[0], "tel", text("edited there"), "2026-06-01");
     world.left.edit("contact", &lefts[1], "phone", text("3"), "2026-06-01");
+    // An older edit of the target would lose as before, but nobody has agreed to write over it.
+    world.right.edit("person", &rights[3], "tel", text("older"), "2024-06-01");
     world.left.put("contact", &[("email", text("new@example.org"))], "2026-06-01");
     world.right.writes();
     let run = world.run_with(RunOptions { apply: Some(plan.id), ..RunOptions::default() }).await;
@@ -83,7 +85,9 @@ async fn s16_an_old_plan_does_only_what_still_holds() {
     assert_eq!(world.right.value("person", &rights[0], "tel"), text("edited there"));
     let left_out = world.ledger.changes_in(run.id, ChangeStatus::Withheld, 0, 10).await.unwrap();
     let reasons: Vec<&str> = left_out.iter().filter_map(|change| change.reason.as_deref()).collect();
-    assert_eq!(left_out.len(), 3, "{reasons:?}");
+    assert_eq!(left_out.len(), 4, "{reasons:?}");
+    assert_eq!(world.right.value("person", &rights[3], "tel"), text("older"));
+    assert!(reasons.iter().any(|reason| reason.contains("stood there when it was planned")), "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.contains("not in the plan")), "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.starts_with("changed since the plan")), "{reasons:?}");
     let planned = world.ledger.changes_in(plan.id, ChangeStatus::Planned, 0, 10).await.unwrap();
@@ -92,7 +96,8 @@ async fn s16_an_old_plan_does_only_what_still_holds() {
     world.run().await;
     assert_eq!(world.right.value("person", &rights[1], "tel"), text("3"));
     assert_eq!(world.left.value("contact", &lefts[0], "phone"), text("edited there"));
-    assert_eq!(world.right.records("person").len(), 4);
+    assert_eq!(world.right.value("person", &rights[3], "tel"), text("2"));
+    assert_eq!(world.right.records("person").len(), 5);
     world.assert_quiet().await;
 }
 

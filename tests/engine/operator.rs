@@ -63,7 +63,7 @@ fn dry() -> RunOptions {
 #[tokio::test]
 async fn s16_an_old_plan_does_only_what_still_holds() {
     let world = World::new().await;
-    let lefts: Vec<String> = (0..3)
+    let lefts: Vec<String> = (0..4)
         .map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("phone", text("1"))], "2020-01-01"))
         .collect();
     world.run().await;

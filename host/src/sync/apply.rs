@@ -85,8 +85,14 @@ impl Session<'_> {
             }
         }
         for change in approved.iter_mut().filter(|change| change.status == ChangeStatus::Planned) {
+            let turned = plan.changes.iter().any(|other| other.pair == change.pair);
+            let why = if turned {
+                "the records have been edited since, and now the other side would be written"
+            } else {
+                "there is nothing to write any more"
+            };
             change.status = ChangeStatus::Dropped;
-            change.reason = Some(format!("not executed by run {}: there is nothing to write any more", self.run.id));
+            change.reason = Some(format!("not executed by run {}: {why}", self.run.id));
             change.settled = Some(now);
         }
         Ok(approved)

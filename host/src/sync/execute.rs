@@ -12,6 +12,7 @@ use super::limits;
 use super::links::Links;
 use super::pair::{Pair, PairId, Side, Status};
 use super::session::{Session, Tries};
+use super::split::splittable;
 use crate::record::{Reference, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -349,100 +350,6 @@ impl Session<'_> {
         Ok(owners.into_iter().filter_map(|pair| pair.half(target).id.clone()).collect())
     }
 
-    /// An order that failed as a whole goes out again in two halves, down to the one change that is to blame. What became of each is
-    /// found out first: nothing is sent blind a second time.
-    async fn split(
-        &mut self,
-        mapping: &ObjectMapping,
-        target: Side,
-        outgoing: Vec<Outgoing>,
-        error: &super::exchange::ExchangeError,
-    ) -> Result<(), SyncError> {
-        let who = self.who(target);
-        self.run.notice(format!("{who} failed an order as a whole: {error}; what it was asked is found out, and sent in smaller orders"));
-        let half = outgoing.len() / 2;
-        let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
-        self.careful.extend(numbers.iter().map(|number| (*number, half.max(1))));
-        let idempotent = self.has(mapping, target, features::IDEMPOTENT_CREATE);
-        let (mut again, others): (Vec<Outgoing>, Vec<Outgoing>) =
-            outgoing.into_iter().partition(|entry| idempotent && entry.change.action == Action::Create);
-        if half == 0 {
-            return self.blame(mapping, target, again, others, error).await;
-        }
-        // Made once only, however often it is sent under its name: it stays marked as sent, and a run that dies here sends it again.
-        again.iter_mut().for_each(|entry| entry.resent = true);
-        let rest = again.split_off(again.len().div_ceil(2));
-        for part in [again, rest].into_iter().filter(|part| !part.is_empty()) {
-            Box::pin(self.deliver(mapping, target, part)).await?;
-        }
-        self.find_out(mapping, target, others).await?;
-        let mut pairs = self.engine.ledger.pairs(&numbers).await?;
-        let planned: HashSet<PairId> = self
-            .engine
-            .ledger
-            .changes_for(self.run.id, &numbers)
-            .await?
-            .into_iter()
-            .filter(|change| change.target == target && change.status == ChangeStatus::Planned)
-            .map(|change| change.pair)
-            .collect();
-        pairs.retain(|pair| pair.status == Status::Todo && !planned.contains(&pair.id));
-        self.reconcile_pairs(mapping, pairs).await
-    }
-
-    /// The one change of an order that failed as a whole: it has failed, unless it was made in spite of the error.
-    async fn blame(
-        &mut self,
-        mapping: &ObjectMapping,
-        target: Side,
-        again: Vec<Outgoing>,
-        others: Vec<Outgoing>,
-        error: &super::exchange::ExchangeError,
-    ) -> Result<(), SyncError> {
-        for mut entry in again {
-            // Nobody knows whether it was made: whatever is sent next keeps its name.
-            entry.change.status = ChangeStatus::Retry;
-            entry.change.reason = Some(error.to_string());
-            self.fail(mapping, target, &mut entry.pair, &error.code, &error.reason);
-            let mut unit = self.begin().await?;
-            unit.save_pairs(std::slice::from_mut(&mut entry.pair)).await?;
-            unit.save_changes(std::slice::from_mut(&mut entry.change)).await?;
-            unit.commit().await?;
-        }
-        let sent = others.iter().map(|entry| (entry.pair.id, entry.change.action.clone(), entry.change.fields.clone())).next();
-        self.find_out(mapping, target, others).await?;
-        let Some((number, action, fields)) = sent else {
-            return Ok(());
-        };
-        let mut pairs = self.engine.ledger.pairs(&[number]).await?;
-        let Some(pair) = pairs.iter_mut().find(|pair| pair.status == Status::Todo) else {
-            return Ok(());
-        };
-        let made = match action {
-            Action::Create => pair.half(target).id.is_some(),
-            Action::Delete(_) => pair.half(target).deleted.is_some(),
-            Action::Update(_) => fields.iter().all(|field| pair.current(target, field.slot) == Some(&field.value)),
-        };
-        if made {
-            self.revisit(mapping.id, number);
-            return Ok(());
-        }
-        self.fail(mapping, target, pair, &error.code, &error.reason);
-        let mut unit = self.begin().await?;
-        unit.save_pairs(&mut pairs).await?;
-        unit.commit().await?;
-        Ok(())
-    }
-
-    /// Finds out what became of changes whose order was not answered.
-    async fn find_out(&mut self, mapping: &ObjectMapping, target: Side, outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
-        let changes = outgoing.into_iter().map(|entry| entry.change);
-        let (creates, others): (Vec<Change>, Vec<Change>) = changes.partition(|change| change.action == Action::Create);
-        self.recover_writes(mapping, target, others).await?;
-        let now = self.now();
-        self.look_for_created(mapping, target, creates, now).await
-    }
-
     /// A create may be answered with a record that is known already: where that waits alone in a pair of its own, the pair goes,
     /// since the record now belongs to the one that asked.
     async fn absorb_known_records(
@@ -469,22 +376,6 @@ impl Session<'_> {
         let known = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
         Ok(known.into_iter().filter(|pair| pair.half(target.other()).id.is_none()).map(|pair| pair.id).collect())
     }
-}
-
-/// Whether smaller orders may fare better: the error is about what was sent, not about the remote system or the right to use it.
-fn splittable(error: &super::exchange::ExchangeError) -> bool {
-    use super::exchange::codes;
-    !matches!(
-        error.code.as_str(),
-        codes::UNAUTHORIZED
-            | codes::FORBIDDEN
-            | codes::MISCONFIGURED
-            | codes::RATE_LIMITED
-            | codes::UNAVAILABLE
-            | codes::UNSUPPORTED
-            | codes::CURSOR_EXPIRED
-            | codes::STORE
-    )
 }
 
 fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {

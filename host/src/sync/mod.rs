@@ -30,6 +30,7 @@ mod reconcile;
 mod recover;
 mod run;
 mod session;
+mod split;
 mod undo;
 
 pub use definition::*;

@@ -177,19 +177,35 @@ async fn undone_creates_are_deleted_when_their_number_is_agreed() {
     let run = world.run().await;
     world.right.edit("person", &world.person("a@example.org"), "full", text("edited since"), "2026-01-02");
     let asked = world.run_with(undo(run.id, 0)).await;
-    assert!(asked.notices[0].contains("3 records") && asked.notices[0].contains("--delete 3"), "{:?}", asked.notices);
+    assert!(asked.notices[0].contains("2 records") && asked.notices[0].contains("--delete 2"), "{:?}", asked.notices);
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (3, 3), "nothing was deleted");
-    let undone = world.run_with(undo(run.id, 3)).await;
-    assert_eq!((undone.counts[0]["contact"].removed, undone.counts[1]["org"].removed), (2, 1));
+    let undone = world.run_with(undo(run.id, 2)).await;
+    assert_eq!((undone.counts[0]["contact"].removed, undone.counts[1]["org"].removed), (2, 0));
     assert_eq!((world.left.records("contact").len(), world.left.records("company").len()), (1, 1));
-    assert_eq!((world.right.records("person").len(), world.right.records("org").len()), (3, 0), "the edited one stays");
+    assert_eq!((world.right.records("person").len(), world.right.records("org").len()), (3, 1), "the edited one stays, and what it refers to");
     world.right.writes();
     world.left.writes();
     world.run().await;
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
-    assert_eq!((world.left.records("contact").len(), world.right.records("org").len()), (1, 0), "they do not come back");
+    assert_eq!((world.left.records("contact").len(), world.right.records("org").len()), (1, 1), "they do not come back");
     let excluded = world.ledger.pairs_in(Status::Excluded, None, 0, 10).await.unwrap();
-    assert_eq!(excluded.iter().filter(|pair| pair.reason.as_deref().unwrap().starts_with("undone")).count(), 3);
+    assert_eq!(excluded.iter().filter(|pair| pair.reason.as_deref().unwrap().starts_with("undone")).count(), 2);
+}
+
+#[tokio::test]
+async fn an_undo_deletes_nothing_that_others_refer_to() {
+    let world = World::new().await;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let run = world.run().await;
+    let link = Value::reference("company", &company).unwrap();
+    world.left.put("contact", &[("email", text("later@example.org")), ("company", link.clone())], "2025-01-01");
+    world.run().await;
+    let asked = world.run_with(undo(run.id, 0)).await;
+    assert_eq!((asked.notices.len(), world.right.records("org").len()), (0, 1), "{:?}", asked.notices);
+    let left_out = world.ledger.changes_in(asked.id, ChangeStatus::Withheld, 0, 10).await.unwrap();
+    assert!(left_out[0].reason.as_deref().unwrap().contains("refers to it"), "{left_out:?}");
+    world.assert_quiet().await;
+    assert_eq!(world.left.value("contact", &world.contact("later@example.org"), "company"), link);
 }
 
 #[tokio::test]

@@ -206,6 +206,9 @@ impl Session<'_> {
             let mut unit = self.begin().await?;
             unit.save_trust(&self.definition.name, None).await?;
             unit.commit().await?;
+        } else if let Some(side) = self.trust.as_ref().map(|trust| trust.side).filter(|_| !self.run.options.dry_run) {
+            let who = self.who(side);
+            self.run.notice(format!("{who} stays trusted, whatever changed, until a run without a window has made all of it"));
         }
         Ok(())
     }

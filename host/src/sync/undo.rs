@@ -10,7 +10,7 @@ use super::links::Links;
 use super::pair::{Half, Pair, PairId, RunId, Side, Status};
 use super::session::Session;
 use crate::record::{Reference, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What an undo makes of one change.
 #[derive(Default)]
@@ -44,10 +44,74 @@ impl Session<'_> {
                 deletes += self.undo_changes(mapping, target, &changes).await?;
             }
         }
+        if deletes > 0 {
+            deletes -= self.keep_what_is_referred_to().await?;
+        }
         if deletes != self.run.options.deletes_agreed {
             self.ask_for_deletes(run, deletes).await?;
         }
         Ok(())
+    }
+
+    /// A record that others refer to, which this undo leaves as they are, is not deleted: the remote system would blank their links,
+    /// and that would count as an edit. Says how many stay.
+    async fn keep_what_is_referred_to(&mut self) -> Result<u64, SyncError> {
+        let definition = self.definition;
+        // Per side, the records that are to go, with their changes; and what this undo settles about others.
+        let mut going: [HashMap<Reference, i64>; 2] = Default::default();
+        let (mut gone, mut freed): (HashSet<(PairId, Side)>, HashSet<(PairId, Side, usize)>) = Default::default();
+        let mut after = 0;
+        loop {
+            let page = self.engine.ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            for change in page {
+                match (&change.action, definition.mapping(change.mapping)) {
+                    (Action::Delete(id), Some(mapping)) => {
+                        let object = mapping.object(change.target).to_owned();
+                        going[change.target.index()].insert(Reference { object, id: id.clone() }, change.id);
+                        gone.insert((change.pair, change.target));
+                    }
+                    _ => freed.extend(change.fields.iter().map(|field| (change.pair, change.target, field.slot))),
+                }
+            }
+        }
+        let mut kept: HashMap<i64, String> = HashMap::new();
+        for mapping in &definition.mappings {
+            let slots: Vec<usize> = mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
+            for side in Side::BOTH {
+                let mut after = 0;
+                while !slots.is_empty() && !going[side.index()].is_empty() {
+                    let pairs = self.engine.ledger.not_read_since(mapping.id, side, RunId::MAX, after, limits::RECONCILE_PAIRS).await?;
+                    let Some(last) = pairs.last() else { break };
+                    after = last.id;
+                    for pair in pairs.iter().filter(|pair| !gone.contains(&(pair.id, side))) {
+                        let stay = slots.iter().filter(|slot| !freed.contains(&(pair.id, side, **slot)));
+                        for reference in stay.filter_map(|slot| pair.current(side, *slot)).flat_map(Value::references) {
+                            if let Some(change) = going[side.index()].get(reference) {
+                                let id = pair.half(side).id.as_deref().unwrap_or_default();
+                                kept.entry(*change).or_insert_with(|| format!("{}:{id} refers to it", mapping.object(side)));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let mut after = 0;
+        loop {
+            let mut page = self.engine.ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            page.retain(|change| kept.contains_key(&change.id));
+            for change in &mut page {
+                change.status = ChangeStatus::Withheld;
+                change.reason = kept.get(&change.id).cloned();
+            }
+            let mut unit = self.begin().await?;
+            unit.save_changes(&mut page).await?;
+            unit.commit().await?;
+        }
+        Ok(kept.len() as u64)
     }
 
     async fn undo_changes(&mut self, mapping: &ObjectMapping, target: Side, changes: &[Change]) -> Result<u64, SyncError> {

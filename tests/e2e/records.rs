@@ -121,3 +121,15 @@ fn what_is_exported_can_be_imported_elsewhere() {
     assert_eq!((&a.fields["points"], &a.fields["tags"]), (&json!(7), &json!(["vip", "press"])));
     assert_eq!(other.find("contact", "email", "b@example.org").text("first_name"), "=1+1");
 }
+
+#[test]
+fn records_are_deleted_all_or_none() {
+    let home = Home::new();
+    home.run(&["record", "set", "contact", "email=a@example.org"]).well();
+    home.run(&["record", "set", "contact", "email=b@example.org"]).well();
+    home.run(&["record", "delete", "contact:1", "contact:99"]).fails(1, &["there is no contact 99"]);
+    assert_eq!(home.records("contact").len(), 2);
+    home.run(&["record", "delete", "contact:1"]).well().says(&["contact:1 deleted"]);
+    assert_eq!(home.records("contact").len(), 1);
+    home.run(&["record", "delete", "nonsense"]).fails(2, &["contact:12"]);
+}

@@ -182,7 +182,11 @@ async fn undone_creates_are_deleted_when_their_number_is_agreed() {
     let undone = world.run_with(undo(run.id, 2)).await;
     assert_eq!((undone.counts[0]["contact"].removed, undone.counts[1]["org"].removed), (2, 0));
     assert_eq!((world.left.records("contact").len(), world.left.records("company").len()), (1, 1));
-    assert_eq!((world.right.records("person").len(), world.right.records("org").len()), (3, 1), "the edited one stays, and what it refers to");
+    assert_eq!(
+        (world.right.records("person").len(), world.right.records("org").len()),
+        (3, 1),
+        "the edited one stays, and what it refers to"
+    );
     world.right.writes();
     world.left.writes();
     world.run().await;

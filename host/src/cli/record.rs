@@ -45,6 +45,12 @@ pub(super) enum RecordCommand {
         #[arg(required = true, value_name = "FIELD=VALUE")]
         values: Vec<String>,
     },
+    /// Delete records; what becomes of their counterparts is the policy `deletes` of each sync
+    Delete {
+        /// The records, such as contact:12
+        #[arg(required = true)]
+        records: Vec<String>,
+    },
 }
 
 /// A record by object and id.
@@ -101,6 +107,19 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
         RecordCommand::Show { record } => {
             let (object, id) = reference(&record)?;
             record_show::show(&tenant, object, id, context.output).await?;
+        }
+        RecordCommand::Delete { records } => {
+            let hub = tenant.hub();
+            let references = records.iter().map(|text| reference(text)).collect::<Result<Vec<_>, _>>()?;
+            // Nothing is deleted where one of them is not there.
+            for (object, id) in &references {
+                hub.get(object, id).await?;
+            }
+            for (object, id) in &references {
+                hub.delete(object, id).await?;
+            }
+            let deleted = serde_json::json!({ "deleted": records });
+            context.output.show(&deleted, |_| format!("{} deleted; syncs carry it on as their policy says", records.join(", ")))?;
         }
         RecordCommand::Set { record, values } => {
             let (object, id) = match record.split_once(':') {

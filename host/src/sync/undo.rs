@@ -59,7 +59,8 @@ impl Session<'_> {
         let definition = self.definition;
         // Per side, the records that are to go, with their changes; and what this undo settles about others.
         let mut going: [HashMap<Reference, i64>; 2] = Default::default();
-        let (mut gone, mut freed): (HashSet<(PairId, Side)>, HashSet<(PairId, Side, usize)>) = Default::default();
+        let mut gone: HashSet<(PairId, Side)> = HashSet::new();
+        let mut freed: HashSet<(PairId, Side, usize)> = HashSet::new();
         let mut after = 0;
         loop {
             let page = self.engine.ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;

@@ -149,7 +149,7 @@ fn check_identifiers(
 ) -> Vec<usize> {
     let names = given.identifiers.as_deref().unwrap_or_default();
     if names.is_empty() {
-        found.notice(&span, part, "there are no identifiers, so records are joined only by `entente link set`, and every other one is created anew on the other side");
+        found.notice(&span, part, "there are no identifiers, so none is recognised on the other side, and every one is created anew there; name some with identifiers");
     }
     let mut slots = Vec::new();
     for name in names {

@@ -152,7 +152,7 @@ pub(crate) fn remove(connection: &Connection, name_or_digest: &str) -> Result<In
             what: "plugin",
             name: name_or_digest.to_owned(),
             users: users.join(", "),
-            hint: "remove these integrations first with `entente integration remove`".to_owned(),
+            hint: "take these integrations out of the file and run `entente apply FILE --prune` first".to_owned(),
         });
     }
     connection.execute("DELETE FROM plugin WHERE name = ?1 AND digest = coalesce(?2, digest)", params![plugin.name, only])?;

@@ -133,7 +133,7 @@ impl Session<'_> {
             DeletePolicy::Delete if edited(pair, survivor) => {
                 let id = pair.half(survivor).id.clone().unwrap_or_default();
                 let text = format!(
-                    "{}: {object}:{was} was deleted on the {gone}, and {}:{id} was edited since; delete that too, or exclude it",
+                    "{}: {object}:{was} was deleted on the {gone}, and {}:{id} was edited since; delete that one too, or set deletes to ignore and apply it",
                     held::EDITED,
                     mapping.object(survivor)
                 );

@@ -179,7 +179,7 @@ fn what_is_doubtful_is_told() {
     let notices: Vec<String> = check_text(text).unwrap().notices.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(notices.join("\n"), @"
     line 2, column 1: sync HelloWorld, contact ↔ person: field company ↔ organisation points to company and organisation, which this sync does not map to each other; the links wait until it does
-    line 2, column 1: sync HelloWorld, contact ↔ person: there are no identifiers, so records are joined only by `entente link set`, and every other one is created anew on the other side
+    line 2, column 1: sync HelloWorld, contact ↔ person: there are no identifiers, so none is recognised on the other side, and every one is created anew there; name some with identifiers
     line 5, column 26: sync HelloWorld, contact ↔ person, field score ↔ points: numbers with decimals cannot be written on the left, which holds whole numbers
     ");
 }

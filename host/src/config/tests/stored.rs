@@ -235,7 +235,7 @@ async fn plugins_are_installed_found_and_kept() {
     assert_eq!(it.configuration.plugin("helloworld").await.unwrap(), two);
     assert_eq!(it.configuration.plugin(&one.digest[..8]).await.unwrap().digest, one.digest);
     insta::assert_snapshot!(it.configuration.plugin("heloworld").await.unwrap_err(), @"unknown plugin 'heloworld'; there is: helloworld");
-    insta::assert_snapshot!(it.configuration.remove_plugin("helloworld").await.unwrap_err(), @"plugin 'helloworld' is used by HelloWorld; remove these integrations first with `entente integration remove`");
+    insta::assert_snapshot!(it.configuration.remove_plugin("helloworld").await.unwrap_err(), @"plugin 'helloworld' is used by HelloWorld; take these integrations out of the file and run `entente apply FILE --prune` first");
 
     // The integration keeps what it has, until it is upgraded.
     let plan = it.apply_with(FILE, ApplyOptions::default()).await.unwrap();

@@ -108,3 +108,109 @@ async fn an_order_that_never_left_is_not_forgotten_when_the_other_side_was_writt
     }
     world.assert_quiet().await;
 }
+
+/// The next create on the right is carried out, and the plugin traps before it answers.
+async fn trap_after_create(world: &World) -> String {
+    let left = world.left.put("contact", &[("email", text("old@example.org")), ("name", text("Ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::LostByTrap);
+    let before = world.right.records("person").len();
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), before + 1);
+    left
+}
+
+#[tokio::test]
+async fn a_create_without_an_answer_is_recognised_by_what_was_sent() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    world.right.character.can_find = false;
+    let left = trap_after_create(&world).await;
+    world.left.edit("contact", &left, "email", text("new@example.org"), "2025-01-01");
+    // Somebody new takes the address over.
+    world.left.put("contact", &[("email", text("old@example.org")), ("name", text("Bea"))], "2025-01-02");
+    for _ in 0..3 {
+        world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    }
+    assert_eq!(world.right.value("person", &world.person("new@example.org"), "full"), text("Ann"));
+    assert_eq!(world.right.value("person", &world.person("old@example.org"), "full"), text("Bea"));
+    assert_eq!((world.right.records("person").len(), world.left.records("contact").len()), (2, 2));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn it_is_looked_up_by_what_was_sent() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    let left = world.left.put("contact", &[("email", text("old@example.org"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::Lost);
+    assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
+    // A run for other records hears of the edit, while the create is still open.
+    world.left.edit("contact", &left, "email", text("new@example.org"), "2025-01-01");
+    world.run().await;
+    assert_eq!((world.right.records("person").len(), world.left.records("contact").len()), (1, 1));
+    world.run().await;
+    assert!(world.right.find_by("person", "mail", "new@example.org").is_some());
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_create_without_an_answer_keeps_its_name_whatever_is_edited() {
+    let mut world = World::new().await;
+    world.right.character.can_find = false;
+    world.right.character.page = 1;
+    world.left.put("contact", &[("email", text("first@example.org"))], "2020-01-01");
+    world.run().await;
+    let left = trap_after_create(&world).await;
+    // Its listing lacks the record, and the order that follows from that never leaves, twice.
+    world.right.shorten(true);
+    for n in 0..2 {
+        world.left.edit("contact", &left, "name", text(&format!("Ann {n}")), "2025-01-01");
+        let down = entente::sync::ExchangeError::new("unauthorized", "nothing was done");
+        world.right.fault("execute", 1, Fault::Fails(down));
+        world.clock.advance(std::time::Duration::from_secs(86_400));
+        let options = RunOptions { full: true, ..RunOptions::default() };
+        assert!(world.try_run(options).await.unwrap().error.is_some());
+    }
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 2);
+    assert_eq!(world.right.value("person", &world.person("old@example.org"), "full"), text("Ann 1"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_update_without_an_answer_is_settled_by_the_next_report() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| ![features::BY_ID, features::CONDITIONAL_UPDATE].contains(word));
+    let left = world.left.put("contact", &[("email", text("u@example.org")), ("name", text("Ann"))], "2020-01-01");
+    world.run().await;
+    let right = world.person("u@example.org");
+    world.left.edit("contact", &left, "tags", Value::Texts(vec!["new".to_owned()]), "2025-01-01");
+    world.right.fault("execute", 1, Fault::Lost);
+    assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
+    assert_eq!(world.right.value("person", &right, "labels"), Value::Texts(vec!["new".to_owned()]));
+    // It stands there, and is taken off on the left: that is an edit, and not something that the left never had.
+    world.left.edit("contact", &left, "tags", Value::Texts(vec![]), "2025-01-02");
+    world.run().await;
+    assert_eq!(world.right.value("person", &right, "labels"), Value::Texts(vec![]));
+    assert_eq!(world.left.value("contact", &left, "tags"), Value::Texts(vec![]));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_names_the_record_of_another_pair_is_held_and_blocks_nothing() {
+    let mut world = World::new().await;
+    world.right.character.can_find = false;
+    trap_after_create(&world).await;
+    // Renamed before it is reported, it comes as somebody new.
+    let right = world.person("old@example.org");
+    world.right.edit("person", &right, "mail", text("other@example.org"), "2026-01-02");
+    world.clock.advance(std::time::Duration::from_secs(86_400));
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.left.put("contact", &[("email", text("next@example.org"))], "2026-01-03");
+    world.run().await;
+    assert!(world.right.find_by("person", "mail", "next@example.org").is_some());
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    let reasons: Vec<&str> = held.iter().filter_map(|pair| pair.reason.as_deref()).collect();
+    assert_eq!(reasons, [format!("duplicate of contact:{}: both became person:{right}", world.contact("other@example.org"))]);
+    world.assert_quiet().await;
+}

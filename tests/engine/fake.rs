@@ -104,6 +104,8 @@ pub enum Fault {
     Fails(ExchangeError),
     /// The call was carried out, and its answer is lost.
     Lost,
+    /// The order was carried out, and the plugin falls over before it answers.
+    LostByTrap,
     /// Just before the call, somebody edits a record.
     Edit { object: String, id: String, field: String, value: Value },
 }
@@ -470,6 +472,9 @@ impl Exchange for Fake {
         }
         if fault == Some(Fault::Lost) {
             return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
+        }
+        if fault == Some(Fault::LostByTrap) {
+            return Err(ExchangeError::new(codes::TRAP, "the plugin fell over"));
         }
         if self.character.defers {
             let ticket = format!("t{}", state.tickets.len() + 1);

@@ -2,7 +2,7 @@
 
 use crate::world::{World, text};
 use entente::record::Value;
-use entente::sync::{ChangeTimes, Ledger, RunOptions, Side, Status, features};
+use entente::sync::{ChangeTimes, Condition, Ledger, RunOptions, Side, Status, Test, features};
 
 #[tokio::test]
 async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
@@ -200,4 +200,23 @@ async fn s11_without_a_hub_history_origin_and_undo_are_there_all_the_same() {
     world.run().await;
     assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 1, "nobody can tell which is newer");
     assert_eq!((world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")), (text("L"), text("R")));
+}
+
+#[tokio::test]
+async fn a_record_that_would_be_outside_the_filter_of_the_other_side_is_not_made_there() {
+    let mut world = World::new().await;
+    let outside = Condition { field: "tel".into(), test: Test::Not(text("0")) };
+    // Nobody knows what a new record will have in a field that is not mapped.
+    let unmapped = Condition { field: "region".into(), test: Test::Is(text("north")) };
+    world.people().filters[1] = vec![outside, unmapped];
+    let left = world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("0"))], "2020-01-01");
+    world.left.put("contact", &[("email", text("b@example.org")), ("phone", text("1"))], "2020-01-01");
+    world.run().await;
+    assert!(world.right.find_by("person", "mail", "a@example.org").is_none());
+    assert!(world.right.find_by("person", "mail", "b@example.org").is_some());
+    let excluded = world.ledger.pairs_in(Status::Excluded, None, 0, 10).await.unwrap();
+    assert_eq!(excluded[0].reason.as_deref(), Some("it would be outside the filter of the right"));
+    world.left.edit("contact", &left, "phone", text("2"), "2026-01-02");
+    world.run().await;
+    assert!(world.right.find_by("person", "mail", "a@example.org").is_some());
 }

@@ -200,12 +200,17 @@ pub(super) fn of_pairs(connection: &Connection, run: RunId, pairs: &[PairId]) ->
     Ok(found)
 }
 
-/// Names of creates that are to be tried again, the latest last.
-pub(super) fn names_of_creates(connection: &Connection, pairs: &[PairId]) -> Result<Vec<(PairId, Side, String)>, StoreError> {
-    let mut names = Vec::new();
+/// Creates and updates that were sent and of which nobody knows whether they were made. An update is one until it is decided again, a
+/// create until an answer comes to its name.
+pub(super) fn unanswered(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Change>, StoreError> {
+    const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND sent IS NOT NULL AND (
+            status = 'retry' AND action = 'update' OR status IN ('retry', 'dropped') AND action = 'create' AND NOT EXISTS (
+                SELECT 1 FROM change AS answer INDEXED BY change_pair
+                WHERE answer.pair = ?1 AND answer.key = change.key AND answer.status IN ('done', 'failed')))
+        ORDER BY id";
+    let mut found = Vec::new();
     for pair in pairs {
-        const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND status = 'retry' AND action = 'create' ORDER BY id";
-        names.extend(select(connection, REST, &[pair])?.into_iter().map(|change| (change.pair, change.target, change.key)));
+        found.extend(select(connection, REST, &[pair])?);
     }
-    Ok(names)
+    Ok(found)
 }

@@ -208,8 +208,8 @@ impl Ledger for SqliteLedger {
         self.store.read(|connection| changes::select(connection, REST, &[&pair, &change])).await.map_err(failed("read changes"))
     }
 
-    async fn names_of_creates(&self, pairs: &[PairId]) -> Result<Vec<(PairId, Side, String)>, LedgerError> {
-        self.store.read(|connection| changes::names_of_creates(connection, pairs)).await.map_err(failed("read changes"))
+    async fn unanswered(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError> {
+        self.store.read(|connection| changes::unanswered(connection, pairs)).await.map_err(failed("read changes"))
     }
 
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {

@@ -119,7 +119,7 @@ pub(super) fn rule(connection: &Connection, conflict: i64, choice: &Choice) -> R
 pub(super) fn retry(connection: &Connection, mapping: MappingId, pair: Option<PairId>) -> rusqlite::Result<u64> {
     let rows = connection
         .prepare_cached(
-            "UPDATE pair SET status = 'todo', reason = NULL, attempts = 0, due = NULL
+            "UPDATE pair SET status = 'todo', reason = NULL, attempts = min(attempts, 1), due = NULL
              WHERE mapping = ?1 AND (?2 IS NULL OR id = ?2) AND (status = 'failed' OR (?2 IS NOT NULL AND status = 'held'))",
         )?
         .execute(params![mapping, pair])?;

@@ -1,8 +1,9 @@
 //! Decide: one pair at a time, what is to be written where, and why. No side is asked and nothing is stored here.
 
-use super::definition::{FieldMapping, MappingId, ObjectMapping};
+use super::definition::{Condition, FieldMapping, MappingId, ObjectMapping};
 use super::deletions::AfterDeletion;
 use super::exchange::{Action, features};
+use super::filter::takes_part;
 use super::intake::held;
 use super::ledger::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling};
 use super::links::Links;
@@ -49,6 +50,17 @@ fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: [Current<'_>; 2]) -> Opti
             Some(if writes.is_empty() { Decision::Agree } else { Decision::Write(writes) })
         }
     }
+}
+
+/// Whether a new record with these fields would take part. Nobody knows what it will have in a field that is not mapped.
+fn fits(mapping: &ObjectMapping, target: Side, fields: &[ChangedField]) -> bool {
+    let mapped = |name: &str| mapping.fields.iter().find(|field| field.name(target) == name);
+    let known: Vec<Condition> =
+        mapping.filters[target.index()].iter().filter(|condition| mapped(&condition.field).is_some()).cloned().collect();
+    takes_part(&known, |name| {
+        let slot = mapped(name)?.slot;
+        fields.iter().find(|field| field.slot == slot).map(|field| &field.value)
+    })
 }
 
 impl Session<'_> {
@@ -273,6 +285,12 @@ impl Session<'_> {
         if !own {
             pair.status = Status::Excluded;
             pair.reason = Some(format!("it has nothing that flows to the {target}"));
+            self.run.count(source, mapping.object(source)).excluded += 1;
+            return;
+        }
+        if !fits(mapping, target, &fields) {
+            pair.status = Status::Excluded;
+            pair.reason = Some(format!("it would be outside the filter of the {target}"));
             self.run.count(source, mapping.object(source)).excluded += 1;
             return;
         }

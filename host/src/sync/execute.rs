@@ -14,7 +14,7 @@ use super::pair::{Pair, PairId, Side, Status};
 use super::session::{Session, Tries};
 use super::split::splittable;
 use crate::record::{Reference, Value};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// A change on its way: what of it is sent, and what has to wait.
 pub(super) struct Outgoing {
@@ -28,6 +28,18 @@ pub(super) struct Outgoing {
     pub(super) failed: bool,
     /// It was sent before, and the record may have been edited since it was made.
     pub(super) resent: bool,
+    /// What was sent under its name before, the latest last: any of it may be what was made.
+    pub(super) earlier: Vec<SentBefore>,
+}
+
+/// A field of a create that was never answered.
+#[derive(Debug, Clone)]
+pub(super) struct SentBefore {
+    pub(super) slot: usize,
+    /// What the source had.
+    pub(super) source: Value,
+    /// What was sent, in the words of the target.
+    pub(super) value: Value,
 }
 
 impl Session<'_> {
@@ -88,7 +100,10 @@ impl Session<'_> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
         let mut pairs: HashMap<PairId, Pair> = self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
         let mut wanted: [BTreeSet<Reference>; 2] = Default::default();
-        for change in &changes {
+        let tried: Vec<PairId> = pairs.values().filter(|pair| pair.attempts > 0 && !pair.is_linked()).map(|pair| pair.id).collect();
+        let mut unanswered = self.engine.ledger.unanswered(&tried).await?;
+        unanswered.retain(|earlier| changes.iter().any(|change| change.key == earlier.key && change.id != earlier.id));
+        for change in changes.iter().chain(&unanswered) {
             wanted[source.index()].extend(change.fields.iter().flat_map(|field| field.value.references()).cloned());
         }
         let links = self.links_to(self.definition, wanted).await?;
@@ -116,7 +131,16 @@ impl Session<'_> {
             }
             let failed = pair.status == Status::Failed;
             let resent = self.careful.contains_key(&pair.id) || pair.attempts > 0;
-            let entry = Outgoing { change, pair, values, waits, failed, resent };
+            let earlier = unanswered
+                .iter()
+                .filter(|earlier| earlier.key == change.key && earlier.id != change.id)
+                .flat_map(|earlier| &earlier.fields)
+                .filter_map(|field| {
+                    let value = translate(&links, source, field)?;
+                    Some(SentBefore { slot: field.slot, source: field.source.clone(), value })
+                })
+                .collect();
+            let entry = Outgoing { change, pair, values, waits, failed, resent, earlier };
             if held || entry.change.fields.is_empty() { waiting.push(entry) } else { outgoing.push(entry) }
         }
         if !orphans.is_empty() {
@@ -205,7 +229,7 @@ impl Session<'_> {
         };
         let mut unit = self.begin().await?;
         let answers = local.execute_within(unit.as_mut(), &order).await.map_err(|error| self.failed(target, "write", error))?;
-        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, answers, &HashSet::new());
+        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new());
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
         unit.save_run(&self.run).await?;
@@ -309,10 +333,10 @@ impl Session<'_> {
                 }
             }
         };
-        let absorbed = self.absorb_known_records(mapping, target, &executed.answers, &outgoing).await?;
-        let taken = self.taken_by_others(mapping, target, &executed.answers).await?;
+        let owners = self.owners(mapping, target, &executed.answers, &outgoing).await?;
+        let absorbed = absorbed(&owners, target, &executed.answers);
         let sent = outgoing.len();
-        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, executed.answers, &taken);
+        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, executed.answers, &owners);
         if changes.len() < sent {
             let counts = self.run.count(target, mapping.object(target));
             counts.pending += (sent - changes.len()) as u64;
@@ -331,51 +355,43 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Records that changes have turned into and that other pairs have already.
-    pub(super) async fn taken_by_others(
-        &self,
-        mapping: &ObjectMapping,
-        target: Side,
-        answers: &[Answer],
-    ) -> Result<HashSet<String>, SyncError> {
-        use super::exchange::Outcome::Converted;
-        let ids: Vec<String> = answers
-            .iter()
-            .filter_map(|answer| match &answer.outcome {
-                Converted(reference) if reference.object == mapping.object(target) => Some(reference.id.clone()),
-                _ => None,
-            })
-            .collect();
-        let owners = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
-        Ok(owners.into_iter().filter_map(|pair| pair.half(target).id.clone()).collect())
-    }
-
-    /// A create may be answered with a record that is known already: where that waits alone in a pair of its own, the pair goes,
-    /// since the record now belongs to the one that asked.
-    async fn absorb_known_records(
+    /// The other pairs that have the records which answers name, by id.
+    pub(super) async fn owners(
         &self,
         mapping: &ObjectMapping,
         target: Side,
         answers: &[Answer],
         outgoing: &[Outgoing],
-    ) -> Result<Vec<PairId>, SyncError> {
-        use super::exchange::Outcome::{Created, Unchanged, Updated};
-        let creates: HashMap<&str, PairId> = outgoing
-            .iter()
-            .filter(|entry| entry.change.action == Action::Create)
-            .map(|entry| (entry.change.key.as_str(), entry.pair.id))
-            .collect();
-        let ids: Vec<String> = answers
-            .iter()
-            .filter(|answer| creates.contains_key(answer.change.as_str()))
-            .filter_map(|answer| match &answer.outcome {
-                Created(written) | Updated(written) | Unchanged(written) => Some(written.id.clone()),
-                _ => None,
-            })
-            .collect();
-        let known = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
-        Ok(known.into_iter().filter(|pair| pair.half(target.other()).id.is_none()).map(|pair| pair.id).collect())
+    ) -> Result<Owners, SyncError> {
+        use super::exchange::Outcome::{Converted, Created, Unchanged, Updated};
+        let asked: HashMap<&str, &Pair> = outgoing.iter().map(|entry| (entry.change.key.as_str(), &entry.pair)).collect();
+        let named = |answer: &Answer| {
+            let id = match &answer.outcome {
+                Created(written) | Updated(written) | Unchanged(written) => &written.id,
+                Converted(reference) if reference.object == mapping.object(target) => &reference.id,
+                _ => return None,
+            };
+            let pair = asked.get(answer.change.as_str())?;
+            (pair.half(target).id.as_ref() != Some(id)).then(|| id.clone())
+        };
+        let ids: Vec<String> = answers.iter().filter_map(named).collect();
+        let owners = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
+        Ok(owners.into_iter().filter_map(|pair| Some((pair.half(target).id.clone()?, pair))).collect())
     }
+}
+
+/// Pairs by the id of the record that they have.
+pub(super) type Owners = HashMap<String, Pair>;
+
+/// A create may be answered with a record that is known already: where that waits alone in a pair of its own, the pair goes, since
+/// the record now belongs to the one that asked.
+pub(super) fn absorbed(owners: &Owners, target: Side, answers: &[Answer]) -> Vec<PairId> {
+    use super::exchange::Outcome::{Created, Unchanged, Updated};
+    let named = |answer: &Answer| match &answer.outcome {
+        Created(written) | Updated(written) | Unchanged(written) => owners.get(&written.id),
+        _ => None,
+    };
+    answers.iter().filter_map(named).filter(|pair| pair.half(target.other()).id.is_none()).map(|pair| pair.id).collect()
 }
 
 fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {

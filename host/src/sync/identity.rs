@@ -1,6 +1,7 @@
 //! What a record is recognised by.
 
 use super::definition::{IdentifyBy, ObjectMapping};
+use super::ledger::Change;
 use super::pair::{Key, Side};
 use crate::record::{Value, canonical_identifier};
 
@@ -26,6 +27,16 @@ pub(super) fn keys<'a>(mapping: &ObjectMapping, side: Side, value_of: impl Fn(us
             _ => Vec::new(),
         },
     }
+}
+
+/// The keys of a record that was to be made on the other side, as they were when that was sent.
+pub(super) fn keys_sent(mapping: &ObjectMapping, change: &Change) -> Vec<Key> {
+    keys(mapping, change.target.other(), |slot| sent(change, slot))
+}
+
+/// What a field of the source was when a change was sent.
+pub(super) fn sent(change: &Change, slot: usize) -> Option<&Value> {
+    change.fields.iter().find(|field| field.slot == slot).map(|field| &field.source)
 }
 
 /// The identifier fields and their values, as a lookup on `target` takes them.

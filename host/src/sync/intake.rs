@@ -2,7 +2,7 @@
 
 use super::definition::{MappingId, ObjectMapping};
 use super::error::SyncError;
-use super::exchange::{Batch, FieldTime, Page, Row};
+use super::exchange::{Action, Batch, FieldTime, Page, Row};
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
 use super::ledger::Progress;
@@ -49,6 +49,8 @@ pub(super) struct Working<'m> {
     pub(super) removed: Vec<PairId>,
     by_number: HashMap<PairId, usize>,
     by_key: [HashMap<Key, Vec<usize>>; 2],
+    /// By pair, the side on which a record was to be made, of which nobody knows whether it was, and what it was to be recognised by.
+    unanswered: HashMap<PairId, (Side, Vec<Key>)>,
 }
 
 impl<'m> Working<'m> {
@@ -62,6 +64,7 @@ impl<'m> Working<'m> {
             removed: Vec::new(),
             by_number: HashMap::new(),
             by_key: [HashMap::new(), HashMap::new()],
+            unanswered: HashMap::new(),
         }
     }
 
@@ -92,12 +95,32 @@ impl<'m> Working<'m> {
         }
     }
 
+    /// The one pair whose record may have been made as this one.
+    fn sent_as(&self, keys: &[Key]) -> Option<usize> {
+        let sent = |(number, (target, sent)): (&PairId, &(Side, Vec<Key>))| {
+            let place = *self.by_number.get(number)?;
+            let pair = &self.pairs[place];
+            (*target == self.side && pair.half(self.side).id.is_none() && sent.iter().any(|key| keys.contains(key))).then_some(place)
+        };
+        let mut found = self.unanswered.iter().filter_map(sent);
+        found.next().filter(|_| found.next().is_none())
+    }
+
     /// Pairs that have a record on `side` with the best of these keys that any has.
     fn owners(&self, side: Side, keys: &[Key]) -> Vec<usize> {
-        keys.iter()
-            .map(|key| self.by_key[side.index()].get(key).cloned().unwrap_or_default())
-            .find(|places| !places.is_empty())
-            .unwrap_or_default()
+        let places = |key: &Key| -> Vec<usize> {
+            let places = self.by_key[side.index()].get(key).cloned().unwrap_or_default();
+            places.into_iter().filter(|place| !self.only_sent_as(*place, side, key)).collect()
+        };
+        keys.iter().map(places).find(|places| !places.is_empty()).unwrap_or_default()
+    }
+
+    /// Whether a key is one that a record had when it was sent, and has no more.
+    fn only_sent_as(&self, place: usize, side: Side, key: &Key) -> bool {
+        let pair = &self.pairs[place];
+        let sent = |(target, keys): &(Side, Vec<Key>)| *target != side && keys.contains(key);
+        self.unanswered.get(&pair.id).is_some_and(sent)
+            && !identity::keys(self.mapping, side, |slot| pair.current(side, slot)).contains(key)
     }
 }
 
@@ -165,7 +188,8 @@ fn stir(pair: &mut Pair, side: Side, new: bool) {
         Status::Ok | Status::Failed if new => {
             pair.status = Status::Todo;
             pair.reason = None;
-            pair.attempts = 0;
+            // Not 0: something may have been sent and never answered.
+            pair.attempts = pair.attempts.min(1);
             pair.due = None;
         }
         Status::Ok | Status::Failed | Status::Todo => {}
@@ -286,6 +310,11 @@ impl Session<'_> {
                 }
             }
         }
+        let open = |pair: &&Pair| !pair.is_linked() && (pair.attempts > 0 || pair.status == Status::Live);
+        let open: Vec<PairId> = work.pairs.iter().filter(open).map(|pair| pair.id).collect();
+        for change in ledger.unanswered(&open).await?.iter().filter(|change| change.action == Action::Create) {
+            work.unanswered.insert(change.pair, (change.target, identity::keys_sent(mapping, change)));
+        }
         Ok(work)
     }
 
@@ -299,8 +328,11 @@ impl Session<'_> {
                 row.values.get(column)?.as_ref()
             };
             let inside = takes_part(&mapping.filters[side.index()], by_name);
-            let known = work.by_id.get(&row.id).copied();
+            let keys = identity::keys(mapping, side, |slot| value_at(&columns, row, slot));
+            let mut known = work.by_id.get(&row.id).copied();
             if !inside {
+                // Outside the filter nothing is matched; but this may be what was sent and never answered.
+                known = known.or_else(|| work.sent_as(&keys));
                 self.run.count(side, object).excluded += 1;
                 if let Some(place) = known {
                     let pair = &mut work.pairs[place];
@@ -316,7 +348,6 @@ impl Session<'_> {
                 }
                 continue;
             }
-            let keys = identity::keys(mapping, side, |slot| value_at(&columns, row, slot));
             match known {
                 Some(place) => self.absorb_known(work, place, row, &columns, keys, arrival, purpose),
                 None => self.absorb_unknown(work, row, &columns, keys, arrival, purpose),
@@ -357,10 +388,13 @@ impl Session<'_> {
         }
         let duplicate = pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE));
         let recognised = self.recognises(work.mapping);
-        // What was sent for it and never answered may come back under the identifiers of then.
-        let unanswered = pair.status == Status::Held && pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::UNKNOWN));
-        if (new || self.rekey[side.index()]) && !duplicate && !unanswered && recognised {
-            pair.keys[side.index()] = Some(keys.clone());
+        if (new || self.rekey[side.index()]) && !duplicate && recognised {
+            let mut stands_for = keys.clone();
+            // What was sent for it and never answered may come back under the identifiers of then.
+            if let Some((_, sent)) = work.unanswered.get(&pair.id).filter(|(target, _)| *target != side) {
+                stands_for.extend(sent.iter().filter(|key| !keys.contains(key)).cloned());
+            }
+            pair.keys[side.index()] = Some(stands_for);
         }
         if was_filtered && pair.half(side.other()).filtered {
             // The other side still is outside.
@@ -431,7 +465,9 @@ impl Session<'_> {
         let mut meets = None;
         let own = work.owners(side, &keys);
         let others = work.owners(side.other(), &keys);
-        if let Some(owner) = own.first() {
+        if let Some(place) = work.sent_as(&keys) {
+            meets = Some(place);
+        } else if let Some(owner) = own.first() {
             let id = work.pairs[*owner].half(side).id.clone().unwrap_or_default();
             hold = Some(format!("{} {object}:{id}", held::DUPLICATE));
         } else if others.len() > 1 {
@@ -447,6 +483,10 @@ impl Session<'_> {
         let place = match meets {
             Some(place) => {
                 self.run.count(side, object).matched += 1;
+                let pair = &mut work.pairs[place];
+                if work.unanswered.remove(&pair.id).is_some() {
+                    pair.keys[side.other().index()] = Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
+                }
                 place
             }
             None => work.add(Pair::new(mapping.id)),

@@ -220,7 +220,7 @@ pub struct Change {
     pub reason: Option<String>,
     /// For a deferred change: what to ask with.
     pub ticket: Option<String>,
-    /// When it was sent.
+    /// When it was sent, unless an answer said that it was not carried out.
     pub sent: Option<Timestamp>,
     /// When its fate was known.
     pub settled: Option<Timestamp>,
@@ -379,8 +379,8 @@ pub trait Ledger: Send + Sync {
     async fn changes_for(&self, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
     /// Changes of a pair that were made after this one, by number.
     async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError>;
-    /// The names under which records of these pairs were to be made and of which nobody knows whether they were: pair, side, name.
-    async fn names_of_creates(&self, pairs: &[PairId]) -> Result<Vec<(PairId, Side, String)>, LedgerError>;
+    /// Creates and updates of these pairs that were sent and of which nobody knows whether they were made, the latest last.
+    async fn unanswered(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
     /// All changes of a run in this status, by number, above `after`.
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
     /// What a plan would delete and blank.

@@ -3,7 +3,7 @@
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Page, Query, ReportRequest, Wanted, Window, codes, features};
+use super::exchange::{Action, Page, Query, ReportRequest, Wanted, Window, codes, features};
 use super::identity;
 use super::intake::{Purpose, held};
 use super::limits;
@@ -78,14 +78,28 @@ impl Session<'_> {
         if pairs.is_empty() {
             return Ok(());
         }
-        let query = Query { object: mapping.object(target).to_owned(), fields, keys, all };
-        let Some(found) = self.find(target, &query).await? else {
+        // What was sent and never answered may be there under the identifiers of then.
+        let open: Vec<PairId> = pairs.iter().filter(|pair| pair.attempts > 0 || pair.status == Status::Live).map(|pair| pair.id).collect();
+        let sent: Vec<(PairId, Vec<_>)> = self
+            .engine
+            .ledger
+            .unanswered(&open)
+            .await?
+            .iter()
+            .filter(|change| change.action == Action::Create && change.target == target)
+            .map(|change| (change.pair, identity::lookup_key(mapping, target, |slot| identity::sent(change, slot))))
+            .filter(|(_, key)| usable(key))
+            .collect();
+        let asked = keys.into_iter().chain(sent.iter().map(|(_, key)| key.clone())).collect();
+        let query = Query { object: mapping.object(target).to_owned(), fields, keys: asked, all };
+        let Some(mut found) = self.find(target, &query).await? else {
             return Ok(());
         };
-        if found.len() != pairs.len() {
-            return Err(self.broke(target, format!("answered {} keys when {} were looked up", found.len(), pairs.len())));
+        if found.len() != query.keys.len() {
+            return Err(self.broke(target, format!("answered {} keys when {} were looked up", found.len(), query.keys.len())));
         }
-        let mut ids: Vec<String> = found.iter().flatten().cloned().collect();
+        let found_as_sent = found.split_off(pairs.len());
+        let mut ids: Vec<String> = found.iter().chain(&found_as_sent).flatten().cloned().collect();
         ids.sort_unstable();
         ids.dedup();
         let taken: HashMap<String, Pair> = self
@@ -96,6 +110,12 @@ impl Session<'_> {
             .into_iter()
             .filter_map(|pair| Some((pair.half(target).id.clone()?, pair)))
             .collect();
+        for ((number, _), mut as_sent) in sent.iter().zip(found_as_sent) {
+            as_sent.retain(|id| taken.get(id).is_none_or(|owner| owner.half(read).id.is_none()));
+            if let Some(place) = pairs.iter().position(|pair| pair.id == *number).filter(|_| !as_sent.is_empty()) {
+                found[place] = as_sent;
+            }
+        }
         let mut hints: HashMap<String, PairId> = HashMap::new();
         let mut wanted = Vec::new();
         for (pair, found) in pairs.iter_mut().zip(&found) {

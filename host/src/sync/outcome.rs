@@ -2,7 +2,7 @@
 
 use super::definition::ObjectMapping;
 use super::exchange::{Action, Answer, FieldTime, Outcome, Written};
-use super::execute::{Outgoing, waits_for};
+use super::execute::{Outgoing, Owners, SentBefore, waits_for};
 use super::identity;
 use super::intake::{apply_row, held};
 use super::ledger::{Change, ChangeStatus};
@@ -23,11 +23,12 @@ impl Session<'_> {
         outgoing: Vec<Outgoing>,
         slots: &[usize],
         answers: Vec<Answer>,
-        taken: &HashSet<String>,
+        owners: &Owners,
     ) -> (Vec<Pair>, Vec<Change>) {
         let mut by_key: HashMap<String, Outgoing> = outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
         let (mut pairs, mut changes) = (Vec::new(), Vec::new());
         let mut ids = HashSet::new();
+        let linked = |id: &str| owners.get(id).is_some_and(|owner| owner.half(target.other()).id.is_some());
         for answer in answers {
             // A second answer to one change, or one to a change that nobody sent, says nothing that can be relied on.
             let Some(mut entry) = by_key.remove(&answer.change) else {
@@ -53,8 +54,14 @@ impl Session<'_> {
                 {
                     let reason =
                         format!("{} another record of this order: both became {}:{}", held::DUPLICATE, mapping.object(target), written.id);
-                    entry.change.status = ChangeStatus::Dropped;
-                    self.hold(&mut entry.pair, mapping, target.other(), reason);
+                    self.not_its_own(mapping, target, &mut entry, reason);
+                }
+                Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) if linked(&written.id) => {
+                    let counterpart = owners.get(&written.id).and_then(|owner| owner.half(target.other()).id.clone()).unwrap_or_default();
+                    let source = mapping.object(target.other());
+                    let reason =
+                        format!("{} {source}:{counterpart}: both became {}:{}", held::DUPLICATE, mapping.object(target), written.id);
+                    self.not_its_own(mapping, target, &mut entry, reason);
                 }
                 Outcome::Created(written) => self.made(mapping, target, &mut entry, slots, &written, Made::Created),
                 Outcome::Updated(written) => self.made(mapping, target, &mut entry, slots, &written, Made::Updated),
@@ -72,7 +79,7 @@ impl Session<'_> {
                     apply_row(&mut entry.pair, target, &columns, &row, now, self.run.id);
                     self.dropped(mapping, &mut entry, "the record has changed since the decision; decided again");
                 }
-                Outcome::Converted(reference) if reference.object == mapping.object(target) && taken.contains(&reference.id) => {
+                Outcome::Converted(reference) if reference.object == mapping.object(target) && owners.contains_key(&reference.id) => {
                     entry.change.status = ChangeStatus::Dropped;
                     entry.pair.half_mut(target).deleted = Some(now);
                     entry.pair.keys[target.index()] = Some(Vec::new());
@@ -109,10 +116,18 @@ impl Session<'_> {
         (pairs, changes)
     }
 
+    /// The answer names a record that belongs to another one.
+    fn not_its_own(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, reason: String) {
+        entry.change.status = ChangeStatus::Dropped;
+        entry.change.sent = None;
+        entry.change.reason = Some(reason.clone());
+        self.hold(&mut entry.pair, mapping, target.other(), reason);
+    }
+
     fn made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, slots: &[usize], written: &Written, made: Made) {
         let source = target.other();
         let undo = self.run.options.undo.is_some();
-        let Outgoing { change, pair, values, waits, failed, resent } = entry;
+        let Outgoing { change, pair, values, waits, failed, resent, earlier } = entry;
         let half = pair.half_mut(target);
         half.id = Some(written.id.clone());
         half.version = written.version.clone();
@@ -126,6 +141,18 @@ impl Session<'_> {
             let stored = column.and_then(|column| written.values.get(column).cloned().flatten()).unwrap_or_else(|| sent.clone());
             field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
             let set_like = mapping.field(field.slot).is_some_and(|rules| rules.set_like) && !undo;
+            // What was made may be what was sent before, and what the source has now is an edit since then.
+            let rules = mapping.field(field.slot).filter(|_| change.action == Action::Create);
+            if let Some(rules) = rules
+                && !same_content(&rules.kinds, rules.set_like, &stored, sent)
+                && let Some(before) = earlier
+                    .iter()
+                    .rfind(|before| before.slot == field.slot && same_content(&rules.kinds, rules.set_like, &stored, &before.value))
+            {
+                settle_earlier(pair, target, before, stored);
+                again = true;
+                continue;
+            }
             // What stands there after a second sending may be an edit made since the first one, and then counts as one.
             if let Some(rules) = mapping.field(field.slot).filter(|_| *resent && change.action == Action::Create)
                 && !same_content(&rules.kinds, rules.set_like, &stored, sent)
@@ -173,6 +200,12 @@ impl Session<'_> {
         if change.action == Action::Create {
             for field in &mapping.fields {
                 let left_out = change.fields.iter().all(|changed| changed.slot != field.slot);
+                if let Some(before) = earlier.iter().rfind(|before| left_out && before.slot == field.slot) {
+                    // It was cleared since.
+                    settle_earlier(pair, target, before, before.value.clone());
+                    again = true;
+                    continue;
+                }
                 let value = pair.current(source, field.slot).cloned();
                 // A blank needs no sending; what the new record has there is known with its first report.
                 if left_out && value.as_ref().is_some_and(Value::is_blank) {
@@ -189,6 +222,10 @@ impl Session<'_> {
             // What the new record always gives to the other side is still to be written there.
             again |= mapping.fields.iter().any(|field| field.is_constant(target));
             pair.keys[target.index()] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
+            if pair.attempts > 0 {
+                // While nobody knew whether it was made, it stood for what was sent as well.
+                pair.keys[source.index()] = Some(identity::keys(mapping, source, |slot| pair.current(source, slot)));
+            }
         }
         change.status = ChangeStatus::Done;
         pair.context = false;
@@ -241,6 +278,7 @@ impl Session<'_> {
             return;
         }
         change.status = ChangeStatus::Dropped;
+        change.sent = None;
         change.reason = Some("the record is gone".to_owned());
         pair.status = Status::Todo;
         self.bury(mapping, pair, target, now);
@@ -268,6 +306,7 @@ impl Session<'_> {
 
     pub(super) fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: &str) {
         entry.change.status = ChangeStatus::Dropped;
+        entry.change.sent = None;
         entry.change.reason = Some(reason.to_owned());
         entry.pair.status = Status::Todo;
         entry.pair.reason = Some(reason.to_owned());
@@ -277,6 +316,7 @@ impl Session<'_> {
     fn later(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, after: Option<Duration>, reason: &str) {
         let text = format!("to be tried again: {reason}");
         entry.change.status = ChangeStatus::Retry;
+        entry.change.sent = None;
         entry.change.reason = Some(text.clone());
         entry.pair.status = Status::Todo;
         entry.pair.reason = Some(text.clone());
@@ -292,6 +332,23 @@ impl Session<'_> {
             counts.because(text);
         }
     }
+}
+
+/// Settles a field of a new record as it was sent before. What the source has now is a change since then.
+fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Value) {
+    let source = target.other();
+    let now = pair.half(source).seen(before.slot).cloned().or_else(|| {
+        let value = pair.current(source, before.slot)?.clone();
+        Some(Seen { value, time: None })
+    });
+    let (given, stored) = (Some(before.source.clone()), Some(stored));
+    let halves = match target {
+        Side::Left => Agreed { left: stored, right: given },
+        Side::Right => Agreed { left: given, right: stored },
+    };
+    pair.set_agreed(before.slot, halves);
+    pair.half_mut(target).set_seen(before.slot, None);
+    pair.half_mut(source).set_seen(before.slot, now.filter(|seen| seen.value != before.source));
 }
 
 /// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and is stored now. What

@@ -6,7 +6,7 @@ use super::definition::{MappingId, ObjectMapping};
 use super::error::SyncError;
 use super::exchange::{Action, features};
 use super::intake::Purpose;
-use super::ledger::TodoFilter;
+use super::ledger::{Change, TodoFilter};
 use super::limits;
 use super::links::Links;
 use super::pair::{Pair, PairId, Side, Status};
@@ -118,6 +118,7 @@ impl Session<'_> {
             links = self.links(mapping, &pairs).await?;
         }
         let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
+        self.settle_read_since(mapping, &mut pairs).await?;
         let mut plan = Plan::default();
         for ruling in self.engine.ledger.rulings(&numbers).await? {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
@@ -145,10 +146,10 @@ impl Session<'_> {
         let tried = |number: PairId| pairs.iter().any(|pair| pair.id == number && pair.attempts > 0);
         let creates: Vec<PairId> =
             plan.changes.iter().filter(|change| change.action == Action::Create && tried(change.pair)).map(|change| change.pair).collect();
-        for (pair, target, name) in self.engine.ledger.names_of_creates(&creates).await? {
-            for change in plan.changes.iter_mut().filter(|change| change.pair == pair && change.target == target) {
-                change.key.clone_from(&name);
-            }
+        for earlier in self.engine.ledger.unanswered(&creates).await? {
+            let same =
+                |change: &&mut Change| change.pair == earlier.pair && change.target == earlier.target && change.action == earlier.action;
+            plan.changes.iter_mut().filter(same).for_each(|change| change.key.clone_from(&earlier.key));
         }
         Ok(())
     }

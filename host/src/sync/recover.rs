@@ -3,8 +3,7 @@
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::exchange::{Action, TicketState, features};
-use super::execute::Outgoing;
-use super::identity;
+use super::execute::{Outgoing, absorbed};
 use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
@@ -145,24 +144,32 @@ impl Session<'_> {
         self.reopen(mapping, target, unknown, false).await
     }
 
-    /// Ends changes of unknown fate: their pairs are decided again where it is known what stands there now, else they are held.
+    /// Ends changes of unknown fate: their pairs are decided again where it is known what stands there now, else they are held, and
+    /// the changes stay unanswered.
     async fn reopen(&mut self, mapping: &ObjectMapping, target: Side, mut changes: Vec<Change>, known: bool) -> Result<(), SyncError> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
         let mut pairs: Vec<Pair> = self.engine.ledger.pairs(&numbers).await?;
         let now = self.now();
         for change in &mut changes {
-            change.status = ChangeStatus::Dropped;
+            let unanswered = !known && matches!(change.action, Action::Update(_));
+            change.status = if unanswered { ChangeStatus::Retry } else { ChangeStatus::Dropped };
             change.settled = Some(now);
-            change.reason = Some("no answer came; what stands there was found out, and it was decided again".to_owned());
+            change.reason = Some(if known {
+                change.sent = None;
+                "no answer came; what stands there was found out, and it was decided again".to_owned()
+            } else {
+                format!("{}: no answer came, and the record cannot be looked up", held::UNKNOWN)
+            });
+        }
+        if !known {
+            pairs.iter_mut().for_each(|pair| pair.attempts = pair.attempts.saturating_add(1));
         }
         // A pair of two remote sides may have been settled by the other one's answer meanwhile.
         for pair in pairs.iter_mut().filter(|pair| matches!(pair.status, Status::Live | Status::Ok)) {
             pair.dirty = false;
-            let number = pair.id;
-            for change in changes.iter().filter(|change| known && change.pair == number) {
-                settle_made(mapping, pair, change);
-            }
             if known {
+                let number = pair.id;
+                changes.iter().filter(|change| change.pair == number).for_each(|change| settle_made(mapping, pair, change));
                 pair.status = Status::Todo;
                 pair.reason = None;
             } else {
@@ -171,16 +178,6 @@ impl Session<'_> {
                     held::UNKNOWN,
                     mapping.object(target)
                 );
-                let source = target.other();
-                if let Some(change) = changes.iter().find(|change| change.pair == number && change.action == Action::Create) {
-                    // Should the record be there, it has what was sent, whatever its source is called by now.
-                    let sent = |slot: usize| change.fields.iter().find(|field| field.slot == slot).map(|field| &field.source);
-                    let mut keys = identity::keys(mapping, source, |slot| pair.current(source, slot));
-                    keys.extend(identity::keys(mapping, source, sent));
-                    keys.sort_unstable();
-                    keys.dedup();
-                    pair.keys[source.index()] = Some(keys);
-                }
                 self.hold(pair, mapping, target.other(), text);
             }
         }
@@ -188,6 +185,22 @@ impl Session<'_> {
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
         unit.commit().await?;
+        Ok(())
+    }
+
+    /// Changes that were never answered are settled when their records have been read since.
+    pub(super) async fn settle_read_since(&self, mapping: &ObjectMapping, pairs: &mut [Pair]) -> Result<(), SyncError> {
+        let tried: Vec<PairId> = pairs.iter().filter(|pair| pair.attempts > 0 && pair.is_linked()).map(|pair| pair.id).collect();
+        for change in self.engine.ledger.unanswered(&tried).await? {
+            let read = |pair: &Pair| match change.action {
+                // Whatever was read of it was read after it was made.
+                Action::Create => pair.agreed.is_empty() && pair.half(change.target).read.is_some(),
+                _ => pair.half(change.target).read > Some(change.run),
+            };
+            if let Some(pair) = pairs.iter_mut().find(|pair| pair.id == change.pair && read(pair)) {
+                settle_made(mapping, pair, &change);
+            }
+        }
         Ok(())
     }
 
@@ -251,8 +264,9 @@ impl Session<'_> {
         } else {
             Vec::new()
         };
-        let taken = self.taken_by_others(mapping, target, &collection.answers).await?;
-        let (mut pairs, mut settled) = self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &taken);
+        let owners = self.owners(mapping, target, &collection.answers, &outgoing).await?;
+        let absorbed = absorbed(&owners, target, &collection.answers);
+        let (mut pairs, mut settled) = self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &owners);
         let open = (total - settled.len()) as u64;
         if !lost && !self.run.options.until_settled {
             self.run.count(target, mapping.object(target)).pending += open;
@@ -260,6 +274,7 @@ impl Session<'_> {
         // A lost ticket is settled like a crash: as sent, with its fate unknown.
         settled.extend(unanswered);
         let mut unit = self.begin().await?;
+        unit.remove_pairs(&absorbed).await?;
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut settled).await?;
         unit.save_run(&self.run).await?;

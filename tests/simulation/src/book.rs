@@ -13,6 +13,8 @@ pub(crate) struct Edit {
     /// What was stored. For tags: what it consisted of afterwards.
     pub(crate) value: Value,
     pub(crate) tag: Option<Tag>,
+    /// Some sync had not heard of the record by then.
+    pub(crate) unheard: bool,
 }
 
 /// A tag that was put on a record or taken off.

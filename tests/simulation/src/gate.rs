@@ -151,8 +151,8 @@ impl Ledger for GatedLedger {
         self.inner.changes_after(pair, change).await
     }
 
-    async fn names_of_creates(&self, pairs: &[PairId]) -> Result<Vec<(PairId, Side, String)>, LedgerError> {
-        self.inner.names_of_creates(pairs).await
+    async fn unanswered(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError> {
+        self.inner.unanswered(pairs).await
     }
 
     async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {

@@ -164,6 +164,12 @@ fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
 /// Rounds of runs within which everything must have come to rest.
 const ROUNDS: usize = 8;
 
+/// More than a record is tried again by itself.
+const MOST_TRIES: usize = 8;
+
+/// Longer than any pause before a failed record is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+
 /// No more faults, no more edits: everything comes to rest, and then it is looked at.
 pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     world.tape.note(format_args!("== nothing goes wrong any more, and nobody edits"));
@@ -178,7 +184,13 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     // A whole listing frees what was held for want of it; once that is through, another one changes nothing.
     come_to_rest(world, true, verdict)?;
     // What it told may be the cure for records that failed.
-    come_to_rest(world, false, verdict)?;
+    for _ in 0..MOST_TRIES {
+        if !check::failed_will_be_tried(world) {
+            break;
+        }
+        world.clock.advance(LONGEST_PAUSE);
+        come_to_rest(world, false, verdict)?;
+    }
     // How many blankings pass a tight brake depends on which failed records are due again.
     let tight = world.character.brake == 1;
     if !calm_round(world, RunOptions { full: true, ..RunOptions::default() }, verdict)? && !tight {

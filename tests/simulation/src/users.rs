@@ -8,7 +8,7 @@ use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente::ledger::SqliteLedger;
 use entente::record::{Reference, Timestamp, Value};
-use entente::sync::{Clock, Side};
+use entente::sync::{Clock, Side, Status};
 use std::sync::{Arc, Mutex};
 
 /// A sync as people know it: who is on its two sides.
@@ -87,7 +87,8 @@ impl Users {
         let system = &self.systems[place];
         let Some(value) = system.set(object, id, field, value, self.time(place)).await else { return };
         self.tape.note(format_args!("user: {} {id} field {field} := {value}", system.name()));
-        lock(&self.book).edits.push(Edit { place, object, id: id.to_owned(), field, value, tag });
+        let unheard = self.partners(place, object, id).await.len() < self.syncs(place);
+        lock(&self.book).edits.push(Edit { place, object, id: id.to_owned(), field, value, tag, unheard });
     }
 
     /// Makes a record with this identifier, or with a new one.
@@ -116,10 +117,10 @@ impl Users {
                 Value::Texts(texts) => {
                     let tag = |text: &String| Tag { text: text.clone(), put_on: true, heard: true };
                     let edits = texts.iter().map(|text| (value.clone(), Some(tag(text))));
-                    book.edits.extend(edits.map(|(value, tag)| Edit { place, object, id: id.clone(), field, value, tag }));
+                    book.edits.extend(edits.map(|(value, tag)| Edit { place, object, id: id.clone(), field, value, tag, unheard: true }));
                 }
                 value if value.is_blank() => {}
-                _ => book.edits.push(Edit { place, object, id: id.clone(), field, value, tag: None }),
+                _ => book.edits.push(Edit { place, object, id: id.clone(), field, value, tag: None, unheard: true }),
             }
         }
     }
@@ -155,8 +156,8 @@ impl Users {
             _ => Vec::new(),
         };
         let put_on = tags.is_empty() || self.chance(65);
-        let syncs = self.links.iter().filter(|link| link.places.contains(&place)).count();
-        let heard = self.partners(place, PERSON, &record.id).await.len() >= syncs;
+        let heard =
+            self.partners(place, PERSON, &record.id).await.len() >= self.syncs(place) && !self.is_being_written(place, &record.id).await;
         let text = if put_on {
             let text = format!("tag{}", self.number());
             tags.push(text.clone());
@@ -281,6 +282,25 @@ impl Users {
             }
         }
         partners
+    }
+
+    /// How many syncs a system takes part in.
+    fn syncs(&self, place: usize) -> usize {
+        self.links.iter().filter(|link| link.places.contains(&place)).count()
+    }
+
+    /// Whether an order to write this person has not been answered yet.
+    async fn is_being_written(&self, place: usize, id: &str) -> bool {
+        for link in &self.links {
+            for side in Side::BOTH.into_iter().filter(|side| link.places[side.index()] == place) {
+                let name = self.systems[place].words().object(PERSON);
+                let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await else { continue };
+                if pairs.iter().any(|(_, pair)| pair.status == Status::Live) {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// What people do while a run is under way, before one of its calls. `collecting`: before the call of a listing, so that the

@@ -51,9 +51,21 @@ impl End<'_> {
         }
     }
 
-    /// Whether people gave a record another identifier. One whose making was never answered cannot be found again then.
+    /// Whether people gave a record another identifier before the sync had heard of it. One whose making was never answered cannot be
+    /// found again then.
     fn renamed(&self, book: &Book, place: usize, id: &str) -> bool {
-        book.edits.iter().any(|edit| (edit.place, edit.field, edit.id.as_str()) == (place, IDENTIFIER, id))
+        book.edits.iter().any(|edit| edit.unheard && (edit.place, edit.field, edit.id.as_str()) == (place, IDENTIFIER, id))
+    }
+
+    /// The records of a pair, by system and id.
+    fn halves<'p>(&self, sync: usize, pair: &'p Pair) -> Vec<(usize, &'p str)> {
+        Side::BOTH.into_iter().filter_map(|side| Some((self.place(sync, side), pair.half(side).id.as_deref()?))).collect()
+    }
+
+    /// The pairs that have any of these records.
+    fn pairs_with(&self, object: usize, records: &[(usize, &str)]) -> Vec<&(usize, usize, Pair)> {
+        let has = |sync: usize, pair: &Pair| self.halves(sync, pair).iter().any(|half| records.contains(half));
+        self.pairs.iter().filter(|(sync, of, pair)| *of == object && has(*sync, pair)).collect()
     }
 
     /// What people deleted does not come back by itself.
@@ -86,19 +98,11 @@ impl End<'_> {
                 }
             }
             for (name, ids) in names.into_iter().filter(|(_, ids)| ids.len() > 1) {
-                let known: Vec<&(usize, usize, Pair)> = self
-                    .pairs
-                    .iter()
-                    .filter(|(sync, of, pair)| {
-                        let here = |side: &Side| self.place(*sync, *side) == *place;
-                        of == object
-                            && Side::BOTH
-                                .iter()
-                                .filter(|side| here(side))
-                                .any(|side| pair.half(*side).id.as_ref().is_some_and(|id| ids.contains(&id)))
-                    })
-                    .collect();
-                let lost_sight = known.iter().any(|(sync, _, pair)| {
+                let these: Vec<(usize, &str)> = ids.iter().map(|id| (*place, id.as_str())).collect();
+                let known = self.pairs_with(*object, &these);
+                let theirs: Vec<(usize, &str)> = known.iter().flat_map(|(sync, _, pair)| self.halves(*sync, pair)).collect();
+                // A record that was lost sight of in one system comes to the others as a new one.
+                let lost_sight = self.pairs_with(*object, &theirs).iter().any(|(sync, _, pair)| {
                     Side::BOTH.into_iter().any(|side| {
                         let id = pair.half(side).id.as_deref().unwrap_or_default();
                         made.iter().any(|(_, made)| made.id == id) && self.renamed(&book, self.place(*sync, side), id)

@@ -57,6 +57,18 @@ pub(crate) fn hub_state(world: &World) -> Vec<(String, String)> {
     state
 }
 
+/// Whether records have failed that are tried again by themselves.
+pub(crate) fn failed_will_be_tried(world: &World) -> bool {
+    let due = |mapping| async move {
+        let lines = world.ledger.inner.pairs_in(Status::Failed, Some(mapping), 0, ALL).await?;
+        let ids: Vec<PairId> = lines.iter().map(|line| line.id).collect();
+        let pairs = entente::sync::Ledger::pairs(&world.ledger.inner, &ids).await?;
+        Ok::<bool, entente::sync::LedgerError>(pairs.iter().any(|pair| pair.due.is_some()))
+    };
+    let mappings = world.syncs.iter().flat_map(|definition| &definition.mappings);
+    mappings.into_iter().any(|mapping| matches!(drive(due(mapping.id)), Some(Ok(true))))
+}
+
 /// Sides may fail when things go wrong; the engine and its ledger may not.
 pub(crate) fn expected_error(error: Option<&SyncError>, verdict: &mut Verdict) {
     match error {

@@ -220,3 +220,20 @@ async fn a_record_that_would_be_outside_the_filter_of_the_other_side_is_not_made
     world.run().await;
     assert!(world.right.find_by("person", "mail", "a@example.org").is_some());
 }
+
+#[tokio::test]
+async fn a_link_that_a_new_record_had_to_do_without_comes_later() {
+    let mut world = World::new().await;
+    world.definition.mappings[1].create = [false, false];
+    let org = world.right.put("org", &[("title", text("Acme"))], "2020-01-01");
+    let link = |object: &str, id: &str| Value::Reference(entente::record::Reference { object: object.to_owned(), id: id.to_owned() });
+    world.right.put("person", &[("mail", text("a@example.org")), ("org", link("org", &org))], "2020-01-01");
+    world.run().await;
+    let left = world.contact("a@example.org");
+    assert_eq!(world.left.value("contact", &left, "company"), Value::Null);
+    world.definition.mappings[1].create = [true, true];
+    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    let company = world.left.find_by("company", "name", "Acme").unwrap();
+    assert_eq!(world.left.value("contact", &left, "company"), link("company", &company));
+    world.assert_quiet().await;
+}

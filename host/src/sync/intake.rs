@@ -426,7 +426,8 @@ impl Session<'_> {
         if let Some(owner) = work.owners(side, keys).into_iter().find(|owner| *owner != place) {
             let id = work.pairs[owner].half(side).id.clone().unwrap_or_default();
             let pair = &mut work.pairs[place];
-            pair.keys[side.index()] = Some(Vec::new());
+            let sent = work.unanswered.get(&pair.id).filter(|(target, _)| *target != side);
+            pair.keys[side.index()] = Some(sent.map(|(_, keys)| keys.clone()).unwrap_or_default());
             let text = format!("{} {}:{id}", held::DUPLICATE, mapping.object(side));
             self.hold(pair, mapping, side, text);
             return false;

@@ -207,16 +207,19 @@ impl Session<'_> {
                     continue;
                 }
                 let value = pair.current(source, field.slot).cloned();
+                // A side in the same store never reports what this sync wrote there; nothing is what was written.
+                let unsent = self.exchange(target).local().map(|_| Value::Null);
                 // A blank needs no sending; what the new record has there is known with its first report.
                 if left_out && value.as_ref().is_some_and(Value::is_blank) {
-                    // A side in the same store never reports what this sync wrote there; nothing is what was written.
-                    let unsent = self.exchange(target).local().map(|_| Value::Null);
                     let halves = match source {
                         Side::Left => Agreed { left: value, right: unsent },
                         Side::Right => Agreed { left: unsent, right: value },
                     };
                     pair.set_agreed(field.slot, halves);
                     pair.half_mut(source).set_seen(field.slot, None);
+                } else if let Some(value) = unsent.filter(|_| left_out && field.is_reference()) {
+                    // A link that has to wait is decided again until it can be sent.
+                    pair.half_mut(target).set_seen(field.slot, Some(Seen { value, time: None }));
                 }
             }
             // What the new record always gives to the other side is still to be written there.

@@ -8,7 +8,7 @@ use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente::ledger::SqliteLedger;
 use entente::record::{Reference, Timestamp, Value};
-use entente::sync::{Clock, Side, Status};
+use entente::sync::{Clock, Ledger, PairId, Side, Status};
 use std::sync::{Arc, Mutex};
 
 /// A sync as people know it: who is on its two sides.
@@ -295,7 +295,9 @@ impl Users {
             for side in Side::BOTH.into_iter().filter(|side| link.places[side.index()] == place) {
                 let name = self.systems[place].words().object(PERSON);
                 let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await else { continue };
-                if pairs.iter().any(|(_, pair)| pair.status == Status::Live) {
+                let numbers: Vec<PairId> = pairs.iter().map(|(_, pair)| pair.id).collect();
+                let unanswered = Ledger::unanswered(&self.ledger, &numbers).await.is_ok_and(|changes| !changes.is_empty());
+                if unanswered || pairs.iter().any(|(_, pair)| pair.status == Status::Live) {
                     return true;
                 }
             }

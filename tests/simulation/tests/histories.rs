@@ -3,7 +3,7 @@
 
 use simulation::{Settings, run_history};
 
-fn live_through(seeds: std::ops::Range<u64>) {
+fn live_through(seeds: impl IntoIterator<Item = u64>) {
     let mut broken = Vec::new();
     for seed in seeds {
         let verdict = run_history(seed, Settings::default());
@@ -26,6 +26,11 @@ fn the_second_hundred_histories_keep_the_rules() {
 #[test]
 fn the_third_hundred_histories_keep_the_rules() {
     live_through(201..301);
+}
+
+#[test]
+fn histories_that_once_broke_a_rule_keep_it() {
+    live_through([3426, 3928, 4527, 5687, 6057, 8120, 8708, 8866, 9410, 9938, 10706, 13000, 14149]);
 }
 
 #[test]

@@ -360,8 +360,12 @@ fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Va
 pub(super) fn settle_elements(pair: &mut Pair, target: Side, slot: usize, values: [Option<&Value>; 3], newer: Option<Seen>) -> bool {
     let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return false };
     let mut halves = [None, None];
+    // What both had before the order was agreed, whether or not that was ever settled.
+    let Some(had) = elements(pair.current(target.other(), slot)) else { return false };
+    let shared: Vec<&str> = was.iter().filter(|text| had.contains(text)).copied().collect();
     for (side, now) in [(target, &stored), (target.other(), &sent)] {
-        let Some(agreed) = elements(pair.agreed(slot).and_then(|agreed| agreed.half(side))) else { return false };
+        let Some(mut agreed) = elements(pair.agreed(slot).and_then(|agreed| agreed.half(side))) else { return false };
+        agreed.extend(shared.iter().filter(|text| !agreed.contains(text)).copied().collect::<Vec<_>>());
         let added = now.iter().filter(|text| !was.contains(text) && !agreed.contains(text));
         let left = agreed.iter().filter(|text| now.contains(text) || !was.contains(text));
         halves[side.index()] = Some(Value::Texts(left.chain(added).map(|text| (*text).to_owned()).collect()));

@@ -11,11 +11,11 @@ const ROWS: usize = 1_000;
 
 /// What was written.
 #[derive(Debug, Clone, Copy)]
-pub struct Written {
+pub(crate) struct Written {
     /// How long the inserts and commits took.
-    pub took: Took,
+    pub(crate) took: Took,
     /// How many rows.
-    pub rows: u64,
+    pub(crate) rows: u64,
 }
 
 /// Columns of the primary key; one that is a number is what the rows are put in order by, since they were made in that order.
@@ -31,7 +31,7 @@ fn order(connection: &Connection, table: &str) -> Result<Option<String>> {
 ///
 /// # Errors
 /// Where SQLite fails.
-pub fn write_again(database: &Path, copy: &Path) -> Result<Written> {
+pub(crate) fn write_again(database: &Path, copy: &Path) -> Result<Written> {
     let from = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut into = Connection::open(copy)?;
     into.set_prepared_statement_cache_capacity(64);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// How many people are edited where an edit is measured.
-pub const EDITED: u64 = 10;
+pub(crate) const EDITED: u64 = 10;
 
 /// What was asked.
 #[derive(Debug, Clone, Default)]

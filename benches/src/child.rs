@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 /// What a process took.
 #[derive(Debug, Clone, Copy)]
-pub struct Used {
+pub(crate) struct Used {
     /// By the clock on the wall, in seconds.
-    pub wall: f64,
-    /// The most memory that it had, in bytes, where the system tells; without `memory`, 0.
-    pub peak: Option<u64>,
+    pub(crate) wall: f64,
+    /// The most memory that it had, in bytes, where that was looked at and the system tells.
+    pub(crate) peak: Option<u64>,
 }
 
 /// The program `entente` beside this one, built where it is not there.
 ///
 /// # Errors
 /// Where it cannot be built.
-pub fn entente() -> Result<PathBuf> {
+pub(crate) fn entente() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("the program is in no folder")?;
     // Benches are one folder deeper.
@@ -28,7 +28,7 @@ pub fn entente() -> Result<PathBuf> {
     if program.exists() {
         return Ok(program);
     }
-    eprintln!("cargo build --release --package entente");
+    eprintln!("cargo build --release --package entente --package speed");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--release", "--package", "entente", "--manifest-path"])
@@ -46,7 +46,7 @@ pub fn entente() -> Result<PathBuf> {
 ///
 /// # Errors
 /// Where it cannot be run or ends badly.
-pub fn run(program: &Path, arguments: &[&str], input: Option<&Path>) -> Result<f64> {
+pub(crate) fn run(program: &Path, arguments: &[&str], input: Option<&Path>) -> Result<f64> {
     Ok(watch(program, arguments, input, None)?.wall)
 }
 
@@ -54,7 +54,7 @@ pub fn run(program: &Path, arguments: &[&str], input: Option<&Path>) -> Result<f
 ///
 /// # Errors
 /// Where it cannot be run or ends badly.
-pub fn run_with_memory(program: &Path, arguments: &[&str]) -> Result<Used> {
+pub(crate) fn run_with_memory(program: &Path, arguments: &[&str]) -> Result<Used> {
     watch(program, arguments, None, Some(Duration::from_millis(2)))
 }
 

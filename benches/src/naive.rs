@@ -23,7 +23,7 @@ const UPSERT: &str = "INSERT INTO contact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
 ///
 /// # Errors
 /// Where SQLite fails.
-pub fn upsert(people: &People, database: &Path) -> Result<Took> {
+pub(crate) fn upsert(people: &People, database: &Path) -> Result<Took> {
     let watch = Watch::start();
     let mut connection = Connection::open(database)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

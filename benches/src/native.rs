@@ -11,11 +11,11 @@ use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
 
 /// The plugin as plain Rust.
 #[derive(Debug)]
-pub struct Native {
+pub(crate) struct Native {
     /// Its settings.
-    pub people: People,
+    pub(crate) people: People,
     /// The name of the integration that it stands for.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 #[async_trait]

@@ -22,7 +22,7 @@ impl std::ops::AddAssign for Took {
 
 /// A clock that was started.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     wall: Instant,
     cpu: f64,
 }
@@ -34,12 +34,12 @@ fn cpu() -> f64 {
 
 impl Watch {
     /// Starts one.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { cpu: cpu(), wall: Instant::now() }
     }
 
     /// What it says now.
-    pub fn took(&self) -> Took {
+    pub(crate) fn took(&self) -> Took {
         Took { wall: self.wall.elapsed().as_secs_f64(), cpu: cpu() - self.cpu }
     }
 }
@@ -51,7 +51,7 @@ pub fn median(mut times: Vec<Took>) -> Took {
 }
 
 /// The middle of some runs of something quick.
-pub fn repeat(times: usize, mut run: impl FnMut()) -> Took {
+pub(crate) fn repeat(times: usize, mut run: impl FnMut()) -> Took {
     let timed = |_| {
         let watch = Watch::start();
         run();

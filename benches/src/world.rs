@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 /// The name of plugin, integration and sync.
-pub const NAME: &str = "made-up";
+pub(crate) const NAME: &str = "made-up";
 
 /// What stands for the remote system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

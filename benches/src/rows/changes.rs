@@ -44,7 +44,7 @@ async fn line(bench: &mut Bench, what: &str, edit: bool) -> Result<Vec<Line>> {
 
 /// Nothing has changed.
 #[derive(Debug)]
-pub struct NoChange;
+pub(super) struct NoChange;
 
 #[async_trait(?Send)]
 impl Row for NoChange {
@@ -59,7 +59,7 @@ impl Row for NoChange {
 
 /// Ten records have changed.
 #[derive(Debug)]
-pub struct TenChanges;
+pub(super) struct TenChanges;
 
 #[async_trait(?Send)]
 impl Row for TenChanges {

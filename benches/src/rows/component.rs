@@ -14,7 +14,7 @@ const RECORDS: u64 = 100_000;
 
 /// A whole first run.
 #[derive(Debug)]
-pub struct Component;
+pub(super) struct Component;
 
 #[async_trait(?Send)]
 impl Row for Component {

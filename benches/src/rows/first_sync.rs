@@ -13,7 +13,7 @@ use made_up::people::Ids;
 
 /// First sync of 100,000 and 1,000,000 contacts, with sequential and random ids.
 #[derive(Debug)]
-pub struct FirstSync;
+pub(super) struct FirstSync;
 
 #[async_trait(?Send)]
 impl Row for FirstSync {

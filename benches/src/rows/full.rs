@@ -18,7 +18,7 @@ const PAGE_ROWS: u32 = 500;
 
 /// `--full`.
 #[derive(Debug)]
-pub struct Full;
+pub(super) struct Full;
 
 /// Reads every page of a side as the engine does, and by the id of each row the columns of its pair. The pair is read by bare SQLite:
 /// it is not turned into anything.

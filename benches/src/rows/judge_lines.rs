@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader, Read};
 
 /// Lines of JSON in, verdicts out.
 #[derive(Debug)]
-pub struct JudgeLines;
+pub(super) struct JudgeLines;
 
 #[derive(Deserialize)]
 struct Parsed<'a> {
@@ -41,7 +41,7 @@ struct Given<'a> {
 ///
 /// # Errors
 /// Where a line cannot be read.
-pub fn read_lines(input: impl Read) -> Result<()> {
+pub(crate) fn read_lines(input: impl Read) -> Result<()> {
     let mut input = BufReader::with_capacity(1 << 16, input);
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line)? > 0 {

@@ -1,10 +1,17 @@
 //! The rows of the table, one file each.
 
+mod binary;
 mod changes;
 mod component;
 mod first_sync;
 mod full;
+mod judge;
 mod judge_lines;
+mod memory;
+mod page_call;
+mod peers;
+mod plugin_start;
+mod start;
 
 pub(crate) use judge_lines::read_lines;
 
@@ -34,8 +41,21 @@ impl fmt::Debug for dyn Row {
 }
 
 /// All rows, in the order of the table.
-pub const ALL: [&dyn Row; 6] =
-    [&first_sync::FirstSync, &changes::NoChange, &changes::TenChanges, &full::Full, &component::Component, &judge_lines::JudgeLines];
+pub const ALL: [&dyn Row; 13] = [
+    &first_sync::FirstSync,
+    &peers::Peers,
+    &changes::NoChange,
+    &changes::TenChanges,
+    &full::Full,
+    &component::Component,
+    &page_call::PageCalls,
+    &plugin_start::PluginStart,
+    &judge::Judge,
+    &judge_lines::JudgeLines,
+    &memory::Memory,
+    &start::Start,
+    &binary::Binary,
+];
 
 /// 100000 as `100,000`.
 fn thousands(number: u64) -> String {

@@ -58,7 +58,9 @@ impl Row for Peers {
         let folder = tempfile::tempdir_in(bench.folder.path())?;
         let floor = floor(&peers, folder.path())?;
         let line = || Line::took(what, took).note("made-up contacts of 8 fields beside their contacts.csv of 6");
-        let mut lines = vec![line().beside("py_floor.py, in this run", Quantity::Seconds(floor)).at_most(1.0)];
+        let beaten = line().beside("py_floor.py, in this run", Quantity::Seconds(floor));
+        let holds = beaten.ratio.is_some_and(|ratio| ratio < 1.0);
+        let mut lines = vec![beaten.goal("the moonshot: quicker", holds)];
         let readme = std::fs::read_to_string(peers.join("README.md"))?;
         for (peer, name) in [("Singer tap", "Singer tap and target"), ("dlt 1.31.0 > SQLite", "dlt → SQLite")] {
             lines.push(match published(&readme, peer) {

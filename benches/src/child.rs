@@ -50,6 +50,16 @@ pub(crate) fn run(program: &Path, arguments: &[&str], input: Option<&Path>) -> R
     Ok(watch(program, arguments, input, None)?.wall)
 }
 
+/// The middle of some runs of a program, in seconds.
+///
+/// # Errors
+/// Where it cannot be run or ends badly.
+pub(crate) fn middle(runs: usize, program: &Path, arguments: &[&str]) -> Result<f64> {
+    let mut times = (0..runs).map(|_| run(program, arguments, None)).collect::<Result<Vec<f64>>>()?;
+    times.sort_by(f64::total_cmp);
+    times.get(runs / 2).copied().context("no runs")
+}
+
 /// Runs a program to its end, and looks at its memory meanwhile.
 ///
 /// # Errors

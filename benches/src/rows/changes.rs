@@ -2,11 +2,12 @@
 
 use super::{Row, thousands};
 use crate::bench::{Bench, EDITED};
+use crate::child;
 use crate::line::Line;
 use crate::quantity::Quantity;
 use crate::took::{Took, median};
-use crate::world::Guest;
-use anyhow::{Result, ensure};
+use crate::world::{Guest, NAME};
+use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use entente::sync::RunOptions;
 use made_up::people::Ids;
@@ -42,6 +43,14 @@ async fn line(bench: &mut Bench, what: &str, edit: bool) -> Result<Vec<Line>> {
     Ok(vec![line.beside(format!("the same over {}", thousands(FEW)), Quantity::Seconds(few.wall)).at_most(2.0)])
 }
 
+/// The program in a process of its own, which also counts what waits for the operator.
+async fn program(bench: &mut Bench, records: u64) -> Result<Quantity> {
+    let entente = child::entente()?;
+    let (world, _) = bench.synced(records, Ids::Sequential).await?;
+    let home = world.home().to_str().context("the folder has a strange name")?;
+    Ok(Quantity::Seconds(child::middle(RUNS, &entente, &["--home", home, "sync", NAME])?))
+}
+
 /// Nothing has changed.
 #[derive(Debug)]
 pub(super) struct NoChange;
@@ -53,7 +62,13 @@ impl Row for NoChange {
     }
 
     async fn measure(&self, bench: &mut Bench) -> Result<Vec<Line>> {
-        line(bench, "no-change run over", false).await
+        let mut lines = line(bench, "no-change run over", false).await?;
+        let many = bench.largest();
+        let few = program(bench, FEW).await?;
+        let took = program(bench, many).await?;
+        let line = Line::new(format!("entente sync with nothing to do over {} pairs, the whole program", thousands(many)), took);
+        lines.push(line.beside(format!("the same over {}", thousands(FEW)), few).at_most(2.0));
+        Ok(lines)
     }
 }
 

@@ -14,12 +14,6 @@ use made_up::people::Ids;
 #[derive(Debug)]
 pub(super) struct Start;
 
-fn middle(mut run: impl FnMut() -> Result<f64>) -> Result<Quantity> {
-    let mut times = (0..21).map(|_| run()).collect::<Result<Vec<f64>>>()?;
-    times.sort_by(f64::total_cmp);
-    Ok(Quantity::Seconds(times[times.len() / 2]))
-}
-
 #[async_trait(?Send)]
 impl Row for Start {
     fn name(&self) -> &'static str {
@@ -28,11 +22,11 @@ impl Row for Start {
 
     async fn measure(&self, bench: &mut Bench) -> Result<Vec<Line>> {
         let entente = child::entente()?;
-        let version = middle(|| child::run(&entente, &["--version"], None))?;
+        let version = Quantity::Seconds(child::middle(21, &entente, &["--version"])?);
         let world = bench.world(1_000, Ids::Sequential).await?;
         world.first_sync(Guest::Component).await?;
         let home = world.home().to_str().context("the folder has a strange name")?;
-        let sync = middle(|| child::run(&entente, &["--home", home, "sync", NAME], None))?;
+        let sync = Quantity::Seconds(child::middle(21, &entente, &["--home", home, "sync", NAME])?);
         Ok(vec![
             Line::new("entente --version", version).under(Quantity::Seconds(0.020)),
             Line::new("entente sync with nothing to do", sync).under(Quantity::Seconds(0.060)).note("1,000 pairs, one plugin"),

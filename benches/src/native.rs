@@ -1,0 +1,102 @@
+//! `plugins/made-up` without a component: the same people behind the same trait.
+
+use anyhow::Result;
+use async_trait::async_trait;
+use entente::record::{Timestamp, Value};
+use entente::sync::{
+    Action, Answer, Batch, ChangeTimes, Collection, Description, Exchange, ExchangeError, Executed, Field, Object, Order, Outcome, Page,
+    ProposedMapping, Query, ReportRequest, Row, Written, codes, features,
+};
+use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
+
+/// The plugin as plain Rust.
+#[derive(Debug)]
+pub(crate) struct Native {
+    /// Its settings.
+    pub(crate) people: People,
+    /// The name of the integration that it stands for.
+    pub(crate) name: String,
+}
+
+#[async_trait]
+impl Exchange for Native {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn describe(&self) -> Result<Description, ExchangeError> {
+        let field = |(name, _, kind): (&str, &str, &str)| Field {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            kind: kind.to_owned(),
+            writable: true,
+            identifier: name == IDENTIFIER,
+            ..Field::default()
+        };
+        let words = [features::CREATE, features::UPDATE, features::DELETE, features::FULL_LISTING, features::IDEMPOTENT_CREATE];
+        let object = Object {
+            name: OBJECT.to_owned(),
+            label: "Person".to_owned(),
+            fields: FIELDS.map(field).into(),
+            change_times: ChangeTimes::Record,
+            precision: 1,
+            features: words.map(str::to_owned).into(),
+            search_lag: None,
+            page_size: Some(PAGE_ROWS),
+            order_size: Some(PAGE_ROWS),
+        };
+        Ok(Description { objects: vec![object] })
+    }
+
+    async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
+        Ok(Vec::new())
+    }
+
+    async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
+        let Some(wanted) = request.objects.iter().find(|wanted| wanted.object == OBJECT) else { return Ok(Page::default()) };
+        let slice = self
+            .people
+            .page(request.full || request.first_time, request.bookmark.as_deref(), request.cursor.as_deref(), request.limit)
+            .map_err(|error| ExchangeError::new(codes::CURSOR_EXPIRED, error))?;
+        let places: Vec<Option<usize>> = wanted.fields.iter().map(|name| FIELDS.iter().position(|(field, ..)| field == name)).collect();
+        let value = |number, place: &Option<usize>| {
+            place.map(|place| match self.people.content(number, place) {
+                Content::Text(text) => Value::Text(text),
+                Content::Number(number) => Value::Integer(number),
+            })
+        };
+        let row = |&number: &u64| Row {
+            id: self.people.id(number),
+            changed: Some(Timestamp::from_micros(self.people.changed_at(number))),
+            values: places.iter().map(|place| value(number, place)).collect(),
+            ..Row::default()
+        };
+        let rows = slice.numbers.iter().map(row).collect();
+        let batch = Batch { object: OBJECT.to_owned(), fields: wanted.fields.clone(), rows, ..Batch::default() };
+        let complete = if slice.complete { vec![OBJECT.to_owned()] } else { Vec::new() };
+        Ok(Page { batches: vec![batch], next: slice.next, bookmark: slice.bookmark, complete, ..Page::default() })
+    }
+
+    async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
+        let outcome = |action: &Action, id: &str| match action {
+            Action::Create => Outcome::Created(Written { id: format!("new-{id}"), ..Written::default() }),
+            Action::Update(id) => Outcome::Updated(Written { id: id.clone(), ..Written::default() }),
+            Action::Delete(_) => Outcome::Deleted,
+        };
+        let answers =
+            order.changes.iter().map(|change| Answer { change: change.id.clone(), outcome: outcome(&change.action, &change.id) }).collect();
+        Ok(Executed { answers, ..Executed::default() })
+    }
+
+    async fn collect(&self, _: &str, _: &str, _: &[String]) -> Result<Collection, ExchangeError> {
+        Err(ExchangeError::new(codes::UNSUPPORTED, "nothing is ever deferred"))
+    }
+
+    fn can_find(&self) -> bool {
+        false
+    }
+
+    async fn find(&self, _: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
+        Err(ExchangeError::new(codes::UNSUPPORTED, "nothing is looked up"))
+    }
+}

@@ -39,6 +39,10 @@ fn names() -> clap::builder::PossibleValuesParser {
     rows::ALL.map(|row| row.name()).into()
 }
 
+// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match (arguments.workload, arguments.times) {

@@ -3,7 +3,7 @@
 use super::naming::named;
 use super::output::cell;
 use crate::judge::Side;
-use crate::sync::{MappingId, Status, SyncDefinition};
+use crate::sync::{Status, SyncDefinition};
 use crate::tenant::{Tenant, WaitingConflict};
 use serde::Serialize;
 
@@ -68,18 +68,14 @@ impl Waiting {
 
 /// What waits in the relation of a sync.
 pub(super) async fn waiting(tenant: &Tenant, definition: &SyncDefinition) -> anyhow::Result<Waiting> {
-    let ours = |mapping: MappingId| definition.mapping(mapping).is_some();
     let records = |objects: &[String; 2], ids: &[Option<String>; 2]| -> Vec<String> {
         let record = |side: Side| Some(format!("{}:{}", objects[side.index()], ids[side.index()].as_ref()?));
         Side::BOTH.into_iter().filter_map(record).collect()
     };
     let mut waiting = Waiting::default();
-    for count in tenant.ledger().pair_counts(Some(&definition.relation)).await? {
-        match count.status {
-            Status::Held if ours(count.mapping) => waiting.held += count.pairs,
-            Status::Failed if ours(count.mapping) => waiting.failed += count.pairs,
-            _ => {}
-        }
+    for mapping in &definition.mappings {
+        waiting.held += tenant.ledger().count_in(Status::Held, mapping.id).await?;
+        waiting.failed += tenant.ledger().count_in(Status::Failed, mapping.id).await?;
     }
     for status in [Status::Held, Status::Failed] {
         for mapping in &definition.mappings {

@@ -88,11 +88,7 @@ impl Hub {
 
     /// Reads from one state of the database.
     async fn read<T: Send>(&self, read: impl FnOnce(&Connection) -> Result<T, HubError> + Send) -> Result<T, HubError> {
-        let inner = |connection: &Connection| -> Result<T, HubError> {
-            let snapshot = connection.unchecked_transaction()?;
-            read(&snapshot)
-        };
-        self.store.read(|connection| Ok::<_, StoreError>(inner(connection))).await?
+        self.store.read(|connection| Ok::<_, StoreError>(read(connection))).await?
     }
 
     /// Writes in a transaction of its own.

@@ -8,6 +8,7 @@ use super::{SqliteLedger, changes, pairs, rows, runs};
 use crate::store::StoreError;
 use crate::sync::{Change, ChangeStatus, LedgerError, MappingId, Pair, PairId, Run, RunId, Side, Status};
 use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
 
 /// Which changes of a run to list; nothing given: all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,6 +105,14 @@ impl SqliteLedger {
         self.store.read(|connection| pair_counts(connection, relation)).await.map_err(failed("count pairs"))
     }
 
+    /// How many pairs of a mapping stand in this status. Without a scan where an index is for that status alone: to do, held, failed.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn count_in(&self, status: Status, mapping: MappingId) -> Result<u64, LedgerError> {
+        self.store.read(|connection| count_in(connection, status, mapping)).await.map_err(failed("count pairs"))
+    }
+
     /// Pairs that stand in this status by number, above `after`, of one mapping or of all.
     ///
     /// # Errors
@@ -173,22 +182,29 @@ impl SqliteLedger {
 }
 
 fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<PairCount>, StoreError> {
+    // Counted here: SQLite would sort all pairs first.
     let mut statement = connection.prepare_cached(
-        "SELECT mapping, status, reason, count(*) FROM pair
-         WHERE ?1 IS NULL OR mapping IN (SELECT id FROM mapping WHERE relation = ?1)
-         GROUP BY mapping, status, reason ORDER BY mapping, status, reason",
+        "SELECT mapping, status, reason FROM pair
+         WHERE ?1 IS NULL OR mapping IN (SELECT id FROM mapping WHERE relation = ?1)",
     )?;
     let mut rows = statement.query([relation])?;
-    let mut counts = Vec::new();
+    let mut counts: BTreeMap<(MappingId, &str), (Status, BTreeMap<Option<String>, u64>)> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        counts.push(PairCount {
-            mapping: row.get(0)?,
-            status: pairs::status_of(&row.get::<_, String>(1)?)?,
-            reason: row.get(2)?,
-            pairs: u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
-        });
+        let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+        let status = pairs::status_of(text(1)?.unwrap_or_default())?;
+        let (_, reasons) = counts.entry((row.get(0)?, status.word())).or_insert_with(|| (status, BTreeMap::new()));
+        *reasons.entry(text(2)?.map(str::to_owned)).or_default() += 1;
     }
-    Ok(counts)
+    let count = |((mapping, _), (status, reasons)): ((MappingId, &str), (Status, BTreeMap<Option<String>, u64>))| {
+        reasons.into_iter().map(move |(reason, pairs)| PairCount { mapping, status, reason, pairs })
+    };
+    Ok(counts.into_iter().flat_map(count).collect())
+}
+
+fn count_in(connection: &Connection, status: Status, mapping: MappingId) -> Result<u64, StoreError> {
+    let sql = format!("SELECT count(*) FROM pair WHERE mapping = ?1 AND status = '{}'", status.word());
+    let pairs: i64 = connection.prepare_cached(&sql)?.query_row([mapping], |row| row.get(0))?;
+    Ok(u64::try_from(pairs).unwrap_or_default())
 }
 
 fn pairs_in(

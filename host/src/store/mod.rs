@@ -7,6 +7,7 @@ mod unit;
 
 pub use unit::StoreUnit;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,12 @@ use tokio::sync::Mutex;
 
 /// How long a statement waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What SQLite keeps of the file in memory. Its own 2 MiB are less than the indexes of a hundred thousand pairs.
+const PAGE_CACHE_KIB: i64 = 16 * 1024;
+
+/// After how many pages the log goes into the file: 16 MiB, so that a page which many commits touch is written there once.
+const CHECKPOINT_PAGES: i64 = 4096;
 
 /// Statements that stay prepared on a connection; more than the program has.
 const PREPARED_STATEMENTS: usize = 256;
@@ -91,6 +98,10 @@ impl Store {
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(open)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(open)?;
         connection.pragma_update(None, "temp_store", "MEMORY").map_err(open)?;
+        connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB).map_err(open)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(open)?;
+        // Plans of statements are made once, and not anew for every value that is bound.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(open)?;
         migrations::apply(&mut connection, path)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
@@ -105,7 +116,11 @@ impl Store {
         T: Send,
     {
         let connection = self.connection.lock().await;
-        read(&connection)
+        // One look at the file for all statements: each one by itself would lock it anew.
+        let looking = connection.unchecked_transaction()?;
+        let value = read(&looking)?;
+        looking.commit()?;
+        Ok(value)
     }
 
     /// Writes in one transaction: all of it, or nothing where the closure fails.

@@ -217,29 +217,8 @@ impl Session<'_> {
         (order, slots)
     }
 
-    /// Order, outcomes and pairs in one commit.
-    async fn send_local(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
-        for entry in &mut outgoing {
-            entry.pair.dirty |= self.owes_more(&entry.pair);
-        }
-        let (order, slots) = self.order(mapping, target, &outgoing);
-        let exchange = self.exchange(target);
-        let Some(local) = exchange.local() else {
-            return Ok(());
-        };
-        let mut unit = self.begin().await?;
-        let answers = local.execute_within(unit.as_mut(), &order).await.map_err(|error| self.failed(target, "write", error))?;
-        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new());
-        unit.save_pairs(&mut pairs).await?;
-        unit.save_changes(&mut changes).await?;
-        unit.save_run(&self.run).await?;
-        unit.commit().await?;
-        self.engine.observer.written(target, changes.len() as u64);
-        Ok(())
-    }
-
     /// An undo touches pairs that are not decided in its run: what is new on them stays to be done.
-    fn owes_more(&self, pair: &Pair) -> bool {
+    pub(super) fn owes_more(&self, pair: &Pair) -> bool {
         self.run.options.undo.is_some() && pair.status == Status::Todo
     }
 
@@ -394,7 +373,7 @@ pub(super) fn absorbed(owners: &Owners, target: Side, answers: &[Answer]) -> Vec
     answers.iter().filter_map(named).filter(|pair| pair.half(target.other()).id.is_none()).map(|pair| pair.id).collect()
 }
 
-fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {
+pub(super) fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {
     if field.value.references().is_empty() { Some(field.value.clone()) } else { links.translate(source, &field.value) }
 }
 

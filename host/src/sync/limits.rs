@@ -9,8 +9,8 @@ pub(super) const PAGE_ROWS: u32 = 500;
 /// Changes in one order where the side names no size: what most remote systems take in one call.
 pub(super) const ORDER_CHANGES: u32 = 100;
 
-/// Pairs that are reconciled in one transaction: as a page.
-pub(super) const RECONCILE_PAIRS: usize = 500;
+/// Pairs that are reconciled in one transaction: enough that a commit's cost vanishes, few enough to be held in memory.
+pub(super) const RECONCILE_PAIRS: usize = 1000;
 
 /// Records that are looked up or fetched by id in one call: identifiers often travel in a URL.
 pub(super) const LOOKUP_RECORDS: usize = 100;

@@ -22,6 +22,7 @@ mod intake;
 mod ledger;
 mod limits;
 mod links;
+mod local;
 mod meet;
 mod observer;
 mod outcome;

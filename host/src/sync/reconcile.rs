@@ -128,9 +128,15 @@ impl Session<'_> {
         }
         self.keep_names(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
+        let at_once = Side::BOTH.map(|target| self.creates_at_once(target, &links, &pairs, &mut plan.changes));
         let now = self.now();
         let mut unit = self.begin().await?;
+        let mut made = Vec::new();
+        for (target, outgoing) in Side::BOTH.into_iter().zip(at_once) {
+            made.extend(self.make_at_once(unit.as_mut(), mapping, target, outgoing, &mut pairs).await?);
+        }
         unit.drop_plans(&numbers, now).await?;
+        unit.save_changes(&mut made).await?;
         unit.save_changes(&mut approved).await?;
         unit.save_conflicts(&numbers, &plan.conflicts, now).await?;
         unit.save_changes(&mut plan.changes).await?;

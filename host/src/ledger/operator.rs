@@ -85,6 +85,11 @@ pub(super) fn hold_planned(
 /// What the operator has decided about conflicts of pairs, the latest decision last. One that is closed still counts: its write may
 /// have failed, and it holds for its two values only.
 pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Ruling>, StoreError> {
+    // A partial index that is empty says so for all of them.
+    let any = "SELECT EXISTS (SELECT 1 FROM conflict INDEXED BY conflict_ruled WHERE ruling IS NOT NULL)";
+    if !connection.prepare_cached(any)?.query_row([], |row| row.get(0))? {
+        return Ok(Vec::new());
+    }
     let mut statement = connection.prepare_cached(
         "SELECT slot, left_value, right_value, ruling FROM conflict INDEXED BY conflict_ruled
          WHERE pair = ?1 AND ruling IS NOT NULL ORDER BY id",

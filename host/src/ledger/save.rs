@@ -30,44 +30,38 @@ const BODY: [&str; 19] = [
     "right_seen",
 ];
 // Written only where they differ: SQLite rewrites the entries of every index that a named column is part of, changed or not.
-const READ: [&str; 2] = ["left_read", "right_read"];
-const PLACE: [&str; 3] = ["mapping", "left_id", "right_id"];
-const KEYS: [&str; 2] = ["left_keys", "right_keys"];
+const GROUPS: [&[&str]; 6] = [&["left_read", "right_read"], &["mapping"], &["left_id"], &["right_id"], &["left_keys"], &["right_keys"]];
 
-/// What differs from the stored row.
+/// What differs from the stored row, by group.
 #[derive(Debug, Clone, Copy, Default)]
-struct Differs {
-    read: bool,
-    place: bool,
-    keys: bool,
-}
+struct Differs([bool; GROUPS.len()]);
 
 impl Differs {
-    const NEW: Differs = Differs { read: true, place: true, keys: true };
+    const NEW: Differs = Differs([true; GROUPS.len()]);
+    const READ: usize = 0;
+    const MAPPING: usize = 1;
+    const IDS: usize = 2;
+    const KEYS: usize = 4;
 
     fn index(self) -> usize {
-        usize::from(self.read) | usize::from(self.place) << 1 | usize::from(self.keys) << 2
+        self.0.iter().rev().fold(0, |index, &differs| index << 1 | usize::from(differs))
     }
 
     fn columns(self) -> Vec<&'static str> {
-        let mut columns = BODY.to_vec();
-        if self.read {
-            columns.extend(READ);
-        }
-        if self.place {
-            columns.extend(PLACE);
-        }
-        if self.keys {
-            columns.extend(KEYS);
-        }
-        columns
+        let groups = GROUPS.iter().zip(self.0).filter(|(_, differs)| *differs);
+        BODY.iter().chain(groups.flat_map(|(group, _)| group.iter())).copied().collect()
     }
 }
+
+/// By side, what the row is to hold of its keys, where that changes.
+type KeyTexts = [Option<Option<String>>; 2];
 
 /// What is known of the stored row of a pair before it is written.
 struct Before {
     mapping: MappingId,
     differs: Differs,
+    /// Where the pair has new ones.
+    keys: [Vec<Key>; 2],
 }
 
 /// Writes pairs; new ones get their numbers. Records may change hands between the pairs of one call.
@@ -75,18 +69,20 @@ pub(super) fn save(connection: &Connection, pairs: &mut [Pair]) -> Result<(), Wh
     let before = compare(connection, pairs)?;
     number(connection, pairs, &before)?;
     let mut insert = None;
-    let mut updates: [Option<CachedStatement<'_>>; 8] = [const { None }; 8];
+    let mut updates: [Option<CachedStatement<'_>>; 1 << GROUPS.len()] = [const { None }; 1 << GROUPS.len()];
     let mut keys = Keys::new(connection)?;
     for (pair, before) in pairs.iter().zip(before) {
-        let texts = keys.replace(pair, before.as_ref().map(|row| row.mapping))?;
+        let texts = keys.replace(pair, before.as_ref())?;
         let (differs, statement) = match before {
             None => (Differs::NEW, prepared(&mut insert, connection, insert_sql)?),
             Some(Before { mut differs, .. }) => {
-                differs.keys = texts.is_some();
+                for (place, text) in texts.iter().enumerate() {
+                    differs.0[Differs::KEYS + place] = text.is_some();
+                }
                 (differs, prepared(&mut updates[differs.index()], connection, || update_sql(differs))?)
             }
         };
-        let rows = write(statement, pair, differs, texts).map_err(|error| explain(connection, pair, error))?;
+        let rows = write(statement, pair, differs, &texts).map_err(|error| explain(connection, pair, error))?;
         if rows != 1 {
             return Err(Why::from(format!("pair {} is not there", pair.id)));
         }
@@ -116,7 +112,8 @@ fn update_sql(differs: Differs) -> String {
 
 /// How pairs differ from what is stored. Records that a pair loses are taken from it at once, so that another may get them.
 fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>>, Why> {
-    let mut load = connection.prepare_cached("SELECT mapping, left_id, right_id, left_read, right_read FROM pair WHERE id = ?1")?;
+    let mut load = connection
+        .prepare_cached("SELECT mapping, left_id, right_id, left_read, right_read, left_keys, right_keys FROM pair WHERE id = ?1")?;
     let mut before = Vec::with_capacity(pairs.len());
     for pair in pairs {
         if pair.id == 0 {
@@ -125,24 +122,34 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
         }
         let mut rows = load.query([pair.id])?;
         let Some(row) = rows.next()? else { return Err(Why::from(format!("pair {} is not there", pair.id))) };
+        let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let mapping = row.get(0)?;
-        let mut row_differs = Differs { place: mapping != pair.mapping, ..Differs::default() };
-        let mut lost = [row_differs.place; 2];
+        let mut differs = Differs::default();
+        let moved = mapping != pair.mapping;
+        differs.0[Differs::MAPPING] = moved;
+        let mut lost = [moved; 2];
         for (n, half) in pair.halves.iter().enumerate() {
-            let id = row.get_ref(1 + n)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+            let id = text(1 + n)?;
             if id != half.id.as_deref() {
-                row_differs.place = true;
+                differs.0[Differs::IDS + n] = true;
                 lost[n] |= id.is_some();
             }
-            row_differs.read |= row.get::<_, Option<i64>>(3 + n)? != half.read;
+            // Who lost its record above gets it back under the new mapping.
+            differs.0[Differs::IDS + n] |= moved;
+            differs.0[Differs::READ] |= row.get::<_, Option<i64>>(3 + n)? != half.read;
         }
+        let keys = if moved || pair.keys.iter().any(Option::is_some) {
+            [decode_keys(text(5)?)?, decode_keys(text(6)?)?]
+        } else {
+            Default::default()
+        };
         drop(rows);
         for side in Side::BOTH {
             if lost[side.index()] {
                 connection.prepare_cached(&format!("UPDATE pair SET {side}_id = NULL WHERE id = ?1"))?.execute([pair.id])?;
             }
         }
-        before.push(Some(Before { mapping, differs: row_differs }));
+        before.push(Some(Before { mapping, differs, keys }));
     }
     Ok(before)
 }
@@ -163,7 +170,7 @@ fn number(connection: &Connection, pairs: &mut [Pair], before: &[Option<Before>]
     Ok(())
 }
 
-fn write(statement: &mut CachedStatement<'_>, pair: &Pair, differs: Differs, keys: Option<[Option<String>; 2]>) -> Result<usize, Why> {
+fn write(statement: &mut CachedStatement<'_>, pair: &Pair, differs: Differs, keys: &KeyTexts) -> Result<usize, Why> {
     let [left, right] = &pair.halves;
     let mut place = 0;
     let mut bind = |value: &dyn ToSql| {
@@ -191,19 +198,22 @@ fn write(statement: &mut CachedStatement<'_>, pair: &Pair, differs: Differs, key
     bind(&encode_agreed(&pair.agreed)?)?;
     bind(&seen(left)?)?;
     bind(&seen(right)?)?;
-    if differs.read {
+    if differs.0[Differs::READ] {
         bind(&left.read)?;
         bind(&right.read)?;
     }
-    if differs.place {
+    if differs.0[Differs::MAPPING] {
         bind(&pair.mapping)?;
-        bind(&left.id)?;
-        bind(&right.id)?;
     }
-    if differs.keys {
-        let [left, right] = keys.unwrap_or_default();
-        bind(&left)?;
-        bind(&right)?;
+    for (place, half) in pair.halves.iter().enumerate() {
+        if differs.0[Differs::IDS + place] {
+            bind(&half.id)?;
+        }
+    }
+    for (place, text) in keys.iter().enumerate() {
+        if differs.0[Differs::KEYS + place] {
+            bind(&text.as_ref().and_then(Option::as_ref))?;
+        }
     }
     bind(&pair.id)?;
     Ok(statement.raw_execute()?)
@@ -237,33 +247,29 @@ impl<'c> Keys<'c> {
         Ok([decode_keys(left.as_deref())?, decode_keys(right.as_deref())?])
     }
 
-    /// Replaces the keys of the sides that have new ones. Gives what the row is to hold, where that changes.
-    fn replace(&mut self, pair: &Pair, before: Option<MappingId>) -> Result<Option<[Option<String>; 2]>, Why> {
-        let moved = before.is_some_and(|mapping| mapping != pair.mapping);
-        if !moved && pair.keys.iter().all(Option::is_none) {
-            return Ok(None);
-        }
-        let old = match before {
-            Some(_) => self.stored(pair.id)?,
-            None => Default::default(),
-        };
-        let mut changes = false;
+    /// Replaces the keys of the sides that have new ones. Gives what the row is to hold, by side, where that changes.
+    fn replace(&mut self, pair: &Pair, before: Option<&Before>) -> Result<KeyTexts, Why> {
+        let moved = before.is_some_and(|before| before.mapping != pair.mapping);
+        let mut texts = KeyTexts::default();
         for side in Side::BOTH {
-            let old = &old[side.index()];
-            let new = pair.keys[side.index()].as_ref().unwrap_or(old);
+            let old = before.map(|before| before.keys[side.index()].as_slice()).unwrap_or_default();
+            let new = match &pair.keys[side.index()] {
+                Some(new) => new.as_slice(),
+                None if moved => old,
+                None => continue,
+            };
             for key in old.iter().filter(|key| moved || !new.contains(key)) {
-                self.remove.execute(params![before, side_number(side), key.rank, key.text, pair.id])?;
+                let mapping = before.map(|before| before.mapping);
+                self.remove.execute(params![mapping, side_number(side), key.rank, key.text, pair.id])?;
             }
             for key in new.iter().filter(|key| moved || !old.contains(key)) {
                 self.put.execute(params![pair.mapping, side_number(side), key.rank, key.text, pair.id])?;
             }
-            changes |= new != old;
+            if new != old {
+                texts[side.index()] = Some(encode_keys(new)?);
+            }
         }
-        if !changes {
-            return Ok(None);
-        }
-        let text = |side: Side| encode_keys(pair.keys[side.index()].as_ref().unwrap_or(&old[side.index()]));
-        Ok(Some([text(Side::Left)?, text(Side::Right)?]))
+        Ok(texts)
     }
 
     /// Takes the keys of a pair out.

@@ -161,8 +161,8 @@ impl Session<'_> {
                     Side::Left => Agreed { left: Some(sent.clone()), right: Some(field.source.clone()) },
                     Side::Right => Agreed { left: Some(field.source.clone()), right: Some(sent.clone()) },
                 };
+                let edited = edited_since(pair, source, field.slot, &field.source);
                 pair.set_agreed(field.slot, halves);
-                let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
                 pair.half_mut(source).set_seen(field.slot, edited);
                 let time = written.changed.map(|at| FieldTime { at, certain: false });
                 pair.half_mut(target).set_seen(field.slot, Some(Seen { value: stored, time }));
@@ -188,7 +188,7 @@ impl Session<'_> {
             if set_like && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(sent), Some(&stored)], newer.clone()) {
                 continue;
             }
-            let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
+            let edited = edited_since(pair, source, field.slot, &field.source);
             let halves = match target {
                 Side::Left => Agreed { left: Some(stored), right: Some(field.source.clone()) },
                 Side::Right => Agreed { left: Some(field.source.clone()), right: Some(stored) },
@@ -337,13 +337,18 @@ impl Session<'_> {
     }
 }
 
+/// What a side has now, where that is not what it had when an order was made of it: a change since then, also where it only went
+/// back to what was agreed before.
+pub(super) fn edited_since(pair: &Pair, side: Side, slot: usize, then: &Value) -> Option<Seen> {
+    let seen = pair.half(side).seen(slot).cloned();
+    let now = seen.or_else(|| pair.current(side, slot).map(|value| Seen { value: value.clone(), time: None }));
+    now.filter(|seen| seen.value != *then)
+}
+
 /// Settles a field of a new record as it was sent before. What the source has now is a change since then.
 fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Value) {
     let source = target.other();
-    let now = pair.half(source).seen(before.slot).cloned().or_else(|| {
-        let value = pair.current(source, before.slot)?.clone();
-        Some(Seen { value, time: None })
-    });
+    let edited = edited_since(pair, source, before.slot, &before.source);
     let (given, stored) = (Some(before.source.clone()), Some(stored));
     let halves = match target {
         Side::Left => Agreed { left: stored, right: given },
@@ -351,7 +356,7 @@ fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Va
     };
     pair.set_agreed(before.slot, halves);
     pair.half_mut(target).set_seen(before.slot, None);
-    pair.half_mut(source).set_seen(before.slot, now.filter(|seen| seen.value != before.source));
+    pair.half_mut(source).set_seen(before.slot, edited);
 }
 
 /// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and is stored now. What

@@ -7,7 +7,7 @@ use super::execute::{Outgoing, absorbed};
 use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
-use super::outcome::settle_elements;
+use super::outcome::{edited_since, settle_elements};
 use super::pair::{Agreed, Pair, PairId, Side, Status};
 use super::session::Session;
 use crate::judge::same_content;
@@ -304,9 +304,9 @@ fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
             Side::Left => Agreed { left: stored, right: given },
             Side::Right => Agreed { left: given, right: stored },
         };
+        let edited = edited_since(pair, source, field.slot, &field.source);
         pair.set_agreed(field.slot, agreed);
         pair.half_mut(target).set_seen(field.slot, None);
-        let edited = pair.half(source).seen(field.slot).cloned().filter(|seen| seen.value != field.source);
         pair.half_mut(source).set_seen(field.slot, edited);
     }
 }

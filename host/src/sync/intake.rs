@@ -5,8 +5,9 @@ use super::error::SyncError;
 use super::exchange::{Action, Batch, FieldTime, Page, Row};
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
-use super::ledger::Progress;
+use super::ledger::{Change, Progress};
 use super::pair::{Key, Pair, PairId, RunId, Seen, Side, Status};
+use super::recover::settle_made;
 use super::session::Session;
 use crate::record::{Timestamp, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -49,8 +50,8 @@ pub(super) struct Working<'m> {
     pub(super) removed: Vec<PairId>,
     by_number: HashMap<PairId, usize>,
     by_key: [HashMap<Key, Vec<usize>>; 2],
-    /// By pair, the side on which a record was to be made, of which nobody knows whether it was, and what it was to be recognised by.
-    unanswered: HashMap<PairId, (Side, Vec<Key>)>,
+    /// By pair, what was sent for it and never answered.
+    unanswered: HashMap<PairId, Vec<Change>>,
 }
 
 impl<'m> Working<'m> {
@@ -95,15 +96,33 @@ impl<'m> Working<'m> {
         }
     }
 
+    /// What a record was to be recognised by that was to be made for this pair on a side, of which nobody knows whether it was.
+    fn sent_keys(&self, pair: PairId, target: Side) -> Vec<Key> {
+        let creates = self.unanswered.get(&pair).into_iter().flatten();
+        let creates = creates.filter(|change| change.action == Action::Create && change.target == target);
+        creates.flat_map(|change| identity::keys_sent(self.mapping, change)).collect()
+    }
+
     /// The one pair whose record may have been made as this one.
     fn sent_as(&self, keys: &[Key]) -> Option<usize> {
-        let sent = |(number, (target, sent)): (&PairId, &(Side, Vec<Key>))| {
+        let sent = |number: &PairId| {
             let place = *self.by_number.get(number)?;
-            let pair = &self.pairs[place];
-            (*target == self.side && pair.half(self.side).id.is_none() && sent.iter().any(|key| keys.contains(key))).then_some(place)
+            let alone = self.pairs[place].half(self.side).id.is_none();
+            (alone && self.sent_keys(*number, self.side).iter().any(|key| keys.contains(key))).then_some(place)
         };
-        let mut found = self.unanswered.iter().filter_map(sent);
+        let mut found = self.unanswered.keys().filter_map(sent);
         found.next().filter(|_| found.next().is_none())
+    }
+
+    /// Settles what was sent for a pair and never answered, now that its record has been read.
+    fn settle_read(&mut self, place: usize) {
+        let pair = &mut self.pairs[place];
+        for change in self.unanswered.get(&pair.id).into_iter().flatten().filter(|change| change.target == self.side) {
+            // A new record has no other agreement than this one; an update is open until its pair is decided again.
+            if change.action != Action::Create || pair.agreed.is_empty() {
+                settle_made(self.mapping, pair, change);
+            }
+        }
     }
 
     /// Pairs that have a record on `side` with the best of these keys that any has.
@@ -118,8 +137,7 @@ impl<'m> Working<'m> {
     /// Whether a key is one that a record had when it was sent, and has no more.
     fn only_sent_as(&self, place: usize, side: Side, key: &Key) -> bool {
         let pair = &self.pairs[place];
-        let sent = |(target, keys): &(Side, Vec<Key>)| *target != side && keys.contains(key);
-        self.unanswered.get(&pair.id).is_some_and(sent)
+        self.sent_keys(pair.id, side.other()).contains(key)
             && !identity::keys(self.mapping, side, |slot| pair.current(side, slot)).contains(key)
     }
 }
@@ -310,10 +328,10 @@ impl Session<'_> {
                 }
             }
         }
-        let open = |pair: &&Pair| !pair.is_linked() && (pair.attempts > 0 || pair.status == Status::Live);
+        let open = |pair: &&Pair| pair.attempts > 0 || (pair.status == Status::Live && !pair.is_linked());
         let open: Vec<PairId> = work.pairs.iter().filter(open).map(|pair| pair.id).collect();
-        for change in ledger.unanswered(&open).await?.iter().filter(|change| change.action == Action::Create) {
-            work.unanswered.insert(change.pair, (change.target, identity::keys_sent(mapping, change)));
+        for change in ledger.unanswered(&open).await? {
+            work.unanswered.entry(change.pair).or_default().push(change);
         }
         Ok(work)
     }
@@ -378,9 +396,12 @@ impl Session<'_> {
         purpose: Purpose,
     ) {
         let side = work.side;
+        let sent_keys = if work.pairs[place].is_linked() { Vec::new() } else { work.sent_keys(work.pairs[place].id, side.other()) };
         let pair = &mut work.pairs[place];
         let was_filtered = std::mem::take(&mut pair.half_mut(side).filtered);
         let mut new = apply_row(pair, side, columns, row, arrival, self.run.id);
+        work.settle_read(place);
+        let pair = &mut work.pairs[place];
         if pair.context && purpose == Purpose::Report {
             // So far it was only read for the sake of another record; now it takes part.
             pair.context = false;
@@ -391,9 +412,7 @@ impl Session<'_> {
         if (new || self.rekey[side.index()]) && !duplicate && recognised {
             let mut stands_for = keys.clone();
             // What was sent for it and never answered may come back under the identifiers of then.
-            if let Some((_, sent)) = work.unanswered.get(&pair.id).filter(|(target, _)| *target != side) {
-                stands_for.extend(sent.iter().filter(|key| !keys.contains(key)).cloned());
-            }
+            stands_for.extend(sent_keys.into_iter().filter(|key| !keys.contains(key)));
             pair.keys[side.index()] = Some(stands_for);
         }
         if was_filtered && pair.half(side.other()).filtered {
@@ -425,9 +444,9 @@ impl Session<'_> {
         }
         if let Some(owner) = work.owners(side, keys).into_iter().find(|owner| *owner != place) {
             let id = work.pairs[owner].half(side).id.clone().unwrap_or_default();
+            let sent_keys = work.sent_keys(work.pairs[place].id, side.other());
             let pair = &mut work.pairs[place];
-            let sent = work.unanswered.get(&pair.id).filter(|(target, _)| *target != side);
-            pair.keys[side.index()] = Some(sent.map(|(_, keys)| keys.clone()).unwrap_or_default());
+            pair.keys[side.index()] = Some(sent_keys);
             let text = format!("{} {}:{id}", held::DUPLICATE, mapping.object(side));
             self.hold(pair, mapping, side, text);
             return false;
@@ -485,7 +504,7 @@ impl Session<'_> {
             Some(place) => {
                 self.run.count(side, object).matched += 1;
                 let pair = &mut work.pairs[place];
-                if work.unanswered.remove(&pair.id).is_some() {
+                if work.unanswered.contains_key(&pair.id) {
                     pair.keys[side.other().index()] = Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
                 }
                 place
@@ -497,6 +516,8 @@ impl Session<'_> {
         let pair = &mut work.pairs[place];
         let is_new = pair.half(side.other()).id.is_none();
         apply_row(pair, side, columns, row, arrival, self.run.id);
+        work.settle_read(place);
+        let pair = &mut work.pairs[place];
         pair.context = if is_new { context } else { pair.context && context };
         match hold {
             Some(reason) => {

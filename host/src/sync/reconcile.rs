@@ -118,7 +118,6 @@ impl Session<'_> {
             links = self.links(mapping, &pairs).await?;
         }
         let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
-        self.settle_read_since(mapping, &mut pairs).await?;
         let mut plan = Plan::default();
         for ruling in self.engine.ledger.rulings(&numbers).await? {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
@@ -131,9 +130,11 @@ impl Session<'_> {
         let at_once = Side::BOTH.map(|target| self.creates_at_once(target, &links, &pairs, &mut plan.changes));
         let now = self.now();
         let mut unit = self.begin().await?;
-        let mut made = Vec::new();
+        let (mut made, mut written) = (Vec::new(), [0; 2]);
         for (target, outgoing) in Side::BOTH.into_iter().zip(at_once) {
-            made.extend(self.make_at_once(unit.as_mut(), mapping, target, outgoing, &mut pairs).await?);
+            let changes = self.make_at_once(unit.as_mut(), mapping, target, outgoing, &mut pairs).await?;
+            written[target.index()] = changes.len() as u64;
+            made.extend(changes);
         }
         unit.drop_plans(&numbers, now).await?;
         unit.save_changes(&mut made).await?;
@@ -144,6 +145,9 @@ impl Session<'_> {
         unit.save_run(&self.run).await?;
         unit.commit().await?;
         self.engine.observer.reconciled(numbers.len() as u64);
+        for target in Side::BOTH.into_iter().filter(|target| written[target.index()] > 0) {
+            self.engine.observer.written(target, written[target.index()]);
+        }
         Ok(())
     }
 

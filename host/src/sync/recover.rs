@@ -150,19 +150,24 @@ impl Session<'_> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
         let mut pairs: Vec<Pair> = self.engine.ledger.pairs(&numbers).await?;
         let now = self.now();
+        // What was found and not read yet is settled by the report that tells what it has.
+        let unread: Vec<PairId> =
+            pairs.iter().filter(|pair| pair.is_linked() && pair.half(target).read.is_none()).map(|pair| pair.id).collect();
         for change in &mut changes {
             let unanswered = !known && matches!(change.action, Action::Update(_));
             change.status = if unanswered { ChangeStatus::Retry } else { ChangeStatus::Dropped };
             change.settled = Some(now);
             change.reason = Some(if known {
-                change.sent = None;
+                if !unread.contains(&change.pair) {
+                    change.sent = None;
+                }
                 "no answer came; what stands there was found out, and it was decided again".to_owned()
             } else {
                 format!("{}: no answer came, and the record cannot be looked up", held::UNKNOWN)
             });
         }
-        if !known {
-            pairs.iter_mut().for_each(|pair| pair.attempts = pair.attempts.saturating_add(1));
+        for pair in pairs.iter_mut().filter(|pair| !known || unread.contains(&pair.id)) {
+            pair.attempts = pair.attempts.saturating_add(1);
         }
         // A pair of two remote sides may have been settled by the other one's answer meanwhile.
         for pair in pairs.iter_mut().filter(|pair| matches!(pair.status, Status::Live | Status::Ok)) {
@@ -185,22 +190,6 @@ impl Session<'_> {
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
         unit.commit().await?;
-        Ok(())
-    }
-
-    /// Changes that were never answered are settled when their records have been read since.
-    pub(super) async fn settle_read_since(&self, mapping: &ObjectMapping, pairs: &mut [Pair]) -> Result<(), SyncError> {
-        let tried: Vec<PairId> = pairs.iter().filter(|pair| pair.attempts > 0 && pair.is_linked()).map(|pair| pair.id).collect();
-        for change in self.engine.ledger.unanswered(&tried).await? {
-            let read = |pair: &Pair| match change.action {
-                // Whatever was read of it was read after it was made.
-                Action::Create => pair.agreed.is_empty() && pair.half(change.target).read.is_some(),
-                _ => pair.half(change.target).read > Some(change.run),
-            };
-            if let Some(pair) = pairs.iter_mut().find(|pair| pair.id == change.pair && read(pair)) {
-                settle_made(mapping, pair, &change);
-            }
-        }
         Ok(())
     }
 
@@ -287,7 +276,7 @@ impl Session<'_> {
 }
 
 /// What was sent and never answered is settled where it stands there now, as if the answer had come.
-fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
+pub(super) fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
     let (target, source) = (change.target, change.target.other());
     for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
         let Some(rules) = mapping.field(field.slot) else { continue };

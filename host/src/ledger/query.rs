@@ -181,6 +181,9 @@ impl SqliteLedger {
     }
 }
 
+/// A status, and how many pairs there are for each reason.
+type Counted = (Status, BTreeMap<Option<String>, u64>);
+
 fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<PairCount>, StoreError> {
     // Counted here: SQLite would sort all pairs first.
     let mut statement = connection.prepare_cached(
@@ -188,14 +191,14 @@ fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<Pa
          WHERE ?1 IS NULL OR mapping IN (SELECT id FROM mapping WHERE relation = ?1)",
     )?;
     let mut rows = statement.query([relation])?;
-    let mut counts: BTreeMap<(MappingId, &str), (Status, BTreeMap<Option<String>, u64>)> = BTreeMap::new();
+    let mut counts: BTreeMap<(MappingId, &str), Counted> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let status = pairs::status_of(text(1)?.unwrap_or_default())?;
         let (_, reasons) = counts.entry((row.get(0)?, status.word())).or_insert_with(|| (status, BTreeMap::new()));
         *reasons.entry(text(2)?.map(str::to_owned)).or_default() += 1;
     }
-    let count = |((mapping, _), (status, reasons)): ((MappingId, &str), (Status, BTreeMap<Option<String>, u64>))| {
+    let count = |((mapping, _), (status, reasons)): ((MappingId, &str), Counted)| {
         reasons.into_iter().map(move |(reason, pairs)| PairCount { mapping, status, reason, pairs })
     };
     Ok(counts.into_iter().flat_map(count).collect())

@@ -208,7 +208,10 @@ async fn a_record_that_would_be_outside_the_filter_of_the_other_side_is_not_made
     let outside = Condition { field: "tel".into(), test: Test::Not(text("0")) };
     // Nobody knows what a new record will have in a field that is not mapped.
     let unmapped = Condition { field: "region".into(), test: Test::Is(text("north")) };
-    world.people().filters[1] = vec![outside, unmapped];
+    // Nor in one that flows to the left only.
+    let one_way = Condition { field: "full".into(), test: Test::Blank(false) };
+    world.people().fields[1].direction = entente::judge::Direction::ToLeft;
+    world.people().filters[1] = vec![outside, unmapped, one_way];
     let left = world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("0"))], "2020-01-01");
     world.left.put("contact", &[("email", text("b@example.org")), ("phone", text("1"))], "2020-01-01");
     world.run().await;

@@ -1,6 +1,6 @@
 //! Decide: one pair at a time, what is to be written where, and why. No side is asked and nothing is stored here.
 
-use super::definition::{Condition, FieldMapping, MappingId, ObjectMapping};
+use super::definition::{FieldMapping, MappingId, ObjectMapping};
 use super::deletions::AfterDeletion;
 use super::exchange::{Action, features};
 use super::filter::takes_part;
@@ -52,17 +52,6 @@ fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: [Current<'_>; 2]) -> Opti
     }
 }
 
-/// Whether a new record with these fields would take part. Nobody knows what it will have in a field that is not mapped.
-fn fits(mapping: &ObjectMapping, target: Side, fields: &[ChangedField]) -> bool {
-    let mapped = |name: &str| mapping.fields.iter().find(|field| field.name(target) == name);
-    let known: Vec<Condition> =
-        mapping.filters[target.index()].iter().filter(|condition| mapped(&condition.field).is_some()).cloned().collect();
-    takes_part(&known, |name| {
-        let slot = mapped(name)?.slot;
-        fields.iter().find(|field| field.slot == slot).map(|field| &field.value)
-    })
-}
-
 impl Session<'_> {
     pub(super) fn decide(&mut self, mapping: &ObjectMapping, pair: &mut Pair, links: &Links, plan: &mut Plan) {
         if let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered) {
@@ -92,6 +81,22 @@ impl Session<'_> {
                 pair.reason = Some("it has no record on either side".to_owned());
             }
         }
+    }
+
+    /// Whether a new record with these fields would take part. Nobody knows what it will have in a field that this sync does not write.
+    fn fits(&self, mapping: &ObjectMapping, target: Side, fields: &[ChangedField]) -> bool {
+        let written = |name: &str| {
+            let field = mapping.fields.iter().find(|field| field.name(target) == name)?;
+            let ours =
+                field.direction.reaches(target) && field.writable[target.index()] && !self.parked.contains(&(mapping.id, field.slot));
+            ours.then_some(field.slot)
+        };
+        mapping.filters[target.index()].iter().filter(|condition| written(&condition.field).is_some()).all(|condition| {
+            takes_part(std::slice::from_ref(condition), |name| {
+                let slot = written(name)?;
+                fields.iter().find(|field| field.slot == slot).map(|field| &field.value)
+            })
+        })
     }
 
     fn trusted(&self, mapping: MappingId, field: &FieldMapping) -> Option<Side> {
@@ -288,7 +293,7 @@ impl Session<'_> {
             self.run.count(source, mapping.object(source)).excluded += 1;
             return;
         }
-        if !fits(mapping, target, &fields) {
+        if !self.fits(mapping, target, &fields) {
             pair.status = Status::Excluded;
             pair.reason = Some(format!("it would be outside the filter of the {target}"));
             self.run.count(source, mapping.object(source)).excluded += 1;

@@ -74,7 +74,14 @@ impl Exchange for Native {
         let rows = slice.numbers.iter().map(row).collect();
         let batch = Batch { object: OBJECT.to_owned(), fields: wanted.fields.clone(), rows, ..Batch::default() };
         let complete = if slice.complete { vec![OBJECT.to_owned()] } else { Vec::new() };
-        Ok(Page { batches: vec![batch], next: slice.next, bookmark: slice.bookmark, complete, ..Page::default() })
+        Ok(Page {
+            batches: vec![batch],
+            next: slice.next,
+            bookmark: slice.bookmark,
+            complete,
+            remaining: Some(slice.remaining),
+            ..Page::default()
+        })
     }
 
     async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {

@@ -381,6 +381,7 @@ impl Exchange for Fake {
             next: (!last).then(|| (after + page.len()).to_string()),
             bookmark: (last && !by_ids).then(|| state.seq.to_string()),
             complete: if last && full && !by_ids { request.objects.iter().map(|wanted| wanted.object.clone()).collect() } else { vec![] },
+            remaining: Some((listed - after).saturating_sub(page.len()) as u64),
             ..Page::default()
         })
     }

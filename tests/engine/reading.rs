@@ -2,7 +2,8 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente::sync::{ExchangeError, RunOptions, RunStatus, codes};
+use entente::sync::{ExchangeError, Observer, RunOptions, RunStatus, Side, Step, codes};
+use std::sync::Mutex;
 
 #[tokio::test]
 async fn s10_a_broken_page_creates_nothing_and_the_next_run_goes_on_there() {
@@ -113,4 +114,59 @@ async fn a_named_record_that_is_not_there_is_told() {
     let ids = [vec![], vec![("contact".to_owned(), "L99".to_owned())]];
     let end = world.try_run(RunOptions { ids, ..RunOptions::default() }).await.unwrap();
     assert!(end.error.unwrap().to_string().contains("it has person, org"));
+}
+
+/// By step, as it was announced: how many records it would have, and how many it had.
+#[derive(Default)]
+struct Watcher(Mutex<Vec<(Step, Option<u64>, u64)>>);
+
+impl Watcher {
+    fn advance(&self, of: Step, by: u64) -> u64 {
+        let mut steps = self.0.lock().unwrap();
+        let (step, _, done) = steps.last_mut().unwrap();
+        assert_eq!(*step, of);
+        *done += by;
+        *done
+    }
+}
+
+impl Observer for Watcher {
+    fn begins(&self, step: Step, records: Option<u64>) {
+        self.0.lock().unwrap().push((step, records, 0));
+    }
+
+    fn collected(&self, side: Side, rows: u64, remaining: Option<u64>) {
+        let read = self.advance(Step::Collect(side), rows);
+        self.0.lock().unwrap().last_mut().unwrap().1 = remaining.map(|remaining| read + remaining);
+    }
+
+    fn reconciled(&self, pairs: u64) {
+        self.advance(Step::Reconcile, pairs);
+    }
+
+    fn written(&self, side: Side, changes: u64) {
+        self.advance(Step::Execute(side), changes);
+    }
+}
+
+#[tokio::test]
+async fn who_watches_a_run_is_told_how_far_it_is() {
+    let world = World::new().await;
+    for n in 0..20 {
+        world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    world.left.put("contact", &[("email", text("15@example.org"))], "2020-01-01");
+    world.left.put("contact", &[("email", text("x@example.org"))], "2020-01-01");
+    let watcher = Watcher::default();
+    assert!(world.watched_run(RunOptions::default(), &watcher).await.unwrap().error.is_none());
+    let steps = watcher.0.into_inner().unwrap();
+    let of = |step: Step, records: u64| (step, Some(records), records);
+    let expected = [
+        of(Step::Collect(Side::Left), 2),
+        of(Step::Collect(Side::Right), 20),
+        of(Step::Reconcile, 21),
+        of(Step::Execute(Side::Left), 19),
+        of(Step::Execute(Side::Right), 1),
+    ];
+    assert_eq!(steps, expected);
 }

@@ -111,13 +111,17 @@ impl World {
     }
 
     pub async fn try_run(&self, options: RunOptions) -> Result<RunEnd, SyncError> {
+        self.watched_run(options, &Silent).await
+    }
+
+    pub async fn watched_run(&self, options: RunOptions, observer: &dyn Observer) -> Result<RunEnd, SyncError> {
         let stop = AtomicBool::new(false);
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: [&self.left, &self.right],
             clock: self.clock.as_ref(),
             randomness: &self.randomness,
-            observer: &Silent,
+            observer,
             stop: &stop,
             holder: "test",
         };

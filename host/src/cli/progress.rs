@@ -1,8 +1,8 @@
 //! Progress of long work, on a terminal.
 
-use crate::sync::{Observer, Side};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Observer, Side, Step};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a bar is drawn anew while nothing happens.
@@ -29,69 +29,89 @@ pub(super) fn bytes(shown: bool, total: u64, text: &str) -> ProgressBar {
     bar
 }
 
-/// Shows how far a run is.
+/// Shows how far a run is: what it is at, how fast that goes, and, where the number of records is known, how long it will take.
 pub(super) struct RunProgress {
     bar: ProgressBar,
-    read: [AtomicU64; 2],
-    judged: AtomicU64,
-    written: [AtomicU64; 2],
     names: [String; 2],
+    step: Mutex<Option<Step>>,
 }
+
+const UNKNOWN: &str = "{spinner} {elapsed_precise} {msg} {human_pos} ({per_sec})";
+const KNOWN: &str = "{spinner} {elapsed_precise} {msg} {human_pos} of {human_len} ({per_sec}), {eta} left {wide_bar}";
 
 impl RunProgress {
     pub(super) fn new(shown: bool, names: [String; 2]) -> Self {
-        let bar = spinner(shown, "collecting");
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {wide_msg}") {
-            bar.set_style(style);
-        }
-        Self { bar, read: Default::default(), judged: AtomicU64::new(0), written: Default::default(), names }
+        let bar = spinner(shown, "asking both sides what they have");
+        Self { bar, names, step: Mutex::new(None) }
     }
 
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    fn show(&self) {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let seconds = self.bar.elapsed().as_secs_f64().max(0.001);
-        let read = get(&self.read[0]) + get(&self.read[1]);
-        self.bar.set_message(format!(
-            "read {} from {}, {} from {} ({:.0}/s); reconciled {}; written {} to {}, {} to {}",
-            get(&self.read[0]),
-            self.names[0],
-            get(&self.read[1]),
-            self.names[1],
-            read as f64 / seconds,
-            get(&self.judged),
-            get(&self.written[0]),
-            self.names[0],
-            get(&self.written[1]),
-            self.names[1],
-        ));
+    fn doing(&self, step: Step) -> String {
+        match step {
+            Step::Collect(side) => format!("reading from {}:", self.names[side.index()]),
+            Step::Reconcile => "comparing:".to_owned(),
+            Step::Execute(side) => format!("writing to {}:", self.names[side.index()]),
+        }
+    }
+
+    fn style(&self, template: &str) {
+        // A number of steps a second with a fraction says nothing.
+        let per_second = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{}/s", HumanCount(state.per_sec().round() as u64));
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.with_key("per_sec", per_second));
+        }
+    }
+
+    /// Goes on with the step that is shown; what belongs to another one is not counted twice.
+    fn advance(&self, of: Step, by: u64) {
+        if *self.step.lock().unwrap_or_else(PoisonError::into_inner) == Some(of) {
+            self.bar.set_message(self.doing(of));
+            self.bar.inc(by);
+        }
     }
 }
 
 impl Observer for RunProgress {
-    fn collected(&self, side: Side, rows: u64) {
+    fn begins(&self, step: Step, records: Option<u64>) {
+        *self.step.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
+        self.bar.set_position(0);
+        match records {
+            Some(records) => {
+                self.bar.set_length(records);
+                self.style(KNOWN);
+            }
+            None => self.style(UNKNOWN),
+        }
+        self.bar.reset_eta();
+        self.bar.set_message(self.doing(step));
+    }
+
+    fn collected(&self, side: Side, rows: u64, remaining: Option<u64>) {
         tracing::info!(exchange = self.names[side.index()], records = rows, "read a page");
-        self.read[side.index()].fetch_add(rows, Ordering::Relaxed);
-        self.show();
+        self.advance(Step::Collect(side), rows);
+        if let Some(remaining) = remaining.filter(|remaining| *remaining > 0) {
+            self.bar.set_length(self.bar.position() + remaining);
+            self.style(KNOWN);
+        }
     }
 
     fn reconciled(&self, pairs: u64) {
         tracing::info!(records = pairs, "compared both sides");
-        self.judged.fetch_add(pairs, Ordering::Relaxed);
-        self.show();
+        self.advance(Step::Reconcile, pairs);
     }
 
     fn written(&self, side: Side, changes: u64) {
         tracing::info!(exchange = self.names[side.index()], changes, "an order was answered");
-        self.written[side.index()].fetch_add(changes, Ordering::Relaxed);
-        self.show();
+        self.advance(Step::Execute(side), changes);
     }
 
     fn waiting(&self, exchange: &str, pause: Duration, reason: &str) {
         tracing::info!(exchange, ?pause, reason, "waiting");
-        self.bar.set_message(format!("waiting {:.1} s for {exchange}: {reason}", pause.as_secs_f64()));
+        self.bar.set_message(format!("waiting {:.1} s for {exchange}: {reason};", pause.as_secs_f64()));
     }
 }

@@ -9,7 +9,7 @@ use super::Hub;
 use super::cursor::{Cursor, Part, expired};
 use super::error::HubError;
 use super::records::{self, COLUMNS, Record};
-use super::schema::ObjectSchema;
+use super::schema::{ObjectSchema, Schema};
 use crate::record::{Timestamp, Value};
 use crate::store::StoreError;
 use crate::sync::{BadRow, Batch, Deletion, ExchangeError, Page, ReportRequest, Row, Wanted};
@@ -44,10 +44,12 @@ impl Hub {
 
         let limit = request.limit.clamp(1, LONGEST_PAGE) as usize;
         let mut page = Page::default();
+        let total = if request.cursor.is_none() { count(connection, &schema, request, since)? } else { None };
         let mut read = 0;
         while let Some(wanted) = request.objects.get(cursor.object) {
             if read >= limit {
                 page.next = Some(cursor.write()?);
+                page.remaining = total.map(|total| total.saturating_sub(read as u64));
                 return Ok(page);
             }
             let reading = Reading { connection, object: schema.require(&wanted.object)?, own, wanted, way: way(request, wanted, since) };
@@ -72,6 +74,25 @@ impl Hub {
         }
         Ok(page)
     }
+}
+
+/// About how many records a report has. Those in a window are not worth a second search.
+fn count(connection: &Connection, schema: &Schema, request: &ReportRequest, since: Option<i64>) -> Result<Option<u64>, HubError> {
+    let mut total: i64 = 0;
+    for wanted in &request.objects {
+        let object = schema.require(&wanted.object)?.number;
+        total += match way(request, wanted, since) {
+            Way::Ids => wanted.ids.len() as i64,
+            Way::Everything => connection
+                .prepare_cached("SELECT count(*) FROM hub_record WHERE object = ?1")?
+                .query_row([object], |row| row.get::<_, i64>(0))?,
+            Way::Since(bookmark) => connection
+                .prepare_cached("SELECT count(*) FROM hub_record WHERE object = ?1 AND seq > ?2")?
+                .query_row([object, bookmark], |row| row.get::<_, i64>(0))?,
+            Way::Window(..) => return Ok(None),
+        };
+    }
+    Ok(Some(total.unsigned_abs()))
 }
 
 fn way(request: &ReportRequest, wanted: &Wanted, since: Option<i64>) -> Way {

@@ -89,6 +89,13 @@ pub(super) fn of_run(
     select(connection, &rest, &[&run, &mapping, &side_number(target), &after, &limit])
 }
 
+/// How many changes of a run for one mapping and side are planned.
+pub(super) fn count_planned(connection: &Connection, run: RunId, mapping: MappingId, target: Side) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM change INDEXED BY change_open WHERE run = ?1 AND mapping = ?2 AND target = ?3 AND status = 'planned'";
+    let rows: i64 = connection.prepare_cached(sql)?.query_row(params![run, mapping, side_number(target)], |row| row.get(0))?;
+    Ok(u64::try_from(rows).unwrap_or_default())
+}
+
 /// Changes of mappings that are in one status, whatever their run.
 pub(super) fn open(
     connection: &Connection,

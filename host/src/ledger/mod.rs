@@ -29,7 +29,7 @@ use crate::record::Timestamp;
 use crate::store::Store;
 use crate::sync::{
     Change, ChangeStatus, Choice, Description, Key, Lease, Ledger, LedgerError, MappingId, Pair, PairId, Progress, Ruling, Run, RunId,
-    Side, TodoFilter, Trust, Unit, Weight,
+    Side, Status, TodoFilter, Trust, Unit, Weight,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -159,19 +159,15 @@ impl Ledger for SqliteLedger {
             .map_err(failed("read what is to be reconciled"))
     }
 
-    async fn one_sided(
-        &self,
-        mapping: MappingId,
-        run: RunId,
-        read: Side,
-        linked: bool,
-        after: PairId,
-        limit: usize,
-    ) -> Result<Vec<Pair>, LedgerError> {
+    async fn count_todo(&self, mapping: MappingId) -> Result<u64, LedgerError> {
+        self.count_in(Status::Todo, mapping).await
+    }
+
+    async fn count_planned(&self, run: RunId, mapping: MappingId, target: Side) -> Result<u64, LedgerError> {
         self.store
-            .read(|connection| pairs::one_sided(connection, mapping, run, read, linked, after, rows(limit)))
+            .read(|connection| changes::count_planned(connection, run, mapping, target))
             .await
-            .map_err(failed("read pairs known from one side"))
+            .map_err(failed("count what is planned"))
     }
 
     async fn changes(

@@ -126,27 +126,6 @@ pub(super) fn todo(connection: &Connection, filter: &TodoFilter, after: PairId, 
     collect(connection, &sql, &[&filter.mapping, &after, &filter.read_in, &filter.read_on_both, &limit])
 }
 
-/// Pairs that a run has read on one side only.
-pub(super) fn one_sided(
-    connection: &Connection,
-    mapping: MappingId,
-    run: RunId,
-    read: Side,
-    linked: bool,
-    after: PairId,
-    limit: i64,
-) -> Result<Vec<Pair>, StoreError> {
-    let other = read.other();
-    let counterpart = if linked { format!("{other}_id IS NOT NULL") } else { format!("{other}_id IS NULL AND {read}_alone IS NOT ?2") };
-    // With `read = run`, «left_read IS NOT right_read» says that the other side was read in another run or never.
-    let sql = format!(
-        "SELECT {COLUMNS} FROM pair INDEXED BY pair_{read}_only
-         WHERE mapping = ?1 AND {read}_read = ?2 AND left_read IS NOT right_read AND id > ?3 AND {counterpart}
-         ORDER BY id LIMIT ?4"
-    );
-    collect(connection, &sql, &[&mapping, &run, &after, &limit])
-}
-
 /// Pairs whose record on a side was last read before a run.
 pub(super) fn not_read_since(
     connection: &Connection,

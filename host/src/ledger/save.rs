@@ -8,13 +8,15 @@ use crate::sync::{Half, Key, MappingId, Pair, PairId, Side};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, ToSql, ffi, params};
 
 /// Written every time.
-const BODY: [&str; 19] = [
+const BODY: [&str; 21] = [
     "status",
     "reason",
     "attempts",
     "due",
     "dirty",
     "context",
+    "left_read",
+    "right_read",
     "left_alone",
     "right_alone",
     "left_filtered",
@@ -30,26 +32,25 @@ const BODY: [&str; 19] = [
     "right_seen",
 ];
 // Written only where they differ: SQLite rewrites the entries of every index that a named column is part of, changed or not.
-const GROUPS: [&[&str]; 6] = [&["left_read", "right_read"], &["mapping"], &["left_id"], &["right_id"], &["left_keys"], &["right_keys"]];
+const APART: [&str; 5] = ["mapping", "left_id", "right_id", "left_keys", "right_keys"];
 
-/// What differs from the stored row, by group.
+/// Which of those differ from the stored row.
 #[derive(Debug, Clone, Copy, Default)]
-struct Differs([bool; GROUPS.len()]);
+struct Differs([bool; APART.len()]);
 
 impl Differs {
-    const NEW: Differs = Differs([true; GROUPS.len()]);
-    const READ: usize = 0;
-    const MAPPING: usize = 1;
-    const IDS: usize = 2;
-    const KEYS: usize = 4;
+    const NEW: Differs = Differs([true; APART.len()]);
+    const MAPPING: usize = 0;
+    const IDS: usize = 1;
+    const KEYS: usize = 3;
 
     fn index(self) -> usize {
         self.0.iter().rev().fold(0, |index, &differs| index << 1 | usize::from(differs))
     }
 
     fn columns(self) -> Vec<&'static str> {
-        let groups = GROUPS.iter().zip(self.0).filter(|(_, differs)| *differs);
-        BODY.iter().chain(groups.flat_map(|(group, _)| group.iter())).copied().collect()
+        let apart = APART.iter().zip(self.0).filter(|(_, differs)| *differs);
+        BODY.iter().chain(apart.map(|(column, _)| column)).copied().collect()
     }
 }
 
@@ -69,7 +70,7 @@ pub(super) fn save(connection: &Connection, pairs: &mut [Pair]) -> Result<(), Wh
     let before = compare(connection, pairs)?;
     number(connection, pairs, &before)?;
     let mut insert = None;
-    let mut updates: [Option<CachedStatement<'_>>; 1 << GROUPS.len()] = [const { None }; 1 << GROUPS.len()];
+    let mut updates: [Option<CachedStatement<'_>>; 1 << APART.len()] = [const { None }; 1 << APART.len()];
     let mut keys = Keys::new(connection)?;
     for (pair, before) in pairs.iter().zip(before) {
         let texts = keys.replace(pair, before.as_ref())?;
@@ -112,8 +113,7 @@ fn update_sql(differs: Differs) -> String {
 
 /// How pairs differ from what is stored. Records that a pair loses are taken from it at once, so that another may get them.
 fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>>, Why> {
-    let mut load = connection
-        .prepare_cached("SELECT mapping, left_id, right_id, left_read, right_read, left_keys, right_keys FROM pair WHERE id = ?1")?;
+    let mut load = connection.prepare_cached("SELECT mapping, left_id, right_id, left_keys, right_keys FROM pair WHERE id = ?1")?;
     let mut before = Vec::with_capacity(pairs.len());
     for pair in pairs {
         if pair.id == 0 {
@@ -136,10 +136,9 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
             }
             // Who lost its record above gets it back under the new mapping.
             differs.0[Differs::IDS + n] |= moved;
-            differs.0[Differs::READ] |= row.get::<_, Option<i64>>(3 + n)? != half.read;
         }
         let keys = if moved || pair.keys.iter().any(Option::is_some) {
-            [decode_keys(text(5)?)?, decode_keys(text(6)?)?]
+            [decode_keys(text(3)?)?, decode_keys(text(4)?)?]
         } else {
             Default::default()
         };
@@ -185,6 +184,8 @@ fn write(statement: &mut CachedStatement<'_>, pair: &Pair, differs: Differs, key
     bind(&micros(pair.due))?;
     bind(&pair.dirty)?;
     bind(&pair.context)?;
+    bind(&left.read)?;
+    bind(&right.read)?;
     bind(&left.alone)?;
     bind(&right.alone)?;
     bind(&left.filtered)?;
@@ -198,10 +199,6 @@ fn write(statement: &mut CachedStatement<'_>, pair: &Pair, differs: Differs, key
     bind(&encode_agreed(&pair.agreed)?)?;
     bind(&seen(left)?)?;
     bind(&seen(right)?)?;
-    if differs.0[Differs::READ] {
-        bind(&left.read)?;
-        bind(&right.read)?;
-    }
     if differs.0[Differs::MAPPING] {
         bind(&pair.mapping)?;
     }

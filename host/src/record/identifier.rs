@@ -25,7 +25,20 @@ pub fn canonical_identifier(kind: &str, value: &Value) -> Option<String> {
     }
 }
 
+/// Whether a text has nothing but visible ASCII characters, so that only its case may differ from its canonical form. Nearly all
+/// identifiers are such, and they are looked at several times a record.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn words(text: &str) -> Option<String> {
+    if is_plain(text) {
+        return Some(text.to_ascii_lowercase());
+    }
+    spelled_words(text)
+}
+
+fn spelled_words(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !out.is_empty() {
@@ -41,6 +54,14 @@ fn words(text: &str) -> Option<String> {
 }
 
 fn email(text: &str) -> Option<String> {
+    if is_plain(text) {
+        let (local, domain) = text.rsplit_once('@')?;
+        return (!local.is_empty() && !domain.is_empty()).then(|| text.to_ascii_lowercase());
+    }
+    spelled_email(text)
+}
+
+fn spelled_email(text: &str) -> Option<String> {
     // What copying from web pages leaves behind, invisibly.
     let visible = |c: &char| !matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
     let address: String = text.chars().filter(visible).collect();
@@ -48,7 +69,7 @@ fn email(text: &str) -> Option<String> {
     if local.is_empty() || domain.is_empty() || address.trim().contains(char::is_whitespace) {
         return None;
     }
-    words(&address)
+    spelled_words(&address)
 }
 
 fn phone(text: &str) -> Option<String> {
@@ -91,6 +112,14 @@ mod tests {
         ];
         for (kind, text, expected) in cases {
             assert_eq!(canonical(kind, Value::text(text)).as_deref(), expected, "{kind} {text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn plain_texts_are_spelled_as_others_are(text in "[ -~]{0,3}@?[!-~]{0,6}@?[!-~]{0,3}") {
+            proptest::prop_assert_eq!(words(&text), spelled_words(&text));
+            proptest::prop_assert_eq!(email(&text), spelled_email(&text));
         }
     }
 

@@ -11,6 +11,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/0002_ledger.sql")),
         M::up(include_str!("migrations/0003_configuration.sql")),
         M::up(include_str!("migrations/0004_operator.sql")),
+        M::up(include_str!("migrations/0005_leaner.sql")),
     ])
 }
 

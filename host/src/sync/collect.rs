@@ -5,6 +5,7 @@ use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes, f
 use super::intake::{Purpose, held};
 use super::ledger::{Listing, OpenReport, Progress, Requeue};
 use super::limits;
+use super::observer::Step;
 use super::pair::Side;
 use super::session::{Session, Tries};
 use crate::record::Timestamp;
@@ -158,6 +159,7 @@ impl Session<'_> {
     async fn pages(&mut self, side: Side, mut open: OpenReport, mut progress: Option<&mut Progress>) -> Result<(), SyncError> {
         let wanted = self.wanted(side);
         let limit = self.page_rows(side);
+        self.engine.observer.begins(Step::Collect(side), None);
         loop {
             self.check_stop()?;
             let request = ReportRequest {

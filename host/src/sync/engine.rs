@@ -80,6 +80,7 @@ impl Engine<'_> {
             listed: [Vec::new(), Vec::new()],
             broken: None,
             read: [BTreeMap::new(), BTreeMap::new()],
+            taken: BTreeMap::new(),
             fresh: BTreeMap::new(),
             again: false,
             pause: Duration::ZERO,

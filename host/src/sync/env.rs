@@ -2,6 +2,7 @@
 
 use crate::record::Timestamp;
 use async_trait::async_trait;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The time, and waiting.
@@ -40,12 +41,18 @@ pub struct SystemRandomness;
 
 impl Randomness for SystemRandomness {
     fn bits(&self) -> u128 {
-        let mut bytes = [0; 16];
-        // The operating system's source fails on no supported platform once the machine is up; where it did, the time still
-        // makes a name that has not been used.
-        if getrandom::fill(&mut bytes).is_err() {
-            return SystemClock.now().micros() as u128;
+        // Asked for by the page: a call for each name would cost as much as writing its row does.
+        static DRAWN: Mutex<Vec<u128>> = Mutex::new(Vec::new());
+        let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn.is_empty() {
+            let mut bytes = [0; 4096];
+            // The operating system's source fails on no supported platform once the machine is up; where it did, the time still
+            // makes a name that has not been used.
+            if getrandom::fill(&mut bytes).is_err() {
+                return SystemClock.now().micros() as u128;
+            }
+            drawn.extend(bytes.as_chunks().0.iter().map(|chunk| u128::from_le_bytes(*chunk)));
         }
-        u128::from_le_bytes(bytes)
+        drawn.pop().unwrap_or_default()
     }
 }

@@ -261,6 +261,8 @@ pub struct Page {
     pub bookmark: Option<String>,
     /// With the last page: the objects of which every record was listed.
     pub complete: Vec<String>,
+    /// About how many rows come after this page, where the side tells. For people who wait.
+    pub remaining: Option<u64>,
     /// What the exchange wants kept together with the page.
     pub state: StateWrites,
 }

@@ -10,6 +10,7 @@ use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::links::Links;
+use super::observer::Step;
 use super::pair::{Pair, PairId, Side, Status};
 use super::session::{Session, Tries};
 use super::split::splittable;
@@ -55,6 +56,10 @@ impl Session<'_> {
             let mapping = &definition.mappings[place];
             for target in Side::BOTH {
                 let size = self.object(mapping, target).and_then(|object| object.order_size).unwrap_or(limits::ORDER_CHANGES).max(1);
+                let planned = self.engine.ledger.count_planned(self.run.id, mapping.id, target).await?;
+                if planned > 0 {
+                    self.engine.observer.begins(Step::Execute(target), Some(planned));
+                }
                 loop {
                     self.check_stop()?;
                     // What was sent is planned no longer, so that the first ones are always the next ones.

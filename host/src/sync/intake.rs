@@ -217,7 +217,7 @@ fn stir(pair: &mut Pair, side: Side, new: bool) {
 impl Session<'_> {
     /// Stores a page with the cursor of the next one.
     pub(super) async fn take_in(&mut self, side: Side, page: Page, progress: Option<&Progress>, purpose: Purpose) -> Result<(), SyncError> {
-        let arrival = self.now();
+        let (arrival, remaining) = (self.now(), page.remaining);
         let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.bad.len()) as u64).sum();
         if rows > u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
             return Err(self.broke(side, format!("answered {rows} rows, more than it was asked for")));
@@ -247,11 +247,15 @@ impl Session<'_> {
         }
         let mut unit = self.begin().await?;
         let mut fresh: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
+        let mut taken: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         for work in works {
             let chosen = work.pairs.into_iter().zip(work.touched).filter(|(_, touched)| *touched);
             let mut pairs: Vec<Pair> = chosen.map(|(pair, _)| pair).collect();
             unit.remove_pairs(&work.removed).await?;
             unit.save_pairs(&mut pairs).await?;
+            if !self.run.options.follows_bookmarks() {
+                taken.entry(work.mapping.id).or_default().extend(pairs.iter().map(|pair| pair.id));
+            }
             if purpose == Purpose::Parent {
                 let numbers = pairs.iter().filter(|pair| pair.status == Status::Todo).map(|pair| pair.id);
                 fresh.entry(work.mapping.id).or_default().extend(numbers);
@@ -265,10 +269,13 @@ impl Session<'_> {
         }
         unit.save_run(&self.run).await?;
         unit.commit().await?;
+        for (mapping, numbers) in taken {
+            self.taken.entry(mapping).or_default().extend(numbers);
+        }
         for (mapping, numbers) in fresh {
             self.fresh.entry(mapping).or_default().extend(numbers);
         }
-        self.engine.observer.collected(side, rows);
+        self.engine.observer.collected(side, rows, remaining);
         Ok(())
     }
 

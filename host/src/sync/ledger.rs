@@ -346,17 +346,10 @@ pub trait Ledger: Send + Sync {
     async fn pairs_by_key(&self, mapping: MappingId, side: Side, keys: &[Key]) -> Result<Vec<(Key, PairId)>, LedgerError>;
     /// Pairs with status `todo`, by number, above `after`.
     async fn todo(&self, filter: &TodoFilter, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
-    /// Pairs that this run has read on one side only, whose other side has an id (`linked`) or none: their counterparts are to be
-    /// fetched, or to be looked for.
-    async fn one_sided(
-        &self,
-        mapping: MappingId,
-        run: RunId,
-        read: Side,
-        linked: bool,
-        after: PairId,
-        limit: usize,
-    ) -> Result<Vec<Pair>, LedgerError>;
+    /// How many pairs have status `todo`.
+    async fn count_todo(&self, mapping: MappingId) -> Result<u64, LedgerError>;
+    /// How many changes of a run for one mapping and side are planned.
+    async fn count_planned(&self, run: RunId, mapping: MappingId, target: Side) -> Result<u64, LedgerError>;
     /// Changes of a run for one mapping and side, by number, above `after`, in this status.
     async fn changes(
         &self,

@@ -9,7 +9,7 @@ use super::links::Links;
 use super::pair::{Pair, PairId, Side};
 use super::session::Session;
 use crate::record::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 impl Session<'_> {
     /// Order, outcomes and pairs in one commit.
@@ -33,61 +33,62 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Takes those new records out of a plan that can be made in the commit of the decision: nothing is asked of another system, and
-    /// nothing has to wait. The brake is about what is deleted and blanked; these are neither.
-    pub(super) fn creates_at_once(&self, target: Side, links: &Links, pairs: &[Pair], changes: &mut Vec<Change>) -> Vec<Outgoing> {
+    /// Takes those new records out of a plan, with their pairs, that can be made in the commit of the decision: nothing is asked of
+    /// another system, and nothing has to wait. The brake is about what is deleted and blanked; these are neither.
+    pub(super) fn creates_at_once(&self, target: Side, links: &Links, pairs: &mut Vec<Pair>, changes: &mut Vec<Change>) -> Vec<Outgoing> {
         if self.exchange(target).local().is_none() || self.run.options.dry_run || self.run.options.apply.is_some() {
             return Vec::new();
         }
-        let places: HashMap<PairId, usize> = pairs.iter().enumerate().map(|(place, pair)| (pair.id, place)).collect();
-        let mut several: HashSet<PairId> = HashSet::new();
-        let mut seen: HashSet<PairId> = HashSet::with_capacity(changes.len());
-        several.extend(changes.iter().map(|change| change.pair).filter(|pair| !seen.insert(*pair)));
-        let (mut now, mut later) = (Vec::with_capacity(changes.len()), Vec::new());
-        for change in std::mem::take(changes) {
-            let new = change.action == Action::Create && change.target == target && change.status == ChangeStatus::Planned;
-            let pair = places.get(&change.pair).map(|place| &pairs[*place]);
-            let pair = pair.filter(|pair| new && pair.attempts == 0 && !several.contains(&pair.id));
+        let mut planned: HashMap<PairId, usize> = HashMap::with_capacity(changes.len());
+        for change in changes.iter() {
+            *planned.entry(change.pair).or_default() += 1;
+        }
+        let mut new: HashMap<PairId, (Change, Vec<Value>)> = HashMap::new();
+        let mut later = Vec::new();
+        for change in changes.drain(..) {
+            let at_once = change.action == Action::Create
+                && change.target == target
+                && change.status == ChangeStatus::Planned
+                && planned.get(&change.pair) == Some(&1);
             let values: Option<Vec<Value>> =
-                pair.and_then(|_| change.fields.iter().map(|field| translate(links, target.other(), field)).collect());
-            match (pair, values) {
-                (Some(pair), Some(values)) => now.push(Outgoing {
-                    change,
-                    pair: pair.clone(),
-                    values,
-                    waits: None,
-                    failed: false,
-                    resent: false,
-                    earlier: Vec::new(),
-                }),
-                _ => later.push(change),
+                if at_once { change.fields.iter().map(|field| translate(links, target.other(), field)).collect() } else { None };
+            match values {
+                Some(values) => drop(new.insert(change.pair, (change, values))),
+                None => later.push(change),
             }
         }
+        let mut outgoing = Vec::with_capacity(new.len());
+        let mut others = Vec::with_capacity(pairs.len() - new.len().min(pairs.len()));
+        for pair in pairs.drain(..) {
+            match new.remove(&pair.id) {
+                Some((change, values)) if pair.attempts == 0 => {
+                    outgoing.push(Outgoing { change, pair, values, waits: None, failed: false, resent: false, earlier: Vec::new() });
+                }
+                Some((change, _)) => {
+                    later.push(change);
+                    others.push(pair);
+                }
+                None => others.push(pair),
+            }
+        }
+        *pairs = others;
         *changes = later;
-        now
+        outgoing
     }
 
-    /// Makes new records within a unit of work. Gives the changes, and puts the pairs in the place of those that were decided.
+    /// Makes new records within a unit of work.
     pub(super) async fn make_at_once(
         &mut self,
         unit: &mut dyn Unit,
         mapping: &ObjectMapping,
         target: Side,
         outgoing: Vec<Outgoing>,
-        pairs: &mut [Pair],
-    ) -> Result<Vec<Change>, SyncError> {
+    ) -> Result<(Vec<Pair>, Vec<Change>), SyncError> {
         let Some(local) = self.exchange(target).local().filter(|_| !outgoing.is_empty()) else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         };
         let (order, slots) = self.order(mapping, target, &outgoing);
         let answers: Vec<Answer> = local.execute_within(unit, &order).await.map_err(|error| self.failed(target, "write", error))?;
-        let (made, changes) = self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new());
-        let places: HashMap<PairId, usize> = pairs.iter().enumerate().map(|(place, pair)| (pair.id, place)).collect();
-        for pair in made {
-            if let Some(place) = places.get(&pair.id) {
-                pairs[*place] = pair;
-            }
-        }
-        Ok(changes)
+        Ok(self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new()))
     }
 }

@@ -10,6 +10,7 @@ use super::limits;
 use super::pair::{Pair, PairId, Side, Status};
 use super::session::{Session, Tries};
 use std::collections::HashMap;
+use std::ops::Bound::{Excluded, Unbounded};
 
 impl Session<'_> {
     /// Brings the other half of every record that was read in this run. Needed where a side was not listed: by window or ids.
@@ -33,29 +34,40 @@ impl Session<'_> {
             return Ok(());
         }
         let mut after = 0;
-        loop {
-            let pairs = self.engine.ledger.one_sided(mapping.id, self.run.id, read, true, after, limits::LOOKUP_RECORDS).await?;
-            let Some(last) = pairs.last() else {
-                return Ok(());
-            };
-            after = last.id;
+        while let Some(pairs) = self.one_sided(mapping, read, &mut after).await? {
             let ids: Vec<String> = pairs.iter().filter_map(|pair| pair.half(target).id.clone()).collect();
+            if ids.is_empty() {
+                continue;
+            }
             self.fetch_as(target, mapping.object(target), &ids, Purpose::Counterpart).await?;
         }
+        Ok(())
+    }
+
+    /// The next pairs that this run has read on this side only.
+    async fn one_sided(&self, mapping: &ObjectMapping, read: Side, after: &mut PairId) -> Result<Option<Vec<Pair>>, SyncError> {
+        let taken = self.taken.get(&mapping.id).into_iter().flat_map(|taken| taken.range((Excluded(*after), Unbounded)));
+        let numbers: Vec<PairId> = taken.take(limits::LOOKUP_RECORDS).copied().collect();
+        let Some(last) = numbers.last() else {
+            return Ok(None);
+        };
+        *after = *last;
+        let mut pairs = self.engine.ledger.pairs(&numbers).await?;
+        let run = Some(self.run.id);
+        pairs.retain(|pair| pair.half(read).read == run && pair.half(read.other()).read != run);
+        pairs.sort_by_key(|pair| pair.id);
+        Ok(Some(pairs))
     }
 
     /// Looks on the other side for records that have no counterpart yet.
     async fn look_up(&mut self, mapping: &ObjectMapping, read: Side) -> Result<(), SyncError> {
         let mut after = 0;
-        loop {
-            let pairs = self.engine.ledger.one_sided(mapping.id, self.run.id, read, false, after, limits::LOOKUP_RECORDS).await?;
-            let Some(last) = pairs.last() else {
-                return Ok(());
-            };
-            after = last.id;
-            let pairs = pairs.into_iter().filter(|pair| pair.status == Status::Todo).collect();
+        while let Some(mut pairs) = self.one_sided(mapping, read, &mut after).await? {
+            let run = Some(self.run.id);
+            pairs.retain(|pair| !pair.is_linked() && pair.half(read).alone != run && pair.status == Status::Todo);
             self.look_up_pairs(mapping, read, pairs).await?;
         }
+        Ok(())
     }
 
     /// Looks for the counterparts of these pairs, which have a record on `read` only. Where the other side cannot look, nothing

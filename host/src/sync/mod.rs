@@ -40,6 +40,6 @@ pub use env::{Clock, Randomness, SystemClock, SystemRandomness};
 pub use error::SyncError;
 pub use exchange::*;
 pub use ledger::*;
-pub use observer::{Observer, Silent};
+pub use observer::{Observer, Silent, Step};
 pub use pair::*;
 pub use run::*;

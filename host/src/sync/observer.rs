@@ -3,11 +3,26 @@
 use super::pair::Side;
 use std::time::Duration;
 
+/// What a run is at. One after the other; some come several times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A side reports what it has.
+    Collect(Side),
+    /// Pairs with something new are decided.
+    Reconcile,
+    /// Orders go out to a side.
+    Execute(Side),
+}
+
 /// Listens to a run. Every method does nothing by default.
 pub trait Observer: Send + Sync {
-    /// A page was read and stored.
-    fn collected(&self, side: Side, rows: u64) {
-        let _ = (side, rows);
+    /// A step begins, with the number of its records where that is known.
+    fn begins(&self, step: Step, records: Option<u64>) {
+        let _ = (step, records);
+    }
+    /// A page was read and stored, and about so many rows are still to come.
+    fn collected(&self, side: Side, rows: u64, remaining: Option<u64>) {
+        let _ = (side, rows, remaining);
     }
     /// Pairs were reconciled.
     fn reconciled(&self, pairs: u64) {

@@ -9,6 +9,7 @@ use super::intake::Purpose;
 use super::ledger::{Change, TodoFilter};
 use super::limits;
 use super::links::Links;
+use super::observer::Step;
 use super::pair::{Pair, PairId, Side, Status};
 use super::session::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,11 @@ impl Session<'_> {
         let order = self.parents_first();
         if first {
             let run = self.run.id;
+            let mut waiting = 0;
+            for mapping in &definition.mappings {
+                waiting += self.engine.ledger.count_todo(mapping.id).await?;
+            }
+            self.engine.observer.begins(Step::Reconcile, Some(waiting));
             for &place in &order {
                 let mapping = &definition.mappings[place];
                 let filter = TodoFilter {
@@ -127,13 +133,14 @@ impl Session<'_> {
         }
         self.keep_names(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
-        let at_once = Side::BOTH.map(|target| self.creates_at_once(target, &links, &pairs, &mut plan.changes));
+        let at_once = Side::BOTH.map(|target| self.creates_at_once(target, &links, &mut pairs, &mut plan.changes));
         let now = self.now();
         let mut unit = self.begin().await?;
         let (mut made, mut written) = (Vec::new(), [0; 2]);
         for (target, outgoing) in Side::BOTH.into_iter().zip(at_once) {
-            let changes = self.make_at_once(unit.as_mut(), mapping, target, outgoing, &mut pairs).await?;
+            let (decided, changes) = self.make_at_once(unit.as_mut(), mapping, target, outgoing).await?;
             written[target.index()] = changes.len() as u64;
+            pairs.extend(decided);
             made.extend(changes);
         }
         unit.drop_plans(&numbers, now).await?;
@@ -153,9 +160,13 @@ impl Session<'_> {
 
     /// A record that may have been made already is made under the name that it was to be made under first.
     async fn keep_names(&self, pairs: &[Pair], plan: &mut Plan) -> Result<(), SyncError> {
-        let tried = |number: PairId| pairs.iter().any(|pair| pair.id == number && pair.attempts > 0);
-        let creates: Vec<PairId> =
-            plan.changes.iter().filter(|change| change.action == Action::Create && tried(change.pair)).map(|change| change.pair).collect();
+        let tried: BTreeSet<PairId> = pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
+        let creates: Vec<PairId> = plan
+            .changes
+            .iter()
+            .filter(|change| change.action == Action::Create && tried.contains(&change.pair))
+            .map(|change| change.pair)
+            .collect();
         for earlier in self.engine.ledger.unanswered(&creates).await? {
             let same =
                 |change: &&mut Change| change.pair == earlier.pair && change.target == earlier.target && change.action == earlier.action;

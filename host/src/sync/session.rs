@@ -28,6 +28,8 @@ pub(super) struct Session<'a> {
     pub(super) broken: Option<SyncError>,
     /// Records read, by side and object: those reported, and their counterparts.
     pub(super) read: [BTreeMap<String, u64>; 2],
+    /// Pairs that were read in this run, where what was not reported has to be asked for: by window or ids.
+    pub(super) taken: BTreeMap<MappingId, BTreeSet<PairId>>,
     /// Pairs that are to be reconciled in the next round or pass: parents that were read because a record refers to them, changes
     /// that met a newer record, links that wait for their parent.
     pub(super) fresh: BTreeMap<MappingId, Vec<PairId>>,

@@ -65,7 +65,7 @@ impl Integration for MadeUp {
             let row = Row::new(self.people.id(number)).changed(Timestamp::from_micros(self.people.changed_at(number)));
             batch.push(row.values(places.iter().map(|place| value(number, place))));
         }
-        let mut page = Page::new().batch(batch);
+        let mut page = Page::new().batch(batch).remaining(slice.remaining);
         page.next = slice.next;
         page.bookmark = slice.bookmark;
         Ok(if slice.complete { page.complete([OBJECT]) } else { page })

@@ -75,6 +75,8 @@ pub struct Slice {
     pub bookmark: Option<String>,
     /// With the last page: everybody was listed.
     pub complete: bool,
+    /// How many come after these.
+    pub remaining: u64,
 }
 
 impl People {
@@ -115,6 +117,7 @@ impl People {
             next: (!last).then(|| to.to_string()),
             bookmark: last.then(|| self.edition.to_string()),
             complete: last && since.is_none(),
+            remaining: listed.saturating_sub(to),
         })
     }
 

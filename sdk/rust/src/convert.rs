@@ -217,7 +217,7 @@ impl From<Page> for sync_report::Page {
             next: page.next,
             bookmark: page.bookmark,
             complete: page.complete,
-            extra: vec![],
+            extra: page.remaining.map(|rows| ("remaining".to_owned(), rows.to_string())).into_iter().collect(),
         }
     }
 }

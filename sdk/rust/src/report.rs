@@ -121,6 +121,8 @@ pub struct Page {
     pub bookmark: Option<String>,
     /// With the last page: the objects of which every record was listed.
     pub complete: Vec<String>,
+    /// About how many rows come after this page.
+    pub remaining: Option<u64>,
 }
 
 impl Page {
@@ -172,6 +174,14 @@ impl Page {
     #[must_use]
     pub fn complete<T: Into<String>>(mut self, objects: impl IntoIterator<Item = T>) -> Self {
         self.complete.extend(objects.into_iter().map(Into::into));
+        self
+    }
+
+    /// Says about how many rows come after this page, for people who wait: most remote systems tell how many records match. The first
+    /// page is enough.
+    #[must_use]
+    pub fn remaining(mut self, rows: u64) -> Self {
+        self.remaining = Some(rows);
         self
     }
 

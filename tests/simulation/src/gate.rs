@@ -109,16 +109,12 @@ impl Ledger for GatedLedger {
         self.inner.todo(filter, after, limit).await
     }
 
-    async fn one_sided(
-        &self,
-        mapping: MappingId,
-        run: RunId,
-        read: Side,
-        linked: bool,
-        after: PairId,
-        limit: usize,
-    ) -> Result<Vec<Pair>, LedgerError> {
-        self.inner.one_sided(mapping, run, read, linked, after, limit).await
+    async fn count_todo(&self, mapping: MappingId) -> Result<u64, LedgerError> {
+        self.inner.count_todo(mapping).await
+    }
+
+    async fn count_planned(&self, run: RunId, mapping: MappingId, target: Side) -> Result<u64, LedgerError> {
+        self.inner.count_planned(run, mapping, target).await
     }
 
     async fn changes(

@@ -203,52 +203,6 @@ async fn todo_is_read_by_the_page() {
 }
 
 #[tokio::test]
-async fn one_sided_are_those_whose_counterpart_was_not_read() {
-    let world = world().await;
-    let (old, run) = (world.run().await, world.run().await);
-    let mut pairs = Vec::new();
-    // Every combination of: read on each side never, before or now; linked or not; looked for before, now or never.
-    for left in [None, Some(old), Some(run)] {
-        for right in [None, Some(old), Some(run)] {
-            for alone in [None, Some(old), Some(run)] {
-                for ids in 1..4 {
-                    let name = format!("x{}", pairs.len());
-                    let mut pair = world.pair((ids & 1 > 0).then_some(name.as_str()), (ids & 2 > 0).then_some(name.as_str()));
-                    pair.halves[0].read = left;
-                    pair.halves[1].read = right;
-                    pair.halves[0].alone = alone;
-                    pair.halves[1].alone = alone;
-                    pairs.push(pair);
-                }
-            }
-        }
-    }
-    world.save(&mut pairs).await;
-    for asked in [old, run] {
-        for read in Side::BOTH {
-            for linked in [true, false] {
-                let expected: Vec<Pair> = pairs
-                    .iter()
-                    .filter(|pair| {
-                        let (half, other) = (pair.half(read), pair.half(read.other()));
-                        half.read == Some(asked)
-                            && other.read != Some(asked)
-                            && other.id.is_some() == linked
-                            && (linked || half.alone != Some(asked))
-                    })
-                    .cloned()
-                    .collect();
-                let page = world.ledger.one_sided(world.mapping, asked, read, linked, 0, 1000).await.unwrap();
-                assert_eq!(page, expected, "{asked} {read} {linked}");
-                assert!(!expected.is_empty());
-                let after = expected[0].id;
-                assert_eq!(world.ledger.one_sided(world.mapping, asked, read, linked, after, 2).await.unwrap(), expected[1..3]);
-            }
-        }
-    }
-}
-
-#[tokio::test]
 async fn mappings_and_slots_keep_their_numbers() {
     let world = world().await;
     let again = world.store.write(|c| ensure_mapping(c, RELATION, "contact", "member")).await.unwrap();

@@ -62,6 +62,8 @@ pub(in crate::plugin) fn page(lift: &mut Lift<'_>, page: sync_report::Page, requ
         next: lift.tokens(page.next)?,
         bookmark: lift.tokens(page.bookmark)?,
         complete: page.complete,
+        // Only shown; what is no number is nothing.
+        remaining: page.extra.iter().find(|(name, _)| name == "remaining").and_then(|(_, text)| text.parse().ok()),
         state: StateWrites::new(),
     })
 }

@@ -6,6 +6,7 @@
 mod bare;
 mod bench;
 mod child;
+mod contacts;
 mod count;
 mod guests;
 mod line;

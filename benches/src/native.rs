@@ -1,5 +1,6 @@
-//! `plugins/made-up` without a component: the same people behind the same trait.
+//! `plugins/made-up` without a component: the same people behind the same trait. Or the contacts of a file instead of them.
 
+use crate::contacts::Contacts;
 use anyhow::Result;
 use async_trait::async_trait;
 use entente::record::{Timestamp, Value};
@@ -12,10 +13,19 @@ use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
 /// The plugin as plain Rust.
 #[derive(Debug)]
 pub(crate) struct Native {
-    /// Its settings.
-    pub(crate) people: People,
+    /// Who there is.
+    pub(crate) source: Source,
     /// The name of the integration that it stands for.
     pub(crate) name: String,
+}
+
+/// Where its records come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Made up, as the plugin has them.
+    People(People),
+    /// A file.
+    Contacts(Contacts),
 }
 
 #[async_trait]
@@ -53,35 +63,12 @@ impl Exchange for Native {
     }
 
     async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
-        let Some(wanted) = request.objects.iter().find(|wanted| wanted.object == OBJECT) else { return Ok(Page::default()) };
-        let slice = self
-            .people
-            .page(request.full || request.first_time, request.bookmark.as_deref(), request.cursor.as_deref(), request.limit)
-            .map_err(|error| ExchangeError::new(codes::CURSOR_EXPIRED, error))?;
-        let places: Vec<Option<usize>> = wanted.fields.iter().map(|name| FIELDS.iter().position(|(field, ..)| field == name)).collect();
-        let value = |number, place: &Option<usize>| {
-            place.map(|place| match self.people.content(number, place) {
-                Content::Text(text) => Value::Text(text),
-                Content::Number(number) => Value::Integer(number),
-            })
-        };
-        let row = |&number: &u64| Row {
-            id: self.people.id(number),
-            changed: Some(Timestamp::from_micros(self.people.changed_at(number))),
-            values: places.iter().map(|place| value(number, place)).collect(),
-            ..Row::default()
-        };
-        let rows = slice.numbers.iter().map(row).collect();
-        let batch = Batch { object: OBJECT.to_owned(), fields: wanted.fields.clone(), rows, ..Batch::default() };
-        let complete = if slice.complete { vec![OBJECT.to_owned()] } else { Vec::new() };
-        Ok(Page {
-            batches: vec![batch],
-            next: slice.next,
-            bookmark: slice.bookmark,
-            complete,
-            remaining: Some(slice.remaining),
-            ..Page::default()
-        })
+        match &self.source {
+            Source::People(people) => page_of(people, request),
+            Source::Contacts(contacts) => {
+                contacts.page(request).map_err(|error| ExchangeError::new(codes::CURSOR_EXPIRED, format!("{error:#}")))
+            }
+        }
     }
 
     async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
@@ -106,4 +93,35 @@ impl Exchange for Native {
     async fn find(&self, _: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
         Err(ExchangeError::new(codes::UNSUPPORTED, "nothing is looked up"))
     }
+}
+
+fn page_of(people: &People, request: &ReportRequest) -> Result<Page, ExchangeError> {
+    let Some(wanted) = request.objects.iter().find(|wanted| wanted.object == OBJECT) else { return Ok(Page::default()) };
+    let slice = people
+        .page(request.full || request.first_time, request.bookmark.as_deref(), request.cursor.as_deref(), request.limit)
+        .map_err(|error| ExchangeError::new(codes::CURSOR_EXPIRED, error))?;
+    let places: Vec<Option<usize>> = wanted.fields.iter().map(|name| FIELDS.iter().position(|(field, ..)| field == name)).collect();
+    let value = |number, place: &Option<usize>| {
+        place.map(|place| match people.content(number, place) {
+            Content::Text(text) => Value::Text(text),
+            Content::Number(number) => Value::Integer(number),
+        })
+    };
+    let row = |&number: &u64| Row {
+        id: people.id(number),
+        changed: Some(Timestamp::from_micros(people.changed_at(number))),
+        values: places.iter().map(|place| value(number, place)).collect(),
+        ..Row::default()
+    };
+    let rows = slice.numbers.iter().map(row).collect();
+    let batch = Batch { object: OBJECT.to_owned(), fields: wanted.fields.clone(), rows, ..Batch::default() };
+    let complete = if slice.complete { vec![OBJECT.to_owned()] } else { Vec::new() };
+    Ok(Page {
+        batches: vec![batch],
+        next: slice.next,
+        bookmark: slice.bookmark,
+        complete,
+        remaining: Some(slice.remaining),
+        ..Page::default()
+    })
 }

@@ -1,11 +1,12 @@
 //! A tenant with a made-up remote system.
 
-use crate::native::Native;
+use crate::contacts::{COLUMNS, Contacts};
+use crate::native::{Native, Source};
 use crate::took::{Took, Watch};
 use anyhow::{Context, Result, ensure};
 use entente::config::Grants;
 use entente::record::Value;
-use entente::sync::{Engine, Exchange, RunEnd, RunOptions, Silent, SyncDefinition, SystemClock, SystemRandomness};
+use entente::sync::{Engine, Exchange, RunEnd, RunOptions, Side, Silent, SyncDefinition, SystemClock, SystemRandomness};
 use entente::tenant::Tenant;
 use made_up::people::{Ids, People};
 use std::collections::BTreeMap;
@@ -103,7 +104,7 @@ impl World {
     pub async fn exchange(&self, guest: Guest) -> Result<Box<dyn Exchange>> {
         Ok(match guest {
             Guest::Component => self.tenant.exchange(NAME).await?,
-            Guest::Native => Box::new(Native { people: self.people, name: NAME.to_owned() }),
+            Guest::Native => Box::new(Native { source: Source::People(self.people), name: NAME.to_owned() }),
         })
     }
 
@@ -112,10 +113,13 @@ impl World {
     /// # Errors
     /// Where the run does not end well, or leaves something that needs a look.
     pub async fn run(&self, guest: Guest, options: RunOptions) -> Result<(Took, RunEnd)> {
-        let right = self.exchange(guest).await?;
+        self.run_with(&self.definition, self.exchange(guest).await?.as_ref(), options).await
+    }
+
+    async fn run_with(&self, definition: &SyncDefinition, right: &dyn Exchange, options: RunOptions) -> Result<(Took, RunEnd)> {
         let engine = Engine {
             ledger: self.tenant.ledger(),
-            exchanges: [self.tenant.hub(), right.as_ref()],
+            exchanges: [self.tenant.hub(), right],
             clock: &SystemClock,
             randomness: &SystemRandomness,
             observer: &Silent,
@@ -123,7 +127,7 @@ impl World {
             holder: "speed",
         };
         let watch = Watch::start();
-        let mut end = engine.run(&self.definition, options).await?;
+        let mut end = engine.run(definition, options).await?;
         let took = watch.took();
         if let Some(error) = end.error.take() {
             return Err(error).context("the run did not end well");
@@ -138,6 +142,21 @@ impl World {
     /// Where it does anything else.
     pub async fn first_sync(&self, guest: Guest) -> Result<Took> {
         let (took, end) = self.run(guest, RunOptions::default()).await?;
+        ensure!(end.run.writes() == self.people.records, "{} records written of {}", end.run.writes(), self.people.records);
+        Ok(took)
+    }
+
+    /// A first run that makes the contacts of a file in the hub, the plugin native.
+    ///
+    /// # Errors
+    /// Where it does anything else.
+    pub async fn first_sync_of(&self, contacts: &Path) -> Result<Took> {
+        let mut definition = self.definition.clone();
+        for mapping in &mut definition.mappings {
+            mapping.fields.retain(|field| COLUMNS.iter().any(|(_, known)| *known == field.name(Side::Right)));
+        }
+        let native = Native { source: Source::Contacts(Contacts(contacts.to_owned())), name: NAME.to_owned() };
+        let (took, end) = self.run_with(&definition, &native, RunOptions::default()).await?;
         ensure!(end.run.writes() == self.people.records, "{} records written of {}", end.run.writes(), self.people.records);
         Ok(took)
     }

@@ -32,6 +32,8 @@ async fn a_first_report_lists_everything_in_pages() {
         assert_eq!(ids(&pages)[..25], made, "whatever the end of the window");
         assert_eq!(ids(&pages).len(), 26);
         assert_eq!(pages.last().unwrap().complete, ["contact", "company"]);
+        let first = pages[0].batches.iter().map(|batch| batch.rows.len()).sum::<usize>() as u64;
+        assert_eq!(pages[0].remaining.unwrap_or_default(), 26 - first);
         assert_eq!(bookmark(&pages).as_deref(), Some("26"));
         let row = &pages[0].batches[0].rows[0];
         assert_eq!(row.values, [text("p0@example.org"), None, Some(Value::Null), text("p0@example.org")]);

@@ -190,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_to_remain_is_shown_if_it_is_a_number() {
+        let limits = Limits::default();
+        for (extra, remaining) in
+            [(("remaining", "12"), Some(12)), (("remaining", "-1"), None), (("remaining", "many"), None), (("rest", "12"), None)]
+        {
+            let answer = sync_report::Page { extra: vec![(extra.0.to_owned(), extra.1.to_owned())], ..answer(vec![], &[]) };
+            let lifted = page(&mut Lift::new(&limits, "x"), answer, &request(10)).unwrap();
+            assert_eq!(lifted.remaining, remaining, "{extra:?}");
+        }
+    }
+
+    #[test]
     fn more_rows_than_asked_fail_the_page() {
         let limits = Limits::default();
         let rows = || (0..3).map(|n| row(&n.to_string(), vec![wit::Value::Null], vec![])).collect();

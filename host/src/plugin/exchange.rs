@@ -147,8 +147,14 @@ impl Exchange for PluginExchange {
     }
 
     async fn describe(&self) -> Result<Description, ExchangeError> {
-        let (description, _) =
-            self.call("describe", false, |store, functions| functions.manual.call_describe(store).boxed(), convert::description).await?;
+        let (description, _) = self
+            .call(
+                "describe",
+                false,
+                |store, functions| async move { functions.manual(store)?.call_describe(store).await }.boxed(),
+                convert::description,
+            )
+            .await?;
         let objects = description.objects.iter().filter(|object| object.has(features::BASE_VALUES)).map(|object| object.name.clone());
         // The first description counts for the life of the exchange, which is one run.
         let _ = self.with_base.set(objects.collect());
@@ -156,7 +162,12 @@ impl Exchange for PluginExchange {
     }
 
     async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
-        let called = self.call("manual", false, |store, functions| functions.manual.call_manual(store).boxed(), convert::manual);
+        let called = self.call(
+            "manual",
+            false,
+            |store, functions| async move { functions.manual(store)?.call_manual(store).await }.boxed(),
+            convert::manual,
+        );
         Ok(called.await?.0)
     }
 
@@ -166,7 +177,7 @@ impl Exchange for PluginExchange {
             .call(
                 "report",
                 true,
-                move |store, functions| async move { functions.report.call_report(store, &lowered).await }.boxed(),
+                move |store, functions| async move { functions.report(store)?.call_report(store, &lowered).await }.boxed(),
                 |lift, page| convert::page(lift, page, request),
             )
             .await?;
@@ -180,7 +191,7 @@ impl Exchange for PluginExchange {
             .call(
                 "execute",
                 true,
-                move |store, functions| async move { functions.orders.call_execute(store, &lowered).await }.boxed(),
+                move |store, functions| async move { functions.orders(store)?.call_execute(store, &lowered).await }.boxed(),
                 |lift, answers| convert::answers(lift, answers, &order.fields, Some(order)),
             )
             .await?;
@@ -192,7 +203,7 @@ impl Exchange for PluginExchange {
         let called = self.call(
             "collect",
             false,
-            move |store, functions| async move { functions.orders.call_collect(store, &ticket, &object, &asked).await }.boxed(),
+            move |store, functions| async move { functions.orders(store)?.call_collect(store, &ticket, &object, &asked).await }.boxed(),
             |lift, collection| convert::collection(lift, collection, fields),
         );
         Ok(called.await?.0)
@@ -212,7 +223,7 @@ impl Exchange for PluginExchange {
             false,
             move |store, functions| {
                 async move {
-                    match &functions.lookup {
+                    match functions.lookup(store)? {
                         Some(lookup) => lookup.call_find(store, &lowered).await,
                         None => Ok(Ok(Vec::new())),
                     }

@@ -56,11 +56,8 @@ impl Instance {
             Ok(UpdateDeadline::Yield(1))
         });
         store.data_mut().begin(Arc::default());
-        let starting = async {
-            let instance = plugin.pre.instantiate_async(&mut store).await?;
-            plugin.exports.load(&mut store, &instance)
-        };
-        let functions = timed(starting, limits).await?;
+        let instance = timed(plugin.pre.instantiate_async(&mut store), limits).await?;
+        let functions = Functions::new(Arc::clone(&plugin.exports), instance);
         store.data().log.end();
         Ok(Self { store, functions, calls: 0, limits: limits.clone(), _place: place })
     }

@@ -4,6 +4,7 @@ use super::bindings::IntegrationFull;
 use super::bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report, webhook};
 use super::guest::Guest;
 use super::inspect::Inspection;
+use std::sync::{Arc, OnceLock};
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
 use wasmtime::{Engine, Result, Store};
 
@@ -36,27 +37,59 @@ impl Exports {
             webhook: inspection.webhook.then(|| webhook::GuestIndices::new(pre)).transpose()?,
         })
     }
+}
 
-    /// Finds the functions in an instance, and checks their types.
-    pub(super) fn load(&self, store: &mut Store<Guest>, instance: &Instance) -> Result<Functions> {
-        // Loaded for its check only: what a webhook means is asked by a later part of the host.
-        if let Some(webhook) = &self.webhook {
-            webhook.load(&mut *store, instance)?;
+/// The functions of one running plugin. Each interface is found, and its types are checked, when it is first called: most instances
+/// are asked one thing only.
+pub(super) struct Functions {
+    exports: Arc<Exports>,
+    instance: Instance,
+    manual: OnceLock<mapping_manual::Guest>,
+    report: OnceLock<sync_report::Guest>,
+    orders: OnceLock<order_execution::Guest>,
+    lookup: OnceLock<lookup::Guest>,
+}
+
+impl Functions {
+    pub(super) fn new(exports: Arc<Exports>, instance: Instance) -> Self {
+        Self { exports, instance, manual: OnceLock::new(), report: OnceLock::new(), orders: OnceLock::new(), lookup: OnceLock::new() }
+    }
+
+    /// Checks the types of all of them.
+    pub(super) fn check(&self, store: &mut Store<Guest>) -> Result<()> {
+        // What a webhook means is asked by a later part of the host.
+        if let Some(webhook) = &self.exports.webhook {
+            webhook.load(&mut *store, &self.instance)?;
         }
-        Ok(Functions {
-            manual: self.manual.load(&mut *store, instance)?,
-            report: self.report.load(&mut *store, instance)?,
-            orders: self.orders.load(&mut *store, instance)?,
-            lookup: self.lookup.as_ref().map(|lookup| lookup.load(&mut *store, instance)).transpose()?,
-        })
+        self.manual(store)?;
+        self.report(store)?;
+        self.orders(store)?;
+        self.lookup(store)?;
+        Ok(())
+    }
+
+    pub(super) fn manual(&self, store: &mut Store<Guest>) -> Result<&mapping_manual::Guest> {
+        found(&self.manual, || self.exports.manual.load(store, &self.instance))
+    }
+
+    pub(super) fn report(&self, store: &mut Store<Guest>) -> Result<&sync_report::Guest> {
+        found(&self.report, || self.exports.report.load(store, &self.instance))
+    }
+
+    pub(super) fn orders(&self, store: &mut Store<Guest>) -> Result<&order_execution::Guest> {
+        found(&self.orders, || self.exports.orders.load(store, &self.instance))
+    }
+
+    pub(super) fn lookup(&self, store: &mut Store<Guest>) -> Result<Option<&lookup::Guest>> {
+        let Some(lookup) = &self.exports.lookup else { return Ok(None) };
+        found(&self.lookup, || lookup.load(store, &self.instance)).map(Some)
     }
 }
 
-/// The functions of one running plugin.
-#[derive(Clone)]
-pub(super) struct Functions {
-    pub(super) manual: mapping_manual::Guest,
-    pub(super) report: sync_report::Guest,
-    pub(super) orders: order_execution::Guest,
-    pub(super) lookup: Option<lookup::Guest>,
+fn found<T>(place: &OnceLock<T>, load: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(found) = place.get() {
+        return Ok(found);
+    }
+    let loaded = load()?;
+    Ok(place.get_or_init(|| loaded))
 }

@@ -3,6 +3,7 @@
 use super::cache::{Cache, CacheError};
 use super::egress::{Channel, Lookup, Vault, system_lookup};
 use super::engine::{PLACES, engine};
+use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
 use super::inspect::{InspectError, Inspection, inspect};
@@ -103,7 +104,7 @@ impl PluginRuntime {
                 .component(&runtime.engine, &inspection.digest, &bytes)
                 .map_err(|error| LoadError::Compile(super::text::clean(&format!("{error:#}"), 500)))?;
             let pre = runtime.linker.instantiate_pre(&component).map_err(shape)?;
-            let exports = Exports::find(&pre, &inspection).map_err(shape)?;
+            let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
             Ok::<_, LoadError>(Plugin { runtime, pre, exports, inspection })
         });
         let plugin = Arc::new(compiled.await.map_err(|error| LoadError::Engine(error.to_string()))??);
@@ -140,7 +141,7 @@ pub struct LoadedPlugin {
 pub(super) struct Plugin {
     pub(super) runtime: Arc<Runtime>,
     pub(super) pre: InstancePre<Guest>,
-    pub(super) exports: Exports,
+    pub(super) exports: Arc<Exports>,
     pub(super) inspection: Inspection,
 }
 
@@ -166,10 +167,14 @@ impl LoadedPlugin {
             Arc::clone(&self.plugin.runtime.lookup),
         ));
         let started = Instance::start(&self.plugin, channel, Arc::default(), limits).await;
-        started.map(drop).map_err(|failure| match failure {
-            super::error::Failure::Limit(limit) => LoadError::Start(limit.to_string()),
-            super::error::Failure::Busy(reason) => LoadError::Start(reason),
-            super::error::Failure::Trap(error) => match error.downcast_ref::<wasmtime::Trap>() {
+        let checked = started.and_then(|mut instance| {
+            let Instance { functions, store, .. } = &mut instance;
+            functions.check(store).map_err(|error| Failure::of(error, limits))
+        });
+        checked.map_err(|failure| match failure {
+            Failure::Limit(limit) => LoadError::Start(limit.to_string()),
+            Failure::Busy(reason) => LoadError::Start(reason),
+            Failure::Trap(error) => match error.downcast_ref::<wasmtime::Trap>() {
                 Some(trap) => LoadError::Start(trap.to_string()),
                 None => shape(error),
             },

@@ -420,6 +420,23 @@ async fn a_secret_that_is_missing_says_how_to_set_it() {
 }
 
 #[tokio::test]
+async fn memory_that_another_one_has_left_is_empty() {
+    let loaded = loaded().await;
+    let marks = async |attack| {
+        let error = report(&loaded.exchange(config(&[("attack", attack)]))).await.expect_err("it tells what it found");
+        let (marks, _) = error.reason.split_once(" marks").expect("a number of marks");
+        marks.parse::<u64>().expect("a number")
+    };
+    // It can find them where they are.
+    assert!(marks("leave-and-find-marks").await > 100_000);
+    // The pool gives a place to the same plugin again, so each comes after one that has left marks.
+    for _ in 0..20 {
+        report(&loaded.exchange(config(&[("attack", "leave-marks")]))).await.unwrap();
+        assert_eq!(marks("find-marks").await, 0);
+    }
+}
+
+#[tokio::test]
 async fn a_secret_cannot_be_guessed() {
     let server = Server::start(|_| answer("200 OK", &[], b"")).await;
     let error = fails(with_secret(&[("attack", "guess-secret")], &server, &[&server.url])).await;

@@ -4,7 +4,7 @@ use super::limits::{MEMORY_SLOT, TABLE_SLOT};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
 
 /// How often running plugins are looked at. Short enough that a plugin that computes yields to the others in time, long
 /// enough to cost nothing.
@@ -96,7 +96,10 @@ fn pooled() -> Config {
         .table_elements(TABLE_SLOT as usize)
         // The pages that nearly every call touches; what is above goes back to the machine.
         .linear_memory_keep_resident(256 << 10)
-        .table_keep_resident(16 << 10);
+        .table_keep_resident(16 << 10)
+        // Asks the kernel which pages were touched, and cleans just those: half the time of a start. Elsewhere than on Linux 6.7
+        // and later it changes nothing.
+        .pagemap_scan(Enabled::Auto);
     let mut config = guest_facing();
     config.memory_reservation(MEMORY_SLOT);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

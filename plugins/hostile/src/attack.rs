@@ -5,6 +5,7 @@ use crate::bindings::entente::integration::{log, secrets, state};
 use crate::fetch::{fetch, start};
 use crate::{error, setting};
 use std::hint::black_box;
+use std::sync::Mutex;
 use wasip2::http::types::{Fields, Method};
 
 /// Does what the name says. Attacks that are about the answer (`bad-rows`, `huge-page`) are made by the export itself.
@@ -32,6 +33,15 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
         }
         "echo-secret" => echo_secret(),
         "use-secret" => use_secret(),
+        "leave-marks" => {
+            leave_marks();
+            Ok(())
+        }
+        "find-marks" => found_marks(),
+        "leave-and-find-marks" => {
+            leave_marks();
+            found_marks()
+        }
         "handles" => {
             let mut kept = Vec::new();
             loop {
@@ -126,6 +136,31 @@ fn http_flood() -> Result<(), Error> {
         future.subscribe().block();
     }
     Err(error("told", format!("{} answers", kept.len())))
+}
+
+/// Backwards, so that asking for it does not hold it.
+const MARK_REVERSED: &[u8] = b"krats-eb-ot-saw-taht-koob-eht";
+
+/// How far up the memory is marked: beyond what a pool would keep resident.
+const MARKED: usize = 3 << 20;
+
+/// What lies in the data of the module, written over.
+static DATA: Mutex<[u8; 64]> = Mutex::new([1; 64]);
+
+/// Writes a text all over its memory and leaves it there.
+fn leave_marks() {
+    let mark: Vec<u8> = MARK_REVERSED.iter().rev().copied().collect();
+    if let Ok(mut data) = DATA.lock() {
+        data[..mark.len()].copy_from_slice(&mark);
+    }
+    let filled: Vec<u8> = mark.iter().copied().cycle().take(MARKED).collect();
+    std::mem::forget(black_box(filled));
+}
+
+/// Takes as much memory as was marked, without writing to it, and looks for marks of somebody else in all of it.
+fn found_marks() -> Result<(), Error> {
+    black_box(Vec::<u8>::with_capacity(MARKED));
+    Err(error("told", format!("{} marks", occurrences(MARK_REVERSED))))
 }
 
 /// Sends the placeholder in a header and in the body, and looks for the secret in everything that it can see: the answer and

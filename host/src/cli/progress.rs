@@ -67,12 +67,14 @@ impl RunProgress {
         }
     }
 
-    /// Goes on with the step that is shown; what belongs to another one is not counted twice.
-    fn advance(&self, of: Step, by: u64) {
-        if *self.step.lock().unwrap_or_else(PoisonError::into_inner) == Some(of) {
+    /// Goes on with the step that is shown, and says whether it is this one; what belongs to another one is not counted twice.
+    fn advance(&self, of: Step, by: u64) -> bool {
+        let shown = *self.step.lock().unwrap_or_else(PoisonError::into_inner) == Some(of);
+        if shown {
             self.bar.set_message(self.doing(of));
             self.bar.inc(by);
         }
+        shown
     }
 }
 
@@ -93,9 +95,10 @@ impl Observer for RunProgress {
 
     fn collected(&self, side: Side, rows: u64, remaining: Option<u64>) {
         tracing::info!(exchange = self.names[side.index()], records = rows, "read a page");
-        self.advance(Step::Collect(side), rows);
-        if let Some(remaining) = remaining.filter(|remaining| *remaining > 0) {
-            self.bar.set_length(self.bar.position() + remaining);
+        let shown = self.advance(Step::Collect(side), rows);
+        if let Some(remaining) = remaining.filter(|remaining| shown && *remaining > 0) {
+            // A stranger's number.
+            self.bar.set_length(self.bar.position().saturating_add(remaining));
             self.style(KNOWN);
         }
     }
@@ -113,5 +116,21 @@ impl Observer for RunProgress {
     fn waiting(&self, exchange: &str, pause: Duration, reason: &str) {
         tracing::info!(exchange, ?pause, reason, "waiting");
         self.bar.set_message(format!("waiting {:.1} s for {exchange}: {reason};", pause.as_secs_f64()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_says_of_its_size_breaks_nothing_and_shows_in_its_step_only() {
+        let progress = RunProgress::new(false, ["hub".to_owned(), "crm".to_owned()]);
+        progress.begins(Step::Collect(Side::Right), None);
+        progress.collected(Side::Right, 500, Some(u64::MAX));
+        assert_eq!((progress.bar.position(), progress.bar.length()), (500, Some(u64::MAX)));
+        progress.begins(Step::Reconcile, Some(7));
+        progress.collected(Side::Right, 3, Some(90));
+        assert_eq!((progress.bar.position(), progress.bar.length()), (0, Some(7)));
     }
 }

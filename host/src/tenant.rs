@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
-use crate::plugin::{Inspection, Limits, LoadError, PluginRuntime};
+use crate::plugin::{CodeKey, Inspection, Limits, LoadError, PluginRuntime};
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
@@ -160,8 +160,12 @@ impl Tenant {
     /// # Errors
     /// Where the machine cannot run any.
     pub async fn plugins(&self) -> Result<&PluginRuntime, TenantError> {
-        let cache = self.configuration.home().cache();
-        Ok(self.plugins.get_or_try_init(|| async { PluginRuntime::new(&cache, Limits::default()) }).await?)
+        let home = self.configuration.home();
+        let start = || async {
+            let key = CodeKey::new(*Key::of_code(home)?.bytes());
+            Ok(PluginRuntime::new(&home.cache(), key, Limits::default())?)
+        };
+        self.plugins.get_or_try_init(start).await
     }
 
     /// Installs a component under a name, having looked at what it is.

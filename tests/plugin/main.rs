@@ -6,7 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use entente::plugin::{HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, SecretKind};
+use entente::plugin::{
+    CodeKey, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, SecretKind,
+};
 use entente::record::{Timestamp, Value};
 use entente::sync::{Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted, Window, codes};
 use std::collections::BTreeMap;
@@ -19,7 +21,7 @@ const SECRET: &str = "Zm9v-tell-nobody-1234567890/+=";
 async fn loaded() -> LoadedPlugin {
     // One folder for all tests of this program, so that the plugin is compiled once.
     static CACHE: std::sync::LazyLock<tempfile::TempDir> = std::sync::LazyLock::new(|| tempfile::tempdir().unwrap());
-    let runtime = PluginRuntime::new(&CACHE.path().join("compiled"), Limits::default()).unwrap();
+    let runtime = PluginRuntime::new(&CACHE.path().join("compiled"), CodeKey::new([7; 32]), Limits::default()).unwrap();
     runtime.load(hostile_component()).await.unwrap()
 }
 

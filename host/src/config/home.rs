@@ -13,7 +13,8 @@ pub(crate) const DEFAULT_TENANT: &str = "default";
 /// The folder of an installation.
 ///
 /// `tenants/NAME/entente.db` is the database of a tenant, `plugins/` holds components by digest, `cache/` compiled code,
-/// `secret.key` the key that secrets are sealed with.
+/// `secret.key` the key that secrets are sealed with,
+/// `code.key` the one that compiled plugins are marked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     path: PathBuf,
@@ -104,6 +105,11 @@ impl Home {
     /// The file with the key that secrets are sealed with.
     pub fn key_file(&self) -> PathBuf {
         self.path.join("secret.key")
+    }
+
+    /// The file with the key that compiled plugins are marked with.
+    pub fn code_key_file(&self) -> PathBuf {
+        self.path.join("code.key")
     }
 
     /// Opens the database of the tenant `default`.

@@ -1,4 +1,5 @@
-//! The key that secrets are sealed with. It is in a file of the home folder or in the environment, never in a database.
+//! Keys: the one that secrets are sealed with, in a file of the home folder or in the environment, and the one that compiled plugins are
+//! marked with. Never in a database.
 
 use super::error::{ConfigError, io};
 use super::home::Home;
@@ -40,12 +41,29 @@ impl Key {
             })?;
             return Ok(Some(Self { bytes, origin: KEY_VARIABLE.to_owned() }));
         }
-        let path = home.key_file();
-        if !path.try_exists().map_err(|error| io(&path, "read", &error))? {
+        const EXPOSED: &str = "its secrets are no longer safe; run `chmod 600` on it, and change the secrets where others use this machine";
+        Self::find_in(&home.key_file(), EXPOSED)
+    }
+
+    /// The key that compiled plugins are marked with, made where there is none: without it they are compiled anew.
+    ///
+    /// # Errors
+    /// Where its file holds no key, may be read by others, or cannot be written.
+    pub fn of_code(home: &Home) -> Result<Self, ConfigError> {
+        const EXPOSED: &str = "others could have code of theirs run here; remove it, it is made anew";
+        let path = home.code_key_file();
+        if let Some(key) = Self::find_in(&path, EXPOSED)? {
+            return Ok(key);
+        }
+        Self::make_in(home, &path, EXPOSED)
+    }
+
+    fn find_in(path: &Path, exposed: &str) -> Result<Option<Self>, ConfigError> {
+        if !path.try_exists().map_err(|error| io(path, "read", &error))? {
             return Ok(None);
         }
-        refuse_open_file(&path)?;
-        let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| io(&path, "read", &error))?);
+        refuse_open_file(path, exposed)?;
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| io(path, "read", &error))?);
         let bytes = decode(&text).ok_or_else(|| {
             ConfigError::Key(format!("{} holds no key: it must be 32 bytes as base64 or hex; restore it from a backup", path.display()))
         })?;
@@ -60,21 +78,24 @@ impl Key {
         if let Some(key) = Self::find(home, variable)? {
             return Ok(key);
         }
+        Self::make_in(home, &home.key_file(), "its secrets are no longer safe")
+    }
+
+    fn make_in(home: &Home, path: &Path, exposed: &str) -> Result<Self, ConfigError> {
         let mut bytes = Zeroizing::new([0; LENGTH]);
         getrandom::fill(bytes.as_mut_slice())
             .map_err(|error| ConfigError::Key(format!("the system has no random numbers to make a key of: {error}")))?;
-        let path = home.key_file();
-        let write = |error: &std::io::Error| io(&path, "written", error);
+        let write = |error: &std::io::Error| io(path, "written", error);
         // Made aside and moved into place, so that nobody ever reads half a key. Temporary files are for the user alone.
         let mut file = tempfile::NamedTempFile::new_in(home.path()).map_err(|error| write(&error))?;
         let text = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
         file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(|error| write(&error))?;
         file.as_file().sync_all().map_err(|error| write(&error))?;
-        match file.persist_noclobber(&path) {
+        match file.persist_noclobber(path) {
             Ok(_) => Ok(Self { bytes, origin: path.display().to_string() }),
             // Another process was first: its key counts.
             Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
-                Self::find(home, variable)?.ok_or_else(|| write(&error.error))
+                Self::find_in(path, exposed)?.ok_or_else(|| write(&error.error))
             }
             Err(error) => Err(write(&error.error)),
         }
@@ -112,21 +133,17 @@ fn decode(text: &str) -> Option<Zeroizing<[u8; LENGTH]>> {
 }
 
 #[cfg(unix)]
-fn refuse_open_file(path: &Path) -> Result<(), ConfigError> {
+fn refuse_open_file(path: &Path, exposed: &str) -> Result<(), ConfigError> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(path).map_err(|error| io(path, "read", &error))?.permissions().mode() & 0o777;
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    Err(ConfigError::Key(format!(
-        "{} can be read by others (mode {mode:03o}), so its secrets are no longer safe; run `chmod 600 {}`, and change the secrets where others use this machine",
-        path.display(),
-        path.display()
-    )))
+    Err(ConfigError::Key(format!("{} can be read by others (mode {mode:03o}), so {exposed}", path.display())))
 }
 
 #[cfg(not(unix))]
-fn refuse_open_file(_path: &Path) -> Result<(), ConfigError> {
+fn refuse_open_file(_path: &Path, _exposed: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
@@ -168,8 +185,15 @@ mod tests {
         assert_eq!(fs::metadata(home.key_file()).unwrap().permissions().mode() & 0o777, 0o600);
         mode(0o644);
         let said = Key::find(&home, None).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
-        insta::assert_snapshot!(said, @"DIR/secret.key can be read by others (mode 644), so its secrets are no longer safe; run `chmod 600 DIR/secret.key`, and change the secrets where others use this machine");
+        insta::assert_snapshot!(said, @"DIR/secret.key can be read by others (mode 644), so its secrets are no longer safe; run `chmod 600` on it, and change the secrets where others use this machine");
         mode(0o400);
         assert!(Key::find(&home, None).unwrap().is_some());
+
+        let made = Key::of_code(&home).unwrap();
+        assert_eq!(made.bytes(), Key::of_code(&home).unwrap().bytes());
+        assert_ne!(made.bytes(), Key::find(&home, None).unwrap().unwrap().bytes());
+        fs::set_permissions(home.code_key_file(), fs::Permissions::from_mode(0o640)).unwrap();
+        let said = Key::of_code(&home).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(said, @"DIR/code.key can be read by others (mode 640), so others could have code of theirs run here; remove it, it is made anew");
     }
 }

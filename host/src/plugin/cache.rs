@@ -1,6 +1,7 @@
 //! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and finds unchanged.
 
 use super::engine::SETTINGS_EDITION;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -8,14 +9,43 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+use zeroize::Zeroizing;
 
-const MAGIC: &[u8] = b"entente compiled plugin 1\n";
-const CHECKSUM: usize = 32;
+const MAGIC: &[u8] = b"entente compiled plugin 2\n";
+const MARK: usize = 32;
+
+/// The key that this host marks with what it has compiled: what lacks the mark is never run, whoever put it into the folder.
+#[derive(Clone)]
+pub struct CodeKey(Zeroizing<[u8; 32]>);
+
+impl CodeKey {
+    /// From 32 random bytes that are kept where others cannot read them.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Over the name too, so that code of one plugin cannot be put in the place of another's.
+    fn mac(&self, name: &str, artifact: &[u8]) -> wasmtime::Result<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).map_err(wasmtime::Error::new)?;
+        mac.update(MAGIC);
+        mac.update(&(name.len() as u64).to_le_bytes());
+        mac.update(name.as_bytes());
+        mac.update(artifact);
+        Ok(mac)
+    }
+}
+
+impl std::fmt::Debug for CodeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodeKey").finish_non_exhaustive()
+    }
+}
 
 /// The folder of compiled code.
 #[derive(Debug, Clone)]
 pub(super) struct Cache {
     folder: PathBuf,
+    key: CodeKey,
 }
 
 /// Why a folder is not used for compiled code.
@@ -45,7 +75,7 @@ pub enum CacheError {
 
 impl Cache {
     /// Makes the folder if it is missing, for this user alone.
-    pub(super) fn open(folder: &Path) -> Result<Self, CacheError> {
+    pub(super) fn open(folder: &Path, key: CodeKey) -> Result<Self, CacheError> {
         let unusable = |error| CacheError::Unusable { folder: folder.to_owned(), error };
         if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(unusable)?;
@@ -71,15 +101,15 @@ impl Cache {
                 return Err(CacheError::Writable { folder: folder.to_owned() });
             }
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), key })
     }
 
     /// The compiled component; from the folder where it is there and whole, else compiled and kept.
     ///
     /// Takes up to seconds: call it where blocking is allowed.
     pub(super) fn component(&self, engine: &Engine, digest: &str, wasm: &[u8]) -> wasmtime::Result<Component> {
-        let file = self.folder.join(format!("{digest}-{:016x}.bin", settings_hash(engine)));
-        match self.load(engine, &file) {
+        let name = format!("{digest}-{:016x}.bin", settings_hash(engine));
+        match self.load(engine, &name) {
             Ok(Some(component)) => return Ok(component),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "compiled code in the cache is damaged and is made anew"),
@@ -87,36 +117,37 @@ impl Cache {
         let artifact = engine.precompile_component(wasm)?;
         let component = deserialize(engine, &artifact)?;
         // A cache that cannot be written costs time, not correctness.
-        if let Err(error) = self.store(&file, &artifact) {
+        if let Err(error) = self.store(&name, &artifact) {
             tracing::warn!(%error, "compiled code could not be kept; the plugin is compiled again next time");
         }
         Ok(component)
     }
 
-    fn load(&self, engine: &Engine, file: &Path) -> wasmtime::Result<Option<Component>> {
-        let bytes = match fs::read(file) {
-            Ok(bytes) => bytes,
+    fn load(&self, engine: &Engine, name: &str) -> wasmtime::Result<Option<Component>> {
+        let file = self.folder.join(name);
+        match fs::symlink_metadata(&file) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(wasmtime::Error::msg("it is no file but leads elsewhere")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
-        };
-        let (checksum, artifact) = bytes
-            .strip_prefix(MAGIC)
-            .and_then(|rest| rest.split_at_checked(CHECKSUM))
-            .ok_or_else(|| wasmtime::Error::msg("it is no file of the cache"))?;
-        if Sha256::digest(artifact).as_slice() != checksum {
-            return Err(wasmtime::Error::msg("its checksum is wrong"));
         }
+        let bytes = fs::read(&file)?;
+        let (mark, artifact) = bytes
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.split_at_checked(MARK))
+            .ok_or_else(|| wasmtime::Error::msg("it is no file of the cache"))?;
+        self.key.mac(name, artifact)?.verify_slice(mark).map_err(|_| wasmtime::Error::msg("it is not what this host has compiled"))?;
         // Read, not mapped: the bytes that were checked are the bytes that run.
         deserialize(engine, artifact).map(Some)
     }
 
-    fn store(&self, file: &Path, artifact: &[u8]) -> io::Result<()> {
+    fn store(&self, name: &str, artifact: &[u8]) -> wasmtime::Result<()> {
         let mut temporary = tempfile::NamedTempFile::new_in(&self.folder)?;
         temporary.write_all(MAGIC)?;
-        temporary.write_all(&Sha256::digest(artifact))?;
+        temporary.write_all(&self.key.mac(name, artifact)?.finalize().into_bytes())?;
         temporary.write_all(artifact)?;
         temporary.as_file().sync_all()?;
-        temporary.persist(file)?;
+        temporary.persist(self.folder.join(name))?;
         Ok(())
     }
 }
@@ -157,11 +188,11 @@ fn settings_hash(engine: &Engine) -> u64 {
 /// The only place where foreign bytes become native code.
 #[expect(
     unsafe_code,
-    reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the checksum of what was"
+    reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the mark of what was"
 )]
 fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just now, or through a
-    // file in a folder that only this user can write, whose checksum holds.
+    // file that bears a mark which only who has the key can make, and which names plugin and settings.
     unsafe { Component::deserialize(engine, artifact) }
 }
 
@@ -176,28 +207,62 @@ mod tests {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
+    fn key() -> CodeKey {
+        CodeKey::new([7; 32])
+    }
+
     #[test]
     fn what_was_compiled_is_found_again_and_damage_is_noticed() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
-        let cache = Cache::open(&folder).unwrap();
+        let cache = Cache::open(&folder, key()).unwrap();
         let engine = engine().unwrap();
         cache.component(&engine, "digest", EMPTY).unwrap();
         let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
-        assert!(cache.load(&engine, file).unwrap().is_some());
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(cache.load(&engine, name).unwrap().is_some());
 
         let good = fs::read(file).unwrap();
-        for at in [0, MAGIC.len(), MAGIC.len() + CHECKSUM, good.len() - 1] {
+        for at in [0, MAGIC.len(), MAGIC.len() + MARK, good.len() - 1] {
             let mut bad = good.clone();
             bad[at] ^= 1;
             fs::write(file, &bad).unwrap();
-            assert!(cache.load(&engine, file).is_err(), "byte {at} was changed");
+            assert!(cache.load(&engine, name).is_err(), "byte {at} was changed");
         }
         fs::write(file, &good[..good.len() / 2]).unwrap();
-        assert!(cache.load(&engine, file).is_err());
+        assert!(cache.load(&engine, name).is_err());
         cache.component(&engine, "digest", EMPTY).unwrap();
         assert_eq!(fs::read(file).unwrap(), good, "made anew");
         assert_eq!(files(&folder).len(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn what_another_host_or_another_plugin_has_is_not_run() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("cache");
+        let cache = Cache::open(&folder, key()).unwrap();
+        let engine = engine().unwrap();
+        cache.component(&engine, "digest", EMPTY).unwrap();
+        let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+
+        let stranger = Cache::open(&folder, CodeKey::new([8; 32])).unwrap();
+        assert!(stranger.load(&engine, &name).is_err(), "the mark of another host");
+
+        let other = name.replace("digest", "other-digest");
+        fs::copy(file, folder.join(&other)).unwrap();
+        assert!(cache.load(&engine, &other).is_err(), "the code of another plugin");
+
+        #[cfg(unix)]
+        {
+            let elsewhere = home.path().join("elsewhere");
+            fs::rename(file, &elsewhere).unwrap();
+            std::os::unix::fs::symlink(&elsewhere, file).unwrap();
+            assert!(cache.load(&engine, &name).is_err(), "a link");
+            cache.component(&engine, "digest", EMPTY).unwrap();
+            assert!(fs::symlink_metadata(file).unwrap().is_file(), "made anew in its place");
+            assert!(cache.load(&engine, &name).unwrap().is_some());
+        }
     }
 
     #[cfg(unix)]
@@ -206,16 +271,16 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
-        Cache::open(&folder).unwrap();
+        Cache::open(&folder, key()).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
 
         let link = home.path().join("link");
         std::os::unix::fs::symlink(&folder, &link).unwrap();
-        assert!(matches!(Cache::open(&link), Err(CacheError::Link { .. })));
+        assert!(matches!(Cache::open(&link, key()), Err(CacheError::Link { .. })));
 
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(matches!(Cache::open(&folder), Err(CacheError::Writable { .. })));
+        assert!(matches!(Cache::open(&folder, key()), Err(CacheError::Writable { .. })));
         fs::write(home.path().join("file"), "").unwrap();
-        assert!(matches!(Cache::open(&home.path().join("file")), Err(CacheError::Unusable { .. })));
+        assert!(matches!(Cache::open(&home.path().join("file"), key()), Err(CacheError::Unusable { .. })));
     }
 }

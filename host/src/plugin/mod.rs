@@ -28,7 +28,7 @@ mod log;
 mod runtime;
 mod text;
 
-pub use cache::CacheError;
+pub use cache::{CacheError, CodeKey};
 pub use egress::{GrantError, HttpGrant, Secret, SecretGrant, SecretKind};
 pub use exchange::{PluginConfig, PluginExchange};
 pub use inspect::{InspectError, Inspection, inspect};

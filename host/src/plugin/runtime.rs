@@ -1,6 +1,6 @@
 //! From the file of a plugin to something that can be called.
 
-use super::cache::{Cache, CacheError};
+use super::cache::{Cache, CacheError, CodeKey};
 use super::egress::{Channel, Lookup, Vault, system_lookup};
 use super::engine::{PLACES, engine};
 use super::error::Failure;
@@ -67,16 +67,17 @@ pub enum LoadError {
 }
 
 impl PluginRuntime {
-    /// Compiled code is kept in `cache`, a folder that is made if it is missing and must belong to this user alone. `limits` hold
+    /// Compiled code is kept in `cache`, a folder that is made if it is missing and must belong to this user alone, and only what bears
+    /// the mark of `key` is run from there. `limits` hold
     /// for looking at plugins and starting them; each integration brings its own for its calls.
     ///
     /// # Errors
     /// [`LoadError::Cache`] and [`LoadError::Engine`].
-    pub fn new(cache: &Path, limits: Limits) -> Result<Self, LoadError> {
+    pub fn new(cache: &Path, key: CodeKey, limits: Limits) -> Result<Self, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let engine = engine().map_err(failed)?;
         let linker = linker(&engine).map_err(failed)?;
-        let cache = Cache::open(cache)?;
+        let cache = Cache::open(cache, key)?;
         let places = Arc::new(Semaphore::new(PLACES as usize));
         Ok(Self { inner: Arc::new(Runtime { engine, linker, cache, limits, places, lookup: system_lookup() }) })
     }

@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
-use crate::plugin::{CodeKey, Inspection, Limits, LoadError, PluginRuntime};
+use crate::plugin::{CodeKey, Inspection, Limits, LoadError, Manifest, PluginExchange, PluginRuntime, inspect};
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
@@ -188,6 +188,10 @@ impl Tenant {
         if name == HUB {
             return Ok(Box::new(self.hub.clone()));
         }
+        Ok(Box::new(self.plugin_exchange(name).await?))
+    }
+
+    async fn plugin_exchange(&self, name: &str) -> Result<PluginExchange, TenantError> {
         let integration = self.configuration.integration(name).await?;
         if !integration.enabled {
             return Err(TenantError::Disabled(name.to_owned()));
@@ -196,25 +200,33 @@ impl Tenant {
         self.run_plugin(&integration, None, secrets).await
     }
 
+    async fn side(&self, name: &str) -> Result<SyncSide, TenantError> {
+        if name == HUB {
+            return Ok(SyncSide::Hub(self.hub.clone()));
+        }
+        self.configuration.health(name).await?.check(name, self.clock.now())?;
+        Ok(SyncSide::Plugin(Box::new(self.plugin_exchange(name).await?)))
+    }
+
     async fn run_plugin(
         &self,
         integration: &crate::config::Integration,
         bytes: Option<&[u8]>,
         secrets: BTreeMap<String, SecretText>,
-    ) -> Result<Box<dyn Exchange>, TenantError> {
+    ) -> Result<PluginExchange, TenantError> {
         let state = self.ledger.state(&integration.name).await?;
         let runtime = self.plugins().await?;
         let plugin = match bytes {
             Some(bytes) => runtime.load(bytes.to_vec()).await?,
             None => runtime.load_file(&self.configuration.home().component(&integration.digest)).await?,
         };
-        Ok(Box::new(plugin.exchange(connections::plugin_config(integration, secrets, state)?)))
+        Ok(plugin.exchange(connections::plugin_config(integration, secrets, state)?))
     }
 
     /// Runs a sync once.
     ///
     /// # Errors
-    /// Where it could not even begin; how it ended is in [`RunEnd`].
+    /// Where it could not even begin, as with an integration that is quarantined; how it ended is in [`RunEnd`].
     pub async fn sync(
         &self,
         name: &str,
@@ -223,23 +235,54 @@ impl Tenant {
         stop: &AtomicBool,
     ) -> Result<(SyncDefinition, RunEnd), TenantError> {
         let definition = self.configuration.definition(name).await?;
-        let left = self.exchange(&definition.exchanges[0]).await?;
-        let right = self.exchange(&definition.exchanges[1]).await?;
+        let left = self.side(&definition.exchanges[0]).await?;
+        let right = self.side(&definition.exchanges[1]).await?;
         self.take_over(&definition.relation).await?;
         let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
         tracing::info!(sync = name, left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
         let engine = Engine {
             ledger: &self.ledger,
-            exchanges: [left.as_ref(), right.as_ref()],
+            exchanges: [left.exchange(), right.exchange()],
             clock: self.clock.as_ref(),
             randomness: &SystemRandomness,
             observer,
             stop,
             holder: presence.holder(),
         };
-        let end = engine.run(&definition, options).await?;
+        let end = engine.run(&definition, options).await;
+        for side in [&left, &right] {
+            self.note_health(side, end.is_ok()).await?;
+        }
+        let end = end?;
         tracing::info!(sync = name, run = end.run.id, status = end.run.status.word(), written = end.run.writes(), "a run has ended");
         Ok((definition, end))
+    }
+
+    async fn note_health(&self, side: &SyncSide, ran: bool) -> Result<(), TenantError> {
+        let SyncSide::Plugin(plugin) = side else { return Ok(()) };
+        let crash = plugin.crash();
+        // A run that never came to call it says nothing about it.
+        if crash.is_none() && !ran {
+            return Ok(());
+        }
+        let name = plugin.name();
+        let health = self.configuration.note_run(name, crash.as_deref(), self.clock.now()).await?;
+        if crash.is_some()
+            && let Err(notice) = health.check(name, self.clock.now())
+        {
+            tracing::warn!(integration = name, "{notice}");
+        }
+        Ok(())
+    }
+
+    /// What the plugin of an integration asks for.
+    ///
+    /// # Errors
+    /// Where its component cannot be read.
+    pub fn manifest(&self, digest: &str) -> Result<Manifest, TenantError> {
+        let path = self.configuration.home().component(digest);
+        let bytes = std::fs::read(&path).map_err(|why| TenantError::Io { path, doing: "read", why })?;
+        Ok(inspect(&bytes, &Limits::default()).map_err(LoadError::from)?.manifest)
     }
 
     /// Applies a configuration file, as a whole or not at all.
@@ -268,7 +311,7 @@ impl Tenant {
             if draft.needed && prepared.problems.is_empty() {
                 let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
                 let name = &draft.integration.name;
-                described.descriptions.insert(name.clone(), self.describe(name, exchange.as_ref()).await?);
+                described.descriptions.insert(name.clone(), self.describe(name, &exchange).await?);
                 let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
                 described.manuals.insert(name.clone(), manual);
             }
@@ -276,25 +319,26 @@ impl Tenant {
         let mut plan = self.configuration.apply(&file, base, &environment, &described, options).await?;
         for draft in &prepared.drafts {
             let unknown = match &draft.plugin {
-                PluginSource::File(bytes) => settings::unknown(&draft.integration, bytes),
-                PluginSource::Installed => self.unknown_settings(&draft.integration),
+                PluginSource::File(bytes) => inspect(bytes, &Limits::default()).map(|found| found.manifest).ok(),
+                PluginSource::Installed => self.manifest(&draft.integration.digest).ok(),
             };
+            let unknown = unknown.map(|manifest| settings::unknown(&draft.integration, &manifest)).unwrap_or_default();
             plan.notices.extend(unknown.into_iter().map(|name| Notice {
                 place: None,
                 part: format!("integration {}", draft.integration.name),
-                message: format!("the plugin {} does not seem to know a setting '{name}'; is it spelt right?", draft.integration.plugin),
+                message: settings::unknown_text(&draft.integration, &name),
             }));
         }
         Ok(plan)
     }
 
-    /// Settings of an integration that its plugin does not seem to know. Plugins do not say which they read, so this is a guess,
-    /// to warn by.
-    pub fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<String> {
-        match std::fs::read(self.configuration.home().component(&integration.digest)) {
-            Ok(bytes) => settings::unknown(integration, &bytes),
-            Err(_) => Vec::new(),
-        }
+    /// What is to be said of settings of an integration that its plugin does not read.
+    pub fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<(String, String)> {
+        let manifest = self.manifest(&integration.digest).unwrap_or_default();
+        settings::unknown(integration, &manifest)
+            .into_iter()
+            .map(|name| (name.clone(), settings::unknown_text(integration, &name)))
+            .collect()
     }
 
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {
@@ -316,7 +360,7 @@ impl Tenant {
         let mut sync = None;
         if with_sync {
             let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
-            let remote = self.describe(name, exchange.as_ref()).await?;
+            let remote = self.describe(name, &exchange).await?;
             let hub = self.describe(HUB, &self.hub).await?;
             let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
             let (definition, left_out) = definition_from_manual(name, &hub, &remote, &manual).map_err(problems)?;
@@ -347,6 +391,21 @@ impl Tenant {
     }
 }
 
+/// A side of a sync that runs here.
+enum SyncSide {
+    Hub(Hub),
+    Plugin(Box<PluginExchange>),
+}
+
+impl SyncSide {
+    fn exchange(&self) -> &dyn Exchange {
+        match self {
+            SyncSide::Hub(hub) => hub,
+            SyncSide::Plugin(plugin) => plugin.as_ref(),
+        }
+    }
+}
+
 fn problems(problems: Problems) -> TenantError {
     TenantError::Config(ConfigError::Problems(problems))
 }
@@ -360,8 +419,7 @@ mod connections {
     use super::{BTreeMap, Hub, MappingId, SecretText, StoreError, TenantError};
     use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
     use crate::hub::{FieldDefinition, HubError};
-    use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, SecretKind};
-    use crate::record::Value;
+    use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, fill};
     use rusqlite::Connection;
 
     /// The ledger gives the numbers of mappings and fields.
@@ -398,46 +456,23 @@ mod connections {
         }
     }
 
-    /// A pattern with its settings in place: `https://{dc}.api.example.com` with `dc` = `us1`. A setting can only be part of a host
-    /// name, so that it cannot lead elsewhere.
-    fn fill(pattern: &str, settings: &BTreeMap<String, Value>) -> Result<String, GrantError> {
-        let refuse = |reason: String| GrantError { text: pattern.to_owned(), reason };
-        let mut filled = String::new();
-        let mut rest = pattern;
-        while let Some((before, after)) = rest.split_once('{') {
-            let Some((name, after)) = after.split_once('}') else { return Err(refuse("a { is not closed".to_owned())) };
-            let value = settings.get(name).map(ToString::to_string).unwrap_or_default();
-            if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-                return Err(refuse(format!("the setting '{name}' must be set to letters, digits and dashes")));
-            }
-            filled.push_str(before);
-            filled.push_str(&value);
-            rest = after;
-        }
-        filled.push_str(rest);
-        Ok(filled)
-    }
-
     pub(super) fn plugin_config(
         integration: &Integration,
         secrets: BTreeMap<String, SecretText>,
         state: BTreeMap<String, Vec<u8>>,
     ) -> Result<PluginConfig, TenantError> {
         let grants = |patterns: &[String]| -> Result<Vec<HttpGrant>, GrantError> {
-            patterns.iter().map(|pattern| fill(pattern, &integration.settings)?.parse()).collect()
+            let filled = |pattern: &String| {
+                fill(pattern, &integration.settings).map_err(|error| GrantError { text: pattern.clone(), reason: error.0 })
+            };
+            patterns.iter().map(|pattern| filled(pattern)?.parse()).collect()
         };
         let secret_grant = |(name, grant): (&String, &crate::config::SecretGrant)| -> Result<SecretGrant, TenantError> {
             let header = grant.header.as_deref().map(|text| {
                 http::HeaderName::from_bytes(text.as_bytes())
                     .map_err(|_| GrantError { text: text.to_owned(), reason: "it is no name of a header".to_owned() })
             });
-            Ok(SecretGrant {
-                name: name.clone(),
-                hosts: grants(&grant.hosts)?,
-                kind: SecretKind::Send,
-                header: header.transpose()?,
-                query: grant.query.clone(),
-            })
+            Ok(SecretGrant { name: name.clone(), hosts: grants(&grant.hosts)?, header: header.transpose()?, query: grant.query.clone() })
         };
         Ok(PluginConfig {
             integration: integration.name.clone(),
@@ -445,23 +480,9 @@ mod connections {
             secrets: secrets.into_iter().map(|(name, text)| (name, Secret::new(text.reveal()))).collect(),
             secret_grants: integration.grants.secrets.iter().map(secret_grant).collect::<Result<_, _>>()?,
             http: grants(&integration.grants.http)?,
+            no_state: integration.grants.no_state,
             limits: Limits::default(),
             state,
         })
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn settings_fill_patterns_and_nothing_else() {
-            let settings = BTreeMap::from([("dc".to_owned(), Value::text("us1")), ("bad".to_owned(), Value::text("x.evil.example/"))]);
-            assert_eq!(fill("https://{dc}.api.example.com", &settings).unwrap(), "https://us1.api.example.com");
-            assert_eq!(fill("https://api.example.com", &settings).unwrap(), "https://api.example.com");
-            for pattern in ["https://{bad}.example.com", "https://{none}.example.com", "https://{dc.example.com"] {
-                assert!(fill(pattern, &settings).is_err(), "{pattern}");
-            }
-        }
     }
 }

@@ -7,6 +7,7 @@ mod support;
 
 mod configuration;
 mod faults;
+mod grants;
 mod hostile;
 mod inspect;
 mod judge;

@@ -6,9 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use entente::plugin::{
-    CodeKey, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, SecretKind,
-};
+use entente::plugin::{CodeKey, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant};
 use entente::record::{Timestamp, Value};
 use entente::sync::{Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted, Window, codes};
 use std::collections::BTreeMap;
@@ -348,7 +346,6 @@ fn with_secret(settings: &[(&str, &str)], server: &Server, hosts: &[&str]) -> Pl
     config.secret_grants = vec![SecretGrant {
         name: "key".to_owned(),
         hosts: hosts.iter().map(|host| host.parse().unwrap()).collect::<Vec<HttpGrant>>(),
-        kind: SecretKind::Send,
         header: None,
         query: Some("key".to_owned()),
     }];

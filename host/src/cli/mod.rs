@@ -7,6 +7,7 @@ mod conflict;
 mod dates;
 mod doctor;
 mod integration;
+mod integration_grant;
 mod judge;
 mod naming;
 mod output;

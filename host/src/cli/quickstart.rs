@@ -86,6 +86,7 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     let grants = Grants {
         http: vec![url.clone()],
         secrets: BTreeMap::from([("api-key".to_owned(), SecretGrant { hosts: vec![url.clone()], ..SecretGrant::default() })]),
+        ..Grants::default()
     };
     let settings = BTreeMap::from([("url".to_owned(), Value::text(&url))]);
     let secrets = BTreeMap::from([("api-key".to_owned(), SecretText::new(key))]);

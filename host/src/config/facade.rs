@@ -234,23 +234,6 @@ impl Configuration {
         .await
     }
 
-    /// Gives an integration another installed component, with the grants that the operator has agreed to for it.
-    ///
-    /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
-    pub async fn upgrade_integration(&self, name: &str, plugin: &str, grants: Grants) -> Result<Integration, ConfigError> {
-        self.write(|connection| {
-            let mut integration = integrations::get(connection, name)?;
-            let plugin = plugins::find(connection, plugin)?;
-            integration.plugin = plugin.name;
-            integration.digest = plugin.digest;
-            integration.grants = grants;
-            integrations::put(connection, &integration)?;
-            Ok(integration)
-        })
-        .await
-    }
-
     /// Removes an integration with its settings, grants and secrets; with `syncs` also the syncs that join it. Pairs and history
     /// stay.
     ///

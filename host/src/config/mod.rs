@@ -12,6 +12,7 @@ mod facade;
 mod field;
 mod file;
 mod fixed;
+mod health;
 mod home;
 mod integrations;
 mod key;
@@ -26,6 +27,7 @@ mod prepare;
 mod secrets;
 mod syncs;
 mod value;
+mod versions;
 mod words;
 
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use custom::{CustomField, CustomObject, HubSchema, SchemaError};
 pub use error::{ConfigError, FileError, Notice, Place, Problem, Problems};
 pub use facade::{Added, Configuration};
 pub use file::File;
+pub use health::Health;
 pub(crate) use home::DEFAULT_TENANT;
 pub use home::Home;
 pub use integrations::{Grants, Integration, SecretGrant};

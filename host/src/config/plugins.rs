@@ -91,10 +91,11 @@ pub(crate) fn enter(
              description = CASE WHEN ?5 = '' THEN description ELSE ?5 END",
         params![name, digest, i64::try_from(size).unwrap_or(i64::MAX), facts.version, facts.description, now.micros()],
     )?;
-    // The versions before it are of use only to integrations that were set up with them.
+    // The versions before it are of use only to integrations that were set up with them, or may go back to them.
     connection.execute(
         "DELETE FROM plugin WHERE name = ?1 AND current = 0
-         AND NOT EXISTS (SELECT 1 FROM integration WHERE integration.plugin = plugin.name AND integration.digest = plugin.digest)",
+         AND NOT EXISTS (SELECT 1 FROM integration AS run WHERE run.plugin = plugin.name AND run.digest = plugin.digest)
+         AND NOT EXISTS (SELECT 1 FROM integration_previous AS ran WHERE ran.plugin = plugin.name AND ran.digest = plugin.digest)",
         [name],
     )?;
     Ok(connection.query_row(&format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND digest = ?2"), [name, digest], read)?)
@@ -155,6 +156,9 @@ pub(crate) fn remove(connection: &Connection, name_or_digest: &str) -> Result<In
             hint: "take these integrations out of the file and run `entente apply FILE --prune` first".to_owned(),
         });
     }
+    // Nobody runs it, but some may have run it before: they cannot go back to it any more.
+    connection
+        .execute("DELETE FROM integration_previous WHERE plugin = ?1 AND digest = coalesce(?2, digest)", params![plugin.name, only])?;
     connection.execute("DELETE FROM plugin WHERE name = ?1 AND digest = coalesce(?2, digest)", params![plugin.name, only])?;
     Ok(plugin)
 }

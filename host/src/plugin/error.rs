@@ -110,7 +110,7 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
     }
     // Waiting does not help where leave is missing, whatever the plugin made of it.
     let code = match notices.first() {
-        Some(Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. }) => codes::MISCONFIGURED,
+        Some(Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. }) => codes::MISCONFIGURED,
         // A slow or large answer may be the remote's own; the plugin's word for it stands.
         Some(Notice::Limit(_)) | None => return error,
     };

@@ -140,6 +140,8 @@ limits! {
         "Imports of a plugin. All that the host offers are fewer than 50."
     nesting "nesting" Count = 16, at most 100;
         "Components within components."
+    manifest_bytes "manifest-bytes" Bytes = 64 * KIB, at most MIB;
+        "What a plugin says that it needs. People read it before they install it."
     memory_bytes "memory-bytes" Bytes = 128 * MIB, at most MEMORY_SLOT;
         "Memory of one running plugin, all its linear memories together. Rust starts with 1 MiB, Python with 13 MiB."
     memories "memories" Count = 8, at most 32;

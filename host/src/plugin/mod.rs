@@ -25,13 +25,18 @@ mod limiter;
 mod limits;
 mod link;
 mod log;
+mod manifest;
 mod runtime;
 mod text;
 
 pub use cache::{CacheError, CodeKey};
-pub use egress::{GrantError, HttpGrant, Secret, SecretGrant, SecretKind};
+pub use egress::{GrantError, HttpGrant, Secret, SecretGrant};
 pub use exchange::{PluginConfig, PluginExchange};
 pub use inspect::{InspectError, Inspection, inspect};
 pub use interface::{Ask, KNOWN_VERSIONS};
 pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};
+pub use manifest::{
+    AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk, SecretUse, SettingAsk, StateAsk,
+    fill,
+};
 pub use runtime::{LoadError, LoadedPlugin, PluginRuntime};

@@ -1,7 +1,7 @@
 //! From the file of a plugin to something that can be called.
 
 use super::cache::{Cache, CacheError, CodeKey};
-use super::egress::{Channel, Lookup, Vault, system_lookup};
+use super::egress::{Channel, Hosts, Lookup, Vault, system_lookup};
 use super::engine::{PLACES, engine};
 use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
@@ -9,10 +9,10 @@ use super::guest::Guest;
 use super::inspect::{InspectError, Inspection, inspect};
 use super::instance::Instance;
 use super::limits::Limits;
-use super::link::{Exports, linker};
-use std::collections::BTreeMap;
+use super::link::{Capabilities, Exports, linker};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{InstancePre, Linker};
@@ -25,7 +25,8 @@ pub struct PluginRuntime {
 
 pub(super) struct Runtime {
     pub(super) engine: Engine,
-    linker: Linker<Guest>,
+    /// One for each set of capabilities that a plugin has asked for.
+    linkers: Mutex<HashMap<Capabilities, Arc<Linker<Guest>>>>,
     cache: Cache,
     limits: Limits,
     /// Running plugins, over all tenants.
@@ -76,10 +77,9 @@ impl PluginRuntime {
     pub fn new(cache: &Path, key: CodeKey, limits: Limits) -> Result<Self, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let engine = engine().map_err(failed)?;
-        let linker = linker(&engine).map_err(failed)?;
         let cache = Cache::open(cache, key)?;
         let places = Arc::new(Semaphore::new(PLACES as usize));
-        Ok(Self { inner: Arc::new(Runtime { engine, linker, cache, limits, places, lookup: system_lookup() }) })
+        Ok(Self { inner: Arc::new(Runtime { engine, linkers: Mutex::default(), cache, limits, places, lookup: system_lookup() }) })
     }
 
     /// What a file is, without running it.
@@ -100,11 +100,13 @@ impl PluginRuntime {
         // Compiling takes up to seconds and must not hold up other tasks.
         let compiled = tokio::task::spawn_blocking(move || {
             let inspection = inspect(&bytes, &runtime.limits)?;
+            inspection.check_asks()?;
             let component = runtime
                 .cache
                 .component(&runtime.engine, &inspection.digest, &bytes)
                 .map_err(|error| LoadError::Compile(super::text::clean(&format!("{error:#}"), 500)))?;
-            let pre = runtime.linker.instantiate_pre(&component).map_err(shape)?;
+            let linker = runtime.linker(Capabilities::of(&inspection.manifest)).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+            let pre = linker.instantiate_pre(&component).map_err(shape)?;
             let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
             Ok::<_, LoadError>(Plugin { runtime, pre, exports, inspection })
         });
@@ -126,6 +128,18 @@ impl PluginRuntime {
             return Err(InspectError::from(self.inner.limits.component_bytes(Some(size))).into());
         }
         self.load(tokio::fs::read(file).await.map_err(failed)?).await
+    }
+}
+
+impl Runtime {
+    fn linker(&self, capabilities: Capabilities) -> wasmtime::Result<Arc<Linker<Guest>>> {
+        let mut linkers = self.linkers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(linker) = linkers.get(&capabilities) {
+            return Ok(Arc::clone(linker));
+        }
+        let made = Arc::new(linker(&self.engine, capabilities)?);
+        linkers.insert(capabilities, Arc::clone(&made));
+        Ok(made)
     }
 }
 
@@ -159,11 +173,11 @@ impl LoadedPlugin {
 
     async fn check(&self) -> Result<(), LoadError> {
         let limits = &self.plugin.runtime.limits;
-        let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new());
+        let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new(), &[], &BTreeMap::new());
         let channel = Arc::new(Channel::new(
             "(not yet set up)".to_owned(),
             vault,
-            Vec::new(),
+            Hosts::default(),
             limits.clone(),
             Arc::clone(&self.plugin.runtime.lookup),
         ));

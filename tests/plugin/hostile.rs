@@ -1,6 +1,8 @@
 //! Every way to break out that `plugins/hostile` knows, against the real runtime, and what the operator reads of it.
 
 mod compile;
+mod raw;
+mod wire;
 
 use crate::support::hostile_component;
 use crate::support::server::{Server, answer};

@@ -5,7 +5,8 @@ use crate::bindings::entente::integration::types::Error;
 use crate::fetch::{Fetched, fetch};
 use crate::{error, setting};
 use std::sync::Mutex;
-use wasip2::http::types::{Fields, Method};
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{Fields, Method, OutgoingBody, OutgoingRequest, Scheme};
 
 /// Does what the name says.
 pub(crate) fn run(name: &str) -> Result<(), Error> {
@@ -14,6 +15,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
         "many-headers" => many_headers(),
         "two-lengths" => told(fetch(Method::Post, &setting("url"), &[("content-length", "3"), ("content-length", "700")], b"hello")),
         "smuggled-header" => told(fetch(Method::Get, &setting("url"), &[("x-a", "1\r\nx-b: 2")], &[])),
+        "trailers" => trailers(),
         "own-account" => own_account(),
         "tell-placeholder" => Err(error("told", secrets::use_("key")?)),
         "send-text" => send(&setting("text")),
@@ -46,6 +48,30 @@ fn many_headers() -> Result<(), Error> {
     let headers: Vec<(String, String)> = (0..count).map(|n| (format!("x-{n}"), n.to_string())).collect();
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     told(fetch(Method::Get, &setting("url"), &headers, &[]))
+}
+
+/// Sends headers that are watched after the body, where nobody may look.
+fn trailers() -> Result<(), Error> {
+    let wrong = |what: &str| error("unavailable", what);
+    let url = setting("url");
+    let rest = url.strip_prefix("http://").unwrap_or_default();
+    let request = OutgoingRequest::new(Fields::new());
+    request.set_method(&Method::Post).map_err(|()| wrong("method"))?;
+    request.set_scheme(Some(&Scheme::Http)).map_err(|()| wrong("scheme"))?;
+    let authority = rest.split('/').next().unwrap_or_default();
+    request.set_authority(Some(authority)).map_err(|()| wrong("authority"))?;
+    request.set_path_with_query(Some("/path")).map_err(|()| wrong("path"))?;
+    let body = request.body().map_err(|()| wrong("body"))?;
+    let future = outgoing_handler::handle(request, None).map_err(|code| wrong(&format!("{code:?}")))?;
+    let trailers = Fields::new();
+    for (name, value) in [("authorization", "Basic b3duOmFjY291bnQ="), ("x-trailing", "own")] {
+        trailers.append(name, value.as_bytes()).map_err(|error| wrong(&format!("{error:?}")))?;
+    }
+    OutgoingBody::finish(body, Some(trailers)).map_err(|code| wrong(&format!("{code:?}")))?;
+    future.subscribe().block();
+    let answer = future.get().and_then(Result::ok).ok_or_else(|| wrong("no answer"))?;
+    let status = answer.map_err(|code| wrong(&format!("{code:?}")))?.status();
+    Err(error("told", status.to_string()))
 }
 
 /// Sends what it was given to its own account with the same remote system.

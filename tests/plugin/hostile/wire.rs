@@ -6,6 +6,8 @@ use entente::plugin::HttpGrant;
 use entente::record::Value;
 use entente::sync::{Exchange, codes};
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -116,14 +118,13 @@ async fn headers_have_an_end_in_both_directions() {
 }
 
 /// A server that takes a request and then does as it likes.
-async fn server<F: Future<Output = ()> + Send>(behave: fn(TcpStream) -> F) -> String
-where
-    F: 'static,
-{
+async fn server<F: Future<Output = ()> + Send + 'static>(behave: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let behave = Arc::new(behave);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            let behave = Arc::clone(&behave);
             tokio::spawn(async move {
                 let _ = stream.read(&mut [0; 4096]).await;
                 behave(stream).await;
@@ -215,6 +216,15 @@ async fn at_a_host_with_a_secret_the_author_has_no_account_of_his_own() {
     insta::assert_snapshot!(error.reason, @"200 with 0 bytes");
 }
 
+#[tokio::test]
+async fn what_comes_after_the_body_stays_behind() {
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let error = fails(with_secret(&[("attack", "trailers")], &server, &[&server.url])).await;
+    let [request] = &server.requests()[..] else { panic!("{error}") };
+    assert!(!request.contains("b3duOmFjY291bnQ=") && !request.contains("x-trailing"), "{request}");
+    insta::assert_snapshot!(error.reason, @"200");
+}
+
 /// What the server got of a text that is no placeholder, or no longer one: the text, in every place.
 fn is_text_only(requests: &[String], text: &str) {
     let [request] = requests else { panic!("{requests:?}") };
@@ -272,13 +282,31 @@ async fn a_placeholder_as_a_name_is_a_name() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_given_up_while_it_waited_leaves_the_next_one_whole() {
-    let server = Server::silent().await;
-    let exchange = loaded().await.exchange(granted(&[("attack", "http")], &server));
+async fn a_call_that_was_given_up_while_it_waited_gives_back_what_it_had() {
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+    let url = server(move |mut stream| {
+        let asked = asked.clone();
+        async move {
+            if FIRST.swap(false, Ordering::Relaxed) {
+                let _ = asked.send(());
+                // Until the other side goes.
+                let _ = stream.read(&mut [0; 1]).await;
+            } else {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+            }
+        }
+    })
+    .await;
+    let mut config = config(&[("attack", "http"), ("url", &url)]);
+    config.http = vec![url.parse().unwrap()];
+    config.limits.http_parallel = 1;
+    let exchange = loaded().await.exchange(config);
     tokio::select! {
-        biased;
-        ended = report(&exchange) => panic!("nobody answers: {ended:?}"),
-        () = tokio::time::sleep(std::time::Duration::from_millis(50)) => {}
+        ended = report(&exchange) => panic!("nobody answered: {ended:?}"),
+        _ = was_asked.recv() => {}
     }
+    // The one request that it may have at a time is free again.
+    assert_eq!(report(&exchange).await.unwrap_err().reason, "200 with 0 bytes: ");
     assert!(exchange.describe().await.is_ok());
 }

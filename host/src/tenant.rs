@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
-use crate::plugin::{CodeKey, Inspection, Limits, LoadError, Manifest, PluginExchange, PluginRuntime, inspect};
+use crate::plugin::{CodeKey, Compiler, Inspection, Limits, LoadError, Manifest, PluginExchange, PluginRuntime, inspect};
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
@@ -100,6 +100,7 @@ pub struct Tenant {
     ledger: SqliteLedger,
     configuration: Configuration,
     clock: Arc<dyn Clock>,
+    compiler: Compiler,
     /// Started when the first plugin is needed: most commands need none.
     plugins: OnceCell<PluginRuntime>,
 }
@@ -111,11 +112,12 @@ impl std::fmt::Debug for Tenant {
 }
 
 impl Tenant {
-    /// Opens the tenant `default` of a home folder, making both where needed. `key` is the value of `ENTENTE_KEY`.
+    /// Opens the tenant `default` of a home folder, making both where needed. `key` is the value of `ENTENTE_KEY`; plugins
+    /// that are new here are compiled by `compiler`.
     ///
     /// # Errors
     /// Where the folder or the database cannot be used.
-    pub fn open(home: &Path, key: Option<SecretText>) -> Result<Self, TenantError> {
+    pub fn open(home: &Path, key: Option<SecretText>, compiler: Compiler) -> Result<Self, TenantError> {
         let home = Home::open(home)?;
         let store = home.open_store()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -127,7 +129,7 @@ impl Tenant {
             Arc::new(connections::HubDefinitions(hub.clone())),
         )
         .with_key(key);
-        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins: OnceCell::new(), store })
+        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, compiler, plugins: OnceCell::new(), store })
     }
 
     /// The record store.
@@ -163,7 +165,7 @@ impl Tenant {
         let home = self.configuration.home();
         let start = || async {
             let key = CodeKey::new(*Key::of_code(home)?.bytes());
-            Ok(PluginRuntime::new(&home.cache(), key, Limits::default())?)
+            Ok(PluginRuntime::new(&home.cache(), key, Limits::default(), self.compiler.clone())?)
         };
         self.plugins.get_or_try_init(start).await
     }

@@ -28,6 +28,7 @@ mod sync;
 mod waiting;
 
 use crate::config::{Home, SecretText};
+use crate::plugin::{Compiler, answer_as_compiler};
 use crate::tenant::{Tenant, TenantError};
 use clap::{Parser, Subcommand};
 use output::{Done, Output, Usage};
@@ -107,7 +108,7 @@ impl Context {
     }
 
     fn tenant(&self) -> anyhow::Result<Tenant> {
-        Ok(Tenant::open(&self.home()?, key_variable())?)
+        Ok(Tenant::open(&self.home()?, key_variable(), Compiler::this_program()?)?)
     }
 }
 
@@ -118,6 +119,9 @@ fn key_variable() -> Option<SecretText> {
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
+    if let Some(code) = answer_as_compiler(std::env::args_os()) {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

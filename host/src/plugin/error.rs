@@ -50,7 +50,7 @@ impl Failure {
             ("fuel allocated for hostcalls", limits.hostcall_bytes(None)),
             ("resource table has no free keys", limits.resources(None)),
             ("store handle limit exceeded", limits.handles(None)),
-            ("TotalSizeTooBig", limits.http_header_bytes(None)),
+            ("total size of fields exceeds limit", limits.http_header_bytes(None)),
             ("memory count too high", limits.memories(None)),
             ("table count too high", limits.tables(None)),
             ("instance count too high", limits.instances(None)),

@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn compiled_code_is_never_accepted() {
-        let engine = super::super::engine::engine().unwrap();
+        let engine = super::super::engine::engine().unwrap().engine;
         let compiled = engine.precompile_component(HEADER).unwrap();
         assert_eq!(look(&compiled), Err(InspectError::Precompiled));
     }

@@ -142,6 +142,12 @@ limits! {
         "Components within components."
     manifest_bytes "manifest-bytes" Bytes = 64 * KIB, at most MIB;
         "What a plugin says that it needs. People read it before they install it."
+    compile_time "compile-time" Time = 60_000, at most 3_600_000;
+        "Processor time of compiling a plugin, in whole seconds; three times as much by the clock. A plugin in Rust takes about a second, one in JavaScript up to half a minute."
+    compile_memory "compile-memory" Bytes = 1024 * MIB, at most 16 * 1024 * MIB;
+        "Memory of the process that compiles a plugin. Plugins in JavaScript take 870 MiB of it. It grows with the largest functions."
+    compiled_bytes "compiled-bytes" Bytes = 128 * MIB, at most 1024 * MIB;
+        "Compiled code of a plugin. It has three to four times the size of the plugin; 40 MiB for one in JavaScript."
     memory_bytes "memory-bytes" Bytes = 128 * MIB, at most MEMORY_SLOT;
         "Memory of one running plugin, all its linear memories together. Rust starts with 1 MiB, Python with 13 MiB."
     memories "memories" Count = 8, at most 32;
@@ -208,6 +214,20 @@ limits! {
         "To the first byte of an answer, and between two pieces of it."
     http_total_time "http-total-time" Time = 60_000, at most 3_600_000;
         "One request in all, with its answer."
+}
+
+/// The limit behind what wasmtime says of a component that is too large for every place of its pool. A test for each would fail if
+/// the words changed.
+pub(super) fn of_pool(limits: &Limits, text: &str) -> Option<LimitReached> {
+    let known = [
+        ("core module instances, which exceeds", limits.instances(None)),
+        ("Wasm linear memories, which exceeds", limits.memories(None)),
+        ("tables, which exceeds", limits.tables(None)),
+        ("defined tables count", limits.tables(None)),
+        ("module memory does not fit in pooling", limits.memory_bytes(None)),
+        ("module table does not fit in pooling", limits.table_elements(None)),
+    ];
+    known.into_iter().find(|(words, _)| text.contains(words)).map(|(_, limit)| limit)
 }
 
 impl Limits {

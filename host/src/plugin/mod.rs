@@ -11,6 +11,8 @@
 
 mod bindings;
 mod cache;
+mod compile;
+mod compile_child;
 mod convert;
 mod egress;
 mod engine;
@@ -30,6 +32,8 @@ mod runtime;
 mod text;
 
 pub use cache::{CacheError, CodeKey};
+pub use compile::{CompileError, Compiler};
+pub use compile_child::answer_as_compiler;
 pub use egress::{GrantError, HttpGrant, Secret, SecretGrant};
 pub use exchange::{PluginConfig, PluginExchange};
 pub use inspect::{InspectError, Inspection, inspect};

@@ -1,8 +1,9 @@
 //! From the file of a plugin to something that can be called.
 
 use super::cache::{Cache, CacheError, CodeKey};
+use super::compile::{self, CompileError, Compiler};
 use super::egress::{Channel, Hosts, Lookup, Vault, system_lookup};
-use super::engine::{PLACES, engine};
+use super::engine::{Allocation, PLACES, Started, engine};
 use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
-use wasmtime::component::{InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre, Linker};
 
 /// Compiles and runs plugins. One is enough for a process; clones share everything.
 #[derive(Clone)]
@@ -25,9 +26,11 @@ pub struct PluginRuntime {
 
 pub(super) struct Runtime {
     pub(super) engine: Engine,
+    allocation: Allocation,
     /// One for each set of capabilities that a plugin has asked for.
     linkers: Mutex<HashMap<Capabilities, Arc<Linker<Guest>>>>,
     cache: Cache,
+    compiler: Compiler,
     limits: Limits,
     /// Running plugins, over all tenants.
     pub(super) places: Arc<Semaphore>,
@@ -51,9 +54,9 @@ pub enum LoadError {
         /// Why.
         error: std::io::Error,
     },
-    /// It is damaged in a way that only compiling shows.
-    #[error("the plugin cannot be compiled: {0}; build it again, with a tool chain for WebAssembly components (WASI 0.2)")]
-    Compile(String),
+    /// It cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// What it imports or exports has another shape than here.
     #[error(
         "the plugin does not fit this host, although it is written for the same version of the interface: {0}; build it again with the current interface files"
@@ -69,17 +72,18 @@ pub enum LoadError {
 
 impl PluginRuntime {
     /// Compiled code is kept in `cache`, a folder that is made if it is missing and must belong to this user alone, and only what bears
-    /// the mark of `key` is run from there. `limits` hold
-    /// for looking at plugins and starting them; each integration brings its own for its calls.
+    /// the mark of `key` is run from there; what is not there is made by `compiler`. `limits` hold
+    /// for looking at plugins, compiling and starting them; each integration brings its own for its calls.
     ///
     /// # Errors
     /// [`LoadError::Cache`] and [`LoadError::Engine`].
-    pub fn new(cache: &Path, key: CodeKey, limits: Limits) -> Result<Self, LoadError> {
+    pub fn new(cache: &Path, key: CodeKey, limits: Limits, compiler: Compiler) -> Result<Self, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
-        let engine = engine().map_err(failed)?;
+        let Started { engine, allocation } = engine().map_err(failed)?;
         let cache = Cache::open(cache, key)?;
         let places = Arc::new(Semaphore::new(PLACES as usize));
-        Ok(Self { inner: Arc::new(Runtime { engine, linkers: Mutex::default(), cache, limits, places, lookup: system_lookup() }) })
+        let linkers = Mutex::default();
+        Ok(Self { inner: Arc::new(Runtime { engine, allocation, linkers, cache, compiler, limits, places, lookup: system_lookup() }) })
     }
 
     /// What a file is, without running it.
@@ -97,23 +101,58 @@ impl PluginRuntime {
     /// [`LoadError`].
     pub async fn load(&self, bytes: Vec<u8>) -> Result<LoadedPlugin, LoadError> {
         let runtime = Arc::clone(&self.inner);
-        // Compiling takes up to seconds and must not hold up other tasks.
-        let compiled = tokio::task::spawn_blocking(move || {
+        let found = blocking(move || {
             let inspection = inspect(&bytes, &runtime.limits)?;
             inspection.check_asks()?;
-            let component = runtime
-                .cache
-                .component(&runtime.engine, &inspection.digest, &bytes)
-                .map_err(|error| LoadError::Compile(super::text::clean(&format!("{error:#}"), 500)))?;
-            let linker = runtime.linker(Capabilities::of(&inspection.manifest)).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-            let pre = linker.instantiate_pre(&component).map_err(shape)?;
-            let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
-            Ok::<_, LoadError>(Plugin { runtime, pre, exports, inspection })
+            match runtime.cache.find(&runtime.engine, &inspection.digest) {
+                Some(component) => runtime.link(&component, inspection).map(Ok),
+                None => Ok(Err((inspection, bytes))),
+            }
         });
-        let plugin = Arc::new(compiled.await.map_err(|error| LoadError::Engine(error.to_string()))??);
+        let plugin = Arc::new(match found.await? {
+            Ok(plugin) => plugin,
+            Err((inspection, bytes)) => self.compile(inspection, bytes).await?,
+        });
         let loaded = LoadedPlugin { plugin };
         loaded.check().await?;
         Ok(loaded)
+    }
+
+    async fn compile(&self, inspection: Inspection, bytes: Vec<u8>) -> Result<Plugin, LoadError> {
+        let _turn = compile::turn().await;
+        let (runtime, digest) = (Arc::clone(&self.inner), inspection.digest.clone());
+        // Whoever was before may have compiled the same.
+        if let Some(component) = blocking(move || Ok(runtime.cache.find(&runtime.engine, &digest))).await? {
+            return self.inner.link(&component, inspection);
+        }
+        let artifact = self.compiled(Arc::new(bytes)).await?;
+        let runtime = Arc::clone(&self.inner);
+        blocking(move || {
+            let component =
+                runtime.cache.keep(&runtime.engine, &inspection.digest, &artifact).map_err(|error| runtime.not_loaded(&error))?;
+            runtime.link(&component, inspection)
+        })
+        .await
+    }
+
+    async fn compiled(&self, wasm: Arc<Vec<u8>>) -> Result<Vec<u8>, LoadError> {
+        let runtime = Arc::clone(&self.inner);
+        match &self.inner.compiler {
+            Compiler::Child(program) => Ok(compile::apart(program, &runtime.engine, runtime.allocation, &runtime.limits, &wasm).await?),
+            Compiler::InThisProcess => blocking(move || Ok(compile::here(&runtime.engine, &wasm)?)).await,
+        }
+    }
+
+    /// Sees whether plugins can be compiled, by compiling the smallest component there is.
+    ///
+    /// # Errors
+    /// [`LoadError::Compile`] with what is wrong.
+    pub async fn try_compiler(&self) -> Result<(), LoadError> {
+        let _turn = compile::turn().await;
+        let artifact = self.compiled(Arc::new(compile::SMALLEST.to_vec())).await?;
+        let runtime = Arc::clone(&self.inner);
+        blocking(move || super::cache::load_new(&runtime.engine, &artifact).map_err(|error| runtime.not_loaded(&error).into())).await?;
+        Ok(())
     }
 
     /// [`PluginRuntime::load`] of a file.
@@ -141,6 +180,32 @@ impl Runtime {
         linkers.insert(capabilities, Arc::clone(&made));
         Ok(made)
     }
+
+    fn link(self: &Arc<Self>, component: &Component, inspection: Inspection) -> Result<Plugin, LoadError> {
+        let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
+        let linker = self.linker(Capabilities::of(&inspection.manifest)).map_err(failed)?;
+        let pre = linker.instantiate_pre(component).map_err(shape)?;
+        let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
+        Ok(Plugin { runtime: Arc::clone(self), pre, exports, inspection })
+    }
+
+    /// What was compiled just now cannot be loaded.
+    fn not_loaded(&self, error: &wasmtime::Error) -> CompileError {
+        let text = format!("{error:#}");
+        if let Some(limit) = super::limits::of_pool(&self.limits, &text) {
+            return CompileError::Limit(limit);
+        }
+        let said = super::text::clean(&text, 500);
+        match &self.compiler {
+            Compiler::Child(program) => CompileError::Foreign { program: program.clone(), said },
+            Compiler::InThisProcess => CompileError::Unfit(said),
+        }
+    }
+}
+
+/// What takes a while, without holding up other tasks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, LoadError> + Send + 'static) -> Result<T, LoadError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Engine(error.to_string()))?
 }
 
 fn shape(error: wasmtime::Error) -> LoadError {

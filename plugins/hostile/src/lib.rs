@@ -4,9 +4,10 @@
 mod attack;
 mod bindings;
 mod fetch;
+mod wire;
 
 use bindings::entente::integration::types::{Batch, Error, Row, Value};
-use bindings::entente::integration::{settings, state};
+use bindings::entente::integration::{secrets, settings, state};
 use bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report};
 
 struct Hostile;
@@ -91,6 +92,7 @@ impl sync_report::Guest for Hostile {
                 row("", vec![Value::Null, Value::Null]),
                 row("nan", vec![Value::Null, Value::Float(f64::NAN)]),
             ],
+            "placeholder-row" => vec![row("1", vec![Value::Text(secrets::use_("key")?), Value::Float(1.0)])],
             _ => vec![row("1", vec![Value::Text("one".to_owned()), Value::Float(1.0)])],
         };
         let next = match attack.as_str() {

@@ -107,6 +107,8 @@ impl Egress {
     /// Before each call of the plugin.
     pub(in crate::plugin) fn begin(&mut self) {
         self.requests = 0;
+        // One that was kept from the last call stands for nothing any more.
+        self.placeholders = Placeholders::default();
         self.notices.take();
     }
 

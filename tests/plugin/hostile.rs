@@ -1,25 +1,30 @@
 //! Every way to break out that `plugins/hostile` knows, against the real runtime, and what the operator reads of it.
 
-#![allow(unreachable_pub, missing_docs, reason = "tests are nobody's library")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets what it does not expect shall fail")]
+mod compile;
+mod raw;
+mod wire;
 
-#[path = "../support/mod.rs"]
-mod support;
-
-use entente::plugin::{CodeKey, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant};
+use crate::support::hostile_component;
+use crate::support::server::{Server, answer};
+use entente::plugin::{
+    CodeKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant,
+};
 use entente::record::{Timestamp, Value};
 use entente::sync::{Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted, Window, codes};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use support::hostile_component;
-use support::server::{Server, answer};
 
 const SECRET: &str = "Zm9v-tell-nobody-1234567890/+=";
+
+/// As the program compiles: in a process of its own.
+fn compiler() -> Compiler {
+    Compiler::Child(env!("CARGO_BIN_EXE_entente").into())
+}
 
 async fn loaded() -> LoadedPlugin {
     // One folder for all tests of this program, so that the plugin is compiled once.
     static CACHE: std::sync::LazyLock<tempfile::TempDir> = std::sync::LazyLock::new(|| tempfile::tempdir().unwrap());
-    let runtime = PluginRuntime::new(&CACHE.path().join("compiled"), CodeKey::new([7; 32]), Limits::default()).unwrap();
+    let runtime = PluginRuntime::new(&CACHE.path().join("compiled"), CodeKey::new([7; 32]), Limits::default(), compiler()).unwrap();
     runtime.load(hostile_component()).await.unwrap()
 }
 

@@ -7,27 +7,41 @@ use crate::config::{
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
-use crate::plugin::{CodeKey, Compiler, Inspection, Limits, LoadError, Manifest, PluginExchange, PluginRuntime, inspect};
+use crate::plugin::{
+    CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest, PluginExchange, PluginRuntime, UnknownLimit, inspect,
+};
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
     SyncError, SystemClock, SystemRandomness,
 };
-use presence::Presence;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
+mod archive;
+mod export;
+mod limits;
 mod operator;
+mod overview;
 mod presence;
+mod remove;
 mod rerun;
+mod restore;
 mod settings;
 mod status;
 
+pub use archive::{ArchiveError, Archived, Content};
+pub(crate) use export::blocking;
 pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
+pub use overview::{LastRun, Overview};
+pub use remove::Removed;
+pub(crate) use remove::remove;
 pub use rerun::RerunError;
+pub(crate) use restore::restore;
+pub use restore::{RestoreOptions, Restored};
 pub use status::{CountedReason, ObjectStatus, SyncStatus, Tally};
 
 /// Why a tenant could not do what it was asked.
@@ -91,6 +105,28 @@ pub enum TenantError {
     /// The integration is switched off.
     #[error("the integration '{0}' is disabled; switch it on with: entente integration set {0} --enable")]
     Disabled(String),
+    /// A limit of the tenant.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    /// A limit cannot be set so.
+    #[error(transparent)]
+    UnknownLimit(#[from] UnknownLimit),
+    /// A tenant cannot be removed now.
+    #[error("the tenant '{tenant}' {why}")]
+    Busy {
+        /// Which one.
+        tenant: String,
+        /// What is under way, and what to do.
+        why: String,
+    },
+    /// An export cannot be written, or is not what it should be.
+    #[error("{}: {error}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        error: ArchiveError,
+    },
 }
 
 /// A tenant with everything that belongs to it.
@@ -100,9 +136,20 @@ pub struct Tenant {
     ledger: SqliteLedger,
     configuration: Configuration,
     clock: Arc<dyn Clock>,
+    /// Started when the first plugin is needed: most commands need none. Tenants of one [`crate::host::Host`] share it.
+    plugins: Arc<SharedRuntime>,
+}
+
+/// What runs plugins, once it is needed.
+pub(crate) struct SharedRuntime {
     compiler: Compiler,
-    /// Started when the first plugin is needed: most commands need none.
-    plugins: OnceCell<PluginRuntime>,
+    started: OnceCell<PluginRuntime>,
+}
+
+impl SharedRuntime {
+    pub(crate) fn new(compiler: Compiler) -> Self {
+        Self { compiler, started: OnceCell::new() }
+    }
 }
 
 impl std::fmt::Debug for Tenant {
@@ -118,18 +165,37 @@ impl Tenant {
     /// # Errors
     /// Where the folder or the database cannot be used.
     pub fn open(home: &Path, key: Option<SecretText>, compiler: Compiler) -> Result<Self, TenantError> {
-        let home = Home::open(home)?;
-        let store = home.open_store()?;
+        Self::open_named(home, DEFAULT_TENANT, key, compiler)
+    }
+
+    /// Opens a tenant that was added to a home folder; `default` need not be. A program that has many open at a time opens them through
+    /// [`crate::host::Host`].
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] where there is no such tenant, or where the folder or the database cannot be used.
+    pub fn open_named(home: &Path, tenant: &str, key: Option<SecretText>, compiler: Compiler) -> Result<Self, TenantError> {
+        Self::within(Home::open(home)?, tenant, key, Arc::new(SharedRuntime::new(compiler)))
+    }
+
+    /// Opens a tenant that runs its plugins together with others.
+    pub(crate) fn within(home: Home, tenant: &str, key: Option<SecretText>, plugins: Arc<SharedRuntime>) -> Result<Self, TenantError> {
+        let store = home.open_tenant(tenant)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
-        let configuration = Configuration::new(
-            store.clone(),
-            home,
-            Arc::new(connections::LedgerNumbers),
-            Arc::new(connections::HubDefinitions(hub.clone())),
-        )
-        .with_key(key);
-        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, compiler, plugins: OnceCell::new(), store })
+        let configuration = Self::configuration_over(store.clone(), home, tenant).with_key(key);
+        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins, store })
+    }
+
+    /// The configuration that a database holds.
+    fn configuration_over(store: Store, home: Home, tenant: &str) -> Configuration {
+        let hub = Hub::new(store.clone(), Arc::new(SystemClock));
+        let (numbers, hub) = (Arc::new(connections::LedgerNumbers), Arc::new(connections::HubDefinitions(hub)));
+        Configuration::new(store, home, numbers, hub).of_tenant(tenant)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.configuration.tenant()
     }
 
     /// The record store.
@@ -165,9 +231,9 @@ impl Tenant {
         let home = self.configuration.home();
         let start = || async {
             let key = CodeKey::new(*Key::of_code(home)?.bytes());
-            Ok(PluginRuntime::new(&home.cache(), key, Limits::default(), self.compiler.clone())?)
+            Ok(PluginRuntime::new(&home.cache(), key, Limits::default(), self.plugins.compiler.clone())?)
         };
-        self.plugins.get_or_try_init(start).await
+        self.plugins.started.get_or_try_init(start).await
     }
 
     /// Installs a component under a name, having looked at what it is.
@@ -176,7 +242,7 @@ impl Tenant {
     /// Where the bytes are no plugin.
     pub async fn install_plugin(&self, name: &str, bytes: &[u8]) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
         // Compiling now shows at once whether it runs, and makes the first sync quick.
-        let inspection = self.plugins().await?.load(bytes.to_vec()).await?.inspection().clone();
+        let inspection = self.plugins().await?.load_within(bytes.to_vec(), &self.limits().await?).await?.inspection().clone();
         let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
         let installed = self.configuration.install_plugin(name, bytes, &facts).await?;
         Ok((installed, inspection))
@@ -217,12 +283,12 @@ impl Tenant {
         secrets: BTreeMap<String, SecretText>,
     ) -> Result<PluginExchange, TenantError> {
         let state = self.ledger.state(&integration.name).await?;
-        let runtime = self.plugins().await?;
+        let (runtime, limits) = (self.plugins().await?, self.limits().await?);
         let plugin = match bytes {
-            Some(bytes) => runtime.load(bytes.to_vec()).await?,
-            None => runtime.load_file(&self.configuration.home().component(&integration.digest)).await?,
+            Some(bytes) => runtime.load_within(bytes.to_vec(), &limits).await?,
+            None => runtime.load_file_within(&self.configuration.home().component(&integration.digest), &limits).await?,
         };
-        Ok(plugin.exchange(connections::plugin_config(integration, secrets, state)?))
+        Ok(plugin.exchange(connections::plugin_config(integration, secrets, state, limits)?))
     }
 
     /// Runs a sync once.
@@ -237,11 +303,14 @@ impl Tenant {
         stop: &AtomicBool,
     ) -> Result<(SyncDefinition, RunEnd), TenantError> {
         let definition = self.configuration.definition(name).await?;
+        // Before there is a run of ours, whose name may be that of one which has died.
+        self.take_over(&definition.relation).await?;
+        let presence = self.begin_run(options.wait, stop).await?;
+        // One may have died while this one waited for its place.
+        self.take_over(&definition.relation).await?;
         let left = self.side(&definition.exchanges[0]).await?;
         let right = self.side(&definition.exchanges[1]).await?;
-        self.take_over(&definition.relation).await?;
-        let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
-        tracing::info!(sync = name, left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
+        tracing::info!(sync = name, tenant = self.name(), left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: [left.exchange(), right.exchange()],
@@ -305,7 +374,7 @@ impl Tenant {
                 PluginSource::Installed => None,
             };
             if let Some(bytes) = bytes {
-                let inspection = self.plugins().await?.inspect(bytes).map_err(LoadError::from)?;
+                let inspection = crate::plugin::inspect(bytes, &self.limits().await?).map_err(LoadError::from)?;
                 let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
                 described.facts.insert(draft.integration.digest.clone(), facts);
             }
@@ -462,6 +531,7 @@ mod connections {
         integration: &Integration,
         secrets: BTreeMap<String, SecretText>,
         state: BTreeMap<String, Vec<u8>>,
+        limits: Limits,
     ) -> Result<PluginConfig, TenantError> {
         let grants = |patterns: &[String]| -> Result<Vec<HttpGrant>, GrantError> {
             let filled = |pattern: &String| {
@@ -483,7 +553,7 @@ mod connections {
             secret_grants: integration.grants.secrets.iter().map(secret_grant).collect::<Result<_, _>>()?,
             http: grants(&integration.grants.http)?,
             no_state: integration.grants.no_state,
-            limits: Limits::default(),
+            limits,
             state,
         })
     }

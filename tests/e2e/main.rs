@@ -20,4 +20,5 @@ mod quickstart;
 mod records;
 mod rerun;
 mod syncing;
+mod tenants;
 mod world;

@@ -25,10 +25,13 @@ mod instance;
 mod interface;
 mod limiter;
 mod limits;
+#[cfg(test)]
+mod limits_page;
 mod link;
 mod log;
 mod manifest;
 mod runtime;
+mod shelf;
 mod text;
 
 pub use cache::{CacheError, CodeKey};

@@ -11,6 +11,7 @@ use super::inspect::{InspectError, Inspection, inspect};
 use super::instance::Instance;
 use super::limits::Limits;
 use super::link::{Capabilities, Exports, linker};
+use super::shelf::Shelf;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,8 @@ pub(super) struct Runtime {
     linkers: Mutex<HashMap<Capabilities, Arc<Linker<Guest>>>>,
     cache: Cache,
     compiler: Compiler,
+    /// Compiled code in memory, which all tenants share.
+    shelf: Shelf,
     limits: Limits,
     /// Running plugins, over all tenants.
     pub(super) places: Arc<Semaphore>,
@@ -82,8 +85,10 @@ impl PluginRuntime {
         let Started { engine, allocation } = engine().map_err(failed)?;
         let cache = Cache::open(cache, key)?;
         let places = Arc::new(Semaphore::new(PLACES as usize));
-        let linkers = Mutex::default();
-        Ok(Self { inner: Arc::new(Runtime { engine, allocation, linkers, cache, compiler, limits, places, lookup: system_lookup() }) })
+        let (linkers, shelf) = (Mutex::default(), Shelf::default());
+        Ok(Self {
+            inner: Arc::new(Runtime { engine, allocation, linkers, cache, compiler, shelf, limits, places, lookup: system_lookup() }),
+        })
     }
 
     /// What a file is, without running it.
@@ -100,45 +105,54 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load(&self, bytes: Vec<u8>) -> Result<LoadedPlugin, LoadError> {
-        let runtime = Arc::clone(&self.inner);
+        self.load_within(bytes, &self.inner.limits).await
+    }
+
+    /// [`PluginRuntime::load`] under the limits of a tenant.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_within(&self, bytes: Vec<u8>, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
+        let (runtime, own) = (Arc::clone(&self.inner), limits.clone());
         let found = blocking(move || {
-            let inspection = inspect(&bytes, &runtime.limits)?;
+            let inspection = inspect(&bytes, &own)?;
             inspection.check_asks()?;
-            match runtime.cache.find(&runtime.engine, &inspection.digest) {
+            match runtime.find(&inspection.digest) {
                 Some(component) => runtime.link(&component, inspection).map(Ok),
                 None => Ok(Err((inspection, bytes))),
             }
         });
         let plugin = Arc::new(match found.await? {
             Ok(plugin) => plugin,
-            Err((inspection, bytes)) => self.compile(inspection, bytes).await?,
+            Err((inspection, bytes)) => self.compile(inspection, bytes, limits).await?,
         });
         let loaded = LoadedPlugin { plugin };
-        loaded.check().await?;
+        loaded.check(limits).await?;
         Ok(loaded)
     }
 
-    async fn compile(&self, inspection: Inspection, bytes: Vec<u8>) -> Result<Plugin, LoadError> {
+    async fn compile(&self, inspection: Inspection, bytes: Vec<u8>, limits: &Limits) -> Result<Plugin, LoadError> {
         let _turn = compile::turn().await;
         let (runtime, digest) = (Arc::clone(&self.inner), inspection.digest.clone());
         // Whoever was before may have compiled the same.
-        if let Some(component) = blocking(move || Ok(runtime.cache.find(&runtime.engine, &digest))).await? {
+        if let Some(component) = blocking(move || Ok(runtime.find(&digest))).await? {
             return self.inner.link(&component, inspection);
         }
-        let artifact = self.compiled(Arc::new(bytes)).await?;
+        let artifact = self.compiled(Arc::new(bytes), limits).await?;
         let runtime = Arc::clone(&self.inner);
         blocking(move || {
             let component =
                 runtime.cache.keep(&runtime.engine, &inspection.digest, &artifact).map_err(|error| runtime.not_loaded(&error))?;
+            let component = runtime.shelf.get_or_find(&inspection.digest, || Some(component.clone())).unwrap_or(component);
             runtime.link(&component, inspection)
         })
         .await
     }
 
-    async fn compiled(&self, wasm: Arc<Vec<u8>>) -> Result<Vec<u8>, LoadError> {
+    async fn compiled(&self, wasm: Arc<Vec<u8>>, limits: &Limits) -> Result<Vec<u8>, LoadError> {
         let runtime = Arc::clone(&self.inner);
         match &self.inner.compiler {
-            Compiler::Child(program) => Ok(compile::apart(program, &runtime.engine, runtime.allocation, &runtime.limits, &wasm).await?),
+            Compiler::Child(program) => Ok(compile::apart(program, &runtime.engine, runtime.allocation, limits, &wasm).await?),
             Compiler::InThisProcess => blocking(move || Ok(compile::here(&runtime.engine, &wasm)?)).await,
         }
     }
@@ -149,7 +163,7 @@ impl PluginRuntime {
     /// [`LoadError::Compile`] with what is wrong.
     pub async fn try_compiler(&self) -> Result<(), LoadError> {
         let _turn = compile::turn().await;
-        let artifact = self.compiled(Arc::new(compile::SMALLEST.to_vec())).await?;
+        let artifact = self.compiled(Arc::new(compile::SMALLEST.to_vec()), &self.inner.limits).await?;
         let runtime = Arc::clone(&self.inner);
         blocking(move || super::cache::load_new(&runtime.engine, &artifact).map_err(|error| runtime.not_loaded(&error).into())).await?;
         Ok(())
@@ -160,13 +174,21 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load_file(&self, file: &Path) -> Result<LoadedPlugin, LoadError> {
+        self.load_file_within(file, &self.inner.limits).await
+    }
+
+    /// [`PluginRuntime::load_file`] under the limits of a tenant.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_file_within(&self, file: &Path, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
         let failed = |error| LoadError::Read { file: file.display().to_string(), error };
         // Not read if it is too large anyway.
         let size = tokio::fs::metadata(file).await.map_err(failed)?.len();
-        if size > self.inner.limits.component_bytes {
-            return Err(InspectError::from(self.inner.limits.component_bytes(Some(size))).into());
+        if size > limits.component_bytes {
+            return Err(InspectError::from(limits.component_bytes(Some(size))).into());
         }
-        self.load(tokio::fs::read(file).await.map_err(failed)?).await
+        self.load_within(tokio::fs::read(file).await.map_err(failed)?, limits).await
     }
 }
 
@@ -179,6 +201,11 @@ impl Runtime {
         let made = Arc::new(linker(&self.engine, capabilities)?);
         linkers.insert(capabilities, Arc::clone(&made));
         Ok(made)
+    }
+
+    /// Compiled code, from memory or from the folder.
+    fn find(&self, digest: &str) -> Option<Component> {
+        self.shelf.get_or_find(digest, || self.cache.find(&self.engine, digest))
     }
 
     fn link(self: &Arc<Self>, component: &Component, inspection: Inspection) -> Result<Plugin, LoadError> {
@@ -236,8 +263,7 @@ impl LoadedPlugin {
         PluginExchange::new(Arc::clone(&self.plugin), Arc::clone(&self.plugin.runtime.lookup), config)
     }
 
-    async fn check(&self) -> Result<(), LoadError> {
-        let limits = &self.plugin.runtime.limits;
+    async fn check(&self, limits: &Limits) -> Result<(), LoadError> {
         let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new(), &[], &BTreeMap::new());
         let channel = Arc::new(Channel::new(
             "(not yet set up)".to_owned(),

@@ -1,6 +1,6 @@
 //! Plugins written by hand: attacks below what a compiler would make, on the way in and out of calls and before the first one.
 
-use super::{compiler, config, report, small};
+use super::{compiler, config, report, short, small};
 use crate::support::handmade::{ANSWER, Handmade, LOOP, words};
 use entente::plugin::{CodeKey, Limits, LoadError, LoadedPlugin, PluginRuntime};
 use entente::record::Timestamp;
@@ -20,7 +20,7 @@ async fn load(bytes: Vec<u8>, limits: Limits) -> Result<LoadedPlugin, LoadError>
 async fn refused(bytes: Vec<u8>, limits: Limits) -> String {
     match load(bytes, limits).await {
         Ok(_) => panic!("it was loaded"),
-        Err(error) => error.to_string(),
+        Err(error) => short(&error),
     }
 }
 
@@ -71,14 +71,14 @@ async fn a_loop_in_any_export_is_ended() {
     let mut all = String::new();
     for error in errors {
         assert_eq!(error.code, codes::LIMIT, "{error}");
-        writeln!(all, "{}", error.reason).unwrap();
+        writeln!(all, "{}", short(&error.reason)).unwrap();
     }
     insta::assert_snapshot!(all, @r"
-    the plugin was stopped in describe: limit cpu-time of 50 ms reached; if the plugin has good reason to need more, raise cpu-time, else report it to its author
-    the plugin was stopped in manual: limit cpu-time of 50 ms reached; if the plugin has good reason to need more, raise cpu-time, else report it to its author
-    the plugin was stopped in report: limit cpu-time of 50 ms reached; if the plugin has good reason to need more, raise cpu-time, else report it to its author
-    the plugin was stopped in execute: limit cpu-time of 50 ms reached; if the plugin has good reason to need more, raise cpu-time, else report it to its author
-    the plugin was stopped in collect: limit cpu-time of 50 ms reached; if the plugin has good reason to need more, raise cpu-time, else report it to its author
+    the plugin was stopped in describe: limit cpu-time of 50 ms reached
+    the plugin was stopped in manual: limit cpu-time of 50 ms reached
+    the plugin was stopped in report: limit cpu-time of 50 ms reached
+    the plugin was stopped in execute: limit cpu-time of 50 ms reached
+    the plugin was stopped in collect: limit cpu-time of 50 ms reached
     ");
 }
 
@@ -89,10 +89,10 @@ async fn what_the_host_calls_on_the_way_is_watched_too() {
     for realloc in [LOOP, "unreachable", "i32.const -16", "i32.const 3"] {
         let guest = Handmade { realloc, ..Handmade::default() };
         let error = fails(guest, quick()).await;
-        writeln!(all, "{}: {}", error.code, error.reason).unwrap();
+        writeln!(all, "{}: {}", error.code, short(&error.reason)).unwrap();
     }
     insta::assert_snapshot!(all, @r"
-    limit: the plugin was stopped in report: limit cpu-time of 50 ms reached; if the plugin has good reason to need more, raise cpu-time, else report it to its author
+    limit: the plugin was stopped in report: limit cpu-time of 50 ms reached
     trap: the plugin crashed in report: it panicked or gave up; its log lines may say more. Report it to the author of the plugin
     trap: the plugin crashed in report: realloc return: beyond end of memory; its log lines may say more. Report it to the author of the plugin
     trap: the plugin crashed in report: realloc return: result not aligned; its log lines may say more. Report it to the author of the plugin
@@ -108,7 +108,7 @@ async fn what_goes_wrong_before_the_first_call_is_told_when_it_is_installed() {
         writeln!(all, "{}", refused(guest.component(), quick()).await).unwrap();
     }
     insta::assert_snapshot!(all, @r"
-    the plugin cannot be started: limit cpu-time of 50 ms reached; if the plugin has good reason to need more, raise cpu-time, else report it to its author
+    the plugin cannot be started: limit cpu-time of 50 ms reached
     the plugin cannot be started: wasm trap: wasm `unreachable` instruction executed
     the plugin cannot be started: wasm trap: call stack exhausted
     ");
@@ -138,7 +138,7 @@ async fn an_answer_that_is_no_answer_crashes_the_call_only() {
         // The other functions answer from a place that is all zero.
         let guest = Handmade { more: &more, report: "i32.const 1024", describe: "i32.const 4096", ..Handmade::default() };
         let error = fails(guest, Limits::default()).await;
-        writeln!(all, "{what}: {}: {}", error.code, error.reason).unwrap();
+        writeln!(all, "{what}: {}: {}", error.code, short(&error.reason)).unwrap();
     }
     insta::assert_snapshot!(all, @r"
     no such case: trap: the plugin crashed in report: invalid expected discriminant; its log lines may say more. Report it to the author of the plugin
@@ -147,7 +147,7 @@ async fn an_answer_that_is_no_answer_crashes_the_call_only() {
     a text whose end overflows: trap: the plugin crashed in report: string pointer/length out of bounds of memory; its log lines may say more. Report it to the author of the plugin
     more elements than addresses: trap: the plugin crashed in report: list pointer/length out of bounds of memory; its log lines may say more. Report it to the author of the plugin
     a list that begins between two words: trap: the plugin crashed in report: list pointer is not aligned; its log lines may say more. Report it to the author of the plugin
-    one text of 64 KiB twenty thousand times: limit: the plugin was stopped in report: limit hostcall-bytes of 8 MiB reached; if the plugin has good reason to need more, raise hostcall-bytes, else report it to its author
+    one text of 64 KiB twenty thousand times: limit: the plugin was stopped in report: limit hostcall-bytes of 8 MiB reached
     ");
 }
 
@@ -174,7 +174,7 @@ async fn recursion_without_memory_ends_at_the_stack_of_the_machine() {
 async fn a_table_has_an_end() {
     let grows = "(loop $again (table.grow $t (ref.null func) (i32.const 1000)) (i32.const 0) i32.ge_s br_if $again) i32.const 1024";
     let guest = Handmade { more: "(table $t 1 funcref)", report: grows, ..Handmade::default() };
-    insta::assert_snapshot!(fails(guest, Limits::default()).await.reason, @"the plugin was stopped in report: limit table-elements of 50000 reached (asked for: 50001); if the plugin has good reason to need more, raise table-elements, else report it to its author");
+    insta::assert_snapshot!(short(&fails(guest, Limits::default()).await.reason), @"the plugin was stopped in report: limit table-elements of 50000 reached (asked for: 50001)");
 }
 
 /// A component with this beside the plugin in it: a module, made so many times.
@@ -231,19 +231,19 @@ async fn what_it_has_from_the_beginning_is_counted_before_it_starts() {
         writeln!(all, "{what}: {}", refused(bytes, Limits::default()).await).unwrap();
     }
     insta::assert_snapshot!(all, @r"
-    40 instances: the plugin cannot be started: limit instances of 32 reached; if the plugin has good reason to need more, raise instances, else report it to its author
+    40 instances: the plugin cannot be started: limit instances of 32 reached
     1,000 instances: the plugin cannot be compiled: failed to parse WebAssembly module: instances count exceeds limit of 1000 (at offset 0x2cd8); build it again, with a tool chain for WebAssembly components (WASI 0.2)
-    20 memories: the plugin cannot be started: limit memories of 8 reached; if the plugin has good reason to need more, raise memories, else report it to its author
-    40 memories: the plugin was not compiled: limit memories of 8 reached; if the plugin has good reason to need more, raise memories, else report it to its author
-    a memory of 256 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 256.5 MiB); if the plugin has good reason to need more, raise memory-bytes, else report it to its author
-    a memory of 4 GiB: the plugin was not compiled: limit memory-bytes of 128 MiB reached; if the plugin has good reason to need more, raise memory-bytes, else report it to its author
-    5 memories of 50 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 150.5 MiB); if the plugin has good reason to need more, raise memory-bytes, else report it to its author
-    20 tables: the plugin cannot be started: limit tables of 16 reached; if the plugin has good reason to need more, raise tables, else report it to its author
-    80 tables: the plugin was not compiled: limit tables of 16 reached; if the plugin has good reason to need more, raise tables, else report it to its author
-    20 tables of one module: the plugin cannot be started: limit tables of 16 reached; if the plugin has good reason to need more, raise tables, else report it to its author
-    80 tables of one module: the plugin was not compiled: limit tables of 16 reached; if the plugin has good reason to need more, raise tables, else report it to its author
-    a table of 80,000 elements: the plugin cannot be started: limit table-elements of 50000 reached (asked for: 80000); if the plugin has good reason to need more, raise table-elements, else report it to its author
-    a table of 10,000,000 elements: the plugin was not compiled: limit table-elements of 50000 reached; if the plugin has good reason to need more, raise table-elements, else report it to its author
+    20 memories: the plugin cannot be started: limit memories of 8 reached
+    40 memories: the plugin was not compiled: limit memories of 8 reached
+    a memory of 256 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 256.5 MiB)
+    a memory of 4 GiB: the plugin was not compiled: limit memory-bytes of 128 MiB reached
+    5 memories of 50 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 150.5 MiB)
+    20 tables: the plugin cannot be started: limit tables of 16 reached
+    80 tables: the plugin was not compiled: limit tables of 16 reached
+    20 tables of one module: the plugin cannot be started: limit tables of 16 reached
+    80 tables of one module: the plugin was not compiled: limit tables of 16 reached
+    a table of 80,000 elements: the plugin cannot be started: limit table-elements of 50000 reached (asked for: 80000)
+    a table of 10,000,000 elements: the plugin was not compiled: limit table-elements of 50000 reached
     ");
 }
 
@@ -255,7 +255,7 @@ async fn components_within_components_have_an_end() {
         outer.section(&wasm_encoder::RawSection { id: wasm_encoder::ComponentSectionId::Component.into(), data: &bytes });
         bytes = outer.finish();
     }
-    insta::assert_snapshot!(refused(bytes, Limits::default()).await, @"limit nesting of 16 reached (asked for: 17); if the plugin has good reason to need more, raise nesting, else report it to its author");
+    insta::assert_snapshot!(refused(bytes, Limits::default()).await, @"limit nesting of 16 reached (asked for: 17)");
 }
 
 #[tokio::test]

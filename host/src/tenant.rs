@@ -7,12 +7,13 @@ use crate::config::{
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
-use crate::plugin::{CodeKey, Inspection, Limits, LoadError, PluginRuntime};
+use crate::plugin::{Audit, CallBudget, CodeKey, Inspection, Limits, LoadError, PluginConfig, PluginRuntime, TenantAccount};
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
     SyncError, SystemClock, SystemRandomness,
 };
+use egress::StoredBudget;
 use presence::Presence;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,12 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
+mod egress;
 mod operator;
 mod presence;
 mod rerun;
 mod settings;
 mod status;
 
+pub use egress::EgressFile;
 pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
 pub use rerun::RerunError;
 pub use status::{CountedReason, ObjectStatus, SyncStatus, Tally};
@@ -102,6 +105,12 @@ pub struct Tenant {
     clock: Arc<dyn Clock>,
     /// Started when the first plugin is needed: most commands need none.
     plugins: OnceCell<PluginRuntime>,
+    /// What all its plugins take together.
+    account: Arc<TenantAccount>,
+    /// The calls that its integrations may make in a minute.
+    budget: Arc<dyn CallBudget>,
+    /// Where the HTTP calls of its plugins are written down.
+    audit: Arc<dyn Audit>,
 }
 
 impl std::fmt::Debug for Tenant {
@@ -127,7 +136,19 @@ impl Tenant {
             Arc::new(connections::HubDefinitions(hub.clone())),
         )
         .with_key(key);
-        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins: OnceCell::new(), store })
+        let ledger = SqliteLedger::new(store.clone());
+        let folder = configuration.home().tenant_folder(DEFAULT_TENANT);
+        Ok(Self {
+            account: Arc::new(TenantAccount::new(DEFAULT_TENANT, &Limits::default())),
+            budget: Arc::new(StoredBudget { ledger: ledger.clone(), clock: Arc::clone(&clock) }),
+            audit: Arc::new(EgressFile::new(&folder, Arc::clone(&clock))),
+            ledger,
+            hub,
+            configuration,
+            clock,
+            plugins: OnceCell::new(),
+            store,
+        })
     }
 
     /// The record store.
@@ -163,9 +184,15 @@ impl Tenant {
         let home = self.configuration.home();
         let start = || async {
             let key = CodeKey::new(*Key::of_code(home)?.bytes());
-            Ok(PluginRuntime::new(&home.cache(), key, Limits::default())?)
+            let runtime = PluginRuntime::new(&home.cache(), key, Limits::default())?;
+            Ok(runtime.on_account(Arc::clone(&self.account)))
         };
         self.plugins.get_or_try_init(start).await
+    }
+
+    /// What all plugins of the tenant take together in this process.
+    pub fn account(&self) -> &Arc<TenantAccount> {
+        &self.account
     }
 
     /// Installs a component under a name, having looked at what it is.
@@ -208,7 +235,9 @@ impl Tenant {
             Some(bytes) => runtime.load(bytes.to_vec()).await?,
             None => runtime.load_file(&self.configuration.home().component(&integration.digest)).await?,
         };
-        Ok(Box::new(plugin.exchange(connections::plugin_config(integration, secrets, state)?)))
+        let (account, budget, audit) = (Arc::clone(&self.account), Arc::clone(&self.budget), Arc::clone(&self.audit));
+        let config = connections::plugin_config(integration, secrets, state)?;
+        Ok(Box::new(plugin.exchange(PluginConfig { account, budget, audit, ..config })))
     }
 
     /// Runs a sync once.
@@ -447,6 +476,7 @@ mod connections {
             http: grants(&integration.grants.http)?,
             limits: Limits::default(),
             state,
+            ..PluginConfig::default()
         })
     }
 

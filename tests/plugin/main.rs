@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beside;
+
 use entente::plugin::{
     CodeKey, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, SecretKind,
 };

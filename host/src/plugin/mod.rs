@@ -9,7 +9,10 @@
 //!
 //! Only this module knows wasmtime and the HTTP client.
 
+mod account;
+mod audit;
 mod bindings;
+mod budget;
 mod cache;
 mod convert;
 mod egress;
@@ -26,12 +29,18 @@ mod limits;
 mod link;
 mod log;
 mod runtime;
+mod schedule;
+mod shares;
 mod text;
+mod turns;
 
+pub use account::{TenantAccount, TenantUse};
+pub use audit::{Audit, HttpCall, NoAudit};
+pub use budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Given};
 pub use cache::{CacheError, CodeKey};
 pub use egress::{GrantError, HttpGrant, Secret, SecretGrant, SecretKind};
 pub use exchange::{PluginConfig, PluginExchange};
 pub use inspect::{InspectError, Inspection, inspect};
 pub use interface::{Ask, KNOWN_VERSIONS};
 pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};
-pub use runtime::{LoadError, LoadedPlugin, PluginRuntime};
+pub use runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse};

@@ -1,8 +1,11 @@
 //! From the file of a plugin to something that can be called.
 
+use super::account::TenantAccount;
+use super::audit::NoAudit;
+use super::budget::BudgetInMemory;
 use super::cache::{Cache, CacheError, CodeKey};
-use super::egress::{Channel, Lookup, Vault, system_lookup};
-use super::engine::{PLACES, engine};
+use super::egress::{Channel, Lookup, Surroundings, Vault, system_lookup};
+use super::engine::engine;
 use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
@@ -10,10 +13,10 @@ use super::inspect::{InspectError, Inspection, inspect};
 use super::instance::Instance;
 use super::limits::Limits;
 use super::link::{Exports, linker};
+use super::turns::places;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{InstancePre, Linker};
 
@@ -21,6 +24,25 @@ use wasmtime::component::{InstancePre, Linker};
 #[derive(Clone)]
 pub struct PluginRuntime {
     inner: Arc<Runtime>,
+    /// What it takes to look at plugins goes on this account.
+    account: Arc<TenantAccount>,
+}
+
+/// What plugins take of this process, over all tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RuntimeUse {
+    /// Places of the pool that are taken.
+    pub places: usize,
+    /// Components that are running. This and what follows is 0 where there is no pool.
+    pub components: u64,
+    /// Core instances in them.
+    pub instances: u64,
+    /// Their memories.
+    pub memories: usize,
+    /// Their tables.
+    pub tables: usize,
+    /// Stacks of calls under way.
+    pub stacks: usize,
 }
 
 pub(super) struct Runtime {
@@ -28,8 +50,6 @@ pub(super) struct Runtime {
     linker: Linker<Guest>,
     cache: Cache,
     limits: Limits,
-    /// Running plugins, over all tenants.
-    pub(super) places: Arc<Semaphore>,
     lookup: Lookup,
 }
 
@@ -78,8 +98,30 @@ impl PluginRuntime {
         let engine = engine().map_err(failed)?;
         let linker = linker(&engine).map_err(failed)?;
         let cache = Cache::open(cache, key)?;
-        let places = Arc::new(Semaphore::new(PLACES as usize));
-        Ok(Self { inner: Arc::new(Runtime { engine, linker, cache, limits, places, lookup: system_lookup() }) })
+        let account = Arc::new(TenantAccount::new("", &limits));
+        Ok(Self { inner: Arc::new(Runtime { engine, linker, cache, limits, lookup: system_lookup() }), account })
+    }
+
+    /// The same runtime, with what it takes to look at plugins on the account of a tenant.
+    #[must_use]
+    pub fn on_account(&self, account: Arc<TenantAccount>) -> Self {
+        Self { inner: Arc::clone(&self.inner), account }
+    }
+
+    /// What plugins take of this process at the moment, over all tenants and runtimes.
+    pub fn used(&self) -> RuntimeUse {
+        let places = places().held();
+        match self.inner.engine.pooling_allocator_metrics() {
+            None => RuntimeUse { places, ..RuntimeUse::default() },
+            Some(pool) => RuntimeUse {
+                places,
+                components: pool.component_instances(),
+                instances: pool.core_instances(),
+                memories: pool.memories(),
+                tables: pool.tables(),
+                stacks: pool.stacks(),
+            },
+        }
     }
 
     /// What a file is, without running it.
@@ -110,7 +152,7 @@ impl PluginRuntime {
         });
         let plugin = Arc::new(compiled.await.map_err(|error| LoadError::Engine(error.to_string()))??);
         let loaded = LoadedPlugin { plugin };
-        loaded.check().await?;
+        loaded.check(&self.account).await?;
         Ok(loaded)
     }
 
@@ -157,7 +199,7 @@ impl LoadedPlugin {
         PluginExchange::new(Arc::clone(&self.plugin), Arc::clone(&self.plugin.runtime.lookup), config)
     }
 
-    async fn check(&self) -> Result<(), LoadError> {
+    async fn check(&self, account: &Arc<TenantAccount>) -> Result<(), LoadError> {
         let limits = &self.plugin.runtime.limits;
         let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new());
         let channel = Arc::new(Channel::new(
@@ -166,6 +208,12 @@ impl LoadedPlugin {
             Vec::new(),
             limits.clone(),
             Arc::clone(&self.plugin.runtime.lookup),
+            Surroundings {
+                digest: &self.plugin.inspection.digest,
+                account: Arc::clone(account),
+                budget: Arc::new(BudgetInMemory::default()),
+                audit: Arc::new(NoAudit),
+            },
         ));
         let started = Instance::start(&self.plugin, channel, Arc::default(), limits).await;
         let checked = started.and_then(|mut instance| {

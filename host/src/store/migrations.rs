@@ -12,6 +12,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/0003_configuration.sql")),
         M::up(include_str!("migrations/0004_operator.sql")),
         M::up(include_str!("migrations/0005_leaner.sql")),
+        M::up(include_str!("migrations/0008_call_budget.sql")),
     ])
 }
 

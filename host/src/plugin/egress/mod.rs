@@ -16,4 +16,4 @@ pub use secrets::{Secret, SecretGrant, SecretKind};
 pub(super) use notice::Notice;
 pub(super) use resolve::{Lookup, system_lookup};
 pub(super) use secrets::{SecretError, Vault};
-pub(super) use send::{Channel, Egress};
+pub(super) use send::{Channel, Egress, Surroundings};

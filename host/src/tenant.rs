@@ -8,13 +8,15 @@ use crate::config::{
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
 use crate::plugin::{
-    CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest, PluginExchange, PluginRuntime, UnknownLimit, inspect,
+    Audit, CallBudget, CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest, PluginConfig, PluginExchange,
+    PluginRuntime, TenantAccount, UnknownLimit, inspect,
 };
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
     SyncError, SystemClock, SystemRandomness,
 };
+use egress::StoredBudget;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
 mod archive;
+mod egress;
 mod export;
 mod limits;
 mod operator;
@@ -34,6 +37,7 @@ mod settings;
 mod status;
 
 pub use archive::{ArchiveError, Archived, Content};
+pub use egress::EgressFile;
 pub(crate) use export::blocking;
 pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
 pub use overview::{LastRun, Overview};
@@ -138,6 +142,12 @@ pub struct Tenant {
     clock: Arc<dyn Clock>,
     /// Started when the first plugin is needed: most commands need none. Tenants of one [`crate::host::Host`] share it.
     plugins: Arc<SharedRuntime>,
+    /// What all its plugins take together.
+    account: OnceCell<Arc<TenantAccount>>,
+    /// The calls that its integrations may make in a minute.
+    budget: Arc<dyn CallBudget>,
+    /// Where the HTTP calls of its plugins are written down.
+    audit: Arc<dyn Audit>,
 }
 
 /// What runs plugins, once it is needed.
@@ -182,8 +192,20 @@ impl Tenant {
         let store = home.open_tenant(tenant)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
+        let folder = home.tenant_folder(tenant);
         let configuration = Self::configuration_over(store.clone(), home, tenant).with_key(key);
-        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins, store })
+        let ledger = SqliteLedger::new(store.clone());
+        Ok(Self {
+            account: OnceCell::new(),
+            budget: Arc::new(StoredBudget { ledger: ledger.clone(), clock: Arc::clone(&clock) }),
+            audit: Arc::new(EgressFile::new(&folder, Arc::clone(&clock))),
+            ledger,
+            hub,
+            configuration,
+            clock,
+            plugins,
+            store,
+        })
     }
 
     /// The configuration that a database holds.
@@ -227,13 +249,23 @@ impl Tenant {
     ///
     /// # Errors
     /// Where the machine cannot run any.
-    pub async fn plugins(&self) -> Result<&PluginRuntime, TenantError> {
+    pub async fn plugins(&self) -> Result<PluginRuntime, TenantError> {
         let home = self.configuration.home();
         let start = || async {
             let key = CodeKey::new(*Key::of_code(home)?.bytes());
-            Ok(PluginRuntime::new(&home.cache(), key, Limits::default(), self.plugins.compiler.clone())?)
+            Ok::<_, TenantError>(PluginRuntime::new(&home.cache(), key, Limits::default(), self.plugins.compiler.clone())?)
         };
-        self.plugins.started.get_or_try_init(start).await
+        let runtime = self.plugins.started.get_or_try_init(start).await?;
+        Ok(runtime.on_account(self.account().await?))
+    }
+
+    /// What all its plugins take together in this process, under the limits that held when the first of them was needed.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn account(&self) -> Result<Arc<TenantAccount>, TenantError> {
+        let open = || async { Ok(Arc::new(TenantAccount::new(self.name(), &self.limits().await?))) };
+        self.account.get_or_try_init(open).await.cloned()
     }
 
     /// Installs a component under a name, having looked at what it is.
@@ -288,7 +320,9 @@ impl Tenant {
             Some(bytes) => runtime.load_within(bytes.to_vec(), &limits).await?,
             None => runtime.load_file_within(&self.configuration.home().component(&integration.digest), &limits).await?,
         };
-        Ok(plugin.exchange(connections::plugin_config(integration, secrets, state, limits)?))
+        let (account, budget, audit) = (self.account().await?, Arc::clone(&self.budget), Arc::clone(&self.audit));
+        let config = connections::plugin_config(integration, secrets, state, limits)?;
+        Ok(plugin.exchange(PluginConfig { account, budget, audit, ..config }))
     }
 
     /// Runs a sync once.
@@ -555,6 +589,7 @@ mod connections {
             no_state: integration.grants.no_state,
             limits,
             state,
+            ..PluginConfig::default()
         })
     }
 }

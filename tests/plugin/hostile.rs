@@ -1,5 +1,6 @@
 //! Every way to break out that `plugins/hostile` knows, against the real runtime, and what the operator reads of it.
 
+mod beside;
 mod compile;
 mod raw;
 mod wire;

@@ -24,6 +24,12 @@ pub fn hostile_path() -> &'static Path {
     BUILT.get_or_init(|| build("hostile"))
 }
 
+/// The component of `plugins/made-up`, whose remote system is made up on the spot.
+pub fn made_up_path() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("made-up"))
+}
+
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -4,6 +4,7 @@
 //! [`SqliteLedger`] implements the traits [`Ledger`] and [`Unit`] for the engine, and has reads of its own for people. When a
 //! configuration is applied, [`ensure_mapping`] and [`ensure_slots`] give mappings and fields their numbers.
 
+mod calls;
 mod changes;
 mod codec;
 mod conflicts;

@@ -1,16 +1,20 @@
 //! The one wasmtime engine of the process: its settings, its pool and its clock.
 
 use super::limits::{MEMORY_SLOT, TABLE_SLOT};
+use super::turns::{places, turns};
 use sha2::{Digest, Sha256};
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
 
 /// How often running plugins are looked at. Short enough that a plugin that computes yields to the others in time, long
 /// enough to cost nothing.
 pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// How often while somebody waits for a turn: long enough that changing costs next to nothing, short enough that a call which computes
+/// for a moment does not wait for one that computes for ever.
+const TICK_WHEN_WANTED: Duration = Duration::from_millis(1);
 
 /// Plugins that run, or wait between two calls, at the same time. Further ones wait for a place. A place costs address space,
 /// not memory.
@@ -18,13 +22,6 @@ pub(super) const PLACES: u32 = 64;
 
 /// Set by hand whenever a setting below changes that wasmtime does not compare when it loads compiled code (optimisation, NaNs).
 pub(super) const SETTINGS_EDITION: &str = "1";
-
-/// Ticks since the process began; the epochs of wasmtime cannot be read.
-static TICKS: AtomicU64 = AtomicU64::new(0);
-
-pub(super) fn ticks() -> u64 {
-    TICKS.load(Ordering::Relaxed)
-}
 
 /// How memory is given to plugins. Code that was compiled for one way is not right for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +59,20 @@ fn start() -> wasmtime::Result<Started> {
     // A thread of its own, since the executor may be what a plugin keeps busy. It ends with the engine.
     let weak = started.engine.weak();
     std::thread::Builder::new().name("plugin-clock".to_owned()).spawn(move || {
-        while let Some(engine) = weak.upgrade() {
-            TICKS.fetch_add(1, Ordering::Relaxed);
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
+        turns().attend();
+        places().attend();
+        let mut last = Instant::now();
+        loop {
+            let now = Instant::now();
+            places().beat(now);
+            let tick = if turns().beat(now) { TICK_WHEN_WANTED } else { TICK };
+            if now - last >= tick {
+                let Some(engine) = weak.upgrade() else { break };
+                engine.increment_epoch();
+                last = now;
+            }
+            // Whoever wants a turn, or has one to wake, ends the pause.
+            std::thread::park_timeout((last + tick).saturating_duration_since(Instant::now()));
         }
     })?;
     Ok(started)
@@ -146,14 +152,15 @@ fn pooled() -> Config {
     pool.total_component_instances(PLACES)
         .total_stacks(PLACES)
         // JavaScript and Python have about 10 core instances, and 10 MB of bookkeeping where others have a few KB.
-        .total_core_instances(PLACES * 16)
+        .total_core_instances(PLACES * 32)
         .max_core_instances_per_component(64)
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
-        .total_memories(PLACES * 2)
+        // As many as every plugin may have (limits memories and tables): one that has more takes nothing from the others.
+        .total_memories(PLACES * 8)
         .max_memories_per_component(32)
         .max_memory_size(MEMORY_SLOT as usize)
-        .total_tables(PLACES * 8)
+        .total_tables(PLACES * 16)
         .max_tables_per_component(64)
         .max_tables_per_module(64)
         .table_elements(TABLE_SLOT as usize)
@@ -203,14 +210,5 @@ mod tests {
         assert_ne!(pooled_hash, other_hash);
         assert!(load_new(&pooled_engine, &for_pooled).is_ok() && load_new(&other_engine, &for_other).is_ok());
         assert!(load_new(&pooled_engine, &for_other).is_err() && load_new(&other_engine, &for_pooled).is_err());
-    }
-
-    #[test]
-    fn the_clock_goes() {
-        let _engine = engine().unwrap();
-        let before = ticks();
-        while ticks() == before {
-            std::thread::yield_now();
-        }
     }
 }

@@ -38,6 +38,10 @@ impl Failure {
         if let Some(limit) = error.downcast_ref::<LimitReached>() {
             return Failure::Limit(limit.clone());
         }
+        if let Some(full) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
+            // Plugins of unusual shape have taken what is counted in another way than by places.
+            return Failure::Busy(format!("{full}; wait, run fewer syncs at the same time, or spread them over several hosts"));
+        }
         if error
             .downcast_ref::<wasmtime::component::ResourceTableError>()
             .is_some_and(|error| matches!(error, wasmtime::component::ResourceTableError::Full))
@@ -109,14 +113,18 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
         error.reason.push_str(&notice.text(integration));
     }
     // Waiting does not help where leave is missing, whatever the plugin made of it.
-    let code = match notices.first() {
-        Some(Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. }) => codes::MISCONFIGURED,
+    let (code, after) = match notices.first() {
+        Some(Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. }) => {
+            (codes::MISCONFIGURED, None)
+        }
+        // That is what a remote system says that counts calls itself.
+        Some(Notice::Spent { after, .. }) => (codes::RATE_LIMITED, Some((*after).max(Duration::from_secs(1)))),
         // A slow or large answer may be the remote's own; the plugin's word for it stands.
         Some(Notice::Limit(_)) | None => return error,
     };
     if error.code != codes::LIMIT && error.code != codes::TRAP {
         code.clone_into(&mut error.code);
-        error.after = None;
+        error.after = after;
     }
     error
 }

@@ -1,8 +1,11 @@
 //! A plugin as a side of a sync.
 
+use super::account::{Idle, TenantAccount, take_idle};
+use super::audit::{Audit, NoAudit};
 use super::bindings::entente::integration::types::Error;
+use super::budget::{BudgetInMemory, CallBudget};
 use super::convert::{self, Lift, Refused};
-use super::egress::{Channel, Hosts, HttpGrant, Lookup, Notice, Secret, SecretGrant, Vault};
+use super::egress::{Channel, Hosts, HttpGrant, Lookup, Notice, Secret, SecretGrant, Surroundings, Vault};
 use super::error::Failure;
 use super::guest::Guest;
 use super::instance::Instance;
@@ -19,12 +22,13 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::Mutex;
 use wasmtime::Store;
 
 /// What an operator has set and granted for one integration.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PluginConfig {
     /// The name of the integration.
     pub integration: String,
@@ -42,6 +46,31 @@ pub struct PluginConfig {
     pub limits: Limits,
     /// What it kept in earlier runs.
     pub state: BTreeMap<String, Vec<u8>>,
+    /// What its tenant takes, shared by all integrations and runs of the tenant.
+    pub account: Arc<TenantAccount>,
+    /// The calls that it may make in a minute, shared by all that use the integration.
+    pub budget: Arc<dyn CallBudget>,
+    /// Who is told of its HTTP calls.
+    pub audit: Arc<dyn Audit>,
+}
+
+impl Default for PluginConfig {
+    /// Nothing set and nothing granted, with an account and a budget of its own.
+    fn default() -> Self {
+        Self {
+            integration: String::new(),
+            settings: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            secret_grants: Vec::new(),
+            http: Vec::new(),
+            no_state: false,
+            limits: Limits::default(),
+            state: BTreeMap::new(),
+            account: Arc::default(),
+            budget: Arc::new(BudgetInMemory::default()),
+            audit: Arc::new(NoAudit),
+        }
+    }
 }
 
 /// A plugin as a side of a sync. It runs in one instance, started with the first call and anew after anything that went wrong
@@ -53,15 +82,18 @@ pub struct PluginExchange {
     limits: Limits,
     /// It needs what the operator does not allow.
     withheld: Option<ExchangeError>,
+    /// The instance, between two calls.
+    idle: Arc<Idle>,
     running: Mutex<Running>,
     /// Why it crashed, the last time.
     crash: std::sync::Mutex<Option<String>>,
     /// The objects that want `base` with their orders; known after the first description.
     with_base: OnceLock<Vec<String>>,
+    /// Pages of the report that is being read that had nothing in them, in a row.
+    empty_pages: AtomicU64,
 }
 
 struct Running {
-    instance: Option<Instance>,
     /// What the plugin has kept, with what ended well in this exchange.
     kept: Arc<BTreeMap<String, Vec<u8>>>,
     /// Written by calls whose answers have no place for it; goes out with the next page or outcome.
@@ -84,15 +116,20 @@ impl PluginExchange {
         });
         let mut settings = config.settings;
         settings.retain(|name, _| manifest.settings.iter().any(|ask| ask.name == *name));
+        let digest = plugin.inspection.digest.as_str();
+        let surroundings = Surroundings { digest, account: config.account, budget: config.budget, audit: config.audit };
+        let channel = Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup, surroundings);
         Self {
-            channel: Arc::new(Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup)),
+            idle: channel.account.idle(),
+            channel: Arc::new(channel),
             plugin,
             settings: Arc::new(settings),
             withheld,
             limits: config.limits,
-            running: Mutex::new(Running { instance: None, kept: Arc::new(config.state), unsaved: StateWrites::new() }),
+            running: Mutex::new(Running { kept: Arc::new(config.state), unsaved: StateWrites::new() }),
             crash: std::sync::Mutex::default(),
             with_base: OnceLock::new(),
+            empty_pages: AtomicU64::new(0),
         }
     }
 
@@ -129,7 +166,7 @@ impl PluginExchange {
         let mut running = self.running.lock().await;
         let kept = Arc::clone(&running.kept);
         // Taken out: when this future is dropped in the middle of a call, the instance goes with it.
-        let instance = running.instance.take().filter(|instance| instance.calls < self.limits.calls_per_instance);
+        let instance = take_idle(&self.idle).filter(|instance| instance.calls < self.limits.calls_per_instance);
         let mut instance = match instance {
             Some(instance) => instance,
             None => Instance::start(&self.plugin, Arc::clone(&self.channel), Arc::clone(&self.settings), &self.limits)
@@ -145,7 +182,7 @@ impl PluginExchange {
         let written = instance.store.data_mut().state.take();
         match answered {
             Ok(answer) => {
-                running.instance = Some(instance);
+                self.keep(instance);
                 if !written.is_empty() {
                     let kept = Arc::make_mut(&mut running.kept);
                     for (key, value) in &written {
@@ -162,11 +199,33 @@ impl PluginExchange {
             Err(failure) => {
                 // An error that the plugin told in good order leaves it whole; everything else ends this instance.
                 if matches!(failure, Failure::Plugin(_)) {
-                    running.instance = Some(instance);
+                    self.keep(instance);
+                } else {
+                    instance.end().await;
                 }
                 Err(self.explain(failure, function, &notices))
             }
         }
+    }
+
+    /// For the next call, unless somebody needs its place.
+    fn keep(&self, instance: Instance) {
+        if !instance.is_in_the_way() {
+            *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
+        }
+    }
+
+    /// Counts pages in a row that have nothing in them and yet are not the last.
+    fn counted(&self, request: &ReportRequest, page: Page) -> Result<Page, Refused> {
+        let has_something = page.batches.iter().any(|batch| !(batch.rows.is_empty() && batch.bad.is_empty() && batch.deleted.is_empty()))
+            || !page.conversions.is_empty();
+        let before = if request.cursor.is_some() { self.empty_pages.load(Ordering::Relaxed) } else { 0 };
+        let empty = if has_something || page.next.is_none() { 0 } else { before + 1 };
+        self.empty_pages.store(empty, Ordering::Relaxed);
+        if empty > self.limits.pages_without_progress {
+            return Err(Refused::Limit(self.limits.pages_without_progress(None)));
+        }
+        Ok(page)
     }
 
     async fn wants_base(&self, object: &str) -> Result<bool, ExchangeError> {
@@ -215,7 +274,7 @@ impl Exchange for PluginExchange {
                 "report",
                 true,
                 move |store, functions| async move { functions.report(store)?.call_report(store, &lowered).await }.boxed(),
-                |lift, page| convert::page(lift, page, request),
+                |lift, page| convert::page(lift, page, request).and_then(|page| self.counted(request, page)),
             )
             .await?;
         Ok(Page { state, ..page })

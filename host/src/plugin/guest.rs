@@ -1,10 +1,10 @@
 //! What the host keeps for one running plugin: the data of its store.
 
 use super::egress::{Channel, Egress};
-use super::engine::ticks;
 use super::limiter::Limiter;
 use super::limits::{LimitReached, Limits};
 use super::log::{Log, Printed};
+use super::turns::Meter;
 use crate::record::Value;
 use crate::sync::StateWrites;
 use std::collections::BTreeMap;
@@ -25,7 +25,8 @@ pub(super) struct Guest {
     pub(super) settings: Arc<BTreeMap<String, Value>>,
     pub(super) state: State,
     pub(super) matches: u64,
-    cpu: Cpu,
+    /// How long this call has computed.
+    pub(super) meter: Arc<Meter>,
 }
 
 impl Guest {
@@ -43,13 +44,13 @@ impl Guest {
             wasi: wasi.build(),
             http,
             table,
-            limiter: Limiter::new(limits.clone()),
+            limiter: Limiter::new(limits.clone(), Arc::clone(&channel.account)),
             egress: Egress::new(channel),
             log,
             settings,
             state: State::new(limits.clone()),
             matches: 0,
-            cpu: Cpu::default(),
+            meter: Arc::default(),
             limits,
         }
     }
@@ -59,17 +60,17 @@ impl Guest {
         self.egress.begin();
         self.log.begin();
         self.matches = 0;
-        self.cpu = Cpu { last: ticks(), ..Cpu::default() };
+        self.meter.reset();
         self.state.begin(kept);
     }
 
-    /// At a tick of the clock, while the plugin computes.
+    /// At a tick of the clock, while the plugin computes; it gives way then.
     ///
     /// # Errors
     /// When it has computed for as long as one call may.
     pub(super) fn tick(&mut self) -> Result<(), LimitReached> {
-        let used = self.cpu.tick(ticks()).saturating_mul(super::engine::TICK.as_millis() as u64);
-        if used > self.limits.cpu_time { Err(self.limits.cpu_time(None)) } else { Ok(()) }
+        let over = self.meter.gives_way() > Limits::time(self.limits.cpu_time);
+        if over { Err(self.limits.cpu_time(None)) } else { Ok(()) }
     }
 }
 
@@ -79,7 +80,6 @@ pub(super) fn size(limit: u64) -> usize {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.cpu.host_was_called = true;
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
@@ -87,30 +87,6 @@ impl WasiView for Guest {
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.egress }
-    }
-}
-
-/// Counts the ticks that a plugin computed for, and not those that it waited for the host.
-#[derive(Default)]
-struct Cpu {
-    last: u64,
-    used: u64,
-    host_was_called: bool,
-}
-
-impl Cpu {
-    /// The most that counts for one look: more has passed where the machine was busy with something else.
-    const MOST: u64 = 4;
-
-    fn tick(&mut self, now: u64) -> u64 {
-        let passed = now.saturating_sub(self.last);
-        self.last = now;
-        // After a longer time with a call of the host in it, it waited.
-        if passed <= 1 || !std::mem::take(&mut self.host_was_called) {
-            self.used += passed.clamp(1, Self::MOST);
-        }
-        self.host_was_called = false;
-        self.used
     }
 }
 
@@ -182,19 +158,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn computing_counts_and_waiting_does_not() {
-        let mut cpu = Cpu { last: 100, ..Cpu::default() };
-        assert_eq!(cpu.tick(101), 1);
-        assert_eq!(cpu.tick(103), 3, "two ticks without looking, as in a long copy");
-        assert_eq!(cpu.tick(1003), 7, "the machine was busy with something else");
-        cpu.host_was_called = true;
-        assert_eq!(cpu.tick(2003), 7, "it waited for an answer");
-        cpu.host_was_called = true;
-        assert_eq!(cpu.tick(2004), 8, "it computed, with a call of the host in between");
-        assert_eq!(cpu.tick(2005), 9);
-    }
 
     #[test]
     fn state_is_seen_at_once_and_counted() {

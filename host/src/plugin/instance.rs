@@ -1,18 +1,23 @@
 //! One running plugin: a store, what is in it, and calls with their clocks.
 
+use super::account::TenantAccount;
 use super::egress::Channel;
 use super::error::Failure;
 use super::guest::{Guest, size};
 use super::limits::Limits;
 use super::link::Functions;
 use super::runtime::Plugin;
+use super::shares::Claim;
+use super::turns::{InTurn, Meter};
 use crate::record::Value;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use wasmtime::{Store, UpdateDeadline};
 
 /// How long a call waits for a place to run.
@@ -25,7 +30,8 @@ pub(super) struct Instance {
     pub(super) functions: Functions,
     pub(super) calls: u64,
     limits: Limits,
-    _place: OwnedSemaphorePermit,
+    /// Given back after the store is gone.
+    place: Claim,
 }
 
 impl Instance {
@@ -35,14 +41,13 @@ impl Instance {
         settings: Arc<BTreeMap<String, Value>>,
         limits: &Limits,
     ) -> Result<Self, Failure> {
-        let waiting = Arc::clone(&plugin.runtime.places).acquire_owned();
-        let place = match timeout(PATIENCE, waiting).await {
-            Ok(Ok(place)) => place,
-            _ => {
-                return Err(Failure::Busy(format!(
-                    "all {} places for running plugins are taken; wait, run fewer syncs at the same time, or spread them over several hosts",
-                    super::engine::PLACES
-                )));
+        let account = Arc::clone(&channel.account);
+        let mut taking = pin!(account.places.take());
+        let place = match futures::poll!(&mut taking) {
+            Poll::Ready(place) => place,
+            Poll::Pending => {
+                account.end_an_idle_one();
+                timeout(PATIENCE, taking).await.map_err(|_| no_place(&account))?
             }
         };
         let mut store = Store::new(&plugin.runtime.engine, Guest::new(channel, settings, limits.clone()));
@@ -56,10 +61,11 @@ impl Instance {
             Ok(UpdateDeadline::Yield(1))
         });
         store.data_mut().begin(Arc::default());
-        let instance = timed(plugin.pre.instantiate_async(&mut store), limits).await?;
+        let meter = Arc::clone(&store.data().meter);
+        let instance = timed(Box::pin(plugin.pre.instantiate_async(&mut store)), &account, meter, limits).await?;
         let functions = Functions::new(Arc::clone(&plugin.exports), instance);
         store.data().log.end();
-        Ok(Self { store, functions, calls: 0, limits: limits.clone(), _place: place })
+        Ok(Self { store, functions, calls: 0, limits: limits.clone(), place })
     }
 
     /// Runs a call under its clocks.
@@ -71,16 +77,71 @@ impl Instance {
         self.calls += 1;
         self.store.data_mut().begin(kept);
         self.store.set_epoch_deadline(1);
-        let answered = timed(call(&mut self.store, &self.functions), &self.limits).await;
+        let (account, meter) = (Arc::clone(&self.store.data().egress.channel().account), Arc::clone(&self.store.data().meter));
+        let answered = timed(call(&mut self.store, &self.functions), &account, meter, &self.limits).await;
         self.store.data().log.end();
         answered
     }
+
+    /// Ends it. Cleaning up much memory takes a while: that too is done in turn, and counts as the tenant's use.
+    pub(super) async fn end(self) {
+        let turns = Arc::clone(&self.store.data().egress.channel().account.turns);
+        InTurn::new(Box::pin(async move { drop(self) }), turns, Arc::default()).await;
+    }
+
+    /// Whether its place is wanted by somebody who has none, so that it had better end than wait for its next call.
+    pub(super) fn is_in_the_way(&self) -> bool {
+        self.place.is_wanted()
+    }
 }
 
-async fn timed<T>(work: impl Future<Output = wasmtime::Result<T>>, limits: &Limits) -> Result<T, Failure> {
-    match timeout(Limits::time(limits.call_time), work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(Failure::of(error, limits)),
-        Err(_) => Err(Failure::Limit(limits.call_time(None))),
+fn no_place(account: &TenantAccount) -> Failure {
+    let limit = account.limits().tenant_instances;
+    Failure::Busy(if account.places.held() as u64 >= limit {
+        format!(
+            "all {limit} places that the tenant has for running plugins are taken; wait, run fewer syncs at the same time, or raise \
+             tenant-instances"
+        )
+    } else {
+        format!(
+            "all {} places for running plugins are taken; wait, run fewer syncs at the same time, or spread them over several hosts",
+            super::engine::PLACES
+        )
+    })
+}
+
+/// Runs a call in turn with others, for as long as one call may take. What it waits for its turns is not its own fault and is not
+/// counted, up to once more the time of a call: the engine relies on it that a call ends.
+async fn timed<T>(
+    work: BoxFuture<'_, wasmtime::Result<T>>,
+    account: &TenantAccount,
+    meter: Arc<Meter>,
+    limits: &Limits,
+) -> Result<T, Failure> {
+    let most = Limits::time(limits.call_time);
+    let mut end = Instant::now() + most;
+    let mut excused = Duration::ZERO;
+    let mut call = InTurn::new(work, Arc::clone(&account.turns), meter);
+    let mut clock = pin!(sleep_until(end));
+    let answered = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(answered) = Pin::new(&mut call).poll(cx) {
+                return Poll::Ready(Some(answered));
+            }
+            if clock.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let waited = call.waited().min(most);
+            if waited <= excused {
+                return Poll::Ready(None);
+            }
+            end += waited - excused;
+            excused = waited;
+            clock.as_mut().reset(end);
+        }
+    });
+    match answered.await {
+        Some(answered) => answered.map_err(|error| Failure::of(error, limits)),
+        None => Err(Failure::Limit(limits.call_time(None))),
     }
 }

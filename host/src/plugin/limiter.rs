@@ -1,6 +1,8 @@
 //! Memory, tables and instances of one store, counted together.
 
+use super::account::TenantAccount;
 use super::limits::Limits;
+use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
 /// Counts what the instances of a store have. `StoreLimits` of wasmtime counts each memory alone, so many small ones would
@@ -8,14 +10,22 @@ use wasmtime::ResourceLimiter;
 #[derive(Debug)]
 pub(super) struct Limiter {
     limits: Limits,
+    /// That of the tenant, which it counts on too.
+    account: Arc<TenantAccount>,
     used: u64,
     /// What was allowed last: growing may still fail afterwards, and then this is given back.
     granted: u64,
 }
 
 impl Limiter {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, used: 0, granted: 0 }
+    pub(super) fn new(limits: Limits, account: Arc<TenantAccount>) -> Self {
+        Self { limits, account, used: 0, granted: 0 }
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.account.give_memory_back(self.used);
     }
 }
 
@@ -35,13 +45,16 @@ impl ResourceLimiter for Limiter {
             // An error rather than «no»: most allocators end in a trap without a word, and this one names the limit.
             return Err(self.limits.memory_bytes(Some(total)).into());
         }
+        self.account.take_memory(grant)?;
         self.used = total;
         self.granted = grant;
         Ok(true)
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.used = self.used.saturating_sub(std::mem::take(&mut self.granted));
+        let granted = std::mem::take(&mut self.granted);
+        self.used = self.used.saturating_sub(granted);
+        self.account.give_memory_back(granted);
         Ok(())
     }
 
@@ -75,7 +88,8 @@ mod tests {
 
     #[test]
     fn memories_are_summed_and_what_failed_is_given_back() {
-        let mut limiter = Limiter::new(Limits { memory_bytes: 100, ..Limits::default() });
+        let account = Arc::new(TenantAccount::default());
+        let mut limiter = Limiter::new(Limits { memory_bytes: 100, ..Limits::default() }, Arc::clone(&account));
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(0, 30, None).unwrap());
         let error = limiter.memory_growing(0, 20, None).unwrap_err();
@@ -84,5 +98,21 @@ mod tests {
         limiter.memory_grow_failed(wasmtime::Error::msg("no twice")).unwrap();
         assert!(limiter.memory_growing(0, 40, None).unwrap(), "the 30 that failed count once, not twice");
         assert!(!limiter.memory_growing(0, 40, Some(39)).unwrap(), "the plugin's own maximum is a plain no");
+        assert_eq!(account.used().memory, 100);
+        drop(limiter);
+        assert_eq!(account.used().memory, 0);
+    }
+
+    #[test]
+    fn what_several_take_together_ends_at_the_account_of_their_tenant() {
+        let account = Arc::new(TenantAccount::new("acme", &Limits { tenant_memory_bytes: 150, ..Limits::default() }));
+        let mut limiters = [(); 2].map(|()| Limiter::new(Limits { memory_bytes: 100, ..Limits::default() }, Arc::clone(&account)));
+        assert!(limiters[0].memory_growing(0, 100, None).unwrap());
+        let error = limiters[1].memory_growing(0, 60, None).unwrap_err();
+        let reached = error.downcast_ref::<LimitReached>().unwrap();
+        assert_eq!((reached.name, reached.asked), ("tenant-memory-bytes", Some(160)));
+        assert!(limiters[1].memory_growing(0, 50, None).unwrap());
+        drop(limiters);
+        assert_eq!(account.used().memory, 0);
     }
 }

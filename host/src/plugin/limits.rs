@@ -210,6 +210,12 @@ limits! {
         "Compiled code of a plugin. It has three to four times the size of the plugin; 40 MiB for one in JavaScript."
     memory_bytes "memory-bytes" Bytes = 128 * MIB, at most MEMORY_SLOT;
         "Memory of one running plugin, all its linear memories together. Rust starts with 1 MiB, Python with 13 MiB."
+    tenant_memory_bytes "tenant-memory-bytes" Bytes = 512 * MIB, at most 65_536 * MIB;
+        "Memory of all running plugins of a tenant together: four that take all they may, or several hundred small ones."
+    tenant_instances "tenant-instances" Count = 16, at most 64;
+        "Plugins of a tenant that run, or wait between two calls, at the same time; further ones wait. There are 64 places for all tenants."
+    workers "workers" Count = 1, at most 64;
+        "Plugins of a tenant that compute at the same time; further ones take turns. A sync computes in its plugin for a tenth of its time, so one is enough for several syncs."
     memories "memories" Count = 8, at most 32;
         "Linear memories of one running plugin."
     tables "tables" Count = 16, at most 64;
@@ -234,6 +240,8 @@ limits! {
         "Calls after which a plugin is started anew, so that what it leaks does not add up."
     page_rows "page-rows" Count = 1000, at most 10_000;
         "Rows and deletions in one page, also where the host asked for more."
+    pages_without_progress "pages-without-progress" Count = 1000, at most 1_000_000;
+        "Pages in a row without a row, a deletion or a conversion. A remote system that is read day by day has so many of them in three years without a change."
     page_bytes "page-bytes" Bytes = 4 * MIB, at most 64 * MIB;
         "Texts of one page or of the answers to one order."
     id_bytes "id-bytes" Bytes = KIB, at most 8 * KIB;
@@ -260,6 +268,10 @@ limits! {
         "Comparisons with a secret in one call, so that it cannot be guessed."
     http_parallel "http-parallel" Count = 4, at most 64;
         "Requests of one integration at the same time; further ones wait."
+    tenant_http_parallel "tenant-http-parallel" Count = 16, at most 1024;
+        "Requests of all integrations of a tenant at the same time; further ones wait. Four integrations that send as many as they may."
+    http_per_minute "http-per-minute" Count = 1200, at most 1_000_000;
+        "Requests of an integration in a minute, over all syncs and processes; further ones wait as long as their call has time. Twenty a second are more than most remote systems take."
     http_requests "http-requests" Count = 2000, at most 100_000;
         "Requests in one call."
     http_request_bytes "http-request-bytes" Bytes = 8 * MIB, at most 256 * MIB;
@@ -349,6 +361,10 @@ impl fmt::Display for LimitReached {
         write!(f, "limit {} of {} reached", self.name, self.unit.show(self.value))?;
         if let Some(asked) = self.asked {
             write!(f, " (asked for: {})", self.unit.show(asked))?;
+        }
+        // What all of a tenant take together says nothing about this plugin.
+        if self.name.starts_with("tenant-") {
+            f.write_str("; it counts all that the tenant runs at the same time")?;
         }
         write!(f, "; {}", self.remedy())
     }

@@ -9,7 +9,10 @@
 //!
 //! Only this module knows wasmtime and the HTTP client.
 
+mod account;
+mod audit;
 mod bindings;
+mod budget;
 mod cache;
 mod compile;
 mod compile_child;
@@ -31,9 +34,15 @@ mod link;
 mod log;
 mod manifest;
 mod runtime;
+mod schedule;
+mod shares;
 mod shelf;
 mod text;
+mod turns;
 
+pub use account::{TenantAccount, TenantUse};
+pub use audit::{Audit, HttpCall, NoAudit};
+pub use budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Given};
 pub use cache::{CacheError, CodeKey};
 pub use compile::{CompileError, Compiler};
 pub use compile_child::answer_as_compiler;
@@ -46,4 +55,4 @@ pub use manifest::{
     AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk, SecretUse, SettingAsk, StateAsk,
     fill,
 };
-pub use runtime::{LoadError, LoadedPlugin, PluginRuntime};
+pub use runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse};

@@ -1,9 +1,12 @@
 //! From the file of a plugin to something that can be called.
 
+use super::account::TenantAccount;
+use super::audit::NoAudit;
+use super::budget::BudgetInMemory;
 use super::cache::{Cache, CacheError, CodeKey};
 use super::compile::{self, CompileError, Compiler};
-use super::egress::{Channel, Hosts, Lookup, Vault, system_lookup};
-use super::engine::{Allocation, PLACES, Started, engine};
+use super::egress::{Channel, Hosts, Lookup, Surroundings, Vault, system_lookup};
+use super::engine::{Allocation, Started, engine};
 use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
@@ -12,10 +15,10 @@ use super::instance::Instance;
 use super::limits::Limits;
 use super::link::{Capabilities, Exports, linker};
 use super::shelf::Shelf;
+use super::turns::places;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
@@ -23,6 +26,25 @@ use wasmtime::component::{Component, InstancePre, Linker};
 #[derive(Clone)]
 pub struct PluginRuntime {
     inner: Arc<Runtime>,
+    /// What it takes to look at plugins goes on this account.
+    account: Arc<TenantAccount>,
+}
+
+/// What plugins take of this process, over all tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RuntimeUse {
+    /// Places of the pool that are taken.
+    pub places: usize,
+    /// Components that are running. This and what follows is 0 where there is no pool.
+    pub components: u64,
+    /// Core instances in them.
+    pub instances: u64,
+    /// Their memories.
+    pub memories: usize,
+    /// Their tables.
+    pub tables: usize,
+    /// Stacks of calls under way.
+    pub stacks: usize,
 }
 
 pub(super) struct Runtime {
@@ -35,8 +57,6 @@ pub(super) struct Runtime {
     /// Compiled code in memory, which all tenants share.
     shelf: Shelf,
     limits: Limits,
-    /// Running plugins, over all tenants.
-    pub(super) places: Arc<Semaphore>,
     lookup: Lookup,
 }
 
@@ -84,11 +104,32 @@ impl PluginRuntime {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let Started { engine, allocation } = engine().map_err(failed)?;
         let cache = Cache::open(cache, key)?;
-        let places = Arc::new(Semaphore::new(PLACES as usize));
+        let account = Arc::new(TenantAccount::new("", &limits));
         let (linkers, shelf) = (Mutex::default(), Shelf::default());
-        Ok(Self {
-            inner: Arc::new(Runtime { engine, allocation, linkers, cache, compiler, shelf, limits, places, lookup: system_lookup() }),
-        })
+        let runtime = Runtime { engine, allocation, linkers, cache, compiler, shelf, limits, lookup: system_lookup() };
+        Ok(Self { inner: Arc::new(runtime), account })
+    }
+
+    /// The same runtime, with what it takes to look at plugins on the account of a tenant.
+    #[must_use]
+    pub fn on_account(&self, account: Arc<TenantAccount>) -> Self {
+        Self { inner: Arc::clone(&self.inner), account }
+    }
+
+    /// What plugins take of this process at the moment, over all tenants and runtimes.
+    pub fn used(&self) -> RuntimeUse {
+        let places = places().held();
+        match self.inner.engine.pooling_allocator_metrics() {
+            None => RuntimeUse { places, ..RuntimeUse::default() },
+            Some(pool) => RuntimeUse {
+                places,
+                components: pool.component_instances(),
+                instances: pool.core_instances(),
+                memories: pool.memories(),
+                tables: pool.tables(),
+                stacks: pool.stacks(),
+            },
+        }
     }
 
     /// What a file is, without running it.
@@ -127,7 +168,7 @@ impl PluginRuntime {
             Err((inspection, bytes)) => self.compile(inspection, bytes, limits).await?,
         });
         let loaded = LoadedPlugin { plugin };
-        loaded.check(limits).await?;
+        loaded.check(limits, &self.account).await?;
         Ok(loaded)
     }
 
@@ -263,7 +304,7 @@ impl LoadedPlugin {
         PluginExchange::new(Arc::clone(&self.plugin), Arc::clone(&self.plugin.runtime.lookup), config)
     }
 
-    async fn check(&self, limits: &Limits) -> Result<(), LoadError> {
+    async fn check(&self, limits: &Limits, account: &Arc<TenantAccount>) -> Result<(), LoadError> {
         let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new(), &[], &BTreeMap::new());
         let channel = Arc::new(Channel::new(
             "(not yet set up)".to_owned(),
@@ -271,6 +312,12 @@ impl LoadedPlugin {
             Hosts::default(),
             limits.clone(),
             Arc::clone(&self.plugin.runtime.lookup),
+            Surroundings {
+                digest: &self.plugin.inspection.digest,
+                account: Arc::clone(account),
+                budget: Arc::new(BudgetInMemory::default()),
+                audit: Arc::new(NoAudit),
+            },
         ));
         let started = Instance::start(&self.plugin, channel, Arc::default(), limits).await;
         let checked = started.and_then(|mut instance| {

@@ -17,6 +17,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0005_leaner.sql")),
         M::up(include_str!("migrations/0006_tenant.sql")),
         M::up(include_str!("migrations/0007_integration.sql")),
+        M::up(include_str!("migrations/0008_call_budget.sql")),
     ]
 }
 

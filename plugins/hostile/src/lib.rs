@@ -93,10 +93,12 @@ impl sync_report::Guest for Hostile {
                 row("nan", vec![Value::Null, Value::Float(f64::NAN)]),
             ],
             "placeholder-row" => vec![row("1", vec![Value::Text(secrets::use_("key")?), Value::Float(1.0)])],
+            "empty-pages" => vec![],
             _ => vec![row("1", vec![Value::Text("one".to_owned()), Value::Float(1.0)])],
         };
         let next = match attack.as_str() {
             "same-cursor" => Some("again".to_owned()),
+            "empty-pages" => Some(format!("page {}", request.iteration + 1)),
             "huge-cursor" => Some("c".repeat(1 << 20)),
             _ => None,
         };

@@ -2,7 +2,8 @@
 
 use super::notice::{Notice, Notices};
 use super::scrub::Stream;
-use crate::plugin::limits::Limits;
+use crate::plugin::audit::Entry;
+use crate::plugin::limits::{LimitReached, Limits};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
@@ -21,6 +22,16 @@ pub(super) struct AnswerBody {
     pub(super) _reserved: Option<OwnedSemaphorePermit>,
 }
 
+/// What an answer's body has to do with others.
+pub(super) struct Around {
+    pub(super) limits: Limits,
+    pub(super) notices: Notices,
+    /// Told when it is dropped.
+    pub(super) entry: Entry,
+    /// Of the requests that may run at the same time, for the integration and for the tenant.
+    pub(super) permits: [OwnedSemaphorePermit; 2],
+}
+
 /// What has not been read yet.
 pub(super) struct Rest {
     body: reqwest::Body,
@@ -32,20 +43,14 @@ pub(super) struct Rest {
     idle: Pin<Box<Sleep>>,
     total: Pin<Box<Sleep>>,
     ended: bool,
-    /// One of the requests that may run at the same time.
-    _permit: OwnedSemaphorePermit,
+    entry: Entry,
+    _permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Rest {
-    pub(super) fn new(
-        body: reqwest::Body,
-        scrub: Option<Stream>,
-        limits: Limits,
-        notices: Notices,
-        idle_time: Duration,
-        deadline: Instant,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    /// With the times for the next piece and for the whole.
+    pub(super) fn new(body: reqwest::Body, scrub: Option<Stream>, (idle_time, deadline): (Duration, Instant), around: Around) -> Self {
+        let Around { limits, notices, entry, permits } = around;
         Self {
             body,
             scrub,
@@ -56,19 +61,33 @@ impl Rest {
             idle: Box::pin(tokio::time::sleep(idle_time)),
             total: Box::pin(tokio::time::sleep_until(deadline)),
             ended: false,
-            _permit: permit,
+            entry,
+            _permits: permits,
         }
+    }
+
+    fn reached(&mut self, limit: LimitReached) {
+        self.entry.denied(limit.name);
+        self.notices.add(Notice::Limit(limit));
     }
 
     /// The next piece; `None` at the end.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let polled = self.poll_next(cx);
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            self.entry.failed(error);
+        }
+        polled
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         loop {
             if self.ended {
                 return Poll::Ready(None);
             }
             if self.total.as_mut().poll(cx).is_ready() {
                 self.ended = true;
-                self.notices.add(Notice::Limit(self.limits.http_total_time(None)));
+                self.reached(self.limits.http_total_time(None));
                 return Poll::Ready(Some(Err(Error::HttpResponseTimeout)));
             }
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
@@ -76,13 +95,14 @@ impl Rest {
                 Poll::Pending => {
                     ready!(self.idle.as_mut().poll(cx));
                     self.ended = true;
-                    self.notices.add(Notice::Limit(self.limits.http_idle_time(None)));
+                    self.reached(self.limits.http_idle_time(None));
                     return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
                 }
             };
             let piece = match frame {
                 None => {
                     self.ended = true;
+                    self.entry.ended();
                     match self.scrub.as_mut().map(Stream::finish) {
                         Some(last) if !last.is_empty() => last,
                         _ => return Poll::Ready(None),
@@ -98,9 +118,10 @@ impl Rest {
                         let reset = Instant::now() + self.idle_time;
                         self.idle.as_mut().reset(reset);
                         self.taken += data.len() as u64;
+                        self.entry.read(data.len() as u64);
                         if self.taken > self.limits.http_response_bytes {
                             self.ended = true;
-                            self.notices.add(Notice::Limit(self.limits.http_response_bytes(Some(self.taken))));
+                            self.reached(self.limits.http_response_bytes(Some(self.taken)));
                             return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(self.taken)))));
                         }
                         match &mut self.scrub {

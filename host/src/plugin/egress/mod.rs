@@ -17,4 +17,4 @@ pub(super) use grant::Hosts;
 pub(super) use notice::Notice;
 pub(super) use resolve::{Lookup, system_lookup};
 pub(super) use secrets::{SecretError, Vault};
-pub(super) use send::{Channel, Egress};
+pub(super) use send::{Channel, Egress, Surroundings};

@@ -2,6 +2,7 @@
 
 use crate::plugin::limits::LimitReached;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Something that the operator should know when the call then fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(in crate::plugin) enum Notice {
     Secret { url: String, secret: String },
     /// A limit.
     Limit(LimitReached),
+    /// All calls of this minute are made; there is one again after so long.
+    Spent { limit: LimitReached, after: Duration },
 }
 
 /// Notices of one call.
@@ -26,7 +29,8 @@ impl Notices {
     pub(super) fn add(&self, notice: Notice) {
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A few tell it all; a plugin may be denied a thousand times.
-        if notices.len() < 8 && !notices.contains(&notice) {
+        let known = |other: &Notice| *other == notice || matches!((other, &notice), (Notice::Spent { .. }, Notice::Spent { .. }));
+        if notices.len() < 8 && !notices.iter().any(known) {
             notices.push(notice);
         }
     }
@@ -57,7 +61,7 @@ impl Notice {
                 "the plugin tried to send the secret '{secret}' to {url}, which it is not bound to; if that is meant, allow it with: \
                  entente integration grant {integration} --secret {secret}={url}"
             ),
-            Notice::Limit(limit) => limit.to_string(),
+            Notice::Limit(limit) | Notice::Spent { limit, .. } => limit.to_string(),
         }
     }
 }

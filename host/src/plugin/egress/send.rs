@@ -1,6 +1,6 @@
 //! One request of a plugin, from what it asked for to what goes over the wire.
 
-use super::body::{AnswerBody, Rest};
+use super::body::{AnswerBody, Around, Rest};
 use super::grant::{Hosts, Target};
 use super::headers::{check_headers, strip, strip_answer};
 use super::notice::{Notice, Notices};
@@ -8,7 +8,10 @@ use super::resolve::{Checked, Lookup};
 use super::scrub::Scrubber;
 use super::secrets::{Placeholders, SecretError, Vault};
 use super::wire::{chain, connect_error};
-use crate::plugin::limits::Limits;
+use crate::plugin::account::TenantAccount;
+use crate::plugin::audit::{Audit, Books, Entry};
+use crate::plugin::budget::{CallBudget, Calls, NoCall};
+use crate::plugin::limits::{LimitReached, Limits};
 use crate::plugin::text::clean;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -18,7 +21,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
@@ -31,6 +34,9 @@ pub(in crate::plugin) struct Channel {
     pub(in crate::plugin) integration: String,
     pub(in crate::plugin) vault: Vault,
     pub(in crate::plugin) scrubber: Option<Scrubber>,
+    pub(in crate::plugin) account: Arc<TenantAccount>,
+    books: Books,
+    calls: Calls,
     limits: Limits,
     hosts: Arc<Hosts>,
     lookup: Lookup,
@@ -40,10 +46,29 @@ pub(in crate::plugin) struct Channel {
     read_ahead: Arc<Semaphore>,
 }
 
+/// What an integration shares with others.
+pub(in crate::plugin) struct Surroundings<'a> {
+    pub(in crate::plugin) digest: &'a str,
+    pub(in crate::plugin) account: Arc<TenantAccount>,
+    pub(in crate::plugin) budget: Arc<dyn CallBudget>,
+    pub(in crate::plugin) audit: Arc<dyn Audit>,
+}
+
 impl Channel {
-    pub(in crate::plugin) fn new(integration: String, vault: Vault, hosts: Hosts, limits: Limits, lookup: Lookup) -> Self {
+    pub(in crate::plugin) fn new(
+        integration: String,
+        vault: Vault,
+        hosts: Hosts,
+        limits: Limits,
+        lookup: Lookup,
+        surroundings: Surroundings<'_>,
+    ) -> Self {
+        let Surroundings { digest, account, budget, audit } = surroundings;
         let permits = |count: u64| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)));
         Self {
+            books: Books { audit, tenant: account.tenant().into(), integration: integration.as_str().into(), plugin: digest.into() },
+            calls: Calls::new(&integration, &limits, budget),
+            account,
             integration,
             scrubber: Scrubber::new(vault.secrets()),
             vault,
@@ -93,11 +118,13 @@ pub(in crate::plugin) struct Egress {
     placeholders: Placeholders,
     notices: Notices,
     requests: u64,
+    /// When the call of the plugin began that these requests are made in.
+    began: Instant,
 }
 
 impl Egress {
     pub(in crate::plugin) fn new(channel: Arc<Channel>) -> Self {
-        Self { channel, placeholders: Placeholders::default(), notices: Notices::default(), requests: 0 }
+        Self { channel, placeholders: Placeholders::default(), notices: Notices::default(), requests: 0, began: Instant::now() }
     }
 
     pub(in crate::plugin) fn channel(&self) -> &Arc<Channel> {
@@ -109,6 +136,7 @@ impl Egress {
         self.requests = 0;
         // One that was kept from the last call stands for nothing any more.
         self.placeholders = Placeholders::default();
+        self.began = Instant::now();
         self.notices.take();
     }
 
@@ -125,28 +153,61 @@ impl Egress {
         let limits = &self.channel.limits;
         self.requests += 1;
         if self.requests > limits.http_requests {
+            // The first one is told; whoever goes on all the same would fill the books.
+            if self.requests == limits.http_requests + 1 {
+                let mut entry = Entry::new(&self.channel.books, request.method());
+                if let Ok(url) = Url::parse(&request.uri().to_string()) {
+                    entry.goes_to(&url);
+                }
+                entry.denied(limits.http_requests(None).name);
+                entry.failed(&Error::ConnectionLimitReached);
+            }
             self.notices.add(Notice::Limit(limits.http_requests(Some(self.requests))));
             return Err(Error::ConnectionLimitReached);
         }
+        let mut entry = Entry::new(&self.channel.books, request.method());
+        match self.check(request, options, &mut entry) {
+            Ok(checked) => Ok(checked(entry)),
+            Err(error) => {
+                entry.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn check(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        entry: &mut Entry,
+    ) -> Result<impl FnOnce(Entry) -> Ready + use<>, Error> {
+        let limits = &self.channel.limits;
         let (parts, body) = request.into_parts();
         if parts.method == Method::CONNECT || parts.method == Method::TRACE {
             return Err(Error::HttpRequestMethodInvalid);
         }
         let mut url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
-        let target = Target::of(&url).map_err(|reason| self.deny(Notice::Denied { url: reason.to_owned(), grant: String::new() }))?;
+        entry.goes_to(&url);
+        let target = Target::of(&url).map_err(|reason| {
+            entry.denied("grant");
+            self.deny(Notice::Denied { url: reason.to_owned(), grant: String::new() })
+        })?;
         if !self.channel.hosts.asks_for(&target) {
+            entry.denied("manifest");
             return Err(self.deny(Notice::NotAsked { url: shown(&url) }));
         }
         if !self.channel.hosts.grants(&target) {
+            entry.denied("grant");
             return Err(self.deny(Notice::Denied { url: shown(&url), grant: target.to_string() }));
         }
         let mut headers = parts.headers;
         check_headers(&headers, limits).map_err(|limit| {
-            self.notices.add(Notice::Limit(limit));
+            reached(entry, &self.notices, limit);
             Error::HttpRequestHeaderSectionSize(None)
         })?;
         strip(&mut headers);
         self.placeholders.fill(&self.channel.vault, &target, &mut url, &mut headers).map_err(|other| {
+            entry.denied("secret");
             let notice = Notice::Secret { url: target.to_string(), secret: clean(&other.0, 100) };
             self.deny(notice)
         })?;
@@ -157,18 +218,15 @@ impl Egress {
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(concat!("entente/", env!("CARGO_PKG_VERSION"))));
         let options = options.unwrap_or_default();
         let shorter = |host: u64, guest: Option<Duration>| guest.map_or(Limits::time(host), |guest| guest.min(Limits::time(host)));
-        Ok(Ready {
-            client: self.channel.client(&target)?,
-            channel: Arc::clone(&self.channel),
-            notices: self.notices.clone(),
-            method: parts.method,
-            url,
-            headers,
-            body,
-            head_time: shorter(limits.http_connect_time, options.connect_timeout)
-                + shorter(limits.http_idle_time, options.first_byte_timeout),
-            idle_time: shorter(limits.http_idle_time, options.between_bytes_timeout),
-        })
+        let client = self.channel.client(&target)?;
+        let (channel, notices) = (Arc::clone(&self.channel), self.notices.clone());
+        let head_time =
+            shorter(limits.http_connect_time, options.connect_timeout) + shorter(limits.http_idle_time, options.first_byte_timeout);
+        let idle_time = shorter(limits.http_idle_time, options.between_bytes_timeout);
+        // The second half of its time is for the answer, and for the plugin to say that there was none.
+        let patience = self.began + Limits::time(limits.call_time / 2);
+        let (method, body) = (parts.method, Some(body));
+        Ok(move |entry| Ready { client, channel, notices, method, url, headers, body, head_time, idle_time, patience, entry })
     }
 
     fn deny(&self, notice: Notice) -> Error {
@@ -194,71 +252,154 @@ struct Ready {
     method: Method,
     url: Url,
     headers: HeaderMap,
-    body: WasiBody,
+    body: Option<WasiBody>,
     head_time: Duration,
     idle_time: Duration,
+    /// Until when it may wait for leave to be made at all.
+    patience: Instant,
+    entry: Entry,
+}
+
+/// A limit that ends a request, for the operator and for the books.
+fn reached(entry: &mut Entry, notices: &Notices, limit: LimitReached) {
+    entry.denied(limit.name);
+    notices.add(Notice::Limit(limit));
 }
 
 impl Ready {
-    async fn send(self) -> Result<http::Response<WasiBody>, Error> {
-        let limits = &self.channel.limits;
-        let deadline = Instant::now() + Limits::time(limits.http_total_time);
-        let too_long = |_| {
-            self.notices.add(Notice::Limit(limits.http_total_time(None)));
-            Error::HttpResponseTimeout
+    async fn send(mut self) -> Result<http::Response<WasiBody>, Error> {
+        let deadline = Instant::now() + Limits::time(self.channel.limits.http_total_time);
+        let (answer, permits) = match self.answer(deadline).await {
+            Ok(answered) => answered,
+            Err(error) => {
+                self.entry.failed(&error);
+                return Err(error);
+            }
         };
-        let parallel = Arc::clone(&self.channel.parallel);
-        let permit = timeout_at(deadline, parallel.acquire_owned()).await.map_err(|_| {
-            self.notices.add(Notice::Limit(limits.http_parallel(None)));
-            Error::ConnectionLimitReached
-        })?;
-        let permit = permit.map_err(|_| Error::ConnectionTerminated)?;
+        let Self { channel, notices, entry, idle_time, .. } = self;
+        let (parts, body) = answer.into_parts();
+        let scrub = channel.scrubber.as_ref().map(Scrubber::stream);
+        let rest = Rest::new(body, scrub, (idle_time, deadline), Around { limits: channel.limits.clone(), notices, entry, permits });
+        let body = read_ahead(rest, &channel.read_ahead).await?;
+        Ok(http::Response::from_parts(parts, body.boxed_unsync()))
+    }
+
+    /// Up to the head of the answer.
+    async fn answer(&mut self, deadline: Instant) -> Result<(http::Response<reqwest::Body>, [OwnedSemaphorePermit; 2]), Error> {
+        self.leave(deadline).await?;
+        let permits = self.permits(deadline).await?;
+        let channel = Arc::clone(&self.channel);
+        let limits = &channel.limits;
         // The body is gathered first: it is counted before anything leaves, and goes out with its length, which many servers
         // insist on.
-        let body = timeout_at(deadline, gather(self.body, limits, &self.notices)).await.map_err(too_long)??;
-        let mut request = self.client.request(self.method.clone(), self.url.clone()).headers(self.headers);
+        let body = match self.body.take() {
+            Some(body) => match timeout_at(deadline, gather(body, limits)).await {
+                Ok(Ok(body)) => body,
+                Ok(Err(Gather::TooLarge)) => {
+                    self.reached(limits.http_request_bytes(None));
+                    return Err(Error::HttpRequestBodySize(None));
+                }
+                Ok(Err(Gather::Failed(error))) => return Err(error),
+                Err(_) => return Err(self.too_long()),
+            },
+            None => Bytes::new(),
+        };
+        self.entry.sent(body.len() as u64);
+        let mut request = self.client.request(self.method.clone(), self.url.clone()).headers(std::mem::take(&mut self.headers));
         if !body.is_empty() || matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
             request = request.body(body);
         }
         let answered = match timeout(self.head_time, timeout_at(deadline, request.send())).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) => return Err(self.too_long()),
             Err(_) => {
-                self.notices.add(Notice::Limit(limits.http_idle_time(None)));
+                self.reached(limits.http_idle_time(None));
                 return Err(Error::ConnectionReadTimeout);
             }
-            Ok(in_time) => in_time.map_err(too_long)?,
         };
         let answer = answered.map_err(|error| {
             // Without the address: it may hold a secret by now.
             let error = error.without_url();
-            tracing::debug!(integration = self.channel.integration, error = %chain(&error), "a request of the plugin failed");
-            connect_error(&error, &self.url, &self.notices)
+            tracing::debug!(integration = channel.integration, error = %chain(&error), "a request of the plugin failed");
+            let error = connect_error(&error, &self.url, &self.notices);
+            if matches!(error, Error::HttpRequestDenied) {
+                self.entry.denied("address");
+            }
+            error
         })?;
         let mut answer: http::Response<reqwest::Body> = answer.into();
-        strip_answer(answer.headers_mut(), self.channel.scrubber.as_ref());
-        check_headers(answer.headers(), limits).map_err(|limit| {
-            self.notices.add(Notice::Limit(limit));
-            Error::HttpResponseHeaderSectionSize(None)
-        })?;
-        let (parts, body) = answer.into_parts();
-        let scrub = self.channel.scrubber.as_ref().map(Scrubber::stream);
-        let rest = Rest::new(body, scrub, limits.clone(), self.notices.clone(), self.idle_time, deadline, permit);
-        let body = read_ahead(rest, &self.channel.read_ahead).await?;
-        Ok(http::Response::from_parts(parts, body.boxed_unsync()))
+        self.entry.answered(answer.status().as_u16());
+        strip_answer(answer.headers_mut(), channel.scrubber.as_ref());
+        if let Err(limit) = check_headers(answer.headers(), limits) {
+            self.reached(limit);
+            return Err(Error::HttpResponseHeaderSectionSize(None));
+        }
+        Ok((answer, permits))
+    }
+
+    /// One of the calls that the integration may make in a minute.
+    async fn leave(&mut self, deadline: Instant) -> Result<(), Error> {
+        let until = self.patience.min(deadline);
+        let calls = &self.channel.calls;
+        let patience = until.saturating_duration_since(Instant::now());
+        let given = timeout_at(until, calls.one(patience)).await.unwrap_or_else(|_| Err(NoCall::After(calls.pace())));
+        match given {
+            Ok(()) => Ok(()),
+            Err(NoCall::After(after)) => {
+                let limit = self.channel.limits.http_per_minute(None);
+                self.entry.denied(limit.name);
+                self.notices.add(Notice::Spent { limit, after });
+                Err(Error::ConnectionLimitReached)
+            }
+            Err(NoCall::Failed(error)) => {
+                tracing::warn!(%error, "a request of the plugin was not sent");
+                Err(Error::InternalError(Some("the calls of this minute cannot be counted".to_owned())))
+            }
+        }
+    }
+
+    /// Leave to run beside others of the integration and of the tenant.
+    async fn permits(&mut self, deadline: Instant) -> Result<[OwnedSemaphorePermit; 2], Error> {
+        let channel = Arc::clone(&self.channel);
+        let own = self.permit(&channel.parallel, channel.limits.http_parallel(None), deadline).await?;
+        let tenant = channel.account.limits().tenant_http_parallel(None);
+        Ok([own, self.permit(&channel.account.http, tenant, deadline).await?])
+    }
+
+    async fn permit(&mut self, from: &Arc<Semaphore>, limit: LimitReached, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+        match timeout_at(deadline, Arc::clone(from).acquire_owned()).await {
+            Ok(permit) => permit.map_err(|_| Error::ConnectionTerminated),
+            Err(_) => {
+                self.reached(limit);
+                Err(Error::ConnectionLimitReached)
+            }
+        }
+    }
+
+    fn reached(&mut self, limit: LimitReached) {
+        reached(&mut self.entry, &self.notices, limit);
+    }
+
+    fn too_long(&mut self) -> Error {
+        self.reached(self.channel.limits.http_total_time(None));
+        Error::HttpResponseTimeout
     }
 }
 
-async fn gather(body: WasiBody, limits: &Limits, notices: &Notices) -> Result<Bytes, Error> {
+enum Gather {
+    TooLarge,
+    Failed(Error),
+}
+
+async fn gather(body: WasiBody, limits: &Limits) -> Result<Bytes, Gather> {
     let most = usize::try_from(limits.http_request_bytes).unwrap_or(usize::MAX);
     match Limited::new(body, most).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            notices.add(Notice::Limit(limits.http_request_bytes(None)));
-            Err(Error::HttpRequestBodySize(None))
-        }
-        Err(error) => Err(match error.downcast::<Error>() {
+        Err(error) if error.is::<LengthLimitError>() => Err(Gather::TooLarge),
+        Err(error) => Err(Gather::Failed(match error.downcast::<Error>() {
             Ok(error) => *error,
             Err(error) => Error::InternalError(Some(error.to_string())),
-        }),
+        })),
     }
 }
 
@@ -327,7 +468,13 @@ mod tests {
         let vault = Vault::new("shop".to_owned(), std::collections::BTreeMap::new(), vec![], &[], &std::collections::BTreeMap::new());
         let granted = grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
         let hosts = Hosts { asked: vec![crate::plugin::manifest::AskedHost::Any], granted };
-        let mut egress = Egress::new(Arc::new(Channel::new("shop".to_owned(), vault, hosts, Limits::default(), lookup)));
+        let surroundings = Surroundings {
+            digest: "d1",
+            account: Arc::default(),
+            budget: Arc::new(crate::plugin::BudgetInMemory::default()),
+            audit: Arc::new(crate::plugin::NoAudit),
+        };
+        let mut egress = Egress::new(Arc::new(Channel::new("shop".to_owned(), vault, hosts, Limits::default(), lookup, surroundings)));
         let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
         let request = http::Request::builder().uri(format!("http://rebound.example.com:{port}/x?secret")).body(body).unwrap();
         let answered = match egress.prepare(request, None) {

@@ -1,0 +1,251 @@
+//! Tenants beside each other: what hostile ones do leaves a healthy one as it is, and whatever they took comes back.
+
+use super::{compiler, config, granted, loaded, report, request, with_secret};
+use crate::support::guests::{hostile_component, made_up_path};
+use crate::support::server::{Server, answer};
+use entente::config::Grants;
+use entente::plugin::{Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse};
+use entente::record::Value;
+use entente::sync::{Exchange, ReportRequest, RunOptions, Silent, SystemClock, codes};
+use entente::tenant::{EgressFile, Tenant};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Everything that `plugins/hostile` knows and that needs no more than its name.
+const ATTACKS: &[&str] = &[
+    "loop",
+    "memory",
+    "trap",
+    "recursion",
+    "http-flood",
+    "http",
+    "huge-error",
+    "log-flood",
+    "log-control",
+    "handles",
+    "sleep",
+    "print",
+    "state-quota",
+    "guess-secret",
+    "leave-marks",
+    "huge-page",
+    "huge-row",
+    "huge-values",
+    "huge-cursor",
+    "bad-rows",
+    "same-cursor",
+    "empty-pages",
+];
+
+const RECORDS: &str = "4000";
+
+/// A tenant with its hub, its ledger and a remote system of some thousand people.
+async fn healthy(folder: &Path) -> Tenant {
+    let tenant = Tenant::open(folder, None, compiler()).unwrap();
+    tenant.install_plugin("made-up", &std::fs::read(made_up_path()).unwrap()).await.unwrap();
+    let settings = [("records", RECORDS), ("ids", "random"), ("changed", "0"), ("edition", "0")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), Value::text(value))).into();
+    let draft = tenant.configuration().draft_integration("made-up", "made-up", settings, Grants::default(), BTreeMap::new()).await.unwrap();
+    tenant.add_integration(&draft, true).await.unwrap();
+    tenant
+}
+
+/// Runs its sync; how long that took, and the records and pairs that it has made.
+async fn synced(tenant: &Tenant) -> (Duration, [Vec<String>; 2]) {
+    let begun = Instant::now();
+    let (_, end) = tenant.sync("made-up", RunOptions::default(), &Silent, &AtomicBool::new(false)).await.unwrap();
+    let took = begun.elapsed();
+    assert!(end.error.is_none() && end.run.problems() == 0, "{end:?}");
+    let database = Connection::open(tenant.configuration().home().database("default")).unwrap();
+    let rows = |query: &str| {
+        let mut statement = database.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    let records = rows("SELECT data FROM hub_record ORDER BY id");
+    let pairs = rows("SELECT left_id || ' ' || right_id || ' ' || status || ' ' || coalesce(reason, '') FROM pair ORDER BY id");
+    (took, [records, pairs])
+}
+
+/// A tenant of its own, which attacks again and again.
+async fn attacks_for_ever(plugin: LoadedPlugin, config: PluginConfig, attacks: Arc<AtomicU64>) {
+    let exchange = plugin.exchange(config);
+    let mut next = None;
+    loop {
+        let answered = exchange.report(&ReportRequest { cursor: next.take(), ..request() }).await;
+        next = answered.ok().and_then(|page| page.next);
+        attacks.fetch_add(1, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until it is so, for half a minute at most.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "times depend on the machine: they are shown, not asserted")]
+async fn healthy_beside_hostile() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let alone = healthy(folders[0].path()).await;
+    let (alone_took, alone_made) = synced(&alone).await;
+    let beside = healthy(folders[1].path()).await;
+    let runtime: &PluginRuntime = beside.plugins().await.unwrap();
+    let hostile = runtime.load(hostile_component()).await.unwrap();
+    let server = Server::start(|_| answer("200 OK", &[], &vec![b'x'; 10_000])).await;
+
+    let tenants = ATTACKS.iter().map(|attack| {
+        let account = Arc::new(TenantAccount::new(attack, &Limits::default()));
+        let config = PluginConfig { account: Arc::clone(&account), ..granted(&[("attack", attack)], &server) };
+        let attacks = Arc::new(AtomicU64::new(0));
+        (*attack, account, Arc::clone(&attacks), tokio::spawn(attacks_for_ever(hostile.clone(), config, attacks)))
+    });
+    let tenants: Vec<_> = tenants.collect();
+    // Those that wait for ever, or compute for seconds, are still at their first.
+    until("some attacks were made", || tenants.iter().filter(|(_, _, attacks, _)| attacks.load(Ordering::Relaxed) > 0).count() > 10).await;
+    let (beside_took, beside_made) = synced(&beside).await;
+    for (attack, _, attacks, _) in &tenants {
+        println!("{attack}: {}", attacks.load(Ordering::Relaxed));
+    }
+    println!("alone {alone_took:?}, beside {beside_took:?}: {:.2} ×", beside_took.as_secs_f64() / alone_took.as_secs_f64());
+    assert_eq!(beside_made[0].len(), RECORDS.parse::<usize>().unwrap());
+    assert!(alone_made == beside_made, "the same records and the same pairs");
+
+    for (_, _, _, running) in &tenants {
+        running.abort();
+    }
+    for (attack, account, _, running) in tenants {
+        assert!(running.await.unwrap_err().is_cancelled(), "{attack} went on");
+        until(attack, || account.used() == TenantUse::default()).await;
+    }
+    assert_eq!(beside.account().await.unwrap().used(), TenantUse::default());
+    until("all places are free", || runtime.used() == RuntimeUse::default()).await;
+}
+
+/// In a process of its own, since other tests run plugins as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back() {
+    const ALONE: &str = "ENTENTE_TEST_BESIDE";
+    if std::env::var_os(ALONE).is_some() {
+        return healthy_beside_hostile().await;
+    }
+    #[expect(clippy::print_stdout, reason = "what the other process has shown")]
+    let show = |said: &str| println!("{said}");
+    let name = "hostile::beside::hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back";
+    let output = Command::new(std::env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    show(&said);
+}
+
+#[tokio::test]
+async fn hostile_memory_ends_at_the_account_of_its_tenant() {
+    let account = Arc::new(TenantAccount::new("acme", &Limits { tenant_memory_bytes: 64 << 20, ..Limits::default() }));
+    let exchange = loaded().await.exchange(PluginConfig { account: Arc::clone(&account), ..config(&[("attack", "memory")]) });
+    let error = report(&exchange).await.unwrap_err();
+    assert_eq!((error.code.as_str(), account.used()), (codes::LIMIT, TenantUse::default()));
+    let (before, after) = error.reason.split_once(" (asked for: ").unwrap();
+    insta::assert_snapshot!(before, @"the plugin was stopped in report: limit tenant-memory-bytes of 64 MiB reached");
+    insta::assert_snapshot!(after.split_once("); ").unwrap().1, @"it counts all that the tenant runs at the same time: run fewer syncs at once, or raise tenant-memory-bytes");
+}
+
+#[tokio::test]
+async fn a_tenant_with_one_place_takes_turns_with_itself() {
+    let account = Arc::new(TenantAccount::new("acme", &Limits { tenant_instances: 1, ..Limits::default() }));
+    let plugin = loaded().await;
+    let exchanges = [(); 3].map(|()| plugin.exchange(PluginConfig { account: Arc::clone(&account), ..config(&[]) }));
+    let [a, b, c] = &exchanges;
+    // Each keeps its place for the next call only while no other one needs it.
+    let (a, b, c) = tokio::join!(report(a), report(b), report(c));
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    assert_eq!(account.used().instances, 1);
+    drop(exchanges);
+    assert_eq!(account.used(), TenantUse::default());
+}
+
+#[tokio::test]
+async fn hostile_pages_without_end_and_without_rows_are_ended() {
+    let mut config = config(&[("attack", "empty-pages")]);
+    config.limits.pages_without_progress = 10;
+    let exchange = loaded().await.exchange(config);
+    let mut next = request();
+    let error = loop {
+        match exchange.report(&next).await {
+            Ok(page) => next = ReportRequest { cursor: page.next, iteration: next.iteration + 1, ..next },
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((next.iteration, error.code.as_str()), (10, codes::LIMIT));
+    insta::assert_snapshot!(error.reason, @"the plugin was stopped in report: limit pages-without-progress of 10 reached; if the plugin has good reason to need more, raise pages-without-progress, else report it to its author");
+}
+
+#[tokio::test]
+async fn hostile_calls_beyond_those_of_a_minute_are_told_to_wait() {
+    let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+    let mut config = granted(&[("attack", "http")], &server);
+    config.limits.http_per_minute = 10;
+    config.limits.call_time = 2_000;
+    let plugin = loaded().await;
+    let first = report(&plugin.exchange(config.clone())).await.unwrap_err();
+    assert_eq!(first.reason, "200 with 5 bytes: hello");
+    // Another run of the same integration draws from the same budget.
+    let error = report(&plugin.exchange(config)).await.unwrap_err();
+    assert_eq!(error.code, codes::RATE_LIMITED);
+    assert!(error.after.is_some_and(|after| after > Duration::from_secs(1) && after < Duration::from_secs(7)), "{error:?}");
+    insta::assert_snapshot!(error.reason, @"ErrorCode::ConnectionLimitReached; limit http-per-minute of 10 reached; if the plugin has good reason to need more, raise http-per-minute, else report it to its author");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn hostile_calls_are_written_down_without_what_is_nobodys_business() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Arc::new(EgressFile::new(folder.path(), Arc::new(SystemClock)));
+    let account = Arc::new(TenantAccount::new("acme", &Limits::default()));
+    let server = Server::start(|_| answer("200 OK", &[], super::SECRET.as_bytes())).await;
+    let plugin = loaded().await;
+    let attack = async |config: PluginConfig| {
+        let (account, audit) = (Arc::clone(&account), file.clone());
+        report(&plugin.exchange(PluginConfig { account, audit, ..config })).await.unwrap_err();
+    };
+    attack(with_secret(&[("attack", "use-secret")], &server, &[&server.url])).await;
+    attack(with_secret(&[("attack", "use-secret"), ("how", "query")], &server, &[&server.url])).await;
+    attack(with_secret(&[("attack", "use-secret")], &server, &["https://api.example.com"])).await;
+    let with_names = format!("{}/people/ann@example.com/17?email=ann@example.com", server.url);
+    attack(config(&[("attack", "http"), ("url", &with_names)])).await;
+    let mut few = granted(&[("attack", "http-flood")], &server);
+    few.limits.http_requests = 1;
+    attack(few).await;
+    assert_eq!(server.requests().len(), 3);
+
+    let written = std::fs::read_to_string(folder.path().join("egress.jsonl")).unwrap();
+    for secret in [super::SECRET, "Zm9v-tell", "entente-secret", "ann@", "authorization", "email"] {
+        assert!(!written.contains(secret), "{secret} in {written}");
+    }
+    let shown = written.lines().map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["at"].is_string() && line["ms"].is_number(), "{line}");
+        assert_eq!(line["plugin"], plugin.inspection().digest.as_str());
+        let line = line.as_object_mut().unwrap();
+        for changing in ["at", "ms", "plugin"] {
+            line.remove(changing);
+        }
+        serde_json::to_string(line).unwrap().replace(&server.url, "http://SERVER")
+    });
+    insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r#"
+    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"tenant":"acme","to":"http://SERVER"}
+    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"tenant":"acme","to":"http://SERVER"}
+    {"bytes_in":0,"bytes_out":0,"denied":"secret","error":"http-request-denied","integration":"shop","method":"GET","path":"/path","tenant":"acme","to":"http://SERVER"}
+    {"bytes_in":0,"bytes_out":0,"denied":"grant","error":"http-request-denied","integration":"shop","method":"GET","path":"/people/*/*","tenant":"acme","to":"http://SERVER"}
+    {"bytes_in":0,"bytes_out":0,"denied":"http-requests","error":"connection-limit-reached","integration":"shop","method":"GET","path":"/path","tenant":"acme","to":"http://SERVER"}
+    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"tenant":"acme","to":"http://SERVER"}
+    "#);
+}

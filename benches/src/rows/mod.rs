@@ -1,5 +1,6 @@
 //! The rows of the table, one file each.
 
+mod beside;
 mod binary;
 mod changes;
 mod component;
@@ -41,13 +42,14 @@ impl fmt::Debug for dyn Row {
 }
 
 /// All rows, in the order of the table.
-pub const ALL: [&dyn Row; 13] = [
+pub const ALL: [&dyn Row; 14] = [
     &first_sync::FirstSync,
     &peers::Peers,
     &changes::NoChange,
     &changes::TenChanges,
     &full::Full,
     &component::Component,
+    &beside::Beside,
     &page_call::PageCalls,
     &plugin_start::PluginStart,
     &judge::Judge,

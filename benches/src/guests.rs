@@ -18,6 +18,11 @@ pub fn made_up() -> Result<PathBuf> {
     build("made-up")
 }
 
+/// The component of `plugins/hostile`.
+pub(crate) fn hostile() -> Result<PathBuf> {
+    build("hostile")
+}
+
 /// The component of `plugins/helloworld`.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The rows of the table, one file each.
 
+mod beside;
 mod binary;
 mod changes;
 mod component;
@@ -49,6 +50,7 @@ pub const ALL: [&dyn Row; 14] = [
     &changes::TenChanges,
     &full::Full,
     &component::Component,
+    &beside::Beside,
     &page_call::PageCalls,
     &plugin_start::PluginStart,
     &judge::Judge,

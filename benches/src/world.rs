@@ -36,7 +36,8 @@ pub struct World {
     folder: TempDir,
 }
 
-fn settings(people: &People) -> BTreeMap<String, Value> {
+/// The settings of the plugin.
+pub(crate) fn settings(people: &People) -> BTreeMap<String, Value> {
     let number = |number: u64| Value::Text(number.to_string());
     let ids = match people.ids {
         Ids::Sequential => "sequential",

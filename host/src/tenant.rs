@@ -7,27 +7,39 @@ use crate::config::{
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
-use crate::plugin::{CodeKey, Inspection, Limits, LoadError, PluginRuntime};
+use crate::plugin::{CodeKey, Inspection, LimitReached, Limits, LoadError, PluginRuntime, UnknownLimit};
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
     SyncError, SystemClock, SystemRandomness,
 };
-use presence::Presence;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
+mod archive;
+mod export;
+mod limits;
 mod operator;
+mod overview;
 mod presence;
+mod remove;
 mod rerun;
+mod restore;
 mod settings;
 mod status;
 
+pub use archive::{ArchiveError, Archived, Content};
+pub(crate) use export::blocking;
 pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
+pub use overview::{LastRun, Overview};
+pub use remove::Removed;
+pub(crate) use remove::remove;
 pub use rerun::RerunError;
+pub(crate) use restore::restore;
+pub use restore::{RestoreOptions, Restored};
 pub use status::{CountedReason, ObjectStatus, SyncStatus, Tally};
 
 /// Why a tenant could not do what it was asked.
@@ -91,6 +103,28 @@ pub enum TenantError {
     /// The integration is switched off.
     #[error("the integration '{0}' is disabled; switch it on with: entente integration set {0} --enable")]
     Disabled(String),
+    /// A limit of the tenant.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    /// A limit cannot be set so.
+    #[error(transparent)]
+    UnknownLimit(#[from] UnknownLimit),
+    /// A tenant cannot be removed now.
+    #[error("the tenant '{tenant}' {why}")]
+    Busy {
+        /// Which one.
+        tenant: String,
+        /// What is under way, and what to do.
+        why: String,
+    },
+    /// An export cannot be written, or is not what it should be.
+    #[error("{}: {error}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        error: ArchiveError,
+    },
 }
 
 /// A tenant with everything that belongs to it.
@@ -100,9 +134,12 @@ pub struct Tenant {
     ledger: SqliteLedger,
     configuration: Configuration,
     clock: Arc<dyn Clock>,
-    /// Started when the first plugin is needed: most commands need none.
-    plugins: OnceCell<PluginRuntime>,
+    /// Started when the first plugin is needed: most commands need none. Tenants of one [`crate::host::Host`] share it.
+    plugins: SharedRuntime,
 }
+
+/// What runs plugins, once it is needed.
+pub(crate) type SharedRuntime = Arc<OnceCell<PluginRuntime>>;
 
 impl std::fmt::Debug for Tenant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -116,18 +153,37 @@ impl Tenant {
     /// # Errors
     /// Where the folder or the database cannot be used.
     pub fn open(home: &Path, key: Option<SecretText>) -> Result<Self, TenantError> {
-        let home = Home::open(home)?;
-        let store = home.open_store()?;
+        Self::open_named(home, DEFAULT_TENANT, key)
+    }
+
+    /// Opens a tenant that was added to a home folder; `default` need not be. A program that has many open at a time opens them through
+    /// [`crate::host::Host`].
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] where there is no such tenant, or where the folder or the database cannot be used.
+    pub fn open_named(home: &Path, tenant: &str, key: Option<SecretText>) -> Result<Self, TenantError> {
+        Self::within(Home::open(home)?, tenant, key, SharedRuntime::default())
+    }
+
+    /// Opens a tenant that runs its plugins together with others.
+    pub(crate) fn within(home: Home, tenant: &str, key: Option<SecretText>, plugins: SharedRuntime) -> Result<Self, TenantError> {
+        let store = home.open_tenant(tenant)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
-        let configuration = Configuration::new(
-            store.clone(),
-            home,
-            Arc::new(connections::LedgerNumbers),
-            Arc::new(connections::HubDefinitions(hub.clone())),
-        )
-        .with_key(key);
-        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins: OnceCell::new(), store })
+        let configuration = Self::configuration_over(store.clone(), home, tenant).with_key(key);
+        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins, store })
+    }
+
+    /// The configuration that a database holds.
+    fn configuration_over(store: Store, home: Home, tenant: &str) -> Configuration {
+        let hub = Hub::new(store.clone(), Arc::new(SystemClock));
+        let (numbers, hub) = (Arc::new(connections::LedgerNumbers), Arc::new(connections::HubDefinitions(hub)));
+        Configuration::new(store, home, numbers, hub).of_tenant(tenant)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.configuration.tenant()
     }
 
     /// The record store.
@@ -174,7 +230,7 @@ impl Tenant {
     /// Where the bytes are no plugin.
     pub async fn install_plugin(&self, name: &str, bytes: &[u8]) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
         // Compiling now shows at once whether it runs, and makes the first sync quick.
-        let inspection = self.plugins().await?.load(bytes.to_vec()).await?.inspection().clone();
+        let inspection = self.plugins().await?.load_within(bytes.to_vec(), &self.limits().await?).await?.inspection().clone();
         let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
         let installed = self.configuration.install_plugin(name, bytes, &facts).await?;
         Ok((installed, inspection))
@@ -203,12 +259,12 @@ impl Tenant {
         secrets: BTreeMap<String, SecretText>,
     ) -> Result<Box<dyn Exchange>, TenantError> {
         let state = self.ledger.state(&integration.name).await?;
-        let runtime = self.plugins().await?;
+        let (runtime, limits) = (self.plugins().await?, self.limits().await?);
         let plugin = match bytes {
-            Some(bytes) => runtime.load(bytes.to_vec()).await?,
-            None => runtime.load_file(&self.configuration.home().component(&integration.digest)).await?,
+            Some(bytes) => runtime.load_within(bytes.to_vec(), &limits).await?,
+            None => runtime.load_file_within(&self.configuration.home().component(&integration.digest), &limits).await?,
         };
-        Ok(Box::new(plugin.exchange(connections::plugin_config(integration, secrets, state)?)))
+        Ok(Box::new(plugin.exchange(connections::plugin_config(integration, secrets, state, limits)?)))
     }
 
     /// Runs a sync once.
@@ -223,11 +279,14 @@ impl Tenant {
         stop: &AtomicBool,
     ) -> Result<(SyncDefinition, RunEnd), TenantError> {
         let definition = self.configuration.definition(name).await?;
+        // Before there is a run of ours, whose name may be that of one which has died.
+        self.take_over(&definition.relation).await?;
+        let presence = self.begin_run(options.wait, stop).await?;
+        // One may have died while this one waited for its place.
+        self.take_over(&definition.relation).await?;
         let left = self.exchange(&definition.exchanges[0]).await?;
         let right = self.exchange(&definition.exchanges[1]).await?;
-        self.take_over(&definition.relation).await?;
-        let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
-        tracing::info!(sync = name, left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
+        tracing::info!(sync = name, tenant = self.name(), left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: [left.as_ref(), right.as_ref()],
@@ -260,7 +319,7 @@ impl Tenant {
                 PluginSource::Installed => None,
             };
             if let Some(bytes) = bytes {
-                let inspection = self.plugins().await?.inspect(bytes).map_err(LoadError::from)?;
+                let inspection = crate::plugin::inspect(bytes, &self.limits().await?).map_err(LoadError::from)?;
                 let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
                 described.facts.insert(draft.integration.digest.clone(), facts);
             }
@@ -422,6 +481,7 @@ mod connections {
         integration: &Integration,
         secrets: BTreeMap<String, SecretText>,
         state: BTreeMap<String, Vec<u8>>,
+        limits: Limits,
     ) -> Result<PluginConfig, TenantError> {
         let grants = |patterns: &[String]| -> Result<Vec<HttpGrant>, GrantError> {
             patterns.iter().map(|pattern| fill(pattern, &integration.settings)?.parse()).collect()
@@ -445,7 +505,7 @@ mod connections {
             secrets: secrets.into_iter().map(|(name, text)| (name, Secret::new(text.reveal()))).collect(),
             secret_grants: integration.grants.secrets.iter().map(secret_grant).collect::<Result<_, _>>()?,
             http: grants(&integration.grants.http)?,
-            limits: Limits::default(),
+            limits,
             state,
         })
     }

@@ -18,4 +18,5 @@ mod quickstart;
 mod records;
 mod rerun;
 mod syncing;
+mod tenants;
 mod world;

@@ -119,8 +119,8 @@ async fn a_loop_is_ended_by_the_clock() {
     assert_eq!(error.code, codes::LIMIT);
     assert_eq!(
         error.reason,
-        "the plugin was stopped in report: limit cpu-time of 300 ms reached; if the plugin has good reason to need more, raise cpu-time, \
-         else report it to its author"
+        "the plugin was stopped in report: limit cpu-time of 300 ms reached; if the plugin has good reason to need more, \
+         allow it: entente tenant set default --limit cpu-time=600ms; else report it to its author"
     );
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
@@ -156,7 +156,7 @@ async fn memory_has_an_end() {
     let error = fails(config(&[("attack", "memory")])).await;
     assert_eq!(error.code, codes::LIMIT);
     assert!(error.reason.starts_with("the plugin was stopped in report: limit memory-bytes of 128 MiB reached (asked for: 1"), "{error}");
-    assert!(error.reason.contains("raise memory-bytes"), "{error}");
+    assert!(error.reason.contains("--limit memory-bytes=256MiB"), "{error}");
 }
 
 #[tokio::test]

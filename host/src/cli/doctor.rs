@@ -1,7 +1,7 @@
 //! `entente doctor`: whether everything that is needed is there and works.
 
+use super::Context;
 use super::output::{Done, table};
-use super::{Context, key_variable};
 use crate::tenant::Tenant;
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> anyhow::Result<D
     let mut checks = Vec::new();
     let home = context.home();
     checks.push(check("home folder", home.as_ref().map(|home| home.display().to_string()).map_err(ToString::to_string)));
-    match home.and_then(|home| Ok(Tenant::open(&home, key_variable())?)) {
+    match context.tenant() {
         Ok(tenant) => look_at(&tenant, args.offline, &mut checks).await,
         Err(error) => checks.push(check("database", Err(error.to_string()))),
     }

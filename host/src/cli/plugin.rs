@@ -78,6 +78,14 @@ fn describe(inspection: &Inspection) -> String {
     text
 }
 
+/// The limits of the tenant. Looking at a file makes no home folder.
+async fn limits(context: &Context) -> anyhow::Result<Limits> {
+    match context.home() {
+        Ok(home) if home.is_dir() => Ok(context.tenant()?.limits().await?),
+        _ => Ok(Limits::default()),
+    }
+}
+
 /// Runs the command.
 pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
@@ -112,7 +120,7 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
             })?;
         }
         PluginCommand::Inspect { file } => {
-            let inspection = inspect(&read(&file)?, &Limits::default()).with_context(|| file.display().to_string())?;
+            let inspection = inspect(&read(&file)?, &limits(context).await?).with_context(|| file.display().to_string())?;
             context.output.show(&inspection, describe)?;
         }
         PluginCommand::Install { file, name } => {

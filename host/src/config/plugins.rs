@@ -6,10 +6,13 @@ use super::home::Home;
 use super::names::{check_name, known};
 use crate::record::Timestamp;
 use crate::sync::{Clock, SystemClock};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
 
 /// The fewest characters of a digest that stand for it.
 const SHORTEST_PREFIX: usize = 6;
@@ -107,6 +110,14 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<InstalledPlugin>, Conf
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The digests that the database in a file names, whatever version it has. It is only read.
+pub(crate) fn digests_in(database: &Path) -> Result<BTreeSet<String>, ConfigError> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    let mut statement = connection.prepare("SELECT digest FROM plugin UNION SELECT digest FROM integration")?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// The current version of a name, or the component whose digest begins like this.
 pub(crate) fn find(connection: &Connection, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
     let by_name = connection
@@ -167,6 +178,7 @@ impl Configuration {
     /// Where the name cannot be one, or the file cannot be written.
     pub async fn install_plugin(&self, name: &str, bytes: &[u8], facts: &PluginFacts) -> Result<InstalledPlugin, ConfigError> {
         check_name("plugin", name).map_err(ConfigError::Name)?;
+        let _held = self.home().hold_components();
         let digest = store_component(self.home(), bytes)?;
         self.write(|connection| enter(connection, name, &digest, bytes.len(), facts, SystemClock.now())).await
     }

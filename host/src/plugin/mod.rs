@@ -23,9 +23,12 @@ mod instance;
 mod interface;
 mod limiter;
 mod limits;
+#[cfg(test)]
+mod limits_page;
 mod link;
 mod log;
 mod runtime;
+mod shelf;
 mod text;
 
 pub use cache::{CacheError, CodeKey};

@@ -10,6 +10,7 @@ use super::inspect::{InspectError, Inspection, inspect};
 use super::instance::Instance;
 use super::limits::Limits;
 use super::link::{Exports, linker};
+use super::shelf::Shelf;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub(super) struct Runtime {
     pub(super) engine: Engine,
     linker: Linker<Guest>,
     cache: Cache,
+    /// Compiled code in memory, which all tenants share.
+    shelf: Shelf,
     limits: Limits,
     /// Running plugins, over all tenants.
     pub(super) places: Arc<Semaphore>,
@@ -79,7 +82,7 @@ impl PluginRuntime {
         let linker = linker(&engine).map_err(failed)?;
         let cache = Cache::open(cache, key)?;
         let places = Arc::new(Semaphore::new(PLACES as usize));
-        Ok(Self { inner: Arc::new(Runtime { engine, linker, cache, limits, places, lookup: system_lookup() }) })
+        Ok(Self { inner: Arc::new(Runtime { engine, linker, cache, shelf: Shelf::default(), limits, places, lookup: system_lookup() }) })
     }
 
     /// What a file is, without running it.
@@ -96,21 +99,32 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load(&self, bytes: Vec<u8>) -> Result<LoadedPlugin, LoadError> {
-        let runtime = Arc::clone(&self.inner);
+        self.load_within(bytes, &self.inner.limits).await
+    }
+
+    /// [`PluginRuntime::load`] under the limits of a tenant.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_within(&self, bytes: Vec<u8>, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
+        let (runtime, own) = (Arc::clone(&self.inner), limits.clone());
         // Compiling takes up to seconds and must not hold up other tasks.
         let compiled = tokio::task::spawn_blocking(move || {
-            let inspection = inspect(&bytes, &runtime.limits)?;
-            let component = runtime
-                .cache
-                .component(&runtime.engine, &inspection.digest, &bytes)
-                .map_err(|error| LoadError::Compile(super::text::clean(&format!("{error:#}"), 500)))?;
+            let inspection = inspect(&bytes, &own)?;
+            let compile = || {
+                runtime
+                    .cache
+                    .component(&runtime.engine, &inspection.digest, &bytes)
+                    .map_err(|error| LoadError::Compile(super::text::clean(&format!("{error:#}"), 500)))
+            };
+            let component = runtime.shelf.get_or_load(&inspection.digest, compile)?;
             let pre = runtime.linker.instantiate_pre(&component).map_err(shape)?;
             let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
             Ok::<_, LoadError>(Plugin { runtime, pre, exports, inspection })
         });
         let plugin = Arc::new(compiled.await.map_err(|error| LoadError::Engine(error.to_string()))??);
         let loaded = LoadedPlugin { plugin };
-        loaded.check().await?;
+        loaded.check(limits).await?;
         Ok(loaded)
     }
 
@@ -119,13 +133,21 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load_file(&self, file: &Path) -> Result<LoadedPlugin, LoadError> {
+        self.load_file_within(file, &self.inner.limits).await
+    }
+
+    /// [`PluginRuntime::load_file`] under the limits of a tenant.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_file_within(&self, file: &Path, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
         let failed = |error| LoadError::Read { file: file.display().to_string(), error };
         // Not read if it is too large anyway.
         let size = tokio::fs::metadata(file).await.map_err(failed)?.len();
-        if size > self.inner.limits.component_bytes {
-            return Err(InspectError::from(self.inner.limits.component_bytes(Some(size))).into());
+        if size > limits.component_bytes {
+            return Err(InspectError::from(limits.component_bytes(Some(size))).into());
         }
-        self.load(tokio::fs::read(file).await.map_err(failed)?).await
+        self.load_within(tokio::fs::read(file).await.map_err(failed)?, limits).await
     }
 }
 
@@ -157,8 +179,7 @@ impl LoadedPlugin {
         PluginExchange::new(Arc::clone(&self.plugin), Arc::clone(&self.plugin.runtime.lookup), config)
     }
 
-    async fn check(&self) -> Result<(), LoadError> {
-        let limits = &self.plugin.runtime.limits;
+    async fn check(&self, limits: &Limits) -> Result<(), LoadError> {
         let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new());
         let channel = Arc::new(Channel::new(
             "(not yet set up)".to_owned(),

@@ -67,6 +67,11 @@ impl Target {
         if matches!(&host, TargetHost::Name(name) if name.ends_with('.')) {
             return Err("its host ends with a dot");
         }
+        // URLs let through what means something to a shell, and stars; the operator is told hosts to copy them into a command.
+        let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_');
+        if matches!(&host, TargetHost::Name(name) if name.contains(odd)) {
+            return Err("its host has a character that no name of a host has");
+        }
         Ok(Self { https, host, port })
     }
 
@@ -239,6 +244,9 @@ mod tests {
             ("http://[::1]:8787", "http://[0:0::1]:8787/", true),
             ("https://bücher.example", "https://xn--bcher-kva.example/", true),
             ("http://plain.example.com", "http://plain.example.com/", true),
+            ("https://*.example.com", "https://*.example.com/", false),
+            ("https://*.example.com", "https://$(reboot).example.com/", false),
+            ("https://*.example.com", "https://a;b.example.com/", false),
         ];
         for (grant, url, expected) in table {
             assert_eq!(allows(grant, url), expected, "{grant} for {url}");
@@ -261,11 +269,27 @@ mod tests {
             ("https://169.254.169.254", "need their port"),
             ("http://localhost", "need their port"),
             ("https://me@example.com", "user and password"),
+            ("https://a`b`.example.com", "no name of a host has"),
             ("https://", "write for example"),
         ];
         for (text, expected) in table {
             let error = text.parse::<HttpGrant>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_is_told_to_grant_is_the_target_and_nothing_more() {
+        for url in
+            ["https://api.example.com/x", "http://localhost/", "http://127.0.0.1/", "http://[::1]:81/", "https://a_b.example.com:8443/"]
+        {
+            let target = Target::of(&Url::parse(url).unwrap()).unwrap();
+            let grant: HttpGrant = target.to_string().parse().unwrap();
+            assert!(grant.allows(&target), "{target}");
+        }
+        for url in ["https://*.com/", "https://a$(reboot).com/", "https://x;y.com/", "https://'a'.com/", "https://a{b}.com/"] {
+            assert!(Url::parse(url).is_ok(), "{url}");
+            assert_eq!(Target::of(&Url::parse(url).unwrap()), Err("its host has a character that no name of a host has"), "{url}");
         }
     }
 

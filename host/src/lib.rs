@@ -21,6 +21,8 @@ pub mod judge;
 pub mod ledger;
 pub mod plugin;
 pub mod record;
+#[cfg(test)]
+mod security;
 pub mod store;
 pub mod sync;
 pub mod tenant;

@@ -1,17 +1,3 @@
-//! Values and moments as text: what is read, is written so that it is read as the same.
 #![no_main]
 
-use entente::record::{Timestamp, Value};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|text: &str| {
-    if let Ok(value) = serde_json::from_str::<Value>(text) {
-        let written = serde_json::to_string(&value).expect("every value can be written");
-        assert_eq!(serde_json::from_str::<Value>(&written).expect("what is written can be read"), value, "{written}");
-        let _ = value.to_string();
-    }
-    if let Ok(moment) = Timestamp::parse(text) {
-        assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
-        assert!((Timestamp::MIN..=Timestamp::MAX).contains(&moment));
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| entente_fuzz::value::run(bytes));

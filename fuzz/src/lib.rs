@@ -1,6 +1,17 @@
-//! What several fuzz targets share.
+//! The fuzz targets: each takes any bytes and panics where something does not hold that must. And what several of them share.
 
+pub mod answers;
+pub mod csv;
+pub mod description;
+pub mod grant;
+pub mod inspect;
+pub mod judge;
+pub mod page;
+pub mod scrub;
+pub mod settings;
 pub mod sides;
+pub mod text;
+pub mod value;
 
 use entente::plugin::Limits;
 use entente::record::Value;
@@ -49,3 +60,21 @@ pub fn is_possible(value: &Option<Value>) -> bool {
         _ => true,
     }
 }
+
+/// Takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets, by name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("answers", answers::run),
+    ("csv", csv::run),
+    ("description", description::run),
+    ("grant", grant::run),
+    ("inspect", inspect::run),
+    ("judge", judge::run),
+    ("page", page::run),
+    ("scrub", scrub::run),
+    ("settings", settings::run),
+    ("text", text::run),
+    ("value", value::run),
+];

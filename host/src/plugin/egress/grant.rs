@@ -149,6 +149,10 @@ impl FromStr for HttpGrant {
     fn from_str(text: &str) -> Result<Self, GrantError> {
         let error = |reason: &str| GrantError { text: super::super::text::clean(text, 200), reason: reason.to_owned() };
         let form = "write for example https://api.example.com, https://*.example.com or http://127.0.0.1:8787";
+        // URLs drop some of these in silence, and then what was typed is not what is granted.
+        if text.trim().contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return Err(error(form));
+        }
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(|| error(form))?;
         let https = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
@@ -271,6 +275,8 @@ mod tests {
             ("https://me@example.com", "user and password"),
             ("https://a`b`.example.com", "no name of a host has"),
             ("https://", "write for example"),
+            ("http://api.example.com:8\u{6}", "write for example"),
+            ("http://127.0.0.1:8\t0", "write for example"),
         ];
         for (text, expected) in table {
             let error = text.parse::<HttpGrant>().unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use entente::plugin::{CodeKey, Limits, PluginConfig, PluginRuntime};
+use entente::plugin::{CodeKey, Compiler, Limits, PluginConfig, PluginRuntime};
 use entente::record::Value;
 use entente::sync::Exchange;
 use speed::{Guest, PageCall};
@@ -30,7 +30,11 @@ fn start(criterion: &mut Criterion) -> Result<()> {
         settings: [("url".to_owned(), Value::text("https://crm.example.com"))].into(),
         ..PluginConfig::default()
     };
-    let load = || runtime.block_on(PluginRuntime::new(cache.path(), CodeKey::new([7; 32]), Limits::default())?.load_file(&component));
+    let load = || {
+        runtime.block_on(
+            PluginRuntime::new(cache.path(), CodeKey::new([7; 32]), Limits::default(), Compiler::InThisProcess)?.load_file(&component),
+        )
+    };
     let plugin = load()?;
     let running = plugin.exchange(config());
     let mut group = criterion.benchmark_group("start");

@@ -13,6 +13,8 @@ pub enum Quantity {
     Bytes(u64),
     /// So many in a second.
     PerSecond(f64),
+    /// So many.
+    Count(u64),
 }
 
 impl Quantity {
@@ -20,7 +22,7 @@ impl Quantity {
     pub fn number(self) -> f64 {
         match self {
             Self::Seconds(number) | Self::PerSecond(number) => number,
-            Self::Bytes(bytes) => bytes as f64,
+            Self::Bytes(number) | Self::Count(number) => number as f64,
         }
     }
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Quantity {
             Self::Seconds(s) => digits(f, s * 1e9, "ns"),
             Self::Bytes(bytes) if bytes >= 1 << 20 => digits(f, bytes as f64 / f64::from(1 << 20), "MiB"),
             Self::Bytes(bytes) => digits(f, bytes as f64 / 1024.0, "KiB"),
+            Self::Count(n) => write!(f, "{n}"),
             Self::PerSecond(n) if n >= 1e6 => digits(f, n / 1e6, "million/s"),
             Self::PerSecond(n) if n >= 1e3 => digits(f, n / 1e3, "thousand/s"),
             Self::PerSecond(n) => digits(f, n, "/s"),

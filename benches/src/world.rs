@@ -5,6 +5,7 @@ use crate::native::{Native, Source};
 use crate::took::{Took, Watch};
 use anyhow::{Context, Result, ensure};
 use entente::config::Grants;
+use entente::plugin::Compiler;
 use entente::record::Value;
 use entente::sync::{Engine, Exchange, RunEnd, RunOptions, Side, Silent, SyncDefinition, SystemClock, SystemRandomness};
 use entente::tenant::Tenant;
@@ -36,7 +37,8 @@ pub struct World {
     folder: TempDir,
 }
 
-fn settings(people: &People) -> BTreeMap<String, Value> {
+/// The settings of the plugin.
+pub(crate) fn settings(people: &People) -> BTreeMap<String, Value> {
     let number = |number: u64| Value::Text(number.to_string());
     let ids = match people.ids {
         Ids::Sequential => "sequential",
@@ -58,7 +60,7 @@ impl World {
     /// Where the tenant cannot be set up.
     pub async fn new(people: People, component: &Path, parent: &Path) -> Result<Self> {
         let folder = tempfile::tempdir_in(parent)?;
-        let tenant = Tenant::open(folder.path(), None)?;
+        let tenant = Tenant::open(folder.path(), None, Compiler::InThisProcess)?;
         tenant.install_plugin(NAME, &std::fs::read(component)?).await?;
         let draft = tenant.configuration().draft_integration(NAME, NAME, settings(&people), Grants::default(), BTreeMap::new()).await?;
         tenant.add_integration(&draft, true).await?;

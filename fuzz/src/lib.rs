@@ -6,6 +6,7 @@ pub mod description;
 pub mod grant;
 pub mod inspect;
 pub mod judge;
+pub mod manifest;
 pub mod page;
 pub mod scrub;
 pub mod settings;
@@ -72,6 +73,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("grant", grant::run),
     ("inspect", inspect::run),
     ("judge", judge::run),
+    ("manifest", manifest::run),
     ("page", page::run),
     ("scrub", scrub::run),
     ("settings", settings::run),

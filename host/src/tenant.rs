@@ -7,27 +7,41 @@ use crate::config::{
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
-use crate::plugin::{CodeKey, Inspection, Limits, LoadError, PluginRuntime};
+use crate::plugin::{
+    CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest, PluginExchange, PluginRuntime, UnknownLimit, inspect,
+};
 use crate::store::{Store, StoreError};
 use crate::sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
     SyncError, SystemClock, SystemRandomness,
 };
-use presence::Presence;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
+mod archive;
+mod export;
+mod limits;
 mod operator;
+mod overview;
 mod presence;
+mod remove;
 mod rerun;
+mod restore;
 mod settings;
 mod status;
 
+pub use archive::{ArchiveError, Archived, Content};
+pub(crate) use export::blocking;
 pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
+pub use overview::{LastRun, Overview};
+pub use remove::Removed;
+pub(crate) use remove::remove;
 pub use rerun::RerunError;
+pub(crate) use restore::restore;
+pub use restore::{RestoreOptions, Restored};
 pub use status::{CountedReason, ObjectStatus, SyncStatus, Tally};
 
 /// Why a tenant could not do what it was asked.
@@ -91,6 +105,28 @@ pub enum TenantError {
     /// The integration is switched off.
     #[error("the integration '{0}' is disabled; switch it on with: entente integration set {0} --enable")]
     Disabled(String),
+    /// A limit of the tenant.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    /// A limit cannot be set so.
+    #[error(transparent)]
+    UnknownLimit(#[from] UnknownLimit),
+    /// A tenant cannot be removed now.
+    #[error("the tenant '{tenant}' {why}")]
+    Busy {
+        /// Which one.
+        tenant: String,
+        /// What is under way, and what to do.
+        why: String,
+    },
+    /// An export cannot be written, or is not what it should be.
+    #[error("{}: {error}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        error: ArchiveError,
+    },
 }
 
 /// A tenant with everything that belongs to it.
@@ -100,8 +136,20 @@ pub struct Tenant {
     ledger: SqliteLedger,
     configuration: Configuration,
     clock: Arc<dyn Clock>,
-    /// Started when the first plugin is needed: most commands need none.
-    plugins: OnceCell<PluginRuntime>,
+    /// Started when the first plugin is needed: most commands need none. Tenants of one [`crate::host::Host`] share it.
+    plugins: Arc<SharedRuntime>,
+}
+
+/// What runs plugins, once it is needed.
+pub(crate) struct SharedRuntime {
+    compiler: Compiler,
+    started: OnceCell<PluginRuntime>,
+}
+
+impl SharedRuntime {
+    pub(crate) fn new(compiler: Compiler) -> Self {
+        Self { compiler, started: OnceCell::new() }
+    }
 }
 
 impl std::fmt::Debug for Tenant {
@@ -111,23 +159,43 @@ impl std::fmt::Debug for Tenant {
 }
 
 impl Tenant {
-    /// Opens the tenant `default` of a home folder, making both where needed. `key` is the value of `ENTENTE_KEY`.
+    /// Opens the tenant `default` of a home folder, making both where needed. `key` is the value of `ENTENTE_KEY`; plugins
+    /// that are new here are compiled by `compiler`.
     ///
     /// # Errors
     /// Where the folder or the database cannot be used.
-    pub fn open(home: &Path, key: Option<SecretText>) -> Result<Self, TenantError> {
-        let home = Home::open(home)?;
-        let store = home.open_store()?;
+    pub fn open(home: &Path, key: Option<SecretText>, compiler: Compiler) -> Result<Self, TenantError> {
+        Self::open_named(home, DEFAULT_TENANT, key, compiler)
+    }
+
+    /// Opens a tenant that was added to a home folder; `default` need not be. A program that has many open at a time opens them through
+    /// [`crate::host::Host`].
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] where there is no such tenant, or where the folder or the database cannot be used.
+    pub fn open_named(home: &Path, tenant: &str, key: Option<SecretText>, compiler: Compiler) -> Result<Self, TenantError> {
+        Self::within(Home::open(home)?, tenant, key, Arc::new(SharedRuntime::new(compiler)))
+    }
+
+    /// Opens a tenant that runs its plugins together with others.
+    pub(crate) fn within(home: Home, tenant: &str, key: Option<SecretText>, plugins: Arc<SharedRuntime>) -> Result<Self, TenantError> {
+        let store = home.open_tenant(tenant)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
-        let configuration = Configuration::new(
-            store.clone(),
-            home,
-            Arc::new(connections::LedgerNumbers),
-            Arc::new(connections::HubDefinitions(hub.clone())),
-        )
-        .with_key(key);
-        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins: OnceCell::new(), store })
+        let configuration = Self::configuration_over(store.clone(), home, tenant).with_key(key);
+        Ok(Self { ledger: SqliteLedger::new(store.clone()), hub, configuration, clock, plugins, store })
+    }
+
+    /// The configuration that a database holds.
+    fn configuration_over(store: Store, home: Home, tenant: &str) -> Configuration {
+        let hub = Hub::new(store.clone(), Arc::new(SystemClock));
+        let (numbers, hub) = (Arc::new(connections::LedgerNumbers), Arc::new(connections::HubDefinitions(hub)));
+        Configuration::new(store, home, numbers, hub).of_tenant(tenant)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.configuration.tenant()
     }
 
     /// The record store.
@@ -163,9 +231,9 @@ impl Tenant {
         let home = self.configuration.home();
         let start = || async {
             let key = CodeKey::new(*Key::of_code(home)?.bytes());
-            Ok(PluginRuntime::new(&home.cache(), key, Limits::default())?)
+            Ok(PluginRuntime::new(&home.cache(), key, Limits::default(), self.plugins.compiler.clone())?)
         };
-        self.plugins.get_or_try_init(start).await
+        self.plugins.started.get_or_try_init(start).await
     }
 
     /// Installs a component under a name, having looked at what it is.
@@ -174,7 +242,7 @@ impl Tenant {
     /// Where the bytes are no plugin.
     pub async fn install_plugin(&self, name: &str, bytes: &[u8]) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
         // Compiling now shows at once whether it runs, and makes the first sync quick.
-        let inspection = self.plugins().await?.load(bytes.to_vec()).await?.inspection().clone();
+        let inspection = self.plugins().await?.load_within(bytes.to_vec(), &self.limits().await?).await?.inspection().clone();
         let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
         let installed = self.configuration.install_plugin(name, bytes, &facts).await?;
         Ok((installed, inspection))
@@ -188,6 +256,10 @@ impl Tenant {
         if name == HUB {
             return Ok(Box::new(self.hub.clone()));
         }
+        Ok(Box::new(self.plugin_exchange(name).await?))
+    }
+
+    async fn plugin_exchange(&self, name: &str) -> Result<PluginExchange, TenantError> {
         let integration = self.configuration.integration(name).await?;
         if !integration.enabled {
             return Err(TenantError::Disabled(name.to_owned()));
@@ -196,25 +268,33 @@ impl Tenant {
         self.run_plugin(&integration, None, secrets).await
     }
 
+    async fn side(&self, name: &str) -> Result<SyncSide, TenantError> {
+        if name == HUB {
+            return Ok(SyncSide::Hub(self.hub.clone()));
+        }
+        self.configuration.health(name).await?.check(name, self.clock.now())?;
+        Ok(SyncSide::Plugin(Box::new(self.plugin_exchange(name).await?)))
+    }
+
     async fn run_plugin(
         &self,
         integration: &crate::config::Integration,
         bytes: Option<&[u8]>,
         secrets: BTreeMap<String, SecretText>,
-    ) -> Result<Box<dyn Exchange>, TenantError> {
+    ) -> Result<PluginExchange, TenantError> {
         let state = self.ledger.state(&integration.name).await?;
-        let runtime = self.plugins().await?;
+        let (runtime, limits) = (self.plugins().await?, self.limits().await?);
         let plugin = match bytes {
-            Some(bytes) => runtime.load(bytes.to_vec()).await?,
-            None => runtime.load_file(&self.configuration.home().component(&integration.digest)).await?,
+            Some(bytes) => runtime.load_within(bytes.to_vec(), &limits).await?,
+            None => runtime.load_file_within(&self.configuration.home().component(&integration.digest), &limits).await?,
         };
-        Ok(Box::new(plugin.exchange(connections::plugin_config(integration, secrets, state)?)))
+        Ok(plugin.exchange(connections::plugin_config(integration, secrets, state, limits)?))
     }
 
     /// Runs a sync once.
     ///
     /// # Errors
-    /// Where it could not even begin; how it ended is in [`RunEnd`].
+    /// Where it could not even begin, as with an integration that is quarantined; how it ended is in [`RunEnd`].
     pub async fn sync(
         &self,
         name: &str,
@@ -223,23 +303,57 @@ impl Tenant {
         stop: &AtomicBool,
     ) -> Result<(SyncDefinition, RunEnd), TenantError> {
         let definition = self.configuration.definition(name).await?;
-        let left = self.exchange(&definition.exchanges[0]).await?;
-        let right = self.exchange(&definition.exchanges[1]).await?;
+        // Before there is a run of ours, whose name may be that of one which has died.
         self.take_over(&definition.relation).await?;
-        let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
-        tracing::info!(sync = name, left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
+        let presence = self.begin_run(options.wait, stop).await?;
+        // One may have died while this one waited for its place.
+        self.take_over(&definition.relation).await?;
+        let left = self.side(&definition.exchanges[0]).await?;
+        let right = self.side(&definition.exchanges[1]).await?;
+        tracing::info!(sync = name, tenant = self.name(), left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
         let engine = Engine {
             ledger: &self.ledger,
-            exchanges: [left.as_ref(), right.as_ref()],
+            exchanges: [left.exchange(), right.exchange()],
             clock: self.clock.as_ref(),
             randomness: &SystemRandomness,
             observer,
             stop,
             holder: presence.holder(),
         };
-        let end = engine.run(&definition, options).await?;
+        let end = engine.run(&definition, options).await;
+        for side in [&left, &right] {
+            self.note_health(side, end.is_ok()).await?;
+        }
+        let end = end?;
         tracing::info!(sync = name, run = end.run.id, status = end.run.status.word(), written = end.run.writes(), "a run has ended");
         Ok((definition, end))
+    }
+
+    async fn note_health(&self, side: &SyncSide, ran: bool) -> Result<(), TenantError> {
+        let SyncSide::Plugin(plugin) = side else { return Ok(()) };
+        let crash = plugin.crash();
+        // A run that never came to call it says nothing about it.
+        if crash.is_none() && !ran {
+            return Ok(());
+        }
+        let name = plugin.name();
+        let health = self.configuration.note_run(name, crash.as_deref(), self.clock.now()).await?;
+        if crash.is_some()
+            && let Err(notice) = health.check(name, self.clock.now())
+        {
+            tracing::warn!(integration = name, "{notice}");
+        }
+        Ok(())
+    }
+
+    /// What the plugin of an integration asks for.
+    ///
+    /// # Errors
+    /// Where its component cannot be read.
+    pub fn manifest(&self, digest: &str) -> Result<Manifest, TenantError> {
+        let path = self.configuration.home().component(digest);
+        let bytes = std::fs::read(&path).map_err(|why| TenantError::Io { path, doing: "read", why })?;
+        Ok(inspect(&bytes, &Limits::default()).map_err(LoadError::from)?.manifest)
     }
 
     /// Applies a configuration file, as a whole or not at all.
@@ -260,7 +374,7 @@ impl Tenant {
                 PluginSource::Installed => None,
             };
             if let Some(bytes) = bytes {
-                let inspection = self.plugins().await?.inspect(bytes).map_err(LoadError::from)?;
+                let inspection = crate::plugin::inspect(bytes, &self.limits().await?).map_err(LoadError::from)?;
                 let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
                 described.facts.insert(draft.integration.digest.clone(), facts);
             }
@@ -268,7 +382,7 @@ impl Tenant {
             if draft.needed && prepared.problems.is_empty() {
                 let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
                 let name = &draft.integration.name;
-                described.descriptions.insert(name.clone(), self.describe(name, exchange.as_ref()).await?);
+                described.descriptions.insert(name.clone(), self.describe(name, &exchange).await?);
                 let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
                 described.manuals.insert(name.clone(), manual);
             }
@@ -276,25 +390,26 @@ impl Tenant {
         let mut plan = self.configuration.apply(&file, base, &environment, &described, options).await?;
         for draft in &prepared.drafts {
             let unknown = match &draft.plugin {
-                PluginSource::File(bytes) => settings::unknown(&draft.integration, bytes),
-                PluginSource::Installed => self.unknown_settings(&draft.integration),
+                PluginSource::File(bytes) => inspect(bytes, &Limits::default()).map(|found| found.manifest).ok(),
+                PluginSource::Installed => self.manifest(&draft.integration.digest).ok(),
             };
+            let unknown = unknown.map(|manifest| settings::unknown(&draft.integration, &manifest)).unwrap_or_default();
             plan.notices.extend(unknown.into_iter().map(|name| Notice {
                 place: None,
                 part: format!("integration {}", draft.integration.name),
-                message: format!("the plugin {} does not seem to know a setting '{name}'; is it spelt right?", draft.integration.plugin),
+                message: settings::unknown_text(&draft.integration, &name),
             }));
         }
         Ok(plan)
     }
 
-    /// Settings of an integration that its plugin does not seem to know. Plugins do not say which they read, so this is a guess,
-    /// to warn by.
-    pub fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<String> {
-        match std::fs::read(self.configuration.home().component(&integration.digest)) {
-            Ok(bytes) => settings::unknown(integration, &bytes),
-            Err(_) => Vec::new(),
-        }
+    /// What is to be said of settings of an integration that its plugin does not read.
+    pub fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<(String, String)> {
+        let manifest = self.manifest(&integration.digest).unwrap_or_default();
+        settings::unknown(integration, &manifest)
+            .into_iter()
+            .map(|name| (name.clone(), settings::unknown_text(integration, &name)))
+            .collect()
     }
 
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {
@@ -316,7 +431,7 @@ impl Tenant {
         let mut sync = None;
         if with_sync {
             let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
-            let remote = self.describe(name, exchange.as_ref()).await?;
+            let remote = self.describe(name, &exchange).await?;
             let hub = self.describe(HUB, &self.hub).await?;
             let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
             let (definition, left_out) = definition_from_manual(name, &hub, &remote, &manual).map_err(problems)?;
@@ -347,6 +462,21 @@ impl Tenant {
     }
 }
 
+/// A side of a sync that runs here.
+enum SyncSide {
+    Hub(Hub),
+    Plugin(Box<PluginExchange>),
+}
+
+impl SyncSide {
+    fn exchange(&self) -> &dyn Exchange {
+        match self {
+            SyncSide::Hub(hub) => hub,
+            SyncSide::Plugin(plugin) => plugin.as_ref(),
+        }
+    }
+}
+
 fn problems(problems: Problems) -> TenantError {
     TenantError::Config(ConfigError::Problems(problems))
 }
@@ -360,8 +490,7 @@ mod connections {
     use super::{BTreeMap, Hub, MappingId, SecretText, StoreError, TenantError};
     use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
     use crate::hub::{FieldDefinition, HubError};
-    use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, SecretKind};
-    use crate::record::Value;
+    use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, fill};
     use rusqlite::Connection;
 
     /// The ledger gives the numbers of mappings and fields.
@@ -398,46 +527,24 @@ mod connections {
         }
     }
 
-    /// A pattern with its settings in place: `https://{dc}.api.example.com` with `dc` = `us1`. A setting can only be part of a host
-    /// name, so that it cannot lead elsewhere.
-    fn fill(pattern: &str, settings: &BTreeMap<String, Value>) -> Result<String, GrantError> {
-        let refuse = |reason: String| GrantError { text: pattern.to_owned(), reason };
-        let mut filled = String::new();
-        let mut rest = pattern;
-        while let Some((before, after)) = rest.split_once('{') {
-            let Some((name, after)) = after.split_once('}') else { return Err(refuse("a { is not closed".to_owned())) };
-            let value = settings.get(name).map(ToString::to_string).unwrap_or_default();
-            if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-                return Err(refuse(format!("the setting '{name}' must be set to letters, digits and dashes")));
-            }
-            filled.push_str(before);
-            filled.push_str(&value);
-            rest = after;
-        }
-        filled.push_str(rest);
-        Ok(filled)
-    }
-
     pub(super) fn plugin_config(
         integration: &Integration,
         secrets: BTreeMap<String, SecretText>,
         state: BTreeMap<String, Vec<u8>>,
+        limits: Limits,
     ) -> Result<PluginConfig, TenantError> {
         let grants = |patterns: &[String]| -> Result<Vec<HttpGrant>, GrantError> {
-            patterns.iter().map(|pattern| fill(pattern, &integration.settings)?.parse()).collect()
+            let filled = |pattern: &String| {
+                fill(pattern, &integration.settings).map_err(|error| GrantError { text: pattern.clone(), reason: error.0 })
+            };
+            patterns.iter().map(|pattern| filled(pattern)?.parse()).collect()
         };
         let secret_grant = |(name, grant): (&String, &crate::config::SecretGrant)| -> Result<SecretGrant, TenantError> {
             let header = grant.header.as_deref().map(|text| {
                 http::HeaderName::from_bytes(text.as_bytes())
                     .map_err(|_| GrantError { text: text.to_owned(), reason: "it is no name of a header".to_owned() })
             });
-            Ok(SecretGrant {
-                name: name.clone(),
-                hosts: grants(&grant.hosts)?,
-                kind: SecretKind::Send,
-                header: header.transpose()?,
-                query: grant.query.clone(),
-            })
+            Ok(SecretGrant { name: name.clone(), hosts: grants(&grant.hosts)?, header: header.transpose()?, query: grant.query.clone() })
         };
         Ok(PluginConfig {
             integration: integration.name.clone(),
@@ -445,23 +552,9 @@ mod connections {
             secrets: secrets.into_iter().map(|(name, text)| (name, Secret::new(text.reveal()))).collect(),
             secret_grants: integration.grants.secrets.iter().map(secret_grant).collect::<Result<_, _>>()?,
             http: grants(&integration.grants.http)?,
-            limits: Limits::default(),
+            no_state: integration.grants.no_state,
+            limits,
             state,
         })
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn settings_fill_patterns_and_nothing_else() {
-            let settings = BTreeMap::from([("dc".to_owned(), Value::text("us1")), ("bad".to_owned(), Value::text("x.evil.example/"))]);
-            assert_eq!(fill("https://{dc}.api.example.com", &settings).unwrap(), "https://us1.api.example.com");
-            assert_eq!(fill("https://api.example.com", &settings).unwrap(), "https://api.example.com");
-            for pattern in ["https://{bad}.example.com", "https://{none}.example.com", "https://{dc.example.com"] {
-                assert!(fill(pattern, &settings).is_err(), "{pattern}");
-            }
-        }
     }
 }

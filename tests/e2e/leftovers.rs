@@ -59,14 +59,14 @@ fn what_an_integration_lacks_is_told_by_the_command_that_adds_it() {
     let output = world.run(&["integration", "grant", "HelloWorld", "--secret", "api-kee"]).well();
     assert!(output.stderr.contains("warning: there is no secret 'api-kee' yet"), "{output}");
     let output = world.run(&["integration", "set", "HelloWorld", "--set", "adress-of-it=x"]).well();
-    assert!(output.stderr.contains("does not seem to know a setting 'adress-of-it'"), "{output}");
+    assert!(output.stderr.contains("does not read a setting 'adress-of-it'"), "{output}");
     let output = world.run(&["integration", "set", "HelloWorld", "--set", &set, "--unset", "adress-of-it"]).well();
     assert!(!output.stderr.contains("warning"), "{output}");
     let file = world.file(
         "entente.toml",
         format!("[integration.HelloWorld]\nplugin = \"helloworld\"\nsettings = {{ url = \"{}\", adress-of-it = 1 }}\n", world.url),
     );
-    world.run(&["apply", &file, "--dry-run"]).well().says(&["does not seem to know a setting 'adress-of-it'"]);
+    world.run(&["apply", &file, "--dry-run"]).well().says(&["does not read a setting 'adress-of-it'"]);
 }
 
 #[test]

@@ -6,8 +6,10 @@
 mod support;
 
 mod canary;
+mod compile;
 mod configuration;
 mod faults;
+mod grants;
 mod hostile;
 mod inspect;
 mod judge;
@@ -19,4 +21,5 @@ mod quickstart;
 mod records;
 mod rerun;
 mod syncing;
+mod tenants;
 mod world;

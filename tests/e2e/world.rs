@@ -156,7 +156,7 @@ impl Home {
     pub(crate) fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entente"));
         command.arg("--home").arg(self.path()).args(args).current_dir(self.dir.path());
-        for name in ["ENTENTE_HOME", "ENTENTE_KEY", "ENTENTE_LOG", "RUST_BACKTRACE"] {
+        for name in ["ENTENTE_HOME", "ENTENTE_TENANT", "ENTENTE_KEY", "ENTENTE_LOG", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
         command.env("CRM_KEY", CANARY);
@@ -222,7 +222,7 @@ impl Home {
     }
 }
 
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
+pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 

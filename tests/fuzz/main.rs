@@ -141,4 +141,4 @@ macro_rules! each {
     };
 }
 
-each! { answers csv description grant inspect judge page scrub settings text value }
+each! { answers csv description grant inspect judge manifest page scrub settings text value }

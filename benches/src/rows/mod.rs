@@ -12,6 +12,7 @@ mod page_call;
 mod peers;
 mod plugin_start;
 mod start;
+mod tenants;
 
 pub(crate) use judge_lines::read_lines;
 
@@ -41,7 +42,7 @@ impl fmt::Debug for dyn Row {
 }
 
 /// All rows, in the order of the table.
-pub const ALL: [&dyn Row; 13] = [
+pub const ALL: [&dyn Row; 14] = [
     &first_sync::FirstSync,
     &peers::Peers,
     &changes::NoChange,
@@ -53,6 +54,7 @@ pub const ALL: [&dyn Row; 13] = [
     &judge::Judge,
     &judge_lines::JudgeLines,
     &memory::Memory,
+    &tenants::Tenants,
     &start::Start,
     &binary::Binary,
 ];

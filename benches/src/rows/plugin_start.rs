@@ -8,7 +8,7 @@ use crate::quantity::Quantity;
 use crate::took::{Took, Watch, median};
 use anyhow::Result;
 use async_trait::async_trait;
-use entente::plugin::{CodeKey, Limits, LoadedPlugin, PluginConfig, PluginRuntime};
+use entente::plugin::{CodeKey, Compiler, Limits, LoadedPlugin, PluginConfig, PluginRuntime};
 use entente::record::Value;
 use entente::sync::Exchange;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn config() -> PluginConfig {
 /// Loads the plugin into a new runtime and calls it once.
 async fn first_call(cache: &Path, component: &Path) -> Result<(Took, LoadedPlugin)> {
     let watch = Watch::start();
-    let runtime = PluginRuntime::new(cache, CodeKey::new([7; 32]), Limits::default())?;
+    let runtime = PluginRuntime::new(cache, CodeKey::new([7; 32]), Limits::default(), Compiler::InThisProcess)?;
     let plugin = runtime.load_file(component).await?;
     plugin.exchange(config()).manual().await?;
     Ok((watch.took(), plugin))

@@ -1,7 +1,7 @@
 //! `entente doctor`: whether everything that is needed is there and works.
 
+use super::Context;
 use super::output::{Done, table};
-use super::{Context, key_variable};
 use crate::tenant::Tenant;
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> anyhow::Result<D
     let mut checks = Vec::new();
     let home = context.home();
     checks.push(check("home folder", home.as_ref().map(|home| home.display().to_string()).map_err(ToString::to_string)));
-    match home.and_then(|home| Ok(Tenant::open(&home, key_variable())?)) {
+    match context.tenant() {
         Ok(tenant) => look_at(&tenant, args.offline, &mut checks).await,
         Err(error) => checks.push(check("database", Err(error.to_string()))),
     }
@@ -63,7 +63,12 @@ async fn look_at(tenant: &Tenant, offline: bool, checks: &mut Vec<Check>) {
     };
     checks.push(check("key for secrets", key));
     match tenant.plugins().await {
-        Ok(_) => checks.push(check("sandbox", Ok("plugins can run".to_owned()))),
+        Ok(plugins) => {
+            checks.push(check("sandbox", Ok("plugins can run".to_owned())));
+            let compiled = plugins.try_compiler().await;
+            let compiled = compiled.map(|()| "plugins can be compiled, in a process of its own".to_owned());
+            checks.push(check("compiling", compiled.map_err(|error| error.to_string())));
+        }
         Err(error) => checks.push(check("sandbox", Err(error.to_string()))),
     }
     let integrations = match tenant.configuration().integrations().await {

@@ -1,8 +1,9 @@
 //! `entente integration`: configured plugins, their settings, secrets and grants.
 
 use super::Context;
+use super::integration_grant::{self, GrantArgs, widen, widen_to_all};
 use super::output::{Done, Usage, table};
-use crate::config::{Grants, Integration, SecretInfo, SecretText};
+use crate::config::{Grants, Health, Integration, SecretInfo, SecretText};
 use crate::record::Value;
 use crate::tenant::{Tenant, TenantError};
 use anyhow::Context as _;
@@ -25,6 +26,9 @@ pub(super) enum IntegrationCommand {
         /// Allow requests to a host, such as https://api.example.com or https://*.example.com; the secrets given may be sent there
         #[arg(long, value_name = "URL")]
         http: Vec<String>,
+        /// Allow everything that the plugin asks for; `plugin inspect` shows it
+        #[arg(long)]
+        grant_all: bool,
         /// Make no sync
         #[arg(long)]
         no_sync: bool,
@@ -48,27 +52,30 @@ pub(super) enum IntegrationCommand {
         #[arg(long)]
         disable: bool,
     },
-    /// Say what it may reach; without options, show it
-    Grant {
-        /// The integration
-        name: String,
-        /// Allow requests to a host, such as https://api.example.com or https://*.example.com
-        #[arg(long, value_name = "URL")]
-        http: Vec<String>,
-        /// Allow a secret to be sent to a host; without one, to every host that is granted
-        #[arg(long, value_name = "NAME[=URL]")]
-        secret: Vec<String>,
-        /// Take all grants away first
-        #[arg(long)]
-        reset: bool,
-    },
-    /// Give it the version of its plugin that was installed last, or another plugin; settings and grants stay
+    /// Say what it may reach; without options, show it beside what its plugin asks for
+    Grant(GrantArgs),
+    /// Give it the version of its plugin that was installed last, or another plugin; settings stay, and so do grants
+    ///
+    /// A version that asks for more is shown with the difference and waits for --agree.
     Upgrade {
         /// The integration
         name: String,
         /// The plugin, by name or digest [default: the one that it has]
         #[arg(long)]
         plugin: Option<String>,
+        /// Grant what the new version asks for in addition
+        #[arg(long)]
+        agree: bool,
+    },
+    /// Give it back the version of its plugin that it had before, with the grants of that time
+    Rollback {
+        /// The integration
+        name: String,
+    },
+    /// Let it run again after its plugin has crashed repeatedly
+    Resume {
+        /// The integration
+        name: String,
     },
     /// Integrations with their settings and grants; of secrets only the names
     List,
@@ -86,31 +93,6 @@ pub(super) struct Given {
     /// A secret from a variable of the environment
     #[arg(long = "secret-env", value_name = "NAME=VARIABLE")]
     secrets_env: Vec<String>,
-}
-
-/// Adds hosts, and where secrets may be sent: `NAME=URL`, or the name alone for every host that is granted.
-fn widen(grants: &mut Grants, http: &[String], secrets: &[String]) -> Result<(), Usage> {
-    for host in http {
-        if !grants.http.contains(host) {
-            grants.http.push(host.clone());
-        }
-    }
-    for text in secrets {
-        let (name, hosts) = match text.split_once('=') {
-            Some((name, host)) => (name, vec![host.to_owned()]),
-            None => (text.as_str(), grants.http.clone()),
-        };
-        if hosts.is_empty() {
-            return Err(Usage(format!("the secret '{name}' needs a host that it may be sent to: --secret {name}=https://api.example.com")));
-        }
-        let grant = grants.secrets.entry(name.to_owned()).or_default();
-        for host in hosts {
-            if !grant.hosts.contains(&host) {
-                grant.hosts.push(host);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// `name=value`.
@@ -170,30 +152,28 @@ struct Shown<'a> {
     #[serde(flatten)]
     integration: &'a Integration,
     secrets: Vec<String>,
+    health: Health,
 }
 
 /// Warnings go to standard error, where they do not get into data.
-fn warn(warnings: Vec<String>) {
+pub(super) fn warn(warnings: Vec<String>) {
     for warning in warnings {
         eprintln!("warning: {warning}");
     }
 }
 
 /// Secrets that are granted and that nobody has set.
-fn missing_secrets<'a>(integration: &str, granted: impl Iterator<Item = &'a String>, stored: &[SecretInfo]) -> Vec<String> {
+pub(super) fn missing_secrets<'a>(integration: &str, granted: impl Iterator<Item = &'a String>, stored: &[SecretInfo]) -> Vec<String> {
     granted
         .filter(|name| !stored.iter().any(|secret| secret.name == **name))
         .map(|name| format!("there is no secret '{name}' yet; set it with: entente integration set {integration} --secret {name}"))
         .collect()
 }
 
-/// Settings that the plugin does not seem to know.
+/// Settings that the plugin does not read, of those just given.
 fn unknown_settings<'a>(tenant: &Tenant, integration: &Integration, names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let unknown = tenant.unknown_settings(integration);
-    names
-        .filter(|name| unknown.contains(name))
-        .map(|name| format!("the plugin {} does not seem to know a setting '{name}'; is it spelt right?", integration.plugin))
-        .collect()
+    let names: Vec<&String> = names.collect();
+    tenant.unknown_settings(integration).into_iter().filter(|(name, _)| names.contains(&name)).map(|(_, text)| text).collect()
 }
 
 /// What went wrong while an integration was added: remedies that are for one that is there would lead nowhere.
@@ -215,16 +195,22 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
     let tenant = context.tenant()?;
     let configuration = tenant.configuration();
     match command {
-        IntegrationCommand::Add { name, plugin, given, http, no_sync } => {
+        IntegrationCommand::Add { name, plugin, given, http, grant_all, no_sync } => {
             let plugin = plugin.unwrap_or_else(|| name.to_lowercase());
             let (settings, secrets) = (given.settings()?, given.secrets()?);
             let mut grants = Grants::default();
-            widen(&mut grants, &http, &[])?;
+            let manifest = tenant.manifest(&configuration.plugin(&plugin).await?.digest)?;
+            widen(&mut grants, &manifest, &http, &[])?;
             if !http.is_empty() {
                 let names: Vec<String> = secrets.keys().cloned().collect();
-                widen(&mut grants, &[], &names)?;
+                widen(&mut grants, &manifest, &[], &names)?;
             }
-            let draft = configuration.draft_integration(&name, &plugin, settings, grants, secrets).await?;
+            let mut draft = configuration.draft_integration(&name, &plugin, settings, grants, secrets).await?;
+            if grant_all {
+                let mut grants = draft.integration.grants.clone();
+                warn(widen_to_all(&mut grants, &manifest, &draft.integration));
+                draft.integration.grants = grants;
+            }
             let (added, mut notices) = tenant.add_integration(&draft, !no_sync).await.map_err(|error| not_added(&name, error))?;
             notices.extend(unknown_settings(&tenant, &added.integration, added.integration.settings.keys()));
             #[derive(Serialize)]
@@ -271,55 +257,26 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
             let lost = unset_secret.iter().filter(|secret| changed.grants.secrets.contains_key(*secret));
             warn(missing_secrets(&name, lost, &secrets));
         }
-        IntegrationCommand::Grant { name, http, secret, reset } => {
-            let mut grants = configuration.integration(&name).await?.grants;
-            if reset {
-                grants = Grants::default();
-            }
-            widen(&mut grants, &http, &secret)?;
-            let grants = if http.is_empty() && secret.is_empty() && !reset {
-                grants
-            } else {
-                configuration.change_integration(&name, |integration| integration.grants = grants).await?.grants
-            };
-            context.output.show(&grants, |grants| {
-                let mut text = format!(
-                    "{name} may send requests to: {}",
-                    if grants.http.is_empty() { "no host".to_owned() } else { grants.http.join(", ") }
-                );
-                for (secret, grant) in &grants.secrets {
-                    text.push_str(&format!("\nits secret {secret} may be sent to: {}", grant.hosts.join(", ")));
-                }
-                text
-            })?;
-            let secrets = configuration.secrets(&name).await?;
-            warn(missing_secrets(&name, grants.secrets.keys(), &secrets));
+        IntegrationCommand::Grant(args) => return integration_grant::grant(args, context).await,
+        IntegrationCommand::Upgrade { name, plugin, agree } => {
+            return integration_grant::upgrade(&name, plugin.as_deref(), agree, context).await;
         }
-        IntegrationCommand::Upgrade { name, plugin } => {
-            let before = configuration.integration(&name).await?;
-            let plugin = plugin.unwrap_or_else(|| before.plugin.clone());
-            let after = configuration.upgrade_integration(&name, &plugin, before.grants.clone()).await?;
-            context.output.show(&after, |after| {
-                if after.digest == before.digest {
-                    return format!("{name} has this version of {} already", after.plugin);
-                }
-                let short = |digest: &str| digest.chars().take(12).collect::<String>();
-                format!("{name} runs {} {}… now, before {}…", after.plugin, short(&after.digest), short(&before.digest))
-            })?;
-        }
+        IntegrationCommand::Rollback { name } => return integration_grant::roll_back(&name, context).await,
+        IntegrationCommand::Resume { name } => return integration_grant::resume(&name, context).await,
         IntegrationCommand::List => {
             let integrations = configuration.integrations().await?;
             let mut shown = Vec::new();
             for integration in &integrations {
                 let secrets = configuration.secrets(&integration.name).await?.into_iter().map(|secret| secret.name).collect();
-                shown.push(Shown { integration, secrets });
+                let health = configuration.health(&integration.name).await?;
+                shown.push(Shown { integration, secrets, health });
             }
             context.output.show(&shown, |shown| {
                 if shown.is_empty() {
                     return "no integration; add one with: entente integration add NAME --plugin PLUGIN".to_owned();
                 }
                 let mut rows = table(["name", "plugin", "settings", "may reach", "secrets", ""]);
-                for Shown { integration, secrets } in shown {
+                for Shown { integration, secrets, health } in shown {
                     let settings: Vec<String> = integration.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
                     rows.add_row(vec![
                         integration.name.clone(),
@@ -327,7 +284,12 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                         settings.join("\n"),
                         integration.grants.http.join("\n"),
                         secrets.join("\n"),
-                        if integration.enabled { String::new() } else { "disabled".to_owned() },
+                        match (integration.enabled, health.quarantined, health.paused_until) {
+                            (false, _, _) => "disabled".to_owned(),
+                            (true, Some(_), _) => "quarantined".to_owned(),
+                            (true, None, Some(until)) => format!("pauses until {until}"),
+                            (true, None, None) => String::new(),
+                        },
                     ]);
                 }
                 rows.to_string()

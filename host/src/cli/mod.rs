@@ -7,6 +7,7 @@ mod conflict;
 mod dates;
 mod doctor;
 mod integration;
+mod integration_grant;
 mod judge;
 mod naming;
 mod output;
@@ -24,9 +25,11 @@ mod run_again;
 mod sides;
 mod status;
 mod sync;
+mod tenant;
 mod waiting;
 
-use crate::config::{Home, SecretText};
+use crate::config::{DEFAULT_TENANT, Home, SecretText};
+use crate::plugin::{Compiler, answer_as_compiler};
 use crate::tenant::{Tenant, TenantError};
 use clap::{Parser, Subcommand};
 use output::{Done, Output, Usage};
@@ -60,6 +63,9 @@ struct Global {
     /// The folder with everything that is kept [default: $ENTENTE_HOME, else the data folder of the user]
     #[arg(long, global = true, value_name = "FOLDER")]
     home: Option<PathBuf>,
+    /// The tenant that it is about [default: $ENTENTE_TENANT, else the tenant `default`]
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<String>,
     /// Print data as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -98,6 +104,9 @@ enum Command {
     /// How the syncs stand: every record counted once, and what to do next
     Status(status::StatusArgs),
     Judge(judge::JudgeArgs),
+    /// Tenants: isolated sets of everything, and their limits
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
     /// Check that everything needed is there and works
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
@@ -107,6 +116,7 @@ enum Command {
 /// What every command gets.
 struct Context {
     home: Option<PathBuf>,
+    tenant: Option<String>,
     output: Output,
 }
 
@@ -115,8 +125,14 @@ impl Context {
         Ok(Home::locate(self.home.as_deref(), |name| std::env::var_os(name))?)
     }
 
+    /// The name of the tenant.
+    fn tenant_name(&self) -> String {
+        let variable = || std::env::var("ENTENTE_TENANT").ok().filter(|name| !name.is_empty());
+        self.tenant.clone().or_else(variable).unwrap_or_else(|| DEFAULT_TENANT.to_owned())
+    }
+
     fn tenant(&self) -> anyhow::Result<Tenant> {
-        Ok(Tenant::open(&self.home()?, key_variable())?)
+        Ok(Tenant::open_named(&self.home()?, &self.tenant_name(), key_variable(), Compiler::this_program()?)?)
     }
 }
 
@@ -127,6 +143,9 @@ fn key_variable() -> Option<SecretText> {
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
+    if let Some(code) = answer_as_compiler(std::env::args_os()) {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -137,7 +156,7 @@ pub fn main() -> ExitCode {
         }
     };
     log_to_stderr(cli.global.verbose);
-    let context = Context { home: cli.global.home, output: Output { json: cli.global.json } };
+    let context = Context { home: cli.global.home, tenant: cli.global.tenant, output: Output { json: cli.global.json } };
     let result = match cli.command {
         // The fastest commands need no runtime.
         Command::Judge(_) => judge::run(),
@@ -170,6 +189,7 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
         Command::Conflict(command) => conflict::run(command, context).await,
         Command::Retry(args) => retry::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,
+        Command::Tenant(command) => tenant::run(command, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Judge(_) | Command::Completion(_) => Ok(Done::Well),
     }

@@ -3,21 +3,26 @@
 use super::Context;
 use super::output::{Done, Output, table};
 use super::progress::spinner;
-use crate::plugin::{Inspection, Limits, inspect};
-use crate::toolchain::{BuildOptions, Built, build_plugin};
+use crate::plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect};
+use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
 use anyhow::Context as _;
 use serde::Serialize;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The commands below `entente plugin`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum PluginCommand {
-    /// Compile a Rust plugin and make the component
+    /// Compile a Rust plugin and make the component, with what plugin.toml asks for
     ///
-    /// Uses an installed wasm target; else tries to add one; else unpacks a compiler from Debian packages into .toolchain.
+    /// Uses an installed wasm target; else tries to add one; else unpacks a compiler from Debian packages into .toolchain. A component
+    /// that other tools have made gets its manifest: entente plugin build FILE.wasm --manifest plugin.toml --output OUT.wasm
     Build {
-        /// The folder of the crate
+        /// The folder of the crate, or a component
         dir: PathBuf,
+        /// What the plugin asks for, for a component that other tools have made [default: plugin.toml beside Cargo.toml]
+        #[arg(long, requires = "output")]
+        manifest: Option<PathBuf>,
         /// Where the component goes [default: components/ in the target folder]
         #[arg(long, short)]
         output: Option<PathBuf>,
@@ -54,17 +59,41 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
 }
 
+/// Whole or not at all; somebody may be reading the file.
+fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let context = || format!("{} cannot be written", file.display());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
+    temporary.write_all(bytes).with_context(context)?;
+    temporary.persist(file).with_context(context)?;
+    Ok(())
+}
+
 fn describe(inspection: &Inspection) -> String {
     let mut text = format!(
         "a plugin for entente:integration@{}, world {}\n{} bytes, {} functions, sha256 {}",
         inspection.version, inspection.world, inspection.size, inspection.functions, inspection.digest
     );
-    text.push_str("\nit asks for:");
+    let manifest = &inspection.manifest;
+    if !manifest.name.is_empty() {
+        text = format!("{} {}: {}\n{text}", manifest.name, manifest.version, manifest.description);
+    }
+    text.push_str("\nit uses:");
     for ask in &inspection.asks {
         text.push_str(&format!("\n  - it {}", ask.words()));
     }
     if inspection.asks.is_empty() {
         text.push_str(" nothing");
+    }
+    text.push_str("\nit asks for:");
+    for ask in manifest.asks() {
+        text.push_str(&format!("\n  - it {} ({})", ask.words, ask.reason));
+    }
+    if manifest.asks().is_empty() {
+        text.push_str(" nothing");
+    }
+    if let Err(error) = inspection.check_asks() {
+        text.push_str(&format!("\nit cannot be used as it is: {error}"));
     }
     text.push_str(match (inspection.lookup, inspection.webhook) {
         (true, true) => "\nit can look records up by identifiers, and takes webhooks",
@@ -78,10 +107,28 @@ fn describe(inspection: &Inspection) -> String {
     text
 }
 
+/// The limits of the tenant. Looking at a file makes no home folder.
+async fn limits(context: &Context) -> anyhow::Result<Limits> {
+    match context.home() {
+        Ok(home) if home.is_dir() => Ok(context.tenant()?.limits().await?),
+        _ => Ok(Limits::default()),
+    }
+}
+
 /// Runs the command.
 pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
-        PluginCommand::Build { dir, output, offline } => {
+        PluginCommand::Build { dir, manifest: Some(manifest), output: Some(output), .. } => {
+            let text = std::fs::read_to_string(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+            let manifest = Manifest::from_toml(&text).with_context(|| manifest.display().to_string())?;
+            let component = add_manifest(&read(&dir)?, &manifest).with_context(|| dir.display().to_string())?;
+            let inspection = inspect(&component, &Limits::default()).with_context(|| dir.display().to_string())?;
+            write(&output, &component)?;
+            context.output.show(&inspection, |inspection| {
+                format!("{}\n{}\ninstall it: entente plugin install {}", output.display(), describe(inspection), output.display())
+            })?;
+        }
+        PluginCommand::Build { dir, output, offline, .. } => {
             let options = BuildOptions { output, offline, ..BuildOptions::default() };
             let built = build(&dir, &options, context.output)?;
             #[derive(Serialize)]
@@ -91,6 +138,7 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
                 package: String,
                 version: String,
                 compiler: String,
+                manifest: Manifest,
             }
             let shown = Shown {
                 component: built.component,
@@ -98,10 +146,16 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
                 package: built.package,
                 version: built.version,
                 compiler: built.compiler.to_string(),
+                manifest: built.manifest,
             };
             context.output.show(&shown, |shown| {
+                let asks: String = shown.manifest.asks().iter().map(|ask| format!("\n  - it {} ({})", ask.words, ask.reason)).collect();
+                let asks = match asks.as_str() {
+                    "" => format!("\nit asks for nothing; what it needs, and why, goes into {MANIFEST_FILE} beside Cargo.toml"),
+                    asks => format!("\nit asks for:{asks}"),
+                };
                 format!(
-                    "{} {} built with {}: {} ({} bytes)\ninstall it: entente plugin install {}",
+                    "{} {} built with {}: {} ({} bytes){asks}\ninstall it: entente plugin install {}",
                     shown.package,
                     shown.version,
                     shown.compiler,
@@ -112,7 +166,7 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
             })?;
         }
         PluginCommand::Inspect { file } => {
-            let inspection = inspect(&read(&file)?, &Limits::default()).with_context(|| file.display().to_string())?;
+            let inspection = inspect(&read(&file)?, &limits(context).await?).with_context(|| file.display().to_string())?;
             context.output.show(&inspection, describe)?;
         }
         PluginCommand::Install { file, name } => {

@@ -4,6 +4,7 @@ use super::output::{Done, Usage, print_line};
 use super::{Context, key_variable, plugin, record_import, report, sync};
 use crate::config::{Grants, SecretGrant, SecretText};
 use crate::hub::ImportOptions;
+use crate::plugin::Compiler;
 use crate::record::Value;
 use crate::sync::{Randomness, SystemRandomness};
 use crate::tenant::Tenant;
@@ -68,7 +69,7 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
             "{entente} record import company host/samples/companies.csv --key none\n$ {entente} record import contact host/samples/contacts.csv --key none"
         ),
     );
-    let tenant = Tenant::open(&home, key_variable())?;
+    let tenant = Tenant::open(&home, key_variable(), Compiler::this_program()?)?;
     for (object, file) in [("company", "host/samples/companies.csv"), ("contact", "host/samples/contacts.csv")] {
         let mut options = ImportOptions::new(object);
         // The same person twice in one file stays two records here, so that the sync has something to notice.
@@ -86,6 +87,7 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     let grants = Grants {
         http: vec![url.clone()],
         secrets: BTreeMap::from([("api-key".to_owned(), SecretGrant { hosts: vec![url.clone()], ..SecretGrant::default() })]),
+        ..Grants::default()
     };
     let settings = BTreeMap::from([("url".to_owned(), Value::text(&url))]);
     let secrets = BTreeMap::from([("api-key".to_owned(), SecretText::new(key))]);

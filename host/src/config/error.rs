@@ -1,5 +1,6 @@
 //! What can be wrong, in words that say where and what to do.
 
+use crate::record::Timestamp;
 use crate::store::StoreError;
 use serde::Serialize;
 use std::fmt;
@@ -127,6 +128,37 @@ pub enum ConfigError {
         /// What to do.
         hint: String,
     },
+    /// Its plugin has crashed too often.
+    #[error(
+        "the integration '{integration}' is quarantined since {since}: its plugin crashed in {crashes} runs in a row, the last time because {reason}\nlet it run again: entente integration resume {integration}; or take the version before: entente integration rollback {integration}"
+    )]
+    Quarantined {
+        /// Which.
+        integration: String,
+        /// Since when.
+        since: Timestamp,
+        /// Runs in a row that it crashed in.
+        crashes: u32,
+        /// Why, the last time.
+        reason: String,
+    },
+    /// Its plugin has crashed a few times and is left alone for a while.
+    #[error(
+        "the integration '{integration}' pauses until {until}: its plugin crashed in {crashes} runs in a row, the last time because {reason}\nrun it now all the same: entente integration resume {integration}; or take the version before: entente integration rollback {integration}"
+    )]
+    Paused {
+        /// Which.
+        integration: String,
+        /// Until when.
+        until: Timestamp,
+        /// Runs in a row that it crashed in.
+        crashes: u32,
+        /// Why, the last time.
+        reason: String,
+    },
+    /// There is nothing to go back to.
+    #[error("the integration '{0}' has had no other version of its plugin; give it one with: entente integration upgrade {0}")]
+    NoVersionBefore(String),
     /// Something else depends on it.
     #[error("{what} '{name}' is used by {users}; {hint}")]
     InUse {

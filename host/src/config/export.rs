@@ -98,15 +98,19 @@ fn export_integration(out: &mut Out, integration: &Integration, plugins: &[Insta
     }
     out.table(&format!("[{table}.grants]"));
     out.line("http", list(&integration.grants.http));
+    if integration.grants.no_state {
+        out.line("state", "false");
+    }
     if integration.grants.secrets.is_empty() {
         return;
     }
     out.table(&format!("[{table}.grants.secrets]"));
     for (name, grant) in &integration.grants.secrets {
+        let part =
+            |name: &str, value: &Option<String>| value.as_ref().map(|value| format!(", {name} = {}", quote(value))).unwrap_or_default();
         let place = match (&grant.header, &grant.query) {
             (None, None) => list(&grant.hosts),
-            (Some(header), _) => format!("{{ hosts = {}, header = {} }}", list(&grant.hosts), quote(header)),
-            (None, Some(query)) => format!("{{ hosts = {}, query = {} }}", list(&grant.hosts), quote(query)),
+            (header, query) => format!("{{ hosts = {}{}{} }}", list(&grant.hosts), part("header", header), part("query", query)),
         };
         out.line(name, place);
     }

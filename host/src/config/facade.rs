@@ -8,6 +8,7 @@ use super::export;
 use super::file::File;
 use super::home::{DEFAULT_TENANT, Home};
 use super::integrations::{self, Grants, Integration};
+use super::key::Key;
 use super::plan::ConfigurationPlan;
 use super::plugins;
 use super::prepare::{self, Draft, PluginSource, Prepared, Surroundings};
@@ -18,7 +19,7 @@ use crate::store::Store;
 use crate::sync::{Clock, SyncDefinition, SystemClock};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The configuration of a tenant. Clones share the store.
@@ -67,9 +68,26 @@ impl Configuration {
         self
     }
 
+    /// As it is in another database, such as a copy.
+    #[must_use]
+    pub(crate) fn over(mut self, store: Store) -> Self {
+        self.store = store;
+        self
+    }
+
     /// The home folder.
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// The name of the tenant.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The folder of the tenant.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.home.tenant_folder(&self.tenant)
     }
 
     fn around<'a>(
@@ -120,6 +138,7 @@ impl Configuration {
         described: &Described,
         options: ApplyOptions,
     ) -> Result<ConfigurationPlan, ConfigError> {
+        let _held = self.home.hold_components();
         let unit = self.store.begin().await?;
         let neighbours = Neighbours { numbers: self.numbers.as_ref(), hub: self.hub.as_ref() };
         let around = self.around(unit.connection(), base, environment);
@@ -173,6 +192,7 @@ impl Configuration {
     /// Where the name is taken or cannot be one, a pattern is no grant, or the database or the key fails.
     pub async fn add_integration(&self, draft: &Draft, sync: Option<SyncDraft>) -> Result<Added, ConfigError> {
         let name = &draft.integration.name;
+        let _held = self.home.hold_components();
         self.write(|connection| {
             refuse_taken(connection, name)?;
             if let Some(sync) = sync.as_ref().filter(|sync| !sync.0.exchanges.contains(name)) {
@@ -230,23 +250,6 @@ impl Configuration {
             changed.digest = stored.digest;
             integrations::put(connection, &changed)?;
             Ok(changed)
-        })
-        .await
-    }
-
-    /// Gives an integration another installed component, with the grants that the operator has agreed to for it.
-    ///
-    /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
-    pub async fn upgrade_integration(&self, name: &str, plugin: &str, grants: Grants) -> Result<Integration, ConfigError> {
-        self.write(|connection| {
-            let mut integration = integrations::get(connection, name)?;
-            let plugin = plugins::find(connection, plugin)?;
-            integration.plugin = plugin.name;
-            integration.digest = plugin.digest;
-            integration.grants = grants;
-            integrations::put(connection, &integration)?;
-            Ok(integration)
         })
         .await
     }
@@ -326,6 +329,47 @@ impl Configuration {
         self.read(|connection| {
             integrations::get(connection, integration)?;
             self.around(connection, Path::new(""), &no_environment).open_secrets(integration)
+        })
+        .await
+    }
+
+    /// Seals all secrets for this tenant that were sealed for one of another name; how many there are.
+    ///
+    /// # Errors
+    /// Where the key is wrong or missing, or a secret is damaged. Then nothing is changed.
+    pub(crate) async fn take_over_secrets(&self, tenant: &str, key: Option<&Key>) -> Result<u64, ConfigError> {
+        self.write(|connection| {
+            let mut taken = 0;
+            for integration in integrations::list(connection)? {
+                for secret in secrets::list(connection, &integration.name)? {
+                    // Opened also where the name is the same: a wrong key shows now.
+                    if let Some(text) = secrets::get(connection, key, tenant, &integration.name, &secret.name)?
+                        && let Some(key) = key
+                    {
+                        secrets::put(connection, key, &self.tenant, &integration.name, &secret.name, &text)?;
+                        taken += 1;
+                    }
+                }
+            }
+            Ok(taken)
+        })
+        .await
+    }
+
+    /// Takes all secrets away, and gives their names as `integration/name`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub(crate) async fn forget_secrets(&self) -> Result<Vec<String>, ConfigError> {
+        self.write(|connection| {
+            let mut gone = Vec::new();
+            for integration in integrations::list(connection)? {
+                for secret in secrets::list(connection, &integration.name)? {
+                    secrets::remove(connection, &integration.name, &secret.name)?;
+                    gone.push(format!("{}/{}", integration.name, secret.name));
+                }
+            }
+            Ok(gone)
         })
         .await
     }

@@ -106,6 +106,7 @@ pub(crate) struct GrantsEntry {
     pub(crate) http: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) secrets: Named<SecretGrantEntry>,
+    pub(crate) state: Option<bool>,
 }
 
 /// `api-key = ["https://…"]`, or a table with header or query.
@@ -287,7 +288,7 @@ impl<'de> Deserialize<'de> for SecretGrantEntry {
             type Value = SecretGrantEntry;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of hosts, or a table with hosts and header or query")
+                f.write_str("a list of hosts, or a table with hosts, header and query")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<SecretGrantEntry, A::Error> {
@@ -300,9 +301,6 @@ impl<'de> Deserialize<'de> for SecretGrantEntry {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SecretGrantEntry, A::Error> {
                 let table = Table::deserialize(MapAccessDeserializer::new(map))?;
-                if table.header.is_some() && table.query.is_some() {
-                    return Err(de::Error::custom("a secret goes into a header or into the query, not both"));
-                }
                 Ok(SecretGrantEntry { hosts: table.hosts, header: table.header, query: table.query })
             }
         }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The tenant that there always is.
-pub(crate) const DEFAULT_TENANT: &str = "default";
+pub const DEFAULT_TENANT: &str = "default";
 
 /// The folder of an installation.
 ///
@@ -120,14 +120,17 @@ impl Home {
         self.open_tenant(DEFAULT_TENANT)
     }
 
-    /// Opens the database of a tenant; makes it where there is none.
+    /// Opens the database of a tenant. Only that of `default` is made where there is none; others are added first.
     ///
     /// # Errors
-    /// Where the name cannot be one, or the database cannot be opened or made.
+    /// [`ConfigError::Unknown`] where there is no such tenant; where the name cannot be one, or the database cannot be opened.
     pub fn open_tenant(&self, tenant: &str) -> Result<Store, ConfigError> {
         check_name("tenant", tenant).map_err(ConfigError::Name)?;
         let path = self.database(tenant);
-        if let Some(folder) = path.parent() {
+        if !self.has_tenant(tenant) {
+            return Err(self.unknown_tenant(tenant));
+        }
+        if let Some(folder) = path.parent().filter(|_| tenant == DEFAULT_TENANT) {
             make_folder(folder).map_err(|error| io(folder, "made", &error))?;
         }
         Ok(Store::open(&path)?)
@@ -135,7 +138,7 @@ impl Home {
 }
 
 /// Makes a folder and those above it, for the user alone.
-fn make_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

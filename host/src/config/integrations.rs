@@ -34,6 +34,9 @@ pub struct Grants {
     /// Where each secret may be sent.
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretGrant>,
+    /// It may keep nothing between calls, although its manifest asks for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_state: bool,
 }
 
 /// Where a secret may be sent.

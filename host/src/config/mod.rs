@@ -14,6 +14,7 @@ mod file;
 mod fixed;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod health;
 mod home;
 mod integrations;
 mod key;
@@ -27,7 +28,9 @@ mod plugins;
 mod prepare;
 mod secrets;
 mod syncs;
+mod tenants;
 mod value;
+mod versions;
 mod words;
 
 #[cfg(test)]
@@ -39,15 +42,18 @@ pub use custom::{CustomField, CustomObject, HubSchema, SchemaError};
 pub use error::{ConfigError, FileError, Notice, Place, Problem, Problems};
 pub use facade::{Added, Configuration};
 pub use file::File;
-pub(crate) use home::DEFAULT_TENANT;
-pub use home::Home;
+pub use health::Health;
+pub use home::{DEFAULT_TENANT, Home};
 pub use integrations::{Grants, Integration, SecretGrant};
 pub use key::Key;
 pub(crate) use kinds::fit;
 pub use manual::definition_from_manual;
 pub use names::HUB;
 pub use plan::{ConfigurationPlan, PlanLine, PlanSign};
+pub(crate) use plugins::digests_in;
 pub use plugins::{InstalledPlugin, PluginFacts, digest_of};
 pub use prepare::{Draft, PluginSource, Prepared};
 pub use secrets::{SecretInfo, SecretText};
 pub use syncs::{Numbers, StoredSync};
+pub(crate) use tenants::is_digest;
+pub use tenants::{Held, NewTenant};

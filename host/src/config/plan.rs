@@ -124,12 +124,12 @@ pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[S
         for pattern in &integration.grants.http {
             parts.insert(format!("{part}, may reach {pattern}"), String::new());
         }
+        if integration.grants.no_state {
+            parts.insert(format!("{part}, may keep nothing between runs"), String::new());
+        }
         for (name, grant) in &integration.grants.secrets {
-            let place = match (&grant.header, &grant.query) {
-                (Some(header), _) => format!(", in the header {header}"),
-                (None, Some(query)) => format!(", in the query as {query}"),
-                (None, None) => String::new(),
-            };
+            let header = grant.header.as_ref().map(|header| format!(", in the header {header}")).unwrap_or_default();
+            let place = header + &grant.query.as_ref().map(|query| format!(", in the query as {query}")).unwrap_or_default();
             parts.insert(format!("{part}, may send the secret {name}"), format!("to {}{place}", grant.hosts.join(", ")));
         }
     }

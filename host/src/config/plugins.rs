@@ -6,10 +6,13 @@ use super::home::Home;
 use super::names::{check_name, known};
 use crate::record::Timestamp;
 use crate::sync::{Clock, SystemClock};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
 
 /// The fewest characters of a digest that stand for it.
 const SHORTEST_PREFIX: usize = 6;
@@ -91,10 +94,11 @@ pub(crate) fn enter(
              description = CASE WHEN ?5 = '' THEN description ELSE ?5 END",
         params![name, digest, i64::try_from(size).unwrap_or(i64::MAX), facts.version, facts.description, now.micros()],
     )?;
-    // The versions before it are of use only to integrations that were set up with them.
+    // The versions before it are of use only to integrations that were set up with them, or may go back to them.
     connection.execute(
         "DELETE FROM plugin WHERE name = ?1 AND current = 0
-         AND NOT EXISTS (SELECT 1 FROM integration WHERE integration.plugin = plugin.name AND integration.digest = plugin.digest)",
+         AND NOT EXISTS (SELECT 1 FROM integration AS run WHERE run.plugin = plugin.name AND run.digest = plugin.digest)
+         AND NOT EXISTS (SELECT 1 FROM integration_previous AS ran WHERE ran.plugin = plugin.name AND ran.digest = plugin.digest)",
         [name],
     )?;
     Ok(connection.query_row(&format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND digest = ?2"), [name, digest], read)?)
@@ -105,6 +109,14 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<InstalledPlugin>, Conf
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM plugin ORDER BY name, current DESC, installed DESC"))?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The digests that the database in a file names, whatever version it has. It is only read.
+pub(crate) fn digests_in(database: &Path) -> Result<BTreeSet<String>, ConfigError> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    let mut statement = connection.prepare("SELECT digest FROM plugin UNION SELECT digest FROM integration")?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// The current version of a name, or the component whose digest begins like this.
@@ -155,6 +167,9 @@ pub(crate) fn remove(connection: &Connection, name_or_digest: &str) -> Result<In
             hint: "take these integrations out of the file and run `entente apply FILE --prune` first".to_owned(),
         });
     }
+    // Nobody runs it, but some may have run it before: they cannot go back to it any more.
+    connection
+        .execute("DELETE FROM integration_previous WHERE plugin = ?1 AND digest = coalesce(?2, digest)", params![plugin.name, only])?;
     connection.execute("DELETE FROM plugin WHERE name = ?1 AND digest = coalesce(?2, digest)", params![plugin.name, only])?;
     Ok(plugin)
 }
@@ -167,6 +182,7 @@ impl Configuration {
     /// Where the name cannot be one, or the file cannot be written.
     pub async fn install_plugin(&self, name: &str, bytes: &[u8], facts: &PluginFacts) -> Result<InstalledPlugin, ConfigError> {
         check_name("plugin", name).map_err(ConfigError::Name)?;
+        let _held = self.home().hold_components();
         let digest = store_component(self.home(), bytes)?;
         self.write(|connection| enter(connection, name, &digest, bytes.len(), facts, SystemClock.now())).await
     }

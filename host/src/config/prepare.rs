@@ -200,6 +200,7 @@ fn draft(
                         )
                     })
                     .collect(),
+                no_state: given.state == Some(false),
             }
         }
     };

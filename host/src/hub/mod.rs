@@ -74,6 +74,18 @@ impl Hub {
         Ok(schema.objects.iter().map(|object| object.definition.clone()).collect())
     }
 
+    /// How many records there are.
+    ///
+    /// # Errors
+    /// [`HubError::Store`] where the database fails.
+    pub async fn count_all(&self) -> Result<u64, HubError> {
+        let count = |connection: &Connection| {
+            let records: i64 = connection.prepare_cached("SELECT count(*) FROM hub_record")?.query_row([], |row| row.get(0))?;
+            Ok(records.unsigned_abs())
+        };
+        Ok(self.store.read(count).await?)
+    }
+
     /// The definitions as this connection sees them.
     fn schema(&self, connection: &Connection) -> Result<Arc<Schema>, HubError> {
         let version = Schema::current(connection)?;

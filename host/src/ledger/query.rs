@@ -105,6 +105,18 @@ impl SqliteLedger {
         self.store.read(|connection| pair_counts(connection, relation)).await.map_err(failed("count pairs"))
     }
 
+    /// How many pairs there are.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn count(&self) -> Result<u64, LedgerError> {
+        let count = |connection: &Connection| {
+            let pairs: i64 = connection.prepare_cached("SELECT count(*) FROM pair")?.query_row([], |row| row.get(0))?;
+            Ok(pairs.unsigned_abs())
+        };
+        self.store.read(count).await.map_err(failed("count pairs"))
+    }
+
     /// How many pairs of a mapping stand in this status. Without a scan where an index is for that status alone: to do, held, failed.
     ///
     /// # Errors

@@ -1,14 +1,13 @@
 //! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and finds unchanged.
 
-use super::engine::SETTINGS_EDITION;
+use super::engine::settings_hash;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Precompiled};
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8] = b"entente compiled plugin 2\n";
@@ -104,20 +103,29 @@ impl Cache {
         Ok(Self { folder: folder.to_owned(), key })
     }
 
-    /// The compiled component; from the folder where it is there and whole, else compiled and kept.
+    /// The compiled component, where it is there and whole.
     ///
-    /// Takes up to seconds: call it where blocking is allowed.
-    pub(super) fn component(&self, engine: &Engine, digest: &str, wasm: &[u8]) -> wasmtime::Result<Component> {
-        let name = format!("{digest}-{:016x}.bin", settings_hash(engine));
-        match self.load(engine, &name) {
-            Ok(Some(component)) => return Ok(component),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "compiled code in the cache is damaged and is made anew"),
+    /// Blocks while it reads.
+    pub(super) fn find(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        match self.load(engine, &name(engine, digest)) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "compiled code in the cache is damaged and is made anew");
+                None
+            }
         }
-        let artifact = engine.precompile_component(wasm)?;
-        let component = deserialize(engine, &artifact)?;
+    }
+
+    /// Takes in what was compiled just now, and keeps it.
+    ///
+    /// Blocks while it writes.
+    ///
+    /// # Errors
+    /// Where it was made by another version, or with other settings.
+    pub(super) fn keep(&self, engine: &Engine, digest: &str, artifact: &[u8]) -> wasmtime::Result<Component> {
+        let component = load_new(engine, artifact)?;
         // A cache that cannot be written costs time, not correctness.
-        if let Err(error) = self.store(&name, &artifact) {
+        if let Err(error) = self.store(&name(engine, digest), artifact) {
             tracing::warn!(%error, "compiled code could not be kept; the plugin is compiled again next time");
         }
         Ok(component)
@@ -165,24 +173,17 @@ fn private_folder() -> fs::DirBuilder {
     fs::DirBuilder::new()
 }
 
-/// Everything that makes compiled code of one wasm file differ.
-fn settings_hash(engine: &Engine) -> u64 {
-    /// The standard hasher is not promised to be the same in the next release of Rust, and a changed hash would only cost a
-    /// compilation; but a good one is at hand.
-    struct Sha(Sha256);
-    impl Hasher for Sha {
-        fn finish(&self) -> u64 {
-            let digest = self.0.clone().finalize();
-            digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            self.0.update(bytes);
-        }
+/// What a file is called: by plugin and settings, so that another version of either never meets it.
+fn name(engine: &Engine, digest: &str) -> String {
+    format!("{digest}-{:016x}.bin", settings_hash(engine))
+}
+
+/// Loads what was compiled just now.
+pub(super) fn load_new(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
+    if !matches!(Engine::detect_precompiled(artifact), Some(Precompiled::Component)) {
+        return Err(wasmtime::Error::msg("what it made is no compiled component"));
     }
-    let mut hasher = Sha(Sha256::new());
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    SETTINGS_EDITION.hash(&mut hasher);
-    hasher.finish()
+    deserialize(engine, artifact)
 }
 
 /// The only place where foreign bytes become native code.
@@ -191,15 +192,17 @@ fn settings_hash(engine: &Engine) -> u64 {
     reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the mark of what was"
 )]
 fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just now, or through a
-    // file that bears a mark which only who has the key can make, and which names plugin and settings.
+    // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just now, here or in the
+    // process that was started to compile, or through a file that bears a mark which only who has the key can make, and which
+    // names plugin and settings.
     unsafe { Component::deserialize(engine, artifact) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::engine::engine;
+    use crate::plugin::engine::{Allocation, compile_only, engine};
+    use wasmtime::{Config, ModuleVersionStrategy};
 
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
@@ -211,13 +214,20 @@ mod tests {
         CodeKey::new([7; 32])
     }
 
+    /// As a load does it: from the cache, else compiled and kept.
+    fn component(cache: &Cache, engine: &Engine, digest: &str) {
+        if cache.find(engine, digest).is_none() {
+            cache.keep(engine, digest, &engine.precompile_component(EMPTY).unwrap()).unwrap();
+        }
+    }
+
     #[test]
     fn what_was_compiled_is_found_again_and_damage_is_noticed() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
         let cache = Cache::open(&folder, key()).unwrap();
-        let engine = engine().unwrap();
-        cache.component(&engine, "digest", EMPTY).unwrap();
+        let engine = engine().unwrap().engine;
+        component(&cache, &engine, "digest");
         let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
         let name = file.file_name().unwrap().to_str().unwrap();
         assert!(cache.load(&engine, name).unwrap().is_some());
@@ -231,7 +241,7 @@ mod tests {
         }
         fs::write(file, &good[..good.len() / 2]).unwrap();
         assert!(cache.load(&engine, name).is_err());
-        cache.component(&engine, "digest", EMPTY).unwrap();
+        component(&cache, &engine, "digest");
         assert_eq!(fs::read(file).unwrap(), good, "made anew");
         assert_eq!(files(&folder).len(), 1, "no temporary file is left");
     }
@@ -241,8 +251,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
         let cache = Cache::open(&folder, key()).unwrap();
-        let engine = engine().unwrap();
-        cache.component(&engine, "digest", EMPTY).unwrap();
+        let engine = engine().unwrap().engine;
+        component(&cache, &engine, "digest");
         let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
 
@@ -259,10 +269,40 @@ mod tests {
             fs::rename(file, &elsewhere).unwrap();
             std::os::unix::fs::symlink(&elsewhere, file).unwrap();
             assert!(cache.load(&engine, &name).is_err(), "a link");
-            cache.component(&engine, "digest", EMPTY).unwrap();
+            component(&cache, &engine, "digest");
             assert!(fs::symlink_metadata(file).unwrap().is_file(), "made anew in its place");
             assert!(cache.load(&engine, &name).unwrap().is_some());
         }
+    }
+
+    #[test]
+    fn what_another_version_has_compiled_is_made_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&home.path().join("cache"), key()).unwrap();
+        let ours = engine().unwrap().engine;
+        let another_version = {
+            let mut config = Config::new();
+            config.module_version(ModuleVersionStrategy::Custom("47".to_owned())).unwrap();
+            Engine::new(&config).unwrap()
+        };
+        let other_settings = compile_only(Allocation::OnDemand).unwrap();
+        let ours_name = name(&ours, "digest");
+        for theirs in [another_version, other_settings] {
+            let artifact = theirs.precompile_component(EMPTY).unwrap();
+            cache.keep(&theirs, "digest", &artifact).unwrap();
+            assert!(cache.find(&theirs, "digest").is_some());
+            assert!(cache.load(&ours, &ours_name).unwrap().is_none(), "it has a name of its own");
+
+            // Even with our mark and our name: wasmtime knows its own.
+            cache.store(&ours_name, &artifact).unwrap();
+            assert!(cache.load(&ours, &ours_name).is_err());
+            assert!(cache.keep(&ours, "digest", &artifact).is_err(), "nor is it taken from whoever compiles");
+            component(&cache, &ours, "digest");
+            assert!(cache.load(&ours, &ours_name).unwrap().is_some(), "made anew in its place");
+            fs::remove_file(home.path().join("cache").join(&ours_name)).unwrap();
+        }
+        assert!(cache.keep(&ours, "digest", b"hello").is_err());
+        assert!(cache.keep(&ours, "digest", &ours.precompile_module(b"\0asm\x01\0\0\0").unwrap()).is_err(), "a module");
     }
 
     #[cfg(unix)]

@@ -1,6 +1,8 @@
 //! The one wasmtime engine of the process: its settings, its pool and its clock.
 
 use super::limits::{MEMORY_SLOT, TABLE_SLOT};
+use sha2::{Digest, Sha256};
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,25 +26,41 @@ pub(super) fn ticks() -> u64 {
     TICKS.load(Ordering::Relaxed)
 }
 
+/// How memory is given to plugins. Code that was compiled for one way is not right for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Allocation {
+    /// From places that were reserved when the process began.
+    Pooled,
+    /// Each time anew, where no address space can be reserved.
+    OnDemand,
+}
+
+/// The engine, and how it gives memory.
+#[derive(Clone)]
+pub(super) struct Started {
+    pub(super) engine: Engine,
+    pub(super) allocation: Allocation,
+}
+
 /// The engine, made when it is first needed. One per process: wasmtime has mixed up the types of two before.
 ///
 /// # Errors
 /// Where the machine cannot run compiled code at all.
-pub(super) fn engine() -> Result<Engine, wasmtime::Error> {
-    static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+pub(super) fn engine() -> Result<Started, wasmtime::Error> {
+    static ENGINE: OnceLock<Result<Started, String>> = OnceLock::new();
     ENGINE.get_or_init(|| start().map_err(|error| format!("{error:#}"))).clone().map_err(wasmtime::Error::msg)
 }
 
-fn start() -> wasmtime::Result<Engine> {
-    let engine = match Engine::new(&pooled()) {
-        Ok(engine) => engine,
+fn start() -> wasmtime::Result<Started> {
+    let started = match Engine::new(&pooled()) {
+        Ok(engine) => Started { engine, allocation: Allocation::Pooled },
         Err(error) => {
             tracing::warn!(%error, "memory for plugins cannot be reserved (a limit on address space?); each is allocated when it starts, which is slower");
-            Engine::new(&on_demand())?
+            Started { engine: Engine::new(&on_demand())?, allocation: Allocation::OnDemand }
         }
     };
     // A thread of its own, since the executor may be what a plugin keeps busy. It ends with the engine.
-    let weak = engine.weak();
+    let weak = started.engine.weak();
     std::thread::Builder::new().name("plugin-clock".to_owned()).spawn(move || {
         while let Some(engine) = weak.upgrade() {
             TICKS.fetch_add(1, Ordering::Relaxed);
@@ -51,7 +69,52 @@ fn start() -> wasmtime::Result<Engine> {
             std::thread::sleep(TICK);
         }
     })?;
-    Ok(engine)
+    Ok(started)
+}
+
+/// An engine that compiles and runs nothing: it reserves no memory, and what it makes fits the engine that has the same
+/// allocation.
+pub(super) fn compile_only(allocation: Allocation) -> wasmtime::Result<Engine> {
+    let mut config = code(allocation);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    Engine::new(&config)
+}
+
+/// Everything that makes compiled code of one wasm file differ.
+pub(super) fn settings_hash(engine: &Engine) -> u64 {
+    /// The standard hasher is not promised to be the same in the next release of Rust, and a changed hash would only cost a
+    /// compilation; but a good one is at hand.
+    struct Sha(Sha256);
+    impl Hasher for Sha {
+        fn finish(&self) -> u64 {
+            let digest = self.0.clone().finalize();
+            digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut hasher = Sha(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    SETTINGS_EDITION.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What decides how code is compiled: what holds for every guest, and how its memory lies.
+fn code(allocation: Allocation) -> Config {
+    let mut config = guest_facing();
+    match allocation {
+        Allocation::Pooled => {
+            config.memory_reservation(MEMORY_SLOT);
+        }
+        Allocation::OnDemand => {
+            // Next to no address space beyond what is used: bounds are checked in code instead.
+            config.memory_reservation(0);
+            config.memory_reservation_for_growth(1 << 20);
+            config.memory_guard_size(64 << 10);
+        }
+    }
+    config
 }
 
 /// What holds for every guest, however memory is allocated.
@@ -92,7 +155,7 @@ fn pooled() -> Config {
         .max_memory_size(MEMORY_SLOT as usize)
         .total_tables(PLACES * 8)
         .max_tables_per_component(64)
-        .max_tables_per_module(4)
+        .max_tables_per_module(64)
         .table_elements(TABLE_SLOT as usize)
         // The pages that nearly every call touches; what is above goes back to the machine.
         .linear_memory_keep_resident(256 << 10)
@@ -100,18 +163,13 @@ fn pooled() -> Config {
         // Asks the kernel which pages were touched, and cleans just those: half the time of a start. Elsewhere than on Linux 6.7
         // and later it changes nothing.
         .pagemap_scan(Enabled::Auto);
-    let mut config = guest_facing();
-    config.memory_reservation(MEMORY_SLOT);
+    let mut config = code(Allocation::Pooled);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
 
 fn on_demand() -> Config {
-    let mut config = guest_facing();
-    // Next to no address space beyond what is used: bounds are checked in code instead.
-    config.memory_reservation(0);
-    config.memory_reservation_for_growth(1 << 20);
-    config.memory_guard_size(64 << 10);
+    let mut config = code(Allocation::OnDemand);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     config
 }
@@ -129,6 +187,22 @@ mod tests {
             let engine = Engine::new(&config).unwrap();
             Component::from_binary(&engine, empty).unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_compiled_apart_is_right_for_the_engine_that_runs_it() {
+        use crate::plugin::cache::load_new;
+        let compile = |allocation| {
+            let engine = compile_only(allocation).unwrap();
+            (settings_hash(&engine), engine.precompile_component(crate::plugin::compile::SMALLEST).unwrap())
+        };
+        let (pooled_engine, other_engine) = (Engine::new(&pooled()).unwrap(), Engine::new(&on_demand()).unwrap());
+        let (pooled_hash, for_pooled) = compile(Allocation::Pooled);
+        let (other_hash, for_other) = compile(Allocation::OnDemand);
+        assert_eq!((pooled_hash, other_hash), (settings_hash(&pooled_engine), settings_hash(&other_engine)));
+        assert_ne!(pooled_hash, other_hash);
+        assert!(load_new(&pooled_engine, &for_pooled).is_ok() && load_new(&other_engine, &for_other).is_ok());
+        assert!(load_new(&pooled_engine, &for_other).is_err() && load_new(&other_engine, &for_pooled).is_err());
     }
 
     #[test]

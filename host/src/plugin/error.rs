@@ -50,7 +50,7 @@ impl Failure {
             ("fuel allocated for hostcalls", limits.hostcall_bytes(None)),
             ("resource table has no free keys", limits.resources(None)),
             ("store handle limit exceeded", limits.handles(None)),
-            ("TotalSizeTooBig", limits.http_header_bytes(None)),
+            ("total size of fields exceeds limit", limits.http_header_bytes(None)),
             ("memory count too high", limits.memories(None)),
             ("table count too high", limits.tables(None)),
             ("instance count too high", limits.instances(None)),
@@ -110,7 +110,7 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
     }
     // Waiting does not help where leave is missing, whatever the plugin made of it.
     let code = match notices.first() {
-        Some(Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. }) => codes::MISCONFIGURED,
+        Some(Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. }) => codes::MISCONFIGURED,
         // A slow or large answer may be the remote's own; the plugin's word for it stands.
         Some(Notice::Limit(_)) | None => return error,
     };

@@ -2,10 +2,11 @@
 
 use super::bindings::entente::integration::types::Error;
 use super::convert::{self, Lift, Refused};
-use super::egress::{Channel, HttpGrant, Lookup, Secret, SecretGrant, Vault};
+use super::egress::{Channel, Hosts, HttpGrant, Lookup, Notice, Secret, SecretGrant, Vault};
 use super::error::Failure;
 use super::guest::Guest;
 use super::instance::Instance;
+use super::interface::Ask;
 use super::limits::Limits;
 use super::link::Functions;
 use super::runtime::Plugin;
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::Mutex;
 use wasmtime::Store;
 
@@ -27,14 +28,16 @@ use wasmtime::Store;
 pub struct PluginConfig {
     /// The name of the integration.
     pub integration: String,
-    /// Its settings.
+    /// Its settings. It sees those that its manifest names.
     pub settings: BTreeMap<String, Value>,
     /// Its secrets, by name.
     pub secrets: BTreeMap<String, Secret>,
     /// What its secrets may be used for. A secret without a grant cannot be used.
     pub secret_grants: Vec<SecretGrant>,
-    /// Where it may send requests.
+    /// Where it may send requests, as far as its manifest asks for it.
     pub http: Vec<HttpGrant>,
+    /// It may keep nothing between calls.
+    pub no_state: bool,
     /// What it may use.
     pub limits: Limits,
     /// What it kept in earlier runs.
@@ -48,7 +51,11 @@ pub struct PluginExchange {
     channel: Arc<Channel>,
     settings: Arc<BTreeMap<String, Value>>,
     limits: Limits,
+    /// It needs what the operator does not allow.
+    withheld: Option<ExchangeError>,
     running: Mutex<Running>,
+    /// Why it crashed, the last time.
+    crash: std::sync::Mutex<Option<String>>,
     /// The objects that want `base` with their orders; known after the first description.
     with_base: OnceLock<Vec<String>>,
 }
@@ -65,15 +72,42 @@ type Called<'a, T> = BoxFuture<'a, wasmtime::Result<Result<T, Error>>>;
 
 impl PluginExchange {
     pub(super) fn new(plugin: Arc<Plugin>, lookup: Lookup, config: PluginConfig) -> Self {
-        let vault = Vault::new(config.integration.clone(), config.secrets, config.secret_grants);
+        let manifest = &plugin.inspection.manifest;
+        let vault = Vault::new(config.integration.clone(), config.secrets, config.secret_grants, &manifest.secrets, &config.settings);
+        let hosts = Hosts { asked: manifest.hosts_with(&config.settings), granted: config.http };
+        let withheld = (config.no_state && plugin.inspection.asks.contains(&Ask::State)).then(|| {
+            let integration = &config.integration;
+            let reason = format!(
+                "the plugin needs to keep a few bytes between runs, which is not granted; allow it with: entente integration grant {integration} --state"
+            );
+            ExchangeError::new(codes::MISCONFIGURED, reason)
+        });
+        let mut settings = config.settings;
+        settings.retain(|name, _| manifest.settings.iter().any(|ask| ask.name == *name));
         Self {
+            channel: Arc::new(Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup)),
             plugin,
-            channel: Arc::new(Channel::new(config.integration, vault, config.http, config.limits.clone(), lookup)),
-            settings: Arc::new(config.settings),
+            settings: Arc::new(settings),
+            withheld,
             limits: config.limits,
             running: Mutex::new(Running { instance: None, kept: Arc::new(config.state), unsaved: StateWrites::new() }),
+            crash: std::sync::Mutex::default(),
             with_base: OnceLock::new(),
         }
+    }
+
+    /// Why the plugin crashed in this exchange or ran into a limit, the last time that it did.
+    pub fn crash(&self) -> Option<String> {
+        self.crash.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn explain(&self, failure: Failure, function: &str, notices: &[Notice]) -> ExchangeError {
+        let crashed = matches!(failure, Failure::Trap(_) | Failure::Limit(_) | Failure::Refused(Refused::Limit(_)));
+        let error = failure.explain(function, &self.channel, &self.limits, notices);
+        if crashed {
+            *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.reason.clone());
+        }
+        error
     }
 
     /// One call: started if need be, timed, checked, and with what it kept. `save` tells whether the answer has a place for what
@@ -89,6 +123,9 @@ impl PluginExchange {
         T: Send,
         U: Send,
     {
+        if let Some(withheld) = &self.withheld {
+            return Err(withheld.clone());
+        }
         let mut running = self.running.lock().await;
         let kept = Arc::clone(&running.kept);
         // Taken out: when this future is dropped in the middle of a call, the instance goes with it.
@@ -97,7 +134,7 @@ impl PluginExchange {
             Some(instance) => instance,
             None => Instance::start(&self.plugin, Arc::clone(&self.channel), Arc::clone(&self.settings), &self.limits)
                 .await
-                .map_err(|failure| failure.explain("its start", &self.channel, &self.limits, &[]))?,
+                .map_err(|failure| self.explain(failure, "its start", &[]))?,
         };
         let answered = match instance.call(kept, call).await {
             Ok(Ok(answer)) => lift(&mut Lift::new(&self.limits, &self.channel.integration), answer).map_err(Failure::from),
@@ -127,7 +164,7 @@ impl PluginExchange {
                 if matches!(failure, Failure::Plugin(_)) {
                     running.instance = Some(instance);
                 }
-                Err(failure.explain(function, &self.channel, &self.limits, &notices))
+                Err(self.explain(failure, function, &notices))
             }
         }
     }

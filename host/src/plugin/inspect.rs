@@ -2,6 +2,7 @@
 
 use super::interface::{Ask, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
 use super::limits::{LimitReached, Limits};
+use super::manifest::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError};
 use super::text::clean;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -31,6 +32,8 @@ pub struct Inspection {
     pub producers: BTreeMap<String, Vec<String>>,
     /// Functions in all its modules.
     pub functions: u64,
+    /// What it says that it needs; a plugin without a manifest asks for nothing.
+    pub manifest: Manifest,
 }
 
 /// Why a file is no plugin that can be used here.
@@ -98,6 +101,17 @@ pub enum InspectError {
         /// The import.
         name: String,
     },
+    /// Its manifest cannot be read.
+    #[error("{0}; report it to the author of the plugin")]
+    Manifest(#[from] ManifestError),
+    /// It uses more than it asks for.
+    #[error(
+        "the plugin {words}, but its manifest does not ask for that; the author says so, with the reason, in {MANIFEST_FILE} beside Cargo.toml and builds it again"
+    )]
+    NotAsked {
+        /// What it does.
+        words: &'static str,
+    },
     /// Too large, or too much in it.
     #[error("{0}")]
     Limit(#[from] LimitReached),
@@ -145,7 +159,29 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError
         imports: counted.imports,
         producers: counted.producers.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect(),
         functions: counted.functions,
+        manifest: counted.manifest.unwrap_or_default(),
     })
+}
+
+impl Inspection {
+    /// Whether everything that it uses is asked for in its manifest, so that an operator has read of it.
+    ///
+    /// # Errors
+    /// [`InspectError::NotAsked`].
+    pub fn check_asks(&self) -> Result<(), InspectError> {
+        for ask in &self.asks {
+            let asked = match ask {
+                Ask::Http => !self.manifest.hosts.is_empty(),
+                Ask::Secrets => !self.manifest.secrets.is_empty(),
+                Ask::State => self.manifest.state.is_some(),
+                Ask::Settings | Ask::Log | Ask::Clock | Ask::EmptyWasi => true,
+            };
+            if !asked {
+                return Err(InspectError::NotAsked { words: ask.words() });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// By the first bytes.
@@ -187,6 +223,7 @@ fn broken(reason: impl Into<String>, offset: u64, bytes: &[u8]) -> InspectError 
 #[derive(Default)]
 struct Counted {
     functions: u64,
+    manifest: Option<Manifest>,
     imports: Vec<String>,
     exports: Vec<String>,
     producers: BTreeMap<String, BTreeSet<String>>,
@@ -226,6 +263,16 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
             Payload::ComponentExportSection(exports) if depth == 1 => {
                 for export in exports {
                     counted.exports.push(clean(export.map_err(damaged)?.name.name, NAME));
+                }
+            }
+            // The plugin's own, not that of a component within it.
+            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION && depth == 1 => {
+                let size = section.data().len() as u64;
+                if size > limits.manifest_bytes {
+                    return Err(limits.manifest_bytes(Some(size)).into());
+                }
+                if counted.manifest.replace(Manifest::parse(section.data())?).is_some() {
+                    return Err(ManifestError("it stands there twice".to_owned()).into());
                 }
             }
             Payload::CustomSection(section) => {
@@ -271,6 +318,15 @@ mod tests {
         bytes
     }
 
+    /// With a manifest.
+    fn asking(component: &[u8], manifest: &str) -> Vec<u8> {
+        let mut content = vec![MANIFEST_SECTION.len() as u8];
+        content.extend_from_slice(MANIFEST_SECTION.as_bytes());
+        content.extend_from_slice(manifest.as_bytes());
+        let length = [0, (content.len() & 0x7f) as u8 | 0x80, (content.len() >> 7) as u8];
+        [component, &length, &content].concat()
+    }
+
     fn look(bytes: &[u8]) -> Result<Inspection, InspectError> {
         inspect(bytes, &Limits::default())
     }
@@ -311,6 +367,40 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_asks_for_what_it_uses() {
+        let imports = [ours(&["secrets", "state", "settings"]), vec!["wasi:http/types@0.2.9".to_owned()]].concat();
+        let uses: Vec<&str> = imports.iter().map(String::as_str).collect();
+        let exports = ours(REQUIRED);
+        let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+        let component = component(&uses, &exports);
+        let told = |manifest: &str| look(&asking(&component, manifest)).unwrap().check_asks().map_err(|error| error.to_string());
+        let silent = look(&component).unwrap();
+        assert_eq!(silent.manifest, Manifest::default());
+        assert!(silent.check_asks().is_err());
+        let (host, secret) = (r#""host":[{"address":"*","reason":"r"}]"#, r#""secret":[{"name":"a","use":"sign","reason":"r"}]"#);
+        let state = r#""state":{"reason":"r"}"#;
+        assert_eq!(told(&format!("{{{host},{secret},{state}}}")), Ok(()));
+        assert!(
+            told(&format!("{{{secret},{state}}}"))
+                .unwrap_err()
+                .starts_with("the plugin sends HTTP requests to the hosts that you grant, but")
+        );
+        assert!(told(&format!("{{{host},{state}}}")).unwrap_err().contains("uses the secrets"));
+        assert!(told(&format!("{{{host},{secret}}}")).unwrap_err().contains("keeps a few bytes"));
+    }
+
+    #[test]
+    fn a_manifest_that_is_none_is_refused() {
+        let plain = component(&[], &[]);
+        let told = |bytes: &[u8], limits: &Limits| inspect(bytes, limits).unwrap_err().to_string();
+        let bad = told(&asking(&plain, "{\"files\":true}"), &Limits::default());
+        assert!(bad.starts_with("the manifest of the plugin cannot be read: unknown field `files`"), "{bad}");
+        assert!(told(&asking(&asking(&plain, "{}"), "{}"), &Limits::default()).contains("it stands there twice"));
+        let long = told(&asking(&plain, "{}  "), &Limits { manifest_bytes: 3, ..Limits::default() });
+        assert!(long.starts_with("limit manifest-bytes of 3 bytes reached (asked for: 4 bytes)"), "{long}");
+    }
+
+    #[test]
     fn what_is_no_plugin_is_told_apart() {
         let table: Vec<(Vec<u8>, &str)> = vec![
             (b"".to_vec(), "not WebAssembly but an empty file"),
@@ -334,7 +424,7 @@ mod tests {
 
     #[test]
     fn compiled_code_is_never_accepted() {
-        let engine = super::super::engine::engine().unwrap();
+        let engine = super::super::engine::engine().unwrap().engine;
         let compiled = engine.precompile_component(HEADER).unwrap();
         assert_eq!(look(&compiled), Err(InspectError::Precompiled));
     }

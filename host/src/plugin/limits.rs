@@ -2,11 +2,14 @@
 //!
 //! A limit that is reached is a [`LimitReached`]: it names the limit, its value, what was asked and what to do.
 
+use serde::Serialize;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a limit is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Bytes.
     Bytes,
@@ -18,7 +21,7 @@ pub enum Unit {
 
 impl Unit {
     /// A quantity for people: `128 MiB`, `1000`, `5 s`. Times are in milliseconds.
-    fn show(self, quantity: u64) -> String {
+    pub fn show(self, quantity: u64) -> String {
         match self {
             Unit::Count => quantity.to_string(),
             Unit::Time if quantity.is_multiple_of(1000) => format!("{} s", quantity / 1000),
@@ -36,6 +39,26 @@ impl Unit {
                 }
             }
         }
+    }
+
+    /// What counts in this unit: `bytes`, `count`, `milliseconds`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Unit::Bytes => "bytes",
+            Unit::Count => "count",
+            Unit::Time => "milliseconds",
+        }
+    }
+
+    /// As much as this, or a little more, in a number that people like.
+    fn round_up(self, quantity: u64) -> u64 {
+        let step = match (self, quantity) {
+            (Unit::Bytes, MIB..) => MIB,
+            (Unit::Bytes, KIB..) => KIB,
+            (Unit::Time, 1000..) => 1000,
+            _ => 1,
+        };
+        quantity.checked_next_multiple_of(step).unwrap_or(quantity)
     }
 
     fn parse(self, text: &str) -> Option<u64> {
@@ -63,6 +86,10 @@ pub struct Limit {
     pub unit: Unit,
     /// Its value; times in milliseconds.
     pub value: u64,
+    /// What it is where nothing is set.
+    pub default: u64,
+    /// The most that it can be set to.
+    pub most: u64,
     /// What it is for and why it is that much.
     pub reason: &'static str,
 }
@@ -72,26 +99,57 @@ impl Limit {
     pub fn shown(&self) -> String {
         self.unit.show(self.value)
     }
+
+    /// The default for people.
+    pub fn default_shown(&self) -> String {
+        self.unit.show(self.default)
+    }
+
+    /// The most that it can be, for people.
+    pub fn most_shown(&self) -> String {
+        self.unit.show(self.most)
+    }
 }
 
 macro_rules! limits {
     ($($field:ident $name:literal $unit:ident = $default:expr, at most $most:expr; $reason:literal)*) => {
-        /// What a plugin may use. Times in milliseconds, sizes in bytes; [`Limits::table`] tells what each is for.
+        /// What a tenant and its plugins may use. Times in milliseconds, sizes in bytes; [`Limits::table`] tells what each is for.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {
+            /// Whose they are, for the command that raises one.
+            pub tenant: Arc<str>,
             $(#[doc = $reason] pub $field: u64,)*
         }
 
         impl Default for Limits {
             fn default() -> Self {
-                Self { $($field: $default,)* }
+                Self { tenant: Arc::from("default"), $($field: $default,)* }
             }
         }
 
         impl Limits {
             /// All limits with their values.
             pub fn table(&self) -> Vec<Limit> {
-                vec![$(Limit { name: $name, unit: Unit::$unit, value: self.$field, reason: $reason },)*]
+                vec![$(Limit {
+                    name: $name, unit: Unit::$unit, value: self.$field, default: $default, most: $most, reason: $reason,
+                },)*]
+            }
+
+            /// Whether there is a limit of this name.
+            ///
+            /// # Errors
+            /// [`UnknownLimit::Name`].
+            pub fn check_name(&self, name: &str) -> Result<(), UnknownLimit> {
+                if [$($name),*].contains(&name) { Ok(()) } else { Err(UnknownLimit::Name { name: name.to_owned() }) }
+            }
+
+            /// Sets a limit that was stored, in its own unit; false where there is none of this name. More than can be is cut.
+            pub(crate) fn restore(&mut self, name: &str, value: u64) -> bool {
+                match name {
+                    $($name => self.$field = value.min($most),)*
+                    _ => return false,
+                }
+                true
             }
 
             /// Sets a limit by its name, from a text such as `256 MiB`, `5 s` or `1000`.
@@ -116,8 +174,10 @@ macro_rules! limits {
             }
 
             $(#[allow(dead_code, reason = "one for each limit; those that end in another way than an error need none")]
-            pub(super) fn $field(&self, asked: Option<u64>) -> LimitReached {
-                LimitReached { name: $name, unit: Unit::$unit, value: self.$field, asked }
+            pub(crate) fn $field(&self, asked: Option<u64>) -> LimitReached {
+                LimitReached {
+                    name: $name, unit: Unit::$unit, value: self.$field, most: $most, asked, tenant: Arc::clone(&self.tenant),
+                }
             })*
         }
     };
@@ -140,6 +200,14 @@ limits! {
         "Imports of a plugin. All that the host offers are fewer than 50."
     nesting "nesting" Count = 16, at most 100;
         "Components within components."
+    manifest_bytes "manifest-bytes" Bytes = 64 * KIB, at most MIB;
+        "What a plugin says that it needs. People read it before they install it."
+    compile_time "compile-time" Time = 60_000, at most 3_600_000;
+        "Processor time of compiling a plugin, in whole seconds; three times as much by the clock. A plugin in Rust takes about a second, one in JavaScript up to half a minute."
+    compile_memory "compile-memory" Bytes = 1024 * MIB, at most 16 * 1024 * MIB;
+        "Memory of the process that compiles a plugin. Plugins in JavaScript take 870 MiB of it. It grows with the largest functions."
+    compiled_bytes "compiled-bytes" Bytes = 128 * MIB, at most 1024 * MIB;
+        "Compiled code of a plugin. It has three to four times the size of the plugin; 40 MiB for one in JavaScript."
     memory_bytes "memory-bytes" Bytes = 128 * MIB, at most MEMORY_SLOT;
         "Memory of one running plugin, all its linear memories together. Rust starts with 1 MiB, Python with 13 MiB."
     memories "memories" Count = 8, at most 32;
@@ -186,6 +254,8 @@ limits! {
         "Log lines of one call together. What is over is dropped and counted."
     state_bytes "state-bytes" Bytes = 256 * KIB, at most 16 * MIB;
         "Keys and values that a plugin keeps between calls. Cursors do not belong there."
+    runs_at_once "runs-at-once" Count = 4, at most 1000;
+        "Syncs of the tenant at the same time, in all processes together."
     secret_matches "secret-matches" Count = 100, at most 10_000;
         "Comparisons with a secret in one call, so that it cannot be guessed."
     http_parallel "http-parallel" Count = 4, at most 64;
@@ -208,13 +278,27 @@ limits! {
         "One request in all, with its answer."
 }
 
+/// The limit behind what wasmtime says of a component that is too large for every place of its pool. A test for each would fail if
+/// the words changed.
+pub(super) fn of_pool(limits: &Limits, text: &str) -> Option<LimitReached> {
+    let known = [
+        ("core module instances, which exceeds", limits.instances(None)),
+        ("Wasm linear memories, which exceeds", limits.memories(None)),
+        ("tables, which exceeds", limits.tables(None)),
+        ("defined tables count", limits.tables(None)),
+        ("module memory does not fit in pooling", limits.memory_bytes(None)),
+        ("module table does not fit in pooling", limits.table_elements(None)),
+    ];
+    known.into_iter().find(|(words, _)| text.contains(words)).map(|(_, limit)| limit)
+}
+
 impl Limits {
     pub(super) fn time(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
     }
 }
 
-/// A plugin has reached a limit.
+/// A limit has been reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitReached {
     /// Which limit.
@@ -223,8 +307,41 @@ pub struct LimitReached {
     pub unit: Unit,
     /// How much there may be; times in milliseconds.
     pub value: u64,
+    /// The most that it can be set to.
+    pub most: u64,
     /// How much there would have been, where that is known.
     pub asked: Option<u64>,
+    /// Whose limit.
+    pub tenant: Arc<str>,
+}
+
+impl LimitReached {
+    /// The command that raises it: to twice as much, or to what was asked for. `None` where it cannot be raised so far.
+    fn raise(&self) -> Option<String> {
+        let asked = self.asked.unwrap_or_default();
+        if self.value >= self.most || asked > self.most {
+            return None;
+        }
+        let next = self.unit.round_up(self.value.saturating_mul(2).max(asked)).min(self.most);
+        let value = self.unit.show(next).replace(" bytes", "").replace(' ', "");
+        Some(format!("entente tenant set {} --limit {}={value}", self.tenant, self.name))
+    }
+
+    /// What to do about it.
+    fn remedy(&self) -> String {
+        let raise = self.raise().ok_or_else(|| self.unit.show(self.most));
+        // Only this one is reached by what the operator starts, and not by what a plugin does.
+        if self.name == "runs-at-once" {
+            return match raise {
+                Ok(command) => format!("wait until one has ended, as --wait does, or allow more: {command}"),
+                Err(_) => "wait until one has ended, as --wait does".to_owned(),
+            };
+        }
+        match raise {
+            Ok(command) => format!("if the plugin has good reason to need more, allow it: {command}; else report it to its author"),
+            Err(most) => format!("it cannot be more than {most}; report it to the author of the plugin"),
+        }
+    }
 }
 
 impl fmt::Display for LimitReached {
@@ -233,7 +350,7 @@ impl fmt::Display for LimitReached {
         if let Some(asked) = self.asked {
             write!(f, " (asked for: {})", self.unit.show(asked))?;
         }
-        write!(f, "; if the plugin has good reason to need more, raise {}, else report it to its author", self.name)
+        write!(f, "; {}", self.remedy())
     }
 }
 
@@ -243,7 +360,7 @@ impl std::error::Error for LimitReached {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownLimit {
     /// There is no limit of this name.
-    #[error("there is no limit '{name}'; see the list of limits for their names")]
+    #[error("there is no limit '{name}'; their names are shown by: entente tenant limits")]
     Name {
         /// What was given.
         name: String,
@@ -304,11 +421,39 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_reached_says_what_how_much_and_what_to_do() {
-        let text = Limits::default().memory_bytes(Some(130 << 20)).to_string();
-        assert_eq!(
-            text,
-            "limit memory-bytes of 128 MiB reached (asked for: 130 MiB); if the plugin has good reason to need more, \
-             raise memory-bytes, else report it to its author"
-        );
+        let limits = Limits { tenant: Arc::from("acme"), id_bytes: 8 << 10, ..Limits::default() };
+        let said = |reached: LimitReached| reached.to_string();
+        insta::assert_snapshot!(said(limits.memory_bytes(Some(130 << 20))), @"limit memory-bytes of 128 MiB reached (asked for: 130 MiB); if the plugin has good reason to need more, allow it: entente tenant set acme --limit memory-bytes=256MiB; else report it to its author");
+        insta::assert_snapshot!(said(limits.state_bytes(Some((5 << 20) + 1))), @"limit state-bytes of 256 KiB reached (asked for: 5.0 MiB); if the plugin has good reason to need more, allow it: entente tenant set acme --limit state-bytes=6MiB; else report it to its author");
+        insta::assert_snapshot!(said(limits.cpu_time(None)), @"limit cpu-time of 5 s reached; if the plugin has good reason to need more, allow it: entente tenant set acme --limit cpu-time=10s; else report it to its author");
+        insta::assert_snapshot!(said(limits.memory_bytes(Some(1 << 40))), @"limit memory-bytes of 128 MiB reached (asked for: 1048576 MiB); it cannot be more than 512 MiB; report it to the author of the plugin");
+        insta::assert_snapshot!(said(limits.id_bytes(None)), @"limit id-bytes of 8 KiB reached; it cannot be more than 8 KiB; report it to the author of the plugin");
+        insta::assert_snapshot!(said(limits.runs_at_once(Some(5))), @"limit runs-at-once of 4 reached (asked for: 5); wait until one has ended, as --wait does, or allow more: entente tenant set acme --limit runs-at-once=8");
+    }
+
+    #[test]
+    fn what_a_limit_says_can_be_typed() {
+        for limit in Limits::default().table() {
+            let reached = LimitReached {
+                name: limit.name,
+                unit: limit.unit,
+                value: limit.value,
+                most: limit.most,
+                asked: Some(limit.value + 1),
+                tenant: Arc::from("default"),
+            };
+            let Some(command) = reached.raise() else { continue };
+            let (_, setting) = command.rsplit_once(' ').unwrap();
+            let (name, value) = setting.split_once('=').unwrap();
+            Limits::default().set(name, value).unwrap_or_else(|error| panic!("{command}: {error}"));
+        }
+    }
+
+    #[test]
+    fn stored_limits_come_back_as_far_as_they_can() {
+        let mut limits = Limits::default();
+        assert!(limits.restore("page-rows", 7) && limits.restore("memory-bytes", u64::MAX));
+        assert_eq!((limits.page_rows, limits.memory_bytes), (7, MEMORY_SLOT));
+        assert!(!limits.restore("of-a-later-version", 1));
     }
 }

@@ -1,20 +1,46 @@
 //! What a plugin finds when it is started, and what the host finds in it.
 
-use super::bindings::IntegrationFull;
+use super::bindings::entente::integration::{log, secrets, settings, state, types};
 use super::bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report, webhook};
 use super::guest::Guest;
 use super::inspect::Inspection;
+use super::manifest::Manifest;
 use std::sync::{Arc, OnceLock};
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
 use wasmtime::{Engine, Result, Store};
 
-/// Everything that the host offers. Made once; a linker is never cloned.
-pub(super) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
+/// What of the host a plugin can call at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Capabilities {
+    http: bool,
+    secrets: bool,
+    state: bool,
+}
+
+impl Capabilities {
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        Self { http: !manifest.hosts.is_empty(), secrets: !manifest.secrets.is_empty(), state: manifest.state.is_some() }
+    }
+}
+
+/// What the host offers to plugins with these capabilities; nothing else is there to be called. A linker is never cloned.
+pub(super) fn linker(engine: &Engine, capabilities: Capabilities) -> Result<Linker<Guest>> {
+    type All = HasSelf<Guest>;
     let mut linker = Linker::new(engine);
     // All of WASI 0.2: several languages import it unasked. The context of a store grants nothing of it.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    IntegrationFull::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    types::add_to_linker::<_, All>(&mut linker, |guest| guest)?;
+    log::add_to_linker::<_, All>(&mut linker, |guest| guest)?;
+    settings::add_to_linker::<_, All>(&mut linker, |guest| guest)?;
+    if capabilities.http {
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    }
+    if capabilities.secrets {
+        secrets::add_to_linker::<_, All>(&mut linker, |guest| guest)?;
+    }
+    if capabilities.state {
+        state::add_to_linker::<_, All>(&mut linker, |guest| guest)?;
+    }
     Ok(linker)
 }
 

@@ -11,6 +11,8 @@
 
 mod bindings;
 mod cache;
+mod compile;
+mod compile_child;
 mod convert;
 mod egress;
 mod engine;
@@ -25,15 +27,25 @@ mod instance;
 mod interface;
 mod limiter;
 mod limits;
+#[cfg(test)]
+mod limits_page;
 mod link;
 mod log;
+mod manifest;
 mod runtime;
+mod shelf;
 mod text;
 
 pub use cache::{CacheError, CodeKey};
-pub use egress::{GrantError, HttpGrant, Secret, SecretGrant, SecretKind};
+pub use compile::{CompileError, Compiler};
+pub use compile_child::answer_as_compiler;
+pub use egress::{GrantError, HttpGrant, Secret, SecretGrant};
 pub use exchange::{PluginConfig, PluginExchange};
 pub use inspect::{InspectError, Inspection, inspect};
 pub use interface::{Ask, KNOWN_VERSIONS};
 pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};
+pub use manifest::{
+    AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk, SecretUse, SettingAsk, StateAsk,
+    fill,
+};
 pub use runtime::{LoadError, LoadedPlugin, PluginRuntime};

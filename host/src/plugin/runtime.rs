@@ -1,21 +1,23 @@
 //! From the file of a plugin to something that can be called.
 
 use super::cache::{Cache, CacheError, CodeKey};
-use super::egress::{Channel, Lookup, Vault, system_lookup};
-use super::engine::{PLACES, engine};
+use super::compile::{self, CompileError, Compiler};
+use super::egress::{Channel, Hosts, Lookup, Vault, system_lookup};
+use super::engine::{Allocation, PLACES, Started, engine};
 use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
 use super::inspect::{InspectError, Inspection, inspect};
 use super::instance::Instance;
 use super::limits::Limits;
-use super::link::{Exports, linker};
-use std::collections::BTreeMap;
+use super::link::{Capabilities, Exports, linker};
+use super::shelf::Shelf;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
-use wasmtime::component::{InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre, Linker};
 
 /// Compiles and runs plugins. One is enough for a process; clones share everything.
 #[derive(Clone)]
@@ -25,8 +27,13 @@ pub struct PluginRuntime {
 
 pub(super) struct Runtime {
     pub(super) engine: Engine,
-    linker: Linker<Guest>,
+    allocation: Allocation,
+    /// One for each set of capabilities that a plugin has asked for.
+    linkers: Mutex<HashMap<Capabilities, Arc<Linker<Guest>>>>,
     cache: Cache,
+    compiler: Compiler,
+    /// Compiled code in memory, which all tenants share.
+    shelf: Shelf,
     limits: Limits,
     /// Running plugins, over all tenants.
     pub(super) places: Arc<Semaphore>,
@@ -50,9 +57,9 @@ pub enum LoadError {
         /// Why.
         error: std::io::Error,
     },
-    /// It is damaged in a way that only compiling shows.
-    #[error("the plugin cannot be compiled: {0}; build it again, with a tool chain for WebAssembly components (WASI 0.2)")]
-    Compile(String),
+    /// It cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// What it imports or exports has another shape than here.
     #[error(
         "the plugin does not fit this host, although it is written for the same version of the interface: {0}; build it again with the current interface files"
@@ -68,18 +75,20 @@ pub enum LoadError {
 
 impl PluginRuntime {
     /// Compiled code is kept in `cache`, a folder that is made if it is missing and must belong to this user alone, and only what bears
-    /// the mark of `key` is run from there. `limits` hold
-    /// for looking at plugins and starting them; each integration brings its own for its calls.
+    /// the mark of `key` is run from there; what is not there is made by `compiler`. `limits` hold
+    /// for looking at plugins, compiling and starting them; each integration brings its own for its calls.
     ///
     /// # Errors
     /// [`LoadError::Cache`] and [`LoadError::Engine`].
-    pub fn new(cache: &Path, key: CodeKey, limits: Limits) -> Result<Self, LoadError> {
+    pub fn new(cache: &Path, key: CodeKey, limits: Limits, compiler: Compiler) -> Result<Self, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
-        let engine = engine().map_err(failed)?;
-        let linker = linker(&engine).map_err(failed)?;
+        let Started { engine, allocation } = engine().map_err(failed)?;
         let cache = Cache::open(cache, key)?;
         let places = Arc::new(Semaphore::new(PLACES as usize));
-        Ok(Self { inner: Arc::new(Runtime { engine, linker, cache, limits, places, lookup: system_lookup() }) })
+        let (linkers, shelf) = (Mutex::default(), Shelf::default());
+        Ok(Self {
+            inner: Arc::new(Runtime { engine, allocation, linkers, cache, compiler, shelf, limits, places, lookup: system_lookup() }),
+        })
     }
 
     /// What a file is, without running it.
@@ -96,22 +105,68 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load(&self, bytes: Vec<u8>) -> Result<LoadedPlugin, LoadError> {
-        let runtime = Arc::clone(&self.inner);
-        // Compiling takes up to seconds and must not hold up other tasks.
-        let compiled = tokio::task::spawn_blocking(move || {
-            let inspection = inspect(&bytes, &runtime.limits)?;
-            let component = runtime
-                .cache
-                .component(&runtime.engine, &inspection.digest, &bytes)
-                .map_err(|error| LoadError::Compile(super::text::clean(&format!("{error:#}"), 500)))?;
-            let pre = runtime.linker.instantiate_pre(&component).map_err(shape)?;
-            let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
-            Ok::<_, LoadError>(Plugin { runtime, pre, exports, inspection })
+        self.load_within(bytes, &self.inner.limits).await
+    }
+
+    /// [`PluginRuntime::load`] under the limits of a tenant.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_within(&self, bytes: Vec<u8>, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
+        let (runtime, own) = (Arc::clone(&self.inner), limits.clone());
+        let found = blocking(move || {
+            let inspection = inspect(&bytes, &own)?;
+            inspection.check_asks()?;
+            match runtime.find(&inspection.digest) {
+                Some(component) => runtime.link(&component, inspection).map(Ok),
+                None => Ok(Err((inspection, bytes))),
+            }
         });
-        let plugin = Arc::new(compiled.await.map_err(|error| LoadError::Engine(error.to_string()))??);
+        let plugin = Arc::new(match found.await? {
+            Ok(plugin) => plugin,
+            Err((inspection, bytes)) => self.compile(inspection, bytes, limits).await?,
+        });
         let loaded = LoadedPlugin { plugin };
-        loaded.check().await?;
+        loaded.check(limits).await?;
         Ok(loaded)
+    }
+
+    async fn compile(&self, inspection: Inspection, bytes: Vec<u8>, limits: &Limits) -> Result<Plugin, LoadError> {
+        let _turn = compile::turn().await;
+        let (runtime, digest) = (Arc::clone(&self.inner), inspection.digest.clone());
+        // Whoever was before may have compiled the same.
+        if let Some(component) = blocking(move || Ok(runtime.find(&digest))).await? {
+            return self.inner.link(&component, inspection);
+        }
+        let artifact = self.compiled(Arc::new(bytes), limits).await?;
+        let runtime = Arc::clone(&self.inner);
+        blocking(move || {
+            let component =
+                runtime.cache.keep(&runtime.engine, &inspection.digest, &artifact).map_err(|error| runtime.not_loaded(&error))?;
+            let component = runtime.shelf.get_or_find(&inspection.digest, || Some(component.clone())).unwrap_or(component);
+            runtime.link(&component, inspection)
+        })
+        .await
+    }
+
+    async fn compiled(&self, wasm: Arc<Vec<u8>>, limits: &Limits) -> Result<Vec<u8>, LoadError> {
+        let runtime = Arc::clone(&self.inner);
+        match &self.inner.compiler {
+            Compiler::Child(program) => Ok(compile::apart(program, &runtime.engine, runtime.allocation, limits, &wasm).await?),
+            Compiler::InThisProcess => blocking(move || Ok(compile::here(&runtime.engine, &wasm)?)).await,
+        }
+    }
+
+    /// Sees whether plugins can be compiled, by compiling the smallest component there is.
+    ///
+    /// # Errors
+    /// [`LoadError::Compile`] with what is wrong.
+    pub async fn try_compiler(&self) -> Result<(), LoadError> {
+        let _turn = compile::turn().await;
+        let artifact = self.compiled(Arc::new(compile::SMALLEST.to_vec()), &self.inner.limits).await?;
+        let runtime = Arc::clone(&self.inner);
+        blocking(move || super::cache::load_new(&runtime.engine, &artifact).map_err(|error| runtime.not_loaded(&error).into())).await?;
+        Ok(())
     }
 
     /// [`PluginRuntime::load`] of a file.
@@ -119,14 +174,65 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load_file(&self, file: &Path) -> Result<LoadedPlugin, LoadError> {
+        self.load_file_within(file, &self.inner.limits).await
+    }
+
+    /// [`PluginRuntime::load_file`] under the limits of a tenant.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_file_within(&self, file: &Path, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
         let failed = |error| LoadError::Read { file: file.display().to_string(), error };
         // Not read if it is too large anyway.
         let size = tokio::fs::metadata(file).await.map_err(failed)?.len();
-        if size > self.inner.limits.component_bytes {
-            return Err(InspectError::from(self.inner.limits.component_bytes(Some(size))).into());
+        if size > limits.component_bytes {
+            return Err(InspectError::from(limits.component_bytes(Some(size))).into());
         }
-        self.load(tokio::fs::read(file).await.map_err(failed)?).await
+        self.load_within(tokio::fs::read(file).await.map_err(failed)?, limits).await
     }
+}
+
+impl Runtime {
+    fn linker(&self, capabilities: Capabilities) -> wasmtime::Result<Arc<Linker<Guest>>> {
+        let mut linkers = self.linkers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(linker) = linkers.get(&capabilities) {
+            return Ok(Arc::clone(linker));
+        }
+        let made = Arc::new(linker(&self.engine, capabilities)?);
+        linkers.insert(capabilities, Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Compiled code, from memory or from the folder.
+    fn find(&self, digest: &str) -> Option<Component> {
+        self.shelf.get_or_find(digest, || self.cache.find(&self.engine, digest))
+    }
+
+    fn link(self: &Arc<Self>, component: &Component, inspection: Inspection) -> Result<Plugin, LoadError> {
+        let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
+        let linker = self.linker(Capabilities::of(&inspection.manifest)).map_err(failed)?;
+        let pre = linker.instantiate_pre(component).map_err(shape)?;
+        let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
+        Ok(Plugin { runtime: Arc::clone(self), pre, exports, inspection })
+    }
+
+    /// What was compiled just now cannot be loaded.
+    fn not_loaded(&self, error: &wasmtime::Error) -> CompileError {
+        let text = format!("{error:#}");
+        if let Some(limit) = super::limits::of_pool(&self.limits, &text) {
+            return CompileError::Limit(limit);
+        }
+        let said = super::text::clean(&text, 500);
+        match &self.compiler {
+            Compiler::Child(program) => CompileError::Foreign { program: program.clone(), said },
+            Compiler::InThisProcess => CompileError::Unfit(said),
+        }
+    }
+}
+
+/// What takes a while, without holding up other tasks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, LoadError> + Send + 'static) -> Result<T, LoadError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Engine(error.to_string()))?
 }
 
 fn shape(error: wasmtime::Error) -> LoadError {
@@ -157,13 +263,12 @@ impl LoadedPlugin {
         PluginExchange::new(Arc::clone(&self.plugin), Arc::clone(&self.plugin.runtime.lookup), config)
     }
 
-    async fn check(&self) -> Result<(), LoadError> {
-        let limits = &self.plugin.runtime.limits;
-        let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new());
+    async fn check(&self, limits: &Limits) -> Result<(), LoadError> {
+        let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new(), &[], &BTreeMap::new());
         let channel = Arc::new(Channel::new(
             "(not yet set up)".to_owned(),
             vault,
-            Vec::new(),
+            Hosts::default(),
             limits.clone(),
             Arc::clone(&self.plugin.runtime.lookup),
         ));

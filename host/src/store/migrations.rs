@@ -5,14 +5,45 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 
-fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![
+/// Kind, name and statement of a table, an index or whatever else a file has.
+pub(super) type Made = (String, String, Option<String>);
+
+fn all() -> Vec<M<'static>> {
+    vec![
         M::up(include_str!("migrations/0001_hub.sql")),
         M::up(include_str!("migrations/0002_ledger.sql")),
         M::up(include_str!("migrations/0003_configuration.sql")),
         M::up(include_str!("migrations/0004_operator.sql")),
         M::up(include_str!("migrations/0005_leaner.sql")),
-    ])
+        M::up(include_str!("migrations/0006_tenant.sql")),
+        M::up(include_str!("migrations/0007_integration.sql")),
+    ]
+}
+
+fn migrations() -> Migrations<'static> {
+    Migrations::new(all())
+}
+
+/// The newest version of the tables.
+pub(super) fn newest() -> usize {
+    all().len()
+}
+
+/// Kind, name and statement of everything in a file of this version.
+pub(super) fn tables_of(version: usize) -> Result<Vec<Made>, StoreError> {
+    let mut connection = Connection::open_in_memory()?;
+    migrations()
+        .to_version(&mut connection, version)
+        .map_err(|error| StoreError::Corrupt { what: format!("version {version} of its tables"), why: error.to_string() })?;
+    tables(&connection)
+}
+
+/// Kind, name and statement of everything in a file, but for what SQLite makes by itself.
+pub(super) fn tables(connection: &Connection) -> Result<Vec<Made>, StoreError> {
+    let mut statement =
+        connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex_%' ORDER BY type, name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Brings the tables up to date, each migration in a transaction of its own.
@@ -23,6 +54,12 @@ pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), Stor
         }
         error => StoreError::Open { path: path.to_owned(), why: error.to_string() },
     })
+}
+
+/// Makes the tables of an earlier version.
+#[cfg(test)]
+pub(super) fn to(connection: &mut Connection, version: usize) {
+    migrations().to_version(connection, version).unwrap();
 }
 
 #[cfg(test)]

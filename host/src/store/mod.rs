@@ -2,6 +2,7 @@
 //!
 //! Nothing but this module, `hub`, `ledger` and `config` may name `rusqlite`.
 
+mod copy;
 mod migrations;
 mod unit;
 
@@ -43,6 +44,22 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// What the migrations said.
+        why: String,
+    },
+    /// A copy cannot be written.
+    #[error("the copy {} of the database cannot be written: {why}; is there room for it?", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// What SQLite said.
+        why: String,
+    },
+    /// A file that came from elsewhere and is something else.
+    #[error("{} is no database of entente: {why}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is strange about it.
         why: String,
     },
     /// A statement failed.

@@ -3,7 +3,7 @@
 
 use super::presence::{self, Presence};
 use super::{Tenant, TenantError};
-use crate::config::{DEFAULT_TENANT, HUB};
+use crate::config::HUB;
 use crate::ledger::OpenConflict;
 use crate::record::Timestamp;
 use crate::sync::{Choice, FieldMapping, Lease, Ledger, LedgerError, MappingId, Pair, Run, RunStatus, Side, Status, SyncDefinition};
@@ -115,7 +115,7 @@ impl Tenant {
 
     /// Gives the lease of a relation back where the process that had it is known to have died.
     pub(super) async fn take_over(&self, relation: &str) -> Result<(), TenantError> {
-        let folder = self.configuration.home().tenant_folder(DEFAULT_TENANT);
+        let folder = self.configuration.folder();
         if let Some((lease, holder)) = self.ledger.holder(relation).await?
             && presence::has_died(&folder, &holder)
         {
@@ -133,7 +133,7 @@ impl Tenant {
         wait: bool,
         work: impl AsyncFnOnce(&Lease) -> Result<T, LedgerError>,
     ) -> Result<T, TenantError> {
-        let presence = Presence::begin(&self.configuration.home().tenant_folder(DEFAULT_TENANT));
+        let presence = Presence::begin(&self.configuration.folder());
         let lease = loop {
             self.take_over(relation).await?;
             match self.ledger.acquire(relation, presence.holder(), self.clock.now(), LEASE).await {
@@ -155,7 +155,7 @@ impl Tenant {
         if run.status != RunStatus::Running {
             return Ok(run);
         }
-        let folder = self.configuration.home().tenant_folder(DEFAULT_TENANT);
+        let folder = self.configuration.folder();
         if let Some((_, holder)) = self.ledger.holder(&run.relation).await?
             && !presence::has_died(&folder, &holder)
         {

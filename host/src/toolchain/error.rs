@@ -28,6 +28,20 @@ pub enum BuildError {
         /// The folder.
         path: PathBuf,
     },
+    /// The file with what the plugin asks for cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        reason: String,
+    },
+    /// What a manifest should go into is no component.
+    #[error("the manifest cannot be put into this file: {reason}")]
+    NotAComponent {
+        /// What it is instead.
+        reason: String,
+    },
     /// The `Cargo.toml` is that of a workspace and not of a package.
     #[error("{} is a workspace, not one plugin. Give the folder of one of its packages: {}", path.display(), list(members))]
     Workspace {

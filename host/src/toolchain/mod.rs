@@ -21,6 +21,7 @@ mod debian;
 mod environment;
 mod error;
 mod lock;
+mod manifest;
 mod packages;
 mod process;
 mod progress;
@@ -30,8 +31,11 @@ mod target;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::plugin::Manifest;
+
 pub use component::encode_component;
 pub use error::BuildError;
+pub use manifest::add_manifest;
 pub use progress::Progress;
 
 /// The compiler target of a plugin. It imports nothing by itself, so that a plugin imports what its world names and
@@ -73,6 +77,8 @@ pub struct Built {
     pub package: String,
     /// The version of the cargo package.
     pub version: String,
+    /// What it asks for.
+    pub manifest: Manifest,
     /// What compiled it.
     pub compiler: Compiler,
 }
@@ -126,12 +132,17 @@ pub fn build_plugin(dir: &Path, options: &BuildOptions, progress: &mut dyn FnMut
         None => crate_info::read(compile::cargo(&compiler)?, &dir, options)?,
     };
 
+    // Before minutes of compiling: what is wrong in it should show at once.
+    let mut manifest = manifest::read(&plugin.dir)?;
+    manifest.name.clone_from(&plugin.package);
+    manifest.version.clone_from(&plugin.version);
+
     // Held to the end: plugins of one crate name share their files in a target folder.
     let _guard = compile::claim(&plugin, progress)?;
     let module = compile::compile(&plugin, &compiler, options, progress)?;
     progress(Progress::Encoding);
-    let component = encode_component(&module)?;
+    let component = add_manifest(&encode_component(&module)?, &manifest)?;
     let file = component::path(&plugin, options.output.as_deref());
     component::write(&file, &component)?;
-    Ok(Built { component: file, bytes: component.len() as u64, package: plugin.package, version: plugin.version, compiler })
+    Ok(Built { component: file, bytes: component.len() as u64, package: plugin.package, version: plugin.version, manifest, compiler })
 }

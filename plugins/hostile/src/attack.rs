@@ -88,7 +88,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
             let mac = secrets::hmac_sha256("key", b"data")?;
             Err(error("told", mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
         }
-        _ => Ok(()),
+        _ => crate::wire::run(name),
     }
 }
 

@@ -5,9 +5,10 @@ mod attack;
 mod bindings;
 mod fetch;
 mod hunt;
+mod wire;
 
 use bindings::entente::integration::types::{Batch, Error, Row, Value};
-use bindings::entente::integration::{settings, state};
+use bindings::entente::integration::{secrets, settings, state};
 use bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report};
 
 struct Hostile;
@@ -96,6 +97,7 @@ impl sync_report::Guest for Hostile {
                 got if got.is_empty() => vec![],
                 got => vec![row(&got.chars().take(200).collect::<String>(), vec![Value::Text(got), Value::Float(1.0)])],
             },
+            "placeholder-row" => vec![row("1", vec![Value::Text(secrets::use_("key")?), Value::Float(1.0)])],
             _ => vec![row("1", vec![Value::Text("one".to_owned()), Value::Float(1.0)])],
         };
         let next = match attack.as_str() {

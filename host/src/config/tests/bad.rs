@@ -26,7 +26,6 @@ fn the_form() {
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = 1 }"), @"line 2, column 16: invalid type: integer `1`, expected the name of the field on the right, true (the same name), false (not mapped), or a table");
     insta::assert_snapshot!(said("[[sync.x.object]]\ncreate = true"), @"line 2, column 10: a text is wanted here");
     insta::assert_snapshot!(said("[[sync.x.object]]\nfields = { a = { required = \"yes\" } }"), @"line 2, column 29: required is true, false, left, right, hub or integration");
-    insta::assert_snapshot!(said("[integration.x]\nplugin = \"p\"\n[integration.x.grants]\nsecrets = { k = { hosts = [], header = \"a\", query = \"b\" } }"), @"line 4, column 17: a secret goes into a header or into the query, not both");
     insta::assert_snapshot!(said("[integration.x]\nenabled = true"), @"line 1, column 1: missing field `plugin`");
     insta::assert_snapshot!(said("[integration.x]\nplugin = \"p\"\nplugin = \"q\""), @"line 3, column 1: duplicate key");
 }

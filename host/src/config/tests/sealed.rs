@@ -100,6 +100,44 @@ async fn a_secret_opens_in_its_own_place_only() {
 }
 
 #[tokio::test]
+async fn a_secret_of_one_tenant_opens_in_no_other() {
+    let it = with_secret().await;
+    it.home.add_tenant("other").unwrap();
+    let store = it.home.open_tenant("other").unwrap();
+    let other = it.configuration.clone().over(store.clone()).of_tenant("other");
+    // Everything that is stored, with the same names, in the database of the other one; and the key is the same.
+    let rows = it.store.read(|connection| {
+        let mut rows = Vec::new();
+        for table in ["plugin", "integration", "integration_secret"] {
+            let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
+            let columns = statement.column_count();
+            let read = |row: &rusqlite::Row<'_>| (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at)).collect();
+            let found: Vec<Vec<rusqlite::types::Value>> = statement.query_map([], read)?.collect::<Result<_, _>>()?;
+            rows.extend(found.into_iter().map(|row| (table, row)));
+        }
+        Ok(rows)
+    });
+    let rows = rows.await.unwrap();
+    let copied = store.write(|transaction| {
+        for (table, row) in rows {
+            let places = vec!["?"; row.len()].join(", ");
+            transaction.execute(&format!("INSERT INTO {table} VALUES ({places})"), rusqlite::params_from_iter(row))?;
+        }
+        Ok(())
+    });
+    copied.await.unwrap();
+    assert_eq!(other.secrets("HelloWorld").await.unwrap(), it.configuration.secrets("HelloWorld").await.unwrap());
+    let refused = other.open_secrets("HelloWorld").await.unwrap_err();
+    insta::assert_snapshot!(refused, @"secret 'api-key' of integration 'HelloWorld': what is stored has been changed or is damaged; set it again with `entente integration set`");
+
+    // Who has the key and knows where it comes from can take it over, as restoring an export does.
+    let key = Key::find(&it.home, None).unwrap();
+    assert!(other.take_over_secrets("a-third", key.as_ref()).await.is_err());
+    assert_eq!(other.take_over_secrets("default", key.as_ref()).await.unwrap(), 1);
+    assert_eq!(other.open_secrets("HelloWorld").await.unwrap()["api-key"].reveal(), CANARY);
+}
+
+#[tokio::test]
 async fn secrets_come_from_the_environment() {
     let mut it = Try::new().await;
     let text = "[integration.HelloWorld]\nplugin = \"helloworld\"\nsecrets.api-key.env = \"KEY\"\ngrants.secrets.api-key = [\"https://x.example\"]\n[sync.HelloWorld]";

@@ -42,7 +42,11 @@ pub(in crate::plugin) fn page(lift: &mut Lift<'_>, page: sync_report::Page, requ
     let most = most_rows(request, lift.limits);
     let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.deleted.len()) as u64).sum();
     if rows > most {
-        let limit = crate::plugin::limits::LimitReached { value: most, ..lift.limits.page_rows(Some(rows)) };
+        let mut limit = lift.limits.page_rows(Some(rows));
+        if most < limit.value {
+            // More than the host asked for: a higher limit would change nothing.
+            (limit.value, limit.most) = (most, most);
+        }
         return Err(limit.into());
     }
     for more in [page.batches.len(), page.conversions.len(), page.complete.len()] {

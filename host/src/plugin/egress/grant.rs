@@ -1,5 +1,6 @@
 //! Which addresses are granted. Pure: text in, decision out.
 
+use crate::plugin::manifest::AskedHost;
 use reqwest::Url;
 use std::fmt;
 use std::net::IpAddr;
@@ -120,6 +121,12 @@ fn host(text: &str) -> Option<TargetHost> {
 }
 
 impl HttpGrant {
+    /// The grant for the host of an address, whatever its path; `None` where it leads to no host that can be granted.
+    pub(in crate::plugin) fn of_address(address: &str) -> Option<Self> {
+        let url = Url::parse(address.trim()).ok()?;
+        Target::of(&url).ok()?.to_string().parse().ok()
+    }
+
     pub(super) fn allows(&self, target: &Target) -> bool {
         self.https == target.https
             && self.port == target.port
@@ -140,6 +147,36 @@ impl HttpGrant {
                 Host::Name(name) => name == "localhost" && address.to_canonical().is_loopback(),
                 Host::Below(_) => false,
             }
+    }
+}
+
+impl AskedHost {
+    fn allows(&self, target: &Target) -> bool {
+        match self {
+            AskedHost::Any => true,
+            AskedHost::Only(asked) => asked.allows(target),
+        }
+    }
+}
+
+/// Where requests may go: what the plugin asks for and the operator has granted, both.
+#[derive(Debug, Clone, Default)]
+pub(in crate::plugin) struct Hosts {
+    pub(in crate::plugin) asked: Vec<AskedHost>,
+    pub(in crate::plugin) granted: Vec<HttpGrant>,
+}
+
+impl Hosts {
+    pub(super) fn asks_for(&self, target: &Target) -> bool {
+        self.asked.iter().any(|asked| asked.allows(target))
+    }
+
+    pub(super) fn grants(&self, target: &Target) -> bool {
+        self.granted.iter().any(|grant| grant.allows(target))
+    }
+
+    pub(super) fn allows(&self, target: &Target) -> bool {
+        self.asks_for(target) && self.grants(target)
     }
 }
 
@@ -254,6 +291,27 @@ mod tests {
         ];
         for (grant, url, expected) in table {
             assert_eq!(allows(grant, url), expected, "{grant} for {url}");
+        }
+    }
+
+    #[test]
+    fn both_the_plugin_and_the_operator_must_name_a_host() {
+        let hosts = |asked: &[&str], granted: &[&str]| Hosts {
+            asked: asked.iter().filter_map(|text| AskedHost::of(text, &std::collections::BTreeMap::new())).collect(),
+            granted: granted.iter().map(|text| text.parse().unwrap()).collect(),
+        };
+        let table: [(&[&str], &[&str], bool); 7] = [
+            (&["https://api.example.com"], &["https://api.example.com"], true),
+            (&["https://api.example.com"], &["https://*.example.com"], true),
+            (&["https://*.example.com"], &["https://api.example.com"], true),
+            (&["*"], &["https://api.example.com"], true),
+            (&["*"], &["https://other.example.com"], false),
+            (&["https://other.example.com"], &["https://api.example.com", "https://*.example.com"], false),
+            (&[], &["https://api.example.com"], false),
+        ];
+        let target = Target::of(&Url::parse("https://api.example.com/v1").unwrap()).unwrap();
+        for (asked, granted, expected) in table {
+            assert_eq!(hosts(asked, granted).allows(&target), expected, "{asked:?} {granted:?}");
         }
     }
 

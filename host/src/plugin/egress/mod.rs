@@ -14,8 +14,9 @@ mod send;
 mod wire;
 
 pub use grant::{GrantError, HttpGrant};
-pub use secrets::{Secret, SecretGrant, SecretKind};
+pub use secrets::{Secret, SecretGrant};
 
+pub(super) use grant::Hosts;
 pub(super) use notice::Notice;
 pub(super) use resolve::{Lookup, system_lookup};
 pub(super) use secrets::{SecretError, Vault};

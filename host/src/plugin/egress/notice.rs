@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Something that the operator should know when the call then fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::plugin) enum Notice {
+    /// A host that the manifest does not ask for.
+    NotAsked { url: String },
     /// A host that is not granted.
     Denied { url: String, grant: String },
     /// A name that is granted, at an address that is not.
@@ -38,6 +40,10 @@ impl Notice {
     /// For the operator.
     pub(in crate::plugin) fn text(&self, integration: &str) -> String {
         match self {
+            Notice::NotAsked { url } => format!(
+                "the plugin tried to call {url}, which its manifest does not ask for, so that it cannot be granted; \
+                 see what it asks for with: entente integration grant {integration}"
+            ),
             Notice::Denied { url, grant } if grant.is_empty() => {
                 format!("the plugin tried to call an address that is never allowed: {url}")
             }

@@ -1,6 +1,6 @@
 //! From names to addresses: a name that is granted may still point to where nobody wanted to let a plugin.
 
-use super::grant::HttpGrant;
+use super::grant::{Hosts, HttpGrant};
 use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::io;
@@ -85,7 +85,7 @@ impl AddressDenied {
 /// Resolves names for connections to one port, and lets through only what may be called. The addresses that were checked
 /// are those that are connected to; the name is not looked up again.
 pub(super) struct Checked {
-    pub(super) grants: Arc<[HttpGrant]>,
+    pub(super) hosts: Arc<Hosts>,
     pub(super) port: u16,
     pub(super) lookup: Lookup,
 }
@@ -111,11 +111,11 @@ impl Checked {
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let (grants, port, lookup) = (Arc::clone(&self.grants), self.port, Arc::clone(&self.lookup));
+        let (hosts, port, lookup) = (Arc::clone(&self.hosts), self.port, Arc::clone(&self.lookup));
         Box::pin(async move {
             let name = name.as_str().to_owned();
             let found = lookup(name.clone()).await?;
-            let allowed = Self::check(&grants, port, &name, found)?;
+            let allowed = Self::check(&hosts.granted, port, &name, found)?;
             if allowed.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::NotFound, format!("{name} has no address")).into());
             }

@@ -1,8 +1,10 @@
 //! Secrets, and the placeholders that stand for them until a request leaves the host.
 
-use super::grant::{HttpGrant, Target};
+use super::grant::{Hosts, HttpGrant, Target};
 use super::scrub::url_encoded;
+use crate::plugin::manifest::{AskedHost, SecretAsk, SecretUse};
 use crate::plugin::text::argument;
+use crate::record::Value;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -35,28 +37,45 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a secret may be used for; never both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretKind {
-    /// It goes out with requests.
-    Send,
-    /// It signs, and is never sent.
-    Hmac,
-}
-
-/// Where a secret may be used.
+/// Where the operator lets a secret be used. What for, its plugin's manifest says.
 #[derive(Debug, Clone)]
 pub struct SecretGrant {
     /// Its name.
     pub name: String,
     /// The hosts that it may be sent to. They must be granted as such too.
     pub hosts: Vec<HttpGrant>,
-    /// What for.
-    pub kind: SecretKind,
     /// Only in this header; `None`: in any one.
     pub header: Option<HeaderName>,
     /// In this parameter of the query too; `None`: in none.
     pub query: Option<String>,
+}
+
+/// A secret as it may be used: what the plugin asks for and the operator has granted, both.
+#[derive(Debug, Clone)]
+pub(in crate::plugin) struct BoundSecret {
+    name: String,
+    usage: SecretUse,
+    hosts: Hosts,
+    /// Only in this header; `None`: in any one.
+    header: Option<HeaderName>,
+    /// Only the operator or only the plugin wants another header: then it goes into none.
+    no_header: bool,
+    query: Option<String>,
+}
+
+impl BoundSecret {
+    pub(in crate::plugin) fn new(ask: &SecretAsk, grant: SecretGrant, settings: &BTreeMap<String, Value>) -> Self {
+        let asked: Option<HeaderName> = ask.header.as_deref().and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+        let no_header = matches!((&asked, &grant.header), (Some(asked), Some(granted)) if asked != granted);
+        Self {
+            name: grant.name,
+            usage: ask.usage,
+            hosts: Hosts { asked: ask.hosts.iter().filter_map(|host| AskedHost::of(host, settings)).collect(), granted: grant.hosts },
+            header: asked.or(grant.header),
+            no_header,
+            query: grant.query.filter(|granted| ask.query.as_ref() == Some(granted)),
+        }
+    }
 }
 
 /// Why a secret cannot be had. For the plugin and the operator.
@@ -64,6 +83,10 @@ pub struct SecretGrant {
 pub(in crate::plugin) enum SecretError {
     #[error("there is no secret '{0}'; set it with: entente integration set {1} --secret {word}", word = argument(.0))]
     Missing(String, String),
+    #[error(
+        "the plugin's manifest does not ask for the secret '{0}', so that it cannot be granted; see what it asks for with: entente integration grant {1}"
+    )]
+    NotAsked(String, String),
     #[error("the secret '{0}' is not granted; allow it with: entente integration grant {1} --secret {word}", word = argument(.0))]
     NotGranted(String, String),
     #[error("the secret '{0}' is a signing key and is never sent")]
@@ -77,39 +100,54 @@ pub(in crate::plugin) enum SecretError {
 pub(in crate::plugin) struct Vault {
     integration: String,
     secrets: BTreeMap<String, Secret>,
-    grants: Vec<SecretGrant>,
+    bound: Vec<BoundSecret>,
+    /// Those that the manifest asks for.
+    asked: Vec<String>,
 }
 
 impl Vault {
-    pub(in crate::plugin) fn new(integration: String, secrets: BTreeMap<String, Secret>, grants: Vec<SecretGrant>) -> Self {
-        Self { integration, secrets, grants }
+    /// `asked` are the secrets of the manifest, with these settings; `grants` what the operator allows.
+    pub(in crate::plugin) fn new(
+        integration: String,
+        secrets: BTreeMap<String, Secret>,
+        grants: Vec<SecretGrant>,
+        asked: &[SecretAsk],
+        settings: &BTreeMap<String, Value>,
+    ) -> Self {
+        let find = |name: &str| asked.iter().find(|ask| ask.name == name);
+        let bound = grants.into_iter().filter_map(|grant| Some(BoundSecret::new(find(&grant.name)?, grant, settings))).collect();
+        Self { integration, secrets, bound, asked: asked.iter().map(|ask| ask.name.clone()).collect() }
     }
 
     pub(in crate::plugin) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.secrets.values()
     }
 
-    fn find(&self, name: &str) -> Result<(&Secret, &SecretGrant), SecretError> {
+    fn find(&self, name: &str) -> Result<(&Secret, &BoundSecret), SecretError> {
         let shown = || (super::super::text::clean(name, 100), self.integration.clone());
+        if !self.asked.iter().any(|asked| asked == name) {
+            let (name, integration) = shown();
+            return Err(SecretError::NotAsked(name, integration));
+        }
         let secret = self.secrets.get(name).ok_or_else(|| {
             let (name, integration) = shown();
             SecretError::Missing(name, integration)
         })?;
-        let grant = self.grants.iter().find(|grant| grant.name == name).ok_or_else(|| {
+        let bound = self.bound.iter().find(|bound| bound.name == name).ok_or_else(|| {
             let (name, integration) = shown();
             SecretError::NotGranted(name, integration)
         })?;
-        Ok((secret, grant))
+        Ok((secret, bound))
     }
 
     /// HMAC-SHA-256 with a signing key.
     pub(in crate::plugin) fn hmac(&self, name: &str, data: &[u8]) -> Result<Vec<u8>, SecretError> {
         match self.find(name)? {
-            (_, grant) if grant.kind != SecretKind::Hmac => Err(SecretError::NotSigningKey(grant.name.clone())),
-            (secret, grant) => {
+            (_, bound) if bound.usage != SecretUse::Sign => Err(SecretError::NotSigningKey(bound.name.clone())),
+            (secret, bound) => {
                 // Keys of every length are good for HMAC.
                 let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
-                    .map_err(|_| SecretError::NotSigningKey(grant.name.clone()))?;
+                    .map_err(|_| SecretError::NotSigningKey(bound.name.clone()))?;
                 mac.update(data);
                 Ok(mac.finalize().into_bytes().to_vec())
             }
@@ -124,7 +162,7 @@ impl Vault {
 
     /// Whether a secret is bound to this host: what the plugin itself brings to log in there is then left out.
     fn bound(&self, target: &Target) -> bool {
-        self.grants.iter().any(|grant| grant.kind == SecretKind::Send && grant.hosts.iter().any(|host| host.allows(target)))
+        self.bound.iter().any(|bound| bound.usage == SecretUse::Send && bound.hosts.allows(target))
     }
 }
 
@@ -155,9 +193,9 @@ pub(super) struct NotForThisHost(pub(super) String);
 impl Placeholders {
     /// A new placeholder for a secret; with `user` for the whole of a Basic header.
     pub(super) fn make(&mut self, vault: &Vault, name: &str, user: Option<&str>) -> Result<String, SecretError> {
-        let (_, grant) = vault.find(name)?;
-        if grant.kind != SecretKind::Send {
-            return Err(SecretError::SigningKey(grant.name.clone()));
+        let (_, bound) = vault.find(name)?;
+        if bound.usage != SecretUse::Send {
+            return Err(SecretError::SigningKey(bound.name.clone()));
         }
         let mut random = [0u8; 16];
         // Without chance there can be no placeholder that cannot be guessed, so there is none.
@@ -178,14 +216,14 @@ impl Placeholders {
             if !mentions(url, headers, &placeholder.text) {
                 continue;
             }
-            let Ok((secret, grant)) = vault.find(&placeholder.secret) else { continue };
-            if !grant.hosts.iter().any(|host| host.allows(target)) {
+            let Ok((secret, bound)) = vault.find(&placeholder.secret) else { continue };
+            if !bound.hosts.allows(target) {
                 return Err(NotForThisHost(placeholder.secret.clone()));
             }
-            if let Some(name) = fill_header(headers, placeholder, secret, grant, &filled) {
+            if let Some(name) = fill_header(headers, placeholder, secret, bound, &filled) {
                 filled.push(name);
             }
-            if let (Some(parameter), Meaning::Plain) = (&grant.query, &placeholder.meaning) {
+            if let (Some(parameter), Meaning::Plain) = (&bound.query, &placeholder.meaning) {
                 fill_query(url, parameter, &placeholder.text, secret);
             }
         }
@@ -210,10 +248,10 @@ fn fill_header(
     headers: &mut HeaderMap,
     placeholder: &Placeholder,
     secret: &Secret,
-    grant: &SecretGrant,
+    bound: &BoundSecret,
     filled: &[HeaderName],
 ) -> Option<HeaderName> {
-    let allowed = |name: &HeaderName| grant.header.as_ref().is_none_or(|only| only == name) && !filled.contains(name);
+    let allowed = |name: &HeaderName| !bound.no_header && bound.header.as_ref().is_none_or(|only| only == name) && !filled.contains(name);
     for (name, value) in headers.iter_mut().filter(|(name, _)| allowed(name)) {
         let Ok(text) = value.to_str() else { continue };
         let scheme = match text.strip_suffix(placeholder.text.as_str()) {
@@ -274,21 +312,39 @@ fn is_credential(name: &HeaderName) -> bool {
 mod tests {
     use super::*;
 
-    fn vault(query: Option<&str>, header: Option<HeaderName>) -> Vault {
-        let grant = |name: &str, kind| SecretGrant {
+    /// What a manifest asks for; `wants` are the header and the parameter.
+    fn asks(host: &str, wants: (Option<&str>, Option<&str>)) -> Vec<SecretAsk> {
+        let ask = |name: &str, usage, hosts| SecretAsk {
+            name: name.to_owned(),
+            usage,
+            hosts,
+            header: wants.0.map(str::to_owned),
+            query: wants.1.map(str::to_owned),
+            reason: "tests".to_owned(),
+        };
+        let send = |name| ask(name, SecretUse::Send, vec![host.to_owned()]);
+        vec![send("key"), send("loose"), send("none"), ask("signing", SecretUse::Sign, vec![])]
+    }
+
+    fn asked_vault(asks: &[SecretAsk], query: Option<&str>, header: Option<HeaderName>) -> Vault {
+        let grant = |name: &str| SecretGrant {
             name: name.to_owned(),
             hosts: vec!["https://api.example.com".parse().unwrap()],
-            kind,
             header: header.clone(),
             query: query.map(str::to_owned),
         };
+        let secrets = [("key", "the secret"), ("signing", "the secret"), ("loose", "x"), ("unasked", "x")];
         Vault::new(
             "shop".to_owned(),
-            [("key", "the secret"), ("signing", "the secret"), ("loose", "x")]
-                .map(|(name, text)| (name.to_owned(), Secret::new(text)))
-                .into(),
-            vec![grant("key", SecretKind::Send), grant("signing", SecretKind::Hmac)],
+            secrets.map(|(name, text)| (name.to_owned(), Secret::new(text))).into(),
+            vec![grant("key"), grant("signing"), grant("unasked")],
+            asks,
+            &BTreeMap::new(),
         )
+    }
+
+    fn vault(query: Option<&str>, header: Option<HeaderName>) -> Vault {
+        asked_vault(&asks("*", (None, query)), query, header)
     }
 
     /// Sends headers and a URL in which `{}` is a new placeholder, and tells what would go out.
@@ -353,6 +409,28 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_goes_only_where_plugin_and_operator_both_say() {
+        let headers = [("x-a", "{}"), ("x-b", "{}")];
+        let url = "https://api.example.com/?key={}";
+        let go = |asks: &[SecretAsk], query, header| sent(&asked_vault(asks, query, header), url, &headers, None);
+        let only = |name| Some(HeaderName::from_static(name));
+        let other_host = asks("https://other.example.com", (None, None));
+        assert_eq!(go(&other_host, None, None), Err(NotForThisHost("key".to_owned())), "the plugin asks for another host");
+        let filled = |asks: &[SecretAsk], query, header| {
+            let (url, headers) = go(asks, query, header).unwrap();
+            let in_query = if url.ends_with("key={}") { "" } else { "key " };
+            headers.iter().filter(|line| !line.ends_with("{}")).fold(in_query.to_owned(), |all, line| all + &line[..3])
+        };
+        assert_eq!(filled(&asks("*", (None, None)), None, None), "x-a");
+        assert_eq!(filled(&asks("*", (Some("x-b"), None)), None, None), "x-b");
+        assert_eq!(filled(&asks("*", (None, None)), None, only("x-b")), "x-b");
+        assert_eq!(filled(&asks("*", (Some("x-a"), None)), None, only("x-b")), "", "they do not agree");
+        assert_eq!(filled(&asks("*", (None, Some("key"))), Some("key"), None), "key x-a");
+        assert_eq!(filled(&asks("*", (None, Some("key"))), None, None), "x-a");
+        assert_eq!(filled(&asks("*", (None, None)), Some("key"), None), "x-a");
+    }
+
+    #[test]
     fn at_a_host_with_a_secret_the_plugin_brings_no_credential_of_its_own() {
         let own = [("authorization", "Bearer mine"), ("cookie", "a=b"), ("x-api-key", "mine"), ("accept", "text/plain")];
         let (_, kept) = sent(&vault(None, None), "https://api.example.com/", &own, None).unwrap();
@@ -375,6 +453,8 @@ mod tests {
         assert!(shell.to_string().ends_with("integration set shop --secret 'x; reboot'"), "{shell}");
         let loose = Placeholders::default().make(&vault, "loose", None).unwrap_err();
         assert!(loose.to_string().contains("not granted"), "{loose}");
+        let unasked = Placeholders::default().make(&vault, "unasked", None).unwrap_err();
+        assert!(unasked.to_string().starts_with("the plugin's manifest does not ask for the secret 'unasked'"), "{unasked}");
         assert_eq!(vault.matches("key", "the secret"), Ok(true));
         assert_eq!(vault.matches("key", "the secreT"), Ok(false));
     }

@@ -1,7 +1,7 @@
 //! One request of a plugin, from what it asked for to what goes over the wire.
 
 use super::body::{AnswerBody, Rest};
-use super::grant::{HttpGrant, Target};
+use super::grant::{Hosts, Target};
 use super::headers::{check_headers, strip, strip_answer};
 use super::notice::{Notice, Notices};
 use super::resolve::{Checked, Lookup};
@@ -32,7 +32,7 @@ pub(in crate::plugin) struct Channel {
     pub(in crate::plugin) vault: Vault,
     pub(in crate::plugin) scrubber: Option<Scrubber>,
     limits: Limits,
-    grants: Arc<[HttpGrant]>,
+    hosts: Arc<Hosts>,
     lookup: Lookup,
     /// By scheme and port: which addresses are allowed depends on the port, and the resolver is told the name only.
     clients: Mutex<HashMap<(bool, u16), reqwest::Client>>,
@@ -41,13 +41,13 @@ pub(in crate::plugin) struct Channel {
 }
 
 impl Channel {
-    pub(in crate::plugin) fn new(integration: String, vault: Vault, grants: Vec<HttpGrant>, limits: Limits, lookup: Lookup) -> Self {
+    pub(in crate::plugin) fn new(integration: String, vault: Vault, hosts: Hosts, limits: Limits, lookup: Lookup) -> Self {
         let permits = |count: u64| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)));
         Self {
             integration,
             scrubber: Scrubber::new(vault.secrets()),
             vault,
-            grants: grants.into(),
+            hosts: Arc::new(hosts),
             lookup,
             clients: Mutex::default(),
             parallel: permits(limits.http_parallel),
@@ -64,7 +64,7 @@ impl Channel {
         }
         // The first to set it wins; every part of the program sets the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let checked = Checked { grants: Arc::clone(&self.grants), port: target.port(), lookup: Arc::clone(&self.lookup) };
+        let checked = Checked { hosts: Arc::clone(&self.hosts), port: target.port(), lookup: Arc::clone(&self.lookup) };
         let mut builder = reqwest::Client::builder()
             .dns_resolver(Arc::new(checked))
             .redirect(reqwest::redirect::Policy::none())
@@ -107,6 +107,8 @@ impl Egress {
     /// Before each call of the plugin.
     pub(in crate::plugin) fn begin(&mut self) {
         self.requests = 0;
+        // One that was kept from the last call stands for nothing any more.
+        self.placeholders = Placeholders::default();
         self.notices.take();
     }
 
@@ -132,7 +134,10 @@ impl Egress {
         }
         let mut url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
         let target = Target::of(&url).map_err(|reason| self.deny(Notice::Denied { url: reason.to_owned(), grant: String::new() }))?;
-        if !self.channel.grants.iter().any(|grant| grant.allows(&target)) {
+        if !self.channel.hosts.asks_for(&target) {
+            return Err(self.deny(Notice::NotAsked { url: shown(&url) }));
+        }
+        if !self.channel.hosts.grants(&target) {
             return Err(self.deny(Notice::Denied { url: shown(&url), grant: target.to_string() }));
         }
         let mut headers = parts.headers;
@@ -319,9 +324,10 @@ mod tests {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         });
         let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
-        let vault = Vault::new("shop".to_owned(), std::collections::BTreeMap::new(), vec![]);
-        let grants = grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
-        let mut egress = Egress::new(Arc::new(Channel::new("shop".to_owned(), vault, grants, Limits::default(), lookup)));
+        let vault = Vault::new("shop".to_owned(), std::collections::BTreeMap::new(), vec![], &[], &std::collections::BTreeMap::new());
+        let granted = grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
+        let hosts = Hosts { asked: vec![crate::plugin::manifest::AskedHost::Any], granted };
+        let mut egress = Egress::new(Arc::new(Channel::new("shop".to_owned(), vault, hosts, Limits::default(), lookup)));
         let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
         let request = http::Request::builder().uri(format!("http://rebound.example.com:{port}/x?secret")).body(body).unwrap();
         let answered = match egress.prepare(request, None) {

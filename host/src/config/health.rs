@@ -1,0 +1,201 @@
+//! Integrations whose plugins crash: growing pauses between runs, then quarantine until the operator says otherwise.
+
+use super::error::ConfigError;
+use super::facade::Configuration;
+use super::integrations;
+use crate::record::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use std::time::Duration;
+
+/// Runs in a row that a plugin may crash in before it is not run any more. A remote system that sends something odd gets over it by
+/// itself within a few runs; what crashes this often will crash again.
+const QUARANTINE_AFTER: u32 = 5;
+
+/// How long an integration is left alone after so many crashes in a row. The first may be chance, and an operator who tries again
+/// at once is right.
+fn pause_after(crashes: u32) -> Option<Duration> {
+    let seconds = match crashes {
+        0..=2 => return None,
+        3 => 60,
+        _ => 600,
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+/// How the plugin of an integration has been doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Health {
+    /// Runs in a row that it crashed in.
+    pub crashes: u32,
+    /// Why, the last time.
+    pub reason: Option<String>,
+    /// When, the last time.
+    pub last: Option<Timestamp>,
+    /// It is not run before then.
+    pub paused_until: Option<Timestamp>,
+    /// It is not run any more, since then.
+    pub quarantined: Option<Timestamp>,
+}
+
+impl Health {
+    /// After one more crash.
+    fn crashed(&self, reason: &str, now: Timestamp) -> Self {
+        let crashes = self.crashes.saturating_add(1);
+        let micros = |pause: Duration| i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
+        let quarantined = if crashes >= QUARANTINE_AFTER { self.quarantined.or(Some(now)) } else { None };
+        Self {
+            crashes,
+            reason: Some(reason.to_owned()),
+            last: Some(now),
+            paused_until: match quarantined {
+                Some(_) => None,
+                None => pause_after(crashes).map(|pause| Timestamp::from_micros(now.micros().saturating_add(micros(pause)))),
+            },
+            quarantined,
+        }
+    }
+
+    /// Whether it may run.
+    ///
+    /// # Errors
+    /// [`ConfigError::Quarantined`] and [`ConfigError::Paused`], with the reason and the way out.
+    pub fn check(&self, integration: &str, now: Timestamp) -> Result<(), ConfigError> {
+        let reason = self.reason.clone().unwrap_or_default();
+        if let Some(since) = self.quarantined {
+            return Err(ConfigError::Quarantined { integration: integration.to_owned(), since, crashes: self.crashes, reason });
+        }
+        match self.paused_until {
+            Some(until) if until > now => {
+                Err(ConfigError::Paused { integration: integration.to_owned(), until, crashes: self.crashes, reason })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read(connection: &Connection, integration: &str) -> Result<Health, ConfigError> {
+    let found = connection
+        .prepare_cached("SELECT crashes, reason, last, paused_until, quarantined FROM integration_health WHERE integration = ?1")?
+        .query_row([integration], |row| {
+            let time = |at: Option<i64>| at.map(Timestamp::from_micros);
+            Ok(Health {
+                crashes: row.get(0)?,
+                reason: row.get(1)?,
+                last: time(row.get(2)?),
+                paused_until: time(row.get(3)?),
+                quarantined: time(row.get(4)?),
+            })
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+fn write(connection: &Connection, integration: &str, health: &Health) -> Result<(), ConfigError> {
+    let time = |at: Option<Timestamp>| at.map(Timestamp::micros);
+    connection.execute(
+        "INSERT OR REPLACE INTO integration_health (integration, crashes, reason, last, paused_until, quarantined)
+         SELECT name, ?2, ?3, ?4, ?5, ?6 FROM integration WHERE name = ?1",
+        params![
+            integration,
+            health.crashes,
+            health.reason.clone().unwrap_or_default(),
+            time(health.last).unwrap_or_default(),
+            time(health.paused_until),
+            time(health.quarantined)
+        ],
+    )?;
+    Ok(())
+}
+
+/// As if it had never crashed.
+pub(super) fn forget(connection: &Connection, integration: &str) -> Result<(), ConfigError> {
+    connection.execute("DELETE FROM integration_health WHERE integration = ?1", [integration])?;
+    Ok(())
+}
+
+impl Configuration {
+    /// How the plugin of an integration has been doing.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn health(&self, integration: &str) -> Result<Health, ConfigError> {
+        self.read(|connection| read(connection, integration)).await
+    }
+
+    /// Notes how a run went for an integration: with the reason of a crash, or well.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn note_run(&self, integration: &str, crash: Option<&str>, now: Timestamp) -> Result<Health, ConfigError> {
+        let health = self.health(integration).await?;
+        match crash {
+            None if health.crashes == 0 => Ok(health),
+            None => {
+                self.write(|connection| forget(connection, integration)).await?;
+                Ok(Health::default())
+            }
+            Some(reason) => {
+                self.write(|connection| {
+                    let health = read(connection, integration)?.crashed(reason, now);
+                    write(connection, integration, &health)?;
+                    Ok(health)
+                })
+                .await
+            }
+        }
+    }
+
+    /// Lets an integration run again. Tells how it stood.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with what there is.
+    pub async fn resume_integration(&self, integration: &str) -> Result<Health, ConfigError> {
+        self.write(|connection| {
+            integrations::get(connection, integration)?;
+            let health = read(connection, integration)?;
+            forget(connection, integration)?;
+            Ok(health)
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn pauses_grow_and_then_it_is_quarantined() {
+        let mut health = Health::default();
+        let mut seen = Vec::new();
+        for crash in 1..=6 {
+            health = health.crashed("it trapped", at(1000));
+            let wait = health.paused_until.map(|until| (until.micros() - at(1000).micros()) / 1_000_000);
+            seen.push((crash, wait, health.quarantined.is_some()));
+        }
+        assert_eq!(
+            seen,
+            [(1, None, false), (2, None, false), (3, Some(60), false), (4, Some(600), false), (5, None, true), (6, None, true)]
+        );
+    }
+
+    #[test]
+    fn who_may_not_run_reads_why_and_what_to_do() {
+        let thrice = (0..3).fold(Health::default(), |health, _| health.crashed("it trapped", at(0)));
+        assert!(thrice.check("shop", at(60)).is_ok());
+        insta::assert_snapshot!(thrice.check("shop", at(59)).unwrap_err(), @"
+        the integration 'shop' pauses until 1970-01-01T00:01:00Z: its plugin crashed in 3 runs in a row, the last time because it trapped
+        run it now all the same: entente integration resume shop; or take the version before: entente integration rollback shop
+        ");
+        let five = (0..5).fold(Health::default(), |health, _| health.crashed("it trapped", at(0)));
+        insta::assert_snapshot!(five.check("shop", at(1_000_000)).unwrap_err(), @"
+        the integration 'shop' is quarantined since 1970-01-01T00:00:00Z: its plugin crashed in 5 runs in a row, the last time because it trapped
+        let it run again: entente integration resume shop; or take the version before: entente integration rollback shop
+        ");
+    }
+}

@@ -1,0 +1,290 @@
+//! The tenants of a home: which there are, and that two programs at a time do not change that.
+//!
+//! A tenant is a folder in `tenants/` with a database. It comes and goes as a whole: its folder is made aside and moved into place, and
+//! moved aside before it is deleted. Names that begin with a dot are never tenants.
+
+use super::error::{ConfigError, io};
+use super::home::{DEFAULT_TENANT, Home, make_folder};
+use super::names::{check_name, known};
+use crate::store::Store;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+const ADDING: &str = ".adding-";
+const REMOVING: &str = ".removing-";
+
+/// A lock on the tenants or the components of a home, until dropped. Where the file system has no locks it holds nothing.
+#[derive(Debug)]
+#[must_use]
+pub struct Held {
+    _file: Option<File>,
+}
+
+/// A tenant that is being made, in a folder of its own that is gone when this is dropped.
+#[derive(Debug)]
+pub struct NewTenant {
+    folder: tempfile::TempDir,
+    place: PathBuf,
+    _held: Held,
+}
+
+impl NewTenant {
+    /// The folder, as long as it is not in its place.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The database, as long as it is not in its place.
+    pub fn database(&self) -> PathBuf {
+        self.folder().join("entente.db")
+    }
+
+    /// Puts it into its place: from now on it is there. The database must be closed.
+    ///
+    /// # Errors
+    /// Where the folder cannot be moved.
+    pub fn finish(self) -> Result<(), ConfigError> {
+        // An empty folder of that name is in nobody's way.
+        let _ = fs::remove_dir(&self.place);
+        fs::rename(self.folder.path(), &self.place).map_err(|error| io(&self.place, "made", &error))?;
+        // It is not where the temporary folder would be removed from.
+        let _ = self.folder.keep();
+        Ok(())
+    }
+}
+
+impl Home {
+    fn tenants_folder(&self) -> PathBuf {
+        self.path().join("tenants")
+    }
+
+    /// The tenants, by name; `default` first, which there always is.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn tenants(&self) -> Result<Vec<String>, ConfigError> {
+        let folder = self.tenants_folder();
+        let mut names = BTreeSet::new();
+        match fs::read_dir(&folder) {
+            Ok(entries) => {
+                for entry in entries {
+                    let entry = entry.map_err(|error| io(&folder, "read", &error))?;
+                    let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+                    if check_name("tenant", &name).is_ok() && name != DEFAULT_TENANT && self.has_tenant(&name) {
+                        names.insert(name);
+                    }
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(io(&folder, "read", &error)),
+        }
+        Ok(std::iter::once(DEFAULT_TENANT.to_owned()).chain(names).collect())
+    }
+
+    /// Whether there is a tenant of this name.
+    pub fn has_tenant(&self, tenant: &str) -> bool {
+        tenant == DEFAULT_TENANT || (check_name("tenant", tenant).is_ok() && self.database(tenant).is_file())
+    }
+
+    /// There is none of this name.
+    pub(crate) fn unknown_tenant(&self, tenant: &str) -> ConfigError {
+        let there = self.tenants().unwrap_or_default();
+        let known = format!("{}; add it with: entente tenant add {tenant}", known(tenant, there.iter().map(String::as_str)));
+        ConfigError::Unknown { what: "tenant", name: tenant.to_owned(), known }
+    }
+
+    /// Begins to make a tenant, while no other one is made or removed.
+    ///
+    /// # Errors
+    /// [`ConfigError::Exists`], or where the name cannot be one or a folder cannot be made.
+    pub fn new_tenant(&self, tenant: &str) -> Result<NewTenant, ConfigError> {
+        check_name("tenant", tenant).map_err(ConfigError::Name)?;
+        let folder = self.tenants_folder();
+        make_folder(&folder).map_err(|error| io(&folder, "made", &error))?;
+        let held = self.hold_tenants();
+        self.sweep_tenants();
+        if self.database(tenant).exists() {
+            let hint = if tenant == DEFAULT_TENANT {
+                "it can be emptied with: entente tenant remove default".to_owned()
+            } else {
+                format!("take another name, or remove it with: entente tenant remove {tenant}")
+            };
+            return Err(ConfigError::Exists { what: "tenant", name: tenant.to_owned(), hint });
+        }
+        // Temporary folders are for the user alone.
+        let made = tempfile::Builder::new().prefix(ADDING).tempdir_in(&folder).map_err(|error| io(&folder, "written", &error))?;
+        Ok(NewTenant { folder: made, place: self.tenant_folder(tenant), _held: held })
+    }
+
+    /// Adds an empty tenant.
+    ///
+    /// # Errors
+    /// As [`Home::new_tenant`], or where the database cannot be made.
+    pub fn add_tenant(&self, tenant: &str) -> Result<(), ConfigError> {
+        let new = self.new_tenant(tenant)?;
+        drop(Store::open(&new.database())?);
+        new.finish()
+    }
+
+    /// Takes a tenant out of its place and gives the folder that it is in now; `still_busy` may send it back. The caller holds
+    /// [`Home::hold_tenants`].
+    pub(crate) fn put_aside(&self, tenant: &str, still_busy: impl FnOnce(&Path) -> bool) -> Result<Option<PathBuf>, ConfigError> {
+        let place = self.tenant_folder(tenant);
+        let aside =
+            tempfile::Builder::new().prefix(REMOVING).tempdir_in(self.tenants_folder()).map_err(|error| io(&place, "removed", &error))?;
+        let target = aside.path().join(tenant);
+        fs::rename(&place, &target).map_err(|error| io(&place, "removed", &error))?;
+        if still_busy(&target) {
+            fs::rename(&target, &place).map_err(|error| io(&place, "put back", &error))?;
+            return Ok(None);
+        }
+        Ok(Some(aside.keep()))
+    }
+
+    /// Removes what interrupted programs have left of tenants that they made or removed. The caller holds [`Home::hold_tenants`].
+    pub(crate) fn sweep_tenants(&self) {
+        for entry in fs::read_dir(self.tenants_folder()).into_iter().flatten().flatten() {
+            let left = entry.file_name().to_str().is_some_and(|name| name.starts_with(ADDING) || name.starts_with(REMOVING));
+            if left && let Err(error) = fs::remove_dir_all(entry.path()) {
+                tracing::warn!(folder = %entry.path().display(), %error, "what is left of a tenant could not be removed");
+            }
+        }
+    }
+
+    /// Puts a component into the home folder; false where it is there already.
+    pub(crate) fn put_component(&self, bytes: &[u8]) -> Result<bool, ConfigError> {
+        let there = self.component(&super::plugins::digest_of(bytes)).is_file();
+        super::plugins::store_component(self, bytes)?;
+        Ok(!there)
+    }
+
+    /// Holds off everybody else who adds or removes tenants. Waits for them.
+    pub(crate) fn hold_tenants(&self) -> Held {
+        hold(&self.path().join("tenants.lock"), File::lock)
+    }
+
+    /// Holds off [`Home::sweep_components`] while a component is installed that no tenant names yet.
+    pub fn hold_components(&self) -> Held {
+        hold(&self.path().join("plugins.lock"), File::lock_shared)
+    }
+
+    /// Removes components that none of the tenants names, and what was compiled of them. Where a tenant cannot be asked, nothing is
+    /// removed. Gives the digests that are gone.
+    ///
+    /// # Errors
+    /// Where a tenant cannot be asked, or a file cannot be removed.
+    pub fn sweep_components(&self) -> Result<BTreeSet<String>, ConfigError> {
+        let _held = hold(&self.path().join("plugins.lock"), File::lock);
+        let mut used = BTreeSet::new();
+        for tenant in self.tenants()?.iter().filter(|tenant| self.database(tenant).exists()) {
+            used.extend(super::plugins::digests_in(&self.database(tenant))?);
+        }
+        let mut gone = BTreeSet::new();
+        for (folder, end) in [(self.plugins(), '.'), (self.cache(), '-')] {
+            for entry in fs::read_dir(&folder).map_err(|error| io(&folder, "read", &error))?.flatten() {
+                let name = entry.file_name();
+                let digest = name.to_str().and_then(|name| name.split_once(end)).map(|(digest, _)| digest);
+                let Some(digest) = digest.filter(|digest| is_digest(digest)) else { continue };
+                if used.contains(digest) {
+                    continue;
+                }
+                match fs::remove_file(entry.path()) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(&entry.path(), "removed", &error)),
+                    _ => gone.insert(digest.to_owned()),
+                };
+            }
+        }
+        Ok(gone)
+    }
+}
+
+/// Whether it is a SHA-256 in hex.
+pub(crate) fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn hold(path: &Path, lock: fn(&File) -> std::io::Result<()>) -> Held {
+    let file = File::options().create(true).truncate(false).write(true).open(path);
+    let locked = file.and_then(|file| lock(&file).map(|()| file));
+    if let Err(error) = &locked {
+        tracing::debug!(path = %path.display(), %error, "there are no locks here");
+    }
+    Held { _file: locked.ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        (folder, home)
+    }
+
+    #[test]
+    fn tenants_come_and_go_as_a_whole() {
+        let (_folder, home) = home();
+        assert_eq!(home.tenants().unwrap(), ["default"]);
+        home.add_tenant("b").unwrap();
+        home.add_tenant("a").unwrap();
+        assert_eq!(home.tenants().unwrap(), ["default", "a", "b"]);
+        home.open_tenant("a").unwrap();
+        insta::assert_snapshot!(home.add_tenant("a").unwrap_err(), @"the tenant 'a' is there already; take another name, or remove it with: entente tenant remove a");
+        insta::assert_snapshot!(home.open_tenant("ab").unwrap_err(), @"unknown tenant 'ab'; there is: a, b; add it with: entente tenant add ab");
+        insta::assert_snapshot!(home.add_tenant("../x").unwrap_err(), @"'../x' cannot be the name of a tenant: '.' is none of letters (a to z), digits, dash and underscore");
+
+        let begun = home.new_tenant("c").unwrap();
+        drop(Store::open(&begun.database()).unwrap());
+        assert!(begun.folder().is_dir() && !home.has_tenant("c"));
+        drop(begun);
+        let left = |home: &Home| fs::read_dir(home.path().join("tenants")).unwrap().count();
+        assert_eq!(left(&home), 2, "given up, it leaves nothing");
+
+        let _held = home.hold_tenants();
+        assert!(home.put_aside("a", |_| true).unwrap().is_none());
+        assert!(home.has_tenant("a"), "it was put back");
+        home.put_aside("a", |aside| !aside.join("entente.db").is_file()).unwrap().unwrap();
+        assert!(!home.has_tenant("a"));
+        // As after a program that was killed.
+        fs::create_dir(home.path().join("tenants/.adding-x")).unwrap();
+        home.sweep_tenants();
+        assert_eq!(left(&home), 1);
+    }
+
+    #[test]
+    fn default_is_there_without_being_made() {
+        let (_folder, home) = home();
+        assert!(home.has_tenant("default") && !home.database("default").exists());
+        home.add_tenant("default").unwrap();
+        insta::assert_snapshot!(home.add_tenant("default").unwrap_err(), @"the tenant 'default' is there already; it can be emptied with: entente tenant remove default");
+    }
+
+    #[test]
+    fn components_stay_while_a_tenant_names_them() {
+        let (_folder, home) = home();
+        let digest = |n: usize| format!("{n:064x}");
+        for (n, tenant) in ["a", "b"].into_iter().enumerate() {
+            home.add_tenant(tenant).unwrap();
+            let connection = rusqlite::Connection::open(home.database(tenant)).unwrap();
+            let insert = "INSERT INTO plugin VALUES ('p', ?1, 1, NULL, '', 0, 1)";
+            connection.execute(insert, [digest(n)]).unwrap();
+        }
+        for n in 0..3 {
+            fs::write(home.component(&digest(n)), "x").unwrap();
+            fs::write(home.cache().join(format!("{}-0123.bin", digest(n))), "x").unwrap();
+        }
+        fs::write(home.cache().join("of-somebody-else"), "x").unwrap();
+        assert_eq!(home.sweep_components().unwrap(), [digest(2)].into());
+        assert!(home.component(&digest(0)).exists() && home.component(&digest(1)).exists() && !home.component(&digest(2)).exists());
+        assert_eq!(fs::read_dir(home.cache()).unwrap().count(), 3);
+
+        // What cannot be asked may need anything.
+        fs::write(home.component(&digest(3)), "x").unwrap();
+        fs::write(home.database("b"), "no database").unwrap();
+        assert!(home.sweep_components().is_err());
+        assert!(home.component(&digest(3)).exists());
+    }
+}

@@ -1,0 +1,81 @@
+//! A tenant as one file, to be kept or to be moved elsewhere.
+
+use super::archive::{self, ArchiveError, Archived};
+use super::{Tenant, TenantError};
+use crate::store::{Store, StoreError};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+impl Tenant {
+    /// Exports the tenant as it stands, also while runs go on: a copy of its database, its components, and its configuration as text.
+    /// Secrets stay sealed; the key to them is not in the file.
+    ///
+    /// # Errors
+    /// Where the file is there already or cannot be written, or a component is missing.
+    pub async fn export(&self, output: &Path) -> Result<Archived, TenantError> {
+        let wrong = |error: ArchiveError| TenantError::Archive { path: output.to_owned(), error };
+        let io = |why| wrong(ArchiveError::Io { doing: "written", why });
+        // In the folder of the tenant: what an export that is cut off leaves there goes with it.
+        let work = tempfile::Builder::new().prefix(".export-").tempdir_in(self.configuration.folder()).map_err(io)?;
+        let (from, copy) = (self.configuration.home().database(self.name()), work.path().join(archive::DATABASE));
+        // Nobody removes a component meanwhile.
+        let held = self.configuration.home().hold_components();
+        blocking({
+            let copy = copy.clone();
+            move || Store::copy(&from, &copy)
+        })
+        .await??;
+
+        // All that is told of it is read from the copy, so that everything fits together.
+        let store = Store::open(&copy)?;
+        let copied = self.configuration.clone().over(store);
+        let integrations: Vec<String> = copied.integrations().await?.into_iter().map(|integration| integration.name).collect();
+        let mut keys = BTreeSet::new();
+        let mut secrets = 0;
+        for integration in &integrations {
+            for secret in copied.secrets(integration).await? {
+                secrets += 1;
+                keys.insert(secret.key);
+            }
+        }
+        let text = copied.export().await?;
+        // Closed, so that everything is in the one file.
+        drop(copied);
+        let digests = crate::config::digests_in(&copy)?;
+
+        let mut list = Archived::new(self.name(), integrations, secrets, keys.into_iter().collect(), self.clock.now());
+        let configuration = work.path().join(archive::CONFIGURATION);
+        let components = digests.iter().map(|digest| (archive::component_path(digest), self.configuration.home().component(digest)));
+        let files: Vec<_> = std::iter::once((archive::CONFIGURATION.to_owned(), configuration.clone()))
+            .chain(components)
+            .chain([(archive::DATABASE.to_owned(), copy)])
+            .collect();
+        let target = output.to_owned();
+        let written = blocking(move || {
+            let _held = held;
+            archive::write_text(&configuration, &text)?;
+            for (path, file) in &files {
+                if !file.is_file() {
+                    let missing = format!("the component {} of a plugin is missing; install the plugin again", file.display());
+                    return Err(ArchiveError::Source(missing));
+                }
+                let content = archive::content(path.clone(), file)?;
+                if path.starts_with("plugins/") && *path != archive::component_path(&content.sha256) {
+                    let changed = format!("the component {} has been changed; remove it and install the plugin again", file.display());
+                    return Err(ArchiveError::Source(changed));
+                }
+                list.contents.push(content);
+            }
+            let sources: Vec<_> = files.into_iter().map(|(_, file)| file).collect();
+            archive::write(&target, &list, &sources)?;
+            Ok(list)
+        });
+        written.await?.map_err(wrong)
+    }
+}
+
+/// Does what takes long where it holds nobody up.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TenantError> {
+    let ended = |error: tokio::task::JoinError| StoreError::Corrupt { what: "work in the background".to_owned(), why: error.to_string() };
+    Ok(tokio::task::spawn_blocking(work).await.map_err(ended)?)
+}

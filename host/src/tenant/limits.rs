@@ -1,0 +1,149 @@
+//! What a tenant may use: the defaults, and what was set for it.
+
+use super::presence::Presence;
+use super::{Tenant, TenantError};
+use crate::config::ConfigError;
+use crate::plugin::Limits;
+use crate::store::StoreError;
+use crate::sync::SyncError;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often one who waits for a place looks again.
+const POLL: Duration = Duration::from_millis(500);
+
+impl Tenant {
+    /// The limits that hold for this tenant. They are read anew each time, since another process may set them.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn limits(&self) -> Result<Limits, TenantError> {
+        let mut limits = Limits { tenant: Arc::from(self.name()), ..Limits::default() };
+        for (name, value) in self.limits_set().await? {
+            if !limits.restore(&name, value) {
+                tracing::warn!(tenant = self.name(), limit = name, "a limit is set that this version does not know");
+            }
+        }
+        Ok(limits)
+    }
+
+    /// What was set for this tenant: bytes, milliseconds or things, by the name of the limit.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn limits_set(&self) -> Result<BTreeMap<String, u64>, TenantError> {
+        let read = self.store.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT name, value FROM tenant_limit")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        });
+        Ok(read.await?)
+    }
+
+    /// Sets limits by name, from texts such as `256MiB`, `5s` or `1000`, and takes others back to their defaults: all of it, or nothing
+    /// where one of them cannot be. It holds from the next run on.
+    ///
+    /// # Errors
+    /// [`TenantError::UnknownLimit`], or where the database fails.
+    pub async fn set_limits(&self, set: &[(String, String)], unset: &[String]) -> Result<Limits, TenantError> {
+        let mut limits = Limits::default();
+        for (name, text) in set {
+            limits.set(name, text)?;
+        }
+        for name in unset {
+            limits.check_name(name)?;
+        }
+        let values: BTreeMap<&str, u64> = limits.table().into_iter().map(|limit| (limit.name, limit.value)).collect();
+        self.store
+            .write(|transaction| {
+                for name in unset {
+                    transaction.execute("DELETE FROM tenant_limit WHERE name = ?1", [name])?;
+                }
+                for (name, _) in set {
+                    let value = values.get(name.as_str()).copied().unwrap_or_default();
+                    let value = i64::try_from(value).map_err(|error| StoreError::Corrupt { what: name.clone(), why: error.to_string() })?;
+                    transaction
+                        .prepare_cached(
+                            "INSERT INTO tenant_limit (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                        )?
+                        .execute((name, value))?;
+                }
+                Ok(())
+            })
+            .await?;
+        self.limits().await
+    }
+
+    /// Takes a place among the runs that the tenant may have at once.
+    ///
+    /// # Errors
+    /// The limit, unless one waits; [`SyncError::Stopped`] where waiting is given up; and where the tenant has been removed meanwhile.
+    pub(super) async fn begin_run(&self, wait: bool, stop: &AtomicBool) -> Result<Presence, TenantError> {
+        let folder = self.configuration.folder();
+        loop {
+            if !folder.is_dir() {
+                let known = format!("it has been removed; add it again with: entente tenant add {}", self.name());
+                return Err(ConfigError::Unknown { what: "tenant", name: self.name().to_owned(), known }.into());
+            }
+            let limits = self.limits().await?;
+            match Presence::begin_within(&folder, limits.runs_at_once) {
+                Ok(presence) => return Ok(presence),
+                Err(_) if stop.load(Ordering::Relaxed) => return Err(SyncError::Stopped.into()),
+                Err(_) if wait => self.clock.sleep(POLL).await,
+                Err(under_way) => return Err(limits.runs_at_once(Some(under_way + 1)).into()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[tokio::test]
+    async fn limits_are_set_for_one_tenant_and_all_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::config::Home::open(folder.path()).unwrap().add_tenant("acme").unwrap();
+        let open = |name: &str| Tenant::open_named(folder.path(), name, None, crate::plugin::Compiler::InThisProcess).unwrap();
+        let (acme, other) = (open("acme"), open("default"));
+        let limits = acme.set_limits(&[pair("memory-bytes", "256MiB"), pair("cpu-time", "1500 ms")], &[]).await.unwrap();
+        assert_eq!((&*limits.tenant, limits.memory_bytes, limits.cpu_time), ("acme", 256 << 20, 1500));
+        assert_eq!(other.limits().await.unwrap(), Limits::default());
+        drop(acme);
+        let acme = open("acme");
+        assert_eq!(acme.limits().await.unwrap(), limits);
+
+        let wrong = acme.set_limits(&[pair("cpu-time", "2s"), pair("memory", "1")], &[]).await.unwrap_err();
+        insta::assert_snapshot!(wrong, @"there is no limit 'memory'; their names are shown by: entente tenant limits");
+        let wrong = acme.set_limits(&[pair("cpu-time", "2s")], &["memory".to_owned()]).await.unwrap_err();
+        insta::assert_snapshot!(wrong, @"there is no limit 'memory'; their names are shown by: entente tenant limits");
+        assert_eq!(acme.limits().await.unwrap(), limits, "nothing was set");
+
+        let limits = acme.set_limits(&[pair("cpu-time", "2s")], &["memory-bytes".to_owned()]).await.unwrap();
+        assert_eq!((limits.memory_bytes, limits.cpu_time), (Limits::default().memory_bytes, 2000));
+        assert_eq!(acme.limits_set().await.unwrap(), [("cpu-time".to_owned(), 2000)].into());
+    }
+
+    #[tokio::test]
+    async fn runs_have_places_which_one_waits_for_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let tenant = Tenant::open(folder.path(), None, crate::plugin::Compiler::InThisProcess).unwrap();
+        tenant.set_limits(&[pair("runs-at-once", "1")], &[]).await.unwrap();
+        let go = AtomicBool::new(false);
+        let first = tenant.begin_run(false, &go).await.unwrap();
+        let refused = tenant.begin_run(false, &go).await.unwrap_err();
+        insta::assert_snapshot!(refused, @"limit runs-at-once of 1 reached (asked for: 2); wait until one has ended, as --wait does, or allow more: entente tenant set default --limit runs-at-once=2");
+        let stopped = tenant.begin_run(true, &AtomicBool::new(true)).await.unwrap_err();
+        assert!(matches!(stopped, TenantError::Sync(SyncError::Stopped)), "{stopped}");
+        let waiting = tenant.begin_run(true, &go);
+        let (second, ()) = tokio::join!(waiting, async { drop(first) });
+        second.unwrap();
+    }
+}

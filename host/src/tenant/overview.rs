@@ -1,0 +1,76 @@
+//! A tenant in a line: what it has, how large it is, when it ran last.
+
+use super::{Tenant, TenantError};
+use crate::record::Timestamp;
+use crate::sync::RunId;
+use serde::Serialize;
+use std::fs;
+use std::path::Path;
+
+/// What a tenant has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Overview {
+    /// Its name.
+    pub tenant: String,
+    /// The names of its integrations.
+    pub integrations: Vec<String>,
+    /// Records of the hub.
+    pub records: u64,
+    /// Pairs of records.
+    pub pairs: u64,
+    /// What it takes on disk, without components and compiled code, which tenants share.
+    pub bytes: u64,
+    /// Its last run.
+    pub last_run: Option<LastRun>,
+}
+
+/// When a tenant ran last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastRun {
+    /// Its number.
+    pub run: RunId,
+    /// Its sync.
+    pub sync: String,
+    /// How it stands: `running`, `done`, `failed`, `interrupted`.
+    pub status: &'static str,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+impl Tenant {
+    /// What it has, how large it is, when it ran last.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn overview(&self) -> Result<Overview, TenantError> {
+        let integrations = self.configuration.integrations().await?.into_iter().map(|integration| integration.name).collect();
+        let last_run = match self.ledger.runs(None, 1).await?.pop() {
+            Some(run) => {
+                let run = self.as_it_stands(run).await?;
+                Some(LastRun { run: run.id, sync: run.sync, status: run.status.word(), started: run.started, ended: run.ended })
+            }
+            None => None,
+        };
+        Ok(Overview {
+            tenant: self.name().to_owned(),
+            integrations,
+            records: self.hub.count_all().await?,
+            pairs: self.ledger.count().await?,
+            bytes: size(&self.configuration.folder()),
+            last_run,
+        })
+    }
+}
+
+/// The bytes of all files in a folder. What comes and goes meanwhile may be missed.
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}

@@ -1,0 +1,50 @@
+//! A tenant that is to leave nothing behind.
+
+use super::TenantError;
+use super::presence::under_way;
+use crate::config::{DEFAULT_TENANT, Home};
+use serde::Serialize;
+use std::fs;
+
+/// A tenant that was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// Its name.
+    pub tenant: String,
+    /// The digests of the components that went with it, since no other tenant uses them.
+    pub components: Vec<String>,
+    /// Why components were left, if they were: another tenant could not be asked what it uses.
+    pub components_left: Option<String>,
+}
+
+/// Removes a tenant with everything of it: database, logs, locks, and the components that no other tenant uses, with what was compiled
+/// of them. `default` is empty afterwards, since it always exists.
+pub(crate) fn remove(home: &Home, tenant: &str) -> Result<Removed, TenantError> {
+    if !home.has_tenant(tenant) {
+        return Err(home.unknown_tenant(tenant).into());
+    }
+    let _held = home.hold_tenants();
+    home.sweep_tenants();
+    let folder = home.tenant_folder(tenant);
+    if folder.is_dir() {
+        let busy = |runs: u64| {
+            let runs = if runs == 1 { "a run".to_owned() } else { format!("{runs} runs") };
+            let why = format!("has {runs} under way; wait for the end, or stop it with Ctrl-C where it runs");
+            TenantError::Busy { tenant: tenant.to_owned(), why }
+        };
+        match under_way(&folder) {
+            0 => {}
+            runs => return Err(busy(runs)),
+        }
+        // Out of its place it cannot be opened any more; a run may have begun just before.
+        let aside = home.put_aside(tenant, |aside| under_way(aside) > 0)?.ok_or_else(|| busy(1))?;
+        fs::remove_dir_all(&aside).map_err(|why| TenantError::Io { path: aside, doing: "removed", why })?;
+    } else if tenant != DEFAULT_TENANT {
+        return Err(home.unknown_tenant(tenant).into());
+    }
+    let (components, components_left) = match home.sweep_components() {
+        Ok(gone) => (gone.into_iter().collect(), None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    Ok(Removed { tenant: tenant.to_owned(), components, components_left })
+}

@@ -1,0 +1,148 @@
+//! A tenant from the file that it was exported to.
+
+use super::archive::{self, ArchiveError};
+use super::export::blocking;
+use super::{Tenant, TenantError};
+use crate::config::{ConfigError, Home, Key, SecretText};
+use crate::store::{Store, StoreError};
+use serde::Serialize;
+use std::path::Path;
+
+/// How to restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RestoreOptions {
+    /// Leave the secrets out, because the key to them is lost.
+    pub without_secrets: bool,
+}
+
+/// A tenant that was restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// Its name here.
+    pub tenant: String,
+    /// Its name where it was exported.
+    pub exported_as: String,
+    /// Its integrations.
+    pub integrations: Vec<String>,
+    /// Components that were not here yet.
+    pub components: u64,
+    /// Secrets that came along.
+    pub secrets: u64,
+    /// Secrets that were left out and must be set again, as `integration/name`.
+    pub left_out: Vec<String>,
+}
+
+/// Adds a tenant from an export: all of it, or nothing.
+pub(crate) async fn restore(
+    home: &Home,
+    tenant: &str,
+    file: &Path,
+    key: Option<SecretText>,
+    options: RestoreOptions,
+) -> Result<Restored, TenantError> {
+    let wrong = |error: ArchiveError| TenantError::Archive { path: file.to_owned(), error };
+    // Where another one is being added, this waits, and must not hold up that one.
+    let making = (home.clone(), tenant.to_owned());
+    let new = blocking(move || making.0.new_tenant(&making.1)).await??;
+    let unpacking = (file.to_owned(), new.folder().to_owned());
+    let unpacked = blocking(move || archive::unpack(&unpacking.0, &unpacking.1)).await?.map_err(wrong)?;
+    let database = new.database();
+    let checked = database.clone();
+    blocking(move || Store::check_foreign(&checked)).await?.map_err(|error| match error {
+        StoreError::Foreign { why, .. } => wrong(ArchiveError::Database(why)),
+        StoreError::Newer { .. } => wrong(ArchiveError::Newer(unpacked.list.program.clone())),
+        error => error.into(),
+    })?;
+
+    let store = Store::open(&database)?;
+    // Nobody runs anything here, whoever had a lease where it comes from; his writes would be fenced off.
+    let leases = "UPDATE lease SET holder = NULL, until = 0, fence = fence + 1";
+    store.write(|transaction| Ok(transaction.execute(leases, []).map(drop)?)).await?;
+    let key = Key::find(home, key.as_ref().map(SecretText::reveal))?;
+    let configuration = Tenant::configuration_over(store, home.clone(), tenant);
+    for plugin in configuration.plugins().await? {
+        if !unpacked.components.contains_key(&plugin.digest) {
+            return Err(wrong(ArchiveError::Damaged(format!("the component {} is missing", plugin.digest))));
+        }
+    }
+    let mut restored = Restored {
+        tenant: tenant.to_owned(),
+        exported_as: unpacked.list.tenant.clone(),
+        integrations: configuration.integrations().await?.into_iter().map(|integration| integration.name).collect(),
+        components: 0,
+        secrets: 0,
+        left_out: Vec::new(),
+    };
+    if options.without_secrets {
+        restored.left_out = configuration.forget_secrets().await?;
+    } else {
+        let taken = configuration.take_over_secrets(&unpacked.list.tenant, key.as_ref()).await;
+        restored.secrets = taken.map_err(|error| match error {
+            ConfigError::Secret { why, .. } => wrong(ArchiveError::Key(format!(
+                "its secrets cannot be opened: {why}. Or leave them out with --without-secrets, and set them again"
+            ))),
+            error => error.into(),
+        })?;
+    }
+    drop(configuration);
+
+    for path in unpacked.components.values() {
+        let bytes = std::fs::read(path).map_err(|why| wrong(ArchiveError::Io { doing: "read", why }))?;
+        restored.components += u64::from(home.put_component(&bytes)?);
+        std::fs::remove_file(path).map_err(|why| wrong(ArchiveError::Io { doing: "taken apart", why }))?;
+    }
+    new.finish()?;
+    Ok(restored)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::record::Timestamp;
+    use crate::tenant::archive::{Archived, DATABASE, content, write};
+    use std::path::PathBuf;
+
+    /// An export with this database, as somebody makes it who knows how.
+    fn export(folder: &Path, change: &str) -> PathBuf {
+        let database = folder.join("made.db");
+        drop(Store::open(&database).unwrap());
+        rusqlite::Connection::open(&database).unwrap().execute_batch(change).unwrap();
+        let mut list = Archived::new("acme", vec![], 0, vec![], Timestamp::from_micros(0));
+        list.contents.push(content(DATABASE.to_owned(), &database).unwrap());
+        let file = folder.join("export.tar");
+        write(&file, &list, &[database]).unwrap();
+        file
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_not_ours_is_not_taken() {
+        for (change, telling) in [
+            ("CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END", "its database cannot be taken: it has a trigger 't'"),
+            ("PRAGMA user_version = 999", "which is newer; use that version"),
+            (
+                "INSERT INTO plugin VALUES ('p', '0123', 1, NULL, '', 0, 1)",
+                "it is not what was exported: the component 0123 is missing; take another copy",
+            ),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let home = Home::open(&folder.path().join("home")).unwrap();
+            let file = export(folder.path(), change);
+            let error = restore(&home, "acme", &file, None, RestoreOptions::default()).await.unwrap_err().to_string();
+            assert!(error.contains(telling) && !error.contains(".adding"), "{error}");
+            assert_eq!(home.tenants().unwrap(), ["default"]);
+            assert_eq!(std::fs::read_dir(home.path().join("tenants")).unwrap().count(), 0);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(&folder.path().join("home")).unwrap();
+        let file = export(folder.path(), "INSERT INTO lease VALUES ('r', 'process 1', 9223372036854775807, 3)");
+        restore(&home, "acme", &file, None, RestoreOptions::default()).await.unwrap();
+        let lease: (Option<String>, i64) = home
+            .open_tenant("acme")
+            .unwrap()
+            .read(|connection| Ok(connection.query_row("SELECT holder, fence FROM lease", [], |row| Ok((row.get(0)?, row.get(1)?)))?))
+            .await
+            .unwrap();
+        assert_eq!(lease, (None, 4), "nobody runs anything here");
+    }
+}

@@ -1,0 +1,80 @@
+//! What a plugin asks for, from the author's file into the component.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use wasm_encoder::{ComponentSection, CustomSection};
+use wasmparser::{Parser, Payload};
+
+use super::BuildError;
+use crate::plugin::{MANIFEST_FILE, MANIFEST_SECTION, Manifest};
+
+/// Reads `plugin.toml` in the folder of a plugin. Without one the plugin asks for nothing.
+pub(super) fn read(dir: &Path) -> Result<Manifest, BuildError> {
+    let path = dir.join(MANIFEST_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => Manifest::from_toml(&text).map_err(|error| BuildError::Manifest { path, reason: error.0 }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
+        Err(source) => Err(BuildError::Manifest { path, reason: source.to_string() }),
+    }
+}
+
+/// Puts a manifest into a component. Anybody can do so; what it asks for is granted by nobody but the operator.
+///
+/// # Errors
+/// When the bytes are no component, or have a manifest already.
+pub fn add_manifest(component: &[u8], manifest: &Manifest) -> Result<Vec<u8>, BuildError> {
+    if !Parser::is_component(component) {
+        return Err(BuildError::NotAComponent { reason: "a manifest goes into a component".to_owned() });
+    }
+    let mut depth = 0u32;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(|error| BuildError::NotAComponent { reason: error.to_string() })? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => {
+                return Err(BuildError::NotAComponent { reason: "it has a manifest already; build it again without".to_owned() });
+            }
+            _ => {}
+        }
+    }
+    let mut whole = component.to_vec();
+    CustomSection { name: MANIFEST_SECTION.into(), data: manifest.to_json().into() }.append_to_component(&mut whole);
+    Ok(whole)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    #[test]
+    fn a_manifest_is_put_in_once() {
+        let manifest = Manifest::from_toml("name = \"mail\"\n[[host]]\naddress = \"*\"\nreason = \"hooks\"").unwrap();
+        let component = add_manifest(EMPTY, &manifest).unwrap();
+        let sections: Vec<Vec<u8>> = Parser::new(0)
+            .parse_all(&component)
+            .filter_map(|payload| match payload.unwrap() {
+                Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => Some(section.data().to_vec()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(sections.len(), 1);
+        assert_eq!(Manifest::parse(&sections[0]).unwrap(), manifest);
+        assert!(add_manifest(&component, &manifest).unwrap_err().to_string().contains("it has a manifest already"));
+        assert!(add_manifest(b"\0asm\x01\0\0\0", &manifest).is_err(), "a module");
+        assert!(add_manifest(&component[..component.len() - 1], &manifest).is_err(), "cut off");
+    }
+
+    #[test]
+    fn the_file_of_the_author_is_read_or_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(folder.path()).unwrap(), Manifest::default());
+        fs::write(folder.path().join(MANIFEST_FILE), "[[host]]\naddress = 1").unwrap();
+        let error = read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("plugin.toml") && error.contains("line 2"), "{error}");
+    }
+}

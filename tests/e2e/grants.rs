@@ -1,0 +1,159 @@
+//! What a plugin asks for, what the operator grants, and what comes of both: hosts, versions, crashes.
+
+use crate::support::guests;
+use crate::world::{Home, text};
+use serde_json::json;
+use wasmparser::{Parser, Payload};
+
+const SETTINGS: &str = r#"
+state = { reason = "to fill it" }
+[[setting]]
+name = "attack"
+reason = "what to do"
+[[setting]]
+name = "url"
+reason = "where to go"
+"#;
+
+/// The hostile plugin as other tools would have made it: without what it asks for.
+fn without_manifest() -> Vec<u8> {
+    let whole = guests::hostile_component();
+    let (mut start, mut depth) = (None, 0);
+    for payload in Parser::new(0).parse_all(&whole) {
+        match payload.unwrap() {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::CustomSection(section) if depth == 1 && section.name() == "entente:manifest" => {
+                // Before the content stand the kind of section and its length, of two bytes.
+                assert!((128..16384).contains(&(section.range().end - section.range().start)));
+                start = Some(usize::try_from(section.range().start).unwrap() - 3);
+                assert_eq!(section.range().end, whole.len() as u64, "it comes last");
+            }
+            _ => {}
+        }
+    }
+    whole[..start.unwrap()].to_vec()
+}
+
+/// A plugin that asks for this, besides settings and state.
+fn asking(home: &Home, name: &str, asks: &str) -> String {
+    let component = home.file("bare.wasm", without_manifest());
+    let manifest = home.file("plugin.toml", format!("{SETTINGS}{asks}"));
+    let output = home.dir.path().join(name).display().to_string();
+    home.run(&["plugin", "build", &component, "--manifest", &manifest, "--output", &output]).well();
+    output
+}
+
+fn integrate(home: &Home, component: &str) {
+    home.run(&["plugin", "install", component, "--name", "evil"]).well();
+    home.run(&["integration", "add", "evil", "--no-sync"]).well();
+    let file = "[object.thing.field.name]\nkind = \"text\"\nidentifier = true\n[integration.evil]\nplugin = \"evil\"\n[sync.evil]\n[[sync.evil.object]]\n\
+                left = \"thing\"\nright = \"thing\"\nidentifiers = [\"name\"]\ncreate = \"both\"\n[sync.evil.object.fields]\nname = true\n";
+    home.run(&["apply", &home.file("entente.toml", file)]).well();
+}
+
+fn digest(home: &Home) -> String {
+    home.run(&["integration", "list", "--json"]).well().json()[0]["digest"].as_str().unwrap().to_owned()
+}
+
+fn attack(home: &Home, attack: &str) -> crate::world::Output {
+    home.run(&["integration", "set", "evil", "--set", &format!("attack={attack}")]).well();
+    home.run(&["sync", "evil"])
+}
+
+#[test]
+fn a_hostile_plugin_that_asks_for_nothing_is_not_installed() {
+    let home = Home::new();
+    let bare = home.file("bare.wasm", without_manifest());
+    home.run(&["plugin", "inspect", &bare]).well().says(&["it asks for: nothing", "it cannot be used as it is"]);
+    let remedy = "but its manifest does not ask for that; the author says so, with the reason, in plugin.toml";
+    home.run(&["plugin", "install", &bare]).fails(1, &["the plugin sends HTTP requests", remedy]);
+    home.run(&["plugin", "inspect", &text(guests::hello_path())]).well().says(&[
+        "helloworld 0.1.0: Keeps people and organisations of hello-crm in step",
+        "- it sends requests to the host of the setting url (the API of the CRM)",
+        "- it has the secret api-key sent to the host of the setting url in the header authorization (signs in at the CRM)",
+        "- it reads the setting url, which must be set",
+    ]);
+}
+
+#[test]
+fn a_hostile_plugin_reaches_only_what_it_asks_for_and_is_granted() {
+    let home = Home::new();
+    let ask = "[[host]]\naddress = \"https://api.example.com\"\nreason = \"the API\"\n[[secret]]\nname = \"key\"\nhosts = [\"*\"]\nreason = \"x\"";
+    integrate(&home, &asking(&home, "narrow.wasm", ask));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    home.run(&["integration", "set", "evil", "--set", &format!("url={url}")]).well();
+    let shown = home.run(&["integration", "grant", "evil", "--http", &url]).well();
+    shown.says(&["it sends requests to https://api.example.com (the API)", "not granted: https://api.example.com; allow it with:"]);
+    attack(&home, "http").fails(1, &["which its manifest does not ask for, so that it cannot be granted"]);
+    assert!(listener.accept().is_err(), "a connection was made");
+
+    home.run(&["integration", "grant", "evil", "--no-state"]).well().says(&["it may keep nothing between runs"]);
+    attack(&home, "none").fails(1, &["needs to keep a few bytes between runs, which is not granted", "integration grant evil --state"]);
+    home.run(&["integration", "grant", "evil", "--state"]).well();
+    attack(&home, "none").well();
+}
+
+#[test]
+fn a_version_that_asks_for_more_waits_for_the_operator() {
+    let home = Home::new();
+    let url =
+        "[[host]]\naddress = \"{url}\"\nreason = \"your server\"\n[[secret]]\nname = \"key\"\nhosts = [\"{url}\"]\nreason = \"signs in\"";
+    let first = asking(&home, "first.wasm", url);
+    let second = asking(&home, "second.wasm", &format!("{url}\n[[host]]\naddress = \"https://stats.example.com\"\nreason = \"counts\""));
+    integrate(&home, &first);
+    home.run(&["integration", "set", "evil", "--set", "url=https://crm.example.com"]).well();
+    home.run(&["integration", "grant", "evil", "--all"]).well().says(&["evil may send requests to: https://crm.example.com\n"]);
+    let old = digest(&home);
+    home.run(&["plugin", "install", &second, "--name", "evil"]).well();
+    assert_eq!(digest(&home), old, "installing changes no integration");
+
+    let waits = home.run(&["integration", "upgrade", "evil"]).fails(1, &["evil waits for your word"]);
+    waits.says(&["  + it sends requests to https://stats.example.com (counts)", "integration upgrade evil --agree"]);
+    assert_eq!(digest(&home), old);
+    let shown = home.run(&["integration", "upgrade", "evil", "--agree"]).well();
+    shown.says(&["evil may send requests to: https://crm.example.com, https://stats.example.com"]);
+    let new = digest(&home);
+    assert_ne!(new, old);
+
+    home.run(&["integration", "rollback", "evil"]).well().says(&["evil may send requests to: https://crm.example.com\n"]);
+    assert_eq!(digest(&home), old);
+    home.run(&["integration", "rollback", "evil"]).well();
+    assert_eq!(digest(&home), new);
+    // The way down asks for less, which needs nobody's word.
+    home.run(&["plugin", "install", &first, "--name", "evil"]).well();
+    home.run(&["integration", "upgrade", "evil"]).well().says(&["  - it no longer sends requests to https://stats.example.com"]);
+    assert_eq!(digest(&home), old);
+}
+
+#[test]
+fn a_hostile_plugin_that_crashes_again_and_again_is_quarantined() {
+    let home = Home::new();
+    let asks = "[[host]]\naddress = \"*\"\nreason = \"x\"\n[[secret]]\nname = \"key\"\nhosts = [\"*\"]\nreason = \"x\"";
+    integrate(&home, &asking(&home, "evil.wasm", asks));
+    home.run(&["integration", "rollback", "evil"]).fails(1, &["has had no other version of its plugin"]);
+    for _ in 0..2 {
+        attack(&home, "trap").fails(1, &["the plugin crashed in report"]);
+    }
+    attack(&home, "none").well();
+    for _ in 0..3 {
+        attack(&home, "trap").fails(1, &["the plugin crashed in report"]);
+    }
+    let paused = ["pauses until", "crashed in 3 runs in a row", "the plugin crashed in report", "entente integration resume evil"];
+    attack(&home, "none").fails(1, &paused);
+    home.run(&["integration", "list"]).well().says(&["pauses until"]);
+
+    // The pause passes, twice.
+    let database = rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
+    for _ in 0..2 {
+        database.execute("UPDATE integration_health SET paused_until = 0", []).unwrap();
+        attack(&home, "trap").fails(1, &["the plugin crashed in report"]);
+    }
+    let quarantined = ["is quarantined since", "crashed in 5 runs in a row", "integration resume evil", "integration rollback evil"];
+    attack(&home, "none").fails(1, &quarantined);
+    assert!(home.run(&["integration", "list", "--json"]).well().json()[0]["health"]["quarantined"] != json!(null));
+    home.run(&["integration", "resume", "evil"]).well().says(&["evil may run again"]);
+    attack(&home, "none").well();
+}

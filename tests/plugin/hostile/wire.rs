@@ -1,0 +1,313 @@
+//! Attacks by requests and answers, and with what stands for a secret.
+
+use super::{SECRET, config, exchange, fails, granted, loaded, report, short, with_secret};
+use crate::support::server::{Server, answer};
+use entente::plugin::HttpGrant;
+use entente::record::Value;
+use entente::sync::{Exchange, codes};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::test]
+async fn a_handle_that_was_given_back_is_gone() {
+    let error = fails(config(&[("attack", "use-after-drop")])).await;
+    assert_eq!(error.code, codes::TRAP);
+    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: unknown handle index 1, in wasip2::proxy::wasi::http::types::Fields::entries < hostile::attack::run; its log lines may say more. Report it to the author of the plugin");
+}
+
+#[tokio::test]
+async fn a_grant_is_for_a_host_and_not_for_what_looks_like_it() {
+    let mut all = String::new();
+    let urls = [
+        "https://api.example.com@169.254.169.254/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::ffff:169.254.169.254]/",
+        "https://2852039166/",
+        "https://me:pw@api.example.com/",
+        "https://api.example.com./",
+        "https://api.example.com.evil.example/",
+        "https://\u{430}pi.example.com/",
+        "https://api\u{ff0e}example\u{ff0e}com:444/",
+        "https://api.example.com:8443/",
+        "http://api.example.com/",
+        "https://API.EXAMPLE.ORG/",
+        "file:///etc/passwd",
+        "https:///path",
+        "https://api.example.com\\@evil.example/",
+        "https://api.example.com#@evil.example/",
+        "https://evil.example/\u{1b}[31m",
+    ];
+    for url in urls {
+        let mut config = config(&[("attack", "http"), ("url", url)]);
+        config.http = vec!["https://api.example.com".parse().unwrap()];
+        writeln!(all, "{}\n  {}", url.escape_debug(), fails(config).await).unwrap();
+    }
+    insta::assert_snapshot!(all, @r#"
+    https://api.example.com@169.254.169.254/
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin tried to call an address that is never allowed: user and password do not belong into an address; use a secret
+    https://169.254.169.254/latest/meta-data
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://169.254.169.254/latest/meta-data; allow it with: entente integration grant shop --http https://169.254.169.254:443
+    https://[::ffff:169.254.169.254]/
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://[::ffff:a9fe:a9fe]/; allow it with: entente integration grant shop --http https://169.254.169.254:443
+    https://2852039166/
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://169.254.169.254/; allow it with: entente integration grant shop --http https://169.254.169.254:443
+    https://me:pw@api.example.com/
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin tried to call an address that is never allowed: user and password do not belong into an address; use a secret
+    https://api.example.com./
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin tried to call an address that is never allowed: its host ends with a dot
+    https://api.example.com.evil.example/
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.com.evil.example/; allow it with: entente integration grant shop --http https://api.example.com.evil.example
+    https://аpi.example.com/
+      unavailable: authority
+    https://api．example．com:444/
+      unavailable: authority
+    https://api.example.com:8443/
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.com:8443/; allow it with: entente integration grant shop --http https://api.example.com:8443
+    http://api.example.com/
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call http://api.example.com/; allow it with: entente integration grant shop --http http://api.example.com
+    https://API.EXAMPLE.ORG/
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.org/; allow it with: entente integration grant shop --http https://api.example.org
+    file:///etc/passwd
+      unavailable: authority
+    https:///path
+      unavailable: authority
+    https://api.example.com\\@evil.example/
+      unavailable: authority
+    https://api.example.com#@evil.example/
+      unavailable: authority
+    https://evil.example/\u{1b}[31m
+      unavailable: path
+    "#);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_into_this_machine_is_not_followed() {
+    let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+    let port = server.url.rsplit_once(':').unwrap().1;
+    // The name is granted, the address that it has is not.
+    let mut config = config(&[("attack", "http"), ("url", &format!("http://localhost.localdomain:{port}/"))]);
+    config.http = vec![format!("http://localhost.localdomain:{port}").parse::<HttpGrant>().unwrap()];
+    let error = fails(config).await;
+    assert!(!error.reason.contains("hello"), "{error}");
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn headers_have_an_end_in_both_directions() {
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let mut all = String::new();
+    for count in ["200", "10000"] {
+        let error = fails(granted(&[("attack", "many-headers"), ("count", count)], &server)).await;
+        writeln!(all, "{}", short(&error)).unwrap();
+    }
+    assert!(server.requests().is_empty());
+    let flood = (0..10_000).map(|n| format!("x-{n}: {n}\r\n")).collect::<String>();
+    let long = format!("x-long: {}\r\n", "y".repeat(200_000));
+    for headers in [flood, long] {
+        let server = Server::start(move |_| format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n").into_bytes()).await;
+        writeln!(all, "{}", short(&fails(granted(&[("attack", "http")], &server)).await)).unwrap();
+    }
+    insta::assert_snapshot!(all, @r"
+    unavailable: ErrorCode::HttpRequestHeaderSectionSize(None); limit http-headers of 128 reached (asked for: 201)
+    limit: the plugin was stopped in report: limit http-header-bytes of 64 KiB reached
+    unavailable: ErrorCode::HttpProtocolError
+    unavailable: ErrorCode::HttpResponseHeaderSectionSize(None); limit http-header-bytes of 64 KiB reached (asked for: 195.3 KiB)
+    ");
+}
+
+/// A server that takes a request and then does as it likes.
+async fn server<F: Future<Output = ()> + Send + 'static>(behave: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let behave = Arc::new(behave);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let behave = Arc::clone(&behave);
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                behave(stream).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_or_never_ends_is_given_up() {
+    let mut all = String::new();
+    let drips = server(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n").await;
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let endless = server(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        let chunk = [b"8000\r\n".as_slice(), &[b'x'; 0x8000], b"\r\n"].concat();
+        while stream.write_all(&chunk).await.is_ok() {}
+    })
+    .await;
+    for url in [drips, endless] {
+        let mut config = config(&[("attack", "http"), ("url", &url)]);
+        config.http = vec![url.parse().unwrap()];
+        config.limits.http_total_time = 400;
+        config.limits.http_idle_time = 5_000;
+        config.limits.http_response_bytes = 3 << 20;
+        // How much had come when it was noticed depends on the pieces that the system made of it.
+        let reason = fails(config).await.reason;
+        let (_, from_limit) = reason.split_once("; ").unwrap_or_else(|| panic!("{reason}"));
+        writeln!(all, "{}", short(&from_limit).split(" (asked for").next().unwrap()).unwrap();
+    }
+    insta::assert_snapshot!(all, @r"
+    limit http-total-time of 400 ms reached
+    limit http-response-bytes of 3 MiB reached
+    ");
+}
+
+#[tokio::test]
+async fn the_length_of_a_message_is_said_once() {
+    let mut all = String::new();
+    for head in [
+        "content-length: 3\r\ncontent-length: 5",
+        "content-length: 3\r\ncontent-length: 3",
+        "content-length: -3",
+        "content-length: 3\r\ntransfer-encoding: chunked",
+    ] {
+        let server = Server::start(move |_| format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n3\r\nabc\r\n0\r\n\r\n").into_bytes()).await;
+        writeln!(all, "{}\n  {}", head.escape_debug(), fails(granted(&[("attack", "http")], &server)).await).unwrap();
+    }
+    insta::assert_snapshot!(all, @r#"
+    content-length: 3\r\ncontent-length: 5
+      unavailable: ErrorCode::HttpProtocolError
+    content-length: 3\r\ncontent-length: 3
+      told: 200 with 3 bytes: 3\r\n
+    content-length: -3
+      unavailable: ErrorCode::HttpProtocolError
+    content-length: 3\r\ntransfer-encoding: chunked
+      told: 200 with 3 bytes: abc
+    "#);
+
+    // What the plugin says of it does not go out: the host counts.
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let error = fails(granted(&[("attack", "two-lengths")], &server)).await;
+    for request in server.requests() {
+        assert_eq!(request.to_lowercase().matches("content-length: 5\r\n").count(), 1, "{request}");
+        assert_eq!(request.to_lowercase().matches("content-length").count(), 1, "{request}");
+    }
+    insta::assert_snapshot!(error.reason, @"header content-length: HeaderError::InvalidSyntax");
+
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    insta::assert_snapshot!(fails(granted(&[("attack", "smuggled-header")], &server)).await.reason, @"header x-a: HeaderError::InvalidSyntax");
+    assert!(server.requests().iter().all(|request| !request.contains("x-b")));
+}
+
+#[tokio::test]
+async fn at_a_host_with_a_secret_the_author_has_no_account_of_his_own() {
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let error = fails(with_secret(&[("attack", "own-account")], &server, &[&server.url])).await;
+    let [request] = &server.requests()[..] else { panic!("{error}") };
+    let (head, _) = request.split_once("\r\n\r\n").unwrap();
+    for left_out in ["b3duOmFjY291bnQ=", "session=own", "x-api-key", "x-auth-token"] {
+        assert!(!head.contains(left_out), "{left_out}: {head}");
+    }
+    insta::assert_snapshot!(error.reason, @"200 with 0 bytes");
+}
+
+#[tokio::test]
+async fn what_comes_after_the_body_stays_behind() {
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let error = fails(with_secret(&[("attack", "trailers")], &server, &[&server.url])).await;
+    let [request] = &server.requests()[..] else { panic!("{error}") };
+    assert!(!request.contains("b3duOmFjY291bnQ=") && !request.contains("x-trailing"), "{request}");
+    insta::assert_snapshot!(error.reason, @"200");
+}
+
+/// What the server got of a text that is no placeholder, or no longer one: the text, in every place.
+fn is_text_only(requests: &[String], text: &str) {
+    let [request] = requests else { panic!("{requests:?}") };
+    assert!(!request.contains(SECRET) && !request.contains("Zm9v"), "{request}");
+    // At a host with a secret, headers that look like credentials are left out; address and body go as they are.
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, text);
+    assert!(head.starts_with(&format!("POST /path/{text}?key={text}&other={text} HTTP/1.1")), "{head}");
+}
+
+#[tokio::test]
+async fn a_placeholder_is_worth_nothing_to_another_integration() {
+    let ours = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let placeholder = fails(with_secret(&[("attack", "tell-placeholder")], &ours, &[&ours.url])).await.reason;
+    assert!(placeholder.starts_with("entente-secret-"), "{placeholder}");
+
+    // It has a secret of this name too, granted for the same host, and its placeholder is of another instance.
+    let mut theirs = with_secret(&[("attack", "send-text"), ("text", &placeholder)], &ours, &[&ours.url]);
+    theirs.integration = "other".to_owned();
+    fails(theirs).await;
+    is_text_only(&ours.requests(), &placeholder);
+}
+
+#[tokio::test]
+async fn a_placeholder_is_worth_nothing_in_the_next_call() {
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let exchange = exchange(with_secret(&[("attack", "replay")], &server, &[&server.url])).await;
+    report(&exchange).await.expect("the first call only keeps it");
+    let error = report(&exchange).await.expect_err("the second tells what came of it");
+    assert_eq!(error.reason, "200 with 0 bytes");
+    let requests = server.requests();
+    let (_, body) = requests[0].split_once("\r\n\r\n").unwrap();
+    assert!(body.starts_with("entente-secret-"), "{body}");
+    is_text_only(&requests, body);
+}
+
+#[tokio::test]
+async fn a_placeholder_cannot_be_guessed() {
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let guess = format!("entente-secret-{}", "0".repeat(32));
+    fails(with_secret(&[("attack", "send-text"), ("text", &guess)], &server, &[&server.url])).await;
+    is_text_only(&server.requests(), &guess);
+}
+
+#[tokio::test]
+async fn a_placeholder_as_a_name_is_a_name() {
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let page = report(&exchange(with_secret(&[("attack", "placeholder-row")], &server, &[&server.url])).await).await.unwrap();
+    let Some(Value::Text(name)) = &page.batches[0].rows[0].values[0] else { panic!("{page:?}") };
+    assert!(name.starts_with("entente-secret-"), "{name}");
+    // Given to a plugin that sends it on, it is still only that.
+    let error = fails(with_secret(&[("attack", "send-text"), ("text", name)], &server, &[&server.url])).await;
+    assert_eq!(error.reason, "200 with 0 bytes");
+    is_text_only(&server.requests(), name);
+}
+
+#[tokio::test]
+async fn a_call_that_was_given_up_while_it_waited_gives_back_what_it_had() {
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    let (asked, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+    let url = server(move |mut stream| {
+        let asked = asked.clone();
+        async move {
+            if FIRST.swap(false, Ordering::Relaxed) {
+                let _ = asked.send(());
+                // Until the other side goes.
+                let _ = stream.read(&mut [0; 1]).await;
+            } else {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+            }
+        }
+    })
+    .await;
+    let mut config = config(&[("attack", "http"), ("url", &url)]);
+    config.http = vec![url.parse().unwrap()];
+    config.limits.http_parallel = 1;
+    let exchange = loaded().await.exchange(config);
+    tokio::select! {
+        ended = report(&exchange) => panic!("nobody answered: {ended:?}"),
+        _ = was_asked.recv() => {}
+    }
+    // The one request that it may have at a time is free again.
+    assert_eq!(report(&exchange).await.unwrap_err().reason, "200 with 0 bytes: ");
+    assert!(exchange.describe().await.is_ok());
+}

@@ -14,12 +14,17 @@
 
 pub mod cli;
 pub mod config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod hub;
 pub mod judge;
 pub mod ledger;
 pub mod plugin;
 pub mod record;
+#[cfg(test)]
+mod security;
 pub mod store;
 pub mod sync;
 pub mod tenant;

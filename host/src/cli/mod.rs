@@ -36,6 +36,16 @@ use output::{Done, Output, Usage};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// A way in for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    /// What `entente judge` answers.
+    pub fn judge_lines(input: &[u8]) -> Vec<u8> {
+        let mut output = Vec::new();
+        super::judge::answer_lines(input, &mut output).map(|_| output).unwrap_or_default()
+    }
+}
+
 /// Keeps records in agreement between systems, through sandboxed plugins
 ///
 /// Exit codes: 0 done; 1 the run or command failed; 2 wrong usage; 3 done, but some records failed or are held.

@@ -12,6 +12,8 @@ mod facade;
 mod field;
 mod file;
 mod fixed;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod health;
 mod home;
 mod integrations;

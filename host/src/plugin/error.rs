@@ -85,7 +85,7 @@ impl Failure {
         };
         let error = with_notices(error, integration, notices);
         match &channel.scrubber {
-            Some(scrubber) => ExchangeError { reason: scrubber.text(error.reason), ..error },
+            Some(scrubber) => ExchangeError { code: scrubber.text(error.code), reason: scrubber.text(error.reason), ..error },
             None => error,
         }
     }

@@ -3,6 +3,7 @@
 use super::interface::{Ask, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
 use super::limits::{LimitReached, Limits};
 use super::manifest::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError};
+use super::text::clean;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,8 +117,18 @@ pub enum InspectError {
     Limit(#[from] LimitReached),
 }
 
+/// Names that a message lists.
+const LISTED: usize = 12;
+/// Bytes of a name, and how many of them are kept of what made the file.
+const NAME: u64 = 200;
+const PRODUCERS: usize = 100;
+
 fn list(names: &[String]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    match names.len() {
+        0 => "nothing".to_owned(),
+        count if count > LISTED => format!("{} and {} more", names[..LISTED].join(", "), count - LISTED),
+        _ => names.join(", "),
+    }
 }
 
 /// Looks at the bytes of a plugin.
@@ -219,7 +230,7 @@ struct Counted {
 }
 
 fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
-    let damaged = |error: wasmparser::BinaryReaderError| broken(error.message().to_owned(), error.offset(), bytes);
+    let damaged = |error: wasmparser::BinaryReaderError| broken(clean(error.message(), NAME), error.offset(), bytes);
     let mut counted = Counted::default();
     let mut depth: u64 = 0;
     let mut ended = false;
@@ -243,7 +254,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
             }
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 for import in imports {
-                    counted.imports.push(import.map_err(damaged)?.name.name.to_owned());
+                    counted.imports.push(clean(import.map_err(damaged)?.name.name, NAME));
                 }
                 if counted.imports.len() as u64 > limits.imports {
                     return Err(limits.imports(Some(counted.imports.len() as u64)).into());
@@ -251,7 +262,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
             }
             Payload::ComponentExportSection(exports) if depth == 1 => {
                 for export in exports {
-                    counted.exports.push(export.map_err(damaged)?.name.name.to_owned());
+                    counted.exports.push(clean(export.map_err(damaged)?.name.name, NAME));
                 }
             }
             // The plugin's own, not that of a component within it.
@@ -269,8 +280,10 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
                 if let KnownCustom::Producers(fields) = section.as_known() {
                     for field in fields.into_iter().flatten() {
                         for value in field.values.into_iter().flatten() {
-                            let text = super::text::clean(format!("{} {}", value.name, value.version).trim(), 100);
-                            counted.producers.entry(super::text::clean(field.name, 100)).or_default().insert(text);
+                            if counted.producers.values().map(BTreeSet::len).sum::<usize>() < PRODUCERS {
+                                let text = clean(format!("{} {}", value.name, value.version).trim(), 100);
+                                counted.producers.entry(clean(field.name, 100)).or_default().insert(text);
+                            }
                         }
                     }
                 }
@@ -341,6 +354,16 @@ mod tests {
         assert_eq!(found.asks, [Ask::Http, Ask::Log, Ask::EmptyWasi]);
         assert_eq!(found.imports, imports);
         assert_eq!(found.digest.len(), 64);
+    }
+
+    #[test]
+    fn names_in_a_file_move_no_cursor_and_fill_no_screen() {
+        let text = look(&component(&[], &["a\u{1b}[2J\u{202e}"])).unwrap_err().to_string();
+        assert!(text.contains("it exports a\\u{1b}[2J\\u{202e}, but"), "{text}");
+        let many: Vec<String> = (0..20).map(|n| format!("x{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let text = look(&component(&[], &many)).unwrap_err().to_string();
+        assert!(text.contains("x11 and 8 more, but"), "{text}");
     }
 
     #[test]

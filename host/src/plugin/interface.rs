@@ -65,7 +65,7 @@ fn ours(name: &str) -> Option<(&str, &str)> {
 pub(super) fn names(imports: &[String], exports: &[String]) -> Result<Names, InspectError> {
     let exported: Vec<_> = exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
     if exported.is_empty() {
-        let exports = exports.iter().take(20).map(|name| super::text::clean(name, 200)).collect();
+        let exports = exports.to_vec();
         return Err(InspectError::NoPlugin { exports });
     }
     let imported: Vec<_> = imports.iter().filter_map(|name| Some((ours(name)?, name))).collect();

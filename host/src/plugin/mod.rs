@@ -21,6 +21,8 @@ mod egress;
 mod engine;
 mod error;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guest;
 mod host_api;
 mod inspect;

@@ -22,13 +22,35 @@ pub(super) fn clean(text: &str, most: u64) -> String {
 
 /// Control characters, and those that change the direction of text or are not seen.
 fn is_dangerous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    const UNSEEN: &[std::ops::RangeInclusive<char>] = &[
+        '\u{ad}'..='\u{ad}',
+        '\u{61c}'..='\u{61c}',
+        '\u{115f}'..='\u{1160}',
+        '\u{180e}'..='\u{180e}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{3164}'..='\u{3164}',
+        '\u{feff}'..='\u{feff}',
+        '\u{ffa0}'..='\u{ffa0}',
+        '\u{fff9}'..='\u{fffb}',
+        '\u{e0000}'..='\u{e007f}',
+    ];
+    c.is_control() || (!c.is_ascii() && UNSEEN.iter().any(|range| range.contains(&c)))
+}
+
+/// A stranger's word within a command that the operator may copy: in quotes where a shell would take it for more than a word.
+pub(super) fn argument(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '=' | '@' | '%' | '+' | ',');
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{argument, clean};
 
     #[test]
     fn what_is_shown_stays_on_its_line_and_in_its_length() {
@@ -36,5 +58,15 @@ mod tests {
         assert_eq!(clean("a\nb\u{1b}[31m\u{202e}c\0", 100), "a\\nb\\u{1b}[31m\\u{202e}c\\u{0}");
         assert_eq!(clean("äääää", 5), "ää…");
         assert_eq!(clean("", 0), "");
+        assert_eq!(clean("a\u{61c}b\u{e0041}c\u{ad}", 100), "a\\u{61c}b\\u{e0041}c\\u{ad}");
+    }
+
+    #[test]
+    fn a_word_in_a_command_stays_one_word() {
+        assert_eq!(argument("api-key=https://a.example.com:81"), "api-key=https://a.example.com:81");
+        assert_eq!(argument("x; reboot"), "'x; reboot'");
+        assert_eq!(argument("it's $(x)"), r"'it'\''s $(x)'");
+        assert_eq!(argument("--reset"), "'--reset'");
+        assert_eq!(argument(""), "''");
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
         }
         "echo-secret" => echo_secret(),
         "use-secret" => use_secret(),
+        "hunt" => crate::hunt::hunt(),
         "leave-marks" => {
             leave_marks();
             Ok(())
@@ -198,7 +199,7 @@ fn use_secret() -> Result<(), Error> {
 }
 
 /// How often the bytes stand, read backwards, anywhere in the memory of this instance.
-fn occurrences(reversed: &[u8]) -> usize {
+pub(crate) fn occurrences(reversed: &[u8]) -> usize {
     if reversed.is_empty() {
         return 0;
     }

@@ -4,6 +4,7 @@
 mod attack;
 mod bindings;
 mod fetch;
+mod hunt;
 mod wire;
 
 use bindings::entente::integration::types::{Batch, Error, Row, Value};
@@ -92,6 +93,10 @@ impl sync_report::Guest for Hostile {
                 row("", vec![Value::Null, Value::Null]),
                 row("nan", vec![Value::Null, Value::Float(f64::NAN)]),
             ],
+            "hunt" => match hunt::got() {
+                got if got.is_empty() => vec![],
+                got => vec![row(&got.chars().take(200).collect::<String>(), vec![Value::Text(got), Value::Float(1.0)])],
+            },
             "placeholder-row" => vec![row("1", vec![Value::Text(secrets::use_("key")?), Value::Float(1.0)])],
             "empty-pages" => vec![],
             _ => vec![row("1", vec![Value::Text("one".to_owned()), Value::Float(1.0)])],

@@ -52,7 +52,7 @@ impl Lift<'_> {
                 _ => ChangeTimes::None,
             },
             precision: object.precision.unwrap_or(1).max(1),
-            features: object.features.into_iter().filter(|word| word.len() <= 100).collect(),
+            features: object.features.into_iter().filter(|word| word.len() <= 100 && clean(word, 100) == *word).collect(),
             search_lag: object.search_lag.map(|seconds| Duration::from_secs(seconds.min(LONGEST_LAG).into())),
             // No rows or changes at all would never end.
             page_size: object.page_size.map(|rows| rows.max(1)),
@@ -70,7 +70,7 @@ impl Lift<'_> {
             writable: field.writable,
             set_like: field.set_like,
             identifier: field.identifier,
-            targets: field.targets,
+            targets: field.targets.into_iter().map(|target| self.name(target, "a target of a field")).collect::<Result<_, _>>()?,
             choices: field.choices.into_iter().map(|choice| (choice.value, clean(&choice.label, LABEL))).collect(),
             max_length: field.max_length,
         })
@@ -103,7 +103,11 @@ pub(in crate::plugin) fn manual(lift: &mut Lift<'_>, mappings: Vec<wit::ObjectMa
                 fields: fields.collect::<Result<_, Refused>>()?,
                 hub: lift.name(mapping.hub, "a hub object of the proposed mapping")?,
                 remote: lift.name(mapping.remote, "a remote object of the proposed mapping")?,
-                identifiers: mapping.identifiers,
+                identifiers: mapping
+                    .identifiers
+                    .into_iter()
+                    .map(|field| lift.name(field, "an identifier of the proposed mapping"))
+                    .collect::<Result<_, _>>()?,
                 identify_by_all: mapping.identify_by_all,
             })
         })

@@ -49,6 +49,11 @@ pub(in crate::plugin) fn page(lift: &mut Lift<'_>, page: sync_report::Page, requ
         }
         return Err(limit.into());
     }
+    for more in [page.batches.len(), page.conversions.len(), page.complete.len()] {
+        if more as u64 > lift.limits.page_rows {
+            return Err(lift.limits.page_rows(Some(more as u64)).into());
+        }
+    }
     let mut batches = Vec::with_capacity(page.batches.len());
     for batch in page.batches {
         batches.push(lift.batch(batch)?);
@@ -65,7 +70,7 @@ pub(in crate::plugin) fn page(lift: &mut Lift<'_>, page: sync_report::Page, requ
         conversions,
         next: lift.tokens(page.next)?,
         bookmark: lift.tokens(page.bookmark)?,
-        complete: page.complete,
+        complete: page.complete.into_iter().map(|object| lift.name(object, "a complete object")).collect::<Result<_, _>>()?,
         // Only shown; what is no number is nothing.
         remaining: page.extra.iter().find(|(name, _)| name == "remaining").and_then(|(_, text)| text.parse().ok()),
         state: StateWrites::new(),
@@ -75,10 +80,13 @@ pub(in crate::plugin) fn page(lift: &mut Lift<'_>, page: sync_report::Page, requ
 impl Lift<'_> {
     fn batch(&mut self, batch: wit::Batch) -> Result<Batch, Refused> {
         let object = self.name(batch.object, "an object of the page")?;
-        for field in &batch.fields {
+        self.count(object.len())?;
+        let mut fields = Vec::with_capacity(batch.fields.len());
+        for field in batch.fields {
             self.count(field.len())?;
+            fields.push(self.name(field, "a field of the page")?);
         }
-        let mut lifted = Batch { object, fields: batch.fields, ..Batch::default() };
+        let mut lifted = Batch { object, fields, ..Batch::default() };
         lifted.rows.reserve(batch.rows.len());
         for row in batch.rows {
             let id = Some(row.id.clone()).filter(|id| !id.is_empty() && id.len() as u64 <= self.limits.id_bytes);
@@ -203,6 +211,36 @@ mod tests {
             let lifted = page(&mut Lift::new(&limits, "x"), answer, &request(10)).unwrap();
             assert_eq!(lifted.remaining, remaining, "{extra:?}");
         }
+    }
+
+    #[test]
+    fn names_of_fields_and_objects_hold_no_control_characters() {
+        let limits = Limits::default();
+        let bad = "a\u{1b}[31m".to_owned();
+        let field = || {
+            let mut answer = answer(vec![row("1", vec![wit::Value::Float(f64::NAN)], vec![])], &[]);
+            answer.batches[0].fields = vec![bad.clone()];
+            answer
+        };
+        let complete = || sync_report::Page { complete: vec![bad.clone()], ..answer(vec![], &[]) };
+        for answer in [field(), complete()] {
+            let Err(Refused::Invalid(reason)) = page(&mut Lift::new(&limits, "x"), answer, &request(10)) else { panic!() };
+            assert!(reason.contains("has the name 'a\\u{1b}[31m'"), "{reason}");
+        }
+        let to = wit::Reference { object: bad.clone(), id: "1".to_owned() };
+        let before = wit::Reference { object: "thing".to_owned(), id: "1".to_owned() };
+        let conversions = vec![wit::Conversion { before, after: to }];
+        let lifted = page(&mut Lift::new(&limits, "x"), sync_report::Page { conversions, ..answer(vec![], &[]) }, &request(10)).unwrap();
+        assert!(lifted.conversions.is_empty(), "it is left out");
+    }
+
+    #[test]
+    fn batches_and_conversions_without_rows_have_an_end_too() {
+        let limits = Limits { page_rows: 3, ..Limits::default() };
+        let empty = || wit::Batch { rows: vec![], ..answer(vec![], &[]).batches.remove(0) };
+        let answer = sync_report::Page { batches: vec![empty(), empty(), empty(), empty()], ..answer(vec![], &[]) };
+        let Err(Refused::Limit(limit)) = page(&mut Lift::new(&limits, "x"), answer, &request(10)) else { panic!() };
+        assert_eq!((limit.name, limit.asked), ("page-rows", Some(4)));
     }
 
     #[test]

@@ -108,6 +108,9 @@ impl Lift<'_> {
         if reference.object.is_empty() {
             return Ok(Err("it names no object".to_owned()));
         }
+        if self.name(reference.object.clone(), "an object").is_err() {
+            return Ok(Err("it names an object in a way that no object is named".to_owned()));
+        }
         Ok(Ok(Reference { object: reference.object, id: reference.id }))
     }
 }

@@ -68,6 +68,11 @@ impl Target {
         if matches!(&host, TargetHost::Name(name) if name.ends_with('.')) {
             return Err("its host ends with a dot");
         }
+        // URLs let through what means something to a shell, and stars; the operator is told hosts to copy them into a command.
+        let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_');
+        if matches!(&host, TargetHost::Name(name) if name.contains(odd)) {
+            return Err("its host has a character that no name of a host has");
+        }
         Ok(Self { https, host, port })
     }
 
@@ -181,6 +186,10 @@ impl FromStr for HttpGrant {
     fn from_str(text: &str) -> Result<Self, GrantError> {
         let error = |reason: &str| GrantError { text: super::super::text::clean(text, 200), reason: reason.to_owned() };
         let form = "write for example https://api.example.com, https://*.example.com or http://127.0.0.1:8787";
+        // URLs drop some of these in silence, and then what was typed is not what is granted.
+        if text.trim().contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return Err(error(form));
+        }
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(|| error(form))?;
         let https = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
@@ -276,6 +285,9 @@ mod tests {
             ("http://[::1]:8787", "http://[0:0::1]:8787/", true),
             ("https://bücher.example", "https://xn--bcher-kva.example/", true),
             ("http://plain.example.com", "http://plain.example.com/", true),
+            ("https://*.example.com", "https://*.example.com/", false),
+            ("https://*.example.com", "https://$(reboot).example.com/", false),
+            ("https://*.example.com", "https://a;b.example.com/", false),
         ];
         for (grant, url, expected) in table {
             assert_eq!(allows(grant, url), expected, "{grant} for {url}");
@@ -319,11 +331,29 @@ mod tests {
             ("https://169.254.169.254", "need their port"),
             ("http://localhost", "need their port"),
             ("https://me@example.com", "user and password"),
+            ("https://a`b`.example.com", "no name of a host has"),
             ("https://", "write for example"),
+            ("http://api.example.com:8\u{6}", "write for example"),
+            ("http://127.0.0.1:8\t0", "write for example"),
         ];
         for (text, expected) in table {
             let error = text.parse::<HttpGrant>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_is_told_to_grant_is_the_target_and_nothing_more() {
+        for url in
+            ["https://api.example.com/x", "http://localhost/", "http://127.0.0.1/", "http://[::1]:81/", "https://a_b.example.com:8443/"]
+        {
+            let target = Target::of(&Url::parse(url).unwrap()).unwrap();
+            let grant: HttpGrant = target.to_string().parse().unwrap();
+            assert!(grant.allows(&target), "{target}");
+        }
+        for url in ["https://*.com/", "https://a$(reboot).com/", "https://x;y.com/", "https://'a'.com/", "https://a{b}.com/"] {
+            assert!(Url::parse(url).is_ok(), "{url}");
+            assert_eq!(Target::of(&Url::parse(url).unwrap()), Err("its host has a character that no name of a host has"), "{url}");
         }
     }
 

@@ -1,6 +1,9 @@
 //! Where a plugin's requests may go, and what goes with them.
 
 mod body;
+mod escapes;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod grant;
 mod headers;
 mod notice;

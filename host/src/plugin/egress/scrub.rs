@@ -1,5 +1,6 @@
 //! Finds secrets in what comes back, in the forms in which a server is likely to echo them, and masks them.
 
+use super::escapes::{self, Reading};
 use super::secrets::Secret;
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
@@ -14,6 +15,7 @@ const SHORTEST: usize = 5;
 #[derive(Clone)]
 pub(in crate::plugin) struct Scrubber {
     search: Arc<AhoCorasick>,
+    /// The most bytes that a secret can take, with every letter of it escaped.
     longest: usize,
 }
 
@@ -26,22 +28,30 @@ impl Scrubber {
         needles.dedup();
         let longest = needles.iter().map(Vec::len).max()?;
         let search = AhoCorasick::new(&needles).ok()?;
-        Some(Self { search: Arc::new(search), longest })
+        Some(Self { search: Arc::new(search), longest: longest * escapes::LONGEST })
     }
 
     /// Masks in place; tells whether there was something.
     pub(in crate::plugin) fn mask(&self, bytes: &mut [u8]) -> bool {
         let raw = zeroize::Zeroizing::new(bytes.to_vec());
-        self.mask_as_in(&raw, bytes)
+        self.mask_as_in(&raw, &Reading::all(&raw), bytes)
     }
 
-    /// Masks what is found in `raw`. Forms overlap, so what is searched must not be what is masked.
-    fn mask_as_in(&self, raw: &[u8], masked: &mut [u8]) -> bool {
+    /// Masks what is found in `raw`, as it is or with escapes undone. Forms overlap, so what is searched must not be what is masked.
+    fn mask_as_in(&self, raw: &[u8], readings: &[Reading], masked: &mut [u8]) -> bool {
         let mut found = false;
-        for hit in self.search.find_overlapping_iter(raw) {
+        let mut cover = |place: std::ops::Range<usize>| {
             found = true;
-            if let Some(part) = masked.get_mut(hit.range()) {
+            if let Some(part) = masked.get_mut(place) {
                 part.fill(b'*');
+            }
+        };
+        for hit in self.search.find_overlapping_iter(raw) {
+            cover(hit.range());
+        }
+        for reading in readings {
+            for place in self.search.find_overlapping_iter(&reading.bytes).filter_map(|hit| reading.place(hit.range())) {
+                cover(place);
             }
         }
         found
@@ -73,8 +83,10 @@ impl Stream {
     pub(super) fn push(&mut self, piece: &[u8]) -> Bytes {
         self.raw.extend_from_slice(piece);
         self.masked.extend_from_slice(piece);
-        self.scrubber.mask_as_in(&self.raw, &mut self.masked);
+        let readings = Reading::all(&self.raw);
+        self.scrubber.mask_as_in(&self.raw, &readings, &mut self.masked);
         let ready = (self.raw.len() + 1).saturating_sub(self.scrubber.longest);
+        let ready = readings.iter().fold(ready, |ready, reading| reading.boundary(ready));
         self.raw.drain(..ready);
         Bytes::from(self.masked.drain(..ready).collect::<Vec<_>>())
     }
@@ -86,9 +98,13 @@ impl Stream {
     }
 }
 
-/// The secret as it is, as base64 wherever it stands in what was encoded (so also within «user:secret»), and as part of a URL.
+/// The secret as it is, as base64 wherever it stands in what was encoded (so also within «user:secret»), and in hexadecimal.
+/// Escapes, as in addresses and JSON, are undone before these are searched.
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.to_vec(), STANDARD.encode(secret).into_bytes(), URL_SAFE_NO_PAD.encode(secret).into_bytes()];
+    if secret.len() >= SHORTEST {
+        forms.extend([hex::encode(secret).into_bytes(), hex::encode_upper(secret).into_bytes()]);
+    }
     for before in 0..3usize {
         // A letter stands for six bits: only those that lie wholly within the secret are sure.
         let mut padded = vec![0; before];
@@ -99,15 +115,6 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
                 forms.push(part.to_vec());
             }
         }
-    }
-    for (form, upper) in [(false, true), (false, false), (true, true), (true, false)] {
-        forms.push(url_encoded(secret, form, upper));
-    }
-    if let Ok(text) = std::str::from_utf8(secret)
-        && let Ok(json) = serde_json::to_string(text)
-    {
-        forms.push(json.trim_matches('"').as_bytes().to_vec());
-        forms.push(json.trim_matches('"').replace('/', "\\/").into_bytes());
     }
     forms
 }
@@ -146,6 +153,11 @@ mod tests {
             String::from_utf8(url_encoded(SECRET.as_bytes(), false, true)).unwrap(),
             String::from_utf8(url_encoded(SECRET.as_bytes(), true, false)).unwrap(),
         ];
+        texts.push(hex::encode(SECRET));
+        // As JavaScript, PHP and Python escape, who do not agree about what has to be.
+        texts.push(r#"s3cr3t%2Fkey%2Bwith%3D%22all%22+%C3%A4%c3%b6%C3%BC"#.to_owned());
+        texts.push(r#"s3cr3t\/key+with\u003d\"all\"\u0020\u00e4\u00F6\u00fc"#.to_owned());
+        texts.push(STANDARD.encode(SECRET).replace('=', "%3D"));
         // Within something longer that was encoded, at each of the three places that base64 knows.
         for user in ["", "a", "ab", "abc", "abcd"] {
             texts.push(STANDARD.encode(format!("{user}:{SECRET}")));
@@ -176,6 +188,22 @@ mod tests {
             }
             out.extend_from_slice(&stream.finish());
             assert_eq!(out, whole, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_backslash_before_the_cut_is_no_escape_after_it() {
+        let scrubber = Scrubber::new([Secret::new("Abcdef")].iter()).unwrap();
+        for text in [r"%2%41bcdef", r"\\u0041bcdef", r"\\\u0041bcdef", r"\\\\\u0041bcdef", r"\\\\\\u0041bcdef"] {
+            let text = format!("{text}{}", "x".repeat(60));
+            let mut whole = text.clone().into_bytes();
+            scrubber.mask(&mut whole);
+            for size in 1..text.len() {
+                let mut stream = scrubber.stream();
+                let mut out: Vec<u8> = text.as_bytes().chunks(size).flat_map(|piece| stream.push(piece)).collect();
+                out.extend_from_slice(&stream.finish());
+                assert_eq!(out, whole, "pieces of {size}");
+            }
         }
     }
 

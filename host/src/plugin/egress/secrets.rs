@@ -3,6 +3,7 @@
 use super::grant::{Hosts, HttpGrant, Target};
 use super::scrub::url_encoded;
 use crate::plugin::manifest::{AskedHost, SecretAsk, SecretUse};
+use crate::plugin::text::argument;
 use crate::record::Value;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -80,13 +81,13 @@ impl BoundSecret {
 /// Why a secret cannot be had. For the plugin and the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::plugin) enum SecretError {
-    #[error("there is no secret '{0}'; set it with: entente integration set {1} --secret {0}")]
+    #[error("there is no secret '{0}'; set it with: entente integration set {1} --secret {word}", word = argument(.0))]
     Missing(String, String),
     #[error(
         "the plugin's manifest does not ask for the secret '{0}', so that it cannot be granted; see what it asks for with: entente integration grant {1}"
     )]
     NotAsked(String, String),
-    #[error("the secret '{0}' is not granted; allow it with: entente integration grant {1} --secret {0}")]
+    #[error("the secret '{0}' is not granted; allow it with: entente integration grant {1} --secret {word}", word = argument(.0))]
     NotGranted(String, String),
     #[error("the secret '{0}' is a signing key and is never sent")]
     SigningKey(String),
@@ -448,6 +449,8 @@ mod tests {
         assert_eq!(vault.hmac("key", b"data"), Err(SecretError::NotSigningKey("key".to_owned())));
         let missing = Placeholders::default().make(&vault, "none", None).unwrap_err();
         assert_eq!(missing.to_string(), "there is no secret 'none'; set it with: entente integration set shop --secret none");
+        let shell = vault.hmac("x; reboot", b"").unwrap_err();
+        assert!(shell.to_string().ends_with("integration set shop --secret 'x; reboot'"), "{shell}");
         let loose = Placeholders::default().make(&vault, "loose", None).unwrap_err();
         assert!(loose.to_string().contains("not granted"), "{loose}");
         let unasked = Placeholders::default().make(&vault, "unasked", None).unwrap_err();

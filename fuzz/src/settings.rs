@@ -1,0 +1,50 @@
+//! `entente.toml`: what is wrong is told with its place; what is right, exported and read again, is the same.
+
+use super::sides;
+use entente::config::{Checked, File, Place, Problems, check};
+use entente::fuzzing::export;
+use entente::sync::{Description, ProposedMapping};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+static DESCRIPTIONS: LazyLock<BTreeMap<String, Description>> = LazyLock::new(sides::descriptions);
+static MANUALS: LazyLock<BTreeMap<String, Vec<ProposedMapping>>> = LazyLock::new(sides::manuals);
+
+fn checked(file: &File) -> Result<Checked, Problems> {
+    check(file, &DESCRIPTIONS, &MANUALS)
+}
+
+fn is_within(place: &Place, text: &str) {
+    let lines = text.matches('\n').count() + 1;
+    assert!((1..=lines).contains(&place.line), "line {} of {lines}", place.line);
+    let line = text.split('\n').nth(place.line - 1).unwrap_or_default();
+    assert!((1..=line.chars().count() + 1).contains(&place.column), "column {} of «{line}»", place.column);
+}
+
+/// Looks at one input.
+pub fn run(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let file = match File::parse(text) {
+        Ok(file) => file,
+        Err(error) => {
+            is_within(&error.place, text);
+            assert!(!error.message.contains('\n'), "{}", error.message);
+            return;
+        }
+    };
+    file.needed();
+    let right = match checked(&file) {
+        Ok(right) => right,
+        Err(problems) => {
+            assert!(!problems.0.is_empty());
+            problems.0.iter().filter_map(|problem| problem.place.as_ref()).for_each(|place| is_within(place, text));
+            return;
+        }
+    };
+    let written = export(&right, &[]);
+    let again = File::parse(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
+    let again = checked(&again).unwrap_or_else(|error| panic!("{error}\n{written}"));
+    assert_eq!((&again.objects, &again.fields), (&right.objects, &right.fields), "\n{written}");
+    assert_eq!(again.syncs, right.syncs, "\n{written}");
+    assert_eq!(export(&again, &[]), written);
+}

@@ -1,0 +1,14 @@
+//! Ways in for the fuzz targets.
+
+use super::Checked;
+use super::custom::Custom;
+use super::export;
+use super::integrations::Integration;
+use crate::sync::SyncDefinition;
+
+/// A file that was checked, as it would be exported once it is stored.
+pub fn export(checked: &Checked, integrations: &[Integration]) -> String {
+    let custom = Custom { objects: checked.objects.clone(), fields: checked.fields.clone() };
+    let syncs: Vec<SyncDefinition> = checked.syncs.iter().map(|sync| sync.definition().clone()).collect();
+    export::export(&custom, integrations, &[], &syncs)
+}

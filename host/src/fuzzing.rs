@@ -1,0 +1,9 @@
+//! Ways in for the fuzz targets, and no part of the interface: with the feature `fuzzing` only, and changed without notice.
+
+pub use crate::cli::fuzzing::judge_lines;
+pub use crate::config::fuzzing::export;
+
+/// Answers of plugins, grants, secrets and texts.
+pub mod plugin {
+    pub use crate::plugin::fuzzing::*;
+}

@@ -1,0 +1,36 @@
+//! Ways in for the fuzz targets.
+
+use super::grant::{HttpGrant, Target};
+use super::scrub::Scrubber;
+use super::secrets::Secret;
+use reqwest::Url;
+
+fn parsed(url: &str) -> Option<Target> {
+    Target::of(&Url::parse(url).ok()?).ok()
+}
+
+/// Whether a grant lets a plugin ask for an address.
+pub fn allows(grant: &HttpGrant, url: &str) -> bool {
+    parsed(url).is_some_and(|target| grant.allows(&target))
+}
+
+/// What the operator is told to grant for an address; `None` where it is never possible.
+pub fn suggested(url: &str) -> Option<String> {
+    parsed(url).map(|target| target.to_string())
+}
+
+/// Scheme, host and port of an address as whoever connects reads them; `None` where it is no address of the web.
+pub fn target(url: &str) -> Option<(String, String, u16)> {
+    let url = Url::parse(url).ok()?;
+    Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()?))
+}
+
+pub(in crate::plugin) fn scrub(secrets: &[Secret], pieces: &[&[u8]]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let scrubber = Scrubber::new(secrets.iter())?;
+    let mut stream = scrubber.stream();
+    let mut out: Vec<u8> = pieces.iter().flat_map(|piece| stream.push(piece)).collect();
+    out.extend_from_slice(&stream.finish());
+    let mut whole = pieces.concat();
+    scrubber.mask(&mut whole);
+    Some((out, whole))
+}

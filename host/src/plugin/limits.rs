@@ -349,6 +349,14 @@ impl LimitReached {
                 Err(_) => "wait until one has ended, as --wait does".to_owned(),
             };
         }
+        // What all of a tenant take together says nothing about this plugin.
+        if self.name.starts_with("tenant-") {
+            let fewer = "it counts all that the tenant runs at the same time: run fewer syncs at once";
+            return match raise {
+                Ok(command) => format!("{fewer}, or allow more: {command}"),
+                Err(_) => fewer.to_owned(),
+            };
+        }
         match raise {
             Ok(command) => format!("if the plugin has good reason to need more, allow it: {command}; else report it to its author"),
             Err(most) => format!("it cannot be more than {most}; report it to the author of the plugin"),
@@ -361,10 +369,6 @@ impl fmt::Display for LimitReached {
         write!(f, "limit {} of {} reached", self.name, self.unit.show(self.value))?;
         if let Some(asked) = self.asked {
             write!(f, " (asked for: {})", self.unit.show(asked))?;
-        }
-        // What all of a tenant take together says nothing about this plugin.
-        if self.name.starts_with("tenant-") {
-            f.write_str("; it counts all that the tenant runs at the same time")?;
         }
         write!(f, "; {}", self.remedy())
     }

@@ -99,7 +99,7 @@ async fn healthy_beside_hostile() {
     let alone = healthy(folders[0].path()).await;
     let (alone_took, alone_made) = synced(&alone).await;
     let beside = healthy(folders[1].path()).await;
-    let runtime: &PluginRuntime = beside.plugins().await.unwrap();
+    let runtime: &PluginRuntime = &beside.plugins().await.unwrap();
     let hostile = runtime.load(hostile_component()).await.unwrap();
     let server = Server::start(|_| answer("200 OK", &[], &vec![b'x'; 10_000])).await;
 
@@ -155,7 +155,7 @@ async fn hostile_memory_ends_at_the_account_of_its_tenant() {
     assert_eq!((error.code.as_str(), account.used()), (codes::LIMIT, TenantUse::default()));
     let (before, after) = error.reason.split_once(" (asked for: ").unwrap();
     insta::assert_snapshot!(before, @"the plugin was stopped in report: limit tenant-memory-bytes of 64 MiB reached");
-    insta::assert_snapshot!(after.split_once("); ").unwrap().1, @"it counts all that the tenant runs at the same time: run fewer syncs at once, or raise tenant-memory-bytes");
+    insta::assert_snapshot!(after.split_once("); ").unwrap().1, @"it counts all that the tenant runs at the same time: run fewer syncs at once, or allow more: entente tenant set default --limit tenant-memory-bytes=128MiB");
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn hostile_pages_without_end_and_without_rows_are_ended() {
         }
     };
     assert_eq!((next.iteration, error.code.as_str()), (10, codes::LIMIT));
-    insta::assert_snapshot!(error.reason, @"the plugin was stopped in report: limit pages-without-progress of 10 reached; if the plugin has good reason to need more, raise pages-without-progress, else report it to its author");
+    insta::assert_snapshot!(error.reason, @"the plugin was stopped in report: limit pages-without-progress of 10 reached; if the plugin has good reason to need more, allow it: entente tenant set default --limit pages-without-progress=20; else report it to its author");
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn hostile_calls_beyond_those_of_a_minute_are_told_to_wait() {
     let error = report(&plugin.exchange(config)).await.unwrap_err();
     assert_eq!(error.code, codes::RATE_LIMITED);
     assert!(error.after.is_some_and(|after| after > Duration::from_secs(1) && after < Duration::from_secs(7)), "{error:?}");
-    insta::assert_snapshot!(error.reason, @"ErrorCode::ConnectionLimitReached; limit http-per-minute of 10 reached; if the plugin has good reason to need more, raise http-per-minute, else report it to its author");
+    insta::assert_snapshot!(error.reason, @"ErrorCode::ConnectionLimitReached; limit http-per-minute of 10 reached; if the plugin has good reason to need more, allow it: entente tenant set default --limit http-per-minute=20; else report it to its author");
     assert_eq!(server.requests().len(), 1);
 }
 

@@ -43,7 +43,7 @@ impl fmt::Debug for dyn Row {
 }
 
 /// All rows, in the order of the table.
-pub const ALL: [&dyn Row; 14] = [
+pub const ALL: [&dyn Row; 15] = [
     &first_sync::FirstSync,
     &peers::Peers,
     &changes::NoChange,

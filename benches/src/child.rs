@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What a process took.
@@ -15,7 +16,7 @@ pub(crate) struct Used {
     pub(crate) peak: Option<u64>,
 }
 
-/// The program `entente` beside this one, built where it is not there.
+/// The program `entente` beside this one, built where it is not there or is older than its sources.
 ///
 /// # Errors
 /// Where it cannot be built.
@@ -24,14 +25,15 @@ pub(crate) fn entente() -> Result<PathBuf> {
     let folder = own.parent().context("the program is in no folder")?;
     // Benches are one folder deeper.
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
-    let program = folder.join("entente");
-    if program.exists() {
-        return Ok(program);
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(program) = BUILT.get() {
+        return Ok(program.clone());
     }
-    eprintln!("cargo build --release --package entente --package speed");
+    let program = folder.join("entente");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--release", "--package", "entente", "--manifest-path"])
+        // As this program is built: chosen by its package alone it would have other features, and most would be compiled once more.
+        .args(["build", "--release", "--bin", "entente", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     if let Some(target) = folder.parent() {
         cargo.arg("--target-dir").arg(target);
@@ -39,7 +41,7 @@ pub(crate) fn entente() -> Result<PathBuf> {
     if !cargo.status().context("cargo cannot be run")?.success() || !program.exists() {
         bail!("the program entente could not be built");
     }
-    Ok(program)
+    Ok(BUILT.get_or_init(|| program).clone())
 }
 
 /// Runs a program to its end, with a file as its input where one is given.

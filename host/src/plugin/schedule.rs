@@ -1,8 +1,9 @@
 //! Who is next, where there is only so much of something and many tenants want it. Pure: no clock, no threads.
 //!
 //! Each tenant has a line, first come, first served. Among the lines the one goes first whose tenant has used least. Who has used
-//! nothing for a while begins where the others stand: neither may a newcomer hold up everybody until it has caught up, nor can use be
-//! forgotten by staying away for a moment.
+//! little for a while begins just before where the others stand, by a small credit: so one that wants a moment now and then does not queue
+//! behind those that want it all the time. More it has not: neither may a newcomer hold up everybody until it has caught up, nor can
+//! use be forgotten by staying away for a moment.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,6 +31,8 @@ struct Line {
 #[derive(Debug)]
 pub(super) struct Schedule {
     total: usize,
+    /// How far before the others one begins that has used less than they have.
+    credit: u64,
     held: usize,
     waiting: usize,
     /// What the one that was given something last had used: where newcomers begin. It only grows.
@@ -41,8 +44,8 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(total: usize) -> Self {
-        Self { total: total.max(1), held: 0, waiting: 0, floor: 0, numbers: 0, lines: Vec::new(), ready: BTreeMap::new() }
+    pub(super) fn new(total: usize, credit: u64) -> Self {
+        Self { total: total.max(1), credit, held: 0, waiting: 0, floor: 0, numbers: 0, lines: Vec::new(), ready: BTreeMap::new() }
     }
 
     /// How many are given out.
@@ -85,11 +88,11 @@ impl Schedule {
 
     /// Asks for one: it is given at once (`None`), or there is a ticket for it.
     pub(super) fn ask(&mut self, party: Party) -> Option<Ticket> {
-        let floor = self.floor;
+        let (floor, credit) = (self.floor, self.credit);
         let room = self.held < self.total;
         let line = self.line_mut(party)?;
         if line.held == 0 && line.waiting.is_empty() {
-            line.used = line.used.max(floor);
+            line.used = line.used.max(floor.saturating_sub(credit));
         }
         // Where there is room, nobody waits for the total; only this line's own may.
         if room && line.held < line.most && line.waiting.is_empty() {
@@ -204,7 +207,7 @@ mod tests {
 
     #[test]
     fn who_has_used_least_goes_first_and_a_newcomer_has_no_credit() {
-        let mut schedule = Schedule::new(1);
+        let mut schedule = Schedule::new(1, 0);
         let (a, b) = (schedule.join(1), schedule.join(1));
         assert_eq!(schedule.ask(a), None);
         let waits = schedule.ask(b).unwrap();
@@ -223,8 +226,33 @@ mod tests {
     }
 
     #[test]
+    fn one_that_wants_a_moment_now_and_then_goes_before_those_that_want_it_all() {
+        let mut schedule = Schedule::new(1, 20);
+        let (a, b, rare) = (schedule.join(1), schedule.join(1), schedule.join(1));
+        assert_eq!(schedule.ask(a), None);
+        let mut other = (b, schedule.ask(b).unwrap());
+        let mut holder = a;
+        for _ in 0..10 {
+            // Both always want it.
+            let (again, next) = schedule.ask_again(holder, 10);
+            assert_eq!(next, Some(other));
+            (other, holder) = ((holder, again), other.0);
+            // The third one is next whenever it comes, for as long as its credit lasts.
+            let wants = schedule.ask(rare).unwrap();
+            let (again, next) = schedule.ask_again(holder, 10);
+            assert_eq!(next, Some((rare, wants)));
+            let next = schedule.give_back(rare, 5);
+            assert!(next == Some(other) || next == Some((holder, again)));
+            if next == Some(other) {
+                (other, holder) = ((holder, again), other.0);
+            }
+        }
+        assert!(schedule.line(rare).unwrap().used + 20 + 10 >= schedule.floor, "it saves nothing up");
+    }
+
+    #[test]
     fn staying_away_for_a_moment_forgets_nothing() {
-        let mut schedule = Schedule::new(1);
+        let mut schedule = Schedule::new(1, 0);
         let (a, b) = (schedule.join(1), schedule.join(1));
         assert_eq!(schedule.ask(a), None);
         assert_eq!(schedule.give_back(a, 1000), None);
@@ -235,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_tenant_has_at_most_its_share_and_its_own_go_in_order() {
-        let mut schedule = Schedule::new(3);
+        let mut schedule = Schedule::new(3, 0);
         let (a, b) = (schedule.join(1), schedule.join(2));
         assert_eq!(schedule.ask(a), None);
         let second = schedule.ask(a).unwrap();
@@ -248,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_is_idle_goes_to_who_has_fewer() {
-        let mut schedule = Schedule::new(3);
+        let mut schedule = Schedule::new(3, 0);
         let (a, b, c) = (schedule.join(3), schedule.join(1), schedule.join(1));
         for party in [a, a, b] {
             assert_eq!(schedule.ask(party), None);
@@ -317,7 +345,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_happens_all_is_given_out_and_never_too_much(total in 1..4usize, most in proptest::collection::vec(1..4usize, 5), steps in steps()) {
-            let mut schedule = Schedule::new(total);
+            let mut schedule = Schedule::new(total, 0);
             let parties = most.iter().map(|most| (schedule.join(*most), *most)).collect();
             let mut model = Model { parties, holds: Vec::new(), waits: Vec::new() };
             for step in steps {
@@ -352,7 +380,7 @@ mod tests {
 
         #[test]
         fn who_always_wants_more_gets_as_much_as_the_others(total in 1..4usize, tenants in 2..6usize, uses in proptest::collection::vec(1..=1000u64, 300)) {
-            let mut schedule = Schedule::new(total);
+            let mut schedule = Schedule::new(total, 0);
             let parties: Vec<Party> = (0..tenants).map(|_| schedule.join(total)).collect();
             let mut holds = VecDeque::new();
             // Each has more waiting than there is, all the time.

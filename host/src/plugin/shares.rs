@@ -47,8 +47,10 @@ enum Wake {
 }
 
 impl Shares {
-    pub(super) fn new(total: usize) -> Arc<Self> {
-        let state = State { schedule: Schedule::new(total), asleep: HashMap::new(), called: HashMap::new(), later: Vec::new() };
+    /// So much of it. Who has used less than the others begins so far before them.
+    pub(super) fn new(total: usize, credit: Duration) -> Arc<Self> {
+        let credit = u64::try_from(credit.as_nanos()).unwrap_or(u64::MAX);
+        let state = State { schedule: Schedule::new(total, credit), asleep: HashMap::new(), called: HashMap::new(), later: Vec::new() };
         Arc::new(Self {
             state: Mutex::new(state),
             contended: AtomicBool::new(false),
@@ -305,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_given_back_wakes_the_next_one() {
-        let shares = Shares::new(1);
+        let shares = Shares::new(1, Duration::ZERO);
         let (a, b) = (shares.seat(1), shares.seat(1));
         let held = a.take().await;
         let waits = tokio::spawn(async move { drop(b.take().await) });
@@ -318,7 +320,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_leaves_nothing_behind() {
-        let shares = Shares::new(1);
+        let shares = Shares::new(1, Duration::ZERO);
         let (a, b, c) = (shares.seat(1), shares.seat(1), shares.seat(1));
         let held = a.take().await;
         let mut gives_up = Claim::new(b);
@@ -335,7 +337,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_called_and_does_not_come_is_passed_over() {
-        let shares = Shares::new(1);
+        let shares = Shares::new(1, Duration::ZERO);
         let (a, b, c) = (shares.seat(1), shares.seat(1), shares.seat(1));
         let held = a.take().await;
         let (mut sleeps, mut stays) = (Claim::new(b), Claim::new(c));
@@ -353,7 +355,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_asks_again_goes_behind_who_has_used_less() {
-        let shares = Shares::new(1);
+        let shares = Shares::new(1, Duration::ZERO);
         let (a, b) = (shares.seat(1), shares.seat(1));
         let mut first = a.take().await;
         first.take_again(&mut Context::from_waker(noop_waker_ref()));

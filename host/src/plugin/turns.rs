@@ -13,19 +13,23 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+/// How far before the others a tenant begins that has computed less than they have: a few calls for a page, so that a sync beside
+/// plugins that compute without end waits for the turn that is under way and no more.
+const CREDIT: Duration = Duration::from_millis(20);
+
 /// The turns of this process: one fewer than processors, and at least one.
 pub(super) fn turns() -> &'static Arc<Shares> {
     static TURNS: OnceLock<Arc<Shares>> = OnceLock::new();
     TURNS.get_or_init(|| {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Shares::new(processors.saturating_sub(1))
+        Shares::new(processors.saturating_sub(1), CREDIT)
     })
 }
 
 /// The places of the pool that plugins run in, which is one for the process.
 pub(super) fn places() -> &'static Arc<Shares> {
     static SHARES: OnceLock<Arc<Shares>> = OnceLock::new();
-    SHARES.get_or_init(|| Shares::new(PLACES as usize))
+    SHARES.get_or_init(|| Shares::new(PLACES as usize, Duration::ZERO))
 }
 
 /// What one look at the clock counts at most: more has passed where the machine was busy with something else.
@@ -169,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_take_turns_and_leave_nothing_behind() {
-        let shares = Shares::new(1);
+        let shares = Shares::new(1, Duration::ZERO);
         let order = Arc::default();
         let call = |name, seat: &Arc<Seat>| {
             let meter = Arc::default();
@@ -186,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_is_given_up_gives_its_turn_back() {
-        let shares = Shares::new(1);
+        let shares = Shares::new(1, Duration::ZERO);
         let (a, b) = (shares.seat(1), shares.seat(1));
         let endless = |seat: &Arc<Seat>| {
             let meter: Arc<Meter> = Arc::default();

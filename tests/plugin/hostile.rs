@@ -8,11 +8,12 @@ mod wire;
 use crate::support::hostile_component;
 use crate::support::server::{Server, answer};
 use entente::plugin::{
-    CodeKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant,
+    CodeKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, TenantAccount,
 };
 use entente::record::{Timestamp, Value};
 use entente::sync::{Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted, Window, codes};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SECRET: &str = "Zm9v-tell-nobody-1234567890/+=";
@@ -437,8 +438,10 @@ async fn a_secret_that_is_missing_says_how_to_set_it() {
 #[tokio::test]
 async fn memory_that_another_one_has_left_is_empty() {
     let loaded = loaded().await;
+    let [acme, other] = ["acme", "other"].map(|name| Arc::new(TenantAccount::new(name, &Limits::default())));
+    let of = |tenant: &Arc<TenantAccount>, attack| PluginConfig { account: Arc::clone(tenant), ..config(&[("attack", attack)]) };
     let marks = async |attack| {
-        let error = report(&loaded.exchange(config(&[("attack", attack)]))).await.expect_err("it tells what it found");
+        let error = report(&loaded.exchange(of(&other, attack))).await.expect_err("it tells what it found");
         let (marks, _) = error.reason.split_once(" marks").expect("a number of marks");
         marks.parse::<u64>().expect("a number")
     };
@@ -446,8 +449,8 @@ async fn memory_that_another_one_has_left_is_empty() {
     assert!(marks("leave-and-find-marks").await > 100_000);
     // The pool gives a place to the same plugin again, so each comes after one that has left marks.
     for _ in 0..20 {
-        report(&loaded.exchange(config(&[("attack", "leave-marks")]))).await.unwrap();
-        assert_eq!(marks("find-marks").await, 0);
+        report(&loaded.exchange(of(&acme, "leave-marks"))).await.unwrap();
+        assert_eq!(marks("find-marks").await, 0, "another tenant finds nothing of it");
     }
 }
 

@@ -209,7 +209,12 @@ impl FromStr for HttpGrant {
         }
         let target = Target::of(&url).map_err(error)?;
         // `Url` drops a port that is the default one; whether it was written shows in the text.
-        let explicit = rest.trim_end_matches('/').rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let explicit = rest
+            .split(['/', '\\', '?', '#'])
+            .next()
+            .unwrap_or_default()
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let host = match target.host {
             TargetHost::Address(_) if wildcard => return Err(error("a star does not go with an address")),
             TargetHost::Address(address) => {
@@ -366,5 +371,7 @@ mod tests {
             assert_eq!(grant.to_string(), text);
             assert_eq!(grant.to_string().parse::<HttpGrant>().unwrap(), grant);
         }
+        let dotted: HttpGrant = "https://api.example.com:8443/.".parse().unwrap();
+        assert_eq!(dotted, "https://api.example.com:8443".parse().unwrap());
     }
 }

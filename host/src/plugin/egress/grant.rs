@@ -203,6 +203,10 @@ impl FromStr for HttpGrant {
         if rest.contains('*') {
             return Err(error("a star can stand only for sub-domains, at the beginning: https://*.example.com"));
         }
+        // `Url` overlooks such characters, and would read another address than a person does.
+        if rest.starts_with('/') || rest.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
+            return Err(error(form));
+        }
         let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| error(form))?;
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(error("grants are for hosts; leave out the path"));
@@ -338,6 +342,9 @@ mod tests {
             ("https://me@example.com", "user and password"),
             ("https://a`b`.example.com", "no name of a host has"),
             ("https://", "write for example"),
+            ("http:////10.0.0.1:8787/", "write for example"),
+            ("https://api.exa\tmple.com:8443", "write for example"),
+            ("https:/\\api.example.com", "write for example"),
             ("http://api.example.com:8\u{6}", "write for example"),
             ("http://127.0.0.1:8\t0", "write for example"),
         ];

@@ -33,7 +33,7 @@ pub(crate) fn entente() -> Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         // As this program is built: chosen by its package alone it would have other features, and most would be compiled once more.
-        .args(["build", "--release", "--bin", "entente", "--manifest-path"])
+        .args(["build", "--release", "--bin", "entente", "--bin", "speed", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     if let Some(target) = folder.parent() {
         cargo.arg("--target-dir").arg(target);

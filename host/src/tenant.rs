@@ -24,6 +24,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
 mod archive;
+mod connections;
 mod egress;
 mod export;
 mod limits;
@@ -356,7 +357,10 @@ impl Tenant {
         };
         let end = engine.run(&definition, options).await;
         for side in [&left, &right] {
-            self.note_health(side, end.is_ok()).await?;
+            // The run has been; how it went is told whatever becomes of this.
+            if let Err(error) = self.note_health(side, end.is_ok()).await {
+                tracing::warn!(sync = name, %error, "whether a plugin crashed could not be noted");
+            }
         }
         let end = end?;
         tracing::info!(sync = name, run = end.run.id, status = end.run.status.word(), written = end.run.writes(), "a run has ended");
@@ -384,10 +388,10 @@ impl Tenant {
     ///
     /// # Errors
     /// Where its component cannot be read.
-    pub fn manifest(&self, digest: &str) -> Result<Manifest, TenantError> {
+    pub async fn manifest(&self, digest: &str) -> Result<Manifest, TenantError> {
         let path = self.configuration.home().component(digest);
         let bytes = std::fs::read(&path).map_err(|why| TenantError::Io { path, doing: "read", why })?;
-        Ok(inspect(&bytes, &Limits::default()).map_err(LoadError::from)?.manifest)
+        Ok(inspect(&bytes, &self.limits().await?).map_err(LoadError::from)?.manifest)
     }
 
     /// Applies a configuration file, as a whole or not at all.
@@ -408,7 +412,8 @@ impl Tenant {
                 PluginSource::Installed => None,
             };
             if let Some(bytes) = bytes {
-                let inspection = crate::plugin::inspect(bytes, &self.limits().await?).map_err(LoadError::from)?;
+                let inspection = inspect(bytes, &self.limits().await?).map_err(LoadError::from)?;
+                inspection.check_asks().map_err(LoadError::from)?;
                 let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
                 described.facts.insert(draft.integration.digest.clone(), facts);
             }
@@ -424,8 +429,8 @@ impl Tenant {
         let mut plan = self.configuration.apply(&file, base, &environment, &described, options).await?;
         for draft in &prepared.drafts {
             let unknown = match &draft.plugin {
-                PluginSource::File(bytes) => inspect(bytes, &Limits::default()).map(|found| found.manifest).ok(),
-                PluginSource::Installed => self.manifest(&draft.integration.digest).ok(),
+                PluginSource::File(bytes) => inspect(bytes, &self.limits().await?).map(|found| found.manifest).ok(),
+                PluginSource::Installed => self.manifest(&draft.integration.digest).await.ok(),
             };
             let unknown = unknown.map(|manifest| settings::unknown(&draft.integration, &manifest)).unwrap_or_default();
             plan.notices.extend(unknown.into_iter().map(|name| Notice {
@@ -438,8 +443,8 @@ impl Tenant {
     }
 
     /// What is to be said of settings of an integration that its plugin does not read.
-    pub fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<(String, String)> {
-        let manifest = self.manifest(&integration.digest).unwrap_or_default();
+    pub async fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<(String, String)> {
+        let manifest = self.manifest(&integration.digest).await.unwrap_or_default();
         settings::unknown(integration, &manifest)
             .into_iter()
             .map(|name| (name.clone(), settings::unknown_text(integration, &name)))
@@ -517,79 +522,4 @@ fn problems(problems: Problems) -> TenantError {
 
 fn failed(exchange: &str, doing: &'static str, error: ExchangeError) -> TenantError {
     TenantError::Exchange { exchange: exchange.to_owned(), doing, error }
-}
-
-/// What the parts need of each other without knowing each other.
-mod connections {
-    use super::{BTreeMap, Hub, MappingId, SecretText, StoreError, TenantError};
-    use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
-    use crate::hub::{FieldDefinition, HubError};
-    use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, fill};
-    use rusqlite::Connection;
-
-    /// The ledger gives the numbers of mappings and fields.
-    pub(super) struct LedgerNumbers;
-
-    impl Numbers for LedgerNumbers {
-        fn ensure_mapping(&self, connection: &Connection, relation: &str, left: &str, right: &str) -> Result<MappingId, StoreError> {
-            crate::ledger::ensure_mapping(connection, relation, left, right)
-        }
-
-        fn ensure_slots(&self, connection: &Connection, mapping: MappingId, fields: &[(String, String)]) -> Result<Vec<usize>, StoreError> {
-            crate::ledger::ensure_slots(connection, mapping, fields)
-        }
-    }
-
-    /// The hub takes in custom objects and fields.
-    pub(super) struct HubDefinitions(pub(super) Hub);
-
-    impl HubSchema for HubDefinitions {
-        fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), SchemaError> {
-            self.0.define_object_within(connection, &object.name, &object.label).map_err(refused)
-        }
-
-        fn define_field(&self, connection: &Connection, custom: &CustomField) -> Result<(), SchemaError> {
-            let field = FieldDefinition::from_field(&custom.field).map_err(refused)?;
-            self.0.define_field_within(connection, &custom.object, &field).map_err(refused)
-        }
-    }
-
-    fn refused(error: HubError) -> SchemaError {
-        match error {
-            HubError::Store(error) => SchemaError::Store(error),
-            error => SchemaError::Refused(error.to_string()),
-        }
-    }
-
-    pub(super) fn plugin_config(
-        integration: &Integration,
-        secrets: BTreeMap<String, SecretText>,
-        state: BTreeMap<String, Vec<u8>>,
-        limits: Limits,
-    ) -> Result<PluginConfig, TenantError> {
-        let grants = |patterns: &[String]| -> Result<Vec<HttpGrant>, GrantError> {
-            let filled = |pattern: &String| {
-                fill(pattern, &integration.settings).map_err(|error| GrantError { text: pattern.clone(), reason: error.0 })
-            };
-            patterns.iter().map(|pattern| filled(pattern)?.parse()).collect()
-        };
-        let secret_grant = |(name, grant): (&String, &crate::config::SecretGrant)| -> Result<SecretGrant, TenantError> {
-            let header = grant.header.as_deref().map(|text| {
-                http::HeaderName::from_bytes(text.as_bytes())
-                    .map_err(|_| GrantError { text: text.to_owned(), reason: "it is no name of a header".to_owned() })
-            });
-            Ok(SecretGrant { name: name.clone(), hosts: grants(&grant.hosts)?, header: header.transpose()?, query: grant.query.clone() })
-        };
-        Ok(PluginConfig {
-            integration: integration.name.clone(),
-            settings: integration.settings.clone(),
-            secrets: secrets.into_iter().map(|(name, text)| (name, Secret::new(text.reveal()))).collect(),
-            secret_grants: integration.grants.secrets.iter().map(secret_grant).collect::<Result<_, _>>()?,
-            http: grants(&integration.grants.http)?,
-            no_state: integration.grants.no_state,
-            limits,
-            state,
-            ..PluginConfig::default()
-        })
-    }
 }

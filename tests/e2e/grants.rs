@@ -122,6 +122,11 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     assert_eq!(digest(&home), old);
     home.run(&["integration", "rollback", "evil"]).well();
     assert_eq!(digest(&home), new);
+    // What was taken away stays away: only what is new is agreed to.
+    home.run(&["integration", "rollback", "evil"]).well();
+    home.run(&["integration", "grant", "evil", "--reset"]).well();
+    let shown = home.run(&["integration", "upgrade", "evil", "--agree"]).well();
+    shown.says(&["evil may send requests to: https://stats.example.com"]);
     // The way down asks for less, which needs nobody's word.
     home.run(&["plugin", "install", &first, "--name", "evil"]).well();
     home.run(&["integration", "upgrade", "evil"]).well().says(&["  - it no longer sends requests to https://stats.example.com"]);

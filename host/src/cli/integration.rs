@@ -171,9 +171,9 @@ pub(super) fn missing_secrets<'a>(integration: &str, granted: impl Iterator<Item
 }
 
 /// Settings that the plugin does not read, of those just given.
-fn unknown_settings<'a>(tenant: &Tenant, integration: &Integration, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+async fn unknown_settings<'a>(tenant: &Tenant, integration: &Integration, names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let names: Vec<&String> = names.collect();
-    tenant.unknown_settings(integration).into_iter().filter(|(name, _)| names.contains(&name)).map(|(_, text)| text).collect()
+    tenant.unknown_settings(integration).await.into_iter().filter(|(name, _)| names.contains(&name)).map(|(_, text)| text).collect()
 }
 
 /// What went wrong while an integration was added: remedies that are for one that is there would lead nowhere.
@@ -199,7 +199,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
             let plugin = plugin.unwrap_or_else(|| name.to_lowercase());
             let (settings, secrets) = (given.settings()?, given.secrets()?);
             let mut grants = Grants::default();
-            let manifest = tenant.manifest(&configuration.plugin(&plugin).await?.digest)?;
+            let manifest = tenant.manifest(&configuration.plugin(&plugin).await?.digest).await?;
             widen(&mut grants, &manifest, &http, &[])?;
             if !http.is_empty() {
                 let names: Vec<String> = secrets.keys().cloned().collect();
@@ -212,7 +212,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 draft.integration.grants = grants;
             }
             let (added, mut notices) = tenant.add_integration(&draft, !no_sync).await.map_err(|error| not_added(&name, error))?;
-            notices.extend(unknown_settings(&tenant, &added.integration, added.integration.settings.keys()));
+            notices.extend(unknown_settings(&tenant, &added.integration, added.integration.settings.keys()).await);
             #[derive(Serialize)]
             struct Result<'a> {
                 integration: &'a Integration,
@@ -252,7 +252,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 })
                 .await?;
             context.output.show(&changed, |changed| format!("the integration {} is set", changed.name))?;
-            warn(unknown_settings(&tenant, &changed, names.iter()));
+            warn(unknown_settings(&tenant, &changed, names.iter()).await);
             let secrets = configuration.secrets(&name).await?;
             let lost = unset_secret.iter().filter(|secret| changed.grants.secrets.contains_key(*secret));
             warn(missing_secrets(&name, lost, &secrets));

@@ -99,7 +99,7 @@ pub(super) fn widen_to_all(grants: &mut Grants, manifest: &Manifest, integration
             }
         }
     }
-    grants.no_state = false;
+    grants.no_state &= manifest.state.is_none();
     left.sort();
     left.dedup();
     left
@@ -141,7 +141,7 @@ pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<
     let configuration = tenant.configuration();
     let GrantArgs { name, all, http, secret, state, no_state, reset } = args;
     let before = configuration.integration(&name).await?;
-    let manifest = tenant.manifest(&before.digest)?;
+    let manifest = tenant.manifest(&before.digest).await?;
     let mut grants = if reset { Grants::default() } else { before.grants.clone() };
     let left = if all { widen_to_all(&mut grants, &manifest, &before) } else { Vec::new() };
     widen(&mut grants, &manifest, &http, &secret)?;
@@ -218,8 +218,9 @@ pub(super) async fn upgrade(name: &str, plugin: Option<&str>, agree: bool, conte
     let configuration = tenant.configuration();
     let before = configuration.integration(name).await?;
     let wanted = configuration.plugin(plugin.unwrap_or(&before.plugin)).await?;
-    let [old, new] = [tenant.manifest(&before.digest)?, tenant.manifest(&wanted.digest)?];
-    let (more, less) = (new.more_than(&old), old.more_than(&new));
+    let (old, new) = (tenant.manifest(&before.digest).await?, tenant.manifest(&wanted.digest).await?);
+    let added = new.more_than(&old);
+    let (more, less) = (added.asks(), old.more_than(&new).asks());
     let waits = !more.is_empty() && !agree;
     let mut left = Vec::new();
     let after = if waits {
@@ -227,7 +228,8 @@ pub(super) async fn upgrade(name: &str, plugin: Option<&str>, agree: bool, conte
     } else {
         let mut grants = before.grants.clone();
         if !more.is_empty() {
-            left = widen_to_all(&mut grants, &new, &before);
+            // Only what is new: what was asked before and is not granted was kept back.
+            left = widen_to_all(&mut grants, &added, &before);
         }
         configuration.upgrade_integration(name, &wanted.digest, grants).await?
     };
@@ -275,7 +277,7 @@ pub(super) async fn roll_back(name: &str, context: &Context) -> anyhow::Result<D
     let configuration = tenant.configuration();
     let before = configuration.integration(name).await?;
     let after = configuration.roll_back_integration(name).await?;
-    let manifest = tenant.manifest(&after.digest)?;
+    let manifest = tenant.manifest(&after.digest).await?;
     context.output.show(&after, |after| {
         format!(
             "{name} runs {}{} ({}…) again, with the grants of that version, instead of {}…\n{}",

@@ -177,25 +177,32 @@ impl Manifest {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// What is asked here and was not asked there, in words. Settings are no danger: the operator sets them.
-    pub fn more_than(&self, before: &Self) -> Vec<AskInWords> {
+    /// What is asked here and was not asked there. Settings are no danger: the operator sets them.
+    #[must_use]
+    pub fn more_than(&self, before: &Self) -> Self {
         let new_host = |host: &&HostAsk| !before.hosts.iter().any(|old| old.address == host.address);
-        let new_secret = |ask: &&SecretAsk| {
-            !before.secrets.iter().any(|old| {
+        let new_secret = |ask: &SecretAsk| {
+            let mut ask = ask.clone();
+            let same_form = |old: &&SecretAsk| {
                 old.name == ask.name
                     && old.usage == ask.usage
                     && (old.query == ask.query || ask.query.is_none())
                     && (old.header == ask.header || old.header.is_none())
-                    && ask.hosts.iter().all(|host| old.hosts.contains(host))
-            })
+            };
+            if let Some(old) = before.secrets.iter().find(same_form) {
+                ask.hosts.retain(|host| !old.hosts.contains(host));
+                if ask.hosts.is_empty() {
+                    return None;
+                }
+            }
+            Some(ask)
         };
-        let more = Self {
+        Self {
             hosts: self.hosts.iter().filter(new_host).cloned().collect(),
-            secrets: self.secrets.iter().filter(new_secret).cloned().collect(),
+            secrets: self.secrets.iter().filter_map(new_secret).collect(),
             state: self.state.clone().filter(|_| before.state.is_none()),
             ..Self::default()
-        };
-        more.asks()
+        }
     }
 
     /// Everything that is asked for, in words.
@@ -517,12 +524,12 @@ reason = "address of your server"
     #[test]
     fn what_a_new_version_asks_for_in_addition_is_found() {
         let before = read(WHOLE);
-        assert!(before.more_than(&before).is_empty());
-        assert!(Manifest::default().more_than(&before).is_empty(), "less is no more");
+        assert_eq!(before.more_than(&before), Manifest::default());
+        assert_eq!(Manifest::default().more_than(&before), Manifest::default(), "less is no more");
         let more = |change: fn(&mut Manifest)| {
             let mut after = before.clone();
             change(&mut after);
-            after.more_than(&before).iter().map(|ask| ask.words.clone()).collect::<Vec<_>>().join("; ")
+            after.more_than(&before).asks().iter().map(|ask| ask.words.clone()).collect::<Vec<_>>().join("; ")
         };
         let table: [(fn(&mut Manifest), &str); 8] = [
             (|m| m.hosts[0].reason = "other words".to_owned(), ""),
@@ -530,7 +537,7 @@ reason = "address of your server"
             (|m| m.hosts[0].address = "*".to_owned(), "sends requests to any host that you grant"),
             (
                 |m| m.secrets[0].hosts.push("{url}".to_owned()),
-                "has the secret api-key sent to https://{dc}.api.example.com and the host of the setting url in the header authorization",
+                "has the secret api-key sent to the host of the setting url in the header authorization",
             ),
             (|m| m.secrets[0].header = None, "has the secret api-key sent to https://{dc}.api.example.com in a header"),
             (
@@ -549,7 +556,7 @@ reason = "address of your server"
         for (change, expected) in table {
             assert_eq!(more(change), expected);
         }
-        assert_eq!(before.more_than(&Manifest::default()).len(), 5, "all but the settings");
+        assert_eq!(before.more_than(&Manifest::default()).asks().len(), 5, "all but the settings");
     }
 
     #[test]

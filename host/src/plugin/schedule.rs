@@ -251,6 +251,24 @@ mod tests {
     }
 
     #[test]
+    fn who_is_counted_less_for_a_turn_gets_more_turns_and_nobody_gets_none() {
+        let mut schedule = Schedule::new(1, 0);
+        let parties = [(); 17].map(|()| schedule.join(1));
+        assert_eq!(schedule.ask(parties[0]), None);
+        for party in &parties[1..] {
+            schedule.ask(*party);
+        }
+        let (mut holder, mut turns) = (parties[0], [0_u32; 17]);
+        for _ in 0..20_000 {
+            turns[holder.0] += 1;
+            let (_, next) = schedule.ask_again(holder, if holder == parties[0] { 10 } else { 40 });
+            holder = next.unwrap().0;
+        }
+        assert!((3900..=4100).contains(&turns[0]), "a fifth of the turns: {turns:?}");
+        assert!(turns[1..].iter().all(|turns| (950..=1050).contains(turns)), "{turns:?}");
+    }
+
+    #[test]
     fn staying_away_for_a_moment_forgets_nothing() {
         let mut schedule = Schedule::new(1, 0);
         let (a, b) = (schedule.join(1), schedule.join(1));

@@ -177,6 +177,8 @@ impl Drop for Seat {
 pub(super) struct Claim {
     seat: Arc<Seat>,
     standing: Standing,
+    /// How many times the time that it is held counts.
+    rate: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +190,17 @@ enum Standing {
 
 impl Claim {
     pub(super) fn new(seat: Arc<Seat>) -> Self {
-        Self { seat, standing: Standing::Idle }
+        Self { seat, standing: Standing::Idle, rate: 1 }
+    }
+
+    /// From now on, what is held counts so many times.
+    pub(super) fn counts(&mut self, rate: u64) {
+        self.rate = rate;
+    }
+
+    #[cfg(test)]
+    pub(super) fn rate(&self) -> u64 {
+        self.rate
     }
 
     /// Ready once it is held.
@@ -227,7 +239,7 @@ impl Claim {
         let Standing::Holds(since) = self.standing else { return };
         let shares = &self.seat.shares;
         let mut state = shares.state();
-        let (ticket, next) = state.schedule.ask_again(self.seat.party, nanoseconds(since));
+        let (ticket, next) = state.schedule.ask_again(self.seat.party, nanoseconds(since).saturating_mul(self.rate));
         state.asleep.insert(ticket, cx.waker().clone());
         self.standing = Standing::Waits(ticket);
         if next.is_some_and(|(_, next)| next == ticket) {
@@ -256,12 +268,12 @@ impl Claim {
     }
 
     fn give_back(&mut self, how: Wake) {
-        let (shares, party) = (&self.seat.shares, self.seat.party);
+        let (shares, party, rate) = (&self.seat.shares, self.seat.party, self.rate);
         match std::mem::replace(&mut self.standing, Standing::Idle) {
             Standing::Idle => {}
             Standing::Holds(since) => {
                 let mut state = shares.state();
-                let next = state.schedule.give_back(party, nanoseconds(since));
+                let next = state.schedule.give_back(party, nanoseconds(since).saturating_mul(rate));
                 shares.wake(state, next, how);
             }
             Standing::Waits(ticket) => {

@@ -17,6 +17,13 @@ use std::time::{Duration, Instant};
 /// plugins that compute without end waits for the turn that is under way and no more.
 const CREDIT: Duration = Duration::from_millis(20);
 
+/// A call that has computed for so long is a long one; a page of a thousand rows takes some milliseconds.
+const LONG: Duration = Duration::from_millis(50);
+
+/// How many times its turns count from then on. However many tenants compute without end, one whose calls are short gets a fifth of the
+/// turns at least, and each of them still gets its own.
+const LONG_COUNTS: u64 = 4;
+
 /// The turns of this process: one fewer than processors, and at least one.
 pub(super) fn turns() -> &'static Arc<Shares> {
     static TURNS: OnceLock<Arc<Shares>> = OnceLock::new();
@@ -70,6 +77,11 @@ impl Meter {
         self.used.load(Ordering::Relaxed) + turn
     }
 
+    /// How often a turn of this call counts now.
+    fn rate(&self) -> u64 {
+        if Duration::from_nanos(self.used.load(Ordering::Relaxed)) > LONG { LONG_COUNTS } else { 1 }
+    }
+
     fn begin(&self, now: u64) {
         self.since.store(now, Ordering::Relaxed);
     }
@@ -117,6 +129,7 @@ impl<T> Future for InTurn<'_, T> {
         this.meter.begin(Meter::now());
         let polled = this.work.as_mut().poll(cx);
         let gave_way = this.meter.end(Meter::now());
+        this.claim.counts(this.meter.rate());
         match polled {
             Poll::Ready(_) => this.claim.end(),
             Poll::Pending if gave_way => this.claim.take_again(cx),
@@ -142,7 +155,12 @@ mod tests {
         meter.begin(1000 * MS);
         meter.end(2000 * MS);
         assert_eq!(meter.used_at(0), 45 * MS, "the machine was busy with something else");
+        assert_eq!(meter.rate(), 1);
+        meter.begin(3000 * MS);
+        meter.end(3006 * MS);
+        assert_eq!(meter.rate(), LONG_COUNTS, "51 ms in this call");
         meter.reset();
+        assert_eq!(meter.rate(), 1);
         meter.begin(MS);
         assert!(meter.gives_way() >= Duration::ZERO);
         assert!(meter.end(MS));
@@ -186,6 +204,20 @@ mod tests {
         let order = order.lock().unwrap().clone();
         assert!(order.starts_with("aab"), "the other one goes first as soon as it is there: {order}");
         assert_eq!((order.matches('a').count(), order.matches('b').count(), shares.held()), (3, 3, 0));
+    }
+
+    #[tokio::test]
+    async fn the_turns_of_a_long_call_count_more() {
+        let shares = Shares::new(1, Duration::ZERO);
+        for (used, rate) in [(Duration::ZERO, 1), (LONG * 2, LONG_COUNTS)] {
+            let meter: Arc<Meter> = Arc::default();
+            meter.used.store(u64::try_from(used.as_nanos()).unwrap(), Ordering::Relaxed);
+            let work = computes('a', 2, &shares, &meter, &Arc::default());
+            let mut call = InTurn::new(work, shares.seat(1), meter);
+            let mut context = Context::from_waker(futures::task::noop_waker_ref());
+            assert!(Pin::new(&mut call).poll(&mut context).is_pending());
+            assert_eq!(call.claim.rate(), rate);
+        }
     }
 
     #[tokio::test]

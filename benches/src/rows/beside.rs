@@ -108,8 +108,7 @@ impl Row for Beside {
         let attacks = ATTACKS.len();
         Ok(vec![
             line(one, format!("{attacks} plugins of one tenant that attack without a pause")).at_most(2.0),
-            // Here it has a seventeenth of the turns: what is fair, and not what is quick.
-            line(many, format!("{attacks} tenants that attack without a pause")),
+            line(many, format!("{attacks} tenants that attack without a pause")).at_most(2.0),
         ])
     }
 }

@@ -62,7 +62,13 @@ impl Instance {
         });
         store.data_mut().begin(Arc::default());
         let meter = Arc::clone(&store.data().meter);
-        let instance = timed(Box::pin(plugin.pre.instantiate_async(&mut store)), &account, meter, limits).await?;
+        let instance = match timed(Box::pin(plugin.pre.instantiate_async(&mut store)), &account, meter, limits).await {
+            Ok(instance) => instance,
+            Err(failure) => {
+                discard(store).await;
+                return Err(failure);
+            }
+        };
         let functions = Functions::new(Arc::clone(&plugin.exports), instance);
         store.data().log.end();
         Ok(Self { store, functions, calls: 0, limits: limits.clone(), place })
@@ -83,16 +89,23 @@ impl Instance {
         answered
     }
 
-    /// Ends it. Cleaning up much memory takes a while: that too is done in turn, and counts as the tenant's use.
+    /// Ends it, after a call that failed.
     pub(super) async fn end(self) {
-        let turns = Arc::clone(&self.store.data().egress.channel().account.turns);
-        InTurn::new(Box::pin(async move { drop(self) }), turns, Arc::default()).await;
+        discard(self.store).await;
     }
 
     /// Whether its place is wanted by somebody who has none, so that it had better end than wait for its next call.
     pub(super) fn is_in_the_way(&self) -> bool {
         self.place.is_wanted()
     }
+}
+
+/// Cleans up after a call that failed. Where there is much memory it takes a while: that too is done in turn, and counts as the
+/// tenant's use.
+async fn discard(store: Store<Guest>) {
+    let (turns, meter) = (Arc::clone(&store.data().egress.channel().account.turns), Arc::clone(&store.data().meter));
+    meter.fail(&turns);
+    InTurn::new(Box::pin(async move { drop(store) }), turns, meter).await;
 }
 
 fn no_place(account: &TenantAccount) -> Failure {

@@ -118,6 +118,14 @@ impl Schedule {
         (ticket, self.next())
     }
 
+    /// Counts so much as used beside what was held.
+    pub(super) fn charge(&mut self, party: Party, used: u64) {
+        if let Some(line) = self.line_mut(party) {
+            line.used = line.used.saturating_add(used);
+        }
+        self.place(party);
+    }
+
     /// Somebody does not wait any longer.
     pub(super) fn cancel(&mut self, party: Party, ticket: Ticket) {
         let Some(line) = self.line_mut(party) else { return };
@@ -266,6 +274,18 @@ mod tests {
         }
         assert!((3900..=4100).contains(&turns[0]), "a fifth of the turns: {turns:?}");
         assert!(turns[1..].iter().all(|turns| (950..=1050).contains(turns)), "{turns:?}");
+    }
+
+    #[test]
+    fn what_is_charged_counts_as_used_also_while_one_waits() {
+        let mut schedule = Schedule::new(1, 0);
+        let (a, b, c) = (schedule.join(1), schedule.join(1), schedule.join(1));
+        assert_eq!(schedule.ask(a), None);
+        let waits = [b, c].map(|party| schedule.ask(party).unwrap());
+        schedule.charge(b, 5);
+        assert_eq!(schedule.give_back(a, 10), Some((c, waits[1])));
+        schedule.charge(c, 20);
+        assert_eq!(schedule.ask_again(c, 0).1, Some((b, waits[0])));
     }
 
     #[test]

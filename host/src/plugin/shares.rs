@@ -158,6 +158,11 @@ impl Seat {
         self.shares.state().schedule.held_by(self.party)
     }
 
+    /// Counts so much more as used by the tenant.
+    pub(super) fn charge(&self, used: Duration) {
+        self.shares.state().schedule.charge(self.party, u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
+    }
+
     /// One for the tenant, when it is its turn.
     pub(super) async fn take(self: &Arc<Self>) -> Claim {
         let mut claim = Claim::new(Arc::clone(self));
@@ -178,7 +183,7 @@ pub(super) struct Claim {
     seat: Arc<Seat>,
     standing: Standing,
     /// How many times the time that it is held counts.
-    rate: u64,
+    rate: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -194,12 +199,12 @@ impl Claim {
     }
 
     /// From now on, what is held counts so many times.
-    pub(super) fn counts(&mut self, rate: u64) {
+    pub(super) fn counts(&mut self, rate: u32) {
         self.rate = rate;
     }
 
     #[cfg(test)]
-    pub(super) fn rate(&self) -> u64 {
+    pub(super) fn rate(&self) -> u32 {
         self.rate
     }
 
@@ -239,7 +244,7 @@ impl Claim {
         let Standing::Holds(since) = self.standing else { return };
         let shares = &self.seat.shares;
         let mut state = shares.state();
-        let (ticket, next) = state.schedule.ask_again(self.seat.party, nanoseconds(since).saturating_mul(self.rate));
+        let (ticket, next) = state.schedule.ask_again(self.seat.party, nanoseconds(since).saturating_mul(self.rate.into()));
         state.asleep.insert(ticket, cx.waker().clone());
         self.standing = Standing::Waits(ticket);
         if next.is_some_and(|(_, next)| next == ticket) {
@@ -273,7 +278,7 @@ impl Claim {
             Standing::Idle => {}
             Standing::Holds(since) => {
                 let mut state = shares.state();
-                let next = state.schedule.give_back(party, nanoseconds(since).saturating_mul(rate));
+                let next = state.schedule.give_back(party, nanoseconds(since).saturating_mul(rate.into()));
                 shares.wake(state, next, how);
             }
             Standing::Waits(ticket) => {

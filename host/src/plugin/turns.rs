@@ -20,9 +20,10 @@ const CREDIT: Duration = Duration::from_millis(20);
 /// A call that has computed for so long is a long one; a page of a thousand rows takes some milliseconds.
 const LONG: Duration = Duration::from_millis(50);
 
-/// How many times its turns count from then on. However many tenants compute without end, one whose calls are short gets a fifth of the
-/// turns at least, and each of them still gets its own.
-const LONG_COUNTS: u64 = 4;
+/// How many times the turns of a call count from then on, and those of one that ended in a crash or at a limit. However many tenants
+/// compute without end or crash again and again, one whose calls are short and end well gets a fifth of the turns at least, and each of
+/// the others still gets its own.
+const SURCHARGE: u32 = 4;
 
 /// The turns of this process: one fewer than processors, and at least one.
 pub(super) fn turns() -> &'static Arc<Shares> {
@@ -51,6 +52,7 @@ pub(super) struct Meter {
     since: AtomicU64,
     /// It gave way, and wants to go on.
     gave_way: AtomicBool,
+    failed: AtomicBool,
 }
 
 impl Meter {
@@ -63,6 +65,7 @@ impl Meter {
     /// Before each call.
     pub(super) fn reset(&self) {
         self.used.store(0, Ordering::Relaxed);
+        self.failed.store(false, Ordering::Relaxed);
     }
 
     /// How long it has computed so far. Called when it gives way.
@@ -77,9 +80,21 @@ impl Meter {
         self.used.load(Ordering::Relaxed) + turn
     }
 
-    /// How often a turn of this call counts now.
-    fn rate(&self) -> u64 {
-        if Duration::from_nanos(self.used.load(Ordering::Relaxed)) > LONG { LONG_COUNTS } else { 1 }
+    fn used(&self) -> Duration {
+        Duration::from_nanos(self.used.load(Ordering::Relaxed))
+    }
+
+    /// How many times a turn of this call counts now.
+    fn rate(&self) -> u32 {
+        if self.failed.load(Ordering::Relaxed) || self.used() > LONG { SURCHARGE } else { 1 }
+    }
+
+    /// The call ended in a crash or at a limit. What comes after it, as cleaning up, counts as much as it does.
+    pub(super) fn fail(&self, seat: &Seat) {
+        // What counted more as it was long has been counted so.
+        let once = self.used().min(LONG);
+        self.failed.store(true, Ordering::Relaxed);
+        seat.charge(once * (SURCHARGE - 1));
     }
 
     fn begin(&self, now: u64) {
@@ -158,7 +173,11 @@ mod tests {
         assert_eq!(meter.rate(), 1);
         meter.begin(3000 * MS);
         meter.end(3006 * MS);
-        assert_eq!(meter.rate(), LONG_COUNTS, "51 ms in this call");
+        assert_eq!(meter.rate(), SURCHARGE, "51 ms in this call");
+        meter.reset();
+        assert_eq!(meter.rate(), 1);
+        meter.fail(&Shares::new(1, Duration::ZERO).seat(1));
+        assert_eq!(meter.rate(), SURCHARGE, "what comes after a crash");
         meter.reset();
         assert_eq!(meter.rate(), 1);
         meter.begin(MS);
@@ -209,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn the_turns_of_a_long_call_count_more() {
         let shares = Shares::new(1, Duration::ZERO);
-        for (used, rate) in [(Duration::ZERO, 1), (LONG * 2, LONG_COUNTS)] {
+        for (used, rate) in [(Duration::ZERO, 1), (LONG * 2, SURCHARGE)] {
             let meter: Arc<Meter> = Arc::default();
             meter.used.store(u64::try_from(used.as_nanos()).unwrap(), Ordering::Relaxed);
             let work = computes('a', 2, &shares, &meter, &Arc::default());

@@ -19,6 +19,8 @@ const KEY: &str = "canary/key+4f81d2c95b7e=do~not~print";
 const PARAM: &str = "canary&param%9c3b07aa=never(shown)";
 /// Granted for nothing; comes from standard input.
 const SIGN: &str = "canary-sign/77aa01+nobody+knows";
+/// What texts are signed with; comes from the environment.
+const SIGNING: &str = "canary/signing+5d20ee=only~the~mac~is~seen";
 /// The key of the second home, from the environment.
 const SEALING: [u8; 32] = *b"\x9a canary for sealing the rest \xe1\x07";
 
@@ -50,7 +52,7 @@ struct Hidden(Vec<(&'static str, Vec<u8>)>);
 impl Hidden {
     fn secrets() -> Self {
         let mut hidden = Self::default();
-        for (name, value) in [("key", KEY), ("param", PARAM), ("sign", SIGN)] {
+        for (name, value) in [("key", KEY), ("param", PARAM), ("sign", SIGN), ("signing", SIGNING)] {
             hidden.add(name, value.as_bytes());
         }
         hidden
@@ -108,7 +110,7 @@ struct Watch {
 impl Watch {
     fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = self.home.command(args);
-        command.env("CANARY_KEY", KEY).env("CANARY_PARAM", PARAM);
+        command.env("CANARY_KEY", KEY).env("CANARY_PARAM", PARAM).env("CANARY_SIGNING", SIGNING);
         if let Some(sealing) = &self.sealing {
             command.env("ENTENTE_KEY", sealing);
         }
@@ -201,10 +203,10 @@ fn watched(url: &str, sealing: Option<String>) -> Watch {
     watch.well(&["plugin", "install", &text(guests::hostile_path()), "--name", "hostile"]);
     let file = watch.home.file("entente.toml", configuration(url));
     watch.well(&["apply", &file, "-vv"]);
-    watch.well(&["integration", "set", "evil", "--secret-env", "key=CANARY_KEY", "--json"]);
+    watch.well(&["integration", "set", "evil", "--secret-env", "key=CANARY_KEY", "--secret-env", "signing=CANARY_SIGNING", "--json"]);
     let (code, shown) = watch.run_with(&["integration", "set", "evil", "--secret", "sign", "-vvv"], &format!("{SIGN}\n"), &[]);
     assert_eq!(code, 0, "{shown}");
-    watch.well(&["integration", "grant", "evil", "--secret", &format!("key={url}")]);
+    watch.well(&["integration", "grant", "evil", "--secret", &format!("key={url}"), "--secret", "signing"]);
     watch
 }
 
@@ -245,6 +247,7 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
         assert!(requests.contains(&expected), "{expected} was not sent: {requests}");
     }
     assert!(requests.contains(&STANDARD.encode(format!("me:{KEY}"))) && !requests.contains(SIGN), "{requests}");
+    assert!(!requests.contains(SIGNING), "{requests}");
 
     let (code, shown) = sync("error", &[], &["--json", "-vvv"]);
     assert_eq!(code, 1, "{shown}");

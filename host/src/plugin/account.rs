@@ -17,8 +17,20 @@ pub struct TenantAccount {
     pub(super) http: Arc<Semaphore>,
     pub(super) turns: Arc<Seat>,
     pub(super) places: Arc<Seat>,
-    /// Where exchanges keep a plugin between two calls.
-    idle: Mutex<Vec<Weak<Idle>>>,
+    idle: IdleOnes,
+}
+
+/// Where exchanges keep a plugin between two calls.
+type IdleOnes = Mutex<Vec<Weak<Idle>>>;
+
+/// Those of all tenants, which share the places of the process.
+static ALL_IDLE: IdleOnes = Mutex::new(Vec::new());
+
+fn end_one_of(idle: &IdleOnes) {
+    let all = idle.lock().unwrap_or_else(PoisonError::into_inner);
+    let ended = all.iter().filter_map(Weak::upgrade).find_map(|idle| take_idle(&idle));
+    drop(all);
+    drop(ended);
 }
 
 /// A plugin that waits for its next call. It may be ended when another one needs its place: the next call then starts it anew.
@@ -82,18 +94,19 @@ impl TenantAccount {
     /// Somewhere to keep a plugin between two calls.
     pub(super) fn idle(&self) -> Arc<Idle> {
         let idle = Arc::new(Idle::default());
-        let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|idle| idle.strong_count() > 0);
-        all.push(Arc::downgrade(&idle));
+        for ones in [&self.idle, &ALL_IDLE] {
+            let mut ones = ones.lock().unwrap_or_else(PoisonError::into_inner);
+            ones.retain(|idle| idle.strong_count() > 0);
+            ones.push(Arc::downgrade(&idle));
+        }
         idle
     }
 
-    /// Ends a plugin that waits for its next call, where there is one.
+    /// Ends a plugin that waits for its next call, where there is one whose place would help: one of this tenant where it has all that
+    /// it may have, else any. Which starts anew with its next call.
     pub(super) fn end_an_idle_one(&self) {
-        let all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = all.iter().filter_map(Weak::upgrade).find_map(|idle| take_idle(&idle));
-        drop(all);
-        drop(ended);
+        let own = self.places.held() as u64 >= self.limits.tenant_instances;
+        end_one_of(if own { &self.idle } else { &ALL_IDLE });
     }
 
     /// Takes so much memory.

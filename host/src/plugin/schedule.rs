@@ -137,11 +137,11 @@ impl Schedule {
     }
 
     /// Whether a tenant that holds one and does not need it right now should give it back: another of its own waits, or a tenant does
-    /// that would still hold fewer.
+    /// that holds fewer. So who has one between two calls makes room for who has none.
     pub(super) fn wanted_from(&self, party: Party) -> bool {
         let Some(line) = self.line(party) else { return false };
         let first = self.ready.values().next().and_then(|place| self.line(Party(*place)));
-        !line.waiting.is_empty() || first.is_some_and(|first| first.held + 1 < line.held)
+        !line.waiting.is_empty() || first.is_some_and(|first| first.held < line.held)
     }
 
     fn line(&self, party: Party) -> Option<&Line> {
@@ -321,10 +321,11 @@ mod tests {
         }
         assert!(!schedule.wanted_from(a));
         schedule.ask(c);
-        assert!(schedule.wanted_from(a), "a has two, c would have one");
-        assert!(!schedule.wanted_from(b), "b has one itself");
-        schedule.ask(b);
-        assert!(schedule.wanted_from(b), "its own waits");
+        assert!(schedule.wanted_from(a) && schedule.wanted_from(b), "c has none");
+        let (_, next) = (schedule.ask(a), schedule.give_back(b, 1));
+        assert_eq!(next.unwrap().0, c);
+        assert!(schedule.wanted_from(a), "its own waits");
+        assert!(!schedule.wanted_from(c), "a has more than c");
     }
 
     #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ pub(crate) fn got() -> String {
 fn ask(url: &str) -> Vec<String> {
     let word = |name: &str| secrets::use_(name).unwrap_or_else(|error| error.reason);
     let basic = secrets::basic("me", "key").unwrap_or_else(|error| error.reason);
-    let signed = secrets::hmac_sha256("sign", b"data").map_or_else(|error| error.reason, |mac| format!("{mac:?}"));
+    let sign = |name: &str| secrets::hmac_sha256(name, b"data").map_or_else(|error| error.reason, |mac| format!("{mac:?}"));
     let requests = [
         (url.to_owned(), "authorization", format!("Bearer {}", word("key"))),
         (url.to_owned(), "x-api-key", word("key")),
@@ -32,7 +32,7 @@ fn ask(url: &str) -> Vec<String> {
         // Where it must not go, so that it is said why.
         (format!("{}?param={}", setting("elsewhere"), word("param")), "authorization", format!("Bearer {}", word("key"))),
     ];
-    let mut got = vec![signed];
+    let mut got = vec![sign("sign"), sign("signing"), word("signing")];
     for (url, name, value) in requests {
         got.push(match fetch(Method::Post, &url, &[(name, value.as_str())], format!("{value} {}", word("key")).as_bytes()) {
             Ok(answer) => {

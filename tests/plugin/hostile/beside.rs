@@ -131,20 +131,60 @@ async fn healthy_beside_hostile() {
     until("all places are free", || runtime.used() == RuntimeUse::default()).await;
 }
 
-/// In a process of its own, since other tests run plugins as well.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back() {
-    const ALONE: &str = "ENTENTE_TEST_BESIDE";
+/// Whether this test is to do its work here: it does it in a process of its own, since other tests run plugins as well.
+fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "ENTENTE_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
-        return healthy_beside_hostile().await;
+        return true;
     }
     #[expect(clippy::print_stdout, reason = "what the other process has shown")]
     let show = |said: &str| println!("{said}");
-    let name = "hostile::beside::hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back";
-    let output = Command::new(std::env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let name = format!("hostile::beside::{test}");
+    let output = Command::new(std::env::current_exe().unwrap()).args([&name, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     show(&said);
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back() {
+    if is_alone("hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back") {
+        healthy_beside_hostile().await;
+    }
+}
+
+#[tokio::test]
+async fn places_that_others_hold_between_two_calls_are_there_for_who_has_none() {
+    if !is_alone("places_that_others_hold_between_two_calls_are_there_for_who_has_none") {
+        return;
+    }
+    let plugin = loaded().await;
+    let tenant = |name: String| Arc::new(TenantAccount::new(&name, &Limits::default()));
+    let exchange = |account: &Arc<TenantAccount>| plugin.exchange(PluginConfig { account: Arc::clone(account), ..config(&[]) });
+    let held = |accounts: &[Arc<TenantAccount>]| accounts.iter().map(|account| account.used().instances).sum::<usize>();
+    // Each holds as many as a tenant may, all of them between two calls.
+    let greedy: Vec<_> = (0..4).map(|number| tenant(format!("greedy-{number}"))).collect();
+    let exchanges: Vec<_> = greedy.iter().flat_map(|account| [(); 16].map(|()| exchange(account))).collect();
+    for exchange in &exchanges {
+        report(exchange).await.unwrap();
+    }
+    assert_eq!(held(&greedy), 64);
+    let modest: Vec<_> = (0..70).map(|number| tenant(format!("modest-{number}"))).collect();
+    let begun = Instant::now();
+    let calls = modest.iter().map(|account| async {
+        let exchange = exchange(account);
+        report(&exchange).await.map(|_| exchange)
+    });
+    let answered = futures::future::join_all(calls).await;
+    assert_eq!(answered.iter().filter_map(|answer| answer.as_ref().err()).map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+    assert!(begun.elapsed() < Duration::from_secs(30), "nobody has waited for a place as long as one may");
+    // Those that made room start anew.
+    for exchange in &exchanges {
+        report(exchange).await.unwrap();
+    }
+    drop((exchanges, answered));
+    assert_eq!(held(&greedy) + held(&modest), 0);
 }
 
 #[tokio::test]

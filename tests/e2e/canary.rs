@@ -7,7 +7,9 @@ use crate::world::{Home, text};
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::{Mutex, mpsc};
@@ -263,6 +265,8 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
         assert!([0, 3].contains(&code), "{then}: {shown}");
         if then == "log" {
             found_nothing(&shown);
+            let mac = Hmac::<Sha256>::new_from_slice(SIGNING.as_bytes()).unwrap().chain_update(b"data").finalize().into_bytes();
+            assert!(shown.contains(&format!("{:?}", mac.to_vec())), "it was signed with: {shown}");
         }
     }
     let records = watch.well(&["record", "list", "thing", "--json"]);

@@ -110,6 +110,18 @@ pub enum TenantError {
     /// The integration is switched off.
     #[error("the integration '{0}' is disabled; switch it on with: entente integration set {0} --enable")]
     Disabled(String),
+    /// A setting that the plugin cannot do without.
+    #[error(
+        "the plugin of '{integration}' needs the setting '{setting}' ({reason}); set it with: entente integration set {integration} --set {setting}=…"
+    )]
+    NotSet {
+        /// Which integration.
+        integration: String,
+        /// The setting.
+        setting: String,
+        /// What it is for, as the plugin's author says.
+        reason: String,
+    },
     /// A limit of the tenant.
     #[error(transparent)]
     Limit(#[from] LimitReached),
@@ -321,6 +333,10 @@ impl Tenant {
             Some(bytes) => runtime.load_within(bytes.to_vec(), &limits).await?,
             None => runtime.load_file_within(&self.configuration.home().component(&integration.digest), &limits).await?,
         };
+        if let Some(ask) = settings::missing(integration, &plugin.inspection().manifest) {
+            let (integration, setting, reason) = (integration.name.clone(), ask.name.clone(), ask.reason.clone());
+            return Err(TenantError::NotSet { integration, setting, reason });
+        }
         let (account, budget, audit) = (self.account().await?, Arc::clone(&self.budget), Arc::clone(&self.audit));
         let config = connections::plugin_config(integration, secrets, state, limits)?;
         Ok(plugin.exchange(PluginConfig { account, budget, audit, ..config }))

@@ -15,6 +15,22 @@ name = "url"
 reason = "where to go"
 "#;
 
+const FILE: &str = r#"
+[object.thing.field.name]
+kind = "text"
+identifier = true
+[integration.evil]
+plugin = "evil"
+[sync.evil]
+[[sync.evil.object]]
+left = "thing"
+right = "thing"
+identifiers = ["name"]
+create = "both"
+[sync.evil.object.fields]
+name = true
+"#;
+
 /// The hostile plugin as other tools would have made it: without what it asks for.
 fn without_manifest() -> Vec<u8> {
     let whole = guests::hostile_component();
@@ -47,9 +63,7 @@ fn asking(home: &Home, name: &str, asks: &str) -> String {
 fn integrate(home: &Home, component: &str) {
     home.run(&["plugin", "install", component, "--name", "evil"]).well();
     home.run(&["integration", "add", "evil", "--no-sync"]).well();
-    let file = "[object.thing.field.name]\nkind = \"text\"\nidentifier = true\n[integration.evil]\nplugin = \"evil\"\n[sync.evil]\n[[sync.evil.object]]\n\
-                left = \"thing\"\nright = \"thing\"\nidentifiers = [\"name\"]\ncreate = \"both\"\n[sync.evil.object.fields]\nname = true\n";
-    home.run(&["apply", &home.file("entente.toml", file)]).well();
+    home.run(&["apply", &home.file("entente.toml", FILE)]).well();
 }
 
 fn digest(home: &Home) -> String {
@@ -131,6 +145,28 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     home.run(&["plugin", "install", &first, "--name", "evil"]).well();
     home.run(&["integration", "upgrade", "evil"]).well().says(&["  - it no longer sends requests to https://stats.example.com"]);
     assert_eq!(digest(&home), old);
+}
+
+#[test]
+fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
+    let home = Home::new();
+    home.run(&["tenant", "add", "acme"]).well();
+    let of_acme = |args: &[&str]| home.run(&[&["--tenant", "acme"], args].concat());
+    let asks = "required = true\n[[host]]\naddress = \"{url}\"\nreason = \"your server\"\n\
+                [[secret]]\nname = \"key\"\nhosts = [\"{url}\"]\nreason = \"signs in\"";
+    let component = asking(&home, "strict.wasm", asks);
+    of_acme(&["plugin", "install", &component, "--name", "evil"]).well();
+    let refused = of_acme(&["integration", "add", "evil"]);
+    assert_eq!(refused.code, 1, "{refused}");
+    insta::assert_snapshot!(refused.stderr.trim(), @r"
+    error: the plugin of 'evil' needs the setting 'url' (where to go); set it with: entente --tenant acme integration add evil … --set url=…
+    evil was not added; give the whole command again, with that option
+    ");
+    assert_eq!(of_acme(&["integration", "list", "--json"]).well().json(), json!([]));
+    of_acme(&["integration", "add", "evil", "--no-sync"]).well();
+    let refused = of_acme(&["apply", &home.file("entente.toml", FILE)]);
+    assert_eq!(refused.code, 1, "{refused}");
+    insta::assert_snapshot!(refused.stderr.trim(), @"error: the plugin of 'evil' needs the setting 'url' (where to go); set it with: entente --tenant acme integration set evil --set url=…");
 }
 
 #[test]

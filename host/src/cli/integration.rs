@@ -1,6 +1,7 @@
 //! `entente integration`: configured plugins, their settings, secrets and grants.
 
 use super::Context;
+use super::hints::runnable;
 use super::integration_grant::{self, GrantArgs, widen, widen_to_all};
 use super::output::{Done, Usage, table};
 use crate::config::{Grants, Health, Integration, SecretInfo, SecretText};
@@ -158,7 +159,7 @@ struct Shown<'a> {
 /// Warnings go to standard error, where they do not get into data.
 pub(super) fn warn(warnings: Vec<String>) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", runnable(&warning));
     }
 }
 

@@ -6,6 +6,7 @@ mod completion;
 mod conflict;
 mod dates;
 mod doctor;
+mod hints;
 mod integration;
 mod integration_grant;
 mod judge;
@@ -155,6 +156,9 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
+    if let Some(tenant) = &cli.global.tenant {
+        hints::name_tenant(tenant);
+    }
     log_to_stderr(cli.global.verbose);
     let context = Context { home: cli.global.home, tenant: cli.global.tenant, output: Output { json: cli.global.json } };
     let result = match cli.command {
@@ -206,7 +210,7 @@ fn report(error: &anyhow::Error) {
     }
     // Files and remote systems have a say in errors, and none in what a terminal does.
     let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-    eprintln!("error: {text}");
+    eprintln!("error: {}", hints::runnable(&text));
     if let Some(TenantError::Config(crate::config::ConfigError::Problems(problems))) = error.downcast_ref::<TenantError>()
         && problems.0.len() > 1
     {
@@ -224,7 +228,7 @@ fn log_to_stderr(verbose: u8) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ENTENTE_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| hints::LogWriter)
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .try_init();

@@ -1,5 +1,6 @@
 //! How results are shown: tables for people, JSON for programs, and the exit code.
 
+use super::hints::runnable;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -39,7 +40,7 @@ impl Output {
     /// Prints a line for people; nothing with `--json`.
     pub(super) fn say(self, text: impl AsRef<str>) {
         if !self.json {
-            print_line(text.as_ref());
+            print_line(&runnable(text.as_ref()));
         }
     }
 
@@ -51,7 +52,7 @@ impl Output {
         if self.json {
             print_line(&serde_json::to_string_pretty(data)?);
         } else {
-            print_line(&table(data));
+            print_line(&runnable(&table(data)));
         }
         Ok(())
     }

@@ -14,6 +14,7 @@
 
 pub mod cli;
 pub mod config;
+mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

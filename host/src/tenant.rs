@@ -288,7 +288,7 @@ impl Tenant {
     pub async fn install_plugin(&self, name: &str, bytes: &[u8]) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
         // Compiling now shows at once whether it runs, and makes the first sync quick.
         let inspection = self.plugins().await?.load_within(bytes.to_vec(), &self.limits().await?).await?.inspection().clone();
-        let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
+        let facts = facts(&inspection);
         let installed = self.configuration.install_plugin(name, bytes, &facts).await?;
         Ok((installed, inspection))
     }
@@ -331,7 +331,10 @@ impl Tenant {
         let (runtime, limits) = (self.plugins().await?, self.limits().await?);
         let plugin = match bytes {
             Some(bytes) => runtime.load_within(bytes.to_vec(), &limits).await?,
-            None => runtime.load_file_within(&self.configuration.home().component(&integration.digest), &limits).await?,
+            None => {
+                let file = self.configuration.home().component(&integration.digest);
+                runtime.load_installed(&file, &integration.digest, &limits).await?
+            }
         };
         if let Some(ask) = settings::missing(integration, &plugin.inspection().manifest) {
             let (integration, setting, reason) = (integration.name.clone(), ask.name.clone(), ask.reason.clone());
@@ -403,11 +406,10 @@ impl Tenant {
     /// What the plugin of an integration asks for.
     ///
     /// # Errors
-    /// Where its component cannot be read.
+    /// Where its component cannot be read, or is not what was installed.
     pub async fn manifest(&self, digest: &str) -> Result<Manifest, TenantError> {
         let path = self.configuration.home().component(digest);
-        let bytes = std::fs::read(&path).map_err(|why| TenantError::Io { path, doing: "read", why })?;
-        Ok(inspect(&bytes, &self.limits().await?).map_err(LoadError::from)?.manifest)
+        Ok(PluginRuntime::inspect_installed(&path, digest, &self.limits().await?)?.manifest)
     }
 
     /// Applies a configuration file, as a whole or not at all.
@@ -415,7 +417,7 @@ impl Tenant {
     /// # Errors
     /// Everything that is wrong with it at once, or what a plugin that must be described says.
     pub async fn apply(&self, path: &Path, options: ApplyOptions) -> Result<ConfigurationPlan, TenantError> {
-        let text = std::fs::read_to_string(path).map_err(|why| TenantError::Io { path: path.to_owned(), doing: "read", why })?;
+        let text = crate::files::read_text(path).map_err(|why| TenantError::Io { path: path.to_owned(), doing: "read", why })?;
         let file = File::parse(&text).map_err(|error| TenantError::File { path: path.to_owned(), error })?;
         let base = path.parent().unwrap_or(Path::new(""));
         let environment = |name: &str| std::env::var(name).ok();
@@ -430,7 +432,7 @@ impl Tenant {
             if let Some(bytes) = bytes {
                 let inspection = inspect(bytes, &self.limits().await?).map_err(LoadError::from)?;
                 inspection.check_asks().map_err(LoadError::from)?;
-                let facts = PluginFacts { version: Some(inspection.version.clone()), description: String::new() };
+                let facts = facts(&inspection);
                 described.facts.insert(draft.integration.digest.clone(), facts);
             }
             // What is wrong already is told without asking a remote system first.
@@ -530,6 +532,13 @@ impl SyncSide {
             SyncSide::Plugin(plugin) => plugin.as_ref(),
         }
     }
+}
+
+/// What is noted of a plugin, so that its file need not be read to list it.
+fn facts(inspection: &Inspection) -> PluginFacts {
+    let manifest = &inspection.manifest;
+    let named = format!("{} {}: {}", manifest.name, manifest.version, manifest.description);
+    PluginFacts { version: Some(inspection.version.clone()), description: named.trim_matches([' ', ':']).to_owned() }
 }
 
 fn problems(problems: Problems) -> TenantError {

@@ -125,9 +125,18 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     assert_eq!(digest(&home), old, "installing changes no integration");
 
     let waits = home.run(&["integration", "upgrade", "evil"]).fails(1, &["evil waits for your word"]);
-    waits.says(&["  + it sends requests to https://stats.example.com (counts)", "integration upgrade evil --agree"]);
+    let waits = waits
+        .says(&["  + it sends requests to https://stats.example.com (counts)", "to agree: entente integration upgrade evil --plugin "]);
     assert_eq!(digest(&home), old);
-    let shown = home.run(&["integration", "upgrade", "evil", "--agree"]).well();
+    // What is printed agrees to what was shown, and to nothing that is installed meanwhile.
+    let agree = waits.stdout.split("upgrade evil --plugin ").nth(1).unwrap().trim().to_owned();
+    let agree: Vec<&str> = ["integration", "upgrade", "evil", "--plugin"].into_iter().chain(agree.split(' ')).collect();
+    let third = asking(&home, "third.wasm", &format!("{url}\n[[host]]\naddress = \"https://*.evil.example\"\nreason = \"takes\""));
+    home.run(&["plugin", "install", &third, "--name", "evil"]).well();
+    home.run(&agree).fails(1, &["unknown plugin"]);
+    assert_eq!(digest(&home), old);
+    home.run(&["plugin", "install", &second, "--name", "evil"]).well();
+    let shown = home.run(&agree).well();
     shown.says(&["evil may send requests to: https://crm.example.com, https://stats.example.com"]);
     let new = digest(&home);
     assert_ne!(new, old);
@@ -141,6 +150,20 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     home.run(&["integration", "grant", "evil", "--reset"]).well();
     let shown = home.run(&["integration", "upgrade", "evil", "--agree"]).well();
     shown.says(&["evil may send requests to: https://stats.example.com"]);
+    // One by one; whether it may keep something is another matter.
+    home.run(&["integration", "grant", "evil", "--no-state"]).well().says(&["it may keep nothing between runs"]);
+    let shown = home.run(&["integration", "grant", "evil", "--reset", "--http", "https://crm.example.com", "--secret", "key"]).well();
+    shown.says(&["its secret key may be sent to: https://crm.example.com", "it may keep nothing between runs"]);
+    home.run(&["integration", "grant", "evil", "--all"]).well().says(&["it may keep a few bytes between runs"]);
+    let shown = home.run(&["integration", "grant", "evil", "--no-secret", "key", "--no-http", "https://stats.example.com"]).well();
+    shown.says(&[
+        "evil may send requests to: https://crm.example.com\n",
+        "not granted: the secret key; allow it with: entente integration grant evil --secret key",
+        "not granted: https://stats.example.com; allow it with",
+    ]);
+    home.run(&["integration", "grant", "evil", "--no-http", "https://stats.example.com"]).fails(2, &["no grant is written"]);
+    let useless = home.run(&["integration", "grant", "evil", "--http", "https://other.example.com"]).well();
+    assert!(useless.stderr.contains("the plugin of evil does not ask for https://other.example.com"), "{useless}");
     // The way down asks for less, which needs nobody's word.
     home.run(&["plugin", "install", &first, "--name", "evil"]).well();
     home.run(&["integration", "upgrade", "evil"]).well().says(&["  - it no longer sends requests to https://stats.example.com"]);
@@ -160,13 +183,36 @@ fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
     assert_eq!(refused.code, 1, "{refused}");
     insta::assert_snapshot!(refused.stderr.trim(), @r"
     error: the plugin of 'evil' needs the setting 'url' (where to go); set it with: entente --tenant acme integration add evil … --set url=…
-    evil was not added; give the whole command again, with that option
+    evil was not added; give the whole command again, with that option (--http URL grants a host, and it the secrets that are given; --grant-all grants all that the plugin asks for)
     ");
     assert_eq!(of_acme(&["integration", "list", "--json"]).well().json(), json!([]));
     of_acme(&["integration", "add", "evil", "--no-sync"]).well();
     let refused = of_acme(&["apply", &home.file("entente.toml", FILE)]);
     assert_eq!(refused.code, 1, "{refused}");
     insta::assert_snapshot!(refused.stderr.trim(), @"error: the plugin of 'evil' needs the setting 'url' (where to go); set it with: entente --tenant acme integration set evil --set url=…");
+}
+
+#[test]
+fn what_was_changed_since_it_was_installed_is_not_run() {
+    let home = Home::new();
+    let asks = "[[host]]\naddress = \"*\"\nreason = \"x\"\n[[secret]]\nname = \"key\"\nhosts = [\"*\"]\nreason = \"x\"";
+    let (honest, other) = (asking(&home, "honest.wasm", asks), asking(&home, "other.wasm", &asks.replace("\"x\"", "\"y\"")));
+    integrate(&home, &honest);
+    home.run(&["sync", "evil"]).well();
+    let file = home.dir.path().join("home/plugins").join(format!("{}.wasm", digest(&home)));
+    let whole = std::fs::read(&honest).unwrap();
+    // Another plugin, one bit, cut off.
+    let mut bit = whole.clone();
+    bit[20_000] ^= 1;
+    for changed in [std::fs::read(&other).unwrap(), bit, whole[..1000].to_vec()] {
+        std::fs::write(&file, changed).unwrap();
+        let refused = home.run(&["sync", "evil"]).fails(1, &["was changed since it was installed, so it is not run"]);
+        assert!(refused.stdout.is_empty(), "{refused}");
+        home.run(&["doctor", "--offline"]).fails(1, &["something needs a look"]).says(&["was changed since it was installed"]);
+        home.run(&["integration", "grant", "evil", "--all"]).fails(1, &["was changed since it was installed"]);
+    }
+    home.run(&["plugin", "install", &honest, "--name", "evil"]).well();
+    home.run(&["sync", "evil"]).well();
 }
 
 #[test]
@@ -185,6 +231,7 @@ fn a_hostile_plugin_that_crashes_again_and_again_is_quarantined() {
     let paused = ["pauses until", "crashed in 3 runs in a row", "the plugin crashed in report", "entente integration resume evil"];
     attack(&home, "none").fails(1, &paused);
     home.run(&["integration", "list"]).well().says(&["pauses until"]);
+    home.run(&["status"]).well().says(&["evil pauses until", "or let evil run at once: entente integration resume evil"]);
 
     // The pause passes, twice.
     let database = rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
@@ -195,6 +242,12 @@ fn a_hostile_plugin_that_crashes_again_and_again_is_quarantined() {
     let quarantined = ["is quarantined since", "crashed in 5 runs in a row", "integration resume evil", "integration rollback evil"];
     attack(&home, "none").fails(1, &quarantined);
     assert!(home.run(&["integration", "list", "--json"]).well().json()[0]["health"]["quarantined"] != json!(null));
+    let status = home.run(&["status"]).well();
+    let status =
+        status.says(&["evil is quarantined since", "next: let evil run again once its plugin is mended: entente integration resume evil"]);
+    assert!(!status.stdout.contains("then: entente sync"), "{status}");
+    assert!(home.run(&["status", "--json"]).well().json()[0]["crashed"]["evil"]["quarantined"].is_string());
+    home.run(&["doctor", "--offline"]).fails(1, &["something needs a look"]).says(&["is quarantined since"]);
     home.run(&["integration", "resume", "evil"]).well().says(&["evil may run again"]);
     attack(&home, "none").well();
 }

@@ -58,6 +58,9 @@ async fn look_at(tenant: &Tenant, offline: bool, checks: &mut Vec<Check>) {
     let variable = std::env::var("ENTENTE_KEY").ok();
     let key = match tenant.key(variable.as_deref()) {
         Ok(Some(key)) => Ok(format!("from {}", key.origin())),
+        Ok(None) if has_secrets(tenant).await => {
+            Err("the key that secrets are sealed with is gone; put secret.key back into the home folder or set ENTENTE_KEY, or set each secret again".to_owned())
+        }
         Ok(None) => Ok("none yet; it is made with the first secret".to_owned()),
         Err(error) => Err(error.to_string()),
     };
@@ -80,6 +83,11 @@ async fn look_at(tenant: &Tenant, offline: bool, checks: &mut Vec<Check>) {
     };
     for integration in integrations.iter().filter(|integration| integration.enabled) {
         let what = format!("integration {}", integration.name);
+        let health = tenant.configuration().health(&integration.name).await;
+        if let Err(held_back) = health.and_then(|health| health.check(&integration.name, tenant.clock().now())) {
+            checks.push(check(what, Err(held_back.to_string())));
+            continue;
+        }
         let result = match tenant.exchange(&integration.name).await {
             Err(error) => Err(error.to_string()),
             Ok(_) if offline => Ok("its plugin loads".to_owned()),
@@ -93,6 +101,16 @@ async fn look_at(tenant: &Tenant, offline: bool, checks: &mut Vec<Check>) {
         };
         checks.push(check(what, result));
     }
+}
+
+/// Whether any integration has a secret stored.
+async fn has_secrets(tenant: &Tenant) -> bool {
+    for integration in tenant.configuration().integrations().await.unwrap_or_default() {
+        if tenant.configuration().secrets(&integration.name).await.is_ok_and(|secrets| !secrets.is_empty()) {
+            return true;
+        }
+    }
+    false
 }
 
 /// How a plugin would be compiled; that there is no way matters to authors only.

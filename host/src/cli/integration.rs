@@ -132,6 +132,14 @@ impl Given {
         }
         let mut input = std::io::stdin().lock();
         for name in &self.secrets {
+            if let Some((name, _)) = name.split_once('=') {
+                // What follows may be the secret itself, and is not repeated.
+                return Err(Usage(format!(
+                    "--secret takes the name only, as '--secret {name}', and reads the value from standard input: every process of this \
+                     machine can read arguments, so this value had better be replaced; or use --secret-env {name}=VARIABLE"
+                ))
+                .into());
+            }
             if std::io::stdin().is_terminal() {
                 eprint!("{name}: ");
             }
@@ -178,16 +186,18 @@ async fn unknown_settings<'a>(tenant: &Tenant, integration: &Integration, names:
 }
 
 /// What went wrong while an integration was added: remedies that are for one that is there would lead nowhere.
-fn not_added(name: &str, error: TenantError) -> anyhow::Error {
+fn not_added(name: &str, unknown: &[String], error: TenantError) -> anyhow::Error {
     let text = error.to_string();
     let [set, grant] = ["set", "grant"].map(|command| format!("entente integration {command} {name}"));
     if !text.contains(&set) && !text.contains(&grant) {
         return error.into();
     }
     let add = format!("entente integration add {name} …");
+    let text = text.replace(&set, &add).replace(&grant, &add);
+    let unknown: String = unknown.iter().map(|text| format!("\n{text}")).collect();
     anyhow::anyhow!(
-        "{}\n{name} was not added; give the whole command again, with that option",
-        text.replace(&set, &add).replace(&grant, &add)
+        "{text}{unknown}\n{name} was not added; give the whole command again, with that option (--http URL grants a host, and it the secrets \
+         that are given; --grant-all grants all that the plugin asks for)"
     )
 }
 
@@ -212,8 +222,10 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 warn(widen_to_all(&mut grants, &manifest, &draft.integration));
                 draft.integration.grants = grants;
             }
-            let (added, mut notices) = tenant.add_integration(&draft, !no_sync).await.map_err(|error| not_added(&name, error))?;
-            notices.extend(unknown_settings(&tenant, &added.integration, added.integration.settings.keys()).await);
+            let unknown = unknown_settings(&tenant, &draft.integration, draft.integration.settings.keys()).await;
+            let added = tenant.add_integration(&draft, !no_sync).await;
+            let (added, mut notices) = added.map_err(|error| not_added(&name, &unknown, error))?;
+            notices.extend(unknown);
             #[derive(Serialize)]
             struct Result<'a> {
                 integration: &'a Integration,

@@ -4,9 +4,10 @@ use super::Context;
 use super::integration::{missing_secrets, warn};
 use super::output::{Done, Usage};
 use crate::config::{Grants, Integration};
-use crate::plugin::{AskInWords, AskedHost, Manifest, SecretUse};
+use crate::plugin::{AskInWords, AskedHost, HttpGrant, Manifest, SecretUse, fill};
 use crate::tenant::Tenant;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Options of `integration grant`.
 #[derive(Debug, clap::Args)]
@@ -28,9 +29,45 @@ pub(super) struct GrantArgs {
     /// Let it keep nothing between runs
     #[arg(long)]
     no_state: bool,
-    /// Take all grants away first
+    /// Take a host away
+    #[arg(long, value_name = "URL")]
+    no_http: Vec<String>,
+    /// Take a secret away, or one host that it may be sent to
+    #[arg(long, value_name = "NAME[=URL]")]
+    no_secret: Vec<String>,
+    /// Take all hosts and secrets away first
     #[arg(long)]
     reset: bool,
+}
+
+/// Takes away hosts, and secrets or single hosts of them.
+fn narrow(grants: &mut Grants, http: &[String], secrets: &[String]) -> Result<(), Usage> {
+    for host in http {
+        let before = grants.http.len();
+        grants.http.retain(|granted| granted != host);
+        if grants.http.len() == before {
+            return Err(Usage(format!("no grant is written '{host}'; there are: {}", grants.http.join(", "))));
+        }
+    }
+    for text in secrets {
+        let (name, host) = text.split_once('=').map_or((text.as_str(), None), |(name, host)| (name, Some(host)));
+        let Some(grant) = grants.secrets.get_mut(name) else {
+            return Err(Usage(format!("the secret '{name}' is not granted")));
+        };
+        match host {
+            None => drop(grants.secrets.remove(name)),
+            Some(host) if grant.hosts.iter().any(|granted| granted == host) => {
+                grant.hosts.retain(|granted| granted != host);
+                if grant.hosts.is_empty() {
+                    grants.secrets.remove(name);
+                }
+            }
+            Some(host) => {
+                return Err(Usage(format!("no grant of the secret '{name}' is written '{host}'; there are: {}", grant.hosts.join(", "))));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Adds hosts, and where secrets may be sent: `NAME=URL`, or the name alone for every host that is granted. A secret goes out in the
@@ -113,6 +150,8 @@ struct Asked<'a> {
     asks: Vec<AskInWords>,
     /// Hosts that the plugin asks for and that no grant names as they are.
     open: Vec<String>,
+    /// Secrets that it asks for and that are not granted.
+    open_secrets: Vec<&'a str>,
 }
 
 /// Hosts that are asked for and that no grant names. A wider grant may cover one; this only helps to see what is missing.
@@ -125,10 +164,27 @@ fn open_hosts(manifest: &Manifest, integration: &Integration) -> Vec<String> {
 }
 
 /// Grants that the plugin has no use for, since it does not ask for them.
-fn useless(manifest: &Manifest, grants: &Grants, name: &str) -> Vec<String> {
+fn useless(manifest: &Manifest, integration: &Integration) -> Vec<String> {
+    let (name, grants) = (&integration.name, &integration.grants);
     let mut useless = Vec::new();
     if !grants.http.is_empty() && manifest.hosts.is_empty() {
         useless.push(format!("the plugin of {name} does not ask for any host, so that granting one changes nothing"));
+    }
+    let hosts: Vec<AskedHost> = manifest.hosts_with(&integration.settings);
+    let is_asked_for = |granted: &HttpGrant| {
+        hosts.iter().any(|asked| match asked {
+            AskedHost::Any => true,
+            AskedHost::Only(asked) => asked.overlaps(granted),
+        })
+    };
+    let of_secrets = grants.secrets.values().flat_map(|grant| &grant.hosts);
+    let granted: BTreeSet<&String> = grants.http.iter().chain(of_secrets).filter(|_| !manifest.hosts.is_empty()).collect();
+    for text in granted {
+        if let Some(grant) = fill(text, &integration.settings).ok().and_then(|text| text.parse().ok())
+            && !is_asked_for(&grant)
+        {
+            useless.push(format!("the plugin of {name} does not ask for {text}, so that granting it changes nothing"));
+        }
     }
     for secret in grants.secrets.keys().filter(|secret| manifest.secret(secret).is_none()) {
         useless.push(format!("the plugin of {name} does not ask for a secret '{secret}', so that granting it changes nothing"));
@@ -139,10 +195,14 @@ fn useless(manifest: &Manifest, grants: &Grants, name: &str) -> Vec<String> {
 pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
     let configuration = tenant.configuration();
-    let GrantArgs { name, all, http, secret, state, no_state, reset } = args;
+    let GrantArgs { name, all, http, secret, state, no_state, no_http, no_secret, reset } = args;
     let before = configuration.integration(&name).await?;
     let manifest = tenant.manifest(&before.digest).await?;
-    let mut grants = if reset { Grants::default() } else { before.grants.clone() };
+    let mut grants = before.grants.clone();
+    if reset {
+        (grants.http, grants.secrets) = Default::default();
+    }
+    narrow(&mut grants, &no_http, &no_secret)?;
     let left = if all { widen_to_all(&mut grants, &manifest, &before) } else { Vec::new() };
     widen(&mut grants, &manifest, &http, &secret)?;
     grants.no_state = (grants.no_state || no_state) && !state;
@@ -151,7 +211,9 @@ pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<
         true => configuration.change_integration(&name, |integration| integration.grants = grants).await?,
         false => before,
     };
-    let shown = Asked { grants: &after.grants, asks: manifest.asks(), open: open_hosts(&manifest, &after) };
+    let open_secrets = manifest.secrets.iter().map(|ask| ask.name.as_str());
+    let open_secrets = open_secrets.filter(|name| !after.grants.secrets.contains_key(*name)).collect();
+    let shown = Asked { grants: &after.grants, asks: manifest.asks(), open: open_hosts(&manifest, &after), open_secrets };
     context.output.show(&shown, |shown| {
         let mut text = String::new();
         if shown.asks.is_empty() {
@@ -162,31 +224,40 @@ pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<
                 text.push_str(&format!("  - it {} ({})\n", ask.words, ask.reason));
             }
         }
-        text.push_str(&words(&name, shown.grants));
+        text.push_str(&words(&name, &manifest, shown.grants));
         for host in &shown.open {
             text.push_str(&format!("\nnot granted: {host}; allow it with: entente integration grant {name} --http {host}"));
+        }
+        for secret in &shown.open_secrets {
+            text.push_str(&format!(
+                "\nnot granted: the secret {secret}; allow it with: entente integration grant {name} --secret {secret}"
+            ));
         }
         text
     })?;
     let secrets = configuration.secrets(&name).await?;
     warn(missing_secrets(&name, after.grants.secrets.keys(), &secrets));
-    warn(useless(&manifest, &after.grants, &name));
+    warn(useless(&manifest, &after));
     warn(left);
     Ok(Done::Well)
 }
 
 /// What an integration may do.
-fn words(name: &str, grants: &Grants) -> String {
+fn words(name: &str, manifest: &Manifest, grants: &Grants) -> String {
     let hosts = if grants.http.is_empty() { "no host".to_owned() } else { grants.http.join(", ") };
     let mut text = format!("{name} may send requests to: {hosts}");
     for (secret, grant) in &grants.secrets {
-        match grant.hosts.as_slice() {
-            [] => text.push_str(&format!("\nits secret {secret} may be used to sign")),
-            hosts => text.push_str(&format!("\nits secret {secret} may be sent to: {}", hosts.join(", "))),
-        }
+        let signs = manifest.secret(secret).is_some_and(|ask| ask.usage == SecretUse::Sign);
+        text.push_str(&match grant.hosts.as_slice() {
+            _ if signs => format!("\nits secret {secret} may be used to sign"),
+            [] => format!("\nits secret {secret} may be sent nowhere yet; name a host with --secret {secret}=URL"),
+            hosts => format!("\nits secret {secret} may be sent to: {}", hosts.join(", ")),
+        });
     }
-    if grants.no_state {
-        text.push_str("\nit may keep nothing between runs");
+    match (grants.no_state, manifest.state.is_some()) {
+        (true, _) => text.push_str("\nit may keep nothing between runs"),
+        (false, true) => text.push_str("\nit may keep a few bytes between runs"),
+        (false, false) => {}
     }
     text
 }
@@ -259,9 +330,13 @@ pub(super) async fn upgrade(name: &str, plugin: Option<&str>, agree: bool, conte
             text.push_str(&format!("\n  - it no longer {} ({})", ask.words, ask.reason));
         }
         if waits {
-            text.push_str(&format!("\nnothing has changed; to agree: entente integration upgrade {name} --agree"));
+            // With the digest, so that what is agreed to is what was shown, whatever is installed meanwhile.
+            text.push_str(&format!(
+                "\nnothing has changed; to agree: entente integration upgrade {name} --plugin {} --agree",
+                short(&wanted.digest)
+            ));
         } else if !shown.more.is_empty() {
-            text.push_str(&format!("\nwhat it asks for in addition is granted; {}", words(name, &after.grants)));
+            text.push_str(&format!("\nwhat it asks for in addition is granted; {}", words(name, &new, &after.grants)));
         }
         text
     })?;
@@ -285,7 +360,7 @@ pub(super) async fn roll_back(name: &str, context: &Context) -> anyhow::Result<D
             version(&manifest),
             short(&after.digest),
             short(&before.digest),
-            words(name, &after.grants)
+            words(name, &manifest, &after.grants)
         )
     })?;
     Ok(Done::Well)

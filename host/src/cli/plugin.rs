@@ -1,9 +1,10 @@
 //! `entente plugin`: from source to an installed component.
 
 use super::Context;
-use super::output::{Done, Output, table};
+use super::output::{Done, Output, Usage, cell, table};
 use super::progress::spinner;
-use crate::plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect};
+use crate::files::read_text;
+use crate::plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect, read_component};
 use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
 use anyhow::Context as _;
 use serde::Serialize;
@@ -55,10 +56,6 @@ pub(super) fn build(dir: &Path, options: &BuildOptions, output: Output) -> anyho
     Ok(built?)
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
-}
-
 /// Whole or not at all; somebody may be reading the file.
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let context = || format!("{} cannot be written", file.display());
@@ -107,6 +104,15 @@ fn describe(inspection: &Inspection) -> String {
     text
 }
 
+/// The name of a file as that of a plugin.
+fn named_by(file: &Path) -> Result<String, Usage> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match crate::config::check_name("plugin", stem) {
+        Ok(()) => Ok(stem.to_owned()),
+        Err(why) => Err(Usage(format!("the name of the file cannot be that of the plugin ({why}); name it with --name"))),
+    }
+}
+
 /// The limits of the tenant. Looking at a file makes no home folder.
 async fn limits(context: &Context) -> anyhow::Result<Limits> {
     match context.home() {
@@ -119,9 +125,10 @@ async fn limits(context: &Context) -> anyhow::Result<Limits> {
 pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
         PluginCommand::Build { dir, manifest: Some(manifest), output: Some(output), .. } => {
-            let text = std::fs::read_to_string(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+            let text = read_text(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
             let manifest = Manifest::from_toml(&text).with_context(|| manifest.display().to_string())?;
-            let component = add_manifest(&read(&dir)?, &manifest).with_context(|| dir.display().to_string())?;
+            let component =
+                add_manifest(&read_component(&dir, &Limits::default())?, &manifest).with_context(|| dir.display().to_string())?;
             let inspection = inspect(&component, &Limits::default()).with_context(|| dir.display().to_string())?;
             write(&output, &component)?;
             context.output.show(&inspection, |inspection| {
@@ -166,16 +173,18 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
             })?;
         }
         PluginCommand::Inspect { file } => {
-            let inspection = inspect(&read(&file)?, &limits(context).await?).with_context(|| file.display().to_string())?;
+            let limits = limits(context).await?;
+            let bytes = read_component(&file, &limits)?;
+            let inspection = inspect(&bytes, &limits).with_context(|| file.display().to_string())?;
             context.output.show(&inspection, describe)?;
         }
         PluginCommand::Install { file, name } => {
             let name = match name {
                 Some(name) => name,
-                None => file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("plugin").to_owned(),
+                None => named_by(&file)?,
             };
-            let bytes = read(&file)?;
             let tenant = context.tenant()?;
+            let bytes = read_component(&file, &tenant.limits().await?)?;
             let (installed, inspection) = tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
             context.output.show(&installed, |installed| {
                 format!(
@@ -193,7 +202,7 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
                 if plugins.is_empty() {
                     return "no plugin installed; begin with: entente plugin build DIR".to_owned();
                 }
-                let mut rows = table(["name", "digest", "bytes", "interface", "installed", ""]);
+                let mut rows = table(["name", "digest", "bytes", "interface", "installed", "", "what it says it is"]);
                 for plugin in plugins {
                     rows.add_row(vec![
                         plugin.name.clone(),
@@ -202,6 +211,7 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
                         plugin.version.clone().unwrap_or_default(),
                         plugin.installed.to_string(),
                         if plugin.current { String::new() } else { "older".to_owned() },
+                        cell(&plugin.description, 60),
                     ]);
                 }
                 rows.to_string()

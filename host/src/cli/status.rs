@@ -4,9 +4,12 @@ use super::naming::named;
 use super::output::{Done, cell, table};
 use super::waiting::{Waiting, waiting};
 use super::{Context, report};
+use crate::config::{ConfigError, Health};
+use crate::record::Timestamp;
 use crate::sync::{Run, RunStatus};
 use crate::tenant::{ObjectStatus, SyncStatus, Tally};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Options of `entente status`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +24,8 @@ struct Shown<'a> {
     sync: &'a str,
     exchanges: &'a [String; 2],
     disabled: &'a [String],
+    /// Plugins that crashed in their last runs.
+    crashed: &'a BTreeMap<String, Health>,
     trust: Option<&'a crate::sync::Trust>,
     last_run: Option<report::RunSummary<'a>>,
     objects: &'a [ObjectStatus],
@@ -34,7 +39,7 @@ struct Shown<'a> {
 /// Runs the command.
 pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
-    let statuses = tenant.status(args.name.as_deref()).await?;
+    let (statuses, now) = (tenant.status(args.name.as_deref()).await?, tenant.clock().now());
     let mut shown = Vec::with_capacity(statuses.len());
     for status in &statuses {
         let waiting = match &args.name {
@@ -45,11 +50,12 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
             sync: &status.sync,
             exchanges: &status.exchanges,
             disabled: &status.disabled,
+            crashed: &status.crashed,
             trust: status.trust.as_ref(),
             last_run: status.last.as_ref().map(|run| report::summary(run, &status.exchanges)),
             objects: &status.objects,
             total: status.total(),
-            next: next(status),
+            next: next(status, now),
             waiting,
         });
     }
@@ -57,21 +63,32 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
         if shown.is_empty() {
             return "no sync yet; begin with: entente integration add NAME --plugin PLUGIN".to_owned();
         }
-        let texts: Vec<String> = shown.iter().zip(&statuses).map(|(shown, status)| text(shown, status)).collect();
+        let texts: Vec<String> = shown.iter().zip(&statuses).map(|(shown, status)| text(shown, status, now)).collect();
         texts.join("\n\n")
     })?;
     Ok(Done::Well)
 }
 
 /// What to do next, if something is to be done.
-fn next(status: &SyncStatus) -> Vec<String> {
+fn next(status: &SyncStatus, now: Timestamp) -> Vec<String> {
     let name = &status.sync;
     let total = status.total();
     let mut next = Vec::new();
     for integration in &status.disabled {
         next.push(format!("switch {integration} on: entente integration set {integration} --enable"));
     }
+    let held_back: Vec<_> = status.crashed.iter().filter_map(|(name, health)| health.check(name, now).err()).collect();
+    next.extend(held_back.iter().filter_map(|why| match why {
+        ConfigError::Quarantined { integration, .. } => {
+            Some(format!("let {integration} run again once its plugin is mended: entente integration resume {integration}"))
+        }
+        ConfigError::Paused { integration, until, .. } => {
+            Some(format!("wait until {until}, or let {integration} run at once: entente integration resume {integration}"))
+        }
+        _ => None,
+    }));
     match &status.last {
+        _ if !held_back.is_empty() => {}
         None => next.push(format!("see what a first run would do: entente sync {name} --dry-run")),
         Some(run) if run.status == RunStatus::Failed => {
             next.push(format!("put right what made run {} fail, then: entente sync {name}", run.id))
@@ -114,11 +131,22 @@ fn ended(run: &Run) -> String {
     format!("run {}{what}, begun {}, {how}", run.id, run.started)
 }
 
-fn text(shown: &Shown<'_>, status: &SyncStatus) -> String {
+fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
     let [left, right] = &status.exchanges;
     let mut text = format!("{}: {left} ↔ {right}", status.sync);
     for integration in &status.disabled {
         text.push_str(&format!(" ({integration} is disabled)"));
+    }
+    for (name, health) in &status.crashed {
+        let what = match health.check(name, now) {
+            Err(ConfigError::Quarantined { since, .. }) => format!("is quarantined since {since}"),
+            Err(ConfigError::Paused { until, .. }) => format!("pauses until {until}"),
+            _ => "has trouble".to_owned(),
+        };
+        let runs = if health.crashes == 1 { "the last run".to_owned() } else { format!("the last {} runs", health.crashes) };
+        text.push_str(&format!(
+            "\n{name} {what}: its plugin crashed in {runs}; after 3 in a row it pauses, after 5 it is not run any more"
+        ));
     }
     match &status.last {
         Some(run) => text.push_str(&format!("\nlast: {}{}", ended(run), report::notices_text(run, &status.exchanges))),

@@ -128,9 +128,17 @@ pub enum ConfigError {
         /// What to do.
         hint: String,
     },
+    /// Others could change what is kept.
+    #[error("{} {why}; nothing was read or written", path.display())]
+    Exposed {
+        /// What they could change.
+        path: PathBuf,
+        /// In which way, and what to do.
+        why: String,
+    },
     /// Its plugin has crashed too often.
     #[error(
-        "the integration '{integration}' is quarantined since {since}: its plugin crashed in {crashes} runs in a row, the last time because {reason}\nlet it run again: entente integration resume {integration}; or take the version before: entente integration rollback {integration}"
+        "the integration '{integration}' is quarantined since {since}: its plugin crashed in {crashes} runs in a row, the last time because {reason}\nlet it run again: entente integration resume {integration}; or go back to the version before, if there was one: entente integration rollback {integration}"
     )]
     Quarantined {
         /// Which.
@@ -144,7 +152,7 @@ pub enum ConfigError {
     },
     /// Its plugin has crashed a few times and is left alone for a while.
     #[error(
-        "the integration '{integration}' pauses until {until}: its plugin crashed in {crashes} runs in a row, the last time because {reason}\nrun it now all the same: entente integration resume {integration}; or take the version before: entente integration rollback {integration}"
+        "the integration '{integration}' pauses until {until}: its plugin crashed in {crashes} runs in a row, the last time because {reason}\nrun it now all the same: entente integration resume {integration}; or go back to the version before, if there was one: entente integration rollback {integration}"
     )]
     Paused {
         /// Which.

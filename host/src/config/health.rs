@@ -190,12 +190,12 @@ mod tests {
         assert!(thrice.check("shop", at(60)).is_ok());
         insta::assert_snapshot!(thrice.check("shop", at(59)).unwrap_err(), @"
         the integration 'shop' pauses until 1970-01-01T00:01:00Z: its plugin crashed in 3 runs in a row, the last time because it trapped
-        run it now all the same: entente integration resume shop; or take the version before: entente integration rollback shop
+        run it now all the same: entente integration resume shop; or go back to the version before, if there was one: entente integration rollback shop
         ");
         let five = (0..5).fold(Health::default(), |health, _| health.crashed("it trapped", at(0)));
         insta::assert_snapshot!(five.check("shop", at(1_000_000)).unwrap_err(), @"
         the integration 'shop' is quarantined since 1970-01-01T00:00:00Z: its plugin crashed in 5 runs in a row, the last time because it trapped
-        let it run again: entente integration resume shop; or take the version before: entente integration rollback shop
+        let it run again: entente integration resume shop; or go back to the version before, if there was one: entente integration rollback shop
         ");
     }
 }

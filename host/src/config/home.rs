@@ -2,6 +2,7 @@
 
 use super::error::{ConfigError, io};
 use super::names::check_name;
+use crate::files::changed_by_others;
 use crate::store::Store;
 use std::ffi::OsString;
 use std::fs;
@@ -63,9 +64,19 @@ impl Home {
         }
         let home = Self { path: path.to_owned() };
         // Whether it can be written shows by writing only: permissions, read-only mounts and quotas all count.
-        tempfile::Builder::new().prefix(".try-").tempfile_in(path).map_err(|error| {
+        let probe = tempfile::Builder::new().prefix(".try-").tempfile_in(path).and_then(|file| file.as_file().metadata());
+        let probe = probe.map_err(|error| {
             refuse(format!("cannot be written: {error}; check its permissions, or name another with --home or ENTENTE_HOME"))
         })?;
+        // Whoever could change what is in there could have other plugins run, with the secrets of this user.
+        let inside = [home.plugins(), home.path.join("tenants"), home.key_file(), home.code_key_file()];
+        for place in std::iter::once(home.path.clone()).chain(inside) {
+            if let Ok(found) = fs::metadata(&place)
+                && let Some(why) = changed_by_others(&place, &found, &probe)
+            {
+                return Err(ConfigError::Exposed { path: place, why });
+            }
+        }
         for folder in [home.plugins(), home.cache()] {
             make_folder(&folder).map_err(|error| io(&folder, "made", &error))?;
         }
@@ -173,6 +184,27 @@ mod tests {
         let said = |path: &Path| Home::open(path).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
         insta::assert_snapshot!(said(&file), @"the home folder DIR/file is a file; name a folder with --home or ENTENTE_HOME");
         assert!(said(&file.join("below")).starts_with("the home folder DIR/file/below cannot be "), "{}", said(&file.join("below")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_that_others_can_change_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("home");
+        let home = Home::open(&path).unwrap();
+        home.open_store().unwrap();
+        let name = folder.path().display().to_string();
+        for place in [path.clone(), home.plugins(), path.join("tenants")] {
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
+            let said = Home::open(&path).unwrap_err().to_string().replace(&name, "DIR");
+            assert!(said.contains("can be changed by others (mode 777)"), "{said}");
+            if place == path {
+                insta::assert_snapshot!(said, @"DIR/home can be changed by others (mode 777); make it yours alone: chmod go-w 'DIR/home'; nothing was read or written");
+            }
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+            Home::open(&path).unwrap();
+        }
     }
 
     #[cfg(unix)]

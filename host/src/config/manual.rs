@@ -170,7 +170,7 @@ pub fn definition_from_manual(
     if proposed.entries.is_empty() {
         let why = if manual.is_empty() { "the plugin proposes no mapping" } else { "nothing that the plugin proposes is on both sides" };
         let message = format!(
-            "{why}; write the mapping in entente.toml and use `entente apply`{}",
+            "{why}; write the mapping in entente.toml and use `entente apply` (with --no-sync an integration is added without one){}",
             proposed.notices.iter().map(|notice| format!("\n  {notice}")).collect::<String>()
         );
         found.problem(&(usize::MAX..usize::MAX), &part, message);

@@ -49,6 +49,7 @@ pub use key::Key;
 pub(crate) use kinds::fit;
 pub use manual::definition_from_manual;
 pub use names::HUB;
+pub(crate) use names::check_name;
 pub use plan::{ConfigurationPlan, PlanLine, PlanSign};
 pub(crate) use plugins::digests_in;
 pub use plugins::{InstalledPlugin, PluginFacts, digest_of};

@@ -232,6 +232,9 @@ fn draft(
     Ok(Draft { integration, plugin: source, secrets, needed: false, given })
 }
 
+/// More than any limit allows; the limit of the tenant is looked at later.
+const MOST_COMPONENT: u64 = 256 << 20;
+
 /// The component that the file names. A stored integration keeps the one that it has: grants were given to that one.
 fn plugin(
     integration: &str,
@@ -244,7 +247,7 @@ fn plugin(
     let text = given.get_ref();
     let (plugin, source) = if text.ends_with(".wasm") {
         let path = around.base.join(text);
-        match std::fs::read(&path) {
+        match crate::files::read_at_most(&path, MOST_COMPONENT) {
             Ok(bytes) => (PluginName { name: name_of(&path), digest: digest_of(&bytes) }, PluginSource::File(bytes.into())),
             Err(error) => {
                 found.problem(&given.span(), part, format!("the plugin {} cannot be read: {error}", path.display()));

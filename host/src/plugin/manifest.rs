@@ -327,6 +327,9 @@ fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<(), Manifes
     if address.len() > MOST_TEXT {
         return Err(ManifestError(format!("an address has {} bytes; {MOST_TEXT} are the most", address.len())));
     }
+    if address.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(ManifestError(format!("the address '{}' has spaces or control characters in it", clean(address, 200))));
+    }
     for name in names_in(address) {
         if !settings.contains(name) {
             return Err(ManifestError(format!("'{}' uses a setting that is not listed as one", clean(address, 200))));
@@ -496,6 +499,7 @@ reason = "address of your server"
             ("[[host]]\naddress = \"https://a.example\"", "missing field `reason`"),
             ("[[host]]\naddress = \"https://a.example\"\nreason = \" \"", "without a reason"),
             ("[[host]]\naddress = \"a.example\"\nreason = \"x\"", "no address that can be granted"),
+            ("[[host]]\naddress = \"https://a.example\\r\"\nreason = \"x\"", "spaces or control characters"),
             ("[[host]]\naddress = \"https://{dc}.example\"\nreason = \"x\"", "a setting that is not listed"),
             ("[[host]]\naddress = \"https://{dc.example\"\nreason = \"x\"", "not listed"),
             ("[[secret]]\nname = \"a b\"\nhosts = [\"*\"]\nreason = \"x\"", "no name of a secret"),

@@ -57,4 +57,4 @@ pub use manifest::{
     AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk, SecretUse, SettingAsk, StateAsk,
     fill,
 };
-pub use runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse};
+pub use runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse, read_component};

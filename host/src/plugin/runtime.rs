@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::link::{Capabilities, Exports, linker};
 use super::shelf::Shelf;
 use super::turns::places;
+use crate::files::read_at_most;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,6 +77,12 @@ pub enum LoadError {
         file: String,
         /// Why.
         error: std::io::Error,
+    },
+    /// It is not what was installed.
+    #[error("{file} was changed since it was installed, so it is not run; install the plugin again: entente plugin install FILE")]
+    Changed {
+        /// The file.
+        file: String,
     },
     /// It cannot be compiled.
     #[error(transparent)]
@@ -154,9 +161,18 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load_within(&self, bytes: Vec<u8>, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
+        self.load_if(bytes, limits, |inspected| Ok(inspected?)).await
+    }
+
+    async fn load_if(
+        &self,
+        bytes: Vec<u8>,
+        limits: &Limits,
+        check: impl FnOnce(Result<Inspection, InspectError>) -> Result<Inspection, LoadError> + Send + 'static,
+    ) -> Result<LoadedPlugin, LoadError> {
         let (runtime, own) = (Arc::clone(&self.inner), limits.clone());
         let found = blocking(move || {
-            let inspection = inspect(&bytes, &own)?;
+            let inspection = check(inspect(&bytes, &own))?;
             inspection.check_asks()?;
             match runtime.find(&inspection.digest) {
                 Some(component) => runtime.link(&component, inspection).map(Ok),
@@ -215,22 +231,49 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load_file(&self, file: &Path) -> Result<LoadedPlugin, LoadError> {
-        self.load_file_within(file, &self.inner.limits).await
+        self.load_within(read_component(file, &self.inner.limits)?, &self.inner.limits).await
     }
 
-    /// [`PluginRuntime::load_file`] under the limits of a tenant.
+    /// Loads a component that was installed, under the limits of a tenant: only what still has this digest is run.
     ///
     /// # Errors
     /// [`LoadError`].
-    pub async fn load_file_within(&self, file: &Path, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
-        let failed = |error| LoadError::Read { file: file.display().to_string(), error };
-        // Not read if it is too large anyway.
-        let size = tokio::fs::metadata(file).await.map_err(failed)?.len();
-        if size > limits.component_bytes {
-            return Err(InspectError::from(limits.component_bytes(Some(size))).into());
-        }
-        self.load_within(tokio::fs::read(file).await.map_err(failed)?, limits).await
+    pub async fn load_installed(&self, file: &Path, digest: &str, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
+        let (bytes, name, digest) = (read_component(file, limits)?, file.display().to_string(), digest.to_owned());
+        self.load_if(bytes, limits, move |inspected| as_installed(inspected, &digest, name)).await
     }
+
+    /// Looks at a component that was installed, without loading it.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn inspect_installed(file: &Path, digest: &str, limits: &Limits) -> Result<Inspection, LoadError> {
+        as_installed(inspect(&read_component(file, limits)?, limits), digest, file.display().to_string())
+    }
+}
+
+fn as_installed(inspected: Result<Inspection, InspectError>, digest: &str, file: String) -> Result<Inspection, LoadError> {
+    match inspected {
+        Ok(inspection) if inspection.digest == digest => Ok(inspection),
+        // A limit may have been set lower since.
+        Err(error @ InspectError::Limit(_)) => Err(error.into()),
+        _ => Err(LoadError::Changed { file }),
+    }
+}
+
+/// Reads the file of a component, unless it has more bytes than it may.
+///
+/// # Errors
+/// [`LoadError::Read`], and the limit.
+pub fn read_component(file: &Path, limits: &Limits) -> Result<Vec<u8>, LoadError> {
+    let most = limits.component_bytes;
+    if let Ok(found) = std::fs::metadata(file)
+        && found.is_file()
+        && found.len() > most
+    {
+        return Err(InspectError::from(limits.component_bytes(Some(found.len()))).into());
+    }
+    read_at_most(file, most).map_err(|error| LoadError::Read { file: file.display().to_string(), error })
 }
 
 impl Runtime {

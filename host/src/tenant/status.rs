@@ -1,7 +1,7 @@
 //! How syncs stand: every pair counted once.
 
 use super::{Tenant, TenantError};
-use crate::config::HUB;
+use crate::config::{HUB, Health};
 use crate::sync::{Ledger, Run, Status, SyncDefinition, Trust};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,8 @@ pub struct SyncStatus {
     pub exchanges: [String; 2],
     /// Those of them that are switched off.
     pub disabled: Vec<String>,
+    /// Those of them whose plugins crashed in their last runs.
+    pub crashed: BTreeMap<String, Health>,
     /// The side that wins until it has, where one was named.
     pub trust: Option<Trust>,
     /// Its last run.
@@ -124,8 +126,12 @@ impl Tenant {
                 continue;
             }
             let objects = self.object_statuses(definition, first, &all).await?;
-            let mut disabled = Vec::new();
+            let (mut disabled, mut crashed) = (Vec::new(), BTreeMap::new());
             for exchange in definition.exchanges.iter().filter(|exchange| *exchange != HUB) {
+                let health = self.configuration.health(exchange).await?;
+                if health.crashes > 0 {
+                    crashed.insert(exchange.clone(), health);
+                }
                 if !self.configuration.integration(exchange).await?.enabled {
                     disabled.push(exchange.clone());
                 }
@@ -138,6 +144,7 @@ impl Tenant {
                 sync: definition.name.clone(),
                 exchanges: definition.exchanges.clone(),
                 disabled,
+                crashed,
                 trust: self.ledger.trust(&definition.name).await?,
                 last,
                 objects,

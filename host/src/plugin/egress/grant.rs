@@ -138,6 +138,19 @@ impl HttpGrant {
             }
     }
 
+    /// Whether there is an address that both allow.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.https == other.https
+            && self.port == other.port
+            && match (&self.host, &other.host) {
+                (Host::Name(name), Host::Below(suffix)) | (Host::Below(suffix), Host::Name(name)) => {
+                    name.len() > suffix.len() && name.ends_with(suffix.as_str())
+                }
+                (Host::Below(one), Host::Below(other)) => one.ends_with(other.as_str()) || other.ends_with(one.as_str()),
+                (one, other) => one == other,
+            }
+    }
+
     /// Whether it names this very address and port, which is what addresses of private networks need.
     pub(super) fn names_address(&self, address: IpAddr, port: u16) -> bool {
         self.explicit
@@ -262,6 +275,24 @@ mod tests {
     fn allows(grant: &str, url: &str) -> bool {
         let url = Url::parse(url).unwrap();
         Target::of(&url).is_ok_and(|target| grant.parse::<HttpGrant>().unwrap().allows(&target))
+    }
+
+    #[test]
+    fn grants_that_have_an_address_in_common_overlap() {
+        let table = [
+            ("https://api.example.com", "https://api.example.com:443", true),
+            ("https://api.example.com", "https://*.example.com", true),
+            ("https://*.example.com", "https://*.eu.example.com", true),
+            ("https://*.example.com", "https://example.com", false),
+            ("https://*.example.com", "https://*.otherexample.com", false),
+            ("https://api.example.com", "http://api.example.com", false),
+            ("http://127.0.0.1:1", "http://127.0.0.1:2", false),
+            ("http://127.0.0.1:1", "http://127.0.0.1:1", true),
+        ];
+        for (one, other, expected) in table {
+            let [one, other] = [one, other].map(|text| text.parse::<HttpGrant>().unwrap());
+            assert_eq!([one.overlaps(&other), other.overlaps(&one)], [expected; 2], "{one} {other}");
+        }
     }
 
     #[test]

@@ -1,0 +1,88 @@
+//! Files and folders of others: read within bounds, and not trusted where others can change them.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Files that people write: settings, manifests.
+pub(crate) const MOST_TEXT: u64 = 16 << 20;
+
+/// Reads a file as a whole, unless it has more bytes than that. Pipes and devices, which may never end, are refused.
+pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let too_much = |size: u64| io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size} bytes; {most} are the most"));
+    let found = fs::metadata(path)?;
+    if found.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a device; name a file"));
+    }
+    if found.len() > most {
+        return Err(too_much(found.len()));
+    }
+    let mut bytes = Vec::new();
+    // It may grow, and some files say that they are empty.
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(too_much(bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+/// A text that people have written.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = read_at_most(path, MOST_TEXT)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+}
+
+/// Why others than this user and the system's own can change a folder or a file, if they can: in words that follow its name, with what to
+/// do. `probe` is a file that this process has just made.
+#[cfg(unix)]
+pub(crate) fn changed_by_others(path: &Path, found: &Metadata, probe: &Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    if found.uid() != probe.uid() && found.uid() != 0 {
+        return Some(format!("belongs to another user ({}); make it yours: chown {} '{}'", found.uid(), probe.uid(), path.display()));
+    }
+    let mode = found.mode() & 0o777;
+    (mode & 0o022 != 0).then(|| format!("can be changed by others (mode {mode:03o}); make it yours alone: chmod go-w '{}'", path.display()))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn changed_by_others(_path: &Path, _found: &Metadata, _probe: &Metadata) -> Option<String> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_end_or_too_much_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "twelve bytes").unwrap();
+        assert_eq!(read_at_most(&file, 12).unwrap(), b"twelve bytes");
+        assert_eq!(read_at_most(&file, 11).unwrap_err().to_string(), "it has 12 bytes; 11 are the most");
+        assert_eq!(read_at_most(folder.path(), 12).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        fs::write(&file, b"\xff").unwrap();
+        assert_eq!(read_text(&file).unwrap_err().to_string(), "it is no text in UTF-8");
+        #[cfg(unix)]
+        assert_eq!(read_text(Path::new("/dev/zero")).unwrap_err().to_string(), "it is a pipe or a device; name a file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_can_change_is_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let probe = tempfile::tempfile().unwrap().metadata().unwrap();
+        let said = |mode: u32| {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let found = fs::metadata(folder.path()).unwrap();
+            changed_by_others(folder.path(), &found, &probe).map(|why| why.replace(&folder.path().display().to_string(), "DIR"))
+        };
+        assert_eq!((said(0o700), said(0o755)), (None, None));
+        insta::assert_snapshot!(said(0o770).unwrap(), @"can be changed by others (mode 770); make it yours alone: chmod go-w 'DIR'");
+        assert!(said(0o702).is_some());
+    }
+}

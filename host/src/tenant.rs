@@ -38,7 +38,7 @@ mod settings;
 mod status;
 
 pub use archive::{ArchiveError, Archived, Content};
-pub use egress::EgressFile;
+pub use egress::{LoggedLine, PluginFiles};
 pub(crate) use export::blocking;
 pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
 pub use overview::{LastRun, Overview};
@@ -211,7 +211,7 @@ impl Tenant {
         Ok(Self {
             account: OnceCell::new(),
             budget: Arc::new(StoredBudget { ledger: ledger.clone(), clock: Arc::clone(&clock) }),
-            audit: Arc::new(EgressFile::new(&folder, Arc::clone(&clock))),
+            audit: Arc::new(PluginFiles::new(&folder, Arc::clone(&clock))),
             ledger,
             hub,
             configuration,
@@ -401,6 +401,20 @@ impl Tenant {
             tracing::warn!(integration = name, "{notice}");
         }
         Ok(())
+    }
+
+    /// What the plugins of these exchanges logged while a run was under way, the oldest first; the latest 8 to 16 MiB of a tenant are kept.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn logged(&self, run: &crate::sync::Run, exchanges: &[String]) -> Result<Vec<LoggedLine>, TenantError> {
+        let folder = self.configuration.home().tenant_folder(self.name());
+        let until = run.ended.unwrap_or_else(|| self.clock.now());
+        egress::logged(&folder, exchanges, run.started, until).map_err(|why| TenantError::Io {
+            path: folder.join("log.jsonl"),
+            doing: "read",
+            why,
+        })
     }
 
     /// What the plugin of an integration asks for.

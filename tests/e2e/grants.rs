@@ -216,6 +216,21 @@ fn what_was_changed_since_it_was_installed_is_not_run() {
 }
 
 #[test]
+fn what_a_plugin_logs_is_kept_with_its_run() {
+    let home = Home::new();
+    let asks = "[[host]]\naddress = \"*\"\nreason = \"x\"\n[[secret]]\nname = \"key\"\nhosts = [\"*\"]\nreason = \"x\"";
+    integrate(&home, &asking(&home, "talks.wasm", asks));
+    attack(&home, "log-control").well();
+    attack(&home, "none").well();
+    home.run(&["run", "show", "1"]).well().says(&["its plugins logged a line: entente run show 1 --log"]);
+    let shown = home.run(&["run", "show", "1", "--log"]).well();
+    let shown = shown.says(&[" warn evil first\\nsecond \\u{1b}[31mred key=va\\rlue"]);
+    assert!(!shown.stdout.contains("--log"), "{shown}");
+    assert_eq!(home.run(&["run", "show", "1", "--json"]).well().json()["log"][0]["level"], "warn");
+    assert_eq!(home.run(&["run", "show", "2", "--json"]).well().json()["log"], json!([]));
+}
+
+#[test]
 fn a_hostile_plugin_that_crashes_again_and_again_is_quarantined() {
     let home = Home::new();
     let asks = "[[host]]\naddress = \"*\"\nreason = \"x\"\n[[secret]]\nname = \"key\"\nhosts = [\"*\"]\nreason = \"x\"";

@@ -5,7 +5,7 @@ use super::output::{Done, cell, table};
 use super::report::{RunSummary, counts_table, notices_text, summary};
 use super::{Context, run_again};
 use crate::sync::{Run, SyncDefinition};
-use crate::tenant::Tenant;
+use crate::tenant::{LoggedLine, Tenant};
 use serde::Serialize;
 
 /// The commands below `entente run`.
@@ -27,6 +27,9 @@ pub(super) enum RunCommand {
         /// How many changes to show; --json has all
         #[arg(long, default_value_t = SHOWN)]
         limit: usize,
+        /// Show what the plugins logged; --json has it always
+        #[arg(long)]
+        log: bool,
     },
     /// Make the changes that a dry run has planned, where nothing has changed since; the rest is listed
     Apply(run_again::ApplyArgs),
@@ -95,7 +98,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 rows.to_string()
             })?;
         }
-        RunCommand::Show { run: number, limit } => {
+        RunCommand::Show { run: number, limit, log } => {
             let Some(run) = tenant.ledger().run(number).await? else {
                 anyhow::bail!("there is no run {number}; list them with: entente run list");
             };
@@ -108,16 +111,26 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 #[serde(flatten)]
                 run: RunSummary<'a>,
                 changes: Vec<ShownChange>,
+                log: Vec<LoggedLine>,
             }
-            let shown = Shown { run: summary(&run, exchanges), changes: shown_changes(&tenant, &definition, &changes).await? };
+            let logged = tenant.logged(&run, exchanges)?;
+            let shown = Shown { run: summary(&run, exchanges), log: logged, changes: shown_changes(&tenant, &definition, &changes).await? };
             context.output.show(&shown, |shown| {
                 let head = format!("run {} of {}, {}, {}", run.id, run.sync, run.status.word(), run.started);
                 let counts = format!("{}{}", counts_table(&run, exchanges), notices_text(&run, exchanges));
                 let error = run.error.as_ref().map(|error| format!("\n{error}")).unwrap_or_default();
+                let lines = match (log, shown.log.len()) {
+                    (_, 0) => String::new(),
+                    (false, 1) => format!("\nits plugins logged a line: entente run show {number} --log"),
+                    (false, count) => format!("\nits plugins logged {count} lines: entente run show {number} --log"),
+                    (true, _) => {
+                        shown.log.iter().map(|line| format!("\n{} {} {} {}", line.at, line.level, line.integration, line.text)).collect()
+                    }
+                };
                 if shown.changes.is_empty() {
-                    return format!("{head}\n{counts}{error}\nit wrote nothing");
+                    return format!("{head}\n{counts}{error}\nit wrote nothing{lines}");
                 }
-                format!("{head}\n{counts}{error}\n{}", changes_table(&shown.changes, exchanges, limit))
+                format!("{head}\n{counts}{error}\n{}{lines}", changes_table(&shown.changes, exchanges, limit))
             })?;
         }
     }

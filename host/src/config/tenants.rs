@@ -107,9 +107,9 @@ impl Home {
         self.sweep_tenants();
         if self.database(tenant).exists() {
             let hint = if tenant == DEFAULT_TENANT {
-                "it can be emptied with: entente tenant remove default".to_owned()
+                "all that is in it would go with: entente tenant remove default".to_owned()
             } else {
-                format!("take another name, or remove it with: entente tenant remove {tenant}")
+                format!("take another name; its data would go with: entente tenant remove {tenant}")
             };
             return Err(ConfigError::Exists { what: "tenant", name: tenant.to_owned(), hint });
         }
@@ -232,7 +232,7 @@ mod tests {
         home.add_tenant("a").unwrap();
         assert_eq!(home.tenants().unwrap(), ["default", "a", "b"]);
         home.open_tenant("a").unwrap();
-        insta::assert_snapshot!(home.add_tenant("a").unwrap_err(), @"the tenant 'a' is there already; take another name, or remove it with: entente tenant remove a");
+        insta::assert_snapshot!(home.add_tenant("a").unwrap_err(), @"the tenant 'a' is there already; take another name; its data would go with: entente tenant remove a");
         insta::assert_snapshot!(home.open_tenant("ab").unwrap_err(), @"unknown tenant 'ab'; there is: a, b; add it with: entente tenant add ab");
         insta::assert_snapshot!(home.add_tenant("../x").unwrap_err(), @"'../x' cannot be the name of a tenant: '.' is none of letters (a to z), digits, dash and underscore");
 
@@ -259,7 +259,7 @@ mod tests {
         let (_folder, home) = home();
         assert!(home.has_tenant("default") && !home.database("default").exists());
         home.add_tenant("default").unwrap();
-        insta::assert_snapshot!(home.add_tenant("default").unwrap_err(), @"the tenant 'default' is there already; it can be emptied with: entente tenant remove default");
+        insta::assert_snapshot!(home.add_tenant("default").unwrap_err(), @"the tenant 'default' is there already; all that is in it would go with: entente tenant remove default");
     }
 
     #[test]

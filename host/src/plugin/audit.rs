@@ -1,6 +1,6 @@
-//! What goes out, told to whoever keeps the books: one entry for each HTTP call of a plugin, also for those that were denied.
+//! What plugins do, told to whoever keeps the books: one entry for each HTTP call, also for those that were denied, and their log lines.
 //!
-//! An entry holds no secret, no header, no body and no query. Of the path it has the words only (`/v1/contacts/*`): ids, addresses and
+//! The entry of a call holds no secret, no header, no body and no query. Of the path it has the words only (`/v1/contacts/*`): ids, addresses and
 //! names in it may be those of people.
 
 use serde::{Serialize, Serializer};
@@ -8,10 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Takes down what goes out.
+/// Takes down what plugins do.
 pub trait Audit: Send + Sync + fmt::Debug {
     /// A call has ended. Called where the plugin runs: it must not wait.
     fn http(&self, call: &HttpCall<'_>);
+
+    /// A plugin has written a line: of the levels `info`, `warn` and `error`, within its limits, without secrets and control characters. Called
+    /// where the plugin runs: it must not wait.
+    fn log(&self, line: &LogLine<'_>);
 }
 
 /// Takes nothing down.
@@ -20,6 +24,19 @@ pub struct NoAudit;
 
 impl Audit for NoAudit {
     fn http(&self, _: &HttpCall<'_>) {}
+
+    fn log(&self, _: &LogLine<'_>) {}
+}
+
+/// A line that a plugin has written or printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine<'a> {
+    /// The integration.
+    pub integration: &'a str,
+    /// `info`, `warn` or `error`.
+    pub level: &'a str,
+    /// The text.
+    pub text: &'a str,
 }
 
 /// One HTTP call of a plugin.

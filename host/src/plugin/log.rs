@@ -1,5 +1,6 @@
 //! Lines that a plugin writes: through the import `log`, or by printing.
 
+use super::audit::LogLine;
 use super::egress::Channel;
 use super::limits::Limits;
 use super::text::clean;
@@ -82,6 +83,10 @@ impl Log {
             used.bytes = bytes;
         }
         let integration = self.channel.integration.as_str();
+        if level <= Level::INFO {
+            let level = level.as_str().to_ascii_lowercase();
+            self.channel.books.audit.log(&LogLine { integration, level: &level, text: &text });
+        }
         // The level of a line is part of its static description, so one call for each.
         match level {
             Level::TRACE => tracing::trace!(target: "entente::plugin", integration, "{text}"),

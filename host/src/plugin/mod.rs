@@ -43,7 +43,7 @@ mod text;
 mod turns;
 
 pub use account::{TenantAccount, TenantUse};
-pub use audit::{Audit, HttpCall, NoAudit};
+pub use audit::{Audit, HttpCall, LogLine, NoAudit};
 pub use budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Given};
 pub use cache::{CacheError, CodeKey};
 pub use compile::{CompileError, Compiler};

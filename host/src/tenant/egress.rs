@@ -1,11 +1,11 @@
 //! What plugins need of their tenant to send requests: its books, and the calls of a minute.
 
 use crate::ledger::SqliteLedger;
-use crate::plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall};
+use crate::plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall, LogLine};
 use crate::record::Timestamp;
 use crate::sync::Clock;
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How large the file of HTTP calls grows: about forty thousand calls. It then becomes the old one, of which one is kept.
+/// How large a file grows: about forty thousand calls. It then becomes the old one, of which one is kept.
 const MOST: u64 = 8 << 20;
 
 /// The calls of a minute, in the database of the tenant.
@@ -41,37 +41,115 @@ impl CallBudget for StoredBudget {
     }
 }
 
-/// `egress.jsonl` in the folder of a tenant: a line for each HTTP call of its plugins. At 8 MiB it is put aside as `egress.1.jsonl`, in
-/// place of the one before.
-pub struct EgressFile {
-    path: PathBuf,
-    most: u64,
-    clock: Arc<dyn Clock>,
-    /// Whether writing has failed, so that it is said once.
-    failed: Mutex<bool>,
+/// `egress.jsonl` and `log.jsonl` in the folder of a tenant: a line for each HTTP call of its plugins, and for each line that they log.
+/// At 8 MiB a file is put aside as `egress.1.jsonl` or `log.1.jsonl`, in place of the one before.
+#[derive(Debug)]
+pub struct PluginFiles {
+    calls: LineFile,
+    log: LineFile,
+    clock: ClockOf,
 }
 
-impl fmt::Debug for EgressFile {
+struct ClockOf(Arc<dyn Clock>);
+
+impl fmt::Debug for ClockOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EgressFile").field("path", &self.path).finish_non_exhaustive()
+        f.write_str("Clock")
     }
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, T> {
     at: Timestamp,
     #[serde(flatten)]
-    call: &'a HttpCall<'a>,
+    what: &'a T,
 }
 
-impl EgressFile {
+/// A line that a plugin has logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedLine {
+    /// When.
+    pub at: Timestamp,
+    /// By the plugin of which integration.
+    pub integration: String,
+    /// `info`, `warn` or `error`.
+    pub level: String,
+    /// The text.
+    pub text: String,
+}
+
+impl PluginFiles {
     /// In this folder, which must be there when the first call is made.
     pub fn new(folder: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { path: folder.join("egress.jsonl"), most: MOST, clock, failed: Mutex::new(false) }
+        let calls = LineFile::new(folder.join("egress.jsonl"), "HTTP calls of plugins");
+        let log = LineFile::new(folder.join("log.jsonl"), "log lines of plugins");
+        Self { calls, log, clock: ClockOf(clock) }
     }
 
-    /// Opened anew for each line: requests take far longer, no file stays open for a tenant that does nothing, and one that another
-    /// process has put aside is not written to.
+    fn note<T: Serialize>(&self, file: &LineFile, what: &T) {
+        let line = serde_json::to_vec(&Line { at: self.clock.0.now(), what });
+        file.note(line.map_err(io::Error::from));
+    }
+}
+
+impl Audit for PluginFiles {
+    fn http(&self, call: &HttpCall<'_>) {
+        self.note(&self.calls, call);
+    }
+
+    fn log(&self, line: &LogLine<'_>) {
+        self.note(&self.log, line);
+    }
+}
+
+/// What plugins of these integrations have logged in that time, as far as it is still there.
+///
+/// # Errors
+/// Where a file is there and cannot be read. Lines that are none are left out.
+pub(super) fn logged(folder: &Path, integrations: &[String], from: Timestamp, until: Timestamp) -> io::Result<Vec<LoggedLine>> {
+    let mut lines = Vec::new();
+    for name in ["log.1.jsonl", "log.jsonl"] {
+        let bytes = match fs::read(folder.join(name)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let all = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<LoggedLine>(line).ok());
+        lines.extend(all.filter(|line| integrations.contains(&line.integration) && (from..=until).contains(&line.at)));
+    }
+    Ok(lines)
+}
+
+/// A file that lines are appended to. It is opened anew for each: what a line tells of takes far longer, no file stays open for a tenant
+/// that does nothing, and one that another process has put aside is not written to.
+#[derive(Debug)]
+struct LineFile {
+    path: PathBuf,
+    most: u64,
+    what: &'static str,
+    /// Whether writing has failed, so that it is said once.
+    failed: Mutex<bool>,
+}
+
+impl LineFile {
+    fn new(path: PathBuf, what: &'static str) -> Self {
+        Self { path, most: MOST, what, failed: Mutex::new(false) }
+    }
+
+    fn note(&self, line: io::Result<Vec<u8>>) {
+        let written = line.and_then(|mut line| {
+            line.push(b'\n');
+            self.write(&line)
+        });
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = &written
+            && !*failed
+        {
+            tracing::warn!(file = %self.path.display(), %error, "{} cannot be written down; is the disk full?", self.what);
+        }
+        *failed = written.is_err();
+    }
+
     fn write(&self, line: &[u8]) -> io::Result<()> {
         let mut file = self.open()?;
         if file.metadata()?.len() >= self.most {
@@ -96,22 +174,6 @@ impl EgressFile {
             fs::rename(&self.path, self.path.with_extension("1.jsonl"))?;
         }
         full.unlock()
-    }
-}
-
-impl Audit for EgressFile {
-    fn http(&self, call: &HttpCall<'_>) {
-        let line = serde_json::to_vec(&Line { at: self.clock.now(), call }).map_err(io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            self.write(&line)
-        });
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = &line
-            && !*failed
-        {
-            tracing::warn!(file = %self.path.display(), %error, "HTTP calls of plugins cannot be written down; is the disk full?");
-        }
-        *failed = line.is_err();
     }
 }
 
@@ -151,7 +213,8 @@ mod tests {
     #[test]
     fn a_line_is_written_for_each_call_and_a_full_file_is_put_aside() {
         let folder = tempfile::tempdir().unwrap();
-        let file = EgressFile { most: 500, ..EgressFile::new(folder.path(), Arc::new(At(1_700_000_000_000_000))) };
+        let mut file = PluginFiles::new(folder.path(), Arc::new(At(1_700_000_000_000_000)));
+        file.calls.most = 500;
         file.http(&call(200));
         let now = || fs::read_to_string(folder.path().join("egress.jsonl")).unwrap();
         insta::assert_snapshot!(now(), @r#"{"at":"2023-11-14T22:13:20Z","tenant":"acme","integration":"shop","plugin":"d1","method":"GET","to":"https://api.example.com:443","path":"/v1/*","status":200,"bytes_out":0,"bytes_in":5,"ms":12}"#);
@@ -160,6 +223,25 @@ mod tests {
         }
         let old = fs::read_to_string(folder.path().join("egress.1.jsonl")).unwrap();
         assert_eq!((old.lines().count(), now().lines().count()), (3, 1), "{old}");
+    }
+
+    #[test]
+    fn what_was_logged_in_a_time_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |seconds: i64| Timestamp::from_micros((1_700_000_000 + seconds) * 1_000_000);
+        let find = |from, until| logged(folder.path(), &["shop".to_owned()], at(from), at(until)).unwrap();
+        assert_eq!(find(0, 9), []);
+        for (second, integration) in [(1, "shop"), (2, "other"), (3, "shop"), (4, "shop")] {
+            let mut file = PluginFiles::new(folder.path(), Arc::new(At(at(second).micros())));
+            file.log.most = 200;
+            let text = format!("second {second}, \"quoted\"");
+            file.log(&LogLine { integration, level: "warn", text: &text });
+        }
+        fs::OpenOptions::new().append(true).open(folder.path().join("log.jsonl")).unwrap().write_all(b"{\"at\":\n").unwrap();
+        assert!(folder.path().join("log.1.jsonl").exists(), "one was put aside");
+        let texts = |lines: Vec<LoggedLine>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
+        assert_eq!(texts(find(1, 3)), ["second 1, \"quoted\"", "second 3, \"quoted\""]);
+        assert_eq!(texts(find(4, 9)), ["second 4, \"quoted\""]);
     }
 
     #[tokio::test]

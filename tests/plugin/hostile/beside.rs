@@ -7,7 +7,7 @@ use entente::config::Grants;
 use entente::plugin::{Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse};
 use entente::record::Value;
 use entente::sync::{Exchange, ReportRequest, RunOptions, Silent, SystemClock, codes};
-use entente::tenant::{EgressFile, Tenant};
+use entente::tenant::{PluginFiles, Tenant};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -248,7 +248,7 @@ async fn hostile_calls_beyond_those_of_a_minute_are_told_to_wait() {
 #[tokio::test]
 async fn hostile_calls_are_written_down_without_what_is_nobodys_business() {
     let folder = tempfile::tempdir().unwrap();
-    let file = Arc::new(EgressFile::new(folder.path(), Arc::new(SystemClock)));
+    let file = Arc::new(PluginFiles::new(folder.path(), Arc::new(SystemClock)));
     let account = Arc::new(TenantAccount::new("acme", &Limits::default()));
     let server = Server::start(|_| answer("200 OK", &[], super::SECRET.as_bytes())).await;
     let plugin = loaded().await;

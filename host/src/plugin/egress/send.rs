@@ -35,7 +35,7 @@ pub(in crate::plugin) struct Channel {
     pub(in crate::plugin) vault: Vault,
     pub(in crate::plugin) scrubber: Option<Scrubber>,
     pub(in crate::plugin) account: Arc<TenantAccount>,
-    books: Books,
+    pub(in crate::plugin) books: Books,
     calls: Calls,
     limits: Limits,
     hosts: Arc<Hosts>,

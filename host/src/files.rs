@@ -35,20 +35,36 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
 }
 
+/// Who owns a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner(u32);
+
+impl Owner {
+    #[cfg(unix)]
+    pub(crate) fn of(found: &Metadata) -> Self {
+        Self(std::os::unix::fs::MetadataExt::uid(found))
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn of(_found: &Metadata) -> Self {
+        Self(0)
+    }
+}
+
 /// Why others than this user and the system's own can change a folder or a file, if they can: in words that follow its name, with what to
-/// do. `probe` is a file that this process has just made.
+/// do.
 #[cfg(unix)]
-pub(crate) fn changed_by_others(path: &Path, found: &Metadata, probe: &Metadata) -> Option<String> {
+pub(crate) fn changed_by_others(path: &Path, found: &Metadata, we: Owner) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
-    if found.uid() != probe.uid() && found.uid() != 0 {
-        return Some(format!("belongs to another user ({}); make it yours: chown {} '{}'", found.uid(), probe.uid(), path.display()));
+    if found.uid() != we.0 && found.uid() != 0 {
+        return Some(format!("belongs to another user ({}); make it yours: chown {} '{}'", found.uid(), we.0, path.display()));
     }
     let mode = found.mode() & 0o777;
     (mode & 0o022 != 0).then(|| format!("can be changed by others (mode {mode:03o}); make it yours alone: chmod go-w '{}'", path.display()))
 }
 
 #[cfg(not(unix))]
-pub(crate) fn changed_by_others(_path: &Path, _found: &Metadata, _probe: &Metadata) -> Option<String> {
+pub(crate) fn changed_by_others(_path: &Path, _found: &Metadata, _we: Owner) -> Option<String> {
     None
 }
 
@@ -75,11 +91,11 @@ mod tests {
     fn what_others_can_change_is_told() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let probe = tempfile::tempfile().unwrap().metadata().unwrap();
+        let we = Owner::of(&tempfile::tempfile().unwrap().metadata().unwrap());
         let said = |mode: u32| {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
             let found = fs::metadata(folder.path()).unwrap();
-            changed_by_others(folder.path(), &found, &probe).map(|why| why.replace(&folder.path().display().to_string(), "DIR"))
+            changed_by_others(folder.path(), &found, we).map(|why| why.replace(&folder.path().display().to_string(), "DIR"))
         };
         assert_eq!((said(0o700), said(0o755)), (None, None));
         insta::assert_snapshot!(said(0o770).unwrap(), @"can be changed by others (mode 770); make it yours alone: chmod go-w 'DIR'");

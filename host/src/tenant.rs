@@ -13,8 +13,8 @@ use crate::plugin::{
 };
 use crate::store::{Store, StoreError};
 use crate::sync::{
-    Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, SyncDefinition,
-    SyncError, SystemClock, SystemRandomness,
+    Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, RunStatus,
+    SyncDefinition, SyncError, SystemClock, SystemRandomness,
 };
 use egress::StoredBudget;
 use std::collections::BTreeMap;
@@ -407,9 +407,17 @@ impl Tenant {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn logged(&self, run: &crate::sync::Run, exchanges: &[String]) -> Result<Vec<LoggedLine>, TenantError> {
+    pub async fn logged(&self, run: &crate::sync::Run, exchanges: &[String]) -> Result<Vec<LoggedLine>, TenantError> {
         let folder = self.configuration.home().tenant_folder(self.name());
-        let until = run.ended.unwrap_or_else(|| self.clock.now());
+        let until = match run.ended {
+            Some(ended) => ended,
+            None if run.status == RunStatus::Running => self.clock.now(),
+            // It was killed, nobody knows when: before the next one began.
+            None => {
+                let later = self.ledger.runs(Some(&run.sync), usize::MAX).await?.into_iter().map(|run| run.started);
+                later.filter(|started| *started > run.started).min().unwrap_or_else(|| self.clock.now())
+            }
+        };
         egress::logged(&folder, exchanges, run.started, until).map_err(|why| TenantError::Io {
             path: folder.join("log.jsonl"),
             doing: "read",
@@ -423,7 +431,7 @@ impl Tenant {
     /// Where its component cannot be read, or is not what was installed.
     pub async fn manifest(&self, digest: &str) -> Result<Manifest, TenantError> {
         let path = self.configuration.home().component(digest);
-        Ok(PluginRuntime::inspect_installed(&path, digest, &self.limits().await?)?.manifest)
+        Ok(PluginRuntime::inspect_installed(&path, digest, &self.limits().await?).await?.manifest)
     }
 
     /// Applies a configuration file, as a whole or not at all.

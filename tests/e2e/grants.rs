@@ -130,6 +130,7 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     assert_eq!(digest(&home), old);
     // What is printed agrees to what was shown, and to nothing that is installed meanwhile.
     let agree = waits.stdout.split("upgrade evil --plugin ").nth(1).unwrap().trim().to_owned();
+    assert_eq!(agree.find(' '), Some(64), "the whole digest, of which nobody can make a second one: {agree}");
     let agree: Vec<&str> = ["integration", "upgrade", "evil", "--plugin"].into_iter().chain(agree.split(' ')).collect();
     let third = asking(&home, "third.wasm", &format!("{url}\n[[host]]\naddress = \"https://*.evil.example\"\nreason = \"takes\""));
     home.run(&["plugin", "install", &third, "--name", "evil"]).well();
@@ -155,6 +156,10 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     let shown = home.run(&["integration", "grant", "evil", "--reset", "--http", "https://crm.example.com", "--secret", "key"]).well();
     shown.says(&["its secret key may be sent to: https://crm.example.com", "it may keep nothing between runs"]);
     home.run(&["integration", "grant", "evil", "--all"]).well().says(&["it may keep a few bytes between runs"]);
+    // A no counts for more than a yes.
+    let shown = home.run(&["integration", "grant", "evil", "--all", "--no-http", "https://stats.example.com"]).well();
+    shown.says(&["evil may send requests to: https://crm.example.com\n"]);
+    home.run(&["integration", "grant", "evil", "--all"]).well();
     let shown = home.run(&["integration", "grant", "evil", "--no-secret", "key", "--no-http", "https://stats.example.com"]).well();
     shown.says(&[
         "evil may send requests to: https://crm.example.com\n",

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{LazyLock, OnceLock};
+use tracing::Metadata;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// The tenant that was named with `--tenant`.
 static NAMED: OnceLock<String> = OnceLock::new();
@@ -52,14 +54,39 @@ fn naming<'a>(text: &'a str, tenant: &str) -> Cow<'a, str> {
     Cow::Owned(named)
 }
 
+/// What is shown of data: in a table stands what others have written, and that stays as it is.
+pub(super) fn runnable_lines(text: &str) -> String {
+    let lines =
+        text.split('\n').map(|line| if line.starts_with(['│', '┌', '└', '╞', '├']) { Cow::Borrowed(line) } else { runnable(line) });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Standard error for the log, each line of which is written at once.
-pub(super) struct LogWriter;
+pub(super) struct LogWriter {
+    /// What plugins write stays as it is.
+    ours: bool,
+}
+
+/// Makes writers for the lines of a log.
+pub(super) struct LogWriters;
+
+impl MakeWriter<'_> for LogWriters {
+    type Writer = LogWriter;
+
+    fn make_writer(&self) -> LogWriter {
+        LogWriter { ours: true }
+    }
+
+    fn make_writer_for(&self, line: &Metadata<'_>) -> LogWriter {
+        LogWriter { ours: line.target() != "entente::plugin" }
+    }
+}
 
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match std::str::from_utf8(line) {
-            Ok(text) => io::stderr().lock().write_all(runnable(text).as_bytes())?,
-            Err(_) => io::stderr().lock().write_all(line)?,
+            Ok(text) if self.ours => io::stderr().lock().write_all(runnable(text).as_bytes())?,
+            _ => io::stderr().lock().write_all(line)?,
         }
         Ok(line.len())
     }

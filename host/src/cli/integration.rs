@@ -132,13 +132,11 @@ impl Given {
         }
         let mut input = std::io::stdin().lock();
         for name in &self.secrets {
-            if let Some((name, _)) = name.split_once('=') {
-                // What follows may be the secret itself, and is not repeated.
-                return Err(Usage(format!(
-                    "--secret takes the name only, as '--secret {name}', and reads the value from standard input: every process of this \
-                     machine can read arguments, so this value had better be replaced; or use --secret-env {name}=VARIABLE"
-                ))
-                .into());
+            if name.contains('=') {
+                // Either side of it may be the secret itself: nothing is repeated.
+                let said = "--secret takes the name only and reads the value from standard input; or use --secret-env NAME=VARIABLE. Every \
+                            process of this machine can read arguments: what was given here had better be replaced";
+                return Err(Usage(said.to_owned()).into());
             }
             if std::io::stdin().is_terminal() {
                 eprint!("{name}: ");

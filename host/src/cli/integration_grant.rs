@@ -192,19 +192,32 @@ fn useless(manifest: &Manifest, integration: &Integration) -> Vec<String> {
     useless
 }
 
+/// What the plugin asks for; nothing where that cannot be told, with a warning.
+async fn manifest_or_none(tenant: &Tenant, digest: &str) -> Manifest {
+    tenant.manifest(digest).await.unwrap_or_else(|error| {
+        warn(vec![format!("what the plugin asks for cannot be told: {error}")]);
+        Manifest::default()
+    })
+}
+
 pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
     let configuration = tenant.configuration();
     let GrantArgs { name, all, http, secret, state, no_state, no_http, no_secret, reset } = args;
     let before = configuration.integration(&name).await?;
-    let manifest = tenant.manifest(&before.digest).await?;
+    // To take grants away one need not know what for they were.
+    let manifest = match all || !http.is_empty() || !secret.is_empty() {
+        true => tenant.manifest(&before.digest).await?,
+        false => manifest_or_none(&tenant, &before.digest).await,
+    };
     let mut grants = before.grants.clone();
     if reset {
         (grants.http, grants.secrets) = Default::default();
     }
-    narrow(&mut grants, &no_http, &no_secret)?;
     let left = if all { widen_to_all(&mut grants, &manifest, &before) } else { Vec::new() };
     widen(&mut grants, &manifest, &http, &secret)?;
+    // Last: a no counts for more than a yes.
+    narrow(&mut grants, &no_http, &no_secret)?;
     grants.no_state = (grants.no_state || no_state) && !state;
     let changes = grants != before.grants;
     let after = match changes {
@@ -289,7 +302,9 @@ pub(super) async fn upgrade(name: &str, plugin: Option<&str>, agree: bool, conte
     let configuration = tenant.configuration();
     let before = configuration.integration(name).await?;
     let wanted = configuration.plugin(plugin.unwrap_or(&before.plugin)).await?;
-    let (old, new) = (tenant.manifest(&before.digest).await?, tenant.manifest(&wanted.digest).await?);
+    let new = tenant.manifest(&wanted.digest).await?;
+    // Without knowing what the version before asks for, all is new.
+    let old = manifest_or_none(&tenant, &before.digest).await;
     let added = new.more_than(&old);
     let (more, less) = (added.asks(), old.more_than(&new).asks());
     let waits = !more.is_empty() && !agree;
@@ -333,7 +348,7 @@ pub(super) async fn upgrade(name: &str, plugin: Option<&str>, agree: bool, conte
             // With the digest, so that what is agreed to is what was shown, whatever is installed meanwhile.
             text.push_str(&format!(
                 "\nnothing has changed; to agree: entente integration upgrade {name} --plugin {} --agree",
-                short(&wanted.digest)
+                wanted.digest
             ));
         } else if !shown.more.is_empty() {
             text.push_str(&format!("\nwhat it asks for in addition is granted; {}", words(name, &new, &after.grants)));
@@ -352,7 +367,7 @@ pub(super) async fn roll_back(name: &str, context: &Context) -> anyhow::Result<D
     let configuration = tenant.configuration();
     let before = configuration.integration(name).await?;
     let after = configuration.roll_back_integration(name).await?;
-    let manifest = tenant.manifest(&after.digest).await?;
+    let manifest = manifest_or_none(&tenant, &after.digest).await;
     context.output.show(&after, |after| {
         format!(
             "{name} runs {}{} ({}…) again, with the grants of that version, instead of {}…\n{}",

@@ -1,6 +1,6 @@
 //! How results are shown: tables for people, JSON for programs, and the exit code.
 
-use super::hints::runnable;
+use super::hints::{runnable, runnable_lines};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -52,7 +52,7 @@ impl Output {
         if self.json {
             print_line(&serde_json::to_string_pretty(data)?);
         } else {
-            print_line(&runnable(&table(data)));
+            print_line(&runnable_lines(&table(data)));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `entente run`: what ran and what it did.
 
 use super::changes::{SHOWN, ShownChange, changes_table, shown_changes};
-use super::output::{Done, cell, table};
+use super::output::{Done, cell, print_line, table};
 use super::report::{RunSummary, counts_table, notices_text, summary};
 use super::{Context, run_again};
 use crate::sync::{Run, SyncDefinition};
@@ -113,7 +113,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 changes: Vec<ShownChange>,
                 log: Vec<LoggedLine>,
             }
-            let logged = tenant.logged(&run, exchanges)?;
+            let logged = tenant.logged(&run, exchanges).await?;
             let shown = Shown { run: summary(&run, exchanges), log: logged, changes: shown_changes(&tenant, &definition, &changes).await? };
             context.output.show(&shown, |shown| {
                 let head = format!("run {} of {}, {}, {}", run.id, run.sync, run.status.word(), run.started);
@@ -123,15 +123,16 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                     (_, 0) => String::new(),
                     (false, 1) => format!("\nits plugins logged a line: entente run show {number} --log"),
                     (false, count) => format!("\nits plugins logged {count} lines: entente run show {number} --log"),
-                    (true, _) => {
-                        shown.log.iter().map(|line| format!("\n{} {} {} {}", line.at, line.level, line.integration, line.text)).collect()
-                    }
+                    (true, _) => String::new(),
                 };
                 if shown.changes.is_empty() {
                     return format!("{head}\n{counts}{error}\nit wrote nothing{lines}");
                 }
                 format!("{head}\n{counts}{error}\n{}{lines}", changes_table(&shown.changes, exchanges, limit))
             })?;
+            for line in shown.log.iter().filter(|_| log && !context.output.json) {
+                print_line(&format!("{} {} {} {}", line.at, line.level, line.integration, line.text));
+            }
         }
     }
     Ok(Done::Well)

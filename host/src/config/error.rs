@@ -129,7 +129,7 @@ pub enum ConfigError {
         hint: String,
     },
     /// Others could change what is kept.
-    #[error("{} {why}; nothing was read or written", path.display())]
+    #[error("{} {why}; it is not used like this", path.display())]
     Exposed {
         /// What they could change.
         path: PathBuf,

@@ -2,7 +2,7 @@
 
 use super::error::{ConfigError, io};
 use super::names::check_name;
-use crate::files::changed_by_others;
+use crate::files::{Owner, changed_by_others};
 use crate::store::Store;
 use std::ffi::OsString;
 use std::fs;
@@ -19,6 +19,8 @@ pub const DEFAULT_TENANT: &str = "default";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     path: PathBuf,
+    /// Who runs this program.
+    we: Owner,
 }
 
 impl Home {
@@ -62,25 +64,29 @@ impl Home {
             }
             Err(error) => return Err(refuse(format!("cannot be used: {error}; name another with --home or ENTENTE_HOME"))),
         }
-        let home = Self { path: path.to_owned() };
         // Whether it can be written shows by writing only: permissions, read-only mounts and quotas all count.
         let probe = tempfile::Builder::new().prefix(".try-").tempfile_in(path).and_then(|file| file.as_file().metadata());
         let probe = probe.map_err(|error| {
             refuse(format!("cannot be written: {error}; check its permissions, or name another with --home or ENTENTE_HOME"))
         })?;
+        let home = Self { path: path.to_owned(), we: Owner::of(&probe) };
         // Whoever could change what is in there could have other plugins run, with the secrets of this user.
         let inside = [home.plugins(), home.path.join("tenants"), home.key_file(), home.code_key_file()];
         for place in std::iter::once(home.path.clone()).chain(inside) {
-            if let Ok(found) = fs::metadata(&place)
-                && let Some(why) = changed_by_others(&place, &found, &probe)
-            {
-                return Err(ConfigError::Exposed { path: place, why });
-            }
+            home.refuse_exposed(&place)?;
         }
         for folder in [home.plugins(), home.cache()] {
             make_folder(&folder).map_err(|error| io(&folder, "made", &error))?;
         }
         Ok(home)
+    }
+
+    /// Refuses what others can change, if it is there.
+    fn refuse_exposed(&self, place: &Path) -> Result<(), ConfigError> {
+        match fs::metadata(place).ok().and_then(|found| changed_by_others(place, &found, self.we)) {
+            Some(why) => Err(ConfigError::Exposed { path: place.to_owned(), why }),
+            None => Ok(()),
+        }
     }
 
     /// The folder.
@@ -144,6 +150,7 @@ impl Home {
         if let Some(folder) = path.parent().filter(|_| tenant == DEFAULT_TENANT) {
             make_folder(folder).map_err(|error| io(folder, "made", &error))?;
         }
+        self.refuse_exposed(&self.tenant_folder(tenant))?;
         Ok(Store::open(&path)?)
     }
 }
@@ -195,15 +202,17 @@ mod tests {
         let home = Home::open(&path).unwrap();
         home.open_store().unwrap();
         let name = folder.path().display().to_string();
-        for place in [path.clone(), home.plugins(), path.join("tenants")] {
+        let opened = || Home::open(&path).and_then(|home| home.open_store());
+        fs::write(home.key_file(), "a key").unwrap();
+        for place in [path.clone(), home.plugins(), path.join("tenants"), path.join("tenants/default"), home.key_file()] {
             fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
-            let said = Home::open(&path).unwrap_err().to_string().replace(&name, "DIR");
+            let said = opened().unwrap_err().to_string().replace(&name, "DIR");
             assert!(said.contains("can be changed by others (mode 777)"), "{said}");
             if place == path {
-                insta::assert_snapshot!(said, @"DIR/home can be changed by others (mode 777); make it yours alone: chmod go-w 'DIR/home'; nothing was read or written");
+                insta::assert_snapshot!(said, @"DIR/home can be changed by others (mode 777); make it yours alone: chmod go-w 'DIR/home'; it is not used like this");
             }
             fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
-            Home::open(&path).unwrap();
+            opened().unwrap();
         }
     }
 

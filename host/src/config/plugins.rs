@@ -17,6 +17,9 @@ use std::time::Duration;
 /// The fewest characters of a digest that stand for it.
 const SHORTEST_PREFIX: usize = 6;
 
+/// The characters of a whole digest.
+const WHOLE_DIGEST: usize = 64;
+
 /// What is known about a component besides its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PluginFacts {
@@ -121,15 +124,18 @@ pub(crate) fn digests_in(database: &Path) -> Result<BTreeSet<String>, ConfigErro
 
 /// The current version of a name, or the component whose digest begins like this.
 pub(crate) fn find(connection: &Connection, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
+    let prefix = name_or_digest.to_ascii_lowercase();
+    let is_hex = prefix.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // A whole digest is that and nothing else, whatever names there are.
+    let is_digest = is_hex && prefix.len() == WHOLE_DIGEST;
     let by_name = connection
         .query_row(&format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND current = 1"), [name_or_digest], read)
         .optional()?;
-    if let Some(plugin) = by_name {
+    if let Some(plugin) = by_name.filter(|_| !is_digest) {
         return Ok(plugin);
     }
     let all = list(connection)?;
-    let prefix = name_or_digest.to_ascii_lowercase();
-    if prefix.len() >= SHORTEST_PREFIX && prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if is_hex && prefix.len() >= SHORTEST_PREFIX {
         let mut hits: Vec<&InstalledPlugin> = all.iter().filter(|plugin| plugin.digest.starts_with(&prefix)).collect();
         hits.dedup_by(|a, b| a.digest == b.digest);
         match hits.as_slice() {

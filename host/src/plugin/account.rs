@@ -26,11 +26,10 @@ type IdleOnes = Mutex<Vec<Weak<Idle>>>;
 /// Those of all tenants, which share the places of the process.
 static ALL_IDLE: IdleOnes = Mutex::new(Vec::new());
 
-fn end_one_of(idle: &IdleOnes) {
+/// Takes one of them, if one may be taken.
+fn take_one_of(idle: &IdleOnes, may: impl Fn(&Instance) -> bool) -> Option<Instance> {
     let all = idle.lock().unwrap_or_else(PoisonError::into_inner);
-    let ended = all.iter().filter_map(Weak::upgrade).find_map(|idle| take_idle(&idle));
-    drop(all);
-    drop(ended);
+    all.iter().filter_map(Weak::upgrade).find_map(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).take_if(|one| may(one)))
 }
 
 /// A plugin that waits for its next call. It may be ended when another one needs its place: the next call then starts it anew.
@@ -102,11 +101,14 @@ impl TenantAccount {
         idle
     }
 
-    /// Ends a plugin that waits for its next call, where there is one whose place would help: one of this tenant where it has all that
-    /// it may have, else any. Which starts anew with its next call.
-    pub(super) fn end_an_idle_one(&self) {
-        let own = self.places.held() as u64 >= self.limits.tenant_instances;
-        end_one_of(if own { &self.idle } else { &ALL_IDLE });
+    /// A plugin that waits for its next call and whose place would help this tenant, which waits for one: its own where it has all that it
+    /// may have, else one of whoever holds more places than it does. Its next call starts it anew.
+    pub(super) fn take_one_in_the_way(&self) -> Option<Instance> {
+        if self.places.held() as u64 >= self.limits.tenant_instances {
+            take_one_of(&self.idle, |_| true)
+        } else {
+            take_one_of(&ALL_IDLE, Instance::is_in_the_way)
+        }
     }
 
     /// Takes so much memory.

@@ -46,7 +46,9 @@ impl Instance {
         let place = match futures::poll!(&mut taking) {
             Poll::Ready(place) => place,
             Poll::Pending => {
-                account.end_an_idle_one();
+                if let Some(idle) = account.take_one_in_the_way() {
+                    idle.retire().await;
+                }
                 timeout(PATIENCE, taking).await.map_err(|_| no_place(&account))?
             }
         };
@@ -65,6 +67,8 @@ impl Instance {
         let instance = match timed(Box::pin(plugin.pre.instantiate_async(&mut store)), &account, meter, limits).await {
             Ok(instance) => instance,
             Err(failure) => {
+                store.data().log.end();
+                fail(&store);
                 discard(store).await;
                 return Err(failure);
             }
@@ -91,6 +95,12 @@ impl Instance {
 
     /// Ends it, after a call that failed.
     pub(super) async fn end(self) {
+        fail(&self.store);
+        discard(self.store).await;
+    }
+
+    /// Ends it between two calls.
+    async fn retire(self) {
         discard(self.store).await;
     }
 
@@ -100,11 +110,13 @@ impl Instance {
     }
 }
 
-/// Cleans up after a call that failed. Where there is much memory it takes a while: that too is done in turn, and counts as the
-/// tenant's use.
+fn fail(store: &Store<Guest>) {
+    store.data().meter.fail(&store.data().egress.channel().account.turns);
+}
+
+/// Cleans up. Where there is much memory it takes a while: that too is done in turn, and counts as the tenant's use.
 async fn discard(store: Store<Guest>) {
     let (turns, meter) = (Arc::clone(&store.data().egress.channel().account.turns), Arc::clone(&store.data().meter));
-    meter.fail(&turns);
     InTurn::new(Box::pin(async move { drop(store) }), turns, meter).await;
 }
 

@@ -17,6 +17,7 @@ use super::link::{Capabilities, Exports, linker};
 use super::shelf::Shelf;
 use super::turns::places;
 use crate::files::read_at_most;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -161,18 +162,19 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load_within(&self, bytes: Vec<u8>, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
-        self.load_if(bytes, limits, |inspected| Ok(inspected?)).await
+        self.load_if(bytes, limits, |_| Ok(())).await
     }
 
     async fn load_if(
         &self,
         bytes: Vec<u8>,
         limits: &Limits,
-        check: impl FnOnce(Result<Inspection, InspectError>) -> Result<Inspection, LoadError> + Send + 'static,
+        check: impl FnOnce(&[u8]) -> Result<(), LoadError> + Send + 'static,
     ) -> Result<LoadedPlugin, LoadError> {
         let (runtime, own) = (Arc::clone(&self.inner), limits.clone());
         let found = blocking(move || {
-            let inspection = check(inspect(&bytes, &own))?;
+            check(&bytes)?;
+            let inspection = inspect(&bytes, &own)?;
             inspection.check_asks()?;
             match runtime.find(&inspection.digest) {
                 Some(component) => runtime.link(&component, inspection).map(Ok),
@@ -239,26 +241,30 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError`].
     pub async fn load_installed(&self, file: &Path, digest: &str, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
-        let (bytes, name, digest) = (read_component(file, limits)?, file.display().to_string(), digest.to_owned());
-        self.load_if(bytes, limits, move |inspected| as_installed(inspected, &digest, name)).await
+        let (path, own, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
+        let bytes = blocking(move || read_component(&path, &own)).await?;
+        let path = file.to_owned();
+        self.load_if(bytes, limits, move |bytes| is_as_installed(bytes, &digest, &path)).await
     }
 
     /// Looks at a component that was installed, without loading it.
     ///
     /// # Errors
     /// [`LoadError`].
-    pub fn inspect_installed(file: &Path, digest: &str, limits: &Limits) -> Result<Inspection, LoadError> {
-        as_installed(inspect(&read_component(file, limits)?, limits), digest, file.display().to_string())
+    pub async fn inspect_installed(file: &Path, digest: &str, limits: &Limits) -> Result<Inspection, LoadError> {
+        let (path, limits, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
+        blocking(move || {
+            let bytes = read_component(&path, &limits)?;
+            is_as_installed(&bytes, &digest, &path)?;
+            Ok(inspect(&bytes, &limits)?)
+        })
+        .await
     }
 }
 
-fn as_installed(inspected: Result<Inspection, InspectError>, digest: &str, file: String) -> Result<Inspection, LoadError> {
-    match inspected {
-        Ok(inspection) if inspection.digest == digest => Ok(inspection),
-        // A limit may have been set lower since.
-        Err(error @ InspectError::Limit(_)) => Err(error.into()),
-        _ => Err(LoadError::Changed { file }),
-    }
+/// Compared before anything of it is read: what was changed is a stranger's.
+fn is_as_installed(bytes: &[u8], digest: &str, file: &Path) -> Result<(), LoadError> {
+    if hex::encode(Sha256::digest(bytes)) == digest { Ok(()) } else { Err(LoadError::Changed { file: file.display().to_string() }) }
 }
 
 /// Reads the file of a component, unless it has more bytes than it may.

@@ -63,6 +63,11 @@ impl Schedule {
         self.line(party).map_or(0, |line| line.held)
     }
 
+    #[cfg(test)]
+    pub(super) fn used_by(&self, party: Party) -> u64 {
+        self.line(party).map_or(0, |line| line.used)
+    }
+
     /// A tenant comes, which may hold at most so many at a time.
     pub(super) fn join(&mut self, most: usize) -> Party {
         let line = Line { most: most.max(1), held: 0, used: 0, waiting: VecDeque::new(), ready: None };

@@ -158,6 +158,11 @@ impl Seat {
         self.shares.state().schedule.held_by(self.party)
     }
 
+    #[cfg(test)]
+    pub(super) fn used(&self) -> u64 {
+        self.shares.state().schedule.used_by(self.party)
+    }
+
     /// Counts so much more as used by the tenant.
     pub(super) fn charge(&self, used: Duration) {
         self.shares.state().schedule.charge(self.party, u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
@@ -333,6 +338,48 @@ mod tests {
         drop(held);
         waits.await.unwrap();
         assert_eq!(counts(&shares), [0; 4]);
+    }
+
+    fn spin(time: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < time {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_counts_more_counts_however_it_is_given_back() {
+        for (rate, least) in [(1, 10_000), (1_000_000, 10_000_000_000)] {
+            let shares = Shares::new(1, Duration::ZERO);
+            let seats = [(); 2].map(|()| shares.seat(1));
+            let mut claims = seats.each_ref().map(|seat| Claim::new(Arc::clone(seat)));
+            for claim in &mut claims {
+                assert!(poll(claim));
+                claim.counts(rate);
+                spin(Duration::from_micros(10));
+                if claim.seat.party == seats[1].party {
+                    claim.take_again(&mut Context::from_waker(noop_waker_ref()));
+                    // What follows is not looked at.
+                    claim.counts(0);
+                    assert!(poll(claim));
+                }
+                claim.end();
+            }
+            let used = seats.each_ref().map(|seat| seat.used());
+            assert!(used[0] >= least && used[1] >= least, "{used:?} at {rate}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_charged_counts() {
+        let shares = Shares::new(1, Duration::ZERO);
+        let [charged, other, third] = [(); 3].map(|()| shares.seat(1));
+        let held = third.take().await;
+        let (mut one, mut two) = (Claim::new(Arc::clone(&charged)), Claim::new(other));
+        assert!(!poll(&mut one) && !poll(&mut two));
+        charged.charge(Duration::from_millis(1));
+        drop(held);
+        assert!(poll(&mut two) && !poll(&mut one), "it came first, and has used more");
     }
 
     #[tokio::test]

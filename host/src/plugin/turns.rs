@@ -20,9 +20,9 @@ const CREDIT: Duration = Duration::from_millis(20);
 /// A call that has computed for so long is a long one; a page of a thousand rows takes some milliseconds.
 const LONG: Duration = Duration::from_millis(50);
 
-/// How many times the turns of a call count from then on, and those of one that ended in a crash or at a limit. However many tenants
-/// compute without end or crash again and again, one whose calls are short and end well gets a fifth of the turns at least, and each of
-/// the others still gets its own.
+/// How many times the turns of a call count from then on, and those of one that ended in a crash or at a limit. One tenant whose calls
+/// are short and end well gets four times the turns of each that computes without end or crashes again and again, so beside sixteen of
+/// those a fifth; and each of them still gets its own.
 const SURCHARGE: u32 = 4;
 
 /// The turns of this process: one fewer than processors, and at least one.
@@ -176,7 +176,12 @@ mod tests {
         assert_eq!(meter.rate(), SURCHARGE, "51 ms in this call");
         meter.reset();
         assert_eq!(meter.rate(), 1);
-        meter.fail(&Shares::new(1, Duration::ZERO).seat(1));
+        meter.begin(MS);
+        meter.end(21 * MS);
+        let shares = Shares::new(1, Duration::ZERO);
+        let [failed, other] = [(); 2].map(|()| shares.seat(1));
+        meter.fail(&failed);
+        assert_eq!([failed.used(), other.used()], [60 * MS, 0], "three times more what it has used");
         assert_eq!(meter.rate(), SURCHARGE, "what comes after a crash");
         meter.reset();
         assert_eq!(meter.rate(), 1);

@@ -188,6 +188,39 @@ async fn places_that_others_hold_between_two_calls_are_there_for_who_has_none() 
 }
 
 #[tokio::test]
+async fn a_place_between_two_calls_is_not_taken_by_who_holds_more() {
+    if !is_alone("a_place_between_two_calls_is_not_taken_by_who_holds_more") {
+        return;
+    }
+    let plugin = loaded().await;
+    let tenant = |name: &str| Arc::new(TenantAccount::new(name, &Limits::default()));
+    let exchange = |account: &Arc<TenantAccount>, attack: &str| {
+        plugin.exchange(PluginConfig { account: Arc::clone(account), ..config(&[("attack", attack)]) })
+    };
+    let modest = tenant("modest");
+    let idle = exchange(&modest, "none");
+    report(&idle).await.unwrap();
+    // All other places are taken by calls that sleep.
+    let greedy = ["a", "b", "c", "d"].map(tenant);
+    let mut sleepers = tokio::task::JoinSet::new();
+    for account in greedy.iter().flat_map(|account| [account; 16]).take(63) {
+        let exchange = exchange(account, "sleep");
+        sleepers.spawn(async move { report(&exchange).await.map(drop) });
+    }
+    until("all places are taken", || greedy.iter().map(|account| account.used().instances).sum::<usize>() == 63).await;
+    let one_more = exchange(&greedy[3], "none");
+    let mut call = std::pin::pin!(report(&one_more));
+    for _ in 0..100 {
+        assert!(futures::poll!(&mut call).is_pending(), "there is no place for it");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(modest.used().instances, 1, "it holds fewer");
+    report(&idle).await.unwrap();
+    sleepers.shutdown().await;
+    call.await.unwrap();
+}
+
+#[tokio::test]
 async fn hostile_memory_ends_at_the_account_of_its_tenant() {
     let account = Arc::new(TenantAccount::new("acme", &Limits { tenant_memory_bytes: 64 << 20, ..Limits::default() }));
     let exchange = loaded().await.exchange(PluginConfig { account: Arc::clone(&account), ..config(&[("attack", "memory")]) });

@@ -57,7 +57,12 @@ impl Owner {
 pub(crate) fn changed_by_others(path: &Path, found: &Metadata, we: Owner) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     if found.uid() != we.0 && found.uid() != 0 {
-        return Some(format!("belongs to another user ({}); make it yours: chown {} '{}'", found.uid(), we.0, path.display()));
+        return Some(format!(
+            "belongs to another user ({}); run this as that user, or make it yours: chown {} '{}'",
+            found.uid(),
+            we.0,
+            path.display()
+        ));
     }
     let mode = found.mode() & 0o777;
     (mode & 0o022 != 0).then(|| format!("can be changed by others (mode {mode:03o}); make it yours alone: chmod go-w '{}'", path.display()))

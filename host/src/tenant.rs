@@ -444,7 +444,8 @@ impl Tenant {
         let base = path.parent().unwrap_or(Path::new(""));
         let environment = |name: &str| std::env::var(name).ok();
         let prepared = self.configuration.prepare(&file, base, &environment).await?;
-        let mut described = Described::default();
+        let limits = self.limits().await?;
+        let (mut described, mut manifests) = (Described::default(), BTreeMap::new());
         described.descriptions.insert(HUB.to_owned(), self.describe(HUB, &self.hub).await?);
         for draft in &prepared.drafts {
             let bytes = match &draft.plugin {
@@ -452,10 +453,11 @@ impl Tenant {
                 PluginSource::Installed => None,
             };
             if let Some(bytes) = bytes {
-                let inspection = inspect(bytes, &self.limits().await?).map_err(LoadError::from)?;
+                let inspection = inspect(bytes, &limits).map_err(LoadError::from)?;
                 inspection.check_asks().map_err(LoadError::from)?;
-                let facts = facts(&inspection);
-                described.facts.insert(draft.integration.digest.clone(), facts);
+                let digest = &draft.integration.digest;
+                described.facts.insert(digest.clone(), facts(&inspection));
+                manifests.insert(digest.as_str(), inspection.manifest);
             }
             // What is wrong already is told without asking a remote system first.
             if draft.needed && prepared.problems.is_empty() {
@@ -468,12 +470,14 @@ impl Tenant {
         }
         let mut plan = self.configuration.apply(&file, base, &environment, &described, options).await?;
         for draft in &prepared.drafts {
-            let unknown = match &draft.plugin {
-                PluginSource::File(bytes) => inspect(bytes, &self.limits().await?).map(|found| found.manifest).ok(),
-                PluginSource::Installed => self.manifest(&draft.integration.digest).await.ok(),
-            };
-            let unknown = unknown.map(|manifest| settings::unknown(&draft.integration, &manifest)).unwrap_or_default();
-            plan.notices.extend(unknown.into_iter().map(|name| Notice {
+            let digest = draft.integration.digest.as_str();
+            if !manifests.contains_key(digest)
+                && let Ok(manifest) = self.manifest(digest).await
+            {
+                manifests.insert(digest, manifest);
+            }
+            let unknown = manifests.get(digest).map(|manifest| settings::unknown(&draft.integration, manifest));
+            plan.notices.extend(unknown.unwrap_or_default().into_iter().map(|name| Notice {
                 place: None,
                 part: format!("integration {}", draft.integration.name),
                 message: settings::unknown_text(&draft.integration, &name),

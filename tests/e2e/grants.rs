@@ -233,6 +233,11 @@ fn what_a_plugin_logs_is_kept_with_its_run() {
     assert!(!shown.stdout.contains("--log"), "{shown}");
     assert_eq!(home.run(&["run", "show", "1", "--json"]).well().json()["log"][0]["level"], "warn");
     assert_eq!(home.run(&["run", "show", "2", "--json"]).well().json()["log"], json!([]));
+    // Of one that was killed nobody knows when it ended: what later runs logged is not its own.
+    attack(&home, "log-control").well();
+    let database = rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
+    assert_eq!(database.execute("UPDATE run SET ended = NULL, status = 'interrupted' WHERE id = 1", []).unwrap(), 1);
+    assert_eq!(home.run(&["run", "show", "1", "--json"]).well().json()["log"].as_array().unwrap().len(), 1);
 }
 
 #[test]

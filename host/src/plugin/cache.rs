@@ -1,6 +1,7 @@
 //! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and finds unchanged.
 
 use super::engine::settings_hash;
+use crate::files::{Owner, changed_by_others};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fs;
@@ -57,10 +58,12 @@ pub enum CacheError {
         folder: PathBuf,
     },
     /// Others may write into it.
-    #[error("the cache folder {} can be changed by other users; run 'chmod 700' on it, or name a folder that is your own", folder.display())]
-    Writable {
+    #[error("the cache folder {} {why}", folder.display())]
+    Exposed {
         /// The folder.
         folder: PathBuf,
+        /// In which way, and what to do.
+        why: String,
     },
     /// It cannot be made or read.
     #[error("the cache folder {} cannot be used: {error}", folder.display())]
@@ -91,14 +94,10 @@ impl Cache {
         if !metadata.is_dir() {
             return Err(unusable(io::Error::from(io::ErrorKind::NotADirectory)));
         }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            // A file of ours tells who we are, without asking for it through unsafe code.
-            let probe = tempfile::tempfile_in(folder).and_then(|file| file.metadata()).map_err(unusable)?;
-            if metadata.mode() & 0o022 != 0 || metadata.uid() != probe.uid() {
-                return Err(CacheError::Writable { folder: folder.to_owned() });
-            }
+        // A file of ours tells who we are, without asking for it through unsafe code.
+        let probe = tempfile::tempfile_in(folder).and_then(|file| file.metadata()).map_err(unusable)?;
+        if let Some(why) = changed_by_others(folder, &metadata, Owner::of(&probe)) {
+            return Err(CacheError::Exposed { folder: folder.to_owned(), why });
         }
         Ok(Self { folder: folder.to_owned(), key })
     }
@@ -319,7 +318,7 @@ mod tests {
         assert!(matches!(Cache::open(&link, key()), Err(CacheError::Link { .. })));
 
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(matches!(Cache::open(&folder, key()), Err(CacheError::Writable { .. })));
+        assert!(matches!(Cache::open(&folder, key()), Err(CacheError::Exposed { .. })));
         fs::write(home.path().join("file"), "").unwrap();
         assert!(matches!(Cache::open(&home.path().join("file"), key()), Err(CacheError::Unusable { .. })));
     }

@@ -136,16 +136,27 @@ fn list(names: &[String]) -> String {
 /// # Errors
 /// [`InspectError`], whose text says what the file is instead and what to do.
 pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError> {
+    inspect_if(bytes, limits, |_| Ok(()))
+}
+
+/// Looks at the bytes if their digest, SHA-256 in hex, is one that may be looked at.
+pub(super) fn inspect_if<E: From<InspectError>>(
+    bytes: &[u8],
+    limits: &Limits,
+    may: impl FnOnce(&str) -> Result<(), E>,
+) -> Result<Inspection, E> {
     let size = bytes.len() as u64;
     if size > limits.component_bytes {
-        return Err(limits.component_bytes(Some(size)).into());
+        return Err(InspectError::from(limits.component_bytes(Some(size))).into());
     }
+    let digest = hex::encode(Sha256::digest(bytes));
+    may(&digest)?;
     check_kind(bytes)?;
     let counted = count(bytes, limits)?;
     let names = names(&counted.imports, &counted.exports)?;
     Ok(Inspection {
         size,
-        digest: hex::encode(Sha256::digest(bytes)),
+        digest,
         version: names.version,
         world: match (names.lookup, names.webhook) {
             (false, false) => "integration",

@@ -10,14 +10,13 @@ use super::engine::{Allocation, Started, engine};
 use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
-use super::inspect::{InspectError, Inspection, inspect};
+use super::inspect::{InspectError, Inspection, inspect, inspect_if};
 use super::instance::Instance;
 use super::limits::Limits;
 use super::link::{Capabilities, Exports, linker};
 use super::shelf::Shelf;
 use super::turns::places;
 use crate::files::read_at_most;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -169,12 +168,11 @@ impl PluginRuntime {
         &self,
         bytes: Vec<u8>,
         limits: &Limits,
-        check: impl FnOnce(&[u8]) -> Result<(), LoadError> + Send + 'static,
+        may: impl FnOnce(&str) -> Result<(), LoadError> + Send + 'static,
     ) -> Result<LoadedPlugin, LoadError> {
         let (runtime, own) = (Arc::clone(&self.inner), limits.clone());
         let found = blocking(move || {
-            check(&bytes)?;
-            let inspection = inspect(&bytes, &own)?;
+            let inspection = inspect_if(&bytes, &own, may)?;
             inspection.check_asks()?;
             match runtime.find(&inspection.digest) {
                 Some(component) => runtime.link(&component, inspection).map(Ok),
@@ -244,7 +242,7 @@ impl PluginRuntime {
         let (path, own, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
         let bytes = blocking(move || read_component(&path, &own)).await?;
         let path = file.to_owned();
-        self.load_if(bytes, limits, move |bytes| is_as_installed(bytes, &digest, &path)).await
+        self.load_if(bytes, limits, move |found| is_as_installed(found, &digest, &path)).await
     }
 
     /// Looks at a component that was installed, without loading it.
@@ -253,18 +251,13 @@ impl PluginRuntime {
     /// [`LoadError`].
     pub async fn inspect_installed(file: &Path, digest: &str, limits: &Limits) -> Result<Inspection, LoadError> {
         let (path, limits, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
-        blocking(move || {
-            let bytes = read_component(&path, &limits)?;
-            is_as_installed(&bytes, &digest, &path)?;
-            Ok(inspect(&bytes, &limits)?)
-        })
-        .await
+        blocking(move || inspect_if(&read_component(&path, &limits)?, &limits, |found| is_as_installed(found, &digest, &path))).await
     }
 }
 
 /// Compared before anything of it is read: what was changed is a stranger's.
-fn is_as_installed(bytes: &[u8], digest: &str, file: &Path) -> Result<(), LoadError> {
-    if hex::encode(Sha256::digest(bytes)) == digest { Ok(()) } else { Err(LoadError::Changed { file: file.display().to_string() }) }
+fn is_as_installed(found: &str, digest: &str, file: &Path) -> Result<(), LoadError> {
+    if found == digest { Ok(()) } else { Err(LoadError::Changed { file: file.display().to_string() }) }
 }
 
 /// Reads the file of a component, unless it has more bytes than it may.

@@ -21,9 +21,9 @@ const CREDIT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_millis(50);
 
 /// How many times the turns of a call count from then on, and those of one that ended in a crash or at a limit. One tenant whose calls
-/// are short and end well gets four times the turns of each that computes without end or crashes again and again, so beside sixteen of
-/// those a fifth; and each of them still gets its own.
-const SURCHARGE: u32 = 4;
+/// are short and end well gets eight times the turns of each that computes without end or crashes again and again, so beside sixteen of
+/// those a third; and each of them still gets its own.
+const SURCHARGE: u32 = 8;
 
 /// The turns of this process: one fewer than processors, and at least one.
 pub(super) fn turns() -> &'static Arc<Shares> {
@@ -181,7 +181,7 @@ mod tests {
         let shares = Shares::new(1, Duration::ZERO);
         let [failed, other] = [(); 2].map(|()| shares.seat(1));
         meter.fail(&failed);
-        assert_eq!([failed.used(), other.used()], [60 * MS, 0], "three times more what it has used");
+        assert_eq!([failed.used(), other.used()], [20 * MS * u64::from(SURCHARGE - 1), 0], "besides what it has used");
         assert_eq!(meter.rate(), SURCHARGE, "what comes after a crash");
         meter.reset();
         assert_eq!(meter.rate(), 1);

@@ -32,14 +32,22 @@ fn start(criterion: &mut Criterion) -> Result<()> {
     };
     let load = || {
         runtime.block_on(
-            PluginRuntime::new(cache.path(), CodeKey::new([7; 32]), Limits::default(), Compiler::InThisProcess)?.load_file(&component),
+            PluginRuntime::new(
+                cache.path(),
+                CodeKey::new([7; 32]),
+                Limits::default(),
+                Compiler::InThisProcess,
+            )?
+            .load_file(&component),
         )
     };
     let plugin = load()?;
     let running = plugin.exchange(config());
     let mut group = criterion.benchmark_group("start");
     group.sample_size(30).measurement_time(Duration::from_secs(2));
-    group.bench_function("instantiate and call", |bencher| bencher.iter(|| runtime.block_on(plugin.exchange(config()).manual())));
+    group.bench_function("instantiate and call", |bencher| {
+        bencher.iter(|| runtime.block_on(plugin.exchange(config()).manual()))
+    });
     group.bench_function("call of what runs", |bencher| bencher.iter(|| runtime.block_on(running.manual())));
     group.bench_function("first call from a cold cache on disk", |bencher| {
         bencher.iter(|| load().map(|plugin| runtime.block_on(plugin.exchange(config()).manual())));

@@ -18,7 +18,8 @@ pub(crate) struct Written {
     pub(crate) rows: u64,
 }
 
-/// Columns of the primary key; one that is a number is what the rows are put in order by, since they were made in that order.
+/// Columns of the primary key; one that is a number is what the rows are put in order by, since they were
+/// made in that order.
 fn order(connection: &Connection, table: &str) -> Result<Option<String>> {
     let sql = "SELECT name, pk FROM pragma_table_info(?1) WHERE type = 'INTEGER' AND pk > 0 ORDER BY pk DESC LIMIT 1";
     let mut statement = connection.prepare(sql)?;
@@ -26,8 +27,8 @@ fn order(connection: &Connection, table: &str) -> Result<Option<String>> {
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
 }
 
-/// Writes everything that a database holds into an empty one with the same tables, indexes and settings: one prepared insert a
-/// table, a transaction for every thousand rows of each. Reading is not timed.
+/// Writes everything that a database holds into an empty one with the same tables, indexes and settings: one
+/// prepared insert a table, a transaction for every thousand rows of each. Reading is not timed.
 ///
 /// # Errors
 /// Where SQLite fails.
@@ -43,8 +44,10 @@ pub(crate) fn write_again(database: &Path, copy: &Path) -> Result<Written> {
 
     let mut statement =
         from.prepare("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type = 'table' AND name NOT LIKE 'sqlite_%'")?;
-    let tables: Vec<(String, String)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    let mut statement = from.prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'table'")?;
+    let tables: Vec<(String, String)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut statement =
+        from.prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'table'")?;
     let others: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for sql in tables.iter().map(|(_, sql)| sql).chain(&others) {
         into.execute_batch(sql)?;

@@ -32,7 +32,8 @@ pub(crate) fn entente() -> Result<PathBuf> {
     let program = folder.join("entente");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        // As this program is built: chosen by its package alone it would have other features, and most would be compiled once more.
+        // As this program is built: chosen by its package alone it would have other features, and most would
+        // be compiled once more.
         .args(["build", "--release", "--bin", "entente", "--bin", "speed", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     if let Some(target) = folder.parent() {
@@ -90,7 +91,13 @@ fn watch(program: &Path, arguments: &[&str], input: Option<&Path>, look: Option<
     let output = child.wait_with_output()?;
     let wall = started.elapsed().as_secs_f64();
     if !output.status.success() {
-        bail!("{} {} ended with {}: {}", program.display(), arguments.join(" "), output.status, String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "{} {} ended with {}: {}",
+            program.display(),
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(Used { wall, peak })
 }

@@ -17,14 +17,19 @@ pub(crate) struct Contacts(pub(crate) PathBuf);
 impl Contacts {
     /// The page from the byte that the cursor names.
     pub(crate) fn page(&self, request: &ReportRequest) -> Result<Page> {
-        let mut reader = csv::Reader::from_path(&self.0).with_context(|| format!("{} cannot be read", self.0.display()))?;
+        let mut reader = csv::Reader::from_path(&self.0)
+            .with_context(|| format!("{} cannot be read", self.0.display()))?;
         let headers = reader.headers()?.clone();
         let column = |name: &str| {
             let found = headers.iter().position(|header| header == name);
             found.with_context(|| format!("{} has no column '{name}'", self.0.display()))
         };
         let (id, changed) = (column("id")?, column("updated_at")?);
-        let wanted = request.objects.iter().find(|wanted| wanted.object == OBJECT).context("another object is asked for")?;
+        let wanted = request
+            .objects
+            .iter()
+            .find(|wanted| wanted.object == OBJECT)
+            .context("another object is asked for")?;
         let mut places = Vec::new();
         for field in &wanted.fields {
             let found = COLUMNS.iter().find(|(_, known)| known == field);
@@ -35,12 +40,18 @@ impl Contacts {
             position.set_byte(cursor.parse()?);
             reader.seek(position)?;
         }
-        let mut batch = Batch { object: OBJECT.to_owned(), fields: wanted.fields.clone(), ..Batch::default() };
+        let mut batch =
+            Batch { object: OBJECT.to_owned(), fields: wanted.fields.clone(), ..Batch::default() };
         let mut line = csv::StringRecord::new();
         while batch.rows.len() < request.limit.min(PAGE_ROWS) as usize {
             if !reader.read_record(&mut line)? {
                 let complete = vec![OBJECT.to_owned()];
-                return Ok(Page { batches: vec![batch], bookmark: Some(String::from("end")), complete, ..Page::default() });
+                return Ok(Page {
+                    batches: vec![batch],
+                    bookmark: Some(String::from("end")),
+                    complete,
+                    ..Page::default()
+                });
             }
             let text = |place: usize| line.get(place).unwrap_or_default();
             batch.rows.push(Row {

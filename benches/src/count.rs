@@ -46,13 +46,18 @@ pub fn contents_of_judging() -> Vec<Judging> {
 pub fn verdicts(all: &[Judging]) -> usize {
     let left_wins = |judging: &&Judging| {
         let Judging { mode, values: [left, right], evidence } = black_box(*judging);
-        let verdict = judge(*mode, &Claim { value: left, evidence: evidence[0] }, &Claim { value: right, evidence: evidence[1] });
+        let verdict = judge(
+            *mode,
+            &Claim { value: left, evidence: evidence[0] },
+            &Claim { value: right, evidence: evidence[1] },
+        );
         black_box(verdict).winner == Winner::Left
     };
     all.iter().filter(left_wins).count()
 }
 
-/// Settles the eight fields of a record of which the right side has changed one: the step that a reconcile takes for each pair.
+/// Settles the eight fields of a record of which the right side has changed one: the step that a reconcile
+/// takes for each pair.
 pub(crate) fn settle_record(rules: &FieldRules<'_>, values: &[Value; 8], changed: &Value, at: Timestamp) {
     let time = Some(FieldTime { at, certain: false });
     for (slot, value) in values.iter().enumerate() {

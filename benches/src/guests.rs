@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 fn build(name: &str) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(name);
-    let built = build_plugin(&folder, &BuildOptions::default(), &mut |_| {}).with_context(|| format!("plugins/{name} cannot be built"))?;
+    let built = build_plugin(&folder, &BuildOptions::default(), &mut |_| {})
+        .with_context(|| format!("plugins/{name} cannot be built"))?;
     Ok(built.component)
 }
 

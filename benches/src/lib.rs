@@ -1,7 +1,8 @@
-//! How fast Entente is: every figure beside something that it can be compared with, measured in the same run on the same machine.
+//! How fast Entente is: every figure beside something that it can be compared with, measured in the same run
+//! on the same machine.
 //!
-//! The program `speed` measures the rows in [`rows`] and prints a table; `benches/` holds the small ones once more for criterion,
-//! and the script `instructions` counts what [`workload`] executes.
+//! The program `speed` measures the rows in [`rows`] and prints a table; `benches/` holds the small ones once
+//! more for criterion, and the script `instructions` counts what [`workload`] executes.
 
 mod bare;
 mod bench;

@@ -70,7 +70,10 @@ impl Line {
 
     /// What could not be measured, and why.
     pub fn missing(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { figure: None, ..Self::new(what, Quantity::Bytes(0)).note(format!("not measured: {}", why.into())) }
+        Self {
+            figure: None,
+            ..Self::new(what, Quantity::Bytes(0)).note(format!("not measured: {}", why.into()))
+        }
     }
 
     /// Puts something beside it.

@@ -18,7 +18,8 @@ struct Arguments {
     /// Only these rows
     #[arg(long, value_name = "NAME", num_args = 1.., value_parser = names())]
     only: Vec<String>,
-    /// The folder with the scripts of the peers (gen.py, py_floor.py, README.md); without it they are not measured
+    /// The folder with the scripts of the peers (gen.py, py_floor.py, README.md); without it they are not
+    /// measured
     #[arg(long, value_name = "FOLDER")]
     peers: Option<PathBuf>,
     /// Where databases are made [default: the folder for temporary files]
@@ -64,11 +65,14 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
     let mut bench = Bench::new(Options { quick, peers, folder, cold_build })?;
     let runtime = speed::runtime()?;
     let mut lines: Vec<Line> = Vec::new();
-    for row in rows::ALL.into_iter().filter(|row| only.is_empty() || only.iter().any(|name| name == row.name())) {
+    for row in
+        rows::ALL.into_iter().filter(|row| only.is_empty() || only.iter().any(|name| name == row.name()))
+    {
         eprintln!("{} …", row.name());
         // One row that cannot be measured does not cost the others.
-        let measured =
-            runtime.block_on(row.measure(&mut bench)).unwrap_or_else(|error| vec![Line::missing(row.name(), format!("{error:#}"))]);
+        let measured = runtime
+            .block_on(row.measure(&mut bench))
+            .unwrap_or_else(|error| vec![Line::missing(row.name(), format!("{error:#}"))]);
         if json {
             for line in &measured {
                 println!("{}", as_json(line)?);
@@ -79,7 +83,12 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
     if !json {
         println!("{}", as_table(&lines));
         let of = |holds| lines.iter().filter(|line| line.holds == holds).count();
-        println!("{} goals hold, {} do not, {} figures are shown", of(Holds::Yes), of(Holds::No), of(Holds::Shown));
+        println!(
+            "{} goals hold, {} do not, {} figures are shown",
+            of(Holds::Yes),
+            of(Holds::No),
+            of(Holds::Shown)
+        );
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What a simple script does instead: look whether the record has changed, upsert it, and upsert one row that links both ids.
+//! What a simple script does instead: look whether the record has changed, upsert it, and upsert one row that
+//! links both ids.
 
 use crate::took::{Took, Watch};
 use anyhow::Result;

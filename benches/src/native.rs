@@ -1,12 +1,13 @@
-//! `plugins/made-up` without a component: the same people behind the same trait. Or the contacts of a file instead of them.
+//! `plugins/made-up` without a component: the same people behind the same trait. Or the contacts of a file
+//! instead of them.
 
 use crate::contacts::Contacts;
 use anyhow::Result;
 use async_trait::async_trait;
 use entente::record::{Timestamp, Value};
 use entente::sync::{
-    Action, Answer, Batch, ChangeTimes, Collection, Description, Exchange, ExchangeError, Executed, Field, Object, Order, Outcome, Page,
-    ProposedMapping, Query, ReportRequest, Row, Written, codes, features,
+    Action, Answer, Batch, ChangeTimes, Collection, Description, Exchange, ExchangeError, Executed, Field,
+    Object, Order, Outcome, Page, ProposedMapping, Query, ReportRequest, Row, Written, codes, features,
 };
 use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
 
@@ -43,7 +44,13 @@ impl Exchange for Native {
             identifier: name == IDENTIFIER,
             ..Field::default()
         };
-        let words = [features::CREATE, features::UPDATE, features::DELETE, features::FULL_LISTING, features::IDEMPOTENT_CREATE];
+        let words = [
+            features::CREATE,
+            features::UPDATE,
+            features::DELETE,
+            features::FULL_LISTING,
+            features::IDEMPOTENT_CREATE,
+        ];
         let object = Object {
             name: OBJECT.to_owned(),
             label: "Person".to_owned(),
@@ -65,9 +72,9 @@ impl Exchange for Native {
     async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
         match &self.source {
             Source::People(people) => page_of(people, request),
-            Source::Contacts(contacts) => {
-                contacts.page(request).map_err(|error| ExchangeError::new(codes::CURSOR_EXPIRED, format!("{error:#}")))
-            }
+            Source::Contacts(contacts) => contacts
+                .page(request)
+                .map_err(|error| ExchangeError::new(codes::CURSOR_EXPIRED, format!("{error:#}"))),
         }
     }
 
@@ -77,8 +84,11 @@ impl Exchange for Native {
             Action::Update(id) => Outcome::Updated(Written { id: id.clone(), ..Written::default() }),
             Action::Delete(_) => Outcome::Deleted,
         };
-        let answers =
-            order.changes.iter().map(|change| Answer { change: change.id.clone(), outcome: outcome(&change.action, &change.id) }).collect();
+        let answers = order
+            .changes
+            .iter()
+            .map(|change| Answer { change: change.id.clone(), outcome: outcome(&change.action, &change.id) })
+            .collect();
         Ok(Executed { answers, ..Executed::default() })
     }
 
@@ -96,11 +106,19 @@ impl Exchange for Native {
 }
 
 fn page_of(people: &People, request: &ReportRequest) -> Result<Page, ExchangeError> {
-    let Some(wanted) = request.objects.iter().find(|wanted| wanted.object == OBJECT) else { return Ok(Page::default()) };
+    let Some(wanted) = request.objects.iter().find(|wanted| wanted.object == OBJECT) else {
+        return Ok(Page::default());
+    };
     let slice = people
-        .page(request.full || request.first_time, request.bookmark.as_deref(), request.cursor.as_deref(), request.limit)
+        .page(
+            request.full || request.first_time,
+            request.bookmark.as_deref(),
+            request.cursor.as_deref(),
+            request.limit,
+        )
         .map_err(|error| ExchangeError::new(codes::CURSOR_EXPIRED, error))?;
-    let places: Vec<Option<usize>> = wanted.fields.iter().map(|name| FIELDS.iter().position(|(field, ..)| field == name)).collect();
+    let places: Vec<Option<usize>> =
+        wanted.fields.iter().map(|name| FIELDS.iter().position(|(field, ..)| field == name)).collect();
     let value = |number, place: &Option<usize>| {
         place.map(|place| match people.content(number, place) {
             Content::Text(text) => Value::Text(text),

@@ -56,7 +56,14 @@ mod tests {
 
     #[test]
     fn three_digits_and_a_unit() {
-        let texts = [Seconds(12.34), Seconds(0.00123), Seconds(5e-8), Bytes(3 << 20), PerSecond(2.5e7), PerSecond(912.0)];
+        let texts = [
+            Seconds(12.34),
+            Seconds(0.00123),
+            Seconds(5e-8),
+            Bytes(3 << 20),
+            PerSecond(2.5e7),
+            PerSecond(912.0),
+        ];
         let texts = texts.map(|quantity| quantity.to_string());
         assert_eq!(texts, ["12.3 s", "1.23 ms", "50.0 ns", "3.00 MiB", "25.0 million/s", "912 /s"]);
     }

@@ -29,7 +29,8 @@ pub(crate) struct Watch {
 
 fn cpu() -> f64 {
     // Where a system has no such clock, the figure is left at 0.
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(0.0, |now| now.tv_sec() as f64 + now.tv_nsec() as f64 * 1e-9)
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+        .map_or(0.0, |now| now.tv_sec() as f64 + now.tv_nsec() as f64 * 1e-9)
 }
 
 impl Watch {

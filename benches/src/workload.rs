@@ -1,4 +1,5 @@
-//! Fixed work, whose instructions a machine counts the same however busy it is. The script `instructions` runs it.
+//! Fixed work, whose instructions a machine counts the same however busy it is. The script `instructions`
+//! runs it.
 
 use crate::bench::{Bench, Options};
 use crate::count;
@@ -77,7 +78,9 @@ fn reconcile(times: u32) {
         one_blank: false,
         precision: 1,
     };
-    let values = ["Ada", "Lovelace", "ada@example.org", "+49 30 1234567", "London", "England", "Countess", ""].map(Value::text);
+    let values =
+        ["Ada", "Lovelace", "ada@example.org", "+49 30 1234567", "London", "England", "Countess", ""]
+            .map(Value::text);
     let changed = Value::text("Mathematician");
     for _ in 0..times {
         count::settle_record(&rules, &values, &changed, Timestamp::from_micros(0));

@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 use entente::config::Grants;
 use entente::plugin::Compiler;
 use entente::record::Value;
-use entente::sync::{Engine, Exchange, RunEnd, RunOptions, Side, Silent, SyncDefinition, SystemClock, SystemRandomness};
+use entente::sync::{
+    Engine, Exchange, RunEnd, RunOptions, Side, Silent, SyncDefinition, SystemClock, SystemRandomness,
+};
 use entente::tenant::Tenant;
 use made_up::people::{Ids, People};
 use std::collections::BTreeMap;
@@ -62,7 +64,10 @@ impl World {
         let folder = tempfile::tempdir_in(parent)?;
         let tenant = Tenant::open(folder.path(), None, Compiler::InThisProcess)?;
         tenant.install_plugin(NAME, &std::fs::read(component)?).await?;
-        let draft = tenant.configuration().draft_integration(NAME, NAME, settings(&people), Grants::default(), BTreeMap::new()).await?;
+        let draft = tenant
+            .configuration()
+            .draft_integration(NAME, NAME, settings(&people), Grants::default(), BTreeMap::new())
+            .await?;
         tenant.add_integration(&draft, true).await?;
         let definition = tenant.configuration().definition(NAME).await?;
         Ok(Self { tenant, definition, people, folder })
@@ -95,7 +100,10 @@ impl World {
     pub async fn edit(&mut self) -> Result<()> {
         self.people.edition += 1;
         let settings = settings(&self.people);
-        self.tenant.configuration().change_integration(NAME, |integration| integration.settings = settings).await?;
+        self.tenant
+            .configuration()
+            .change_integration(NAME, |integration| integration.settings = settings)
+            .await?;
         Ok(())
     }
 
@@ -118,7 +126,12 @@ impl World {
         self.run_with(&self.definition, self.exchange(guest).await?.as_ref(), options).await
     }
 
-    async fn run_with(&self, definition: &SyncDefinition, right: &dyn Exchange, options: RunOptions) -> Result<(Took, RunEnd)> {
+    async fn run_with(
+        &self,
+        definition: &SyncDefinition,
+        right: &dyn Exchange,
+        options: RunOptions,
+    ) -> Result<(Took, RunEnd)> {
         let engine = Engine {
             ledger: self.tenant.ledger(),
             exchanges: [self.tenant.hub(), right],
@@ -144,7 +157,12 @@ impl World {
     /// Where it does anything else.
     pub async fn first_sync(&self, guest: Guest) -> Result<Took> {
         let (took, end) = self.run(guest, RunOptions::default()).await?;
-        ensure!(end.run.writes() == self.people.records, "{} records written of {}", end.run.writes(), self.people.records);
+        ensure!(
+            end.run.writes() == self.people.records,
+            "{} records written of {}",
+            end.run.writes(),
+            self.people.records
+        );
         Ok(took)
     }
 
@@ -157,9 +175,15 @@ impl World {
         for mapping in &mut definition.mappings {
             mapping.fields.retain(|field| COLUMNS.iter().any(|(_, known)| *known == field.name(Side::Right)));
         }
-        let native = Native { source: Source::Contacts(Contacts(contacts.to_owned())), name: NAME.to_owned() };
+        let native =
+            Native { source: Source::Contacts(Contacts(contacts.to_owned())), name: NAME.to_owned() };
         let (took, end) = self.run_with(&definition, &native, RunOptions::default()).await?;
-        ensure!(end.run.writes() == self.people.records, "{} records written of {}", end.run.writes(), self.people.records);
+        ensure!(
+            end.run.writes() == self.people.records,
+            "{} records written of {}",
+            end.run.writes(),
+            self.people.records
+        );
         Ok(took)
     }
 }

@@ -49,7 +49,9 @@ fn check_written(written: &Written, order: &Order) {
 fn check(answer: &Answer, order: &Order) {
     let limits = limits();
     match &answer.outcome {
-        Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) => check_written(written, order),
+        Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) => {
+            check_written(written, order)
+        }
         Outcome::Converted(reference) => {
             check_id(&reference.id);
             assert!(is_clean(&reference.object) && !reference.object.is_empty());
@@ -81,7 +83,11 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
             let Ok(answers) = answers(u, &limits, &order)? else { return Ok(()) };
             assert!(answers.len() <= order.changes.len() * 2);
             for answer in &answers {
-                assert!(order.changes.iter().any(|change| change.id == answer.change), "nobody asked for {}", answer.change);
+                assert!(
+                    order.changes.iter().any(|change| change.id == answer.change),
+                    "nobody asked for {}",
+                    answer.change
+                );
                 check(answer, &order);
             }
         }
@@ -92,7 +98,8 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
         }
         _ => {
             let keys = vec![vec![Some(Value::text("x"))]; u.int_in_range(0..=4)?];
-            let query = Query { object: "thing".to_owned(), fields: vec!["name".to_owned()], keys, all: true };
+            let query =
+                Query { object: "thing".to_owned(), fields: vec!["name".to_owned()], keys, all: true };
             let Ok(found) = found(u, &limits, &query)? else { return Ok(()) };
             assert_eq!(found.len(), query.keys.len());
             found.iter().flatten().for_each(|id| check_id(id));

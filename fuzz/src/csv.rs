@@ -1,5 +1,5 @@
-//! Files of records: every row is counted once, and what was imported, exported and imported again changes nothing. The first byte says
-//! how the file is read.
+//! Files of records: every row is counted once, and what was imported, exported and imported again changes
+//! nothing. The first byte says how the file is read.
 
 use entente::hub::{CsvError, Empty, ExportOptions, Hub, ImportOptions, Key, export_csv, import_csv};
 use entente::record::Timestamp;
@@ -44,15 +44,20 @@ async fn look(how: u8, file: &[u8]) {
     assert_eq!(report.rows, report.created + report.updated + report.unchanged + report.failed, "{report:?}");
     assert!(report.rows + report.skipped <= lines, "{report:?}");
     assert!(report.bad.len() as u64 == report.failed.min(5), "{report:?}");
-    assert!(report.bad.iter().all(|bad| (1..=lines).contains(&bad.line) && bad.value.len() < 1000), "{report:?}");
+    assert!(
+        report.bad.iter().all(|bad| (1..=lines).contains(&bad.line) && bad.value.len() < 1000),
+        "{report:?}"
+    );
     let mut written = Vec::new();
     let export = ExportOptions { id: true, ..ExportOptions::new(options.object.as_str()) };
     let exported = export_csv(&hub, &mut written, &export).await.expect("it can be exported");
     let most = report.created + report.references_created;
     let expected = if options.dry_run { 0..=0 } else { report.created..=most };
     assert!(expected.contains(&exported.rows), "{} exported of {report:?}", exported.rows);
-    let again = ImportOptions { key: Key::Id, empty: Empty::Clear, ..ImportOptions::new(options.object.as_str()) };
-    let again = import_csv(&hub, written.as_slice(), &again, &mut |_, _| {}).await.expect("it can be imported");
+    let again =
+        ImportOptions { key: Key::Id, empty: Empty::Clear, ..ImportOptions::new(options.object.as_str()) };
+    let again =
+        import_csv(&hub, written.as_slice(), &again, &mut |_, _| {}).await.expect("it can be imported");
     assert_eq!(again.unchanged, exported.rows, "{again:?}\n{}", String::from_utf8_lossy(&written));
 }
 

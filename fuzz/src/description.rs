@@ -25,14 +25,19 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
             assert_eq!(names.len(), object.fields.len(), "each field once");
             for field in &object.fields {
                 assert!(is_name(&field.name) && is_clean(&field.label) && is_clean(&field.kind));
-                assert!(field.targets.iter().all(is_name) && field.choices.iter().all(|(_, label)| is_clean(label)));
+                assert!(
+                    field.targets.iter().all(is_name)
+                        && field.choices.iter().all(|(_, label)| is_clean(label))
+                );
             }
         }
     } else {
         let Ok(mappings) = manual(u, &limits)? else { return Ok(()) };
         assert!(mappings.len() as u64 <= limits.objects);
         for mapping in &mappings {
-            assert!(is_name(&mapping.hub) && is_name(&mapping.remote) && mapping.identifiers.iter().all(is_name));
+            assert!(
+                is_name(&mapping.hub) && is_name(&mapping.remote) && mapping.identifiers.iter().all(is_name)
+            );
             assert!(mapping.fields.len() as u64 <= limits.fields);
             assert!(mapping.fields.iter().all(|field| is_name(&field.hub) && is_name(&field.remote)));
         }

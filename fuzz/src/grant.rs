@@ -1,5 +1,6 @@
-//! A grant and an address, a line each: whatever is allowed has the scheme and the port of the grant, and its host or one below. What the
-//! operator is told to grant for a denied address allows that address, is typed as it is shown, and is one word to a shell.
+//! A grant and an address, a line each: whatever is allowed has the scheme and the port of the grant, and its
+//! host or one below. What the operator is told to grant for a denied address allows that address, is typed
+//! as it is shown, and is one word to a shell.
 
 use entente::fuzzing::plugin::{allows, suggested, target};
 use entente::plugin::HttpGrant;
@@ -8,7 +9,8 @@ use std::net::IpAddr;
 /// The same, however it is written.
 fn host(text: &str) -> String {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<IpAddr>().map_or_else(|_| text.to_ascii_lowercase(), |address| address.to_canonical().to_string())
+    bare.parse::<IpAddr>()
+        .map_or_else(|_| text.to_ascii_lowercase(), |address| address.to_canonical().to_string())
 }
 
 /// Read from the text that a grant shows, apart from how it was parsed.
@@ -24,7 +26,10 @@ fn check(grant: &HttpGrant, url: &str) {
     match name.strip_prefix('*') {
         Some(below) => {
             assert!(scheme == "https" && below.matches('.').count() >= 2, "{shown}");
-            assert!(host(&url_host).ends_with(below) && url_host.len() > below.len(), "{shown} allowed {url}");
+            assert!(
+                host(&url_host).ends_with(below) && url_host.len() > below.len(),
+                "{shown} allowed {url}"
+            );
             assert!(host(&url_host).parse::<IpAddr>().is_err(), "{shown} allowed {url}");
         }
         None => assert_eq!(host(name), host(&url_host), "{shown} allowed {url}"),
@@ -52,7 +57,8 @@ pub fn run(bytes: &[u8]) {
         assert!(allows(&grant, url), "{shown} for {url}");
         check(&grant, url);
         assert!(
-            !allows(&grant, "https://elsewhere.example.net/") || target(url).is_some_and(|(_, name, _)| name == "elsewhere.example.net"),
+            !allows(&grant, "https://elsewhere.example.net/")
+                || target(url).is_some_and(|(_, name, _)| name == "elsewhere.example.net"),
             "{shown}"
         );
     }

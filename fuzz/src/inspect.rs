@@ -1,4 +1,5 @@
-//! What a stranger's file is: no is said with a reason, yes only to a whole component, and never beyond the limits.
+//! What a stranger's file is: no is said with a reason, yes only to a whole component, and never beyond the
+//! limits.
 
 use super::{is_clean, limits};
 use entente::plugin::{KNOWN_VERSIONS, inspect};
@@ -33,7 +34,8 @@ pub fn run(bytes: &[u8]) {
             assert_eq!((found.size, found.digest.len()), (bytes.len() as u64, 64));
             assert!(KNOWN_VERSIONS.contains(&found.version.as_str()));
             assert!(found.functions <= limits.functions && found.imports.len() as u64 <= limits.imports);
-            let names = found.imports.iter().chain(found.producers.keys()).chain(found.producers.values().flatten());
+            let names =
+                found.imports.iter().chain(found.producers.keys()).chain(found.producers.values().flatten());
             names.for_each(|name| assert!(is_clean(name), "{name:?}"));
             assert!(found.producers.values().flatten().count() <= 100);
             let ends = ends(bytes);

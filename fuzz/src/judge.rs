@@ -5,7 +5,10 @@ use serde_json::Value;
 
 fn lines(bytes: &[u8]) -> Vec<Value> {
     let answers = judge_lines(bytes);
-    answers.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).expect("an answer is JSON")).collect()
+    answers
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| serde_json::from_slice(line).expect("an answer is JSON"))
+        .collect()
 }
 
 /// Looks at one input.

@@ -1,4 +1,5 @@
-//! The fuzz targets: each takes any bytes and panics where something does not hold that must. And what several of them share.
+//! The fuzz targets: each takes any bytes and panics where something does not hold that must. And what
+//! several of them share.
 
 pub mod answers;
 pub mod csv;

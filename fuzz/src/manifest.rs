@@ -1,4 +1,5 @@
-//! Manifests: what one says is written so that it is read as the same, asks for no more than itself, and is fit to be shown.
+//! Manifests: what one says is written so that it is read as the same, asks for no more than itself, and is
+//! fit to be shown.
 
 use super::is_clean;
 use entente::plugin::Manifest;
@@ -10,7 +11,9 @@ pub fn run(bytes: &[u8]) {
             let again = Manifest::parse(&manifest.to_json()).expect("what is written can be read");
             assert_eq!(again, manifest);
             assert!(manifest.more_than(&manifest).asks().is_empty());
-            assert!(is_clean(&manifest.name) && is_clean(&manifest.version) && is_clean(&manifest.description));
+            assert!(
+                is_clean(&manifest.name) && is_clean(&manifest.version) && is_clean(&manifest.description)
+            );
             assert!(manifest.hosts.iter().all(|host| is_clean(&host.address) && is_clean(&host.reason)));
             assert!(manifest.secrets.iter().all(|secret| is_clean(&secret.name) && is_clean(&secret.reason)));
         }

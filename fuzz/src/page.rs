@@ -1,4 +1,5 @@
-//! Pages of reports: what a plugin says is taken within the limits, and nothing that makes no sense comes through.
+//! Pages of reports: what a plugin says is taken within the limits, and nothing that makes no sense comes
+//! through.
 
 use super::{is_clean, is_possible, limits, size};
 use arbitrary::Unstructured;
@@ -28,7 +29,9 @@ pub fn run(bytes: &[u8]) {
     let mut taken = 0;
     let mut bytes = 0;
     for batch in &page.batches {
-        assert!(is_clean(&batch.object) && batch.fields.iter().all(|field| is_clean(field) && !field.is_empty()));
+        assert!(
+            is_clean(&batch.object) && batch.fields.iter().all(|field| is_clean(field) && !field.is_empty())
+        );
         taken += batch.rows.len() + batch.bad.len() + batch.deleted.len();
         for row in &batch.rows {
             assert!(!row.id.is_empty() && row.id.len() as u64 <= limits.id_bytes);
@@ -48,7 +51,9 @@ pub fn run(bytes: &[u8]) {
     }
     assert_eq!(taken, said, "every row is taken, or told to be bad");
     assert!(said as u64 <= most);
-    assert!(page.conversions.len() as u64 <= limits.page_rows && page.complete.len() as u64 <= limits.page_rows);
+    assert!(
+        page.conversions.len() as u64 <= limits.page_rows && page.complete.len() as u64 <= limits.page_rows
+    );
     for token in page.next.iter().chain(&page.bookmark) {
         assert!(token.len() as u64 <= limits.token_bytes);
         bytes += token.len() as u64;

@@ -1,5 +1,5 @@
-//! A secret within an answer: however it is encoded, escaped and cut into pieces, all that stands for it is masked, and nothing changes
-//! its length.
+//! A secret within an answer: however it is encoded, escaped and cut into pieces, all that stands for it is
+//! masked, and nothing changes its length.
 
 use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
@@ -47,7 +47,15 @@ impl<'a> Input<'a> {
             _ => Escape::Json(u.arbitrary()?, u.arbitrary()?),
         };
         let cuts = (0..u.int_in_range(0..=12)?).map(|_| u.arbitrary()).collect::<Result<_>>()?;
-        Ok(Self { form, escape, cuts, secret: u.arbitrary()?, other: u.arbitrary()?, before: u.arbitrary()?, after: u.arbitrary()? })
+        Ok(Self {
+            form,
+            escape,
+            cuts,
+            secret: u.arbitrary()?,
+            other: u.arbitrary()?,
+            before: u.arbitrary()?,
+            after: u.arbitrary()?,
+        })
     }
 }
 
@@ -94,7 +102,10 @@ fn escaped(formed: &[u8], escape: &Escape) -> Vec<u8> {
                     '/' | '"' | '\\' if !*upper && chosen(*which, n) => out.extend([b'\\', c as u8]),
                     c if must || chosen(*which, n) => {
                         for unit in c.encode_utf16(&mut [0; 2]) {
-                            out.extend(if *upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") }.bytes());
+                            out.extend(
+                                if *upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") }
+                                    .bytes(),
+                            );
                         }
                     }
                     c => out.extend(c.encode_utf8(&mut [0; 4]).bytes()),

@@ -37,7 +37,11 @@ pub fn run(bytes: &[u8]) {
         Ok(right) => right,
         Err(problems) => {
             assert!(!problems.0.is_empty());
-            problems.0.iter().filter_map(|problem| problem.place.as_ref()).for_each(|place| is_within(place, text));
+            problems
+                .0
+                .iter()
+                .filter_map(|problem| problem.place.as_ref())
+                .for_each(|place| is_within(place, text));
             return;
         }
     };

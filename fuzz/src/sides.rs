@@ -4,7 +4,14 @@ use entente::sync::{Description, Field, Object, ProposedDirection, ProposedField
 use std::collections::BTreeMap;
 
 fn field(name: &str, kind: &str) -> Field {
-    Field { name: name.into(), label: name.into(), kind: kind.into(), writable: true, set_like: kind == "choices", ..Field::default() }
+    Field {
+        name: name.into(),
+        label: name.into(),
+        kind: kind.into(),
+        writable: true,
+        set_like: kind == "choices",
+        ..Field::default()
+    }
 }
 
 fn object(name: &str, fields: Vec<Field>) -> Object {
@@ -18,7 +25,10 @@ fn linked(name: &str, to: &str) -> Field {
 
 /// What each side has.
 pub fn descriptions() -> BTreeMap<String, Description> {
-    let status = Field { choices: vec![("new".into(), "New".into()), ("won".into(), "Won".into())], ..field("status", "choice") };
+    let status = Field {
+        choices: vec![("new".into(), "New".into()), ("won".into(), "Won".into())],
+        ..field("status", "choice")
+    };
     let contact = vec![
         field("email", "email"),
         field("name", "text"),
@@ -33,7 +43,10 @@ pub fn descriptions() -> BTreeMap<String, Description> {
         field("tags", "choices"),
         Field { writable: false, ..field("created", "timestamp") },
     ];
-    let hub = vec![object("contact", contact), object("company", vec![field("name", "text"), field("city", "text")])];
+    let hub = vec![
+        object("contact", contact),
+        object("company", vec![field("name", "text"), field("city", "text")]),
+    ];
     let person = vec![
         Field { required: true, identifier: true, ..field("email", "email") },
         field("full_name", "text"),

@@ -2,8 +2,8 @@
 
 use entente::fuzzing::plugin::{argument, clean};
 
-/// The words of a command, as a POSIX shell reads what is plain, in single quotes, or a single character after a backslash; `None` where
-/// anything else would be done.
+/// The words of a command, as a POSIX shell reads what is plain, in single quotes, or a single character
+/// after a backslash; `None` where anything else would be done.
 fn words(command: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -21,7 +21,9 @@ fn words(command: &str) -> Option<Vec<String>> {
             }
             '\\' => word.get_or_insert_default().push(chars.next()?),
             ' ' => words.extend(word.take()),
-            c if c.is_ascii_alphanumeric() || "-_.:/=@%+,".contains(c) => word.get_or_insert_default().push(c),
+            c if c.is_ascii_alphanumeric() || "-_.:/=@%+,".contains(c) => {
+                word.get_or_insert_default().push(c)
+            }
             _ => return None,
         }
     }
@@ -38,5 +40,8 @@ pub fn run(bytes: &[u8]) {
     assert!(!shown.chars().any(char::is_control));
     let whole = clean(text, u64::MAX);
     assert_eq!(clean(&whole, u64::MAX), whole, "it is clean already");
-    assert_eq!(words(&format!("entente {} x", argument(&whole))).as_deref(), Some(&["entente".to_owned(), whole, "x".to_owned()][..]));
+    assert_eq!(
+        words(&format!("entente {} x", argument(&whole))).as_deref(),
+        Some(&["entente".to_owned(), whole, "x".to_owned()][..])
+    );
 }

@@ -7,7 +7,11 @@ pub fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(value) = serde_json::from_str::<Value>(text) {
         let written = serde_json::to_string(&value).expect("every value can be written");
-        assert_eq!(serde_json::from_str::<Value>(&written).expect("what is written can be read"), value, "{written}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&written).expect("what is written can be read"),
+            value,
+            "{written}"
+        );
         let _ = value.to_string();
     }
     if let Ok(moment) = Timestamp::parse(text) {

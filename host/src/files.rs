@@ -7,9 +7,12 @@ use std::path::Path;
 /// Files that people write: settings, manifests.
 pub(crate) const MOST_TEXT: u64 = 16 << 20;
 
-/// Reads a file as a whole, unless it has more bytes than that. Pipes and devices, which may never end, are refused.
+/// Reads a file as a whole, unless it has more bytes than that. Pipes and devices, which may never end, are
+/// refused.
 pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let too_much = |size: u64| io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size} bytes; {most} are the most"));
+    let too_much = |size: u64| {
+        io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size} bytes; {most} are the most"))
+    };
     let found = fs::metadata(path)?;
     if found.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -51,8 +54,8 @@ impl Owner {
     }
 }
 
-/// Why others than this user and the system's own can change a folder or a file, if they can: in words that follow its name, with what to
-/// do.
+/// Why others than this user and the system's own can change a folder or a file, if they can: in words that
+/// follow its name, with what to do.
 #[cfg(unix)]
 pub(crate) fn changed_by_others(path: &Path, found: &Metadata, we: Owner) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -65,7 +68,12 @@ pub(crate) fn changed_by_others(path: &Path, found: &Metadata, we: Owner) -> Opt
         ));
     }
     let mode = found.mode() & 0o777;
-    (mode & 0o022 != 0).then(|| format!("can be changed by others (mode {mode:03o}); make it yours alone: chmod go-w '{}'", path.display()))
+    (mode & 0o022 != 0).then(|| {
+        format!(
+            "can be changed by others (mode {mode:03o}); make it yours alone: chmod go-w '{}'",
+            path.display()
+        )
+    })
 }
 
 #[cfg(not(unix))]
@@ -88,7 +96,10 @@ mod tests {
         fs::write(&file, b"\xff").unwrap();
         assert_eq!(read_text(&file).unwrap_err().to_string(), "it is no text in UTF-8");
         #[cfg(unix)]
-        assert_eq!(read_text(Path::new("/dev/zero")).unwrap_err().to_string(), "it is a pipe or a device; name a file");
+        assert_eq!(
+            read_text(Path::new("/dev/zero")).unwrap_err().to_string(),
+            "it is a pipe or a device; name a file"
+        );
     }
 
     #[cfg(unix)]
@@ -100,7 +111,8 @@ mod tests {
         let said = |mode: u32| {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
             let found = fs::metadata(folder.path()).unwrap();
-            changed_by_others(folder.path(), &found, we).map(|why| why.replace(&folder.path().display().to_string(), "DIR"))
+            changed_by_others(folder.path(), &found, we)
+                .map(|why| why.replace(&folder.path().display().to_string(), "DIR"))
         };
         assert_eq!((said(0o700), said(0o755)), (None, None));
         insta::assert_snapshot!(said(0o770).unwrap(), @"can be changed by others (mode 770); make it yours alone: chmod go-w 'DIR'");

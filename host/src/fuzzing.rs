@@ -1,4 +1,5 @@
-//! Ways in for the fuzz targets, and no part of the interface: with the feature `fuzzing` only, and changed without notice.
+//! Ways in for the fuzz targets, and no part of the interface: with the feature `fuzzing` only, and changed
+//! without notice.
 
 pub use crate::cli::fuzzing::judge_lines;
 pub use crate::config::fuzzing::export;

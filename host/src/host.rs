@@ -1,7 +1,8 @@
 //! Many tenants in one process: they share what runs plugins and the code of plugins, and nothing else.
 //!
-//! A tenant is opened when somebody needs it. When more than some number are open, those that nobody uses and that were used longest
-//! ago are closed, so that an idle tenant costs neither memory nor open files, however many there are.
+//! A tenant is opened when somebody needs it. When more than some number are open, those that nobody uses and
+//! that were used longest ago are closed, so that an idle tenant costs neither memory nor open files, however
+//! many there are.
 
 use crate::config::{Home, SecretText};
 use crate::plugin::Compiler;
@@ -14,7 +15,8 @@ use tokio::sync::OnceCell;
 /// How a [`Host`] works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostOptions {
-    /// Tenants that stay open when nobody uses them. Each has up to three open files and, after much work, 16 MiB of pages in memory.
+    /// Tenants that stay open when nobody uses them. Each has up to three open files and, after much work, 16
+    /// MiB of pages in memory.
     pub open_tenants: usize,
 }
 
@@ -49,23 +51,39 @@ struct Slot {
 impl Slot {
     /// Nobody has it, and nobody is opening it.
     fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.tenant) == 1 && self.tenant.get().is_none_or(|tenant| Arc::strong_count(tenant) == 1)
+        Arc::strong_count(&self.tenant) == 1
+            && self.tenant.get().is_none_or(|tenant| Arc::strong_count(tenant) == 1)
     }
 }
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("home", &self.home).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Host")
+            .field("home", &self.home)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
 impl Host {
-    /// Opens a home folder, making it where needed. `key` is the value of `ENTENTE_KEY`. No tenant is opened yet.
+    /// Opens a home folder, making it where needed. `key` is the value of `ENTENTE_KEY`. No tenant is opened
+    /// yet.
     ///
     /// # Errors
     /// Where the folder cannot be used.
-    pub fn open(home: &Path, key: Option<SecretText>, compiler: Compiler, options: HostOptions) -> Result<Self, TenantError> {
-        Ok(Self { home: Home::open(home)?, key, options, plugins: Arc::new(SharedRuntime::new(compiler)), open: Mutex::default() })
+    pub fn open(
+        home: &Path,
+        key: Option<SecretText>,
+        compiler: Compiler,
+        options: HostOptions,
+    ) -> Result<Self, TenantError> {
+        Ok(Self {
+            home: Home::open(home)?,
+            key,
+            options,
+            plugins: Arc::new(SharedRuntime::new(compiler)),
+            open: Mutex::default(),
+        })
     }
 
     /// The folder.
@@ -84,14 +102,18 @@ impl Host {
     /// A tenant, opened where it is not open. It stays open at least as long as somebody has it.
     ///
     /// # Errors
-    /// [`crate::config::ConfigError::Unknown`] where it was not added, or where its database cannot be opened.
+    /// [`crate::config::ConfigError::Unknown`] where it was not added, or where its database cannot be
+    /// opened.
     pub async fn tenant(&self, name: &str) -> Result<Arc<Tenant>, TenantError> {
         let cell = self.slot(name);
         let opened = cell
             .get_or_try_init(async || {
-                let (home, name, key, plugins) = (self.home.clone(), name.to_owned(), self.key.clone(), Arc::clone(&self.plugins));
+                let (home, name, key, plugins) =
+                    (self.home.clone(), name.to_owned(), self.key.clone(), Arc::clone(&self.plugins));
                 // New migrations may take a while.
-                crate::tenant::blocking(move || Tenant::within(home, &name, key, plugins)).await?.map(Arc::new)
+                crate::tenant::blocking(move || Tenant::within(home, &name, key, plugins))
+                    .await?
+                    .map(Arc::new)
             })
             .await
             .map(Arc::clone);
@@ -120,15 +142,23 @@ impl Host {
         Ok(crate::tenant::blocking(move || home.add_tenant(&name)).await??)
     }
 
-    /// Adds a tenant from a file that [`Tenant::export`] has written: all of it, or nothing. Its secrets are sealed anew for its name.
+    /// Adds a tenant from a file that [`Tenant::export`] has written: all of it, or nothing. Its secrets are
+    /// sealed anew for its name.
     ///
     /// # Errors
-    /// Where there is one of this name, the file is not as it was exported, or the key to its secrets is another.
-    pub async fn restore(&self, name: &str, file: &Path, options: RestoreOptions) -> Result<Restored, TenantError> {
+    /// Where there is one of this name, the file is not as it was exported, or the key to its secrets is
+    /// another.
+    pub async fn restore(
+        &self,
+        name: &str,
+        file: &Path,
+        options: RestoreOptions,
+    ) -> Result<Restored, TenantError> {
         restore(&self.home, name, file, self.key.clone(), options).await
     }
 
-    /// Removes a tenant with everything of it, and the components that no other one uses. `default` is emptied.
+    /// Removes a tenant with everything of it, and the components that no other one uses. `default` is
+    /// emptied.
     ///
     /// # Errors
     /// [`TenantError::Busy`] while a run of it is under way in any process, or somebody has it open here.
@@ -154,7 +184,8 @@ impl Host {
         let mut open = self.lock();
         open.uses += 1;
         let used = open.uses;
-        let slot = open.tenants.entry(name.to_owned()).or_insert_with(|| Slot { tenant: Arc::default(), used });
+        let slot =
+            open.tenants.entry(name.to_owned()).or_insert_with(|| Slot { tenant: Arc::default(), used });
         slot.used = used;
         Arc::clone(&slot.tenant)
     }
@@ -165,7 +196,8 @@ impl Host {
         let mut open = self.lock();
         open.tenants.retain(|_, slot| slot.tenant.initialized() || !slot.is_idle());
         while open.tenants.len() > most {
-            let idle = open.tenants.iter().filter(|(_, slot)| slot.is_idle()).min_by_key(|(_, slot)| slot.used);
+            let idle =
+                open.tenants.iter().filter(|(_, slot)| slot.is_idle()).min_by_key(|(_, slot)| slot.used);
             let Some(name) = idle.map(|(name, _)| name.clone()) else { break };
             closed.extend(open.tenants.remove(&name));
         }
@@ -182,7 +214,8 @@ mod tests {
 
     fn host(open_tenants: usize) -> (tempfile::TempDir, Host) {
         let folder = tempfile::tempdir().unwrap();
-        let host = Host::open(folder.path(), None, Compiler::InThisProcess, HostOptions { open_tenants }).unwrap();
+        let host =
+            Host::open(folder.path(), None, Compiler::InThisProcess, HostOptions { open_tenants }).unwrap();
         (folder, host)
     }
 
@@ -192,7 +225,10 @@ mod tests {
         for name in ["a", "b", "c"] {
             host.add(name).await.unwrap();
         }
-        assert_eq!((host.names().unwrap(), host.open_tenants()), (["default", "a", "b", "c"].map(str::to_owned).into(), 0));
+        assert_eq!(
+            (host.names().unwrap(), host.open_tenants()),
+            (["default", "a", "b", "c"].map(str::to_owned).into(), 0)
+        );
         let a = host.tenant("a").await.unwrap();
         assert!(Arc::ptr_eq(&a, &host.tenant("a").await.unwrap()), "opened once");
         for name in ["b", "c", "b"] {
@@ -214,7 +250,9 @@ mod tests {
     fn open_files(folder: &Path) -> usize {
         let folder = folder.canonicalize().unwrap();
         let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-        links.filter(|link| std::fs::read_link(link.path()).is_ok_and(|file| file.starts_with(&folder))).count()
+        links
+            .filter(|link| std::fs::read_link(link.path()).is_ok_and(|file| file.starts_with(&folder)))
+            .count()
     }
 
     #[cfg(target_os = "linux")]

@@ -1,13 +1,16 @@
 //! Entente keeps records (contacts, companies, anything with fields) in agreement between systems.
 //!
-//! Each foreign system is spoken to by a plugin: a sandboxed WebAssembly component. The host decides: it collects what changed on
-//! both sides, judges field by field which value is right, writes orders, and keeps state.
+//! Each foreign system is spoken to by a plugin: a sandboxed WebAssembly component. The host decides: it
+//! collects what changed on both sides, judges field by field which value is right, writes orders, and keeps
+//! state.
 //!
-//! - [`tenant::Tenant`] is the whole, opened: what the command line does, an embedding program can call there.
+//! - [`tenant::Tenant`] is the whole, opened: what the command line does, an embedding program can call
+//!   there.
 //! - [`host::Host`] is a home with many tenants, for a program that serves all of them.
 //! - [`judge`] is the pure core: who wins, and why.
 //! - [`sync`] is the engine, over the traits [`sync::Exchange`] and [`sync::Ledger`].
-//! - [`hub`], [`ledger`] and [`plugin`] implement these traits; [`store`] is the file that the first two share.
+//! - [`hub`], [`ledger`] and [`plugin`] implement these traits; [`store`] is the file that the first two
+//!   share.
 //! - [`config`] is what the operator has set; [`toolchain`] makes components from source.
 //!
 //! ARCHITECTURE.md tells which part may know what.

@@ -17,7 +17,10 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
             functions(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let names = text.lines().filter_map(|line| line.split_once("fn ")?.1.split_once('(')).map(|(name, _)| name.to_owned());
+            let names = text
+                .lines()
+                .filter_map(|line| line.split_once("fn ")?.1.split_once('('))
+                .map(|(name, _)| name.to_owned());
             found.extend(names);
         }
     }

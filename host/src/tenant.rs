@@ -1,20 +1,21 @@
-//! A tenant, opened: hub, ledger, configuration and plugins together. What the command line and any program that embeds the
-//! host calls.
+//! A tenant, opened: hub, ledger, configuration and plugins together. What the command line and any program
+//! that embeds the host calls.
 
 use crate::config::{
-    Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft, File, FileError, HUB, Home, Key,
-    Notice, PluginFacts, PluginSource, Problems, SecretText, definition_from_manual,
+    Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft,
+    File, FileError, HUB, Home, Key, Notice, PluginFacts, PluginSource, Problems, SecretText,
+    definition_from_manual,
 };
 use crate::hub::{Hub, HubError};
 use crate::ledger::SqliteLedger;
 use crate::plugin::{
-    Audit, CallBudget, CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest, PluginConfig, PluginExchange,
-    PluginRuntime, TenantAccount, UnknownLimit, inspect,
+    Audit, CallBudget, CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
+    PluginConfig, PluginExchange, PluginRuntime, TenantAccount, UnknownLimit, inspect,
 };
 use crate::store::{Store, StoreError};
 use crate::sync::{
-    Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd, RunOptions, RunStatus,
-    SyncDefinition, SyncError, SystemClock, SystemRandomness,
+    Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd,
+    RunOptions, RunStatus, SyncDefinition, SyncError, SystemClock, SystemRandomness,
 };
 use egress::StoredBudget;
 use std::collections::BTreeMap;
@@ -153,7 +154,8 @@ pub struct Tenant {
     ledger: SqliteLedger,
     configuration: Configuration,
     clock: Arc<dyn Clock>,
-    /// Started when the first plugin is needed: most commands need none. Tenants of one [`crate::host::Host`] share it.
+    /// Started when the first plugin is needed: most commands need none. Tenants of one [`crate::host::Host`]
+    /// share it.
     plugins: Arc<SharedRuntime>,
     /// What all its plugins take together.
     account: OnceCell<Arc<TenantAccount>>,
@@ -182,8 +184,8 @@ impl std::fmt::Debug for Tenant {
 }
 
 impl Tenant {
-    /// Opens the tenant `default` of a home folder, making both where needed. `key` is the value of `ENTENTE_KEY`; plugins
-    /// that are new here are compiled by `compiler`.
+    /// Opens the tenant `default` of a home folder, making both where needed. `key` is the value of
+    /// `ENTENTE_KEY`; plugins that are new here are compiled by `compiler`.
     ///
     /// # Errors
     /// Where the folder or the database cannot be used.
@@ -191,17 +193,28 @@ impl Tenant {
         Self::open_named(home, DEFAULT_TENANT, key, compiler)
     }
 
-    /// Opens a tenant that was added to a home folder; `default` need not be. A program that has many open at a time opens them through
-    /// [`crate::host::Host`].
+    /// Opens a tenant that was added to a home folder; `default` need not be. A program that has many open at
+    /// a time opens them through [`crate::host::Host`].
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] where there is no such tenant, or where the folder or the database cannot be used.
-    pub fn open_named(home: &Path, tenant: &str, key: Option<SecretText>, compiler: Compiler) -> Result<Self, TenantError> {
+    /// [`ConfigError::Unknown`] where there is no such tenant, or where the folder or the database cannot be
+    /// used.
+    pub fn open_named(
+        home: &Path,
+        tenant: &str,
+        key: Option<SecretText>,
+        compiler: Compiler,
+    ) -> Result<Self, TenantError> {
         Self::within(Home::open(home)?, tenant, key, Arc::new(SharedRuntime::new(compiler)))
     }
 
     /// Opens a tenant that runs its plugins together with others.
-    pub(crate) fn within(home: Home, tenant: &str, key: Option<SecretText>, plugins: Arc<SharedRuntime>) -> Result<Self, TenantError> {
+    pub(crate) fn within(
+        home: Home,
+        tenant: &str,
+        key: Option<SecretText>,
+        plugins: Arc<SharedRuntime>,
+    ) -> Result<Self, TenantError> {
         let store = home.open_tenant(tenant)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
@@ -224,7 +237,8 @@ impl Tenant {
     /// The configuration that a database holds.
     fn configuration_over(store: Store, home: Home, tenant: &str) -> Configuration {
         let hub = Hub::new(store.clone(), Arc::new(SystemClock));
-        let (numbers, hub) = (Arc::new(connections::LedgerNumbers), Arc::new(connections::HubDefinitions(hub)));
+        let (numbers, hub) =
+            (Arc::new(connections::LedgerNumbers), Arc::new(connections::HubDefinitions(hub)));
         Configuration::new(store, home, numbers, hub).of_tenant(tenant)
     }
 
@@ -266,13 +280,19 @@ impl Tenant {
         let home = self.configuration.home();
         let start = || async {
             let key = CodeKey::new(*Key::of_code(home)?.bytes());
-            Ok::<_, TenantError>(PluginRuntime::new(&home.cache(), key, Limits::default(), self.plugins.compiler.clone())?)
+            Ok::<_, TenantError>(PluginRuntime::new(
+                &home.cache(),
+                key,
+                Limits::default(),
+                self.plugins.compiler.clone(),
+            )?)
         };
         let runtime = self.plugins.started.get_or_try_init(start).await?;
         Ok(runtime.on_account(self.account().await?))
     }
 
-    /// What all its plugins take together in this process, under the limits that held when the first of them was needed.
+    /// What all its plugins take together in this process, under the limits that held when the first of them
+    /// was needed.
     ///
     /// # Errors
     /// Where the database fails.
@@ -285,9 +305,19 @@ impl Tenant {
     ///
     /// # Errors
     /// Where the bytes are no plugin.
-    pub async fn install_plugin(&self, name: &str, bytes: &[u8]) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
+    pub async fn install_plugin(
+        &self,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
         // Compiling now shows at once whether it runs, and makes the first sync quick.
-        let inspection = self.plugins().await?.load_within(bytes.to_vec(), &self.limits().await?).await?.inspection().clone();
+        let inspection = self
+            .plugins()
+            .await?
+            .load_within(bytes.to_vec(), &self.limits().await?)
+            .await?
+            .inspection()
+            .clone();
         let facts = facts(&inspection);
         let installed = self.configuration.install_plugin(name, bytes, &facts).await?;
         Ok((installed, inspection))
@@ -296,7 +326,8 @@ impl Tenant {
     /// An exchange by its name: the hub, or an integration that is ready to run.
     ///
     /// # Errors
-    /// [`TenantError::Config`] where there is none of this name, [`TenantError::Disabled`], or where its plugin cannot be loaded.
+    /// [`TenantError::Config`] where there is none of this name, [`TenantError::Disabled`], or where its
+    /// plugin cannot be loaded.
     pub async fn exchange(&self, name: &str) -> Result<Box<dyn Exchange>, TenantError> {
         if name == HUB {
             return Ok(Box::new(self.hub.clone()));
@@ -337,10 +368,12 @@ impl Tenant {
             }
         };
         if let Some(ask) = settings::missing(integration, &plugin.inspection().manifest) {
-            let (integration, setting, reason) = (integration.name.clone(), ask.name.clone(), ask.reason.clone());
+            let (integration, setting, reason) =
+                (integration.name.clone(), ask.name.clone(), ask.reason.clone());
             return Err(TenantError::NotSet { integration, setting, reason });
         }
-        let (account, budget, audit) = (self.account().await?, Arc::clone(&self.budget), Arc::clone(&self.audit));
+        let (account, budget, audit) =
+            (self.account().await?, Arc::clone(&self.budget), Arc::clone(&self.audit));
         let config = connections::plugin_config(integration, secrets, state, limits)?;
         Ok(plugin.exchange(PluginConfig { account, budget, audit, ..config }))
     }
@@ -348,7 +381,8 @@ impl Tenant {
     /// Runs a sync once.
     ///
     /// # Errors
-    /// Where it could not even begin, as with an integration that is quarantined; how it ended is in [`RunEnd`].
+    /// Where it could not even begin, as with an integration that is quarantined; how it ended is in
+    /// [`RunEnd`].
     pub async fn sync(
         &self,
         name: &str,
@@ -364,7 +398,13 @@ impl Tenant {
         self.take_over(&definition.relation).await?;
         let left = self.side(&definition.exchanges[0]).await?;
         let right = self.side(&definition.exchanges[1]).await?;
-        tracing::info!(sync = name, tenant = self.name(), left = definition.exchanges[0], right = definition.exchanges[1], "a run begins");
+        tracing::info!(
+            sync = name,
+            tenant = self.name(),
+            left = definition.exchanges[0],
+            right = definition.exchanges[1],
+            "a run begins"
+        );
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: [left.exchange(), right.exchange()],
@@ -382,7 +422,13 @@ impl Tenant {
             }
         }
         let end = end?;
-        tracing::info!(sync = name, run = end.run.id, status = end.run.status.word(), written = end.run.writes(), "a run has ended");
+        tracing::info!(
+            sync = name,
+            run = end.run.id,
+            status = end.run.status.word(),
+            written = end.run.writes(),
+            "a run has ended"
+        );
         Ok((definition, end))
     }
 
@@ -403,18 +449,24 @@ impl Tenant {
         Ok(())
     }
 
-    /// What the plugins of these exchanges logged while a run was under way, the oldest first; the latest 8 to 16 MiB of a tenant are kept.
+    /// What the plugins of these exchanges logged while a run was under way, the oldest first; the latest 8
+    /// to 16 MiB of a tenant are kept.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub async fn logged(&self, run: &crate::sync::Run, exchanges: &[String]) -> Result<Vec<LoggedLine>, TenantError> {
+    pub async fn logged(
+        &self,
+        run: &crate::sync::Run,
+        exchanges: &[String],
+    ) -> Result<Vec<LoggedLine>, TenantError> {
         let folder = self.configuration.home().tenant_folder(self.name());
         let until = match run.ended {
             Some(ended) => ended,
             None if run.status == RunStatus::Running => self.clock.now(),
             // It was killed, nobody knows when: before the next one began.
             None => {
-                let later = self.ledger.runs(Some(&run.sync), usize::MAX).await?.into_iter().map(|run| run.started);
+                let later =
+                    self.ledger.runs(Some(&run.sync), usize::MAX).await?.into_iter().map(|run| run.started);
                 later.filter(|started| *started > run.started).min().unwrap_or_else(|| self.clock.now())
             }
         };
@@ -439,7 +491,11 @@ impl Tenant {
     /// # Errors
     /// Everything that is wrong with it at once, or what a plugin that must be described says.
     pub async fn apply(&self, path: &Path, options: ApplyOptions) -> Result<ConfigurationPlan, TenantError> {
-        let text = crate::files::read_text(path).map_err(|why| TenantError::Io { path: path.to_owned(), doing: "read", why })?;
+        let text = crate::files::read_text(path).map_err(|why| TenantError::Io {
+            path: path.to_owned(),
+            doing: "read",
+            why,
+        })?;
         let file = File::parse(&text).map_err(|error| TenantError::File { path: path.to_owned(), error })?;
         let base = path.parent().unwrap_or(Path::new(""));
         let environment = |name: &str| std::env::var(name).ok();
@@ -464,7 +520,8 @@ impl Tenant {
                 let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
                 let name = &draft.integration.name;
                 described.descriptions.insert(name.clone(), self.describe(name, &exchange).await?);
-                let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
+                let manual =
+                    exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
                 described.manuals.insert(name.clone(), manual);
             }
         }
@@ -476,7 +533,8 @@ impl Tenant {
             {
                 manifests.insert(digest, manifest);
             }
-            let unknown = manifests.get(digest).map(|manifest| settings::unknown(&draft.integration, manifest));
+            let unknown =
+                manifests.get(digest).map(|manifest| settings::unknown(&draft.integration, manifest));
             plan.notices.extend(unknown.unwrap_or_default().into_iter().map(|name| Notice {
                 place: None,
                 part: format!("integration {}", draft.integration.name),
@@ -499,12 +557,16 @@ impl Tenant {
         exchange.describe().await.map_err(|error| failed(name, "describe its objects", error))
     }
 
-    /// Adds an integration, and the sync that its plugin proposes. Tells what of the proposal was left out. The plugin is asked
-    /// first, so that a wrong address or key shows now.
+    /// Adds an integration, and the sync that its plugin proposes. Tells what of the proposal was left out.
+    /// The plugin is asked first, so that a wrong address or key shows now.
     ///
     /// # Errors
     /// Where names are taken or unknown, the plugin fails, or nothing of its proposal fits.
-    pub async fn add_integration(&self, draft: &Draft, with_sync: bool) -> Result<(Added, Vec<String>), TenantError> {
+    pub async fn add_integration(
+        &self,
+        draft: &Draft,
+        with_sync: bool,
+    ) -> Result<(Added, Vec<String>), TenantError> {
         let name = &draft.integration.name;
         let bytes = match &draft.plugin {
             PluginSource::File(bytes) => Some(&bytes[..]),
@@ -517,7 +579,8 @@ impl Tenant {
             let remote = self.describe(name, &exchange).await?;
             let hub = self.describe(HUB, &self.hub).await?;
             let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
-            let (definition, left_out) = definition_from_manual(name, &hub, &remote, &manual).map_err(problems)?;
+            let (definition, left_out) =
+                definition_from_manual(name, &hub, &remote, &manual).map_err(problems)?;
             notices = left_out;
             sync = Some(definition);
         }
@@ -529,7 +592,10 @@ impl Tenant {
     /// # Errors
     /// What it found wrong.
     pub async fn check_database(&self) -> Result<String, TenantError> {
-        let found: String = self.store.read(|connection| Ok(connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?)).await?;
+        let found: String = self
+            .store
+            .read(|connection| Ok(connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?))
+            .await?;
         if found == "ok" {
             return Ok("whole".to_owned());
         }
@@ -564,7 +630,10 @@ impl SyncSide {
 fn facts(inspection: &Inspection) -> PluginFacts {
     let manifest = &inspection.manifest;
     let named = format!("{} {}: {}", manifest.name, manifest.version, manifest.description);
-    PluginFacts { version: Some(inspection.version.clone()), description: named.trim_matches([' ', ':']).to_owned() }
+    PluginFacts {
+        version: Some(inspection.version.clone()),
+        description: named.trim_matches([' ', ':']).to_owned(),
+    }
 }
 
 fn problems(problems: Problems) -> TenantError {

@@ -1,5 +1,6 @@
-//! A secret in every place where one can be, a remote that gives it back in every form, a plugin that hunts for it and gives all that it
-//! gets away, and then a look at everything that was printed or written: it is found nowhere but in the files of the keys.
+//! A secret in every place where one can be, a remote that gives it back in every form, a plugin that hunts
+//! for it and gives all that it gets away, and then a look at everything that was printed or written: it is
+//! found nowhere but in the files of the keys.
 
 use crate::support::guests;
 use crate::support::server::{Server, answer};
@@ -36,8 +37,13 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
         };
         value.iter().map(one).collect::<String>().into_bytes()
     };
-    let mut forms =
-        vec![value.to_vec(), hex::encode(value).into_bytes(), hex::encode_upper(value).into_bytes(), percent(true), percent(false)];
+    let mut forms = vec![
+        value.to_vec(),
+        hex::encode(value).into_bytes(),
+        hex::encode_upper(value).into_bytes(),
+        percent(true),
+        percent(false),
+    ];
     for before in 0..3usize {
         let whole = [&[b'x'; 3][..before], value].concat();
         for encoded in [STANDARD.encode(&whole), URL_SAFE_NO_PAD.encode(&whole)] {
@@ -88,18 +94,30 @@ impl Hidden {
 
 /// Answers with all that came, in every form, beside what a token endpoint would say.
 fn echo(request: &str) -> Vec<u8> {
-    let echoed: Vec<String> = request.lines().filter(|line| line.contains("canary")).map(str::to_owned).collect();
-    let mut forms: Vec<String> = forms(request.as_bytes()).iter().map(|form| String::from_utf8_lossy(form).into_owned()).collect();
+    let echoed: Vec<String> =
+        request.lines().filter(|line| line.contains("canary")).map(str::to_owned).collect();
+    let mut forms: Vec<String> =
+        forms(request.as_bytes()).iter().map(|form| String::from_utf8_lossy(form).into_owned()).collect();
     // As JavaScript escapes, which leaves more as it is.
+    forms.extend([KEY, PARAM].map(|secret| {
+        secret
+            .replace('%', "%25")
+            .replace('/', "%2F")
+            .replace('+', "%2B")
+            .replace('=', "%3D")
+            .replace('&', "%26")
+    }));
     forms.extend(
-        [KEY, PARAM]
-            .map(|secret| secret.replace('%', "%25").replace('/', "%2F").replace('+', "%2B").replace('=', "%3D").replace('&', "%26")),
+        [KEY, PARAM].map(|secret| secret.replace('/', "\\/").replace('&', "\\u0026").replace('=', "\\u003D")),
     );
-    forms.extend([KEY, PARAM].map(|secret| secret.replace('/', "\\/").replace('&', "\\u0026").replace('=', "\\u003D")));
     let body = json!({"access_token": KEY, "refresh_token": PARAM, "token_type": "bearer", "echo": forms, "lines": echoed}).to_string();
     let echoed = echoed.join(" ");
     let encoded = STANDARD.encode(&echoed);
-    answer("200 OK", &[("x-echo", echoed.as_str()), ("x-encoded", &encoded), ("set-cookie", &format!("session={KEY}"))], body.as_bytes())
+    answer(
+        "200 OK",
+        &[("x-echo", echoed.as_str()), ("x-encoded", &encoded), ("set-cookie", &format!("session={KEY}"))],
+        body.as_bytes(),
+    )
 }
 
 /// A home, and everything that the program has printed in it.
@@ -121,7 +139,11 @@ impl Watch {
 
     fn run_with(&self, args: &[&str], input: &str, variables: &[(&str, &str)]) -> (i32, String) {
         let mut command = self.command(args);
-        command.envs(variables.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -145,7 +167,10 @@ impl Watch {
     /// Nothing that was printed, and no file, holds anything of it; the file of a key holds that key only.
     #[track_caller]
     fn hides(&self, hidden: &Hidden) {
-        assert!(!hidden.found(STANDARD.encode(format!("me:{KEY}")).as_bytes()).is_empty(), "what is there is found");
+        assert!(
+            !hidden.found(STANDARD.encode(format!("me:{KEY}")).as_bytes()).is_empty(),
+            "what is there is found"
+        );
         for (what, bytes) in self.printed.lock().unwrap().iter() {
             assert_eq!(hidden.found(bytes), [""; 0], "printed by {what}");
         }
@@ -153,7 +178,11 @@ impl Watch {
         assert!(files.iter().any(|(path, _)| path.ends_with("entente.db")), "the database is among them");
         for (path, bytes) in files {
             let own = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-            let found: Vec<String> = hidden.found(&bytes).into_iter().filter(|found| !found.starts_with(&format!("{own} as "))).collect();
+            let found: Vec<String> = hidden
+                .found(&bytes)
+                .into_iter()
+                .filter(|found| !found.starts_with(&format!("{own} as ")))
+                .collect();
             assert_eq!(found, [""; 0], "in {}", path.display());
         }
     }
@@ -205,8 +234,21 @@ fn watched(url: &str, sealing: Option<String>) -> Watch {
     watch.well(&["plugin", "install", &text(guests::hostile_path()), "--name", "hostile"]);
     let file = watch.home.file("entente.toml", configuration(url));
     watch.well(&["apply", &file, "-vv"]);
-    watch.well(&["integration", "set", "evil", "--secret-env", "key=CANARY_KEY", "--secret-env", "signing=CANARY_SIGNING", "--json"]);
-    let (code, shown) = watch.run_with(&["integration", "set", "evil", "--secret", "sign", "-vvv"], &format!("{SIGN}\n"), &[]);
+    watch.well(&[
+        "integration",
+        "set",
+        "evil",
+        "--secret-env",
+        "key=CANARY_KEY",
+        "--secret-env",
+        "signing=CANARY_SIGNING",
+        "--json",
+    ]);
+    let (code, shown) = watch.run_with(
+        &["integration", "set", "evil", "--secret", "sign", "-vvv"],
+        &format!("{SIGN}\n"),
+        &[],
+    );
     assert_eq!(code, 0, "{shown}");
     watch.well(&["integration", "grant", "evil", "--secret", &format!("key={url}"), "--secret", "signing"]);
     watch
@@ -248,7 +290,10 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
     ] {
         assert!(requests.contains(&expected), "{expected} was not sent: {requests}");
     }
-    assert!(requests.contains(&STANDARD.encode(format!("me:{KEY}"))) && !requests.contains(SIGN), "{requests}");
+    assert!(
+        requests.contains(&STANDARD.encode(format!("me:{KEY}"))) && !requests.contains(SIGN),
+        "{requests}"
+    );
     assert!(!requests.contains(SIGNING), "{requests}");
 
     let (code, shown) = sync("error", &[], &["--json", "-vvv"]);
@@ -258,14 +303,21 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
     assert_eq!(code, 1, "{shown}");
     assert!(shown.contains("the plugin crashed in report"), "{shown}");
     found_nothing(&shown);
-    for (then, options) in
-        [("log", vec!["-vvv"]), ("state", vec!["--json"]), ("state", vec!["--json", "-v"]), ("row", vec!["--json", "--full"])]
-    {
+    for (then, options) in [
+        ("log", vec!["-vvv"]),
+        ("state", vec!["--json"]),
+        ("state", vec!["--json", "-v"]),
+        ("row", vec!["--json", "--full"]),
+    ] {
         let (code, shown) = sync(then, &[], &options);
         assert!([0, 3].contains(&code), "{then}: {shown}");
         if then == "log" {
             found_nothing(&shown);
-            let mac = Hmac::<Sha256>::new_from_slice(SIGNING.as_bytes()).unwrap().chain_update(b"data").finalize().into_bytes();
+            let mac = Hmac::<Sha256>::new_from_slice(SIGNING.as_bytes())
+                .unwrap()
+                .chain_update(b"data")
+                .finalize()
+                .into_bytes();
             assert!(shown.contains(&format!("{:?}", mac.to_vec())), "it was signed with: {shown}");
         }
     }
@@ -273,7 +325,8 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
     found_nothing(&records);
 
     // All that prints data.
-    let id = serde_json::from_str::<Value>(&records).unwrap()["records"][0]["id"].as_str().unwrap().to_owned();
+    let id =
+        serde_json::from_str::<Value>(&records).unwrap()["records"][0]["id"].as_str().unwrap().to_owned();
     let (record, plugin) = (format!("thing:{id}"), text(guests::hostile_path()));
     watch.well(&["export"]);
     let commands: &[&[&str]] = &[
@@ -331,12 +384,21 @@ fn a_canary_key_in_the_environment_and_a_run_that_is_killed_leave_nothing() {
         echo(request)
     }));
     let watch = watched(&server.url, Some(STANDARD.encode(SEALING)));
-    let mut child =
-        watch.command(&["sync", "evil", "-vvv"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = watch
+        .command(&["sync", "evil", "-vvv"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     asking.recv_timeout(std::time::Duration::from_secs(300)).expect("the plugin asks");
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
-    watch.printed.lock().unwrap().push(("the run that was killed".to_owned(), [output.stdout, output.stderr].concat()));
+    watch
+        .printed
+        .lock()
+        .unwrap()
+        .push(("the run that was killed".to_owned(), [output.stdout, output.stderr].concat()));
     assert!(!watch.home.path().join("secret.key").exists(), "the key of the environment is not written down");
     watch.well(&["export"]);
     watch.run(&["status", "--json"]);

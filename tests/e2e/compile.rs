@@ -23,7 +23,10 @@ fn it_is_no_command_for_people() {
 
 #[test]
 fn whether_it_works_is_told_by_doctor() {
-    Home::new().run(&["doctor"]).well().says(&["compiling", "plugins can be compiled, in a process of its own"]);
+    Home::new()
+        .run(&["doctor"])
+        .well()
+        .says(&["compiling", "plugins can be compiled, in a process of its own"]);
 }
 
 /// Where no address space can be reserved, plugins are compiled to do without.
@@ -34,7 +37,10 @@ fn with_little_address_space_it_compiles_for_that() {
     let path = text(guests::hello_path());
     let install = home.command(&["plugin", "install", &path]);
     let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -v 8000000 && exec \"$@\"", "sh"]).arg(install.get_program()).args(install.get_args());
+    limited
+        .args(["-c", "ulimit -v 8000000 && exec \"$@\"", "sh"])
+        .arg(install.get_program())
+        .args(install.get_args());
     let output = limited.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");

@@ -5,7 +5,8 @@ use hello_crm::{ManualClock, Object};
 use serde_json::json;
 use std::sync::Arc;
 
-/// A custom object and field, an integration with a secret from the environment, a mapping with a filter and policies.
+/// A custom object and field, an integration with a secret from the environment, a mapping with a filter and
+/// policies.
 const FILE: &str = r#"
 [object.project]
 label = "Project"
@@ -57,7 +58,9 @@ fn world() -> World {
 
 /// All that is configured.
 fn state(world: &World) -> Vec<String> {
-    [&["integration", "list", "--json"][..], &["plugin", "list", "--json"]].map(|args| world.run(args).well().stdout).into()
+    [&["integration", "list", "--json"][..], &["plugin", "list", "--json"]]
+        .map(|args| world.run(args).well().stdout)
+        .into()
 }
 
 #[test]
@@ -65,7 +68,12 @@ fn a_file_is_applied_as_a_whole_and_once() {
     let world = world();
     let file = world.file("entente.toml", FILE.replace("URL", &world.url));
     let before = state(&world);
-    let dry = world.run(&["apply", &file, "--dry-run"]).well().says(&["HelloWorld", "loyalty", "project", "nothing was saved"]);
+    let dry = world.run(&["apply", &file, "--dry-run"]).well().says(&[
+        "HelloWorld",
+        "loyalty",
+        "project",
+        "nothing was saved",
+    ]);
     assert_eq!(state(&world), before, "{dry}");
     world.run(&["sync", "HelloWorld"]).fails(1, &["HelloWorld"]);
     world.run(&["record", "list", "project"]).fails(1, &["the hub has no object 'project'"]);
@@ -80,10 +88,26 @@ fn a_file_is_applied_as_a_whole_and_once() {
 
     // What is configured is what happens.
     world.run(&["record", "set", "project", "title=New house"]).well();
-    world.run(&["record", "set", "contact", "last_name=Ek", "email=ek@example.org", "loyalty=gold", "position=Boss", "phone=+46 1"]).well();
+    world
+        .run(&[
+            "record",
+            "set",
+            "contact",
+            "last_name=Ek",
+            "email=ek@example.org",
+            "loyalty=gold",
+            "position=Boss",
+            "phone=+46 1",
+        ])
+        .well();
     world.run(&["record", "set", "contact", "last_name=Hidden", "loyalty=silver"]).well();
-    world.run(&["record", "set", "contact", "last_name=Wrong", "loyalty=lead"]).fails(1, &["loyalty: 'lead'"]);
-    world.make_person("2020-01-02T00:00:00Z", json!({ "last_name": "Holm", "email": "holm@example.org", "region": "S" }));
+    world
+        .run(&["record", "set", "contact", "last_name=Wrong", "loyalty=lead"])
+        .fails(1, &["loyalty: 'lead'"]);
+    world.make_person(
+        "2020-01-02T00:00:00Z",
+        json!({ "last_name": "Holm", "email": "holm@example.org", "region": "S" }),
+    );
     world.sync(&[]);
     let ek = world.person("ek@example.org");
     assert_eq!((&ek.fields["region"], &ek.fields["job_title"]), (&json!("G"), &json!("Boss")));
@@ -91,10 +115,17 @@ fn a_file_is_applied_as_a_whole_and_once() {
     assert_eq!(world.crm.count(Object::Person), 2, "who is outside the filter is not made");
     world.is_quiet();
 
-    world.edit_person("2020-02-01T00:00:00Z", &ek.id, json!({ "region": "S", "phone": null, "job_title": "Underling" }));
+    world.edit_person(
+        "2020-02-01T00:00:00Z",
+        &ek.id,
+        json!({ "region": "S", "phone": null, "job_title": "Underling" }),
+    );
     world.sync(&[]);
     let contact = world.find("contact", "email", "ek@example.org");
-    assert_eq!((contact.text("loyalty"), contact.text("phone"), contact.text("position")), ("silver", "+46 1", "Boss"));
+    assert_eq!(
+        (contact.text("loyalty"), contact.text("phone"), contact.text("position")),
+        ("silver", "+46 1", "Boss")
+    );
     let ek = world.person("ek@example.org");
     assert_eq!((&ek.fields["phone"], &ek.fields["job_title"]), (&json!(null), &json!("Boss")));
     world.is_quiet();
@@ -112,7 +143,10 @@ fn everything_that_is_wrong_is_told_at_once_and_nothing_is_saved() {
     let output = world.run(&["apply", &world.file("wrong.toml", wrong)]).fails(1, &["concern"]);
     assert_eq!(state(&world), before, "{output}");
     // The rest can be told once what it builds on is right.
-    let wrong = FILE.replace("URL", &world.url).replace("{ right = \"region\"", "{ right = \"state\"").replace("position = {", "rank = {");
+    let wrong = FILE
+        .replace("URL", &world.url)
+        .replace("{ right = \"region\"", "{ right = \"state\"")
+        .replace("position = {", "rank = {");
     let file = world.file("wrong.toml", wrong);
     for args in [&["apply", &file][..], &["apply", &file, "--dry-run"]] {
         let output = world.run(args).fails(1, &["state", "rank", "line ", "2 problems; nothing was saved"]);

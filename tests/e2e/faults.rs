@@ -1,4 +1,5 @@
-//! What is asked for wrongly, and remote systems that refuse or fail: the exit code, and an error that says what to do.
+//! What is asked for wrongly, and remote systems that refuse or fail: the exit code, and an error that says
+//! what to do.
 
 use crate::world::{CANARY, Home, World, sample};
 use hello_crm::{Action, Object, RateLimit, Rule};
@@ -9,14 +10,23 @@ fn wrong_usage_is_told_before_anything_is_done() {
     let world = World::new();
     let before = world.crm.requests().len();
     let cases: [(&[&str], &[&str]); 10] = [
-        (&["--start-datetime=some day"], &["--start-datetime: 'some day' is not a date", "2020-01-01 00:00:00"]),
+        (
+            &["--start-datetime=some day"],
+            &["--start-datetime: 'some day' is not a date", "2020-01-01 00:00:00"],
+        ),
         (&["--end-datetime=2020-02-30 00:00:00"], &["--end-datetime: '2020-02-30 00:00:00' is not a date"]),
         (
             &["--start-datetime=2020-01-02 00:00:00", "--end-datetime=2020-01-01 00:00:00"],
             &["--end-datetime (2020-01-01T00:00:00Z) is not after --start-datetime (2020-01-02T00:00:00Z)"],
         ),
-        (&["--start-datetime=2020-01-01 00:00:00", "--end-datetime=2020-01-01 00:00:00"], &["the window is empty"]),
-        (&["--start-datetime=2020-01-01 00:00:00", "--full"], &["a window and --first-time-sync or --full exclude each other"]),
+        (
+            &["--start-datetime=2020-01-01 00:00:00", "--end-datetime=2020-01-01 00:00:00"],
+            &["the window is empty"],
+        ),
+        (
+            &["--start-datetime=2020-01-01 00:00:00", "--full"],
+            &["a window and --first-time-sync or --full exclude each other"],
+        ),
         (&["--object-id=contact:1", "--full"], &["exclude each other"]),
         (&["--object-id=contact"], &["--object-id: 'contact' is not of the form contact:12"]),
         (&["--option=segment"], &["--option: 'segment'"]),
@@ -38,14 +48,22 @@ fn names_that_nobody_knows_are_told() {
     world.run(&["integration", "grant", "HelloMars"]).fails(1, &["HelloMars"]);
     world.run(&["integration", "set", "HelloMars", "--set", "a=b"]).fails(1, &["HelloMars"]);
     world.run(&["integration", "add", "HelloWorld"]).fails(1, &["HelloWorld"]);
-    world.run(&["integration", "add", "Other", "--plugin", "absent"]).fails(1, &["unknown plugin 'absent'; there is: helloworld"]);
+    world
+        .run(&["integration", "add", "Other", "--plugin", "absent"])
+        .fails(1, &["unknown plugin 'absent'; there is: helloworld"]);
     world.run(&["integration", "add", "no name", "--plugin", "helloworld"]).fails(1, &["no name"]);
     world.run(&["run", "show", "99"]).fails(1, &["there is no run 99"]);
-    world.run(&["record", "list", "martian"]).fails(1, &["the hub has no object 'martian'; it has", "contact"]);
+    world
+        .run(&["record", "list", "martian"])
+        .fails(1, &["the hub has no object 'martian'; it has", "contact"]);
     world.run(&["record", "show", "contact:99"]).fails(1, &["there is no contact 99"]);
-    world.run(&["record", "show", "contact"]).fails(2, &["'contact' names no record; write for example contact:12"]);
+    world
+        .run(&["record", "show", "contact"])
+        .fails(2, &["'contact' names no record; write for example contact:12"]);
     world.run(&["record", "set", "contact:99", "city=Umeå"]).fails(1, &["99"]);
-    world.run(&["record", "set", "contact", "shoe_size=46"]).fails(1, &["contact has no field 'shoe_size'", "first_name"]);
+    world
+        .run(&["record", "set", "contact", "shoe_size=46"])
+        .fails(1, &["contact has no field 'shoe_size'", "first_name"]);
     world.run(&["record", "set", "contact", "points=many"]).fails(1, &["points: 'many'"]);
     world.run(&["record", "set", "contact", "city"]).fails(2, &["'city' is not of the form FIELD=VALUE"]);
     assert!(world.records("contact").is_empty());
@@ -59,23 +77,33 @@ fn files_that_cannot_be_read_are_told() {
     home.run(&["record", "import", "contact", "missing.csv"]).fails(1, &["missing.csv cannot be read"]);
     home.run(&["record", "import", "contact", &text(home.dir.path())]).fails(1, &[&text(home.dir.path())]);
     let binary: Vec<u8> = (0..4000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let output = home.run(&["record", "import", "contact", &home.file("photo.csv", &binary)]).fails(1, &["photo.csv"]);
+    let output =
+        home.run(&["record", "import", "contact", &home.file("photo.csv", &binary)]).fails(1, &["photo.csv"]);
     assert!(output.stderr.chars().all(|c| c == '\n' || !c.is_control()), "{output}");
     home.run(&["record", "import", "contact", &home.file("empty.csv", "")]).fails(1, &["empty.csv"]);
     home.run(&["record", "import", "martian", &sample("contacts.csv")]).fails(1, &["martian"]);
-    home.run(&["record", "import", "contact", &home.file("other.csv", "Alpha,Beta\n1,2\n")]).fails(1, &["other.csv", "Alpha"]);
+    home.run(&["record", "import", "contact", &home.file("other.csv", "Alpha,Beta\n1,2\n")])
+        .fails(1, &["other.csv", "Alpha"]);
     home.run(&["apply", "missing.toml"]).fails(1, &["missing.toml cannot be read"]);
-    home.run(&["apply", &home.file("broken.toml", "[integration.X\nplugin = 1\n")]).fails(1, &["broken.toml", "line 1"]);
+    home.run(&["apply", &home.file("broken.toml", "[integration.X\nplugin = 1\n")])
+        .fails(1, &["broken.toml", "line 1"]);
     assert!(home.records("contact").is_empty());
 }
 
 #[test]
 fn a_key_that_is_refused_is_told_and_shown_nowhere() {
     let world = World::with_sample(30);
-    world.run_with(&["integration", "set", "HelloWorld", "--secret", "api-key"], format!("{CANARY}-and-wrong\n")).well();
+    world
+        .run_with(
+            &["integration", "set", "HelloWorld", "--secret", "api-key"],
+            format!("{CANARY}-and-wrong\n"),
+        )
+        .well();
     let (before, batches) = (world.everything(), world.crm.request_count("POST", ""));
     for verbose in ["-v", "-vv", "-vvv"] {
-        let output = world.sync(&[verbose]).fails(1, &["HelloWorld could not describe its objects: unauthorized", "401"]);
+        let output = world
+            .sync(&[verbose])
+            .fails(1, &["HelloWorld could not describe its objects: unauthorized", "401"]);
         assert_eq!(output.json()["status"], json!("failed"), "{output}");
     }
     world.run(&["doctor"]).fails(1, &["something needs a look"]).says(&["unauthorized"]);
@@ -83,7 +111,9 @@ fn a_key_that_is_refused_is_told_and_shown_nowhere() {
     assert!(world.everything() == before && world.crm.request_count("POST", "") == batches);
     world.keeps_the_key_secret();
 
-    world.run_with(&["integration", "set", "HelloWorld", "--secret", "api-key"], format!("{CANARY}\n")).well();
+    world
+        .run_with(&["integration", "set", "HelloWorld", "--secret", "api-key"], format!("{CANARY}\n"))
+        .well();
     for args in [
         &["sync", "HelloWorld", "-vvv"][..],
         &["sync", "HelloWorld", "--json", "-vvv"],
@@ -94,7 +124,11 @@ fn a_key_that_is_refused_is_told_and_shown_nowhere() {
         assert!([0, 3].contains(&output.code), "{output}");
     }
     assert!(world.records("contact").len() >= 29);
-    for args in [&["integration", "list", "--json"][..], &["integration", "list"], &["integration", "grant", "HelloWorld", "--json"]] {
+    for args in [
+        &["integration", "list", "--json"][..],
+        &["integration", "list"],
+        &["integration", "grant", "HelloWorld", "--json"],
+    ] {
         world.run(args).well().says(&["api-key"]);
     }
     world.keeps_the_key_secret();
@@ -127,14 +161,20 @@ fn a_system_that_is_down_is_told() {
     let mut world = World::with_sample(5);
     world.stop_crm();
     let url = world.url.clone();
-    world.sync(&[]).fails(1, &["HelloWorld could not describe its objects: unavailable", &url, "the connection was refused"]);
+    world.sync(&[]).fails(
+        1,
+        &["HelloWorld could not describe its objects: unavailable", &url, "the connection was refused"],
+    );
     world.run(&["doctor"]).fails(1, &["something needs a look"]).says(&["the connection was refused"]);
     world.run(&["doctor", "--offline"]).well();
     assert!(world.records("contact").is_empty());
     let home = Home::with_plugin();
     let set = format!("url={url}");
-    home.run_with(&["integration", "add", "HelloWorld", "--set", &set, "--http", &url, "--secret", "api-key"], format!("{CANARY}\n"))
-        .fails(1, &["the connection was refused"]);
+    home.run_with(
+        &["integration", "add", "HelloWorld", "--set", &set, "--http", &url, "--secret", "api-key"],
+        format!("{CANARY}\n"),
+    )
+    .fails(1, &["the connection was refused"]);
     assert_eq!(home.run(&["integration", "list", "--json"]).well().json(), json!([]), "nothing was saved");
 }
 
@@ -171,7 +211,9 @@ fn a_system_that_asks_to_slow_down_gets_its_way() {
 fn answers_that_make_no_sense_are_told() {
     let world = World::with_sample(5);
     for body in [json!("<html>Bad gateway</html>"), json!({ "records": 7 }), json!("")] {
-        world.crm.set_faults(vec![Rule::new(Action::Status { status: 200, body: Some(body) }).path("/persons?").times(None)]);
+        world.crm.set_faults(vec![
+            Rule::new(Action::Status { status: 200, body: Some(body) }).path("/persons?").times(None),
+        ]);
         world.sync(&[]).fails(1, &["HelloWorld could not report its changes"]);
     }
     world.crm.reset();
@@ -182,8 +224,19 @@ fn answers_that_make_no_sense_are_told() {
 #[test]
 fn a_record_that_is_refused_is_told_and_the_others_are_made() {
     let world = World::new();
-    world.run(&["record", "set", "contact", "last_name=Good", "email=good@example.org", "phone=+46 1"]).well();
-    world.run(&["record", "set", "contact", "last_name=Bad", "email=bad@example.org", "website=gopher://x.example"]).well();
+    world
+        .run(&["record", "set", "contact", "last_name=Good", "email=good@example.org", "phone=+46 1"])
+        .well();
+    world
+        .run(&[
+            "record",
+            "set",
+            "contact",
+            "last_name=Bad",
+            "email=bad@example.org",
+            "website=gopher://x.example",
+        ])
+        .well();
     let output = world.sync(&[]).exits(3);
     let counts = output.counts("HelloWorld", "person");
     assert_eq!((&counts["created"], &counts["failed"]), (&json!(1), &json!(1)), "{output}");

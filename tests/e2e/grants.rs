@@ -79,8 +79,11 @@ fn attack(home: &Home, attack: &str) -> crate::world::Output {
 fn a_hostile_plugin_that_asks_for_nothing_is_not_installed() {
     let home = Home::new();
     let bare = home.file("bare.wasm", without_manifest());
-    home.run(&["plugin", "inspect", &bare]).well().says(&["it asks for: nothing", "it cannot be used as it is"]);
-    let remedy = "but its manifest does not ask for that; the author says so, with the reason, in plugin.toml";
+    home.run(&["plugin", "inspect", &bare])
+        .well()
+        .says(&["it asks for: nothing", "it cannot be used as it is"]);
+    let remedy =
+        "but its manifest does not ask for that; the author says so, with the reason, in plugin.toml";
     home.run(&["plugin", "install", &bare]).fails(1, &["the plugin sends HTTP requests", remedy]);
     home.run(&["plugin", "inspect", &text(guests::hello_path())]).well().says(&[
         "helloworld 0.1.0: Keeps people and organisations of hello-crm in step",
@@ -100,12 +103,20 @@ fn a_hostile_plugin_reaches_only_what_it_asks_for_and_is_granted() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     home.run(&["integration", "set", "evil", "--set", &format!("url={url}")]).well();
     let shown = home.run(&["integration", "grant", "evil", "--http", &url]).well();
-    shown.says(&["it sends requests to https://api.example.com (the API)", "not granted: https://api.example.com; allow it with:"]);
+    shown.says(&[
+        "it sends requests to https://api.example.com (the API)",
+        "not granted: https://api.example.com; allow it with:",
+    ]);
     attack(&home, "http").fails(1, &["which its manifest does not ask for, so that it cannot be granted"]);
     assert!(listener.accept().is_err(), "a connection was made");
 
-    home.run(&["integration", "grant", "evil", "--no-state"]).well().says(&["it may keep nothing between runs"]);
-    attack(&home, "none").fails(1, &["needs to keep a few bytes between runs, which is not granted", "integration grant evil --state"]);
+    home.run(&["integration", "grant", "evil", "--no-state"])
+        .well()
+        .says(&["it may keep nothing between runs"]);
+    attack(&home, "none").fails(
+        1,
+        &["needs to keep a few bytes between runs, which is not granted", "integration grant evil --state"],
+    );
     home.run(&["integration", "grant", "evil", "--state"]).well();
     attack(&home, "none").well();
 }
@@ -113,26 +124,38 @@ fn a_hostile_plugin_reaches_only_what_it_asks_for_and_is_granted() {
 #[test]
 fn a_version_that_asks_for_more_waits_for_the_operator() {
     let home = Home::new();
-    let url =
-        "[[host]]\naddress = \"{url}\"\nreason = \"your server\"\n[[secret]]\nname = \"key\"\nhosts = [\"{url}\"]\nreason = \"signs in\"";
+    let url = "[[host]]\naddress = \"{url}\"\nreason = \"your server\"\n[[secret]]\nname = \"key\"\nhosts = [\"{url}\"]\nreason = \"signs in\"";
     let first = asking(&home, "first.wasm", url);
-    let second = asking(&home, "second.wasm", &format!("{url}\n[[host]]\naddress = \"https://stats.example.com\"\nreason = \"counts\""));
+    let second = asking(
+        &home,
+        "second.wasm",
+        &format!("{url}\n[[host]]\naddress = \"https://stats.example.com\"\nreason = \"counts\""),
+    );
     integrate(&home, &first);
     home.run(&["integration", "set", "evil", "--set", "url=https://crm.example.com"]).well();
-    home.run(&["integration", "grant", "evil", "--all"]).well().says(&["evil may send requests to: https://crm.example.com\n"]);
+    home.run(&["integration", "grant", "evil", "--all"])
+        .well()
+        .says(&["evil may send requests to: https://crm.example.com\n"]);
     let old = digest(&home);
     home.run(&["plugin", "install", &second, "--name", "evil"]).well();
     assert_eq!(digest(&home), old, "installing changes no integration");
 
     let waits = home.run(&["integration", "upgrade", "evil"]).fails(1, &["evil waits for your word"]);
-    let waits = waits
-        .says(&["  + it sends requests to https://stats.example.com (counts)", "to agree: entente integration upgrade evil --plugin "]);
+    let waits = waits.says(&[
+        "  + it sends requests to https://stats.example.com (counts)",
+        "to agree: entente integration upgrade evil --plugin ",
+    ]);
     assert_eq!(digest(&home), old);
     // What is printed agrees to what was shown, and to nothing that is installed meanwhile.
     let agree = waits.stdout.split("upgrade evil --plugin ").nth(1).unwrap().trim().to_owned();
     assert_eq!(agree.find(' '), Some(64), "the whole digest, of which nobody can make a second one: {agree}");
-    let agree: Vec<&str> = ["integration", "upgrade", "evil", "--plugin"].into_iter().chain(agree.split(' ')).collect();
-    let third = asking(&home, "third.wasm", &format!("{url}\n[[host]]\naddress = \"https://*.evil.example\"\nreason = \"takes\""));
+    let agree: Vec<&str> =
+        ["integration", "upgrade", "evil", "--plugin"].into_iter().chain(agree.split(' ')).collect();
+    let third = asking(
+        &home,
+        "third.wasm",
+        &format!("{url}\n[[host]]\naddress = \"https://*.evil.example\"\nreason = \"takes\""),
+    );
     home.run(&["plugin", "install", &third, "--name", "evil"]).well();
     home.run(&agree).fails(1, &["unknown plugin"]);
     assert_eq!(digest(&home), old);
@@ -142,7 +165,9 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     let new = digest(&home);
     assert_ne!(new, old);
 
-    home.run(&["integration", "rollback", "evil"]).well().says(&["evil may send requests to: https://crm.example.com\n"]);
+    home.run(&["integration", "rollback", "evil"])
+        .well()
+        .says(&["evil may send requests to: https://crm.example.com\n"]);
     assert_eq!(digest(&home), old);
     home.run(&["integration", "rollback", "evil"]).well();
     assert_eq!(digest(&home), new);
@@ -152,26 +177,61 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     let shown = home.run(&["integration", "upgrade", "evil", "--agree"]).well();
     shown.says(&["evil may send requests to: https://stats.example.com"]);
     // One by one; whether it may keep something is another matter.
-    home.run(&["integration", "grant", "evil", "--no-state"]).well().says(&["it may keep nothing between runs"]);
-    let shown = home.run(&["integration", "grant", "evil", "--reset", "--http", "https://crm.example.com", "--secret", "key"]).well();
-    shown.says(&["its secret key may be sent to: https://crm.example.com", "it may keep nothing between runs"]);
-    home.run(&["integration", "grant", "evil", "--all"]).well().says(&["it may keep a few bytes between runs"]);
+    home.run(&["integration", "grant", "evil", "--no-state"])
+        .well()
+        .says(&["it may keep nothing between runs"]);
+    let shown = home
+        .run(&[
+            "integration",
+            "grant",
+            "evil",
+            "--reset",
+            "--http",
+            "https://crm.example.com",
+            "--secret",
+            "key",
+        ])
+        .well();
+    shown.says(&[
+        "its secret key may be sent to: https://crm.example.com",
+        "it may keep nothing between runs",
+    ]);
+    home.run(&["integration", "grant", "evil", "--all"])
+        .well()
+        .says(&["it may keep a few bytes between runs"]);
     // A no counts for more than a yes.
-    let shown = home.run(&["integration", "grant", "evil", "--all", "--no-http", "https://stats.example.com"]).well();
+    let shown =
+        home.run(&["integration", "grant", "evil", "--all", "--no-http", "https://stats.example.com"]).well();
     shown.says(&["evil may send requests to: https://crm.example.com\n"]);
     home.run(&["integration", "grant", "evil", "--all"]).well();
-    let shown = home.run(&["integration", "grant", "evil", "--no-secret", "key", "--no-http", "https://stats.example.com"]).well();
+    let shown = home
+        .run(&[
+            "integration",
+            "grant",
+            "evil",
+            "--no-secret",
+            "key",
+            "--no-http",
+            "https://stats.example.com",
+        ])
+        .well();
     shown.says(&[
         "evil may send requests to: https://crm.example.com\n",
         "not granted: the secret key; allow it with: entente integration grant evil --secret key",
         "not granted: https://stats.example.com; allow it with",
     ]);
-    home.run(&["integration", "grant", "evil", "--no-http", "https://stats.example.com"]).fails(2, &["no grant is written"]);
+    home.run(&["integration", "grant", "evil", "--no-http", "https://stats.example.com"])
+        .fails(2, &["no grant is written"]);
     let useless = home.run(&["integration", "grant", "evil", "--http", "https://other.example.com"]).well();
-    assert!(useless.stderr.contains("the plugin of evil does not ask for https://other.example.com"), "{useless}");
+    assert!(
+        useless.stderr.contains("the plugin of evil does not ask for https://other.example.com"),
+        "{useless}"
+    );
     // The way down asks for less, which needs nobody's word.
     home.run(&["plugin", "install", &first, "--name", "evil"]).well();
-    home.run(&["integration", "upgrade", "evil"]).well().says(&["  - it no longer sends requests to https://stats.example.com"]);
+    home.run(&["integration", "upgrade", "evil"])
+        .well()
+        .says(&["  - it no longer sends requests to https://stats.example.com"]);
     assert_eq!(digest(&home), old);
 }
 
@@ -201,7 +261,8 @@ fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
 fn what_was_changed_since_it_was_installed_is_not_run() {
     let home = Home::new();
     let asks = "[[host]]\naddress = \"*\"\nreason = \"x\"\n[[secret]]\nname = \"key\"\nhosts = [\"*\"]\nreason = \"x\"";
-    let (honest, other) = (asking(&home, "honest.wasm", asks), asking(&home, "other.wasm", &asks.replace("\"x\"", "\"y\"")));
+    let (honest, other) =
+        (asking(&home, "honest.wasm", asks), asking(&home, "other.wasm", &asks.replace("\"x\"", "\"y\"")));
     integrate(&home, &honest);
     home.run(&["sync", "evil"]).well();
     let file = home.dir.path().join("home/plugins").join(format!("{}.wasm", digest(&home)));
@@ -211,10 +272,14 @@ fn what_was_changed_since_it_was_installed_is_not_run() {
     bit[20_000] ^= 1;
     for changed in [std::fs::read(&other).unwrap(), bit, whole[..1000].to_vec()] {
         std::fs::write(&file, changed).unwrap();
-        let refused = home.run(&["sync", "evil"]).fails(1, &["was changed since it was installed, so it is not run"]);
+        let refused =
+            home.run(&["sync", "evil"]).fails(1, &["was changed since it was installed, so it is not run"]);
         assert!(refused.stdout.is_empty(), "{refused}");
-        home.run(&["doctor", "--offline"]).fails(1, &["something needs a look"]).says(&["was changed since it was installed"]);
-        home.run(&["integration", "grant", "evil", "--all"]).fails(1, &["was changed since it was installed"]);
+        home.run(&["doctor", "--offline"])
+            .fails(1, &["something needs a look"])
+            .says(&["was changed since it was installed"]);
+        home.run(&["integration", "grant", "evil", "--all"])
+            .fails(1, &["was changed since it was installed"]);
     }
     home.run(&["plugin", "install", &honest, "--name", "evil"]).well();
     home.run(&["sync", "evil"]).well();
@@ -235,8 +300,12 @@ fn what_a_plugin_logs_is_kept_with_its_run() {
     assert_eq!(home.run(&["run", "show", "2", "--json"]).well().json()["log"], json!([]));
     // Of one that was killed nobody knows when it ended: what later runs logged is not its own.
     attack(&home, "log-control").well();
-    let database = rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
-    assert_eq!(database.execute("UPDATE run SET ended = NULL, status = 'interrupted' WHERE id = 1", []).unwrap(), 1);
+    let database =
+        rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
+    assert_eq!(
+        database.execute("UPDATE run SET ended = NULL, status = 'interrupted' WHERE id = 1", []).unwrap(),
+        1
+    );
     assert_eq!(home.run(&["run", "show", "1", "--json"]).well().json()["log"].as_array().unwrap().len(), 1);
 }
 
@@ -253,23 +322,40 @@ fn a_hostile_plugin_that_crashes_again_and_again_is_quarantined() {
     for _ in 0..3 {
         attack(&home, "trap").fails(1, &["the plugin crashed in report"]);
     }
-    let paused = ["pauses until", "crashed in 3 runs in a row", "the plugin crashed in report", "entente integration resume evil"];
+    let paused = [
+        "pauses until",
+        "crashed in 3 runs in a row",
+        "the plugin crashed in report",
+        "entente integration resume evil",
+    ];
     attack(&home, "none").fails(1, &paused);
     home.run(&["integration", "list"]).well().says(&["pauses until"]);
-    home.run(&["status"]).well().says(&["evil pauses until", "or let evil run at once: entente integration resume evil"]);
+    home.run(&["status"])
+        .well()
+        .says(&["evil pauses until", "or let evil run at once: entente integration resume evil"]);
 
     // The pause passes, twice.
-    let database = rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
+    let database =
+        rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
     for _ in 0..2 {
         database.execute("UPDATE integration_health SET paused_until = 0", []).unwrap();
         attack(&home, "trap").fails(1, &["the plugin crashed in report"]);
     }
-    let quarantined = ["is quarantined since", "crashed in 5 runs in a row", "integration resume evil", "integration rollback evil"];
+    let quarantined = [
+        "is quarantined since",
+        "crashed in 5 runs in a row",
+        "integration resume evil",
+        "integration rollback evil",
+    ];
     attack(&home, "none").fails(1, &quarantined);
-    assert!(home.run(&["integration", "list", "--json"]).well().json()[0]["health"]["quarantined"] != json!(null));
+    assert!(
+        home.run(&["integration", "list", "--json"]).well().json()[0]["health"]["quarantined"] != json!(null)
+    );
     let status = home.run(&["status"]).well();
-    let status =
-        status.says(&["evil is quarantined since", "next: let evil run again once its plugin is mended: entente integration resume evil"]);
+    let status = status.says(&[
+        "evil is quarantined since",
+        "next: let evil run again once its plugin is mended: entente integration resume evil",
+    ]);
     assert!(!status.stdout.contains("then: entente sync"), "{status}");
     assert!(home.run(&["status", "--json"]).well().json()[0]["crashed"]["evil"]["quarantined"].is_string());
     home.run(&["doctor", "--offline"]).fails(1, &["something needs a look"]).says(&["is quarantined since"]);

@@ -57,7 +57,8 @@ fn attack(home: &Home, settings: &[&str]) -> Output {
 fn in_report(settings: &[&str], telling: &[&str]) {
     let home = home();
     let before = home.records("thing");
-    let output = attack(&home, settings).fails(1, telling).fails(1, &["error: run 1 of evil did not come to its end"]);
+    let output =
+        attack(&home, settings).fails(1, telling).fails(1, &["error: run 1 of evil did not come to its end"]);
     assert_eq!(output.json()["status"], json!("failed"), "{output}");
     assert_eq!((output.written("hub"), output.written("evil")), (0, 0), "{output}");
     assert_eq!(home.records("thing"), before, "{output}");
@@ -65,7 +66,8 @@ fn in_report(settings: &[&str], telling: &[&str]) {
 
     let output = attack(&home, &["attack=none"]).well();
     assert_eq!((output.written("hub"), output.written("evil")), (1, 1), "{output}");
-    let names: Vec<String> = home.records("thing").iter().map(|thing| thing.text("name").to_owned()).collect();
+    let names: Vec<String> =
+        home.records("thing").iter().map(|thing| thing.text("name").to_owned()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names.contains(&"one".to_owned()) && names.contains(&"ours".to_owned()), "{names:?}");
 }
@@ -77,14 +79,20 @@ fn one_that_loops_for_ever_is_stopped() {
 
 #[test]
 fn one_that_allocates_without_end_is_stopped() {
-    in_report(&["attack=memory"], &["the plugin was stopped in report", "limit memory-bytes of 128 MiB reached"]);
+    in_report(
+        &["attack=memory"],
+        &["the plugin was stopped in report", "limit memory-bytes of 128 MiB reached"],
+    );
 }
 
 #[test]
 fn one_that_traps_is_told_from_one_that_is_stopped() {
     in_report(
         &["attack=trap"],
-        &["the plugin crashed in report: it panicked or gave up, in hostile::attack::run", "Report it to the author"],
+        &[
+            "the plugin crashed in report: it panicked or gave up, in hostile::attack::run",
+            "Report it to the author",
+        ],
     );
 }
 
@@ -99,7 +107,10 @@ fn one_that_calls_a_host_that_was_not_granted_reaches_nobody() {
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let remedy = format!("entente integration grant evil --http {url}");
-    in_report(&["attack=http", &format!("url={url}/path")], &["the plugin was not allowed to call", &url, &remedy]);
+    in_report(
+        &["attack=http", &format!("url={url}/path")],
+        &["the plugin was not allowed to call", &url, &remedy],
+    );
     assert!(listener.accept().is_err(), "a connection was made");
 }
 
@@ -116,12 +127,32 @@ fn one_that_goes_round_in_circles_is_stopped() {
 #[test]
 fn one_that_attacks_when_it_is_looked_at_is_not_added() {
     let home = home();
-    for (attack, telling) in [("trap", "the plugin crashed in describe"), ("memory", "limit memory-bytes of 128 MiB reached")] {
+    for (attack, telling) in
+        [("trap", "the plugin crashed in describe"), ("memory", "limit memory-bytes of 128 MiB reached")]
+    {
         let attack = format!("attack={attack}");
-        home.run(&["integration", "add", "worse", "--plugin", "hostile", "--set", &attack, "--set", "where=describe"]).fails(1, &[telling]);
+        home.run(&[
+            "integration",
+            "add",
+            "worse",
+            "--plugin",
+            "hostile",
+            "--set",
+            &attack,
+            "--set",
+            "where=describe",
+        ])
+        .fails(1, &[telling]);
     }
-    let names: Vec<_> =
-        home.run(&["integration", "list", "--json"]).well().json().as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    let names: Vec<_> = home
+        .run(&["integration", "list", "--json"])
+        .well()
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["name"].clone())
+        .collect();
     assert_eq!(names, [json!("evil")]);
     home.run(&["sync", "worse"]).fails(1, &["worse"]);
 }
@@ -131,7 +162,10 @@ fn one_that_traps_when_it_writes_leaves_the_hub_whole() {
     let home = home();
     let output = attack(&home, &["attack=trap", "where=execute"]);
     assert_ne!(output.code, 0, "{output}");
-    assert!(format!("{}{}", output.stdout, output.stderr).contains("the plugin crashed in execute"), "{output}");
+    assert!(
+        format!("{}{}", output.stdout, output.stderr).contains("the plugin crashed in execute"),
+        "{output}"
+    );
     assert_eq!(output.written("evil"), 0, "{output}");
     let things = home.records("thing");
     assert!(things.len() <= 2 && things.iter().any(|thing| thing.text("name") == "ours"), "{things:?}");

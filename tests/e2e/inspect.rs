@@ -14,7 +14,10 @@ fn a_component_is_described() {
         "it can look records up by identifiers",
     ]);
     let json = home.run(&["plugin", "inspect", &path, "--json"]).well().json();
-    assert_eq!((&json["version"], &json["lookup"], &json["webhook"]), (&json!("0.1.0-draft"), &json!(true), &json!(false)));
+    assert_eq!(
+        (&json["version"], &json["lookup"], &json["webhook"]),
+        (&json!("0.1.0-draft"), &json!(true), &json!(false))
+    );
     assert!(json["asks"].as_array().is_some_and(|asks| !asks.is_empty()), "{json}");
     let json = home.run(&["plugin", "install", &path, "--json"]).well().json();
     let listed = home.run(&["plugin", "list", "--json"]).well().json();
@@ -46,7 +49,8 @@ fn files_that_are_no_plugins_are_told_apart_and_refused() {
     ];
     for (name, bytes, telling) in cases {
         let file = home.file(name, bytes);
-        let inspected = home.run(&["plugin", "inspect", &file]).fails(1, telling).fails(1, &[name, "error: "]);
+        let inspected =
+            home.run(&["plugin", "inspect", &file]).fails(1, telling).fails(1, &[name, "error: "]);
         assert_eq!(inspected.stdout, "");
         home.run(&["plugin", "install", &file]).fails(1, telling);
     }

@@ -13,15 +13,26 @@ fn every_line_gets_its_verdict() {
         r#"{"mode":"hard","left":{"value":"a"},"right":{"value":"a"}}"#,
     ];
     let home = Home::new();
-    let verdicts = |output: &str| -> Vec<Value> { output.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    let verdicts = |output: &str| -> Vec<Value> {
+        output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
     let output = home.run_with(&["judge"], lines.join("\n")).well();
-    let winners: Vec<Value> = verdicts(&output.stdout).iter().map(|verdict| verdict["winner"].clone()).collect();
+    let winners: Vec<Value> =
+        verdicts(&output.stdout).iter().map(|verdict| verdict["winner"].clone()).collect();
     assert_eq!(winners, ["left", "unresolved", "right", "left", "equal"].map(|winner| json!(winner)));
-    assert!(verdicts(&output.stdout).iter().all(|verdict| verdict["reason"].as_str().is_some_and(|reason| !reason.is_empty())), "{output}");
+    assert!(
+        verdicts(&output.stdout)
+            .iter()
+            .all(|verdict| verdict["reason"].as_str().is_some_and(|reason| !reason.is_empty())),
+        "{output}"
+    );
 
     let output = home.run_with(&["judge"], format!("{}\nnot JSON\n{}\n", lines[0], lines[4])).exits(3);
     let answers = verdicts(&output.stdout);
-    assert_eq!((&answers[0]["winner"], &answers[1]["line"], &answers[2]["winner"]), (&json!("left"), &json!(2), &json!("equal")));
+    assert_eq!(
+        (&answers[0]["winner"], &answers[1]["line"], &answers[2]["winner"]),
+        (&json!("left"), &json!(2), &json!("equal"))
+    );
     assert!(answers[1]["error"].is_string(), "{output}");
     assert!(!home.path().exists(), "it keeps nothing");
     assert_eq!(home.run_with(&["judge"], "").well().stdout, "");
@@ -31,8 +42,16 @@ fn every_line_gets_its_verdict() {
 fn version_help_and_completion() {
     let home = Home::new();
     assert_eq!(home.run(&["--version"]).well().stdout, format!("entente {}\n", env!("CARGO_PKG_VERSION")));
-    home.run(&["--help"]).well().says(&["sync", "quickstart", "Exit codes: 0 done; 1 the run or command failed; 2 wrong usage; 3"]);
-    home.run(&["completion", "bash"]).well().says(&["_entente()", "complete -F _entente", "--start-datetime"]);
+    home.run(&["--help"]).well().says(&[
+        "sync",
+        "quickstart",
+        "Exit codes: 0 done; 1 the run or command failed; 2 wrong usage; 3",
+    ]);
+    home.run(&["completion", "bash"]).well().says(&[
+        "_entente()",
+        "complete -F _entente",
+        "--start-datetime",
+    ]);
     for shell in ["zsh", "fish", "powershell", "elvish"] {
         home.run(&["completion", shell]).well().says(&["entente"]);
     }

@@ -27,7 +27,13 @@ fn world() -> World {
 }
 
 fn start(world: &World) -> Child {
-    world.command(&["sync", "HelloWorld"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    world
+        .command(&["sync", "HelloWorld"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Waits until the child has come so far, or has ended: `true` where it has come so far.
@@ -98,9 +104,12 @@ fn a_run_that_is_killed_at_a_request_goes_on_in_the_next() {
                 // This request is done but its answer is lost, and the process dies at the one after.
                 world.crm.add_fault(Rule::new(Action::Drop { drop: DropWhen::After }).after(request));
             }
-            world.crm.add_fault(Rule::new(Action::Delay { delay_ms: LONG }).after(request + u64::from(lost)).times(None));
+            world.crm.add_fault(
+                Rule::new(Action::Delay { delay_ms: LONG }).after(request + u64::from(lost)).times(None),
+            );
             let mut child = start(&world);
-            let stopped = comes_to(&mut child, || world.crm.faults().last().is_some_and(|rule| rule.struck > 0));
+            let stopped =
+                comes_to(&mut child, || world.crm.faults().last().is_some_and(|rule| rule.struck > 0));
             child.kill().unwrap();
             child.wait().unwrap();
             killed += usize::from(stopped);

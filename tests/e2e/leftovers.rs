@@ -17,8 +17,13 @@ fn links_of_a_plan_are_in_the_words_of_the_side_that_is_written() {
     world.run(&["record", "set", &contact, &format!("company={company}")]).well();
     let plan = world.sync(&["--dry-run"]).well().json();
     let after = |plan: &Value| {
-        let field = plan["plan"].as_array().unwrap().iter().flat_map(|change| change["fields"].as_array().unwrap());
-        field.clone().find(|field| field["field"] == "organisation").cloned().unwrap_or_else(|| panic!("{plan}"))
+        let field =
+            plan["plan"].as_array().unwrap().iter().flat_map(|change| change["fields"].as_array().unwrap());
+        field
+            .clone()
+            .find(|field| field["field"] == "organisation")
+            .cloned()
+            .unwrap_or_else(|| panic!("{plan}"))
     };
     assert_eq!(after(&plan)["after"], json!({ "ref": ["organisation", organisation] }), "{plan}");
     world.run(&["record", "set", "company", "name=Beta"]).well();
@@ -38,8 +43,10 @@ fn a_long_plan_shows_its_beginning() {
     let world = World::new();
     let rows: String = (0..60).map(|n| format!("P{n},p{n}@example.org\n")).collect();
     world.import(&format!("Last name,E-mail\n{rows}")).well();
-    let plan =
-        world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&["the first 50 of 60 changes; more with --limit, all with --json"]);
+    let plan = world
+        .run(&["sync", "HelloWorld", "--dry-run"])
+        .well()
+        .says(&["the first 50 of 60 changes; more with --limit, all with --json"]);
     assert_eq!(plan.stdout.matches("new person from contact:").count(), 50, "{plan}");
     let plan = world.run(&["sync", "HelloWorld", "--dry-run", "--limit", "60"]).well();
     assert_eq!(plan.stdout.matches("new person from contact:").count(), 60, "{plan}");
@@ -52,7 +59,8 @@ fn what_an_integration_lacks_is_told_by_the_command_that_adds_it() {
     let world = World::unconnected(Home::with_plugin(), hello_crm::seed::Seed::default(), clock);
     let set = format!("url={}", world.url);
     let output = world.run(&["integration", "add", "HelloWorld", "--set", &set, "--http", &world.url]);
-    let output = output.fails(1, &["entente integration add HelloWorld … --secret api-key", "HelloWorld was not added"]);
+    let output = output
+        .fails(1, &["entente integration add HelloWorld … --secret api-key", "HelloWorld was not added"]);
     assert!(!output.stderr.contains("entente integration set"), "{output}");
     world.connect().well();
 
@@ -60,7 +68,8 @@ fn what_an_integration_lacks_is_told_by_the_command_that_adds_it() {
     assert!(output.stderr.contains("warning: there is no secret 'api-kee' yet"), "{output}");
     let output = world.run(&["integration", "set", "HelloWorld", "--set", "adress-of-it=x"]).well();
     assert!(output.stderr.contains("does not read a setting 'adress-of-it'"), "{output}");
-    let output = world.run(&["integration", "set", "HelloWorld", "--set", &set, "--unset", "adress-of-it"]).well();
+    let output =
+        world.run(&["integration", "set", "HelloWorld", "--set", &set, "--unset", "adress-of-it"]).well();
     assert!(!output.stderr.contains("warning"), "{output}");
     let file = world.file(
         "entente.toml",
@@ -83,8 +92,13 @@ fn a_run_that_was_killed_is_interrupted() {
     let world = World::new();
     world.run(&["record", "set", "contact", "last_name=Ek", "email=ek@example.org"]).well();
     world.crm.add_fault(Rule::new(Action::Delay { delay_ms: 3_600_000 }).path("/batch").times(None));
-    let mut child =
-        world.command(&["sync", "HelloWorld"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = world
+        .command(&["sync", "HelloWorld"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     while world.crm.faults()[0].struck == 0 {
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
         std::thread::yield_now();
@@ -97,7 +111,10 @@ fn a_run_that_was_killed_is_interrupted() {
     child.wait().unwrap();
     assert_eq!(status(&world), json!("interrupted"));
     world.run(&["run", "show", "1"]).well().says(&["run 1 of HelloWorld, interrupted"]);
-    world.run(&["status"]).well().says(&["was interrupted", "next: go on where run 1 was interrupted: entente sync HelloWorld"]);
+    world
+        .run(&["status"])
+        .well()
+        .says(&["was interrupted", "next: go on where run 1 was interrupted: entente sync HelloWorld"]);
     world.run(&["retry", "--all"]).well();
 }
 
@@ -107,7 +124,9 @@ fn a_healthy_run_tells_what_it_does_when_asked() {
     let quiet = world.run(&["sync", "HelloWorld", "--dry-run"]).well();
     assert_eq!(quiet.stderr, "", "{quiet}");
     let told = world.run(&["sync", "HelloWorld", "-v"]).well();
-    for part in ["a run begins", "read a page", "compared both sides", "an order was answered", "a run has ended"] {
+    for part in
+        ["a run begins", "read a page", "compared both sides", "an order was answered", "a run has ended"]
+    {
         assert!(told.stderr.contains(part), "«{part}»: {told}");
     }
 }
@@ -130,17 +149,34 @@ fn records_are_exported_as_lines_of_json() {
     for name in ["Ek", "Öberg"] {
         home.run(&["record", "set", "contact", &format!("last_name={name}"), "city=Umeå"]).well();
     }
-    let lines = |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    let lines =
+        |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
     let records = lines(&home.run(&["record", "export", "contact", "--json"]).well().stdout);
     assert_eq!(records.len(), 2);
     assert_eq!((&records[0]["object"], &records[1]["id"]), (&json!("contact"), &json!("2")));
-    let some = home.run(&["record", "export", "contact", "--json", "--fields", "city,last_name", "--filter", "last_name=Öberg"]).well();
+    let some = home
+        .run(&[
+            "record",
+            "export",
+            "contact",
+            "--json",
+            "--fields",
+            "city,last_name",
+            "--filter",
+            "last_name=Öberg",
+        ])
+        .well();
     let some = lines(&some.stdout);
-    let fields: Vec<&Value> = some[0]["fields"].as_array().unwrap().iter().map(|field| &field["name"]).collect();
+    let fields: Vec<&Value> =
+        some[0]["fields"].as_array().unwrap().iter().map(|field| &field["name"]).collect();
     assert_eq!((some.len(), fields), (1, vec![&json!("city"), &json!("last_name")]));
     let file = crate::world::text(&home.dir.path().join("out.jsonl"));
-    assert_eq!(home.run(&["record", "export", "contact", &file, "--json"]).well().json(), json!({ "rows": 2 }));
+    assert_eq!(
+        home.run(&["record", "export", "contact", &file, "--json"]).well().json(),
+        json!({ "rows": 2 })
+    );
     assert_eq!(lines(&std::fs::read_to_string(&file).unwrap()), records);
     home.run(&["record", "export", "contact", "--json", "--bom"]).fails(2, &["leave them out with --json"]);
-    home.run(&["record", "export", "contact", "--json", "--fields", "fax"]).fails(1, &["contact has no field 'fax'"]);
+    home.run(&["record", "export", "contact", "--json", "--fields", "fax"])
+        .fails(1, &["contact has no field 'fax'"]);
 }

@@ -8,7 +8,8 @@ fn linked() -> (World, String, String) {
     let world = World::new();
     world.import("First name,Last name,E-mail,City,Phone,Changed\nAda,Ek,ada@ek.example,Umeå,+46 1,2020-02-01T00:00:00Z\n").well();
     world.sync(&[]).well();
-    let (contact, person) = (world.find("contact", "email", "ada@ek.example").id, world.person("ada@ek.example").id);
+    let (contact, person) =
+        (world.find("contact", "email", "ada@ek.example").id, world.person("ada@ek.example").id);
     (world, contact, person)
 }
 
@@ -23,7 +24,10 @@ fn conflicts(world: &World) -> Vec<Value> {
 }
 
 fn cities(world: &World) -> (String, Value) {
-    (world.find("contact", "email", "ada@ek.example").text("city").to_owned(), world.person("ada@ek.example").fields["city"].clone())
+    (
+        world.find("contact", "email", "ada@ek.example").text("city").to_owned(),
+        world.person("ada@ek.example").fields["city"].clone(),
+    )
 }
 
 #[test]
@@ -42,20 +46,37 @@ fn a_conflict_is_listed_and_settled_by_a_side() {
     let hub = json!({ "exchange": "hub", "field": "city", "value": "Lund", "since": "2020-03-01T00:00:00Z", "certain": true });
     assert_eq!(one["left"], hub);
     assert_eq!((&one["right"]["exchange"], &one["right"]["value"]), (&json!("HelloWorld"), &json!("Kiruna")));
-    assert!(one["reason"].as_str().is_some_and(|reason| !reason.is_empty()) && one["first"].as_str() <= one["last"].as_str(), "{one}");
-    world.run(&["conflict", "list", "--sync", "HelloWorld"]).well().says(&["Lund", "Kiruna", "since 2020-03-01T00:00:00Z", "hub: "]);
+    assert!(
+        one["reason"].as_str().is_some_and(|reason| !reason.is_empty())
+            && one["first"].as_str() <= one["last"].as_str(),
+        "{one}"
+    );
+    world.run(&["conflict", "list", "--sync", "HelloWorld"]).well().says(&[
+        "Lund",
+        "Kiruna",
+        "since 2020-03-01T00:00:00Z",
+        "hub: ",
+    ]);
     world.run(&["conflict", "list", "--sync", "Other"]).fails(1, &["unknown sync 'Other'"]);
-    world.run(&["record", "show", &format!("contact:{contact}")]).well().says(&["conflict 1 with HelloWorld (Kiruna)"]);
+    world
+        .run(&["record", "show", &format!("contact:{contact}")])
+        .well()
+        .says(&["conflict 1 with HelloWorld (Kiruna)"]);
 
     let settled = world.run(&["conflict", "settle", "1", "--integration"]).well();
-    settled.says(&["conflict 1: city takes Kiruna of HelloWorld", "1 settled; the next run writes it: entente sync HelloWorld"]);
+    settled.says(&[
+        "conflict 1: city takes Kiruna of HelloWorld",
+        "1 settled; the next run writes it: entente sync HelloWorld",
+    ]);
     assert_eq!(cities(&world), ("Lund".to_owned(), json!("Kiruna")), "settling writes nothing by itself");
     let output = world.sync(&[]).well();
     assert_eq!((output.written("hub"), output.written("HelloWorld")), (1, 0), "{output}");
     assert_eq!(cities(&world), ("Kiruna".to_owned(), json!("Kiruna")));
     assert_eq!(conflicts(&world), Vec::<Value>::new());
     world.is_quiet();
-    world.run(&["conflict", "settle", "1", "--hub"]).fails(1, &["no conflict 1 is open; nothing was settled"]);
+    world
+        .run(&["conflict", "settle", "1", "--hub"])
+        .fails(1, &["no conflict 1 is open; nothing was settled"]);
 }
 
 #[test]
@@ -70,15 +91,27 @@ fn a_conflict_is_settled_by_another_value_or_all_at_once() {
     ] {
         world.run(args).fails(2, &[part]);
     }
-    world.run(&["conflict", "settle", "1", "7", "--left"]).fails(1, &["no conflict 7 is open; nothing was settled"]);
+    world
+        .run(&["conflict", "settle", "1", "7", "--left"])
+        .fails(1, &["no conflict 7 is open; nothing was settled"]);
     let settled = world.run(&["conflict", "settle", "1", "--value", "Ystad", "--json"]).well().json();
-    assert_eq!(settled, json!([{ "conflict": 1, "sync": "HelloWorld", "choice": { "value": "Ystad" }, "closed": false }]));
+    assert_eq!(
+        settled,
+        json!([{ "conflict": 1, "sync": "HelloWorld", "choice": { "value": "Ystad" }, "closed": false }])
+    );
     world.sync(&[]).well();
     assert_eq!(cities(&world), ("Ystad".to_owned(), json!("Ystad")));
     world.is_quiet();
 
     disagree(&world, &person, "2099-03-01T00:00:00Z", "Lund", "Kiruna");
-    world.run(&["record", "set", &format!("contact:{}", world.find("contact", "email", "ada@ek.example").id), "phone=+46 5"]).well();
+    world
+        .run(&[
+            "record",
+            "set",
+            &format!("contact:{}", world.find("contact", "email", "ada@ek.example").id),
+            "phone=+46 5",
+        ])
+        .well();
     let _ = world.sync(&[]);
     world.run(&["conflict", "settle", "--all", "--left"]).well();
     world.sync(&[]);
@@ -99,16 +132,26 @@ fn what_failed_is_listed_and_tried_again() {
     let letters = world.run(&["retry", "--json"]).well().json();
     assert_eq!(letters.as_array().map(Vec::len), Some(1), "{letters}");
     let letter = &letters[0];
-    assert_eq!((&letter["sync"], &letter["records"][0]), (&json!("HelloWorld"), &json!(format!("contact:{contact}"))));
+    assert_eq!(
+        (&letter["sync"], &letter["records"][0]),
+        (&json!("HelloWorld"), &json!(format!("contact:{contact}")))
+    );
     assert!(letter["records"][1].as_str().unwrap().starts_with("HelloWorld/person:"), "{letter}");
     assert_eq!(letter["attempts"], json!(1));
     assert!(letter["reason"].as_str().unwrap().contains("phone"), "{letter}");
-    world.run(&["retry"]).well().says(&["phone", &format!("contact:{contact}"), "try again with: entente retry RECORD, or --all"]);
+    world.run(&["retry"]).well().says(&[
+        "phone",
+        &format!("contact:{contact}"),
+        "try again with: entente retry RECORD, or --all",
+    ]);
     world.run(&["record", "show", &format!("contact:{contact}")]).well().says(&["failed"]);
 
     // The record is put back; it fails once more, and counts from the beginning.
     let record = letter["records"][1].as_str().unwrap();
-    world.run(&["retry", record]).well().says(&["was failed; it is tried again by the next run: entente sync HelloWorld"]);
+    world
+        .run(&["retry", record])
+        .well()
+        .says(&["was failed; it is tried again by the next run: entente sync HelloWorld"]);
     world.run(&["retry"]).well().says(&["nothing has failed"]);
     world.run(&["retry", record]).well().says(&["only what failed or is held is put back"]);
     world.sync(&[]).exits(3);
@@ -134,7 +177,11 @@ fn pairs(world: &World) -> u64 {
 #[test]
 fn status_counts_every_record_once() {
     let world = World::new();
-    world.run(&["status"]).well().says(&["HelloWorld: hub ↔ HelloWorld", "it has not run yet", "next: see what a first run would do"]);
+    world.run(&["status"]).well().says(&[
+        "HelloWorld: hub ↔ HelloWorld",
+        "it has not run yet",
+        "next: see what a first run would do",
+    ]);
     let (world, contact) = refused();
     // One in conflict, one that failed, one held, one deleted, one pending.
     world
@@ -155,18 +202,38 @@ fn status_counts_every_record_once() {
     let (one, total) = (&status[0], &status[0]["total"]);
     let count = |name: &str| total[name].as_u64().unwrap();
     assert_eq!(count("records"), pairs(&world), "{status}");
-    assert_eq!(count("in_sync") + count("pending") + count("failed") + count("held") + count("excluded"), count("records"), "{status}");
-    assert_eq!((count("failed"), count("excluded"), count("conflicts"), count("pending")), (1, 1, 1, 1), "{status}");
-    let sum: u64 = one["objects"].as_array().unwrap().iter().map(|object| object["records"].as_u64().unwrap()).sum();
+    assert_eq!(
+        count("in_sync") + count("pending") + count("failed") + count("held") + count("excluded"),
+        count("records"),
+        "{status}"
+    );
+    assert_eq!(
+        (count("failed"), count("excluded"), count("conflicts"), count("pending")),
+        (1, 1, 1, 1),
+        "{status}"
+    );
+    let sum: u64 =
+        one["objects"].as_array().unwrap().iter().map(|object| object["records"].as_u64().unwrap()).sum();
     assert_eq!(sum, count("records"), "{status}");
-    assert_eq!((&one["last_run"]["run"], &one["last_run"]["status"]), (&json!(5), &json!("done")), "{status}");
+    assert_eq!(
+        (&one["last_run"]["run"], &one["last_run"]["status"]),
+        (&json!(5), &json!("done")),
+        "{status}"
+    );
     let next: Vec<&str> = one["next"].as_array().unwrap().iter().map(|next| next.as_str().unwrap()).collect();
-    for command in ["entente sync HelloWorld", "entente conflict list --sync HelloWorld", "entente retry --sync HelloWorld"] {
+    for command in [
+        "entente sync HelloWorld",
+        "entente conflict list --sync HelloWorld",
+        "entente retry --sync HelloWorld",
+    ] {
         assert!(next.iter().any(|next| next.ends_with(command)), "{command}: {next:?}");
     }
     let text = world.run(&["status", "HelloWorld"]).well();
     let text = text.says(&["last: run 5", "contact ↔ person", &format!("contact:{contact}"), "conflict"]);
-    assert!(!text.stdout.contains("the left") && !text.stdout.contains("the right"), "sides are called by their names: {text}");
+    assert!(
+        !text.stdout.contains("the left") && !text.stdout.contains("the right"),
+        "sides are called by their names: {text}"
+    );
     world.run(&["integration", "set", "HelloWorld", "--disable"]).well();
     world.run(&["status"]).well().says(&["(HelloWorld is disabled)", "next: switch HelloWorld on"]);
     world.run(&["status", "HelloMars"]).fails(1, &["unknown sync 'HelloMars'"]);

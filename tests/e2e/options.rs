@@ -7,17 +7,25 @@ use serde_json::{Value, json};
 /// One record on each side that the other one lacks, and one on both that was edited on both.
 fn world() -> (World, String) {
     let world = World::new();
-    world.import("Last name,E-mail,City,Phone,Changed\nBoth,both@example.org,Umeå,+46 1,2020-02-01T00:00:00Z\n").well();
+    world
+        .import(
+            "Last name,E-mail,City,Phone,Changed\nBoth,both@example.org,Umeå,+46 1,2020-02-01T00:00:00Z\n",
+        )
+        .well();
     world.sync(&[]).well();
     let both = world.person("both@example.org").id;
-    world.make_person("2020-03-01T00:00:00Z", json!({ "last_name": "Theirs", "email": "theirs@example.org" }));
+    world
+        .make_person("2020-03-01T00:00:00Z", json!({ "last_name": "Theirs", "email": "theirs@example.org" }));
     world.edit_person("2020-03-01T00:00:01Z", &both, json!({ "city": "Kiruna" }));
     world.import("Last name,E-mail,Phone,Changed\nOurs,ours@example.org,+46 2,2020-03-01T00:00:00Z\nBoth,both@example.org,+46 9,2020-03-01T00:00:00Z\n").well();
     (world, both)
 }
 
 fn ours(world: &World) -> (usize, String) {
-    (world.records("contact").len(), world.find("contact", "email", "both@example.org").text("city").to_owned())
+    (
+        world.records("contact").len(),
+        world.find("contact", "email", "both@example.org").text("city").to_owned(),
+    )
 }
 
 fn theirs(world: &World) -> (usize, Value) {
@@ -58,7 +66,10 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     assert_eq!(world.crm.request_count("POST", "/batch"), 0);
     let plan = output.json()["plan"].as_array().unwrap().clone();
     let find = |exchange: &str, action: &str| {
-        let found: Vec<&Value> = plan.iter().filter(|change| change["exchange"] == exchange && change["action"] == action).collect();
+        let found: Vec<&Value> = plan
+            .iter()
+            .filter(|change| change["exchange"] == exchange && change["action"] == action)
+            .collect();
         assert_eq!(found.len(), 1, "{exchange} {action}: {output}");
         found[0].clone()
     };
@@ -66,7 +77,10 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     let update = find("HelloWorld", "update");
     assert_eq!(update["record"], json!(format!("person:{both}")));
     assert_eq!(update["fields"].as_array().unwrap().len(), 1, "{update}");
-    assert_eq!((&update["fields"][0]["field"], &update["fields"][0]["after"]), (&json!("phone"), &json!("+46 9")));
+    assert_eq!(
+        (&update["fields"][0]["field"], &update["fields"][0]["after"]),
+        (&json!("phone"), &json!("+46 9"))
+    );
     let update = find("hub", "update");
     assert_eq!(
         (&update["fields"][0]["field"], &update["fields"][0]["before"], &update["fields"][0]["after"]),
@@ -74,14 +88,26 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     );
     let create = find("HelloWorld", "create");
     assert!(
-        create["fields"].as_array().unwrap().iter().any(|field| field["after"] == "ours@example.org" && field["reason"] != ""),
+        create["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|field| field["after"] == "ours@example.org" && field["reason"] != ""),
         "{create}"
     );
     find("hub", "create");
 
-    world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&["nothing was written", "Kiruna", "ours@example.org"]);
+    world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&[
+        "nothing was written",
+        "Kiruna",
+        "ours@example.org",
+    ]);
     let output = world.sync(&[]).well();
-    assert_eq!((output.written("hub"), output.written("HelloWorld")), (2, 2), "the run does what was planned: {output}");
+    assert_eq!(
+        (output.written("hub"), output.written("HelloWorld")),
+        (2, 2),
+        "the run does what was planned: {output}"
+    );
     world.is_quiet();
     assert_eq!(world.sync(&["--dry-run"]).well().json()["plan"], json!([]));
 }
@@ -111,7 +137,10 @@ fn runs_are_listed_and_shown() {
     let list = world.run(&["run", "list", "--json"]).well().json();
     let runs: Vec<i64> = list.as_array().unwrap().iter().map(|run| run["run"].as_i64().unwrap()).collect();
     assert_eq!(runs, [3, 2, 1]);
-    assert!(list.as_array().unwrap().iter().all(|run| run["status"] == "done" && run["sync"] == "HelloWorld"), "{list}");
+    assert!(
+        list.as_array().unwrap().iter().all(|run| run["status"] == "done" && run["sync"] == "HelloWorld"),
+        "{list}"
+    );
     let show = world.run(&["run", "show", "2", "--json"]).well().json();
     assert_eq!(show["changes"].as_array().map(Vec::len), Some(4), "{show}");
     assert!(show["changes"].as_array().unwrap().iter().all(|change| change["status"] == "done"), "{show}");

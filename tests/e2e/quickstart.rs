@@ -9,7 +9,12 @@ use std::time::{Duration, Instant};
 /// Runs a command line in the root of the sources, as a person does.
 fn shell(line: &str) -> Output {
     let mut command = Command::new("sh");
-    command.args(["-c", line]).current_dir(root()).env_remove("ENTENTE_HOME").env_remove("ENTENTE_KEY").env_remove("ENTENTE_LOG");
+    command
+        .args(["-c", line])
+        .current_dir(root())
+        .env_remove("ENTENTE_HOME")
+        .env_remove("ENTENTE_KEY")
+        .env_remove("ENTENTE_LOG");
     command.output().unwrap()
 }
 
@@ -35,7 +40,11 @@ fn ends(address: &str) {
 /// It is started beside `entente`, and is there after a build of everything.
 fn ensure_crm(entente: &Path) {
     if !entente.with_file_name("hello-crm").is_file() {
-        let built = Command::new(env!("CARGO")).args(["build", "-p", "hello-crm"]).current_dir(root()).status().unwrap();
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "-p", "hello-crm"])
+            .current_dir(root())
+            .status()
+            .unwrap();
         assert!(built.success());
     }
 }
@@ -60,7 +69,11 @@ fn it_runs_from_start_to_end_and_all_that_it_advises_works() {
 
     let printed = String::from_utf8(output.stdout.clone()).unwrap();
     let (_, advice) = printed.split_once("Try next:\n").unwrap_or_else(|| panic!("{printed}"));
-    let commands: Vec<&str> = advice.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' ')).collect();
+    let commands: Vec<&str> = advice
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
+        .collect();
     assert!(commands.len() >= 9, "{advice}");
     assert!(commands.last().is_some_and(|last| last.contains("--stop")), "{advice}");
     for command in commands {
@@ -68,13 +81,23 @@ fn it_runs_from_start_to_end_and_all_that_it_advises_works() {
         let said = text(&output);
         let code = output.status.code();
         // The sample has a person twice, so that a run has something to hold.
-        let fine = if command.contains(" sync ") { code == Some(0) || code == Some(3) } else { code == Some(0) };
+        let fine =
+            if command.contains(" sync ") { code == Some(0) || code == Some(3) } else { code == Some(0) };
         assert!(fine, "$ {command}\nexit code {code:?}\n{said}");
         assert!(!said.contains("panicked"), "$ {command}\n{said}");
         if command.contains("--json") {
             let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-            for counts in json["counts"].as_object().unwrap().values().flat_map(|objects| objects.as_object().unwrap().values()) {
-                assert_eq!((&counts["created"], &counts["updated"]), (&0.into(), &0.into()), "$ {command}\n{said}");
+            for counts in json["counts"]
+                .as_object()
+                .unwrap()
+                .values()
+                .flat_map(|objects| objects.as_object().unwrap().values())
+            {
+                assert_eq!(
+                    (&counts["created"], &counts["updated"]),
+                    (&0.into(), &0.into()),
+                    "$ {command}\n{said}"
+                );
             }
         }
         if command.contains("record list") {

@@ -19,11 +19,16 @@ fn every_usual_form_of_a_file_gives_the_same_records() {
     ];
     let with = |delimiter: &str, end: &str| -> String {
         rows.iter()
-            .map(|row| row.map(|cell| if cell.contains(';') { format!("\"{cell}\"") } else { cell.to_owned() }).join(delimiter) + end)
+            .map(|row| {
+                row.map(|cell| if cell.contains(';') { format!("\"{cell}\"") } else { cell.to_owned() })
+                    .join(delimiter)
+                    + end
+            })
             .collect()
     };
     let latin: Vec<u8> = with(";", "\r\n").chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
-    let utf16: Vec<u8> = format!("\u{feff}{}", with("\t", "\r\n")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        format!("\u{feff}{}", with("\t", "\r\n")).encode_utf16().flat_map(u16::to_le_bytes).collect();
     let files = [
         with(",", "\n").into_bytes(),
         with(",", "\r\n").into_bytes(),
@@ -39,9 +44,17 @@ fn every_usual_form_of_a_file_gives_the_same_records() {
         let records = home.records("contact");
         assert_eq!(records.len(), 2, "file {n}");
         let asa = home.find("contact", "email", "asa@example.org");
-        assert_eq!((asa.text("first_name"), asa.text("last_name"), asa.text("city")), ("Åsa", "Öberg", "Umeå"), "file {n}");
+        assert_eq!(
+            (asa.text("first_name"), asa.text("last_name"), asa.text("city")),
+            ("Åsa", "Öberg", "Umeå"),
+            "file {n}"
+        );
         let bo = home.find("contact", "email", "bo@example.org");
-        assert_eq!((bo.text("last_name"), bo.fields.get("city").cloned().unwrap_or_default()), ("Ek; Holm", Value::Null), "file {n}");
+        assert_eq!(
+            (bo.text("last_name"), bo.fields.get("city").cloned().unwrap_or_default()),
+            ("Ek; Holm", Value::Null),
+            "file {n}"
+        );
     }
 }
 
@@ -66,14 +79,28 @@ fn bad_rows_are_listed_and_good_ones_kept() {
         "some day",
     ]);
     assert!(output.stdout.contains("column 4 ''") && output.stdout.contains("column 5 'E-mail'"), "{output}");
-    let names: Vec<String> = home.records("contact").iter().map(|record| record.text("last_name").to_owned()).collect();
+    let names: Vec<String> =
+        home.records("contact").iter().map(|record| record.text("last_name").to_owned()).collect();
     assert_eq!(names, ["Good", "Two\nlines", "Last"]);
 
     let json = import(&home, file, &["--json"]).exits(3).json();
-    assert_eq!((&json["unchanged"], &json["failed"], &json["created"]), (&json!(3), &json!(3), &json!(0)), "{json}");
+    assert_eq!(
+        (&json["unchanged"], &json["failed"], &json["created"]),
+        (&json!(3), &json!(3), &json!(0)),
+        "{json}"
+    );
     assert_eq!((&json["bad"][0]["line"], &json["bad"][0]["value"]), (&json!(3), &json!("many")), "{json}");
-    assert!(json["bad"].as_array().unwrap().iter().all(|bad| bad["reason"].as_str().is_some_and(|reason| !reason.is_empty())), "{json}");
-    let dry = import(&home, "Last name,E-mail\nNew,new@example.org\n", &["--dry-run"]).well().says(&["1 created", "nothing was written"]);
+    assert!(
+        json["bad"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|bad| bad["reason"].as_str().is_some_and(|reason| !reason.is_empty())),
+        "{json}"
+    );
+    let dry = import(&home, "Last name,E-mail\nNew,new@example.org\n", &["--dry-run"])
+        .well()
+        .says(&["1 created", "nothing was written"]);
     assert_eq!(home.records("contact").len(), 3, "{dry}");
 }
 
@@ -81,20 +108,35 @@ fn bad_rows_are_listed_and_good_ones_kept() {
 fn change_times_of_a_file_decide_against_what_the_hub_has() {
     let home = Home::new();
     import(&home, "Last name,E-mail,City,Changed\nEk,ek@example.org,Umeå,2020-02-01T00:00:00Z\n", &[]).well();
-    import(&home, "Last name,E-mail,City,Changed\nEk,ek@example.org,Lund,2020-01-01T00:00:00Z\n", &[]).well().says(&["newer values"]);
+    import(&home, "Last name,E-mail,City,Changed\nEk,ek@example.org,Lund,2020-01-01T00:00:00Z\n", &[])
+        .well()
+        .says(&["newer values"]);
     assert_eq!(home.find("contact", "email", "ek@example.org").text("city"), "Umeå");
-    import(&home, "E-mail,City,Last touched\nek@example.org,Visby,2020-03-01T00:00:00Z\n", &["--changed-column", "Last touched"]).well();
+    import(
+        &home,
+        "E-mail,City,Last touched\nek@example.org,Visby,2020-03-01T00:00:00Z\n",
+        &["--changed-column", "Last touched"],
+    )
+    .well();
     assert_eq!(home.find("contact", "email", "ek@example.org").text("city"), "Visby");
     import(&home, "E-mail,City\nek@example.org,Kiruna\n", &[]).well().says(&["1 updated"]);
-    assert_eq!(home.find("contact", "email", "ek@example.org").text("city"), "Kiruna", "without a time it is as of now");
+    assert_eq!(
+        home.find("contact", "email", "ek@example.org").text("city"),
+        "Kiruna",
+        "without a time it is as of now"
+    );
 }
 
 #[test]
 fn ten_thousand_rows() {
     let home = Home::new();
-    let rows: String = (0..10_000).map(|n| format!("First {n},Last {n},p{n}@example.org,Company {},{n}\n", n % 100)).collect();
+    let rows: String = (0..10_000)
+        .map(|n| format!("First {n},Last {n},p{n}@example.org,Company {},{n}\n", n % 100))
+        .collect();
     let file = format!("First name,Last name,E-mail,Company,Points\n{rows}");
-    import(&home, &file, &[]).well().says(&["10000 rows, 10000 created", "100 records that rows link to were made"]);
+    import(&home, &file, &[])
+        .well()
+        .says(&["10000 rows, 10000 created", "100 records that rows link to were made"]);
     assert_eq!((home.records("contact").len(), home.records("company").len()), (10_000, 100));
     import(&home, &file, &[]).well().says(&["10000 rows, 0 created, 0 updated, 10000 unchanged"]);
     assert_eq!(home.records("contact").len(), 10_000);
@@ -117,7 +159,10 @@ fn what_is_exported_can_be_imported_elsewhere() {
         assert_eq!(other.records(object).len(), home.records(object).len());
     }
     let a = other.find("contact", "email", "a@example.org");
-    assert_eq!((a.text("first_name"), a.text("last_name"), a.text("city")), ("Quote \"Q\"", "Comma, Ek", "Two\nlines"));
+    assert_eq!(
+        (a.text("first_name"), a.text("last_name"), a.text("city")),
+        ("Quote \"Q\"", "Comma, Ek", "Two\nlines")
+    );
     assert_eq!((&a.fields["points"], &a.fields["tags"]), (&json!(7), &json!(["vip", "press"])));
     assert_eq!(other.find("contact", "email", "b@example.org").text("first_name"), "=1+1");
 }

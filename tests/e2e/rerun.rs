@@ -1,4 +1,5 @@
-//! Plans that are applied, runs that are undone, and what a run does once: trust, and more deletions than usual.
+//! Plans that are applied, runs that are undone, and what a run does once: trust, and more deletions than
+//! usual.
 
 use crate::world::{Output, World};
 use hello_crm::Object;
@@ -33,24 +34,36 @@ fn a_plan_is_applied_where_nothing_has_changed_since() {
     let plan = number(&plan);
     // One of them is edited meanwhile, and a third one, which is not in the plan.
     world.import("E-mail,City,Changed\nb@example.org,Ystad,2020-04-01T00:00:00Z\nc@example.org,Ystad,2020-04-01T00:00:00Z\n").well();
-    world.run(&["run", "apply", &older]).fails(1, &[&format!("run {older} is not the newest dry run of HelloWorld; that is run {plan}")]);
+    world
+        .run(&["run", "apply", &older])
+        .fails(1, &[&format!("run {older} is not the newest dry run of HelloWorld; that is run {plan}")]);
     world.run(&["run", "apply", "1"]).fails(1, &["run 1 was no dry run"]);
     world.run(&["run", "apply", "99"]).fails(1, &["there is no run 99"]);
 
     let applied = world.run(&["run", "apply", &plan, "--json"]).exits(3);
     assert_eq!(applied.written("HelloWorld"), 1, "{applied}");
     let city = |email: &str| world.person(email).fields["city"].clone();
-    assert_eq!((city("a@example.org"), city("b@example.org"), city("c@example.org")), (json!("Lund"), json!("Umeå"), json!("Umeå")));
+    assert_eq!(
+        (city("a@example.org"), city("b@example.org"), city("c@example.org")),
+        (json!("Lund"), json!("Umeå"), json!("Umeå"))
+    );
     let left: BTreeMap<String, String> = left_out(&applied)
         .iter()
-        .map(|change| (change["record"].as_str().unwrap().to_owned(), change["reason"].as_str().unwrap().to_owned()))
+        .map(|change| {
+            (change["record"].as_str().unwrap().to_owned(), change["reason"].as_str().unwrap().to_owned())
+        })
         .collect();
     let reason = |email: &str| left[&format!("person:{}", world.person(email).id)].as_str();
-    assert!(reason("b@example.org").starts_with(&format!("changed since the plan of run {plan}: ")), "{applied}");
+    assert!(
+        reason("b@example.org").starts_with(&format!("changed since the plan of run {plan}: ")),
+        "{applied}"
+    );
     assert_eq!(reason("c@example.org"), format!("not in the plan of run {plan}"), "{applied}");
     assert_eq!(left.len(), 2, "{applied}");
     assert_eq!(applied.json()["changes"].as_array().map(Vec::len), Some(1), "{applied}");
-    world.run(&["run", "apply", &plan]).fails(1, &[&format!("run {plan} was applied already, by run {}", number(&applied))]);
+    world
+        .run(&["run", "apply", &plan])
+        .fails(1, &[&format!("run {plan} was applied already, by run {}", number(&applied))]);
 
     world.sync(&[]).well();
     assert_eq!((city("b@example.org"), city("c@example.org")), (json!("Ystad"), json!("Ystad")));
@@ -63,8 +76,11 @@ fn what_was_planned_and_needs_no_writing_any_more_is_told() {
     world.import("E-mail,City,Changed\na@example.org,Lund,2020-03-01T00:00:00Z\n").well();
     let plan = number(&world.sync(&["--dry-run"]).well());
     world.edit_person("2020-03-02T00:00:00Z", &world.person("a@example.org").id, json!({ "city": "Lund" }));
-    let applied =
-        world.run(&["run", "apply", &plan]).exits(3).says(&["0 changes written", "1 left out", "there is nothing to write any more"]);
+    let applied = world.run(&["run", "apply", &plan]).exits(3).says(&[
+        "0 changes written",
+        "1 left out",
+        "there is nothing to write any more",
+    ]);
     assert!(applied.stdout.contains("update city = Lund"), "{applied}");
     world.is_quiet();
 }
@@ -97,8 +113,16 @@ fn records_that_a_run_made_are_deleted_when_their_number_is_named() {
     let undone = world.run(&["run", "undo", "1", "--json"]).exits(3);
     assert_eq!(world.crm.count(Object::Person), 3, "{undone}");
     assert_eq!(left_out(&undone).len(), 3, "{undone}");
-    assert!(undone.json()["notices"][0].as_str().unwrap().contains("entente run undo 1 --delete 3"), "{undone}");
-    world.run(&["run", "undo", "1"]).exits(3).says(&["notice: ", "--delete 3", "3 left out", "the number of deletions was not agreed"]);
+    assert!(
+        undone.json()["notices"][0].as_str().unwrap().contains("entente run undo 1 --delete 3"),
+        "{undone}"
+    );
+    world.run(&["run", "undo", "1"]).exits(3).says(&[
+        "notice: ",
+        "--delete 3",
+        "3 left out",
+        "the number of deletions was not agreed",
+    ]);
     let undone = world.run(&["run", "undo", "1", "--delete", "3", "--json"]);
     assert_eq!((world.crm.count(Object::Person), world.records("contact").len()), (0, 3), "{undone}");
     world.sync(&[]);
@@ -108,7 +132,11 @@ fn records_that_a_run_made_are_deleted_when_their_number_is_named() {
 #[test]
 fn a_trusted_side_wins_once_whatever_changed() {
     let world = world();
-    world.edit_person("2020-04-01T00:00:00Z", &world.person("a@example.org").id, json!({ "city": "Kiruna", "phone": "+46 1" }));
+    world.edit_person(
+        "2020-04-01T00:00:00Z",
+        &world.person("a@example.org").id,
+        json!({ "city": "Kiruna", "phone": "+46 1" }),
+    );
     world.import("E-mail,City,Phone,Changed\na@example.org,Lund,+46 2,2020-03-01T00:00:00Z\n").well();
     // Without a word the CRM's later values would win.
     world.sync(&["--trust", "hub", "--trust-field", "contact.city"]).well();
@@ -116,7 +144,9 @@ fn a_trusted_side_wins_once_whatever_changed() {
     assert_eq!((hub.text("city"), &crm.fields["city"]), ("Lund", &json!("Lund")));
     assert_eq!((hub.text("phone"), &crm.fields["phone"]), ("+46 1", &json!("+46 1")), "only that field");
     world.sync(&["--trust-field", "contact.city"]).exits(2);
-    world.sync(&["--trust", "hub", "--trust-field", "contact.fax"]).fails(2, &["'contact.fax' is no mapped field"]);
+    world
+        .sync(&["--trust", "hub", "--trust-field", "contact.fax"])
+        .fails(2, &["'contact.fax' is no mapped field"]);
     world.sync(&["--trust", "hub", "--object-id=contact:1"]).fails(2, &["--trust holds until a whole run"]);
     world.edit_person("2020-05-01T00:00:00Z", &crm.id, json!({ "city": "Gävle" }));
     world.sync(&[]).well();
@@ -131,7 +161,10 @@ fn more_deletions_than_usual_are_held_until_the_brake_is_lifted() {
         "entente.toml",
         "[sync.HelloWorld]\nmapping = \"default\"\nbrake = { percent = 10, records = 1 }\n[[sync.HelloWorld.object]]\nleft = \"contact\"\nright = \"person\"\ndeletes = \"delete\"\n",
     );
-    world.run(&["apply", &file]).well().says(&["brake over 10 % and 1 records", "deletions carried to the other side"]);
+    world
+        .run(&["apply", &file])
+        .well()
+        .says(&["brake over 10 % and 1 records", "deletions carried to the other side"]);
     world.sync(&[]).well();
     for email in ["a@example.org", "b@example.org"] {
         assert_eq!(world.crm.delete(Object::Person, &world.person(email).id).status, 204);
@@ -161,10 +194,18 @@ fn constants_and_defaults_are_written() {
     world.sync(&[]).well();
     for (email, title) in [("a@example.org", "unknown"), ("b@example.org", "Boss")] {
         let person = world.person(email);
-        assert_eq!((&person.fields["job_title"], &person.fields["region"]), (&json!(title), &json!("north")), "{email}");
+        assert_eq!(
+            (&person.fields["job_title"], &person.fields["region"]),
+            (&json!(title), &json!("north")),
+            "{email}"
+        );
     }
     let contact = world.find("contact", "email", "c@example.org");
-    assert_eq!((contact.text("country"), contact.text("position")), ("SE", ""), "a default is for the side that it names");
+    assert_eq!(
+        (contact.text("country"), contact.text("position")),
+        ("SE", ""),
+        "a default is for the side that it names"
+    );
     world.is_quiet();
     let text = world.run(&["export"]).well().stdout;
     let file = world.file("again.toml", text);

@@ -33,9 +33,14 @@ fn a_window_takes_what_changed_in_it_on_both_sides() {
             expected.as_object().map(|counts| counts.keys().collect())
         );
     }
-    let mut hub: Vec<String> = world.records("contact").iter().map(|contact| contact.text("email").to_owned()).collect();
-    let mut crm: Vec<String> =
-        world.crm.records(Object::Person).iter().map(|person| person.fields["email"].as_str().unwrap().to_owned()).collect();
+    let mut hub: Vec<String> =
+        world.records("contact").iter().map(|contact| contact.text("email").to_owned()).collect();
+    let mut crm: Vec<String> = world
+        .crm
+        .records(Object::Person)
+        .iter()
+        .map(|person| person.fields["email"].as_str().unwrap().to_owned())
+        .collect();
     hub.sort();
     crm.sort();
     let with = |also: [&str; 2], own: &str| {
@@ -62,13 +67,18 @@ fn counts_have_reasons() {
     let reasons = counts["reasons"].as_object().unwrap();
     assert!(reasons.keys().any(|reason| reason.starts_with("absence not proven")), "{output}");
     assert!(world.records("contact").is_empty());
-    world.run(&["sync", "HelloWorld", WINDOW[0], WINDOW[1]]).exits(3).says(&["1 × absence not proven", "run a sync without a window"]);
+    world
+        .run(&["sync", "HelloWorld", WINDOW[0], WINDOW[1]])
+        .exits(3)
+        .says(&["1 × absence not proven", "run a sync without a window"]);
 }
 
 /// A person whom both sides have, changed last on 2020-02-01.
 fn linked() -> (World, String, String) {
     let world = World::new();
-    world.import("First name,Last name,E-mail,City,Changed\nAda,Ek,ada@ek.example,Umeå,2020-02-01T00:00:00Z\n").well();
+    world
+        .import("First name,Last name,E-mail,City,Changed\nAda,Ek,ada@ek.example,Umeå,2020-02-01T00:00:00Z\n")
+        .well();
     world.sync(&[]).well();
     let person = world.person("ada@ek.example");
     assert_eq!(person.fields["city"], json!("Umeå"));
@@ -106,8 +116,14 @@ fn edits_of_two_fields_on_two_sides_both_stay() {
     let output = world.sync(&[]).well();
     assert_eq!((output.written("hub"), output.written("HelloWorld")), (1, 1), "{output}");
     let (hub, crm) = (world.find("contact", "email", "ada@ek.example"), world.person("ada@ek.example"));
-    assert_eq!((hub.text("phone"), hub.text("city"), &hub.fields["tags"]), ("+46 90 1", "Kiruna", &json!(["vip"])));
-    assert_eq!((&crm.fields["phone"], &crm.fields["city"], &crm.fields["tags"]), (&json!("+46 90 1"), &json!("Kiruna"), &json!(["vip"])));
+    assert_eq!(
+        (hub.text("phone"), hub.text("city"), &hub.fields["tags"]),
+        ("+46 90 1", "Kiruna", &json!(["vip"]))
+    );
+    assert_eq!(
+        (&crm.fields["phone"], &crm.fields["city"], &crm.fields["tags"]),
+        (&json!("+46 90 1"), &json!("Kiruna"), &json!(["vip"]))
+    );
     assert_eq!((hub.text("first_name"), &crm.fields["first_name"]), ("Ada", &json!("Ada")));
     world.is_quiet();
 }
@@ -118,7 +134,9 @@ fn elements_that_were_added_to_a_set_on_both_sides_both_stay() {
     world.run(&["record", "set", &format!("contact:{contact}"), "tags=hub"]).well();
     world.edit_person("2020-03-01T00:00:00Z", &person, json!({ "tags": ["crm"] }));
     world.sync(&[]).well();
-    let mut tags: Vec<String> = serde_json::from_value(world.find("contact", "email", "ada@ek.example").fields["tags"].clone()).unwrap();
+    let mut tags: Vec<String> =
+        serde_json::from_value(world.find("contact", "email", "ada@ek.example").fields["tags"].clone())
+            .unwrap();
     tags.sort();
     assert_eq!(tags, ["crm", "hub"]);
     assert_eq!(world.person("ada@ek.example").fields["tags"], json!(["crm", "hub"]));
@@ -133,7 +151,15 @@ fn a_cleared_field_is_cleared_on_the_other_side() {
     assert_eq!(world.person("ada@ek.example").fields["city"], json!(null));
     world.edit_person("2020-03-01T00:00:00Z", &person, json!({ "first_name": null }));
     world.sync(&[]).well();
-    assert_eq!(world.find("contact", "email", "ada@ek.example").fields.get("first_name").cloned().unwrap_or_default(), json!(null));
+    assert_eq!(
+        world
+            .find("contact", "email", "ada@ek.example")
+            .fields
+            .get("first_name")
+            .cloned()
+            .unwrap_or_default(),
+        json!(null)
+    );
     world.is_quiet();
 }
 
@@ -160,11 +186,16 @@ fn a_first_sync_of_two_full_sides_joins_them_once() {
     let first = world.sync(&["--first-time-sync"]);
     assert!([0, 3].contains(&first.code), "{first}");
     assert!(first.written("hub") > 100 && first.written("HelloWorld") > 100, "{first}");
-    let (matched, held) = (first.counts("HelloWorld", "person")["matched"].as_u64().unwrap(), |exchange, object| {
-        first.counts(exchange, object)["held"].as_u64().unwrap() as usize
-    });
+    let (matched, held) =
+        (first.counts("HelloWorld", "person")["matched"].as_u64().unwrap(), |exchange, object| {
+            first.counts(exchange, object)["held"].as_u64().unwrap() as usize
+        });
     assert!(matched > 20, "{first}");
-    assert_eq!(first.code, if held("hub", "contact") + held("HelloWorld", "person") > 0 { 3 } else { 0 }, "{first}");
+    assert_eq!(
+        first.code,
+        if held("hub", "contact") + held("HelloWorld", "person") > 0 { 3 } else { 0 },
+        "{first}"
+    );
     let people = world.crm.count(Object::Person);
     let contacts = world.records("contact").len();
     assert_eq!(contacts, before.0 + first.counts("hub", "contact")["created"].as_u64().unwrap() as usize);
@@ -187,7 +218,9 @@ fn a_first_sync_of_two_full_sides_joins_them_once() {
 fn an_answer_that_got_lost_makes_nothing_twice() {
     let world = World::with_sample(40);
     world.run(&["record", "import", "company", &sample("companies.csv")]).well();
-    world.crm.add_fault(hello_crm::Rule::new(hello_crm::Action::Drop { drop: DropWhen::After }).path("/batch").times(2));
+    world.crm.add_fault(
+        hello_crm::Rule::new(hello_crm::Action::Drop { drop: DropWhen::After }).path("/batch").times(2),
+    );
     let output = world.sync(&[]);
     assert!([0, 3].contains(&output.code), "{output}");
     assert_eq!(world.crm.faults()[0].struck, 2, "{output}");

@@ -1,4 +1,5 @@
-//! Many tenants in one home: they see nothing of each other, come and go as a whole, and each has its own limits.
+//! Many tenants in one home: they see nothing of each other, come and go as a whole, and each has its own
+//! limits.
 
 use crate::support::guests;
 use crate::world::{CANARY, Home, Output, World, contains, text};
@@ -26,15 +27,30 @@ fn add(home: &Home, tenant: &str, url: &str, key: &str) {
 fn connect(home: &Home, tenant: &str, url: &str, key: &str) -> Output {
     let set = format!("url={url}");
     home.run_with(
-        &["--tenant", tenant, "integration", "add", "HelloWorld", "--set", &set, "--http", url, "--secret", "api-key"],
+        &[
+            "--tenant",
+            tenant,
+            "integration",
+            "add",
+            "HelloWorld",
+            "--set",
+            &set,
+            "--http",
+            url,
+            "--secret",
+            "api-key",
+        ],
         format!("{key}\n"),
     )
 }
 
 /// A CRM with one person of this name.
 fn crm(name: &str) -> World {
-    let world = World::unconnected(Home::with_plugin(), hello_crm::seed::Seed::default(), Arc::new(SystemClock));
-    let person = world.crm.create(Object::Person, json!({ "last_name": name, "email": format!("{name}@example.org") }));
+    let world =
+        World::unconnected(Home::with_plugin(), hello_crm::seed::Seed::default(), Arc::new(SystemClock));
+    let person = world
+        .crm
+        .create(Object::Person, json!({ "last_name": name, "email": format!("{name}@example.org") }));
     assert_eq!(person.status, 201, "{person:?}");
     world
 }
@@ -53,8 +69,13 @@ fn last_names(home: &Home, tenant: &str) -> Vec<String> {
 /// Begins a sync that the CRM keeps waiting.
 fn begin_long_run(world: &World) -> Child {
     world.crm.add_fault(Rule::new(Action::Delay { delay_ms: LONG }).path("/").times(None));
-    let mut child =
-        world.command(&["sync", "HelloWorld"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = world
+        .command(&["sync", "HelloWorld"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     while world.crm.faults()[0].struck == 0 {
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
         std::thread::yield_now();
@@ -84,7 +105,8 @@ fn tenants_with_the_same_names_see_nothing_of_each_other() {
     let home = &acme.home;
     add(home, "acme", &acme.url, CANARY);
     add(home, "globex", &globex.url, CANARY);
-    let both = ["acme", "globex"].map(|tenant| home.command(&["--tenant", tenant, "sync", "HelloWorld"]).output());
+    let both =
+        ["acme", "globex"].map(|tenant| home.command(&["--tenant", tenant, "sync", "HelloWorld"]).output());
     assert!(both.iter().all(|output| output.as_ref().unwrap().status.success()), "{both:?}");
     assert_eq!(last_names(home, "acme"), ["anna-of-acme"]);
     assert_eq!(last_names(home, "globex"), ["gustav-of-globex"]);
@@ -105,7 +127,12 @@ fn tenants_with_the_same_names_see_nothing_of_each_other() {
         }
     }
     for (world, own) in [(&acme, "anna-of-acme"), (&globex, "gustav-of-globex")] {
-        let people: Vec<Value> = world.crm.records(Object::Person).iter().map(|person| person.fields["last_name"].clone()).collect();
+        let people: Vec<Value> = world
+            .crm
+            .records(Object::Person)
+            .iter()
+            .map(|person| person.fields["last_name"].clone())
+            .collect();
         assert_eq!(people, [json!(own)]);
     }
 
@@ -117,10 +144,16 @@ fn tenants_with_the_same_names_see_nothing_of_each_other() {
     home.keeps_the_key_secret();
 
     let listed = home.run(&["tenant", "list", "--json"]).well().json();
-    let shown = |n: usize| (listed[n]["tenant"].clone(), listed[n]["integrations"].clone(), listed[n]["records"].clone());
+    let shown = |n: usize| {
+        (listed[n]["tenant"].clone(), listed[n]["integrations"].clone(), listed[n]["records"].clone())
+    };
     assert_eq!(shown(0), (json!("default"), json!([]), json!(0)));
     assert_eq!(shown(1), (json!("acme"), json!(["HelloWorld"]), json!(1)));
-    assert_eq!((&listed[1]["pairs"], &listed[1]["last_run"]["status"]), (&json!(1), &json!("done")), "{listed}");
+    assert_eq!(
+        (&listed[1]["pairs"], &listed[1]["last_run"]["status"]),
+        (&json!(1), &json!("done")),
+        "{listed}"
+    );
     assert!(listed[1]["bytes"].as_u64().unwrap() > 10_000, "{listed}");
     home.run(&["tenant", "list"]).well().says(&["globex", "HelloWorld done"]);
 }
@@ -141,7 +174,9 @@ fn a_tenant_that_was_not_added_is_refused_everywhere() {
     let output = home.command(&["status"]).env("ENTENTE_TENANT", "acme").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("entente tenant add acme"));
-    for args in [&["tenant", "export", "acme", "--output", "x.tar"][..], &["tenant", "remove", "acme", "--yes"]] {
+    for args in
+        [&["tenant", "export", "acme", "--output", "x.tar"][..], &["tenant", "remove", "acme", "--yes"]]
+    {
         home.run(args).fails(1, &["unknown tenant 'acme'"]);
     }
     of(&home, "../acme", &["status"]).fails(1, &["cannot be the name of a tenant"]);
@@ -152,7 +187,8 @@ fn a_tenant_that_was_not_added_is_refused_everywhere() {
     home.run(&["tenant", "add", "default"]).fails(1, &["there already"]);
     of(&home, "acme", &["status"]).well();
     // The option goes before the variable.
-    let output = home.command(&["status", "--tenant", "default"]).env("ENTENTE_TENANT", "nobody").output().unwrap();
+    let output =
+        home.command(&["status", "--tenant", "default"]).env("ENTENTE_TENANT", "nobody").output().unwrap();
     assert!(output.status.success());
     of(&home, "acme", &["doctor", "--offline"]).well();
 
@@ -173,9 +209,16 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     let file = text(&world.dir.path().join("default.tar"));
     let list = world.run(&["tenant", "export", "default", "--output", &file, "--json"]).well().json();
     assert_eq!((&list["tenant"], &list["secrets"]), (&json!("default"), &json!(1)), "{list}");
-    let paths: Vec<&str> = list["contents"].as_array().unwrap().iter().map(|content| content["path"].as_str().unwrap()).collect();
+    let paths: Vec<&str> = list["contents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|content| content["path"].as_str().unwrap())
+        .collect();
     assert_eq!((paths.len(), paths[0], paths[2]), (3, "entente.toml", "entente.db"), "{paths:?}");
-    world.run(&["tenant", "export", "default", "--output", &file]).fails(1, &["there is a file of this name"]);
+    world
+        .run(&["tenant", "export", "default", "--output", &file])
+        .fails(1, &["there is a file of this name"]);
 
     // Neither the secret nor the key to it is in the file, which says where it is.
     let bytes = std::fs::read(&file).unwrap();
@@ -188,7 +231,9 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     // Under another name in the same home, with its secret: the sync finds nothing to do.
     world.run(&["tenant", "add", "copy", "--from", &file]).well().says(&["exported as default", "1 secrets"]);
     has_nothing_to_do(&of(&world, "copy", &["sync", "HelloWorld", "--json"]));
-    let records = |home: &Home, tenant: &str| of(home, tenant, &["record", "export", "contact", "--json"]).well().stdout;
+    let records = |home: &Home, tenant: &str| {
+        of(home, tenant, &["record", "export", "contact", "--json"]).well().stdout
+    };
     assert_eq!(records(&world, "copy"), records(&world, "default"));
     assert_eq!(of(&world, "copy", &["export"]).well().stdout, world.run(&["export"]).well().stdout);
     world.run(&["tenant", "add", "copy", "--from", &file]).fails(1, &["there already"]);
@@ -196,7 +241,9 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     // In another home the key is missing, or another one; nothing is half there then.
     let elsewhere = Home::new();
     let add = ["tenant", "add", "acme", "--from", &file];
-    elsewhere.run(&add).fails(1, &["its secrets cannot be opened", "is missing", "ENTENTE_KEY", "--without-secrets"]);
+    elsewhere
+        .run(&add)
+        .fails(1, &["its secrets cannot be opened", "is missing", "ENTENTE_KEY", "--without-secrets"]);
     let output = elsewhere.command(&add).env("ENTENTE_KEY", "00".repeat(32)).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
@@ -224,7 +271,9 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     changed[middle] ^= 1;
     let changed = world.file("changed.tar", changed);
     world.run(&["tenant", "add", "other", "--from", &changed]).fails(1, &["is not what was exported"]);
-    world.run(&["tenant", "add", "other", "--from", &text(guests::hello_path())]).fails(1, &["is no export of a tenant"]);
+    world
+        .run(&["tenant", "add", "other", "--from", &text(guests::hello_path())])
+        .fails(1, &["is no export of a tenant"]);
     assert!(!world.path().join("tenants/other").exists());
     world.keeps_the_key_secret();
 }
@@ -236,10 +285,15 @@ fn a_run_under_way_is_in_the_export_as_interrupted_and_keeps_its_tenant_from_bei
     let run = begin_long_run(&world);
     let file = text(&world.dir.path().join("running.tar"));
     world.run(&["tenant", "export", "default", "--output", &file]).well();
-    world.run(&["tenant", "remove", "default", "--yes"]).fails(1, &["the tenant 'default' has a run under way"]);
+    world
+        .run(&["tenant", "remove", "default", "--yes"])
+        .fails(1, &["the tenant 'default' has a run under way"]);
     assert_eq!(world.run(&["run", "list", "--json"]).well().json()[0]["status"], json!("running"));
     world.run(&["tenant", "add", "copy", "--from", &file]).well();
-    assert_eq!(of(&world, "copy", &["run", "list", "--json"]).well().json()[0]["status"], json!("interrupted"));
+    assert_eq!(
+        of(&world, "copy", &["run", "list", "--json"]).well().json()[0]["status"],
+        json!("interrupted")
+    );
     kill(run);
     world.crm.set_faults(vec![]);
     of(&world, "copy", &["sync", "HelloWorld"]).well();
@@ -270,19 +324,24 @@ fn nothing_of_a_removed_tenant_stays() {
     world.crm.set_faults(vec![]);
 
     let holds = |what: &[u8]| {
-        let files =
-            home.files().into_iter().filter(|(path, bytes)| contains(bytes, what) || contains(path.as_os_str().as_encoded_bytes(), what));
+        let files = home.files().into_iter().filter(|(path, bytes)| {
+            contains(bytes, what) || contains(path.as_os_str().as_encoded_bytes(), what)
+        });
         files.map(|(path, _)| path).collect::<Vec<_>>()
     };
     assert!(!holds(MARKER.as_bytes()).is_empty());
     let digest = |name: &str| {
         let plugins = of(home, TENANT, &["plugin", "list", "--json"]).well().json();
-        let plugin = plugins.as_array().unwrap().iter().find(|plugin| plugin["name"] == name).unwrap().clone();
+        let plugin =
+            plugins.as_array().unwrap().iter().find(|plugin| plugin["name"] == name).unwrap().clone();
         plugin["digest"].as_str().unwrap().to_owned()
     };
     let (hostile, hello) = (digest("hostile"), digest("helloworld"));
     assert_eq!(
-        holds(hostile.as_bytes()).iter().filter(|path| !path.starts_with(home.path().join("tenants"))).count(),
+        holds(hostile.as_bytes())
+            .iter()
+            .filter(|path| !path.starts_with(home.path().join("tenants")))
+            .count(),
         2,
         "component and code"
     );
@@ -302,7 +361,12 @@ fn nothing_of_a_removed_tenant_stays() {
     home.run(&["tenant", "remove", "default", "--yes"]).well().says(&["emptied default"]);
     assert!(!database(home, "default").exists());
     assert_eq!(holds(hello.as_bytes()).len(), 1, "only the export has it");
-    assert!(home.run(&["record", "list", "contact", "--json"]).well().json()["records"].as_array().unwrap().is_empty());
+    assert!(
+        home.run(&["record", "list", "contact", "--json"]).well().json()["records"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     home.run(&["tenant", "remove", "default", "--yes"]).well();
     home.run(&["tenant", "add", "default", "--from", &file]).well();
     world.is_quiet();
@@ -313,8 +377,11 @@ fn a_limit_holds_for_its_tenant_only_and_its_error_says_how_to_raise_it() {
     let world = World::with_sample(5);
     let home = &world.home;
     add(home, "acme", &world.url, CANARY);
-    home.run(&["tenant", "set", "acme", "--limit", "memory-bytes=64KiB"]).well().says(&["memory-bytes: 64 KiB (default 128 MiB)"]);
-    let mut output = of(home, "acme", &["sync", "HelloWorld"]).fails(1, &["limit memory-bytes of 64 KiB reached"]);
+    home.run(&["tenant", "set", "acme", "--limit", "memory-bytes=64KiB"])
+        .well()
+        .says(&["memory-bytes: 64 KiB (default 128 MiB)"]);
+    let mut output =
+        of(home, "acme", &["sync", "HelloWorld"]).fails(1, &["limit memory-bytes of 64 KiB reached"]);
     world.sync(&[]).well();
     // What the error says is typed until it works.
     let mut tries = 0;
@@ -330,14 +397,22 @@ fn a_limit_holds_for_its_tenant_only_and_its_error_says_how_to_raise_it() {
     output.well();
 
     let limits = home.run(&["tenant", "limits", "acme", "--json"]).well().json();
-    let limit = |name: &str| limits.as_array().unwrap().iter().find(|limit| limit["name"] == name).unwrap().clone();
+    let limit =
+        |name: &str| limits.as_array().unwrap().iter().find(|limit| limit["name"] == name).unwrap().clone();
     assert_eq!(limit("memory-bytes")["set"], json!(true));
     let runs = limit("runs-at-once");
     assert_eq!((&runs["value"], &runs["unit"], &runs["set"]), (&json!(4), &json!("count"), &json!(false)));
-    of(home, "acme", &["tenant", "limits"]).well().says(&["memory-bytes", "(set)", "tenant set acme --limit"]);
+    of(home, "acme", &["tenant", "limits"]).well().says(&[
+        "memory-bytes",
+        "(set)",
+        "tenant set acme --limit",
+    ]);
     assert!(!home.run(&["tenant", "limits"]).well().stdout.contains("(set)"));
-    home.run(&["tenant", "set", "acme", "--unset", "memory-bytes"]).well().says(&["all limits of acme are the defaults"]);
-    home.run(&["tenant", "set", "acme", "--limit", "memory=1"]).fails(1, &["there is no limit 'memory'", "entente tenant limits"]);
+    home.run(&["tenant", "set", "acme", "--unset", "memory-bytes"])
+        .well()
+        .says(&["all limits of acme are the defaults"]);
+    home.run(&["tenant", "set", "acme", "--limit", "memory=1"])
+        .fails(1, &["there is no limit 'memory'", "entente tenant limits"]);
     home.run(&["tenant", "set", "acme", "--limit", "cpu-time"]).fails(2, &["LIMIT=VALUE"]);
     home.run(&["tenant", "set", "acme"]).exits(2);
 }
@@ -350,7 +425,12 @@ fn more_runs_than_a_tenant_may_have_are_refused_or_wait() {
     let first = begin_long_run(&world);
     let refused = ["limit runs-at-once of 1 reached", "entente tenant set default --limit runs-at-once=2"];
     world.run(&["sync", "HelloWorld"]).fails(1, &refused);
-    let waiting = world.command(&["sync", "HelloWorld", "--wait"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let waiting = world
+        .command(&["sync", "HelloWorld", "--wait"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     world.crm.set_faults(vec![]);
     of(&world, "acme", &["sync", "HelloWorld"]).well();
     kill(first);

@@ -1,4 +1,5 @@
-//! A folder of its own for the program, a running hello-crm, and a way to call the one and to look into the other.
+//! A folder of its own for the program, a running hello-crm, and a way to call the one and to look into the
+//! other.
 
 use crate::support::guests;
 use entente::judge::Side;
@@ -28,9 +29,14 @@ pub(crate) struct Output {
 
 impl Output {
     fn of(args: String, output: &std::process::Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| panic!("{args} printed what is no text"));
+        let text = |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| panic!("{args} printed what is no text"))
+        };
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        let code = output.status.code().unwrap_or_else(|| panic!("{args} was ended by a signal or took too long\n{stdout}\n{stderr}"));
+        let code = output
+            .status
+            .code()
+            .unwrap_or_else(|| panic!("{args} was ended by a signal or took too long\n{stdout}\n{stderr}"));
         let output = Self { args, code, stdout, stderr };
         for text in [&output.stdout, &output.stderr] {
             assert!(!text.contains(CANARY), "the key is shown: {output}");
@@ -89,7 +95,12 @@ impl Output {
     pub(crate) fn written(&self, exchange: &str) -> u64 {
         let json = self.json();
         let objects = json["counts"][exchange].as_object().cloned().unwrap_or_default();
-        objects.values().flat_map(|counts| ["created", "updated", "removed"].map(|name| counts[name].as_u64().expect("a count"))).sum()
+        objects
+            .values()
+            .flat_map(|counts| {
+                ["created", "updated", "removed"].map(|name| counts[name].as_u64().expect("a count"))
+            })
+            .sum()
     }
 }
 
@@ -181,15 +192,23 @@ impl Home {
         let records = list["records"].as_array().expect("records").iter();
         let fields = |record: &Value| {
             let fields = record["fields"].as_array().expect("fields").iter();
-            fields.map(|field| (field["name"].as_str().expect("a name").to_owned(), field["value"].clone())).collect()
+            fields
+                .map(|field| (field["name"].as_str().expect("a name").to_owned(), field["value"].clone()))
+                .collect()
         };
-        records.map(|record| HubRecord { id: record["id"].as_str().expect("an id").to_owned(), fields: fields(record) }).collect()
+        records
+            .map(|record| HubRecord {
+                id: record["id"].as_str().expect("an id").to_owned(),
+                fields: fields(record),
+            })
+            .collect()
     }
 
     /// The one record with this value.
     #[track_caller]
     pub(crate) fn find(&self, object: &str, field: &str, value: &str) -> HubRecord {
-        let mut found: Vec<_> = self.records(object).into_iter().filter(|record| record.text(field) == value).collect();
+        let mut found: Vec<_> =
+            self.records(object).into_iter().filter(|record| record.text(field) == value).collect();
         assert_eq!(found.len(), 1, "records of {object} with {field} = {value}: {found:?}");
         found.remove(0)
     }
@@ -275,7 +294,11 @@ impl std::ops::Deref for World {
 impl World {
     /// A CRM without records, whose clock stands at the beginning of 2020 and moves only when a test says so.
     pub(crate) fn new() -> Self {
-        Self::with(Home::with_plugin(), hello_crm::seed::Seed::default(), Arc::new(ManualClock::new(moment("2020-01-01T00:00:00Z"))))
+        Self::with(
+            Home::with_plugin(),
+            hello_crm::seed::Seed::default(),
+            Arc::new(ManualClock::new(moment("2020-01-01T00:00:00Z"))),
+        )
     }
 
     /// A CRM with so many invented people, and the time of day.
@@ -291,7 +314,8 @@ impl World {
 
     /// The integration is not added yet.
     pub(crate) fn unconnected(home: Home, seed: hello_crm::seed::Seed, clock: Arc<dyn Clock>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let config = Config { seed: Some(seed), clock, ..Config::new(CANARY) };
         let server = runtime.block_on(Server::start(config)).unwrap();
         Self { home, crm: server.handle().clone(), url: server.url(), server: Some(server), runtime }
@@ -313,7 +337,8 @@ impl World {
         self.run(&args)
     }
 
-    /// One more run finds nothing to do, and writes to neither side. Records that were held before may still be.
+    /// One more run finds nothing to do, and writes to neither side. Records that were held before may still
+    /// be.
     #[track_caller]
     pub(crate) fn is_quiet(&self) -> Output {
         let before = (self.everything(), self.crm.request_count("POST", "/batch"));
@@ -376,7 +401,8 @@ pub(crate) fn moment(text: &str) -> Stamp {
     Stamp::parse(text).unwrap()
 }
 
-/// Both sides have the same people by e-mail address and the same companies by name, and people belong to the same ones.
+/// Both sides have the same people by e-mail address and the same companies by name, and people belong to the
+/// same ones.
 #[track_caller]
 pub(crate) fn agree(world: &World) {
     agree_after(world, "");
@@ -388,15 +414,21 @@ pub(crate) fn agree_after(world: &World, what: &str) {
     let (hub, crm) = world.everything();
     let [companies, contacts] = &hub[..] else { panic!() };
     let [people, organisations] = &crm[..] else { panic!() };
-    let company_names: BTreeMap<&str, &str> = companies.iter().map(|company| (company.id.as_str(), company.text("name"))).collect();
-    let organisation_names: BTreeMap<&str, &str> =
-        organisations.iter().map(|one| (one.id.as_str(), one.fields["name"].as_str().expect("a name"))).collect();
-    let mut names: [Vec<&str>; 2] = [company_names.values().copied().collect(), organisation_names.values().copied().collect()];
+    let company_names: BTreeMap<&str, &str> =
+        companies.iter().map(|company| (company.id.as_str(), company.text("name"))).collect();
+    let organisation_names: BTreeMap<&str, &str> = organisations
+        .iter()
+        .map(|one| (one.id.as_str(), one.fields["name"].as_str().expect("a name")))
+        .collect();
+    let mut names: [Vec<&str>; 2] =
+        [company_names.values().copied().collect(), organisation_names.values().copied().collect()];
     names.iter_mut().for_each(|names| names.sort_unstable());
     assert_eq!(names[Side::Left.index()], names[Side::Right.index()], "companies and organisations");
 
     type Shown = BTreeMap<&'static str, String>;
-    let plain = |value: Option<&Value>| value.filter(|value| !value.is_null()).map(ToString::to_string).unwrap_or_default();
+    let plain = |value: Option<&Value>| {
+        value.filter(|value| !value.is_null()).map(ToString::to_string).unwrap_or_default()
+    };
     const FIELDS: [(&str, &str); 9] = [
         ("first_name", "first_name"),
         ("last_name", "last_name"),
@@ -410,16 +442,21 @@ pub(crate) fn agree_after(world: &World, what: &str) {
     ];
     let mut by_email: [BTreeMap<String, Vec<Shown>>; 2] = Default::default();
     for contact in contacts {
-        let mut shown: Shown = FIELDS.iter().map(|(name, _)| (*name, plain(contact.fields.get(*name)))).collect();
+        let mut shown: Shown =
+            FIELDS.iter().map(|(name, _)| (*name, plain(contact.fields.get(*name)))).collect();
         let id = contact.fields.get("company").and_then(|value| value["ref"][1].as_str());
         shown.insert("company", id.map(|id| company_names[id].to_owned()).unwrap_or_default());
         by_email[0].entry(contact.text("email").to_lowercase()).or_default().push(shown);
     }
     for person in people {
-        let mut shown: Shown = FIELDS.iter().map(|(name, theirs)| (*name, plain(person.fields.get(*theirs)))).collect();
+        let mut shown: Shown =
+            FIELDS.iter().map(|(name, theirs)| (*name, plain(person.fields.get(*theirs)))).collect();
         let id = person.fields["organisation"].as_str();
         shown.insert("company", id.map(|id| organisation_names[id].to_owned()).unwrap_or_default());
-        by_email[1].entry(person.fields["email"].as_str().unwrap_or_default().to_owned()).or_default().push(shown);
+        by_email[1]
+            .entry(person.fields["email"].as_str().unwrap_or_default().to_owned())
+            .or_default()
+            .push(shown);
     }
     by_email.iter_mut().flat_map(BTreeMap::values_mut).for_each(|people| people.sort());
     let [hub, crm] = &by_email;
@@ -435,6 +472,9 @@ pub(crate) fn agree_after(world: &World, what: &str) {
         let [one] = &(if contacts.len() == 1 { contacts } else { people })[..] else {
             panic!("{email} is there {} and {} times", contacts.len(), people.len())
         };
-        assert!(contacts.contains(one) && people.contains(one), "{what}: {email}: {contacts:#?} and {people:#?}");
+        assert!(
+            contacts.contains(one) && people.contains(one),
+            "{what}: {email}: {contacts:#?} and {people:#?}"
+        );
     }
 }

@@ -54,11 +54,19 @@ async fn else_it_is_held() {
 async fn s12_an_update_without_an_answer_is_read_again_and_not_sent_blind() {
     for made in [true, false] {
         let world = World::new().await;
-        let l = world.left.put("contact", &[("email", text("u@example.org")), ("phone", text("1"))], "2020-01-01");
+        let l = world.left.put(
+            "contact",
+            &[("email", text("u@example.org")), ("phone", text("1"))],
+            "2020-01-01",
+        );
         world.run().await;
         let r = world.person("u@example.org");
         world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
-        let fault = if made { Fault::Lost } else { Fault::Fails(entente::sync::ExchangeError::new("unauthorized", "nothing was done")) };
+        let fault = if made {
+            Fault::Lost
+        } else {
+            Fault::Fails(entente::sync::ExchangeError::new("unauthorized", "nothing was done"))
+        };
         world.right.fault("execute", 1, fault);
         assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
         // Somebody edits it there before we look again.
@@ -75,7 +83,8 @@ async fn s12_an_update_without_an_answer_is_read_again_and_not_sent_blind() {
 #[tokio::test]
 async fn s13_an_edit_during_an_order_survives_its_outcome() {
     let world = World::new().await;
-    let l = world.left.put("contact", &[("email", text("v@example.org")), ("phone", text("1"))], "2020-01-01");
+    let l =
+        world.left.put("contact", &[("email", text("v@example.org")), ("phone", text("1"))], "2020-01-01");
     world.run().await;
     let r = world.person("v@example.org");
     world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
@@ -92,14 +101,25 @@ async fn s13_an_edit_during_an_order_survives_its_outcome() {
 #[tokio::test]
 async fn an_order_that_never_left_is_not_forgotten_when_the_other_side_was_written() {
     let world = World::new().await;
-    let lefts: Vec<String> =
-        (0..5).map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01")).collect();
+    let lefts: Vec<String> = (0..5)
+        .map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01"))
+        .collect();
     world.run().await;
     for (n, left) in lefts.iter().enumerate() {
         world.left.edit("contact", left, "phone", text("2"), "2025-01-01");
-        world.right.edit("person", &world.person(&format!("{n}@example.org")), "full", text("edited"), "2025-01-01");
+        world.right.edit(
+            "person",
+            &world.person(&format!("{n}@example.org")),
+            "full",
+            text("edited"),
+            "2025-01-01",
+        );
     }
-    world.right.fault("execute", 1, Fault::Fails(entente::sync::ExchangeError::new("unauthorized", "nothing was done")));
+    world.right.fault(
+        "execute",
+        1,
+        Fault::Fails(entente::sync::ExchangeError::new("unauthorized", "nothing was done")),
+    );
     assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
     world.run().await;
     for (n, left) in lefts.iter().enumerate() {
@@ -111,7 +131,8 @@ async fn an_order_that_never_left_is_not_forgotten_when_the_other_side_was_writt
 
 /// The next create on the right is carried out, and the plugin traps before it answers.
 async fn trap_after_create(world: &World) -> String {
-    let left = world.left.put("contact", &[("email", text("old@example.org")), ("name", text("Ann"))], "2020-01-01");
+    let left =
+        world.left.put("contact", &[("email", text("old@example.org")), ("name", text("Ann"))], "2020-01-01");
     world.right.fault("execute", 1, Fault::LostByTrap);
     let before = world.right.records("person").len();
     world.run().await;
@@ -180,15 +201,21 @@ async fn a_create_without_an_answer_keeps_its_name_whatever_is_edited() {
 #[tokio::test]
 async fn an_update_without_an_answer_is_settled_by_the_next_report() {
     let mut world = World::new().await;
-    world.right.character.features.retain(|word| ![features::BY_ID, features::CONDITIONAL_UPDATE].contains(word));
-    let left = world.left.put("contact", &[("email", text("u@example.org")), ("name", text("Ann"))], "2020-01-01");
+    world
+        .right
+        .character
+        .features
+        .retain(|word| ![features::BY_ID, features::CONDITIONAL_UPDATE].contains(word));
+    let left =
+        world.left.put("contact", &[("email", text("u@example.org")), ("name", text("Ann"))], "2020-01-01");
     world.run().await;
     let right = world.person("u@example.org");
     world.left.edit("contact", &left, "tags", Value::Texts(vec!["new".to_owned()]), "2025-01-01");
     world.right.fault("execute", 1, Fault::Lost);
     assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
     assert_eq!(world.right.value("person", &right, "labels"), Value::Texts(vec!["new".to_owned()]));
-    // It stands there, and is taken off on the left: that is an edit, and not something that the left never had.
+    // It stands there, and is taken off on the left: that is an edit, and not something that the left never
+    // had.
     world.left.edit("contact", &left, "tags", Value::Texts(vec![]), "2025-01-02");
     world.run().await;
     assert_eq!(world.right.value("person", &right, "labels"), Value::Texts(vec![]));
@@ -211,6 +238,9 @@ async fn an_answer_that_names_the_record_of_another_pair_is_held_and_blocks_noth
     assert!(world.right.find_by("person", "mail", "next@example.org").is_some());
     let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
     let reasons: Vec<&str> = held.iter().filter_map(|pair| pair.reason.as_deref()).collect();
-    assert_eq!(reasons, [format!("duplicate of contact:{}: both became person:{right}", world.contact("other@example.org"))]);
+    assert_eq!(
+        reasons,
+        [format!("duplicate of contact:{}: both became person:{right}", world.contact("other@example.org"))]
+    );
     world.assert_quiet().await;
 }

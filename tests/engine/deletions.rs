@@ -11,7 +11,11 @@ async fn linked(count: usize, policy: DeletePolicy) -> (World, Vec<String>, Vec<
     world.people().deletes = policy;
     let lefts: Vec<String> = (0..count)
         .map(|n| {
-            world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("name", text(&format!("name {n}")))], "2020-01-01")
+            world.left.put(
+                "contact",
+                &[("email", text(&format!("{n}@example.org"))), ("name", text(&format!("name {n}")))],
+                "2020-01-01",
+            )
         })
         .collect();
     world.run().await;
@@ -126,7 +130,11 @@ async fn the_brake_holds_mass_deletion_by_a_broken_page_and_says_how_to_go_on() 
     assert_eq!(run.counts[1]["person"].deleted, 12);
     assert_eq!((run.counts[0]["contact"].removed, run.counts[0]["contact"].held), (0, 12));
     assert_eq!(alive(&world.left, "contact"), 60);
-    assert!(run.notices[0].contains("12 of 60") && run.notices[0].contains("--lift-brake"), "{:?}", run.notices);
+    assert!(
+        run.notices[0].contains("12 of 60") && run.notices[0].contains("--lift-brake"),
+        "{:?}",
+        run.notices
+    );
     // The page is back: nothing is gone.
     world.right.shorten(false);
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
@@ -193,7 +201,11 @@ async fn s20_a_remote_merge_keeps_the_winners_pair_and_holds_what_is_left_over()
 async fn a_merge_into_a_record_without_counterpart_moves_the_pair() {
     let (mut world, lefts, rights) = linked(2, DeletePolicy::Ignore).await;
     world.people().create = [false, true];
-    let stranger = world.right.put("person", &[("mail", text("new@example.org")), ("full", text("stranger"))], "2026-01-02");
+    let stranger = world.right.put(
+        "person",
+        &[("mail", text("new@example.org")), ("full", text("stranger"))],
+        "2026-01-02",
+    );
     world.run().await;
     world.right.merge("person", &rights[0], &stranger);
     world.run().await;
@@ -206,7 +218,8 @@ async fn a_merge_into_a_record_without_counterpart_moves_the_pair() {
 #[tokio::test]
 async fn a_duplicate_takes_the_place_of_one_that_is_gone() {
     let (world, _, rights) = linked(2, DeletePolicy::Unlink).await;
-    let twin = world.right.put("person", &[("mail", text("0@example.org")), ("full", text("twin"))], "2026-01-02");
+    let twin =
+        world.right.put("person", &[("mail", text("0@example.org")), ("full", text("twin"))], "2026-01-02");
     world.run().await;
     assert_eq!(statuses(&world, Status::Held).await.len(), 1);
     world.right.delete("person", &rights[0]);

@@ -1,4 +1,5 @@
-//! A side in plain Rust that keeps the rules of a real one: it gives out ids, pages, keeps times, refuses stale writes.
+//! A side in plain Rust that keeps the rules of a real one: it gives out ids, pages, keeps times, refuses
+//! stale writes.
 
 use async_trait::async_trait;
 use entente::record::{FieldTime, Reference, Timestamp, Value};
@@ -141,9 +142,20 @@ impl Fake {
     pub fn new(name: &str, schema: &[(&str, &[(&str, &str)])], clock: std::sync::Arc<ManualClock>) -> Self {
         let schema = schema
             .iter()
-            .map(|(object, fields)| ((*object).to_owned(), fields.iter().map(|(f, k)| ((*f).to_owned(), (*k).to_owned())).collect()))
+            .map(|(object, fields)| {
+                (
+                    (*object).to_owned(),
+                    fields.iter().map(|(f, k)| ((*f).to_owned(), (*k).to_owned())).collect(),
+                )
+            })
             .collect();
-        Self { name: name.to_owned(), schema: Mutex::new(schema), character: Character::default(), clock, state: Mutex::default() }
+        Self {
+            name: name.to_owned(),
+            schema: Mutex::new(schema),
+            character: Character::default(),
+            clock,
+            state: Mutex::default(),
+        }
     }
 
     /// Makes a record as a person would; values and the time when.
@@ -185,7 +197,11 @@ impl Fake {
     pub fn merge(&self, object: &str, before: &str, after: &str) {
         self.delete(object, before);
         let reference = |id: &str| Reference { object: object.to_owned(), id: id.to_owned() };
-        self.state.lock().unwrap().conversions.push(Conversion { before: reference(before), after: reference(after) });
+        self.state
+            .lock()
+            .unwrap()
+            .conversions
+            .push(Conversion { before: reference(before), after: reference(after) });
     }
 
     /// Takes a field out of an object.
@@ -198,7 +214,12 @@ impl Fake {
     pub fn set_field(&self, object: &str, field: &str, kind: &str) {
         self.drop_field(object, field);
         let mut schema = self.schema.lock().unwrap();
-        schema.iter_mut().find(|(name, _)| name == object).unwrap().1.push((field.to_owned(), kind.to_owned()));
+        schema
+            .iter_mut()
+            .find(|(name, _)| name == object)
+            .unwrap()
+            .1
+            .push((field.to_owned(), kind.to_owned()));
     }
 
     /// Deferred orders are answered from now on, or their tickets are known no longer.
@@ -245,7 +266,10 @@ impl Fake {
     }
 
     pub fn find_by(&self, object: &str, field: &str, value: &str) -> Option<String> {
-        self.records(object).into_iter().find(|(_, record)| record.values.get(field) == Some(&Value::text(value))).map(|(id, _)| id)
+        self.records(object)
+            .into_iter()
+            .find(|(_, record)| record.values.get(field) == Some(&Value::text(value)))
+            .map(|(id, _)| id)
     }
 
     /// What was written by orders since the last look.
@@ -274,9 +298,15 @@ impl Fake {
             id: id.to_owned(),
             changed: (self.character.times != ChangeTimes::None).then_some(record.changed),
             version: Some(record.seq.to_string()),
-            values: fields.iter().map(|name| Some(record.values.get(name).cloned().unwrap_or(Value::Null))).collect(),
+            values: fields
+                .iter()
+                .map(|name| Some(record.values.get(name).cloned().unwrap_or(Value::Null)))
+                .collect(),
             times: if self.character.times == ChangeTimes::Field {
-                fields.iter().map(|name| record.times.get(name).map(|at| FieldTime { at: *at, certain: true })).collect()
+                fields
+                    .iter()
+                    .map(|name| record.times.get(name).map(|at| FieldTime { at: *at, certain: true }))
+                    .collect()
             } else {
                 vec![]
             },
@@ -347,14 +377,16 @@ impl Exchange for Fake {
                 } else if let Some(bookmark) = bookmark {
                     record.seq > bookmark
                 } else {
-                    request.window.since.is_none_or(|since| record.changed >= since) && record.changed < request.window.until
+                    request.window.since.is_none_or(|since| record.changed >= since)
+                        && record.changed < request.window.until
                 };
                 if inside {
                     all.push((&wanted.object, id, record));
                 }
             }
         }
-        let page: Vec<_> = all.iter().skip(after).take((request.limit as usize).min(self.character.page)).collect();
+        let page: Vec<_> =
+            all.iter().skip(after).take((request.limit as usize).min(self.character.page)).collect();
         let short = state.shortened && request.full && all.len() > self.character.page;
         let listed = if short { all.len() - self.character.page } else { all.len() };
         let page = if short && after >= listed { vec![] } else { page };
@@ -363,13 +395,18 @@ impl Exchange for Fake {
         let by_ids = request.objects.iter().any(|wanted| !wanted.ids.is_empty());
         let mut batches = Vec::new();
         for wanted in &request.objects {
-            let of = |deleted: bool| page.iter().filter(move |(object, _, record)| *object == wanted.object && record.deleted == deleted);
+            let of = |deleted: bool| {
+                page.iter()
+                    .filter(move |(object, _, record)| *object == wanted.object && record.deleted == deleted)
+            };
             batches.push(Batch {
                 object: wanted.object.clone(),
                 fields: wanted.fields.clone(),
                 rows: of(false).map(|(_, id, record)| self.row(id, record, &wanted.fields)).collect(),
                 bad: vec![],
-                deleted: of(true).map(|(_, id, record)| Deletion { id: (*id).to_owned(), deleted: Some(record.changed) }).collect(),
+                deleted: of(true)
+                    .map(|(_, id, record)| Deletion { id: (*id).to_owned(), deleted: Some(record.changed) })
+                    .collect(),
             });
         }
         if fault == Some(Fault::Lost) {
@@ -380,7 +417,11 @@ impl Exchange for Fake {
             conversions,
             next: (!last).then(|| (after + page.len()).to_string()),
             bookmark: (last && !by_ids).then(|| state.seq.to_string()),
-            complete: if last && full && !by_ids { request.objects.iter().map(|wanted| wanted.object.clone()).collect() } else { vec![] },
+            complete: if last && full && !by_ids {
+                request.objects.iter().map(|wanted| wanted.object.clone()).collect()
+            } else {
+                vec![]
+            },
             remaining: Some((listed - after).saturating_sub(page.len()) as u64),
             ..Page::default()
         })
@@ -393,7 +434,8 @@ impl Exchange for Fake {
         let idempotent = self.character.features.contains(&features::IDEMPOTENT_CREATE);
         let mut answers = Vec::new();
         if let Some(part) = self.character.poison {
-            let poisoned = |value: &Option<Value>| matches!(value, Some(Value::Text(text)) if text.contains(part));
+            let poisoned =
+                |value: &Option<Value>| matches!(value, Some(Value::Text(text)) if text.contains(part));
             if order.changes.iter().any(|change| change.values.iter().any(poisoned)) {
                 return Err(ExchangeError::new("invalid-answer", "the whole order was refused"));
             }
@@ -407,16 +449,20 @@ impl Exchange for Fake {
                 .fields
                 .iter()
                 .zip(&change.values)
-                .filter_map(|(name, value)| Some((name.clone(), (self.character.normalise)(name, value.clone()?))))
+                .filter_map(|(name, value)| {
+                    Some((name.clone(), (self.character.normalise)(name, value.clone()?)))
+                })
                 .collect();
             let refused = |value: &Option<Value>| match (value, self.character.refuses) {
                 (Some(Value::Text(text)), Some(part)) => text.contains(part),
                 _ => false,
             };
             let outcome = match &change.action {
-                _ if change.values.iter().any(refused) => {
-                    Outcome::Failed { code: "invalid-value".into(), reason: "the answer was 400: it is refused".into(), fields: vec![] }
-                }
+                _ if change.values.iter().any(refused) => Outcome::Failed {
+                    code: "invalid-value".into(),
+                    reason: "the answer was 400: it is refused".into(),
+                    fields: vec![],
+                },
                 Action::Create => {
                     state.next_id += 1;
                     state.seq += 1;
@@ -431,16 +477,28 @@ impl Exchange for Fake {
                     state.writes.push(format!("create {} {id}", order.object));
                     let row = self.row(&id, &record, &order.fields);
                     state.objects.entry(order.object.clone()).or_default().insert(id, record);
-                    Outcome::Created(Written { id: row.id, changed: row.changed, version: row.version, values: row.values })
+                    Outcome::Created(Written {
+                        id: row.id,
+                        changed: row.changed,
+                        version: row.version,
+                        values: row.values,
+                    })
                 }
                 Action::Update(id) => {
                     let known = state.objects.get(&order.object).and_then(|records| records.get(id)).cloned();
                     match known {
-                        None => Outcome::Failed { code: "not-found".into(), reason: format!("no {id}"), fields: vec![] },
+                        None => Outcome::Failed {
+                            code: "not-found".into(),
+                            reason: format!("no {id}"),
+                            fields: vec![],
+                        },
                         Some(record) if record.deleted => Outcome::Deleted,
                         Some(record)
                             if self.character.features.contains(&features::CONDITIONAL_UPDATE)
-                                && change.version.as_deref().is_some_and(|version| version != record.seq.to_string()) =>
+                                && change
+                                    .version
+                                    .as_deref()
+                                    .is_some_and(|version| version != record.seq.to_string()) =>
                         {
                             Outcome::Stale(self.row(id, &record, &order.fields))
                         }
@@ -452,7 +510,12 @@ impl Exchange for Fake {
                             }
                             let record = &state.objects[&order.object][id];
                             let row = self.row(id, record, &order.fields);
-                            Outcome::Updated(Written { id: row.id, changed: row.changed, version: row.version, values: row.values })
+                            Outcome::Updated(Written {
+                                id: row.id,
+                                changed: row.changed,
+                                version: row.version,
+                                values: row.values,
+                            })
                         }
                     }
                 }
@@ -479,7 +542,10 @@ impl Exchange for Fake {
         }
         if self.character.defers {
             let ticket = format!("t{}", state.tickets.len() + 1);
-            let later = |answer: &Answer| Answer { change: answer.change.clone(), outcome: Outcome::Deferred(ticket.clone()) };
+            let later = |answer: &Answer| Answer {
+                change: answer.change.clone(),
+                outcome: Outcome::Deferred(ticket.clone()),
+            };
             let deferred = answers.iter().map(later).collect();
             state.tickets.insert(ticket.clone(), answers);
             return Ok(Executed { answers: deferred, state: StateWrites::new() });
@@ -492,7 +558,10 @@ impl Exchange for Fake {
         if !state.told {
             // Whoever keeps asking is answered in the end.
             state.told = true;
-            return Ok(Collection { answers: vec![], state: TicketState::Pending(Some(Duration::from_secs(5))) });
+            return Ok(Collection {
+                answers: vec![],
+                state: TicketState::Pending(Some(Duration::from_secs(5))),
+            });
         }
         match state.tickets.remove(ticket) {
             Some(answers) if !state.forgotten => Ok(Collection { answers, state: TicketState::Done }),
@@ -514,16 +583,21 @@ impl Exchange for Fake {
                 .zip(key)
                 .filter_map(|(field, value)| Some((field, value.as_ref()?)))
                 .map(|(field, value)| {
-                    record.values.get(field).is_some_and(|has| has == value || (canon(has).is_some() && canon(has) == canon(value)))
+                    record.values.get(field).is_some_and(|has| {
+                        has == value || (canon(has).is_some() && canon(has) == canon(value))
+                    })
                 })
                 .collect();
-            !hits.is_empty() && if query.all { hits.iter().all(|hit| *hit) } else { hits.iter().any(|hit| *hit) }
+            !hits.is_empty()
+                && if query.all { hits.iter().all(|hit| *hit) } else { hits.iter().any(|hit| *hit) }
         };
         let records = self.records(&query.object);
         Ok(query
             .keys
             .iter()
-            .map(|key| records.iter().filter(|(_, record)| matches(record, key)).map(|(id, _)| id.clone()).collect())
+            .map(|key| {
+                records.iter().filter(|(_, record)| matches(record, key)).map(|(id, _)| id.clone()).collect()
+            })
             .collect())
     }
 }

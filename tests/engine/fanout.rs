@@ -26,7 +26,8 @@ impl Fan {
         let hub = Hub::new(store.clone(), Arc::clone(&clock) as Arc<dyn Clock>);
         let mut definitions = Vec::new();
         for name in ["A", "B"] {
-            let fields = [("email", "mail", "email"), ("first_name", "full", "text"), ("phone", "tel", "phone")];
+            let fields =
+                [("email", "mail", "email"), ("first_name", "full", "text"), ("phone", "tel", "phone")];
             let names: Vec<(&str, &str)> = fields.iter().map(|(left, right, _)| (*left, *right)).collect();
             let id = store
                 .write(|connection| {
@@ -59,11 +60,23 @@ impl Fan {
                 brake: Brake::default(),
             });
         }
-        let remote =
-            |name: &str| Fake::new(name, &[("person", &[("mail", "email"), ("full", "text"), ("tel", "phone")])], Arc::clone(&clock));
+        let remote = |name: &str| {
+            Fake::new(
+                name,
+                &[("person", &[("mail", "email"), ("full", "text"), ("tel", "phone")])],
+                Arc::clone(&clock),
+            )
+        };
         let remotes = [remote("A"), remote("B")];
         let definitions = definitions.try_into().unwrap();
-        Self { hub, remotes, ledger: SqliteLedger::new(store), definitions, clock, randomness: Counter::default() }
+        Self {
+            hub,
+            remotes,
+            ledger: SqliteLedger::new(store),
+            definitions,
+            clock,
+            randomness: Counter::default(),
+        }
     }
 
     async fn run(&self, which: usize) -> Run {
@@ -96,7 +109,11 @@ async fn what_a_brought_reaches_b_and_does_not_go_back() {
         ("tel", Value::Text(number)) => Value::text(number.replace("0", "+49 ")),
         (_, value) => value,
     };
-    fan.remotes[0].put("person", &[("mail", text("x@example.org")), ("full", text("Xenia")), ("tel", text("1"))], "2020-01-01");
+    fan.remotes[0].put(
+        "person",
+        &[("mail", text("x@example.org")), ("full", text("Xenia")), ("tel", text("1"))],
+        "2020-01-01",
+    );
     fan.run(0).await;
     let run = fan.run(1).await;
     assert_eq!(run.counts[1]["person"].created, 1);
@@ -136,5 +153,9 @@ async fn s14_a_week_old_value_does_not_beat_yesterdays() {
         fan.run(which).await;
     }
     assert_eq!((fan.tel(0), fan.tel(1)), (text("yesterday"), text("yesterday")));
-    assert_eq!(fan.remotes[1].value("person", &ids[1], "full"), text("only A has it"), "where B has nothing, the old value arrives");
+    assert_eq!(
+        fan.remotes[1].value("person", &ids[1], "full"),
+        text("only A has it"),
+        "where B has nothing, the old value arrives"
+    );
 }

@@ -8,8 +8,16 @@ use entente::sync::{ChangeTimes, Condition, Ledger, RunOptions, Side, Status, Te
 async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
     let world = World::new().await;
     for n in 0..7 {
-        world.left.put("contact", &[("email", text(&format!("l{n}@example.org"))), ("name", text("L"))], "2020-01-01");
-        world.right.put("person", &[("mail", text(&format!("r{n}@example.org"))), ("full", text("R"))], "2020-01-01");
+        world.left.put(
+            "contact",
+            &[("email", text(&format!("l{n}@example.org"))), ("name", text("L"))],
+            "2020-01-01",
+        );
+        world.right.put(
+            "person",
+            &[("mail", text(&format!("r{n}@example.org"))), ("full", text("R"))],
+            "2020-01-01",
+        );
         world.left.put("contact", &[("email", text(&format!("Both{n}@Example.org")))], "2020-01-01");
         world.right.put("person", &[("mail", text(&format!("both{n}@example.org")))], "2020-01-01");
     }
@@ -31,10 +39,22 @@ async fn s6_a_window_by_hand_makes_no_duplicates() {
     let world = World::new().await;
     // The hub has them as of today, the other side as of 2020.
     for n in 0..5 {
-        world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("name", text("today"))], "2025-12-31");
-        world.right.put("person", &[("mail", text(&format!("{n}@example.org"))), ("full", text("then"))], "2020-01-01");
+        world.left.put(
+            "contact",
+            &[("email", text(&format!("{n}@example.org"))), ("name", text("today"))],
+            "2025-12-31",
+        );
+        world.right.put(
+            "person",
+            &[("mail", text(&format!("{n}@example.org"))), ("full", text("then"))],
+            "2020-01-01",
+        );
     }
-    world.right.put("person", &[("mail", text("only@example.org")), ("full", text("x"))], "2020-01-01 12:00:00");
+    world.right.put(
+        "person",
+        &[("mail", text("only@example.org")), ("full", text("x"))],
+        "2020-01-01 12:00:00",
+    );
     let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
     assert_eq!(run.counts[1]["person"].reported, 6);
     assert_eq!(world.left.records("contact").len(), 6, "{:#?}", run.counts);
@@ -48,9 +68,12 @@ async fn s6_a_window_by_hand_makes_no_duplicates() {
 #[tokio::test]
 async fn a_window_is_half_open_and_reads_nothing_else() {
     let world = World::new().await;
-    for (mail, at) in
-        [("before", "2019-12-31 23:59:59.999999"), ("first", "2020-01-01"), ("last", "2020-01-01 23:59:59.999999"), ("after", "2020-01-02")]
-    {
+    for (mail, at) in [
+        ("before", "2019-12-31 23:59:59.999999"),
+        ("first", "2020-01-01"),
+        ("last", "2020-01-01 23:59:59.999999"),
+        ("after", "2020-01-02"),
+    ] {
         world.left.put("contact", &[("email", text(&format!("l-{mail}@example.org")))], at);
         world.right.put("person", &[("mail", text(&format!("r-{mail}@example.org")))], at);
     }
@@ -106,17 +129,30 @@ async fn parents_go_before_their_children_and_links_are_translated() {
     let world = World::new().await;
     let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
     let link = |object: &str, id: &str| Value::reference(object, id).unwrap();
-    world.left.put("contact", &[("email", text("p@example.org")), ("company", link("company", &company))], "2020-01-01");
+    world.left.put(
+        "contact",
+        &[("email", text("p@example.org")), ("company", link("company", &company))],
+        "2020-01-01",
+    );
     let org = world.right.put("org", &[("title", text("Umbrella"))], "2020-01-01");
     world.right.put("person", &[("mail", text("q@example.org")), ("org", link("org", &org))], "2020-01-01");
     world.run().await;
     let acme = world.right.find_by("org", "title", "Acme").unwrap();
     let umbrella = world.left.find_by("company", "name", "Umbrella").unwrap();
     assert_eq!(world.right.value("person", &world.person("p@example.org"), "org"), link("org", &acme));
-    assert_eq!(world.left.value("contact", &world.contact("q@example.org"), "company"), link("company", &umbrella));
+    assert_eq!(
+        world.left.value("contact", &world.contact("q@example.org"), "company"),
+        link("company", &umbrella)
+    );
     world.assert_quiet().await;
     // The link is a field like any other.
-    world.left.edit("contact", &world.contact("q@example.org"), "company", link("company", &company), "2025-01-01");
+    world.left.edit(
+        "contact",
+        &world.contact("q@example.org"),
+        "company",
+        link("company", &company),
+        "2025-01-01",
+    );
     world.run().await;
     assert_eq!(world.right.value("person", &world.person("q@example.org"), "org"), link("org", &acme));
     world.assert_quiet().await;
@@ -129,10 +165,23 @@ async fn s9_a_parent_outside_the_window_is_fetched_and_linked() {
     let known = world.left.put("company", &[("name", text("Known")), ("city", text("Bonn"))], "2010-01-01");
     let org = world.right.put("org", &[("title", text("known")), ("town", text("Köln"))], "2010-01-01");
     let new = world.left.put("company", &[("name", text("New"))], "2010-01-01");
-    world.left.put("contact", &[("email", text("k@example.org")), ("company", link("company", &known))], "2020-01-01");
-    world.left.put("contact", &[("email", text("n@example.org")), ("company", link("company", &new))], "2020-01-01");
+    world.left.put(
+        "contact",
+        &[("email", text("k@example.org")), ("company", link("company", &known))],
+        "2020-01-01",
+    );
+    world.left.put(
+        "contact",
+        &[("email", text("n@example.org")), ("company", link("company", &new))],
+        "2020-01-01",
+    );
     let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
-    assert_eq!(world.right.value("person", &world.person("k@example.org"), "org"), link("org", &org), "{:#?}", run.counts);
+    assert_eq!(
+        world.right.value("person", &world.person("k@example.org"), "org"),
+        link("org", &org),
+        "{:#?}",
+        run.counts
+    );
     // Linked, not otherwise updated.
     assert_eq!(world.right.value("org", &org, "town"), text("Köln"));
     assert_eq!(world.left.value("company", &known, "city"), text("Bonn"));
@@ -146,7 +195,11 @@ async fn s9_a_parent_outside_the_window_is_fetched_and_linked() {
 async fn a_link_to_a_record_that_cannot_be_had_waits() {
     let world = World::new().await;
     let gone = Value::reference("company", "L999").unwrap();
-    world.left.put("contact", &[("email", text("w@example.org")), ("name", text("W")), ("company", gone)], "2020-01-01");
+    world.left.put(
+        "contact",
+        &[("email", text("w@example.org")), ("name", text("W")), ("company", gone)],
+        "2020-01-01",
+    );
     let run = world.run().await;
     let id = world.person("w@example.org");
     assert_eq!(world.right.value("person", &id, "full"), text("W"), "{:#?}", run.counts);
@@ -192,14 +245,29 @@ async fn s11_without_a_hub_history_origin_and_undo_are_there_all_the_same() {
     world.right.edit("person", &r, "full", text("M"), "2025-01-01");
     let run = world.run().await;
     assert_eq!(world.left.value("contact", &l, "name"), text("M"));
-    let pair = world.ledger.pairs_of(world.definition.mappings[0].id, Side::Left, std::slice::from_ref(&l)).await.unwrap().remove(0);
+    let pair = world
+        .ledger
+        .pairs_of(world.definition.mappings[0].id, Side::Left, std::slice::from_ref(&l))
+        .await
+        .unwrap()
+        .remove(0);
     let history = world.ledger.history(pair.id, None, 10).await.unwrap();
-    assert_eq!((history[0].run, history[0].target, history[0].fields[0].base.clone()), (run.id, Side::Left, Some(text("N"))));
+    assert_eq!(
+        (history[0].run, history[0].target, history[0].fields[0].base.clone()),
+        (run.id, Side::Left, Some(text("N")))
+    );
     world.left.edit("contact", &l, "name", text("L"), "2025-02-01");
     world.right.edit("person", &r, "full", text("R"), "2025-02-01");
     world.run().await;
-    assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 1, "nobody can tell which is newer");
-    assert_eq!((world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")), (text("L"), text("R")));
+    assert_eq!(
+        world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(),
+        1,
+        "nobody can tell which is newer"
+    );
+    assert_eq!(
+        (world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")),
+        (text("L"), text("R"))
+    );
 }
 
 #[tokio::test]
@@ -212,7 +280,8 @@ async fn a_record_that_would_be_outside_the_filter_of_the_other_side_is_not_made
     let one_way = Condition { field: "full".into(), test: Test::Blank(false) };
     world.people().fields[1].direction = entente::judge::Direction::ToLeft;
     world.people().filters[1] = vec![outside, unmapped, one_way];
-    let left = world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("0"))], "2020-01-01");
+    let left =
+        world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("0"))], "2020-01-01");
     world.left.put("contact", &[("email", text("b@example.org")), ("phone", text("1"))], "2020-01-01");
     world.run().await;
     assert!(world.right.find_by("person", "mail", "a@example.org").is_none());
@@ -229,7 +298,9 @@ async fn a_link_that_a_new_record_had_to_do_without_comes_later() {
     let mut world = World::new().await;
     world.definition.mappings[1].create = [false, false];
     let org = world.right.put("org", &[("title", text("Acme"))], "2020-01-01");
-    let link = |object: &str, id: &str| Value::Reference(entente::record::Reference { object: object.to_owned(), id: id.to_owned() });
+    let link = |object: &str, id: &str| {
+        Value::Reference(entente::record::Reference { object: object.to_owned(), id: id.to_owned() })
+    };
     world.right.put("person", &[("mail", text("a@example.org")), ("org", link("org", &org))], "2020-01-01");
     world.run().await;
     let left = world.contact("a@example.org");

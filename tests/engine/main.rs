@@ -1,6 +1,11 @@
-//! The engine, with sides in plain Rust and the real ledger in memory: what comes out, and that one more run writes nothing.
+//! The engine, with sides in plain Rust and the real ledger in memory: what comes out, and that one more run
+//! writes nothing.
 #![allow(unreachable_pub, missing_docs, reason = "tests are nobody's library")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets what it does not expect shall fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that meets what it does not expect shall fail"
+)]
 
 mod crashes;
 mod deletions;

@@ -46,7 +46,11 @@ async fn a_required_blank_holds_one_record_and_no_other() {
     world.left.put("contact", &[("email", text("some@example.org")), ("name", text("S"))], "2020-01-01");
     let run = world.run().await;
     assert_eq!(world.right.records("person").len(), 1);
-    assert!(run.counts[0]["contact"].reasons.keys().any(|reason| reason.starts_with("required: full")), "{:#?}", run.counts);
+    assert!(
+        run.counts[0]["contact"].reasons.keys().any(|reason| reason.starts_with("required: full")),
+        "{:#?}",
+        run.counts
+    );
 }
 
 /// They are never pulled.
@@ -54,11 +58,19 @@ async fn a_required_blank_holds_one_record_and_no_other() {
 async fn edits_made_between_pull_and_push_are_seen_and_a_stale_write_is_refused() {
     let (world, l, r) = pair_of_anas().await;
     world.left.edit("contact", &l, "phone", text("2"), "2025-06-01");
-    let edit = Fault::Edit { object: "person".into(), id: r.clone(), field: "full".into(), value: text("meanwhile") };
+    let edit = Fault::Edit {
+        object: "person".into(),
+        id: r.clone(),
+        field: "full".into(),
+        value: text("meanwhile"),
+    };
     world.right.fault("execute", 1, edit);
     world.run().await;
     world.run().await;
-    assert_eq!((world.right.value("person", &r, "tel"), world.left.value("contact", &l, "name")), (text("2"), text("meanwhile")));
+    assert_eq!(
+        (world.right.value("person", &r, "tel"), world.left.value("contact", &l, "name")),
+        (text("2"), text("meanwhile"))
+    );
     world.assert_quiet().await;
 }
 
@@ -103,7 +115,10 @@ async fn a_retry_of_one_repeats_only_that_one() {
     for n in 0..4 {
         world.left.put(
             "contact",
-            &[("email", text(&format!("{n}@example.org"))), ("name", text(if n < 2 { "bad" } else { "good" }))],
+            &[
+                ("email", text(&format!("{n}@example.org"))),
+                ("name", text(if n < 2 { "bad" } else { "good" })),
+            ],
             "2020-01-01",
         );
     }
@@ -112,7 +127,8 @@ async fn a_retry_of_one_repeats_only_that_one() {
     world.right.writes();
     let failed = world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap();
     assert_eq!(failed.len(), 2);
-    let lease = world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
+    let lease =
+        world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
     assert_eq!(world.ledger.retry(&lease, failed[0].mapping, Some(failed[0].id)).await.unwrap(), 1);
     world.ledger.release(&lease).await.unwrap();
     world.run().await;
@@ -169,8 +185,16 @@ async fn links_are_unique_both_ways_and_a_run_holds_a_lease() {
 /// They all mean «not set».
 #[tokio::test]
 async fn zero_false_empty_and_null_travel_as_what_they_are() {
-    let values =
-        [Value::Integer(0), Value::Boolean(false), text(""), Value::Null, text("0"), text("NULL"), Value::Float(0.0), text("a\0b")];
+    let values = [
+        Value::Integer(0),
+        Value::Boolean(false),
+        text(""),
+        Value::Null,
+        text("0"),
+        text("NULL"),
+        Value::Float(0.0),
+        text("a\0b"),
+    ];
     for value in values {
         let (world, l, r) = pair_of_anas().await;
         world.left.edit("contact", &l, "phone", value.clone(), "2025-06-01");
@@ -188,7 +212,11 @@ async fn what_the_remote_refuses_has_failed_with_its_reason() {
     world.left.put("contact", &[("email", text("b@example.org")), ("name", text("bad"))], "2020-01-01");
     let run = world.run().await;
     assert_eq!((run.counts[1]["person"].failed, run.problems()), (1, 1));
-    assert!(run.counts[1]["person"].reasons.keys().any(|reason| reason.contains("the answer was 400")), "{:?}", run.counts[1]);
+    assert!(
+        run.counts[1]["person"].reasons.keys().any(|reason| reason.contains("the answer was 400")),
+        "{:?}",
+        run.counts[1]
+    );
     assert_eq!(world.right.records("person").len(), 0);
 }
 
@@ -205,7 +233,13 @@ async fn nothing_piles_up_where_data_flows_one_way_only() {
     let l = world.contact("p@example.org");
     let mappings: Vec<MappingId> = world.definition.mappings.iter().map(|mapping| mapping.id).collect();
     for n in 0..20 {
-        world.left.edit("contact", &l, "name", text(&format!("edit {n}")), &format!("2025-01-01 00:{n:02}:00"));
+        world.left.edit(
+            "contact",
+            &l,
+            "name",
+            text(&format!("edit {n}")),
+            &format!("2025-01-01 00:{n:02}:00"),
+        );
         let run = world.run().await;
         assert_eq!(
             world.ledger.changes_of_run(run.id, Default::default(), 0, 10).await.unwrap(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 async fn conflict() -> (World, String, String) {
     let world = World::new().await;
-    let l = world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("1"))], "2020-01-01");
+    let l =
+        world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("1"))], "2020-01-01");
     world.run().await;
     let r = world.person("a@example.org");
     world.left.edit("contact", &l, "phone", text("l"), "2025-06-01");
@@ -18,7 +19,8 @@ async fn conflict() -> (World, String, String) {
 
 async fn settle(world: &World, choice: Choice) {
     let open = world.ledger.open_conflicts(None, 0, 10).await.unwrap();
-    let lease = world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
+    let lease =
+        world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
     assert!(world.ledger.settle_conflict(&lease, open[0].id, &choice).await.unwrap());
     assert!(!world.ledger.settle_conflict(&lease, 999, &choice).await.unwrap());
     world.ledger.release(&lease).await.unwrap();
@@ -26,11 +28,18 @@ async fn settle(world: &World, choice: Choice) {
 
 #[tokio::test]
 async fn a_conflict_is_settled_as_the_operator_says() {
-    for (choice, wanted) in [(Choice::Side(Side::Left), "l"), (Choice::Side(Side::Right), "r"), (Choice::Value(text("both")), "both")] {
+    for (choice, wanted) in [
+        (Choice::Side(Side::Left), "l"),
+        (Choice::Side(Side::Right), "r"),
+        (Choice::Value(text("both")), "both"),
+    ] {
         let (world, l, r) = conflict().await;
         settle(&world, choice).await;
         world.run().await;
-        assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text(wanted), text(wanted)));
+        assert_eq!(
+            (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
+            (text(wanted), text(wanted))
+        );
         assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 0);
         world.assert_quiet().await;
     }
@@ -42,7 +51,10 @@ async fn a_ruling_holds_for_its_two_values_only() {
     settle(&world, Choice::Side(Side::Left)).await;
     world.right.edit("person", &r, "tel", text("newer"), "2025-06-01");
     world.run().await;
-    assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text("l"), text("newer")));
+    assert_eq!(
+        (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
+        (text("l"), text("newer"))
+    );
     assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 1);
 }
 
@@ -53,7 +65,10 @@ async fn a_ruling_outlives_a_write_that_fails() {
     world.run_with(RunOptions { disable_push: true, ..RunOptions::default() }).await;
     assert_eq!(world.right.value("person", &r, "tel"), text("r"));
     world.run().await;
-    assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text("l"), text("l")));
+    assert_eq!(
+        (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
+        (text("l"), text("l"))
+    );
 }
 
 fn dry() -> RunOptions {
@@ -64,7 +79,13 @@ fn dry() -> RunOptions {
 async fn s16_an_old_plan_does_only_what_still_holds() {
     let world = World::new().await;
     let lefts: Vec<String> = (0..4)
-        .map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("phone", text("1"))], "2020-01-01"))
+        .map(|n| {
+            world.left.put(
+                "contact",
+                &[("email", text(&format!("{n}@example.org"))), ("phone", text("1"))],
+                "2020-01-01",
+            )
+        })
         .collect();
     world.run().await;
     let rights: Vec<String> = (0..4).map(|n| world.person(&format!("{n}@example.org"))).collect();
@@ -111,7 +132,10 @@ async fn a_fresh_plan_is_what_the_run_does() {
     let plan = world.run_with(dry()).await;
     assert_eq!((world.left.writes().len(), world.right.writes().len()), (0, 0));
     let run = world.run_with(RunOptions { apply: Some(plan.id), ..RunOptions::default() }).await;
-    assert_eq!((run.counts[1]["person"].created, run.counts[1]["org"].created, run.counts[0]["contact"].created), (1, 1, 1));
+    assert_eq!(
+        (run.counts[1]["person"].created, run.counts[1]["org"].created, run.counts[0]["contact"].created),
+        (1, 1, 1)
+    );
     assert_eq!(world.ledger.changes_in(run.id, ChangeStatus::Withheld, 0, 10).await.unwrap(), []);
     world.assert_quiet().await;
 }
@@ -123,14 +147,21 @@ fn undo(run: RunId, deletes: u64) -> RunOptions {
 #[tokio::test]
 async fn s17_what_was_undone_does_not_come_back() {
     let world = World::new().await;
-    let l = world.left.put("contact", &[("email", text("u@example.org")), ("phone", text("1")), ("name", text("N"))], "2020-01-01");
+    let l = world.left.put(
+        "contact",
+        &[("email", text("u@example.org")), ("phone", text("1")), ("name", text("N"))],
+        "2020-01-01",
+    );
     world.run().await;
     let r = world.person("u@example.org");
     world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
     world.right.edit("person", &r, "full", text("M"), "2025-01-01");
     let run = world.run().await;
     world.run_with(undo(run.id, 0)).await;
-    assert_eq!((world.right.value("person", &r, "tel"), world.left.value("contact", &l, "name")), (text("1"), text("N")));
+    assert_eq!(
+        (world.right.value("person", &r, "tel"), world.left.value("contact", &l, "name")),
+        (text("1"), text("N"))
+    );
     assert_eq!(
         (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "full")),
         (text("2"), text("M")),
@@ -148,7 +179,11 @@ async fn s17_what_was_undone_does_not_come_back() {
 #[tokio::test]
 async fn undo_leaves_and_lists_what_was_edited_since() {
     let world = World::new().await;
-    let l = world.left.put("contact", &[("email", text("u@example.org")), ("phone", text("1")), ("name", text("N"))], "2020-01-01");
+    let l = world.left.put(
+        "contact",
+        &[("email", text("u@example.org")), ("phone", text("1")), ("name", text("N"))],
+        "2020-01-01",
+    );
     world.run().await;
     let r = world.person("u@example.org");
     world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
@@ -156,7 +191,10 @@ async fn undo_leaves_and_lists_what_was_edited_since() {
     let run = world.run().await;
     world.right.edit("person", &r, "tel", text("edited"), "2026-01-02");
     let undone = world.run_with(undo(run.id, 0)).await;
-    assert_eq!((world.right.value("person", &r, "tel"), world.right.value("person", &r, "full")), (text("edited"), text("N")));
+    assert_eq!(
+        (world.right.value("person", &r, "tel"), world.right.value("person", &r, "full")),
+        (text("edited"), text("N"))
+    );
     let left_out = world.ledger.changes_in(undone.id, ChangeStatus::Withheld, 0, 10).await.unwrap();
     assert_eq!(left_out.len(), 1);
     assert!(left_out[0].reason.as_deref().unwrap().contains("edited since"), "{:?}", left_out[0].reason);
@@ -177,8 +215,16 @@ async fn undone_creates_are_deleted_when_their_number_is_agreed() {
     let run = world.run().await;
     world.right.edit("person", &world.person("a@example.org"), "full", text("edited since"), "2026-01-02");
     let asked = world.run_with(undo(run.id, 0)).await;
-    assert!(asked.notices[0].contains("2 records") && asked.notices[0].contains("--delete 2"), "{:?}", asked.notices);
-    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (3, 3), "nothing was deleted");
+    assert!(
+        asked.notices[0].contains("2 records") && asked.notices[0].contains("--delete 2"),
+        "{:?}",
+        asked.notices
+    );
+    assert_eq!(
+        (world.left.records("contact").len(), world.right.records("person").len()),
+        (3, 3),
+        "nothing was deleted"
+    );
     let undone = world.run_with(undo(run.id, 2)).await;
     assert_eq!((undone.counts[0]["contact"].removed, undone.counts[1]["org"].removed), (2, 0));
     assert_eq!((world.left.records("contact").len(), world.left.records("company").len()), (1, 1));
@@ -191,9 +237,16 @@ async fn undone_creates_are_deleted_when_their_number_is_agreed() {
     world.left.writes();
     world.run().await;
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
-    assert_eq!((world.left.records("contact").len(), world.right.records("org").len()), (1, 1), "they do not come back");
+    assert_eq!(
+        (world.left.records("contact").len(), world.right.records("org").len()),
+        (1, 1),
+        "they do not come back"
+    );
     let excluded = world.ledger.pairs_in(Status::Excluded, None, 0, 10).await.unwrap();
-    assert_eq!(excluded.iter().filter(|pair| pair.reason.as_deref().unwrap().starts_with("undone")).count(), 2);
+    assert_eq!(
+        excluded.iter().filter(|pair| pair.reason.as_deref().unwrap().starts_with("undone")).count(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -202,7 +255,11 @@ async fn an_undo_deletes_nothing_that_others_refer_to() {
     let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
     let run = world.run().await;
     let link = Value::reference("company", &company).unwrap();
-    world.left.put("contact", &[("email", text("later@example.org")), ("company", link.clone())], "2025-01-01");
+    world.left.put(
+        "contact",
+        &[("email", text("later@example.org")), ("company", link.clone())],
+        "2025-01-01",
+    );
     world.run().await;
     let asked = world.run_with(undo(run.id, 0)).await;
     assert_eq!((asked.notices.len(), world.right.records("org").len()), (0, 1), "{:?}", asked.notices);
@@ -216,7 +273,8 @@ async fn an_undo_deletes_nothing_that_others_refer_to() {
 async fn a_deletion_that_was_carried_over_can_be_undone() {
     let mut world = World::new().await;
     world.people().deletes = DeletePolicy::Delete;
-    let l = world.left.put("contact", &[("email", text("d@example.org")), ("name", text("Dee"))], "2020-01-01");
+    let l =
+        world.left.put("contact", &[("email", text("d@example.org")), ("name", text("Dee"))], "2020-01-01");
     world.run().await;
     world.left.delete("contact", &l);
     let run = world.run().await;
@@ -230,16 +288,24 @@ async fn a_deletion_that_was_carried_over_can_be_undone() {
 #[tokio::test]
 async fn trust_for_once_holds_until_everything_was_made() {
     let world = World::new().await;
-    let l = world.left.put("contact", &[("email", text("t@example.org")), ("phone", text("1"))], "2020-01-01");
+    let l =
+        world.left.put("contact", &[("email", text("t@example.org")), ("phone", text("1"))], "2020-01-01");
     world.run().await;
     let r = world.person("t@example.org");
     world.left.edit("contact", &l, "phone", text("newest"), "2026-01-05");
     world.right.edit("person", &r, "tel", text("older"), "2025-06-01");
-    let trusting = RunOptions { trust: Some(Trust { side: Side::Right, fields: vec![] }), disable_pull: true, ..RunOptions::default() };
+    let trusting = RunOptions {
+        trust: Some(Trust { side: Side::Right, fields: vec![] }),
+        disable_pull: true,
+        ..RunOptions::default()
+    };
     world.run_with(trusting).await;
     assert_eq!(world.left.value("contact", &l, "phone"), text("newest"), "withheld");
     world.run().await;
-    assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text("older"), text("older")));
+    assert_eq!(
+        (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
+        (text("older"), text("older"))
+    );
     assert_eq!(world.ledger.trust("s").await.unwrap(), None);
     world.left.edit("contact", &l, "phone", text("again"), "2026-06-01");
     world.run().await;
@@ -249,7 +315,9 @@ async fn trust_for_once_holds_until_everything_was_made() {
 #[tokio::test]
 async fn the_rules_choose_among_several_candidates() {
     let in_group = || Prefer::Where(Condition { field: "tags".into(), test: Test::Contains("news".into()) });
-    for (rules, wanted) in [(vec![in_group(), Prefer::LowestId], "L2"), (vec![Prefer::LowestId], "L1"), (vec![], "L1")] {
+    for (rules, wanted) in
+        [(vec![in_group(), Prefer::LowestId], "L2"), (vec![Prefer::LowestId], "L1"), (vec![], "L1")]
+    {
         let mut world = World::new().await;
         world.people().prefer = [rules, vec![]];
         world.people().create = [false, false];
@@ -260,7 +328,11 @@ async fn the_rules_choose_among_several_candidates() {
         contact(&[]);
         contact(&["news"]);
         contact(&["news"]);
-        let r = world.right.put("person", &[("mail", text("two@example.org")), ("full", text("from R"))], "2020-01-01");
+        let r = world.right.put(
+            "person",
+            &[("mail", text("two@example.org")), ("full", text("from R"))],
+            "2020-01-01",
+        );
         world.run().await;
         assert_eq!(world.left.value("contact", wanted, "name"), text("from R"), "{wanted}");
         assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap().len(), 2);
@@ -288,7 +360,10 @@ async fn constants_and_defaults_fill_new_records_and_make_no_echo() {
     let l = world.left.put("contact", &[("email", text("c@example.org"))], "2020-01-01");
     world.run().await;
     let r = world.person("c@example.org");
-    assert_eq!((world.right.value("person", &r, "full"), world.right.value("person", &r, "origin")), (text("unknown"), text("hub")));
+    assert_eq!(
+        (world.right.value("person", &r, "full"), world.right.value("person", &r, "origin")),
+        (text("unknown"), text("hub"))
+    );
     assert_eq!(world.left.value("contact", &l, "name"), Value::Null);
     world.assert_quiet().await;
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;

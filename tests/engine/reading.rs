@@ -41,8 +41,11 @@ async fn an_expired_place_starts_the_report_again() {
 async fn being_told_to_slow_down_is_waited_out() {
     let world = World::new().await;
     world.right.put("person", &[("mail", text("a@example.org"))], "2020-01-01");
-    let slow =
-        ExchangeError { code: codes::RATE_LIMITED.into(), reason: "slow down".into(), after: Some(std::time::Duration::from_secs(30)) };
+    let slow = ExchangeError {
+        code: codes::RATE_LIMITED.into(),
+        reason: "slow down".into(),
+        after: Some(std::time::Duration::from_secs(30)),
+    };
     for n in 1..=6 {
         world.right.fault("report", n, Fault::Fails(slow.clone()));
     }
@@ -55,7 +58,11 @@ async fn a_side_that_is_down_fails_the_run_and_nothing_else() {
     let world = World::new().await;
     world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
     for n in 1..=10 {
-        world.right.fault("report", n, Fault::Fails(ExchangeError::new(codes::UNAVAILABLE, "connection refused")));
+        world.right.fault(
+            "report",
+            n,
+            Fault::Fails(ExchangeError::new(codes::UNAVAILABLE, "connection refused")),
+        );
     }
     let end = world.try_run(RunOptions::default()).await.unwrap();
     assert_eq!(end.run.status, RunStatus::Failed);
@@ -66,7 +73,11 @@ async fn a_side_that_is_down_fails_the_run_and_nothing_else() {
 async fn a_second_run_is_refused_while_one_holds_the_lease() {
     use entente::sync::{Clock, Ledger};
     let world = World::new().await;
-    let lease = world.ledger.acquire("r", "somebody", world.clock.now(), std::time::Duration::from_secs(600)).await.unwrap();
+    let lease = world
+        .ledger
+        .acquire("r", "somebody", world.clock.now(), std::time::Duration::from_secs(600))
+        .await
+        .unwrap();
     let error = world.try_run(RunOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("somebody") && error.to_string().contains("--wait"), "{error}");
     world.ledger.release(&lease).await.unwrap();
@@ -77,7 +88,8 @@ async fn a_second_run_is_refused_while_one_holds_the_lease() {
 async fn a_lease_that_went_to_another_run_writes_nothing_more() {
     use entente::sync::{Clock, Ledger};
     let world = World::new().await;
-    let old = world.ledger.acquire("r", "old", world.clock.now(), std::time::Duration::from_secs(1)).await.unwrap();
+    let old =
+        world.ledger.acquire("r", "old", world.clock.now(), std::time::Duration::from_secs(1)).await.unwrap();
     world.clock.advance(std::time::Duration::from_secs(60));
     world.ledger.acquire("r", "new", world.clock.now(), std::time::Duration::from_secs(600)).await.unwrap();
     assert!(world.ledger.begin(&old).await.is_err());

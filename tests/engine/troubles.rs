@@ -1,4 +1,5 @@
-//! Bad records, orders that fail as a whole, deferred answers, schemas that drift, remotes that check nothing.
+//! Bad records, orders that fail as a whole, deferred answers, schemas that drift, remotes that check
+//! nothing.
 
 use crate::fake::Fault;
 use crate::world::{World, text};
@@ -18,13 +19,26 @@ async fn one_bad_record_fails_alone() {
         }
         for n in 0..16 {
             let name = if n == 11 { "poison" } else { "fine" };
-            world.left.put("contact", &[("email", text(&format!("{n}@example.org"))), ("name", text(name))], "2020-01-01");
+            world.left.put(
+                "contact",
+                &[("email", text(&format!("{n}@example.org"))), ("name", text(name))],
+                "2020-01-01",
+            );
         }
         let before = world.right.calls("execute");
         let run = world.run().await;
-        assert_eq!((run.counts[1]["person"].created, run.counts[1]["person"].failed), (15, 1), "{:#?}", run.counts);
+        assert_eq!(
+            (run.counts[1]["person"].created, run.counts[1]["person"].failed),
+            (15, 1),
+            "{:#?}",
+            run.counts
+        );
         // One call for all, and two for each halving.
-        assert!(world.right.calls("execute") - before <= 1 + 2 * 4, "{}", world.right.calls("execute") - before);
+        assert!(
+            world.right.calls("execute") - before <= 1 + 2 * 4,
+            "{}",
+            world.right.calls("execute") - before
+        );
         let reason = run.counts[1]["person"].reasons.keys().next().unwrap();
         assert!(reason.contains("the whole order was refused"), "{reason}");
         world.right.character.poison = None;
@@ -39,8 +53,9 @@ async fn one_bad_record_fails_alone() {
 async fn updates_of_an_order_that_fails_are_made_but_for_the_bad_one() {
     let mut world = World::new().await;
     world.right.character.order = 8;
-    let lefts: Vec<String> =
-        (0..8).map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01")).collect();
+    let lefts: Vec<String> = (0..8)
+        .map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01"))
+        .collect();
     world.run().await;
     world.right.character.poison = Some("poison");
     for (n, left) in lefts.iter().enumerate() {
@@ -72,7 +87,8 @@ async fn what_failed_is_tried_again_after_growing_pauses_and_then_waits() {
     world.clock.advance(Duration::from_secs(1_000_000));
     world.run().await;
     assert_eq!(tried(&world), 7, "it waits for the operator");
-    let lease = world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
+    let lease =
+        world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
     let mapping = world.definition.mappings[0].id;
     assert_eq!(world.ledger.retry(&lease, mapping, None).await.unwrap(), 1);
     world.ledger.release(&lease).await.unwrap();
@@ -87,7 +103,8 @@ async fn s15_a_deferred_answer_is_pending_collected_or_settled_like_a_crash() {
     for lost in [false, true] {
         let mut world = World::new().await;
         world.right.character.defers = true;
-        let l = world.left.put("contact", &[("email", text("t@example.org")), ("name", text("N"))], "2020-01-01");
+        let l =
+            world.left.put("contact", &[("email", text("t@example.org")), ("name", text("N"))], "2020-01-01");
         let run = world.run().await;
         assert_eq!((run.counts[1]["person"].created, run.counts[1]["person"].pending), (0, 1));
         assert_eq!(run.problems(), 0, "pending is no problem");
@@ -108,7 +125,12 @@ async fn until_settled_waits_for_what_was_deferred() {
     world.right.character.defers = true;
     world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
     let run = world.run_with(RunOptions { until_settled: true, ..RunOptions::default() }).await;
-    assert_eq!((run.counts[1]["person"].created, run.counts[1]["person"].pending), (1, 0), "{:#?}", run.counts);
+    assert_eq!(
+        (run.counts[1]["person"].created, run.counts[1]["person"].pending),
+        (1, 0),
+        "{:#?}",
+        run.counts
+    );
     assert_eq!(world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().len(), 0);
 }
 
@@ -116,12 +138,17 @@ async fn until_settled_waits_for_what_was_deferred() {
 async fn a_remote_that_checks_nothing_is_read_just_before_writing() {
     let mut world = World::new().await;
     world.right.character.features.retain(|word| *word != features::CONDITIONAL_UPDATE);
-    let l = world.left.put("contact", &[("email", text("e@example.org")), ("phone", text("1")), ("name", text("N"))], "2020-01-01");
+    let l = world.left.put(
+        "contact",
+        &[("email", text("e@example.org")), ("phone", text("1")), ("name", text("N"))],
+        "2020-01-01",
+    );
     world.run().await;
     let r = world.person("e@example.org");
     world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
     // The third report of the run is the look before writing: just before it, somebody edits the record.
-    let edit = Fault::Edit { object: "person".into(), id: r.clone(), field: "tel".into(), value: text("theirs") };
+    let edit =
+        Fault::Edit { object: "person".into(), id: r.clone(), field: "tel".into(), value: text("theirs") };
     world.right.fault("report", 2, edit);
     world.run().await;
     assert_eq!(world.right.value("person", &r, "tel"), text("theirs"), "the later edit wins");
@@ -132,8 +159,13 @@ async fn a_remote_that_checks_nothing_is_read_just_before_writing() {
 #[tokio::test]
 async fn a_remote_that_can_do_neither_is_written_and_the_plan_names_the_risk() {
     let mut world = World::new().await;
-    world.right.character.features.retain(|word| *word != features::CONDITIONAL_UPDATE && *word != features::BY_ID);
-    let l = world.left.put("contact", &[("email", text("e@example.org")), ("phone", text("1"))], "2020-01-01");
+    world
+        .right
+        .character
+        .features
+        .retain(|word| *word != features::CONDITIONAL_UPDATE && *word != features::BY_ID);
+    let l =
+        world.left.put("contact", &[("email", text("e@example.org")), ("phone", text("1"))], "2020-01-01");
     world.run().await;
     world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
     let run = world.run().await;
@@ -144,7 +176,11 @@ async fn a_remote_that_can_do_neither_is_written_and_the_plan_names_the_risk() {
 #[tokio::test]
 async fn a_field_that_vanished_is_parked_and_the_rest_goes_on() {
     let world = World::new().await;
-    let l = world.left.put("contact", &[("email", text("s@example.org")), ("phone", text("1")), ("name", text("N"))], "2020-01-01");
+    let l = world.left.put(
+        "contact",
+        &[("email", text("s@example.org")), ("phone", text("1")), ("name", text("N"))],
+        "2020-01-01",
+    );
     world.run().await;
     let r = world.person("s@example.org");
     world.right.drop_field("person", "tel");
@@ -152,7 +188,10 @@ async fn a_field_that_vanished_is_parked_and_the_rest_goes_on() {
     world.left.edit("contact", &l, "name", text("M"), "2025-01-01");
     let run = world.run().await;
     assert!(run.notices[0].contains("'tel' of person is no longer there"), "{:?}", run.notices);
-    assert_eq!((world.right.value("person", &r, "full"), world.right.value("person", &r, "tel")), (text("M"), text("1")));
+    assert_eq!(
+        (world.right.value("person", &r, "full"), world.right.value("person", &r, "tel")),
+        (text("M"), text("1"))
+    );
     // It is back, with an edit of its own of another time.
     world.right.set_field("person", "tel", "text");
     world.run().await;
@@ -168,7 +207,11 @@ async fn a_field_of_another_type_is_parked_and_a_new_one_is_told() {
     world.right.set_field("person", "tel", "integer");
     world.right.set_field("person", "fax", "text");
     let run = world.run().await;
-    assert!(run.notices.iter().any(|text| text.contains("was of the kind text and now is integer")), "{:?}", run.notices);
+    assert!(
+        run.notices.iter().any(|text| text.contains("was of the kind text and now is integer")),
+        "{:?}",
+        run.notices
+    );
     assert!(run.notices.iter().any(|text| text.contains("new field 'fax'")), "{:?}", run.notices);
     let again = world.run().await;
     assert_eq!(again.notices.len(), 1, "news are told once, what is parked every time: {:?}", again.notices);
@@ -188,7 +231,11 @@ async fn a_parked_identifier_makes_no_duplicates() {
     world.right.set_field("person", "mail", "email");
     world.right.edit("person", &stranger, "mail", text("new@example.org"), "2025-01-02");
     world.run().await;
-    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 2), "they have met");
+    assert_eq!(
+        (world.left.records("contact").len(), world.right.records("person").len()),
+        (2, 2),
+        "they have met"
+    );
     world.assert_quiet().await;
 }
 
@@ -209,7 +256,11 @@ async fn without_a_complete_listing_a_normal_run_looks_before_it_creates() {
 async fn a_later_retry_waits_for_its_time() {
     let world = World::new().await;
     world.left.put("contact", &[("email", text("w@example.org"))], "2020-01-01");
-    let later = ExchangeError { code: codes::RATE_LIMITED.into(), reason: "slow down".into(), after: Some(Duration::from_secs(7)) };
+    let later = ExchangeError {
+        code: codes::RATE_LIMITED.into(),
+        reason: "slow down".into(),
+        after: Some(Duration::from_secs(7)),
+    };
     world.right.fault("execute", 1, Fault::Fails(later));
     let before = world.clock.now();
     world.run().await;

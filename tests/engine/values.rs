@@ -8,8 +8,16 @@ use entente::sync::RunOptions;
 
 pub async fn pair_of_anas() -> (World, String, String) {
     let world = World::new().await;
-    let l = world.left.put("contact", &[("email", text("ana@example.org")), ("name", text("Ana")), ("phone", text("1"))], "2020-01-01");
-    let r = world.right.put("person", &[("mail", text("ana@example.org")), ("full", text("Ana")), ("tel", text("1"))], "2020-01-01");
+    let l = world.left.put(
+        "contact",
+        &[("email", text("ana@example.org")), ("name", text("Ana")), ("phone", text("1"))],
+        "2020-01-01",
+    );
+    let r = world.right.put(
+        "person",
+        &[("mail", text("ana@example.org")), ("full", text("Ana")), ("tel", text("1"))],
+        "2020-01-01",
+    );
     world.run().await;
     assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
     (world, l, r)
@@ -47,14 +55,20 @@ async fn s19_a_tie_is_held_once_and_the_other_fields_go_on() {
 
 #[tokio::test]
 async fn s3_clearing_by_policy() {
-    for (blanks, left, right) in
-        [(Blanks::Overwrite, Value::Null, Value::Null), (Blanks::Keep, Value::Null, text("1")), (Blanks::Fill, text("1"), text("1"))]
-    {
+    for (blanks, left, right) in [
+        (Blanks::Overwrite, Value::Null, Value::Null),
+        (Blanks::Keep, Value::Null, text("1")),
+        (Blanks::Fill, text("1"), text("1")),
+    ] {
         let (mut world, l, r) = pair_of_anas().await;
         world.people().fields[2].blanks = blanks;
         world.left.edit("contact", &l, "phone", Value::Null, "2025-06-01");
         world.run().await;
-        assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (left, right), "{blanks:?}");
+        assert_eq!(
+            (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
+            (left, right),
+            "{blanks:?}"
+        );
         world.assert_quiet().await;
     }
 }
@@ -80,7 +94,11 @@ async fn s4_a_normalising_remote_makes_no_echo() {
         ("tel", Value::Text(text)) => Value::Text(format!("+{}", text.trim_start_matches('+'))),
         (_, value) => value,
     };
-    let l = world.left.put("contact", &[("email", text("b@example.org")), ("phone", text("49 30"))], "2020-01-01");
+    let l = world.left.put(
+        "contact",
+        &[("email", text("b@example.org")), ("phone", text("49 30"))],
+        "2020-01-01",
+    );
     world.run().await;
     let r = world.person("b@example.org");
     assert_eq!(world.right.value("person", &r, "tel"), text("+49 30"));
@@ -107,8 +125,16 @@ async fn s5_an_edit_in_between_is_seen_and_judged_again() {
 async fn s18_sets_are_merged_element_by_element() {
     let world = World::new().await;
     let tags = |list: &[&str]| Value::Texts(list.iter().map(|tag| (*tag).to_owned()).collect());
-    let l = world.left.put("contact", &[("email", text("t@example.org")), ("tags", tags(&["old"]))], "2020-01-01");
-    let r = world.right.put("person", &[("mail", text("t@example.org")), ("labels", tags(&["old"]))], "2020-01-01");
+    let l = world.left.put(
+        "contact",
+        &[("email", text("t@example.org")), ("tags", tags(&["old"]))],
+        "2020-01-01",
+    );
+    let r = world.right.put(
+        "person",
+        &[("mail", text("t@example.org")), ("labels", tags(&["old"]))],
+        "2020-01-01",
+    );
     world.run().await;
     world.left.edit("contact", &l, "tags", tags(&["old", "vip"]), "2025-06-01");
     world.right.edit("person", &r, "labels", tags(&["eu"]), "2025-06-01");
@@ -159,14 +185,27 @@ async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
     for (times, name, conflicts) in [(ChangeTimes::Record, "Right", 0), (ChangeTimes::None, "Left", 1)] {
         let mut world = World::new().await;
         world.right.character.times = times;
-        let l =
-            world.left.put("contact", &[("email", text("f@example.org")), ("phone", text("123")), ("name", text("Left"))], "2020-01-01");
-        let r = world.right.put("person", &[("mail", text("f@example.org")), ("tel", text("")), ("full", text("Right"))], "2025-12-01");
+        let l = world.left.put(
+            "contact",
+            &[("email", text("f@example.org")), ("phone", text("123")), ("name", text("Left"))],
+            "2020-01-01",
+        );
+        let r = world.right.put(
+            "person",
+            &[("mail", text("f@example.org")), ("tel", text("")), ("full", text("Right"))],
+            "2025-12-01",
+        );
         world.run().await;
-        assert_eq!((world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")), (text("123"), text("123")));
+        assert_eq!(
+            (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
+            (text("123"), text("123"))
+        );
         // Without any time of the right nobody can tell: held, and both stay.
         assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), conflicts);
-        assert_eq!((world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")), (text(name), text("Right")));
+        assert_eq!(
+            (world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")),
+            (text(name), text("Right"))
+        );
     }
 }
 
@@ -174,7 +213,13 @@ async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
 async fn s7_pull_off_then_on_loses_nothing() {
     let (world, l, r) = pair_of_anas().await;
     for n in 0..10 {
-        world.left.edit("contact", &l, "name", text(&format!("name {n}")), &format!("2025-06-01 10:{n:02}:00"));
+        world.left.edit(
+            "contact",
+            &l,
+            "name",
+            text(&format!("name {n}")),
+            &format!("2025-06-01 10:{n:02}:00"),
+        );
         world.right.edit("person", &r, "tel", text(&format!("tel {n}")), &format!("2025-06-01 10:{n:02}:30"));
         let run = world.run_with(RunOptions { disable_pull: true, ..RunOptions::default() }).await;
         assert_eq!(run.counts[0]["contact"].pending, 1, "what is withheld is shown");
@@ -190,7 +235,11 @@ async fn s7_pull_off_then_on_loses_nothing() {
 async fn s21_a_newly_mapped_field_brings_its_old_values() {
     let mut world = World::new().await;
     let tel = world.people().fields.remove(2);
-    let l = world.left.put("contact", &[("email", text("m@example.org")), ("phone", text("old")), ("name", text("N"))], "2020-01-01");
+    let l = world.left.put(
+        "contact",
+        &[("email", text("m@example.org")), ("phone", text("old")), ("name", text("N"))],
+        "2020-01-01",
+    );
     world.run().await;
     let r = world.person("m@example.org");
     assert_eq!(world.right.value("person", &r, "tel"), Value::Null);
@@ -198,7 +247,10 @@ async fn s21_a_newly_mapped_field_brings_its_old_values() {
     world.people().fields.insert(2, tel);
     world.definition.version = 2;
     world.run().await;
-    assert_eq!((world.right.value("person", &r, "tel"), world.right.value("person", &r, "full")), (text("old"), text("edited")));
+    assert_eq!(
+        (world.right.value("person", &r, "tel"), world.right.value("person", &r, "full")),
+        (text("old"), text("edited"))
+    );
     assert_eq!(world.right.records("person").len(), 1);
     world.assert_quiet().await;
 }
@@ -211,7 +263,8 @@ async fn other_identifiers_start_a_new_recognition() {
     world.people().identifiers = vec![2];
     world.definition.version = 2;
     world.run().await;
-    let stranger = world.right.put("person", &[("mail", text("other@example.org")), ("tel", text("77"))], "2025-01-01");
+    let stranger =
+        world.right.put("person", &[("mail", text("other@example.org")), ("tel", text("77"))], "2025-01-01");
     world.run().await;
     assert_eq!(world.left.records("contact").len(), 1, "{stranger} is recognised by its phone");
     assert_eq!(world.ledger.pairs_in(entente::sync::Status::Held, None, 0, 10).await.unwrap().len(), 1);

@@ -49,7 +49,13 @@ impl World {
             &[
                 (
                     "contact",
-                    &[("email", "email"), ("name", "text"), ("phone", "text"), ("tags", "texts"), ("company", "reference:company")],
+                    &[
+                        ("email", "email"),
+                        ("name", "text"),
+                        ("phone", "text"),
+                        ("tags", "texts"),
+                        ("company", "reference:company"),
+                    ],
                 ),
                 ("company", &[("name", "text"), ("city", "text")]),
             ],
@@ -58,7 +64,16 @@ impl World {
         let right = Fake::new(
             "R",
             &[
-                ("person", &[("mail", "email"), ("full", "text"), ("tel", "text"), ("labels", "texts"), ("org", "reference:org")]),
+                (
+                    "person",
+                    &[
+                        ("mail", "email"),
+                        ("full", "text"),
+                        ("tel", "text"),
+                        ("labels", "texts"),
+                        ("org", "reference:org"),
+                    ],
+                ),
                 ("org", &[("title", "text"), ("town", "text")]),
             ],
             Arc::clone(&clock),
@@ -68,7 +83,13 @@ impl World {
             .write(|connection| {
                 let contact = ensure_mapping(connection, "r", "contact", "person")?;
                 let company = ensure_mapping(connection, "r", "company", "org")?;
-                let pairs = [("email", "mail"), ("name", "full"), ("phone", "tel"), ("tags", "labels"), ("company", "org")];
+                let pairs = [
+                    ("email", "mail"),
+                    ("name", "full"),
+                    ("phone", "tel"),
+                    ("tags", "labels"),
+                    ("company", "org"),
+                ];
                 assert_eq!(ensure_slots(connection, contact, &pairs)?, [0, 1, 2, 3, 4]);
                 ensure_slots(connection, company, &[("name", "title"), ("city", "town")])?;
                 Ok((contact, company))
@@ -99,11 +120,21 @@ impl World {
             relation: "r".to_owned(),
             exchanges: ["L".to_owned(), "R".to_owned()],
             // Children first on purpose: the engine finds the order.
-            mappings: vec![mapping(contact, "contact", "person", people), mapping(company, "company", "org", companies)],
+            mappings: vec![
+                mapping(contact, "contact", "person", people),
+                mapping(company, "company", "org", companies),
+            ],
             version: 1,
             brake: Brake::default(),
         };
-        Self { left, right, ledger: SqliteLedger::new(store), definition, clock, randomness: Counter::default() }
+        Self {
+            left,
+            right,
+            ledger: SqliteLedger::new(store),
+            definition,
+            clock,
+            randomness: Counter::default(),
+        }
     }
 
     pub fn people(&mut self) -> &mut ObjectMapping {
@@ -114,7 +145,11 @@ impl World {
         self.watched_run(options, &Silent).await
     }
 
-    pub async fn watched_run(&self, options: RunOptions, observer: &dyn Observer) -> Result<RunEnd, SyncError> {
+    pub async fn watched_run(
+        &self,
+        options: RunOptions,
+        observer: &dyn Observer,
+    ) -> Result<RunEnd, SyncError> {
         let stop = AtomicBool::new(false);
         let engine = Engine {
             ledger: &self.ledger,
@@ -149,7 +184,11 @@ impl World {
 
     pub fn window(since: &str, until: &str) -> RunOptions {
         use entente::record::Timestamp;
-        RunOptions { since: Some(Timestamp::parse(since).unwrap()), until: Some(Timestamp::parse(until).unwrap()), ..RunOptions::default() }
+        RunOptions {
+            since: Some(Timestamp::parse(since).unwrap()),
+            until: Some(Timestamp::parse(until).unwrap()),
+            ..RunOptions::default()
+        }
     }
 
     pub fn person(&self, mail: &str) -> String {

@@ -1,11 +1,17 @@
-//! The fuzz targets of `fuzz/` without a fuzzer: every seed, and what becomes of the seeds when they are changed at random.
+//! The fuzz targets of `fuzz/` without a fuzzer: every seed, and what becomes of the seeds when they are
+//! changed at random.
 //!
 //!     cargo test -p entente --features fuzzing --test fuzz
 //!
-//! `FUZZ_SECONDS` says how long each target runs (default: 1), `FUZZ_SEED` with which chances it begins. What fails is printed in
-//! hexadecimal, and shown again by `FUZZ_INPUT`.
+//! `FUZZ_SECONDS` says how long each target runs (default: 1), `FUZZ_SEED` with which chances it begins. What
+//! fails is printed in hexadecimal, and shown again by `FUZZ_INPUT`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test that meets what it does not expect shall fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that meets what it does not expect shall fail"
+)]
 #![allow(missing_docs, unreachable_pub, reason = "tests are nobody's library")]
 
 #[path = "../../fuzz/src/lib.rs"]
@@ -71,7 +77,9 @@ fn changed(seeds: &[Vec<u8>], words: &[Vec<u8>], chance: &mut Chance) -> Vec<u8>
             2 => bytes.insert(at, chance.next() as u8),
             3 => drop(bytes.drain(at..(at + chance.below(16)).min(bytes.len()))),
             4 => bytes.truncate(at),
-            5 | 6 if !words.is_empty() => drop(bytes.splice(at..at, words[chance.below(words.len())].iter().copied())),
+            5 | 6 if !words.is_empty() => {
+                drop(bytes.splice(at..at, words[chance.below(words.len())].iter().copied()))
+            }
             7 => {
                 let other = &seeds[chance.below(seeds.len())];
                 let from = chance.below(other.len() + 1);
@@ -114,7 +122,11 @@ fn run(name: &str) {
             _ => changed(&pool, &words, &mut chance),
         };
         if catch_unwind(AssertUnwindSafe(|| target(&input))).is_err() {
-            panic!("{name} fails after {runs} runs: FUZZ_INPUT={}\n{}", hex::encode(&input), String::from_utf8_lossy(&input));
+            panic!(
+                "{name} fails after {runs} runs: FUZZ_INPUT={}\n{}",
+                hex::encode(&input),
+                String::from_utf8_lossy(&input)
+            );
         }
         // A few are changed further.
         if chance.below(50) == 0 && input.len() < 4000 {

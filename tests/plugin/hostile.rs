@@ -1,4 +1,5 @@
-//! Every way to break out that `plugins/hostile` knows, against the real runtime, and what the operator reads of it.
+//! Every way to break out that `plugins/hostile` knows, against the real runtime, and what the operator reads
+//! of it.
 
 mod beside;
 mod compile;
@@ -8,10 +9,14 @@ mod wire;
 use crate::support::hostile_component;
 use crate::support::server::{Server, answer};
 use entente::plugin::{
-    CodeKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret, SecretGrant, TenantAccount,
+    CodeKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret,
+    SecretGrant, TenantAccount,
 };
 use entente::record::{Timestamp, Value};
-use entente::sync::{Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted, Window, codes};
+use entente::sync::{
+    Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted,
+    Window, codes,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,8 +30,15 @@ fn compiler() -> Compiler {
 
 async fn loaded() -> LoadedPlugin {
     // One folder for all tests of this program, so that the plugin is compiled once.
-    static CACHE: std::sync::LazyLock<tempfile::TempDir> = std::sync::LazyLock::new(|| tempfile::tempdir().unwrap());
-    let runtime = PluginRuntime::new(&CACHE.path().join("compiled"), CodeKey::new([7; 32]), Limits::default(), compiler()).unwrap();
+    static CACHE: std::sync::LazyLock<tempfile::TempDir> =
+        std::sync::LazyLock::new(|| tempfile::tempdir().unwrap());
+    let runtime = PluginRuntime::new(
+        &CACHE.path().join("compiled"),
+        CodeKey::new([7; 32]),
+        Limits::default(),
+        compiler(),
+    )
+    .unwrap();
     runtime.load(hostile_component()).await.unwrap()
 }
 
@@ -48,7 +60,11 @@ fn request() -> ReportRequest {
         cursor: None,
         bookmark: None,
         iteration: 0,
-        objects: vec![Wanted { object: "thing".to_owned(), fields: vec!["name".to_owned(), "score".to_owned()], ids: vec![] }],
+        objects: vec![Wanted {
+            object: "thing".to_owned(),
+            fields: vec!["name".to_owned(), "score".to_owned()],
+            ids: vec![],
+        }],
         first_time: false,
         full: false,
         limit: 1000,
@@ -61,7 +77,8 @@ async fn report(exchange: &PluginExchange) -> Result<Page, ExchangeError> {
     exchange.report(&request()).await
 }
 
-/// The error of a report under an attack. The next call must work on a fresh instance: `describe` does nothing bad.
+/// The error of a report under an attack. The next call must work on a fresh instance: `describe` does
+/// nothing bad.
 async fn fails(config: PluginConfig) -> ExchangeError {
     let exchange = exchange(config).await;
     let error = report(&exchange).await.expect_err("the attack ends in an error");
@@ -74,7 +91,9 @@ fn short(text: &impl ToString) -> String {
     let text = text.to_string();
     let remedy = "; if the plugin has good reason to need more";
     match (text.find(remedy), text.find("report it to its author")) {
-        (Some(from), Some(to)) if from < to => format!("{}{}", &text[..from], &text[to + "report it to its author".len()..]),
+        (Some(from), Some(to)) if from < to => {
+            format!("{}{}", &text[..from], &text[to + "report it to its author".len()..])
+        }
         _ => text,
     }
 }
@@ -91,8 +110,12 @@ async fn without_an_attack_it_is_a_plugin_like_others() {
     assert_eq!(page.batches[0].rows[0].values, [Some(Value::text("one")), Some(Value::Float(1.0))]);
     assert_eq!(page.complete, ["thing"]);
     assert!(exchange.can_find());
-    let query =
-        Query { object: "thing".to_owned(), fields: vec!["name".to_owned()], keys: vec![vec![Some(Value::text("one"))]], all: true };
+    let query = Query {
+        object: "thing".to_owned(),
+        fields: vec!["name".to_owned()],
+        keys: vec![vec![Some(Value::text("one"))]],
+        all: true,
+    };
     assert_eq!(exchange.find(&query).await.unwrap(), [["1"]]);
     assert!(exchange.manual().await.unwrap().is_empty());
     assert_eq!(exchange.collect("t", "thing", &[]).await.unwrap_err().code, codes::UNSUPPORTED);
@@ -142,8 +165,10 @@ async fn a_loop_is_ended_by_the_clock() {
 
 #[tokio::test]
 async fn a_loop_lets_others_run() {
-    // On the one thread of this test, a loop that never gave way would hold up the other plugin until it is ended.
-    let looping = exchange(small(&[("attack", "loop")], Limits { cpu_time: 3_000, ..Limits::default() })).await;
+    // On the one thread of this test, a loop that never gave way would hold up the other plugin until it is
+    // ended.
+    let looping =
+        exchange(small(&[("attack", "loop")], Limits { cpu_time: 3_000, ..Limits::default() })).await;
     let honest = exchange(config(&[])).await;
     tokio::select! {
         biased;
@@ -163,14 +188,22 @@ async fn a_call_that_was_given_up_leaves_the_next_one_whole() {
 async fn sleeping_is_ended_too() {
     let error = fails(small(&[("attack", "sleep")], Limits { call_time: 200, ..Limits::default() })).await;
     assert_eq!(error.code, codes::LIMIT);
-    assert!(error.reason.starts_with("the plugin was stopped in report: limit call-time of 200 ms reached"), "{error}");
+    assert!(
+        error.reason.starts_with("the plugin was stopped in report: limit call-time of 200 ms reached"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn memory_has_an_end() {
     let error = fails(config(&[("attack", "memory")])).await;
     assert_eq!(error.code, codes::LIMIT);
-    assert!(error.reason.starts_with("the plugin was stopped in report: limit memory-bytes of 128 MiB reached (asked for: 1"), "{error}");
+    assert!(
+        error.reason.starts_with(
+            "the plugin was stopped in report: limit memory-bytes of 128 MiB reached (asked for: 1"
+        ),
+        "{error}"
+    );
     assert!(error.reason.contains("--limit memory-bytes=256MiB"), "{error}");
 }
 
@@ -178,8 +211,16 @@ async fn memory_has_an_end() {
 async fn a_panic_is_a_crash_with_a_name() {
     let error = fails(config(&[("attack", "trap")])).await;
     assert_eq!(error.code, codes::TRAP);
-    assert!(error.reason.starts_with("the plugin crashed in report: it panicked or gave up, in hostile::attack::run"), "{error}");
-    assert!(error.reason.ends_with("its log lines may say more. Report it to the author of the plugin"), "{error}");
+    assert!(
+        error
+            .reason
+            .starts_with("the plugin crashed in report: it panicked or gave up, in hostile::attack::run"),
+        "{error}"
+    );
+    assert!(
+        error.reason.ends_with("its log lines may say more. Report it to the author of the plugin"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -204,7 +245,10 @@ async fn recursion_ends_at_its_stack() {
 async fn handles_have_an_end() {
     let error = fails(config(&[("attack", "handles")])).await;
     assert_eq!(error.code, codes::LIMIT);
-    assert!(error.reason.starts_with("the plugin was stopped in report: limit resources of 4096 reached"), "{error}");
+    assert!(
+        error.reason.starts_with("the plugin was stopped in report: limit resources of 4096 reached"),
+        "{error}"
+    );
     let error = fails(small(&[("attack", "handles")], Limits { handles: 100, ..Limits::default() })).await;
     assert_eq!(error.code, codes::LIMIT, "{error}");
     assert!(error.reason.contains("limit handles of 100 reached"), "{error}");
@@ -231,7 +275,11 @@ async fn bad_rows_are_failed_records() {
     let bad: Vec<_> = batch.bad.iter().map(|bad| (bad.id.as_deref(), bad.reason.as_str())).collect();
     assert_eq!(
         bad,
-        [(Some("short"), "it has 1 values for 2 fields"), (None, "it has no id"), (Some("nan"), "field 'score': a number must be finite"),]
+        [
+            (Some("short"), "it has 1 values for 2 fields"),
+            (None, "it has no id"),
+            (Some("nan"), "field 'score': a number must be finite"),
+        ]
     );
 }
 
@@ -301,9 +349,11 @@ async fn what_goes_wrong_on_the_way_has_its_own_code() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    for (url, expected) in
-        [(&tls, "ErrorCode::TlsProtocolError"), (&nobody, "ErrorCode::ConnectionRefused"), (&server.url, "ErrorCode::HttpProtocolError")]
-    {
+    for (url, expected) in [
+        (&tls, "ErrorCode::TlsProtocolError"),
+        (&nobody, "ErrorCode::ConnectionRefused"),
+        (&server.url, "ErrorCode::HttpProtocolError"),
+    ] {
         let mut config = config(&[("attack", "http"), ("url", url)]);
         config.http = vec![url.parse().unwrap()];
         let error = fails(config).await;
@@ -313,7 +363,10 @@ async fn what_goes_wrong_on_the_way_has_its_own_code() {
 
 #[tokio::test]
 async fn a_redirect_is_told_and_not_followed() {
-    let server = Server::start(|_| answer("302 Found", &[("location", "http://169.254.169.254/latest/meta-data")], b"")).await;
+    let server = Server::start(|_| {
+        answer("302 Found", &[("location", "http://169.254.169.254/latest/meta-data")], b"")
+    })
+    .await;
     let error = fails(granted(&[("attack", "http")], &server)).await;
     assert_eq!(error.reason, "302 with 0 bytes: ");
     assert_eq!(server.requests().len(), 1);
@@ -328,7 +381,9 @@ async fn an_answer_has_an_end() {
     assert!(error.reason.contains("limit http-response-bytes of 97.7 KiB reached"), "{error}");
 
     let many = (0..80).map(|n| format!("x-{n}: {n}\r\n")).collect::<String>();
-    let server = Server::start(move |_| format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n").into_bytes()).await;
+    let server =
+        Server::start(move |_| format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n").into_bytes())
+            .await;
     let mut config = granted(&[("attack", "http")], &server);
     config.limits.http_headers = 50;
     let error = fails(config).await;
@@ -342,7 +397,10 @@ async fn an_answer_that_never_comes_is_given_up() {
     config.limits.http_connect_time = 100;
     config.limits.http_idle_time = 100;
     let error = fails(config).await;
-    assert!(error.reason.starts_with("ErrorCode::ConnectionReadTimeout; limit http-idle-time of 100 ms reached"), "{error}");
+    assert!(
+        error.reason.starts_with("ErrorCode::ConnectionReadTimeout; limit http-idle-time of 100 ms reached"),
+        "{error}"
+    );
     assert_eq!(error.code, codes::UNAVAILABLE, "that is the remote's fault, and may pass");
 }
 
@@ -384,9 +442,15 @@ async fn a_secret_reaches_its_server_and_never_the_plugin() {
     let error = fails(config).await;
     let [request] = &server.requests()[..] else { panic!() };
     assert!(request.contains(&format!("authorization: Bearer {SECRET}\r\n")), "{request}");
-    assert!(!request.contains("mine") && !request.contains("a=b"), "the plugin brings no credential of its own: {request}");
+    assert!(
+        !request.contains("mine") && !request.contains("a=b"),
+        "the plugin brings no credential of its own: {request}"
+    );
     let (_, body) = request.split_once("\r\n\r\n").unwrap();
-    assert!(body.starts_with("entente-secret-") && body.len() == 47, "in the body the placeholder stays: {body}");
+    assert!(
+        body.starts_with("entente-secret-") && body.len() == 47,
+        "in the body the placeholder stays: {body}"
+    );
     assert!(error.reason.starts_with("found 0; "), "{error}");
     assert!(error.reason.contains(&format!("x-echo: {}", "*".repeat(SECRET.len()))), "{error}");
     assert!(!error.reason.contains(SECRET), "{error}");
@@ -404,7 +468,8 @@ async fn a_secret_goes_out_in_the_ways_that_are_granted() {
     ];
     for (how, expected) in table {
         let server = Server::start(|_| answer("204 No Content", &[], b"")).await;
-        let error = fails(with_secret(&[("attack", "use-secret"), ("how", how)], &server, &[&server.url])).await;
+        let error =
+            fails(with_secret(&[("attack", "use-secret"), ("how", how)], &server, &[&server.url])).await;
         assert_eq!(error.reason, "204", "{how}");
         assert!(server.requests()[0].contains(&expected), "{how}: {}", server.requests()[0]);
     }
@@ -432,14 +497,20 @@ async fn a_secret_that_is_missing_says_how_to_set_it() {
     let server = Server::start(|_| answer("200 OK", &[], b"")).await;
     let error = fails(granted(&[("attack", "use-secret")], &server)).await;
     assert_eq!(error.code, codes::MISCONFIGURED);
-    assert_eq!(error.reason, "there is no secret 'key'; set it with: entente integration set shop --secret key");
+    assert_eq!(
+        error.reason,
+        "there is no secret 'key'; set it with: entente integration set shop --secret key"
+    );
 }
 
 #[tokio::test]
 async fn memory_that_another_one_has_left_is_empty() {
     let loaded = loaded().await;
     let [acme, other] = ["acme", "other"].map(|name| Arc::new(TenantAccount::new(name, &Limits::default())));
-    let of = |tenant: &Arc<TenantAccount>, attack| PluginConfig { account: Arc::clone(tenant), ..config(&[("attack", attack)]) };
+    let of = |tenant: &Arc<TenantAccount>, attack| PluginConfig {
+        account: Arc::clone(tenant),
+        ..config(&[("attack", attack)])
+    };
     let marks = async |attack| {
         let error = report(&loaded.exchange(of(&other, attack))).await.expect_err("it tells what it found");
         let (marks, _) = error.reason.split_once(" marks").expect("a number of marks");
@@ -507,7 +578,11 @@ impl std::io::Write for Lines {
 impl Lines {
     fn listen(&self) -> tracing::subscriber::DefaultGuard {
         let lines = self.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(move || lines.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || lines.clone())
+            .finish();
         tracing::subscriber::set_default(subscriber)
     }
 
@@ -552,7 +627,12 @@ async fn the_same_cursor_twice_is_left_to_the_engine() {
 #[tokio::test]
 async fn a_lookup_answers_every_key() {
     let exchange = exchange(config(&[("attack", "short-find")])).await;
-    let query = Query { object: "thing".to_owned(), fields: vec!["name".to_owned()], keys: vec![vec![None], vec![None]], all: true };
+    let query = Query {
+        object: "thing".to_owned(),
+        fields: vec!["name".to_owned()],
+        keys: vec![vec![None], vec![None]],
+        all: true,
+    };
     let error = exchange.find(&query).await.unwrap_err();
     assert_eq!(error.code, codes::INVALID_ANSWER);
     assert!(error.reason.contains("it answered 0 of 2 keys"), "{error}");

@@ -62,13 +62,24 @@ impl Handmade<'_> {
             )
             .unwrap();
         }
-        writeln!(text, r#"(memory (export "memory") 8) (global $free (mut i32) (i32.const 400000))"#).unwrap();
-        writeln!(text, r#"(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) {})"#, self.realloc).unwrap();
+        writeln!(text, r#"(memory (export "memory") 8) (global $free (mut i32) (i32.const 400000))"#)
+            .unwrap();
+        writeln!(
+            text,
+            r#"(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) {})"#,
+            self.realloc
+        )
+        .unwrap();
         let exports = [
             ("mapping-manual", "describe", "", self.describe),
             ("mapping-manual", "manual", "", self.manual),
             ("sync-report", "report", self.report_params, self.report),
-            ("order-execution", "execute", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)", self.execute),
+            (
+                "order-execution",
+                "execute",
+                "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
+                self.execute,
+            ),
             ("order-execution", "collect", "(param i32 i32 i32 i32 i32 i32)", self.collect),
         ];
         for (interface, name, params, body) in exports {

@@ -13,10 +13,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers each request (head and body as text) with the bytes that `answer` gives for it, and closes the connection.
+    /// Answers each request (head and body as text) with the bytes that `answer` gives for it, and closes the
+    /// connection.
     pub(crate) async fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self { url: format!("http://{}", listener.local_addr().unwrap()), requests: Arc::default() };
+        let server =
+            Self { url: format!("http://{}", listener.local_addr().unwrap()), requests: Arc::default() };
         let requests = Arc::clone(&server.requests);
         let answer = Arc::new(answer);
         tokio::spawn(async move {

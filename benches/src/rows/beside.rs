@@ -42,7 +42,8 @@ const ATTACKS: [&str; 16] = [
 #[derive(Debug)]
 pub(super) struct Beside;
 
-/// All attacks, again and again, until the set is dropped: those of one tenant, or each as a tenant of its own.
+/// All attacks, again and again, until the set is dropped: those of one tenant, or each as a tenant of its
+/// own.
 fn hostile_tenants(plugin: &LoadedPlugin, one: bool) -> JoinSet<()> {
     let mut tenants = JoinSet::new();
     let shared = Arc::new(TenantAccount::new("hostile", &Limits::default()));
@@ -52,7 +53,11 @@ fn hostile_tenants(plugin: &LoadedPlugin, one: bool) -> JoinSet<()> {
             settings: [("attack", attack), ("url", "https://not-granted.example.com")]
                 .map(|(name, value)| (name.to_owned(), Value::text(value)))
                 .into(),
-            account: if one { Arc::clone(&shared) } else { Arc::new(TenantAccount::new(attack, &Limits::default())) },
+            account: if one {
+                Arc::clone(&shared)
+            } else {
+                Arc::new(TenantAccount::new(attack, &Limits::default()))
+            },
             ..PluginConfig::default()
         };
         let exchange = plugin.exchange(config);
@@ -62,7 +67,11 @@ fn hostile_tenants(plugin: &LoadedPlugin, one: bool) -> JoinSet<()> {
                 cursor: None,
                 bookmark: None,
                 iteration: 0,
-                objects: vec![Wanted { object: "thing".to_owned(), fields: vec!["name".to_owned(), "score".to_owned()], ids: Vec::new() }],
+                objects: vec![Wanted {
+                    object: "thing".to_owned(),
+                    fields: vec!["name".to_owned(), "score".to_owned()],
+                    ids: Vec::new(),
+                }],
                 first_time: false,
                 full: false,
                 limit: 1000,
@@ -102,7 +111,8 @@ impl Row for Beside {
         let (alone, one, many) = (median(alone), median(one), median(many));
         let line = |beside: Took, tenants: String| {
             let what = format!("first sync of {} beside {tenants}", thousands(RECORDS));
-            let note = format!("processor {:.2} s, all tenants together, beside {:.2} s", beside.cpu, alone.cpu);
+            let note =
+                format!("processor {:.2} s, all tenants together, beside {:.2} s", beside.cpu, alone.cpu);
             Line::took(what, beside).beside("the same alone", Quantity::Seconds(alone.wall)).note(note)
         };
         let attacks = ATTACKS.len();

@@ -22,10 +22,20 @@ impl Row for Binary {
 
     async fn measure(&self, bench: &mut Bench) -> Result<Vec<Line>> {
         let entente = child::entente()?;
-        let mut size = Line::new("size of the release binary", Quantity::Bytes(std::fs::metadata(&entente)?.len()));
+        let mut size =
+            Line::new("size of the release binary", Quantity::Bytes(std::fs::metadata(&entente)?.len()));
         let stripped = bench.folder.path().join("stripped");
-        if Command::new("strip").arg("-o").arg(&stripped).arg(&entente).status().is_ok_and(|status| status.success()) {
-            size = size.note(format!("{} without symbols and line numbers", Quantity::Bytes(std::fs::metadata(&stripped)?.len())));
+        if Command::new("strip")
+            .arg("-o")
+            .arg(&stripped)
+            .arg(&entente)
+            .status()
+            .is_ok_and(|status| status.success())
+        {
+            size = size.note(format!(
+                "{} without symbols and line numbers",
+                Quantity::Bytes(std::fs::metadata(&stripped)?.len())
+            ));
         }
         let what = "time of a cold build";
         if !bench.options.cold_build {

@@ -39,8 +39,11 @@ async fn line(bench: &mut Bench, what: &str, edit: bool) -> Result<Vec<Line>> {
     let many = bench.largest();
     let few = runs(bench, FEW, edit).await?;
     let took = runs(bench, many, edit).await?;
-    let line = Line::took(format!("{what} {} pairs, remote that reports only what changed", thousands(many)), took);
-    Ok(vec![line.beside(format!("the same over {}", thousands(FEW)), Quantity::Seconds(few.wall)).at_most(2.0)])
+    let line =
+        Line::took(format!("{what} {} pairs, remote that reports only what changed", thousands(many)), took);
+    Ok(vec![
+        line.beside(format!("the same over {}", thousands(FEW)), Quantity::Seconds(few.wall)).at_most(2.0),
+    ])
 }
 
 /// The program in a process of its own, which also counts what waits for the operator.
@@ -66,7 +69,10 @@ impl Row for NoChange {
         let many = bench.largest();
         let few = program(bench, FEW).await?;
         let took = program(bench, many).await?;
-        let line = Line::new(format!("entente sync with nothing to do over {} pairs, the whole program", thousands(many)), took);
+        let line = Line::new(
+            format!("entente sync with nothing to do over {} pairs, the whole program", thousands(many)),
+            took,
+        );
         lines.push(line.beside(format!("the same over {}", thousands(FEW)), few).at_most(2.0));
         Ok(lines)
     }

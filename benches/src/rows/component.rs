@@ -30,8 +30,13 @@ impl Row for Component {
             native.push(bench.world(RECORDS, Ids::Sequential).await?.first_sync(Guest::Native).await?);
         }
         let (component, native) = (median(component), median(native));
-        let line = Line::took(format!("plugin as a component, first sync of {}", thousands(RECORDS)), component);
+        let line =
+            Line::took(format!("plugin as a component, first sync of {}", thousands(RECORDS)), component);
         let note = format!("processor {:.2} s beside {:.2} s", component.cpu, native.cpu);
-        Ok(vec![line.beside("the same plugin compiled natively", Quantity::Seconds(native.wall)).at_most(1.3).note(note)])
+        Ok(vec![
+            line.beside("the same plugin compiled natively", Quantity::Seconds(native.wall))
+                .at_most(1.3)
+                .note(note),
+        ])
     }
 }

@@ -47,12 +47,18 @@ impl Row for FirstSync {
                     took.cpu,
                     bare.cpu
                 );
-                let line = Line::took(&what, took).beside("the same rows inserted by bare SQLite", Quantity::Seconds(bare.wall));
+                let line = Line::took(&what, took)
+                    .beside("the same rows inserted by bare SQLite", Quantity::Seconds(bare.wall));
                 lines.push(line.at_most(2.0).note(note));
 
                 let folder = tempfile::tempdir_in(bench.folder.path())?;
                 let naive = naive::upsert(&people, &folder.path().join("naive.db"))?;
-                lines.push(Line::took(&what, took).beside("naive: compare a hash, upsert, upsert one link", Quantity::Seconds(naive.wall)));
+                lines.push(
+                    Line::took(&what, took).beside(
+                        "naive: compare a hash, upsert, upsert one link",
+                        Quantity::Seconds(naive.wall),
+                    ),
+                );
 
                 if let Some([small, small_bare]) = before {
                     let (growth, bare_growth) = (took.wall / small, bare.wall / small_bare);

@@ -20,8 +20,8 @@ const PAGE_ROWS: u32 = 500;
 #[derive(Debug)]
 pub(super) struct Full;
 
-/// Reads every page of a side as the engine does, and by the id of each row the columns of its pair. The pair is read by bare SQLite:
-/// it is not turned into anything.
+/// Reads every page of a side as the engine does, and by the id of each row the columns of its pair. The pair
+/// is read by bare SQLite: it is not turned into anything.
 async fn read(exchange: &dyn Exchange, side: Side, world: &World, pairs: &Connection) -> Result<u64> {
     let definition = world.definition();
     let mapping = &definition.mappings[0];
@@ -55,12 +55,18 @@ async fn read(exchange: &dyn Exchange, side: Side, world: &World, pairs: &Connec
     }
 }
 
-fn by_id<'a>(pairs: &Connection, mapping: MappingId, side: Side, ids: impl Iterator<Item = &'a str>) -> Result<u64> {
+fn by_id<'a>(
+    pairs: &Connection,
+    mapping: MappingId,
+    side: Side,
+    ids: impl Iterator<Item = &'a str>,
+) -> Result<u64> {
     let column = match side {
         Side::Left => "left_id",
         Side::Right => "right_id",
     };
-    let mut statement = pairs.prepare_cached(&format!("SELECT * FROM pair WHERE mapping = ?1 AND {column} = ?2"))?;
+    let mut statement =
+        pairs.prepare_cached(&format!("SELECT * FROM pair WHERE mapping = ?1 AND {column} = ?2"))?;
     let columns = statement.column_count();
     let mut found = 0;
     for id in ids {
@@ -88,21 +94,25 @@ impl Row for Full {
             let repeats = if records > 100_000 { 1 } else { 3 };
             let (mut runs, mut readings): (Vec<Took>, Vec<Took>) = Default::default();
             for _ in 0..repeats {
-                let (took, end) = world.run(Guest::Component, RunOptions { full: true, ..RunOptions::default() }).await?;
+                let (took, end) =
+                    world.run(Guest::Component, RunOptions { full: true, ..RunOptions::default() }).await?;
                 ensure!(end.run.writes() == 0, "{} records written of none", end.run.writes());
                 runs.push(took);
 
                 let right = world.exchange(Guest::Component).await?;
                 let pairs = Connection::open_with_flags(world.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
                 let watch = Watch::start();
-                for (side, exchange) in [(Side::Left, world.tenant().hub() as &dyn Exchange), (Side::Right, right.as_ref())] {
+                for (side, exchange) in
+                    [(Side::Left, world.tenant().hub() as &dyn Exchange), (Side::Right, right.as_ref())]
+                {
                     let found = read(exchange, side, world, &pairs).await?;
                     ensure!(found == records, "{found} pairs read of {records}");
                 }
                 readings.push(watch.took());
             }
             let (took, reading) = (median(runs), median(readings));
-            let line = Line::took(format!("full compare of {} pairs, nothing differs", thousands(records)), took);
+            let line =
+                Line::took(format!("full compare of {} pairs, nothing differs", thousands(records)), took);
             let beside = "lifting the same pages of both sides, reading each pair by its id";
             let note = format!(
                 "{} a record; processor {:.2} s beside {:.2} s",

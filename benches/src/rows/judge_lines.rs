@@ -46,7 +46,15 @@ pub(crate) fn read_lines(input: impl Read) -> Result<()> {
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line)? > 0 {
         let Parsed { mode, left, right } = serde_json::from_slice(&line)?;
-        std::hint::black_box((mode, left.value.get(), left.possible, left.certain, right.value.get(), right.possible, right.certain));
+        std::hint::black_box((
+            mode,
+            left.value.get(),
+            left.possible,
+            left.certain,
+            right.value.get(),
+            right.possible,
+            right.certain,
+        ));
         line.clear();
     }
     Ok(())

@@ -24,7 +24,8 @@ impl Row for Memory {
 
     async fn measure(&self, bench: &mut Bench) -> Result<Vec<Line>> {
         let entente = child::entente()?;
-        let sizes = if bench.options.quick { vec![10_000, 100_000] } else { vec![10_000, 100_000, 1_000_000] };
+        let sizes =
+            if bench.options.quick { vec![10_000, 100_000] } else { vec![10_000, 100_000, 1_000_000] };
         let mut lines = Vec::new();
         let mut peaks: [Vec<u64>; 2] = Default::default();
         let words = ["first sync", "full compare"];
@@ -49,7 +50,10 @@ impl Row for Memory {
         for (word, peaks) in words.into_iter().zip(peaks) {
             if let (Some(least), Some(most)) = (peaks.iter().min(), peaks.iter().max()) {
                 let apart = most - least;
-                let line = Line::new(format!("peak memory, {word}: fewest and most records apart"), Quantity::Bytes(apart));
+                let line = Line::new(
+                    format!("peak memory, {word}: fewest and most records apart"),
+                    Quantity::Bytes(apart),
+                );
                 lines.push(line.goal("at most 64 MiB", apart <= 64 * MIB));
             }
         }

@@ -40,8 +40,12 @@ impl Row for PageCalls {
                 line.beside("native copy of the same values", Quantity::Seconds(copied.wall))
             };
             let a_row = |took: Took| Quantity::Seconds(took.wall / f64::from(PAGE_ROWS));
-            let out_note = format!("{} a row, of which making the row up takes {} natively", a_row(out), a_row(made));
-            Ok(vec![line("out of the plugin", out).note(out_note), line("into the plugin", into).note(format!("{} a row", a_row(into)))])
+            let out_note =
+                format!("{} a row, of which making the row up takes {} natively", a_row(out), a_row(made));
+            Ok(vec![
+                line("out of the plugin", out).note(out_note),
+                line("into the plugin", into).note(format!("{} a row", a_row(into))),
+            ])
         })
         .join()
         .ok()

@@ -58,16 +58,29 @@ impl Scripts {
         std::fs::write(&source, serde_json::json!({ "path": self.contacts() }).to_string())?;
         std::fs::write(&target, serde_json::json!({ "database": folder.join("singer.db") }).to_string())?;
         let mut tap = Command::new(python);
-        let tap = tap.arg(self.script("tap_contacts.py")).arg("--config").arg(source).stdout(Stdio::piped()).stderr(Stdio::null());
+        let tap = tap
+            .arg(self.script("tap_contacts.py"))
+            .arg("--config")
+            .arg(source)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut tap = tap.spawn().context("the Singer tap cannot be run")?;
         let records = tap.stdout.take().context("the Singer tap has no output")?;
-        let loaded = run(Command::new(python).arg(self.script("target_sdk_sqlite.py")).arg("--config").arg(target).stdin(records));
+        let loaded = run(Command::new(python)
+            .arg(self.script("target_sdk_sqlite.py"))
+            .arg("--config")
+            .arg(target)
+            .stdin(records));
         ensure!(tap.wait()?.success(), "the Singer tap failed");
         loaded
     }
 
     fn dlt(&self, python: &Path, folder: &Path) -> Result<()> {
-        run(Command::new(python).arg(self.script("dlt_contacts.py")).arg(self.contacts()).arg("sqlite").arg(folder))
+        run(Command::new(python)
+            .arg(self.script("dlt_contacts.py"))
+            .arg(self.contacts())
+            .arg("sqlite")
+            .arg(folder))
     }
 
     /// The middle of several runs, each in an empty folder.
@@ -85,14 +98,19 @@ impl Scripts {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().with_context(|| format!("{command:?} cannot be run"))?;
+    let status = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .with_context(|| format!("{command:?} cannot be run"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
 }
 
 /// The seconds of a first load that a row of the peers' own table gives.
 fn published(readme: &str, peer: &str) -> Option<f64> {
-    let line = readme.lines().find(|line| line.starts_with(&format!("| {peer}")) && line.contains("first 100k"))?;
+    let line =
+        readme.lines().find(|line| line.starts_with(&format!("| {peer}")) && line.contains("first 100k"))?;
     line.split('|').nth(4)?.split_whitespace().next()?.parse().ok()
 }
 
@@ -125,12 +143,18 @@ impl Row for Peers {
         let mut lines = vec![beaten.goal("the moonshot: quicker", holds)];
 
         let readme = std::fs::read_to_string(peers.script("README.md"))?;
-        for (environment, peer, name) in [("singer", "Singer tap", "Singer tap and target"), ("dlt", "dlt 1.31.0 > SQLite", "dlt → SQLite")]
-        {
+        for (environment, peer, name) in [
+            ("singer", "Singer tap", "Singer tap and target"),
+            ("dlt", "dlt 1.31.0 > SQLite", "dlt → SQLite"),
+        ] {
             let (seconds, name) = match peers.python(environment) {
-                Some(python) if environment == "singer" => (Some(peers.time(|folder| peers.singer(&python, folder))?), name.to_owned()),
+                Some(python) if environment == "singer" => {
+                    (Some(peers.time(|folder| peers.singer(&python, folder))?), name.to_owned())
+                }
                 Some(python) => (Some(peers.time(|folder| peers.dlt(&python, folder))?), name.to_owned()),
-                None => (published(&readme, peer), format!("{name}, as its README gives it, not in this run")),
+                None => {
+                    (published(&readme, peer), format!("{name}, as its README gives it, not in this run"))
+                }
             };
             lines.push(match seconds {
                 Some(seconds) => {
@@ -138,7 +162,10 @@ impl Row for Peers {
                     let holds = line.ratio.is_some_and(|ratio| ratio * 3.0 <= 1.0);
                     line.goal("3 × faster", holds)
                 }
-                None => Line::missing(format!("{what}, beside {name}"), "it is not installed, and its README has no figure"),
+                None => Line::missing(
+                    format!("{what}, beside {name}"),
+                    "it is not installed, and its README has no figure",
+                ),
             });
         }
         Ok(lines)
@@ -151,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_figure_of_the_readme() {
-        let readme = "| peer | case |\n| dlt 1.31.0 > SQLite | first 100k | 3 | 4.24 (4.09-4.43) | 4.12 | 110.6 |\n";
+        let readme =
+            "| peer | case |\n| dlt 1.31.0 > SQLite | first 100k | 3 | 4.24 (4.09-4.43) | 4.12 | 110.6 |\n";
         assert_eq!(published(readme, "dlt 1.31.0 > SQLite"), Some(4.24));
         assert_eq!(published(readme, "Singer"), None);
     }

@@ -19,13 +19,18 @@ pub(super) struct PluginStart;
 
 fn config() -> PluginConfig {
     let url = Value::text("https://crm.example.com");
-    PluginConfig { integration: "speed".to_owned(), settings: [("url".to_owned(), url)].into(), ..PluginConfig::default() }
+    PluginConfig {
+        integration: "speed".to_owned(),
+        settings: [("url".to_owned(), url)].into(),
+        ..PluginConfig::default()
+    }
 }
 
 /// Loads the plugin into a new runtime and calls it once.
 async fn first_call(cache: &Path, component: &Path) -> Result<(Took, LoadedPlugin)> {
     let watch = Watch::start();
-    let runtime = PluginRuntime::new(cache, CodeKey::new([7; 32]), Limits::default(), Compiler::InThisProcess)?;
+    let runtime =
+        PluginRuntime::new(cache, CodeKey::new([7; 32]), Limits::default(), Compiler::InThisProcess)?;
     let plugin = runtime.load_file(component).await?;
     plugin.exchange(config()).manual().await?;
     Ok((watch.took(), plugin))
@@ -65,7 +70,11 @@ impl Row for PluginStart {
             }
             let (first, again) = (median(first), median(again));
             let line = Line::new("instantiate", Quantity::Seconds((first.wall - again.wall).max(0.0)));
-            let note = format!("a first call {}, less a later one {}", Quantity::Seconds(first.wall), Quantity::Seconds(again.wall));
+            let note = format!(
+                "a first call {}, less a later one {}",
+                Quantity::Seconds(first.wall),
+                Quantity::Seconds(again.wall)
+            );
             lines.push(line.under(Quantity::Seconds(20e-6)).note(note));
         }
         let line = Line::took("first call of HelloWorld from a cold cache on disk", median(cached));

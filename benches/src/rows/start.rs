@@ -29,7 +29,9 @@ impl Row for Start {
         let sync = Quantity::Seconds(child::middle(21, &entente, &["--home", home, "sync", NAME])?);
         Ok(vec![
             Line::new("entente --version", version).under(Quantity::Seconds(0.020)),
-            Line::new("entente sync with nothing to do", sync).under(Quantity::Seconds(0.060)).note("1,000 pairs, one plugin"),
+            Line::new("entente sync with nothing to do", sync)
+                .under(Quantity::Seconds(0.060))
+                .note("1,000 pairs, one plugin"),
         ])
     }
 }

@@ -36,7 +36,10 @@ struct Taken {
 impl Taken {
     fn now() -> Result<Self> {
         let status = std::fs::read_to_string("/proc/self/status").context("the system does not tell")?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the system does not tell")?;
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("the system does not tell")?;
         let memory = resident.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024;
         // The folder that is read for this is one of them.
         let files = std::fs::read_dir("/proc/self/fd")?.count() as u64 - 1;
@@ -54,7 +57,10 @@ async fn add(host: &Host, name: &str, component: &[u8]) -> Result<()> {
     let tenant = host.tenant(name).await?;
     tenant.install_plugin(NAME, component).await?;
     let people = People { records: 1000, ids: Ids::Sequential, changed: 0, edition: 0 };
-    let draft = tenant.configuration().draft_integration(NAME, NAME, settings(&people), Grants::default(), BTreeMap::new()).await?;
+    let draft = tenant
+        .configuration()
+        .draft_integration(NAME, NAME, settings(&people), Grants::default(), BTreeMap::new())
+        .await?;
     tenant.add_integration(&draft, true).await?;
     Ok(())
 }
@@ -108,20 +114,32 @@ impl Row for Tenants {
 
         let of_each = |whole: u64, many: usize| whole / many as u64;
         let line = Line::took(format!("first call of a tenant that is idle, one of {many}"), median(idle));
-        let note = "database opened, plugin linked, started and called; its code is in memory for all tenants";
-        let mut lines = vec![line.beside("of one that is open", Quantity::Seconds(median(opened).wall)).note(note)];
-        lines.push(Line::took("first call of the first tenant of a process", first).note("the code is read from disk and checked"));
+        let note =
+            "database opened, plugin linked, started and called; its code is in memory for all tenants";
+        let mut lines =
+            vec![line.beside("of one that is open", Quantity::Seconds(median(opened).wall)).note(note)];
+        lines.push(
+            Line::took("first call of the first tenant of a process", first)
+                .note("the code is read from disk and checked"),
+        );
         let grown = after.memory.saturating_sub(before.memory);
-        let line =
-            Line::new(format!("memory of an idle tenant, one of {many} that were all called"), Quantity::Bytes(of_each(grown, count)));
+        let line = Line::new(
+            format!("memory of an idle tenant, one of {many} that were all called"),
+            Quantity::Bytes(of_each(grown, count)),
+        );
         lines.push(line.note(format!("the process has {} in all", Quantity::Bytes(after.memory))));
-        let line = Line::new(format!("open files of a process with {many} idle tenants"), Quantity::Count(after.files));
+        let line = Line::new(
+            format!("open files of a process with {many} idle tenants"),
+            Quantity::Count(after.files),
+        );
         lines.push(line.beside("with none", Quantity::Count(before.files)));
         let line = Line::new(
             format!("memory of a tenant that is held open, one of {OPEN}"),
             Quantity::Bytes(of_each(held.memory.saturating_sub(after.memory), OPEN)),
         );
-        lines.push(line.note(format!("{} open files each", of_each(held.files.saturating_sub(after.files), OPEN))));
+        lines.push(
+            line.note(format!("{} open files each", of_each(held.files.saturating_sub(after.files), OPEN))),
+        );
         let line = Line::new("a tenant with one integration on disk", Quantity::Bytes(of_each(home, count)));
         lines.push(line.note("with its part of what all share: component and compiled code"));
         lines.push(Line::new("a tenant added, with plugin, integration and sync", Quantity::Seconds(added)));

@@ -39,12 +39,17 @@ struct ShownField {
 }
 
 /// Changes with the names of records and fields, and links in the names of the side that is written.
-pub(super) async fn shown_changes(tenant: &Tenant, definition: &SyncDefinition, changes: &[Change]) -> anyhow::Result<Vec<ShownChange>> {
+pub(super) async fn shown_changes(
+    tenant: &Tenant,
+    definition: &SyncDefinition,
+    changes: &[Change],
+) -> anyhow::Result<Vec<ShownChange>> {
     let mut shown = Vec::with_capacity(changes.len());
     let mut links = Links { tenant, definition, known: BTreeMap::new() };
     for chunk in changes.chunks(500) {
         let numbers: Vec<i64> = chunk.iter().map(|change| change.pair).collect();
-        let pairs: BTreeMap<i64, Pair> = tenant.ledger().pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let pairs: BTreeMap<i64, Pair> =
+            tenant.ledger().pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
         for change in chunk {
             let Some(mapping) = definition.mapping(change.mapping) else { continue };
             let half = |side: Side| {
@@ -58,16 +63,25 @@ pub(super) async fn shown_changes(tenant: &Tenant, definition: &SyncDefinition, 
             };
             let mut fields = Vec::with_capacity(change.fields.len());
             for field in &change.fields {
-                let name =
-                    mapping.field(field.slot).map_or_else(|| format!("slot {}", field.slot), |known| known.name(change.target).to_owned());
+                let name = mapping.field(field.slot).map_or_else(
+                    || format!("slot {}", field.slot),
+                    |known| known.name(change.target).to_owned(),
+                );
                 let (after, not_linked) = links.translate(change.target, &field.value).await?;
-                fields.push(ShownField { field: name, before: field.base.clone(), after, not_linked, reason: field.reason.clone() });
+                fields.push(ShownField {
+                    field: name,
+                    before: field.base.clone(),
+                    after,
+                    not_linked,
+                    reason: field.reason.clone(),
+                });
             }
             shown.push(ShownChange {
                 exchange: definition.exchanges[change.target.index()].clone(),
                 object: mapping.object(change.target).to_owned(),
                 action,
-                record: half(change.target).or_else(|| target.map(|id| format!("{}:{id}", mapping.object(change.target)))),
+                record: half(change.target)
+                    .or_else(|| target.map(|id| format!("{}:{id}", mapping.object(change.target)))),
                 source: half(change.target.other()),
                 status: change.status.word(),
                 reason: change.reason.clone(),
@@ -103,7 +117,12 @@ impl Links<'_> {
         Ok((value, missing))
     }
 
-    async fn link(&mut self, target: Side, link: &Reference, missing: &mut Vec<String>) -> anyhow::Result<Reference> {
+    async fn link(
+        &mut self,
+        target: Side,
+        link: &Reference,
+        missing: &mut Vec<String>,
+    ) -> anyhow::Result<Reference> {
         let source = target.other();
         if !self.definition.mappings.iter().any(|mapping| mapping.object(source) == link.object) {
             // In the names of the target already.
@@ -113,9 +132,16 @@ impl Links<'_> {
         let found = match self.known.get(&key) {
             Some(found) => found.clone(),
             None => {
-                let pairs = self.tenant.ledger().pairs_of_record(Some(&self.definition.relation), source, &link.object, &link.id).await?;
+                let pairs = self
+                    .tenant
+                    .ledger()
+                    .pairs_of_record(Some(&self.definition.relation), source, &link.object, &link.id)
+                    .await?;
                 let found = pairs.into_iter().find_map(|(mapping, pair)| {
-                    Some(Reference { object: mapping.objects[target.index()].clone(), id: pair.half(target).id.clone()? })
+                    Some(Reference {
+                        object: mapping.objects[target.index()].clone(),
+                        id: pair.half(target).id.clone()?,
+                    })
                 });
                 self.known.insert(key, found.clone());
                 found
@@ -142,16 +168,24 @@ impl ShownField {
 impl ShownChange {
     /// Which record, as it is called where it is written.
     fn name(&self) -> String {
-        self.record.clone().unwrap_or_else(|| format!("new {} from {}", self.object, self.source.as_deref().unwrap_or("?")))
+        self.record
+            .clone()
+            .unwrap_or_else(|| format!("new {} from {}", self.object, self.source.as_deref().unwrap_or("?")))
     }
 
     /// Why it was left out: where its fields have reasons of their own, each of them.
     fn why_left(&self) -> String {
         let own = self.reason.as_deref().unwrap_or("overtaken by a newer decision");
-        if self.fields.iter().all(|field| field.reason == self.fields[0].reason) || !self.fields.iter().any(|field| field.reason == own) {
+        if self.fields.iter().all(|field| field.reason == self.fields[0].reason)
+            || !self.fields.iter().any(|field| field.reason == own)
+        {
             return own.to_owned();
         }
-        self.fields.iter().map(|field| format!("{}: {}", field.field, field.reason)).collect::<Vec<_>>().join("; ")
+        self.fields
+            .iter()
+            .map(|field| format!("{}: {}", field.field, field.reason))
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     /// Why it stands as it does, where it is not simply planned or done.
@@ -193,7 +227,8 @@ pub(super) fn changes_table(changes: &[ShownChange], exchanges: &[String; 2], li
                 _ => (String::new(), ""),
             };
             let values: Vec<String> = change.fields.iter().take(3).map(ShownField::value).collect();
-            let after = if change.action == "delete" { "(deleted)".to_owned() } else { cell(&values.join(", "), 60) };
+            let after =
+                if change.action == "delete" { "(deleted)".to_owned() } else { cell(&values.join(", "), 60) };
             let why = named(&change.standing(plain), exchanges);
             let [exchange, record] = lead(&mut first);
             rows.add_row(vec![exchange, record, fields, String::new(), after, cell(&why, 80)]);
@@ -208,7 +243,10 @@ pub(super) fn changes_table(changes: &[ShownChange], exchanges: &[String; 2], li
     }
     let mut text = rows.to_string();
     if changes.len() > limit {
-        text.push_str(&format!("\nthe first {limit} of {} changes; more with --limit, all with --json", changes.len()));
+        text.push_str(&format!(
+            "\nthe first {limit} of {} changes; more with --limit, all with --json",
+            changes.len()
+        ));
     }
     text
 }
@@ -217,14 +255,22 @@ pub(super) fn changes_table(changes: &[ShownChange], exchanges: &[String; 2], li
 pub(super) fn left_out_table(changes: &[ShownChange], exchanges: &[String; 2], limit: usize) -> String {
     let mut rows = table(["left out in", "record", "what", "why"]);
     for change in changes.iter().take(limit) {
-        let fields: Vec<String> = change.fields.iter().map(|field| format!("{} = {}", field.field, field.value())).collect();
-        let what = if fields.is_empty() { change.action.to_owned() } else { format!("{} {}", change.action, fields.join(", ")) };
+        let fields: Vec<String> =
+            change.fields.iter().map(|field| format!("{} = {}", field.field, field.value())).collect();
+        let what = if fields.is_empty() {
+            change.action.to_owned()
+        } else {
+            format!("{} {}", change.action, fields.join(", "))
+        };
         let reason = named(&change.why_left(), exchanges);
         rows.add_row(vec![change.exchange.clone(), change.name(), cell(&what, 80), cell(&reason, 160)]);
     }
     let mut text = rows.to_string();
     if changes.len() > limit {
-        text.push_str(&format!("\nthe first {limit} of {} that were left out; all with --json", changes.len()));
+        text.push_str(&format!(
+            "\nthe first {limit} of {} that were left out; all with --json",
+            changes.len()
+        ));
     }
     text
 }

@@ -51,7 +51,8 @@ pub(super) struct SettleArgs {
     /// Take the value of the integration
     #[arg(long, group = "choice")]
     integration: bool,
-    /// Take this value, as the left side writes it: text, or JSON for lists and links; nothing clears the field
+    /// Take this value, as the left side writes it: text, or JSON for lists and links; nothing clears the
+    /// field
     #[arg(long, group = "choice", value_name = "VALUE", allow_hyphen_values = true)]
     value: Option<String>,
     /// Wait for a run that is under way
@@ -98,7 +99,8 @@ impl<'a> Shown<'a> {
             since: seen.time.map(|time| time.at),
             certain: seen.time.is_some_and(|time| time.certain),
         };
-        let record = |side: Side| Some(format!("{}:{}", open.objects[side.index()], open.ids[side.index()].as_ref()?));
+        let record =
+            |side: Side| Some(format!("{}:{}", open.objects[side.index()], open.ids[side.index()].as_ref()?));
         Self {
             conflict: open.id,
             sync: &waiting.sync,
@@ -168,7 +170,10 @@ impl SettleArgs {
         let number = conflict.open.id;
         let refuse = |why: String| Usage(format!("conflict {number}: {why}"));
         if let Some(text) = &self.value {
-            let field = conflict.field.as_ref().ok_or_else(|| refuse("its field is not mapped any more".to_owned()))?;
+            let field = conflict
+                .field
+                .as_ref()
+                .ok_or_else(|| refuse("its field is not mapped any more".to_owned()))?;
             return value(text, &field.names[0], &field.kinds[0]).map(Choice::Value).map_err(refuse);
         }
         let word = match (self.left, self.right, self.hub) {
@@ -186,15 +191,24 @@ fn value(text: &str, name: &str, kind: &str) -> Result<Value, String> {
     if text.is_empty() {
         return Ok(Value::Null);
     }
-    let plain =
-        Field { name: name.to_owned(), kind: kind.to_owned(), writable: true, targets: vec!["record".to_owned()], ..Field::default() };
+    let plain = Field {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        writable: true,
+        targets: vec!["record".to_owned()],
+        ..Field::default()
+    };
     let json = text.trim_start().starts_with(['[', '{', '"']).then(|| serde_json::from_str::<Value>(text));
     match json {
         Some(Ok(value)) => crate::config::fit(value, &plain, false),
-        Some(Err(why)) if kind != "text" && kind != "long-text" => Err(format!("--value is no JSON that is a value: {why}")),
+        Some(Err(why)) if kind != "text" && kind != "long-text" => {
+            Err(format!("--value is no JSON that is a value: {why}"))
+        }
         // A kind that the hub does not know is handled as text.
         _ => match FieldDefinition::from_field(&plain) {
-            Ok(field) => parse_value(&field, text, &ParseOptions::default()).map_err(|why| format!("--value: {why}")),
+            Ok(field) => {
+                parse_value(&field, text, &ParseOptions::default()).map_err(|why| format!("--value: {why}"))
+            }
             Err(_) => Ok(Value::text(text)),
         },
     }
@@ -206,10 +220,16 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
     if !args.all {
         let wanted: BTreeSet<i64> = args.conflicts.iter().copied().collect();
         open.retain(|conflict| wanted.contains(&conflict.open.id));
-        let missing: Vec<String> =
-            wanted.iter().filter(|number| !open.iter().any(|conflict| conflict.open.id == **number)).map(ToString::to_string).collect();
+        let missing: Vec<String> = wanted
+            .iter()
+            .filter(|number| !open.iter().any(|conflict| conflict.open.id == **number))
+            .map(ToString::to_string)
+            .collect();
         if !missing.is_empty() {
-            anyhow::bail!("no conflict {} is open; nothing was settled; list them with: entente conflict list", missing.join(", "));
+            anyhow::bail!(
+                "no conflict {} is open; nothing was settled; list them with: entente conflict list",
+                missing.join(", ")
+            );
         }
     }
     let mut choices = Vec::with_capacity(open.len());
@@ -243,18 +263,32 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
         let mut syncs: BTreeMap<&str, u64> = BTreeMap::new();
         for ((conflict, choice), settled) in choices.iter().zip(settled) {
             if settled.closed {
-                text.push_str(&format!("conflict {} was closed meanwhile: its values have changed or agree\n", settled.conflict));
+                text.push_str(&format!(
+                    "conflict {} was closed meanwhile: its values have changed or agree\n",
+                    settled.conflict
+                ));
                 continue;
             }
             *syncs.entry(settled.sync).or_default() += 1;
             let what = match choice {
                 Choice::Side(side) => {
-                    let seen = if *side == Side::Left { &conflict.open.conflict.left } else { &conflict.open.conflict.right };
-                    format!("{} of {}", cell(&seen.value.to_string(), 60), called(&conflict.exchanges[side.index()]))
+                    let seen = if *side == Side::Left {
+                        &conflict.open.conflict.left
+                    } else {
+                        &conflict.open.conflict.right
+                    };
+                    format!(
+                        "{} of {}",
+                        cell(&seen.value.to_string(), 60),
+                        called(&conflict.exchanges[side.index()])
+                    )
                 }
                 Choice::Value(value) => cell(&value.to_string(), 60),
             };
-            text.push_str(&format!("conflict {}: {} takes {what}\n", settled.conflict, conflict.open.fields[0]));
+            text.push_str(&format!(
+                "conflict {}: {} takes {what}\n",
+                settled.conflict, conflict.open.fields[0]
+            ));
         }
         for (sync, count) in syncs {
             text.push_str(&format!("{count} settled; the next run writes it: entente sync {sync}\n"));
@@ -279,14 +313,23 @@ mod tests {
     #[test]
     fn one_choice_for_numbers_or_for_all() {
         let parse = |text: &str| Line::try_parse_from(format!("conflict {text}").split_whitespace()).is_ok();
-        for good in
-            ["settle 1 2 --left", "settle 1 --value -5", "settle --all --hub", "settle --all --sync x --integration", "list --sync x"]
-        {
+        for good in [
+            "settle 1 2 --left",
+            "settle 1 --value -5",
+            "settle --all --hub",
+            "settle --all --sync x --integration",
+            "list --sync x",
+        ] {
             assert!(parse(good), "{good}");
         }
-        for bad in
-            ["settle 1", "settle --left", "settle 1 --left --right", "settle 1 --all --left", "settle 1 --sync x --left", "settle x --left"]
-        {
+        for bad in [
+            "settle 1",
+            "settle --left",
+            "settle 1 --left --right",
+            "settle 1 --all --left",
+            "settle 1 --sync x --left",
+            "settle x --left",
+        ] {
             assert!(!parse(bad), "{bad}");
         }
     }
@@ -306,7 +349,12 @@ mod tests {
         ] {
             assert_eq!(value(text, "f", kind), Ok(expected), "{text} as {kind}");
         }
-        for (text, kind) in [("many", "integer"), ("[1, 2]", "choices"), ("[\"a\"]", "integer"), ("{\"ref\": 1}", "reference")] {
+        for (text, kind) in [
+            ("many", "integer"),
+            ("[1, 2]", "choices"),
+            ("[\"a\"]", "integer"),
+            ("{\"ref\": 1}", "reference"),
+        ] {
             assert!(value(text, "f", kind).is_err(), "{text} as {kind}: {:?}", value(text, "f", kind));
         }
     }

@@ -45,7 +45,8 @@ const WORDS: [&str; 37] = [
     "s",
 ];
 
-/// Reads `2020-01-01 00:00:00` (UTC unless it has an offset), or a time relative to now such as `-10 minutes` or `2 days ago`.
+/// Reads `2020-01-01 00:00:00` (UTC unless it has an offset), or a time relative to now such as `-10 minutes`
+/// or `2 days ago`.
 ///
 /// # Errors
 /// A text for the person, with what can be written.

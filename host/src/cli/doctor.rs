@@ -33,7 +33,10 @@ fn check(what: impl Into<String>, result: Result<String, String>) -> Check {
 pub(super) async fn run(args: DoctorArgs, context: &Context) -> anyhow::Result<Done> {
     let mut checks = Vec::new();
     let home = context.home();
-    checks.push(check("home folder", home.as_ref().map(|home| home.display().to_string()).map_err(ToString::to_string)));
+    checks.push(check(
+        "home folder",
+        home.as_ref().map(|home| home.display().to_string()).map_err(ToString::to_string),
+    ));
     match context.tenant() {
         Ok(tenant) => look_at(&tenant, args.offline, &mut checks).await,
         Err(error) => checks.push(check("database", Err(error.to_string()))),
@@ -43,7 +46,11 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> anyhow::Result<D
     context.output.show(&checks, |checks| {
         let mut rows = table(["", "what", "finding"]);
         for check in checks {
-            rows.add_row(vec![if check.well { "ok" } else { "wrong" }.to_owned(), check.what.clone(), check.finding.clone()]);
+            rows.add_row(vec![
+                if check.well { "ok" } else { "wrong" }.to_owned(),
+                check.what.clone(),
+                check.finding.clone(),
+            ]);
         }
         rows.to_string()
     })?;
@@ -84,7 +91,9 @@ async fn look_at(tenant: &Tenant, offline: bool, checks: &mut Vec<Check>) {
     for integration in integrations.iter().filter(|integration| integration.enabled) {
         let what = format!("integration {}", integration.name);
         let health = tenant.configuration().health(&integration.name).await;
-        if let Err(held_back) = health.and_then(|health| health.check(&integration.name, tenant.clock().now())) {
+        if let Err(held_back) =
+            health.and_then(|health| health.check(&integration.name, tenant.clock().now()))
+        {
             checks.push(check(what, Err(held_back.to_string())));
             continue;
         }
@@ -93,7 +102,8 @@ async fn look_at(tenant: &Tenant, offline: bool, checks: &mut Vec<Check>) {
             Ok(_) if offline => Ok("its plugin loads".to_owned()),
             Ok(exchange) => match exchange.describe().await {
                 Ok(description) => {
-                    let objects: Vec<&str> = description.objects.iter().map(|object| object.name.as_str()).collect();
+                    let objects: Vec<&str> =
+                        description.objects.iter().map(|object| object.name.as_str()).collect();
                     Ok(format!("answers, and has {}", objects.join(", ")))
                 }
                 Err(error) => Err(error.to_string()),
@@ -116,13 +126,20 @@ async fn has_secrets(tenant: &Tenant) -> bool {
 /// How a plugin would be compiled; that there is no way matters to authors only.
 fn compiler() -> String {
     let output = std::process::Command::new("rustc").args(["--print", "sysroot"]).output();
-    let sysroot =
-        output.ok().filter(|output| output.status.success()).map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let sysroot = output
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     match sysroot {
-        Some(sysroot) if std::path::Path::new(&sysroot).join("lib/rustlib").join(crate::toolchain::TARGET).is_dir() => {
+        Some(sysroot)
+            if std::path::Path::new(&sysroot).join("lib/rustlib").join(crate::toolchain::TARGET).is_dir() =>
+        {
             format!("rustc with {}", crate::toolchain::TARGET)
         }
-        Some(_) => format!("rustc without {}; `entente plugin build` adds it, or sets up another compiler", crate::toolchain::TARGET),
+        Some(_) => format!(
+            "rustc without {}; `entente plugin build` adds it, or sets up another compiler",
+            crate::toolchain::TARGET
+        ),
         None => "no rustc; only needed to build plugins".to_owned(),
     }
 }

@@ -1,5 +1,5 @@
-//! Commands in messages that are to be copied. They are written where nobody knows of `--tenant`; what is shown names the tenant, or the
-//! command would be run for another one.
+//! Commands in messages that are to be copied. They are written where nobody knows of `--tenant`; what is
+//! shown names the tenant, or the command would be run for another one.
 
 use super::Cli;
 use clap::CommandFactory;
@@ -38,8 +38,10 @@ fn naming<'a>(text: &'a str, tenant: &str) -> Cow<'a, str> {
         let (before, after) = rest.split_at(at + PROGRAM.len());
         named.push_str(before);
         rest = after;
-        // As commands stand in messages: at the beginning of a line, behind a colon, in parentheses or quotes.
-        let begins = before[..at].chars().last().is_none_or(|c| matches!(c, '\n' | '`' | '\'' | '(')) || before[..at].ends_with(": ");
+        // As commands stand in messages: at the beginning of a line, behind a colon, in parentheses or
+        // quotes.
+        let begins = before[..at].chars().last().is_none_or(|c| matches!(c, '\n' | '`' | '\'' | '('))
+            || before[..at].ends_with(": ");
         let word: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
         if begins && ABOUT_A_TENANT.contains(&word) {
             named.push_str("--tenant ");
@@ -56,8 +58,13 @@ fn naming<'a>(text: &'a str, tenant: &str) -> Cow<'a, str> {
 
 /// What is shown of data: in a table stands what others have written, and that stays as it is.
 pub(super) fn runnable_lines(text: &str) -> String {
-    let lines =
-        text.split('\n').map(|line| if line.starts_with(['│', '┌', '└', '╞', '├']) { Cow::Borrowed(line) } else { runnable(line) });
+    let lines = text.split('\n').map(|line| {
+        if line.starts_with(['│', '┌', '└', '╞', '├']) {
+            Cow::Borrowed(line)
+        } else {
+            runnable(line)
+        }
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -103,10 +110,22 @@ mod tests {
     #[test]
     fn a_command_to_copy_names_the_tenant_and_other_words_stay() {
         let table = [
-            ("allow it with: entente integration grant shop --all", "allow it with: entente --tenant acme integration grant shop --all"),
-            ("entente sync\nand `entente status`", "entente --tenant acme sync\nand `entente --tenant acme status`"),
-            ("look (entente run list), or: entente retry x", "look (entente --tenant acme run list), or: entente --tenant acme retry x"),
-            ("allow more: entente tenant set acme --limit x=2", "allow more: entente tenant set acme --limit x=2"),
+            (
+                "allow it with: entente integration grant shop --all",
+                "allow it with: entente --tenant acme integration grant shop --all",
+            ),
+            (
+                "entente sync\nand `entente status`",
+                "entente --tenant acme sync\nand `entente --tenant acme status`",
+            ),
+            (
+                "look (entente run list), or: entente retry x",
+                "look (entente --tenant acme run list), or: entente --tenant acme retry x",
+            ),
+            (
+                "allow more: entente tenant set acme --limit x=2",
+                "allow more: entente tenant set acme --limit x=2",
+            ),
             ("her words: entente cordiale", "her words: entente cordiale"),
             ("nobody named an entente sync", "nobody named an entente sync"),
             ("no command", "no command"),

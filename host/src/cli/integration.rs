@@ -24,7 +24,8 @@ pub(super) enum IntegrationCommand {
         plugin: Option<String>,
         #[command(flatten)]
         given: Given,
-        /// Allow requests to a host, such as https://api.example.com or https://*.example.com; the secrets given may be sent there
+        /// Allow requests to a host, such as https://api.example.com or https://*.example.com; the secrets
+        /// given may be sent there
         #[arg(long, value_name = "URL")]
         http: Vec<String>,
         /// Allow everything that the plugin asks for; `plugin inspect` shows it
@@ -55,7 +56,8 @@ pub(super) enum IntegrationCommand {
     },
     /// Say what it may reach; without options, show it beside what its plugin asks for
     Grant(GrantArgs),
-    /// Give it the version of its plugin that was installed last, or another plugin; settings stay, and so do grants
+    /// Give it the version of its plugin that was installed last, or another plugin; settings stay, and so do
+    /// grants
     ///
     /// A version that asks for more is shown with the difference and waits for --agree.
     Upgrade {
@@ -119,7 +121,10 @@ fn setting(text: &str) -> Value {
 
 impl Given {
     fn settings(&self) -> Result<BTreeMap<String, Value>, Usage> {
-        self.settings.iter().map(|text| assignment("set", text).map(|(name, value)| (name.to_owned(), setting(value)))).collect()
+        self.settings
+            .iter()
+            .map(|text| assignment("set", text).map(|(name, value)| (name.to_owned(), setting(value))))
+            .collect()
     }
 
     /// Secrets never come as arguments, which every process of the machine can read.
@@ -127,7 +132,8 @@ impl Given {
         let mut secrets = BTreeMap::new();
         for text in &self.secrets_env {
             let (name, variable) = assignment("secret-env", text)?;
-            let value = std::env::var(variable).with_context(|| format!("the variable {variable} for the secret '{name}' is not set"))?;
+            let value = std::env::var(variable)
+                .with_context(|| format!("the variable {variable} for the secret '{name}' is not set"))?;
             secrets.insert(name.to_owned(), SecretText::new(value));
         }
         let mut input = std::io::stdin().lock();
@@ -145,7 +151,9 @@ impl Given {
             input.read_line(&mut line).context("standard input cannot be read")?;
             let value = line.trim_end_matches(['\r', '\n']);
             if value.is_empty() {
-                anyhow::bail!("no value for the secret '{name}' came from standard input; give a line for each --secret");
+                anyhow::bail!(
+                    "no value for the secret '{name}' came from standard input; give a line for each --secret"
+                );
             }
             secrets.insert(name.clone(), SecretText::new(value));
         }
@@ -170,7 +178,11 @@ pub(super) fn warn(warnings: Vec<String>) {
 }
 
 /// Secrets that are granted and that nobody has set.
-pub(super) fn missing_secrets<'a>(integration: &str, granted: impl Iterator<Item = &'a String>, stored: &[SecretInfo]) -> Vec<String> {
+pub(super) fn missing_secrets<'a>(
+    integration: &str,
+    granted: impl Iterator<Item = &'a String>,
+    stored: &[SecretInfo],
+) -> Vec<String> {
     granted
         .filter(|name| !stored.iter().any(|secret| secret.name == **name))
         .map(|name| format!("there is no secret '{name}' yet; set it with: entente integration set {integration} --secret {name}"))
@@ -178,12 +190,23 @@ pub(super) fn missing_secrets<'a>(integration: &str, granted: impl Iterator<Item
 }
 
 /// Settings that the plugin does not read, of those just given.
-async fn unknown_settings<'a>(tenant: &Tenant, integration: &Integration, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+async fn unknown_settings<'a>(
+    tenant: &Tenant,
+    integration: &Integration,
+    names: impl Iterator<Item = &'a String>,
+) -> Vec<String> {
     let names: Vec<&String> = names.collect();
-    tenant.unknown_settings(integration).await.into_iter().filter(|(name, _)| names.contains(&name)).map(|(_, text)| text).collect()
+    tenant
+        .unknown_settings(integration)
+        .await
+        .into_iter()
+        .filter(|(name, _)| names.contains(&name))
+        .map(|(_, text)| text)
+        .collect()
 }
 
-/// What went wrong while an integration was added: remedies that are for one that is there would lead nowhere.
+/// What went wrong while an integration was added: remedies that are for one that is there would lead
+/// nowhere.
 fn not_added(name: &str, unknown: &[String], error: TenantError) -> anyhow::Error {
     let text = error.to_string();
     let [set, grant] = ["set", "grant"].map(|command| format!("entente integration {command} {name}"));
@@ -214,13 +237,15 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 let names: Vec<String> = secrets.keys().cloned().collect();
                 widen(&mut grants, &manifest, &[], &names)?;
             }
-            let mut draft = configuration.draft_integration(&name, &plugin, settings, grants, secrets).await?;
+            let mut draft =
+                configuration.draft_integration(&name, &plugin, settings, grants, secrets).await?;
             if grant_all {
                 let mut grants = draft.integration.grants.clone();
                 warn(widen_to_all(&mut grants, &manifest, &draft.integration));
                 draft.integration.grants = grants;
             }
-            let unknown = unknown_settings(&tenant, &draft.integration, draft.integration.settings.keys()).await;
+            let unknown =
+                unknown_settings(&tenant, &draft.integration, draft.integration.settings.keys()).await;
             let added = tenant.add_integration(&draft, !no_sync).await;
             let (added, mut notices) = added.map_err(|error| not_added(&name, &unknown, error))?;
             notices.extend(unknown);
@@ -230,12 +255,18 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                 sync: Option<&'a crate::sync::SyncDefinition>,
                 notices: &'a [String],
             }
-            let result = Result { integration: &added.integration, sync: added.sync.as_ref(), notices: &notices };
+            let result =
+                Result { integration: &added.integration, sync: added.sync.as_ref(), notices: &notices };
             context.output.show(&result, |result| {
                 let mut text = format!("added the integration {name}");
                 if let Some(sync) = result.sync {
                     for mapping in &sync.mappings {
-                        text.push_str(&format!("\n  {} ↔ {}, {} fields", mapping.objects[0], mapping.objects[1], mapping.fields.len()));
+                        text.push_str(&format!(
+                            "\n  {} ↔ {}, {} fields",
+                            mapping.objects[0],
+                            mapping.objects[1],
+                            mapping.fields.len()
+                        ));
                     }
                     text.push_str(&format!("\nsee what a run would do: entente sync {name} --dry-run"));
                 }
@@ -278,20 +309,31 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
             let integrations = configuration.integrations().await?;
             let mut shown = Vec::new();
             for integration in &integrations {
-                let secrets = configuration.secrets(&integration.name).await?.into_iter().map(|secret| secret.name).collect();
+                let secrets = configuration
+                    .secrets(&integration.name)
+                    .await?
+                    .into_iter()
+                    .map(|secret| secret.name)
+                    .collect();
                 let health = configuration.health(&integration.name).await?;
                 shown.push(Shown { integration, secrets, health });
             }
             context.output.show(&shown, |shown| {
                 if shown.is_empty() {
-                    return "no integration; add one with: entente integration add NAME --plugin PLUGIN".to_owned();
+                    return "no integration; add one with: entente integration add NAME --plugin PLUGIN"
+                        .to_owned();
                 }
                 let mut rows = table(["name", "plugin", "settings", "may reach", "secrets", ""]);
                 for Shown { integration, secrets, health } in shown {
-                    let settings: Vec<String> = integration.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    let settings: Vec<String> =
+                        integration.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
                     rows.add_row(vec![
                         integration.name.clone(),
-                        format!("{} ({}…)", integration.plugin, integration.digest.chars().take(8).collect::<String>()),
+                        format!(
+                            "{} ({}…)",
+                            integration.plugin,
+                            integration.digest.chars().take(8).collect::<String>()
+                        ),
                         settings.join("\n"),
                         integration.grants.http.join("\n"),
                         secrets.join("\n"),

@@ -46,11 +46,15 @@ fn narrow(grants: &mut Grants, http: &[String], secrets: &[String]) -> Result<()
         let before = grants.http.len();
         grants.http.retain(|granted| granted != host);
         if grants.http.len() == before {
-            return Err(Usage(format!("no grant is written '{host}'; there are: {}", grants.http.join(", "))));
+            return Err(Usage(format!(
+                "no grant is written '{host}'; there are: {}",
+                grants.http.join(", ")
+            )));
         }
     }
     for text in secrets {
-        let (name, host) = text.split_once('=').map_or((text.as_str(), None), |(name, host)| (name, Some(host)));
+        let (name, host) =
+            text.split_once('=').map_or((text.as_str(), None), |(name, host)| (name, Some(host)));
         let Some(grant) = grants.secrets.get_mut(name) else {
             return Err(Usage(format!("the secret '{name}' is not granted")));
         };
@@ -63,16 +67,24 @@ fn narrow(grants: &mut Grants, http: &[String], secrets: &[String]) -> Result<()
                 }
             }
             Some(host) => {
-                return Err(Usage(format!("no grant of the secret '{name}' is written '{host}'; there are: {}", grant.hosts.join(", "))));
+                return Err(Usage(format!(
+                    "no grant of the secret '{name}' is written '{host}'; there are: {}",
+                    grant.hosts.join(", ")
+                )));
             }
         }
     }
     Ok(())
 }
 
-/// Adds hosts, and where secrets may be sent: `NAME=URL`, or the name alone for every host that is granted. A secret goes out in the
-/// way that the plugin asks for.
-pub(super) fn widen(grants: &mut Grants, manifest: &Manifest, http: &[String], secrets: &[String]) -> Result<(), Usage> {
+/// Adds hosts, and where secrets may be sent: `NAME=URL`, or the name alone for every host that is granted. A
+/// secret goes out in the way that the plugin asks for.
+pub(super) fn widen(
+    grants: &mut Grants,
+    manifest: &Manifest,
+    http: &[String],
+    secrets: &[String],
+) -> Result<(), Usage> {
     for host in http {
         if !grants.http.contains(host) {
             grants.http.push(host.clone());
@@ -85,7 +97,9 @@ pub(super) fn widen(grants: &mut Grants, manifest: &Manifest, http: &[String], s
         };
         let ask = manifest.secret(name);
         if hosts.is_empty() && ask.is_none_or(|ask| ask.usage == SecretUse::Send) {
-            return Err(Usage(format!("the secret '{name}' needs a host that it may be sent to: --secret {name}=https://api.example.com")));
+            return Err(Usage(format!(
+                "the secret '{name}' needs a host that it may be sent to: --secret {name}=https://api.example.com"
+            )));
         }
         let grant = grants.secrets.entry(name.to_owned()).or_default();
         if let Some(ask) = ask {
@@ -102,15 +116,23 @@ pub(super) fn widen(grants: &mut Grants, manifest: &Manifest, http: &[String], s
 }
 
 /// Adds everything that a plugin asks for, as far as its settings say where. Tells what could not be granted.
-pub(super) fn widen_to_all(grants: &mut Grants, manifest: &Manifest, integration: &Integration) -> Vec<String> {
+pub(super) fn widen_to_all(
+    grants: &mut Grants,
+    manifest: &Manifest,
+    integration: &Integration,
+) -> Vec<String> {
     let mut left = Vec::new();
     let mut hosts_of = |addresses: &[&str]| -> Vec<String> {
         let mut hosts = Vec::new();
         for address in addresses {
             match AskedHost::of(address, &integration.settings) {
                 Some(AskedHost::Only(host)) => hosts.push(host.to_string()),
-                Some(AskedHost::Any) => left.push("it asks for any host; name those that it may reach with --http".to_owned()),
-                None => left.push(format!("{address} cannot be granted: its settings are not set, or lead to no host")),
+                Some(AskedHost::Any) => {
+                    left.push("it asks for any host; name those that it may reach with --http".to_owned())
+                }
+                None => left.push(format!(
+                    "{address} cannot be granted: its settings are not set, or lead to no host"
+                )),
             }
         }
         hosts
@@ -154,7 +176,8 @@ struct Asked<'a> {
     open_secrets: Vec<&'a str>,
 }
 
-/// Hosts that are asked for and that no grant names. A wider grant may cover one; this only helps to see what is missing.
+/// Hosts that are asked for and that no grant names. A wider grant may cover one; this only helps to see what
+/// is missing.
 fn open_hosts(manifest: &Manifest, integration: &Integration) -> Vec<String> {
     let hosts = manifest.hosts_with(&integration.settings).into_iter().filter_map(|host| match host {
         AskedHost::Only(host) => Some(host.to_string()),
@@ -168,7 +191,9 @@ fn useless(manifest: &Manifest, integration: &Integration) -> Vec<String> {
     let (name, grants) = (&integration.name, &integration.grants);
     let mut useless = Vec::new();
     if !grants.http.is_empty() && manifest.hosts.is_empty() {
-        useless.push(format!("the plugin of {name} does not ask for any host, so that granting one changes nothing"));
+        useless.push(format!(
+            "the plugin of {name} does not ask for any host, so that granting one changes nothing"
+        ));
     }
     let hosts: Vec<AskedHost> = manifest.hosts_with(&integration.settings);
     let is_asked_for = |granted: &HttpGrant| {
@@ -178,16 +203,21 @@ fn useless(manifest: &Manifest, integration: &Integration) -> Vec<String> {
         })
     };
     let of_secrets = grants.secrets.values().flat_map(|grant| &grant.hosts);
-    let granted: BTreeSet<&String> = grants.http.iter().chain(of_secrets).filter(|_| !manifest.hosts.is_empty()).collect();
+    let granted: BTreeSet<&String> =
+        grants.http.iter().chain(of_secrets).filter(|_| !manifest.hosts.is_empty()).collect();
     for text in granted {
         if let Some(grant) = fill(text, &integration.settings).ok().and_then(|text| text.parse().ok())
             && !is_asked_for(&grant)
         {
-            useless.push(format!("the plugin of {name} does not ask for {text}, so that granting it changes nothing"));
+            useless.push(format!(
+                "the plugin of {name} does not ask for {text}, so that granting it changes nothing"
+            ));
         }
     }
     for secret in grants.secrets.keys().filter(|secret| manifest.secret(secret).is_none()) {
-        useless.push(format!("the plugin of {name} does not ask for a secret '{secret}', so that granting it changes nothing"));
+        useless.push(format!(
+            "the plugin of {name} does not ask for a secret '{secret}', so that granting it changes nothing"
+        ));
     }
     useless
 }
@@ -226,7 +256,12 @@ pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<
     };
     let open_secrets = manifest.secrets.iter().map(|ask| ask.name.as_str());
     let open_secrets = open_secrets.filter(|name| !after.grants.secrets.contains_key(*name)).collect();
-    let shown = Asked { grants: &after.grants, asks: manifest.asks(), open: open_hosts(&manifest, &after), open_secrets };
+    let shown = Asked {
+        grants: &after.grants,
+        asks: manifest.asks(),
+        open: open_hosts(&manifest, &after),
+        open_secrets,
+    };
     context.output.show(&shown, |shown| {
         let mut text = String::new();
         if shown.asks.is_empty() {
@@ -263,7 +298,9 @@ fn words(name: &str, manifest: &Manifest, grants: &Grants) -> String {
         let signs = manifest.secret(secret).is_some_and(|ask| ask.usage == SecretUse::Sign);
         text.push_str(&match grant.hosts.as_slice() {
             _ if signs => format!("\nits secret {secret} may be used to sign"),
-            [] => format!("\nits secret {secret} may be sent nowhere yet; name a host with --secret {secret}=URL"),
+            [] => format!(
+                "\nits secret {secret} may be sent nowhere yet; name a host with --secret {secret}=URL"
+            ),
             hosts => format!("\nits secret {secret} may be sent to: {}", hosts.join(", ")),
         });
     }
@@ -297,7 +334,12 @@ fn version(manifest: &Manifest) -> String {
     if manifest.version.is_empty() { String::new() } else { format!(" {}", manifest.version) }
 }
 
-pub(super) async fn upgrade(name: &str, plugin: Option<&str>, agree: bool, context: &Context) -> anyhow::Result<Done> {
+pub(super) async fn upgrade(
+    name: &str,
+    plugin: Option<&str>,
+    agree: bool,
+    context: &Context,
+) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
     let configuration = tenant.configuration();
     let before = configuration.integration(name).await?;
@@ -319,7 +361,13 @@ pub(super) async fn upgrade(name: &str, plugin: Option<&str>, agree: bool, conte
         }
         configuration.upgrade_integration(name, &wanted.digest, grants).await?
     };
-    let shown = Upgrade { integration: &after, before: &before.digest, upgraded: after.digest != before.digest, more: &more, less: &less };
+    let shown = Upgrade {
+        integration: &after,
+        before: &before.digest,
+        upgraded: after.digest != before.digest,
+        more: &more,
+        less: &less,
+    };
     context.output.show(&shown, |shown| {
         let mut text = match (waits, shown.upgraded) {
             (true, _) => format!(
@@ -351,7 +399,10 @@ pub(super) async fn upgrade(name: &str, plugin: Option<&str>, agree: bool, conte
                 wanted.digest
             ));
         } else if !shown.more.is_empty() {
-            text.push_str(&format!("\nwhat it asks for in addition is granted; {}", words(name, &new, &after.grants)));
+            text.push_str(&format!(
+                "\nwhat it asks for in addition is granted; {}",
+                words(name, &new, &after.grants)
+            ));
         }
         text
     })?;
@@ -386,8 +437,12 @@ pub(super) async fn resume(name: &str, context: &Context) -> anyhow::Result<Done
     let health = tenant.configuration().resume_integration(name).await?;
     context.output.show(&health, |health| match (&health.quarantined, health.crashes) {
         (_, 0) => format!("{name} was not held back"),
-        (Some(since), crashes) => format!("{name} may run again; it was quarantined since {since}, after {crashes} runs that crashed"),
-        (None, crashes) => format!("{name} may run again at once; its plugin crashed in {crashes} runs in a row"),
+        (Some(since), crashes) => format!(
+            "{name} may run again; it was quarantined since {since}, after {crashes} runs that crashed"
+        ),
+        (None, crashes) => {
+            format!("{name} may run again at once; its plugin crashed in {crashes} runs in a row")
+        }
     })?;
     Ok(Done::Well)
 }

@@ -15,8 +15,9 @@ use std::io::{BufRead, Write};
 ///
 ///   {"mode":"hard"|"best"|"fuzzy","left":{"value":V,"possible":T,"certain":T},"right":{…}}
 ///
-/// V is any JSON value, T an ISO 8601 instant with offset, or null. The answer is {"winner":"left"|"right"|"equal"|"unresolved",
-/// "reason":"…"}; a line that cannot be read is answered with {"error":"…","line":N}, and the rest goes on.
+/// V is any JSON value, T an ISO 8601 instant with offset, or null. The answer is
+/// {"winner":"left"|"right"|"equal"|"unresolved", "reason":"…"}; a line that cannot be read is answered with
+/// {"error":"…","line":N}, and the rest goes on.
 #[derive(Debug, clap::Args)]
 pub(super) struct JudgeArgs {}
 
@@ -71,7 +72,10 @@ fn evidence(side: &str, given: &Given<'_>) -> Result<Evidence, String> {
 /// Content is compared as JSON, not as text: the order of keys and the spelling of a text do not matter.
 fn same(left: &RawValue, right: &RawValue) -> bool {
     left.get() == right.get()
-        || match (serde_json::from_str::<serde_json::Value>(left.get()), serde_json::from_str::<serde_json::Value>(right.get())) {
+        || match (
+            serde_json::from_str::<serde_json::Value>(left.get()),
+            serde_json::from_str::<serde_json::Value>(right.get()),
+        ) {
             (Ok(left), Ok(right)) => left == right,
             _ => false,
         }
@@ -79,10 +83,12 @@ fn same(left: &RawValue, right: &RawValue) -> bool {
 
 fn answer(line: &[u8]) -> Result<Answer, String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let mode = Mode::from_word(&line.mode).ok_or_else(|| format!("'{}' is no mode; known are hard, best, fuzzy", line.mode))?;
+    let mode = Mode::from_word(&line.mode)
+        .ok_or_else(|| format!("'{}' is no mode; known are hard, best, fuzzy", line.mode))?;
     let (left, right) = (evidence("left", &line.left)?, evidence("right", &line.right)?);
     let equal = same(line.left.value, line.right.value);
-    let verdict = judge(mode, &Claim { value: &true, evidence: left }, &Claim { value: &equal, evidence: right });
+    let verdict =
+        judge(mode, &Claim { value: &true, evidence: left }, &Claim { value: &equal, evidence: right });
     Ok(Answer { winner: verdict.winner.word(), reason: verdict.reason.text() })
 }
 
@@ -154,7 +160,11 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_one_bad_line() {
         let mut output = Vec::new();
-        answer_lines(&b"\xff\xfe\n{\"mode\":\"hard\",\"left\":{\"value\":1},\"right\":{\"value\":1}}\n"[..], &mut output).unwrap();
+        answer_lines(
+            &b"\xff\xfe\n{\"mode\":\"hard\",\"left\":{\"value\":1},\"right\":{\"value\":1}}\n"[..],
+            &mut output,
+        )
+        .unwrap();
         let text = String::from_utf8(output).unwrap();
         assert!(text.starts_with(r#"{"error":"#) && text.lines().count() == 2, "{text}");
     }

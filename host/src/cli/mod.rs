@@ -49,7 +49,8 @@ pub(crate) mod fuzzing {
 
 /// Keeps records in agreement between systems, through sandboxed plugins
 ///
-/// Exit codes: 0 done; 1 the run or command failed; 2 wrong usage; 3 done, but some records failed or are held.
+/// Exit codes: 0 done; 1 the run or command failed; 2 wrong usage; 3 done, but some records failed or are
+/// held.
 #[derive(Debug, Parser)]
 #[command(name = "entente", version, propagate_version = true, max_term_width = 110)]
 struct Cli {
@@ -160,7 +161,11 @@ pub fn main() -> ExitCode {
         hints::name_tenant(tenant);
     }
     log_to_stderr(cli.global.verbose);
-    let context = Context { home: cli.global.home, tenant: cli.global.tenant, output: Output { json: cli.global.json } };
+    let context = Context {
+        home: cli.global.home,
+        tenant: cli.global.tenant,
+        output: Output { json: cli.global.json },
+    };
     let result = match cli.command {
         // The fastest commands need no runtime.
         Command::Judge(_) => judge::run(),
@@ -209,9 +214,11 @@ fn report(error: &anyhow::Error) {
         }
     }
     // Files and remote systems have a say in errors, and none in what a terminal does.
-    let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+    let text: String =
+        text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     eprintln!("error: {}", hints::runnable(&text));
-    if let Some(TenantError::Config(crate::config::ConfigError::Problems(problems))) = error.downcast_ref::<TenantError>()
+    if let Some(TenantError::Config(crate::config::ConfigError::Problems(problems))) =
+        error.downcast_ref::<TenantError>()
         && problems.0.len() > 1
     {
         eprintln!("{} problems; nothing was saved", problems.0.len());
@@ -225,7 +232,8 @@ fn log_to_stderr(verbose: u8) {
         2 => "debug,wasmtime=warn,cranelift=warn,hyper=info,reqwest=info",
         _ => "trace,wasmtime=info,cranelift=warn",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ENTENTE_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ENTENTE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(hints::LogWriters)

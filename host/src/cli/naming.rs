@@ -1,4 +1,5 @@
-//! Reasons in the words of the operator: the engine says «the left» and «the right», people know the names of the exchanges.
+//! Reasons in the words of the operator: the engine says «the left» and «the right», people know the names of
+//! the exchanges.
 
 use crate::config::HUB;
 
@@ -8,7 +9,8 @@ pub(super) fn called(exchange: &str) -> &str {
 }
 
 /// What may follow a side where a reason speaks of one. Anything else may be a text of a remote system.
-const AFTER: [&str; 13] = ["", ";", ",", ":", ".", ")", " side", " has ", " wins", " is ", " that ", " when ", " and "];
+const AFTER: [&str; 13] =
+    ["", ";", ",", ":", ".", ")", " side", " has ", " wins", " is ", " that ", " when ", " and "];
 
 /// A reason with the names of the exchanges, left and right, in place of the sides.
 pub(super) fn named(reason: &str, exchanges: &[String; 2]) -> String {
@@ -17,7 +19,10 @@ pub(super) fn named(reason: &str, exchanges: &[String; 2]) -> String {
     while let Some(at) = rest.find("the ") {
         let (before, found) = rest.split_at(at);
         text.push_str(before);
-        let side = ["the left", "the right"].iter().zip(exchanges).find_map(|(word, name)| Some((found.strip_prefix(word)?, name)));
+        let side = ["the left", "the right"]
+            .iter()
+            .zip(exchanges)
+            .find_map(|(word, name)| Some((found.strip_prefix(word)?, name)));
         let whole = before.is_empty() || before.ends_with([' ', '(', ':']);
         match side {
             Some((after, name)) if whole && follows(after) => {
@@ -52,7 +57,10 @@ mod tests {
         let exchanges = ["hub".to_owned(), "HelloWorld".to_owned()];
         for (reason, said) in [
             ("only the left has changed", "only the hub has changed"),
-            ("the right wins: its certain change time is later", "HelloWorld wins: its certain change time is later"),
+            (
+                "the right wins: its certain change time is later",
+                "HelloWorld wins: its certain change time is later",
+            ),
             ("the left side is trusted", "the hub is trusted"),
             ("the field flows one way, from the right", "the field flows one way, from HelloWorld"),
             (
@@ -64,7 +72,10 @@ mod tests {
             ("blank, but required on the right: not sent", "blank, but required in HelloWorld: not sent"),
             ("the left has a value, the other side has none", "the hub has a value, the other side has none"),
             // What a remote system says is left alone.
-            ("failed: the key does not have the right permissions", "failed: the key does not have the right permissions"),
+            (
+                "failed: the key does not have the right permissions",
+                "failed: the key does not have the right permissions",
+            ),
             ("the leftmost of the rights", "the leftmost of the rights"),
             ("", ""),
         ] {

@@ -74,7 +74,10 @@ pub(super) fn print_line(text: &str) {
 /// An empty table with a head.
 pub(super) fn table<const N: usize>(head: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(head);
     if !std::io::stdout().is_terminal() {
         // Piped output is not wrapped: what is cut into lines cannot be searched.
         table.set_content_arrangement(ContentArrangement::Disabled);
@@ -85,5 +88,9 @@ pub(super) fn table<const N: usize>(head: [&str; N]) -> Table {
 /// A text on one line, cut to so many characters, for a cell of a table.
 pub(super) fn cell(text: &str, most: usize) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most + 1).collect();
-    if flat.chars().count() > most { flat.chars().take(most.saturating_sub(1)).chain(['…']).collect() } else { flat }
+    if flat.chars().count() > most {
+        flat.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    } else {
+        flat
+    }
 }

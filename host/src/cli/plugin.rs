@@ -16,12 +16,14 @@ use std::path::{Path, PathBuf};
 pub(super) enum PluginCommand {
     /// Compile a Rust plugin and make the component, with what plugin.toml asks for
     ///
-    /// Uses an installed wasm target; else tries to add one; else unpacks a compiler from Debian packages into .toolchain. A component
-    /// that other tools have made gets its manifest: entente plugin build FILE.wasm --manifest plugin.toml --output OUT.wasm
+    /// Uses an installed wasm target; else tries to add one; else unpacks a compiler from Debian packages
+    /// into .toolchain. A component that other tools have made gets its manifest: entente plugin build
+    /// FILE.wasm --manifest plugin.toml --output OUT.wasm
     Build {
         /// The folder of the crate, or a component
         dir: PathBuf,
-        /// What the plugin asks for, for a component that other tools have made [default: plugin.toml beside Cargo.toml]
+        /// What the plugin asks for, for a component that other tools have made [default: plugin.toml beside
+        /// Cargo.toml]
         #[arg(long, requires = "output")]
         manifest: Option<PathBuf>,
         /// Where the component goes [default: components/ in the target folder]
@@ -109,7 +111,9 @@ fn named_by(file: &Path) -> Result<String, Usage> {
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     match crate::config::check_name("plugin", stem) {
         Ok(()) => Ok(stem.to_owned()),
-        Err(why) => Err(Usage(format!("the name of the file cannot be that of the plugin ({why}); name it with --name"))),
+        Err(why) => Err(Usage(format!(
+            "the name of the file cannot be that of the plugin ({why}); name it with --name"
+        ))),
     }
 }
 
@@ -125,14 +129,21 @@ async fn limits(context: &Context) -> anyhow::Result<Limits> {
 pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
         PluginCommand::Build { dir, manifest: Some(manifest), output: Some(output), .. } => {
-            let text = read_text(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+            let text =
+                read_text(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
             let manifest = Manifest::from_toml(&text).with_context(|| manifest.display().to_string())?;
-            let component =
-                add_manifest(&read_component(&dir, &Limits::default())?, &manifest).with_context(|| dir.display().to_string())?;
-            let inspection = inspect(&component, &Limits::default()).with_context(|| dir.display().to_string())?;
+            let component = add_manifest(&read_component(&dir, &Limits::default())?, &manifest)
+                .with_context(|| dir.display().to_string())?;
+            let inspection =
+                inspect(&component, &Limits::default()).with_context(|| dir.display().to_string())?;
             write(&output, &component)?;
             context.output.show(&inspection, |inspection| {
-                format!("{}\n{}\ninstall it: entente plugin install {}", output.display(), describe(inspection), output.display())
+                format!(
+                    "{}\n{}\ninstall it: entente plugin install {}",
+                    output.display(),
+                    describe(inspection),
+                    output.display()
+                )
             })?;
         }
         PluginCommand::Build { dir, output, offline, .. } => {
@@ -185,7 +196,8 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
             };
             let tenant = context.tenant()?;
             let bytes = read_component(&file, &tenant.limits().await?)?;
-            let (installed, inspection) = tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
+            let (installed, inspection) =
+                tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
             context.output.show(&installed, |installed| {
                 format!(
                     "installed {} ({}…)\n{}\nuse it: entente integration add NAME --plugin {}",
@@ -202,7 +214,8 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
                 if plugins.is_empty() {
                     return "no plugin installed; begin with: entente plugin build DIR".to_owned();
                 }
-                let mut rows = table(["name", "digest", "bytes", "interface", "installed", "", "what it says it is"]);
+                let mut rows =
+                    table(["name", "digest", "bytes", "interface", "installed", "", "what it says it is"]);
                 for plugin in plugins {
                     rows.add_row(vec![
                         plugin.name.clone(),

@@ -29,7 +29,8 @@ pub(super) fn bytes(shown: bool, total: u64, text: &str) -> ProgressBar {
     bar
 }
 
-/// Shows how far a run is: what it is at, how fast that goes, and, where the number of records is known, how long it will take.
+/// Shows how far a run is: what it is at, how fast that goes, and, where the number of records is known, how
+/// long it will take.
 pub(super) struct RunProgress {
     bar: ProgressBar,
     names: [String; 2],
@@ -37,7 +38,8 @@ pub(super) struct RunProgress {
 }
 
 const UNKNOWN: &str = "{spinner} {elapsed_precise} {msg} {human_pos} ({per_sec})";
-const KNOWN: &str = "{spinner} {elapsed_precise} {msg} {human_pos} of {human_len} ({per_sec}), {eta} left {wide_bar}";
+const KNOWN: &str =
+    "{spinner} {elapsed_precise} {msg} {human_pos} of {human_len} ({per_sec}), {eta} left {wide_bar}";
 
 impl RunProgress {
     pub(super) fn new(shown: bool, names: [String; 2]) -> Self {
@@ -67,7 +69,8 @@ impl RunProgress {
         }
     }
 
-    /// Goes on with the step that is shown, and says whether it is this one; what belongs to another one is not counted twice.
+    /// Goes on with the step that is shown, and says whether it is this one; what belongs to another one is
+    /// not counted twice.
     fn advance(&self, of: Step, by: u64) -> bool {
         let shown = *self.step.lock().unwrap_or_else(PoisonError::into_inner) == Some(of);
         if shown {

@@ -46,20 +46,30 @@ pub(super) struct QuickstartArgs {
 pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Result<Done> {
     if args.stop {
         let stopped = stop(&args.dir)?;
-        context.output.say(if stopped { "the sample CRM has been stopped" } else { "no sample CRM is running" });
+        context.output.say(if stopped {
+            "the sample CRM has been stopped"
+        } else {
+            "no sample CRM is running"
+        });
         return Ok(Done::Well);
     }
     let source = find_source(args.source.as_deref())?;
     let (program, home) = (program(), args.dir.join("home"));
     let entente = format!("{program} --home {}", quoted(&home));
 
-    step("1. Build the plugin HelloWorld as a WebAssembly component", &format!("{program} plugin build plugins/helloworld"));
+    step(
+        "1. Build the plugin HelloWorld as a WebAssembly component",
+        &format!("{program} plugin build plugins/helloworld"),
+    );
     let built = plugin::build(&source.join("plugins/helloworld"), &BuildOptions::default(), context.output)?;
     print_line(&format!("{} ({} bytes), with {}", shown(&built.component), built.bytes, built.compiler));
 
     prepare(&args.dir)?;
     let key = format!("{:032x}", SystemRandomness.bits());
-    step("2. Start hello-crm, a small CRM with some hundred people and organisations", "hello-crm --listen 127.0.0.1:0 --seed 300 …");
+    step(
+        "2. Start hello-crm, a small CRM with some hundred people and organisations",
+        "hello-crm --listen 127.0.0.1:0 --seed 300 …",
+    );
     let url = start_crm(&args.dir, &key)?;
     print_line(&format!("it listens at {url}, with a key of its own"));
 
@@ -70,7 +80,9 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         ),
     );
     let tenant = Tenant::open(&home, key_variable(), Compiler::this_program()?)?;
-    for (object, file) in [("company", "host/samples/companies.csv"), ("contact", "host/samples/contacts.csv")] {
+    for (object, file) in
+        [("company", "host/samples/companies.csv"), ("contact", "host/samples/contacts.csv")]
+    {
         let mut options = ImportOptions::new(object);
         // The same person twice in one file stays two records here, so that the sync has something to notice.
         options.key = crate::hub::Key::None;
@@ -82,25 +94,40 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         "4. Install the plugin and add an integration: it may reach this one address, and use its key there without seeing it",
         &format!("{entente} integration add HelloWorld --set url={url} --http {url} --secret api-key"),
     );
-    let bytes = fs::read(&built.component).with_context(|| format!("{} cannot be read", built.component.display()))?;
+    let bytes = fs::read(&built.component)
+        .with_context(|| format!("{} cannot be read", built.component.display()))?;
     tenant.install_plugin("helloworld", &bytes).await?;
     let grants = Grants {
         http: vec![url.clone()],
-        secrets: BTreeMap::from([("api-key".to_owned(), SecretGrant { hosts: vec![url.clone()], ..SecretGrant::default() })]),
+        secrets: BTreeMap::from([(
+            "api-key".to_owned(),
+            SecretGrant { hosts: vec![url.clone()], ..SecretGrant::default() },
+        )]),
         ..Grants::default()
     };
     let settings = BTreeMap::from([("url".to_owned(), Value::text(&url))]);
     let secrets = BTreeMap::from([("api-key".to_owned(), SecretText::new(key))]);
-    let draft = tenant.configuration().draft_integration("HelloWorld", "helloworld", settings, grants, secrets).await?;
+    let draft = tenant
+        .configuration()
+        .draft_integration("HelloWorld", "helloworld", settings, grants, secrets)
+        .await?;
     let (added, notices) = tenant.add_integration(&draft, true).await?;
     for mapping in added.sync.iter().flat_map(|sync| &sync.mappings) {
-        print_line(&format!("{} ↔ {}, {} fields", mapping.objects[0], mapping.objects[1], mapping.fields.len()));
+        print_line(&format!(
+            "{} ↔ {}, {} fields",
+            mapping.objects[0],
+            mapping.objects[1],
+            mapping.fields.len()
+        ));
     }
     for notice in notices {
         print_line(&format!("note: {notice}"));
     }
 
-    let command = format!("{entente} sync HelloWorld --start-datetime=\"{}\" --end-datetime=\"{}\"", WINDOW[0], WINDOW[1]);
+    let command = format!(
+        "{entente} sync HelloWorld --start-datetime=\"{}\" --end-datetime=\"{}\"",
+        WINDOW[0], WINDOW[1]
+    );
     step("5. Bring both into agreement, for what changed in 2020", &command);
     let first = sync_window(&tenant, context).await?;
     step("6. The same again: there is nothing to do", &command);
@@ -119,7 +146,10 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         (format!("{entente} sync HelloWorld --json"), "again: nothing to do, as JSON"),
         (format!("{entente} record list contact --search müller"), "look around"),
         (format!("{entente} doctor"), "is everything well?"),
-        (format!("{program} quickstart --stop --dir {}", quoted(&args.dir)), "stop hello-crm, which keeps running until then"),
+        (
+            format!("{program} quickstart --stop --dir {}", quoted(&args.dir)),
+            "stop hello-crm, which keeps running until then",
+        ),
     ] {
         print_line(&format!("  {command}\n      {what}"));
     }
@@ -148,7 +178,9 @@ async fn sample_contact(tenant: &Tenant) -> anyhow::Result<String> {
         let pairs = tenant.ledger().pairs_in(Status::Ok, None, after, 100).await?;
         let Some(last) = pairs.last() else { return Ok("contact:1".to_owned()) };
         after = last.id;
-        let linked = pairs.iter().find(|pair| pair.objects[Side::Left.index()] == "contact" && pair.ids.iter().all(Option::is_some));
+        let linked = pairs.iter().find(|pair| {
+            pair.objects[Side::Left.index()] == "contact" && pair.ids.iter().all(Option::is_some)
+        });
         if let Some(id) = linked.and_then(|pair| pair.ids[Side::Left.index()].clone()) {
             return Ok(format!("contact:{id}"));
         }
@@ -165,7 +197,11 @@ fn program() -> String {
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// A path as it is typed from here.
@@ -176,32 +212,43 @@ fn shown(path: &Path) -> String {
 
 /// The checkout: the sample files and the plugin are sources.
 fn find_source(given: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let is_source = |path: &Path| path.join("plugins/helloworld/Cargo.toml").is_file() && path.join("host/samples/contacts.csv").is_file();
+    let is_source = |path: &Path| {
+        path.join("plugins/helloworld/Cargo.toml").is_file()
+            && path.join("host/samples/contacts.csv").is_file()
+    };
     if let Some(path) = given {
         return if is_source(path) {
             Ok(path.to_owned())
         } else {
-            Err(Usage(format!("--source: {} holds no plugins/helloworld and host/samples", path.display())).into())
+            Err(Usage(format!("--source: {} holds no plugins/helloworld and host/samples", path.display()))
+                .into())
         };
     }
     let here = std::env::current_dir().context("the current folder cannot be read")?;
     let program = std::env::current_exe().unwrap_or_default();
     let found = here.ancestors().chain(program.ancestors()).find(|path| is_source(path));
-    found.map(Path::to_owned).context("the sources are not here; run it in a checkout of entente, or name one with --source")
+    found
+        .map(Path::to_owned)
+        .context("the sources are not here; run it in a checkout of entente, or name one with --source")
 }
 
 /// An empty folder of our own.
 fn prepare(dir: &Path) -> anyhow::Result<()> {
     if dir.exists() {
-        let empty = fs::read_dir(dir).with_context(|| format!("{} cannot be read", dir.display()))?.next().is_none();
+        let empty =
+            fs::read_dir(dir).with_context(|| format!("{} cannot be read", dir.display()))?.next().is_none();
         if !empty && !dir.join(MARK).exists() {
-            anyhow::bail!("{} is there and was not made by a quick start; name another folder with --dir", dir.display());
+            anyhow::bail!(
+                "{} is there and was not made by a quick start; name another folder with --dir",
+                dir.display()
+            );
         }
         stop(dir)?;
         fs::remove_dir_all(dir).with_context(|| format!("{} cannot be emptied", dir.display()))?;
     }
     fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-    fs::write(dir.join(MARK), "made by entente quickstart, emptied by the next one\n").context("the folder cannot be written")?;
+    fs::write(dir.join(MARK), "made by entente quickstart, emptied by the next one\n")
+        .context("the folder cannot be written")?;
     Ok(())
 }
 
@@ -210,10 +257,14 @@ fn start_crm(dir: &Path, key: &str) -> anyhow::Result<String> {
     let program = std::env::current_exe().context("the path of this program is not known")?;
     let crm = program.with_file_name("hello-crm");
     if !crm.is_file() {
-        anyhow::bail!("{} is missing; build everything with: cargo build --workspace --all-targets", crm.display());
+        anyhow::bail!(
+            "{} is missing; build everything with: cargo build --workspace --all-targets",
+            crm.display()
+        );
     }
     let (log_path, port_file) = (dir.join("hello-crm.log"), dir.join("hello-crm.address"));
-    let log = fs::File::create(&log_path).with_context(|| format!("{} cannot be written", log_path.display()))?;
+    let log =
+        fs::File::create(&log_path).with_context(|| format!("{} cannot be written", log_path.display()))?;
     let mut command = Command::new(&crm);
     command
         .args(["--listen", "127.0.0.1:0", "--seed", "300", "--data"])
@@ -237,13 +288,24 @@ fn start_crm(dir: &Path, key: &str) -> anyhow::Result<String> {
         let address = fs::read_to_string(&port_file).unwrap_or_default();
         let address = address.trim();
         if !address.is_empty() {
-            return Ok(if address.starts_with("http") { address.to_owned() } else { format!("http://{address}") });
+            return Ok(if address.starts_with("http") {
+                address.to_owned()
+            } else {
+                format!("http://{address}")
+            });
         }
         if let Some(status) = child.try_wait().context("hello-crm cannot be watched")? {
-            anyhow::bail!("hello-crm ended ({status}): {}", fs::read_to_string(&log_path).unwrap_or_default().trim());
+            anyhow::bail!(
+                "hello-crm ended ({status}): {}",
+                fs::read_to_string(&log_path).unwrap_or_default().trim()
+            );
         }
         if begun.elapsed() > PATIENCE {
-            anyhow::bail!("hello-crm does not listen after {} s; see {}", PATIENCE.as_secs(), log_path.display());
+            anyhow::bail!(
+                "hello-crm does not listen after {} s; see {}",
+                PATIENCE.as_secs(),
+                log_path.display()
+            );
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -258,7 +320,8 @@ fn stop(dir: &Path) -> anyhow::Result<bool> {
     let command = Command::new("ps").args(["-o", "args=", "-p", &process.to_string()]).output();
     let ours = command.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("hello-crm"));
     if ours {
-        let status = Command::new("kill").arg(process.to_string()).status().context("the process cannot be ended")?;
+        let status =
+            Command::new("kill").arg(process.to_string()).status().context("the process cannot be ended")?;
         if !status.success() {
             anyhow::bail!("the process {process} could not be ended; end it by hand");
         }

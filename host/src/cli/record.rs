@@ -71,7 +71,10 @@ pub(super) async fn definition(hub: &Hub, object: &str) -> anyhow::Result<Object
 }
 
 /// `field=value` as values of an object.
-pub(super) fn assignments(object: &ObjectDefinition, texts: &[String]) -> anyhow::Result<Vec<(String, Value)>> {
+pub(super) fn assignments(
+    object: &ObjectDefinition,
+    texts: &[String],
+) -> anyhow::Result<Vec<(String, Value)>> {
     let mut values = Vec::new();
     for text in texts {
         let Some((name, value)) = text.split_once('=') else {
@@ -84,7 +87,8 @@ pub(super) fn assignments(object: &ObjectDefinition, texts: &[String]) -> anyhow
         let value = if value.is_empty() {
             Value::Null
         } else {
-            parse_value(field, value, &ParseOptions::default()).with_context(|| format!("{name}: '{}'", cell(value, 60)))?
+            parse_value(field, value, &ParseOptions::default())
+                .with_context(|| format!("{name}: '{}'", cell(value, 60)))?
         };
         values.push((name.to_owned(), value));
     }
@@ -102,7 +106,9 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
             let definition = definition(hub, &object).await?;
             let query = ListQuery { filter: assignments(&definition, &filter)?, search, after, limit };
             let list = hub.list(&object, &query).await?;
-            context.output.show(&list, |list| list_table(&definition, &list.records, list.next.as_deref()))?;
+            context
+                .output
+                .show(&list, |list| list_table(&definition, &list.records, list.next.as_deref()))?;
         }
         RecordCommand::Show { record } => {
             let (object, id) = reference(&record)?;
@@ -119,7 +125,9 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
                 hub.delete(object, id).await?;
             }
             let deleted = serde_json::json!({ "deleted": records });
-            context.output.show(&deleted, |_| format!("{} deleted; syncs carry it on as their policy says", records.join(", ")))?;
+            context.output.show(&deleted, |_| {
+                format!("{} deleted; syncs carry it on as their policy says", records.join(", "))
+            })?;
         }
         RecordCommand::Set { record, values } => {
             let (object, id) = match record.split_once(':') {
@@ -144,14 +152,25 @@ fn list_table(object: &ObjectDefinition, records: &[RecordView], next: Option<&s
     }
     /// The most fields that a table shows.
     const COLUMNS: usize = 5;
-    let filled = |name: &str| records.iter().any(|record| record.value(name).is_some_and(|value| !value.is_blank()));
-    let names: Vec<&str> = object.fields.iter().map(|field| field.name.as_str()).filter(|name| filled(name)).take(COLUMNS).collect();
+    let filled =
+        |name: &str| records.iter().any(|record| record.value(name).is_some_and(|value| !value.is_blank()));
+    let names: Vec<&str> = object
+        .fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .filter(|name| filled(name))
+        .take(COLUMNS)
+        .collect();
     let mut rows = table(["id"]);
     let head: Vec<&str> = ["id"].into_iter().chain(names.iter().copied()).chain(["changed"]).collect();
     rows.set_header(head);
     for record in records {
         let mut row = vec![record.id.clone()];
-        row.extend(names.iter().map(|name| record.value(name).map(|value| cell(&value.to_string(), 40)).unwrap_or_default()));
+        row.extend(
+            names
+                .iter()
+                .map(|name| record.value(name).map(|value| cell(&value.to_string(), 40)).unwrap_or_default()),
+        );
         row.push(record.changed.to_string());
         rows.add_row(row);
     }

@@ -39,7 +39,11 @@ pub(super) struct ExportArgs {
     guard_formulas: bool,
 }
 
-pub(super) async fn export_command(args: ExportArgs, tenant: &Tenant, context: &Context) -> anyhow::Result<Done> {
+pub(super) async fn export_command(
+    args: ExportArgs,
+    tenant: &Tenant,
+    context: &Context,
+) -> anyhow::Result<Done> {
     let definition = definition(tenant.hub(), &args.object).await?;
     let mut options = ExportOptions::new(&args.object);
     options.fields = args.fields;
@@ -51,7 +55,9 @@ pub(super) async fn export_command(args: ExportArgs, tenant: &Tenant, context: &
     options.guard_formulas = args.guard_formulas;
     let json = context.output.json;
     if json && (args.bom || args.guard_formulas) {
-        return Err(Usage("--bom and --guard-formulas are for CSV; leave them out with --json".to_owned()).into());
+        return Err(
+            Usage("--bom and --guard-formulas are for CSV; leave them out with --json".to_owned()).into()
+        );
     }
     let file = match args.file {
         None => {
@@ -68,7 +74,8 @@ pub(super) async fn export_command(args: ExportArgs, tenant: &Tenant, context: &
     };
     // Written beside and renamed, so that a file that is there is whole.
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut output = tempfile::NamedTempFile::new_in(folder).with_context(|| format!("{} cannot be written", file.display()))?;
+    let mut output = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("{} cannot be written", file.display()))?;
     let mut writer = std::io::BufWriter::new(&mut output);
     let rows = if json {
         export_lines(tenant, &definition, options, &mut writer).await?
@@ -78,12 +85,19 @@ pub(super) async fn export_command(args: ExportArgs, tenant: &Tenant, context: &
     writer.flush()?;
     drop(writer);
     output.persist(&file).with_context(|| format!("{} cannot be written", file.display()))?;
-    context.output.show(&serde_json::json!({ "rows": rows }), |_| format!("{rows} records exported to {}", file.display()))?;
+    context.output.show(&serde_json::json!({ "rows": rows }), |_| {
+        format!("{rows} records exported to {}", file.display())
+    })?;
     Ok(Done::Well)
 }
 
 /// A record on each line, with all that is known of its fields.
-async fn export_lines(tenant: &Tenant, object: &ObjectDefinition, options: ExportOptions, output: &mut impl Write) -> anyhow::Result<u64> {
+async fn export_lines(
+    tenant: &Tenant,
+    object: &ObjectDefinition,
+    options: ExportOptions,
+    output: &mut impl Write,
+) -> anyhow::Result<u64> {
     if let Some(name) = options.fields.iter().find(|name| object.field(name).is_none()) {
         let known: Vec<&str> = object.fields.iter().map(|field| field.name.as_str()).collect();
         anyhow::bail!("{} has no field '{name}'; it has {}", object.name, known.join(", "));

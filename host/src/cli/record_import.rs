@@ -25,13 +25,15 @@ pub(super) struct ImportArgs {
     /// Which field a column is, where its name does not say; "Column=" leaves it out
     #[arg(long, value_name = "COLUMN=FIELD")]
     map: Vec<String>,
-    /// By which fields a row is a record that is there already: names, id, or none [default: the first identifier]
+    /// By which fields a row is a record that is there already: names, id, or none [default: the first
+    /// identifier]
     #[arg(long, value_delimiter = ',')]
     key: Vec<String>,
     /// What an empty cell does
     #[arg(long, value_enum, default_value_t = EmptyCell::Keep)]
     empty: EmptyCell,
-    /// The column with the change times of the rows [default: one that is called changed, updated_at, modified or the like]
+    /// The column with the change times of the rows [default: one that is called changed, updated_at,
+    /// modified or the like]
     #[arg(long, value_name = "COLUMN")]
     changed_column: Option<String>,
     /// What stands between the elements of a list
@@ -63,7 +65,11 @@ pub(super) enum EmptyCell {
     Clear,
 }
 
-pub(super) async fn import_command(args: ImportArgs, tenant: &Tenant, context: &Context) -> anyhow::Result<Done> {
+pub(super) async fn import_command(
+    args: ImportArgs,
+    tenant: &Tenant,
+    context: &Context,
+) -> anyhow::Result<Done> {
     let mut options = ImportOptions::new(&args.object);
     options.delimiter = args.delimiter;
     options.encoding = args.encoding;
@@ -100,7 +106,12 @@ pub(super) async fn import_command(args: ImportArgs, tenant: &Tenant, context: &
 }
 
 /// Imports a file, with a progress bar.
-pub(super) async fn import(tenant: &Tenant, file: &Path, options: &ImportOptions, context: &Context) -> anyhow::Result<ImportReport> {
+pub(super) async fn import(
+    tenant: &Tenant,
+    file: &Path,
+    options: &ImportOptions,
+    context: &Context,
+) -> anyhow::Result<ImportReport> {
     let (reader, size): (Box<dyn Read + Send>, u64) = if file == Path::new("-") {
         (Box::new(std::io::stdin()), 0)
     } else {
@@ -132,7 +143,10 @@ pub(super) fn import_text(report: &ImportReport, file: &Path, dry_run: bool) -> 
         text.push_str(&format!("\n{} fields were left alone because the hub has newer values", report.older));
     }
     for column in &report.unused {
-        text.push_str(&format!("\ncolumn {} '{}' was not read: {}", column.number, column.name, column.reason));
+        text.push_str(&format!(
+            "\ncolumn {} '{}' was not read: {}",
+            column.number, column.name, column.reason
+        ));
     }
     for note in &report.notes {
         text.push_str(&format!("\nnote: {note}"));
@@ -145,7 +159,10 @@ pub(super) fn import_text(report: &ImportReport, file: &Path, dry_run: bool) -> 
         text.push_str(&format!("\nline {}{column}{value}: {}", bad.line, bad.reason));
     }
     if report.failed as usize > SHOWN {
-        text.push_str(&format!("\nand {} more refused rows; --json lists them", report.failed as usize - SHOWN));
+        text.push_str(&format!(
+            "\nand {} more refused rows; --json lists them",
+            report.failed as usize - SHOWN
+        ));
     }
     text
 }

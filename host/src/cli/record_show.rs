@@ -53,9 +53,12 @@ pub(super) async fn show(tenant: &Tenant, object: &str, id: &str, output: Output
     for stored in tenant.configuration().syncs().await? {
         let definition = tenant.configuration().definition(&stored.name).await?;
         for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[side.index()] == HUB) {
-            for (mapping, pair) in tenant.ledger().pairs_of_record(Some(&definition.relation), side, object, id).await? {
+            for (mapping, pair) in
+                tenant.ledger().pairs_of_record(Some(&definition.relation), side, object, id).await?
+            {
                 let other = side.other();
-                let counterpart = pair.half(other).id.as_ref().map(|id| format!("{}:{id}", mapping.objects[other.index()]));
+                let counterpart =
+                    pair.half(other).id.as_ref().map(|id| format!("{}:{id}", mapping.objects[other.index()]));
                 unsettled.extend(waits(tenant, &definition, side, &pair).await?);
                 pairs.push(ShownPair {
                     sync: definition.name.clone(),
@@ -75,11 +78,18 @@ pub(super) async fn show(tenant: &Tenant, object: &str, id: &str, output: Output
         pairs: &'a [ShownPair],
         unsettled: &'a [Unsettled],
     }
-    output.show(&Shown { record: &view, pairs: &pairs, unsettled: &unsettled }, |_| record_table(&view, &pairs, &unsettled))
+    output.show(&Shown { record: &view, pairs: &pairs, unsettled: &unsettled }, |_| {
+        record_table(&view, &pairs, &unsettled)
+    })
 }
 
 /// The fields of a pair about which something is not settled. `side` is where the record stands.
-async fn waits(tenant: &Tenant, definition: &SyncDefinition, side: Side, pair: &Pair) -> anyhow::Result<Vec<Unsettled>> {
+async fn waits(
+    tenant: &Tenant,
+    definition: &SyncDefinition,
+    side: Side,
+    pair: &Pair,
+) -> anyhow::Result<Vec<Unsettled>> {
     let Some(mapping) = definition.mapping(pair.mapping) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let mut add = |slot: usize, state, conflict, run, other, reason: String| {
@@ -94,7 +104,14 @@ async fn waits(tenant: &Tenant, definition: &SyncDefinition, side: Side, pair: &
     for WaitingConflict { open, .. } in tenant.conflicts(Some(&definition.name)).await? {
         if open.conflict.pair == pair.id {
             let theirs = if side == Side::Left { &open.conflict.right } else { &open.conflict.left };
-            add(open.conflict.slot, "conflict", Some(open.id), Some(open.conflict.run), Some(theirs.value.clone()), open.conflict.reason);
+            add(
+                open.conflict.slot,
+                "conflict",
+                Some(open.id),
+                Some(open.conflict.run),
+                Some(theirs.value.clone()),
+                open.conflict.reason,
+            );
         }
     }
     // The newest word about a field counts.
@@ -102,7 +119,9 @@ async fn waits(tenant: &Tenant, definition: &SyncDefinition, side: Side, pair: &
     for change in tenant.ledger().history(pair.id, None, HISTORY).await? {
         let Change { status, fields, target, reason, run, .. } = change;
         let waiting = match status {
-            ChangeStatus::Withheld | ChangeStatus::Sent | ChangeStatus::Deferred | ChangeStatus::Retry => true,
+            ChangeStatus::Withheld | ChangeStatus::Sent | ChangeStatus::Deferred | ChangeStatus::Retry => {
+                true
+            }
             ChangeStatus::Failed => pair.status == Status::Failed,
             _ => false,
         };
@@ -113,7 +132,14 @@ async fn waits(tenant: &Tenant, definition: &SyncDefinition, side: Side, pair: &
             told.push(field.slot);
             if waiting {
                 let other = (target != side).then_some(field.value);
-                add(field.slot, status.word(), None, Some(run), other, reason.clone().unwrap_or(field.reason));
+                add(
+                    field.slot,
+                    status.word(),
+                    None,
+                    Some(run),
+                    other,
+                    reason.clone().unwrap_or(field.reason),
+                );
             }
         }
     }
@@ -133,7 +159,11 @@ async fn waits(tenant: &Tenant, definition: &SyncDefinition, side: Side, pair: &
 
 fn record_table(view: &RecordView, pairs: &[ShownPair], unsettled: &[Unsettled]) -> String {
     let head = ["field", "value", "since", "from"];
-    let mut rows = if unsettled.is_empty() { table(head) } else { table(["field", "value", "since", "from", "not settled"]) };
+    let mut rows = if unsettled.is_empty() {
+        table(head)
+    } else {
+        table(["field", "value", "since", "from", "not settled"])
+    };
     for field in &view.fields {
         let since = match field.time {
             Some(time) if time.certain => time.at.to_string(),
@@ -148,7 +178,8 @@ fn record_table(view: &RecordView, pairs: &[ShownPair], unsettled: &[Unsettled])
         };
         let mut row = vec![field.name.clone(), cell(&field.value.to_string(), 60), since, from];
         if !unsettled.is_empty() {
-            let notes: Vec<String> = unsettled.iter().filter(|one| one.field == field.name).map(Unsettled::text).collect();
+            let notes: Vec<String> =
+                unsettled.iter().filter(|one| one.field == field.name).map(Unsettled::text).collect();
             row.push(notes.join("; "));
         }
         rows.add_row(row);
@@ -156,7 +187,11 @@ fn record_table(view: &RecordView, pairs: &[ShownPair], unsettled: &[Unsettled])
     let mut text = format!("{}:{}\n{rows}", view.object, view.id);
     for pair in pairs {
         let counterpart = pair.counterpart.as_deref().unwrap_or("no counterpart");
-        let reason = pair.reason.as_ref().map(|reason| format!(": {}", named(reason, &pair.exchanges))).unwrap_or_default();
+        let reason = pair
+            .reason
+            .as_ref()
+            .map(|reason| format!(": {}", named(reason, &pair.exchanges)))
+            .unwrap_or_default();
         let retried = pair.retried.map(|at| format!("; tried again after {at}")).unwrap_or_default();
         text.push_str(&format!("\n{}: {counterpart}, {}{reason}{retried}", pair.sync, pair.status));
     }
@@ -169,7 +204,11 @@ impl Unsettled {
             Some(number) => format!("conflict {number}"),
             None => self.state.to_owned(),
         };
-        let other = self.other.as_ref().map(|value| format!(" ({})", cell(&value.to_string(), 40))).unwrap_or_default();
+        let other = self
+            .other
+            .as_ref()
+            .map(|value| format!(" ({})", cell(&value.to_string(), 40)))
+            .unwrap_or_default();
         format!("{state} with {}{other}: {}", self.sync, cell(&named(&self.reason, &self.exchanges), 80))
     }
 }

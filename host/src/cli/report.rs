@@ -54,7 +54,10 @@ pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a [String; 2]) -> RunSummar
         options: &run.options,
         exchanges: exchanges.into(),
         notices: &run.notices,
-        counts: Side::BOTH.into_iter().map(|side| (exchanges[side.index()].as_str(), &run.counts[side.index()])).collect(),
+        counts: Side::BOTH
+            .into_iter()
+            .map(|side| (exchanges[side.index()].as_str(), &run.counts[side.index()]))
+            .collect(),
     }
 }
 
@@ -65,8 +68,19 @@ pub(super) fn notices_text(run: &Run, exchanges: &[String; 2]) -> String {
 
 /// The counts as a table, and below it why something needs a look.
 pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
-    let mut rows =
-        table(["side", "object", "reported", "matched", "created", "updated", "unchanged", "conflicts", "held", "failed", "other"]);
+    let mut rows = table([
+        "side",
+        "object",
+        "reported",
+        "matched",
+        "created",
+        "updated",
+        "unchanged",
+        "conflicts",
+        "held",
+        "failed",
+        "other",
+    ]);
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     for side in Side::BOTH {
         for (object, counts) in &run.counts[side.index()] {
@@ -76,8 +90,11 @@ pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
                 ("pending", counts.pending),
                 ("excluded", counts.excluded),
             ];
-            let others: Vec<String> =
-                others.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}")).collect();
+            let others: Vec<String> = others
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| format!("{count} {name}"))
+                .collect();
             let numbers = [
                 counts.reported,
                 counts.matched,
@@ -89,7 +106,9 @@ pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
                 counts.failed,
             ];
             let mut row = vec![exchanges[side.index()].clone(), object.clone()];
-            row.extend(numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() }));
+            row.extend(
+                numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() }),
+            );
             row.push(others.join(", "));
             rows.add_row(row);
             for (reason, count) in &counts.reasons {
@@ -104,7 +123,11 @@ pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
         text.push_str(&format!("\n{count:>6} × {}", cell(reason, 160)));
     }
     if reasons.len() > SHOWN {
-        text.push_str(&format!("\n       and {} more reasons: entente run show {} --json", reasons.len() - SHOWN, run.id));
+        text.push_str(&format!(
+            "\n       and {} more reasons: entente run show {} --json",
+            reasons.len() - SHOWN,
+            run.id
+        ));
     }
     text
 }
@@ -143,12 +166,18 @@ pub(super) async fn show(
         text.push_str(&notices_text(&end.run, exchanges));
         if end.error.is_none() {
             let (writes, problems) = (end.run.writes(), waiting.total());
-            let pending: u64 = end.run.counts.iter().flat_map(BTreeMap::values).map(|counts| counts.pending).sum();
+            let pending: u64 =
+                end.run.counts.iter().flat_map(BTreeMap::values).map(|counts| counts.pending).sum();
             text.push_str(&match (writes, pending, problems) {
                 (0, 0, 0) => format!("\nrun {}: nothing to do, both sides agree", end.run.id),
-                (0, 0, held) => format!("\nrun {}: nothing to do but for {held} that wait for you", end.run.id),
+                (0, 0, held) => {
+                    format!("\nrun {}: nothing to do but for {held} that wait for you", end.run.id)
+                }
                 (0, pending, _) => format!("\nrun {}: nothing written, {pending} pending", end.run.id),
-                (writes, _, _) => format!("\nrun {}: {writes} records written; what and why: entente run show {}", end.run.id, end.run.id),
+                (writes, _, _) => format!(
+                    "\nrun {}: {writes} records written; what and why: entente run show {}",
+                    end.run.id, end.run.id
+                ),
             });
         }
         if waiting.total() > 0 {
@@ -179,14 +208,22 @@ async fn show_plan(
         return Ok(());
     }
     let changes = tenant.changes(end.run.id, None).await?;
-    let plan = Plan { run: summary(&end.run, exchanges), waiting, plan: shown_changes(tenant, definition, &changes).await? };
+    let plan = Plan {
+        run: summary(&end.run, exchanges),
+        waiting,
+        plan: shown_changes(tenant, definition, &changes).await?,
+    };
     output.show(&plan, |plan| {
         let table = format!("{}{}", counts_table(&end.run, exchanges), notices_text(&end.run, exchanges));
         if plan.plan.is_empty() {
             return format!("{table}\nnothing to do");
         }
         let number = end.run.id;
-        let next = if end.error.is_none() { format!("; do exactly this: entente run apply {number}") } else { String::new() };
+        let next = if end.error.is_none() {
+            format!("; do exactly this: entente run apply {number}")
+        } else {
+            String::new()
+        };
         format!(
             "{}\n{table}\nplan of run {number}: {} changes, nothing was written{next}",
             changes_table(&plan.plan, exchanges, limit),
@@ -200,7 +237,8 @@ pub(super) fn done(end: RunEnd) -> anyhow::Result<Done> {
     if let Some(SyncError::TimeUp) = end.error {
         eprintln!("the time was up; the next run goes on from here");
     } else if let Some(error) = end.error {
-        return Err(anyhow::Error::from(error)).with_context(|| format!("run {} of {} did not come to its end", end.run.id, end.run.sync));
+        return Err(anyhow::Error::from(error))
+            .with_context(|| format!("run {} of {} did not come to its end", end.run.id, end.run.sync));
     }
     Ok(if end.run.problems() > 0 { Done::WithProblems } else { Done::Well })
 }

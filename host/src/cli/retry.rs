@@ -11,7 +11,8 @@ use serde::Serialize;
 /// Options of `entente retry`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RetryArgs {
-    /// Put these records back to be done, failed and held ones: contact:12 of the hub, HelloWorld/person:p3; without any, list what failed
+    /// Put these records back to be done, failed and held ones: contact:12 of the hub, HelloWorld/person:p3;
+    /// without any, list what failed
     records: Vec<String>,
     /// Only in this sync
     #[arg(long)]
@@ -26,7 +27,8 @@ pub(super) struct RetryArgs {
 
 /// Runs the command.
 pub(super) async fn run(args: RetryArgs, context: &Context) -> anyhow::Result<Done> {
-    let records: Vec<RecordName> = args.records.iter().map(|text| text.parse().map_err(Usage)).collect::<Result<_, _>>()?;
+    let records: Vec<RecordName> =
+        args.records.iter().map(|text| text.parse().map_err(Usage)).collect::<Result<_, _>>()?;
     let tenant = context.tenant()?;
     let sync = args.sync.as_deref();
     if args.all {
@@ -35,7 +37,9 @@ pub(super) async fn run(args: RetryArgs, context: &Context) -> anyhow::Result<Do
             let lines: Vec<String> = again
                 .iter()
                 .filter(|(_, count)| **count > 0)
-                .map(|(sync, count)| format!("{count} records are tried again by the next run: entente sync {sync}"))
+                .map(|(sync, count)| {
+                    format!("{count} records are tried again by the next run: entente sync {sync}")
+                })
                 .collect();
             if lines.is_empty() { "nothing has failed".to_owned() } else { lines.join("\n") }
         })?;
@@ -47,7 +51,13 @@ pub(super) async fn run(args: RetryArgs, context: &Context) -> anyhow::Result<Do
     Ok(Done::Well)
 }
 
-async fn retry(tenant: &Tenant, records: &[RecordName], sync: Option<&str>, wait: bool, context: &Context) -> anyhow::Result<()> {
+async fn retry(
+    tenant: &Tenant,
+    records: &[RecordName],
+    sync: Option<&str>,
+    wait: bool,
+    context: &Context,
+) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Shown {
         record: String,
@@ -59,12 +69,23 @@ async fn retry(tenant: &Tenant, records: &[RecordName], sync: Option<&str>, wait
         .retry_records(records, sync, wait)
         .await?
         .into_iter()
-        .map(|one| Shown { record: one.record.to_string(), sync: one.sync, status: one.status.word(), again: one.again })
+        .map(|one| Shown {
+            record: one.record.to_string(),
+            sync: one.sync,
+            status: one.status.word(),
+            again: one.again,
+        })
         .collect();
     context.output.show(&shown, |shown| {
         let line = |one: &Shown| match one.again {
-            true => format!("{} was {}; it is tried again by the next run: entente sync {}", one.record, one.status, one.sync),
-            false => format!("{} is {} in {}; only what failed or is held is put back", one.record, one.status, one.sync),
+            true => format!(
+                "{} was {}; it is tried again by the next run: entente sync {}",
+                one.record, one.status, one.sync
+            ),
+            false => format!(
+                "{} is {} in {}; only what failed or is held is put back",
+                one.record, one.status, one.sync
+            ),
         };
         shown.iter().map(line).collect::<Vec<_>>().join("\n")
     })
@@ -82,8 +103,11 @@ async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow:
     let letters = tenant.dead_letters(sync).await?;
     let records = |letter: &DeadLetter| {
         let name = |side: Side| {
-            let (exchange, object, id) =
-                (&letter.exchanges[side.index()], &letter.objects[side.index()], letter.ids[side.index()].clone()?);
+            let (exchange, object, id) = (
+                &letter.exchanges[side.index()],
+                &letter.objects[side.index()],
+                letter.ids[side.index()].clone()?,
+            );
             Some(RecordName { exchange: exchange.clone(), object: object.clone(), id }.to_string())
         };
         Side::BOTH.into_iter().filter_map(name).collect()
@@ -109,7 +133,10 @@ async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow:
                 one.records.join(" ↔ "),
                 cell(&named(one.reason.unwrap_or_default(), &letter.exchanges), 160),
                 one.attempts.to_string(),
-                one.due.map_or_else(|| "when it changes, or you ask".to_owned(), |due| format!("by a run after {due}")),
+                one.due.map_or_else(
+                    || "when it changes, or you ask".to_owned(),
+                    |due| format!("by a run after {due}"),
+                ),
             ]);
         }
         format!("{rows}\ntry again with: entente retry RECORD, or --all")

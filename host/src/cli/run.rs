@@ -70,14 +70,29 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
             for run in &runs {
                 definitions.push(definition_of(&tenant, run).await);
             }
-            let summaries: Vec<_> = runs.iter().zip(&definitions).map(|(run, definition)| summary(run, &definition.exchanges)).collect();
+            let summaries: Vec<_> = runs
+                .iter()
+                .zip(&definitions)
+                .map(|(run, definition)| summary(run, &definition.exchanges))
+                .collect();
             context.output.show(&summaries, |_| {
                 if runs.is_empty() {
                     return "no run yet; begin with: entente sync NAME".to_owned();
                 }
-                let mut rows = table(["run", "sync", "started", "seconds", "status", "written", "held, failed, conflicts", ""]);
+                let mut rows = table([
+                    "run",
+                    "sync",
+                    "started",
+                    "seconds",
+                    "status",
+                    "written",
+                    "held, failed, conflicts",
+                    "",
+                ]);
                 for run in &runs {
-                    let seconds = run.ended.map(|ended| format!("{:.1}", (ended.micros() - run.started.micros()) as f64 / 1e6));
+                    let seconds = run
+                        .ended
+                        .map(|ended| format!("{:.1}", (ended.micros() - run.started.micros()) as f64 / 1e6));
                     let what = match (run.options.dry_run, run.options.apply, run.options.undo) {
                         (true, ..) => "dry run".to_owned(),
                         (_, Some(plan), _) => format!("plan of run {plan}"),
@@ -114,7 +129,11 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 log: Vec<LoggedLine>,
             }
             let logged = tenant.logged(&run, exchanges).await?;
-            let shown = Shown { run: summary(&run, exchanges), log: logged, changes: shown_changes(&tenant, &definition, &changes).await? };
+            let shown = Shown {
+                run: summary(&run, exchanges),
+                log: logged,
+                changes: shown_changes(&tenant, &definition, &changes).await?,
+            };
             context.output.show(&shown, |shown| {
                 let head = format!("run {} of {}, {}, {}", run.id, run.sync, run.status.word(), run.started);
                 let counts = format!("{}{}", counts_table(&run, exchanges), notices_text(&run, exchanges));
@@ -122,7 +141,9 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 let lines = match (log, shown.log.len()) {
                     (_, 0) => String::new(),
                     (false, 1) => format!("\nits plugins logged a line: entente run show {number} --log"),
-                    (false, count) => format!("\nits plugins logged {count} lines: entente run show {number} --log"),
+                    (false, count) => {
+                        format!("\nits plugins logged {count} lines: entente run show {number} --log")
+                    }
                     (true, _) => String::new(),
                 };
                 if shown.changes.is_empty() {

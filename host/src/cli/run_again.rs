@@ -53,7 +53,13 @@ pub(super) async fn undo(args: UndoArgs, context: &Context) -> anyhow::Result<Do
     again(&tenant, &sync, RunOptions { wait: args.wait, ..options }, args.limit, context).await
 }
 
-async fn again(tenant: &Tenant, sync: &str, options: RunOptions, limit: usize, context: &Context) -> anyhow::Result<Done> {
+async fn again(
+    tenant: &Tenant,
+    sync: &str,
+    options: RunOptions,
+    limit: usize,
+    context: &Context,
+) -> anyhow::Result<Done> {
     #[derive(Serialize)]
     struct Shown<'a> {
         #[serde(flatten)]
@@ -80,7 +86,11 @@ async fn again(tenant: &Tenant, sync: &str, options: RunOptions, limit: usize, c
         }
         text.push_str(&format!("\nrun {}: {} changes written", run.id, shown.changes.len()));
         if !shown.left_out.is_empty() {
-            text.push_str(&format!(", {} left out:\n{}", shown.left_out.len(), left_out_table(&shown.left_out, exchanges, limit)));
+            text.push_str(&format!(
+                ", {} left out:\n{}",
+                shown.left_out.len(),
+                left_out_table(&shown.left_out, exchanges, limit)
+            ));
         }
         if waiting.total() > 0 {
             text.push_str(&format!("\n{}", waiting.text(sync, exchanges)));

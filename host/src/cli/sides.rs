@@ -24,7 +24,8 @@ impl SideWord {
             (false, true) => Some(Side::Right),
             _ => None,
         };
-        let hub = hub.ok_or_else(|| "neither side of this sync is the hub, so write left or right".to_owned());
+        let hub =
+            hub.ok_or_else(|| "neither side of this sync is the hub, so write left or right".to_owned());
         match self {
             SideWord::Left => Ok(Side::Left),
             SideWord::Right => Ok(Side::Right),

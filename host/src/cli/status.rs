@@ -63,7 +63,8 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
         if shown.is_empty() {
             return "no sync yet; begin with: entente integration add NAME --plugin PLUGIN".to_owned();
         }
-        let texts: Vec<String> = shown.iter().zip(&statuses).map(|(shown, status)| text(shown, status, now)).collect();
+        let texts: Vec<String> =
+            shown.iter().zip(&statuses).map(|(shown, status)| text(shown, status, now)).collect();
         texts.join("\n\n")
     })?;
     Ok(Done::Well)
@@ -77,14 +78,15 @@ fn next(status: &SyncStatus, now: Timestamp) -> Vec<String> {
     for integration in &status.disabled {
         next.push(format!("switch {integration} on: entente integration set {integration} --enable"));
     }
-    let held_back: Vec<_> = status.crashed.iter().filter_map(|(name, health)| health.check(name, now).err()).collect();
+    let held_back: Vec<_> =
+        status.crashed.iter().filter_map(|(name, health)| health.check(name, now).err()).collect();
     next.extend(held_back.iter().filter_map(|why| match why {
-        ConfigError::Quarantined { integration, .. } => {
-            Some(format!("let {integration} run again once its plugin is mended: entente integration resume {integration}"))
-        }
-        ConfigError::Paused { integration, until, .. } => {
-            Some(format!("wait until {until}, or let {integration} run at once: entente integration resume {integration}"))
-        }
+        ConfigError::Quarantined { integration, .. } => Some(format!(
+            "let {integration} run again once its plugin is mended: entente integration resume {integration}"
+        )),
+        ConfigError::Paused { integration, until, .. } => Some(format!(
+            "wait until {until}, or let {integration} run at once: entente integration resume {integration}"
+        )),
         _ => None,
     }));
     match &status.last {
@@ -99,7 +101,9 @@ fn next(status: &SyncStatus, now: Timestamp) -> Vec<String> {
         Some(run) if run.options.dry_run && run.status == RunStatus::Done && total.pending > 0 => {
             next.push(format!("do what run {0} planned: entente run apply {0}", run.id));
         }
-        Some(run) if run.status != RunStatus::Running && total.pending > 0 => next.push(format!("do what is pending: entente sync {name}")),
+        Some(run) if run.status != RunStatus::Running && total.pending > 0 => {
+            next.push(format!("do what is pending: entente sync {name}"))
+        }
         Some(_) => {}
     }
     if total.conflicts > 0 {
@@ -124,7 +128,9 @@ fn ended(run: &Run) -> String {
     };
     let how = match run.status {
         RunStatus::Running => "is under way".to_owned(),
-        RunStatus::Done => format!("ended {}, {} records written", run.ended.unwrap_or(run.started), run.writes()),
+        RunStatus::Done => {
+            format!("ended {}, {} records written", run.ended.unwrap_or(run.started), run.writes())
+        }
         RunStatus::Failed => format!("failed: {}", run.error.as_deref().unwrap_or("it does not say why")),
         RunStatus::Interrupted => "was interrupted".to_owned(),
     };
@@ -143,23 +149,54 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
             Err(ConfigError::Paused { until, .. }) => format!("pauses until {until}"),
             _ => "has trouble".to_owned(),
         };
-        let runs = if health.crashes == 1 { "the last run".to_owned() } else { format!("the last {} runs", health.crashes) };
+        let runs = if health.crashes == 1 {
+            "the last run".to_owned()
+        } else {
+            format!("the last {} runs", health.crashes)
+        };
         text.push_str(&format!(
             "\n{name} {what}: its plugin crashed in {runs}; after 3 in a row it pauses, after 5 it is not run any more"
         ));
     }
     match &status.last {
-        Some(run) => text.push_str(&format!("\nlast: {}{}", ended(run), report::notices_text(run, &status.exchanges))),
+        Some(run) => {
+            text.push_str(&format!("\nlast: {}{}", ended(run), report::notices_text(run, &status.exchanges)))
+        }
         None => text.push_str("\nit has not run yet"),
     }
     if let Some(trust) = &status.trust {
-        let which = if trust.fields.is_empty() { String::new() } else { format!(" in {} fields", trust.fields.len()) };
-        text.push_str(&format!("\ntrusted{which} until a whole run has made all of it: {}", status.exchanges[trust.side.index()]));
+        let which = if trust.fields.is_empty() {
+            String::new()
+        } else {
+            format!(" in {} fields", trust.fields.len())
+        };
+        text.push_str(&format!(
+            "\ntrusted{which} until a whole run has made all of it: {}",
+            status.exchanges[trust.side.index()]
+        ));
     }
-    let mut rows = table(["objects", "records", "in sync", "pending", "failed", "held", "excluded", "fields in conflict"]);
+    let mut rows = table([
+        "objects",
+        "records",
+        "in sync",
+        "pending",
+        "failed",
+        "held",
+        "excluded",
+        "fields in conflict",
+    ]);
     let mut row = |name: String, tally: &Tally| {
-        let numbers = [tally.records, tally.in_sync, tally.pending, tally.failed, tally.held, tally.excluded, tally.conflicts];
-        let numbers = numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() });
+        let numbers = [
+            tally.records,
+            tally.in_sync,
+            tally.pending,
+            tally.failed,
+            tally.held,
+            tally.excluded,
+            tally.conflicts,
+        ];
+        let numbers =
+            numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() });
         rows.add_row([name].into_iter().chain(numbers).collect::<Vec<_>>());
     };
     for object in &status.objects {
@@ -177,7 +214,10 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
         for reason in reasons.iter().take(SHOWN) {
             let said = cell(&named(&reason.reason, &status.exchanges), 150);
-            text.push_str(&format!("\n{:>6} × {} {}: {said}", reason.records, object.objects[0], reason.status));
+            text.push_str(&format!(
+                "\n{:>6} × {} {}: {said}",
+                reason.records, object.objects[0], reason.status
+            ));
         }
         if reasons.len() > SHOWN {
             text.push_str(&format!("\n       and {} more reasons: --json has them", reasons.len() - SHOWN));

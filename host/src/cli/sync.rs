@@ -99,14 +99,18 @@ impl SyncArgs {
     pub(super) fn options(&self) -> Result<RunOptions, Usage> {
         let now = chrono::Utc::now();
         let date = |name: &str, text: &Option<String>| -> Result<Option<Timestamp>, Usage> {
-            text.as_deref().map(|text| dates::parse(text, now).map_err(|why| Usage(format!("--{name}: {why}")))).transpose()
+            text.as_deref()
+                .map(|text| dates::parse(text, now).map_err(|why| Usage(format!("--{name}: {why}"))))
+                .transpose()
         };
         let since = date("start-datetime", &self.start_datetime)?;
         let until = date("end-datetime", &self.end_datetime)?;
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
         {
-            return Err(Usage(format!("--end-datetime ({until}) is not after --start-datetime ({since}); the window is empty")));
+            return Err(Usage(format!(
+                "--end-datetime ({until}) is not after --start-datetime ({since}); the window is empty"
+            )));
         }
         let ids = |option: &str, texts: &[String]| -> Result<Vec<(String, String)>, Usage> {
             texts.iter().map(|text| pair(option, text, "contact:12")).collect()
@@ -119,8 +123,15 @@ impl SyncArgs {
             disable_push: self.disable_push,
             disable_pull: self.disable_pull,
             dry_run: self.dry_run,
-            ids: [ids("object-id", &self.object_id)?, ids("integration-object-id", &self.integration_object_id)?],
-            options: self.option.iter().map(|text| pair("option", text, "segment:vip")).collect::<Result<_, _>>()?,
+            ids: [
+                ids("object-id", &self.object_id)?,
+                ids("integration-object-id", &self.integration_object_id)?,
+            ],
+            options: self
+                .option
+                .iter()
+                .map(|text| pair("option", text, "segment:vip"))
+                .collect::<Result<_, _>>()?,
             max_time: self.max_time.as_deref().map(duration).transpose()?,
             wait: self.wait,
             until_settled: self.until_settled,
@@ -134,7 +145,9 @@ impl SyncArgs {
             ));
         }
         if options.is_ids() && (options.is_window() || options.first_time || options.full) {
-            return Err(Usage("named records and a window, --first-time-sync or --full exclude each other".to_owned()));
+            return Err(Usage(
+                "named records and a window, --first-time-sync or --full exclude each other".to_owned(),
+            ));
         }
         if self.trust.is_some() && (options.is_window() || options.is_ids()) {
             return Err(Usage(
@@ -153,12 +166,17 @@ impl SyncArgs {
         for text in &self.trust_field {
             let refuse = |why: String| Err(Usage(format!("--trust-field: '{text}' {why}")));
             // Objects may have dots in their names, fields of the hub have none.
-            let named =
-                |mapping: &&crate::sync::ObjectMapping| text.strip_prefix(&mapping.objects[0]).is_some_and(|rest| rest.starts_with('.'));
+            let named = |mapping: &&crate::sync::ObjectMapping| {
+                text.strip_prefix(&mapping.objects[0]).is_some_and(|rest| rest.starts_with('.'))
+            };
             let objects: Vec<_> = definition.mappings.iter().filter(named).collect();
             if objects.is_empty() {
-                let known: Vec<&str> = definition.mappings.iter().map(|mapping| mapping.objects[0].as_str()).collect();
-                return refuse(format!("is of the form OBJECT.FIELD, by the names on the left side; its objects are {}", known.join(", ")));
+                let known: Vec<&str> =
+                    definition.mappings.iter().map(|mapping| mapping.objects[0].as_str()).collect();
+                return refuse(format!(
+                    "is of the form OBJECT.FIELD, by the names on the left side; its objects are {}",
+                    known.join(", ")
+                ));
             }
             let before = fields.len();
             for mapping in &objects {
@@ -172,9 +190,16 @@ impl SyncArgs {
             }
             if fields.len() == before {
                 let both = |field: &&crate::sync::FieldMapping| field.direction.only_target().is_none();
-                let known: Vec<&str> =
-                    objects.iter().flat_map(|mapping| &mapping.fields).filter(both).map(|field| field.names[0].as_str()).collect();
-                return refuse(format!("is no mapped field; those that flow both ways are {}", known.join(", ")));
+                let known: Vec<&str> = objects
+                    .iter()
+                    .flat_map(|mapping| &mapping.fields)
+                    .filter(both)
+                    .map(|field| field.names[0].as_str())
+                    .collect();
+                return refuse(format!(
+                    "is no mapped field; those that flow both ways are {}",
+                    known.join(", ")
+                ));
             }
         }
         Ok(Some(Trust { side, fields }))
@@ -216,7 +241,12 @@ pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Don
 }
 
 /// Runs a sync with progress; Ctrl-C ends it at the next safe point.
-pub(super) async fn run_once(tenant: &Tenant, name: &str, options: RunOptions, output: Output) -> anyhow::Result<(SyncDefinition, RunEnd)> {
+pub(super) async fn run_once(
+    tenant: &Tenant,
+    name: &str,
+    options: RunOptions,
+    output: Output,
+) -> anyhow::Result<(SyncDefinition, RunEnd)> {
     let exchanges = tenant.configuration().definition(name).await?.exchanges;
     let progress = RunProgress::new(output.shows_progress(), exchanges);
     let stop = Arc::new(AtomicBool::new(false));
@@ -255,12 +285,20 @@ mod tests {
     }
 
     fn definition(exchanges: [&str; 2]) -> SyncDefinition {
-        let field =
-            |slot, name: &str, direction| FieldMapping { slot, names: [name.into(), name.into()], direction, ..FieldMapping::default() };
+        let field = |slot, name: &str, direction| FieldMapping {
+            slot,
+            names: [name.into(), name.into()],
+            direction,
+            ..FieldMapping::default()
+        };
         let mapping = |id, object: &str| ObjectMapping {
             id,
             objects: [object.into(), "person".into()],
-            fields: vec![field(0, "email", Direction::Both), field(4, "phone", Direction::Both), field(5, "score", Direction::ToLeft)],
+            fields: vec![
+                field(0, "email", Direction::Both),
+                field(4, "phone", Direction::Both),
+                field(5, "score", Direction::ToLeft),
+            ],
             ..ObjectMapping::default()
         };
         SyncDefinition {
@@ -275,22 +313,39 @@ mod tests {
 
     #[test]
     fn the_trusted_side_is_named_by_place_or_by_what_is_there() {
-        let trust = |words: &[&str], exchanges| args(words).unwrap().trust(&definition(exchanges)).map_err(|usage| usage.0);
+        let trust = |words: &[&str], exchanges| {
+            args(words).unwrap().trust(&definition(exchanges)).map_err(|usage| usage.0)
+        };
         assert_eq!(trust(&[], ["hub", "x"]), Ok(None));
-        assert_eq!(trust(&["--trust", "hub"], ["x", "hub"]), Ok(Some(Trust { side: Side::Right, fields: vec![] })));
-        assert_eq!(trust(&["--trust", "integration"], ["x", "hub"]), Ok(Some(Trust { side: Side::Left, fields: vec![] })));
+        assert_eq!(
+            trust(&["--trust", "hub"], ["x", "hub"]),
+            Ok(Some(Trust { side: Side::Right, fields: vec![] }))
+        );
+        assert_eq!(
+            trust(&["--trust", "integration"], ["x", "hub"]),
+            Ok(Some(Trust { side: Side::Left, fields: vec![] }))
+        );
         let two = ["--trust", "left", "--trust-field", "contact.phone", "--trust-field", "res.partner.email"];
-        assert_eq!(trust(&two, ["x", "y"]), Ok(Some(Trust { side: Side::Left, fields: vec![(3, 4), (7, 0)] })));
+        assert_eq!(
+            trust(&two, ["x", "y"]),
+            Ok(Some(Trust { side: Side::Left, fields: vec![(3, 4), (7, 0)] }))
+        );
         insta::assert_snapshot!(trust(&["--trust", "hub"], ["x", "y"]).unwrap_err(), @"--trust: neither side of this sync is the hub, so write left or right");
         for (field, message) in [
             (
                 "phone",
                 "--trust-field: 'phone' is of the form OBJECT.FIELD, by the names on the left side; its objects are contact, res.partner",
             ),
-            ("contact.fax", "--trust-field: 'contact.fax' is no mapped field; those that flow both ways are email, phone"),
+            (
+                "contact.fax",
+                "--trust-field: 'contact.fax' is no mapped field; those that flow both ways are email, phone",
+            ),
             ("contact.score", "--trust-field: 'contact.score' flows one way, so that its source always wins"),
         ] {
-            assert_eq!(trust(&["--trust", "left", "--trust-field", field], ["hub", "x"]).unwrap_err(), message);
+            assert_eq!(
+                trust(&["--trust", "left", "--trust-field", field], ["hub", "x"]).unwrap_err(),
+                message
+            );
         }
     }
 
@@ -317,7 +372,14 @@ mod tests {
         ] {
             assert!(args(words).unwrap().options().is_err(), "{words:?}");
         }
-        let options = args(&["--lift-brake", "--until-settled", "--wait", "--full"]).unwrap().options().unwrap();
-        assert!(options.lift_brake && options.until_settled && options.wait && options.full && options.trust.is_none());
+        let options =
+            args(&["--lift-brake", "--until-settled", "--wait", "--full"]).unwrap().options().unwrap();
+        assert!(
+            options.lift_brake
+                && options.until_settled
+                && options.wait
+                && options.full
+                && options.trust.is_none()
+        );
     }
 }

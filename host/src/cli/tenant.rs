@@ -85,7 +85,12 @@ enum Listed {
 impl Context {
     fn host(&self) -> anyhow::Result<Host> {
         // Commands go through tenants one by one.
-        Ok(Host::open(&self.home()?, key_variable(), Compiler::this_program()?, HostOptions { open_tenants: 1 })?)
+        Ok(Host::open(
+            &self.home()?,
+            key_variable(),
+            Compiler::this_program()?,
+            HostOptions { open_tenants: 1 },
+        )?)
     }
 }
 
@@ -103,7 +108,11 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
         TenantCommand::Add { name, from: Some(file), without_secrets } => {
             let restored = host.restore(&name, &file, RestoreOptions { without_secrets }).await?;
             context.output.show(&restored, |restored| {
-                let was = if restored.exported_as == name { String::new() } else { format!(", exported as {}", restored.exported_as) };
+                let was = if restored.exported_as == name {
+                    String::new()
+                } else {
+                    format!(", exported as {}", restored.exported_as)
+                };
                 let mut text = format!(
                     "added {name}{was}: {} integrations, {} secrets, {} new components",
                     restored.integrations.len(),
@@ -112,7 +121,9 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
                 );
                 for secret in &restored.left_out {
                     let (integration, secret) = secret.split_once('/').unwrap_or((secret, ""));
-                    text.push_str(&format!("\nset again: entente --tenant {name} integration set {integration} --secret {secret}"));
+                    text.push_str(&format!(
+                        "\nset again: entente --tenant {name} integration set {integration} --secret {secret}"
+                    ));
                 }
                 text
             })?;
@@ -138,20 +149,33 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
             let mut set = Vec::new();
             for text in &limits {
                 match text.split_once('=') {
-                    Some((limit, value)) if !limit.trim().is_empty() => set.push((limit.trim().to_owned(), value.trim().to_owned())),
-                    _ => return Err(Usage(format!("--limit: '{text}' is not of the form LIMIT=VALUE, such as memory-bytes=256MiB")).into()),
+                    Some((limit, value)) if !limit.trim().is_empty() => {
+                        set.push((limit.trim().to_owned(), value.trim().to_owned()))
+                    }
+                    _ => {
+                        return Err(Usage(format!(
+                            "--limit: '{text}' is not of the form LIMIT=VALUE, such as memory-bytes=256MiB"
+                        ))
+                        .into());
+                    }
                 }
             }
             let tenant = host.tenant(&name).await?;
             tenant.set_limits(&set, &unset).await?;
-            let shown: Vec<Shown> = shown(&tenant).await?.into_iter().map(|(shown, _)| shown).filter(|shown| shown.set).collect();
+            let shown: Vec<Shown> =
+                shown(&tenant).await?.into_iter().map(|(shown, _)| shown).filter(|shown| shown.set).collect();
             context.output.show(&shown, |shown| {
                 if shown.is_empty() {
                     return format!("all limits of {name} are the defaults");
                 }
-                let lines = shown
-                    .iter()
-                    .map(|limit| format!("{}: {} (default {})", limit.name, limit.text(limit.value), limit.text(limit.default)));
+                let lines = shown.iter().map(|limit| {
+                    format!(
+                        "{}: {} (default {})",
+                        limit.name,
+                        limit.text(limit.value),
+                        limit.text(limit.default)
+                    )
+                });
                 lines.collect::<Vec<_>>().join("\n")
             })?;
         }
@@ -163,7 +187,13 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
                 let mut rows = table(["limit", "value", "default", "at most", "what for"]);
                 for (shown, limit) in &shown {
                     let value = if shown.set { format!("{} (set)", limit.shown()) } else { limit.shown() };
-                    rows.add_row(vec![limit.name.to_owned(), value, limit.default_shown(), limit.most_shown(), limit.reason.to_owned()]);
+                    rows.add_row(vec![
+                        limit.name.to_owned(),
+                        value,
+                        limit.default_shown(),
+                        limit.most_shown(),
+                        limit.reason.to_owned(),
+                    ]);
                 }
                 format!("{rows}\nset one with: entente tenant set {} --limit LIMIT=VALUE", tenant.name())
             })?;
@@ -174,7 +204,10 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
 
 impl Shown {
     fn text(&self, quantity: u64) -> String {
-        let unit = [Unit::Bytes, Unit::Time].into_iter().find(|unit| unit.word() == self.unit).unwrap_or(Unit::Count);
+        let unit = [Unit::Bytes, Unit::Time]
+            .into_iter()
+            .find(|unit| unit.word() == self.unit)
+            .unwrap_or(Unit::Count);
         unit.show(quantity)
     }
 }
@@ -211,9 +244,14 @@ async fn list(host: &Host, context: &Context) -> anyhow::Result<()> {
                     one.records.to_string(),
                     one.pairs.to_string(),
                     Unit::Bytes.show(one.bytes),
-                    one.last_run.as_ref().map(|run| format!("{} {}, {}", run.sync, run.status, run.started)).unwrap_or_default(),
+                    one.last_run
+                        .as_ref()
+                        .map(|run| format!("{} {}, {}", run.sync, run.status, run.started))
+                        .unwrap_or_default(),
                 ],
-                Listed::Broken { tenant, error } => vec![tenant.clone(), format!("cannot be opened: {error}")],
+                Listed::Broken { tenant, error } => {
+                    vec![tenant.clone(), format!("cannot be opened: {error}")]
+                }
             });
         }
         rows.to_string()
@@ -236,7 +274,9 @@ async fn remove(host: &Host, name: &str, yes: bool, context: &Context) -> anyhow
     }
     let removed = host.remove(name).await?;
     if let Some(why) = &removed.components_left {
-        eprintln!("warning: components that may be of no more use were left, since another tenant cannot be asked what it uses: {why}");
+        eprintln!(
+            "warning: components that may be of no more use were left, since another tenant cannot be asked what it uses: {why}"
+        );
     }
     context.output.show(&removed, |removed| {
         let what = if name == DEFAULT_TENANT { "emptied" } else { "removed" };
@@ -250,10 +290,15 @@ async fn remove(host: &Host, name: &str, yes: bool, context: &Context) -> anyhow
 /// Has a person at a terminal type a word.
 fn asked(question: &str, word: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        return Err(Usage(format!("there is no terminal to ask at; say it with --yes: entente tenant remove {word} --yes")).into());
+        return Err(Usage(format!(
+            "there is no terminal to ask at; say it with --yes: entente tenant remove {word} --yes"
+        ))
+        .into());
     }
     let mut stderr = std::io::stderr();
-    write!(stderr, "{question}\nType its name to go on: ").and_then(|()| stderr.flush()).context("the terminal cannot be written to")?;
+    write!(stderr, "{question}\nType its name to go on: ")
+        .and_then(|()| stderr.flush())
+        .context("the terminal cannot be written to")?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("the terminal cannot be read")?;
     Ok(line.trim() == word)

@@ -1,4 +1,5 @@
-//! What waits for the operator after a run: records that are held or failed, and fields in conflict, whichever run saw them.
+//! What waits for the operator after a run: records that are held or failed, and fields in conflict,
+//! whichever run saw them.
 
 use super::naming::named;
 use super::output::cell;
@@ -53,11 +54,20 @@ impl Waiting {
 
     /// For people: a line for each of the first.
     pub(super) fn lines(&self, exchanges: &[String; 2]) -> String {
-        let mut text =
-            format!("{} need a look ({} held, {} failed, {} in conflict):", self.total(), self.held, self.failed, self.conflicts);
+        let mut text = format!(
+            "{} need a look ({} held, {} failed, {} in conflict):",
+            self.total(),
+            self.held,
+            self.failed,
+            self.conflicts
+        );
         for item in self.list.iter().take(SHOWN) {
             let field = item.field.as_ref().map(|field| format!(" {field}")).unwrap_or_default();
-            text.push_str(&format!("\n  {}{field}: {}", item.records.join(" ↔ "), cell(&named(&item.reason, exchanges), 150)));
+            text.push_str(&format!(
+                "\n  {}{field}: {}",
+                item.records.join(" ↔ "),
+                cell(&named(&item.reason, exchanges), 150)
+            ));
         }
         if self.list.len() > SHOWN {
             text.push_str("\n  and more: --json lists them");

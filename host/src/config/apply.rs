@@ -32,7 +32,8 @@ pub struct Described {
 pub struct ApplyOptions {
     /// Only tell what would change.
     pub dry_run: bool,
-    /// Also remove the integrations and syncs that the file does not name. Objects, fields and pairs stay in any case.
+    /// Also remove the integrations and syncs that the file does not name. Objects, fields and pairs stay in
+    /// any case.
     pub prune: bool,
 }
 
@@ -58,7 +59,10 @@ pub(crate) fn apply(
     let stored = Stored {
         syncs: syncs::list(connection)?,
         custom: custom::load(connection)?,
-        integrations: integrations::list(connection)?.into_iter().map(|integration| integration.name).collect(),
+        integrations: integrations::list(connection)?
+            .into_iter()
+            .map(|integration| integration.name)
+            .collect(),
         broken: prepared.broken.clone(),
     };
     let checked = check_with(file, &described.descriptions, &described.manuals, &stored, &mut found);
@@ -87,7 +91,11 @@ pub(crate) fn apply(
 }
 
 fn take_snapshot(connection: &Connection) -> Result<Snapshot, ConfigError> {
-    Ok(plan::snapshot(&custom::load(connection)?, &integrations::list(connection)?, &syncs::list(connection)?))
+    Ok(plan::snapshot(
+        &custom::load(connection)?,
+        &integrations::list(connection)?,
+        &syncs::list(connection)?,
+    ))
 }
 
 /// Stores an integration with its plugin and secrets, and tells which secrets are new or changed.
@@ -118,7 +126,12 @@ pub(crate) fn put_integration(
             continue;
         }
         let sign = if old.is_some() { PlanSign::Changed } else { PlanSign::Added };
-        lines.push(PlanLine { sign, part: format!("integration {}, secret {name}", integration.name), before: None, after: None });
+        lines.push(PlanLine {
+            sign,
+            part: format!("integration {}, secret {name}", integration.name),
+            before: None,
+            after: None,
+        });
         if !options.dry_run {
             let key = sealing_key(around)?;
             secrets::put(connection, &key, around.tenant, &integration.name, name, text)?;
@@ -151,7 +164,10 @@ fn prune(connection: &Connection, file: &File) -> Result<(), ConfigError> {
     let needed = file.needed();
     for integration in integrations::list(connection)? {
         // One that a sync of the file joins stays, although the file says nothing about it.
-        if integration.name != HUB && !file.integration.contains_key(integration.name.as_str()) && !needed.contains(&integration.name) {
+        if integration.name != HUB
+            && !file.integration.contains_key(integration.name.as_str())
+            && !needed.contains(&integration.name)
+        {
             integrations::remove(connection, &integration.name)?;
         }
     }

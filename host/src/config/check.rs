@@ -37,8 +37,8 @@ pub struct Checked {
     pub notices: Vec<Notice>,
 }
 
-/// Checks a file. `descriptions` has what each exchange of [`File::needed`] says about itself, the hub included, and `manuals`
-/// what the integrations propose.
+/// Checks a file. `descriptions` has what each exchange of [`File::needed`] says about itself, the hub
+/// included, and `manuals` what the integrations propose.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the file.
@@ -81,11 +81,19 @@ impl<'a> Findings<'a> {
     }
 
     pub(crate) fn problem(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
-        self.problems.push(Problem { place: self.place(span), part: part.to_owned(), message: message.into() });
+        self.problems.push(Problem {
+            place: self.place(span),
+            part: part.to_owned(),
+            message: message.into(),
+        });
     }
 
     pub(crate) fn notice(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
-        self.notices.push(Problem { place: self.place(span), part: part.to_owned(), message: message.into() });
+        self.notices.push(Problem {
+            place: self.place(span),
+            part: part.to_owned(),
+            message: message.into(),
+        });
     }
 
     pub(crate) fn end(mut self, mut checked: Checked) -> Result<Checked, Problems> {
@@ -156,7 +164,11 @@ fn check_custom(
             hub.objects.push(Object { name: object.clone(), label, features: words, ..Object::default() });
         }
     } else if entry.label.is_some() {
-        found.problem(&name.span(), &part, "it is built in, so its label cannot be changed; only fields can be added");
+        found.problem(
+            &name.span(),
+            &part,
+            "it is built in, so its label cannot be changed; only fields can be added",
+        );
     }
     for (name, entry) in &entry.field {
         let part = format!("{part}, field {}", name.get_ref());
@@ -178,7 +190,13 @@ fn check_custom(
     }
 }
 
-fn custom_field(name: &Spanned<String>, entry: &CustomEntry, part: &str, hub: &Description, found: &mut Findings<'_>) -> Field {
+fn custom_field(
+    name: &Spanned<String>,
+    entry: &CustomEntry,
+    part: &str,
+    hub: &Description,
+    found: &mut Findings<'_>,
+) -> Field {
     if let Err(message) = check_name("field", name.get_ref()) {
         found.problem(&name.span(), part, message);
     }
@@ -189,27 +207,49 @@ fn custom_field(name: &Spanned<String>, entry: &CustomEntry, part: &str, hub: &D
     let class = class(kind);
     let linking = matches!(class, Class::Reference | Class::References);
     if linking && entry.targets.is_empty() {
-        found.problem(&name.span(), part, format!("a {kind} needs targets: the objects that it may point to"));
+        found.problem(
+            &name.span(),
+            part,
+            format!("a {kind} needs targets: the objects that it may point to"),
+        );
     }
     for target in &entry.targets {
         if !linking {
-            found.problem(&target.span(), part, format!("only references have targets, and its kind is {kind}"));
-        } else if hub.object(target.get_ref()).is_none() && !found.file.object.contains_key(target.get_ref().as_str()) {
+            found.problem(
+                &target.span(),
+                part,
+                format!("only references have targets, and its kind is {kind}"),
+            );
+        } else if hub.object(target.get_ref()).is_none()
+            && !found.file.object.contains_key(target.get_ref().as_str())
+        {
             let there = hub.objects.iter().map(|object| object.name.as_str());
             found.problem(
                 &target.span(),
                 part,
-                format!("the hub has no object '{}' to point to; {}", target.get_ref(), known(target.get_ref(), there)),
+                format!(
+                    "the hub has no object '{}' to point to; {}",
+                    target.get_ref(),
+                    known(target.get_ref(), there)
+                ),
             );
         }
     }
     let list = matches!(class, Class::List | Class::References);
     if let Some(set) = entry.set_like.as_ref().filter(|set| *set.get_ref() && !list) {
-        found.problem(&set.span(), part, format!("only lists are sets, and its kind is {kind}; take texts, choices or references"));
+        found.problem(
+            &set.span(),
+            part,
+            format!("only lists are sets, and its kind is {kind}; take texts, choices or references"),
+        );
     }
     let choices: Vec<(String, String)> = entry.choices.iter().map(super::file::ChoiceEntry::pair).collect();
     if !choices.is_empty() && kind != "choice" && kind != "choices" {
-        found.problem(&entry.kind.span(), part, format!("only the kinds choice and choices have choices, and its kind is {kind}"));
+        found.problem(
+            &entry.kind.span(),
+            part,
+            format!("only the kinds choice and choices have choices, and its kind is {kind}"),
+        );
     }
     Field {
         name: name.get_ref().clone(),
@@ -239,7 +279,8 @@ fn check_sync(
         found.problem(&name.span(), &part, message);
     }
     let exchanges = entry.exchanges(name.get_ref());
-    let relation = entry.relation.as_ref().map_or_else(|| name.get_ref().clone(), |relation| relation.get_ref().clone());
+    let relation =
+        entry.relation.as_ref().map_or_else(|| name.get_ref().clone(), |relation| relation.get_ref().clone());
     let relation_span = entry.relation.as_ref().map_or_else(|| name.span(), Spanned::span);
     if let Some(given) = &entry.relation
         && let Err(message) = check_name("relation", &relation)
@@ -251,7 +292,9 @@ fn check_sync(
         found.problem(&span, &part, format!("'{}' is on both sides; a sync joins two", exchanges[0]));
         return None;
     }
-    if let Some((_, other, theirs)) = relations.iter().find(|(of, _, theirs)| *of == relation && *theirs != exchanges) {
+    if let Some((_, other, theirs)) =
+        relations.iter().find(|(of, _, theirs)| *of == relation && *theirs != exchanges)
+    {
         let message = format!(
             "the relation '{relation}' belongs to sync {other}, which joins {} and {}; give this one a relation of its own",
             theirs[0], theirs[1]
@@ -271,14 +314,25 @@ fn check_sync(
         }
         let span = given.as_ref().map_or_else(|| name.span(), Spanned::span);
         let in_file = found.file.integration.keys().map(|name| name.get_ref().as_str());
-        let integrations: BTreeSet<&str> = in_file.chain(stored.integrations.iter().map(String::as_str)).collect();
+        let integrations: BTreeSet<&str> =
+            in_file.chain(stored.integrations.iter().map(String::as_str)).collect();
         if integrations.contains(exchange.as_str()) {
-            found.problem(&span, &part, format!("what '{exchange}' has is not known, so the mapping cannot be checked"));
+            found.problem(
+                &span,
+                &part,
+                format!("what '{exchange}' has is not known, so the mapping cannot be checked"),
+            );
             continue;
         }
-        let there: BTreeSet<&str> = integrations.into_iter().chain(descriptions.keys().map(String::as_str)).collect();
-        let hint = if given.is_none() { " (right is missing, so the name of the sync was taken)" } else { "" };
-        found.problem(&span, &part, format!("unknown integration '{exchange}'{hint}; {}", known(exchange, there)));
+        let there: BTreeSet<&str> =
+            integrations.into_iter().chain(descriptions.keys().map(String::as_str)).collect();
+        let hint =
+            if given.is_none() { " (right is missing, so the name of the sync was taken)" } else { "" };
+        found.problem(
+            &span,
+            &part,
+            format!("unknown integration '{exchange}'{hint}; {}", known(exchange, there)),
+        );
     }
     if !complete {
         return None;
@@ -297,7 +351,11 @@ fn check_brake(entry: &SyncEntry, part: &str, found: &mut Findings<'_>) -> Brake
     if let Some(percent) = &given.percent {
         match u8::try_from(*percent.get_ref()) {
             Ok(number) if number <= 100 => brake.percent = number,
-            _ => found.problem(&percent.span(), part, format!("brake: {} is no percentage; write 0 to 100", percent.get_ref())),
+            _ => found.problem(
+                &percent.span(),
+                part,
+                format!("brake: {} is no percentage; write 0 to 100", percent.get_ref()),
+            ),
         }
     }
     brake.records = given.records.unwrap_or(brake.records);
@@ -334,7 +392,10 @@ fn mapping_entries(
         found.problem(
             &span,
             part,
-            format!("the plugin of {integration} proposes no mapping; list the objects with [[sync.{}.object]]", name.get_ref()),
+            format!(
+                "the plugin of {integration} proposes no mapping; list the objects with [[sync.{}.object]]",
+                name.get_ref()
+            ),
         );
         return None;
     }

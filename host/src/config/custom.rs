@@ -35,8 +35,8 @@ pub enum SchemaError {
     Store(#[from] StoreError),
 }
 
-/// The part of the hub that takes in custom objects and fields, within the transaction of the caller. It is asked for what is new
-/// or different only.
+/// The part of the hub that takes in custom objects and fields, within the transaction of the caller. It is
+/// asked for what is new or different only.
 pub trait HubSchema: Send + Sync {
     /// Makes an object, or gives it another label.
     ///
@@ -74,9 +74,11 @@ fn corrupt(object: &str, error: &serde_json::Error) -> StoreError {
 
 /// What was defined before.
 pub(crate) fn load(connection: &Connection) -> Result<Custom, ConfigError> {
-    let mut statement = connection.prepare_cached("SELECT object, field, definition FROM custom_definition ORDER BY object, field")?;
-    let rows: Vec<(String, String, String)> =
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let mut statement = connection
+        .prepare_cached("SELECT object, field, definition FROM custom_definition ORDER BY object, field")?;
+    let rows: Vec<(String, String, String)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
     let mut custom = Custom::default();
     for (object, field, definition) in rows {
         if field.is_empty() {
@@ -89,22 +91,33 @@ pub(crate) fn load(connection: &Connection) -> Result<Custom, ConfigError> {
 }
 
 /// Hands what is new or different to the hub, and remembers it.
-pub(crate) fn put(connection: &Connection, hub: &dyn HubSchema, custom: &Custom, before: &Custom) -> Result<(), ConfigError> {
+pub(crate) fn put(
+    connection: &Connection,
+    hub: &dyn HubSchema,
+    custom: &Custom,
+    before: &Custom,
+) -> Result<(), ConfigError> {
     const PUT: &str = "INSERT INTO custom_definition (object, field, definition) VALUES (?1, ?2, ?3)
         ON CONFLICT (object, field) DO UPDATE SET definition = ?3";
     let refused = |part: String, error: SchemaError| match error {
-        SchemaError::Refused(why) => ConfigError::Problems(Problems(vec![Problem { place: None, part, message: why }])),
+        SchemaError::Refused(why) => {
+            ConfigError::Problems(Problems(vec![Problem { place: None, part, message: why }]))
+        }
         SchemaError::Store(error) => ConfigError::Store(error),
     };
     for object in custom.objects.iter().filter(|object| before.object(&object.name) != Some(object)) {
         let json = serde_json::to_string(object).map_err(|error| corrupt(&object.name, &error))?;
-        hub.define_object(connection, object).map_err(|error| refused(format!("object {}", object.name), error))?;
+        hub.define_object(connection, object)
+            .map_err(|error| refused(format!("object {}", object.name), error))?;
         connection.execute(PUT, params![object.name, "", json])?;
     }
-    for field in custom.fields.iter().filter(|field| before.field(&field.object, &field.field.name) != Some(field)) {
+    for field in
+        custom.fields.iter().filter(|field| before.field(&field.object, &field.field.name) != Some(field))
+    {
         let json = serde_json::to_string(field).map_err(|error| corrupt(&field.object, &error))?;
-        hub.define_field(connection, field)
-            .map_err(|error| refused(format!("object {}, field {}", field.object, field.field.name), error))?;
+        hub.define_field(connection, field).map_err(|error| {
+            refused(format!("object {}, field {}", field.object, field.field.name), error)
+        })?;
         connection.execute(PUT, params![field.object, field.field.name, json])?;
     }
     Ok(())

@@ -165,7 +165,9 @@ pub enum ConfigError {
         reason: String,
     },
     /// There is nothing to go back to.
-    #[error("the integration '{0}' has had no other version of its plugin; give it one with: entente integration upgrade {0}")]
+    #[error(
+        "the integration '{0}' has had no other version of its plugin; give it one with: entente integration upgrade {0}"
+    )]
     NoVersionBefore(String),
     /// Something else depends on it.
     #[error("{what} '{name}' is used by {users}; {hint}")]

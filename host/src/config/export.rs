@@ -6,7 +6,9 @@ use super::integrations::Integration;
 use super::plugins::InstalledPlugin;
 use super::value::{key, quote, to_toml};
 use super::words::{direction_word, sides_word};
-use crate::sync::{Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test};
+use crate::sync::{
+    Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test,
+};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -27,7 +29,12 @@ impl Out {
     }
 }
 
-pub(crate) fn export(custom: &Custom, integrations: &[Integration], plugins: &[InstalledPlugin], syncs: &[SyncDefinition]) -> String {
+pub(crate) fn export(
+    custom: &Custom,
+    integrations: &[Integration],
+    plugins: &[InstalledPlugin],
+    syncs: &[SyncDefinition],
+) -> String {
     let mut out = Out::default();
     export_custom(&mut out, custom);
     for integration in integrations {
@@ -71,7 +78,11 @@ fn export_custom(out: &mut Out, custom: &Custom) {
         }
         if !field.choices.is_empty() {
             let one = |(value, label): &(String, String)| {
-                if value == label { quote(value) } else { format!("{{ value = {}, label = {} }}", quote(value), quote(label)) }
+                if value == label {
+                    quote(value)
+                } else {
+                    format!("{{ value = {}, label = {} }}", quote(value), quote(label))
+                }
             };
             let choices: Vec<String> = field.choices.iter().map(one).collect();
             out.line("choices", format!("[{}]", choices.join(", ")));
@@ -84,7 +95,9 @@ fn export_custom(out: &mut Out, custom: &Custom) {
 
 fn export_integration(out: &mut Out, integration: &Integration, plugins: &[InstalledPlugin]) {
     let table = format!("integration.{}", key(&integration.name));
-    let current = plugins.iter().any(|plugin| plugin.current && plugin.name == integration.plugin && plugin.digest == integration.digest);
+    let current = plugins.iter().any(|plugin| {
+        plugin.current && plugin.name == integration.plugin && plugin.digest == integration.digest
+    });
     out.table(&format!("[{table}]"));
     out.line("plugin", quote(if current { &integration.plugin } else { &integration.digest }));
     if !integration.enabled {
@@ -106,11 +119,17 @@ fn export_integration(out: &mut Out, integration: &Integration, plugins: &[Insta
     }
     out.table(&format!("[{table}.grants.secrets]"));
     for (name, grant) in &integration.grants.secrets {
-        let part =
-            |name: &str, value: &Option<String>| value.as_ref().map(|value| format!(", {name} = {}", quote(value))).unwrap_or_default();
+        let part = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!(", {name} = {}", quote(value))).unwrap_or_default()
+        };
         let place = match (&grant.header, &grant.query) {
             (None, None) => list(&grant.hosts),
-            (header, query) => format!("{{ hosts = {}{}{} }}", list(&grant.hosts), part("header", header), part("query", query)),
+            (header, query) => format!(
+                "{{ hosts = {}{}{} }}",
+                list(&grant.hosts),
+                part("header", header),
+                part("query", query)
+            ),
         };
         out.line(name, place);
     }
@@ -125,7 +144,10 @@ fn export_sync(out: &mut Out, sync: &SyncDefinition) {
         out.line("relation", quote(&sync.relation));
     }
     if sync.brake != Brake::default() {
-        out.line("brake", format!("{{ percent = {}, records = {} }}", sync.brake.percent, sync.brake.records));
+        out.line(
+            "brake",
+            format!("{{ percent = {}, records = {} }}", sync.brake.percent, sync.brake.records),
+        );
     }
     for mapping in &sync.mappings {
         export_object(out, &table, mapping);
@@ -136,7 +158,8 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
     out.table(&format!("[[{table}.object]]"));
     out.line("left", quote(&mapping.objects[0]));
     out.line("right", quote(&mapping.objects[1]));
-    let names = mapping.identifiers.iter().filter_map(|slot| mapping.field(*slot)).map(|field| &field.names[0]);
+    let names =
+        mapping.identifiers.iter().filter_map(|slot| mapping.field(*slot)).map(|field| &field.names[0]);
     out.line("identifiers", list(names));
     if mapping.identify_by != IdentifyBy::default() {
         out.line("identify-by", word(&mapping.identify_by));
@@ -158,9 +181,11 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
     }
     // A field that goes to several others cannot be a key, nor what stands in for a field.
     let single = |field: &FieldMapping| {
-        !is_stand_in(&field.names[0]) && mapping.fields.iter().filter(|other| other.names[0] == field.names[0]).count() == 1
+        !is_stand_in(&field.names[0])
+            && mapping.fields.iter().filter(|other| other.names[0] == field.names[0]).count() == 1
     };
-    let (by_name, others): (Vec<&FieldMapping>, Vec<&FieldMapping>) = mapping.fields.iter().partition(|field| single(field));
+    let (by_name, others): (Vec<&FieldMapping>, Vec<&FieldMapping>) =
+        mapping.fields.iter().partition(|field| single(field));
     if !by_name.is_empty() {
         out.table(&format!("[{table}.object.fields]"));
     }
@@ -170,12 +195,16 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
         match (policies.is_empty(), is_stand_in(&field.names[1])) {
             (true, _) => out.line(&field.names[0], right),
             (false, true) => out.line(&field.names[0], format!("{{ {} }}", join(&policies))),
-            (false, false) => out.line(&field.names[0], format!("{{ right = {right}, {} }}", join(&policies))),
+            (false, false) => {
+                out.line(&field.names[0], format!("{{ right = {right}, {} }}", join(&policies)))
+            }
         }
     }
     for field in others {
         out.table(&format!("[[{table}.object.field]]"));
-        for (name, field) in ["left", "right"].iter().zip(&field.names).filter(|(_, field)| !is_stand_in(field)) {
+        for (name, field) in
+            ["left", "right"].iter().zip(&field.names).filter(|(_, field)| !is_stand_in(field))
+        {
             out.line(name, quote(field));
         }
         for (name, value) in policies(field) {
@@ -220,10 +249,17 @@ fn policies(field: &FieldMapping) -> Vec<(&'static str, String)> {
         all.push(("drift", word(&field.drift)));
     }
     if !field.values.is_empty() {
-        let pairs = field.values.iter().filter_map(|(left, right)| Some(format!("[{}, {}]", to_toml(left)?, to_toml(right)?)));
+        let pairs = field
+            .values
+            .iter()
+            .filter_map(|(left, right)| Some(format!("[{}, {}]", to_toml(left)?, to_toml(right)?)));
         all.push(("values", format!("[{}]", pairs.collect::<Vec<_>>().join(", "))));
     }
-    let fixed = [("constant", &field.constant), ("default-left", &field.default[0]), ("default-right", &field.default[1])];
+    let fixed = [
+        ("constant", &field.constant),
+        ("default-left", &field.default[0]),
+        ("default-right", &field.default[1]),
+    ];
     all.extend(fixed.into_iter().filter_map(|(name, value)| Some((name, to_toml(value.as_ref()?)?))));
     all
 }

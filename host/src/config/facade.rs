@@ -35,7 +35,10 @@ pub struct Configuration {
 
 impl std::fmt::Debug for Configuration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Configuration").field("home", &self.home).field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("Configuration")
+            .field("home", &self.home)
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,22 +103,29 @@ impl Configuration {
         Surroundings { connection, home: &self.home, tenant: &self.tenant, key_variable, base, environment }
     }
 
-    pub(super) async fn read<T: Send>(&self, read: impl FnOnce(&Connection) -> Result<T, ConfigError> + Send) -> Result<T, ConfigError> {
+    pub(super) async fn read<T: Send>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, ConfigError> + Send,
+    ) -> Result<T, ConfigError> {
         self.store.read(|connection| Ok(read(connection))).await?
     }
 
-    pub(super) async fn write<T>(&self, write: impl FnOnce(&Connection) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
+    pub(super) async fn write<T>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
         let unit = self.store.begin().await?;
         let value = write(unit.connection())?;
         unit.commit()?;
         Ok(value)
     }
 
-    /// The integrations that a file and its syncs name, as they will be: what is needed to run those that must be described.
-    /// Paths in the file start from `base`.
+    /// The integrations that a file and its syncs name, as they will be: what is needed to run those that
+    /// must be described. Paths in the file start from `base`.
     ///
     /// # Errors
-    /// Where the database fails, or a stored secret cannot be opened. What is wrong with the file is in [`Prepared::problems`].
+    /// Where the database fails, or a stored secret cannot be opened. What is wrong with the file is in
+    /// [`Prepared::problems`].
     pub async fn prepare(
         &self,
         file: &File,
@@ -125,8 +135,8 @@ impl Configuration {
         self.read(|connection| prepare::prepare(file, &self.around(connection, base, environment))).await
     }
 
-    /// Applies a file, as a whole or not at all, and tells what has changed. With [`ApplyOptions::dry_run`] the very same is
-    /// done and nothing is kept.
+    /// Applies a file, as a whole or not at all, and tells what has changed. With [`ApplyOptions::dry_run`]
+    /// the very same is done and nothing is kept.
     ///
     /// # Errors
     /// [`ConfigError::Problems`] with everything that is wrong; or where the database or a secret fails.
@@ -156,7 +166,12 @@ impl Configuration {
     pub async fn export(&self) -> Result<String, ConfigError> {
         self.read(|connection| {
             let custom = custom::load(connection)?;
-            Ok(export::export(&custom, &integrations::list(connection)?, &plugins::list(connection)?, &syncs::list(connection)?))
+            Ok(export::export(
+                &custom,
+                &integrations::list(connection)?,
+                &plugins::list(connection)?,
+                &syncs::list(connection)?,
+            ))
         })
         .await
     }
@@ -177,29 +192,48 @@ impl Configuration {
             super::names::check_integration_name(name).map_err(ConfigError::Name)?;
             refuse_taken(connection, name)?;
             let plugin = plugins::find(connection, plugin)?;
-            let integration =
-                Integration { name: name.to_owned(), plugin: plugin.name, digest: plugin.digest, enabled: true, settings, grants };
+            let integration = Integration {
+                name: name.to_owned(),
+                plugin: plugin.name,
+                digest: plugin.digest,
+                enabled: true,
+                settings,
+                grants,
+            };
             let given: BTreeSet<String> = secrets.keys().cloned().collect();
             Ok(Draft { integration, plugin: PluginSource::Installed, secrets, needed: true, given })
         })
         .await
     }
 
-    /// Stores a new integration and, where one is given, the sync that [`super::definition_from_manual`] made for it; both or
-    /// neither.
+    /// Stores a new integration and, where one is given, the sync that [`super::definition_from_manual`] made
+    /// for it; both or neither.
     ///
     /// # Errors
     /// Where the name is taken or cannot be one, a pattern is no grant, or the database or the key fails.
-    pub async fn add_integration(&self, draft: &Draft, sync: Option<SyncDraft>) -> Result<Added, ConfigError> {
+    pub async fn add_integration(
+        &self,
+        draft: &Draft,
+        sync: Option<SyncDraft>,
+    ) -> Result<Added, ConfigError> {
         let name = &draft.integration.name;
         let _held = self.home.hold_components();
         self.write(|connection| {
             refuse_taken(connection, name)?;
             if let Some(sync) = sync.as_ref().filter(|sync| !sync.0.exchanges.contains(name)) {
-                return Err(ConfigError::Name(format!("the sync '{}' does not join the integration '{name}'", sync.0.name)));
+                return Err(ConfigError::Name(format!(
+                    "the sync '{}' does not join the integration '{name}'",
+                    sync.0.name
+                )));
             }
             let around = self.around(connection, Path::new(""), &no_environment);
-            put_integration(draft, &around, &Described::default(), ApplyOptions::default(), SystemClock.now())?;
+            put_integration(
+                draft,
+                &around,
+                &Described::default(),
+                ApplyOptions::default(),
+                SystemClock.now(),
+            )?;
             let sync = sync.map(|sync| self.put_sync(connection, sync)).transpose()?;
             Ok(Added { integration: integrations::get(connection, name)?, sync })
         })
@@ -235,12 +269,16 @@ impl Configuration {
         self.read(|connection| integrations::get(connection, name)).await
     }
 
-    /// Changes an integration: settings, grants, enabled. Name, plugin and digest are as they were; for another digest there is
-    /// [`Configuration::upgrade_integration`].
+    /// Changes an integration: settings, grants, enabled. Name, plugin and digest are as they were; for
+    /// another digest there is [`Configuration::upgrade_integration`].
     ///
     /// # Errors
     /// [`ConfigError::Unknown`] with what there is, or where a name or pattern cannot be one.
-    pub async fn change_integration(&self, name: &str, change: impl FnOnce(&mut Integration)) -> Result<Integration, ConfigError> {
+    pub async fn change_integration(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Integration),
+    ) -> Result<Integration, ConfigError> {
         self.write(|connection| {
             let stored = integrations::get(connection, name)?;
             let mut changed = stored.clone();
@@ -254,8 +292,8 @@ impl Configuration {
         .await
     }
 
-    /// Removes an integration with its settings, grants and secrets; with `syncs` also the syncs that join it. Pairs and history
-    /// stay.
+    /// Removes an integration with its settings, grants and secrets; with `syncs` also the syncs that join
+    /// it. Pairs and history stay.
     ///
     /// # Errors
     /// [`ConfigError::InUse`] where syncs join it and are to stay.
@@ -288,7 +326,12 @@ impl Configuration {
     ///
     /// # Errors
     /// Where there is no such integration, or the key is wrong or missing.
-    pub async fn set_secret(&self, integration: &str, name: &str, text: &SecretText) -> Result<(), ConfigError> {
+    pub async fn set_secret(
+        &self,
+        integration: &str,
+        name: &str,
+        text: &SecretText,
+    ) -> Result<(), ConfigError> {
         self.write(|connection| {
             integrations::get(connection, integration)?;
             let key = sealing_key(&self.around(connection, Path::new(""), &no_environment))?;
@@ -337,13 +380,18 @@ impl Configuration {
     ///
     /// # Errors
     /// Where the key is wrong or missing, or a secret is damaged. Then nothing is changed.
-    pub(crate) async fn take_over_secrets(&self, tenant: &str, key: Option<&Key>) -> Result<u64, ConfigError> {
+    pub(crate) async fn take_over_secrets(
+        &self,
+        tenant: &str,
+        key: Option<&Key>,
+    ) -> Result<u64, ConfigError> {
         self.write(|connection| {
             let mut taken = 0;
             for integration in integrations::list(connection)? {
                 for secret in secrets::list(connection, &integration.name)? {
                     // Opened also where the name is the same: a wrong key shows now.
-                    if let Some(text) = secrets::get(connection, key, tenant, &integration.name, &secret.name)?
+                    if let Some(text) =
+                        secrets::get(connection, key, tenant, &integration.name, &secret.name)?
                         && let Some(key) = key
                     {
                         secrets::put(connection, key, &self.tenant, &integration.name, &secret.name, &text)?;

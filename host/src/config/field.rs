@@ -8,7 +8,9 @@ use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::{Sides, direction_word, only, towards};
 use crate::record::Value;
-use crate::sync::{Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Unresolved, WriteRule, features};
+use crate::sync::{
+    Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Unresolved, WriteRule, features,
+};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -53,8 +55,16 @@ pub(crate) fn listed(entry: &Spanned<MappingEntry>) -> Vec<Listed> {
             all.push(Listed { span: field.span(), left, right, entry: entry.clone() });
             continue;
         }
-        let either = entry.left.as_ref().or(entry.right.as_ref()).map(|name| Spanned::new(field.span(), name.get_ref().clone()));
-        let left = entry.left.clone().or_else(|| either.clone()).unwrap_or_else(|| Spanned::new(field.span(), String::new()));
+        let either = entry
+            .left
+            .as_ref()
+            .or(entry.right.as_ref())
+            .map(|name| Spanned::new(field.span(), name.get_ref().clone()));
+        let left = entry
+            .left
+            .clone()
+            .or_else(|| either.clone())
+            .unwrap_or_else(|| Spanned::new(field.span(), String::new()));
         let right = entry.right.clone().or(either).unwrap_or_else(|| left.clone());
         all.push(Listed { span: field.span(), left, right, entry: entry.clone() });
     }
@@ -120,7 +130,10 @@ pub(crate) fn check_field(
                 found.problem(
                     &span,
                     part,
-                    format!("required on the {side}, but nothing flows there (direction {})", direction_word(direction)),
+                    format!(
+                        "required on the {side}, but nothing flows there (direction {})",
+                        direction_word(direction)
+                    ),
                 );
                 [false, false]
             }
@@ -135,13 +148,15 @@ pub(crate) fn check_field(
     if found.problems.len() > before {
         return None;
     }
-    let lists = class(&fields[0].kind) == class(&fields[1].kind) && matches!(class(&fields[0].kind), Class::List | Class::References);
+    let lists = class(&fields[0].kind) == class(&fields[1].kind)
+        && matches!(class(&fields[0].kind), Class::List | Class::References);
     Some(FieldMapping {
         slot: 0,
         names: [one.left.get_ref().clone(), one.right.get_ref().clone()],
         kinds: [fields[0].kind.clone(), fields[1].kind.clone()],
         direction,
-        required: Side::BOTH.map(|side| direction.reaches(side) && (fields[side.index()].required || asked[side.index()])),
+        required: Side::BOTH
+            .map(|side| direction.reaches(side) && (fields[side.index()].required || asked[side.index()])),
         writable,
         set_like: lists && fields.iter().any(|field| field.set_like),
         trust: policies.trust,
@@ -180,7 +195,12 @@ fn find_fields<'d>(
             found.problem(
                 &name.span(),
                 part,
-                format!("{} of {who} has no field '{}'; {}{more}", object.name, name.get_ref(), known(name.get_ref(), there)),
+                format!(
+                    "{} of {who} has no field '{}'; {}{more}",
+                    object.name,
+                    name.get_ref(),
+                    known(name.get_ref(), there)
+                ),
             );
         }
     }
@@ -195,7 +215,8 @@ fn check_direction(
     part: &str,
     found: &mut Findings<'_>,
 ) -> Option<Direction> {
-    let blocked: Vec<Side> = Side::BOTH.into_iter().filter(|side| direction.reaches(*side) && !writable[side.index()]).collect();
+    let blocked: Vec<Side> =
+        Side::BOTH.into_iter().filter(|side| direction.reaches(*side) && !writable[side.index()]).collect();
     let side = match blocked.as_slice() {
         [] => return Some(direction),
         [side, ..] => *side,
@@ -211,7 +232,14 @@ fn check_direction(
     None
 }
 
-fn check_kinds(one: &Listed, fields: [&Field; 2], direction: Option<Direction>, table: bool, part: &str, found: &mut Findings<'_>) {
+fn check_kinds(
+    one: &Listed,
+    fields: [&Field; 2],
+    direction: Option<Direction>,
+    table: bool,
+    part: &str,
+    found: &mut Findings<'_>,
+) {
     let [left, right] = fields.map(|field| field.kind.as_str());
     match compare(left, right) {
         Match::Alike => {}
@@ -248,7 +276,9 @@ fn check_values(
     let span = given.span();
     let text = |text: &String| toml::Value::String(text.clone());
     let pairs: Option<Vec<(toml::Value, toml::Value)>> = match given.get_ref() {
-        toml::Value::Table(table) => Some(table.iter().map(|(left, right)| (text(left), right.clone())).collect()),
+        toml::Value::Table(table) => {
+            Some(table.iter().map(|(left, right)| (text(left), right.clone())).collect())
+        }
         toml::Value::Array(list) => list
             .iter()
             .map(|pair| match pair.as_array().map(Vec::as_slice) {
@@ -268,9 +298,15 @@ fn check_values(
     let mut values: Vec<(Value, Value)> = Vec::new();
     for (left, right) in pairs {
         let mut read = |side: Side, value: &toml::Value| {
-            value::from_toml(value).and_then(|value| fit(value, fields[side.index()], true)).map_err(|message| {
-                found.problem(&span, part, format!("values, {} ({}): {message}", side, sides.exchanges[side.index()]));
-            })
+            value::from_toml(value).and_then(|value| fit(value, fields[side.index()], true)).map_err(
+                |message| {
+                    found.problem(
+                        &span,
+                        part,
+                        format!("values, {} ({}): {message}", side, sides.exchanges[side.index()]),
+                    );
+                },
+            )
         };
         let (Ok(left), Ok(right)) = (read(Side::Left, &left), read(Side::Right, &right)) else {
             continue;
@@ -302,7 +338,13 @@ struct Policies {
     drift: Drift,
 }
 
-fn check_policies(entry: &FieldEntry, direction: Direction, sides: Sides<'_>, part: &str, found: &mut Findings<'_>) -> Policies {
+fn check_policies(
+    entry: &FieldEntry,
+    direction: Direction,
+    sides: Sides<'_>,
+    part: &str,
+    found: &mut Findings<'_>,
+) -> Policies {
     let one_way = direction.only_target().is_some();
     let way = direction_word(direction);
     let mut policies = Policies {
@@ -337,7 +379,11 @@ fn check_policies(entry: &FieldEntry, direction: Direction, sides: Sides<'_>, pa
                 format!("unresolved is for fields that flow both ways; with direction {way} nothing is judged: leave it out"),
             );
         } else if entry.trust.is_some() {
-            found.problem(&word.span(), part, "with trust nothing is left unresolved; leave one of the two out");
+            found.problem(
+                &word.span(),
+                part,
+                "with trust nothing is left unresolved; leave one of the two out",
+            );
         }
     }
     if let Some(word) = entry.drift.as_ref().filter(|_| !one_way) {
@@ -355,15 +401,28 @@ fn check_policies(entry: &FieldEntry, direction: Direction, sides: Sides<'_>, pa
         );
     }
     if let Some(word) = entry.write.as_ref().filter(|word| *word.get_ref() == WriteRule::Never) {
-        let required = entry.required.as_ref().is_some_and(|word| !matches!(word.get_ref(), RequiredWord::Both(false)));
+        let required =
+            entry.required.as_ref().is_some_and(|word| !matches!(word.get_ref(), RequiredWord::Both(false)));
         if required {
-            found.problem(&word.span(), part, "write = \"never\" and required contradict each other; leave one of the two out");
+            found.problem(
+                &word.span(),
+                part,
+                "write = \"never\" and required contradict each other; leave one of the two out",
+            );
         }
         if policies.drift == Drift::Restore {
-            found.problem(&word.span(), part, "write = \"never\" and drift = \"restore\" contradict each other; leave one of the two out");
+            found.problem(
+                &word.span(),
+                part,
+                "write = \"never\" and drift = \"restore\" contradict each other; leave one of the two out",
+            );
         }
         if policies.blanks == Blanks::Fill {
-            found.problem(&word.span(), part, "write = \"never\" and blanks = \"fill\" contradict each other; leave one of the two out");
+            found.problem(
+                &word.span(),
+                part,
+                "write = \"never\" and blanks = \"fill\" contradict each other; leave one of the two out",
+            );
         }
     }
     policies

@@ -241,11 +241,15 @@ impl<'de> Deserialize<'de> for FieldWord {
             }
 
             fn visit_str<E>(self, name: &str) -> Result<FieldWord, E> {
-                Ok(FieldWord::Entry(Box::new(FieldEntry { right: Some(nowhere(name.to_owned())), ..FieldEntry::default() })))
+                Ok(FieldWord::Entry(Box::new(FieldEntry {
+                    right: Some(nowhere(name.to_owned())),
+                    ..FieldEntry::default()
+                })))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FieldWord, A::Error> {
-                FieldEntry::deserialize(MapAccessDeserializer::new(map)).map(|entry| FieldWord::Entry(Box::new(entry)))
+                FieldEntry::deserialize(MapAccessDeserializer::new(map))
+                    .map(|entry| FieldWord::Entry(Box::new(entry)))
             }
         }
         deserializer.deserialize_any(Reader)
@@ -259,11 +263,17 @@ impl<'de> Deserialize<'de> for PreferEntry {
             type Value = PreferEntry;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"lowest-id\", or a condition such as { field = \"tags\", contains = \"newsletter\" }")
+                f.write_str(
+                    "\"lowest-id\", or a condition such as { field = \"tags\", contains = \"newsletter\" }",
+                )
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<PreferEntry, E> {
-                if word == "lowest-id" { Ok(PreferEntry::LowestId) } else { Err(E::invalid_value(de::Unexpected::Str(word), &self)) }
+                if word == "lowest-id" {
+                    Ok(PreferEntry::LowestId)
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Str(word), &self))
+                }
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PreferEntry, A::Error> {
@@ -337,7 +347,8 @@ impl File {
     /// Reads a file.
     ///
     /// # Errors
-    /// Where the text is no TOML, or has keys or words that `entente.toml` does not have; with line and column.
+    /// Where the text is no TOML, or has keys or words that `entente.toml` does not have; with line and
+    /// column.
     pub fn parse(text: &str) -> Result<Self, FileError> {
         let lines = Lines(text.to_owned());
         match toml::from_str::<Content>(text) {
@@ -349,10 +360,11 @@ impl File {
         }
     }
 
-    /// The integrations that the syncs of the file join, which must be described before it can be checked. `hub` is among
-    /// them where it is on a side or has fields of its own here.
+    /// The integrations that the syncs of the file join, which must be described before it can be checked.
+    /// `hub` is among them where it is on a side or has fields of its own here.
     pub fn needed(&self) -> BTreeSet<String> {
-        let mut needed: BTreeSet<String> = self.sync.iter().flat_map(|(name, sync)| sync.exchanges(name.get_ref())).collect();
+        let mut needed: BTreeSet<String> =
+            self.sync.iter().flat_map(|(name, sync)| sync.exchanges(name.get_ref())).collect();
         if !self.object.is_empty() {
             needed.insert(HUB.to_owned());
         }
@@ -368,8 +380,9 @@ impl File {
 impl SyncEntry {
     /// Left and right; without a word the hub, and the integration of the sync's own name.
     pub(crate) fn exchanges(&self, name: &str) -> [String; 2] {
-        let named =
-            |side: &Option<Spanned<String>>, default: &str| side.as_ref().map_or_else(|| default.to_owned(), |side| side.get_ref().clone());
+        let named = |side: &Option<Spanned<String>>, default: &str| {
+            side.as_ref().map_or_else(|| default.to_owned(), |side| side.get_ref().clone())
+        };
         [named(&self.left, HUB), named(&self.right, name)]
     }
 }

@@ -25,7 +25,10 @@ pub(crate) fn is_stand_in(name: &str) -> bool {
 fn read(given: &toml::Value, field: &Field) -> Result<Value, String> {
     // Its links would be those of one side, and be looked up on the other.
     if matches!(class(&field.kind), Class::Reference | Class::References) {
-        return Err(format!("a {} cannot be given in the file; map it to a field of the other side", field.kind));
+        return Err(format!(
+            "a {} cannot be given in the file; map it to a field of the other side",
+            field.kind
+        ));
     }
     let value = value::from_toml(given).and_then(|value| fit(value, field, false))?;
     if value.is_blank() { Err("it is blank; leave it out".to_owned()) } else { Ok(value) }
@@ -45,7 +48,8 @@ pub(crate) fn check_constant(
         found.problem(&given.span(), part, message);
         return None;
     };
-    let (object, name, who) = (objects[target.index()], one.name(target), exchange(&sides.exchanges[target.index()]));
+    let (object, name, who) =
+        (objects[target.index()], one.name(target), exchange(&sides.exchanges[target.index()]));
     let part = &format!("{part}, field {name}");
     let Some(field) = object.field(name) else {
         let there = object.fields.iter().map(|field| field.name.as_str());
@@ -54,7 +58,11 @@ pub(crate) fn check_constant(
         } else {
             String::new()
         };
-        found.problem(&one.span, part, format!("{} of {who} has no field '{name}'; {}{more}", object.name, known(name, there)));
+        found.problem(
+            &one.span,
+            part,
+            format!("{} of {who} has no field '{name}'; {}{more}", object.name, known(name, there)),
+        );
         return None;
     };
     let before = found.problems.len();
@@ -66,7 +74,11 @@ pub(crate) fn check_constant(
     if let Some(word) = &entry.direction
         && sides.direction(*word.get_ref()) != Ok(direction)
     {
-        found.problem(&word.span(), part, format!("a constant flows to {who}, and nothing flows back; leave direction out"));
+        found.problem(
+            &word.span(),
+            part,
+            format!("a constant flows to {who}, and nothing flows back; leave direction out"),
+        );
     }
     let unfit = [
         ("trust", entry.trust.as_ref().map(Spanned::span)),
@@ -78,7 +90,11 @@ pub(crate) fn check_constant(
     ];
     for (key, span) in unfit {
         if let Some(span) = span {
-            found.problem(&span, part, format!("{key} means nothing where the value is always the same; leave it out"));
+            found.problem(
+                &span,
+                part,
+                format!("{key} means nothing where the value is always the same; leave it out"),
+            );
         }
     }
     let asked = match entry.required.as_ref().map(|word| (word.span(), *word.get_ref())) {
@@ -90,7 +106,10 @@ pub(crate) fn check_constant(
                 found.problem(
                     &span,
                     part,
-                    format!("required on the {side}, but nothing flows there (direction {})", direction_word(direction)),
+                    format!(
+                        "required on the {side}, but nothing flows there (direction {})",
+                        direction_word(direction)
+                    ),
                 );
                 false
             }
@@ -149,7 +168,9 @@ pub(crate) fn check_defaults(
             found.problem(
                 &given.span(),
                 part,
-                format!("write = \"never\" and default-{side} contradict each other; leave one of the two out"),
+                format!(
+                    "write = \"never\" and default-{side} contradict each other; leave one of the two out"
+                ),
             );
             return None;
         }
@@ -164,11 +185,19 @@ pub(crate) fn check_defaults(
 }
 
 /// Tells of defaults for records that are never made.
-pub(crate) fn check_new_records(listed: &[Listed], fields: &[FieldMapping], create: [bool; 2], part: &str, found: &mut Findings<'_>) {
+pub(crate) fn check_new_records(
+    listed: &[Listed],
+    fields: &[FieldMapping],
+    create: [bool; 2],
+    part: &str,
+    found: &mut Findings<'_>,
+) {
     for field in fields {
         for side in Side::BOTH {
             if field.default[side.index()].is_some() && !create[side.index()] {
-                let one = listed.iter().find(|one| Side::BOTH.iter().all(|side| one.name(*side) == field.name(*side)));
+                let one = listed
+                    .iter()
+                    .find(|one| Side::BOTH.iter().all(|side| one.name(*side) == field.name(*side)));
                 let span = one.map_or(usize::MAX..usize::MAX, |one| one.span.clone());
                 let message = format!(
                     "field {} ↔ {}: default-{side} is never used, since no records are created on the {side}",

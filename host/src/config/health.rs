@@ -1,4 +1,5 @@
-//! Integrations whose plugins crash: growing pauses between runs, then quarantine until the operator says otherwise.
+//! Integrations whose plugins crash: growing pauses between runs, then quarantine until the operator says
+//! otherwise.
 
 use super::error::ConfigError;
 use super::facade::Configuration;
@@ -8,12 +9,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use std::time::Duration;
 
-/// Runs in a row that a plugin may crash in before it is not run any more. A remote system that sends something odd gets over it by
-/// itself within a few runs; what crashes this often will crash again.
+/// Runs in a row that a plugin may crash in before it is not run any more. A remote system that sends
+/// something odd gets over it by itself within a few runs; what crashes this often will crash again.
 const QUARANTINE_AFTER: u32 = 5;
 
-/// How long an integration is left alone after so many crashes in a row. The first may be chance, and an operator who tries again
-/// at once is right.
+/// How long an integration is left alone after so many crashes in a row. The first may be chance, and an
+/// operator who tries again at once is right.
 fn pause_after(crashes: u32) -> Option<Duration> {
     let seconds = match crashes {
         0..=2 => return None,
@@ -50,7 +51,8 @@ impl Health {
             last: Some(now),
             paused_until: match quarantined {
                 Some(_) => None,
-                None => pause_after(crashes).map(|pause| Timestamp::from_micros(now.micros().saturating_add(micros(pause)))),
+                None => pause_after(crashes)
+                    .map(|pause| Timestamp::from_micros(now.micros().saturating_add(micros(pause)))),
             },
             quarantined,
         }
@@ -63,12 +65,20 @@ impl Health {
     pub fn check(&self, integration: &str, now: Timestamp) -> Result<(), ConfigError> {
         let reason = self.reason.clone().unwrap_or_default();
         if let Some(since) = self.quarantined {
-            return Err(ConfigError::Quarantined { integration: integration.to_owned(), since, crashes: self.crashes, reason });
+            return Err(ConfigError::Quarantined {
+                integration: integration.to_owned(),
+                since,
+                crashes: self.crashes,
+                reason,
+            });
         }
         match self.paused_until {
-            Some(until) if until > now => {
-                Err(ConfigError::Paused { integration: integration.to_owned(), until, crashes: self.crashes, reason })
-            }
+            Some(until) if until > now => Err(ConfigError::Paused {
+                integration: integration.to_owned(),
+                until,
+                crashes: self.crashes,
+                reason,
+            }),
             _ => Ok(()),
         }
     }
@@ -127,7 +137,12 @@ impl Configuration {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn note_run(&self, integration: &str, crash: Option<&str>, now: Timestamp) -> Result<Health, ConfigError> {
+    pub async fn note_run(
+        &self,
+        integration: &str,
+        crash: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Health, ConfigError> {
         let health = self.health(integration).await?;
         match crash {
             None if health.crashes == 0 => Ok(health),
@@ -180,7 +195,14 @@ mod tests {
         }
         assert_eq!(
             seen,
-            [(1, None, false), (2, None, false), (3, Some(60), false), (4, Some(600), false), (5, None, true), (6, None, true)]
+            [
+                (1, None, false),
+                (2, None, false),
+                (3, Some(60), false),
+                (4, Some(600), false),
+                (5, None, true),
+                (6, None, true)
+            ]
         );
     }
 

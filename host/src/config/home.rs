@@ -13,9 +13,9 @@ pub const DEFAULT_TENANT: &str = "default";
 
 /// The folder of an installation.
 ///
-/// `tenants/NAME/entente.db` is the database of a tenant, `plugins/` holds components by digest, `cache/` compiled code,
-/// `secret.key` the key that secrets are sealed with,
-/// `code.key` the one that compiled plugins are marked with.
+/// `tenants/NAME/entente.db` is the database of a tenant, `plugins/` holds components by digest, `cache/`
+/// compiled code, `secret.key` the key that secrets are sealed with, `code.key` the one that compiled plugins
+/// are marked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     path: PathBuf,
@@ -24,12 +24,15 @@ pub struct Home {
 }
 
 impl Home {
-    /// The folder given, else `ENTENTE_HOME`, else `entente` in the data folder of the user (`$XDG_DATA_HOME`,
-    /// `~/.local/share`).
+    /// The folder given, else `ENTENTE_HOME`, else `entente` in the data folder of the user
+    /// (`$XDG_DATA_HOME`, `~/.local/share`).
     ///
     /// # Errors
     /// Where none of these is known.
-    pub fn locate(given: Option<&Path>, environment: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, ConfigError> {
+    pub fn locate(
+        given: Option<&Path>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<PathBuf, ConfigError> {
         let set = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         if let Some(path) = given {
             return Ok(path.to_owned());
@@ -45,7 +48,8 @@ impl Home {
             Some(path) => Ok(path.join(".local/share/entente")),
             None => Err(ConfigError::Home {
                 path: PathBuf::from("?"),
-                why: "is not known: neither --home, ENTENTE_HOME nor HOME is set; name a folder with --home".to_owned(),
+                why: "is not known: neither --home, ENTENTE_HOME nor HOME is set; name a folder with --home"
+                    .to_owned(),
             }),
         }
     }
@@ -57,15 +61,27 @@ impl Home {
     pub fn open(path: &Path) -> Result<Self, ConfigError> {
         let refuse = |why: String| ConfigError::Home { path: path.to_owned(), why };
         match fs::metadata(path) {
-            Ok(found) if !found.is_dir() => return Err(refuse("is a file; name a folder with --home or ENTENTE_HOME".to_owned())),
+            Ok(found) if !found.is_dir() => {
+                return Err(refuse("is a file; name a folder with --home or ENTENTE_HOME".to_owned()));
+            }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                make_folder(path).map_err(|error| refuse(format!("cannot be made: {error}; name another with --home or ENTENTE_HOME")))?;
+                make_folder(path).map_err(|error| {
+                    refuse(format!("cannot be made: {error}; name another with --home or ENTENTE_HOME"))
+                })?;
             }
-            Err(error) => return Err(refuse(format!("cannot be used: {error}; name another with --home or ENTENTE_HOME"))),
+            Err(error) => {
+                return Err(refuse(format!(
+                    "cannot be used: {error}; name another with --home or ENTENTE_HOME"
+                )));
+            }
         }
-        // Whether it can be written shows by writing only: permissions, read-only mounts and quotas all count.
-        let probe = tempfile::Builder::new().prefix(".try-").tempfile_in(path).and_then(|file| file.as_file().metadata());
+        // Whether it can be written shows by writing only: permissions, read-only mounts and quotas all
+        // count.
+        let probe = tempfile::Builder::new()
+            .prefix(".try-")
+            .tempfile_in(path)
+            .and_then(|file| file.as_file().metadata());
         let probe = probe.map_err(|error| {
             refuse(format!("cannot be written: {error}; check its permissions, or name another with --home or ENTENTE_HOME"))
         })?;
@@ -137,10 +153,12 @@ impl Home {
         self.open_tenant(DEFAULT_TENANT)
     }
 
-    /// Opens the database of a tenant. Only that of `default` is made where there is none; others are added first.
+    /// Opens the database of a tenant. Only that of `default` is made where there is none; others are added
+    /// first.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] where there is no such tenant; where the name cannot be one, or the database cannot be opened.
+    /// [`ConfigError::Unknown`] where there is no such tenant; where the name cannot be one, or the database
+    /// cannot be opened.
     pub fn open_tenant(&self, tenant: &str) -> Result<Store, ConfigError> {
         check_name("tenant", tenant).map_err(ConfigError::Name)?;
         let path = self.database(tenant);
@@ -169,7 +187,9 @@ mod tests {
     use super::*;
 
     fn locate(given: Option<&str>, set: &[(&str, &str)]) -> Result<PathBuf, ConfigError> {
-        Home::locate(given.map(Path::new), |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v)))
+        Home::locate(given.map(Path::new), |name| {
+            set.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v))
+        })
     }
 
     #[test]
@@ -179,7 +199,10 @@ mod tests {
         assert_eq!(locate(None, &set).unwrap(), Path::new("/e"));
         assert_eq!(locate(None, &set[1..]).unwrap(), Path::new("/x/entente"));
         assert_eq!(locate(None, &set[2..]).unwrap(), Path::new("/h/.local/share/entente"));
-        assert_eq!(locate(None, &[("XDG_DATA_HOME", "x"), ("HOME", "/h")]).unwrap(), Path::new("/h/.local/share/entente"));
+        assert_eq!(
+            locate(None, &[("XDG_DATA_HOME", "x"), ("HOME", "/h")]).unwrap(),
+            Path::new("/h/.local/share/entente")
+        );
         insta::assert_snapshot!(locate(None, &[("ENTENTE_HOME", "")]).unwrap_err(), @"the home folder ? is not known: neither --home, ENTENTE_HOME nor HOME is set; name a folder with --home");
     }
 
@@ -188,9 +211,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "x").unwrap();
-        let said = |path: &Path| Home::open(path).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
+        let said = |path: &Path| {
+            Home::open(path).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR")
+        };
         insta::assert_snapshot!(said(&file), @"the home folder DIR/file is a file; name a folder with --home or ENTENTE_HOME");
-        assert!(said(&file.join("below")).starts_with("the home folder DIR/file/below cannot be "), "{}", said(&file.join("below")));
+        assert!(
+            said(&file.join("below")).starts_with("the home folder DIR/file/below cannot be "),
+            "{}",
+            said(&file.join("below"))
+        );
     }
 
     #[cfg(unix)]
@@ -204,7 +233,13 @@ mod tests {
         let name = folder.path().display().to_string();
         let opened = || Home::open(&path).and_then(|home| home.open_store());
         fs::write(home.key_file(), "a key").unwrap();
-        for place in [path.clone(), home.plugins(), path.join("tenants"), path.join("tenants/default"), home.key_file()] {
+        for place in [
+            path.clone(),
+            home.plugins(),
+            path.join("tenants"),
+            path.join("tenants/default"),
+            home.key_file(),
+        ] {
             fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
             let said = opened().unwrap_err().to_string().replace(&name, "DIR");
             assert!(said.contains("can be changed by others (mode 777)"), "{said}");

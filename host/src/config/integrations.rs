@@ -28,7 +28,8 @@ pub struct Integration {
 /// What an integration may reach. Nothing, unless it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Grants {
-    /// Where it may send requests: `https://api.example.com`, `https://*.example.com`, `https://{dc}.api.example.com`.
+    /// Where it may send requests: `https://api.example.com`, `https://*.example.com`,
+    /// `https://{dc}.api.example.com`.
     #[serde(default)]
     pub http: Vec<String>,
     /// Where each secret may be sent.
@@ -54,8 +55,11 @@ pub struct SecretGrant {
 
 /// Whether a pattern can be a grant: scheme, host, perhaps a port; plain http only literally.
 pub(crate) fn check_pattern(pattern: &str) -> Result<(), String> {
-    let wrong =
-        |why: &str| Err(format!("'{pattern}' is no grant: {why}; write for example https://api.example.com or https://*.example.com"));
+    let wrong = |why: &str| {
+        Err(format!(
+            "'{pattern}' is no grant: {why}; write for example https://api.example.com or https://*.example.com"
+        ))
+    };
     let (plain, rest) = match (pattern.strip_prefix("https://"), pattern.strip_prefix("http://")) {
         (Some(rest), _) => (false, rest),
         (_, Some(rest)) => (true, rest),
@@ -92,7 +96,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Integration, String, String)> {
     Ok((integration, row.get(4)?, row.get(5)?))
 }
 
-fn parse((mut integration, settings, grants): (Integration, String, String)) -> Result<Integration, ConfigError> {
+fn parse(
+    (mut integration, settings, grants): (Integration, String, String),
+) -> Result<Integration, ConfigError> {
     let corrupt = |what: &str, error: serde_json::Error| StoreError::Corrupt {
         what: format!("{what} of integration '{}'", integration.name),
         why: error.to_string(),
@@ -115,7 +121,12 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<Integration>, ConfigEr
 
 /// The one of this name, if there is one.
 pub(crate) fn find(connection: &Connection, name: &str) -> Result<Option<Integration>, ConfigError> {
-    connection.prepare_cached(&format!("{SELECT} WHERE name = ?1"))?.query_row([name], read).optional()?.map(parse).transpose()
+    connection
+        .prepare_cached(&format!("{SELECT} WHERE name = ?1"))?
+        .query_row([name], read)
+        .optional()?
+        .map(parse)
+        .transpose()
 }
 
 /// The one of this name.
@@ -140,7 +151,9 @@ fn unknown(connection: &Connection, name: &str) -> Result<ConfigError, ConfigErr
 pub(crate) fn put(connection: &Connection, integration: &Integration) -> Result<(), ConfigError> {
     check(integration).map_err(ConfigError::Name)?;
     let json = |value: Result<String, serde_json::Error>| {
-        value.map_err(|error| ConfigError::Store(StoreError::Corrupt { what: "integration".to_owned(), why: error.to_string() }))
+        value.map_err(|error| {
+            ConfigError::Store(StoreError::Corrupt { what: "integration".to_owned(), why: error.to_string() })
+        })
     };
     connection.execute(
         "INSERT INTO integration (name, plugin, digest, enabled, settings, grants) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -163,7 +176,12 @@ fn check(integration: &Integration) -> Result<(), String> {
     for name in integration.settings.keys() {
         check_setting_name(name)?;
     }
-    for pattern in integration.grants.http.iter().chain(integration.grants.secrets.values().flat_map(|grant| &grant.hosts)) {
+    for pattern in integration
+        .grants
+        .http
+        .iter()
+        .chain(integration.grants.secrets.values().flat_map(|grant| &grant.hosts))
+    {
         check_pattern(pattern)?;
     }
     for name in integration.grants.secrets.keys() {
@@ -191,9 +209,13 @@ mod tests {
 
     #[test]
     fn grants_name_scheme_host_and_port() {
-        for good in
-            ["https://api.example.com", "https://*.example.com", "https://{dc}.api.mailchimp.com", "http://127.0.0.1:8787", "https://x/"]
-        {
+        for good in [
+            "https://api.example.com",
+            "https://*.example.com",
+            "https://{dc}.api.mailchimp.com",
+            "http://127.0.0.1:8787",
+            "https://x/",
+        ] {
             assert_eq!(check_pattern(good), Ok(()), "{good}");
         }
         for bad in [

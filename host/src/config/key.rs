@@ -1,5 +1,5 @@
-//! Keys: the one that secrets are sealed with, in a file of the home folder or in the environment, and the one that compiled plugins are
-//! marked with. Never in a database.
+//! Keys: the one that secrets are sealed with, in a file of the home folder or in the environment, and the
+//! one that compiled plugins are marked with. Never in a database.
 
 use super::error::{ConfigError, io};
 use super::home::Home;
@@ -30,14 +30,17 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// The key of `ENTENTE_KEY` (given as its value), else that of the home folder; `None` where there is neither.
+    /// The key of `ENTENTE_KEY` (given as its value), else that of the home folder; `None` where there is
+    /// neither.
     ///
     /// # Errors
     /// Where it is no key, or its file may be read by others.
     pub fn find(home: &Home, variable: Option<&str>) -> Result<Option<Self>, ConfigError> {
         if let Some(text) = variable.filter(|text| !text.trim().is_empty()) {
             let bytes = decode(text).ok_or_else(|| {
-                ConfigError::Key(format!("{KEY_VARIABLE} is no key: it must be 32 bytes as base64 or hex (44 or 64 characters)"))
+                ConfigError::Key(format!(
+                    "{KEY_VARIABLE} is no key: it must be 32 bytes as base64 or hex (44 or 64 characters)"
+                ))
             })?;
             return Ok(Some(Self { bytes, origin: KEY_VARIABLE.to_owned() }));
         }
@@ -45,7 +48,8 @@ impl Key {
         Self::find_in(&home.key_file(), EXPOSED)
     }
 
-    /// The key that compiled plugins are marked with, made where there is none: without it they are compiled anew.
+    /// The key that compiled plugins are marked with, made where there is none: without it they are compiled
+    /// anew.
     ///
     /// # Errors
     /// Where its file holds no key, may be read by others, or cannot be written.
@@ -65,7 +69,10 @@ impl Key {
         refuse_open_file(path, exposed)?;
         let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| io(path, "read", &error))?);
         let bytes = decode(&text).ok_or_else(|| {
-            ConfigError::Key(format!("{} holds no key: it must be 32 bytes as base64 or hex; restore it from a backup", path.display()))
+            ConfigError::Key(format!(
+                "{} holds no key: it must be 32 bytes as base64 or hex; restore it from a backup",
+                path.display()
+            ))
         })?;
         Ok(Some(Self { bytes, origin: path.display().to_string() }))
     }
@@ -83,13 +90,17 @@ impl Key {
 
     fn make_in(home: &Home, path: &Path, exposed: &str) -> Result<Self, ConfigError> {
         let mut bytes = Zeroizing::new([0; LENGTH]);
-        getrandom::fill(bytes.as_mut_slice())
-            .map_err(|error| ConfigError::Key(format!("the system has no random numbers to make a key of: {error}")))?;
+        getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
+            ConfigError::Key(format!("the system has no random numbers to make a key of: {error}"))
+        })?;
         let write = |error: &std::io::Error| io(path, "written", error);
-        // Made aside and moved into place, so that nobody ever reads half a key. Temporary files are for the user alone.
+        // Made aside and moved into place, so that nobody ever reads half a key. Temporary files are for the
+        // user alone.
         let mut file = tempfile::NamedTempFile::new_in(home.path()).map_err(|error| write(&error))?;
         let text = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
-        file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(|error| write(&error))?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(|error| write(&error))?;
         file.as_file().sync_all().map_err(|error| write(&error))?;
         match file.persist_noclobber(path) {
             Ok(_) => Ok(Self { bytes, origin: path.display().to_string() }),
@@ -121,8 +132,11 @@ impl Key {
 
 fn decode(text: &str) -> Option<Zeroizing<[u8; LENGTH]>> {
     let text = text.trim();
-    let bytes =
-        if text.len() == 2 * LENGTH { hex::decode(text).ok()? } else { STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()? };
+    let bytes = if text.len() == 2 * LENGTH {
+        hex::decode(text).ok()?
+    } else {
+        STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()?
+    };
     let bytes = Zeroizing::new(bytes);
     let mut key = Zeroizing::new([0; LENGTH]);
     if bytes.len() != LENGTH {
@@ -184,7 +198,10 @@ mod tests {
         let mode = |mode| fs::set_permissions(home.key_file(), fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(fs::metadata(home.key_file()).unwrap().permissions().mode() & 0o777, 0o600);
         mode(0o644);
-        let said = Key::find(&home, None).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
+        let said = Key::find(&home, None)
+            .unwrap_err()
+            .to_string()
+            .replace(&folder.path().display().to_string(), "DIR");
         insta::assert_snapshot!(said, @"DIR/secret.key can be read by others (mode 644), so its secrets are no longer safe; run `chmod 600` on it, and change the secrets where others use this machine");
         mode(0o400);
         assert!(Key::find(&home, None).unwrap().is_some());
@@ -193,7 +210,8 @@ mod tests {
         assert_eq!(made.bytes(), Key::of_code(&home).unwrap().bytes());
         assert_ne!(made.bytes(), Key::find(&home, None).unwrap().unwrap().bytes());
         fs::set_permissions(home.code_key_file(), fs::Permissions::from_mode(0o640)).unwrap();
-        let said = Key::of_code(&home).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
+        let said =
+            Key::of_code(&home).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
         insta::assert_snapshot!(said, @"DIR/code.key can be read by others (mode 640), so others could have code of theirs run here; remove it, it is made anew");
     }
 }

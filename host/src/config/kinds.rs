@@ -81,7 +81,8 @@ pub(crate) fn compare(left: &str, right: &str) -> Match {
     }
 }
 
-/// The value as the field would hold it, or why it cannot. For a list field this is the list, or an element as text.
+/// The value as the field would hold it, or why it cannot. For a list field this is the list, or an element
+/// as text.
 pub(crate) fn fit(value: Value, field: &Field, element: bool) -> Result<Value, String> {
     let refused = |value: &Value| Err(format!("{} is no value of the kind {}", describe(value), field.kind));
     let fitted = match (class(&field.kind), value) {
@@ -115,8 +116,13 @@ pub(crate) fn fit(value: Value, field: &Field, element: bool) -> Result<Value, S
             _ => Vec::new(),
         };
         let known = || field.choices.iter().map(|(value, _)| value.as_str());
-        if let Some(unknown) = parts.into_iter().find(|part| !part.is_empty() && !known().any(|choice| choice == *part)) {
-            return Err(format!("'{unknown}' is not one of its values; {}", super::names::known(unknown, known())));
+        if let Some(unknown) =
+            parts.into_iter().find(|part| !part.is_empty() && !known().any(|choice| choice == *part))
+        {
+            return Err(format!(
+                "'{unknown}' is not one of its values; {}",
+                super::names::known(unknown, known())
+            ));
         }
     }
     Ok(fitted)

@@ -9,7 +9,8 @@ use super::names::HUB;
 use super::object::check_objects;
 use super::words::{CreateWord, DirectionWord, Sides};
 use crate::sync::{
-    Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side, SyncDefinition, features,
+    Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side,
+    SyncDefinition, features,
 };
 
 /// Proposed objects in the form of the file, without what the hub or the remote system lacks.
@@ -19,15 +20,25 @@ pub(crate) struct Proposed {
     pub(crate) notices: Vec<String>,
 }
 
-/// Takes over what can be taken over; the rest becomes a notice. A proposal is made for most customers, so a field that this
-/// one does not have is no error.
-pub(crate) fn entries(manual: &[ProposedMapping], hub: Side, hub_has: &Description, remote_has: &Description) -> Proposed {
+/// Takes over what can be taken over; the rest becomes a notice. A proposal is made for most customers, so a
+/// field that this one does not have is no error.
+pub(crate) fn entries(
+    manual: &[ProposedMapping],
+    hub: Side,
+    hub_has: &Description,
+    remote_has: &Description,
+) -> Proposed {
     let mut proposed = Proposed::default();
     for mapping in manual {
         let part = format!("proposed {} ↔ {}", mapping.hub, mapping.remote);
-        let (Some(hub_object), Some(remote_object)) = (hub_has.object(&mapping.hub), remote_has.object(&mapping.remote)) else {
-            let (who, what) =
-                if hub_has.object(&mapping.hub).is_none() { ("the hub", &mapping.hub) } else { ("the remote system", &mapping.remote) };
+        let (Some(hub_object), Some(remote_object)) =
+            (hub_has.object(&mapping.hub), remote_has.object(&mapping.remote))
+        else {
+            let (who, what) = if hub_has.object(&mapping.hub).is_none() {
+                ("the hub", &mapping.hub)
+            } else {
+                ("the remote system", &mapping.remote)
+            };
             proposed.notices.push(format!("{part} is left out: {who} has no object '{what}'"));
             continue;
         };
@@ -39,7 +50,9 @@ pub(crate) fn entries(manual: &[ProposedMapping], hub: Side, hub_has: &Descripti
                     proposed.notices.push(format!("{part}: {} ↔ {} {why}", field.hub, field.remote));
                     taken.push((field.clone(), word));
                 }
-                Err(why) => proposed.notices.push(format!("{part}: {} ↔ {} is left out: {why}", field.hub, field.remote)),
+                Err(why) => proposed
+                    .notices
+                    .push(format!("{part}: {} ↔ {} is left out: {why}", field.hub, field.remote)),
             }
         }
         if taken.is_empty() {
@@ -52,7 +65,8 @@ pub(crate) fn entries(manual: &[ProposedMapping], hub: Side, hub_has: &Descripti
     proposed
 }
 
-/// The direction that a proposed field can have, with what is to be said about it; or why it cannot be mapped.
+/// The direction that a proposed field can have, with what is to be said about it; or why it cannot be
+/// mapped.
 fn take_field(
     field: &ProposedField,
     hub: &Object,
@@ -68,7 +82,9 @@ fn take_field(
     if !matches!(compare(&ours.kind, &theirs.kind), Match::Alike | Match::Numbers) {
         return Err(format!("{} and {} cannot stand for each other", ours.kind, theirs.kind));
     }
-    let wanted = |to_hub: bool| field.direction == ProposedDirection::Both || (field.direction == ProposedDirection::ToHub) == to_hub;
+    let wanted = |to_hub: bool| {
+        field.direction == ProposedDirection::Both || (field.direction == ProposedDirection::ToHub) == to_hub
+    };
     let free = |to_hub: bool| {
         !taken.iter().any(|(other, word)| match (to_hub, word) {
             (true, DirectionWord::Both | DirectionWord::ToHub) => other.hub == field.hub,
@@ -82,7 +98,11 @@ fn take_field(
         (true, true) => (DirectionWord::Both, "both ways"),
         (true, false) => (DirectionWord::ToHub, "to the hub only"),
         (false, true) => (DirectionWord::ToIntegration, "to the integration only"),
-        (false, false) => return Err("it cannot be written where it should flow to, or another field is written there".to_owned()),
+        (false, false) => {
+            return Err(
+                "it cannot be written where it should flow to, or another field is written there".to_owned()
+            );
+        }
     };
     let narrowed = wanted(true) != to_hub || wanted(false) != to_remote;
     Ok((word, narrowed.then(|| format!("flows {name}, since the other side cannot take it"))))
@@ -104,8 +124,14 @@ fn entry(
     for name in &mapping.identifiers {
         match taken.iter().find(|(field, _)| field.hub == *name) {
             // Identifiers are named by the left side.
-            Some((field, _)) => identifiers.push(nowhere(if hub == Side::Left { field.hub.clone() } else { field.remote.clone() })),
-            None => notices.push(format!("{part}: the identifier '{name}' is left out, since it is not mapped")),
+            Some((field, _)) => identifiers.push(nowhere(if hub == Side::Left {
+                field.hub.clone()
+            } else {
+                field.remote.clone()
+            })),
+            None => {
+                notices.push(format!("{part}: the identifier '{name}' is left out, since it is not mapped"))
+            }
         }
     }
     // A side whose required fields nothing is written to gets no new records.
@@ -117,7 +143,8 @@ fn entry(
                 _ => field.remote == name && *word != DirectionWord::ToHub,
             })
         };
-        let missing = objects[n].fields.iter().find(|field| field.required && field.writable && !filled(&field.name));
+        let missing =
+            objects[n].fields.iter().find(|field| field.required && field.writable && !filled(&field.name));
         if !objects[n].has(features::CREATE) {
             create[n] = false;
         } else if let Some(field) = missing {
@@ -138,7 +165,13 @@ fn entry(
     let field = |(field, word): &(ProposedField, DirectionWord)| {
         let (left, right) = sides(&field.hub, &field.remote);
         let required = field.required.then(|| nowhere(RequiredWord::Both(true)));
-        nowhere(FieldEntry { left, right, direction: Some(nowhere(*word)), required, ..FieldEntry::default() })
+        nowhere(FieldEntry {
+            left,
+            right,
+            direction: Some(nowhere(*word)),
+            required,
+            ..FieldEntry::default()
+        })
     };
     MappingEntry {
         left,
@@ -151,8 +184,8 @@ fn entry(
     }
 }
 
-/// The sync that `integration add` makes from the plugin's proposal: left the hub, right the integration, name and relation
-/// those of the integration. With it come the lines that tell what was left out.
+/// The sync that `integration add` makes from the plugin's proposal: left the hub, right the integration,
+/// name and relation those of the integration. With it come the lines that tell what was left out.
 ///
 /// # Errors
 /// Where nothing of the proposal can be used, or it contradicts itself.
@@ -168,7 +201,11 @@ pub fn definition_from_manual(
     let mut found = Findings::new(&empty);
     let part = format!("sync {integration}");
     if proposed.entries.is_empty() {
-        let why = if manual.is_empty() { "the plugin proposes no mapping" } else { "nothing that the plugin proposes is on both sides" };
+        let why = if manual.is_empty() {
+            "the plugin proposes no mapping"
+        } else {
+            "nothing that the plugin proposes is on both sides"
+        };
         let message = format!(
             "{why}; write the mapping in entente.toml and use `entente apply` (with --no-sync an integration is added without one){}",
             proposed.notices.iter().map(|notice| format!("\n  {notice}")).collect::<String>()
@@ -176,7 +213,8 @@ pub fn definition_from_manual(
         found.problem(&(usize::MAX..usize::MAX), &part, message);
     }
     let listed: Vec<_> = proposed.entries.drain(..).map(nowhere).collect();
-    let mappings = check_objects(&listed, Sides { exchanges: &exchanges }, [hub_has, remote_has], &part, &mut found);
+    let mappings =
+        check_objects(&listed, Sides { exchanges: &exchanges }, [hub_has, remote_has], &part, &mut found);
     if !found.problems.is_empty() {
         return Err(Problems(found.problems));
     }

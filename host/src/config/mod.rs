@@ -1,7 +1,9 @@
-//! The configuration: the home folder, plugins, integrations, secrets, grants and syncs, and `entente apply FILE`.
+//! The configuration: the home folder, plugins, integrations, secrets, grants and syncs, and `entente apply
+//! FILE`.
 //!
-//! [`Configuration`] is what a program calls. [`File`] is `entente.toml`; [`check`] turns it into [`Checked`] syncs, or into
-//! every [`Problem`] at once. Integrations are described by the caller, since that needs a running plugin.
+//! [`Configuration`] is what a program calls. [`File`] is `entente.toml`; [`check`] turns it into [`Checked`]
+//! syncs, or into every [`Problem`] at once. Integrations are described by the caller, since that needs a
+//! running plugin.
 
 mod apply;
 mod check;

@@ -14,7 +14,11 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), String> {
         return Err(format!("the name of {} {what} is empty", article(what)));
     }
     if name.len() > LONGEST {
-        return Err(format!("the name '{}…' of {} {what} is longer than {LONGEST} characters", cut(name, 20), article(what)));
+        return Err(format!(
+            "the name '{}…' of {} {what} is longer than {LONGEST} characters",
+            cut(name, 20),
+            article(what)
+        ));
     }
     if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-' && *c != '_') {
         let wrong = wrong.escape_default();
@@ -31,7 +35,9 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), String> {
 pub(crate) fn check_integration_name(name: &str) -> Result<(), String> {
     check_name("integration", name)?;
     if name.eq_ignore_ascii_case(HUB) {
-        return Err(format!("'{name}' cannot be the name of an integration: it stands for the built-in record store"));
+        return Err(format!(
+            "'{name}' cannot be the name of an integration: it stands for the built-in record store"
+        ));
     }
     Ok(())
 }
@@ -57,8 +63,11 @@ pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) ->
         return "there is none yet".to_owned();
     }
     let near = near(name, &all);
-    let (listed, rest) =
-        if near.is_empty() { (all.iter().take(LISTED).copied().collect(), all.len().saturating_sub(LISTED)) } else { (near, 0) };
+    let (listed, rest) = if near.is_empty() {
+        (all.iter().take(LISTED).copied().collect(), all.len().saturating_sub(LISTED))
+    } else {
+        (near, 0)
+    };
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     format!("there is: {}{more}", listed.join(", "))
 }
@@ -67,8 +76,11 @@ pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) ->
 fn near<'a>(name: &str, all: &[&'a str]) -> Vec<&'a str> {
     let wanted = name.to_lowercase();
     let allowed = (wanted.chars().count() / 3).max(1);
-    let mut found: Vec<(usize, &str)> =
-        all.iter().map(|there| (distance(&wanted, &there.to_lowercase()), *there)).filter(|(away, _)| *away <= allowed).collect();
+    let mut found: Vec<(usize, &str)> = all
+        .iter()
+        .map(|there| (distance(&wanted, &there.to_lowercase()), *there))
+        .filter(|(away, _)| *away <= allowed)
+        .collect();
     found.sort();
     found.into_iter().take(3).map(|(_, there)| there).collect()
 }
@@ -105,11 +117,23 @@ mod tests {
         }
         for (bad, message) in [
             ("", "the name of an integration is empty"),
-            ("a b", "'a b' cannot be the name of an integration: ' ' is none of letters (a to z), digits, dash and underscore"),
-            ("a/../b", "'a/../b' cannot be the name of an integration: '/' is none of letters (a to z), digits, dash and underscore"),
-            ("ä", "'ä' cannot be the name of an integration: '\\u{e4}' is none of letters (a to z), digits, dash and underscore"),
+            (
+                "a b",
+                "'a b' cannot be the name of an integration: ' ' is none of letters (a to z), digits, dash and underscore",
+            ),
+            (
+                "a/../b",
+                "'a/../b' cannot be the name of an integration: '/' is none of letters (a to z), digits, dash and underscore",
+            ),
+            (
+                "ä",
+                "'ä' cannot be the name of an integration: '\\u{e4}' is none of letters (a to z), digits, dash and underscore",
+            ),
             ("Hub", "'Hub' cannot be the name of an integration: it stands for the built-in record store"),
-            (&"x".repeat(65), "the name 'xxxxxxxxxxxxxxxxxxxx…' of an integration is longer than 64 characters"),
+            (
+                &"x".repeat(65),
+                "the name 'xxxxxxxxxxxxxxxxxxxx…' of an integration is longer than 64 characters",
+            ),
         ] {
             assert_eq!(check_integration_name(bad).unwrap_err(), message);
         }

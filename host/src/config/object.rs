@@ -9,8 +9,8 @@ use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::Sides;
 use crate::sync::{
-    Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Prefer, Side, Test, WriteRule,
-    features,
+    Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Prefer,
+    Side, Test, WriteRule, features,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -37,14 +37,20 @@ pub(crate) fn check_objects(
             continue;
         }
         pairs.push(names.clone());
-        mappings.extend(check_object(entry, sides, objects, &part, found).map(|mapping| (span, part, objects, mapping)));
+        mappings.extend(
+            check_object(entry, sides, objects, &part, found).map(|mapping| (span, part, objects, mapping)),
+        );
     }
     for (span, part, objects, mapping) in &mappings {
         for field in &mapping.fields {
             check_targets(field, *objects, &pairs, span, part, found);
         }
     }
-    mappings.into_iter().enumerate().map(|(n, (.., mapping))| ObjectMapping { id: n as i64, ..mapping }).collect()
+    mappings
+        .into_iter()
+        .enumerate()
+        .map(|(n, (.., mapping))| ObjectMapping { id: n as i64, ..mapping })
+        .collect()
 }
 
 fn find_objects<'d>(
@@ -63,7 +69,10 @@ fn find_objects<'d>(
             None => found.problem(
                 &entry.span(),
                 part,
-                format!("an object needs left and right; {side} is missing ({who} has {})", there().collect::<Vec<_>>().join(", ")),
+                format!(
+                    "an object needs left and right; {side} is missing ({who} has {})",
+                    there().collect::<Vec<_>>().join(", ")
+                ),
             ),
             Some(name) => {
                 objects[n] = described[n].object(name.get_ref());
@@ -72,7 +81,11 @@ fn find_objects<'d>(
                     found.problem(
                         &name.span(),
                         part,
-                        format!("{who} has no object '{}'; {}{more}", name.get_ref(), known(name.get_ref(), there())),
+                        format!(
+                            "{who} has no object '{}'; {}{more}",
+                            name.get_ref(),
+                            known(name.get_ref(), there())
+                        ),
                     );
                 }
             }
@@ -106,14 +119,20 @@ fn check_object(
         }
         for side in Side::BOTH {
             let twice = |other: &&FieldMapping| {
-                other.direction.reaches(side) && mapping.direction.reaches(side) && other.name(side) == mapping.name(side)
+                other.direction.reaches(side)
+                    && mapping.direction.reaches(side)
+                    && other.name(side) == mapping.name(side)
             };
             if let Some(other) = fields.iter().find(twice) {
                 let message = format!(
                     "'{}' of {} is written by {} already; a field takes its value from one other: leave one out, or turn its direction",
                     mapping.name(side),
                     exchange(&sides.exchanges[side.index()]),
-                    if other.constant.is_some() { "a constant".to_owned() } else { format!("'{}'", other.name(side.other())) }
+                    if other.constant.is_some() {
+                        "a constant".to_owned()
+                    } else {
+                        format!("'{}'", other.name(side.other()))
+                    }
                 );
                 found.problem(&one.span, &part, message);
             }
@@ -124,7 +143,8 @@ fn check_object(
     let identifiers = check_identifiers(given, entry.span(), &listed, &fields, part, found);
     let create = check_create(given, &entry.span(), sides, objects, &fields, &listed, part, found);
     let filters = Side::BOTH.map(|side| check_filter(given, side, sides, objects[side.index()], part, found));
-    let prefer = Side::BOTH.map(|side| check_prefer(given, side, sides, objects[side.index()], &fields, part, found));
+    let prefer =
+        Side::BOTH.map(|side| check_prefer(given, side, sides, objects[side.index()], &fields, part, found));
     fixed::check_new_records(&listed, &fields, create, part, found);
     Some(ObjectMapping {
         id: 0,
@@ -161,24 +181,43 @@ fn check_identifiers(
         let Some(field) = hit else {
             // A field that is listed and wrong has had its message.
             if !listed.iter().any(|one| one.left.get_ref() == name.get_ref()) {
-                let there = fields.iter().filter(|field| field.constant.is_none()).map(|field| field.names[0].as_str());
+                let there = fields
+                    .iter()
+                    .filter(|field| field.constant.is_none())
+                    .map(|field| field.names[0].as_str());
                 let right = fields.iter().find(|field| field.names[1] == *name.get_ref());
-                let hint =
-                    right.map(|field| format!(" (identifiers are named by the left side: here '{}')", field.names[0])).unwrap_or_default();
+                let hint = right
+                    .map(|field| {
+                        format!(" (identifiers are named by the left side: here '{}')", field.names[0])
+                    })
+                    .unwrap_or_default();
                 found.problem(
                     &name.span(),
                     part,
-                    format!("the identifier '{}' is not among the mapped fields{hint}; {}", name.get_ref(), known(name.get_ref(), there)),
+                    format!(
+                        "the identifier '{}' is not among the mapped fields{hint}; {}",
+                        name.get_ref(),
+                        known(name.get_ref(), there)
+                    ),
                 );
             }
             continue;
         };
-        let weak =
-            field.kinds.iter().find(|kind| matches!(class(kind), Class::Boolean | Class::List | Class::Reference | Class::References));
+        let weak = field.kinds.iter().find(|kind| {
+            matches!(class(kind), Class::Boolean | Class::List | Class::Reference | Class::References)
+        });
         if field.constant.is_some() {
-            found.problem(&name.span(), part, format!("'{}' cannot tell records apart: it has the same value in each", name.get_ref()));
+            found.problem(
+                &name.span(),
+                part,
+                format!("'{}' cannot tell records apart: it has the same value in each", name.get_ref()),
+            );
         } else if let Some(kind) = weak {
-            found.problem(&name.span(), part, format!("'{}' cannot tell records apart: it is of the kind {kind}", name.get_ref()));
+            found.problem(
+                &name.span(),
+                part,
+                format!("'{}' cannot tell records apart: it is of the kind {kind}", name.get_ref()),
+            );
         } else if slots.contains(&field.slot) {
             found.problem(&name.span(), part, format!("the identifier '{}' is named twice", name.get_ref()));
         } else {
@@ -219,14 +258,23 @@ fn check_create(
             found.problem(
                 &span,
                 part,
-                format!("records of {} cannot be created in {who}; write create = \"{}\"", objects[n].name, other_word(create, side)),
+                format!(
+                    "records of {} cannot be created in {who}; write create = \"{}\"",
+                    objects[n].name,
+                    other_word(create, side)
+                ),
             );
             continue;
         }
         // A field that is listed and wrong has had its message.
-        let named = |name: &str| listed.iter().any(|one| one.name(side) == name) && !fields.iter().any(|field| field.name(side) == name);
+        let named = |name: &str| {
+            listed.iter().any(|one| one.name(side) == name)
+                && !fields.iter().any(|field| field.name(side) == name)
+        };
         let filled = |name: &str| {
-            fields.iter().any(|field| field.name(side) == name && field.direction.reaches(side) && field.write != WriteRule::Never)
+            fields.iter().any(|field| {
+                field.name(side) == name && field.direction.reaches(side) && field.write != WriteRule::Never
+            })
         };
         let missing: Vec<&str> = objects[n]
             .fields
@@ -276,19 +324,29 @@ fn check_filter(
             found.problem(
                 &name.span(),
                 part,
-                format!("filter-{side}: {} of {who} has no field '{}'; {}", object.name, name.get_ref(), known(name.get_ref(), there)),
+                format!(
+                    "filter-{side}: {} of {who} has no field '{}'; {}",
+                    object.name,
+                    name.get_ref(),
+                    known(name.get_ref(), there)
+                ),
             );
             continue;
         };
-        match check_condition(entry.get_ref(), &field.kind, |value| value::from_toml(value).and_then(|value| fit(value, field, false))) {
+        match check_condition(entry.get_ref(), &field.kind, |value| {
+            value::from_toml(value).and_then(|value| fit(value, field, false))
+        }) {
             Ok(test) => conditions.push(Condition { field: field.name.clone(), test }),
-            Err(message) => found.problem(&entry.span(), part, format!("filter-{side}, {}: {message}", field.name)),
+            Err(message) => {
+                found.problem(&entry.span(), part, format!("filter-{side}, {}: {message}", field.name))
+            }
         }
     }
     conditions
 }
 
-/// The rules that choose among several records that fit. They look at what the pairs keep, which is mapped fields.
+/// The rules that choose among several records that fit. They look at what the pairs keep, which is mapped
+/// fields.
 fn check_prefer(
     given: &MappingEntry,
     side: Side,
@@ -311,18 +369,27 @@ fn check_prefer(
         let name = &condition.field;
         let mapped = fields.iter().any(|field| field.name(side) == name.get_ref());
         let Some(field) = object.field(name.get_ref()).filter(|_| mapped) else {
-            let there = fields.iter().map(|field| field.name(side)).filter(|name| object.field(name).is_some());
+            let there =
+                fields.iter().map(|field| field.name(side)).filter(|name| object.field(name).is_some());
             let who = exchange(&sides.exchanges[side.index()]);
             found.problem(
                 &name.span(),
                 part,
-                format!("prefer-{side}: '{}' is not among the mapped fields of {who}; {}", name.get_ref(), known(name.get_ref(), there)),
+                format!(
+                    "prefer-{side}: '{}' is not among the mapped fields of {who}; {}",
+                    name.get_ref(),
+                    known(name.get_ref(), there)
+                ),
             );
             continue;
         };
-        match check_condition(condition, &field.kind, |value| value::from_toml(value).and_then(|value| fit(value, field, false))) {
+        match check_condition(condition, &field.kind, |value| {
+            value::from_toml(value).and_then(|value| fit(value, field, false))
+        }) {
             Ok(test) => rules.push(Prefer::Where(Condition { field: field.name.clone(), test })),
-            Err(message) => found.problem(&entry.span(), part, format!("prefer-{side}, {}: {message}", field.name)),
+            Err(message) => {
+                found.problem(&entry.span(), part, format!("prefer-{side}, {}: {message}", field.name))
+            }
         }
     }
     if let Some(at) = rules.iter().position(|rule| *rule == Prefer::LowestId)
@@ -332,7 +399,9 @@ fn check_prefer(
         found.problem(
             &entry.span(),
             part,
-            format!("prefer-{side}: \"lowest-id\" always chooses one, so nothing after it counts; put it last"),
+            format!(
+                "prefer-{side}: \"lowest-id\" always chooses one, so nothing after it counts; put it last"
+            ),
         );
     }
     rules
@@ -377,11 +446,17 @@ fn check_targets(
     if !field.is_reference() || field.constant.is_some() {
         return;
     }
-    let targets =
-        Side::BOTH.map(|side| objects[side.index()].field(field.name(side)).map(|field| field.targets.as_slice()).unwrap_or_default());
+    let targets = Side::BOTH.map(|side| {
+        objects[side.index()]
+            .field(field.name(side))
+            .map(|field| field.targets.as_slice())
+            .unwrap_or_default()
+    });
     let meets = |side: usize, name: &String| targets[side].is_empty() || targets[side].contains(name);
     if !pairs.iter().any(|pair| meets(0, &pair[0]) && meets(1, &pair[1])) {
-        let listed = |side: usize| if targets[side].is_empty() { "anything".to_owned() } else { targets[side].join(", ") };
+        let listed = |side: usize| {
+            if targets[side].is_empty() { "anything".to_owned() } else { targets[side].join(", ") }
+        };
         let message = format!(
             "field {} ↔ {} points to {} and {}, which this sync does not map to each other; the links wait until it does",
             field.names[0],

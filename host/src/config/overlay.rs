@@ -4,7 +4,8 @@ use super::file::{FieldEntry, FieldWord, MappingEntry, nowhere};
 use std::collections::BTreeSet;
 use toml::Spanned;
 
-/// Puts the objects of the file in place of the proposed ones: object by object, and within an object field by field.
+/// Puts the objects of the file in place of the proposed ones: object by object, and within an object field
+/// by field.
 pub(crate) fn overlay(base: Vec<MappingEntry>, file: &[Spanned<MappingEntry>]) -> Vec<Spanned<MappingEntry>> {
     fn names(entry: &MappingEntry) -> [Option<&str>; 2] {
         [text(&entry.left), text(&entry.right)]
@@ -16,7 +17,8 @@ pub(crate) fn overlay(base: Vec<MappingEntry>, file: &[Spanned<MappingEntry>]) -
         // With one side named, the other is what the plugin proposes.
         let matches = |proposed: &MappingEntry| {
             let (ours, theirs) = (names(given), names(proposed));
-            (0..2).all(|side| ours[side].is_none() || ours[side] == theirs[side]) && ours.iter().any(Option::is_some)
+            (0..2).all(|side| ours[side].is_none() || ours[side] == theirs[side])
+                && ours.iter().any(Option::is_some)
         };
         let merged = match rest.iter().position(matches) {
             Some(at) => merge(rest.remove(at), given),
@@ -51,7 +53,9 @@ fn merge(base: MappingEntry, given: &MappingEntry) -> MappingEntry {
         if entry.constant.is_some() {
             return;
         }
-        let same = |field: &&FieldEntry| text(&field.left) == left && (entry.right.is_none() || text(&field.right) == text(&entry.right));
+        let same = |field: &&FieldEntry| {
+            text(&field.left) == left && (entry.right.is_none() || text(&field.right) == text(&entry.right))
+        };
         if let Some(field) = proposed.iter().find(same) {
             entry.right = entry.right.take().or_else(|| field.right.clone());
             entry.direction = entry.direction.take().or_else(|| field.direction.clone());

@@ -6,8 +6,8 @@ use super::fixed::is_stand_in;
 use super::integrations::Integration;
 use super::words::{direction_word, sides_word};
 use crate::sync::{
-    Blanks, Brake, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test, Unresolved,
-    WriteRule,
+    Blanks, Brake, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, Prefer,
+    SyncDefinition, Test, Unresolved, WriteRule,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -91,10 +91,18 @@ pub(crate) fn difference(before: &Snapshot, after: &Snapshot) -> Vec<PlanLine> {
     let mut lines = Vec::new();
     for (part, old) in before {
         match after.get(part) {
-            None => lines.push(PlanLine { sign: PlanSign::Removed, part: part.clone(), before: text(old), after: None }),
-            Some(new) if new != old => {
-                lines.push(PlanLine { sign: PlanSign::Changed, part: part.clone(), before: Some(old.clone()), after: Some(new.clone()) })
-            }
+            None => lines.push(PlanLine {
+                sign: PlanSign::Removed,
+                part: part.clone(),
+                before: text(old),
+                after: None,
+            }),
+            Some(new) if new != old => lines.push(PlanLine {
+                sign: PlanSign::Changed,
+                part: part.clone(),
+                before: Some(old.clone()),
+                after: Some(new.clone()),
+            }),
             Some(_) => {}
         }
     }
@@ -117,7 +125,10 @@ pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[S
     for integration in integrations {
         let part = format!("integration {}", integration.name);
         let state = if integration.enabled { "" } else { ", disabled" };
-        parts.insert(part.clone(), format!("plugin {} {}{state}", integration.plugin, super::names::cut(&integration.digest, 12)));
+        parts.insert(
+            part.clone(),
+            format!("plugin {} {}{state}", integration.plugin, super::names::cut(&integration.digest, 12)),
+        );
         for (name, value) in &integration.settings {
             parts.insert(format!("{part}, setting {name}"), super::value::to_toml(value).unwrap_or_default());
         }
@@ -128,17 +139,27 @@ pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[S
             parts.insert(format!("{part}, may keep nothing between runs"), String::new());
         }
         for (name, grant) in &integration.grants.secrets {
-            let header = grant.header.as_ref().map(|header| format!(", in the header {header}")).unwrap_or_default();
-            let place = header + &grant.query.as_ref().map(|query| format!(", in the query as {query}")).unwrap_or_default();
-            parts.insert(format!("{part}, may send the secret {name}"), format!("to {}{place}", grant.hosts.join(", ")));
+            let header =
+                grant.header.as_ref().map(|header| format!(", in the header {header}")).unwrap_or_default();
+            let place = header
+                + &grant.query.as_ref().map(|query| format!(", in the query as {query}")).unwrap_or_default();
+            parts.insert(
+                format!("{part}, may send the secret {name}"),
+                format!("to {}{place}", grant.hosts.join(", ")),
+            );
         }
     }
     for sync in syncs {
         let part = format!("sync {}", sync.name);
-        let mut text =
-            format!("{} ↔ {}, relation {}, mapping version {}", sync.exchanges[0], sync.exchanges[1], sync.relation, sync.version);
+        let mut text = format!(
+            "{} ↔ {}, relation {}, mapping version {}",
+            sync.exchanges[0], sync.exchanges[1], sync.relation, sync.version
+        );
         if sync.brake != Brake::default() {
-            text.push_str(&format!(", brake over {} % and {} records", sync.brake.percent, sync.brake.records));
+            text.push_str(&format!(
+                ", brake over {} % and {} records",
+                sync.brake.percent, sync.brake.records
+            ));
         }
         parts.insert(part.clone(), text);
         for mapping in &sync.mappings {
@@ -159,7 +180,9 @@ pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[S
 fn custom_field(custom: &CustomField) -> String {
     let field = &custom.field;
     let mut text = format!("{}, {}", field.kind, field.label);
-    for (word, set) in [("required", field.required), ("a set", field.set_like), ("identifier", field.identifier)] {
+    for (word, set) in
+        [("required", field.required), ("a set", field.set_like), ("identifier", field.identifier)]
+    {
         if set {
             text.push_str(", ");
             text.push_str(word);
@@ -169,8 +192,11 @@ fn custom_field(custom: &CustomField) -> String {
         text.push_str(&format!(", points to {}", field.targets.join(", ")));
     }
     if !field.choices.is_empty() {
-        let choices: Vec<String> =
-            field.choices.iter().map(|(value, label)| if value == label { value.clone() } else { format!("{value} ({label})") }).collect();
+        let choices: Vec<String> = field
+            .choices
+            .iter()
+            .map(|(value, label)| if value == label { value.clone() } else { format!("{value} ({label})") })
+            .collect();
         text.push_str(&format!(", one of {}", choices.join(", ")));
     }
     if let Some(length) = field.max_length {
@@ -184,7 +210,9 @@ fn object(mapping: &ObjectMapping) -> String {
     let identifiers: Vec<&str> = mapping.identifiers.iter().map(name).collect();
     let mut text = match (identifiers.is_empty(), mapping.identify_by) {
         (true, _) => "no identifiers".to_owned(),
-        (false, IdentifyBy::All) if identifiers.len() > 1 => format!("identified by all of {}", identifiers.join(", ")),
+        (false, IdentifyBy::All) if identifiers.len() > 1 => {
+            format!("identified by all of {}", identifiers.join(", "))
+        }
         (false, _) => format!("identified by {}", identifiers.join(" or ")),
     };
     text.push_str(&format!(", creates {}", sides_word(mapping.create)));
@@ -259,7 +287,8 @@ fn field(field: &FieldMapping) -> String {
     ];
     text.extend(others);
     if !field.values.is_empty() {
-        let pairs: Vec<String> = field.values.iter().map(|(left, right)| format!("{left} = {right}")).collect();
+        let pairs: Vec<String> =
+            field.values.iter().map(|(left, right)| format!("{left} = {right}")).collect();
         text.push_str(&format!(", values {}", pairs.join(", ")));
     }
     if let Some(value) = &field.constant {

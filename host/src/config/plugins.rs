@@ -67,15 +67,19 @@ fn read(row: &Row<'_>) -> rusqlite::Result<InstalledPlugin> {
     })
 }
 
-/// Puts a component into the home folder. It is written aside and moved into place; the same bytes are written once.
+/// Puts a component into the home folder. It is written aside and moved into place; the same bytes are
+/// written once.
 pub(crate) fn store_component(home: &Home, bytes: &[u8]) -> Result<String, ConfigError> {
     let digest = digest_of(bytes);
     let path = home.component(&digest);
     if std::fs::read(&path).is_ok_and(|there| digest_of(&there) == digest) {
         return Ok(digest);
     }
-    let mut file = tempfile::NamedTempFile::new_in(home.plugins()).map_err(|error| io(&path, "written", &error))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| io(&path, "written", &error))?;
+    let mut file =
+        tempfile::NamedTempFile::new_in(home.plugins()).map_err(|error| io(&path, "written", &error))?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(|error| io(&path, "written", &error))?;
     file.persist(&path).map_err(|error| io(&path, "written", &error.error))?;
     Ok(digest)
 }
@@ -97,28 +101,39 @@ pub(crate) fn enter(
              description = CASE WHEN ?5 = '' THEN description ELSE ?5 END",
         params![name, digest, i64::try_from(size).unwrap_or(i64::MAX), facts.version, facts.description, now.micros()],
     )?;
-    // The versions before it are of use only to integrations that were set up with them, or may go back to them.
+    // The versions before it are of use only to integrations that were set up with them, or may go back to
+    // them.
     connection.execute(
         "DELETE FROM plugin WHERE name = ?1 AND current = 0
          AND NOT EXISTS (SELECT 1 FROM integration AS run WHERE run.plugin = plugin.name AND run.digest = plugin.digest)
          AND NOT EXISTS (SELECT 1 FROM integration_previous AS ran WHERE ran.plugin = plugin.name AND ran.digest = plugin.digest)",
         [name],
     )?;
-    Ok(connection.query_row(&format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND digest = ?2"), [name, digest], read)?)
+    Ok(connection.query_row(
+        &format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND digest = ?2"),
+        [name, digest],
+        read,
+    )?)
 }
 
 /// All of them, by name, the current version first.
 pub(crate) fn list(connection: &Connection) -> Result<Vec<InstalledPlugin>, ConfigError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM plugin ORDER BY name, current DESC, installed DESC"))?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM plugin ORDER BY name, current DESC, installed DESC"
+    ))?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The digests that the database in a file names, whatever version it has. It is only read.
 pub(crate) fn digests_in(database: &Path) -> Result<BTreeSet<String>, ConfigError> {
-    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(
+        database,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     connection.busy_timeout(Duration::from_secs(30))?;
-    let mut statement = connection.prepare("SELECT digest FROM plugin UNION SELECT digest FROM integration")?;
+    let mut statement =
+        connection.prepare("SELECT digest FROM plugin UNION SELECT digest FROM integration")?;
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
@@ -129,14 +144,19 @@ pub(crate) fn find(connection: &Connection, name_or_digest: &str) -> Result<Inst
     // A whole digest is that and nothing else, whatever names there are.
     let is_digest = is_hex && prefix.len() == WHOLE_DIGEST;
     let by_name = connection
-        .query_row(&format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND current = 1"), [name_or_digest], read)
+        .query_row(
+            &format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND current = 1"),
+            [name_or_digest],
+            read,
+        )
         .optional()?;
     if let Some(plugin) = by_name.filter(|_| !is_digest) {
         return Ok(plugin);
     }
     let all = list(connection)?;
     if is_hex && prefix.len() >= SHORTEST_PREFIX {
-        let mut hits: Vec<&InstalledPlugin> = all.iter().filter(|plugin| plugin.digest.starts_with(&prefix)).collect();
+        let mut hits: Vec<&InstalledPlugin> =
+            all.iter().filter(|plugin| plugin.digest.starts_with(&prefix)).collect();
         hits.dedup_by(|a, b| a.digest == b.digest);
         match hits.as_slice() {
             [] => {}
@@ -162,31 +182,44 @@ pub(crate) fn find(connection: &Connection, name_or_digest: &str) -> Result<Inst
 pub(crate) fn remove(connection: &Connection, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
     let plugin = find(connection, name_or_digest)?;
     let only = if plugin.name == name_or_digest { None } else { Some(&plugin.digest) };
-    let mut statement =
-        connection.prepare("SELECT name FROM integration WHERE plugin = ?1 AND digest = coalesce(?2, digest) ORDER BY name")?;
-    let users: Vec<String> = statement.query_map(params![plugin.name, only], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut statement = connection.prepare(
+        "SELECT name FROM integration WHERE plugin = ?1 AND digest = coalesce(?2, digest) ORDER BY name",
+    )?;
+    let users: Vec<String> =
+        statement.query_map(params![plugin.name, only], |row| row.get(0))?.collect::<Result<_, _>>()?;
     if !users.is_empty() {
         return Err(ConfigError::InUse {
             what: "plugin",
             name: name_or_digest.to_owned(),
             users: users.join(", "),
-            hint: "take these integrations out of the file and run `entente apply FILE --prune` first".to_owned(),
+            hint: "take these integrations out of the file and run `entente apply FILE --prune` first"
+                .to_owned(),
         });
     }
     // Nobody runs it, but some may have run it before: they cannot go back to it any more.
-    connection
-        .execute("DELETE FROM integration_previous WHERE plugin = ?1 AND digest = coalesce(?2, digest)", params![plugin.name, only])?;
-    connection.execute("DELETE FROM plugin WHERE name = ?1 AND digest = coalesce(?2, digest)", params![plugin.name, only])?;
+    connection.execute(
+        "DELETE FROM integration_previous WHERE plugin = ?1 AND digest = coalesce(?2, digest)",
+        params![plugin.name, only],
+    )?;
+    connection.execute(
+        "DELETE FROM plugin WHERE name = ?1 AND digest = coalesce(?2, digest)",
+        params![plugin.name, only],
+    )?;
     Ok(plugin)
 }
 
 impl Configuration {
-    /// Installs a component under a name. The same bytes again are no error; other bytes become the current version, and
-    /// integrations keep the one that they have.
+    /// Installs a component under a name. The same bytes again are no error; other bytes become the current
+    /// version, and integrations keep the one that they have.
     ///
     /// # Errors
     /// Where the name cannot be one, or the file cannot be written.
-    pub async fn install_plugin(&self, name: &str, bytes: &[u8], facts: &PluginFacts) -> Result<InstalledPlugin, ConfigError> {
+    pub async fn install_plugin(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        facts: &PluginFacts,
+    ) -> Result<InstalledPlugin, ConfigError> {
         check_name("plugin", name).map_err(ConfigError::Name)?;
         let _held = self.home().hold_components();
         let digest = store_component(self.home(), bytes)?;

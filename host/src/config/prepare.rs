@@ -1,4 +1,5 @@
-//! The integrations of a file together with what is stored: what the caller needs to run a plugin and have it described.
+//! The integrations of a file together with what is stored: what the caller needs to run a plugin and have it
+//! described.
 
 use super::check::Findings;
 use super::error::{ConfigError, Notice, Problem};
@@ -75,7 +76,10 @@ pub(crate) struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     /// The secrets of a stored integration, in the clear.
-    pub(crate) fn open_secrets(&self, integration: &str) -> Result<BTreeMap<String, SecretText>, ConfigError> {
+    pub(crate) fn open_secrets(
+        &self,
+        integration: &str,
+    ) -> Result<BTreeMap<String, SecretText>, ConfigError> {
         let mut opened = BTreeMap::new();
         let stored = secrets::list(self.connection, integration)?;
         if stored.is_empty() {
@@ -83,7 +87,9 @@ impl Surroundings<'_> {
         }
         let key = Key::find(self.home, self.key_variable)?;
         for info in stored {
-            if let Some(text) = secrets::get(self.connection, key.as_ref(), self.tenant, integration, &info.name)? {
+            if let Some(text) =
+                secrets::get(self.connection, key.as_ref(), self.tenant, integration, &info.name)?
+            {
                 opened.insert(info.name, text);
             }
         }
@@ -102,7 +108,10 @@ pub(crate) fn prepare(file: &File, around: &Surroundings<'_>) -> Result<Prepared
         let mut draft = draft(name, entry, stored.get(name.get_ref()), around, &mut found)?;
         draft.needed = needed.contains(name.get_ref());
         for (secret, grant) in &draft.integration.grants.secrets {
-            if draft.secrets.contains_key(secret) || grant.hosts.is_empty() || entry.secrets.contains_key(secret.as_str()) {
+            if draft.secrets.contains_key(secret)
+                || grant.hosts.is_empty()
+                || entry.secrets.contains_key(secret.as_str())
+            {
                 continue;
             }
             let span = entry
@@ -116,7 +125,11 @@ pub(crate) fn prepare(file: &File, around: &Surroundings<'_>) -> Result<Prepared
                 "the secret '{secret}' has no value; write secrets = {{ {secret} = {{ env = \"VARIABLE\" }} }}, or set it with `entente integration set {} --secret {secret}`",
                 name.get_ref()
             );
-            if draft.needed { found.problem(&span, &part, message) } else { found.notice(&span, &part, message) }
+            if draft.needed {
+                found.problem(&span, &part, message)
+            } else {
+                found.notice(&span, &part, message)
+            }
         }
         if found.problems.len() > before {
             prepared.broken.insert(name.get_ref().clone());
@@ -168,7 +181,11 @@ fn draft(
                     Ok(value) => {
                         values.insert(setting.get_ref().clone(), value);
                     }
-                    Err(message) => found.problem(&given.span(), &part, format!("setting {}: {message}", setting.get_ref())),
+                    Err(message) => found.problem(
+                        &given.span(),
+                        &part,
+                        format!("setting {}: {message}", setting.get_ref()),
+                    ),
                 }
             }
             values
@@ -196,7 +213,11 @@ fn draft(
                     .map(|(name, grant)| {
                         (
                             name.get_ref().clone(),
-                            SecretGrant { hosts: texts(&grant.hosts), header: grant.header.clone(), query: grant.query.clone() },
+                            SecretGrant {
+                                hosts: texts(&grant.hosts),
+                                header: grant.header.clone(),
+                                query: grant.query.clone(),
+                            },
                         )
                     })
                     .collect(),
@@ -228,14 +249,22 @@ fn draft(
         }
     }
     let enabled = entry.enabled.unwrap_or_else(|| stored.is_none_or(|stored| stored.enabled));
-    let integration = Integration { name: name.get_ref().clone(), plugin: plugin.name, digest: plugin.digest, enabled, settings, grants };
+    let integration = Integration {
+        name: name.get_ref().clone(),
+        plugin: plugin.name,
+        digest: plugin.digest,
+        enabled,
+        settings,
+        grants,
+    };
     Ok(Draft { integration, plugin: source, secrets, needed: false, given })
 }
 
 /// More than any limit allows; the limit of the tenant is looked at later.
 const MOST_COMPONENT: u64 = 256 << 20;
 
-/// The component that the file names. A stored integration keeps the one that it has: grants were given to that one.
+/// The component that the file names. A stored integration keeps the one that it has: grants were given to
+/// that one.
 fn plugin(
     integration: &str,
     given: &Spanned<String>,
@@ -248,9 +277,16 @@ fn plugin(
     let (plugin, source) = if text.ends_with(".wasm") {
         let path = around.base.join(text);
         match crate::files::read_at_most(&path, MOST_COMPONENT) {
-            Ok(bytes) => (PluginName { name: name_of(&path), digest: digest_of(&bytes) }, PluginSource::File(bytes.into())),
+            Ok(bytes) => (
+                PluginName { name: name_of(&path), digest: digest_of(&bytes) },
+                PluginSource::File(bytes.into()),
+            ),
             Err(error) => {
-                found.problem(&given.span(), part, format!("the plugin {} cannot be read: {error}", path.display()));
+                found.problem(
+                    &given.span(),
+                    part,
+                    format!("the plugin {} cannot be read: {error}", path.display()),
+                );
                 return Ok((PluginName::default(), PluginSource::Installed));
             }
         }
@@ -299,6 +335,10 @@ impl From<InstalledPlugin> for PluginName {
 /// The name that a file is installed under.
 fn name_of(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).take(64).collect();
+    let name: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
+        .take(64)
+        .collect();
     if name.is_empty() { "plugin".to_owned() } else { name }
 }

@@ -76,12 +76,17 @@ pub(crate) fn put(
 ) -> Result<(), ConfigError> {
     check_name("secret", name).map_err(ConfigError::Name)?;
     if text.reveal().is_empty() {
-        return Err(failed(integration, name, "it is empty; to take it away use `entente integration set --unset-secret`"));
+        return Err(failed(
+            integration,
+            name,
+            "it is empty; to take it away use `entente integration set --unset-secret`",
+        ));
     }
     if text.reveal().len() > LONGEST {
         return Err(failed(integration, name, format!("it is longer than {LONGEST} bytes")));
     }
-    // One key for all: a secret that is set with the wrong key by mistake would be found out only when it is needed.
+    // One key for all: a secret that is set with the wrong key by mistake would be found out only when it is
+    // needed.
     let other: Option<String> = connection
         .query_row(
             "SELECT key FROM integration_secret WHERE key <> ?1 AND NOT (integration = ?2 AND name = ?3) LIMIT 1",
@@ -93,7 +98,8 @@ pub(crate) fn put(
         return Err(failed(integration, name, wrong_key(key, &other)));
     }
     let mut nonce = [0; NONCE];
-    getrandom::fill(&mut nonce).map_err(|error| failed(integration, name, format!("the system has no random numbers: {error}")))?;
+    getrandom::fill(&mut nonce)
+        .map_err(|error| failed(integration, name, format!("the system has no random numbers: {error}")))?;
     let aad = place(tenant, integration, name);
     let sealed = XChaCha20Poly1305::new(key.bytes().into())
         .encrypt(&XNonce::from(nonce), Payload { msg: text.reveal().as_bytes(), aad: &aad })
@@ -128,14 +134,21 @@ pub(crate) fn get(
         return Err(failed(
             integration,
             name,
-            format!("the key {fingerprint} that it is sealed with is missing: restore secret.key in the home folder, or set ENTENTE_KEY"),
+            format!(
+                "the key {fingerprint} that it is sealed with is missing: restore secret.key in the home folder, or set ENTENTE_KEY"
+            ),
         ));
     };
     if key.fingerprint() != fingerprint {
         return Err(failed(integration, name, wrong_key(key, &fingerprint)));
     }
-    let tampered =
-        || failed(integration, name, "what is stored has been changed or is damaged; set it again with `entente integration set`");
+    let tampered = || {
+        failed(
+            integration,
+            name,
+            "what is stored has been changed or is damaged; set it again with `entente integration set`",
+        )
+    };
     let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| tampered())?;
     let aad = place(tenant, integration, name);
     let bytes = XChaCha20Poly1305::new(key.bytes().into())
@@ -160,8 +173,10 @@ fn wrong_key(key: &Key, wanted: &str) -> String {
 
 /// The secrets that an integration has, by name.
 pub(crate) fn list(connection: &Connection, integration: &str) -> Result<Vec<SecretInfo>, ConfigError> {
-    let mut statement = connection.prepare_cached("SELECT name, key FROM integration_secret WHERE integration = ?1 ORDER BY name")?;
-    let rows = statement.query_map([integration], |row| Ok(SecretInfo { name: row.get(0)?, key: row.get(1)? }))?;
+    let mut statement = connection
+        .prepare_cached("SELECT name, key FROM integration_secret WHERE integration = ?1 ORDER BY name")?;
+    let rows =
+        statement.query_map([integration], |row| Ok(SecretInfo { name: row.get(0)?, key: row.get(1)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -172,9 +187,16 @@ pub(crate) fn any(connection: &Connection) -> Result<Option<String>, ConfigError
 
 /// Takes a secret away.
 pub(crate) fn remove(connection: &Connection, integration: &str, name: &str) -> Result<(), ConfigError> {
-    if connection.execute("DELETE FROM integration_secret WHERE integration = ?1 AND name = ?2", [integration, name])? > 0 {
+    if connection
+        .execute("DELETE FROM integration_secret WHERE integration = ?1 AND name = ?2", [integration, name])?
+        > 0
+    {
         return Ok(());
     }
     let there = list(connection, integration)?;
-    Err(ConfigError::Unknown { what: "secret", name: name.to_owned(), known: known(name, there.iter().map(|secret| secret.name.as_str())) })
+    Err(ConfigError::Unknown {
+        what: "secret",
+        name: name.to_owned(),
+        known: known(name, there.iter().map(|secret| secret.name.as_str())),
+    })
 }

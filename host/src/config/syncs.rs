@@ -7,7 +7,8 @@ use crate::sync::{MappingId, SyncDefinition};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
-/// Gives the numbers of mappings and fields, which the ledger keeps: the same ones whenever the same names come again.
+/// Gives the numbers of mappings and fields, which the ledger keeps: the same ones whenever the same names
+/// come again.
 pub trait Numbers: Send + Sync {
     /// The number of two objects that correspond in a relation.
     ///
@@ -25,7 +26,12 @@ pub trait Numbers: Send + Sync {
     ///
     /// # Errors
     /// Where the database fails.
-    fn ensure_slots(&self, connection: &Connection, mapping: MappingId, fields: &[(String, String)]) -> Result<Vec<usize>, StoreError>;
+    fn ensure_slots(
+        &self,
+        connection: &Connection,
+        mapping: MappingId,
+        fields: &[(String, String)],
+    ) -> Result<Vec<usize>, StoreError>;
 }
 
 /// A sync in a list.
@@ -41,13 +47,18 @@ pub struct StoredSync {
     pub version: u32,
 }
 
-/// Replaces the places of mappings and fields by the numbers of the ledger, and puts them in the order of these: then the
-/// order in the file means nothing.
-pub(crate) fn number(connection: &Connection, numbers: &dyn Numbers, definition: &mut SyncDefinition) -> Result<(), StoreError> {
+/// Replaces the places of mappings and fields by the numbers of the ledger, and puts them in the order of
+/// these: then the order in the file means nothing.
+pub(crate) fn number(
+    connection: &Connection,
+    numbers: &dyn Numbers,
+    definition: &mut SyncDefinition,
+) -> Result<(), StoreError> {
     for mapping in &mut definition.mappings {
         let [left, right] = &mapping.objects;
         mapping.id = numbers.ensure_mapping(connection, &definition.relation, left, right)?;
-        let names: Vec<(String, String)> = mapping.fields.iter().map(|field| (field.names[0].clone(), field.names[1].clone())).collect();
+        let names: Vec<(String, String)> =
+            mapping.fields.iter().map(|field| (field.names[0].clone(), field.names[1].clone())).collect();
         let slots = numbers.ensure_slots(connection, mapping.id, &names)?;
         if slots.len() != names.len() {
             return Err(StoreError::Corrupt {
@@ -55,7 +66,8 @@ pub(crate) fn number(connection: &Connection, numbers: &dyn Numbers, definition:
                 why: format!("{} for {} fields", slots.len(), names.len()),
             });
         }
-        mapping.identifiers = mapping.identifiers.iter().filter_map(|place| slots.get(*place).copied()).collect();
+        mapping.identifiers =
+            mapping.identifiers.iter().filter_map(|place| slots.get(*place).copied()).collect();
         for (field, slot) in mapping.fields.iter_mut().zip(slots) {
             field.slot = slot;
         }
@@ -65,8 +77,8 @@ pub(crate) fn number(connection: &Connection, numbers: &dyn Numbers, definition:
     Ok(())
 }
 
-/// Whether two definitions read the same records and fields as the same. Policies may differ: they do not ask for the
-/// listings to start again.
+/// Whether two definitions read the same records and fields as the same. Policies may differ: they do not ask
+/// for the listings to start again.
 pub(crate) fn same_mapping(a: &SyncDefinition, b: &SyncDefinition) -> bool {
     let sorted = |definition: &SyncDefinition| {
         let mut mappings = definition.mappings.clone();
@@ -106,16 +118,22 @@ fn same_filter(a: &[crate::sync::Condition], b: &[crate::sync::Condition]) -> bo
 }
 
 /// Stores a numbered definition and gives it as it is stored, with its version.
-pub(crate) fn put(connection: &Connection, mut definition: SyncDefinition) -> Result<SyncDefinition, ConfigError> {
+pub(crate) fn put(
+    connection: &Connection,
+    mut definition: SyncDefinition,
+) -> Result<SyncDefinition, ConfigError> {
     let before = find(connection, &definition.name)?;
-    let last: Option<u32> =
-        connection.query_row("SELECT version FROM sync_version WHERE name = ?1", [&definition.name], |row| row.get(0)).optional()?;
+    let last: Option<u32> = connection
+        .query_row("SELECT version FROM sync_version WHERE name = ?1", [&definition.name], |row| row.get(0))
+        .optional()?;
     definition.version = match &before {
         Some(before) if same_mapping(before, &definition) => before.version,
         _ => last.unwrap_or(0) + 1,
     };
-    let json = serde_json::to_string(&definition)
-        .map_err(|error| StoreError::Corrupt { what: format!("sync '{}'", definition.name), why: error.to_string() })?;
+    let json = serde_json::to_string(&definition).map_err(|error| StoreError::Corrupt {
+        what: format!("sync '{}'", definition.name),
+        why: error.to_string(),
+    })?;
     connection.execute(
         "INSERT INTO sync_definition (name, relation, left_exchange, right_exchange, definition) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (name) DO UPDATE SET relation = ?2, left_exchange = ?3, right_exchange = ?4, definition = ?5",
@@ -130,13 +148,16 @@ pub(crate) fn put(connection: &Connection, mut definition: SyncDefinition) -> Re
 
 /// The sync of this name, if there is one.
 pub(crate) fn find(connection: &Connection, name: &str) -> Result<Option<SyncDefinition>, ConfigError> {
-    let text: Option<String> =
-        connection.query_row("SELECT definition FROM sync_definition WHERE name = ?1", [name], |row| row.get(0)).optional()?;
+    let text: Option<String> = connection
+        .query_row("SELECT definition FROM sync_definition WHERE name = ?1", [name], |row| row.get(0))
+        .optional()?;
     text.map(|text| parse(name, &text)).transpose()
 }
 
 fn parse(name: &str, text: &str) -> Result<SyncDefinition, ConfigError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Corrupt { what: format!("sync '{name}'"), why: error.to_string() }.into())
+    serde_json::from_str(text).map_err(|error| {
+        StoreError::Corrupt { what: format!("sync '{name}'"), why: error.to_string() }.into()
+    })
 }
 
 /// The sync of this name.
@@ -159,8 +180,10 @@ fn unknown(connection: &Connection, name: &str) -> Result<ConfigError, ConfigErr
 
 /// All of them, by name.
 pub(crate) fn list(connection: &Connection) -> Result<Vec<SyncDefinition>, ConfigError> {
-    let mut statement = connection.prepare_cached("SELECT name, definition FROM sync_definition ORDER BY name")?;
-    let rows: Vec<(String, String)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut statement =
+        connection.prepare_cached("SELECT name, definition FROM sync_definition ORDER BY name")?;
+    let rows: Vec<(String, String)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     rows.iter().map(|(name, text)| parse(name, text)).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The tenants of a home: which there are, and that two programs at a time do not change that.
 //!
-//! A tenant is a folder in `tenants/` with a database. It comes and goes as a whole: its folder is made aside and moved into place, and
-//! moved aside before it is deleted. Names that begin with a dot are never tenants.
+//! A tenant is a folder in `tenants/` with a database. It comes and goes as a whole: its folder is made aside
+//! and moved into place, and moved aside before it is deleted. Names that begin with a dot are never tenants.
 
 use super::error::{ConfigError, io};
 use super::home::{DEFAULT_TENANT, Home, make_folder};
@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 const ADDING: &str = ".adding-";
 const REMOVING: &str = ".removing-";
 
-/// A lock on the tenants or the components of a home, until dropped. Where the file system has no locks it holds nothing.
+/// A lock on the tenants or the components of a home, until dropped. Where the file system has no locks it
+/// holds nothing.
 #[derive(Debug)]
 #[must_use]
 pub struct Held {
@@ -72,7 +73,8 @@ impl Home {
                 for entry in entries {
                     let entry = entry.map_err(|error| io(&folder, "read", &error))?;
                     let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-                    if check_name("tenant", &name).is_ok() && name != DEFAULT_TENANT && self.has_tenant(&name) {
+                    if check_name("tenant", &name).is_ok() && name != DEFAULT_TENANT && self.has_tenant(&name)
+                    {
                         names.insert(name);
                     }
                 }
@@ -91,7 +93,10 @@ impl Home {
     /// There is none of this name.
     pub(crate) fn unknown_tenant(&self, tenant: &str) -> ConfigError {
         let there = self.tenants().unwrap_or_default();
-        let known = format!("{}; add it with: entente tenant add {tenant}", known(tenant, there.iter().map(String::as_str)));
+        let known = format!(
+            "{}; add it with: entente tenant add {tenant}",
+            known(tenant, there.iter().map(String::as_str))
+        );
         ConfigError::Unknown { what: "tenant", name: tenant.to_owned(), known }
     }
 
@@ -114,7 +119,10 @@ impl Home {
             return Err(ConfigError::Exists { what: "tenant", name: tenant.to_owned(), hint });
         }
         // Temporary folders are for the user alone.
-        let made = tempfile::Builder::new().prefix(ADDING).tempdir_in(&folder).map_err(|error| io(&folder, "written", &error))?;
+        let made = tempfile::Builder::new()
+            .prefix(ADDING)
+            .tempdir_in(&folder)
+            .map_err(|error| io(&folder, "written", &error))?;
         Ok(NewTenant { folder: made, place: self.tenant_folder(tenant), _held: held })
     }
 
@@ -128,12 +136,18 @@ impl Home {
         new.finish()
     }
 
-    /// Takes a tenant out of its place and gives the folder that it is in now; `still_busy` may send it back. The caller holds
-    /// [`Home::hold_tenants`].
-    pub(crate) fn put_aside(&self, tenant: &str, still_busy: impl FnOnce(&Path) -> bool) -> Result<Option<PathBuf>, ConfigError> {
+    /// Takes a tenant out of its place and gives the folder that it is in now; `still_busy` may send it back.
+    /// The caller holds [`Home::hold_tenants`].
+    pub(crate) fn put_aside(
+        &self,
+        tenant: &str,
+        still_busy: impl FnOnce(&Path) -> bool,
+    ) -> Result<Option<PathBuf>, ConfigError> {
         let place = self.tenant_folder(tenant);
-        let aside =
-            tempfile::Builder::new().prefix(REMOVING).tempdir_in(self.tenants_folder()).map_err(|error| io(&place, "removed", &error))?;
+        let aside = tempfile::Builder::new()
+            .prefix(REMOVING)
+            .tempdir_in(self.tenants_folder())
+            .map_err(|error| io(&place, "removed", &error))?;
         let target = aside.path().join(tenant);
         fs::rename(&place, &target).map_err(|error| io(&place, "removed", &error))?;
         if still_busy(&target) {
@@ -143,10 +157,14 @@ impl Home {
         Ok(Some(aside.keep()))
     }
 
-    /// Removes what interrupted programs have left of tenants that they made or removed. The caller holds [`Home::hold_tenants`].
+    /// Removes what interrupted programs have left of tenants that they made or removed. The caller holds
+    /// [`Home::hold_tenants`].
     pub(crate) fn sweep_tenants(&self) {
         for entry in fs::read_dir(self.tenants_folder()).into_iter().flatten().flatten() {
-            let left = entry.file_name().to_str().is_some_and(|name| name.starts_with(ADDING) || name.starts_with(REMOVING));
+            let left = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.starts_with(ADDING) || name.starts_with(REMOVING));
             if left && let Err(error) = fs::remove_dir_all(entry.path()) {
                 tracing::warn!(folder = %entry.path().display(), %error, "what is left of a tenant could not be removed");
             }
@@ -170,8 +188,8 @@ impl Home {
         hold(&self.path().join("plugins.lock"), File::lock_shared)
     }
 
-    /// Removes components that none of the tenants names, and what was compiled of them. Where a tenant cannot be asked, nothing is
-    /// removed. Gives the digests that are gone.
+    /// Removes components that none of the tenants names, and what was compiled of them. Where a tenant
+    /// cannot be asked, nothing is removed. Gives the digests that are gone.
     ///
     /// # Errors
     /// Where a tenant cannot be asked, or a file cannot be removed.
@@ -191,7 +209,9 @@ impl Home {
                     continue;
                 }
                 match fs::remove_file(entry.path()) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(&entry.path(), "removed", &error)),
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(io(&entry.path(), "removed", &error));
+                    }
                     _ => gone.insert(digest.to_owned()),
                 };
             }
@@ -278,7 +298,11 @@ mod tests {
         }
         fs::write(home.cache().join("of-somebody-else"), "x").unwrap();
         assert_eq!(home.sweep_components().unwrap(), [digest(2)].into());
-        assert!(home.component(&digest(0)).exists() && home.component(&digest(1)).exists() && !home.component(&digest(2)).exists());
+        assert!(
+            home.component(&digest(0)).exists()
+                && home.component(&digest(1)).exists()
+                && !home.component(&digest(2)).exists()
+        );
         assert_eq!(fs::read_dir(home.cache()).unwrap().count(), 3);
 
         // What cannot be asked may need anything.

@@ -1,7 +1,8 @@
 //! Values as people write them in TOML.
 //!
-//! Texts, numbers, booleans, dates, date-times and lists of texts are themselves; a table with one key says the rest, by the
-//! words of the JSON form: `{ ref = ["company", "12"] }`, `{ other = ["decimal", "12.50"] }`. TOML has no null.
+//! Texts, numbers, booleans, dates, date-times and lists of texts are themselves; a table with one key says
+//! the rest, by the words of the JSON form: `{ ref = ["company", "12"] }`, `{ other = ["decimal", "12.50"]
+//! }`. TOML has no null.
 
 use crate::record::{Timestamp, Value};
 use toml::value::Datetime;
@@ -15,7 +16,9 @@ pub(crate) fn from_toml(value: &toml::Value) -> Result<Value, String> {
         toml::Value::Boolean(yes) => Ok(Value::Boolean(*yes)),
         toml::Value::Datetime(moment) => from_datetime(moment),
         toml::Value::Array(list) => {
-            let text = |value: &toml::Value| value.as_str().map(str::to_owned).ok_or_else(|| "a list holds texts only".to_owned());
+            let text = |value: &toml::Value| {
+                value.as_str().map(str::to_owned).ok_or_else(|| "a list holds texts only".to_owned())
+            };
             list.iter().map(text).collect::<Result<_, _>>().map(Value::Texts)
         }
         toml::Value::Table(_) => {
@@ -28,7 +31,9 @@ pub(crate) fn from_toml(value: &toml::Value) -> Result<Value, String> {
 fn from_datetime(moment: &Datetime) -> Result<Value, String> {
     let text = moment.to_string();
     match (moment.date, moment.time) {
-        (Some(_), Some(_)) => Timestamp::parse(&text).map(Value::Timestamp).map_err(|error| error.to_string()),
+        (Some(_), Some(_)) => {
+            Timestamp::parse(&text).map(Value::Timestamp).map_err(|error| error.to_string())
+        }
         (Some(_), None) => text.parse().map(Value::Date).map_err(|_| format!("'{text}' is not a day")),
         _ => Ok(Value::Other { kind: "time".to_owned(), text }),
     }
@@ -49,7 +54,8 @@ pub(crate) fn to_toml(value: &Value) -> Option<String> {
         Value::Texts(texts) => list(texts.iter().map(|text| quote(text)).collect()),
         Value::Reference(one) => format!("{{ ref = [{}, {}] }}", quote(&one.object), quote(&one.id)),
         Value::References(many) => {
-            let links = many.iter().map(|one| format!("[{}, {}]", quote(&one.object), quote(&one.id))).collect();
+            let links =
+                many.iter().map(|one| format!("[{}, {}]", quote(&one.object), quote(&one.id))).collect();
             format!("{{ refs = {} }}", list(links))
         }
         Value::Other { kind, text } => format!("{{ other = [{}, {}] }}", quote(kind), quote(text)),
@@ -95,7 +101,8 @@ mod tests {
             (0i32..9999, 1u8..13, 1u8..32).prop_filter_map("a day", |(y, m, d)| Value::date(y, m, d).ok()),
             (0i64..4_000_000_000_000_000).prop_map(|n| Value::Timestamp(Timestamp::from_micros(n))),
             prop::collection::vec(any::<String>(), 0..4).prop_map(Value::Texts),
-            ("[a-z.]{1,5}", "\\PC{1,4}").prop_filter_map("a link", |(object, id)| Value::reference(object, id).ok()),
+            ("[a-z.]{1,5}", "\\PC{1,4}")
+                .prop_filter_map("a link", |(object, id)| Value::reference(object, id).ok()),
             any::<(String, String)>().prop_map(|(kind, text)| Value::Other { kind, text }),
         ]
     }
@@ -121,9 +128,18 @@ mod tests {
     #[test]
     fn dates_are_read_as_toml_has_them() {
         assert_eq!(read("2020-02-29"), Value::date(2020, 2, 29).map_err(|e| e.to_string()));
-        assert_eq!(read("2020-01-01T00:00:00Z"), Ok(Value::Timestamp(Timestamp::parse("2020-01-01").unwrap())));
-        assert_eq!(read("2020-01-01 01:00:00+01:00"), Ok(Value::Timestamp(Timestamp::parse("2020-01-01").unwrap())));
-        assert_eq!(read("07:32:00"), Ok(Value::Other { kind: "time".to_owned(), text: "07:32:00".to_owned() }));
+        assert_eq!(
+            read("2020-01-01T00:00:00Z"),
+            Ok(Value::Timestamp(Timestamp::parse("2020-01-01").unwrap()))
+        );
+        assert_eq!(
+            read("2020-01-01 01:00:00+01:00"),
+            Ok(Value::Timestamp(Timestamp::parse("2020-01-01").unwrap()))
+        );
+        assert_eq!(
+            read("07:32:00"),
+            Ok(Value::Other { kind: "time".to_owned(), text: "07:32:00".to_owned() })
+        );
         assert!(read("nan").is_err());
         assert!(read("[1]").is_err());
     }

@@ -1,4 +1,5 @@
-//! Which version of its plugin an integration runs: the next one, and back to the one before. Grants belong to a version.
+//! Which version of its plugin an integration runs: the next one, and back to the one before. Grants belong
+//! to a version.
 
 use super::error::ConfigError;
 use super::facade::Configuration;
@@ -8,8 +9,9 @@ use crate::store::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 fn json(grants: &Grants) -> Result<String, ConfigError> {
-    serde_json::to_string(grants)
-        .map_err(|error| ConfigError::Store(StoreError::Corrupt { what: "grants".to_owned(), why: error.to_string() }))
+    serde_json::to_string(grants).map_err(|error| {
+        ConfigError::Store(StoreError::Corrupt { what: "grants".to_owned(), why: error.to_string() })
+    })
 }
 
 fn remember(connection: &Connection, integration: &Integration) -> Result<(), ConfigError> {
@@ -21,26 +23,39 @@ fn remember(connection: &Connection, integration: &Integration) -> Result<(), Co
 }
 
 /// Plugin, digest and grants of the version before.
-fn previous(connection: &Connection, integration: &str) -> Result<Option<(String, String, Grants)>, ConfigError> {
+fn previous(
+    connection: &Connection,
+    integration: &str,
+) -> Result<Option<(String, String, Grants)>, ConfigError> {
     let row: Option<(String, String, String)> = connection
-        .query_row("SELECT plugin, digest, grants FROM integration_previous WHERE integration = ?1", [integration], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+        .query_row(
+            "SELECT plugin, digest, grants FROM integration_previous WHERE integration = ?1",
+            [integration],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
         .optional()?;
     let Some((plugin, digest, grants)) = row else { return Ok(None) };
     let grants = serde_json::from_str(&grants).map_err(|error| {
-        ConfigError::Store(StoreError::Corrupt { what: format!("earlier grants of integration '{integration}'"), why: error.to_string() })
+        ConfigError::Store(StoreError::Corrupt {
+            what: format!("earlier grants of integration '{integration}'"),
+            why: error.to_string(),
+        })
     })?;
     Ok(Some((plugin, digest, grants)))
 }
 
 impl Configuration {
-    /// Gives an integration another installed component, with the grants that the operator has agreed to for it. The version that
-    /// it had is remembered; what is known of crashes of that one is forgotten.
+    /// Gives an integration another installed component, with the grants that the operator has agreed to for
+    /// it. The version that it had is remembered; what is known of crashes of that one is forgotten.
     ///
     /// # Errors
     /// [`ConfigError::Unknown`] with what there is.
-    pub async fn upgrade_integration(&self, name: &str, plugin: &str, grants: Grants) -> Result<Integration, ConfigError> {
+    pub async fn upgrade_integration(
+        &self,
+        name: &str,
+        plugin: &str,
+        grants: Grants,
+    ) -> Result<Integration, ConfigError> {
         self.write(|connection| {
             let mut integration = integrations::get(connection, name)?;
             let plugin = plugins::find(connection, plugin)?;
@@ -57,8 +72,8 @@ impl Configuration {
         .await
     }
 
-    /// Gives an integration back the version that it had before, with the grants of that time. Done twice, it is the newer one
-    /// again.
+    /// Gives an integration back the version that it had before, with the grants of that time. Done twice, it
+    /// is the newer one again.
     ///
     /// # Errors
     /// [`ConfigError::Unknown`] with what there is; [`ConfigError::NoVersionBefore`].

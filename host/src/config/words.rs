@@ -1,4 +1,5 @@
-//! The words of `entente.toml` that name a side or a way. Which side they mean shows only with the exchanges of the sync.
+//! The words of `entente.toml` that name a side or a way. Which side they mean shows only with the exchanges
+//! of the sync.
 
 use super::names::HUB;
 use crate::sync::{Direction, Side, Unresolved};
@@ -65,7 +66,10 @@ impl Sides<'_> {
     }
 
     pub(crate) fn side(self, word: SideWord) -> Result<Side, String> {
-        let hub = || self.hub().ok_or_else(|| "neither side of this sync is the hub, so write left or right".to_owned());
+        let hub = || {
+            self.hub()
+                .ok_or_else(|| "neither side of this sync is the hub, so write left or right".to_owned())
+        };
         match word {
             SideWord::Left => Ok(Side::Left),
             SideWord::Right => Ok(Side::Right),
@@ -80,7 +84,9 @@ impl Sides<'_> {
             DirectionWord::ToLeft => Side::Left,
             DirectionWord::ToRight => Side::Right,
             DirectionWord::ToHub | DirectionWord::ToIntegration => {
-                let hub = self.hub().ok_or_else(|| "neither side of this sync is the hub, so write to-left or to-right".to_owned())?;
+                let hub = self.hub().ok_or_else(|| {
+                    "neither side of this sync is the hub, so write to-left or to-right".to_owned()
+                })?;
                 if word == DirectionWord::ToHub { hub } else { hub.other() }
             }
         };

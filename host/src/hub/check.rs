@@ -8,8 +8,8 @@ use crate::record::Value;
 /// Whole numbers up to here are the same number as a float.
 const EXACT_IN_FLOAT: u64 = 1 << 53;
 
-/// The value as the hub stores it. A whole number becomes a float where the field holds floats and nothing is lost by it; all
-/// else is stored as it is or refused. Whether linked records exist is not asked here.
+/// The value as the hub stores it. A whole number becomes a float where the field holds floats and nothing is
+/// lost by it; all else is stored as it is or refused. Whether linked records exist is not asked here.
 pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refusal> {
     let refuse = |code, reason: String| Err(Refusal::new(&field.name, code, reason));
     if field.required && value.is_blank() {
@@ -19,7 +19,9 @@ pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refu
         return Ok(value);
     }
     let value = match (field.kind, value) {
-        (FieldKind::Float, Value::Integer(number)) if number.unsigned_abs() <= EXACT_IN_FLOAT => Value::Float(number as f64),
+        (FieldKind::Float, Value::Integer(number)) if number.unsigned_abs() <= EXACT_IN_FLOAT => {
+            Value::Float(number as f64)
+        }
         (_, value) => value,
     };
     let fits = match &value {
@@ -36,7 +38,10 @@ pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refu
         Value::Other { kind, .. } => kind == field.kind.word(),
     };
     if !fits {
-        return refuse("invalid-value", format!("{} is no value of a field of kind {}", kind_of(&value), field.kind));
+        return refuse(
+            "invalid-value",
+            format!("{} is no value of a field of kind {}", kind_of(&value), field.kind),
+        );
     }
     let longest = field.longest() as usize;
     let length = match &value {
@@ -55,7 +60,10 @@ pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refu
         };
         for text in given.iter().filter(|text| !text.is_empty()) {
             if !field.choices.iter().any(|(value, _)| value == text) {
-                return refuse("invalid-value", format!("'{}' is not among the choices {}", cut(text), choices(field)));
+                return refuse(
+                    "invalid-value",
+                    format!("'{}' is not among the choices {}", cut(text), choices(field)),
+                );
             }
         }
     }

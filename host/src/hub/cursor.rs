@@ -22,7 +22,8 @@ pub(super) struct Cursor {
     /// The place in the objects of the request.
     pub(super) object: usize,
     pub(super) part: Part,
-    /// The last key that was read: change number, change time or place in the list of ids; `None` before the first.
+    /// The last key that was read: change number, change time or place in the list of ids; `None` before the
+    /// first.
     pub(super) key: Option<i64>,
     /// Among equal keys the last record.
     pub(super) id: i64,
@@ -55,15 +56,20 @@ impl Cursor {
     }
 
     pub(super) fn write(&self) -> Result<String, ExchangeError> {
-        let json = serde_json::to_vec(self).map_err(|error| ExchangeError::new(codes::STORE, error.to_string()))?;
+        let json =
+            serde_json::to_vec(self).map_err(|error| ExchangeError::new(codes::STORE, error.to_string()))?;
         Ok(URL_SAFE_NO_PAD.encode(json))
     }
 
     pub(super) fn read(text: &str, request: &ReportRequest) -> Result<Self, ExchangeError> {
-        let cursor: Option<Self> = URL_SAFE_NO_PAD.decode(text).ok().and_then(|json| serde_json::from_slice(&json).ok());
-        let cursor = cursor.ok_or_else(|| expired("the cursor is none that the hub gave; begin the report again"))?;
+        let cursor: Option<Self> =
+            URL_SAFE_NO_PAD.decode(text).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        let cursor =
+            cursor.ok_or_else(|| expired("the cursor is none that the hub gave; begin the report again"))?;
         if cursor.asked != asked(request) {
-            return Err(expired("the cursor belongs to a report of other objects, fields or times; begin the report again"));
+            return Err(expired(
+                "the cursor belongs to a report of other objects, fields or times; begin the report again",
+            ));
         }
         Ok(cursor)
     }

@@ -1,7 +1,7 @@
 //! How the fields of a record are written into its row.
 //!
-//! Values are a JSON object by field name. Most fields of a record were written together, so the stamps are kept by group and
-//! the largest group names no fields.
+//! Values are a JSON object by field name. Most fields of a record were written together, so the stamps are
+//! kept by group and the largest group names no fields.
 
 use super::schema::ObjectSchema;
 use crate::record::{Timestamp, Value};
@@ -97,7 +97,11 @@ pub(super) fn decode(object: &ObjectSchema, data: &str, stamps: &str) -> Result<
             continue;
         };
         let name = object.definition.fields[index].name.as_str();
-        let own = if groups.len() > 1 { groups.iter().find(|group| group.4.contains(&name)).map(stamp) } else { None };
+        let own = if groups.len() > 1 {
+            groups.iter().find(|group| group.4.contains(&name)).map(stamp)
+        } else {
+            None
+        };
         let stamp = own.or(rest).ok_or_else(|| corrupt(object, &"a value without a stamp"))?;
         fields.push(Some(Stored { value, stamp }));
     }

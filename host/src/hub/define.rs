@@ -25,7 +25,12 @@ impl Hub {
     }
 
     /// [`Hub::define_object`] in the transaction of the caller.
-    pub(crate) fn define_object_within(&self, connection: &Connection, name: &str, label: &str) -> Result<(), HubError> {
+    pub(crate) fn define_object_within(
+        &self,
+        connection: &Connection,
+        name: &str,
+        label: &str,
+    ) -> Result<(), HubError> {
         check_name("object", name)?;
         Self::define(connection, |_| {
             connection.execute(
@@ -36,18 +41,24 @@ impl Hub {
         })
     }
 
-    /// Defines a field, or changes its definition. The name stays for ever; a new kind, fewer choices or targets and a shorter
-    /// limit are taken only where every value that is stored still fits. Whether the field comes with the program is not
-    /// changed.
+    /// Defines a field, or changes its definition. The name stays for ever; a new kind, fewer choices or
+    /// targets and a shorter limit are taken only where every value that is stored still fits. Whether the
+    /// field comes with the program is not changed.
     ///
     /// # Errors
-    /// [`HubError::Definition`] with what is wrong and what to do, [`HubError::UnknownObject`], [`HubError::Store`].
+    /// [`HubError::Definition`] with what is wrong and what to do, [`HubError::UnknownObject`],
+    /// [`HubError::Store`].
     pub async fn define_field(&self, object: &str, field: &FieldDefinition) -> Result<(), HubError> {
         self.write(|connection| self.define_field_within(connection, object, field)).await
     }
 
     /// [`Hub::define_field`] in the transaction of the caller.
-    pub(crate) fn define_field_within(&self, connection: &Connection, object: &str, field: &FieldDefinition) -> Result<(), HubError> {
+    pub(crate) fn define_field_within(
+        &self,
+        connection: &Connection,
+        object: &str,
+        field: &FieldDefinition,
+    ) -> Result<(), HubError> {
         Self::define(connection, |schema| {
             let object = schema.require(object)?;
             check_field(schema, object, field)?;
@@ -80,7 +91,11 @@ impl Hub {
             let index = object.require(field)?;
             let definition = &object.definition.fields[index];
             if definition.builtin {
-                return Err(wrong(object, definition, "the field comes with the program and cannot be removed"));
+                return Err(wrong(
+                    object,
+                    definition,
+                    "the field comes with the program and cannot be removed",
+                ));
             }
             let mut used = 0u64;
             records::each(connection, object, |record| {
@@ -88,7 +103,11 @@ impl Hub {
                 Ok(())
             })?;
             if used > 0 {
-                return Err(wrong(object, definition, format!("{used} records have used the field; removing it would lose their values")));
+                return Err(wrong(
+                    object,
+                    definition,
+                    format!("{used} records have used the field; removing it would lose their values"),
+                ));
             }
             connection.execute("DELETE FROM hub_key WHERE field = ?1", [object.fields[index]])?;
             connection.execute("DELETE FROM hub_field WHERE number = ?1", [object.fields[index]])?;
@@ -100,31 +119,47 @@ impl Hub {
     /// Removes an object that has no records, with its fields.
     ///
     /// # Errors
-    /// [`HubError::Definition`] where it comes with the program, has or had records, or references point to it;
-    /// [`HubError::UnknownObject`], [`HubError::Store`].
+    /// [`HubError::Definition`] where it comes with the program, has or had records, or references point to
+    /// it; [`HubError::UnknownObject`], [`HubError::Store`].
     pub async fn remove_object(&self, object: &str) -> Result<(), HubError> {
         let remove = |connection: &Connection, schema: &Schema| {
             let object = schema.require(object)?;
-            let refuse = |why: String| Err(HubError::Definition { what: format!("object {}", object.name()), why });
+            let refuse =
+                |why: String| Err(HubError::Definition { what: format!("object {}", object.name()), why });
             if object.definition.builtin {
                 return refuse("the object comes with the program and cannot be removed".to_owned());
             }
             let count = |table: &str| -> Result<i64, HubError> {
-                Ok(connection.query_row(&format!("SELECT count(*) FROM {table} WHERE object = ?1"), [object.number], |row| row.get(0))?)
+                Ok(connection.query_row(
+                    &format!("SELECT count(*) FROM {table} WHERE object = ?1"),
+                    [object.number],
+                    |row| row.get(0),
+                )?)
             };
             let records = count("hub_record")?;
             if records > 0 {
                 return refuse(format!("there are {records} records of it; delete them first"));
             }
             for other in &schema.objects {
-                let pointing = other.definition.fields.iter().find(|field| field.targets.iter().any(|target| target == object.name()));
+                let pointing = other
+                    .definition
+                    .fields
+                    .iter()
+                    .find(|field| field.targets.iter().any(|target| target == object.name()));
                 if let Some(field) = pointing.filter(|_| other.number != object.number) {
-                    return refuse(format!("the field {} of {} refers to it; change that first", field.name, other.name()));
+                    return refuse(format!(
+                        "the field {} of {} refers to it; change that first",
+                        field.name,
+                        other.name()
+                    ));
                 }
             }
             if count("hub_tombstone")? > 0 {
                 // Their numbers would be read as those of whatever object is defined next.
-                return refuse("records of it were deleted, and syncs may still have to hear of that; leave it".to_owned());
+                return refuse(
+                    "records of it were deleted, and syncs may still have to hear of that; leave it"
+                        .to_owned(),
+                );
             }
             connection.execute("DELETE FROM hub_field WHERE object = ?1", [object.number])?;
             connection.execute("DELETE FROM hub_object WHERE number = ?1", [object.number])?;
@@ -134,7 +169,10 @@ impl Hub {
     }
 
     /// Changes the definitions, and tells every reader that they have changed.
-    fn define(connection: &Connection, change: impl FnOnce(&Schema) -> Result<(), HubError>) -> Result<(), HubError> {
+    fn define(
+        connection: &Connection,
+        change: impl FnOnce(&Schema) -> Result<(), HubError>,
+    ) -> Result<(), HubError> {
         // Read anew rather than kept: what is not committed must not be remembered.
         change(&Schema::load(connection)?)?;
         connection.execute("UPDATE hub_counter SET schema = schema + 1", [])?;
@@ -163,11 +201,19 @@ fn check_name(what: &str, name: &str) -> Result<(), HubError> {
 fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) -> Result<(), HubError> {
     check_name("field", &field.name)?;
     if field.kind.is_link() == field.targets.is_empty() {
-        let why = if field.kind.is_link() { "say which objects it may refer to" } else { "only references have targets" };
+        let why = if field.kind.is_link() {
+            "say which objects it may refer to"
+        } else {
+            "only references have targets"
+        };
         return Err(wrong(object, field, why));
     }
     if let Some(target) = field.targets.iter().find(|target| schema.object(target).is_none()) {
-        return Err(wrong(object, field, format!("it refers to '{target}', which is no object of the hub; define that first")));
+        return Err(wrong(
+            object,
+            field,
+            format!("it refers to '{target}', which is no object of the hub; define that first"),
+        ));
     }
     if !field.choices.is_empty() && !field.kind.is_choice() {
         return Err(wrong(object, field, "only fields of kind choice or choices have choices"));
@@ -180,7 +226,10 @@ fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) 
     if field.set_like && !field.kind.is_list() && field.kind != FieldKind::References {
         return Err(wrong(object, field, "only lists can be sets: texts, choices, references"));
     }
-    if field.identifier && (field.kind.is_list() || matches!(field.kind, FieldKind::References | FieldKind::Boolean | FieldKind::Json)) {
+    if field.identifier
+        && (field.kind.is_list()
+            || matches!(field.kind, FieldKind::References | FieldKind::Boolean | FieldKind::Json))
+    {
         return Err(wrong(object, field, format!("a field of kind {} cannot identify records", field.kind)));
     }
     if field.max_length == Some(0) {
@@ -190,12 +239,24 @@ fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) 
 }
 
 /// Refuses what would lose or invalidate stored values.
-fn check_change(connection: &Connection, object: &ObjectSchema, index: usize, new: &FieldDefinition) -> Result<(), HubError> {
+fn check_change(
+    connection: &Connection,
+    object: &ObjectSchema,
+    index: usize,
+    new: &FieldDefinition,
+) -> Result<(), HubError> {
     let old = &object.definition.fields[index];
     if old.builtin && old.kind != new.kind {
-        return Err(wrong(object, new, format!("the field comes with the program as {}; its kind cannot be changed", old.kind)));
+        return Err(wrong(
+            object,
+            new,
+            format!("the field comes with the program as {}; its kind cannot be changed", old.kind),
+        ));
     }
-    let narrower = old.kind != new.kind || old.choices != new.choices || old.targets != new.targets || new.longest() < old.longest();
+    let narrower = old.kind != new.kind
+        || old.choices != new.choices
+        || old.targets != new.targets
+        || new.longest() < old.longest();
     if !narrower {
         return Ok(());
     }
@@ -220,15 +281,24 @@ fn check_change(connection: &Connection, object: &ObjectSchema, index: usize, ne
         Ok(())
     })?;
     if misfits > 0 {
-        let why = format!("{misfits} records have values that would no longer fit ({first}); change them first, or define another field");
+        let why = format!(
+            "{misfits} records have values that would no longer fit ({first}); change them first, or define another field"
+        );
         return Err(wrong(object, new, why));
     }
     Ok(())
 }
 
-fn store_field(connection: &Connection, object: &ObjectSchema, field: &FieldDefinition) -> Result<(), HubError> {
+fn store_field(
+    connection: &Connection,
+    object: &ObjectSchema,
+    field: &FieldDefinition,
+) -> Result<(), HubError> {
     let json = |list: serde_json::Result<String>| {
-        list.map_err(|error| StoreError::Corrupt { what: format!("the definition of {}", field.name), why: error.to_string() })
+        list.map_err(|error| StoreError::Corrupt {
+            what: format!("the definition of {}", field.name),
+            why: error.to_string(),
+        })
     };
     connection.execute(
         "INSERT INTO hub_field (object, name, label, kind, required, identifier, set_like, targets, choices, max_length)

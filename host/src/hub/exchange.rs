@@ -4,8 +4,8 @@ use super::Hub;
 use super::error::HubError;
 use crate::store::StoreUnit;
 use crate::sync::{
-    Answer, Collection, Description, Exchange, ExchangeError, Executed, LocalExchange, Order, Page, ProposedMapping, Query, ReportRequest,
-    TicketState, Unit, codes,
+    Answer, Collection, Description, Exchange, ExchangeError, Executed, LocalExchange, Order, Page,
+    ProposedMapping, Query, ReportRequest, TicketState, Unit, codes,
 };
 use async_trait::async_trait;
 
@@ -42,7 +42,12 @@ impl Exchange for Hub {
         Ok(Executed { answers, ..Executed::default() })
     }
 
-    async fn collect(&self, _ticket: &str, _object: &str, _fields: &[String]) -> Result<Collection, ExchangeError> {
+    async fn collect(
+        &self,
+        _ticket: &str,
+        _object: &str,
+        _fields: &[String],
+    ) -> Result<Collection, ExchangeError> {
         // The hub never defers.
         Ok(Collection { answers: Vec::new(), state: TicketState::Lost })
     }

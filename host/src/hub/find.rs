@@ -13,22 +13,32 @@ const MOST_FOUND: usize = 1000;
 
 impl Hub {
     /// For each key the ids that it identifies, ascending.
-    pub(super) fn look_up(&self, connection: &Connection, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
+    pub(super) fn look_up(
+        &self,
+        connection: &Connection,
+        query: &Query,
+    ) -> Result<Vec<Vec<String>>, ExchangeError> {
         let schema = self.schema(connection)?;
         let object = schema.require(&query.object)?;
         let mut fields = Vec::with_capacity(query.fields.len());
         for name in &query.fields {
             let index = object.require(name)?;
             if !object.definition.fields[index].identifier {
-                let reason = format!("{} cannot be found by '{name}': it is no identifier; define it as one", object.name());
+                let reason = format!(
+                    "{} cannot be found by '{name}': it is no identifier; define it as one",
+                    object.name()
+                );
                 return Err(ExchangeError::new(codes::UNSUPPORTED, reason));
             }
             fields.push(index);
         }
         let mut found = Vec::with_capacity(query.keys.len());
         for key in &query.keys {
-            let values: Vec<(usize, &Value)> =
-                fields.iter().zip(key).filter_map(|(index, value)| value.as_ref().map(|value| (*index, value))).collect();
+            let values: Vec<(usize, &Value)> = fields
+                .iter()
+                .zip(key)
+                .filter_map(|(index, value)| value.as_ref().map(|value| (*index, value)))
+                .collect();
             let ids = matching(connection, object, &values, query.all)?;
             found.push(ids.into_iter().map(|id| id.to_string()).collect());
         }

@@ -99,7 +99,15 @@ impl FieldKind {
 
     /// Its values are one text.
     pub const fn is_text(self) -> bool {
-        matches!(self, FieldKind::Text | FieldKind::LongText | FieldKind::Email | FieldKind::Phone | FieldKind::Url | FieldKind::Choice)
+        matches!(
+            self,
+            FieldKind::Text
+                | FieldKind::LongText
+                | FieldKind::Email
+                | FieldKind::Phone
+                | FieldKind::Url
+                | FieldKind::Choice
+        )
     }
 
     /// Its values are several texts.
@@ -119,7 +127,9 @@ impl FieldKind {
 
     /// Whether values of the one kind are values of the other as they stand.
     pub(super) const fn same_shape(self, other: FieldKind) -> bool {
-        self as u8 == other as u8 || (self.is_text() && other.is_text()) || (self.is_list() && other.is_list())
+        self as u8 == other as u8
+            || (self.is_text() && other.is_text())
+            || (self.is_list() && other.is_list())
     }
 
     /// The most characters that a value has where the field sets no limit of its own.

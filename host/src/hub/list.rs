@@ -1,7 +1,7 @@
 //! Several texts in one, as cells and people have them.
 
-/// Elements as one text, which [`read_list`] reads back. The separator, backslashes before it and white space at the ends of an
-/// element are protected by a backslash; an element that is empty is `\e`.
+/// Elements as one text, which [`read_list`] reads back. The separator, backslashes before it and white space
+/// at the ends of an element are protected by a backslash; an element that is empty is `\e`.
 pub(super) fn write_list<'a>(elements: impl Iterator<Item = &'a str>, separator: char) -> String {
     let mut out = String::new();
     for (n, element) in elements.enumerate() {
@@ -22,7 +22,8 @@ pub(super) fn write_list<'a>(elements: impl Iterator<Item = &'a str>, separator:
     out
 }
 
-/// The elements of a list. A backslash that protects nothing stands for itself, so that `C:\tags` is one element as it is.
+/// The elements of a list. A backslash that protects nothing stands for itself, so that `C:\tags` is one
+/// element as it is.
 pub(super) fn read_list(text: &str, separator: char) -> Vec<String> {
     let mut list = Vec::new();
     let mut element = String::new();
@@ -30,7 +31,11 @@ pub(super) fn read_list(text: &str, separator: char) -> Vec<String> {
     let (mut kept_start, mut kept_end) = (false, 0);
     let mut raw_empty = false;
     let mut chars = text.chars().peekable();
-    let finish = |element: &mut String, kept_start: &mut bool, kept_end: &mut usize, raw_empty: &mut bool, list: &mut Vec<String>| {
+    let finish = |element: &mut String,
+                  kept_start: &mut bool,
+                  kept_end: &mut usize,
+                  raw_empty: &mut bool,
+                  list: &mut Vec<String>| {
         let end = element.trim_end().len().max(*kept_end);
         element.truncate(end);
         if !element.is_empty() || *raw_empty {

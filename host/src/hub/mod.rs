@@ -1,16 +1,16 @@
 //! The hub: the built-in record store, as an [`Exchange`](crate::sync::Exchange).
 //!
-//! It has the objects `contact` and `company` and those that the operator defines. For each field of each record it keeps the
-//! value, since when it has it (surely, or at most since), and where it came from. A record is one row, so that one write
-//! stores it; identifier fields are found through a table of their own. Every change has a number that grows over the whole
-//! hub: bookmarks run on these numbers, never on times.
+//! It has the objects `contact` and `company` and those that the operator defines. For each field of each
+//! record it keeps the value, since when it has it (surely, or at most since), and where it came from. A
+//! record is one row, so that one write stores it; identifier fields are found through a table of their own.
+//! Every change has a number that grows over the whole hub: bookmarks run on these numbers, never on times.
 //!
 //! Ids are the digits of a number that is never given again, not even to another object.
 //!
-//! What is to come, and where it has its place: several addresses of one contact and memberships (in or out of a group, since
-//! when) become objects of their own, whose records refer to the contact and have the same fields, stamps and change numbers as
-//! any other; virtual fields of the contact (`member.newsletter`, `email.bulk`) read and write them. Nothing of the tables here
-//! changes for that.
+//! What is to come, and where it has its place: several addresses of one contact and memberships (in or out
+//! of a group, since when) become objects of their own, whose records refer to the contact and have the same
+//! fields, stamps and change numbers as any other; virtual fields of the contact (`member.newsletter`,
+//! `email.bulk`) read and write them. Nothing of the tables here changes for that.
 
 mod check;
 mod csv;
@@ -31,7 +31,10 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub use csv::{BadCell, CsvError, Empty, ExportOptions, Exported, ImportOptions, ImportReport, Key, UnusedColumn, export_csv, import_csv};
+pub use csv::{
+    BadCell, CsvError, Empty, ExportOptions, Exported, ImportOptions, ImportReport, Key, UnusedColumn,
+    export_csv, import_csv,
+};
 pub use error::{HubError, Refusal};
 pub use kind::FieldKind;
 pub use parse::{DateOrder, ParseError, ParseOptions, parse_value};
@@ -80,7 +83,9 @@ impl Hub {
     /// [`HubError::Store`] where the database fails.
     pub async fn count_all(&self) -> Result<u64, HubError> {
         let count = |connection: &Connection| {
-            let records: i64 = connection.prepare_cached("SELECT count(*) FROM hub_record")?.query_row([], |row| row.get(0))?;
+            let records: i64 = connection
+                .prepare_cached("SELECT count(*) FROM hub_record")?
+                .query_row([], |row| row.get(0))?;
             Ok(records.unsigned_abs())
         };
         Ok(self.store.read(count).await?)
@@ -99,12 +104,18 @@ impl Hub {
     }
 
     /// Reads from one state of the database.
-    async fn read<T: Send>(&self, read: impl FnOnce(&Connection) -> Result<T, HubError> + Send) -> Result<T, HubError> {
+    async fn read<T: Send>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, HubError> + Send,
+    ) -> Result<T, HubError> {
         self.store.read(|connection| Ok::<_, StoreError>(read(connection))).await?
     }
 
     /// Writes in a transaction of its own.
-    async fn write<T: Send>(&self, write: impl FnOnce(&Connection) -> Result<T, HubError> + Send) -> Result<T, HubError> {
+    async fn write<T: Send>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T, HubError> + Send,
+    ) -> Result<T, HubError> {
         let unit = self.store.begin().await?;
         let value = write(unit.connection())?;
         unit.commit()?;

@@ -1,5 +1,5 @@
-//! Carrying out orders: each change on its own, and each field only where it still has the value that the decision was based
-//! on.
+//! Carrying out orders: each change on its own, and each field only where it still has the value that the
+//! decision was based on.
 
 use super::Hub;
 use super::check::{check, same};
@@ -12,7 +12,8 @@ use crate::sync::{Action, Answer, FieldTime, Order, OrderedChange, Outcome, Writ
 use rusqlite::Connection;
 
 impl Hub {
-    /// Carries out an order in the transaction of this connection. Only a failure of the database ends it as a whole.
+    /// Carries out an order in the transaction of this connection. Only a failure of the database ends it as
+    /// a whole.
     pub(super) fn carry_out(&self, connection: &Connection, order: &Order) -> Result<Vec<Answer>, HubError> {
         let schema = self.schema(connection)?;
         let answer = |change: &OrderedChange, outcome| Answer { change: change.id.clone(), outcome };
@@ -25,7 +26,13 @@ impl Hub {
         };
         let source = records::sync_source(connection, &order.sync)?;
         let fields = order.fields.iter().map(|field| object.index(field)).collect();
-        let mut writing = Writing { schema: &schema, object, order, fields, batch: Batch::open(connection, source, order.run)? };
+        let mut writing = Writing {
+            schema: &schema,
+            object,
+            order,
+            fields,
+            batch: Batch::open(connection, source, order.run)?,
+        };
         let mut answers = Vec::with_capacity(order.changes.len());
         for change in &order.changes {
             answers.push(answer(change, writing.change(change)?));
@@ -92,14 +99,19 @@ impl Writing<'_> {
         Ok(Outcome::Deleted)
     }
 
-    /// Whether a field has another value than the decision was based on: of those that are written, or of all for a deletion.
+    /// Whether a field has another value than the decision was based on: of those that are written, or of all
+    /// for a deletion.
     fn overtaken(&self, change: &OrderedChange, record: &Record, whole: bool) -> bool {
         self.fields.iter().enumerate().any(|(n, index)| {
-            let (Some(index), Some(base)) = (*index, change.base.get(n).and_then(Option::as_ref)) else { return false };
+            let (Some(index), Some(base)) = (*index, change.base.get(n).and_then(Option::as_ref)) else {
+                return false;
+            };
             let new = change.values.get(n).and_then(Option::as_ref);
             let field = &self.object.definition.fields[index];
             let now = record.value(index);
-            (whole || new.is_some()) && !same(field, now, base) && !new.is_some_and(|new| !whole && same(field, now, new))
+            (whole || new.is_some())
+                && !same(field, now, base)
+                && !new.is_some_and(|new| !whole && same(field, now, new))
         })
     }
 
@@ -110,7 +122,11 @@ impl Writing<'_> {
         for (n, name) in self.order.fields.iter().enumerate() {
             let Some(value) = change.values.get(n).and_then(Option::as_ref) else { continue };
             let Some(field) = self.fields[n] else {
-                refusals.push(Refusal::new(name, "unsupported", format!("{} has no field of this name", self.object.name())));
+                refusals.push(Refusal::new(
+                    name,
+                    "unsupported",
+                    format!("{} has no field of this name", self.object.name()),
+                ));
                 continue;
             };
             let time = change.times.get(n).copied().flatten().unwrap_or(bound);
@@ -160,7 +176,9 @@ pub(super) fn missing(object: &ObjectSchema, writes: &[Write]) -> Vec<Refusal> {
     let fields = object.definition.fields.iter().enumerate();
     fields
         .filter(|(index, field)| field.required && lacks(*index))
-        .map(|(_, field)| Refusal::new(&field.name, "required", format!("a new {} needs a value here", object.name())))
+        .map(|(_, field)| {
+            Refusal::new(&field.name, "required", format!("a new {} needs a value here", object.name()))
+        })
         .collect()
 }
 
@@ -168,5 +186,9 @@ fn failed(refusals: &[Refusal]) -> Outcome {
     let reasons: Vec<String> = refusals.iter().map(Refusal::to_string).collect();
     let mut fields: Vec<String> = refusals.iter().map(|refusal| refusal.field.clone()).collect();
     fields.dedup();
-    Outcome::Failed { code: refusals.first().map_or("failed", |first| first.code).to_owned(), reason: reasons.join("; "), fields }
+    Outcome::Failed {
+        code: refusals.first().map_or("failed", |first| first.code).to_owned(),
+        reason: reasons.join("; "),
+        fields,
+    }
 }

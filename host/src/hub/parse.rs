@@ -47,10 +47,11 @@ fn wrong<T>(why: impl Into<String>) -> Result<T, ParseError> {
 
 /// The value that a text stands for in a field.
 ///
-/// Texts are taken exactly as they are, so «NULL», «0» and a space are texts; e-mail addresses lose the white space around them
-/// and must look like one. Everything else ignores white space around it. No text stands for null: what an empty one means is
-/// for the caller to say. Elements of a list are trimmed, and empty ones left out, unless a backslash protects them. A choice
-/// is given by its value or its label. A reference is `object:id`, or the id alone where there is one target.
+/// Texts are taken exactly as they are, so «NULL», «0» and a space are texts; e-mail addresses lose the white
+/// space around them and must look like one. Everything else ignores white space around it. No text stands
+/// for null: what an empty one means is for the caller to say. Elements of a list are trimmed, and empty ones
+/// left out, unless a backslash protects them. A choice is given by its value or its label. A reference is
+/// `object:id`, or the id alone where there is one target.
 ///
 /// # Errors
 /// [`ParseError`] with what is wrong and what to write instead, for a person.
@@ -69,11 +70,15 @@ pub fn parse_value(field: &FieldDefinition, text: &str, options: &ParseOptions) 
         FieldKind::Decimal => decimal(trimmed, options)?,
         FieldKind::Date => match date(trimmed, options) {
             Some(day) => Value::Date(day),
-            None => return wrong(format!("'{}' is not a day{}; write 2020-01-31", shown(), order_hint(trimmed))),
+            None => {
+                return wrong(format!("'{}' is not a day{}; write 2020-01-31", shown(), order_hint(trimmed)));
+            }
         },
         FieldKind::Timestamp => Value::Timestamp(parse_timestamp(trimmed, options)?),
         FieldKind::Time => match time(trimmed) {
-            Some(time) => Value::Other { kind: "time".to_owned(), text: time.format("%H:%M:%S%.f").to_string() },
+            Some(time) => {
+                Value::Other { kind: "time".to_owned(), text: time.format("%H:%M:%S%.f").to_string() }
+            }
             None => return wrong(format!("'{}' is not a time of day; write 18:00 or 18:00:00", shown())),
         },
         FieldKind::Json => match serde_json::from_str::<serde::de::IgnoredAny>(trimmed) {
@@ -89,7 +94,9 @@ pub fn parse_value(field: &FieldDefinition, text: &str, options: &ParseOptions) 
         FieldKind::Reference => Value::Reference(reference(field, trimmed)?),
         FieldKind::References => {
             let list = read_list(text, options.list_separator);
-            Value::References(list.iter().map(|text| reference(field, text.trim())).collect::<Result<_, _>>()?)
+            Value::References(
+                list.iter().map(|text| reference(field, text.trim())).collect::<Result<_, _>>()?,
+            )
         }
     };
     // Whether a blank is allowed is for the whole record to say.
@@ -99,7 +106,8 @@ pub fn parse_value(field: &FieldDefinition, text: &str, options: &ParseOptions) 
 
 /// A moment as people write it; without an offset it is UTC.
 pub(super) fn parse_timestamp(text: &str, options: &ParseOptions) -> Result<Timestamp, ParseError> {
-    let four_digits = |c: &str| c.starts_with(['+', '-']) || c.bytes().take_while(u8::is_ascii_digit).count() >= 4;
+    let four_digits =
+        |c: &str| c.starts_with(['+', '-']) || c.bytes().take_while(u8::is_ascii_digit).count() >= 4;
     if four_digits(text)
         && let Ok(moment) = Timestamp::parse(text)
     {
@@ -122,7 +130,9 @@ pub(super) fn parse_timestamp(text: &str, options: &ParseOptions) -> Result<Time
 
 fn email(text: &str) -> Result<Value, ParseError> {
     let looks = |(local, domain): (&str, &str)| {
-        !local.is_empty() && !domain.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+        !local.is_empty()
+            && !domain.is_empty()
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
     };
     // The empty text is a blank, not a bad address.
     if text.is_empty() || text.rsplit_once('@').is_some_and(looks) {
@@ -150,17 +160,24 @@ fn integer(text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
     };
     match whole.parse() {
         Ok(number) => Ok(Value::Integer(number)),
-        Err(error) if matches!(error.kind(), std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow
+            ) =>
+        {
             wrong(format!("{} is larger than a whole number may be", cut(text)))
         }
         Err(_) => wrong(format!("'{}' is not a whole number; write for example 1234", cut(text))),
     }
 }
 
-/// The number with a point and without marks between thousands; `None` where it has other characters than a number.
+/// The number with a point and without marks between thousands; `None` where it has other characters than a
+/// number.
 fn plain_number(text: &str, options: &ParseOptions) -> Option<String> {
     let plain = if options.decimal_comma { text.replace('.', "").replace(',', ".") } else { text.to_owned() };
-    let number = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
+    let number = !plain.is_empty()
+        && plain.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
     number.then_some(plain)
 }
 
@@ -221,7 +238,11 @@ fn date(text: &str, options: &ParseOptions) -> Option<NaiveDate> {
 }
 
 fn order_hint(day: &str) -> &'static str {
-    if day.split('/').count() == 3 { " that can be read in one way only; say which comes first, day or month" } else { "" }
+    if day.split('/').count() == 3 {
+        " that can be read in one way only; say which comes first, day or month"
+    } else {
+        ""
+    }
 }
 
 fn time(text: &str) -> Option<NaiveTime> {
@@ -238,7 +259,10 @@ fn choice(field: &FieldDefinition, text: &str) -> Result<String, ParseError> {
         return Ok(text.to_owned());
     }
     let wanted = text.trim().to_lowercase();
-    let mut close = field.choices.iter().filter(|(value, label)| value.to_lowercase() == wanted || label.to_lowercase() == wanted);
+    let mut close = field
+        .choices
+        .iter()
+        .filter(|(value, label)| value.to_lowercase() == wanted || label.to_lowercase() == wanted);
     match (close.next(), close.next()) {
         (Some((value, _)), None) => Ok(value.clone()),
         _ => wrong(format!("'{}' is not among the choices {}", cut(text), choices(field))),
@@ -257,7 +281,9 @@ fn reference(field: &FieldDefinition, text: &str) -> Result<Reference, ParseErro
         return Ok(reference);
     }
     match field.targets.as_slice() {
-        [object] if super::records::number(text).is_some() => Ok(Reference { object: object.clone(), id: text.to_owned() }),
+        [object] if super::records::number(text).is_some() => {
+            Ok(Reference { object: object.clone(), id: text.to_owned() })
+        }
         targets => wrong(format!(
             "'{}' names no record; write {}",
             cut(text),

@@ -72,8 +72,8 @@ impl RecordView {
 /// Which records to list.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListQuery {
-    /// Fields and the value that each must have. An identifier is compared in its canonical form, so that «Ada@Example.org» is
-    /// found by «ada@example.org»; a list must contain the text, or be the same list.
+    /// Fields and the value that each must have. An identifier is compared in its canonical form, so that
+    /// «Ada@Example.org» is found by «ada@example.org»; a list must contain the text, or be the same list.
     pub filter: Vec<(String, Value)>,
     /// A text that some field must contain, in whatever case.
     pub search: Option<String>,
@@ -96,8 +96,8 @@ impl Hub {
     /// Makes a record. Every value is dated now, and certain.
     ///
     /// # Errors
-    /// [`HubError::Refused`] with every field that is wrong; [`HubError::UnknownObject`], [`HubError::UnknownField`],
-    /// [`HubError::Store`].
+    /// [`HubError::Refused`] with every field that is wrong; [`HubError::UnknownObject`],
+    /// [`HubError::UnknownField`], [`HubError::Store`].
     pub async fn create(&self, object: &str, values: &[(String, Value)]) -> Result<RecordView, HubError> {
         let now = self.clock.now();
         self.write(|connection| {
@@ -120,7 +120,12 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::create`], and [`HubError::NoRecord`].
-    pub async fn set(&self, object: &str, id: &str, values: &[(String, Value)]) -> Result<RecordView, HubError> {
+    pub async fn set(
+        &self,
+        object: &str,
+        id: &str,
+        values: &[(String, Value)],
+    ) -> Result<RecordView, HubError> {
         let now = self.clock.now();
         self.write(|connection| {
             let schema = self.schema(connection)?;
@@ -138,7 +143,8 @@ impl Hub {
         .await
     }
 
-    /// Deletes a record. Links of other records to it stay as they are. Syncs hear of it by their policy for deletions.
+    /// Deletes a record. Links of other records to it stay as they are. Syncs hear of it by their policy for
+    /// deletions.
     ///
     /// # Errors
     /// [`HubError::NoRecord`], [`HubError::UnknownObject`], [`HubError::Store`].
@@ -185,8 +191,10 @@ impl Hub {
                     let object = schema.require(object)?;
                     let (records, end) = stretch(connection, object, query, after, wanted)?;
                     let mut sources = Sources::default();
-                    let views: Result<Vec<_>, HubError> =
-                        records.into_iter().map(|record| view(connection, object, record, &mut sources)).collect();
+                    let views: Result<Vec<_>, HubError> = records
+                        .into_iter()
+                        .map(|record| view(connection, object, record, &mut sources))
+                        .collect();
                     Ok((views?, end))
                 })
                 .await?;
@@ -211,7 +219,8 @@ impl Hub {
             return self
                 .read(|connection| {
                     let object = self.schema(connection)?.require(object)?.number;
-                    let mut statement = connection.prepare_cached("SELECT count(*) FROM hub_record WHERE object = ?1")?;
+                    let mut statement =
+                        connection.prepare_cached("SELECT count(*) FROM hub_record WHERE object = ?1")?;
                     let count: i64 = statement.query_row([object], |row| row.get(0))?;
                     Ok(count.unsigned_abs())
                 })
@@ -222,7 +231,8 @@ impl Hub {
             let (found, end) = self
                 .read(|connection| {
                     let schema = self.schema(connection)?;
-                    stretch(connection, schema.require(object)?, query, after, usize::MAX).map(|(records, end)| (records.len(), end))
+                    stretch(connection, schema.require(object)?, query, after, usize::MAX)
+                        .map(|(records, end)| (records.len(), end))
                 })
                 .await?;
             count += found as u64;
@@ -259,12 +269,13 @@ fn require(connection: &Connection, object: &ObjectSchema, id: &str) -> Result<R
     if let Some(record) = record {
         return Ok(record);
     }
-    let deleted = number.map(|number| records::deleted(connection, object, number)).transpose()?.flatten().is_some();
+    let deleted =
+        number.map(|number| records::deleted(connection, object, number)).transpose()?.flatten().is_some();
     Err(HubError::NoRecord { object: object.name().to_owned(), id: cut(id), deleted })
 }
 
-/// The next records that match, at most `wanted`, of at most [`STRETCH`] that are looked at; and where to go on, if there may
-/// be more.
+/// The next records that match, at most `wanted`, of at most [`STRETCH`] that are looked at; and where to go
+/// on, if there may be more.
 pub(super) fn stretch(
     connection: &Connection,
     object: &ObjectSchema,
@@ -279,7 +290,8 @@ pub(super) fn stretch(
     let search = query.search.as_deref().map(str::to_lowercase);
     let mut found = Vec::new();
     // An identifier names few records: the others need not be looked at.
-    let key = filter.iter().find(|(field, value)| object.definition.fields[*field].identifier && !value.is_blank());
+    let key =
+        filter.iter().find(|(field, value)| object.definition.fields[*field].identifier && !value.is_blank());
     if let Some((field, value)) = key {
         let ids = matching(connection, object, &[(*field, *value)], true)?;
         for id in ids.into_iter().filter(|id| *id > after) {
@@ -295,8 +307,9 @@ pub(super) fn stretch(
         }
         return Ok((found, None));
     }
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND id > ?2 ORDER BY id LIMIT ?3"))?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+    ))?;
     let mut rows = statement.query(params![object.number, after, STRETCH as i64 + 1])?;
     let (mut looked, mut last) = (0, after);
     while let Some(row) = rows.next()? {
@@ -322,7 +335,9 @@ fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)], s
             || (definition.identifier && canonical(wanted).is_some_and(|key| canonical(value) == Some(key)))
             || matches!((value, *wanted), (Value::Texts(list), Value::Text(text)) if list.contains(text))
     };
-    let contains = |text: &str| record.fields.iter().flatten().any(|stored| stored.value.to_string().to_lowercase().contains(text));
+    let contains = |text: &str| {
+        record.fields.iter().flatten().any(|stored| stored.value.to_string().to_lowercase().contains(text))
+    };
     filter.iter().all(equal) && search.is_none_or(contains)
 }
 
@@ -335,7 +350,8 @@ impl Sources {
         let (kind, name) = match self.0.entry(source) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
-                let mut statement = connection.prepare_cached("SELECT kind, name FROM hub_source WHERE number = ?1")?;
+                let mut statement =
+                    connection.prepare_cached("SELECT kind, name FROM hub_source WHERE number = ?1")?;
                 place.insert(statement.query_row([source], |row| Ok((row.get(0)?, row.get(1)?)))?)
             }
         };
@@ -347,7 +363,12 @@ impl Sources {
     }
 }
 
-fn view(connection: &Connection, object: &ObjectSchema, record: Record, sources: &mut Sources) -> Result<RecordView, HubError> {
+fn view(
+    connection: &Connection,
+    object: &ObjectSchema,
+    record: Record,
+    sources: &mut Sources,
+) -> Result<RecordView, HubError> {
     let mut fields = Vec::with_capacity(record.fields.len());
     for (definition, stored) in object.definition.fields.iter().zip(record.fields) {
         let name = definition.name.clone();

@@ -28,7 +28,9 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn read(object: &ObjectSchema, row: &Row<'_>) -> Result<Self, HubError> {
-        let text = |index: usize| -> Result<&str, HubError> { Ok(row.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?) };
+        let text = |index: usize| -> Result<&str, HubError> {
+            Ok(row.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?)
+        };
         Ok(Self {
             id: row.get(0)?,
             seq: row.get(1)?,
@@ -58,7 +60,11 @@ pub(super) fn number(id: &str) -> Option<i64> {
 }
 
 /// The record of this id.
-pub(super) fn load(connection: &Connection, object: &ObjectSchema, id: i64) -> Result<Option<Record>, HubError> {
+pub(super) fn load(
+    connection: &Connection,
+    object: &ObjectSchema,
+    id: i64,
+) -> Result<Option<Record>, HubError> {
     let mut statement = connection
         .prepare_cached("SELECT id, seq, other_seq, source, changed, data, stamps FROM hub_record WHERE id = ?1 AND object = ?2")?;
     let mut rows = statement.query(params![id, object.number])?;
@@ -67,13 +73,19 @@ pub(super) fn load(connection: &Connection, object: &ObjectSchema, id: i64) -> R
 
 /// Whether there is a record of this id.
 pub(super) fn exists(connection: &Connection, object: &ObjectSchema, id: i64) -> Result<bool, HubError> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM hub_record WHERE id = ?1 AND object = ?2")?;
+    let mut statement =
+        connection.prepare_cached("SELECT 1 FROM hub_record WHERE id = ?1 AND object = ?2")?;
     Ok(statement.exists(params![id, object.number])?)
 }
 
 /// When the record of this id was deleted.
-pub(super) fn deleted(connection: &Connection, object: &ObjectSchema, id: i64) -> Result<Option<Timestamp>, HubError> {
-    let mut statement = connection.prepare_cached("SELECT deleted FROM hub_tombstone WHERE id = ?1 AND object = ?2")?;
+pub(super) fn deleted(
+    connection: &Connection,
+    object: &ObjectSchema,
+    id: i64,
+) -> Result<Option<Timestamp>, HubError> {
+    let mut statement =
+        connection.prepare_cached("SELECT deleted FROM hub_tombstone WHERE id = ?1 AND object = ?2")?;
     let micros: Option<i64> = statement.query_row(params![id, object.number], |row| row.get(0)).optional()?;
     Ok(micros.map(Timestamp::from_micros))
 }
@@ -86,9 +98,11 @@ pub(super) fn by_key(
     canonical: &str,
     limit: usize,
 ) -> Result<Vec<i64>, HubError> {
-    let mut statement =
-        connection.prepare_cached("SELECT record FROM hub_key WHERE field = ?1 AND canonical = ?2 ORDER BY record LIMIT ?3")?;
-    let ids = statement.query_map(params![object.fields[field], canonical, limit as i64], |row| row.get(0))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT record FROM hub_key WHERE field = ?1 AND canonical = ?2 ORDER BY record LIMIT ?3",
+    )?;
+    let ids =
+        statement.query_map(params![object.fields[field], canonical, limit as i64], |row| row.get(0))?;
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
@@ -103,7 +117,8 @@ pub(super) fn sync_source(connection: &Connection, sync: &str) -> Result<i64, Hu
 
 /// The number of a sync that has written before.
 pub(super) fn known_source(connection: &Connection, sync: &str) -> Result<Option<i64>, HubError> {
-    let mut statement = connection.prepare_cached("SELECT number FROM hub_source WHERE kind = 'sync' AND name = ?1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT number FROM hub_source WHERE kind = 'sync' AND name = ?1")?;
     Ok(statement.query_row([sync], |row| row.get(0)).optional()?)
 }
 
@@ -115,8 +130,8 @@ pub(super) struct Write {
     pub(super) time: FieldTime,
 }
 
-/// Changes that are written together. The counters are read once and written by [`Batch::close`]; a batch that is not closed
-/// must be rolled back.
+/// Changes that are written together. The counters are read once and written by [`Batch::close`]; a batch
+/// that is not closed must be rolled back.
 pub(super) struct Batch<'c> {
     pub(super) connection: &'c Connection,
     source: i64,
@@ -127,13 +142,16 @@ pub(super) struct Batch<'c> {
 
 impl<'c> Batch<'c> {
     pub(super) fn open(connection: &'c Connection, source: i64, run: i64) -> Result<Self, HubError> {
-        let (seq, record) =
-            connection.prepare_cached("SELECT seq, record FROM hub_counter")?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (seq, record) = connection
+            .prepare_cached("SELECT seq, record FROM hub_counter")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Self { connection, source, run, seq, record })
     }
 
     pub(super) fn close(self) -> Result<(), HubError> {
-        self.connection.prepare_cached("UPDATE hub_counter SET seq = ?1, record = ?2")?.execute(params![self.seq, self.record])?;
+        self.connection
+            .prepare_cached("UPDATE hub_counter SET seq = ?1, record = ?2")?
+            .execute(params![self.seq, self.record])?;
         Ok(())
     }
 
@@ -142,7 +160,12 @@ impl<'c> Batch<'c> {
     }
 
     /// Makes a record. `at` dates it where no field has a time.
-    pub(super) fn create(&mut self, object: &ObjectSchema, writes: Vec<Write>, at: Timestamp) -> Result<Record, HubError> {
+    pub(super) fn create(
+        &mut self,
+        object: &ObjectSchema,
+        writes: Vec<Write>,
+        at: Timestamp,
+    ) -> Result<Record, HubError> {
         let mut fields: Fields = vec![None; object.definition.fields.len()];
         for write in writes {
             // A blank without history: that a new record has no value says nothing about when it lost it.
@@ -153,7 +176,8 @@ impl<'c> Batch<'c> {
         self.seq += 1;
         self.record += 1;
         let changed = newest(&fields).unwrap_or(at);
-        let record = Record { id: self.record, seq: self.seq, other_seq: 0, source: self.source, changed, fields };
+        let record =
+            Record { id: self.record, seq: self.seq, other_seq: 0, source: self.source, changed, fields };
         let (data, stamps) = encode(object, &record.fields)?;
         self.connection
             .prepare_cached(
@@ -169,7 +193,12 @@ impl<'c> Batch<'c> {
     }
 
     /// Writes what differs. Answers whether anything did.
-    pub(super) fn update(&mut self, object: &ObjectSchema, record: &mut Record, writes: Vec<Write>) -> Result<bool, HubError> {
+    pub(super) fn update(
+        &mut self,
+        object: &ObjectSchema,
+        record: &mut Record,
+        writes: Vec<Write>,
+    ) -> Result<bool, HubError> {
         let mut changed = false;
         for write in writes {
             let index = write.field;
@@ -211,7 +240,12 @@ impl<'c> Batch<'c> {
     }
 
     /// Deletes a record and leaves its tombstone.
-    pub(super) fn delete(&mut self, object: &ObjectSchema, record: &Record, at: Timestamp) -> Result<(), HubError> {
+    pub(super) fn delete(
+        &mut self,
+        object: &ObjectSchema,
+        record: &Record,
+        at: Timestamp,
+    ) -> Result<(), HubError> {
         for field in object.identifiers() {
             if let Some(key) = record.key(object, field) {
                 self.remove_key(object.fields[field], &key, record.id)?;
@@ -220,7 +254,9 @@ impl<'c> Batch<'c> {
         self.seq += 1;
         self.connection.prepare_cached("DELETE FROM hub_record WHERE id = ?1")?.execute([record.id])?;
         self.connection
-            .prepare_cached("INSERT INTO hub_tombstone (id, object, seq, source, deleted) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(
+                "INSERT INTO hub_tombstone (id, object, seq, source, deleted) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
             .execute(params![record.id, object.number, self.seq, self.source, at.micros()])?;
         Ok(())
     }
@@ -251,7 +287,8 @@ pub(super) fn each(
     object: &ObjectSchema,
     mut visit: impl FnMut(Record) -> Result<(), HubError>,
 ) -> Result<(), HubError> {
-    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 ORDER BY id"))?;
+    let mut statement =
+        connection.prepare(&format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 ORDER BY id"))?;
     let mut rows = statement.query([object.number])?;
     while let Some(row) = rows.next()? {
         visit(Record::read(object, row)?)?;
@@ -260,18 +297,20 @@ pub(super) fn each(
 }
 
 /// Writes the look-up table of one identifier field anew.
-pub(super) fn rebuild_keys(connection: &Connection, object: &ObjectSchema, field: usize) -> Result<(), HubError> {
+pub(super) fn rebuild_keys(
+    connection: &Connection,
+    object: &ObjectSchema,
+    field: usize,
+) -> Result<(), HubError> {
     connection.execute("DELETE FROM hub_key WHERE field = ?1", [object.fields[field]])?;
     if !object.definition.fields[field].identifier {
         return Ok(());
     }
     each(connection, object, |record| {
         if let Some(key) = record.key(object, field) {
-            connection.prepare_cached("INSERT INTO hub_key (field, canonical, record) VALUES (?1, ?2, ?3)")?.execute(params![
-                object.fields[field],
-                key,
-                record.id
-            ])?;
+            connection
+                .prepare_cached("INSERT INTO hub_key (field, canonical, record) VALUES (?1, ?2, ?3)")?
+                .execute(params![object.fields[field], key, record.id])?;
         }
         Ok(())
     })

@@ -1,9 +1,9 @@
 //! What is new, changed or deleted, page by page.
 //!
-//! Four ways to ask: given ids; everything that exists; what changed since a bookmark; what has a change time in a window. A
-//! page is read by key, never by counting rows off, so that writes between two pages neither repeat rows nor hide any. The
-//! first page fixes the number of the last change. A change made after that belongs to the next report, and the bookmark is
-//! that number.
+//! Four ways to ask: given ids; everything that exists; what changed since a bookmark; what has a change time
+//! in a window. A page is read by key, never by counting rows off, so that writes between two pages neither
+//! repeat rows nor hide any. The first page fixes the number of the last change. A change made after that
+//! belongs to the next report, and the bookmark is that number.
 
 use super::Hub;
 use super::cursor::{Cursor, Part, expired};
@@ -29,7 +29,11 @@ enum Way {
 
 impl Hub {
     /// One page of a report.
-    pub(super) fn page(&self, connection: &Connection, request: &ReportRequest) -> Result<Page, ExchangeError> {
+    pub(super) fn page(
+        &self,
+        connection: &Connection,
+        request: &ReportRequest,
+    ) -> Result<Page, ExchangeError> {
         let schema = self.schema(connection)?;
         let (seq, top) = counters(connection)?;
         let mut cursor = match &request.cursor {
@@ -37,7 +41,9 @@ impl Hub {
             None => Cursor::start(request, seq, top),
         };
         if cursor.upper > seq {
-            return Err(expired("the cursor is of a later state of the hub than there is now; begin the report again"));
+            return Err(expired(
+                "the cursor is of a later state of the hub than there is now; begin the report again",
+            ));
         }
         let since = request.bookmark.as_deref().map(|bookmark| read_bookmark(bookmark, seq)).transpose()?;
         let own = records::known_source(connection, &request.sync)?.unwrap_or(-1);
@@ -52,8 +58,15 @@ impl Hub {
                 page.remaining = total.map(|total| total.saturating_sub(read as u64));
                 return Ok(page);
             }
-            let reading = Reading { connection, object: schema.require(&wanted.object)?, own, wanted, way: way(request, wanted, since) };
-            let mut batch = Batch { object: wanted.object.clone(), fields: wanted.fields.clone(), ..Batch::default() };
+            let reading = Reading {
+                connection,
+                object: schema.require(&wanted.object)?,
+                own,
+                wanted,
+                way: way(request, wanted, since),
+            };
+            let mut batch =
+                Batch { object: wanted.object.clone(), fields: wanted.fields.clone(), ..Batch::default() };
             let found = reading.read(&mut cursor, limit - read, &mut batch)?;
             read += found;
             match page.batches.last_mut() {
@@ -70,14 +83,20 @@ impl Hub {
         if request.objects.iter().all(|wanted| wanted.ids.is_empty()) {
             page.bookmark = Some(cursor.upper.to_string());
             let everything = |wanted: &&Wanted| matches!(way(request, wanted, since), Way::Everything);
-            page.complete = request.objects.iter().filter(everything).map(|wanted| wanted.object.clone()).collect();
+            page.complete =
+                request.objects.iter().filter(everything).map(|wanted| wanted.object.clone()).collect();
         }
         Ok(page)
     }
 }
 
 /// About how many records a report has. Those in a window are not worth a second search.
-fn count(connection: &Connection, schema: &Schema, request: &ReportRequest, since: Option<i64>) -> Result<Option<u64>, HubError> {
+fn count(
+    connection: &Connection,
+    schema: &Schema,
+    request: &ReportRequest,
+    since: Option<i64>,
+) -> Result<Option<u64>, HubError> {
     let mut total: i64 = 0;
     for wanted in &request.objects {
         let object = schema.require(&wanted.object)?.number;
@@ -103,8 +122,8 @@ fn way(request: &ReportRequest, wanted: &Wanted, since: Option<i64>) -> Way {
         return Way::Everything;
     }
     match (since, request.window.since) {
-        // The window of such a run ends now, and the times of hub fields come from other machines: what is dated a little
-        // ahead would be passed over by the bookmark for ever.
+        // The window of such a run ends now, and the times of hub fields come from other machines: what is
+        // dated a little ahead would be passed over by the bookmark for ever.
         (Some(bookmark), _) => Way::Since(bookmark),
         (None, Some(from)) => Way::Window(from, request.window.until),
         (None, None) => Way::Everything,
@@ -114,7 +133,9 @@ fn way(request: &ReportRequest, wanted: &Wanted, since: Option<i64>) -> Way {
 fn read_bookmark(bookmark: &str, seq: i64) -> Result<i64, ExchangeError> {
     match bookmark.parse::<i64>() {
         Ok(number) if (0..=seq).contains(&number) => Ok(number),
-        Ok(number) if number > seq => Err(expired("the bookmark is of a later state of the hub than there is now; list everything again")),
+        Ok(number) if number > seq => Err(expired(
+            "the bookmark is of a later state of the hub than there is now; list everything again",
+        )),
         _ => Err(expired("the bookmark is none that the hub gave; list everything again")),
     }
 }
@@ -141,7 +162,8 @@ impl Reading<'_> {
             return self.ids(cursor, limit, batch);
         }
         let fields = self.fields();
-        let (object, key, id, left) = (self.object.number, cursor.key.unwrap_or(i64::MIN), cursor.id, limit as i64);
+        let (object, key, id, left) =
+            (self.object.number, cursor.key.unwrap_or(i64::MIN), cursor.id, limit as i64);
         let read = match (cursor.part, self.way) {
             (Part::Records, Way::Since(bookmark)) => self.rows(
                 &format!(
@@ -163,7 +185,8 @@ impl Reading<'_> {
                 &fields,
                 batch,
             )?,
-            // By id and without looking at change numbers: a record that is changed during the listing keeps its place in it.
+            // By id and without looking at change numbers: a record that is changed during the listing keeps
+            // its place in it.
             (Part::Records, _) => self.rows(
                 &format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4"),
                 params![object, key, cursor.top, left],
@@ -241,7 +264,9 @@ impl Reading<'_> {
         while let Some(row) = rows.next()? {
             let (id, seq, deleted): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             place(id, seq, deleted);
-            batch.deleted.push(Deletion { id: id.to_string(), deleted: Some(Timestamp::from_micros(deleted)) });
+            batch
+                .deleted
+                .push(Deletion { id: id.to_string(), deleted: Some(Timestamp::from_micros(deleted)) });
         }
         Ok(batch.deleted.len() - before)
     }
@@ -256,11 +281,17 @@ impl Reading<'_> {
                 continue;
             }
             let number = records::number(id);
-            let record = number.map(|number| records::load(self.connection, self.object, number)).transpose()?.flatten();
+            let record = number
+                .map(|number| records::load(self.connection, self.object, number))
+                .transpose()?
+                .flatten();
             match record {
                 Some(record) => batch.rows.push(as_row(record, &fields)),
                 None => {
-                    let deleted = number.map(|number| records::deleted(self.connection, self.object, number)).transpose()?.flatten();
+                    let deleted = number
+                        .map(|number| records::deleted(self.connection, self.object, number))
+                        .transpose()?
+                        .flatten();
                     batch.deleted.push(Deletion { id: id.clone(), deleted });
                 }
             }
@@ -298,5 +329,11 @@ pub(super) fn as_row(mut record: Record, fields: &[Option<usize>]) -> Row {
             }
         }
     }
-    Row { id: record.id.to_string(), changed: Some(record.changed), version: Some(record.seq.to_string()), values, times }
+    Row {
+        id: record.id.to_string(),
+        changed: Some(record.changed),
+        version: Some(record.seq.to_string()),
+        values,
+        times,
+    }
 }

@@ -1,4 +1,5 @@
-//! Kinds of record and their fields: the built-in ones, which a migration writes, and those that the operator defines.
+//! Kinds of record and their fields: the built-in ones, which a migration writes, and those that the operator
+//! defines.
 
 use super::error::HubError;
 use super::kind::FieldKind;
@@ -81,7 +82,11 @@ impl FieldDefinition {
     /// [`HubError::Definition`] where the hub has no such kind of field.
     pub fn from_field(field: &Field) -> Result<Self, HubError> {
         let Some(kind) = FieldKind::from_word(&field.kind) else {
-            let why = format!("the hub has no kind '{}'; it has {}", field.kind, names(FieldKind::ALL.into_iter().map(FieldKind::word)));
+            let why = format!(
+                "the hub has no kind '{}'; it has {}",
+                field.kind,
+                names(FieldKind::ALL.into_iter().map(FieldKind::word))
+            );
             return Err(HubError::Definition { what: format!("field {}", field.name), why });
         };
         Ok(Self {
@@ -175,7 +180,12 @@ impl ObjectSchema {
 
     /// The places of the identifier fields.
     pub(super) fn identifiers(&self) -> impl Iterator<Item = usize> {
-        self.definition.fields.iter().enumerate().filter(|(_, field)| field.identifier).map(|(index, _)| index)
+        self.definition
+            .fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| field.identifier)
+            .map(|(index, _)| index)
     }
 }
 
@@ -192,8 +202,10 @@ impl Schema {
     }
 
     pub(super) fn require(&self, name: &str) -> Result<&Arc<ObjectSchema>, HubError> {
-        self.object(name)
-            .ok_or_else(|| HubError::UnknownObject { name: name.to_owned(), known: names(self.objects.iter().map(|object| object.name())) })
+        self.object(name).ok_or_else(|| HubError::UnknownObject {
+            name: name.to_owned(),
+            known: names(self.objects.iter().map(|object| object.name())),
+        })
     }
 
     pub(super) fn describe(&self) -> Description {
@@ -208,12 +220,14 @@ impl Schema {
     pub(super) fn load(connection: &Connection) -> Result<Self, HubError> {
         let version = Self::current(connection)?;
         let mut objects = Vec::new();
-        let mut statement = connection.prepare_cached("SELECT number, name, label, builtin FROM hub_object ORDER BY number")?;
+        let mut statement = connection
+            .prepare_cached("SELECT number, name, label, builtin FROM hub_object ORDER BY number")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let number: i64 = row.get(0)?;
             let (numbers, fields) = fields(connection, number)?;
-            let definition = ObjectDefinition { name: row.get(1)?, label: row.get(2)?, builtin: row.get(3)?, fields };
+            let definition =
+                ObjectDefinition { name: row.get(1)?, label: row.get(2)?, builtin: row.get(3)?, fields };
             objects.push(Arc::new(ObjectSchema { number, definition, fields: numbers }));
         }
         Ok(Self { version, objects })

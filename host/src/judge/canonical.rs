@@ -2,8 +2,9 @@
 
 use crate::record::Value;
 
-/// The canonical form of a value of a kind. E-mail addresses are compared without case and outer space, telephone numbers by
-/// their digits and plus sign, sets without order and repetition, whole floats as integers. Everything else is compared as it is.
+/// The canonical form of a value of a kind. E-mail addresses are compared without case and outer space,
+/// telephone numbers by their digits and plus sign, sets without order and repetition, whole floats as
+/// integers. Everything else is compared as it is.
 pub fn canonical(kind: &str, set_like: bool, value: &Value) -> Value {
     match value {
         Value::Text(text) if kind == "email" => Value::Text(text.trim().to_lowercase()),
@@ -12,7 +13,9 @@ pub fn canonical(kind: &str, set_like: bool, value: &Value) -> Value {
             // A «number» without digits, such as "none", is a text like any other.
             if digits.chars().any(|c| c.is_ascii_digit()) { Value::Text(digits) } else { value.clone() }
         }
-        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => Value::Integer(*number as i64),
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
+            Value::Integer(*number as i64)
+        }
         Value::Texts(texts) if set_like => {
             let mut texts = texts.clone();
             texts.sort();
@@ -49,7 +52,11 @@ mod tests {
             ("email", Value::text("Ana@Example.org "), Value::text("ana@example.org")),
             ("phone", Value::text("+49 30 1234"), Value::text("+49-30-1234")),
             ("integer", Value::Integer(3), Value::Float(3.0)),
-            ("texts", Value::Texts(vec!["b".into(), "a".into()]), Value::Texts(vec!["a".into(), "b".into(), "a".into()])),
+            (
+                "texts",
+                Value::Texts(vec!["b".into(), "a".into()]),
+                Value::Texts(vec!["a".into(), "b".into(), "a".into()]),
+            ),
         ];
         for (kind, left, right) in same {
             let kinds = [kind.to_owned(), kind.to_owned()];
@@ -68,6 +75,11 @@ mod tests {
             assert!(!same_content(&kinds, true, &left, &right), "{kind} {left:?} {right:?}");
         }
         let order = |list: &[&str]| Value::Texts(list.iter().map(|&s| s.into()).collect());
-        assert!(!same_content(&["texts".into(), "texts".into()], false, &order(&["a", "b"]), &order(&["b", "a"])));
+        assert!(!same_content(
+            &["texts".into(), "texts".into()],
+            false,
+            &order(&["a", "b"]),
+            &order(&["b", "a"])
+        ));
     }
 }

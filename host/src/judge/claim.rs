@@ -13,8 +13,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Evidence from a known field time, at a precision. A certain time is also the possible one, so that an unrelated edit of
-    /// the record never decides.
+    /// Evidence from a known field time, at a precision. A certain time is also the possible one, so that an
+    /// unrelated edit of the record never decides.
     pub fn of(time: Option<FieldTime>, precision: u64) -> Self {
         let at = time.map(|time| time.at.cut_to(precision));
         Self { certain: at.filter(|_| time.is_some_and(|time| time.certain)), possible: at }
@@ -109,7 +109,9 @@ impl Reason {
             Reason::SameContent => "both sides have the same content",
             Reason::LaterCertain => "its certain change time is later",
             Reason::LaterPossible => "its possible change time is later",
-            Reason::CertainAfterPossible => "it certainly changed after the other side's last possible change",
+            Reason::CertainAfterPossible => {
+                "it certainly changed after the other side's last possible change"
+            }
             Reason::SameTime => "both sides changed at the same time",
             Reason::NoEvidence => "the change times do not tell which is newer",
         }
@@ -131,7 +133,8 @@ pub struct Verdict {
     pub reason: Reason,
 }
 
-/// Says who wins. Equal content is agreement before any mode; times that are equal never decide; values have no influence.
+/// Says who wins. Equal content is agreement before any mode; times that are equal never decide; values have
+/// no influence.
 #[inline]
 pub fn judge<V: PartialEq + ?Sized>(mode: Mode, left: &Claim<'_, V>, right: &Claim<'_, V>) -> Verdict {
     if left.value == right.value {
@@ -183,11 +186,15 @@ mod tests {
     }
 
     fn evidence(certain: Option<i64>, possible: Option<i64>) -> Evidence {
-        Evidence { certain: certain.map(Timestamp::from_micros), possible: possible.map(Timestamp::from_micros) }
+        Evidence {
+            certain: certain.map(Timestamp::from_micros),
+            possible: possible.map(Timestamp::from_micros),
+        }
     }
 
     fn verdict(mode: Mode, left: Evidence, right: Evidence) -> (Winner, Reason) {
-        let verdict = judge(mode, &Claim { value: "l", evidence: left }, &Claim { value: "r", evidence: right });
+        let verdict =
+            judge(mode, &Claim { value: "l", evidence: left }, &Claim { value: "r", evidence: right });
         (verdict.winner, verdict.reason)
     }
 
@@ -226,14 +233,20 @@ mod tests {
         for mode in Mode::ALL {
             let left = Claim { value: "x", evidence: Evidence { certain: at(1), possible: at(1) } };
             let right = Claim { value: "x", evidence: Evidence { certain: at(2), possible: at(2) } };
-            assert_eq!(judge(mode, &left, &right), Verdict { winner: Winner::Equal, reason: Reason::SameContent });
+            assert_eq!(
+                judge(mode, &left, &right),
+                Verdict { winner: Winner::Equal, reason: Reason::SameContent }
+            );
         }
     }
 
     #[test]
     fn a_reason_names_the_kind_of_silence() {
         assert_eq!(verdict(Mode::Hard, evidence(Some(1), None), evidence(Some(1), None)).1, Reason::SameTime);
-        assert_eq!(verdict(Mode::Hard, evidence(None, Some(1)), evidence(None, Some(2))).1, Reason::NoEvidence);
+        assert_eq!(
+            verdict(Mode::Hard, evidence(None, Some(1)), evidence(None, Some(2))).1,
+            Reason::NoEvidence
+        );
     }
 
     fn any_evidence() -> impl Strategy<Value = Evidence> {

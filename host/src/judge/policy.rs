@@ -60,7 +60,10 @@ pub enum Direction {
 impl Direction {
     /// Whether values may flow to this side.
     pub const fn reaches(self, side: Side) -> bool {
-        matches!((self, side), (Direction::Both, _) | (Direction::ToLeft, Side::Left) | (Direction::ToRight, Side::Right))
+        matches!(
+            (self, side),
+            (Direction::Both, _) | (Direction::ToLeft, Side::Left) | (Direction::ToRight, Side::Right)
+        )
     }
 
     /// The only side that is written, for a one-way field.
@@ -155,8 +158,8 @@ pub struct FieldRules<'a> {
 }
 
 impl FieldRules<'_> {
-    /// The value in the words of the other side, by the value map; `None` where the map has no word for it. Blanks and fields
-    /// without a map pass as they are.
+    /// The value in the words of the other side, by the value map; `None` where the map has no word for it.
+    /// Blanks and fields without a map pass as they are.
     pub fn translate(&self, value: &Value, from: Side) -> Option<Value> {
         if self.values.is_empty() || value.is_blank() {
             return Some(value.clone());

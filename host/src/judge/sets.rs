@@ -18,11 +18,15 @@ pub(crate) fn elements(value: Option<&Value>) -> Option<Vec<&str>> {
     Some(once)
 }
 
-/// What each side shall hold: its own elements, with what the other side added, without what the other side removed.
-/// Against two different halves, so that a remote that rewrites elements makes no echo.
+/// What each side shall hold: its own elements, with what the other side added, without what the other side
+/// removed. Against two different halves, so that a remote that rewrites elements makes no echo.
 pub(super) fn merge<'a>(now: [&[&'a str]; 2], agreed: [&[&'a str]; 2]) -> [Vec<&'a str>; 2] {
-    let added = |side: usize| now[side].iter().copied().filter(|text| !agreed[side].contains(text)).collect::<Vec<_>>();
-    let removed = |side: usize| agreed[side].iter().copied().filter(|text| !now[side].contains(text)).collect::<Vec<_>>();
+    let added = |side: usize| {
+        now[side].iter().copied().filter(|text| !agreed[side].contains(text)).collect::<Vec<_>>()
+    };
+    let removed = |side: usize| {
+        agreed[side].iter().copied().filter(|text| !now[side].contains(text)).collect::<Vec<_>>()
+    };
     [0, 1].map(|side| {
         let other = 1 - side;
         let gone = removed(other);

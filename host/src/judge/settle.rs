@@ -12,8 +12,8 @@ use std::fmt;
 pub struct Current<'a> {
     /// The value in the words of its side.
     pub value: &'a Value,
-    /// For a link to another record: the value as numbers of pairs, which both sides share. `None` for every other field, and
-    /// where the record that is linked to is not known.
+    /// For a link to another record: the value as numbers of pairs, which both sides share. `None` for every
+    /// other field, and where the record that is linked to is not known.
     pub link: Option<&'a Value>,
     /// When it changed, and how surely.
     pub time: Option<FieldTime>,
@@ -114,8 +114,12 @@ impl fmt::Display for Why {
             Why::AsAgreed => write!(f, "neither side has changed since it was settled"),
             Why::Trusted(side) => write!(f, "the {side} side is trusted"),
             Why::Source(side) => write!(f, "the field flows one way, from the {side}"),
-            Why::DriftKept(side) => write!(f, "drift: edited on the {side}, where nothing flows back from; kept"),
-            Why::DriftRestored(side) => write!(f, "drift: edited on the {side}, restored from the other side"),
+            Why::DriftKept(side) => {
+                write!(f, "drift: edited on the {side}, where nothing flows back from; kept")
+            }
+            Why::DriftRestored(side) => {
+                write!(f, "drift: edited on the {side}, restored from the other side")
+            }
             Why::ValueBeatsBlank(side) => {
                 write!(f, "the {side} has a value, the other side has none")
             }
@@ -144,7 +148,12 @@ impl fmt::Display for Why {
 }
 
 /// Settles one field of a pair whose two records are there.
-pub fn settle(rules: &FieldRules<'_>, agreed: Option<Halves<'_>>, left: Option<Current<'_>>, right: Option<Current<'_>>) -> Settled {
+pub fn settle(
+    rules: &FieldRules<'_>,
+    agreed: Option<Halves<'_>>,
+    left: Option<Current<'_>>,
+    right: Option<Current<'_>>,
+) -> Settled {
     let (Some(left), Some(right)) = (left, right) else {
         return Settled { decision: Decision::Unknown, why: Why::NotDelivered };
     };
@@ -157,10 +166,16 @@ pub fn settle(rules: &FieldRules<'_>, agreed: Option<Halves<'_>>, left: Option<C
         [Some(left), Some(right)] => Some([left, right]),
         _ => None,
     });
-    let changed = agreed.map(|halves| Side::BOTH.map(|side| changed(rules, side, halves[side.index()], now[side.index()].value)));
+    let changed = agreed.map(|halves| {
+        Side::BOTH.map(|side| changed(rules, side, halves[side.index()], now[side.index()].value))
+    });
     if let Some(side) = rules.trust {
         // What was settled with the trusted side's value may look different on the other one.
-        return if changed == Some([false, false]) { agree(Why::AsAgreed) } else { give(rules, &now, side, Why::Trusted(side)) };
+        return if changed == Some([false, false]) {
+            agree(Why::AsAgreed)
+        } else {
+            give(rules, &now, side, Why::Trusted(side))
+        };
     }
     if let Some(target) = rules.direction.only_target() {
         return one_way(rules, &now, target, changed);
@@ -179,12 +194,16 @@ pub fn settle(rules: &FieldRules<'_>, agreed: Option<Halves<'_>>, left: Option<C
     }
 }
 
-/// What a new record on `target` is given for a field: the value, or the reason why it is left out. `Err` where the record
-/// cannot be made without it.
+/// What a new record on `target` is given for a field: the value, or the reason why it is left out. `Err`
+/// where the record cannot be made without it.
 ///
 /// # Errors
 /// The reason why no record can be made.
-pub fn settle_new(rules: &FieldRules<'_>, source: Option<Current<'_>>, target: Side) -> Result<Result<Write, Why>, Why> {
+pub fn settle_new(
+    rules: &FieldRules<'_>,
+    source: Option<Current<'_>>,
+    target: Side,
+) -> Result<Result<Write, Why>, Why> {
     let required = rules.required[target.index()];
     let left_out = |why: Why| if required { Err(why) } else { Ok(Err(why)) };
     let Some(current) = source else {
@@ -214,7 +233,8 @@ fn agree(why: Why) -> Settled {
 }
 
 fn equal(rules: &FieldRules<'_>, left: &Current<'_>, right: &Current<'_>) -> bool {
-    if left.value.is_blank() && right.value.is_blank() && (rules.one_blank || is_link(left) || is_link(right)) {
+    if left.value.is_blank() && right.value.is_blank() && (rules.one_blank || is_link(left) || is_link(right))
+    {
         return true;
     }
     if is_link(left) || is_link(right) {
@@ -239,13 +259,21 @@ fn is_link(current: &Current<'_>) -> bool {
 /// Whether a side has changed: its value differs from its own half.
 fn changed(rules: &FieldRules<'_>, side: Side, half: &Value, now: &Value) -> bool {
     let kind = &rules.kinds[side.index()];
-    half != now && !(rules.set_like && super::canonical(kind, true, half) == super::canonical(kind, true, now))
+    half != now
+        && !(rules.set_like && super::canonical(kind, true, half) == super::canonical(kind, true, now))
 }
 
-fn one_way(rules: &FieldRules<'_>, now: &[Current<'_>; 2], target: Side, changed: Option<[bool; 2]>) -> Settled {
+fn one_way(
+    rules: &FieldRules<'_>,
+    now: &[Current<'_>; 2],
+    target: Side,
+    changed: Option<[bool; 2]>,
+) -> Settled {
     let source = target.other();
     match changed.map(|changed| (changed[source.index()], changed[target.index()])) {
-        None if now[source.index()].value.is_blank() && !now[target.index()].value.is_blank() => agree(Why::ValueBeatsBlank(target)),
+        None if now[source.index()].value.is_blank() && !now[target.index()].value.is_blank() => {
+            agree(Why::ValueBeatsBlank(target))
+        }
         None | Some((true, _)) => give(rules, now, source, Why::Source(source)),
         Some((false, true)) => match rules.drift {
             Drift::Keep => agree(Why::DriftKept(target)),
@@ -266,16 +294,23 @@ fn first_meeting(rules: &FieldRules<'_>, now: &[Current<'_>; 2]) -> Settled {
 }
 
 fn contest(rules: &FieldRules<'_>, now: &[Current<'_>; 2]) -> Settled {
-    let [left, right] = now.map(|current| Claim { value: current.value, evidence: Evidence::of(current.time, rules.precision) });
-    // Fuzzy decides all that hard and best decide, in that order. The contents are known to differ: the same text on two sides
-    // may be two different links.
-    let verdict = judge(Mode::Fuzzy, &Claim { value: &0, evidence: left.evidence }, &Claim { value: &1, evidence: right.evidence });
+    let [left, right] = now
+        .map(|current| Claim { value: current.value, evidence: Evidence::of(current.time, rules.precision) });
+    // Fuzzy decides all that hard and best decide, in that order. The contents are known to differ: the same
+    // text on two sides may be two different links.
+    let verdict = judge(
+        Mode::Fuzzy,
+        &Claim { value: &0, evidence: left.evidence },
+        &Claim { value: &1, evidence: right.evidence },
+    );
     match (verdict.winner, rules.unresolved) {
         (Winner::Left, _) => give(rules, now, Side::Left, Why::Judged(Side::Left, verdict.reason)),
         (Winner::Right, _) => give(rules, now, Side::Right, Why::Judged(Side::Right, verdict.reason)),
         (_, Unresolved::Left) => give(rules, now, Side::Left, Why::Policy(Side::Left, verdict.reason)),
         (_, Unresolved::Right) => give(rules, now, Side::Right, Why::Policy(Side::Right, verdict.reason)),
-        (_, Unresolved::Hold) => Settled { decision: Decision::Conflict, why: Why::Undecided(verdict.reason) },
+        (_, Unresolved::Hold) => {
+            Settled { decision: Decision::Conflict, why: Why::Undecided(verdict.reason) }
+        }
     }
 }
 
@@ -324,17 +359,28 @@ fn give(rules: &FieldRules<'_>, now: &[Current<'_>; 2], winner: Side, why: Why) 
 
 fn send(rules: &FieldRules<'_>, from: &Current<'_>, target: Side, why: Why) -> Settled {
     match rules.translate(from.value, target.other()) {
-        Some(value) => {
-            Settled { decision: Decision::Write(vec![Write { target, value, source: from.value.clone(), time: from.time }]), why }
-        }
+        Some(value) => Settled {
+            decision: Decision::Write(vec![Write {
+                target,
+                value,
+                source: from.value.clone(),
+                time: from.time,
+            }]),
+            why,
+        },
         None => Settled { decision: Decision::Conflict, why: Why::NoSuchWord(target) },
     }
 }
 
 /// Merges two sets; `None` where a value is none.
-fn merge_sets(rules: &FieldRules<'_>, now: &[Current<'_>; 2], agreed: Option<[&Value; 2]>) -> Option<Settled> {
+fn merge_sets(
+    rules: &FieldRules<'_>,
+    now: &[Current<'_>; 2],
+    agreed: Option<[&Value; 2]>,
+) -> Option<Settled> {
     let [left, right] = [sets::elements(Some(now[0].value))?, sets::elements(Some(now[1].value))?];
-    let [left_was, right_was] = [sets::elements(agreed.map(|halves| halves[0]))?, sets::elements(agreed.map(|halves| halves[1]))?];
+    let [left_was, right_was] =
+        [sets::elements(agreed.map(|halves| halves[0]))?, sets::elements(agreed.map(|halves| halves[1]))?];
     let merged = sets::merge([&left, &right], [&left_was, &right_was]);
     let mut writes = Vec::new();
     for (side, (new, old)) in Side::BOTH.into_iter().zip(merged.iter().zip([&left, &right])) {
@@ -346,7 +392,11 @@ fn merge_sets(rules: &FieldRules<'_>, now: &[Current<'_>; 2], agreed: Option<[&V
         let value = Value::Texts(new.iter().map(|text| (*text).to_owned()).collect());
         writes.push(Write { target: side, value, source: source.value.clone(), time: source.time });
     }
-    Some(if writes.is_empty() { agree(Why::Merged) } else { Settled { decision: Decision::Write(writes), why: Why::Merged } })
+    Some(if writes.is_empty() {
+        agree(Why::Merged)
+    } else {
+        Settled { decision: Decision::Write(writes), why: Why::Merged }
+    })
 }
 
 #[cfg(test)]

@@ -7,17 +7,28 @@ use crate::sync::LedgerError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 impl SqliteLedger {
-    /// Draws from the calls that an integration may make: `draw` is given until when those are spent that were made, in microseconds
-    /// since 1970, and answers until when they are now, and what it has drawn.
+    /// Draws from the calls that an integration may make: `draw` is given until when those are spent that
+    /// were made, in microseconds since 1970, and answers until when they are now, and what it has drawn.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn draw_calls<T: Send>(&self, integration: &str, draw: impl FnOnce(i64) -> (i64, T) + Send) -> Result<T, LedgerError> {
-        self.store.write(|connection| draw_calls(connection, integration, draw)).await.map_err(failed("count the calls of a minute"))
+    pub async fn draw_calls<T: Send>(
+        &self,
+        integration: &str,
+        draw: impl FnOnce(i64) -> (i64, T) + Send,
+    ) -> Result<T, LedgerError> {
+        self.store
+            .write(|connection| draw_calls(connection, integration, draw))
+            .await
+            .map_err(failed("count the calls of a minute"))
     }
 }
 
-fn draw_calls<T>(connection: &Connection, integration: &str, draw: impl FnOnce(i64) -> (i64, T)) -> Result<T, StoreError> {
+fn draw_calls<T>(
+    connection: &Connection,
+    integration: &str,
+    draw: impl FnOnce(i64) -> (i64, T),
+) -> Result<T, StoreError> {
     let spent_until: Option<i64> = connection
         .prepare_cached("SELECT spent_until FROM call_budget WHERE integration = ?1")?
         .query_row([integration], |row| row.get(0))

@@ -8,7 +8,8 @@ use crate::store::StoreError;
 use crate::sync::{Action, Change, ChangeStatus, MappingId, PairId, RunId, Side};
 use rusqlite::{Connection, Row, ToSql, params};
 
-const COLUMNS: &str = "id, key, run, mapping, pair, target, action, record, fields, status, reason, ticket, sent, settled";
+const COLUMNS: &str =
+    "id, key, run, mapping, pair, target, action, record, fields, status, reason, ticket, sent, settled";
 
 const fn action_of(action: &Action) -> (&'static str, Option<&String>) {
     match action {
@@ -21,14 +22,20 @@ const fn action_of(action: &Action) -> (&'static str, Option<&String>) {
 /// Whether the index of open changes holds changes of this status; its definition names the same ones.
 const fn is_open(status: ChangeStatus) -> bool {
     match status {
-        ChangeStatus::Planned | ChangeStatus::Withheld | ChangeStatus::Sent | ChangeStatus::Deferred | ChangeStatus::Retry => true,
+        ChangeStatus::Planned
+        | ChangeStatus::Withheld
+        | ChangeStatus::Sent
+        | ChangeStatus::Deferred
+        | ChangeStatus::Retry => true,
         ChangeStatus::Done | ChangeStatus::Dropped | ChangeStatus::Failed => false,
     }
 }
 
 fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
     let corrupt = |what: &str, why: String| StoreError::Corrupt { what: format!("{what} of a change"), why };
-    let moment = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros));
+    let moment = |column: usize| {
+        Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
+    };
     let target = match row.get(5)? {
         0 => Side::Left,
         1 => Side::Right,
@@ -51,7 +58,8 @@ fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
         target,
         action,
         fields: decode_fields(row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
-        status: ChangeStatus::from_word(&status).ok_or_else(|| corrupt("status", format!("'{status}' is none")))?,
+        status: ChangeStatus::from_word(&status)
+            .ok_or_else(|| corrupt("status", format!("'{status}' is none")))?,
         reason: row.get(10)?,
         ticket: row.get(11)?,
         sent: moment(12)?,
@@ -60,7 +68,11 @@ fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
 }
 
 /// Changes of `SELECT … FROM change` with this rest.
-pub(super) fn select(connection: &Connection, rest: &str, params: &[&dyn ToSql]) -> Result<Vec<Change>, StoreError> {
+pub(super) fn select(
+    connection: &Connection,
+    rest: &str,
+    params: &[&dyn ToSql],
+) -> Result<Vec<Change>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM change {rest}"))?;
     let mut rows = statement.query(params)?;
     let mut changes = Vec::new();
@@ -80,7 +92,8 @@ pub(super) fn of_run(
     after: i64,
     limit: i64,
 ) -> Result<Vec<Change>, StoreError> {
-    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not see.
+    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not
+    // see.
     let index = if is_open(status) { "change_open" } else { "change_run" };
     let rest = format!(
         "INDEXED BY {index} WHERE run = ?1 AND mapping = ?2 AND target = ?3 AND status = '{}' AND id > ?4 ORDER BY id LIMIT ?5",
@@ -90,9 +103,16 @@ pub(super) fn of_run(
 }
 
 /// How many changes of a run for one mapping and side are planned.
-pub(super) fn count_planned(connection: &Connection, run: RunId, mapping: MappingId, target: Side) -> Result<u64, StoreError> {
+pub(super) fn count_planned(
+    connection: &Connection,
+    run: RunId,
+    mapping: MappingId,
+    target: Side,
+) -> Result<u64, StoreError> {
     let sql = "SELECT count(*) FROM change INDEXED BY change_open WHERE run = ?1 AND mapping = ?2 AND target = ?3 AND status = 'planned'";
-    let rows: i64 = connection.prepare_cached(sql)?.query_row(params![run, mapping, side_number(target)], |row| row.get(0))?;
+    let rows: i64 = connection
+        .prepare_cached(sql)?
+        .query_row(params![run, mapping, side_number(target)], |row| row.get(0))?;
     Ok(u64::try_from(rows).unwrap_or_default())
 }
 
@@ -145,8 +165,9 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
         "UPDATE change SET key = ?1, action = ?2, record = ?3, fields = ?4, status = ?5, reason = ?6, ticket = ?7, sent = ?8, settled = ?9
          WHERE id = ?10",
     )?;
-    let mut belongs =
-        connection.prepare_cached("SELECT 1 FROM change WHERE id = ?1 AND run = ?2 AND mapping = ?3 AND pair = ?4 AND target = ?5")?;
+    let mut belongs = connection.prepare_cached(
+        "SELECT 1 FROM change WHERE id = ?1 AND run = ?2 AND mapping = ?3 AND pair = ?4 AND target = ?5",
+    )?;
     for change in changes {
         let (action, record) = action_of(&change.action);
         let fields = encode_fields(&change.fields)?;
@@ -172,14 +193,26 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
             change.id = connection.last_insert_rowid();
             continue;
         }
-        let rows =
-            update.execute(params![change.key, action, record, fields, status, change.reason, change.ticket, sent, settled, change.id])?;
+        let rows = update.execute(params![
+            change.key,
+            action,
+            record,
+            fields,
+            status,
+            change.reason,
+            change.ticket,
+            sent,
+            settled,
+            change.id
+        ])?;
         if rows != 1 {
             return Err(Why::from(format!("change {} is not there", change.id)));
         }
         if !belongs.exists(params![change.id, change.run, change.mapping, change.pair, target])? {
             connection
-                .prepare_cached("UPDATE change SET run = ?2, mapping = ?3, pair = ?4, target = ?5 WHERE id = ?1")?
+                .prepare_cached(
+                    "UPDATE change SET run = ?2, mapping = ?3, pair = ?4, target = ?5 WHERE id = ?1",
+                )?
                 .execute(params![change.id, change.run, change.mapping, change.pair, target])?;
         }
     }
@@ -188,7 +221,8 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
 
 /// Drops what is planned or withheld for pairs.
 pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestamp) -> Result<(), Why> {
-    // A partial index that is empty says so for all of them. Its condition stands here in its own words, or SQLite would not use it.
+    // A partial index that is empty says so for all of them. Its condition stands here in its own words, or
+    // SQLite would not use it.
     let any = "SELECT EXISTS (SELECT 1 FROM change INDEXED BY change_open
         WHERE status = 'planned' OR status = 'withheld' OR status = 'sent' OR status = 'deferred' OR status = 'retry')";
     if !connection.prepare_cached(any)?.query_row([], |row| row.get(0))? {
@@ -205,16 +239,24 @@ pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestam
 }
 
 /// Changes of a run for these pairs.
-pub(super) fn of_pairs(connection: &Connection, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, StoreError> {
+pub(super) fn of_pairs(
+    connection: &Connection,
+    run: RunId,
+    pairs: &[PairId],
+) -> Result<Vec<Change>, StoreError> {
     let mut found = Vec::new();
     for pair in pairs {
-        found.extend(select(connection, "INDEXED BY change_pair WHERE pair = ?1 AND run = ?2 ORDER BY id", &[pair, &run])?);
+        found.extend(select(
+            connection,
+            "INDEXED BY change_pair WHERE pair = ?1 AND run = ?2 ORDER BY id",
+            &[pair, &run],
+        )?);
     }
     Ok(found)
 }
 
-/// Creates and updates that were sent and of which nobody knows whether they were made. An update is one until it is decided again, a
-/// create until an answer comes to its name.
+/// Creates and updates that were sent and of which nobody knows whether they were made. An update is one
+/// until it is decided again, a create until an answer comes to its name.
 pub(super) fn unanswered(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Change>, StoreError> {
     const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND sent IS NOT NULL AND (
             status = 'retry' AND action = 'update' OR status IN ('retry', 'dropped') AND action = 'create' AND NOT EXISTS (

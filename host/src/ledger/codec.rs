@@ -1,13 +1,15 @@
 //! The forms of columns that hold several values: compact JSON, made to be small where nothing is remarkable.
 //!
-//! - `agreed`: an array by slot. A value stands for both halves; `{"l":…,"r":…}` for halves that differ, or of which one was never
-//!   known; `{}` for a slot that was never settled. Such slots are left out at the end, and where there are no others the column is
-//!   `NULL`. JSON null is the value null.
-//! - `left_seen`, `right_seen`: an array by slot: `null`, or `[value]`, `[value,time]`, `[value,time,true]` where the time is
-//!   certain. The time is given in microseconds after the change time of the record, from which it seldom differs.
+//! - `agreed`: an array by slot. A value stands for both halves; `{"l":…,"r":…}` for halves that differ, or
+//!   of which one was never known; `{}` for a slot that was never settled. Such slots are left out at the
+//!   end, and where there are no others the column is `NULL`. JSON null is the value null.
+//! - `left_seen`, `right_seen`: an array by slot: `null`, or `[value]`, `[value,time]`, `[value,time,true]`
+//!   where the time is certain. The time is given in microseconds after the change time of the record, from
+//!   which it seldom differs.
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.
-//! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs, `b` the base, `t` a
-//!   possible or `c` a certain time, `bt` or `bc` those of the base, `j` joint, `o` the outcome where it differs, `y` the reason where it differs from that of the field before.
+//! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs,
+//!   `b` the base, `t` a possible or `c` a certain time, `bt` or `bc` those of the base, `j` joint, `o` the
+//!   outcome where it differs, `y` the reason where it differs from that of the field before.
 
 use crate::record::{Timestamp, Value};
 use crate::store::StoreError;
@@ -50,7 +52,9 @@ pub(super) fn encode_agreed(agreed: &[Option<Agreed>]) -> Result<Option<String>,
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             match self.0 {
                 None => serializer.serialize_map(Some(0))?.end(),
-                Some(Agreed { left: Some(left), right: Some(right) }) if left == right => left.serialize(serializer),
+                Some(Agreed { left: Some(left), right: Some(right) }) if left == right => {
+                    left.serialize(serializer)
+                }
                 Some(Agreed { left: None, right: None }) => {
                     let mut map = serializer.serialize_map(Some(1))?;
                     map.serialize_entry("unknown", &true)?;
@@ -126,7 +130,8 @@ impl<'de> Visitor<'de> for AgreedVisitor {
         let Some(first) = map.next_key::<String>()? else { return Ok(AgreedSlot(None)) };
         if !matches!(first.as_str(), "l" | "r" | "unknown") {
             // A value that is itself an object: give it its key back.
-            return Value::deserialize(MapAccessDeserializer::new(WithKey { key: Some(first), rest: map })).map(AgreedSlot::both);
+            return Value::deserialize(MapAccessDeserializer::new(WithKey { key: Some(first), rest: map }))
+                .map(AgreedSlot::both);
         }
         let mut next = Some(first);
         while let Some(key) = next {
@@ -164,7 +169,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithKey<A> {
 }
 
 /// What a side reported, as it is stored; `changed` is the change time of the record.
-pub(super) fn encode_seen(seen: &[Option<Seen>], changed: Option<Timestamp>) -> Result<Option<String>, StoreError> {
+pub(super) fn encode_seen(
+    seen: &[Option<Seen>],
+    changed: Option<Timestamp>,
+) -> Result<Option<String>, StoreError> {
     struct Slots<'a>(&'a [Option<Seen>], i64);
     struct Slot<'a>(&'a Seen, i64);
     impl Serialize for Slots<'_> {
@@ -190,12 +198,16 @@ pub(super) fn encode_seen(seen: &[Option<Seen>], changed: Option<Timestamp>) -> 
 }
 
 /// What a side reported, as it was stored.
-pub(super) fn decode_seen(text: Option<&str>, changed: Option<Timestamp>) -> Result<Vec<Option<Seen>>, StoreError> {
+pub(super) fn decode_seen(
+    text: Option<&str>,
+    changed: Option<Timestamp>,
+) -> Result<Vec<Option<Seen>>, StoreError> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let base = changed.map_or(0, Timestamp::micros);
     let slots: Vec<Option<SeenSlot>> = decode("reported values", text)?;
     let seen = |SeenSlot { value, offset, certain }| {
-        let time = offset.map(|offset: i64| FieldTime { at: Timestamp::from_micros(base.wrapping_add(offset)), certain });
+        let time = offset
+            .map(|offset: i64| FieldTime { at: Timestamp::from_micros(base.wrapping_add(offset)), certain });
         Seen { value, time }
     };
     Ok(slots.into_iter().map(|slot| slot.map(seen)).collect())

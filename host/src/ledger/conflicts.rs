@@ -45,21 +45,28 @@ fn seen(row: &Row<'_>, column: usize) -> Result<Seen, StoreError> {
 }
 
 /// Notes the conflicts of pairs; others that are open for these pairs are closed.
-pub(super) fn save(connection: &Connection, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), Why> {
+pub(super) fn save(
+    connection: &Connection,
+    pairs: &[PairId],
+    conflicts: &[Conflict],
+    at: Timestamp,
+) -> Result<(), Why> {
     // A partial index that is empty says so for all of them.
     let any = "SELECT EXISTS (SELECT 1 FROM conflict INDEXED BY conflict_open WHERE closed IS NULL)";
     if conflicts.is_empty() && !connection.prepare_cached(any)?.query_row([], |row| row.get(0))? {
         return Ok(());
     }
-    let mut open =
-        connection.prepare_cached("SELECT id, slot, left_value, right_value FROM conflict WHERE pair = ?1 AND closed IS NULL")?;
+    let mut open = connection.prepare_cached(
+        "SELECT id, slot, left_value, right_value FROM conflict WHERE pair = ?1 AND closed IS NULL",
+    )?;
     let mut again = connection
         .prepare_cached("UPDATE conflict SET left_value = ?2, right_value = ?3, reason = ?4, last = ?5, times = times + 1 WHERE id = ?1")?;
     let mut close = connection.prepare_cached("UPDATE conflict SET closed = ?2 WHERE id = ?1")?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO conflict (pair, slot, left_value, right_value, reason, run, first, last, times) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)",
     )?;
-    let ids: BTreeSet<PairId> = pairs.iter().copied().chain(conflicts.iter().map(|conflict| conflict.pair)).collect();
+    let ids: BTreeSet<PairId> =
+        pairs.iter().copied().chain(conflicts.iter().map(|conflict| conflict.pair)).collect();
     // Of two entries for one field the later one counts.
     let by_field: BTreeMap<(PairId, usize), &Conflict> =
         conflicts.iter().map(|conflict| ((conflict.pair, conflict.slot), conflict)).collect();
@@ -67,18 +74,26 @@ pub(super) fn save(connection: &Connection, pairs: &[PairId], conflicts: &[Confl
         let mut stored = Vec::new();
         let mut rows = open.query([pair])?;
         while let Some(row) = rows.next()? {
-            stored.push(Stored { id: row.get(0)?, slot: slot_of(row.get(1)?)?, left: seen(row, 2)?, right: seen(row, 3)? });
+            stored.push(Stored {
+                id: row.get(0)?,
+                slot: slot_of(row.get(1)?)?,
+                left: seen(row, 2)?,
+                right: seen(row, 3)?,
+            });
         }
         drop(rows);
-        let now: Vec<&Conflict> = by_field.range((pair, 0)..=(pair, usize::MAX)).map(|(_, conflict)| *conflict).collect();
+        let now: Vec<&Conflict> =
+            by_field.range((pair, 0)..=(pair, usize::MAX)).map(|(_, conflict)| *conflict).collect();
         // The values make the conflict; their times may be known better by now.
-        let same =
-            |old: &Stored, new: &Conflict| old.slot == new.slot && old.left.value == new.left.value && old.right.value == new.right.value;
+        let same = |old: &Stored, new: &Conflict| {
+            old.slot == new.slot && old.left.value == new.left.value && old.right.value == new.right.value
+        };
         for old in stored.iter().filter(|old| !now.iter().any(|new| same(old, new))) {
             close.execute(params![old.id, at.micros()])?;
         }
         for new in now {
-            let (left, right) = (encode("values of a conflict", &new.left)?, encode("values of a conflict", &new.right)?);
+            let (left, right) =
+                (encode("values of a conflict", &new.left)?, encode("values of a conflict", &new.right)?);
             match stored.iter().find(|old| same(old, new)) {
                 Some(old) => again.execute(params![old.id, left, right, new.reason, at.micros()])?,
                 None => {
@@ -92,7 +107,12 @@ pub(super) fn save(connection: &Connection, pairs: &[PairId], conflicts: &[Confl
 }
 
 /// Open conflicts by number, above `after`, of one mapping or of all.
-pub(super) fn open(connection: &Connection, mapping: Option<MappingId>, after: i64, limit: i64) -> Result<Vec<OpenConflict>, StoreError> {
+pub(super) fn open(
+    connection: &Connection,
+    mapping: Option<MappingId>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<OpenConflict>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT c.id, c.pair, c.slot, c.left_value, c.right_value, c.reason, c.run, c.first, c.last, c.times,
                 p.mapping, p.left_id, p.right_id, m.left_object, m.right_object, coalesce(s.left_field, ''), coalesce(s.right_field, '')

@@ -27,7 +27,11 @@ pub(super) fn acquire(
     if let Some((Some(holder), until)) = held
         && until > now.micros()
     {
-        return Ok(Err(LedgerError::Busy { relation: relation.to_owned(), holder, until: Timestamp::from_micros(until) }));
+        return Ok(Err(LedgerError::Busy {
+            relation: relation.to_owned(),
+            holder,
+            until: Timestamp::from_micros(until),
+        }));
     }
     let fence = connection
         .prepare_cached(
@@ -43,14 +47,23 @@ pub(super) fn acquire(
 pub(super) fn holder(connection: &Connection, relation: &str) -> Result<Option<(Lease, String)>, StoreError> {
     Ok(connection
         .prepare_cached("SELECT fence, holder FROM lease WHERE relation = ?1 AND holder IS NOT NULL")?
-        .query_row([relation], |row| Ok((Lease { relation: relation.to_owned(), fence: row.get(0)? }, row.get(1)?)))
+        .query_row([relation], |row| {
+            Ok((Lease { relation: relation.to_owned(), fence: row.get(0)? }, row.get(1)?))
+        })
         .optional()?)
 }
 
 /// Keeps the lease longer; false where it has gone to another.
-pub(super) fn renew(connection: &Connection, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<bool, StoreError> {
+pub(super) fn renew(
+    connection: &Connection,
+    lease: &Lease,
+    now: Timestamp,
+    ttl: Duration,
+) -> Result<bool, StoreError> {
     let rows = connection
-        .prepare_cached("UPDATE lease SET until = ?3 WHERE relation = ?1 AND fence = ?2 AND holder IS NOT NULL")?
+        .prepare_cached(
+            "UPDATE lease SET until = ?3 WHERE relation = ?1 AND fence = ?2 AND holder IS NOT NULL",
+        )?
         .execute(params![lease.relation, lease.fence, end(now, ttl)])?;
     Ok(rows == 1)
 }

@@ -24,30 +24,37 @@ pub struct SlotRow {
     pub fields: [String; 2],
 }
 
-/// The number of a mapping, given now where there is none yet. For use in the transaction that stores the configuration.
+/// The number of a mapping, given now where there is none yet. For use in the transaction that stores the
+/// configuration.
 ///
 /// # Errors
 /// Where a name is empty, or the database fails.
-pub fn ensure_mapping(connection: &Connection, relation: &str, left_object: &str, right_object: &str) -> Result<MappingId, StoreError> {
+pub fn ensure_mapping(
+    connection: &Connection,
+    relation: &str,
+    left_object: &str,
+    right_object: &str,
+) -> Result<MappingId, StoreError> {
     let find = |connection: &Connection| {
         connection
-            .prepare_cached("SELECT id FROM mapping WHERE relation = ?1 AND left_object = ?2 AND right_object = ?3")?
+            .prepare_cached(
+                "SELECT id FROM mapping WHERE relation = ?1 AND left_object = ?2 AND right_object = ?3",
+            )?
             .query_row([relation, left_object, right_object], |row| row.get(0))
             .optional()
     };
     if let Some(id) = find(connection)? {
         return Ok(id);
     }
-    connection.prepare_cached("INSERT INTO mapping (relation, left_object, right_object) VALUES (?1, ?2, ?3)")?.execute([
-        relation,
-        left_object,
-        right_object,
-    ])?;
+    connection
+        .prepare_cached("INSERT INTO mapping (relation, left_object, right_object) VALUES (?1, ?2, ?3)")?
+        .execute([relation, left_object, right_object])?;
     Ok(connection.last_insert_rowid())
 }
 
-/// The slots of pairs of fields (left, right), in their order, given now where there are none yet. A slot stays with its two fields
-/// for ever, also while they are not in the mapping: values that were settled there are found again when they come back.
+/// The slots of pairs of fields (left, right), in their order, given now where there are none yet. A slot
+/// stays with its two fields for ever, also while they are not in the mapping: values that were settled there
+/// are found again when they come back.
 ///
 /// # Errors
 /// Where the mapping does not exist, a name is empty, or the database fails.
@@ -56,13 +63,19 @@ pub fn ensure_slots<L: AsRef<str>, R: AsRef<str>>(
     mapping: MappingId,
     fields: &[(L, R)],
 ) -> Result<Vec<usize>, StoreError> {
-    let mut find = connection.prepare_cached("SELECT slot FROM slot WHERE mapping = ?1 AND left_field = ?2 AND right_field = ?3")?;
-    let mut next = connection.prepare_cached("SELECT coalesce(max(slot) + 1, 0) FROM slot WHERE mapping = ?1")?;
-    let mut insert = connection.prepare_cached("INSERT INTO slot (mapping, slot, left_field, right_field) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut find = connection.prepare_cached(
+        "SELECT slot FROM slot WHERE mapping = ?1 AND left_field = ?2 AND right_field = ?3",
+    )?;
+    let mut next =
+        connection.prepare_cached("SELECT coalesce(max(slot) + 1, 0) FROM slot WHERE mapping = ?1")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO slot (mapping, slot, left_field, right_field) VALUES (?1, ?2, ?3, ?4)",
+    )?;
     let mut slots = Vec::with_capacity(fields.len());
     for (left, right) in fields {
         let (left, right) = (left.as_ref(), right.as_ref());
-        let known: Option<i64> = find.query_row(params![mapping, left, right], |row| row.get(0)).optional()?;
+        let known: Option<i64> =
+            find.query_row(params![mapping, left, right], |row| row.get(0)).optional()?;
         let slot = match known {
             Some(slot) => slot,
             None => {
@@ -78,7 +91,8 @@ pub fn ensure_slots<L: AsRef<str>, R: AsRef<str>>(
 
 /// A slot as it is stored.
 pub(super) fn slot_of(number: i64) -> Result<usize, StoreError> {
-    usize::try_from(number).map_err(|_| StoreError::Corrupt { what: "slot".to_owned(), why: format!("{number} is no slot") })
+    usize::try_from(number)
+        .map_err(|_| StoreError::Corrupt { what: "slot".to_owned(), why: format!("{number} is no slot") })
 }
 
 fn mapping_row(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
@@ -86,7 +100,10 @@ fn mapping_row(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
 }
 
 /// Every mapping, of one relation or of all.
-pub(super) fn mappings(connection: &Connection, relation: Option<&str>) -> Result<Vec<MappingRow>, StoreError> {
+pub(super) fn mappings(
+    connection: &Connection,
+    relation: Option<&str>,
+) -> Result<Vec<MappingRow>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT id, relation, left_object, right_object FROM mapping WHERE ?1 IS NULL OR relation = ?1 ORDER BY id")?;
     let rows = statement.query_map([relation], mapping_row)?.collect::<Result<_, _>>()?;
@@ -95,7 +112,8 @@ pub(super) fn mappings(connection: &Connection, relation: Option<&str>) -> Resul
 
 /// Every slot of a mapping, also of fields that have left it.
 pub(super) fn slots(connection: &Connection, mapping: MappingId) -> Result<Vec<SlotRow>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT slot, left_field, right_field FROM slot WHERE mapping = ?1 ORDER BY slot")?;
+    let mut statement = connection
+        .prepare_cached("SELECT slot, left_field, right_field FROM slot WHERE mapping = ?1 ORDER BY slot")?;
     let mut rows = statement.query([mapping])?;
     let mut slots = Vec::new();
     while let Some(row) = rows.next()? {

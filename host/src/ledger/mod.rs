@@ -1,8 +1,10 @@
-//! What the engine remembers, in the SQLite file of the tenant: pairs, plans and their history, conflicts, runs, leases, places in
-//! reports, and what exchanges keep. The tables are in `store/migrations/0002_ledger.sql`.
+//! What the engine remembers, in the SQLite file of the tenant: pairs, plans and their history, conflicts,
+//! runs, leases, places in reports, and what exchanges keep. The tables are in
+//! `store/migrations/0002_ledger.sql`.
 //!
-//! [`SqliteLedger`] implements the traits [`Ledger`] and [`Unit`] for the engine, and has reads of its own for people. When a
-//! configuration is applied, [`ensure_mapping`] and [`ensure_slots`] give mappings and fields their numbers.
+//! [`SqliteLedger`] implements the traits [`Ledger`] and [`Unit`] for the engine, and has reads of its own
+//! for people. When a configuration is applied, [`ensure_mapping`] and [`ensure_slots`] give mappings and
+//! fields their numbers.
 
 mod calls;
 mod changes;
@@ -29,8 +31,8 @@ pub use query::{ChangeFilter, PairCount, PairLine};
 use crate::record::Timestamp;
 use crate::store::Store;
 use crate::sync::{
-    Change, ChangeStatus, Choice, Description, Key, Lease, Ledger, LedgerError, MappingId, Pair, PairId, Progress, Ruling, Run, RunId,
-    Side, Status, TodoFilter, Trust, Unit, Weight,
+    Change, ChangeStatus, Choice, Description, Key, Lease, Ledger, LedgerError, MappingId, Pair, PairId,
+    Progress, Ruling, Run, RunId, Side, Status, TodoFilter, Trust, Unit, Weight,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -40,9 +42,9 @@ use why::{Why, failed};
 
 /// The memory of the engine in a [`Store`].
 ///
-/// A pair comes back as it was saved, but for slots without anything at the end of `agreed` and `seen`, which are left out; its keys
-/// are not loaded. Numbers that a unit has given to pairs and changes hold once it has committed. A unit in which a write has
-/// failed cannot be committed.
+/// A pair comes back as it was saved, but for slots without anything at the end of `agreed` and `seen`, which
+/// are left out; its keys are not loaded. Numbers that a unit has given to pairs and changes hold once it has
+/// committed. A unit in which a write has failed cannot be committed.
 #[derive(Debug, Clone)]
 pub struct SqliteLedger {
     store: Store,
@@ -54,22 +56,34 @@ impl SqliteLedger {
         Self { store }
     }
 
-    /// Who has the lease of a relation, for one who knows whether that one is still there. Releasing it takes it away.
+    /// Who has the lease of a relation, for one who knows whether that one is still there. Releasing it takes
+    /// it away.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn holder(&self, relation: &str) -> Result<Option<(Lease, String)>, LedgerError> {
-        self.store.read(|connection| lease::holder(connection, relation)).await.map_err(failed("look at the lease"))
+        self.store
+            .read(|connection| lease::holder(connection, relation))
+            .await
+            .map_err(failed("look at the lease"))
     }
 }
 
 impl SqliteLedger {
-    /// Settles an open conflict as the operator says; the next run makes it so. False where there is no such conflict.
+    /// Settles an open conflict as the operator says; the next run makes it so. False where there is no such
+    /// conflict.
     ///
     /// # Errors
     /// Where the lease is lost or the database fails.
-    pub async fn settle_conflict(&self, lease: &Lease, conflict: i64, choice: &Choice) -> Result<bool, LedgerError> {
-        let pair = self.within(lease, "settle a conflict", |connection| operator::rule(connection, conflict, choice)).await?;
+    pub async fn settle_conflict(
+        &self,
+        lease: &Lease,
+        conflict: i64,
+        choice: &Choice,
+    ) -> Result<bool, LedgerError> {
+        let pair = self
+            .within(lease, "settle a conflict", |connection| operator::rule(connection, conflict, choice))
+            .await?;
         Ok(pair.is_some())
     }
 
@@ -77,8 +91,16 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// Where the lease is lost or the database fails.
-    pub async fn retry(&self, lease: &Lease, mapping: MappingId, pair: Option<PairId>) -> Result<u64, LedgerError> {
-        self.within(lease, "put pairs back to be done", |connection| Ok(operator::retry(connection, mapping, pair)?)).await
+    pub async fn retry(
+        &self,
+        lease: &Lease,
+        mapping: MappingId,
+        pair: Option<PairId>,
+    ) -> Result<u64, LedgerError> {
+        self.within(lease, "put pairs back to be done", |connection| {
+            Ok(operator::retry(connection, mapping, pair)?)
+        })
+        .await
     }
 
     /// Writes under a lease that is checked in the same transaction.
@@ -105,17 +127,33 @@ fn rows(limit: usize) -> i64 {
 
 #[async_trait]
 impl Ledger for SqliteLedger {
-    async fn acquire(&self, relation: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<Lease, LedgerError> {
-        self.store.write(|connection| lease::acquire(connection, relation, holder, now, ttl)).await.map_err(failed("take the lease"))?
+    async fn acquire(
+        &self,
+        relation: &str,
+        holder: &str,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<Lease, LedgerError> {
+        self.store
+            .write(|connection| lease::acquire(connection, relation, holder, now, ttl))
+            .await
+            .map_err(failed("take the lease"))?
     }
 
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError> {
-        let held = self.store.write(|connection| lease::renew(connection, lease, now, ttl)).await.map_err(failed("renew the lease"))?;
+        let held = self
+            .store
+            .write(|connection| lease::renew(connection, lease, now, ttl))
+            .await
+            .map_err(failed("renew the lease"))?;
         if held { Ok(()) } else { Err(lease::fenced(lease)) }
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
-        self.store.write(|connection| lease::release(connection, lease)).await.map_err(failed("give the lease back"))
+        self.store
+            .write(|connection| lease::release(connection, lease))
+            .await
+            .map_err(failed("give the lease back"))
     }
 
     async fn begin(&self, lease: &Lease) -> Result<Box<dyn Unit>, LedgerError> {
@@ -131,26 +169,51 @@ impl Ledger for SqliteLedger {
         }
         let run = self
             .store
-            .write(|connection| if lease::holds(connection, lease)? { runs::start(connection, run).map(Some) } else { Ok(None) })
+            .write(|connection| {
+                if lease::holds(connection, lease)? {
+                    runs::start(connection, run).map(Some)
+                } else {
+                    Ok(None)
+                }
+            })
             .await
             .map_err(failed(DOING))?;
         run.ok_or_else(|| lease::fenced(lease))
     }
 
     async fn progress(&self, sync: &str, side: Side) -> Result<Progress, LedgerError> {
-        self.store.read(|connection| progress::progress(connection, sync, side)).await.map_err(failed("read how far a side was read"))
+        self.store
+            .read(|connection| progress::progress(connection, sync, side))
+            .await
+            .map_err(failed("read how far a side was read"))
     }
 
     async fn pairs(&self, ids: &[PairId]) -> Result<Vec<Pair>, LedgerError> {
         self.store.read(|connection| pairs::by_ids(connection, ids)).await.map_err(failed("read pairs"))
     }
 
-    async fn pairs_of(&self, mapping: MappingId, side: Side, ids: &[String]) -> Result<Vec<Pair>, LedgerError> {
-        self.store.read(|connection| pairs::by_records(connection, mapping, side, ids)).await.map_err(failed("find pairs by their records"))
+    async fn pairs_of(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        ids: &[String],
+    ) -> Result<Vec<Pair>, LedgerError> {
+        self.store
+            .read(|connection| pairs::by_records(connection, mapping, side, ids))
+            .await
+            .map_err(failed("find pairs by their records"))
     }
 
-    async fn pairs_by_key(&self, mapping: MappingId, side: Side, keys: &[Key]) -> Result<Vec<(Key, PairId)>, LedgerError> {
-        self.store.read(|connection| pairs::by_keys(connection, mapping, side, keys)).await.map_err(failed("find pairs by their keys"))
+    async fn pairs_by_key(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, PairId)>, LedgerError> {
+        self.store
+            .read(|connection| pairs::by_keys(connection, mapping, side, keys))
+            .await
+            .map_err(failed("find pairs by their keys"))
     }
 
     async fn todo(&self, filter: &TodoFilter, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError> {
@@ -193,28 +256,50 @@ impl Ledger for SqliteLedger {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError> {
-        self.store.read(|connection| changes::open(connection, mappings, status, after, rows(limit))).await.map_err(failed("read changes"))
+        self.store
+            .read(|connection| changes::open(connection, mappings, status, after, rows(limit)))
+            .await
+            .map_err(failed("read changes"))
     }
 
     async fn changes_for(&self, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError> {
-        self.store.read(|connection| changes::of_pairs(connection, run, pairs)).await.map_err(failed("read changes"))
+        self.store
+            .read(|connection| changes::of_pairs(connection, run, pairs))
+            .await
+            .map_err(failed("read changes"))
     }
 
     async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError> {
-        const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND id > ?2 AND status = 'done' ORDER BY id";
-        self.store.read(|connection| changes::select(connection, REST, &[&pair, &change])).await.map_err(failed("read changes"))
+        const REST: &str =
+            "INDEXED BY change_pair WHERE pair = ?1 AND id > ?2 AND status = 'done' ORDER BY id";
+        self.store
+            .read(|connection| changes::select(connection, REST, &[&pair, &change]))
+            .await
+            .map_err(failed("read changes"))
     }
 
     async fn unanswered(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError> {
-        self.store.read(|connection| changes::unanswered(connection, pairs)).await.map_err(failed("read changes"))
+        self.store
+            .read(|connection| changes::unanswered(connection, pairs))
+            .await
+            .map_err(failed("read changes"))
     }
 
-    async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
+    async fn changes_in(
+        &self,
+        run: RunId,
+        status: ChangeStatus,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError> {
         self.changes_of_run(run, ChangeFilter { target: None, status: Some(status) }, after, limit).await
     }
 
     async fn weight(&self, run: RunId, mapping: MappingId, target: Side) -> Result<Weight, LedgerError> {
-        self.store.read(|connection| operator::weight(connection, run, mapping, target)).await.map_err(failed("weigh a plan"))
+        self.store
+            .read(|connection| operator::weight(connection, run, mapping, target))
+            .await
+            .map_err(failed("weigh a plan"))
     }
 
     async fn not_read_since(
@@ -231,23 +316,44 @@ impl Ledger for SqliteLedger {
             .map_err(failed("find what was not listed"))
     }
 
-    async fn held(&self, mapping: MappingId, reason: &str, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError> {
-        self.store.read(|connection| pairs::held(connection, mapping, reason, after, rows(limit))).await.map_err(failed("read held pairs"))
+    async fn held(
+        &self,
+        mapping: MappingId,
+        reason: &str,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError> {
+        self.store
+            .read(|connection| pairs::held(connection, mapping, reason, after, rows(limit)))
+            .await
+            .map_err(failed("read held pairs"))
     }
 
     async fn rulings(&self, pairs: &[PairId]) -> Result<Vec<Ruling>, LedgerError> {
-        self.store.read(|connection| operator::rulings(connection, pairs)).await.map_err(failed("read what the operator decided"))
+        self.store
+            .read(|connection| operator::rulings(connection, pairs))
+            .await
+            .map_err(failed("read what the operator decided"))
     }
 
     async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError> {
-        self.store.read(|connection| operator::trust(connection, sync)).await.map_err(failed("read which side is trusted"))
+        self.store
+            .read(|connection| operator::trust(connection, sync))
+            .await
+            .map_err(failed("read which side is trusted"))
     }
 
     async fn known_schema(&self, sync: &str, side: Side) -> Result<Option<Description>, LedgerError> {
-        self.store.read(|connection| operator::known_schema(connection, sync, side)).await.map_err(failed("read the known objects"))
+        self.store
+            .read(|connection| operator::known_schema(connection, sync, side))
+            .await
+            .map_err(failed("read the known objects"))
     }
 
     async fn state(&self, exchange: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {
-        self.store.read(|connection| progress::state(connection, exchange)).await.map_err(failed("read what an exchange keeps"))
+        self.store
+            .read(|connection| progress::state(connection, exchange))
+            .await
+            .map_err(failed("read what an exchange keeps"))
     }
 }

@@ -5,36 +5,55 @@ use super::codec::{decode, encode};
 use super::mappings::slot_of;
 use super::progress::side_number;
 use crate::store::StoreError;
-use crate::sync::{Braked, Choice, Description, MappingId, PairId, Requeue, Ruling, RunId, Seen, Side, Trust, Weight};
+use crate::sync::{
+    Braked, Choice, Description, MappingId, PairId, Requeue, Ruling, RunId, Seen, Side, Trust, Weight,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Puts pairs back to `todo`.
-pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeue<'_>) -> rusqlite::Result<u64> {
+pub(super) fn requeue(
+    connection: &Connection,
+    mapping: MappingId,
+    which: Requeue<'_>,
+) -> rusqlite::Result<u64> {
     const BACK: &str = "UPDATE pair SET status = 'todo', reason = NULL, due = NULL WHERE mapping = ?1";
     let rows = match which {
         Requeue::Held(reason) => connection
             .prepare_cached(&format!("{BACK} AND status = 'held' AND substr(reason, 1, length(?2)) = ?2"))?
             .execute(params![mapping, reason])?,
-        Requeue::Due(now) => {
-            connection.prepare_cached(&format!("{BACK} AND status = 'failed' AND due <= ?2"))?.execute(params![mapping, now.micros()])?
-        }
+        Requeue::Due(now) => connection
+            .prepare_cached(&format!("{BACK} AND status = 'failed' AND due <= ?2"))?
+            .execute(params![mapping, now.micros()])?,
         Requeue::Differing => connection
-            .prepare_cached(&format!("{BACK} AND status = 'ok' AND (left_seen IS NOT NULL OR right_seen IS NOT NULL)"))?
+            .prepare_cached(&format!(
+                "{BACK} AND status = 'ok' AND (left_seen IS NOT NULL OR right_seen IS NOT NULL)"
+            ))?
             .execute([mapping])?,
         Requeue::InConflict => connection
-            .prepare_cached(&format!("{BACK} AND status = 'ok' AND id IN (SELECT pair FROM conflict WHERE closed IS NULL)"))?
+            .prepare_cached(&format!(
+                "{BACK} AND status = 'ok' AND id IN (SELECT pair FROM conflict WHERE closed IS NULL)"
+            ))?
             .execute([mapping])?,
         Requeue::Linked => connection
-            .prepare_cached(&format!("{BACK} AND status = 'ok' AND left_id IS NOT NULL AND right_id IS NOT NULL"))?
+            .prepare_cached(&format!(
+                "{BACK} AND status = 'ok' AND left_id IS NOT NULL AND right_id IS NOT NULL"
+            ))?
             .execute([mapping])?,
     };
     Ok(rows as u64)
 }
 
 /// What a plan would delete and blank on a side of a mapping.
-pub(super) fn weight(connection: &Connection, run: RunId, mapping: MappingId, target: Side) -> Result<Weight, StoreError> {
+pub(super) fn weight(
+    connection: &Connection,
+    run: RunId,
+    mapping: MappingId,
+    target: Side,
+) -> Result<Weight, StoreError> {
     let count = |sql: &str| -> Result<u64, StoreError> {
-        let rows: i64 = connection.prepare_cached(sql)?.query_row(params![run, mapping, side_number(target)], |row| row.get(0))?;
+        let rows: i64 = connection
+            .prepare_cached(sql)?
+            .query_row(params![run, mapping, side_number(target)], |row| row.get(0))?;
         Ok(u64::try_from(rows).unwrap_or_default())
     };
     let planned = "SELECT count(*) FROM change INDEXED BY change_open
@@ -77,13 +96,15 @@ pub(super) fn hold_planned(
         ))?
         .execute(params![run, mapping, side_number(target), reason])?;
     connection
-        .prepare_cached(&format!("UPDATE change INDEXED BY change_open SET status = 'withheld', reason = ?4 WHERE {planned}"))?
+        .prepare_cached(&format!(
+            "UPDATE change INDEXED BY change_open SET status = 'withheld', reason = ?4 WHERE {planned}"
+        ))?
         .execute(params![run, mapping, side_number(target), reason])?;
     Ok(())
 }
 
-/// What the operator has decided about conflicts of pairs, the latest decision last. One that is closed still counts: its write may
-/// have failed, and it holds for its two values only.
+/// What the operator has decided about conflicts of pairs, the latest decision last. One that is closed still
+/// counts: its write may have failed, and it holds for its two values only.
 pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Ruling>, StoreError> {
     // A partial index that is empty says so for all of them.
     let any = "SELECT EXISTS (SELECT 1 FROM conflict INDEXED BY conflict_ruled WHERE ruling IS NOT NULL)";
@@ -102,26 +123,38 @@ pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<R
             let left: Seen = decode("values of a conflict", text(1)?)?;
             let right: Seen = decode("values of a conflict", text(2)?)?;
             let choice: Choice = decode("ruling of a conflict", text(3)?)?;
-            rulings.push(Ruling { pair, slot: slot_of(row.get(0)?)?, values: [left.value, right.value], choice });
+            rulings.push(Ruling {
+                pair,
+                slot: slot_of(row.get(0)?)?,
+                values: [left.value, right.value],
+                choice,
+            });
         }
     }
     Ok(rulings)
 }
 
-/// Notes how the operator has settled an open conflict, and puts its pair back to be decided. `None` where there is no such conflict.
+/// Notes how the operator has settled an open conflict, and puts its pair back to be decided. `None` where
+/// there is no such conflict.
 pub(super) fn rule(connection: &Connection, conflict: i64, choice: &Choice) -> Result<Option<PairId>, Why> {
     let pair: Option<PairId> = connection
         .prepare_cached("UPDATE conflict SET ruling = ?2 WHERE id = ?1 AND closed IS NULL RETURNING pair")?
         .query_row(params![conflict, encode("ruling of a conflict", choice)?], |row| row.get(0))
         .optional()?;
     if let Some(pair) = pair {
-        connection.prepare_cached("UPDATE pair SET status = 'todo', reason = NULL WHERE id = ?1 AND status = 'ok'")?.execute([pair])?;
+        connection
+            .prepare_cached("UPDATE pair SET status = 'todo', reason = NULL WHERE id = ?1 AND status = 'ok'")?
+            .execute([pair])?;
     }
     Ok(pair)
 }
 
 /// Puts failed and held pairs back to be done, as if they had never failed: one, or all of a mapping.
-pub(super) fn retry(connection: &Connection, mapping: MappingId, pair: Option<PairId>) -> rusqlite::Result<u64> {
+pub(super) fn retry(
+    connection: &Connection,
+    mapping: MappingId,
+    pair: Option<PairId>,
+) -> rusqlite::Result<u64> {
     let rows = connection
         .prepare_cached(
             "UPDATE pair SET status = 'todo', reason = NULL, attempts = min(attempts, 1), due = NULL
@@ -133,13 +166,19 @@ pub(super) fn retry(connection: &Connection, mapping: MappingId, pair: Option<Pa
 
 /// The side that is to win until it has.
 pub(super) fn trust(connection: &Connection, sync: &str) -> Result<Option<Trust>, StoreError> {
-    let text: Option<String> =
-        connection.prepare_cached("SELECT trust FROM trust WHERE sync = ?1")?.query_row([sync], |row| row.get(0)).optional()?;
+    let text: Option<String> = connection
+        .prepare_cached("SELECT trust FROM trust WHERE sync = ?1")?
+        .query_row([sync], |row| row.get(0))
+        .optional()?;
     text.map(|text| decode("trusted side", &text)).transpose()
 }
 
 /// Notes the side that is to win until it has.
-pub(super) fn save_trust(connection: &Connection, sync: &str, trust: Option<&Trust>) -> Result<(), StoreError> {
+pub(super) fn save_trust(
+    connection: &Connection,
+    sync: &str,
+    trust: Option<&Trust>,
+) -> Result<(), StoreError> {
     match trust {
         Some(trust) => connection
             .prepare_cached("INSERT INTO trust (sync, trust) VALUES (?1, ?2) ON CONFLICT (sync) DO UPDATE SET trust = excluded.trust")?
@@ -150,7 +189,11 @@ pub(super) fn save_trust(connection: &Connection, sync: &str, trust: Option<&Tru
 }
 
 /// The objects of a side as they were when the sync last ran.
-pub(super) fn known_schema(connection: &Connection, sync: &str, side: Side) -> Result<Option<Description>, StoreError> {
+pub(super) fn known_schema(
+    connection: &Connection,
+    sync: &str,
+    side: Side,
+) -> Result<Option<Description>, StoreError> {
     let text: Option<String> = connection
         .prepare_cached("SELECT description FROM known_schema WHERE sync = ?1 AND side = ?2")?
         .query_row(params![sync, side_number(side)], |row| row.get(0))
@@ -159,7 +202,12 @@ pub(super) fn known_schema(connection: &Connection, sync: &str, side: Side) -> R
 }
 
 /// Notes the objects of a side as they are now.
-pub(super) fn save_schema(connection: &Connection, sync: &str, side: Side, description: &Description) -> Result<(), StoreError> {
+pub(super) fn save_schema(
+    connection: &Connection,
+    sync: &str,
+    side: Side,
+    description: &Description,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO known_schema (sync, side, description) VALUES (?1, ?2, ?3)

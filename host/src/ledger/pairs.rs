@@ -14,7 +14,10 @@ pub(super) const COLUMNS: &str = "id, mapping, left_id, right_id, status, reason
 
 /// The status of a word in the table.
 pub(super) fn status_of(word: &str) -> Result<Status, StoreError> {
-    Status::from_word(word).ok_or_else(|| StoreError::Corrupt { what: "status of a pair".to_owned(), why: format!("'{word}' is none") })
+    Status::from_word(word).ok_or_else(|| StoreError::Corrupt {
+        what: "status of a pair".to_owned(),
+        why: format!("'{word}' is none"),
+    })
 }
 
 fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<Option<&'r str>, StoreError> {
@@ -67,7 +70,8 @@ fn collect(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<
     Ok(pairs)
 }
 
-/// Pairs by number. One prepared look-up each: within the process that costs what one statement for all of them would.
+/// Pairs by number. One prepared look-up each: within the process that costs what one statement for all of
+/// them would.
 pub(super) fn by_ids(connection: &Connection, ids: &[PairId]) -> Result<Vec<Pair>, StoreError> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
@@ -83,11 +87,17 @@ pub(super) fn by_ids(connection: &Connection, ids: &[PairId]) -> Result<Vec<Pair
 }
 
 /// Pairs by the ids of their records on a side.
-pub(super) fn by_records(connection: &Connection, mapping: MappingId, side: Side, ids: &[String]) -> Result<Vec<Pair>, StoreError> {
+pub(super) fn by_records(
+    connection: &Connection,
+    mapping: MappingId,
+    side: Side,
+    ids: &[String],
+) -> Result<Vec<Pair>, StoreError> {
     let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     ids.sort_unstable();
     ids.dedup();
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM pair WHERE mapping = ?1 AND {side}_id = ?2"))?;
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM pair WHERE mapping = ?1 AND {side}_id = ?2"))?;
     let mut pairs = Vec::with_capacity(ids.len());
     for id in ids {
         if let Some(row) = statement.query(params![mapping, id])?.next()? {
@@ -98,7 +108,12 @@ pub(super) fn by_records(connection: &Connection, mapping: MappingId, side: Side
 }
 
 /// Which pairs have these keys on a side.
-pub(super) fn by_keys(connection: &Connection, mapping: MappingId, side: Side, keys: &[Key]) -> Result<Vec<(Key, PairId)>, StoreError> {
+pub(super) fn by_keys(
+    connection: &Connection,
+    mapping: MappingId,
+    side: Side,
+    keys: &[Key],
+) -> Result<Vec<(Key, PairId)>, StoreError> {
     let mut keys: Vec<&Key> = keys.iter().collect();
     keys.sort_unstable();
     keys.dedup();
@@ -115,7 +130,12 @@ pub(super) fn by_keys(connection: &Connection, mapping: MappingId, side: Side, k
 }
 
 /// Pairs with status `todo`. `INDEXED BY` makes it an error, not a slow scan, should the index not serve.
-pub(super) fn todo(connection: &Connection, filter: &TodoFilter, after: PairId, limit: i64) -> Result<Vec<Pair>, StoreError> {
+pub(super) fn todo(
+    connection: &Connection,
+    filter: &TodoFilter,
+    after: PairId,
+    limit: i64,
+) -> Result<Vec<Pair>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM pair INDEXED BY pair_todo
          WHERE mapping = ?1 AND status = 'todo' AND id > ?2
@@ -144,7 +164,13 @@ pub(super) fn not_read_since(
 }
 
 /// Held pairs whose reason begins so.
-pub(super) fn held(connection: &Connection, mapping: MappingId, reason: &str, after: PairId, limit: i64) -> Result<Vec<Pair>, StoreError> {
+pub(super) fn held(
+    connection: &Connection,
+    mapping: MappingId,
+    reason: &str,
+    after: PairId,
+    limit: i64,
+) -> Result<Vec<Pair>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM pair INDEXED BY pair_held
          WHERE mapping = ?1 AND status = 'held' AND id > ?3 AND substr(reason, 1, length(?2)) = ?2 ORDER BY id LIMIT ?4"

@@ -24,7 +24,12 @@ pub(super) fn progress(connection: &Connection, sync: &str, side: Side) -> Resul
 }
 
 /// Writes how far a side has been read.
-pub(super) fn save_progress(connection: &Connection, sync: &str, side: Side, progress: &Progress) -> Result<(), StoreError> {
+pub(super) fn save_progress(
+    connection: &Connection,
+    sync: &str,
+    side: Side,
+    progress: &Progress,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO progress (sync, side, place) VALUES (?1, ?2, ?3)
@@ -35,14 +40,22 @@ pub(super) fn save_progress(connection: &Connection, sync: &str, side: Side, pro
 }
 
 /// What an exchange has kept.
-pub(super) fn state(connection: &Connection, exchange: &str) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+pub(super) fn state(
+    connection: &Connection,
+    exchange: &str,
+) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT key, value FROM state WHERE exchange = ?1")?;
-    let state = statement.query_map([exchange], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let state =
+        statement.query_map([exchange], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(state)
 }
 
 /// Writes what an exchange wants kept, and removes what it wants removed.
-pub(super) fn save_state(connection: &Connection, exchange: &str, writes: &StateWrites) -> Result<(), StoreError> {
+pub(super) fn save_state(
+    connection: &Connection,
+    exchange: &str,
+    writes: &StateWrites,
+) -> Result<(), StoreError> {
     let mut put = connection.prepare_cached(
         "INSERT INTO state (exchange, key, value) VALUES (?1, ?2, ?3)
          ON CONFLICT (exchange, key) DO UPDATE SET value = excluded.value",

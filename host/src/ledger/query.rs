@@ -57,7 +57,10 @@ impl SqliteLedger {
     /// # Errors
     /// Where the database fails.
     pub async fn runs(&self, sync: Option<&str>, limit: usize) -> Result<Vec<Run>, LedgerError> {
-        self.store.read(|connection| runs::latest(connection, sync, rows(limit))).await.map_err(failed("list runs"))
+        self.store
+            .read(|connection| runs::latest(connection, sync, rows(limit)))
+            .await
+            .map_err(failed("list runs"))
     }
 
     /// The run of this number.
@@ -72,23 +75,36 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn changes_of_run(&self, run: RunId, filter: ChangeFilter, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
+    pub async fn changes_of_run(
+        &self,
+        run: RunId,
+        filter: ChangeFilter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError> {
         const REST: &str =
             "INDEXED BY change_run WHERE run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND id > ?4
              ORDER BY id LIMIT ?5";
         let (target, status) = (filter.target.map(side_number), filter.status.map(ChangeStatus::word));
         self.store
-            .read(|connection| changes::select(connection, REST, &[&run, &target, &status, &after, &rows(limit)]))
+            .read(|connection| {
+                changes::select(connection, REST, &[&run, &target, &status, &after, &rows(limit)])
+            })
             .await
             .map_err(failed("read the changes of a run"))
     }
 
-    /// The changes of a pair, newest first, below `before` where that is given. A pair that was joined into another one keeps its
-    /// history under its own number.
+    /// The changes of a pair, newest first, below `before` where that is given. A pair that was joined into
+    /// another one keeps its history under its own number.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn history(&self, pair: PairId, before: Option<i64>, limit: usize) -> Result<Vec<Change>, LedgerError> {
+    pub async fn history(
+        &self,
+        pair: PairId,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError> {
         const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
         let before = before.unwrap_or(i64::MAX);
         self.store
@@ -111,18 +127,23 @@ impl SqliteLedger {
     /// Where the database fails.
     pub async fn count(&self) -> Result<u64, LedgerError> {
         let count = |connection: &Connection| {
-            let pairs: i64 = connection.prepare_cached("SELECT count(*) FROM pair")?.query_row([], |row| row.get(0))?;
+            let pairs: i64 =
+                connection.prepare_cached("SELECT count(*) FROM pair")?.query_row([], |row| row.get(0))?;
             Ok(pairs.unsigned_abs())
         };
         self.store.read(count).await.map_err(failed("count pairs"))
     }
 
-    /// How many pairs of a mapping stand in this status. Without a scan where an index is for that status alone: to do, held, failed.
+    /// How many pairs of a mapping stand in this status. Without a scan where an index is for that status
+    /// alone: to do, held, failed.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn count_in(&self, status: Status, mapping: MappingId) -> Result<u64, LedgerError> {
-        self.store.read(|connection| count_in(connection, status, mapping)).await.map_err(failed("count pairs"))
+        self.store
+            .read(|connection| count_in(connection, status, mapping))
+            .await
+            .map_err(failed("count pairs"))
     }
 
     /// Pairs that stand in this status by number, above `after`, of one mapping or of all.
@@ -136,11 +157,14 @@ impl SqliteLedger {
         after: PairId,
         limit: usize,
     ) -> Result<Vec<PairLine>, LedgerError> {
-        self.store.read(|connection| pairs_in(connection, status, mapping, after, rows(limit))).await.map_err(failed("list pairs"))
+        self.store
+            .read(|connection| pairs_in(connection, status, mapping, after, rows(limit)))
+            .await
+            .map_err(failed("list pairs"))
     }
 
-    /// The pairs of a record: `object` and `id` name it, `side` is where its exchange stands in the relation. Without a relation, of
-    /// all relations in which such an object stands on that side.
+    /// The pairs of a record: `object` and `id` name it, `side` is where its exchange stands in the relation.
+    /// Without a relation, of all relations in which such an object stands on that side.
     ///
     /// # Errors
     /// Where the database fails.
@@ -172,8 +196,16 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn open_conflicts(&self, mapping: Option<MappingId>, after: i64, limit: usize) -> Result<Vec<OpenConflict>, LedgerError> {
-        self.store.read(|connection| conflicts::open(connection, mapping, after, rows(limit))).await.map_err(failed("list conflicts"))
+    pub async fn open_conflicts(
+        &self,
+        mapping: Option<MappingId>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<OpenConflict>, LedgerError> {
+        self.store
+            .read(|connection| conflicts::open(connection, mapping, after, rows(limit)))
+            .await
+            .map_err(failed("list conflicts"))
     }
 
     /// Every mapping, of one relation or of all.
@@ -181,7 +213,10 @@ impl SqliteLedger {
     /// # Errors
     /// Where the database fails.
     pub async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError> {
-        self.store.read(|connection| mappings::mappings(connection, relation)).await.map_err(failed("list mappings"))
+        self.store
+            .read(|connection| mappings::mappings(connection, relation))
+            .await
+            .map_err(failed("list mappings"))
     }
 
     /// Every slot of a mapping, also of fields that have left it.
@@ -207,7 +242,8 @@ fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<Pa
     while let Some(row) = rows.next()? {
         let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let status = pairs::status_of(text(1)?.unwrap_or_default())?;
-        let (_, reasons) = counts.entry((row.get(0)?, status.word())).or_insert_with(|| (status, BTreeMap::new()));
+        let (_, reasons) =
+            counts.entry((row.get(0)?, status.word())).or_insert_with(|| (status, BTreeMap::new()));
         *reasons.entry(text(2)?.map(str::to_owned)).or_default() += 1;
     }
     let count = |((mapping, _), (status, reasons)): ((MappingId, &str), Counted)| {
@@ -229,7 +265,8 @@ fn pairs_in(
     after: PairId,
     limit: i64,
 ) -> Result<Vec<PairLine>, StoreError> {
-    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not see.
+    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not
+    // see.
     let of_mapping = if mapping.is_some() { "p.mapping = ?1" } else { "?1 IS NULL" };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT p.id, p.mapping, m.left_object, m.right_object, p.left_id, p.right_id, p.reason, p.attempts

@@ -8,7 +8,8 @@ use rusqlite::{Connection, Row, params};
 
 const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices";
 
-/// Gives a run its number. Runs of the relation that are still running were left by a crash: one writer at a time.
+/// Gives a run its number. Runs of the relation that are still running were left by a crash: one writer at a
+/// time.
 pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreError> {
     connection
         .prepare_cached("UPDATE run SET status = 'interrupted' WHERE relation = ?1 AND status = 'running'")?
@@ -35,7 +36,9 @@ pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreE
 /// Writes what may have changed since the run began. False where there is no such run.
 pub(super) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreError> {
     let rows = connection
-        .prepare_cached("UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5, notices = ?6 WHERE id = ?1")?
+        .prepare_cached(
+            "UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5, notices = ?6 WHERE id = ?1",
+        )?
         .execute(params![
             run.id,
             run.ended.map(Timestamp::micros),
@@ -56,8 +59,10 @@ fn from_row(row: &Row<'_>) -> Result<Run, StoreError> {
         options: decode("options of a run", row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
         started: Timestamp::from_micros(row.get(4)?),
         ended: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros),
-        status: RunStatus::from_word(&status)
-            .ok_or_else(|| StoreError::Corrupt { what: "status of a run".to_owned(), why: format!("'{status}' is none") })?,
+        status: RunStatus::from_word(&status).ok_or_else(|| StoreError::Corrupt {
+            what: "status of a run".to_owned(),
+            why: format!("'{status}' is none"),
+        })?,
         error: row.get(7)?,
         counts: decode("counts of a run", row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
         notices: decode("notices of a run", row.get_ref(9)?.as_str().map_err(rusqlite::Error::from)?)?,
@@ -65,9 +70,14 @@ fn from_row(row: &Row<'_>) -> Result<Run, StoreError> {
 }
 
 /// The latest runs, newest first.
-pub(super) fn latest(connection: &Connection, sync: Option<&str>, limit: i64) -> Result<Vec<Run>, StoreError> {
+pub(super) fn latest(
+    connection: &Connection,
+    sync: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Run>, StoreError> {
     let of_sync = if sync.is_some() { "WHERE sync = ?1" } else { "WHERE ?1 IS NULL" };
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run {of_sync} ORDER BY id DESC LIMIT ?2"))?;
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM run {of_sync} ORDER BY id DESC LIMIT ?2"))?;
     let mut rows = statement.query(params![sync, limit])?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {

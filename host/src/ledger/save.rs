@@ -31,7 +31,8 @@ const BODY: [&str; 21] = [
     "left_seen",
     "right_seen",
 ];
-// Written only where they differ: SQLite rewrites the entries of every index that a named column is part of, changed or not.
+// Written only where they differ: SQLite rewrites the entries of every index that a named column is part of,
+// changed or not.
 const APART: [&str; 5] = ["mapping", "left_id", "right_id", "left_keys", "right_keys"];
 
 /// Which of those differ from the stored row.
@@ -83,7 +84,8 @@ pub(super) fn save(connection: &Connection, pairs: &mut [Pair]) -> Result<(), Wh
                 (differs, prepared(&mut updates[differs.index()], connection, || update_sql(differs))?)
             }
         };
-        let rows = write(statement, pair, differs, &texts).map_err(|error| explain(connection, pair, error))?;
+        let rows =
+            write(statement, pair, differs, &texts).map_err(|error| explain(connection, pair, error))?;
         if rows != 1 {
             return Err(Why::from(format!("pair {} is not there", pair.id)));
         }
@@ -111,9 +113,11 @@ fn update_sql(differs: Differs) -> String {
     format!("UPDATE pair SET {} = ? WHERE id = ?", differs.columns().join(" = ?, "))
 }
 
-/// How pairs differ from what is stored. Records that a pair loses are taken from it at once, so that another may get them.
+/// How pairs differ from what is stored. Records that a pair loses are taken from it at once, so that another
+/// may get them.
 fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>>, Why> {
-    let mut load = connection.prepare_cached("SELECT mapping, left_id, right_id, left_keys, right_keys FROM pair WHERE id = ?1")?;
+    let mut load = connection
+        .prepare_cached("SELECT mapping, left_id, right_id, left_keys, right_keys FROM pair WHERE id = ?1")?;
     let mut before = Vec::with_capacity(pairs.len());
     for pair in pairs {
         if pair.id == 0 {
@@ -145,7 +149,9 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
         drop(rows);
         for side in Side::BOTH {
             if lost[side.index()] {
-                connection.prepare_cached(&format!("UPDATE pair SET {side}_id = NULL WHERE id = ?1"))?.execute([pair.id])?;
+                connection
+                    .prepare_cached(&format!("UPDATE pair SET {side}_id = NULL WHERE id = ?1"))?
+                    .execute([pair.id])?;
             }
         }
         before.push(Some(Before { mapping, differs, keys }));
@@ -169,7 +175,12 @@ fn number(connection: &Connection, pairs: &mut [Pair], before: &[Option<Before>]
     Ok(())
 }
 
-fn write(statement: &mut CachedStatement<'_>, pair: &Pair, differs: Differs, keys: &KeyTexts) -> Result<usize, Why> {
+fn write(
+    statement: &mut CachedStatement<'_>,
+    pair: &Pair,
+    differs: Differs,
+    keys: &KeyTexts,
+) -> Result<usize, Why> {
     let [left, right] = &pair.halves;
     let mut place = 0;
     let mut bind = |value: &dyn ToSql| {
@@ -239,12 +250,14 @@ impl<'c> Keys<'c> {
 
     /// The keys that a stored pair has.
     fn stored(&mut self, pair: PairId) -> Result<[Vec<Key>; 2], Why> {
-        let texts: Option<[Option<String>; 2]> = self.load.query_row([pair], |row| Ok([row.get(0)?, row.get(1)?])).optional()?;
+        let texts: Option<[Option<String>; 2]> =
+            self.load.query_row([pair], |row| Ok([row.get(0)?, row.get(1)?])).optional()?;
         let [left, right] = texts.unwrap_or_default();
         Ok([decode_keys(left.as_deref())?, decode_keys(right.as_deref())?])
     }
 
-    /// Replaces the keys of the sides that have new ones. Gives what the row is to hold, by side, where that changes.
+    /// Replaces the keys of the sides that have new ones. Gives what the row is to hold, by side, where that
+    /// changes.
     fn replace(&mut self, pair: &Pair, before: Option<&Before>) -> Result<KeyTexts, Why> {
         let moved = before.is_some_and(|before| before.mapping != pair.mapping);
         let mut texts = KeyTexts::default();
@@ -271,8 +284,11 @@ impl<'c> Keys<'c> {
 
     /// Takes the keys of a pair out.
     fn remove_all(&mut self, pair: PairId) -> Result<(), Why> {
-        let mapping: Option<MappingId> =
-            self.connection.prepare_cached("SELECT mapping FROM pair WHERE id = ?1")?.query_row([pair], |row| row.get(0)).optional()?;
+        let mapping: Option<MappingId> = self
+            .connection
+            .prepare_cached("SELECT mapping FROM pair WHERE id = ?1")?
+            .query_row([pair], |row| row.get(0))
+            .optional()?;
         for (side, keys) in Side::BOTH.into_iter().zip(self.stored(pair)?) {
             for key in keys {
                 self.remove.execute(params![mapping, side_number(side), key.rank, key.text, pair])?;
@@ -282,15 +298,16 @@ impl<'c> Keys<'c> {
     }
 }
 
-/// Removes pairs. Their history stays; what was planned for them is dropped and their conflicts are closed, for nothing can come of
-/// them any more.
+/// Removes pairs. Their history stays; what was planned for them is dropped and their conflicts are closed,
+/// for nothing can come of them any more.
 pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), Why> {
     let mut keys = Keys::new(connection)?;
     let mut drop_plans = connection.prepare_cached(
         "UPDATE change SET status = 'dropped', reason = 'its pair was joined into another one'
          WHERE pair = ?1 AND status IN ('planned', 'withheld')",
     )?;
-    let mut close = connection.prepare_cached("UPDATE conflict SET closed = last WHERE pair = ?1 AND closed IS NULL")?;
+    let mut close =
+        connection.prepare_cached("UPDATE conflict SET closed = last WHERE pair = ?1 AND closed IS NULL")?;
     let mut delete = connection.prepare_cached("DELETE FROM pair WHERE id = ?1")?;
     for &id in ids {
         keys.remove_all(id)?;
@@ -317,7 +334,10 @@ fn explain(connection: &Connection, pair: &Pair, why: Why) -> Why {
             )
             .optional();
         if let Ok(Some(holder)) = holder {
-            return Why::from(format!("pair {}: pair {holder} already has the {side} record '{id}'", pair.id));
+            return Why::from(format!(
+                "pair {}: pair {holder} already has the {side} record '{id}'",
+                pair.id
+            ));
         }
     }
     why

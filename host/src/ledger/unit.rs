@@ -5,15 +5,15 @@ use super::{changes, conflicts, lease, operator, progress, runs, save};
 use crate::record::Timestamp;
 use crate::store::StoreUnit;
 use crate::sync::{
-    Braked, Change, Conflict, Description, Lease, LedgerError, MappingId, Pair, PairId, Progress, Requeue, Run, RunId, Side, StateWrites,
-    Trust, Unit,
+    Braked, Change, Conflict, Description, Lease, LedgerError, MappingId, Pair, PairId, Progress, Requeue,
+    Run, RunId, Side, StateWrites, Trust, Unit,
 };
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::any::Any;
 
-/// An open unit. The transaction holds the write lock of the file from its beginning, so the lease that was checked there cannot
-/// change hands before the commit.
+/// An open unit. The transaction holds the write lock of the file from its beginning, so the lease that was
+/// checked there cannot change hands before the commit.
 #[derive(Debug)]
 pub(super) struct SqliteUnit {
     unit: StoreUnit,
@@ -31,7 +31,11 @@ impl SqliteUnit {
         }
     }
 
-    fn write<T, E: Into<Why>>(&mut self, doing: &'static str, write: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, LedgerError> {
+    fn write<T, E: Into<Why>>(
+        &mut self,
+        doing: &'static str,
+        write: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, LedgerError> {
         let written = write(self.unit.connection());
         self.broken |= written.is_err();
         written.map_err(failed(doing))
@@ -64,39 +68,75 @@ impl Unit for SqliteUnit {
         self.write("drop plans", |connection| changes::drop_plans(connection, pairs, at))
     }
 
-    async fn hold_planned(&mut self, run: RunId, mapping: MappingId, target: Side, which: Braked, reason: &str) -> Result<(), LedgerError> {
-        self.write("hold a plan", |connection| operator::hold_planned(connection, run, mapping, target, which, reason))
+    async fn hold_planned(
+        &mut self,
+        run: RunId,
+        mapping: MappingId,
+        target: Side,
+        which: Braked,
+        reason: &str,
+    ) -> Result<(), LedgerError> {
+        self.write("hold a plan", |connection| {
+            operator::hold_planned(connection, run, mapping, target, which, reason)
+        })
     }
 
     async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError> {
         self.write("save which side is trusted", |connection| operator::save_trust(connection, sync, trust))
     }
 
-    async fn save_schema(&mut self, sync: &str, side: Side, description: &Description) -> Result<(), LedgerError> {
-        self.write("save the known objects", |connection| operator::save_schema(connection, sync, side, description))
+    async fn save_schema(
+        &mut self,
+        sync: &str,
+        side: Side,
+        description: &Description,
+    ) -> Result<(), LedgerError> {
+        self.write("save the known objects", |connection| {
+            operator::save_schema(connection, sync, side, description)
+        })
     }
 
-    async fn save_conflicts(&mut self, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), LedgerError> {
+    async fn save_conflicts(
+        &mut self,
+        pairs: &[PairId],
+        conflicts: &[Conflict],
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
         self.write("save conflicts", |connection| conflicts::save(connection, pairs, conflicts, at))
     }
 
-    async fn save_progress(&mut self, sync: &str, side: Side, progress: &Progress) -> Result<(), LedgerError> {
-        self.write("save how far a side was read", |connection| progress::save_progress(connection, sync, side, progress))
+    async fn save_progress(
+        &mut self,
+        sync: &str,
+        side: Side,
+        progress: &Progress,
+    ) -> Result<(), LedgerError> {
+        self.write("save how far a side was read", |connection| {
+            progress::save_progress(connection, sync, side, progress)
+        })
     }
 
     async fn save_state(&mut self, exchange: &str, writes: &StateWrites) -> Result<(), LedgerError> {
-        self.write("save what an exchange keeps", |connection| progress::save_state(connection, exchange, writes))
+        self.write("save what an exchange keeps", |connection| {
+            progress::save_state(connection, exchange, writes)
+        })
     }
 
     async fn save_run(&mut self, run: &Run) -> Result<(), LedgerError> {
         self.write("save the run", |connection| {
-            if runs::save(connection, run)? { Ok(()) } else { Err(Why::from(format!("run {} is not there", run.id))) }
+            if runs::save(connection, run)? {
+                Ok(())
+            } else {
+                Err(Why::from(format!("run {} is not there", run.id)))
+            }
         })
     }
 
     async fn commit(self: Box<Self>) -> Result<(), LedgerError> {
         if self.broken {
-            return Err(Why::from("a part of it had failed, so nothing was written".to_owned()).while_("commit"));
+            return Err(
+                Why::from("a part of it had failed, so nothing was written".to_owned()).while_("commit")
+            );
         }
         self.unit.commit().map_err(failed("commit"))
     }

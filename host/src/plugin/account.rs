@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::Semaphore;
 
-/// The account of a tenant: what its plugins take together, over all its integrations and runs in this process. Each tenant has one.
+/// The account of a tenant: what its plugins take together, over all its integrations and runs in this
+/// process. Each tenant has one.
 #[derive(Debug)]
 pub struct TenantAccount {
     tenant: String,
@@ -29,10 +30,13 @@ static ALL_IDLE: IdleOnes = Mutex::new(Vec::new());
 /// Takes one of them, if one may be taken.
 fn take_one_of(idle: &IdleOnes, may: impl Fn(&Instance) -> bool) -> Option<Instance> {
     let all = idle.lock().unwrap_or_else(PoisonError::into_inner);
-    all.iter().filter_map(Weak::upgrade).find_map(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).take_if(|one| may(one)))
+    all.iter()
+        .filter_map(Weak::upgrade)
+        .find_map(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).take_if(|one| may(one)))
 }
 
-/// A plugin that waits for its next call. It may be ended when another one needs its place: the next call then starts it anew.
+/// A plugin that waits for its next call. It may be ended when another one needs its place: the next call
+/// then starts it anew.
 pub(super) type Idle = Mutex<Option<Instance>>;
 
 /// What is in there.
@@ -58,7 +62,8 @@ fn permits(count: u64) -> usize {
 }
 
 impl TenantAccount {
-    /// An account with nothing on it. Of the limits those count that are about a tenant: `workers` and what begins with `tenant-`.
+    /// An account with nothing on it. Of the limits those count that are about a tenant: `workers` and what
+    /// begins with `tenant-`.
     pub fn new(tenant: &str, limits: &Limits) -> Self {
         Self {
             tenant: tenant.to_owned(),
@@ -101,8 +106,9 @@ impl TenantAccount {
         idle
     }
 
-    /// A plugin that waits for its next call and whose place would help this tenant, which waits for one: its own where it has all that it
-    /// may have, else one of whoever holds more places than it does. Its next call starts it anew.
+    /// A plugin that waits for its next call and whose place would help this tenant, which waits for one: its
+    /// own where it has all that it may have, else one of whoever holds more places than it does. Its next
+    /// call starts it anew.
     pub(super) fn take_one_in_the_way(&self) -> Option<Instance> {
         if self.places.held() as u64 >= self.limits.tenant_instances {
             take_one_of(&self.idle, |_| true)
@@ -138,7 +144,8 @@ mod tests {
 
     #[test]
     fn memory_is_counted_over_all_and_names_its_limit() {
-        let account = TenantAccount::new("acme", &Limits { tenant_memory_bytes: 10 << 20, ..Limits::default() });
+        let account =
+            TenantAccount::new("acme", &Limits { tenant_memory_bytes: 10 << 20, ..Limits::default() });
         account.take_memory(6 << 20).unwrap();
         insta::assert_snapshot!(account.take_memory(5 << 20).unwrap_err(), @"limit tenant-memory-bytes of 10 MiB reached (asked for: 11 MiB); it counts all that the tenant runs at the same time: run fewer syncs at once, or allow more: entente tenant set default --limit tenant-memory-bytes=20MiB");
         account.take_memory(4 << 20).unwrap();

@@ -1,7 +1,8 @@
-//! What plugins do, told to whoever keeps the books: one entry for each HTTP call, also for those that were denied, and their log lines.
+//! What plugins do, told to whoever keeps the books: one entry for each HTTP call, also for those that were
+//! denied, and their log lines.
 //!
-//! The entry of a call holds no secret, no header, no body and no query. Of the path it has the words only (`/v1/contacts/*`): ids, addresses and
-//! names in it may be those of people.
+//! The entry of a call holds no secret, no header, no body and no query. Of the path it has the words only
+//! (`/v1/contacts/*`): ids, addresses and names in it may be those of people.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -13,8 +14,8 @@ pub trait Audit: Send + Sync + fmt::Debug {
     /// A call has ended. Called where the plugin runs: it must not wait.
     fn http(&self, call: &HttpCall<'_>);
 
-    /// A plugin has written a line: of the levels `info`, `warn` and `error`, within its limits, without secrets and control characters. Called
-    /// where the plugin runs: it must not wait.
+    /// A plugin has written a line: of the levels `info`, `warn` and `error`, within its limits, without
+    /// secrets and control characters. Called where the plugin runs: it must not wait.
     fn log(&self, line: &LogLine<'_>);
 }
 
@@ -57,8 +58,8 @@ pub struct HttpCall<'a> {
     /// The status that the remote system answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Why there was no answer, or none to its end: an error code of wasi:http, or `given-up` where the plugin was ended or did not
-    /// read the answer.
+    /// Why there was no answer, or none to its end: an error code of wasi:http, or `given-up` where the
+    /// plugin was ended or did not read the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
     /// What denied it: `grant`, `address`, `secret`, or the name of a limit.
@@ -187,7 +188,9 @@ impl Drop for Entry {
 /// A path with its words and the numbers of versions; anything else is a star.
 fn words(path: &str) -> String {
     const PARTS: usize = 8;
-    let is_word = |part: &str| part.len() <= 24 && part.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_'));
+    let is_word = |part: &str| {
+        part.len() <= 24 && part.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_'))
+    };
     let is_version = |part: &str| {
         let number = part.strip_prefix('v').unwrap_or(part);
         number.len() <= 4
@@ -235,7 +238,12 @@ mod tests {
 
     #[test]
     fn an_error_is_told_by_its_name() {
-        let books = Books { audit: Arc::new(NoAudit), tenant: "t".into(), integration: "i".into(), plugin: "p".into() };
+        let books = Books {
+            audit: Arc::new(NoAudit),
+            tenant: "t".into(),
+            integration: "i".into(),
+            plugin: "p".into(),
+        };
         let mut entry = Entry::new(&books, &http::Method::GET);
         entry.failed(&wasmtime_wasi_http::Error::InternalError(Some("with a secret".to_owned())));
         assert_eq!(entry.error.as_deref(), Some("internal-error"));

@@ -1,5 +1,5 @@
-//! Calls a minute: a budget that belongs to an integration, since its remote system counts by credential. All syncs and processes
-//! that use the integration draw from the same one, a few calls at a time.
+//! Calls a minute: a budget that belongs to an integration, since its remote system counts by credential. All
+//! syncs and processes that use the integration draw from the same one, a few calls at a time.
 
 use super::limits::Limits;
 use async_trait::async_trait;
@@ -11,8 +11,8 @@ use tokio::sync::Mutex as AsyncMutex;
 
 const MINUTE: i64 = 60_000_000;
 
-/// So many calls a minute. They come back one by one, and a tenth of them may be made at once after a pause; in no minute are there
-/// more of them than there may be.
+/// So many calls a minute. They come back one by one, and a tenth of them may be made at once after a pause;
+/// in no minute are there more of them than there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallRate {
     per_minute: u64,
@@ -43,8 +43,9 @@ impl CallRate {
         (MINUTE + steady - 1) / steady
     }
 
-    /// Draws from a budget. What it keeps is one moment, in microseconds: until when all that was made is spent; any number stands
-    /// for a budget that nothing was drawn from. Answers that moment and what there is, at most as much as wanted.
+    /// Draws from a budget. What it keeps is one moment, in microseconds: until when all that was made is
+    /// spent; any number stands for a budget that nothing was drawn from. Answers that moment and what there
+    /// is, at most as much as wanted.
     pub fn draw(self, spent_until: i64, now: i64, wanted: u64) -> (i64, Given) {
         if self.per_minute == 0 {
             return (spent_until, Given::After(Duration::from_secs(60)));
@@ -62,8 +63,8 @@ impl CallRate {
         (spent_until, Given::After(Duration::from_micros(wait.unsigned_abs())))
     }
 
-    /// How many are drawn together: what comes back within a second, so that whoever keeps the budget is not asked for each call and
-    /// little is lost with what is not used.
+    /// How many are drawn together: what comes back within a second, so that whoever keeps the budget is not
+    /// asked for each call and little is lost with what is not used.
     fn batch(self) -> u64 {
         (self.per_minute / 60).clamp(1, 16)
     }
@@ -161,7 +162,12 @@ impl Calls {
         }
         let mut waited = Duration::ZERO;
         while drawn.left == 0 {
-            match self.budget.draw(&self.integration, self.rate, self.rate.batch()).await.map_err(NoCall::Failed)? {
+            match self
+                .budget
+                .draw(&self.integration, self.rate, self.rate.batch())
+                .await
+                .map_err(NoCall::Failed)?
+            {
                 Given::Calls(calls) => *drawn = Drawn { left: calls, at: Some(Instant::now()) },
                 Given::After(pause) if waited + pause > patience => return Err(NoCall::After(pause)),
                 Given::After(pause) => {
@@ -196,8 +202,16 @@ mod tests {
         let (spent, given) = rate.draw(spent, 1_111_112, 100);
         assert_eq!(given, Given::Calls(1));
         assert!(matches!(rate.draw(spent, 1_111_113, 1).1, Given::After(_)));
-        assert_eq!(rate.draw(spent, 600_000_000, 100).1, Given::Calls(6), "what was not used does not add up");
-        assert_eq!(rate.draw(i64::MAX, 5, 1).1, Given::After(Duration::from_micros(1_111_112)), "a clock that was set back");
+        assert_eq!(
+            rate.draw(spent, 600_000_000, 100).1,
+            Given::Calls(6),
+            "what was not used does not add up"
+        );
+        assert_eq!(
+            rate.draw(i64::MAX, 5, 1).1,
+            Given::After(Duration::from_micros(1_111_112)),
+            "a clock that was set back"
+        );
         assert!(matches!(CallRate::new(0).draw(0, 0, 1).1, Given::After(_)));
     }
 
@@ -244,7 +258,8 @@ mod tests {
     impl CallBudget for Faked {
         async fn draw(&self, _: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError> {
             self.asked.fetch_add(1, Ordering::Relaxed);
-            let (until, given) = rate.draw(self.spent.load(Ordering::Relaxed), self.now.load(Ordering::Relaxed), wanted);
+            let (until, given) =
+                rate.draw(self.spent.load(Ordering::Relaxed), self.now.load(Ordering::Relaxed), wanted);
             self.spent.store(until, Ordering::Relaxed);
             Ok(given)
         }

@@ -1,4 +1,5 @@
-//! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and finds unchanged.
+//! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and
+//! finds unchanged.
 
 use super::engine::settings_hash;
 use crate::files::{Owner, changed_by_others};
@@ -14,7 +15,8 @@ use zeroize::Zeroizing;
 const MAGIC: &[u8] = b"entente compiled plugin 2\n";
 const MARK: usize = 32;
 
-/// The key that this host marks with what it has compiled: what lacks the mark is never run, whoever put it into the folder.
+/// The key that this host marks with what it has compiled: what lacks the mark is never run, whoever put it
+/// into the folder.
 #[derive(Clone)]
 pub struct CodeKey(Zeroizing<[u8; 32]>);
 
@@ -143,7 +145,10 @@ impl Cache {
             .strip_prefix(MAGIC)
             .and_then(|rest| rest.split_at_checked(MARK))
             .ok_or_else(|| wasmtime::Error::msg("it is no file of the cache"))?;
-        self.key.mac(name, artifact)?.verify_slice(mark).map_err(|_| wasmtime::Error::msg("it is not what this host has compiled"))?;
+        self.key
+            .mac(name, artifact)?
+            .verify_slice(mark)
+            .map_err(|_| wasmtime::Error::msg("it is not what this host has compiled"))?;
         // Read, not mapped: the bytes that were checked are the bytes that run.
         deserialize(engine, artifact).map(Some)
     }
@@ -191,9 +196,9 @@ pub(super) fn load_new(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Com
     reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the mark of what was"
 )]
 fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just now, here or in the
-    // process that was started to compile, or through a file that bears a mark which only who has the key can make, and which
-    // names plugin and settings.
+    // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just
+    // now, here or in the process that was started to compile, or through a file that bears a mark which only
+    // who has the key can make, and which names plugin and settings.
     unsafe { Component::deserialize(engine, artifact) }
 }
 
@@ -301,7 +306,10 @@ mod tests {
             fs::remove_file(home.path().join("cache").join(&ours_name)).unwrap();
         }
         assert!(cache.keep(&ours, "digest", b"hello").is_err());
-        assert!(cache.keep(&ours, "digest", &ours.precompile_module(b"\0asm\x01\0\0\0").unwrap()).is_err(), "a module");
+        assert!(
+            cache.keep(&ours, "digest", &ours.precompile_module(b"\0asm\x01\0\0\0").unwrap()).is_err(),
+            "a module"
+        );
     }
 
     #[cfg(unix)]

@@ -1,5 +1,5 @@
-//! Compiling, apart from running. How long it takes and how much memory cannot be told from the outside of a plugin, so it is
-//! done by a process of its own with limits of its own, and the host takes what comes out.
+//! Compiling, apart from running. How long it takes and how much memory cannot be told from the outside of a
+//! plugin, so it is done by a process of its own with limits of its own, and the host takes what comes out.
 
 use super::compile_child::{FOREIGN, INVALID, Job, UNFIT};
 use super::engine::{Allocation, settings_hash};
@@ -23,17 +23,18 @@ const THREADS: usize = 2;
 /// Who compiles plugins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compiler {
-    /// A process of its own for each plugin, with limits on its memory and time. The program is one whose first act is
-    /// [`answer_as_compiler`](super::answer_as_compiler), built with the same version of this library, such as `entente`.
+    /// A process of its own for each plugin, with limits on its memory and time. The program is one whose
+    /// first act is [`answer_as_compiler`](super::answer_as_compiler), built with the same version of this
+    /// library, such as `entente`.
     Child(PathBuf),
-    /// This process. A plugin that is made to be hard to compile can then take all its memory, hold up what else it does, or end
-    /// it: for trusted plugins and tests.
+    /// This process. A plugin that is made to be hard to compile can then take all its memory, hold up what
+    /// else it does, or end it: for trusted plugins and tests.
     InThisProcess,
 }
 
 impl Compiler {
-    /// Processes of the program that runs now. It must begin with [`answer_as_compiler`](super::answer_as_compiler), or it
-    /// would start itself over and over.
+    /// Processes of the program that runs now. It must begin with
+    /// [`answer_as_compiler`](super::answer_as_compiler), or it would start itself over and over.
     ///
     /// # Errors
     /// Where the system does not say what runs.
@@ -51,13 +52,17 @@ impl Compiler {
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// It is damaged in a way that only compiling shows.
-    #[error("the plugin cannot be compiled: {0}; build it again, with a tool chain for WebAssembly components (WASI 0.2)")]
+    #[error(
+        "the plugin cannot be compiled: {0}; build it again, with a tool chain for WebAssembly components (WASI 0.2)"
+    )]
     Invalid(String),
     /// It takes too much.
     #[error("the plugin was not compiled: {0}")]
     Limit(LimitReached),
     /// The compiler ended in a way that it should not.
-    #[error("the plugin was not compiled: the compiler {how}; other plugins are not affected. Report it, with the plugin")]
+    #[error(
+        "the plugin was not compiled: the compiler {how}; other plugins are not affected. Report it, with the plugin"
+    )]
     Crashed {
         /// How, with what it said.
         how: String,
@@ -86,7 +91,8 @@ pub enum CompileError {
     Unfit(String),
 }
 
-/// One plugin is compiled at a time in a process, however many tenants bring one: each may take a processor and much memory.
+/// One plugin is compiled at a time in a process, however many tenants bring one: each may take a processor
+/// and much memory.
 pub(super) async fn turn() -> Option<SemaphorePermit<'static>> {
     static TURN: Semaphore = Semaphore::const_new(1);
     // It is never closed.
@@ -97,7 +103,9 @@ pub(super) async fn turn() -> Option<SemaphorePermit<'static>> {
 ///
 /// Takes up to seconds: call it where blocking is allowed.
 pub(super) fn here(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
-    engine.precompile_component(wasm).map_err(|error| CompileError::Invalid(clean(&format!("{error:#}"), SAID)))
+    engine
+        .precompile_component(wasm)
+        .map_err(|error| CompileError::Invalid(clean(&format!("{error:#}"), SAID)))
 }
 
 /// In a process of its own, which ends with this future.
@@ -127,7 +135,9 @@ pub(super) async fn apart(
         .kill_on_drop(true)
         .spawn()
         .map_err(missing)?;
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
+    let (Some(mut stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
         return Err(missing(io::Error::from(io::ErrorKind::BrokenPipe)));
     };
     let talk = async {
@@ -152,8 +162,8 @@ pub(super) async fn apart(
     }
 }
 
-/// All that the compiler finds in its environment. It begins with nothing, so that no setting of this process changes what is made,
-/// and no secret of it is within reach of a plugin that attacks the compiler.
+/// All that the compiler finds in its environment. It begins with nothing, so that no setting of this process
+/// changes what is made, and no secret of it is within reach of a plugin that attacks the compiler.
 fn environment() -> [(&'static str, String); 3] {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     [
@@ -196,19 +206,27 @@ enum Ended {
 
 /// Why there is no compiled code; `None` where there is.
 fn why(status: ExitStatus, said: &str, limits: &Limits) -> Option<Ended> {
-    let crashed = |how: String| CompileError::Crashed { how: if said.is_empty() { how } else { format!("{how} and said: {said}") } };
-    // In the words of Rust's allocator, of the system, and of the system where a thread lacks memory for its stack.
-    let no_memory = ["memory allocation of", "out of memory", "os error 12", "Resource temporarily unavailable"]
-        .iter()
-        .any(|words| said.contains(words));
+    let crashed = |how: String| CompileError::Crashed {
+        how: if said.is_empty() { how } else { format!("{how} and said: {said}") },
+    };
+    // In the words of Rust's allocator, of the system, and of the system where a thread lacks memory for its
+    // stack.
+    let no_memory =
+        ["memory allocation of", "out of memory", "os error 12", "Resource temporarily unavailable"]
+            .iter()
+            .any(|words| said.contains(words));
     Some(Ended::Known(match (status.code().and_then(|code| u8::try_from(code).ok()), signal(status)) {
         (Some(0), _) => return None,
         (Some(FOREIGN), _) => return Some(Ended::Foreign),
         (Some(INVALID), _) => CompileError::Invalid(said.to_owned()),
-        (_, Some(signals::ABORT)) | (Some(_), None) if no_memory => CompileError::Limit(limits.compile_memory(None)),
+        (_, Some(signals::ABORT)) | (Some(_), None) if no_memory => {
+            CompileError::Limit(limits.compile_memory(None))
+        }
         (Some(UNFIT), _) => CompileError::Unfit(said.to_owned()),
         (_, Some(signals::XCPU)) => CompileError::Limit(limits.compile_time(None)),
-        (_, Some(signals::KILL)) => crashed("was killed, perhaps because the machine is short of memory".to_owned()),
+        (_, Some(signals::KILL)) => {
+            crashed("was killed, perhaps because the machine is short of memory".to_owned())
+        }
         (_, Some(signal)) => crashed(format!("was ended by signal {signal}")),
         (Some(code), None) => crashed(format!("ended with exit code {code}")),
         (None, None) => crashed("ended in a strange way".to_owned()),

@@ -1,4 +1,5 @@
-//! The compiler's side of compiling apart: a process that takes a component, gives compiled code, and can do little else.
+//! The compiler's side of compiling apart: a process that takes a component, gives compiled code, and can do
+//! little else.
 
 use super::engine::{Allocation, compile_only, settings_hash};
 use std::ffi::{OsStr, OsString};
@@ -15,7 +16,8 @@ pub(super) const FOREIGN: u8 = 64;
 /// The exit code where the process could not be confined, or not be heard.
 pub(super) const UNFIT: u8 = 71;
 
-/// Address space that counts in no memory: the program itself, stacks of threads, and what allocators set apart.
+/// Address space that counts in no memory: the program itself, stacks of threads, and what allocators set
+/// apart.
 #[cfg(unix)]
 const ADDRESSES: u64 = 1 << 30;
 /// Standard input, output and error, and what the system reads of itself.
@@ -40,12 +42,19 @@ impl Job {
             Allocation::Pooled => "pooled",
             Allocation::OnDemand => "on-demand",
         };
-        vec![WORD.to_owned(), allocation.to_owned(), format!("{:016x}", self.settings), self.memory.to_string(), self.seconds.to_string()]
+        vec![
+            WORD.to_owned(),
+            allocation.to_owned(),
+            format!("{:016x}", self.settings),
+            self.memory.to_string(),
+            self.seconds.to_string(),
+        ]
     }
 
     /// From what follows the word.
     fn parse(arguments: &[OsString]) -> Option<Self> {
-        let arguments: Vec<&str> = arguments.iter().map(|argument| argument.to_str()).collect::<Option<_>>()?;
+        let arguments: Vec<&str> =
+            arguments.iter().map(|argument| argument.to_str()).collect::<Option<_>>()?;
         let [allocation, settings, memory, seconds] = arguments[..] else { return None };
         Some(Self {
             allocation: match allocation {
@@ -60,8 +69,9 @@ impl Job {
     }
 }
 
-/// Compiles, where this process was started to do that by [`Compiler::Child`](super::Compiler::Child); `None` where it was not.
-/// A program that compiles with itself calls this before anything else, and ends with the code that it gets:
+/// Compiles, where this process was started to do that by [`Compiler::Child`](super::Compiler::Child); `None`
+/// where it was not. A program that compiles with itself calls this before anything else, and ends with the
+/// code that it gets:
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
@@ -94,14 +104,20 @@ fn compile(job: &Job) -> Result<(), (u8, String)> {
     let unfit = |what: &str, error: &dyn std::fmt::Display| (UNFIT, format!("{what}: {error}"));
     confine(job).map_err(|error| unfit("it cannot be confined", &error))?;
     let mut wasm = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut wasm).map_err(|error| unfit("the plugin cannot be read", &error))?;
-    let engine = compile_only(job.allocation).map_err(|error| unfit("the compiler cannot be set up", &error))?;
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut wasm)
+        .map_err(|error| unfit("the plugin cannot be read", &error))?;
+    let engine =
+        compile_only(job.allocation).map_err(|error| unfit("the compiler cannot be set up", &error))?;
     if settings_hash(&engine) != job.settings {
         return Err((FOREIGN, "it compiles with other settings".to_owned()));
     }
     let artifact = engine.precompile_component(&wasm).map_err(|error| (INVALID, format!("{error:#}")))?;
     let mut out = std::io::stdout().lock();
-    out.write_all(&artifact).and_then(|()| out.flush()).map_err(|error| unfit("the code cannot be handed over", &error))
+    out.write_all(&artifact)
+        .and_then(|()| out.flush())
+        .map_err(|error| unfit("the code cannot be handed over", &error))
 }
 
 /// Takes from this process what compiling does not need. What is already less stays so.
@@ -115,7 +131,8 @@ fn confine(job: &Job) -> std::io::Result<()> {
         (Resource::Nofile, same(FILES)),
         // The first is answered by a signal that tells what it is for, the second by a kill like any other.
         (Resource::Cpu, (job.seconds, job.seconds.saturating_add(1))),
-        // What can be written, whoever set it apart: less than the addresses that are taken, more than the memory that is used.
+        // What can be written, whoever set it apart: less than the addresses that are taken, more than the
+        // memory that is used.
         (Resource::Data, same(job.memory)),
         (Resource::As, same(job.memory.saturating_add(ADDRESSES))),
     ];
@@ -149,9 +166,13 @@ mod tests {
             let rest: Vec<OsString> = arguments[1..].iter().map(OsString::from).collect();
             assert_eq!(Job::parse(&rest), Some(job));
         }
-        for wrong in
-            [&["pooled", "0", "1"][..], &["pooled", "0", "1", "2", "3"], &["other", "0", "1", "2"], &["pooled", "x", "1", "2"], &[]]
-        {
+        for wrong in [
+            &["pooled", "0", "1"][..],
+            &["pooled", "0", "1", "2", "3"],
+            &["other", "0", "1", "2"],
+            &["pooled", "x", "1", "2"],
+            &[],
+        ] {
             assert_eq!(Job::parse(&words(wrong)), None, "{wrong:?}");
         }
     }

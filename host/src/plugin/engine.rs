@@ -6,21 +6,25 @@ use sha2::{Digest, Sha256};
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+    WasmBacktraceDetails,
+};
 
-/// How often running plugins are looked at. Short enough that a plugin that computes yields to the others in time, long
-/// enough to cost nothing.
+/// How often running plugins are looked at. Short enough that a plugin that computes yields to the others in
+/// time, long enough to cost nothing.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
-/// How often while somebody waits for a turn: long enough that changing costs next to nothing, short enough that a call which computes
-/// for a moment does not wait for one that computes for ever.
+/// How often while somebody waits for a turn: long enough that changing costs next to nothing, short enough
+/// that a call which computes for a moment does not wait for one that computes for ever.
 const TICK_WHEN_WANTED: Duration = Duration::from_millis(1);
 
-/// Plugins that run, or wait between two calls, at the same time. Further ones wait for a place. A place costs address space,
-/// not memory.
+/// Plugins that run, or wait between two calls, at the same time. Further ones wait for a place. A place
+/// costs address space, not memory.
 pub(super) const PLACES: u32 = 64;
 
-/// Set by hand whenever a setting below changes that wasmtime does not compare when it loads compiled code (optimisation, NaNs).
+/// Set by hand whenever a setting below changes that wasmtime does not compare when it loads compiled code
+/// (optimisation, NaNs).
 pub(super) const SETTINGS_EDITION: &str = "1";
 
 /// How memory is given to plugins. Code that was compiled for one way is not right for the other.
@@ -78,8 +82,8 @@ fn start() -> wasmtime::Result<Started> {
     Ok(started)
 }
 
-/// An engine that compiles and runs nothing: it reserves no memory, and what it makes fits the engine that has the same
-/// allocation.
+/// An engine that compiles and runs nothing: it reserves no memory, and what it makes fits the engine that
+/// has the same allocation.
 pub(super) fn compile_only(allocation: Allocation) -> wasmtime::Result<Engine> {
     let mut config = code(allocation);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
@@ -88,8 +92,8 @@ pub(super) fn compile_only(allocation: Allocation) -> wasmtime::Result<Engine> {
 
 /// Everything that makes compiled code of one wasm file differ.
 pub(super) fn settings_hash(engine: &Engine) -> u64 {
-    /// The standard hasher is not promised to be the same in the next release of Rust, and a changed hash would only cost a
-    /// compilation; but a good one is at hand.
+    /// The standard hasher is not promised to be the same in the next release of Rust, and a changed hash
+    /// would only cost a compilation; but a good one is at hand.
     struct Sha(Sha256);
     impl Hasher for Sha {
         fn finish(&self) -> u64 {
@@ -130,8 +134,8 @@ fn guest_facing() -> Config {
     config.cranelift_opt_level(OptLevel::Speed);
     // The same answer on every machine, so that a run can be repeated.
     config.cranelift_nan_canonicalization(true);
-    // Only what tool chains emit today. 64-bit and several memories are less travelled paths of the bounds checks,
-    // relaxed SIMD differs between machines. Threads and garbage collection are not compiled in.
+    // Only what tool chains emit today. 64-bit and several memories are less travelled paths of the bounds
+    // checks, relaxed SIMD differs between machines. Threads and garbage collection are not compiled in.
     config.wasm_memory64(false);
     config.wasm_multi_memory(false);
     config.wasm_relaxed_simd(false);
@@ -151,12 +155,14 @@ fn pooled() -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(PLACES)
         .total_stacks(PLACES)
-        // JavaScript and Python have about 10 core instances, and 10 MB of bookkeeping where others have a few KB.
+        // JavaScript and Python have about 10 core instances, and 10 MB of bookkeeping where others have a
+        // few KB.
         .total_core_instances(PLACES * 32)
         .max_core_instances_per_component(64)
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
-        // As many as every plugin may have (limits memories and tables): one that has more takes nothing from the others.
+        // As many as every plugin may have (limits memories and tables): one that has more takes nothing from
+        // the others.
         .total_memories(PLACES * 8)
         .max_memories_per_component(32)
         .max_memory_size(MEMORY_SLOT as usize)
@@ -167,8 +173,8 @@ fn pooled() -> Config {
         // The pages that nearly every call touches; what is above goes back to the machine.
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(16 << 10)
-        // Asks the kernel which pages were touched, and cleans just those: half the time of a start. Elsewhere than on Linux 6.7
-        // and later it changes nothing.
+        // Asks the kernel which pages were touched, and cleans just those: half the time of a start.
+        // Elsewhere than on Linux 6.7 and later it changes nothing.
         .pagemap_scan(Enabled::Auto);
     let mut config = code(Allocation::Pooled);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
@@ -203,12 +209,15 @@ mod tests {
             let engine = compile_only(allocation).unwrap();
             (settings_hash(&engine), engine.precompile_component(crate::plugin::compile::SMALLEST).unwrap())
         };
-        let (pooled_engine, other_engine) = (Engine::new(&pooled()).unwrap(), Engine::new(&on_demand()).unwrap());
+        let (pooled_engine, other_engine) =
+            (Engine::new(&pooled()).unwrap(), Engine::new(&on_demand()).unwrap());
         let (pooled_hash, for_pooled) = compile(Allocation::Pooled);
         let (other_hash, for_other) = compile(Allocation::OnDemand);
         assert_eq!((pooled_hash, other_hash), (settings_hash(&pooled_engine), settings_hash(&other_engine)));
         assert_ne!(pooled_hash, other_hash);
         assert!(load_new(&pooled_engine, &for_pooled).is_ok() && load_new(&other_engine, &for_other).is_ok());
-        assert!(load_new(&pooled_engine, &for_other).is_err() && load_new(&other_engine, &for_pooled).is_err());
+        assert!(
+            load_new(&pooled_engine, &for_other).is_err() && load_new(&other_engine, &for_pooled).is_err()
+        );
     }
 }

@@ -40,7 +40,9 @@ impl Failure {
         }
         if let Some(full) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
             // Plugins of unusual shape have taken what is counted in another way than by places.
-            return Failure::Busy(format!("{full}; wait, run fewer syncs at the same time, or spread them over several hosts"));
+            return Failure::Busy(format!(
+                "{full}; wait, run fewer syncs at the same time, or spread them over several hosts"
+            ));
         }
         if error
             .downcast_ref::<wasmtime::component::ResourceTableError>()
@@ -66,7 +68,13 @@ impl Failure {
     }
 
     /// For the engine and the operator.
-    pub(super) fn explain(self, function: &str, channel: &Channel, limits: &Limits, notices: &[Notice]) -> ExchangeError {
+    pub(super) fn explain(
+        self,
+        function: &str,
+        channel: &Channel,
+        limits: &Limits,
+        notices: &[Notice],
+    ) -> ExchangeError {
         let integration = &channel.integration;
         let error = match self {
             Failure::Plugin(error) => plugin_error(error, limits),
@@ -81,17 +89,26 @@ impl Failure {
                 ExchangeError::new(codes::LIMIT, format!("the plugin was stopped in {function}: {limit}"))
             }
             Failure::Trap(error) => ExchangeError::new(codes::TRAP, trap(function, &error)),
-            Failure::Busy(reason) => ExchangeError { code: codes::UNAVAILABLE.to_owned(), reason, after: Some(Duration::from_secs(5)) },
+            Failure::Busy(reason) => ExchangeError {
+                code: codes::UNAVAILABLE.to_owned(),
+                reason,
+                after: Some(Duration::from_secs(5)),
+            },
         };
         let error = with_notices(error, integration, notices);
         match &channel.scrubber {
-            Some(scrubber) => ExchangeError { code: scrubber.text(error.code), reason: scrubber.text(error.reason), ..error },
+            Some(scrubber) => ExchangeError {
+                code: scrubber.text(error.code),
+                reason: scrubber.text(error.reason),
+                ..error
+            },
             None => error,
         }
     }
 }
 
-/// The plugin's own words, cut and escaped. What it says of a limit or a trap is not believed: these codes are the host's.
+/// The plugin's own words, cut and escaped. What it says of a limit or a trap is not believed: these codes
+/// are the host's.
 fn plugin_error(error: types::Error, limits: &Limits) -> ExchangeError {
     let code = clean(&error.code, 100);
     let code = match code.as_str() {
@@ -103,7 +120,11 @@ fn plugin_error(error: types::Error, limits: &Limits) -> ExchangeError {
         reason if reason.is_empty() => "the plugin gave no reason".to_owned(),
         reason => reason,
     };
-    ExchangeError { code, reason, after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())) }
+    ExchangeError {
+        code,
+        reason,
+        after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())),
+    }
 }
 
 /// Adds what the plugin may not know or not say: that the host denied something.
@@ -114,11 +135,13 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
     }
     // Waiting does not help where leave is missing, whatever the plugin made of it.
     let (code, after) = match notices.first() {
-        Some(Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. }) => {
-            (codes::MISCONFIGURED, None)
-        }
+        Some(
+            Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. },
+        ) => (codes::MISCONFIGURED, None),
         // That is what a remote system says that counts calls itself.
-        Some(Notice::Spent { after, .. }) => (codes::RATE_LIMITED, Some((*after).max(Duration::from_secs(1)))),
+        Some(Notice::Spent { after, .. }) => {
+            (codes::RATE_LIMITED, Some((*after).max(Duration::from_secs(1))))
+        }
         // A slow or large answer may be the remote's own; the plugin's word for it stands.
         Some(Notice::Limit(_)) | None => return error,
     };
@@ -133,24 +156,29 @@ fn trap(function: &str, error: &wasmtime::Error) -> String {
     let what = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it panicked or gave up".to_owned(),
         Some(Trap::StackOverflow) => "its stack is exhausted (endless recursion?)".to_owned(),
-        Some(Trap::MemoryOutOfBounds) => "it reached outside of its memory (a stack that is exhausted, or a wrong pointer)".to_owned(),
+        Some(Trap::MemoryOutOfBounds) => {
+            "it reached outside of its memory (a stack that is exhausted, or a wrong pointer)".to_owned()
+        }
         Some(Trap::IntegerDivisionByZero) => "it divided by zero".to_owned(),
         Some(trap) => trap.to_string(),
         None => clean(&error.root_cause().to_string(), 300),
     };
     let frames = error.downcast_ref::<wasmtime::WasmBacktrace>().map(places).unwrap_or_default();
     let place = if frames.is_empty() { String::new() } else { format!(", in {}", frames.join(" < ")) };
-    format!("the plugin crashed in {function}: {what}{place}; its log lines may say more. Report it to the author of the plugin")
+    format!(
+        "the plugin crashed in {function}: {what}{place}; its log lines may say more. Report it to the author of the plugin"
+    )
 }
 
-/// The functions nearest to where it happened, without the machinery of panics, and each once. Names are the plugin's own words
-/// too.
+/// The functions nearest to where it happened, without the machinery of panics, and each once. Names are the
+/// plugin's own words too.
 fn places(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
     let mut places: Vec<String> = Vec::new();
     for name in trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name) {
         // The alternate form leaves out the hash.
         let name = clean(&format!("{:#}", rustc_demangle::demangle(name)), 120);
-        let tells = !["panic", "rust_begin", "core::", "std::", "alloc::"].iter().any(|noise| name.contains(noise));
+        let tells =
+            !["panic", "rust_begin", "core::", "std::", "alloc::"].iter().any(|noise| name.contains(noise));
         if tells && !places.contains(&name) {
             places.push(name);
         }

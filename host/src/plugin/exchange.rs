@@ -15,8 +15,8 @@ use super::link::Functions;
 use super::runtime::Plugin;
 use crate::record::Value;
 use crate::sync::{
-    Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query, ReportRequest, StateWrites, codes,
-    features,
+    Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query,
+    ReportRequest, StateWrites, codes, features,
 };
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -73,8 +73,8 @@ impl Default for PluginConfig {
     }
 }
 
-/// A plugin as a side of a sync. It runs in one instance, started with the first call and anew after anything that went wrong
-/// in it; calls wait for each other.
+/// A plugin as a side of a sync. It runs in one instance, started with the first call and anew after anything
+/// that went wrong in it; calls wait for each other.
 pub struct PluginExchange {
     plugin: Arc<Plugin>,
     channel: Arc<Channel>,
@@ -105,7 +105,13 @@ type Called<'a, T> = BoxFuture<'a, wasmtime::Result<Result<T, Error>>>;
 impl PluginExchange {
     pub(super) fn new(plugin: Arc<Plugin>, lookup: Lookup, config: PluginConfig) -> Self {
         let manifest = &plugin.inspection.manifest;
-        let vault = Vault::new(config.integration.clone(), config.secrets, config.secret_grants, &manifest.secrets, &config.settings);
+        let vault = Vault::new(
+            config.integration.clone(),
+            config.secrets,
+            config.secret_grants,
+            &manifest.secrets,
+            &config.settings,
+        );
         let hosts = Hosts { asked: manifest.hosts_with(&config.settings), granted: config.http };
         let withheld = (config.no_state && plugin.inspection.asks.contains(&Ask::State)).then(|| {
             let integration = &config.integration;
@@ -117,8 +123,10 @@ impl PluginExchange {
         let mut settings = config.settings;
         settings.retain(|name, _| manifest.settings.iter().any(|ask| ask.name == *name));
         let digest = plugin.inspection.digest.as_str();
-        let surroundings = Surroundings { digest, account: config.account, budget: config.budget, audit: config.audit };
-        let channel = Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup, surroundings);
+        let surroundings =
+            Surroundings { digest, account: config.account, budget: config.budget, audit: config.audit };
+        let channel =
+            Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup, surroundings);
         Self {
             idle: channel.account.idle(),
             channel: Arc::new(channel),
@@ -139,7 +147,8 @@ impl PluginExchange {
     }
 
     fn explain(&self, failure: Failure, function: &str, notices: &[Notice]) -> ExchangeError {
-        let crashed = matches!(failure, Failure::Trap(_) | Failure::Limit(_) | Failure::Refused(Refused::Limit(_)));
+        let crashed =
+            matches!(failure, Failure::Trap(_) | Failure::Limit(_) | Failure::Refused(Refused::Limit(_)));
         let error = failure.explain(function, &self.channel, &self.limits, notices);
         if crashed {
             *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.reason.clone());
@@ -147,8 +156,8 @@ impl PluginExchange {
         error
     }
 
-    /// One call: started if need be, timed, checked, and with what it kept. `save` tells whether the answer has a place for what
-    /// the plugin keeps.
+    /// One call: started if need be, timed, checked, and with what it kept. `save` tells whether the answer
+    /// has a place for what the plugin keeps.
     async fn call<T, U>(
         &self,
         function: &'static str,
@@ -166,15 +175,23 @@ impl PluginExchange {
         let mut running = self.running.lock().await;
         let kept = Arc::clone(&running.kept);
         // Taken out: when this future is dropped in the middle of a call, the instance goes with it.
-        let instance = take_idle(&self.idle).filter(|instance| instance.calls < self.limits.calls_per_instance);
+        let instance =
+            take_idle(&self.idle).filter(|instance| instance.calls < self.limits.calls_per_instance);
         let mut instance = match instance {
             Some(instance) => instance,
-            None => Instance::start(&self.plugin, Arc::clone(&self.channel), Arc::clone(&self.settings), &self.limits)
-                .await
-                .map_err(|failure| self.explain(failure, "its start", &[]))?,
+            None => Instance::start(
+                &self.plugin,
+                Arc::clone(&self.channel),
+                Arc::clone(&self.settings),
+                &self.limits,
+            )
+            .await
+            .map_err(|failure| self.explain(failure, "its start", &[]))?,
         };
         let answered = match instance.call(kept, call).await {
-            Ok(Ok(answer)) => lift(&mut Lift::new(&self.limits, &self.channel.integration), answer).map_err(Failure::from),
+            Ok(Ok(answer)) => {
+                lift(&mut Lift::new(&self.limits, &self.channel.integration), answer).map_err(Failure::from)
+            }
             Ok(Err(error)) => Err(Failure::Plugin(error)),
             Err(failure) => Err(failure),
         };
@@ -197,7 +214,8 @@ impl PluginExchange {
                 Ok((answer, state))
             }
             Err(failure) => {
-                // An error that the plugin told in good order leaves it whole; everything else ends this instance.
+                // An error that the plugin told in good order leaves it whole; everything else ends this
+                // instance.
                 if matches!(failure, Failure::Plugin(_)) {
                     self.keep(instance);
                 } else {
@@ -217,7 +235,10 @@ impl PluginExchange {
 
     /// Counts pages in a row that have nothing in them and yet are not the last.
     fn counted(&self, request: &ReportRequest, page: Page) -> Result<Page, Refused> {
-        let has_something = page.batches.iter().any(|batch| !(batch.rows.is_empty() && batch.bad.is_empty() && batch.deleted.is_empty()))
+        let has_something = page
+            .batches
+            .iter()
+            .any(|batch| !(batch.rows.is_empty() && batch.bad.is_empty() && batch.deleted.is_empty()))
             || !page.conversions.is_empty();
         let before = if request.cursor.is_some() { self.empty_pages.load(Ordering::Relaxed) } else { 0 };
         let empty = if has_something || page.next.is_none() { 0 } else { before + 1 };
@@ -251,7 +272,11 @@ impl Exchange for PluginExchange {
                 convert::description,
             )
             .await?;
-        let objects = description.objects.iter().filter(|object| object.has(features::BASE_VALUES)).map(|object| object.name.clone());
+        let objects = description
+            .objects
+            .iter()
+            .filter(|object| object.has(features::BASE_VALUES))
+            .map(|object| object.name.clone());
         // The first description counts for the life of the exchange, which is one run.
         let _ = self.with_base.set(objects.collect());
         Ok(description)
@@ -273,7 +298,9 @@ impl Exchange for PluginExchange {
             .call(
                 "report",
                 true,
-                move |store, functions| async move { functions.report(store)?.call_report(store, &lowered).await }.boxed(),
+                move |store, functions| {
+                    async move { functions.report(store)?.call_report(store, &lowered).await }.boxed()
+                },
                 |lift, page| convert::page(lift, page, request).and_then(|page| self.counted(request, page)),
             )
             .await?;
@@ -281,25 +308,36 @@ impl Exchange for PluginExchange {
     }
 
     async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
-        let base = order.changes.iter().any(|change| !change.base.is_empty()) && self.wants_base(&order.object).await?;
+        let base = order.changes.iter().any(|change| !change.base.is_empty())
+            && self.wants_base(&order.object).await?;
         let lowered = convert::lower_order(order, base);
         let (answers, state) = self
             .call(
                 "execute",
                 true,
-                move |store, functions| async move { functions.orders(store)?.call_execute(store, &lowered).await }.boxed(),
+                move |store, functions| {
+                    async move { functions.orders(store)?.call_execute(store, &lowered).await }.boxed()
+                },
                 |lift, answers| convert::answers(lift, answers, &order.fields, Some(order)),
             )
             .await?;
         Ok(Executed { answers, state })
     }
 
-    async fn collect(&self, ticket: &str, object: &str, fields: &[String]) -> Result<Collection, ExchangeError> {
+    async fn collect(
+        &self,
+        ticket: &str,
+        object: &str,
+        fields: &[String],
+    ) -> Result<Collection, ExchangeError> {
         let (ticket, object, asked) = (ticket.to_owned(), object.to_owned(), fields.to_vec());
         let called = self.call(
             "collect",
             false,
-            move |store, functions| async move { functions.orders(store)?.call_collect(store, &ticket, &object, &asked).await }.boxed(),
+            move |store, functions| {
+                async move { functions.orders(store)?.call_collect(store, &ticket, &object, &asked).await }
+                    .boxed()
+            },
             |lift, collection| convert::collection(lift, collection, fields),
         );
         Ok(called.await?.0)

@@ -1,5 +1,5 @@
-//! Ways in for the fuzz targets: what is checked here is checked in private otherwise. Answers of plugins are made up from bytes, as
-//! the generated bindings would hold them.
+//! Ways in for the fuzz targets: what is checked here is checked in private otherwise. Answers of plugins are
+//! made up from bytes, as the generated bindings would hold them.
 
 use super::bindings::entente::integration::types as wit;
 use super::bindings::exports::entente::integration::{mapping_manual, order_execution, sync_report};
@@ -31,7 +31,8 @@ pub fn argument(text: &str) -> String {
     super::text::argument(text)
 }
 
-/// A body in pieces, as a plugin gets it, and the same body masked at once; `None` where no secret is long enough to be looked for.
+/// A body in pieces, as a plugin gets it, and the same body masked at once; `None` where no secret is long
+/// enough to be looked for.
 pub fn scrub(secrets: &[&str], pieces: &[&[u8]]) -> Option<(Vec<u8>, Vec<u8>)> {
     let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
     egress::fuzzing::scrub(&secrets, pieces)
@@ -41,7 +42,11 @@ pub fn scrub(secrets: &[&str], pieces: &[&[u8]]) -> Option<(Vec<u8>, Vec<u8>)> {
 ///
 /// # Errors
 /// Where the bytes do not suffice.
-pub fn page(u: &mut Unstructured<'_>, limits: &Limits, request: &ReportRequest) -> Result<(usize, Lifted<Page>)> {
+pub fn page(
+    u: &mut Unstructured<'_>,
+    limits: &Limits,
+    request: &ReportRequest,
+) -> Result<(usize, Lifted<Page>)> {
     let made = made_page(u)?;
     let said = made.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len()).sum();
     Ok((said, told(convert::page(&mut Lift::new(limits, "fuzz"), made, request))))
@@ -115,7 +120,10 @@ pub fn manual(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Lifted<Vec<Pr
 }
 
 /// Few, or some: enough to run into small limits.
-fn list<'a, T>(u: &mut Unstructured<'a>, mut one: impl FnMut(&mut Unstructured<'a>) -> Result<T>) -> Result<Vec<T>> {
+fn list<'a, T>(
+    u: &mut Unstructured<'a>,
+    mut one: impl FnMut(&mut Unstructured<'a>) -> Result<T>,
+) -> Result<Vec<T>> {
     let count = u.int_in_range(0..=9)?;
     (0..count).map(|_| one(u)).collect()
 }
@@ -219,7 +227,12 @@ fn answer(u: &mut Unstructured<'_>, order: &Order) -> Result<order_execution::An
         4 => Outcome::Converted(reference(u)?),
         5 => Outcome::Stale(row(u, fields)?),
         6 => Outcome::Retry(order_execution::Retry { after: u.arbitrary()?, reason: text(u)? }),
-        7 => Outcome::Failed(order_execution::Failure { code: text(u)?, reason: text(u)?, fields: list(u, name)?, extra: vec![] }),
+        7 => Outcome::Failed(order_execution::Failure {
+            code: text(u)?,
+            reason: text(u)?,
+            fields: list(u, name)?,
+            extra: vec![],
+        }),
         8 => Outcome::Deferred(text(u)?),
         _ => Outcome::Other(order_execution::OtherOutcome { code: text(u)?, text: text(u)? }),
     };

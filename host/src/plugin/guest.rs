@@ -32,7 +32,8 @@ pub(super) struct Guest {
 impl Guest {
     pub(super) fn new(channel: Arc<Channel>, settings: Arc<BTreeMap<String, Value>>, limits: Limits) -> Self {
         let log = Log::new(Arc::clone(&channel), limits.clone());
-        // Nothing is granted: no arguments, environment, files or sockets. The clocks and random numbers are real.
+        // Nothing is granted: no arguments, environment, files or sockets. The clocks and random numbers are
+        // real.
         let mut wasi = WasiCtx::builder();
         wasi.stdout(Printed(log.clone())).stderr(Printed(log.clone())).max_random_size(limits.random_bytes);
         let mut table = ResourceTable::new();
@@ -120,7 +121,8 @@ impl State {
     }
 
     fn keys_with_sizes(&self) -> BTreeMap<&str, usize> {
-        let mut all: BTreeMap<&str, usize> = self.kept.iter().map(|(key, value)| (key.as_str(), value.len())).collect();
+        let mut all: BTreeMap<&str, usize> =
+            self.kept.iter().map(|(key, value)| (key.as_str(), value.len())).collect();
         for (key, value) in &self.writes {
             match value {
                 Some(value) => all.insert(key, value.len()),
@@ -131,7 +133,11 @@ impl State {
     }
 
     pub(super) fn keys(&self, prefix: &str) -> Vec<String> {
-        self.keys_with_sizes().keys().filter(|key| key.starts_with(prefix)).map(|key| (*key).to_owned()).collect()
+        self.keys_with_sizes()
+            .keys()
+            .filter(|key| key.starts_with(prefix))
+            .map(|key| (*key).to_owned())
+            .collect()
     }
 
     pub(super) fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), LimitReached> {
@@ -171,6 +177,9 @@ mod tests {
         assert_eq!(state.keys("c"), ["c"]);
         assert_eq!(state.set("d".to_owned(), vec![0; 200]).unwrap_err().name, "state-bytes");
         let writes = state.take();
-        assert_eq!(writes, [("a".to_owned(), None), ("b".to_owned(), Some(vec![4])), ("c".to_owned(), Some(vec![3]))].into());
+        assert_eq!(
+            writes,
+            [("a".to_owned(), None), ("b".to_owned(), Some(vec![4])), ("c".to_owned(), Some(vec![3]))].into()
+        );
     }
 }

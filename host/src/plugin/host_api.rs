@@ -46,7 +46,11 @@ impl settings::Host for Guest {
     }
 
     async fn all(&mut self) -> Result<Vec<(String, types::Value)>> {
-        Ok(self.settings.iter().map(|(name, value)| (name.clone(), convert::lower_value(Some(value)))).collect())
+        Ok(self
+            .settings
+            .iter()
+            .map(|(name, value)| (name.clone(), convert::lower_value(Some(value))))
+            .collect())
     }
 }
 
@@ -59,7 +63,11 @@ impl secrets::Host for Guest {
         Ok(self.egress.placeholder(&name, Some(&user)).map_err(Error::from))
     }
 
-    async fn hmac_sha256(&mut self, name: String, data: Vec<u8>) -> Result<std::result::Result<Vec<u8>, Error>> {
+    async fn hmac_sha256(
+        &mut self,
+        name: String,
+        data: Vec<u8>,
+    ) -> Result<std::result::Result<Vec<u8>, Error>> {
         Ok(self.egress.channel().vault.hmac(&name, &data).map_err(Error::from))
     }
 

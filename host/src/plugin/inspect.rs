@@ -18,7 +18,8 @@ pub struct Inspection {
     pub digest: String,
     /// The version of the package `entente:integration` that it is written for.
     pub version: String,
-    /// The world that it fits: `integration`, `integration-lookup`, `integration-webhook`, `integration-full`.
+    /// The world that it fits: `integration`, `integration-lookup`, `integration-webhook`,
+    /// `integration-full`.
     pub world: &'static str,
     /// It exports `lookup`.
     pub lookup: bool,
@@ -46,7 +47,9 @@ pub enum InspectError {
         looks_like: &'static str,
     },
     /// WebAssembly as text.
-    #[error("this is WebAssembly in its text format; turn it into a binary component first, for example with 'wasm-tools parse'")]
+    #[error(
+        "this is WebAssembly in its text format; turn it into a binary component first, for example with 'wasm-tools parse'"
+    )]
     Text,
     /// A module without the component around it.
     #[error(
@@ -70,7 +73,10 @@ pub enum InspectError {
         size: u64,
     },
     /// A component for something else.
-    #[error("this component is no plugin of Entente: it exports {}, but nothing of {PACKAGE}*", list(exports))]
+    #[error(
+        "this component is no plugin of Entente: it exports {}, but nothing of {PACKAGE}*",
+        list(exports)
+    )]
     NoPlugin {
         /// What it exports.
         exports: Vec<String>,
@@ -168,7 +174,11 @@ pub(super) fn inspect_if<E: From<InspectError>>(
         webhook: names.webhook,
         asks: names.asks.into_iter().collect(),
         imports: counted.imports,
-        producers: counted.producers.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect(),
+        producers: counted
+            .producers
+            .into_iter()
+            .map(|(field, values)| (field, values.into_iter().collect()))
+            .collect(),
         functions: counted.functions,
         manifest: counted.manifest.unwrap_or_default(),
     })
@@ -202,7 +212,9 @@ fn check_kind(bytes: &[u8]) -> Result<(), InspectError> {
             // The version word: a module has 1 and layer 0, a component has layer 1.
             [1, 0, 0, 0, ..] => Err(InspectError::CoreModule),
             [0x0d, 0, 1, 0, ..] => Ok(()),
-            [_, _, 1, 0, ..] => Err(broken("a version of the component format that this host does not know", 4, bytes)),
+            [_, _, 1, 0, ..] => {
+                Err(broken("a version of the component format that this host does not know", 4, bytes))
+            }
             [_, _, _, _, ..] => Err(broken("neither a module nor a component", 4, bytes)),
             _ => Err(broken("it ends within its first 8 bytes", bytes.len() as u64, bytes)),
         };
@@ -241,7 +253,8 @@ struct Counted {
 }
 
 fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
-    let damaged = |error: wasmparser::BinaryReaderError| broken(clean(error.message(), NAME), error.offset(), bytes);
+    let damaged =
+        |error: wasmparser::BinaryReaderError| broken(clean(error.message(), NAME), error.offset(), bytes);
     let mut counted = Counted::default();
     let mut depth: u64 = 0;
     let mut ended = false;
@@ -323,7 +336,11 @@ mod tests {
                 content.extend_from_slice(end);
             }
             // Two bytes of length, for contents of up to 16 KiB.
-            bytes.extend_from_slice(&[section, (content.len() & 0x7f) as u8 | 0x80, (content.len() >> 7) as u8]);
+            bytes.extend_from_slice(&[
+                section,
+                (content.len() & 0x7f) as u8 | 0x80,
+                (content.len() >> 7) as u8,
+            ]);
             bytes.extend_from_slice(&content);
         }
         bytes
@@ -361,7 +378,10 @@ mod tests {
             "wasi:filesystem/types@0.2.9",
         ];
         let found = plugin(&imports, &["entente:integration/lookup@0.1.0-draft", "exports"]).unwrap();
-        assert_eq!((found.version.as_str(), found.world, found.lookup, found.webhook), ("0.1.0-draft", "integration-lookup", true, false));
+        assert_eq!(
+            (found.version.as_str(), found.world, found.lookup, found.webhook),
+            ("0.1.0-draft", "integration-lookup", true, false)
+        );
         assert_eq!(found.asks, [Ask::Http, Ask::Log, Ask::EmptyWasi]);
         assert_eq!(found.imports, imports);
         assert_eq!(found.digest.len(), 64);
@@ -379,16 +399,22 @@ mod tests {
 
     #[test]
     fn a_plugin_asks_for_what_it_uses() {
-        let imports = [ours(&["secrets", "state", "settings"]), vec!["wasi:http/types@0.2.9".to_owned()]].concat();
+        let imports =
+            [ours(&["secrets", "state", "settings"]), vec!["wasi:http/types@0.2.9".to_owned()]].concat();
         let uses: Vec<&str> = imports.iter().map(String::as_str).collect();
         let exports = ours(REQUIRED);
         let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
         let component = component(&uses, &exports);
-        let told = |manifest: &str| look(&asking(&component, manifest)).unwrap().check_asks().map_err(|error| error.to_string());
+        let told = |manifest: &str| {
+            look(&asking(&component, manifest)).unwrap().check_asks().map_err(|error| error.to_string())
+        };
         let silent = look(&component).unwrap();
         assert_eq!(silent.manifest, Manifest::default());
         assert!(silent.check_asks().is_err());
-        let (host, secret) = (r#""host":[{"address":"*","reason":"r"}]"#, r#""secret":[{"name":"a","use":"sign","reason":"r"}]"#);
+        let (host, secret) = (
+            r#""host":[{"address":"*","reason":"r"}]"#,
+            r#""secret":[{"name":"a","use":"sign","reason":"r"}]"#,
+        );
         let state = r#""state":{"reason":"r"}"#;
         assert_eq!(told(&format!("{{{host},{secret},{state}}}")), Ok(()));
         assert!(
@@ -406,7 +432,9 @@ mod tests {
         let told = |bytes: &[u8], limits: &Limits| inspect(bytes, limits).unwrap_err().to_string();
         let bad = told(&asking(&plain, "{\"files\":true}"), &Limits::default());
         assert!(bad.starts_with("the manifest of the plugin cannot be read: unknown field `files`"), "{bad}");
-        assert!(told(&asking(&asking(&plain, "{}"), "{}"), &Limits::default()).contains("it stands there twice"));
+        assert!(
+            told(&asking(&asking(&plain, "{}"), "{}"), &Limits::default()).contains("it stands there twice")
+        );
         let long = told(&asking(&plain, "{}  "), &Limits { manifest_bytes: 3, ..Limits::default() });
         assert!(long.starts_with("limit manifest-bytes of 3 bytes reached (asked for: 4 bytes)"), "{long}");
     }
@@ -456,20 +484,40 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         let missing = look(&component(&[], &["entente:integration/sync-report@0.1.0-draft"])).unwrap_err();
-        assert!(missing.to_string().starts_with("the plugin does not export mapping-manual, order-execution; every plugin"), "{missing}");
+        assert!(
+            missing
+                .to_string()
+                .starts_with("the plugin does not export mapping-manual, order-execution; every plugin"),
+            "{missing}"
+        );
         let newer = look(&component(&[], &["entente:integration/sync-report@0.2.0"])).unwrap_err();
         assert!(
-            newer.to_string().starts_with("the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft."),
+            newer.to_string().starts_with(
+                "the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft."
+            ),
             "{newer}"
         );
         let mixed = plugin(&[], &["entente:integration/webhook@0.2.0"]).unwrap_err();
         assert!(matches!(mixed, InspectError::UnknownVersion { .. }), "it would look like none: {mixed}");
         let strange = plugin(&[], &["entente:integration/dance@0.1.0-draft"]).unwrap_err();
-        assert!(strange.to_string().contains("exports entente:integration/dance@0.1.0-draft, which this host does not know"), "{strange}");
-        for import in ["acme:own/thing@1.0.0", "wasi:nn/graph@0.2.0", "wasi:http/types@0.3.0", "wasi:http/incoming-handler@0.2.0", "thing"]
-        {
+        assert!(
+            strange
+                .to_string()
+                .contains("exports entente:integration/dance@0.1.0-draft, which this host does not know"),
+            "{strange}"
+        );
+        for import in [
+            "acme:own/thing@1.0.0",
+            "wasi:nn/graph@0.2.0",
+            "wasi:http/types@0.3.0",
+            "wasi:http/incoming-handler@0.2.0",
+            "thing",
+        ] {
             let error = plugin(&[import], &[]).unwrap_err();
-            assert_eq!(error.to_string(), format!("the plugin asks for {import}, which this host does not offer"));
+            assert_eq!(
+                error.to_string(),
+                format!("the plugin asks for {import}, which this host does not offer")
+            );
         }
     }
 
@@ -479,6 +527,9 @@ mod tests {
         let small = |limits: Limits| inspect(&bytes, &limits).unwrap_err().to_string();
         let size = small(Limits { component_bytes: 10, ..Limits::default() });
         assert!(size.starts_with("limit component-bytes of 10 bytes reached (asked for: "), "{size}");
-        assert!(small(Limits { imports: 1, ..Limits::default() }).starts_with("limit imports of 1 reached (asked for: 2)"));
+        assert!(
+            small(Limits { imports: 1, ..Limits::default() })
+                .starts_with("limit imports of 1 reached (asked for: 2)")
+        );
     }
 }

@@ -23,8 +23,8 @@ use wasmtime::{Store, UpdateDeadline};
 /// How long a call waits for a place to run.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A plugin that has been started. It is dropped after whatever went wrong in it: a store that has trapped, or whose call was
-/// given up, cannot be used again.
+/// A plugin that has been started. It is dropped after whatever went wrong in it: a store that has trapped,
+/// or whose call was given up, cannot be used again.
 pub(super) struct Instance {
     pub(super) store: Store<Guest>,
     pub(super) functions: Functions,
@@ -64,15 +64,16 @@ impl Instance {
         });
         store.data_mut().begin(Arc::default());
         let meter = Arc::clone(&store.data().meter);
-        let instance = match timed(Box::pin(plugin.pre.instantiate_async(&mut store)), &account, meter, limits).await {
-            Ok(instance) => instance,
-            Err(failure) => {
-                store.data().log.end();
-                fail(&store);
-                discard(store).await;
-                return Err(failure);
-            }
-        };
+        let instance =
+            match timed(Box::pin(plugin.pre.instantiate_async(&mut store)), &account, meter, limits).await {
+                Ok(instance) => instance,
+                Err(failure) => {
+                    store.data().log.end();
+                    fail(&store);
+                    discard(store).await;
+                    return Err(failure);
+                }
+            };
         let functions = Functions::new(Arc::clone(&plugin.exports), instance);
         store.data().log.end();
         Ok(Self { store, functions, calls: 0, limits: limits.clone(), place })
@@ -87,7 +88,8 @@ impl Instance {
         self.calls += 1;
         self.store.data_mut().begin(kept);
         self.store.set_epoch_deadline(1);
-        let (account, meter) = (Arc::clone(&self.store.data().egress.channel().account), Arc::clone(&self.store.data().meter));
+        let (account, meter) =
+            (Arc::clone(&self.store.data().egress.channel().account), Arc::clone(&self.store.data().meter));
         let answered = timed(call(&mut self.store, &self.functions), &account, meter, &self.limits).await;
         self.store.data().log.end();
         answered
@@ -104,7 +106,8 @@ impl Instance {
         discard(self.store).await;
     }
 
-    /// Whether its place is wanted by somebody who has none, so that it had better end than wait for its next call.
+    /// Whether its place is wanted by somebody who has none, so that it had better end than wait for its next
+    /// call.
     pub(super) fn is_in_the_way(&self) -> bool {
         self.place.is_wanted()
     }
@@ -114,9 +117,11 @@ fn fail(store: &Store<Guest>) {
     store.data().meter.fail(&store.data().egress.channel().account.turns);
 }
 
-/// Cleans up. Where there is much memory it takes a while: that too is done in turn, and counts as the tenant's use.
+/// Cleans up. Where there is much memory it takes a while: that too is done in turn, and counts as the
+/// tenant's use.
 async fn discard(store: Store<Guest>) {
-    let (turns, meter) = (Arc::clone(&store.data().egress.channel().account.turns), Arc::clone(&store.data().meter));
+    let (turns, meter) =
+        (Arc::clone(&store.data().egress.channel().account.turns), Arc::clone(&store.data().meter));
     InTurn::new(Box::pin(async move { drop(store) }), turns, meter).await;
 }
 
@@ -135,8 +140,9 @@ fn no_place(account: &TenantAccount) -> Failure {
     })
 }
 
-/// Runs a call in turn with others, for as long as one call may take. What it waits for its turns is not its own fault and is not
-/// counted, up to once more the time of a call: the engine relies on it that a call ends.
+/// Runs a call in turn with others, for as long as one call may take. What it waits for its turns is not its
+/// own fault and is not counted, up to once more the time of a call: the engine relies on it that a call
+/// ends.
 async fn timed<T>(
     work: BoxFuture<'_, wasmtime::Result<T>>,
     account: &TenantAccount,

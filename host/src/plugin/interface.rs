@@ -70,13 +70,16 @@ pub(super) fn names(imports: &[String], exports: &[String]) -> Result<Names, Ins
     }
     let imported: Vec<_> = imports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
     // Versions first: what an unknown version exports cannot be judged.
-    let strange: BTreeSet<_> = exported
-        .iter()
-        .chain(&imported)
-        .map(|((_, version), _)| *version)
-        .filter(|version| !KNOWN_VERSIONS.contains(version))
-        .map(|version| if version.is_empty() { "(no version)".to_owned() } else { super::text::clean(version, 100) })
-        .collect();
+    let strange: BTreeSet<_> =
+        exported
+            .iter()
+            .chain(&imported)
+            .map(|((_, version), _)| *version)
+            .filter(|version| !KNOWN_VERSIONS.contains(version))
+            .map(|version| {
+                if version.is_empty() { "(no version)".to_owned() } else { super::text::clean(version, 100) }
+            })
+            .collect();
     if !strange.is_empty() {
         return Err(InspectError::UnknownVersion { found: strange.into_iter().collect() });
     }

@@ -5,8 +5,8 @@ use super::limits::Limits;
 use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
-/// Counts what the instances of a store have. `StoreLimits` of wasmtime counts each memory alone, so many small ones would
-/// pass it.
+/// Counts what the instances of a store have. `StoreLimits` of wasmtime counts each memory alone, so many
+/// small ones would pass it.
 #[derive(Debug)]
 pub(super) struct Limiter {
     limits: Limits,
@@ -34,7 +34,12 @@ fn bytes(size: usize) -> u64 {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         // The plugin's own maximum is no limit of ours: it hears «no», as the language expects.
         if maximum.is_some_and(|most| desired > most) {
             return Ok(false);
@@ -42,7 +47,8 @@ impl ResourceLimiter for Limiter {
         let grant = bytes(desired.saturating_sub(current));
         let total = self.used.saturating_add(grant);
         if total > self.limits.memory_bytes {
-            // An error rather than «no»: most allocators end in a trap without a word, and this one names the limit.
+            // An error rather than «no»: most allocators end in a trap without a word, and this one names the
+            // limit.
             return Err(self.limits.memory_bytes(Some(total)).into());
         }
         self.account.take_memory(grant)?;
@@ -89,7 +95,8 @@ mod tests {
     #[test]
     fn memories_are_summed_and_what_failed_is_given_back() {
         let account = Arc::new(TenantAccount::default());
-        let mut limiter = Limiter::new(Limits { memory_bytes: 100, ..Limits::default() }, Arc::clone(&account));
+        let mut limiter =
+            Limiter::new(Limits { memory_bytes: 100, ..Limits::default() }, Arc::clone(&account));
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(0, 30, None).unwrap());
         let error = limiter.memory_growing(0, 20, None).unwrap_err();
@@ -105,8 +112,10 @@ mod tests {
 
     #[test]
     fn what_several_take_together_ends_at_the_account_of_their_tenant() {
-        let account = Arc::new(TenantAccount::new("acme", &Limits { tenant_memory_bytes: 150, ..Limits::default() }));
-        let mut limiters = [(); 2].map(|()| Limiter::new(Limits { memory_bytes: 100, ..Limits::default() }, Arc::clone(&account)));
+        let account =
+            Arc::new(TenantAccount::new("acme", &Limits { tenant_memory_bytes: 150, ..Limits::default() }));
+        let mut limiters = [(); 2]
+            .map(|()| Limiter::new(Limits { memory_bytes: 100, ..Limits::default() }, Arc::clone(&account)));
         assert!(limiters[0].memory_growing(0, 100, None).unwrap());
         let error = limiters[1].memory_growing(0, 60, None).unwrap_err();
         let reached = error.downcast_ref::<LimitReached>().unwrap();

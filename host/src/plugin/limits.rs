@@ -1,6 +1,7 @@
 //! Every limit that a plugin can run into: its name, its default, and why it is that much.
 //!
-//! A limit that is reached is a [`LimitReached`]: it names the limit, its value, what was asked and what to do.
+//! A limit that is reached is a [`LimitReached`]: it names the limit, its value, what was asked and what to
+//! do.
 
 use serde::Serialize;
 use std::fmt;
@@ -113,7 +114,8 @@ impl Limit {
 
 macro_rules! limits {
     ($($field:ident $name:literal $unit:ident = $default:expr, at most $most:expr; $reason:literal)*) => {
-        /// What a tenant and its plugins may use. Times in milliseconds, sizes in bytes; [`Limits::table`] tells what each is for.
+        /// What a tenant and its plugins may use. Times in milliseconds, sizes in bytes; [`Limits::table`]
+        /// tells what each is for.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {
             /// Whose they are, for the command that raises one.
@@ -143,7 +145,8 @@ macro_rules! limits {
                 if [$($name),*].contains(&name) { Ok(()) } else { Err(UnknownLimit::Name { name: name.to_owned() }) }
             }
 
-            /// Sets a limit that was stored, in its own unit; false where there is none of this name. More than can be is cut.
+            /// Sets a limit that was stored, in its own unit; false where there is none of this name. More
+            /// than can be is cut.
             pub(crate) fn restore(&mut self, name: &str, value: u64) -> bool {
                 match name {
                     $($name => self.$field = value.min($most),)*
@@ -290,8 +293,8 @@ limits! {
         "One request in all, with its answer."
 }
 
-/// The limit behind what wasmtime says of a component that is too large for every place of its pool. A test for each would fail if
-/// the words changed.
+/// The limit behind what wasmtime says of a component that is too large for every place of its pool. A test
+/// for each would fail if the words changed.
 pub(super) fn of_pool(limits: &Limits, text: &str) -> Option<LimitReached> {
     let known = [
         ("core module instances, which exceeds", limits.instances(None)),
@@ -328,7 +331,8 @@ pub struct LimitReached {
 }
 
 impl LimitReached {
-    /// The command that raises it: to twice as much, or to what was asked for. `None` where it cannot be raised so far.
+    /// The command that raises it: to twice as much, or to what was asked for. `None` where it cannot be
+    /// raised so far.
     fn raise(&self) -> Option<String> {
         let asked = self.asked.unwrap_or_default();
         if self.value >= self.most || asked > self.most {
@@ -358,7 +362,9 @@ impl LimitReached {
             };
         }
         match raise {
-            Ok(command) => format!("if the plugin has good reason to need more, allow it: {command}; else report it to its author"),
+            Ok(command) => format!(
+                "if the plugin has good reason to need more, allow it: {command}; else report it to its author"
+            ),
             Err(most) => format!("it cannot be more than {most}; report it to the author of the plugin"),
         }
     }
@@ -420,8 +426,17 @@ mod tests {
         limits.set("cpu-time", "1500 ms").unwrap();
         limits.set("page-rows", "10").unwrap();
         assert_eq!((limits.memory_bytes, limits.cpu_time, limits.page_rows), (256 << 20, 1500, 10));
-        assert_eq!(limits.set("memory-bytes", "8192 MiB").unwrap_err().to_string(), "the limit memory-bytes cannot be more than 512 MiB");
-        assert!(limits.set("memory-bytes", "5 s").unwrap_err().to_string().ends_with("write a size such as 256 MiB"));
+        assert_eq!(
+            limits.set("memory-bytes", "8192 MiB").unwrap_err().to_string(),
+            "the limit memory-bytes cannot be more than 512 MiB"
+        );
+        assert!(
+            limits
+                .set("memory-bytes", "5 s")
+                .unwrap_err()
+                .to_string()
+                .ends_with("write a size such as 256 MiB")
+        );
         assert!(limits.set("memory", "1").is_err());
     }
 

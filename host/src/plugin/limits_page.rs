@@ -5,8 +5,15 @@ use std::path::Path;
 
 /// The rows of the table, as they are to stand in the page.
 fn rows() -> String {
-    let row =
-        |limit: super::Limit| format!("| `{}` | {} | {} | {} |\n", limit.name, limit.default_shown(), limit.most_shown(), limit.reason);
+    let row = |limit: super::Limit| {
+        format!(
+            "| `{}` | {} | {} | {} |\n",
+            limit.name,
+            limit.default_shown(),
+            limit.most_shown(),
+            limit.reason
+        )
+    };
     Limits::default().table().into_iter().map(row).collect()
 }
 
@@ -23,5 +30,8 @@ fn the_page_has_every_limit_as_it_is() {
         std::fs::write(&path, format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(there, expected, "docs/limits.md is out of date; write it with: ENTENTE_WRITE_DOCS=1 cargo test -p entente --lib the_page");
+    assert_eq!(
+        there, expected,
+        "docs/limits.md is out of date; write it with: ENTENTE_WRITE_DOCS=1 cargo test -p entente --lib the_page"
+    );
 }

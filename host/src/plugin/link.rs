@@ -1,7 +1,9 @@
 //! What a plugin finds when it is started, and what the host finds in it.
 
 use super::bindings::entente::integration::{log, secrets, settings, state, types};
-use super::bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report, webhook};
+use super::bindings::exports::entente::integration::{
+    lookup, mapping_manual, order_execution, sync_report, webhook,
+};
 use super::guest::Guest;
 use super::inspect::Inspection;
 use super::manifest::Manifest;
@@ -19,11 +21,16 @@ pub(super) struct Capabilities {
 
 impl Capabilities {
     pub(super) fn of(manifest: &Manifest) -> Self {
-        Self { http: !manifest.hosts.is_empty(), secrets: !manifest.secrets.is_empty(), state: manifest.state.is_some() }
+        Self {
+            http: !manifest.hosts.is_empty(),
+            secrets: !manifest.secrets.is_empty(),
+            state: manifest.state.is_some(),
+        }
     }
 }
 
-/// What the host offers to plugins with these capabilities; nothing else is there to be called. A linker is never cloned.
+/// What the host offers to plugins with these capabilities; nothing else is there to be called. A linker is
+/// never cloned.
 pub(super) fn linker(engine: &Engine, capabilities: Capabilities) -> Result<Linker<Guest>> {
     type All = HasSelf<Guest>;
     let mut linker = Linker::new(engine);
@@ -65,8 +72,8 @@ impl Exports {
     }
 }
 
-/// The functions of one running plugin. Each interface is found, and its types are checked, when it is first called: most instances
-/// are asked one thing only.
+/// The functions of one running plugin. Each interface is found, and its types are checked, when it is first
+/// called: most instances are asked one thing only.
 pub(super) struct Functions {
     exports: Arc<Exports>,
     instance: Instance,
@@ -78,7 +85,14 @@ pub(super) struct Functions {
 
 impl Functions {
     pub(super) fn new(exports: Arc<Exports>, instance: Instance) -> Self {
-        Self { exports, instance, manual: OnceLock::new(), report: OnceLock::new(), orders: OnceLock::new(), lookup: OnceLock::new() }
+        Self {
+            exports,
+            instance,
+            manual: OnceLock::new(),
+            report: OnceLock::new(),
+            orders: OnceLock::new(),
+            lookup: OnceLock::new(),
+        }
     }
 
     /// Checks the types of all of them.

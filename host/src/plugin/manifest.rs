@@ -1,7 +1,9 @@
-//! What a plugin asks for, with reasons: a section of its component, which `plugin build` writes from the author's `plugin.toml`.
+//! What a plugin asks for, with reasons: a section of its component, which `plugin build` writes from the
+//! author's `plugin.toml`.
 //!
-//! Asking grants nothing. What a plugin may do is what it asks for here *and* the operator has granted; what it does not ask for
-//! cannot be granted at all. So an operator who grants too much, or keeps a grant that nobody needs any more, loses nothing.
+//! Asking grants nothing. What a plugin may do is what it asks for here *and* the operator has granted; what
+//! it does not ask for cannot be granted at all. So an operator who grants too much, or keeps a grant that
+//! nobody needs any more, loses nothing.
 
 use super::egress::HttpGrant;
 use super::text::clean;
@@ -15,7 +17,8 @@ pub const MANIFEST_SECTION: &str = "entente:manifest";
 /// The file beside `Cargo.toml` that an author writes it in.
 pub const MANIFEST_FILE: &str = "plugin.toml";
 
-/// The form of the manifest. A host refuses one that it does not know: what it cannot read it cannot show to the operator.
+/// The form of the manifest. A host refuses one that it does not know: what it cannot read it cannot show to
+/// the operator.
 const FORMAT: u32 = 1;
 /// So many asks of a kind are read by a person.
 const MOST_ASKS: usize = 50;
@@ -54,8 +57,9 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostAsk {
-    /// As a grant is written (`https://api.example.com`, `https://*.example.com`), with settings in braces: as a part of the host
-    /// (`https://{dc}.api.example.com`), or as the whole (`{url}`). `*` stands for whatever the operator grants.
+    /// As a grant is written (`https://api.example.com`, `https://*.example.com`), with settings in braces:
+    /// as a part of the host (`https://{dc}.api.example.com`), or as the whole (`{url}`). `*` stands for
+    /// whatever the operator grants.
     pub address: String,
     /// What for.
     pub reason: String,
@@ -155,7 +159,9 @@ impl Manifest {
             Some(format) if format.as_u64() == Some(FORMAT.into()) => {}
             Some(format) => {
                 let found = clean(&format.to_string(), 100);
-                return Err(ManifestError(format!("it has form {found}, and this host knows form {FORMAT}; use a newer host")));
+                return Err(ManifestError(format!(
+                    "it has form {found}, and this host knows form {FORMAT}; use a newer host"
+                )));
             }
         }
         let manifest: Self = serde_json::from_value(value).map_err(wrong)?;
@@ -208,7 +214,8 @@ impl Manifest {
     /// Everything that is asked for, in words.
     pub fn asks(&self) -> Vec<AskInWords> {
         let mut asks = Vec::new();
-        let mut add = |words: String, reason: &str| asks.push(AskInWords { words, reason: reason.to_owned() });
+        let mut add =
+            |words: String, reason: &str| asks.push(AskInWords { words, reason: reason.to_owned() });
         for host in &self.hosts {
             add(format!("sends requests to {}", place(&host.address)), &host.reason);
         }
@@ -221,8 +228,12 @@ impl Manifest {
                 (None, None) => " in a header".to_owned(),
             };
             let words = match secret.usage {
-                SecretUse::Send => format!("has the secret {} sent to {}{form}", secret.name, places.join(" and ")),
-                SecretUse::Sign => format!("has texts signed with the secret {}, which is never sent", secret.name),
+                SecretUse::Send => {
+                    format!("has the secret {} sent to {}{form}", secret.name, places.join(" and "))
+                }
+                SecretUse::Sign => {
+                    format!("has texts signed with the secret {}, which is never sent", secret.name)
+                }
             };
             add(words, &secret.reason);
         }
@@ -248,9 +259,13 @@ impl Manifest {
 
     fn checked(mut self) -> Result<Self, ManifestError> {
         let refuse = |why: String| Err(ManifestError(why));
-        for (what, count) in [("host", self.hosts.len()), ("secret", self.secrets.len()), ("setting", self.settings.len())] {
+        for (what, count) in
+            [("host", self.hosts.len()), ("secret", self.secrets.len()), ("setting", self.settings.len())]
+        {
             if count > MOST_ASKS {
-                return refuse(format!("it asks for {count} of the kind {what}; {MOST_ASKS} can be asked for"));
+                return refuse(format!(
+                    "it asks for {count} of the kind {what}; {MOST_ASKS} can be asked for"
+                ));
             }
         }
         for text in [&mut self.name, &mut self.version, &mut self.description] {
@@ -277,8 +292,12 @@ impl Manifest {
                 SecretUse::Send if secret.hosts.is_empty() => {
                     return refuse(format!("the secret '{name}' names no hosts that it is sent to"));
                 }
-                SecretUse::Sign if !secret.hosts.is_empty() || secret.header.is_some() || secret.query.is_some() => {
-                    return refuse(format!("the secret '{name}' signs, so it cannot be sent: leave out hosts, header and query"));
+                SecretUse::Sign
+                    if !secret.hosts.is_empty() || secret.header.is_some() || secret.query.is_some() =>
+                {
+                    return refuse(format!(
+                        "the secret '{name}' signs, so it cannot be sent: leave out hosts, header and query"
+                    ));
                 }
                 _ => {}
             }
@@ -302,10 +321,15 @@ impl Manifest {
     }
 }
 
-fn check_names<'n>(what: &str, names: impl Iterator<Item = &'n str>, dots: bool) -> Result<(), ManifestError> {
+fn check_names<'n>(
+    what: &str,
+    names: impl Iterator<Item = &'n str>,
+    dots: bool,
+) -> Result<(), ManifestError> {
     let mut seen = BTreeSet::new();
     for name in names {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' || (dots && byte == b'.');
+        let fits =
+            |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' || (dots && byte == b'.');
         if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
             return Err(ManifestError(format!(
                 "'{}' is no name of a {what}; use up to 64 letters, digits, dashes and underscores",
@@ -325,17 +349,30 @@ fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<(), Manifes
         return Ok(());
     }
     if address.len() > MOST_TEXT {
-        return Err(ManifestError(format!("an address has {} bytes; {MOST_TEXT} are the most", address.len())));
+        return Err(ManifestError(format!(
+            "an address has {} bytes; {MOST_TEXT} are the most",
+            address.len()
+        )));
     }
     if address.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return Err(ManifestError(format!("the address '{}' has spaces or control characters in it", clean(address, 200))));
+        return Err(ManifestError(format!(
+            "the address '{}' has spaces or control characters in it",
+            clean(address, 200)
+        )));
     }
     for name in names_in(address) {
         if !settings.contains(name) {
-            return Err(ManifestError(format!("'{}' uses a setting that is not listed as one", clean(address, 200))));
+            return Err(ManifestError(format!(
+                "'{}' uses a setting that is not listed as one",
+                clean(address, 200)
+            )));
         }
     }
-    let sample = if whole(address).is_some() { "https://x.example".to_owned() } else { filled(address, |_| Some("x".to_owned()))? };
+    let sample = if whole(address).is_some() {
+        "https://x.example".to_owned()
+    } else {
+        filled(address, |_| Some("x".to_owned()))?
+    };
     sample.parse::<HttpGrant>().map_err(|error| ManifestError(error.to_string()))?;
     Ok(())
 }
@@ -358,7 +395,10 @@ fn filled(pattern: &str, value: impl Fn(&str) -> Option<String>) -> Result<Strin
         let (name, after) = after.split_once('}').ok_or_else(|| refuse("a { is not closed".to_owned()))?;
         let value = value(name).unwrap_or_default();
         if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(refuse(format!("the setting '{}' must be set to letters, digits and dashes", clean(name, 100))));
+            return Err(refuse(format!(
+                "the setting '{}' must be set to letters, digits and dashes",
+                clean(name, 100)
+            )));
         }
         text.push_str(before);
         text.push_str(&value);
@@ -368,8 +408,8 @@ fn filled(pattern: &str, value: impl Fn(&str) -> Option<String>) -> Result<Strin
     Ok(text)
 }
 
-/// A pattern with its settings in place: `https://{dc}.api.example.com` with `dc` = `us1`. A setting can only be part of a host
-/// name, so that it cannot lead elsewhere.
+/// A pattern with its settings in place: `https://{dc}.api.example.com` with `dc` = `us1`. A setting can only
+/// be part of a host name, so that it cannot lead elsewhere.
 ///
 /// # Errors
 /// Where a setting is missing or holds something else.
@@ -505,9 +545,18 @@ reason = "address of your server"
             ("[[secret]]\nname = \"a b\"\nhosts = [\"*\"]\nreason = \"x\"", "no name of a secret"),
             ("[[secret]]\nname = \"a\"\nreason = \"x\"", "names no hosts"),
             ("[[secret]]\nname = \"a\"\nuse = \"sign\"\nhosts = [\"*\"]\nreason = \"x\"", "cannot be sent"),
-            ("[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nheader = \"a:b\"\nreason = \"x\"", "no name of a header"),
-            ("[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nquery = \"a&b\"\nreason = \"x\"", "no name of a parameter"),
-            ("[[setting]]\nname = \"a\"\nreason = \"x\"\n[[setting]]\nname = \"a\"\nreason = \"x\"", "stands there twice"),
+            (
+                "[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nheader = \"a:b\"\nreason = \"x\"",
+                "no name of a header",
+            ),
+            (
+                "[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nquery = \"a&b\"\nreason = \"x\"",
+                "no name of a parameter",
+            ),
+            (
+                "[[setting]]\nname = \"a\"\nreason = \"x\"\n[[setting]]\nname = \"a\"\nreason = \"x\"",
+                "stands there twice",
+            ),
             ("files = true", "unknown field `files`"),
         ];
         for (text, expected) in table {
@@ -543,7 +592,10 @@ reason = "address of your server"
                 |m| m.secrets[0].hosts.push("{url}".to_owned()),
                 "has the secret api-key sent to the host of the setting url in the header authorization",
             ),
-            (|m| m.secrets[0].header = None, "has the secret api-key sent to https://{dc}.api.example.com in a header"),
+            (
+                |m| m.secrets[0].header = None,
+                "has the secret api-key sent to https://{dc}.api.example.com in a header",
+            ),
             (
                 |m| m.secrets[0].query = Some("key".to_owned()),
                 "has the secret api-key sent to https://{dc}.api.example.com in the header authorization or as the parameter key",
@@ -567,7 +619,8 @@ reason = "address of your server"
     fn settings_fill_addresses_and_lead_nowhere_else() {
         let manifest = read(WHOLE);
         let hosts = |settings: &[(&str, &str)]| {
-            let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))).collect();
+            let settings =
+                settings.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))).collect();
             manifest.hosts_with(&settings).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
         let table: [(&[(&str, &str)], &str); 7] = [

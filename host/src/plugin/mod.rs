@@ -1,11 +1,13 @@
 //! Plugins: WebAssembly components that talk to foreign systems, run so that none of them can do harm.
 //!
-//! [`inspect`] says what a file is. [`PluginRuntime`] compiles plugins and keeps the result; a [`LoadedPlugin`] becomes a
-//! [`PluginExchange`], a side of a sync, with what the operator has set and granted in a [`PluginConfig`].
+//! [`inspect`] says what a file is. [`PluginRuntime`] compiles plugins and keeps the result; a
+//! [`LoadedPlugin`] becomes a [`PluginExchange`], a side of a sync, with what the operator has set and
+//! granted in a [`PluginConfig`].
 //!
-//! A plugin is a stranger. It runs in a store of its own with nothing granted: no files, no environment, no sockets. It reaches
-//! the hosts of its [`HttpGrant`]s, uses secrets without seeing them, and everything that it takes is counted by [`Limits`].
-//! Whatever goes wrong in it costs one call: the store is dropped, and the next call starts a fresh one.
+//! A plugin is a stranger. It runs in a store of its own with nothing granted: no files, no environment, no
+//! sockets. It reaches the hosts of its [`HttpGrant`]s, uses secrets without seeing them, and everything that
+//! it takes is counted by [`Limits`]. Whatever goes wrong in it costs one call: the store is dropped, and the
+//! next call starts a fresh one.
 //!
 //! Only this module knows wasmtime and the HTTP client.
 
@@ -54,7 +56,7 @@ pub use inspect::{InspectError, Inspection, inspect};
 pub use interface::{Ask, KNOWN_VERSIONS};
 pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};
 pub use manifest::{
-    AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk, SecretUse, SettingAsk, StateAsk,
-    fill,
+    AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk,
+    SecretUse, SettingAsk, StateAsk, fill,
 };
 pub use runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse, read_component};

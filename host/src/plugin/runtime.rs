@@ -79,7 +79,9 @@ pub enum LoadError {
         error: std::io::Error,
     },
     /// It is not what was installed.
-    #[error("{file} was changed since it was installed, so it is not run; install the plugin again: entente plugin install FILE")]
+    #[error(
+        "{file} was changed since it was installed, so it is not run; install the plugin again: entente plugin install FILE"
+    )]
     Changed {
         /// The file.
         file: String,
@@ -101,9 +103,10 @@ pub enum LoadError {
 }
 
 impl PluginRuntime {
-    /// Compiled code is kept in `cache`, a folder that is made if it is missing and must belong to this user alone, and only what bears
-    /// the mark of `key` is run from there; what is not there is made by `compiler`. `limits` hold
-    /// for looking at plugins, compiling and starting them; each integration brings its own for its calls.
+    /// Compiled code is kept in `cache`, a folder that is made if it is missing and must belong to this user
+    /// alone, and only what bears the mark of `key` is run from there; what is not there is made by
+    /// `compiler`. `limits` hold for looking at plugins, compiling and starting them; each integration brings
+    /// its own for its calls.
     ///
     /// # Errors
     /// [`LoadError::Cache`] and [`LoadError::Engine`].
@@ -113,7 +116,8 @@ impl PluginRuntime {
         let cache = Cache::open(cache, key)?;
         let account = Arc::new(TenantAccount::new("", &limits));
         let (linkers, shelf) = (Mutex::default(), Shelf::default());
-        let runtime = Runtime { engine, allocation, linkers, cache, compiler, shelf, limits, lookup: system_lookup() };
+        let runtime =
+            Runtime { engine, allocation, linkers, cache, compiler, shelf, limits, lookup: system_lookup() };
         Ok(Self { inner: Arc::new(runtime), account })
     }
 
@@ -147,8 +151,8 @@ impl PluginRuntime {
         inspect(bytes, &self.inner.limits)
     }
 
-    /// Makes a plugin ready to be called: looked at, compiled (or found in the cache), linked, and started once to see that
-    /// all its exports have the right shape.
+    /// Makes a plugin ready to be called: looked at, compiled (or found in the cache), linked, and started
+    /// once to see that all its exports have the right shape.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -188,7 +192,12 @@ impl PluginRuntime {
         Ok(loaded)
     }
 
-    async fn compile(&self, inspection: Inspection, bytes: Vec<u8>, limits: &Limits) -> Result<Plugin, LoadError> {
+    async fn compile(
+        &self,
+        inspection: Inspection,
+        bytes: Vec<u8>,
+        limits: &Limits,
+    ) -> Result<Plugin, LoadError> {
         let _turn = compile::turn().await;
         let (runtime, digest) = (Arc::clone(&self.inner), inspection.digest.clone());
         // Whoever was before may have compiled the same.
@@ -198,9 +207,14 @@ impl PluginRuntime {
         let artifact = self.compiled(Arc::new(bytes), limits).await?;
         let runtime = Arc::clone(&self.inner);
         blocking(move || {
-            let component =
-                runtime.cache.keep(&runtime.engine, &inspection.digest, &artifact).map_err(|error| runtime.not_loaded(&error))?;
-            let component = runtime.shelf.get_or_find(&inspection.digest, || Some(component.clone())).unwrap_or(component);
+            let component = runtime
+                .cache
+                .keep(&runtime.engine, &inspection.digest, &artifact)
+                .map_err(|error| runtime.not_loaded(&error))?;
+            let component = runtime
+                .shelf
+                .get_or_find(&inspection.digest, || Some(component.clone()))
+                .unwrap_or(component);
             runtime.link(&component, inspection)
         })
         .await
@@ -209,7 +223,9 @@ impl PluginRuntime {
     async fn compiled(&self, wasm: Arc<Vec<u8>>, limits: &Limits) -> Result<Vec<u8>, LoadError> {
         let runtime = Arc::clone(&self.inner);
         match &self.inner.compiler {
-            Compiler::Child(program) => Ok(compile::apart(program, &runtime.engine, runtime.allocation, limits, &wasm).await?),
+            Compiler::Child(program) => {
+                Ok(compile::apart(program, &runtime.engine, runtime.allocation, limits, &wasm).await?)
+            }
             Compiler::InThisProcess => blocking(move || Ok(compile::here(&runtime.engine, &wasm)?)).await,
         }
     }
@@ -222,7 +238,11 @@ impl PluginRuntime {
         let _turn = compile::turn().await;
         let artifact = self.compiled(Arc::new(compile::SMALLEST.to_vec()), &self.inner.limits).await?;
         let runtime = Arc::clone(&self.inner);
-        blocking(move || super::cache::load_new(&runtime.engine, &artifact).map_err(|error| runtime.not_loaded(&error).into())).await?;
+        blocking(move || {
+            super::cache::load_new(&runtime.engine, &artifact)
+                .map_err(|error| runtime.not_loaded(&error).into())
+        })
+        .await?;
         Ok(())
     }
 
@@ -234,11 +254,17 @@ impl PluginRuntime {
         self.load_within(read_component(file, &self.inner.limits)?, &self.inner.limits).await
     }
 
-    /// Loads a component that was installed, under the limits of a tenant: only what still has this digest is run.
+    /// Loads a component that was installed, under the limits of a tenant: only what still has this digest is
+    /// run.
     ///
     /// # Errors
     /// [`LoadError`].
-    pub async fn load_installed(&self, file: &Path, digest: &str, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
+    pub async fn load_installed(
+        &self,
+        file: &Path,
+        digest: &str,
+        limits: &Limits,
+    ) -> Result<LoadedPlugin, LoadError> {
         let (path, own, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
         let bytes = blocking(move || read_component(&path, &own)).await?;
         let path = file.to_owned();
@@ -249,9 +275,18 @@ impl PluginRuntime {
     ///
     /// # Errors
     /// [`LoadError`].
-    pub async fn inspect_installed(file: &Path, digest: &str, limits: &Limits) -> Result<Inspection, LoadError> {
+    pub async fn inspect_installed(
+        file: &Path,
+        digest: &str,
+        limits: &Limits,
+    ) -> Result<Inspection, LoadError> {
         let (path, limits, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
-        blocking(move || inspect_if(&read_component(&path, &limits)?, &limits, |found| is_as_installed(found, &digest, &path))).await
+        blocking(move || {
+            inspect_if(&read_component(&path, &limits)?, &limits, |found| {
+                is_as_installed(found, &digest, &path)
+            })
+        })
+        .await
     }
 }
 
@@ -314,7 +349,9 @@ impl Runtime {
 }
 
 /// What takes a while, without holding up other tasks.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, LoadError> + Send + 'static) -> Result<T, LoadError> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Engine(error.to_string()))?
 }
 

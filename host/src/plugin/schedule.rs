@@ -1,9 +1,11 @@
-//! Who is next, where there is only so much of something and many tenants want it. Pure: no clock, no threads.
+//! Who is next, where there is only so much of something and many tenants want it. Pure: no clock, no
+//! threads.
 //!
-//! Each tenant has a line, first come, first served. Among the lines the one goes first whose tenant has used least. Who has used
-//! little for a while begins just before where the others stand, by a small credit: so one that wants a moment now and then does not queue
-//! behind those that want it all the time. More it has not: neither may a newcomer hold up everybody until it has caught up, nor can
-//! use be forgotten by staying away for a moment.
+//! Each tenant has a line, first come, first served. Among the lines the one goes first whose tenant has used
+//! least. Who has used little for a while begins just before where the others stand, by a small credit: so
+//! one that wants a moment now and then does not queue behind those that want it all the time. More it has
+//! not: neither may a newcomer hold up everybody until it has caught up, nor can use be forgotten by staying
+//! away for a moment.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -45,7 +47,16 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(total: usize, credit: u64) -> Self {
-        Self { total: total.max(1), credit, held: 0, waiting: 0, floor: 0, numbers: 0, lines: Vec::new(), ready: BTreeMap::new() }
+        Self {
+            total: total.max(1),
+            credit,
+            held: 0,
+            waiting: 0,
+            floor: 0,
+            numbers: 0,
+            lines: Vec::new(),
+            ready: BTreeMap::new(),
+        }
     }
 
     /// How many are given out.
@@ -85,7 +96,10 @@ impl Schedule {
 
     /// A tenant goes. It must hold nothing and wait for nothing.
     pub(super) fn leave(&mut self, party: Party) {
-        debug_assert!(self.line(party).is_some_and(|line| line.held == 0 && line.waiting.is_empty()), "it still has something");
+        debug_assert!(
+            self.line(party).is_some_and(|line| line.held == 0 && line.waiting.is_empty()),
+            "it still has something"
+        );
         if let Some(line) = self.lines.get_mut(party.0) {
             *line = None;
         }
@@ -116,7 +130,8 @@ impl Schedule {
         self.next()
     }
 
-    /// Gives one back and asks for it again. Answers the new ticket, and whose turn it is now, which may be this very one.
+    /// Gives one back and asks for it again. Answers the new ticket, and whose turn it is now, which may be
+    /// this very one.
     pub(super) fn ask_again(&mut self, party: Party, used: u64) -> (Ticket, Option<(Party, Ticket)>) {
         self.take_back(party, used);
         let ticket = self.stand(party);
@@ -141,8 +156,9 @@ impl Schedule {
         }
     }
 
-    /// Whether a tenant that holds one and does not need it right now should give it back: another of its own waits, or a tenant does
-    /// that holds fewer. So who has one between two calls makes room for who has none.
+    /// Whether a tenant that holds one and does not need it right now should give it back: another of its own
+    /// waits, or a tenant does that holds fewer. So who has one between two calls makes room for who has
+    /// none.
     pub(super) fn wanted_from(&self, party: Party) -> bool {
         let Some(line) = self.line(party) else { return false };
         let first = self.ready.values().next().and_then(|place| self.line(Party(*place)));
@@ -232,10 +248,15 @@ mod tests {
         assert_ne!(more, again);
         let c = schedule.join(1);
         let newcomer = schedule.ask(c).unwrap();
-        // It begins where b stood when it was given its turn, at 30: before b, which has used 40 by now, and before a.
+        // It begins where b stood when it was given its turn, at 30: before b, which has used 40 by now, and
+        // before a.
         assert_eq!(schedule.give_back(b, 10), Some((c, newcomer)));
         let waits = schedule.ask(b).unwrap();
-        assert_eq!(schedule.give_back(c, 50), Some((b, waits)), "it has no credit from the time before it came");
+        assert_eq!(
+            schedule.give_back(c, 50),
+            Some((b, waits)),
+            "it has no credit from the time before it came"
+        );
     }
 
     #[test]
@@ -379,9 +400,15 @@ mod tests {
             assert!(self.holds.len() <= total, "never more than there are");
             for (party, most) in &self.parties {
                 let holds = self.holds.iter().filter(|holds| *holds == party).count();
-                assert!(holds <= *most && holds == schedule.held_by(*party), "never more than a tenant may have");
+                assert!(
+                    holds <= *most && holds == schedule.held_by(*party),
+                    "never more than a tenant may have"
+                );
                 let waits = self.waits.iter().any(|(waits, _)| waits == party);
-                assert!(!(waits && holds < *most && self.holds.len() < total), "nobody waits for what is there");
+                assert!(
+                    !(waits && holds < *most && self.holds.len() < total),
+                    "nobody waits for what is there"
+                );
             }
         }
     }

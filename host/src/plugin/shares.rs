@@ -1,5 +1,5 @@
-//! Something that the process has only so much of (turns to compute, places to run in), shared out among tenants as
-//! [`Schedule`] says.
+//! Something that the process has only so much of (turns to compute, places to run in), shared out among
+//! tenants as [`Schedule`] says.
 
 use super::schedule::{Party, Schedule, Ticket};
 use std::collections::HashMap;
@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// How long one that was called may take to come. A task that is not polled, since what polls it does something else, must not hold
-/// up the others.
+/// How long one that was called may take to come. A task that is not polled, since what polls it does
+/// something else, must not hold up the others.
 const GRACE: Duration = Duration::from_millis(20);
 
 /// So much of something. What is held is given back when a [`Claim`] is dropped.
@@ -42,7 +42,8 @@ struct State {
 enum Wake {
     /// From here: this task is about to wait, so the thread is free for the one that is woken.
     Here,
-    /// From another thread: this task goes on, and an executor may keep the one that is woken for this very thread until then.
+    /// From another thread: this task goes on, and an executor may keep the one that is woken for this very
+    /// thread until then.
     Elsewhere,
 }
 
@@ -50,7 +51,12 @@ impl Shares {
     /// So much of it. Who has used less than the others begins so far before them.
     pub(super) fn new(total: usize, credit: Duration) -> Arc<Self> {
         let credit = u64::try_from(credit.as_nanos()).unwrap_or(u64::MAX);
-        let state = State { schedule: Schedule::new(total, credit), asleep: HashMap::new(), called: HashMap::new(), later: Vec::new() };
+        let state = State {
+            schedule: Schedule::new(total, credit),
+            asleep: HashMap::new(),
+            called: HashMap::new(),
+            later: Vec::new(),
+        };
         Arc::new(Self {
             state: Mutex::new(state),
             contended: AtomicBool::new(false),
@@ -75,7 +81,8 @@ impl Shares {
         let _ = self.clock.set(std::thread::current());
     }
 
-    /// Wakes who is to be woken from elsewhere, and calls others in place of those that do not come. Answers whether anybody waits.
+    /// Wakes who is to be woken from elsewhere, and calls others in place of those that do not come. Answers
+    /// whether anybody waits.
     pub(super) fn beat(&self, now: Instant) -> bool {
         if !self.attention.load(Ordering::Acquire) && !self.contended.load(Ordering::Acquire) {
             return false;
@@ -249,7 +256,8 @@ impl Claim {
         let Standing::Holds(since) = self.standing else { return };
         let shares = &self.seat.shares;
         let mut state = shares.state();
-        let (ticket, next) = state.schedule.ask_again(self.seat.party, nanoseconds(since).saturating_mul(self.rate.into()));
+        let (ticket, next) =
+            state.schedule.ask_again(self.seat.party, nanoseconds(since).saturating_mul(self.rate.into()));
         state.asleep.insert(ticket, cx.waker().clone());
         self.standing = Standing::Waits(ticket);
         if next.is_some_and(|(_, next)| next == ticket) {
@@ -274,7 +282,8 @@ impl Claim {
 
     /// Whether one that is held and not needed right now should be given back.
     pub(super) fn is_wanted(&self) -> bool {
-        self.seat.shares.contended.load(Ordering::Acquire) && self.seat.shares.state().schedule.wanted_from(self.seat.party)
+        self.seat.shares.contended.load(Ordering::Acquire)
+            && self.seat.shares.state().schedule.wanted_from(self.seat.party)
     }
 
     fn give_back(&mut self, how: Wake) {

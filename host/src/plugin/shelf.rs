@@ -1,13 +1,14 @@
 //! Compiled code that is in memory: one copy for all tenants that use a plugin, whichever of them came first.
 //!
-//! Code holds nothing of a tenant. What was used last stays, so that the next run of anybody need not read and check it again.
+//! Code holds nothing of a tenant. What was used last stays, so that the next run of anybody need not read
+//! and check it again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Component;
 
-/// Plugins whose code stays in memory although nobody runs them. HelloWorld takes half a megabyte, a plugin with an engine of its own
-/// (JavaScript, Python) some tens.
+/// Plugins whose code stays in memory although nobody runs them. HelloWorld takes half a megabyte, a plugin
+/// with an engine of its own (JavaScript, Python) some tens.
 const KEPT: usize = 32;
 
 #[derive(Default)]
@@ -29,8 +30,13 @@ struct Slot {
 }
 
 impl Shelf {
-    /// The code of a plugin by its digest; looked for where it is not here. May take long: call it where blocking is allowed.
-    pub(super) fn get_or_find(&self, digest: &str, find: impl FnOnce() -> Option<Component>) -> Option<Component> {
+    /// The code of a plugin by its digest; looked for where it is not here. May take long: call it where
+    /// blocking is allowed.
+    pub(super) fn get_or_find(
+        &self,
+        digest: &str,
+        find: impl FnOnce() -> Option<Component>,
+    ) -> Option<Component> {
         let place = self.place(digest);
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
@@ -43,12 +49,19 @@ impl Shelf {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.uses += 1;
         let used = inner.uses;
-        let slot = inner.plugins.entry(digest.to_owned()).or_insert_with(|| Slot { component: Arc::default(), used });
+        let slot = inner
+            .plugins
+            .entry(digest.to_owned())
+            .or_insert_with(|| Slot { component: Arc::default(), used });
         slot.used = used;
         let place = Arc::clone(&slot.component);
         while inner.plugins.len() > KEPT {
             // Who has it goes on; it is only not found again.
-            let Some(oldest) = inner.plugins.iter().min_by_key(|(_, slot)| slot.used).map(|(digest, _)| digest.clone()) else { break };
+            let Some(oldest) =
+                inner.plugins.iter().min_by_key(|(_, slot)| slot.used).map(|(digest, _)| digest.clone())
+            else {
+                break;
+            };
             inner.plugins.remove(&oldest);
         }
         place

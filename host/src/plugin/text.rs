@@ -39,9 +39,12 @@ fn is_dangerous(c: char) -> bool {
     c.is_control() || (!c.is_ascii() && UNSEEN.iter().any(|range| range.contains(&c)))
 }
 
-/// A stranger's word within a command that the operator may copy: in quotes where a shell would take it for more than a word.
+/// A stranger's word within a command that the operator may copy: in quotes where a shell would take it for
+/// more than a word.
 pub(super) fn argument(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '=' | '@' | '%' | '+' | ',');
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '=' | '@' | '%' | '+' | ',')
+    };
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
         return text.to_owned();
     }

@@ -1,8 +1,9 @@
-//! Turns to compute. A plugin computes only while its call is polled, and it gives way at each tick of the clock; so each poll takes a
-//! turn, and there are fewer turns than processors: however many plugins compute, the work of the host goes on beside them.
+//! Turns to compute. A plugin computes only while its call is polled, and it gives way at each tick of the
+//! clock; so each poll takes a turn, and there are fewer turns than processors: however many plugins compute,
+//! the work of the host goes on beside them.
 //!
-//! What a turn costs where nobody waits: a lock that nobody else wants, twice, and the time, twice; a tenth of a microsecond beside calls
-//! that take ten and more.
+//! What a turn costs where nobody waits: a lock that nobody else wants, twice, and the time, twice; a tenth
+//! of a microsecond beside calls that take ten and more.
 
 use super::engine::PLACES;
 use super::shares::{Claim, Seat, Shares};
@@ -13,16 +14,17 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// How far before the others a tenant begins that has computed less than they have: a few calls for a page, so that a sync beside
-/// plugins that compute without end waits for the turn that is under way and no more.
+/// How far before the others a tenant begins that has computed less than they have: a few calls for a page,
+/// so that a sync beside plugins that compute without end waits for the turn that is under way and no more.
 const CREDIT: Duration = Duration::from_millis(20);
 
 /// A call that has computed for so long is a long one; a page of a thousand rows takes some milliseconds.
 const LONG: Duration = Duration::from_millis(50);
 
-/// How many times the turns of a call count from then on, and those of one that ended in a crash or at a limit. One tenant whose calls
-/// are short and end well gets eight times the turns of each that computes without end or crashes again and again, so beside sixteen of
-/// those a third; and each of them still gets its own.
+/// How many times the turns of a call count from then on, and those of one that ended in a crash or at a
+/// limit. One tenant whose calls are short and end well gets eight times the turns of each that computes
+/// without end or crashes again and again, so beside sixteen of those a third; and each of them still gets
+/// its own.
 const SURCHARGE: u32 = 8;
 
 /// The turns of this process: one fewer than processors, and at least one.
@@ -89,7 +91,8 @@ impl Meter {
         if self.failed.load(Ordering::Relaxed) || self.used() > LONG { SURCHARGE } else { 1 }
     }
 
-    /// The call ended in a crash or at a limit. What comes after it, as cleaning up, counts as much as it does.
+    /// The call ended in a crash or at a limit. What comes after it, as cleaning up, counts as much as it
+    /// does.
     pub(super) fn fail(&self, seat: &Seat) {
         // What counted more as it was long has been counted so.
         let once = self.used().min(LONG);
@@ -181,7 +184,11 @@ mod tests {
         let shares = Shares::new(1, Duration::ZERO);
         let [failed, other] = [(); 2].map(|()| shares.seat(1));
         meter.fail(&failed);
-        assert_eq!([failed.used(), other.used()], [20 * MS * u64::from(SURCHARGE - 1), 0], "besides what it has used");
+        assert_eq!(
+            [failed.used(), other.used()],
+            [20 * MS * u64::from(SURCHARGE - 1), 0],
+            "besides what it has used"
+        );
         assert_eq!(meter.rate(), SURCHARGE, "what comes after a crash");
         meter.reset();
         assert_eq!(meter.rate(), 1);

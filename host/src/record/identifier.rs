@@ -2,13 +2,15 @@
 
 use super::Value;
 
-/// What two values of an identifier field have in common when they name the same record; `None` where the value names nothing.
+/// What two values of an identifier field have in common when they name the same record; `None` where the
+/// value names nothing.
 ///
-/// `kind` is a word of `mapping-manual.wit`. Texts are trimmed, lower-cased, and runs of white space count as one space. An
-/// e-mail address needs something on both sides of its `@`, since what people put in for want of an address («n/a», «-») must
-/// not join strangers. Of a phone number the digits count, without a leading `00`; only zeros name nobody. Numbers, days and
-/// moments compare by their text, so that a customer number 12 is one number whether its side calls it a number or a text.
-/// Lists, links to several records and yes/no never identify.
+/// `kind` is a word of `mapping-manual.wit`. Texts are trimmed, lower-cased, and runs of white space count as
+/// one space. An e-mail address needs something on both sides of its `@`, since what people put in for want
+/// of an address («n/a», «-») must not join strangers. Of a phone number the digits count, without a leading
+/// `00`; only zeros name nobody. Numbers, days and moments compare by their text, so that a customer number
+/// 12 is one number whether its side calls it a number or a text. Lists, links to several records and yes/no
+/// never identify.
 pub fn canonical_identifier(kind: &str, value: &Value) -> Option<String> {
     match value {
         Value::Null | Value::Boolean(_) | Value::Texts(_) | Value::References(_) => None,
@@ -25,8 +27,8 @@ pub fn canonical_identifier(kind: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a text has nothing but visible ASCII characters, so that only its case may differ from its canonical form. Nearly all
-/// identifiers are such, and they are looked at several times a record.
+/// Whether a text has nothing but visible ASCII characters, so that only its case may differ from its
+/// canonical form. Nearly all identifiers are such, and they are looked at several times a record.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -73,7 +75,8 @@ fn spelled_email(text: &str) -> Option<String> {
 }
 
 fn phone(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter_map(|c| c.to_digit(10)).filter_map(|d| char::from_digit(d, 10)).collect();
+    let digits: String =
+        text.chars().filter_map(|c| c.to_digit(10)).filter_map(|d| char::from_digit(d, 10)).collect();
     if digits.chars().all(|c| c == '0') {
         return None;
     }
@@ -125,12 +128,17 @@ mod tests {
 
     #[test]
     fn numbers_and_the_rest() {
-        assert_eq!(canonical("integer", Value::Integer(9_007_199_254_740_993)).as_deref(), Some("9007199254740993"));
+        assert_eq!(
+            canonical("integer", Value::Integer(9_007_199_254_740_993)).as_deref(),
+            Some("9007199254740993")
+        );
         assert_eq!(canonical("integer", Value::Integer(0)).as_deref(), Some("0"));
         assert_eq!(canonical("float", Value::Float(12.0)).as_deref(), Some("12"));
         assert_eq!(canonical("phone", Value::Integer(49_301_234)).as_deref(), Some("49301234"));
         assert_eq!(canonical("date", Value::date(1969, 12, 31).unwrap()).as_deref(), Some("1969-12-31"));
-        for nothing in [Value::Null, Value::Boolean(false), Value::Texts(vec!["a".into()]), Value::References(vec![])] {
+        for nothing in
+            [Value::Null, Value::Boolean(false), Value::Texts(vec!["a".into()]), Value::References(vec![])]
+        {
             assert_eq!(canonical("text", nothing), None);
         }
     }

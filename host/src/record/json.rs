@@ -1,8 +1,8 @@
 //! Values as JSON: how they are stored, printed with `--json`, and read from people.
 //!
-//! Null, booleans, numbers, texts and lists of texts are themselves; a number with a decimal point is a float. The rest are
-//! objects with one key: `{"date":"2020-01-31"}`, `{"time":"2020-01-31T10:00:00Z"}`, `{"ref":["company","12"]}`,
-//! `{"refs":[["company","12"]]}`, `{"other":["decimal","12.50"]}`.
+//! Null, booleans, numbers, texts and lists of texts are themselves; a number with a decimal point is a
+//! float. The rest are objects with one key: `{"date":"2020-01-31"}`, `{"time":"2020-01-31T10:00:00Z"}`,
+//! `{"ref":["company","12"]}`, `{"refs":[["company","12"]]}`, `{"other":["decimal","12.50"]}`.
 
 use super::{Reference, Timestamp, Value, ValueError};
 use chrono::NaiveDate;
@@ -13,7 +13,11 @@ use std::fmt;
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fn single<S: Serializer, T: Serialize>(serializer: S, key: &str, value: &T) -> Result<S::Ok, S::Error> {
+        fn single<S: Serializer, T: Serialize>(
+            serializer: S,
+            key: &str,
+            value: &T,
+        ) -> Result<S::Ok, S::Error> {
             let mut map = serializer.serialize_map(Some(1))?;
             map.serialize_entry(key, value)?;
             map.end()
@@ -110,7 +114,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let value = match key.as_str() {
             "date" => {
                 let text: String = map.next_value()?;
-                let day: NaiveDate = text.parse().map_err(|_| wrong(format!("'{text}' is not a day; write 2020-01-31")))?;
+                let day: NaiveDate =
+                    text.parse().map_err(|_| wrong(format!("'{text}' is not a day; write 2020-01-31")))?;
                 Value::Date(day)
             }
             "time" => {
@@ -127,7 +132,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 Value::Other { kind, text }
             }
             other => {
-                return Err(wrong(format!("'{other}' is no kind of value; known are date, time, ref, refs, other")));
+                return Err(wrong(format!(
+                    "'{other}' is no kind of value; known are date, time, ref, refs, other"
+                )));
             }
         };
         if map.next_key::<String>()?.is_some() {
@@ -150,7 +157,8 @@ mod tests {
             any::<i64>().prop_map(Value::Integer),
             any::<f64>().prop_filter_map("finite", |n| Value::float(n).ok()),
             any::<String>().prop_map(Value::Text),
-            (-9999i32..9999, 1u8..13, 1u8..32).prop_filter_map("a day", |(y, m, d)| Value::date(y, m, d).ok()),
+            (-9999i32..9999, 1u8..13, 1u8..32)
+                .prop_filter_map("a day", |(y, m, d)| Value::date(y, m, d).ok()),
             any::<i64>().prop_map(|n| Value::Timestamp(Timestamp::from_micros(n))),
             prop::collection::vec(any::<String>(), 0..4).prop_map(Value::Texts),
             link.clone().prop_map(Value::Reference),

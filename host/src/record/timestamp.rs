@@ -34,7 +34,9 @@ pub struct FieldTime {
 
 /// A text that is no moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not a date and time; write for example 2020-01-31 18:00:00 or 2020-01-31T18:00:00+01:00")]
+#[error(
+    "'{text}' is not a date and time; write for example 2020-01-31 18:00:00 or 2020-01-31T18:00:00+01:00"
+)]
 pub struct TimestampError {
     /// What was given.
     pub text: String,
@@ -62,7 +64,8 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment cut down to a step of so many microseconds, which is how a remote with coarser times sees it.
+    /// The moment cut down to a step of so many microseconds, which is how a remote with coarser times sees
+    /// it.
     pub const fn cut_to(self, step: u64) -> Self {
         if step <= 1 || step > i64::MAX as u64 {
             return self;
@@ -95,7 +98,12 @@ impl Timestamp {
         {
             return Ok(moment.into());
         }
-        for form in ["%Y-%m-%d %H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%:z"] {
+        for form in [
+            "%Y-%m-%d %H:%M:%S%.f%:z",
+            "%Y-%m-%dT%H:%M:%S%.f%z",
+            "%Y-%m-%d %H:%M:%S%.f%z",
+            "%Y-%m-%dT%H:%M%:z",
+        ] {
             if let Ok(moment) = DateTime::parse_from_str(trimmed, form) {
                 return Ok(moment.with_timezone(&Utc).into());
             }
@@ -157,7 +165,15 @@ mod tests {
 
     #[test]
     fn writes_what_it_reads() {
-        for micros in [0, -1, 1, 1_577_836_800_000_000, -62_135_596_800_000_000, -62_167_219_200_000_001, 253_402_300_800_000_000] {
+        for micros in [
+            0,
+            -1,
+            1,
+            1_577_836_800_000_000,
+            -62_135_596_800_000_000,
+            -62_167_219_200_000_001,
+            253_402_300_800_000_000,
+        ] {
             let moment = Timestamp::from_micros(micros);
             assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment));
         }

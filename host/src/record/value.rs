@@ -105,7 +105,9 @@ impl Value {
     /// # Errors
     /// [`ValueError::NoSuchDay`] where the calendar has none such.
     pub fn date(year: i32, month: u8, day: u8) -> Result<Self, ValueError> {
-        NaiveDate::from_ymd_opt(year, month.into(), day.into()).map(Value::Date).ok_or(ValueError::NoSuchDay { year, month, day })
+        NaiveDate::from_ymd_opt(year, month.into(), day.into())
+            .map(Value::Date)
+            .ok_or(ValueError::NoSuchDay { year, month, day })
     }
 
     /// Whether policies for blanks apply: null, empty text or an empty list. Zero and `false` are not blank.
@@ -168,7 +170,14 @@ mod tests {
     #[test]
     fn blank_is_null_empty_text_or_empty_list_and_nothing_else() {
         let blank = [Value::Null, Value::text(""), Value::Texts(vec![]), Value::References(vec![])];
-        let full = [Value::Integer(0), Value::Float(0.0), Value::Boolean(false), Value::text(" "), Value::text("0"), Value::text("NULL")];
+        let full = [
+            Value::Integer(0),
+            Value::Float(0.0),
+            Value::Boolean(false),
+            Value::text(" "),
+            Value::text("0"),
+            Value::text("NULL"),
+        ];
         assert!(blank.iter().all(Value::is_blank));
         assert!(!full.iter().any(Value::is_blank));
         for (n, a) in blank.iter().chain(&full).enumerate() {

@@ -1,4 +1,5 @@
-//! Copies of a database: one made while others go on writing, and one that came from elsewhere and is looked at before it is used.
+//! Copies of a database: one made while others go on writing, and one that came from elsewhere and is looked
+//! at before it is used.
 
 use super::{BUSY_TIMEOUT, Store, StoreError, migrations};
 use rusqlite::{Connection, OpenFlags};
@@ -7,14 +8,18 @@ use std::path::Path;
 fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
     // Not read-only, since the log of the file must be readable; and nothing is made where nothing is.
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     Ok(connection)
 }
 
 impl Store {
-    /// Copies the database in a file as it stands at one moment. Runs may go on meanwhile. What was deleted is not in the copy.
+    /// Copies the database in a file as it stands at one moment. Runs may go on meanwhile. What was deleted
+    /// is not in the copy.
     ///
     /// # Errors
     /// Where the file is no database, or the copy cannot be written.
@@ -25,17 +30,20 @@ impl Store {
         Ok(())
     }
 
-    /// Looks at a database that came from elsewhere: whether it is whole, and has the tables that this program makes and nothing else.
+    /// Looks at a database that came from elsewhere: whether it is whole, and has the tables that this
+    /// program makes and nothing else.
     ///
     /// # Errors
-    /// [`StoreError::Newer`] where it is from a newer version, [`StoreError::Foreign`] where it is something else.
+    /// [`StoreError::Newer`] where it is from a newer version, [`StoreError::Foreign`] where it is something
+    /// else.
     pub fn check_foreign(path: &Path) -> Result<(), StoreError> {
         let foreign = |why: String| StoreError::Foreign { path: path.to_owned(), why };
         let strange = |error: rusqlite::Error| foreign(error.to_string());
         let connection = open(path)?;
         // A statement that came with the file may do nothing but what SQLite itself does.
         connection.pragma_update(None, "trusted_schema", false).map_err(strange)?;
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(strange)?;
+        let version: i64 =
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(strange)?;
         let version = usize::try_from(version).map_err(|_| foreign(format!("it has version {version}")))?;
         if version > migrations::newest() {
             let why = format!("its tables have version {version}, here it is {}", migrations::newest());
@@ -51,7 +59,8 @@ impl Store {
         if let Some((kind, name, _)) = expected.iter().find(|made| !there.contains(made)) {
             return Err(foreign(format!("it lacks the {kind} '{name}'")));
         }
-        let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(strange)?;
+        let found: String =
+            connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(strange)?;
         if found != "ok" {
             return Err(foreign(format!("it is damaged: {found}")));
         }
@@ -77,7 +86,9 @@ mod tests {
         };
         mark("before").await;
         let unit = store.begin().await.unwrap();
-        unit.connection().execute("INSERT INTO hub_source (kind, name) VALUES ('sync', 'not committed')", []).unwrap();
+        unit.connection()
+            .execute("INSERT INTO hub_source (kind, name) VALUES ('sync', 'not committed')", [])
+            .unwrap();
         Store::copy(&path, &copy).unwrap();
         unit.commit().unwrap();
         Store::check_foreign(&copy).unwrap();
@@ -116,14 +127,24 @@ mod tests {
             let path = folder.path().join(format!("{what}.db"));
             drop(Store::open(&path).unwrap());
             Connection::open(&path).unwrap().execute_batch(change).unwrap();
-            Store::check_foreign(&path).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR")
+            Store::check_foreign(&path)
+                .unwrap_err()
+                .to_string()
+                .replace(&folder.path().display().to_string(), "DIR")
         };
         insta::assert_snapshot!(said("trigger", "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END"), @"DIR/trigger.db is no database of entente: it has a trigger 't' that is not of this program");
         insta::assert_snapshot!(said("view", "DROP TABLE tenant_limit; CREATE VIEW tenant_limit AS SELECT 'memory-bytes' AS name, 1 AS value"), @"DIR/view.db is no database of entente: it has a view 'tenant_limit' that is not of this program");
         insta::assert_snapshot!(said("less", "DROP TABLE tenant_limit"), @"DIR/less.db is no database of entente: it lacks the table 'tenant_limit'");
         let newer = said("newer", "PRAGMA user_version = 999");
-        assert!(newer.contains("was written by a newer version of entente (its tables have version 999"), "{newer}");
-        std::fs::write(folder.path().join("text.db"), "this is no database, whatever it is called".repeat(100)).unwrap();
+        assert!(
+            newer.contains("was written by a newer version of entente (its tables have version 999"),
+            "{newer}"
+        );
+        std::fs::write(
+            folder.path().join("text.db"),
+            "this is no database, whatever it is called".repeat(100),
+        )
+        .unwrap();
         let error = Store::check_foreign(&folder.path().join("text.db")).unwrap_err();
         assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
         let empty = folder.path().join("empty.db");

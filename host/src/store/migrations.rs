@@ -33,9 +33,10 @@ pub(super) fn newest() -> usize {
 /// Kind, name and statement of everything in a file of this version.
 pub(super) fn tables_of(version: usize) -> Result<Vec<Made>, StoreError> {
     let mut connection = Connection::open_in_memory()?;
-    migrations()
-        .to_version(&mut connection, version)
-        .map_err(|error| StoreError::Corrupt { what: format!("version {version} of its tables"), why: error.to_string() })?;
+    migrations().to_version(&mut connection, version).map_err(|error| StoreError::Corrupt {
+        what: format!("version {version} of its tables"),
+        why: error.to_string(),
+    })?;
     tables(&connection)
 }
 
@@ -50,9 +51,9 @@ pub(super) fn tables(connection: &Connection) -> Result<Vec<Made>, StoreError> {
 /// Brings the tables up to date, each migration in a transaction of its own.
 pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     migrations().to_latest(connection).map_err(|error| match error {
-        rusqlite_migration::Error::MigrationDefinition(rusqlite_migration::MigrationDefinitionError::DatabaseTooFarAhead) => {
-            StoreError::Newer { path: path.to_owned(), why: error.to_string() }
-        }
+        rusqlite_migration::Error::MigrationDefinition(
+            rusqlite_migration::MigrationDefinitionError::DatabaseTooFarAhead,
+        ) => StoreError::Newer { path: path.to_owned(), why: error.to_string() },
         error => StoreError::Open { path: path.to_owned(), why: error.to_string() },
     })
 }

@@ -1,4 +1,5 @@
-//! The SQLite file of a tenant, which hub, ledger and configuration share: connection, migrations, units of work.
+//! The SQLite file of a tenant, which hub, ledger and configuration share: connection, migrations, units of
+//! work.
 //!
 //! Nothing but this module, `hub`, `ledger` and `config` may name `rusqlite`.
 
@@ -18,10 +19,12 @@ use tokio::sync::Mutex;
 /// How long a statement waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What SQLite keeps of the file in memory. Its own 2 MiB are less than the indexes of a hundred thousand pairs.
+/// What SQLite keeps of the file in memory. Its own 2 MiB are less than the indexes of a hundred thousand
+/// pairs.
 const PAGE_CACHE_KIB: i64 = 16 * 1024;
 
-/// After how many pages the log goes into the file: 16 MiB, so that a page which many commits touch is written there once.
+/// After how many pages the log goes into the file: 16 MiB, so that a page which many commits touch is
+/// written there once.
 const CHECKPOINT_PAGES: i64 = 4096;
 
 /// Statements that stay prepared on a connection; more than the program has.
@@ -93,7 +96,8 @@ impl Store {
     /// # Errors
     /// Where the file cannot be opened or written, or is from a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let open = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+        let open =
+            |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
         let connection = Connection::open(path).map_err(open)?;
         Self::prepare(connection, path)
     }
@@ -107,11 +111,13 @@ impl Store {
     }
 
     fn prepare(mut connection: Connection, path: &Path) -> Result<Self, StoreError> {
-        let open = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+        let open =
+            |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
         connection.busy_timeout(BUSY_TIMEOUT).map_err(open)?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
         connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
-        // With WAL, NORMAL loses no committed transaction when the process dies and keeps the file whole when the machine does.
+        // With WAL, NORMAL loses no committed transaction when the process dies and keeps the file whole when
+        // the machine does.
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(open)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(open)?;
         connection.pragma_update(None, "temp_store", "MEMORY").map_err(open)?;

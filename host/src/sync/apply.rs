@@ -1,5 +1,5 @@
-//! Apply: a run that makes the changes of an earlier plan and no others. Everything is collected and decided again; a change goes
-//! out only if its decision and what it rests on are still the same.
+//! Apply: a run that makes the changes of an earlier plan and no others. Everything is collected and decided
+//! again; a change goes out only if its decision and what it rests on are still the same.
 
 use super::decide::Plan;
 use super::error::SyncError;
@@ -24,8 +24,9 @@ fn difference(planned: &Change, now: &Change) -> Option<String> {
             format!("the plan was to {}, and now it is to {}", word(&planned.action), word(&now.action))
         });
     }
-    let by_slot =
-        |change: &Change| -> BTreeMap<usize, ChangedField> { change.fields.iter().map(|field| (field.slot, field.clone())).collect() };
+    let by_slot = |change: &Change| -> BTreeMap<usize, ChangedField> {
+        change.fields.iter().map(|field| (field.slot, field.clone())).collect()
+    };
     let (before, after) = (by_slot(planned), by_slot(now));
     for (slot, field) in &after {
         let Some(known) = before.get(slot) else {
@@ -35,26 +36,44 @@ fn difference(planned: &Change, now: &Change) -> Option<String> {
             return Some(format!("{} was to be written, and now it would be {}", known.value, field.value));
         }
         if known.base != field.base {
-            let text = |field: &ChangedField| field.base.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-            return Some(format!("{} stood there when it was planned, and now {} does", text(known), text(field)));
+            let text = |field: &ChangedField| {
+                field.base.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+            };
+            return Some(format!(
+                "{} stood there when it was planned, and now {} does",
+                text(known),
+                text(field)
+            ));
         }
     }
-    before.keys().any(|slot| !after.contains_key(slot)).then(|| "a field need not be changed any more".to_owned())
+    before
+        .keys()
+        .any(|slot| !after.contains_key(slot))
+        .then(|| "a field need not be changed any more".to_owned())
 }
 
 impl Session<'_> {
-    /// Compares a batch of decisions with the plan that is applied. Withholds what is not in it, and answers its changes with what
-    /// becomes of them.
-    pub(super) async fn approve(&mut self, numbers: &[PairId], pairs: &mut [Pair], plan: &mut Plan) -> Result<Vec<Change>, SyncError> {
+    /// Compares a batch of decisions with the plan that is applied. Withholds what is not in it, and answers
+    /// its changes with what becomes of them.
+    pub(super) async fn approve(
+        &mut self,
+        numbers: &[PairId],
+        pairs: &mut [Pair],
+        plan: &mut Plan,
+    ) -> Result<Vec<Change>, SyncError> {
         let Some(planned) = self.run.options.apply else {
             return Ok(Vec::new());
         };
         let executed = format!("executed by run {}", self.run.id);
         let mut approved = self.engine.ledger.changes_for(planned, numbers).await?;
-        approved.retain(|change| change.status == ChangeStatus::Planned || change.reason.as_deref() == Some(&executed));
+        approved.retain(|change| {
+            change.status == ChangeStatus::Planned || change.reason.as_deref() == Some(&executed)
+        });
         let now = self.now();
         for change in plan.changes.iter_mut().filter(|change| change.status == ChangeStatus::Planned) {
-            let wanted = approved.iter_mut().find(|wanted| wanted.pair == change.pair && wanted.target == change.target);
+            let wanted = approved
+                .iter_mut()
+                .find(|wanted| wanted.pair == change.pair && wanted.target == change.target);
             let why = match wanted {
                 None => format!("not in the plan of run {planned}"),
                 Some(wanted) => match difference(wanted, change) {
@@ -104,14 +123,21 @@ impl Session<'_> {
             return Ok(());
         };
         loop {
-            let mut left = self.engine.ledger.changes_in(planned, ChangeStatus::Planned, 0, limits::RECONCILE_PAIRS).await?;
+            let mut left = self
+                .engine
+                .ledger
+                .changes_in(planned, ChangeStatus::Planned, 0, limits::RECONCILE_PAIRS)
+                .await?;
             if left.is_empty() {
                 return Ok(());
             }
             let now = self.now();
             for change in &mut left {
                 change.status = ChangeStatus::Dropped;
-                change.reason = Some(format!("not executed by run {}: its record was settled since, or left the sync", self.run.id));
+                change.reason = Some(format!(
+                    "not executed by run {}: its record was settled since, or left the sync",
+                    self.run.id
+                ));
                 change.settled = Some(now);
             }
             let mut unit = self.begin().await?;
@@ -158,11 +184,19 @@ mod tests {
     #[test]
     fn only_what_rests_on_the_same_is_the_same() {
         assert_eq!(difference(&change("a", "b"), &change("a", "b")), None);
-        assert!(difference(&change("a", "b"), &change("a", "c")).is_some_and(|why| why.contains("stood there")));
-        assert!(difference(&change("a", "b"), &change("x", "b")).is_some_and(|why| why.contains("now it would be")));
+        assert!(
+            difference(&change("a", "b"), &change("a", "c")).is_some_and(|why| why.contains("stood there"))
+        );
+        assert!(
+            difference(&change("a", "b"), &change("x", "b"))
+                .is_some_and(|why| why.contains("now it would be"))
+        );
         let create = Change { action: Action::Create, ..change("a", "b") };
         assert!(difference(&change("a", "b"), &create).is_some_and(|why| why.contains("to create")));
         let nothing = Change { fields: vec![], ..change("a", "b") };
-        assert!(difference(&change("a", "b"), &nothing).is_some() && difference(&nothing, &change("a", "b")).is_some());
+        assert!(
+            difference(&change("a", "b"), &nothing).is_some()
+                && difference(&nothing, &change("a", "b")).is_some()
+        );
     }
 }

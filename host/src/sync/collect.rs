@@ -1,4 +1,5 @@
-//! Collect: ask a side for its report, page by page. Each page is stored together with the cursor of the next.
+//! Collect: ask a side for its report, page by page. Each page is stored together with the cursor of the
+//! next.
 
 use super::error::SyncError;
 use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes, features};
@@ -21,7 +22,10 @@ impl Session<'_> {
             return self.collect_ids(side).await;
         }
         if self.run.options.is_window() {
-            let window = Window { since: self.run.options.since, until: self.run.options.until.unwrap_or(self.run.started) };
+            let window = Window {
+                since: self.run.options.since,
+                until: self.run.options.until.unwrap_or(self.run.started),
+            };
             // A window is no listing, however long ago it begins.
             let since = Some(window.since.unwrap_or(EARLIEST));
             return self.collect_window(side, Window { since, ..window }).await;
@@ -35,7 +39,11 @@ impl Session<'_> {
         let all = self.run.options.first_time || self.run.options.full;
         let remapped = progress.mapping_version != self.definition.version;
         if remapped || (all && progress.open.as_ref().is_none_or(|open| !open.full)) {
-            progress = Progress { mapping_version: self.definition.version, rekey: remapped || progress.rekey, ..Progress::default() };
+            progress = Progress {
+                mapping_version: self.definition.version,
+                rekey: remapped || progress.rekey,
+                ..Progress::default()
+            };
         }
         if remapped {
             self.reopen_mappings().await?;
@@ -44,16 +52,24 @@ impl Session<'_> {
         self.listed[side.index()] = progress.complete.clone();
         let (mut expired, mut resumed) = (false, false);
         loop {
-            let open = progress.open.clone().unwrap_or_else(|| self.first_page(&progress, (all || expired) && !resumed));
+            let open = progress
+                .open
+                .clone()
+                .unwrap_or_else(|| self.first_page(&progress, (all || expired) && !resumed));
             resumed = open.run != self.run.id;
             match self.pages(side, open, Some(&mut progress)).await {
                 Err(SyncError::Exchange { error, .. }) if error.code == codes::CURSOR_EXPIRED && !expired => {
                     // The place is lost, not the data: everything is listed again, which proves absence anew.
                     expired = true;
-                    progress = Progress { mapping_version: self.definition.version, rekey: progress.rekey, ..Progress::default() };
+                    progress = Progress {
+                        mapping_version: self.definition.version,
+                        rekey: progress.rekey,
+                        ..Progress::default()
+                    };
                     self.listed[side.index()].clear();
                 }
-                // The pages that an earlier run has read are old by now; what changed since is read too before anything is decided.
+                // The pages that an earlier run has read are old by now; what changed since is read too
+                // before anything is decided.
                 Ok(()) if resumed => {}
                 other => return other,
             }
@@ -93,8 +109,15 @@ impl Session<'_> {
     }
 
     async fn collect_window(&mut self, side: Side, window: Window) -> Result<(), SyncError> {
-        let open =
-            OpenReport { cursor: String::new(), iteration: 0, window, bookmark: None, full: false, started: self.now(), run: self.run.id };
+        let open = OpenReport {
+            cursor: String::new(),
+            iteration: 0,
+            window,
+            bookmark: None,
+            full: false,
+            started: self.now(),
+            run: self.run.id,
+        };
         self.pages(side, open, None).await
     }
 
@@ -106,8 +129,10 @@ impl Session<'_> {
         }
         for (object, ids) in named {
             let definition = self.definition;
-            let Some(mapping) = definition.mappings.iter().find(|mapping| mapping.object(side) == object) else {
-                let known: Vec<&str> = definition.mappings.iter().map(|mapping| mapping.object(side)).collect();
+            let Some(mapping) = definition.mappings.iter().find(|mapping| mapping.object(side) == object)
+            else {
+                let known: Vec<&str> =
+                    definition.mappings.iter().map(|mapping| mapping.object(side)).collect();
                 return Err(SyncError::NotMapped {
                     exchange: self.exchange(side).name().to_owned(),
                     object,
@@ -122,7 +147,9 @@ impl Session<'_> {
                 if !read.iter().any(|pair| pair.half(side).id.as_ref() == Some(id)) {
                     let counts = self.run.count(side, &object);
                     counts.failed += 1;
-                    counts.because(format!("{object}:{id} was named, but there is no such record, or the filter leaves it out"));
+                    counts.because(format!(
+                        "{object}:{id} was named, but there is no such record, or the filter leaves it out"
+                    ));
                 }
             }
         }
@@ -141,7 +168,9 @@ impl Session<'_> {
             let fields = &mut wanted[place].fields;
             let filters = mapping.filters[side.index()].iter().map(|condition| condition.field.as_str());
             for name in mapping.fields.iter().map(|field| field.name(side)).chain(filters) {
-                let exists = self.descriptions[side.index()].object(object).is_some_and(|object| object.field(name).is_some());
+                let exists = self.descriptions[side.index()]
+                    .object(object)
+                    .is_some_and(|object| object.field(name).is_some());
                 if exists && !fields.iter().any(|known| known == name) {
                     fields.push(name.to_owned());
                 }
@@ -156,7 +185,12 @@ impl Session<'_> {
         sizes.min().unwrap_or(limits::PAGE_ROWS).clamp(1, limits::PAGE_ROWS)
     }
 
-    async fn pages(&mut self, side: Side, mut open: OpenReport, mut progress: Option<&mut Progress>) -> Result<(), SyncError> {
+    async fn pages(
+        &mut self,
+        side: Side,
+        mut open: OpenReport,
+        mut progress: Option<&mut Progress>,
+    ) -> Result<(), SyncError> {
         let wanted = self.wanted(side);
         let limit = self.page_rows(side);
         self.engine.observer.begins(Step::Collect(side), None);
@@ -176,13 +210,20 @@ impl Session<'_> {
             };
             let page = self.page(side, &request).await?;
             if page.next.as_deref() == Some(open.cursor.as_str()) || page.next.as_deref() == Some("") {
-                return Err(self.broke(side, format!("answered page {} with the cursor that it was given", open.iteration)));
+                return Err(self.broke(
+                    side,
+                    format!("answered page {} with the cursor that it was given", open.iteration),
+                ));
             }
             let next = page.next.clone();
             if let Some(progress) = progress.as_deref_mut() {
                 match &next {
                     Some(cursor) => {
-                        progress.open = Some(OpenReport { cursor: cursor.clone(), iteration: open.iteration + 1, ..open.clone() });
+                        progress.open = Some(OpenReport {
+                            cursor: cursor.clone(),
+                            iteration: open.iteration + 1,
+                            ..open.clone()
+                        });
                     }
                     None => self.finish_report(side, &open, &page, progress),
                 }
@@ -205,13 +246,16 @@ impl Session<'_> {
     /// What is known of a side once its report has been read to the end.
     fn finish_report(&self, side: Side, open: &OpenReport, page: &Page, progress: &mut Progress) {
         let description = &self.descriptions[side.index()];
-        let lists = |name: &String| description.object(name).is_some_and(|object| object.has(features::FULL_LISTING));
+        let lists =
+            |name: &String| description.object(name).is_some_and(|object| object.has(features::FULL_LISTING));
         progress.complete = if open.full {
             page.complete.iter().filter(|name| lists(name)).cloned().collect()
         } else {
-            // Followed without a gap: from a bookmark, or from a window that overlaps the last one, where changes have times.
+            // Followed without a gap: from a bookmark, or from a window that overlaps the last one, where
+            // changes have times.
             let timed = |name: &String| {
-                open.bookmark.is_some() || description.object(name).is_some_and(|object| object.change_times != ChangeTimes::None)
+                open.bookmark.is_some()
+                    || description.object(name).is_some_and(|object| object.change_times != ChangeTimes::None)
             };
             std::mem::take(&mut progress.complete).into_iter().filter(timed).collect()
         };

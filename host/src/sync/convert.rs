@@ -19,12 +19,14 @@ fn stir(pair: &mut Pair) {
 }
 
 impl Session<'_> {
-    /// Moves pairs of records that have become others of the same object. Where the other one has a pair with a counterpart, that
-    /// stays, and the counterpart of the one that is gone is held.
+    /// Moves pairs of records that have become others of the same object. Where the other one has a pair with
+    /// a counterpart, that stays, and the counterpart of the one that is gone is held.
     pub(super) fn convert(&mut self, work: &mut Working<'_>, page: &Page) {
         let (mapping, side) = (work.mapping, work.side);
         let object = mapping.object(side);
-        let ours = |conversion: &&Conversion| conversion.before.object == object && conversion.after.object == object;
+        let ours = |conversion: &&Conversion| {
+            conversion.before.object == object && conversion.after.object == object
+        };
         for conversion in page.conversions.iter().filter(ours) {
             let Some(place) = work.by_id.get(&conversion.before.id).copied() else {
                 continue;
@@ -37,7 +39,12 @@ impl Session<'_> {
             match winner {
                 Some(winner) if !alone(winner) || alone(place) => {
                     work.touched[place] = true;
-                    let text = format!("{}: {} was merged into {}", held::MERGED, conversion.before, conversion.after);
+                    let text = format!(
+                        "{}: {} was merged into {}",
+                        held::MERGED,
+                        conversion.before,
+                        conversion.after
+                    );
                     let now = self.now();
                     let pair = &mut work.pairs[place];
                     if pair.half(side).deleted.is_some() {
@@ -57,10 +64,16 @@ impl Session<'_> {
                     let half = work.pairs[winner].half(side).clone();
                     work.removed.push(work.pairs[winner].id);
                     work.touched[winner] = false;
-                    self.follow_record(work, place, &conversion.before.id, half.id.clone().unwrap_or_default());
+                    self.follow_record(
+                        work,
+                        place,
+                        &conversion.before.id,
+                        half.id.clone().unwrap_or_default(),
+                    );
                     let pair = &mut work.pairs[place];
                     *pair.half_mut(side) = half;
-                    pair.keys[side.index()] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
+                    pair.keys[side.index()] =
+                        Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
                 }
                 None => self.follow_record(work, place, &conversion.before.id, conversion.after.id.clone()),
             }
@@ -80,12 +93,20 @@ impl Session<'_> {
         work.touched[place] = true;
     }
 
-    /// Moves pairs of records that have become another kind of record into the mapping of that kind, where it has the same object on
-    /// the other side.
-    pub(super) async fn convert_across(&mut self, side: Side, conversions: &[Conversion]) -> Result<(), SyncError> {
+    /// Moves pairs of records that have become another kind of record into the mapping of that kind, where it
+    /// has the same object on the other side.
+    pub(super) async fn convert_across(
+        &mut self,
+        side: Side,
+        conversions: &[Conversion],
+    ) -> Result<(), SyncError> {
         let definition = self.definition;
-        for conversion in conversions.iter().filter(|conversion| conversion.before.object != conversion.after.object) {
-            for from in definition.mappings.iter().filter(|mapping| mapping.object(side) == conversion.before.object) {
+        for conversion in
+            conversions.iter().filter(|conversion| conversion.before.object != conversion.after.object)
+        {
+            for from in
+                definition.mappings.iter().filter(|mapping| mapping.object(side) == conversion.before.object)
+            {
                 let ids = std::slice::from_ref(&conversion.before.id);
                 let Some(mut pair) = self.engine.ledger.pairs_of(from.id, side, ids).await?.pop() else {
                     continue;
@@ -94,11 +115,15 @@ impl Session<'_> {
                     continue;
                 }
                 let fits = |to: &&ObjectMapping| {
-                    to.object(side) == conversion.after.object && to.object(side.other()) == from.object(side.other())
+                    to.object(side) == conversion.after.object
+                        && to.object(side.other()) == from.object(side.other())
                 };
                 let target = definition.mappings.iter().find(fits);
                 let taken = match target {
-                    Some(to) => self.is_taken(to.id, side, &conversion.after.id, pair.half(side.other()).id.as_ref()).await?,
+                    Some(to) => {
+                        self.is_taken(to.id, side, &conversion.after.id, pair.half(side.other()).id.as_ref())
+                            .await?
+                    }
                     None => true,
                 };
                 match target {
@@ -106,7 +131,12 @@ impl Session<'_> {
                         move_pair(&mut pair, from, to, side, &conversion.after.id);
                     }
                     _ => {
-                        let text = format!("{}: {} has become {}", held::CONVERTED, conversion.before, conversion.after);
+                        let text = format!(
+                            "{}: {} has become {}",
+                            held::CONVERTED,
+                            conversion.before,
+                            conversion.after
+                        );
                         if pair.reason.as_ref() == Some(&text) {
                             continue;
                         }
@@ -121,11 +151,19 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn is_taken(&self, mapping: MappingId, side: Side, id: &str, counterpart: Option<&String>) -> Result<bool, SyncError> {
+    async fn is_taken(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        id: &str,
+        counterpart: Option<&String>,
+    ) -> Result<bool, SyncError> {
         let ledger = self.engine.ledger;
         let winner = ledger.pairs_of(mapping, side, &[id.to_owned()]).await?;
         let other = match counterpart {
-            Some(counterpart) => ledger.pairs_of(mapping, side.other(), std::slice::from_ref(counterpart)).await?,
+            Some(counterpart) => {
+                ledger.pairs_of(mapping, side.other(), std::slice::from_ref(counterpart)).await?
+            }
             None => Vec::new(),
         };
         Ok(!winner.is_empty() || !other.is_empty())
@@ -174,8 +212,11 @@ mod tests {
 
     #[test]
     fn what_both_mappings_have_goes_with_the_pair() {
-        let field =
-            |slot, left: &str, right: &str| FieldMapping { slot, names: [left.to_owned(), right.to_owned()], ..FieldMapping::default() };
+        let field = |slot, left: &str, right: &str| FieldMapping {
+            slot,
+            names: [left.to_owned(), right.to_owned()],
+            ..FieldMapping::default()
+        };
         let mapping = |id, right: &str, fields| ObjectMapping {
             id,
             objects: ["contact".to_owned(), right.to_owned()],

@@ -1,4 +1,5 @@
-//! Decide: one pair at a time, what is to be written where, and why. No side is asked and nothing is stored here.
+//! Decide: one pair at a time, what is to be written where, and why. No side is asked and nothing is stored
+//! here.
 
 use super::definition::{FieldMapping, MappingId, ObjectMapping};
 use super::deletions::AfterDeletion;
@@ -40,8 +41,12 @@ fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: [Current<'_>; 2]) -> Opti
         Choice::Value(value) => {
             let mut writes = Vec::new();
             for target in Side::BOTH {
-                let wanted = if target == Side::Left { value.clone() } else { rules.translate(value, Side::Left)? };
-                if wanted != *now[target.index()].value && rules.direction.reaches(target) && rules.writable[target.index()] {
+                let wanted =
+                    if target == Side::Left { value.clone() } else { rules.translate(value, Side::Left)? };
+                if wanted != *now[target.index()].value
+                    && rules.direction.reaches(target)
+                    && rules.writable[target.index()]
+                {
                     let source = now[target.other().index()].value.clone();
                     writes.push(Write { target, value: wanted, source, time: None });
                 }
@@ -53,7 +58,13 @@ fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: [Current<'_>; 2]) -> Opti
 }
 
 impl Session<'_> {
-    pub(super) fn decide(&mut self, mapping: &ObjectMapping, pair: &mut Pair, links: &Links, plan: &mut Plan) {
+    pub(super) fn decide(
+        &mut self,
+        mapping: &ObjectMapping,
+        pair: &mut Pair,
+        links: &Links,
+        plan: &mut Plan,
+    ) {
         if let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered) {
             // Outside the filter nothing is written, and nothing is deleted.
             let gone = pair.halves.iter().any(|half| half.deleted.is_some());
@@ -83,31 +94,37 @@ impl Session<'_> {
         }
     }
 
-    /// Whether a new record with these fields would take part. Nobody knows what it will have in a field that this sync does not write.
+    /// Whether a new record with these fields would take part. Nobody knows what it will have in a field that
+    /// this sync does not write.
     fn fits(&self, mapping: &ObjectMapping, target: Side, fields: &[ChangedField]) -> bool {
         let written = |name: &str| {
             let field = mapping.fields.iter().find(|field| field.name(target) == name)?;
-            let ours =
-                field.direction.reaches(target) && field.writable[target.index()] && !self.parked.contains(&(mapping.id, field.slot));
+            let ours = field.direction.reaches(target)
+                && field.writable[target.index()]
+                && !self.parked.contains(&(mapping.id, field.slot));
             ours.then_some(field.slot)
         };
-        mapping.filters[target.index()].iter().filter(|condition| written(&condition.field).is_some()).all(|condition| {
-            takes_part(std::slice::from_ref(condition), |name| {
-                let slot = written(name)?;
-                fields.iter().find(|field| field.slot == slot).map(|field| &field.value)
-            })
-        })
+        mapping.filters[target.index()].iter().filter(|condition| written(&condition.field).is_some()).all(
+            |condition| {
+                takes_part(std::slice::from_ref(condition), |name| {
+                    let slot = written(name)?;
+                    fields.iter().find(|field| field.slot == slot).map(|field| &field.value)
+                })
+            },
+        )
     }
 
     fn trusted(&self, mapping: MappingId, field: &FieldMapping) -> Option<Side> {
-        let once = self.trust.as_ref().filter(|trust| trust.covers(mapping, field.slot)).map(|trust| trust.side);
+        let once =
+            self.trust.as_ref().filter(|trust| trust.covers(mapping, field.slot)).map(|trust| trust.side);
         once.or(field.trust)
     }
 
     /// Settles the fields of two records that belong together.
     fn decide_linked(&mut self, mapping: &ObjectMapping, pair: &mut Pair, links: &Links, plan: &mut Plan) {
         if pair.context {
-            // Read because another record refers to it: linked, and otherwise left as it is until it is reported itself.
+            // Read because another record refers to it: linked, and otherwise left as it is until it is
+            // reported itself.
             pair.status = Status::Ok;
             return;
         }
@@ -116,17 +133,29 @@ impl Session<'_> {
         let mut agreements = Vec::new();
         for field in self.fields(mapping).cloned().collect::<Vec<_>>() {
             let slot = field.slot;
-            let rules = FieldRules { trust: self.trusted(mapping.id, &field), ..field.rules(precision, one_blank) };
+            let rules =
+                FieldRules { trust: self.trusted(mapping.id, &field), ..field.rules(precision, one_blank) };
             let linked = Side::BOTH.map(|side| {
-                if field.is_reference() { pair.current(side, slot).and_then(|value| links.canonical(side, value)) } else { None }
+                if field.is_reference() {
+                    pair.current(side, slot).and_then(|value| links.canonical(side, value))
+                } else {
+                    None
+                }
             });
             let time = |side: Side| pair.half(side).seen(slot).and_then(|seen| seen.time);
-            let now = Side::BOTH
-                .map(|side| Some(Current { value: current(&field, pair, side)?, link: linked[side.index()].as_ref(), time: time(side) }));
+            let now = Side::BOTH.map(|side| {
+                Some(Current {
+                    value: current(&field, pair, side)?,
+                    link: linked[side.index()].as_ref(),
+                    time: time(side),
+                })
+            });
             // A side that is trusted for once wins over what was settled before, too.
             let once = self.trust.as_ref().is_some_and(|trust| trust.covers(mapping.id, slot));
-            let halves =
-                pair.agreed(slot).filter(|_| !once).map(|agreed| Side::BOTH.map(|side| field.value_of(side, || agreed.half(side))));
+            let halves = pair
+                .agreed(slot)
+                .filter(|_| !once)
+                .map(|agreed| Side::BOTH.map(|side| field.value_of(side, || agreed.half(side))));
             let mut settled = settle(&rules, halves, now[0], now[1]);
             let mut why = settled.why.to_string();
             if settled.decision == Decision::Conflict
@@ -156,7 +185,10 @@ impl Session<'_> {
                     }
                 }
                 Decision::Conflict => {
-                    let seen = |side: Side| Seen { value: current(&field, pair, side).cloned().unwrap_or(Value::Null), time: time(side) };
+                    let seen = |side: Side| Seen {
+                        value: current(&field, pair, side).cloned().unwrap_or(Value::Null),
+                        time: time(side),
+                    };
                     plan.conflicts.push(Conflict {
                         pair: pair.id,
                         slot,
@@ -173,7 +205,10 @@ impl Session<'_> {
             }
         }
         for field in agreements {
-            let agreed = Agreed { left: current(&field, pair, Side::Left).cloned(), right: current(&field, pair, Side::Right).cloned() };
+            let agreed = Agreed {
+                left: current(&field, pair, Side::Left).cloned(),
+                right: current(&field, pair, Side::Right).cloned(),
+            };
             pair.set_agreed(field.slot, agreed);
             for side in Side::BOTH {
                 pair.half_mut(side).set_seen(field.slot, None);
@@ -187,9 +222,15 @@ impl Session<'_> {
                 continue;
             }
             let checked = self.exchange(target).local().is_some()
-                || (self.has(mapping, target, features::CONDITIONAL_UPDATE) && pair.half(target).version.is_some());
-            let readable = self.has(mapping, target, features::BY_ID) || self.has(mapping, target, features::BASE_VALUES);
-            if !checked && !readable && !self.run.options.follows_bookmarks() && pair.half(target).read != Some(self.run.id) {
+                || (self.has(mapping, target, features::CONDITIONAL_UPDATE)
+                    && pair.half(target).version.is_some());
+            let readable = self.has(mapping, target, features::BY_ID)
+                || self.has(mapping, target, features::BASE_VALUES);
+            if !checked
+                && !readable
+                && !self.run.options.follows_bookmarks()
+                && pair.half(target).read != Some(self.run.id)
+            {
                 let text = format!(
                     "{}: {} cannot be read by id and takes no conditional write; run a sync without a window",
                     held::ABSENCE,
@@ -226,17 +267,26 @@ impl Session<'_> {
             return;
         }
         if !self.recognises(mapping) {
-            let text = format!("{}: an identifier of {object} is parked, so it cannot be told whether it exists there", held::SCHEMA);
+            let text = format!(
+                "{}: an identifier of {object} is parked, so it cannot be told whether it exists there",
+                held::SCHEMA
+            );
             self.hold(pair, mapping, source, text);
             return;
         }
-        let proven = self.listed[target.index()].iter().any(|name| name == object) || pair.half(source).alone == Some(self.run.id);
+        let proven = self.listed[target.index()].iter().any(|name| name == object)
+            || pair.half(source).alone == Some(self.run.id);
         if !proven {
             let text = format!(
                 "{}: {} was neither listed completely nor looked up by {}; run a sync without a window, or give the record an identifier",
                 held::ABSENCE,
                 object,
-                mapping.identifiers.iter().filter_map(|slot| Some(mapping.field(*slot)?.name(target))).collect::<Vec<_>>().join(", "),
+                mapping
+                    .identifiers
+                    .iter()
+                    .filter_map(|slot| Some(mapping.field(*slot)?.name(target)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
             );
             self.hold(pair, mapping, source, text);
             return;
@@ -264,7 +314,11 @@ impl Session<'_> {
                 });
                 continue;
             }
-            match settle_new(&field.rules(1, false), from.map(|value| Current { value, link: None, time }), target) {
+            match settle_new(
+                &field.rules(1, false),
+                from.map(|value| Current { value, link: None, time }),
+                target,
+            ) {
                 Ok(Ok(write)) => {
                     own |= !field.is_constant(source);
                     fields.push(ChangedField {

@@ -69,8 +69,8 @@ pub struct ObjectMapping {
     pub filters: [Vec<Condition>; 2],
     /// What happens to the counterpart of a deleted record.
     pub deletes: DeletePolicy,
-    /// Of several records of a side that fit, which one is linked: the rules in their order, left and right. Without any, the first
-    /// that was reported.
+    /// Of several records of a side that fit, which one is linked: the rules in their order, left and right.
+    /// Without any, the first that was reported.
     #[serde(default)]
     pub prefer: [Vec<Prefer>; 2],
 }

@@ -42,20 +42,28 @@ fn edited(pair: &Pair, side: Side) -> bool {
 }
 
 impl Session<'_> {
-    /// Records of which the listing knows nothing are gone. Where a side can be asked for them by id it is asked first, since a
-    /// page may have shifted while it was listed.
+    /// Records of which the listing knows nothing are gone. Where a side can be asked for them by id it is
+    /// asked first, since a page may have shifted while it was listed.
     pub(super) async fn find_absent(&mut self, side: Side) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut progress = self.engine.ledger.progress(&definition.name, side).await?;
         let Some(listing) = progress.unchecked.take() else {
             return Ok(());
         };
-        for mapping in definition.mappings.iter().filter(|mapping| listing.objects.iter().any(|name| name == mapping.object(side))) {
+        for mapping in definition
+            .mappings
+            .iter()
+            .filter(|mapping| listing.objects.iter().any(|name| name == mapping.object(side)))
+        {
             let by_id = self.has(mapping, side, features::BY_ID);
             let mut after = 0;
             loop {
                 self.check_stop()?;
-                let pairs = self.engine.ledger.not_read_since(mapping.id, side, listing.run, after, limits::LOOKUP_RECORDS).await?;
+                let pairs = self
+                    .engine
+                    .ledger
+                    .not_read_since(mapping.id, side, listing.run, after, limits::LOOKUP_RECORDS)
+                    .await?;
                 let Some(last) = pairs.last() else { break };
                 after = last.id;
                 let ids: Vec<String> = pairs.iter().filter_map(|pair| pair.half(side).id.clone()).collect();
@@ -63,7 +71,9 @@ impl Session<'_> {
                     self.fetch_as(side, mapping.object(side), &ids, Purpose::Reread).await?;
                 }
                 let mut gone = self.engine.ledger.pairs_of(mapping.id, side, &ids).await?;
-                gone.retain(|pair| pair.half(side).deleted.is_none() && pair.half(side).read.unwrap_or(0) < listing.run);
+                gone.retain(|pair| {
+                    pair.half(side).deleted.is_none() && pair.half(side).read.unwrap_or(0) < listing.run
+                });
                 let now = self.now();
                 for pair in &mut gone {
                     self.bury(mapping, pair, side, now);
@@ -80,7 +90,13 @@ impl Session<'_> {
     }
 
     /// Notes that a record is gone. What becomes of its counterpart is decided with everything else.
-    pub(super) fn bury(&mut self, mapping: &ObjectMapping, pair: &mut Pair, side: Side, at: crate::record::Timestamp) {
+    pub(super) fn bury(
+        &mut self,
+        mapping: &ObjectMapping,
+        pair: &mut Pair,
+        side: Side,
+        at: crate::record::Timestamp,
+    ) {
         if pair.half(side).deleted.is_none() {
             pair.half_mut(side).deleted = Some(at);
             self.run.count(side, mapping.object(side)).deleted += 1;
@@ -95,7 +111,13 @@ impl Session<'_> {
     }
 
     /// Decides about a pair with a record that is gone, by the policy.
-    pub(super) fn decide_deleted(&mut self, mapping: &ObjectMapping, pair: &mut Pair, gone: Side, plan: &mut Plan) -> AfterDeletion {
+    pub(super) fn decide_deleted(
+        &mut self,
+        mapping: &ObjectMapping,
+        pair: &mut Pair,
+        gone: Side,
+        plan: &mut Plan,
+    ) -> AfterDeletion {
         let survivor = gone.other();
         let object = mapping.object(gone);
         let was = pair.half(gone).id.clone();
@@ -110,19 +132,33 @@ impl Session<'_> {
             return settle(pair, Status::Deleted, "deleted on every side that had it".to_owned());
         }
         let Some(was) = was else {
-            let what = if pair.reason.as_deref().is_some_and(|reason| reason.starts_with("undone")) { "undone" } else { "unlinked" };
-            return settle(pair, Status::Excluded, format!("{what}: its {object} was deleted, and it is not made again"));
+            let what = if pair.reason.as_deref().is_some_and(|reason| reason.starts_with("undone")) {
+                "undone"
+            } else {
+                "unlinked"
+            };
+            return settle(
+                pair,
+                Status::Excluded,
+                format!("{what}: its {object} was deleted, and it is not made again"),
+            );
         };
         match mapping.deletes {
-            DeletePolicy::Ignore => {
-                settle(pair, Status::Deleted, format!("{object}:{was} was deleted on the {gone}; by policy nothing is done about it"))
-            }
+            DeletePolicy::Ignore => settle(
+                pair,
+                Status::Deleted,
+                format!("{object}:{was} was deleted on the {gone}; by policy nothing is done about it"),
+            ),
             DeletePolicy::Unlink => {
                 unsettle(pair, survivor);
                 let deleted = pair.half(gone).deleted;
                 *pair.half_mut(gone) = Half { deleted, ..Half::default() };
                 pair.keys[gone.index()] = Some(Vec::new());
-                settle(pair, Status::Excluded, format!("unlinked: its {object}:{was} was deleted, and it is not made again"))
+                settle(
+                    pair,
+                    Status::Excluded,
+                    format!("unlinked: its {object}:{was} was deleted, and it is not made again"),
+                )
             }
             DeletePolicy::Recreate => {
                 unsettle(pair, survivor);
@@ -143,7 +179,9 @@ impl Session<'_> {
             DeletePolicy::Delete if !self.has(mapping, survivor, features::DELETE) => settle(
                 pair,
                 Status::Deleted,
-                format!("{object}:{was} was deleted on the {gone}; records of the {survivor} cannot be deleted"),
+                format!(
+                    "{object}:{was} was deleted on the {gone}; records of the {survivor} cannot be deleted"
+                ),
             ),
             DeletePolicy::Delete => {
                 let id = pair.half(survivor).id.clone().unwrap_or_default();
@@ -182,9 +220,10 @@ impl Session<'_> {
         for mapping in &definition.mappings {
             for target in Side::BOTH {
                 let weight = self.engine.ledger.weight(self.run.id, mapping.id, target).await?;
-                for (which, records, verb) in
-                    [(Braked::Deletes, weight.deletes, "deleted"), (Braked::Blankings, weight.blankings, "blanked in part")]
-                {
+                for (which, records, verb) in [
+                    (Braked::Deletes, weight.deletes, "deleted"),
+                    (Braked::Blankings, weight.blankings, "blanked in part"),
+                ] {
                     if !definition.brake.stops(records, weight.linked) {
                         continue;
                     }

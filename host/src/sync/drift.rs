@@ -1,5 +1,5 @@
-//! Schema drift: a field that a side no longer has, or has with another type, is parked; the rest is synced. When it is back, its
-//! side is listed again.
+//! Schema drift: a field that a side no longer has, or has with another type, is parked; the rest is synced.
+//! When it is back, its side is listed again.
 
 use super::definition::{FieldMapping, MappingId, ObjectMapping, SyncDefinition};
 use super::error::SyncError;
@@ -28,11 +28,15 @@ fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<String> {
         return Some(format!("'{name}' of {} is no longer there", object.name));
     };
     let was = &field.kinds[side.index()];
-    (carrier(was) != carrier(&now.kind)).then(|| format!("'{name}' of {} was of the kind {was} and now is {}", object.name, now.kind))
+    (carrier(was) != carrier(&now.kind))
+        .then(|| format!("'{name}' of {} was of the kind {was} and now is {}", object.name, now.kind))
 }
 
 /// Fields that cannot take part, with the reasons.
-pub(super) fn misfits(definition: &SyncDefinition, descriptions: &[Description; 2]) -> Vec<(MappingId, usize, Side, String)> {
+pub(super) fn misfits(
+    definition: &SyncDefinition,
+    descriptions: &[Description; 2],
+) -> Vec<(MappingId, usize, Side, String)> {
     let mut found = Vec::new();
     for mapping in &definition.mappings {
         for side in Side::BOTH {
@@ -49,7 +53,8 @@ pub(super) fn misfits(definition: &SyncDefinition, descriptions: &[Description; 
 
 /// What is new on a side: mapped objects have fields that they had not, or need more for a new record.
 fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Description) -> Vec<String> {
-    let (Some(before), Some(now)) = (before.object(mapping.object(side)), now.object(mapping.object(side))) else {
+    let (Some(before), Some(now)) = (before.object(mapping.object(side)), now.object(mapping.object(side)))
+    else {
         return Vec::new();
     };
     let mapped = |name: &str| mapping.fields.iter().any(|field| field.name(side) == name);
@@ -60,7 +65,10 @@ fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Descrip
             news.push(format!("has a new field '{}' of {}, which is not mapped", field.name, now.name));
         }
         if field.required && known.is_none_or(|known| !known.required) && !mapped(&field.name) {
-            news.push(format!("now needs '{}' for a new {}, and nothing is mapped to it", field.name, now.name));
+            news.push(format!(
+                "now needs '{}' for a new {}, and nothing is mapped to it",
+                field.name, now.name
+            ));
         }
     }
     news
@@ -76,8 +84,10 @@ impl Session<'_> {
         }
         for (mapping, slot, side, why) in misfits(definition, &self.descriptions) {
             self.parked.insert((mapping, slot));
-            let text =
-                format!("{}: {why}; the field is parked, the rest is synced; correct the mapping with entente apply", self.who(side));
+            let text = format!(
+                "{}: {why}; the field is parked, the rest is synced; correct the mapping with entente apply",
+                self.who(side)
+            );
             self.run.notice(text);
         }
         let mut back = BTreeSet::new();
@@ -90,7 +100,8 @@ impl Session<'_> {
                 }
                 let Some(object) = before.object(mapping.object(side)) else { continue };
                 for field in self.fields(mapping) {
-                    // A field that was never there was mapped since, and a new mapping version lists everything anyway.
+                    // A field that was never there was mapped since, and a new mapping version lists
+                    // everything anyway.
                     if misfit(field, side, object).is_some() {
                         back.insert((mapping.id, side));
                     }
@@ -98,7 +109,9 @@ impl Session<'_> {
             }
         }
         if self.run.options.dry_run
-            || Side::BOTH.into_iter().all(|side| known[side.index()].as_ref() == Some(&self.descriptions[side.index()]))
+            || Side::BOTH
+                .into_iter()
+                .all(|side| known[side.index()].as_ref() == Some(&self.descriptions[side.index()]))
         {
             return Ok(());
         }
@@ -110,7 +123,12 @@ impl Session<'_> {
         for (mapping, side) in back {
             unit.requeue(mapping, Requeue::Differing).await?;
             unit.requeue(mapping, Requeue::Held(held::SCHEMA)).await?;
-            unit.save_progress(&definition.name, side, &Progress { mapping_version: definition.version, ..Progress::default() }).await?;
+            unit.save_progress(
+                &definition.name,
+                side,
+                &Progress { mapping_version: definition.version, ..Progress::default() },
+            )
+            .await?;
         }
         Ok(unit.commit().await?)
     }
@@ -122,7 +140,11 @@ mod tests {
     use crate::sync::Field;
 
     fn object(fields: &[(&str, &str)]) -> Object {
-        let field = |(name, kind): &(&str, &str)| Field { name: (*name).to_owned(), kind: (*kind).to_owned(), ..Field::default() };
+        let field = |(name, kind): &(&str, &str)| Field {
+            name: (*name).to_owned(),
+            kind: (*kind).to_owned(),
+            ..Field::default()
+        };
         Object { name: "person".to_owned(), fields: fields.iter().map(field).collect(), ..Object::default() }
     }
 
@@ -142,7 +164,10 @@ mod tests {
 
     #[test]
     fn news_are_new_fields_and_new_needs() {
-        let mapping = ObjectMapping { objects: ["contact".to_owned(), "person".to_owned()], ..ObjectMapping::default() };
+        let mapping = ObjectMapping {
+            objects: ["contact".to_owned(), "person".to_owned()],
+            ..ObjectMapping::default()
+        };
         let before = Description { objects: vec![object(&[("mail", "email")])] };
         let mut now = before.clone();
         now.objects[0].fields.push(Field { name: "fax".to_owned(), required: true, ..Field::default() });

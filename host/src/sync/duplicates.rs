@@ -10,7 +10,8 @@ use super::session::Session;
 use std::collections::{HashMap, HashSet};
 
 impl Session<'_> {
-    /// Looks at every duplicate again. The one whose place it wanted may be gone, or have other identifiers by now.
+    /// Looks at every duplicate again. The one whose place it wanted may be gone, or have other identifiers
+    /// by now.
     pub(super) async fn free_duplicates(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         for mapping in &definition.mappings {
@@ -20,7 +21,11 @@ impl Session<'_> {
             let mut after = 0;
             loop {
                 self.check_stop()?;
-                let pairs = self.engine.ledger.held(mapping.id, held::DUPLICATE, after, limits::RECONCILE_PAIRS).await?;
+                let pairs = self
+                    .engine
+                    .ledger
+                    .held(mapping.id, held::DUPLICATE, after, limits::RECONCILE_PAIRS)
+                    .await?;
                 let Some(last) = pairs.last() else { break };
                 after = last.id;
                 self.free(mapping, pairs).await?;
@@ -33,7 +38,9 @@ impl Session<'_> {
         // A duplicate has one record; a pair with two is held for its two at once.
         let mut alone: Vec<(Side, Pair, Vec<Key>)> = Vec::new();
         for pair in pairs {
-            let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some()) else { continue };
+            let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some()) else {
+                continue;
+            };
             if !pair.is_linked() && pair.half(side).deleted.is_none() && !pair.half(side).filtered {
                 let keys = identity::keys(mapping, side, |slot| pair.current(side, slot));
                 alone.push((side, pair, keys));

@@ -49,13 +49,18 @@ pub struct RunEnd {
 }
 
 impl Engine<'_> {
-    /// Runs a sync once. What is committed by the time of an error stays, and the next run goes on from there.
+    /// Runs a sync once. What is committed by the time of an error stays, and the next run goes on from
+    /// there.
     ///
     /// # Errors
     /// Where no run could even begin: the lease is taken, or the ledger fails.
     pub async fn run(&self, definition: &SyncDefinition, options: RunOptions) -> Result<RunEnd, SyncError> {
         let lease = loop {
-            match self.ledger.acquire(&definition.relation, self.holder, self.clock.now(), limits::LEASE).await {
+            match self
+                .ledger
+                .acquire(&definition.relation, self.holder, self.clock.now(), limits::LEASE)
+                .await
+            {
                 Ok(lease) => break lease,
                 Err(LedgerError::Busy { .. }) if options.wait => self.clock.sleep(limits::LEASE_POLL).await,
                 Err(error) => return Err(error.into()),
@@ -137,7 +142,10 @@ impl Session<'_> {
             counts.pending += pairs.len() as u64;
             *counts
                 .reasons
-                .entry("changed once more, or waits for another record; decided again in the next run".to_owned())
+                .entry(
+                    "changed once more, or waits for another record; decided again in the next run"
+                        .to_owned(),
+                )
                 .or_default() += pairs.len() as u64;
         }
         self.end_trust().await
@@ -148,8 +156,11 @@ impl Session<'_> {
         for side in Side::BOTH {
             if let Err(error) = self.collect(side).await {
                 match error {
-                    // What was read stays. The other side is still read, so that what needs no more can go on.
-                    SyncError::Exchange { .. } | SyncError::Broken { .. } if self.broken.is_none() => self.broken = Some(error),
+                    // What was read stays. The other side is still read, so that what needs no more can go
+                    // on.
+                    SyncError::Exchange { .. } | SyncError::Broken { .. } if self.broken.is_none() => {
+                        self.broken = Some(error)
+                    }
                     error => return Err(error),
                 }
             }
@@ -167,7 +178,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// What was held for want of a proof, or by the brake, and what was to be tried again, is looked at by a run that sees everything.
+    /// What was held for want of a proof, or by the brake, and what was to be tried again, is looked at by a
+    /// run that sees everything.
     async fn ask_again(&mut self) -> Result<(), SyncError> {
         let now = self.now();
         let all = self.trust.is_some();
@@ -202,14 +214,19 @@ impl Session<'_> {
     /// A trust for once ends with a run that has seen everything and made all of it.
     async fn end_trust(&mut self) -> Result<(), SyncError> {
         let made = |counts: &super::run::Counts| counts.pending == 0 && counts.failed == 0;
-        let complete = self.run.options.follows_bookmarks() && self.broken.is_none() && !self.run.options.dry_run;
+        let complete =
+            self.run.options.follows_bookmarks() && self.broken.is_none() && !self.run.options.dry_run;
         if self.trust.is_some() && complete && self.run.counts.iter().flat_map(BTreeMap::values).all(made) {
             let mut unit = self.begin().await?;
             unit.save_trust(&self.definition.name, None).await?;
             unit.commit().await?;
-        } else if let Some(side) = self.trust.as_ref().map(|trust| trust.side).filter(|_| !self.run.options.dry_run) {
+        } else if let Some(side) =
+            self.trust.as_ref().map(|trust| trust.side).filter(|_| !self.run.options.dry_run)
+        {
             let who = self.who(side);
-            self.run.notice(format!("{who} stays trusted, whatever changed, until a run without a window has made all of it"));
+            self.run.notice(format!(
+                "{who} stays trusted, whatever changed, until a run without a window has made all of it"
+            ));
         }
         Ok(())
     }
@@ -231,7 +248,8 @@ impl Session<'_> {
             };
             for mapping in &self.definition.mappings {
                 if description.object(mapping.object(side)).is_none() {
-                    let known: Vec<&str> = description.objects.iter().map(|object| object.name.as_str()).collect();
+                    let known: Vec<&str> =
+                        description.objects.iter().map(|object| object.name.as_str()).collect();
                     return Err(SyncError::NoSuchObject {
                         exchange: self.exchange(side).name().to_owned(),
                         object: mapping.object(side).to_owned(),
@@ -255,7 +273,9 @@ impl Session<'_> {
         for (side, read) in Side::BOTH.into_iter().zip(std::mem::take(&mut self.read)) {
             for (object, read) in read {
                 let counts = self.run.count(side, &object);
-                counts.unchanged = read.saturating_sub(counts.updated + counts.pending + counts.held + counts.failed + counts.excluded);
+                counts.unchanged = read.saturating_sub(
+                    counts.updated + counts.pending + counts.held + counts.failed + counts.excluded,
+                );
             }
         }
         self.run.error = error.as_ref().map(ToString::to_string);

@@ -46,8 +46,8 @@ impl Randomness for SystemRandomness {
         let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
         if drawn.is_empty() {
             let mut bytes = [0; 4096];
-            // The operating system's source fails on no supported platform once the machine is up; where it did, the time still
-            // makes a name that has not been used.
+            // The operating system's source fails on no supported platform once the machine is up; where it
+            // did, the time still makes a name that has not been used.
             if getrandom::fill(&mut bytes).is_err() {
                 return SystemClock.now().micros() as u128;
             }

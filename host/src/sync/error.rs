@@ -28,7 +28,9 @@ pub enum SyncError {
         what: String,
     },
     /// The mapping does not fit what a side has now.
-    #[error("{exchange} has no object '{object}' (it has {known}); correct the mapping of sync '{sync}' with entente apply")]
+    #[error(
+        "{exchange} has no object '{object}' (it has {known}); correct the mapping of sync '{sync}' with entente apply"
+    )]
     NoSuchObject {
         /// Which side.
         exchange: String,

@@ -1,7 +1,7 @@
 //! What the engine asks of a side of a sync.
 //!
-//! The hub is one exchange, each integration is one; tests bring their own in plain Rust. The types follow the plugin
-//! interface (`wit/`), whose comments say what each field promises.
+//! The hub is one exchange, each integration is one; tests bring their own in plain Rust. The types follow
+//! the plugin interface (`wit/`), whose comments say what each field promises.
 
 use super::ledger::Unit;
 pub use crate::record::FieldTime;
@@ -27,12 +27,17 @@ pub trait Exchange: Send + Sync {
     /// One page of what is new, changed or deleted.
     async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError>;
 
-    /// Carries out an order: one answer for each change. A change that is missing from the answers, and every change of an
-    /// order that ends in an error, has an unknown fate.
+    /// Carries out an order: one answer for each change. A change that is missing from the answers, and every
+    /// change of an order that ends in an error, has an unknown fate.
     async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError>;
 
     /// What became of deferred changes.
-    async fn collect(&self, ticket: &str, object: &str, fields: &[String]) -> Result<Collection, ExchangeError>;
+    async fn collect(
+        &self,
+        ticket: &str,
+        object: &str,
+        fields: &[String],
+    ) -> Result<Collection, ExchangeError>;
 
     /// Whether [`Exchange::find`] works.
     fn can_find(&self) -> bool;
@@ -40,7 +45,8 @@ pub trait Exchange: Send + Sync {
     /// For each key, the ids of the records that it identifies.
     async fn find(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError>;
 
-    /// For a side whose records live in the store that the ledger uses: orders then commit together with their pairs.
+    /// For a side whose records live in the store that the ledger uses: orders then commit together with
+    /// their pairs.
     fn local(&self) -> Option<&dyn LocalExchange> {
         None
     }

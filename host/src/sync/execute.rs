@@ -1,7 +1,9 @@
-//! Execute: the plan goes out in orders, parents before the records that refer to them, and each outcome is recorded on its own.
+//! Execute: the plan goes out in orders, parents before the records that refer to them, and each outcome is
+//! recorded on its own.
 //!
-//! An order to a side that shares the ledger's store commits together with its pairs. For any other side every change is marked
-//! as sent before the call, so that one without an answer is known to have an unknown fate.
+//! An order to a side that shares the ledger's store commits together with its pairs. For any other side
+//! every change is marked as sent before the call, so that one without an answer is known to have an unknown
+//! fate.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -55,7 +57,11 @@ impl Session<'_> {
         for place in order {
             let mapping = &definition.mappings[place];
             for target in Side::BOTH {
-                let size = self.object(mapping, target).and_then(|object| object.order_size).unwrap_or(limits::ORDER_CHANGES).max(1);
+                let size = self
+                    .object(mapping, target)
+                    .and_then(|object| object.order_size)
+                    .unwrap_or(limits::ORDER_CHANGES)
+                    .max(1);
                 let planned = self.engine.ledger.count_planned(self.run.id, mapping.id, target).await?;
                 if planned > 0 {
                     self.engine.observer.begins(Step::Execute(target), Some(planned));
@@ -63,11 +69,16 @@ impl Session<'_> {
                 loop {
                     self.check_stop()?;
                     // What was sent is planned no longer, so that the first ones are always the next ones.
-                    let mut changes =
-                        self.engine.ledger.changes(self.run.id, mapping.id, target, ChangeStatus::Planned, 0, size as usize).await?;
-                    let most = |change: &Change| self.careful.get(&change.pair).copied().unwrap_or(size as usize);
+                    let mut changes = self
+                        .engine
+                        .ledger
+                        .changes(self.run.id, mapping.id, target, ChangeStatus::Planned, 0, size as usize)
+                        .await?;
+                    let most =
+                        |change: &Change| self.careful.get(&change.pair).copied().unwrap_or(size as usize);
                     let Some(first) = changes.first().map(most) else { break };
-                    let together = changes.iter().take(first).take_while(|change| most(change) == first).count();
+                    let together =
+                        changes.iter().take(first).take_while(|change| most(change) == first).count();
                     changes.truncate(together.max(1));
                     self.send(mapping, target, changes).await?;
                 }
@@ -76,7 +87,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn send(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+    async fn send(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: Vec<Change>,
+    ) -> Result<(), SyncError> {
         let (mut outgoing, mut waiting) = self.prepare(mapping, target, changes).await?;
         if !waiting.is_empty() {
             self.put_off(mapping, &mut waiting).await?;
@@ -94,7 +110,8 @@ impl Session<'_> {
         }
     }
 
-    /// Puts links into the names of the target. What has nothing left to send, or cannot be made without what is missing, waits.
+    /// Puts links into the names of the target. What has nothing left to send, or cannot be made without what
+    /// is missing, waits.
     pub(super) async fn prepare(
         &mut self,
         mapping: &ObjectMapping,
@@ -103,19 +120,31 @@ impl Session<'_> {
     ) -> Result<(Vec<Outgoing>, Vec<Outgoing>), SyncError> {
         let source = target.other();
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
-        let mut pairs: HashMap<PairId, Pair> = self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let mut pairs: HashMap<PairId, Pair> =
+            self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
         let mut wanted: [BTreeSet<Reference>; 2] = Default::default();
-        let tried: Vec<PairId> = pairs.values().filter(|pair| pair.attempts > 0 && !pair.is_linked()).map(|pair| pair.id).collect();
+        let tried: Vec<PairId> = pairs
+            .values()
+            .filter(|pair| pair.attempts > 0 && !pair.is_linked())
+            .map(|pair| pair.id)
+            .collect();
         let mut unanswered = self.engine.ledger.unanswered(&tried).await?;
-        unanswered.retain(|earlier| changes.iter().any(|change| change.key == earlier.key && change.id != earlier.id));
+        unanswered.retain(|earlier| {
+            changes.iter().any(|change| change.key == earlier.key && change.id != earlier.id)
+        });
         for change in changes.iter().chain(&unanswered) {
-            wanted[source.index()].extend(change.fields.iter().flat_map(|field| field.value.references()).cloned());
+            wanted[source.index()]
+                .extend(change.fields.iter().flat_map(|field| field.value.references()).cloned());
         }
         let links = self.links_to(self.definition, wanted).await?;
         let (mut outgoing, mut waiting, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
         for mut change in changes {
             let Some(pair) = pairs.remove(&change.pair) else {
-                orphans.push(Change { status: ChangeStatus::Dropped, reason: Some("its pair is gone".to_owned()), ..change });
+                orphans.push(Change {
+                    status: ChangeStatus::Dropped,
+                    reason: Some("its pair is gone".to_owned()),
+                    ..change
+                });
                 continue;
             };
             let mut values = Vec::with_capacity(change.fields.len());
@@ -180,7 +209,12 @@ impl Session<'_> {
     }
 
     /// The order for these changes; its fields are those that any of them has.
-    pub(super) fn order(&self, mapping: &ObjectMapping, target: Side, outgoing: &[Outgoing]) -> (Order, Vec<usize>) {
+    pub(super) fn order(
+        &self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: &[Outgoing],
+    ) -> (Order, Vec<usize>) {
         let slots: Vec<usize> = outgoing
             .iter()
             .flat_map(|entry| entry.change.fields.iter().map(|field| field.slot))
@@ -202,16 +236,28 @@ impl Session<'_> {
                     } else {
                         slots.iter().map(|slot| of(*slot).map(|place| entry.values[place].clone())).collect()
                     },
-                    base: if create { Vec::new() } else { slots.iter().map(|slot| entry.change.fields[of(*slot)?].base.clone()).collect() },
-                    times: if local { slots.iter().map(|slot| entry.change.fields[of(*slot)?].time).collect() } else { Vec::new() },
+                    base: if create {
+                        Vec::new()
+                    } else {
+                        slots.iter().map(|slot| entry.change.fields[of(*slot)?].base.clone()).collect()
+                    },
+                    times: if local {
+                        slots.iter().map(|slot| entry.change.fields[of(*slot)?].time).collect()
+                    } else {
+                        Vec::new()
+                    },
                     version: entry.pair.half(target).version.clone(),
-                    source: source.map(|id| Reference { object: mapping.object(target.other()).to_owned(), id }),
+                    source: source
+                        .map(|id| Reference { object: mapping.object(target.other()).to_owned(), id }),
                 }
             })
             .collect();
         let order = Order {
             object: mapping.object(target).to_owned(),
-            fields: slots.iter().filter_map(|slot| Some(mapping.field(*slot)?.name(target).to_owned())).collect(),
+            fields: slots
+                .iter()
+                .filter_map(|slot| Some(mapping.field(*slot)?.name(target).to_owned()))
+                .collect(),
             changes,
             first_time: self.run.options.first_time,
             options: self.run.options.options.clone(),
@@ -227,8 +273,9 @@ impl Session<'_> {
         self.run.options.undo.is_some() && pair.status == Status::Todo
     }
 
-    /// Reads records just before they are written, where the remote system neither refuses what rests on an older state nor has a
-    /// plugin that compares for itself. What has changed since the decision is decided again.
+    /// Reads records just before they are written, where the remote system neither refuses what rests on an
+    /// older state nor has a plugin that compares for itself. What has changed since the decision is decided
+    /// again.
     async fn look_before_writing(
         &mut self,
         mapping: &ObjectMapping,
@@ -243,18 +290,24 @@ impl Session<'_> {
             }
         };
         let ids: Vec<String> = outgoing.iter().filter_map(known).collect();
-        if ids.is_empty() || self.has(mapping, target, features::BASE_VALUES) || !self.has(mapping, target, features::BY_ID) {
+        if ids.is_empty()
+            || self.has(mapping, target, features::BASE_VALUES)
+            || !self.has(mapping, target, features::BY_ID)
+        {
             return Ok(outgoing);
         }
         self.fetch_as(target, mapping.object(target), &ids, Purpose::Reread).await?;
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
-        let mut now: HashMap<PairId, Pair> = self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let mut now: HashMap<PairId, Pair> =
+            self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
         let (mut fresh, mut stale) = (Vec::new(), Vec::new());
         for mut entry in outgoing {
             let Some(pair) = now.remove(&entry.pair.id) else { continue };
             let changed = entry.change.action != Action::Create
                 && (pair.half(target).deleted != entry.pair.half(target).deleted
-                    || mapping.fields.iter().any(|field| pair.current(target, field.slot) != entry.pair.current(target, field.slot)));
+                    || mapping.fields.iter().any(|field| {
+                        pair.current(target, field.slot) != entry.pair.current(target, field.slot)
+                    }));
             entry.pair = pair;
             if changed { stale.push(entry) } else { fresh.push(entry) }
         }
@@ -273,7 +326,12 @@ impl Session<'_> {
         Ok(fresh)
     }
 
-    async fn send_remote(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+    async fn send_remote(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        mut outgoing: Vec<Outgoing>,
+    ) -> Result<(), SyncError> {
         let now = self.now();
         for entry in &mut outgoing {
             entry.change.status = ChangeStatus::Sent;
@@ -291,7 +349,12 @@ impl Session<'_> {
     }
 
     /// Sends changes that are marked as sent, and records what became of them.
-    pub(super) async fn deliver(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+    pub(super) async fn deliver(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        mut outgoing: Vec<Outgoing>,
+    ) -> Result<(), SyncError> {
         let (order, slots) = self.order(mapping, target, &outgoing);
         // The same order may go out again only where a change that was made the first time is not made twice.
         let creates = outgoing.iter().any(|entry| entry.change.action == Action::Create);
@@ -320,7 +383,8 @@ impl Session<'_> {
         let owners = self.owners(mapping, target, &executed.answers, &outgoing).await?;
         let absorbed = absorbed(&owners, target, &executed.answers);
         let sent = outgoing.len();
-        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, executed.answers, &owners);
+        let (mut pairs, mut changes) =
+            self.settle_answers(mapping, target, outgoing, &slots, executed.answers, &owners);
         if changes.len() < sent {
             let counts = self.run.count(target, mapping.object(target));
             counts.pending += (sent - changes.len()) as u64;
@@ -348,7 +412,8 @@ impl Session<'_> {
         outgoing: &[Outgoing],
     ) -> Result<Owners, SyncError> {
         use super::exchange::Outcome::{Converted, Created, Unchanged, Updated};
-        let asked: HashMap<&str, &Pair> = outgoing.iter().map(|entry| (entry.change.key.as_str(), &entry.pair)).collect();
+        let asked: HashMap<&str, &Pair> =
+            outgoing.iter().map(|entry| (entry.change.key.as_str(), &entry.pair)).collect();
         let named = |answer: &Answer| {
             let id = match &answer.outcome {
                 Created(written) | Updated(written) | Unchanged(written) => &written.id,
@@ -367,19 +432,28 @@ impl Session<'_> {
 /// Pairs by the id of the record that they have.
 pub(super) type Owners = HashMap<String, Pair>;
 
-/// A create may be answered with a record that is known already: where that waits alone in a pair of its own, the pair goes, since
-/// the record now belongs to the one that asked.
+/// A create may be answered with a record that is known already: where that waits alone in a pair of its own,
+/// the pair goes, since the record now belongs to the one that asked.
 pub(super) fn absorbed(owners: &Owners, target: Side, answers: &[Answer]) -> Vec<PairId> {
     use super::exchange::Outcome::{Created, Unchanged, Updated};
     let named = |answer: &Answer| match &answer.outcome {
         Created(written) | Updated(written) | Unchanged(written) => owners.get(&written.id),
         _ => None,
     };
-    answers.iter().filter_map(named).filter(|pair| pair.half(target.other()).id.is_none()).map(|pair| pair.id).collect()
+    answers
+        .iter()
+        .filter_map(named)
+        .filter(|pair| pair.half(target.other()).id.is_none())
+        .map(|pair| pair.id)
+        .collect()
 }
 
 pub(super) fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {
-    if field.value.references().is_empty() { Some(field.value.clone()) } else { links.translate(source, &field.value) }
+    if field.value.references().is_empty() {
+        Some(field.value.clone())
+    } else {
+        links.translate(source, &field.value)
+    }
 }
 
 pub(super) fn waits_for(reference: Option<&Reference>) -> String {

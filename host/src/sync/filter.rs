@@ -35,7 +35,9 @@ pub(super) fn better(rules: &[Prefer], one: &Candidate<'_>, other: &Candidate<'_
         let order = match rule {
             Prefer::LowestId => lower(one.id, other.id),
             Prefer::Where(condition) => {
-                let meets = |candidate: &Candidate<'_>| takes_part(std::slice::from_ref(condition), |name| (candidate.value_of)(name));
+                let meets = |candidate: &Candidate<'_>| {
+                    takes_part(std::slice::from_ref(condition), |name| (candidate.value_of)(name))
+                };
                 match (meets(one), meets(other)) {
                     (true, true) => lower(one.id, other.id),
                     (false, false) => continue,
@@ -66,7 +68,8 @@ mod tests {
     fn conditions() {
         let tags = Value::Texts(vec!["customer".into()]);
         let value_of = |name: &str| (name == "tags").then_some(&tags);
-        let holds = |test: Test, field: &str| takes_part(&[Condition { field: field.into(), test }], value_of);
+        let holds =
+            |test: Test, field: &str| takes_part(&[Condition { field: field.into(), test }], value_of);
         assert!(holds(Test::Contains("customer".into()), "tags"));
         assert!(!holds(Test::Contains("custom".into()), "tags"));
         assert!(holds(Test::Blank(true), "city"));
@@ -86,7 +89,10 @@ mod tests {
         let in_group = Prefer::Where(Condition { field: "tags".into(), test: Test::Contains("news".into()) });
         let rules = [in_group, Prefer::LowestId];
         assert!(better(&rules, &candidate("9", "news"), &candidate("2", "")));
-        assert!(better(&rules, &candidate("9", "news"), &candidate("10", "news")), "numbers are compared as numbers");
+        assert!(
+            better(&rules, &candidate("9", "news"), &candidate("10", "news")),
+            "numbers are compared as numbers"
+        );
         assert!(better(&rules, &candidate("2", ""), &candidate("9", "")));
         assert!(!better(&rules[..1], &candidate("2", ""), &candidate("9", "")), "no rule tells them apart");
         assert!(!better(&rules, &candidate("2", ""), &candidate("9", "news")));

@@ -5,9 +5,13 @@ use super::ledger::Change;
 use super::pair::{Key, Side};
 use crate::record::{Value, canonical_identifier};
 
-/// The keys of a record: one for each identifier that it has, or one for all of them together. A record that lacks an
-/// identifier is not recognised by it; a blank never matches a blank.
-pub(super) fn keys<'a>(mapping: &ObjectMapping, side: Side, value_of: impl Fn(usize) -> Option<&'a Value>) -> Vec<Key> {
+/// The keys of a record: one for each identifier that it has, or one for all of them together. A record that
+/// lacks an identifier is not recognised by it; a blank never matches a blank.
+pub(super) fn keys<'a>(
+    mapping: &ObjectMapping,
+    side: Side,
+    value_of: impl Fn(usize) -> Option<&'a Value>,
+) -> Vec<Key> {
     let texts = mapping.identifiers.iter().map(|slot| {
         let field = mapping.field(*slot)?;
         let translated = value_of(*slot).and_then(|value| match side {
@@ -40,7 +44,11 @@ pub(super) fn sent(change: &Change, slot: usize) -> Option<&Value> {
 }
 
 /// The identifier fields and their values, as a lookup on `target` takes them.
-pub(super) fn lookup_key<'a>(mapping: &ObjectMapping, target: Side, value_of: impl Fn(usize) -> Option<&'a Value>) -> Vec<Option<Value>> {
+pub(super) fn lookup_key<'a>(
+    mapping: &ObjectMapping,
+    target: Side,
+    value_of: impl Fn(usize) -> Option<&'a Value>,
+) -> Vec<Option<Value>> {
     let source = target.other();
     mapping
         .identifiers

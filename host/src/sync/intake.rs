@@ -1,4 +1,5 @@
-//! Intake: what a side reports goes into its pairs; records that nobody knows yet are matched. By the page, in one commit.
+//! Intake: what a side reports goes into its pairs; records that nobody knows yet are matched. By the page,
+//! in one commit.
 
 use super::definition::{MappingId, ObjectMapping};
 use super::error::SyncError;
@@ -96,7 +97,8 @@ impl<'m> Working<'m> {
         }
     }
 
-    /// What a record was to be recognised by that was to be made for this pair on a side, of which nobody knows whether it was.
+    /// What a record was to be recognised by that was to be made for this pair on a side, of which nobody
+    /// knows whether it was.
     fn sent_keys(&self, pair: PairId, target: Side) -> Vec<Key> {
         let creates = self.unanswered.get(&pair).into_iter().flatten();
         let creates = creates.filter(|change| change.action == Action::Create && change.target == target);
@@ -108,7 +110,8 @@ impl<'m> Working<'m> {
         let sent = |number: &PairId| {
             let place = *self.by_number.get(number)?;
             let alone = self.pairs[place].half(self.side).id.is_none();
-            (alone && self.sent_keys(*number, self.side).iter().any(|key| keys.contains(key))).then_some(place)
+            (alone && self.sent_keys(*number, self.side).iter().any(|key| keys.contains(key)))
+                .then_some(place)
         };
         let mut found = self.unanswered.keys().filter_map(sent);
         found.next().filter(|_| found.next().is_none())
@@ -117,8 +120,11 @@ impl<'m> Working<'m> {
     /// Settles what was sent for a pair and never answered, now that its record has been read.
     fn settle_read(&mut self, place: usize) {
         let pair = &mut self.pairs[place];
-        for change in self.unanswered.get(&pair.id).into_iter().flatten().filter(|change| change.target == self.side) {
-            // A new record has no other agreement than this one; an update is open until its pair is decided again.
+        for change in
+            self.unanswered.get(&pair.id).into_iter().flatten().filter(|change| change.target == self.side)
+        {
+            // A new record has no other agreement than this one; an update is open until its pair is decided
+            // again.
             if change.action != Action::Create || pair.agreed.is_empty() {
                 settle_made(self.mapping, pair, change);
             }
@@ -154,7 +160,14 @@ fn value_at<'r>(columns: &[(usize, usize)], row: &'r Row, slot: usize) -> Option
 }
 
 /// Puts a row into a half of its pair. Says whether anything is new.
-pub(super) fn apply_row(pair: &mut Pair, side: Side, columns: &[(usize, usize)], row: &Row, arrival: Timestamp, run: RunId) -> bool {
+pub(super) fn apply_row(
+    pair: &mut Pair,
+    side: Side,
+    columns: &[(usize, usize)],
+    row: &Row,
+    arrival: Timestamp,
+    run: RunId,
+) -> bool {
     let clamp = |time: FieldTime| FieldTime { at: time.at.min(arrival), ..time };
     let mut new = pair.half(side).id.as_deref() != Some(row.id.as_str());
     for &(slot, column) in columns {
@@ -162,11 +175,13 @@ pub(super) fn apply_row(pair: &mut Pair, side: Side, columns: &[(usize, usize)],
             continue;
         };
         let before = pair.half(side).seen(slot);
-        let last = before.map(|seen| &seen.value).or_else(|| pair.agreed(slot).and_then(|agreed| agreed.half(side)));
+        let last =
+            before.map(|seen| &seen.value).or_else(|| pair.agreed(slot).and_then(|agreed| agreed.half(side)));
         let differs = last != Some(value);
         let time = match row.times.get(column).copied().flatten() {
             Some(time) => Some(clamp(time)),
-            // The record's time is an upper bound for what has changed since the last report, and for nothing else.
+            // The record's time is an upper bound for what has changed since the last report, and for nothing
+            // else.
             None if differs => row.changed.map(|at| clamp(FieldTime { at, certain: false })),
             None => before.and_then(|seen| seen.time),
         };
@@ -193,12 +208,16 @@ fn stir(pair: &mut Pair, side: Side, new: bool) {
     match pair.status {
         Status::Live => pair.dirty |= new,
         // Unlinked, or undone: it is not made again, whatever is edited.
-        Status::Excluded if pair.half(side.other()).deleted.is_some() && pair.half(side.other()).id.is_none() => {}
+        Status::Excluded
+            if pair.half(side.other()).deleted.is_some() && pair.half(side.other()).id.is_none() => {}
         // The tombstone of the other side: a later edit of the survivor does not bring the other record back.
         Status::Deleted if pair.half(side.other()).deleted.is_some() => {}
-        // A duplicate, or what a merge left over, waits for the operator, whatever is edited on it; other reasons may have gone.
+        // A duplicate, or what a merge left over, waits for the operator, whatever is edited on it; other
+        // reasons may have gone.
         Status::Held
-            if pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE) || reason.starts_with(held::MERGED)) => {}
+            if pair.reason.as_deref().is_some_and(|reason| {
+                reason.starts_with(held::DUPLICATE) || reason.starts_with(held::MERGED)
+            }) => {}
         Status::Held | Status::Excluded | Status::Deleted => {
             pair.status = Status::Todo;
             pair.reason = None;
@@ -216,7 +235,13 @@ fn stir(pair: &mut Pair, side: Side, new: bool) {
 
 impl Session<'_> {
     /// Stores a page with the cursor of the next one.
-    pub(super) async fn take_in(&mut self, side: Side, page: Page, progress: Option<&Progress>, purpose: Purpose) -> Result<(), SyncError> {
+    pub(super) async fn take_in(
+        &mut self,
+        side: Side,
+        page: Page,
+        progress: Option<&Progress>,
+        purpose: Purpose,
+    ) -> Result<(), SyncError> {
         let (arrival, remaining) = (self.now(), page.remaining);
         let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.bad.len()) as u64).sum();
         if rows > u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
@@ -226,7 +251,8 @@ impl Session<'_> {
         self.convert_across(side, &page.conversions).await?;
         let mut works = Vec::new();
         for mapping in &definition.mappings {
-            let batches: Vec<&Batch> = page.batches.iter().filter(|batch| batch.object == mapping.object(side)).collect();
+            let batches: Vec<&Batch> =
+                page.batches.iter().filter(|batch| batch.object == mapping.object(side)).collect();
             if batches.is_empty() && page.conversions.is_empty() {
                 continue;
             }
@@ -285,13 +311,23 @@ impl Session<'_> {
             counts.reported += (batch.rows.len() + batch.bad.len()) as u64;
             for bad in &batch.bad {
                 counts.failed += 1;
-                counts.because(format!("unreadable record {}: {}", bad.id.as_deref().unwrap_or("without id"), bad.reason));
+                counts.because(format!(
+                    "unreadable record {}: {}",
+                    bad.id.as_deref().unwrap_or("without id"),
+                    bad.reason
+                ));
             }
         }
     }
 
     /// Reads the pairs that a page may touch.
-    async fn load<'m>(&self, mapping: &'m ObjectMapping, side: Side, batches: &[&Batch], page: &Page) -> Result<Working<'m>, SyncError> {
+    async fn load<'m>(
+        &self,
+        mapping: &'m ObjectMapping,
+        side: Side,
+        batches: &[&Batch],
+        page: &Page,
+    ) -> Result<Working<'m>, SyncError> {
         let ledger = self.engine.ledger;
         let mut work = Working::new(mapping, side);
         let mut ids: Vec<String> = Vec::new();
@@ -403,7 +439,11 @@ impl Session<'_> {
         purpose: Purpose,
     ) {
         let side = work.side;
-        let sent_keys = if work.pairs[place].is_linked() { Vec::new() } else { work.sent_keys(work.pairs[place].id, side.other()) };
+        let sent_keys = if work.pairs[place].is_linked() {
+            Vec::new()
+        } else {
+            work.sent_keys(work.pairs[place].id, side.other())
+        };
         let pair = &mut work.pairs[place];
         let was_filtered = std::mem::take(&mut pair.half_mut(side).filtered);
         let mut new = apply_row(pair, side, columns, row, arrival, self.run.id);
@@ -441,12 +481,15 @@ impl Session<'_> {
         }
     }
 
-    /// A record that was alone may have an identifier now that another one has: it meets its counterpart, or is held as a duplicate.
-    /// Says whether it stands for its identifiers.
+    /// A record that was alone may have an identifier now that another one has: it meets its counterpart, or
+    /// is held as a duplicate. Says whether it stands for its identifiers.
     fn meet_known(&mut self, work: &mut Working<'_>, place: usize, keys: &[Key]) -> bool {
         let (mapping, side) = (work.mapping, work.side);
         let pair = &work.pairs[place];
-        if pair.is_linked() || pair.half(side.other()).deleted.is_some() || !matches!(pair.status, Status::Todo | Status::Excluded) {
+        if pair.is_linked()
+            || pair.half(side.other()).deleted.is_some()
+            || !matches!(pair.status, Status::Todo | Status::Excluded)
+        {
             return true;
         }
         if let Some(owner) = work.owners(side, keys).into_iter().find(|owner| *owner != place) {
@@ -458,11 +501,15 @@ impl Session<'_> {
             self.hold(pair, mapping, side, text);
             return false;
         }
-        let others: Vec<usize> = work.owners(side.other(), keys).into_iter().filter(|owner| *owner != place).collect();
+        let others: Vec<usize> =
+            work.owners(side.other(), keys).into_iter().filter(|owner| *owner != place).collect();
         let [other] = others[..] else {
             return true;
         };
-        if work.pairs[other].half(side).id.is_some() || work.pairs[other].id == 0 || work.pairs[other].status == Status::Live {
+        if work.pairs[other].half(side).id.is_some()
+            || work.pairs[other].id == 0
+            || work.pairs[other].status == Status::Live
+        {
             return true;
         }
         let half = work.pairs[other].half(side.other()).clone();
@@ -470,7 +517,8 @@ impl Session<'_> {
         work.touched[other] = false;
         let pair = &mut work.pairs[place];
         *pair.half_mut(side.other()) = half;
-        pair.keys[side.other().index()] = Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
+        pair.keys[side.other().index()] =
+            Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
         pair.status = Status::Todo;
         pair.reason = None;
         self.run.count(side, mapping.object(side)).matched += 1;
@@ -498,7 +546,9 @@ impl Session<'_> {
             let id = work.pairs[*owner].half(side).id.clone().unwrap_or_default();
             hold = Some(format!("{} {object}:{id}", held::DUPLICATE));
         } else if others.len() > 1 {
-            let name = |place: &usize| Some(format!("{other_object}:{}", work.pairs[*place].half(side.other()).id.as_ref()?));
+            let name = |place: &usize| {
+                Some(format!("{other_object}:{}", work.pairs[*place].half(side.other()).id.as_ref()?))
+            };
             let names: Vec<String> = others.iter().filter_map(name).collect();
             hold = Some(format!("{}: it may be {}", held::AMBIGUOUS, names.join(" or ")));
         } else if let Some(place) = others.first() {
@@ -512,7 +562,8 @@ impl Session<'_> {
                 self.run.count(side, object).matched += 1;
                 let pair = &mut work.pairs[place];
                 if work.unanswered.contains_key(&pair.id) {
-                    pair.keys[side.other().index()] = Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
+                    pair.keys[side.other().index()] =
+                        Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
                 }
                 place
             }
@@ -549,8 +600,8 @@ impl Session<'_> {
         }
     }
 
-    /// Gives the place of a record that was linked or waits to be, and never settled, to a newcomer that the operator's rules
-    /// prefer.
+    /// Gives the place of a record that was linked or waits to be, and never settled, to a newcomer that the
+    /// operator's rules prefer.
     fn prefer(&mut self, work: &mut Working<'_>, owner: usize, newcomer: usize, keys: Vec<Key>) {
         let (mapping, side) = (work.mapping, work.side);
         let rules = &mapping.prefer[side.index()];
@@ -581,6 +632,7 @@ impl Session<'_> {
         work.pairs[owner].keys[side.index()] = Some(keys.clone());
         work.note_keys(side, &keys, owner);
         stir(&mut work.pairs[owner], side, true);
-        work.pairs[newcomer].reason = Some(format!("{} {object}:{id}, which the rules prefer", held::DUPLICATE));
+        work.pairs[newcomer].reason =
+            Some(format!("{} {object}:{id}, which the rules prefer", held::DUPLICATE));
     }
 }

@@ -1,4 +1,5 @@
-//! What the engine remembers: pairs, places in reports, plans, runs. The engine reaches state through these traits only.
+//! What the engine remembers: pairs, places in reports, plans, runs. The engine reaches state through these
+//! traits only.
 
 use super::definition::MappingId;
 use super::exchange::{Action, Description, FieldTime, StateWrites, Window};
@@ -82,8 +83,8 @@ pub struct Progress {
     pub complete: Vec<String>,
     /// A report that broke off.
     pub open: Option<OpenReport>,
-    /// Objects that were listed completely, where it is still to be found out which records are gone, and the run that began the
-    /// listing.
+    /// Objects that were listed completely, where it is still to be found out which records are gone, and the
+    /// run that began the listing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchecked: Option<Listing>,
     /// What records are recognised by may have changed with the mapping: every row is to be looked at anew.
@@ -229,7 +230,9 @@ pub struct Change {
 impl Change {
     /// Whether it replaces a value by a blank.
     pub fn blanks(&self) -> bool {
-        let blanks = |field: &ChangedField| field.value.is_blank() && field.base.as_ref().is_some_and(|base| !base.is_blank());
+        let blanks = |field: &ChangedField| {
+            field.value.is_blank() && field.base.as_ref().is_some_and(|base| !base.is_blank())
+        };
         matches!(self.action, Action::Update(_)) && self.fields.iter().any(blanks)
     }
 }
@@ -326,7 +329,13 @@ pub struct TodoFilter {
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Takes the lease of a relation until `now + ttl`.
-    async fn acquire(&self, relation: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<Lease, LedgerError>;
+    async fn acquire(
+        &self,
+        relation: &str,
+        holder: &str,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<Lease, LedgerError>;
     /// Keeps a lease longer.
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError>;
     /// Gives a lease back.
@@ -334,16 +343,27 @@ pub trait Ledger: Send + Sync {
     /// Begins a unit of work, which commits only while the lease holds.
     async fn begin(&self, lease: &Lease) -> Result<Box<dyn Unit>, LedgerError>;
 
-    /// Begins a run; its number is given by the ledger. Runs of the relation that were left running are marked interrupted.
+    /// Begins a run; its number is given by the ledger. Runs of the relation that were left running are
+    /// marked interrupted.
     async fn start_run(&self, lease: &Lease, run: Run) -> Result<Run, LedgerError>;
     /// How far a side of a sync has been read.
     async fn progress(&self, sync: &str, side: Side) -> Result<Progress, LedgerError>;
     /// Pairs by their numbers, in any order.
     async fn pairs(&self, ids: &[PairId]) -> Result<Vec<Pair>, LedgerError>;
     /// Pairs by the id of a record, in any order.
-    async fn pairs_of(&self, mapping: MappingId, side: Side, ids: &[String]) -> Result<Vec<Pair>, LedgerError>;
+    async fn pairs_of(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        ids: &[String],
+    ) -> Result<Vec<Pair>, LedgerError>;
     /// Which pairs have a record on this side with these keys.
-    async fn pairs_by_key(&self, mapping: MappingId, side: Side, keys: &[Key]) -> Result<Vec<(Key, PairId)>, LedgerError>;
+    async fn pairs_by_key(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, PairId)>, LedgerError>;
     /// Pairs with status `todo`, by number, above `after`.
     async fn todo(&self, filter: &TodoFilter, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
     /// How many pairs have status `todo`.
@@ -372,13 +392,21 @@ pub trait Ledger: Send + Sync {
     async fn changes_for(&self, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
     /// Changes of a pair that were made after this one, by number.
     async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError>;
-    /// Creates and updates of these pairs that were sent and of which nobody knows whether they were made, the latest last.
+    /// Creates and updates of these pairs that were sent and of which nobody knows whether they were made,
+    /// the latest last.
     async fn unanswered(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
     /// All changes of a run in this status, by number, above `after`.
-    async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError>;
+    async fn changes_in(
+        &self,
+        run: RunId,
+        status: ChangeStatus,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError>;
     /// What a plan would delete and blank.
     async fn weight(&self, run: RunId, mapping: MappingId, target: Side) -> Result<Weight, LedgerError>;
-    /// Pairs whose record on this side is not known to be gone and was last read before this run, by number, above `after`.
+    /// Pairs whose record on this side is not known to be gone and was last read before this run, by number,
+    /// above `after`.
     async fn not_read_since(
         &self,
         mapping: MappingId,
@@ -388,7 +416,13 @@ pub trait Ledger: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Pair>, LedgerError>;
     /// Held pairs whose reason begins so, by number, above `after`.
-    async fn held(&self, mapping: MappingId, reason: &str, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
+    async fn held(
+        &self,
+        mapping: MappingId,
+        reason: &str,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError>;
     /// What the operator has decided about conflicts of these pairs.
     async fn rulings(&self, pairs: &[PairId]) -> Result<Vec<Ruling>, LedgerError>;
     /// The side that is to win until it has.
@@ -412,18 +446,38 @@ pub trait Unit: Send {
     async fn requeue(&mut self, mapping: MappingId, which: Requeue<'_>) -> Result<u64, LedgerError>;
     /// Writes changes; new ones get their numbers.
     async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError>;
-    /// Drops the changes of these pairs that are planned, withheld or to be tried again, and belong to earlier runs or earlier passes of this one.
+    /// Drops the changes of these pairs that are planned, withheld or to be tried again, and belong to
+    /// earlier runs or earlier passes of this one.
     async fn drop_plans(&mut self, pairs: &[PairId], at: Timestamp) -> Result<(), LedgerError>;
     /// Withholds these planned changes of a run and holds their pairs, all with this reason.
-    async fn hold_planned(&mut self, run: RunId, mapping: MappingId, target: Side, which: Braked, reason: &str) -> Result<(), LedgerError>;
+    async fn hold_planned(
+        &mut self,
+        run: RunId,
+        mapping: MappingId,
+        target: Side,
+        which: Braked,
+        reason: &str,
+    ) -> Result<(), LedgerError>;
     /// Notes which side is to win until it has.
     async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError>;
     /// Notes the objects of an exchange as they are now.
-    async fn save_schema(&mut self, sync: &str, side: Side, description: &Description) -> Result<(), LedgerError>;
-    /// Notes conflicts; the same two values are one conflict however often seen. Other open conflicts of these pairs are closed.
-    async fn save_conflicts(&mut self, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), LedgerError>;
+    async fn save_schema(
+        &mut self,
+        sync: &str,
+        side: Side,
+        description: &Description,
+    ) -> Result<(), LedgerError>;
+    /// Notes conflicts; the same two values are one conflict however often seen. Other open conflicts of
+    /// these pairs are closed.
+    async fn save_conflicts(
+        &mut self,
+        pairs: &[PairId],
+        conflicts: &[Conflict],
+        at: Timestamp,
+    ) -> Result<(), LedgerError>;
     /// Writes how far a side has been read.
-    async fn save_progress(&mut self, sync: &str, side: Side, progress: &Progress) -> Result<(), LedgerError>;
+    async fn save_progress(&mut self, sync: &str, side: Side, progress: &Progress)
+    -> Result<(), LedgerError>;
     /// Writes what an exchange wants kept.
     async fn save_state(&mut self, exchange: &str, writes: &StateWrites) -> Result<(), LedgerError>;
     /// Writes counts and status of the run.

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-/// Rows asked for in one page: enough that a call's cost vanishes, few enough that a page of wide rows stays within the limits
-/// of a plugin.
+/// Rows asked for in one page: enough that a call's cost vanishes, few enough that a page of wide rows stays
+/// within the limits of a plugin.
 pub(super) const PAGE_ROWS: u32 = 500;
 
 /// Changes in one order where the side names no size: what most remote systems take in one call.
 pub(super) const ORDER_CHANGES: u32 = 100;
 
-/// Pairs that are reconciled in one transaction: enough that a commit's cost vanishes, few enough to be held in memory.
+/// Pairs that are reconciled in one transaction: enough that a commit's cost vanishes, few enough to be held
+/// in memory.
 pub(super) const RECONCILE_PAIRS: usize = 1000;
 
 /// Records that are looked up or fetched by id in one call: identifiers often travel in a URL.
@@ -42,15 +43,17 @@ pub(super) const PASSES: u32 = 3;
 /// How deep parents that nobody reported are followed in one run.
 pub(super) const PARENT_DEPTH: u32 = 8;
 
-/// Where a remote system gives no bookmark, the next window begins this much before the last read: late commits and clocks that
-/// do not agree.
+/// Where a remote system gives no bookmark, the next window begins this much before the last read: late
+/// commits and clocks that do not agree.
 pub(super) const WINDOW_OVERLAP: Duration = Duration::from_secs(600);
 
-/// How often a failed change is tried again by itself. After that the record waits for the operator, or for an edit.
+/// How often a failed change is tried again by itself. After that the record waits for the operator, or for
+/// an edit.
 const FAILED_TRIES: u32 = 6;
 
-/// How long a failed change waits before it is tried again: a minute, then four times as long each time (up to 17 hours), and up to a
-/// quarter more by chance, so that not everything comes back at one moment. `None`: not by itself any more.
+/// How long a failed change waits before it is tried again: a minute, then four times as long each time (up
+/// to 17 hours), and up to a quarter more by chance, so that not everything comes back at one moment. `None`:
+/// not by itself any more.
 pub(super) fn retry_pause(attempts: u32, chance: u128) -> Option<Duration> {
     if attempts > FAILED_TRIES {
         return None;
@@ -67,7 +70,10 @@ mod tests {
     fn pauses_grow_and_end() {
         assert_eq!(retry_pause(1, 0), Some(Duration::from_secs(60)));
         assert_eq!(retry_pause(2, 0), Some(Duration::from_secs(240)));
-        assert!(retry_pause(2, 999).is_some_and(|pause| pause > Duration::from_secs(240) && pause < Duration::from_secs(300)));
+        assert!(
+            retry_pause(2, 999)
+                .is_some_and(|pause| pause > Duration::from_secs(240) && pause < Duration::from_secs(300))
+        );
         assert!(retry_pause(FAILED_TRIES, 0).is_some_and(|pause| pause < Duration::from_secs(24 * 3600)));
         assert_eq!(retry_pause(FAILED_TRIES + 1, 0), None);
     }

@@ -23,10 +23,16 @@ impl Links {
         self.numbers[side.index()].get(reference).copied()
     }
 
-    fn each(&self, value: &Value, mut translate: impl FnMut(&Reference) -> Option<Reference>) -> Option<Value> {
+    fn each(
+        &self,
+        value: &Value,
+        mut translate: impl FnMut(&Reference) -> Option<Reference>,
+    ) -> Option<Value> {
         match value {
             Value::Reference(reference) => translate(reference).map(Value::Reference),
-            Value::References(references) => references.iter().map(translate).collect::<Option<_>>().map(Value::References),
+            Value::References(references) => {
+                references.iter().map(translate).collect::<Option<_>>().map(Value::References)
+            }
             other => Some(other.clone()),
         }
     }
@@ -52,13 +58,21 @@ impl Links {
 
     /// The first record in the value that has no counterpart on the other side.
     pub(super) fn missing<'v>(&self, from: Side, value: &'v Value) -> Option<&'v Reference> {
-        value.references().iter().find(|reference| self.translate(from, &Value::Reference((*reference).clone())).is_none())
+        value
+            .references()
+            .iter()
+            .find(|reference| self.translate(from, &Value::Reference((*reference).clone())).is_none())
     }
 }
 
 /// Every reference in the current values of a side.
-pub(super) fn references<'p>(mapping: &'p ObjectMapping, side: Side, pairs: &'p [Pair]) -> impl Iterator<Item = &'p Reference> {
-    let slots: Vec<usize> = mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
+pub(super) fn references<'p>(
+    mapping: &'p ObjectMapping,
+    side: Side,
+    pairs: &'p [Pair],
+) -> impl Iterator<Item = &'p Reference> {
+    let slots: Vec<usize> =
+        mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
     pairs.iter().flat_map(move |pair| {
         let values: Vec<&Value> = slots.iter().filter_map(|slot| pair.current(side, *slot)).collect();
         values.into_iter().flat_map(Value::references)
@@ -76,7 +90,11 @@ impl Session<'_> {
     }
 
     /// The pairs of these records.
-    pub(super) async fn links_to(&self, definition: &SyncDefinition, wanted: [BTreeSet<Reference>; 2]) -> Result<Links, SyncError> {
+    pub(super) async fn links_to(
+        &self,
+        definition: &SyncDefinition,
+        wanted: [BTreeSet<Reference>; 2],
+    ) -> Result<Links, SyncError> {
         let mut links = Links::default();
         for (side, references) in Side::BOTH.into_iter().zip(wanted) {
             let mut by_object: BTreeMap<&str, Vec<String>> = BTreeMap::new();

@@ -13,7 +13,12 @@ use std::collections::HashMap;
 
 impl Session<'_> {
     /// Order, outcomes and pairs in one commit.
-    pub(super) async fn send_local(&mut self, mapping: &ObjectMapping, target: Side, mut outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+    pub(super) async fn send_local(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        mut outgoing: Vec<Outgoing>,
+    ) -> Result<(), SyncError> {
         for entry in &mut outgoing {
             entry.pair.dirty |= self.owes_more(&entry.pair);
         }
@@ -23,8 +28,12 @@ impl Session<'_> {
             return Ok(());
         };
         let mut unit = self.begin().await?;
-        let answers = local.execute_within(unit.as_mut(), &order).await.map_err(|error| self.failed(target, "write", error))?;
-        let (mut pairs, mut changes) = self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new());
+        let answers = local
+            .execute_within(unit.as_mut(), &order)
+            .await
+            .map_err(|error| self.failed(target, "write", error))?;
+        let (mut pairs, mut changes) =
+            self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new());
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
         unit.save_run(&self.run).await?;
@@ -33,10 +42,20 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Takes those new records out of a plan, with their pairs, that can be made in the commit of the decision: nothing is asked of
-    /// another system, and nothing has to wait. The brake is about what is deleted and blanked; these are neither.
-    pub(super) fn creates_at_once(&self, target: Side, links: &Links, pairs: &mut Vec<Pair>, changes: &mut Vec<Change>) -> Vec<Outgoing> {
-        if self.exchange(target).local().is_none() || self.run.options.dry_run || self.run.options.apply.is_some() {
+    /// Takes those new records out of a plan, with their pairs, that can be made in the commit of the
+    /// decision: nothing is asked of another system, and nothing has to wait. The brake is about what is
+    /// deleted and blanked; these are neither.
+    pub(super) fn creates_at_once(
+        &self,
+        target: Side,
+        links: &Links,
+        pairs: &mut Vec<Pair>,
+        changes: &mut Vec<Change>,
+    ) -> Vec<Outgoing> {
+        if self.exchange(target).local().is_none()
+            || self.run.options.dry_run
+            || self.run.options.apply.is_some()
+        {
             return Vec::new();
         }
         let mut planned: HashMap<PairId, usize> = HashMap::with_capacity(changes.len());
@@ -50,8 +69,11 @@ impl Session<'_> {
                 && change.target == target
                 && change.status == ChangeStatus::Planned
                 && planned.get(&change.pair) == Some(&1);
-            let values: Option<Vec<Value>> =
-                if at_once { change.fields.iter().map(|field| translate(links, target.other(), field)).collect() } else { None };
+            let values: Option<Vec<Value>> = if at_once {
+                change.fields.iter().map(|field| translate(links, target.other(), field)).collect()
+            } else {
+                None
+            };
             match values {
                 Some(values) => drop(new.insert(change.pair, (change, values))),
                 None => later.push(change),
@@ -62,7 +84,15 @@ impl Session<'_> {
         for pair in pairs.drain(..) {
             match new.remove(&pair.id) {
                 Some((change, values)) if pair.attempts == 0 => {
-                    outgoing.push(Outgoing { change, pair, values, waits: None, failed: false, resent: false, earlier: Vec::new() });
+                    outgoing.push(Outgoing {
+                        change,
+                        pair,
+                        values,
+                        waits: None,
+                        failed: false,
+                        resent: false,
+                        earlier: Vec::new(),
+                    });
                 }
                 Some((change, _)) => {
                     later.push(change);
@@ -88,7 +118,8 @@ impl Session<'_> {
             return Ok((Vec::new(), Vec::new()));
         };
         let (order, slots) = self.order(mapping, target, &outgoing);
-        let answers: Vec<Answer> = local.execute_within(unit, &order).await.map_err(|error| self.failed(target, "write", error))?;
+        let answers: Vec<Answer> =
+            local.execute_within(unit, &order).await.map_err(|error| self.failed(target, "write", error))?;
         Ok(self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new()))
     }
 }

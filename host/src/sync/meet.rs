@@ -1,5 +1,5 @@
-//! Counterparts: the other half of what one side reported is fetched by its id or looked for, and parents that nobody
-//! reported are fetched because a record refers to them.
+//! Counterparts: the other half of what one side reported is fetched by its id or looked for, and parents
+//! that nobody reported are fetched because a record refers to them.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
 impl Session<'_> {
-    /// Brings the other half of every record that was read in this run. Needed where a side was not listed: by window or ids.
+    /// Brings the other half of every record that was read in this run. Needed where a side was not listed:
+    /// by window or ids.
     pub(super) async fn meet(&mut self) -> Result<(), SyncError> {
         if self.run.options.follows_bookmarks() {
             return Ok(());
@@ -45,8 +46,17 @@ impl Session<'_> {
     }
 
     /// The next pairs that this run has read on this side only.
-    async fn one_sided(&self, mapping: &ObjectMapping, read: Side, after: &mut PairId) -> Result<Option<Vec<Pair>>, SyncError> {
-        let taken = self.taken.get(&mapping.id).into_iter().flat_map(|taken| taken.range((Excluded(*after), Unbounded)));
+    async fn one_sided(
+        &self,
+        mapping: &ObjectMapping,
+        read: Side,
+        after: &mut PairId,
+    ) -> Result<Option<Vec<Pair>>, SyncError> {
+        let taken = self
+            .taken
+            .get(&mapping.id)
+            .into_iter()
+            .flat_map(|taken| taken.range((Excluded(*after), Unbounded)));
         let numbers: Vec<PairId> = taken.take(limits::LOOKUP_RECORDS).copied().collect();
         let Some(last) = numbers.last() else {
             return Ok(None);
@@ -64,34 +74,52 @@ impl Session<'_> {
         let mut after = 0;
         while let Some(mut pairs) = self.one_sided(mapping, read, &mut after).await? {
             let run = Some(self.run.id);
-            pairs.retain(|pair| !pair.is_linked() && pair.half(read).alone != run && pair.status == Status::Todo);
+            pairs.retain(|pair| {
+                !pair.is_linked() && pair.half(read).alone != run && pair.status == Status::Todo
+            });
             self.look_up_pairs(mapping, read, pairs).await?;
         }
         Ok(())
     }
 
-    /// Looks for the counterparts of these pairs, which have a record on `read` only. Where the other side cannot look, nothing
-    /// is known afterwards that was not known before.
-    pub(super) async fn look_up_pairs(&mut self, mapping: &ObjectMapping, read: Side, mut pairs: Vec<Pair>) -> Result<(), SyncError> {
+    /// Looks for the counterparts of these pairs, which have a record on `read` only. Where the other side
+    /// cannot look, nothing is known afterwards that was not known before.
+    pub(super) async fn look_up_pairs(
+        &mut self,
+        mapping: &ObjectMapping,
+        read: Side,
+        mut pairs: Vec<Pair>,
+    ) -> Result<(), SyncError> {
         let target = read.other();
         if mapping.identifiers.is_empty() || !self.exchange(target).can_find() {
             return Ok(());
         }
-        let fields: Vec<String> =
-            mapping.identifiers.iter().filter_map(|slot| Some(mapping.field(*slot)?.name(target).to_owned())).collect();
+        let fields: Vec<String> = mapping
+            .identifiers
+            .iter()
+            .filter_map(|slot| Some(mapping.field(*slot)?.name(target).to_owned()))
+            .collect();
         pairs.retain(|pair| !pair.is_linked());
         // A record without any identifier cannot be found, and its absence cannot be proven this way.
-        let keys: Vec<_> = pairs.iter().map(|pair| identity::lookup_key(mapping, target, |slot| pair.current(read, slot))).collect();
+        let keys: Vec<_> = pairs
+            .iter()
+            .map(|pair| identity::lookup_key(mapping, target, |slot| pair.current(read, slot)))
+            .collect();
         let all = mapping.identify_by == super::definition::IdentifyBy::All;
         let usable = |key: &Vec<Option<crate::record::Value>>| {
             if all { key.iter().all(Option::is_some) } else { key.iter().any(Option::is_some) }
         };
-        let (mut pairs, keys): (Vec<Pair>, Vec<_>) = pairs.into_iter().zip(keys).filter(|(_, key)| usable(key)).unzip();
+        let (mut pairs, keys): (Vec<Pair>, Vec<_>) =
+            pairs.into_iter().zip(keys).filter(|(_, key)| usable(key)).unzip();
         if pairs.is_empty() {
             return Ok(());
         }
         // What was sent and never answered may be there under the identifiers of then.
-        let open: Vec<PairId> = pairs.iter().filter(|pair| pair.attempts > 0 || pair.status == Status::Live).map(|pair| pair.id).collect();
+        let open: Vec<PairId> = pairs
+            .iter()
+            .filter(|pair| pair.attempts > 0 || pair.status == Status::Live)
+            .map(|pair| pair.id)
+            .collect();
         let sent: Vec<(PairId, Vec<_>)> = self
             .engine
             .ledger
@@ -99,7 +127,9 @@ impl Session<'_> {
             .await?
             .iter()
             .filter(|change| change.action == Action::Create && change.target == target)
-            .map(|change| (change.pair, identity::lookup_key(mapping, target, |slot| identity::sent(change, slot))))
+            .map(|change| {
+                (change.pair, identity::lookup_key(mapping, target, |slot| identity::sent(change, slot)))
+            })
             .filter(|(_, key)| usable(key))
             .collect();
         let asked = keys.into_iter().chain(sent.iter().map(|(_, key)| key.clone())).collect();
@@ -108,7 +138,10 @@ impl Session<'_> {
             return Ok(());
         };
         if found.len() != query.keys.len() {
-            return Err(self.broke(target, format!("answered {} keys when {} were looked up", found.len(), query.keys.len())));
+            return Err(self.broke(
+                target,
+                format!("answered {} keys when {} were looked up", found.len(), query.keys.len()),
+            ));
         }
         let found_as_sent = found.split_off(pairs.len());
         let mut ids: Vec<String> = found.iter().chain(&found_as_sent).flatten().cloned().collect();
@@ -124,7 +157,9 @@ impl Session<'_> {
             .collect();
         for ((number, _), mut as_sent) in sent.iter().zip(found_as_sent) {
             as_sent.retain(|id| taken.get(id).is_none_or(|owner| owner.half(read).id.is_none()));
-            if let Some(place) = pairs.iter().position(|pair| pair.id == *number).filter(|_| !as_sent.is_empty()) {
+            if let Some(place) =
+                pairs.iter().position(|pair| pair.id == *number).filter(|_| !as_sent.is_empty())
+            {
                 found[place] = as_sent;
             }
         }
@@ -139,7 +174,12 @@ impl Session<'_> {
                 [id] => match taken.get(*id) {
                     Some(owner) if owner.half(read).id.is_some() => {
                         let of = owner.half(read).id.clone().unwrap_or_default();
-                        self.hold(pair, mapping, read, format!("{} {}:{of}", held::DUPLICATE, mapping.object(read)));
+                        self.hold(
+                            pair,
+                            mapping,
+                            read,
+                            format!("{} {}:{of}", held::DUPLICATE, mapping.object(read)),
+                        );
                     }
                     // The record is known and alone: both halves become one pair.
                     Some(_) | None if !hints.contains_key(*id) => {
@@ -147,13 +187,23 @@ impl Session<'_> {
                         wanted.push((*id).clone());
                     }
                     _ => {
-                        let text = format!("{} another {} with the same identifiers", held::DUPLICATE, mapping.object(read));
+                        let text = format!(
+                            "{} another {} with the same identifiers",
+                            held::DUPLICATE,
+                            mapping.object(read)
+                        );
                         self.hold(pair, mapping, read, text);
                     }
                 },
                 several => {
-                    let names: Vec<String> = several.iter().map(|id| format!("{}:{id}", mapping.object(target))).collect();
-                    self.hold(pair, mapping, read, format!("{}: it may be {}", held::AMBIGUOUS, names.join(" or ")));
+                    let names: Vec<String> =
+                        several.iter().map(|id| format!("{}:{id}", mapping.object(target))).collect();
+                    self.hold(
+                        pair,
+                        mapping,
+                        read,
+                        format!("{}: it may be {}", held::AMBIGUOUS, names.join(" or ")),
+                    );
                 }
             }
         }
@@ -172,7 +222,8 @@ impl Session<'_> {
                 };
                 if let Some(alone) = taken.get(id) {
                     *pair.half_mut(target) = alone.half(target).clone();
-                    pair.keys[target.index()] = Some(identity::keys(mapping, target, |slot| alone.current(target, slot)));
+                    pair.keys[target.index()] =
+                        Some(identity::keys(mapping, target, |slot| alone.current(target, slot)));
                     self.run.count(target, mapping.object(target)).matched += 1;
                 }
             }
@@ -186,14 +237,17 @@ impl Session<'_> {
         if self.has(mapping, target, features::BY_ID) {
             return self.fetch_found(mapping, target, &wanted, hints).await;
         }
-        // The record cannot be read by itself: the link is made, and waits until a report says what the record has, and whether it
-        // takes part at all.
-        let mut linked: Vec<Pair> = pairs.into_iter().filter(|pair| hints.values().any(|number| *number == pair.id)).collect();
+        // The record cannot be read by itself: the link is made, and waits until a report says what the
+        // record has, and whether it takes part at all.
+        let mut linked: Vec<Pair> =
+            pairs.into_iter().filter(|pair| hints.values().any(|number| *number == pair.id)).collect();
         for pair in &mut linked {
-            pair.half_mut(target).id = hints.iter().find(|(_, number)| **number == pair.id).map(|(id, _)| id.clone());
+            pair.half_mut(target).id =
+                hints.iter().find(|(_, number)| **number == pair.id).map(|(id, _)| id.clone());
             let object = mapping.object(target);
-            let text =
-                format!("not read yet: it was found by its identifiers, and a {object} cannot be read by its id; run a sync with --full");
+            let text = format!(
+                "not read yet: it was found by its identifiers, and a {object} cannot be read by its id; run a sync with --full"
+            );
             self.hold(pair, mapping, read, text);
         }
         let mut unit = self.begin().await?;
@@ -229,7 +283,8 @@ impl Session<'_> {
         pairs.retain(|pair| pair.mapping == mapping.id && pair.half(target).id.is_none());
         for pair in &mut pairs {
             let id = hints.iter().find(|(_, number)| **number == pair.id).map(|(id, _)| id.clone());
-            let exists = page.batches.iter().any(|batch| batch.rows.iter().any(|row| Some(&row.id) == id.as_ref()));
+            let exists =
+                page.batches.iter().any(|batch| batch.rows.iter().any(|row| Some(&row.id) == id.as_ref()));
             if exists {
                 pair.half_mut(target).id = id;
                 self.run.count(target, mapping.object(target)).matched += 1;
@@ -263,7 +318,13 @@ impl Session<'_> {
     }
 
     /// Reads records by their ids.
-    pub(super) async fn fetch_as(&mut self, side: Side, object: &str, ids: &[String], purpose: Purpose) -> Result<(), SyncError> {
+    pub(super) async fn fetch_as(
+        &mut self,
+        side: Side,
+        object: &str,
+        ids: &[String],
+        purpose: Purpose,
+    ) -> Result<(), SyncError> {
         for chunk in ids.chunks(limits::LOOKUP_RECORDS) {
             let page = self.page_of(side, object, chunk).await?;
             self.take_in(side, page, None, purpose).await?;
@@ -273,7 +334,12 @@ impl Session<'_> {
 
     async fn page_of(&mut self, side: Side, object: &str, ids: &[String]) -> Result<Page, SyncError> {
         self.check_stop()?;
-        let fields = self.wanted(side).into_iter().find(|wanted| wanted.object == object).map(|wanted| wanted.fields).unwrap_or_default();
+        let fields = self
+            .wanted(side)
+            .into_iter()
+            .find(|wanted| wanted.object == object)
+            .map(|wanted| wanted.fields)
+            .unwrap_or_default();
         let mut request = ReportRequest {
             window: Window { since: None, until: self.now() },
             cursor: None,

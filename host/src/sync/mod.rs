@@ -1,7 +1,8 @@
-//! The engine: collect, reconcile, execute. It knows the traits [`Exchange`] and [`Ledger`] only, neither SQLite nor wasm.
+//! The engine: collect, reconcile, execute. It knows the traits [`Exchange`] and [`Ledger`] only, neither
+//! SQLite nor wasm.
 //!
-//! [`Engine::run`] is the only way a sync runs. A first sync, a window, some ids, one direction are [`RunOptions`] of the same
-//! path.
+//! [`Engine::run`] is the only way a sync runs. A first sync, a window, some ids, one direction are
+//! [`RunOptions`] of the same path.
 
 mod apply;
 mod collect;

@@ -25,19 +25,23 @@ impl Session<'_> {
         answers: Vec<Answer>,
         owners: &Owners,
     ) -> (Vec<Pair>, Vec<Change>) {
-        let mut by_key: HashMap<String, Outgoing> = outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
+        let mut by_key: HashMap<String, Outgoing> =
+            outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
         let (mut pairs, mut changes) = (Vec::new(), Vec::new());
         let mut ids = HashSet::new();
         let linked = |id: &str| owners.get(id).is_some_and(|owner| owner.half(target.other()).id.is_some());
         for answer in answers {
-            // A second answer to one change, or one to a change that nobody sent, says nothing that can be relied on.
+            // A second answer to one change, or one to a change that nobody sent, says nothing that can be
+            // relied on.
             let Some(mut entry) = by_key.remove(&answer.change) else {
                 continue;
             };
             let now = self.now();
             entry.change.settled = Some(now);
             match answer.outcome {
-                Outcome::Created(_) | Outcome::Updated(_) | Outcome::Unchanged(_) if matches!(entry.change.action, Action::Delete(_)) => {
+                Outcome::Created(_) | Outcome::Updated(_) | Outcome::Unchanged(_)
+                    if matches!(entry.change.action, Action::Delete(_)) =>
+                {
                     self.refused(
                         mapping,
                         target,
@@ -46,40 +50,77 @@ impl Session<'_> {
                         "it was to be deleted, and the answer says that it is there",
                     );
                 }
-                Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) if written.id.is_empty() => {
-                    self.refused(mapping, target, &mut entry, "invalid-answer", "the record was written but no id came back");
+                Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written)
+                    if written.id.is_empty() =>
+                {
+                    self.refused(
+                        mapping,
+                        target,
+                        &mut entry,
+                        "invalid-answer",
+                        "the record was written but no id came back",
+                    );
                 }
                 Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written)
                     if entry.change.action == Action::Create && !ids.insert(written.id.clone()) =>
                 {
-                    let reason =
-                        format!("{} another record of this order: both became {}:{}", held::DUPLICATE, mapping.object(target), written.id);
+                    let reason = format!(
+                        "{} another record of this order: both became {}:{}",
+                        held::DUPLICATE,
+                        mapping.object(target),
+                        written.id
+                    );
                     self.not_its_own(mapping, target, &mut entry, reason);
                 }
-                Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) if linked(&written.id) => {
-                    let counterpart = owners.get(&written.id).and_then(|owner| owner.half(target.other()).id.clone()).unwrap_or_default();
+                Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written)
+                    if linked(&written.id) =>
+                {
+                    let counterpart = owners
+                        .get(&written.id)
+                        .and_then(|owner| owner.half(target.other()).id.clone())
+                        .unwrap_or_default();
                     let source = mapping.object(target.other());
-                    let reason =
-                        format!("{} {source}:{counterpart}: both became {}:{}", held::DUPLICATE, mapping.object(target), written.id);
+                    let reason = format!(
+                        "{} {source}:{counterpart}: both became {}:{}",
+                        held::DUPLICATE,
+                        mapping.object(target),
+                        written.id
+                    );
                     self.not_its_own(mapping, target, &mut entry, reason);
                 }
-                Outcome::Created(written) => self.made(mapping, target, &mut entry, slots, &written, Made::Created),
-                Outcome::Updated(written) => self.made(mapping, target, &mut entry, slots, &written, Made::Updated),
-                Outcome::Unchanged(written) => self.made(mapping, target, &mut entry, slots, &written, Made::Unchanged),
+                Outcome::Created(written) => {
+                    self.made(mapping, target, &mut entry, slots, &written, Made::Created)
+                }
+                Outcome::Updated(written) => {
+                    self.made(mapping, target, &mut entry, slots, &written, Made::Updated)
+                }
+                Outcome::Unchanged(written) => {
+                    self.made(mapping, target, &mut entry, slots, &written, Made::Unchanged)
+                }
                 Outcome::Deleted => self.gone(mapping, target, &mut entry),
-                Outcome::Failed { code, .. } if code == "not-found" && entry.change.action != Action::Create => {
+                Outcome::Failed { code, .. }
+                    if code == "not-found" && entry.change.action != Action::Create =>
+                {
                     self.gone(mapping, target, &mut entry);
                 }
                 Outcome::Failed { code, reason, fields } => {
-                    let fields = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
+                    let fields =
+                        if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
                     self.refused(mapping, target, &mut entry, &code, &format!("{reason}{fields}"));
                 }
                 Outcome::Stale(row) => {
-                    let columns: Vec<(usize, usize)> = slots.iter().copied().enumerate().map(|(column, slot)| (slot, column)).collect();
+                    let columns: Vec<(usize, usize)> =
+                        slots.iter().copied().enumerate().map(|(column, slot)| (slot, column)).collect();
                     apply_row(&mut entry.pair, target, &columns, &row, now, self.run.id);
-                    self.dropped(mapping, &mut entry, "the record has changed since the decision; decided again");
+                    self.dropped(
+                        mapping,
+                        &mut entry,
+                        "the record has changed since the decision; decided again",
+                    );
                 }
-                Outcome::Converted(reference) if reference.object == mapping.object(target) && owners.contains_key(&reference.id) => {
+                Outcome::Converted(reference)
+                    if reference.object == mapping.object(target) && owners.contains_key(&reference.id) =>
+                {
                     entry.change.status = ChangeStatus::Dropped;
                     entry.pair.half_mut(target).deleted = Some(now);
                     entry.pair.keys[target.index()] = Some(Vec::new());
@@ -124,7 +165,15 @@ impl Session<'_> {
         self.hold(&mut entry.pair, mapping, target.other(), reason);
     }
 
-    fn made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, slots: &[usize], written: &Written, made: Made) {
+    fn made(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        entry: &mut Outgoing,
+        slots: &[usize],
+        written: &Written,
+        made: Made,
+    ) {
         let source = target.other();
         let undo = self.run.options.undo.is_some();
         let Outgoing { change, pair, values, waits, failed, resent, earlier } = entry;
@@ -138,23 +187,28 @@ impl Session<'_> {
         let first_of_two = |pair: &Pair| target == Side::Left || *failed || pair.reason.is_some();
         for (field, sent) in change.fields.iter_mut().zip(values.iter()) {
             let column = slots.iter().position(|slot| *slot == field.slot);
-            let stored = column.and_then(|column| written.values.get(column).cloned().flatten()).unwrap_or_else(|| sent.clone());
+            let stored = column
+                .and_then(|column| written.values.get(column).cloned().flatten())
+                .unwrap_or_else(|| sent.clone());
             field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
             let set_like = mapping.field(field.slot).is_some_and(|rules| rules.set_like) && !undo;
             // What was made may be what was sent before, and what the source has now is an edit since then.
             let rules = mapping.field(field.slot).filter(|_| change.action == Action::Create);
             if let Some(rules) = rules
                 && !same_content(&rules.kinds, rules.set_like, &stored, sent)
-                && let Some(before) = earlier
-                    .iter()
-                    .rfind(|before| before.slot == field.slot && same_content(&rules.kinds, rules.set_like, &stored, &before.value))
+                && let Some(before) = earlier.iter().rfind(|before| {
+                    before.slot == field.slot
+                        && same_content(&rules.kinds, rules.set_like, &stored, &before.value)
+                })
             {
                 settle_earlier(pair, target, before, stored);
                 again = true;
                 continue;
             }
-            // What stands there after a second sending may be an edit made since the first one, and then counts as one.
-            if let Some(rules) = mapping.field(field.slot).filter(|_| *resent && change.action == Action::Create)
+            // What stands there after a second sending may be an edit made since the first one, and then
+            // counts as one.
+            if let Some(rules) =
+                mapping.field(field.slot).filter(|_| *resent && change.action == Action::Create)
                 && !same_content(&rules.kinds, rules.set_like, &stored, sent)
             {
                 let halves = match target {
@@ -179,13 +233,21 @@ impl Session<'_> {
                 let now = pair.current(source, field.slot).cloned();
                 field.source = now.unwrap_or_else(|| field.source.clone());
             }
-            // A report that came in between may have brought a newer edit of this very field: it is kept as a change.
-            let newer = pair
-                .dirty
-                .then(|| pair.half(target).seen(field.slot).cloned())
-                .flatten()
-                .filter(|seen| Some(&seen.value) != field.base.as_ref() && seen.value != stored && seen.value != *sent);
-            if set_like && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(sent), Some(&stored)], newer.clone()) {
+            // A report that came in between may have brought a newer edit of this very field: it is kept as a
+            // change.
+            let newer =
+                pair.dirty.then(|| pair.half(target).seen(field.slot).cloned()).flatten().filter(|seen| {
+                    Some(&seen.value) != field.base.as_ref() && seen.value != stored && seen.value != *sent
+                });
+            if set_like
+                && settle_elements(
+                    pair,
+                    target,
+                    field.slot,
+                    [field.base.as_ref(), Some(sent), Some(&stored)],
+                    newer.clone(),
+                )
+            {
                 continue;
             }
             let edited = edited_since(pair, source, field.slot, &field.source);
@@ -207,7 +269,8 @@ impl Session<'_> {
                     continue;
                 }
                 let value = pair.current(source, field.slot).cloned();
-                // A side in the same store never reports what this sync wrote there; nothing is what was written.
+                // A side in the same store never reports what this sync wrote there; nothing is what was
+                // written.
                 let unsent = self.exchange(target).local().map(|_| Value::Null);
                 // A blank needs no sending; what the new record has there is known with its first report.
                 if left_out && value.as_ref().is_some_and(Value::is_blank) {
@@ -224,16 +287,19 @@ impl Session<'_> {
             }
             // What the new record always gives to the other side is still to be written there.
             again |= mapping.fields.iter().any(|field| field.is_constant(target));
-            pair.keys[target.index()] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
+            pair.keys[target.index()] =
+                Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
             if pair.attempts > 0 {
                 // While nobody knew whether it was made, it stood for what was sent as well.
-                pair.keys[source.index()] = Some(identity::keys(mapping, source, |slot| pair.current(source, slot)));
+                pair.keys[source.index()] =
+                    Some(identity::keys(mapping, source, |slot| pair.current(source, slot)));
             }
         }
         change.status = ChangeStatus::Done;
         pair.context = false;
         pair.due = None;
-        // A reason comes from the change of the other side in this round: it failed, is withheld, or has to wait.
+        // A reason comes from the change of the other side in this round: it failed, is withheld, or has to
+        // wait.
         pair.status = match (&pair.reason, *failed) {
             (None, _) => Status::Ok,
             (Some(_), true) => Status::Failed,
@@ -244,7 +310,8 @@ impl Session<'_> {
         }
         if pair.half(source).deleted.is_some() {
             pair.status = Status::Deleted;
-            pair.reason = Some("its record was made again by an undo; the other side stays deleted".to_owned());
+            pair.reason =
+                Some("its record was made again by an undo; the other side stays deleted".to_owned());
         }
         if let Some(reference) = waits {
             pair.status = Status::Todo;
@@ -262,7 +329,8 @@ impl Session<'_> {
         }
     }
 
-    /// The record is not there: by this change, or before it, which is as good as a report that it was deleted.
+    /// The record is not there: by this change, or before it, which is as good as a report that it was
+    /// deleted.
     fn gone(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing) {
         let now = self.now();
         let Outgoing { change, pair, .. } = entry;
@@ -288,20 +356,35 @@ impl Session<'_> {
         self.revisit(mapping.id, pair.id);
     }
 
-    fn refused(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, code: &str, reason: &str) {
+    fn refused(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        entry: &mut Outgoing,
+        code: &str,
+        reason: &str,
+    ) {
         entry.change.status = ChangeStatus::Failed;
         entry.change.reason = Some(format!("{code}: {reason}"));
         self.fail(mapping, target, &mut entry.pair, code, reason);
     }
 
-    /// A record could not be written. It is tried again by itself after growing pauses, and then only when it changes or the operator
-    /// asks for it.
-    pub(super) fn fail(&mut self, mapping: &ObjectMapping, target: Side, pair: &mut Pair, code: &str, reason: &str) {
+    /// A record could not be written. It is tried again by itself after growing pauses, and then only when it
+    /// changes or the operator asks for it.
+    pub(super) fn fail(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        pair: &mut Pair,
+        code: &str,
+        reason: &str,
+    ) {
         let text = format!("{code}: {reason}");
         pair.status = Status::Failed;
         pair.reason = Some(text.clone());
         pair.attempts = pair.attempts.saturating_add(1);
-        pair.due = limits::retry_pause(pair.attempts, self.engine.randomness.bits()).map(|pause| self.now().later_by(pause));
+        pair.due = limits::retry_pause(pair.attempts, self.engine.randomness.bits())
+            .map(|pause| self.now().later_by(pause));
         let counts = self.run.count(target, mapping.object(target));
         counts.failed += 1;
         counts.because(text);
@@ -316,7 +399,14 @@ impl Session<'_> {
         self.revisit(mapping.id, entry.pair.id);
     }
 
-    fn later(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, after: Option<Duration>, reason: &str) {
+    fn later(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        entry: &mut Outgoing,
+        after: Option<Duration>,
+        reason: &str,
+    ) {
         let text = format!("to be tried again: {reason}");
         entry.change.status = ChangeStatus::Retry;
         entry.change.sent = None;
@@ -337,11 +427,12 @@ impl Session<'_> {
     }
 }
 
-/// What a side has now, where that is not what it had when an order was made of it: a change since then, also where it only went
-/// back to what was agreed before.
+/// What a side has now, where that is not what it had when an order was made of it: a change since then, also
+/// where it only went back to what was agreed before.
 pub(super) fn edited_since(pair: &Pair, side: Side, slot: usize, then: &Value) -> Option<Seen> {
     let seen = pair.half(side).seen(slot).cloned();
-    let now = seen.or_else(|| pair.current(side, slot).map(|value| Seen { value: value.clone(), time: None }));
+    let now =
+        seen.or_else(|| pair.current(side, slot).map(|value| Seen { value: value.clone(), time: None }));
     now.filter(|seen| seen.value != *then)
 }
 
@@ -359,24 +450,34 @@ fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Va
     pair.half_mut(source).set_seen(before.slot, edited);
 }
 
-/// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and is stored now. What
-/// only the target has stays a change of the target, since the order that takes it to the other side may not be made. False
-/// where the values are no sets.
-pub(super) fn settle_elements(pair: &mut Pair, target: Side, slot: usize, values: [Option<&Value>; 3], newer: Option<Seen>) -> bool {
+/// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and
+/// is stored now. What only the target has stays a change of the target, since the order that takes it to the
+/// other side may not be made. False where the values are no sets.
+pub(super) fn settle_elements(
+    pair: &mut Pair,
+    target: Side,
+    slot: usize,
+    values: [Option<&Value>; 3],
+    newer: Option<Seen>,
+) -> bool {
     let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return false };
     let mut halves = [None, None];
     // What both had before the order was agreed, whether or not that was ever settled.
     let Some(had) = elements(pair.current(target.other(), slot)) else { return false };
     let shared: Vec<&str> = was.iter().filter(|text| had.contains(text)).copied().collect();
     for (side, now) in [(target, &stored), (target.other(), &sent)] {
-        let Some(mut agreed) = elements(pair.agreed(slot).and_then(|agreed| agreed.half(side))) else { return false };
+        let Some(mut agreed) = elements(pair.agreed(slot).and_then(|agreed| agreed.half(side))) else {
+            return false;
+        };
         agreed.extend(shared.iter().filter(|text| !agreed.contains(text)).copied().collect::<Vec<_>>());
         let added = now.iter().filter(|text| !was.contains(text) && !agreed.contains(text));
         let left = agreed.iter().filter(|text| now.contains(text) || !was.contains(text));
         halves[side.index()] = Some(Value::Texts(left.chain(added).map(|text| (*text).to_owned()).collect()));
     }
     let other = pair.half(target.other()).seen(slot).cloned();
-    let other = other.or_else(|| pair.current(target.other(), slot).map(|value| Seen { value: value.clone(), time: None }));
+    let other = other.or_else(|| {
+        pair.current(target.other(), slot).map(|value| Seen { value: value.clone(), time: None })
+    });
     let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
     let [left, right] = halves;
     let agreed = Agreed { left, right };

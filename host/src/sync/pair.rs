@@ -34,7 +34,15 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Status; 7] = [Status::Todo, Status::Live, Status::Ok, Status::Failed, Status::Held, Status::Excluded, Status::Deleted];
+    pub const ALL: [Status; 7] = [
+        Status::Todo,
+        Status::Live,
+        Status::Ok,
+        Status::Failed,
+        Status::Held,
+        Status::Excluded,
+        Status::Deleted,
+    ];
 
     /// The word for it, in tables and in the ledger.
     pub const fn word(self) -> &'static str {
@@ -66,8 +74,8 @@ pub struct Seen {
     pub time: Option<FieldTime>,
 }
 
-/// The two values that stood on the two sides when a field was last settled. They may differ: normalised by a remote, mapped,
-/// or withheld by a policy.
+/// The two values that stood on the two sides when a field was last settled. They may differ: normalised by a
+/// remote, mapped, or withheld by a policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agreed {
     /// The left half; `None`: never known.

@@ -1,5 +1,5 @@
-//! Reconcile: for each pair with something new, the judge settles field by field. The result is the plan, in the ledger
-//! before anything is sent.
+//! Reconcile: for each pair with something new, the judge settles field by field. The result is the plan, in
+//! the ledger before anything is sent.
 
 use super::decide::Plan;
 use super::definition::{MappingId, ObjectMapping};
@@ -15,7 +15,8 @@ use super::session::Session;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Session<'_> {
-    /// Decides. In the first pass about everything that is to be done, in later ones about what came up since.
+    /// Decides. In the first pass about everything that is to be done, in later ones about what came up
+    /// since.
     pub(super) async fn reconcile(&mut self, first: bool) -> Result<(), SyncError> {
         let definition = self.definition;
         let order = self.parents_first();
@@ -77,15 +78,20 @@ impl Session<'_> {
                     continue;
                 };
                 for field in mapping.fields.iter().filter_map(|field| object.field(field.name(side))) {
-                    found.extend(
-                        (0..mappings.len())
-                            .filter(|&other| other != place && field.targets.iter().any(|name| name == mappings[other].object(side))),
-                    );
+                    found.extend((0..mappings.len()).filter(|&other| {
+                        other != place
+                            && field.targets.iter().any(|name| name == mappings[other].object(side))
+                    }));
                 }
             }
             found
         };
-        fn visit(place: usize, parents: &dyn Fn(usize) -> Vec<usize>, seen: &mut BTreeSet<usize>, order: &mut Vec<usize>) {
+        fn visit(
+            place: usize,
+            parents: &dyn Fn(usize) -> Vec<usize>,
+            seen: &mut BTreeSet<usize>,
+            order: &mut Vec<usize>,
+        ) {
             if !seen.insert(place) {
                 return;
             }
@@ -101,13 +107,19 @@ impl Session<'_> {
         order
     }
 
-    pub(super) async fn reconcile_pairs(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Result<(), SyncError> {
+    pub(super) async fn reconcile_pairs(
+        &mut self,
+        mapping: &ObjectMapping,
+        pairs: Vec<Pair>,
+    ) -> Result<(), SyncError> {
         if pairs.is_empty() {
             return Ok(());
         }
         let now = self.now();
         // A pause after a failure is for what failed, not for a record that has gone since.
-        let later = |pair: &Pair| pair.due.is_some_and(|due| due > now) && pair.halves.iter().all(|half| half.deleted.is_none());
+        let later = |pair: &Pair| {
+            pair.due.is_some_and(|due| due > now) && pair.halves.iter().all(|half| half.deleted.is_none())
+        };
         let (waiting, mut pairs): (Vec<Pair>, Vec<Pair>) = pairs.into_iter().partition(later);
         for pair in &waiting {
             let counts = self.run.count(Side::Left, mapping.object(Side::Left));
@@ -133,7 +145,8 @@ impl Session<'_> {
         }
         self.keep_names(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
-        let at_once = Side::BOTH.map(|target| self.creates_at_once(target, &links, &mut pairs, &mut plan.changes));
+        let at_once =
+            Side::BOTH.map(|target| self.creates_at_once(target, &links, &mut pairs, &mut plan.changes));
         let now = self.now();
         let mut unit = self.begin().await?;
         let (mut made, mut written) = (Vec::new(), [0; 2]);
@@ -160,7 +173,8 @@ impl Session<'_> {
 
     /// A record that may have been made already is made under the name that it was to be made under first.
     async fn keep_names(&self, pairs: &[Pair], plan: &mut Plan) -> Result<(), SyncError> {
-        let tried: BTreeSet<PairId> = pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
+        let tried: BTreeSet<PairId> =
+            pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
         let creates: Vec<PairId> = plan
             .changes
             .iter()
@@ -168,15 +182,22 @@ impl Session<'_> {
             .map(|change| change.pair)
             .collect();
         for earlier in self.engine.ledger.unanswered(&creates).await? {
-            let same =
-                |change: &&mut Change| change.pair == earlier.pair && change.target == earlier.target && change.action == earlier.action;
+            let same = |change: &&mut Change| {
+                change.pair == earlier.pair
+                    && change.target == earlier.target
+                    && change.action == earlier.action
+            };
             plan.changes.iter_mut().filter(same).for_each(|change| change.key.clone_from(&earlier.key));
         }
         Ok(())
     }
 
     /// Looks for the counterparts of records whose other side was not listed completely. Says whether it did.
-    async fn look_for_counterparts(&mut self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<bool, SyncError> {
+    async fn look_for_counterparts(
+        &mut self,
+        mapping: &ObjectMapping,
+        pairs: &[Pair],
+    ) -> Result<bool, SyncError> {
         if self.broken.is_some() {
             return Ok(false);
         }
@@ -207,13 +228,19 @@ impl Session<'_> {
     }
 
     /// Fetches records that these pairs refer to and that nobody has reported. Says whether any came.
-    async fn fetch_parents(&mut self, mapping: &ObjectMapping, pairs: &[Pair], links: &Links) -> Result<bool, SyncError> {
+    async fn fetch_parents(
+        &mut self,
+        mapping: &ObjectMapping,
+        pairs: &[Pair],
+        links: &Links,
+    ) -> Result<bool, SyncError> {
         let definition = self.definition;
         let mut any = false;
         for side in Side::BOTH {
             let mut missing: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
             for reference in super::links::references(mapping, side, pairs) {
-                let place = definition.mappings.iter().position(|mapping| mapping.object(side) == reference.object);
+                let place =
+                    definition.mappings.iter().position(|mapping| mapping.object(side) == reference.object);
                 if let Some(place) = place
                     && links.pair_of(side, reference).is_none()
                 {
@@ -223,16 +250,22 @@ impl Session<'_> {
             for (place, ids) in missing {
                 let parent = &definition.mappings[place];
                 // Where everything is listed, who is not among the pairs does not exist.
-                if self.listed[side.index()].iter().any(|name| name == parent.object(side)) || !self.has(parent, side, features::BY_ID) {
+                if self.listed[side.index()].iter().any(|name| name == parent.object(side))
+                    || !self.has(parent, side, features::BY_ID)
+                {
                     continue;
                 }
                 let ids: Vec<String> = ids.into_iter().collect();
                 self.fetch_as(side, parent.object(side), &ids, Purpose::Parent).await?;
                 let fetched = self.engine.ledger.pairs_of(parent.id, side, &ids).await?;
                 any |= !fetched.is_empty();
-                let listed = self.listed[side.other().index()].iter().any(|name| name == parent.object(side.other()));
+                let listed =
+                    self.listed[side.other().index()].iter().any(|name| name == parent.object(side.other()));
                 if !listed {
-                    let alone = fetched.into_iter().filter(|pair| !pair.is_linked() && pair.status == Status::Todo).collect();
+                    let alone = fetched
+                        .into_iter()
+                        .filter(|pair| !pair.is_linked() && pair.status == Status::Todo)
+                        .collect();
                     self.look_up_pairs(parent, side, alone).await?;
                 }
             }

@@ -1,4 +1,5 @@
-//! Recovery: changes that were sent and never answered. Their fate is unknown; nothing is sent blind a second time.
+//! Recovery: changes that were sent and never answered. Their fate is unknown; nothing is sent blind a second
+//! time.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -28,12 +29,22 @@ impl Session<'_> {
             for target in Side::BOTH {
                 let mut after = 0;
                 loop {
-                    let size = self.object(mapping, target).and_then(|object| object.order_size).unwrap_or(limits::ORDER_CHANGES).max(1);
-                    let open = self.engine.ledger.open_changes(&[mapping.id], ChangeStatus::Sent, after, size as usize).await?;
+                    let size = self
+                        .object(mapping, target)
+                        .and_then(|object| object.order_size)
+                        .unwrap_or(limits::ORDER_CHANGES)
+                        .max(1);
+                    let open = self
+                        .engine
+                        .ledger
+                        .open_changes(&[mapping.id], ChangeStatus::Sent, after, size as usize)
+                        .await?;
                     let Some(last) = open.last() else { break };
                     after = last.id;
-                    let (creates, others): (Vec<Change>, Vec<Change>) =
-                        open.into_iter().filter(|change| change.target == target).partition(|change| change.action == Action::Create);
+                    let (creates, others): (Vec<Change>, Vec<Change>) = open
+                        .into_iter()
+                        .filter(|change| change.target == target)
+                        .partition(|change| change.action == Action::Create);
                     self.recover_writes(mapping, target, others).await?;
                     self.recover_creates(mapping, target, creates).await?;
                 }
@@ -42,14 +53,18 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A run that ends between its two sides leaves pairs that the one has settled, while the order to the other never left.
-    /// They are decided again, and that drops the old plan.
+    /// A run that ends between its two sides leaves pairs that the one has settled, while the order to the
+    /// other never left. They are decided again, and that drops the old plan.
     async fn reopen_unsent(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         for mapping in &definition.mappings {
             let mut after = 0;
             loop {
-                let open = self.engine.ledger.open_changes(&[mapping.id], ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
+                let open = self
+                    .engine
+                    .ledger
+                    .open_changes(&[mapping.id], ChangeStatus::Planned, after, limits::RECONCILE_PAIRS)
+                    .await?;
                 let Some(last) = open.last() else { break };
                 after = last.id;
                 let numbers: BTreeSet<PairId> = open.iter().map(|change| change.pair).collect();
@@ -69,7 +84,12 @@ impl Session<'_> {
     }
 
     /// An update is settled by reading the record again: what it has decides what is still to be done.
-    pub(super) async fn recover_writes(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+    pub(super) async fn recover_writes(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: Vec<Change>,
+    ) -> Result<(), SyncError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -87,13 +107,20 @@ impl Session<'_> {
         self.reopen(mapping, target, changes, readable).await
     }
 
-    /// A create is settled by sending it again where the remote system makes it once only, else by looking for the record.
-    async fn recover_creates(&mut self, mapping: &ObjectMapping, target: Side, changes: Vec<Change>) -> Result<(), SyncError> {
+    /// A create is settled by sending it again where the remote system makes it once only, else by looking
+    /// for the record.
+    async fn recover_creates(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: Vec<Change>,
+    ) -> Result<(), SyncError> {
         if changes.is_empty() {
             return Ok(());
         }
         if self.has(mapping, target, features::IDEMPOTENT_CREATE) {
-            let (mut outgoing, waiting): (Vec<Outgoing>, Vec<Outgoing>) = self.prepare(mapping, target, changes).await?;
+            let (mut outgoing, waiting): (Vec<Outgoing>, Vec<Outgoing>) =
+                self.prepare(mapping, target, changes).await?;
             outgoing.extend(waiting);
             outgoing.iter_mut().for_each(|entry| entry.resent = true);
             return self.deliver(mapping, target, outgoing).await;
@@ -116,12 +143,17 @@ impl Session<'_> {
             return Ok(());
         }
         if self.exchange(target).can_find() {
-            let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
+            let lag =
+                self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
             let found_from = until.later_by(lag);
             let rest = u64::try_from(found_from.micros() - self.now().micros()).unwrap_or(0);
             if rest > 0 {
                 let rest = Duration::from_micros(rest);
-                self.engine.observer.waiting(self.exchange(target).name(), rest, "until new records are found by its search");
+                self.engine.observer.waiting(
+                    self.exchange(target).name(),
+                    rest,
+                    "until new records are found by its search",
+                );
                 self.engine.clock.sleep(rest).await;
             }
             let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
@@ -144,15 +176,24 @@ impl Session<'_> {
         self.reopen(mapping, target, unknown, false).await
     }
 
-    /// Ends changes of unknown fate: their pairs are decided again where it is known what stands there now, else they are held, and
-    /// the changes stay unanswered.
-    async fn reopen(&mut self, mapping: &ObjectMapping, target: Side, mut changes: Vec<Change>, known: bool) -> Result<(), SyncError> {
+    /// Ends changes of unknown fate: their pairs are decided again where it is known what stands there now,
+    /// else they are held, and the changes stay unanswered.
+    async fn reopen(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        mut changes: Vec<Change>,
+        known: bool,
+    ) -> Result<(), SyncError> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
         let mut pairs: Vec<Pair> = self.engine.ledger.pairs(&numbers).await?;
         let now = self.now();
         // What was found and not read yet is settled by the report that tells what it has.
-        let unread: Vec<PairId> =
-            pairs.iter().filter(|pair| pair.is_linked() && pair.half(target).read.is_none()).map(|pair| pair.id).collect();
+        let unread: Vec<PairId> = pairs
+            .iter()
+            .filter(|pair| pair.is_linked() && pair.half(target).read.is_none())
+            .map(|pair| pair.id)
+            .collect();
         for change in &mut changes {
             let unanswered = !known && matches!(change.action, Action::Update(_));
             change.status = if unanswered { ChangeStatus::Retry } else { ChangeStatus::Dropped };
@@ -174,7 +215,10 @@ impl Session<'_> {
             pair.dirty = false;
             if known {
                 let number = pair.id;
-                changes.iter().filter(|change| change.pair == number).for_each(|change| settle_made(mapping, pair, change));
+                changes
+                    .iter()
+                    .filter(|change| change.pair == number)
+                    .for_each(|change| settle_made(mapping, pair, change));
                 pair.status = Status::Todo;
                 pair.reason = None;
             } else {
@@ -193,19 +237,27 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Asks what became of changes that the remote system took to tell later. While some are open, says when to ask again.
+    /// Asks what became of changes that the remote system took to tell later. While some are open, says when
+    /// to ask again.
     async fn collect_deferred(&mut self) -> Result<Option<Duration>, SyncError> {
         let mut pause: Option<Duration> = None;
         let definition = self.definition;
         for mapping in &definition.mappings {
             let mut after = 0;
             loop {
-                let open = self.engine.ledger.open_changes(&[mapping.id], ChangeStatus::Deferred, after, limits::RECONCILE_PAIRS).await?;
+                let open = self
+                    .engine
+                    .ledger
+                    .open_changes(&[mapping.id], ChangeStatus::Deferred, after, limits::RECONCILE_PAIRS)
+                    .await?;
                 let Some(last) = open.last() else { break };
                 after = last.id;
                 let mut tickets: BTreeMap<(Side, String), Vec<Change>> = BTreeMap::new();
                 for change in open {
-                    tickets.entry((change.target, change.ticket.clone().unwrap_or_default())).or_default().push(change);
+                    tickets
+                        .entry((change.target, change.ticket.clone().unwrap_or_default()))
+                        .or_default()
+                        .push(change);
                 }
                 for ((target, ticket), changes) in tickets {
                     if let Some(after) = self.collect_ticket(mapping, target, &ticket, changes).await? {
@@ -221,9 +273,17 @@ impl Session<'_> {
     pub(super) async fn wait_for_deferred(&mut self) -> Result<(), SyncError> {
         while let Some(pause) = self.collect_deferred().await? {
             self.check_stop()?;
-            let most = self.run.options.max_time.map_or(limits::LONGEST_PAUSE, |most| most.min(limits::LONGEST_PAUSE));
+            let most = self
+                .run
+                .options
+                .max_time
+                .map_or(limits::LONGEST_PAUSE, |most| most.min(limits::LONGEST_PAUSE));
             let pause = pause.clamp(limits::FIRST_PAUSE, most.max(limits::FIRST_PAUSE));
-            self.engine.observer.waiting("the remote system", pause, "until it has told what became of deferred changes");
+            self.engine.observer.waiting(
+                "the remote system",
+                pause,
+                "until it has told what became of deferred changes",
+            );
             self.engine.clock.sleep(pause).await;
         }
         Ok(())
@@ -247,15 +307,18 @@ impl Session<'_> {
             .map_err(|error| self.failed(target, "tell what became of its orders", error))?;
         let lost = collection.state == TicketState::Lost;
         let unanswered: Vec<Change> = if lost {
-            let answered: Vec<&str> = collection.answers.iter().map(|answer| answer.change.as_str()).collect();
+            let answered: Vec<&str> =
+                collection.answers.iter().map(|answer| answer.change.as_str()).collect();
             let open = outgoing.iter().filter(|entry| !answered.contains(&entry.change.key.as_str()));
-            open.map(|entry| Change { status: ChangeStatus::Sent, ticket: None, ..entry.change.clone() }).collect()
+            open.map(|entry| Change { status: ChangeStatus::Sent, ticket: None, ..entry.change.clone() })
+                .collect()
         } else {
             Vec::new()
         };
         let owners = self.owners(mapping, target, &collection.answers, &outgoing).await?;
         let absorbed = absorbed(&owners, target, &collection.answers);
-        let (mut pairs, mut settled) = self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &owners);
+        let (mut pairs, mut settled) =
+            self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &owners);
         let open = (total - settled.len()) as u64;
         if !lost && !self.run.options.until_settled {
             self.run.count(target, mapping.object(target)).pending += open;
@@ -281,8 +344,20 @@ pub(super) fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Cha
     for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
         let Some(rules) = mapping.field(field.slot) else { continue };
         let found = pair.current(target, field.slot).cloned();
-        let Some(found) = found.filter(|found| same_content(&rules.kinds, rules.set_like, found, &field.value)) else { continue };
-        if rules.set_like && settle_elements(pair, target, field.slot, [field.base.as_ref(), Some(&field.value), Some(&found)], None) {
+        let Some(found) =
+            found.filter(|found| same_content(&rules.kinds, rules.set_like, found, &field.value))
+        else {
+            continue;
+        };
+        if rules.set_like
+            && settle_elements(
+                pair,
+                target,
+                field.slot,
+                [field.base.as_ref(), Some(&field.value), Some(&found)],
+                None,
+            )
+        {
             continue;
         }
         if field.joint {

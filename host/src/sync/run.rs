@@ -113,7 +113,8 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// Every status.
-    pub const ALL: [RunStatus; 4] = [RunStatus::Running, RunStatus::Done, RunStatus::Failed, RunStatus::Interrupted];
+    pub const ALL: [RunStatus; 4] =
+        [RunStatus::Running, RunStatus::Done, RunStatus::Failed, RunStatus::Interrupted];
 
     /// The word for it.
     pub const fn word(self) -> &'static str {
@@ -155,7 +156,8 @@ pub struct Counts {
     pub held: u64,
     /// Records that could not be read or written.
     pub failed: u64,
-    /// Writes that are decided and were not made in this run: withheld, deferred, to be tried again, or a dry run.
+    /// Writes that are decided and were not made in this run: withheld, deferred, to be tried again, or a dry
+    /// run.
     pub pending: u64,
     /// Records outside the filter.
     pub excluded: u64,
@@ -207,7 +209,12 @@ pub struct Run {
 
 impl Run {
     /// A run that begins now.
-    pub fn new(sync: impl Into<String>, relation: impl Into<String>, options: RunOptions, now: Timestamp) -> Self {
+    pub fn new(
+        sync: impl Into<String>,
+        relation: impl Into<String>,
+        options: RunOptions,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id: 0,
             sync: sync.into(),

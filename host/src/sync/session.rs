@@ -30,8 +30,8 @@ pub(super) struct Session<'a> {
     pub(super) read: [BTreeMap<String, u64>; 2],
     /// Pairs that were read in this run, where what was not reported has to be asked for: by window or ids.
     pub(super) taken: BTreeMap<MappingId, BTreeSet<PairId>>,
-    /// Pairs that are to be reconciled in the next round or pass: parents that were read because a record refers to them, changes
-    /// that met a newer record, links that wait for their parent.
+    /// Pairs that are to be reconciled in the next round or pass: parents that were read because a record
+    /// refers to them, changes that met a newer record, links that wait for their parent.
     pub(super) fresh: BTreeMap<MappingId, Vec<PairId>>,
     /// Something happened that asks for one more pass.
     pub(super) again: bool,
@@ -43,7 +43,8 @@ pub(super) struct Session<'a> {
     pub(super) parked: BTreeSet<(MappingId, usize)>,
     /// A listing whose rows are looked at anew, by side: identifiers may be others than before.
     pub(super) rekey: [bool; 2],
-    /// Pairs that were in an order which failed as a whole: the most changes that an order with them may have.
+    /// Pairs that were in an order which failed as a whole: the most changes that an order with them may
+    /// have.
     pub(super) careful: HashMap<PairId, usize>,
 }
 
@@ -131,9 +132,14 @@ impl<'a> Session<'a> {
         SyncError::Broken { exchange: self.exchange(side).name().to_owned(), what: what.into() }
     }
 
-    /// Whether to ask the same once more after an error, having waited as long as the side asked for. `tries` counts the
-    /// attempts so far.
-    pub(super) async fn wait_out(&self, side: Side, error: &ExchangeError, tries: &mut Tries) -> Result<bool, SyncError> {
+    /// Whether to ask the same once more after an error, having waited as long as the side asked for. `tries`
+    /// counts the attempts so far.
+    pub(super) async fn wait_out(
+        &self,
+        side: Side,
+        error: &ExchangeError,
+        tries: &mut Tries,
+    ) -> Result<bool, SyncError> {
         if !error.is_transient() {
             return Ok(false);
         }

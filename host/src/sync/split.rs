@@ -1,4 +1,5 @@
-//! Split: an order that failed as a whole goes out again in halves, until the one change that is to blame stands alone.
+//! Split: an order that failed as a whole goes out again in halves, until the one change that is to blame
+//! stands alone.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -10,8 +11,8 @@ use super::session::Session;
 use std::collections::HashSet;
 
 impl Session<'_> {
-    /// An order that failed as a whole goes out again in two halves, down to the one change that is to blame. What became of each is
-    /// found out first: nothing is sent blind a second time.
+    /// An order that failed as a whole goes out again in two halves, down to the one change that is to blame.
+    /// What became of each is found out first: nothing is sent blind a second time.
     pub(super) async fn split(
         &mut self,
         mapping: &ObjectMapping,
@@ -30,7 +31,8 @@ impl Session<'_> {
         if half == 0 {
             return self.blame(mapping, target, again, others, error).await;
         }
-        // Made once only, however often it is sent under its name: it stays marked as sent, and a run that dies here sends it again.
+        // Made once only, however often it is sent under its name: it stays marked as sent, and a run that
+        // dies here sends it again.
         again.iter_mut().for_each(|entry| entry.resent = true);
         let rest = again.split_off(again.len().div_ceil(2));
         for part in [again, rest].into_iter().filter(|part| !part.is_empty()) {
@@ -51,7 +53,8 @@ impl Session<'_> {
         self.reconcile_pairs(mapping, pairs).await
     }
 
-    /// The one change of an order that failed as a whole: it has failed, unless it was made in spite of the error.
+    /// The one change of an order that failed as a whole: it has failed, unless it was made in spite of the
+    /// error.
     async fn blame(
         &mut self,
         mapping: &ObjectMapping,
@@ -70,7 +73,10 @@ impl Session<'_> {
             unit.save_changes(std::slice::from_mut(&mut entry.change)).await?;
             unit.commit().await?;
         }
-        let sent = others.iter().map(|entry| (entry.pair.id, entry.change.action.clone(), entry.change.fields.clone())).next();
+        let sent = others
+            .iter()
+            .map(|entry| (entry.pair.id, entry.change.action.clone(), entry.change.fields.clone()))
+            .next();
         self.find_out(mapping, target, others).await?;
         let Some((number, action, fields)) = sent else {
             return Ok(());
@@ -82,7 +88,9 @@ impl Session<'_> {
         let made = match action {
             Action::Create => pair.half(target).id.is_some(),
             Action::Delete(_) => pair.half(target).deleted.is_some(),
-            Action::Update(_) => fields.iter().all(|field| pair.current(target, field.slot) == Some(&field.value)),
+            Action::Update(_) => {
+                fields.iter().all(|field| pair.current(target, field.slot) == Some(&field.value))
+            }
         };
         if made {
             self.revisit(mapping.id, number);
@@ -96,16 +104,23 @@ impl Session<'_> {
     }
 
     /// Finds out what became of changes whose order was not answered.
-    async fn find_out(&mut self, mapping: &ObjectMapping, target: Side, outgoing: Vec<Outgoing>) -> Result<(), SyncError> {
+    async fn find_out(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: Vec<Outgoing>,
+    ) -> Result<(), SyncError> {
         let changes = outgoing.into_iter().map(|entry| entry.change);
-        let (creates, others): (Vec<Change>, Vec<Change>) = changes.partition(|change| change.action == Action::Create);
+        let (creates, others): (Vec<Change>, Vec<Change>) =
+            changes.partition(|change| change.action == Action::Create);
         self.recover_writes(mapping, target, others).await?;
         let now = self.now();
         self.look_for_created(mapping, target, creates, now).await
     }
 }
 
-/// Whether smaller orders may fare better: the error is about what was sent, not about the remote system or the right to use it.
+/// Whether smaller orders may fare better: the error is about what was sent, not about the remote system or
+/// the right to use it.
 pub(super) fn splittable(error: &ExchangeError) -> bool {
     !matches!(
         error.code.as_str(),

@@ -1,4 +1,5 @@
-//! Undo: a run that puts back what an earlier one changed, as a plan of its own. What anybody has changed since stays, and is listed.
+//! Undo: a run that puts back what an earlier one changed, as a plan of its own. What anybody has changed
+//! since stays, and is listed.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -29,7 +30,8 @@ impl Session<'_> {
         let mut after = 0;
         loop {
             self.check_stop()?;
-            let changes = self.engine.ledger.changes_in(run, ChangeStatus::Done, after, limits::LOOKUP_RECORDS).await?;
+            let changes =
+                self.engine.ledger.changes_in(run, ChangeStatus::Done, after, limits::LOOKUP_RECORDS).await?;
             let Some(last) = changes.last() else { break };
             after = last.id;
             let mut groups: BTreeMap<(i64, Side), Vec<Change>> = BTreeMap::new();
@@ -38,7 +40,9 @@ impl Session<'_> {
             }
             for ((mapping, target), changes) in groups {
                 let Some(mapping) = definition.mapping(mapping) else {
-                    self.run.notice(format!("run {run} wrote objects that the sync no longer maps; these stay as they are"));
+                    self.run.notice(format!(
+                        "run {run} wrote objects that the sync no longer maps; these stay as they are"
+                    ));
                     continue;
                 };
                 deletes += self.undo_changes(mapping, target, &changes).await?;
@@ -53,8 +57,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A record that others refer to, which this undo leaves as they are, is not deleted: the remote system would blank their links,
-    /// and that would count as an edit. Says how many stay.
+    /// A record that others refer to, which this undo leaves as they are, is not deleted: the remote system
+    /// would blank their links, and that would count as an edit. Says how many stay.
     async fn keep_what_is_referred_to(&mut self) -> Result<u64, SyncError> {
         let definition = self.definition;
         // Per side, the records that are to go, with their changes; and what this undo settles about others.
@@ -63,7 +67,11 @@ impl Session<'_> {
         let mut freed: HashSet<(PairId, Side, usize)> = HashSet::new();
         let mut after = 0;
         loop {
-            let page = self.engine.ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
+            let page = self
+                .engine
+                .ledger
+                .changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS)
+                .await?;
             let Some(last) = page.last() else { break };
             after = last.id;
             for change in page {
@@ -73,25 +81,34 @@ impl Session<'_> {
                         going[change.target.index()].insert(Reference { object, id: id.clone() }, change.id);
                         gone.insert((change.pair, change.target));
                     }
-                    _ => freed.extend(change.fields.iter().map(|field| (change.pair, change.target, field.slot))),
+                    _ => freed
+                        .extend(change.fields.iter().map(|field| (change.pair, change.target, field.slot))),
                 }
             }
         }
         let mut kept: HashMap<i64, String> = HashMap::new();
         for mapping in &definition.mappings {
-            let slots: Vec<usize> = mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
+            let slots: Vec<usize> =
+                mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
             for side in Side::BOTH {
                 let mut after = 0;
                 while !slots.is_empty() && !going[side.index()].is_empty() {
-                    let pairs = self.engine.ledger.not_read_since(mapping.id, side, RunId::MAX, after, limits::RECONCILE_PAIRS).await?;
+                    let pairs = self
+                        .engine
+                        .ledger
+                        .not_read_since(mapping.id, side, RunId::MAX, after, limits::RECONCILE_PAIRS)
+                        .await?;
                     let Some(last) = pairs.last() else { break };
                     after = last.id;
                     for pair in pairs.iter().filter(|pair| !gone.contains(&(pair.id, side))) {
                         let stay = slots.iter().filter(|slot| !freed.contains(&(pair.id, side, **slot)));
-                        for reference in stay.filter_map(|slot| pair.current(side, *slot)).flat_map(Value::references) {
+                        for reference in
+                            stay.filter_map(|slot| pair.current(side, *slot)).flat_map(Value::references)
+                        {
                             if let Some(change) = going[side.index()].get(reference) {
                                 let id = pair.half(side).id.as_deref().unwrap_or_default();
-                                kept.entry(*change).or_insert_with(|| format!("{}:{id} refers to it", mapping.object(side)));
+                                kept.entry(*change)
+                                    .or_insert_with(|| format!("{}:{id} refers to it", mapping.object(side)));
                             }
                         }
                     }
@@ -100,7 +117,11 @@ impl Session<'_> {
         }
         let mut after = 0;
         loop {
-            let mut page = self.engine.ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
+            let mut page = self
+                .engine
+                .ledger
+                .changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS)
+                .await?;
             let Some(last) = page.last() else { break };
             after = last.id;
             page.retain(|change| kept.contains_key(&change.id));
@@ -115,10 +136,16 @@ impl Session<'_> {
         Ok(kept.len() as u64)
     }
 
-    async fn undo_changes(&mut self, mapping: &ObjectMapping, target: Side, changes: &[Change]) -> Result<u64, SyncError> {
+    async fn undo_changes(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: &[Change],
+    ) -> Result<u64, SyncError> {
         self.reread(mapping, target, changes).await?;
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
-        let mut pairs: HashMap<PairId, Pair> = self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let mut pairs: HashMap<PairId, Pair> =
+            self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
         let links = self.links_of_bases(target, changes).await?;
         let (mut planned, mut touched, mut deletes) = (Vec::new(), BTreeSet::new(), 0);
         for change in changes {
@@ -132,7 +159,9 @@ impl Session<'_> {
                     Ok(None) => continue,
                     Err(why) => (Action::Create, left_whole(change, &why)),
                 },
-                Action::Delete(_) if pair.half(target).id.as_ref().is_some() && pair.half(target).deleted.is_some() => {
+                Action::Delete(_)
+                    if pair.half(target).id.as_ref().is_some() && pair.half(target).deleted.is_some() =>
+                {
                     (Action::Create, undo_delete(change))
                 }
                 Action::Delete(_) => (Action::Create, left_whole(change, "it has a record again")),
@@ -144,7 +173,8 @@ impl Session<'_> {
                 let before = (pair.status, pair.reason.clone());
                 let why = fields.first().map(|field| field.reason.clone());
                 let mut new = self.change(mapping, pair, target, action.clone(), fields);
-                // A pair keeps its place: what is put back is settled by its outcome, and what stays needs nothing.
+                // A pair keeps its place: what is put back is settled by its outcome, and what stays needs
+                // nothing.
                 (pair.status, pair.reason) = before;
                 if stays {
                     new.status = ChangeStatus::Withheld;
@@ -164,7 +194,12 @@ impl Session<'_> {
     }
 
     /// Brings what is known of the records up to date, as far as they can be read.
-    async fn reread(&mut self, mapping: &ObjectMapping, target: Side, changes: &[Change]) -> Result<(), SyncError> {
+    async fn reread(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: &[Change],
+    ) -> Result<(), SyncError> {
         if !self.has(mapping, target, features::BY_ID) {
             return Ok(());
         }
@@ -172,8 +207,11 @@ impl Session<'_> {
         let pairs = self.engine.ledger.pairs(&numbers).await?;
         for side in Side::BOTH {
             if self.has(mapping, side, features::BY_ID) {
-                let ids: Vec<String> =
-                    pairs.iter().filter(|pair| pair.half(side).deleted.is_none()).filter_map(|pair| pair.half(side).id.clone()).collect();
+                let ids: Vec<String> = pairs
+                    .iter()
+                    .filter(|pair| pair.half(side).deleted.is_none())
+                    .filter_map(|pair| pair.half(side).id.clone())
+                    .collect();
                 self.fetch_as(side, mapping.object(side), &ids, Purpose::Reread).await?;
             }
         }
@@ -188,7 +226,13 @@ impl Session<'_> {
     }
 
     /// The record to delete, to undo that it was made; `None`: it is gone already.
-    fn undo_create(&self, mapping: &ObjectMapping, change: &Change, pair: &Pair, later: &[Change]) -> Result<Option<String>, String> {
+    fn undo_create(
+        &self,
+        mapping: &ObjectMapping,
+        change: &Change,
+        pair: &Pair,
+        later: &[Change],
+    ) -> Result<Option<String>, String> {
         let target = change.target;
         let half = pair.half(target);
         let Some(id) = half.id.clone().filter(|_| half.deleted.is_none()) else {
@@ -199,10 +243,9 @@ impl Session<'_> {
         }
         for field in &mapping.fields {
             let was = pair.agreed(field.slot).and_then(|agreed| agreed.half(target));
-            if half
-                .seen(field.slot)
-                .is_some_and(|seen| was.is_some_and(|was| *was != seen.value) || (was.is_none() && !seen.value.is_blank()))
-            {
+            if half.seen(field.slot).is_some_and(|seen| {
+                was.is_some_and(|was| *was != seen.value) || (was.is_none() && !seen.value.is_blank())
+            }) {
                 return Err(format!("its {} was edited since", field.name(target)));
             }
         }
@@ -212,7 +255,8 @@ impl Session<'_> {
         Ok(Some(id))
     }
 
-    /// An undo that deletes happens only when the operator has named the number of deletions; until then nothing of it does.
+    /// An undo that deletes happens only when the operator has named the number of deletions; until then
+    /// nothing of it does.
     async fn ask_for_deletes(&mut self, run: RunId, deletes: u64) -> Result<(), SyncError> {
         let text = format!(
             "to undo run {run}, {deletes} records that it made would be deleted; if that is right: entente run undo {run} --delete {deletes}"
@@ -220,7 +264,11 @@ impl Session<'_> {
         self.run.notice(text);
         let mut after = 0;
         loop {
-            let mut page = self.engine.ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?;
+            let mut page = self
+                .engine
+                .ledger
+                .changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS)
+                .await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
             for change in &mut page {
@@ -239,7 +287,10 @@ fn left(field: &ChangedField, why: String) -> ChangedField {
 }
 
 fn left_whole(change: &Change, why: &str) -> Undone {
-    Undone { fields: Vec::new(), left: change.fields.iter().map(|field| left(field, why.to_owned())).collect() }
+    Undone {
+        fields: Vec::new(),
+        left: change.fields.iter().map(|field| left(field, why.to_owned())).collect(),
+    }
 }
 
 /// What an update is put back to, field by field.
@@ -255,7 +306,10 @@ fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) ->
         } else if let Some(other) = changed_by {
             Some(format!("it was changed since by run {}", other.run))
         } else if now != Some(field.result()) {
-            Some(format!("it was edited since: {}", now.map_or_else(|| "nothing is known of it".to_owned(), ToString::to_string)))
+            Some(format!(
+                "it was edited since: {}",
+                now.map_or_else(|| "nothing is known of it".to_owned(), ToString::to_string)
+            ))
         } else if pair.current(source, slot).is_some_and(|value| *value != field.source) {
             Some("its other side was edited since".to_owned())
         } else {
@@ -303,7 +357,13 @@ fn undo_whole(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Undone {
 fn undo_delete(change: &Change) -> Undone {
     let again = |field: &ChangedField| {
         let value = field.base.clone().filter(|base| !base.is_blank() && base.references().is_empty())?;
-        Some(ChangedField { source: Value::Null, value, base: None, reason: format!("undo of run {}", change.run), ..field.clone() })
+        Some(ChangedField {
+            source: Value::Null,
+            value,
+            base: None,
+            reason: format!("undo of run {}", change.run),
+            ..field.clone()
+        })
     };
     Undone { fields: change.fields.iter().filter_map(again).collect(), left: Vec::new() }
 }

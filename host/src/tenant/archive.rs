@@ -1,5 +1,6 @@
-//! The file that a tenant is exported to: a tar archive of its database, its configuration as text and its components, with a list of
-//! what is in it, which comes first. Only what the list names is taken out again, and nothing is written to a path that an archive gives.
+//! The file that a tenant is exported to: a tar archive of its database, its configuration as text and its
+//! components, with a list of what is in it, which comes first. Only what the list names is taken out again,
+//! and nothing is written to a path that an archive gives.
 
 use crate::config::is_digest;
 use crate::plugin::Limits;
@@ -75,7 +76,9 @@ pub enum ArchiveError {
         why: io::Error,
     },
     /// It is something else.
-    #[error("it is no export of a tenant: {0}; such a file is made by: entente tenant export NAME --output FILE")]
+    #[error(
+        "it is no export of a tenant: {0}; such a file is made by: entente tenant export NAME --output FILE"
+    )]
     NotOne(String),
     /// It was made by a newer version.
     #[error("it was made by entente {0}, which is newer; use that version")]
@@ -149,7 +152,10 @@ pub(super) fn content(path: String, file: &Path) -> Result<Content, ArchiveError
 /// Writes an archive with these files, in the order of its list. It appears under its name when it is whole.
 pub(super) fn write(output: &Path, list: &Archived, files: &[PathBuf]) -> Result<(), ArchiveError> {
     if output.exists() {
-        return Err(writing(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of this name; name another")));
+        return Err(writing(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "there is a file of this name; name another",
+        )));
     }
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // For the user alone, as every temporary file.
@@ -179,14 +185,16 @@ pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveE
     let file = File::open(archive).map_err(reading)?;
     let size = file.metadata().map_err(reading)?.len();
     let mut archive = tar::Archive::new(BufReader::with_capacity(256 << 10, file));
-    // Raw: an export needs none of the extensions by which an entry gets another name or size than its header says.
+    // Raw: an export needs none of the extensions by which an entry gets another name or size than its header
+    // says.
     let mut entries = archive.entries().map_err(reading)?.raw(true);
     let list = match entries.next() {
         Some(Ok(mut entry)) => list(&mut entry, size)?,
         Some(Err(error)) => return Err(ArchiveError::NotOne(error.to_string())),
         None => return Err(ArchiveError::NotOne("it is empty".to_owned())),
     };
-    let mut expected: BTreeMap<&str, &Content> = list.contents.iter().map(|content| (content.path.as_str(), content)).collect();
+    let mut expected: BTreeMap<&str, &Content> =
+        list.contents.iter().map(|content| (content.path.as_str(), content)).collect();
     let mut components = BTreeMap::new();
     for entry in entries {
         let mut entry = entry.map_err(|error| ArchiveError::Damaged(error.to_string()))?;
@@ -195,7 +203,11 @@ pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveE
             return Err(ArchiveError::Odd(format!("'{path}' without or beside its list")));
         };
         if entry.size() != content.bytes {
-            return Err(ArchiveError::Damaged(format!("{path} has {} bytes and should have {}", entry.size(), content.bytes)));
+            return Err(ArchiveError::Damaged(format!(
+                "{path} has {} bytes and should have {}",
+                entry.size(),
+                content.bytes
+            )));
         }
         // The list was checked: there are no other paths.
         let target = match component_of(&path) {
@@ -228,7 +240,11 @@ pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveE
 /// A path that is text, of an entry that is a file.
 fn plain_path(entry: &tar::Entry<'_, impl Read>) -> Result<String, ArchiveError> {
     let path = entry.path_bytes();
-    let path = String::from_utf8_lossy(&path).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect::<String>();
+    let path = String::from_utf8_lossy(&path)
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .take(200)
+        .collect::<String>();
     match entry.header().entry_type() {
         tar::EntryType::Regular => Ok(path),
         tar::EntryType::Symlink | tar::EntryType::Link => Err(ArchiveError::Odd(format!("'{path}', a link"))),
@@ -254,7 +270,8 @@ fn list(entry: &mut tar::Entry<'_, impl Read>, size: u64) -> Result<Archived, Ar
         format: u32,
         program: String,
     }
-    let wrong = |error: serde_json::Error| ArchiveError::NotOne(format!("its {LIST} cannot be read: {error}"));
+    let wrong =
+        |error: serde_json::Error| ArchiveError::NotOne(format!("its {LIST} cannot be read: {error}"));
     let form: Form = serde_json::from_slice(&text).map_err(wrong)?;
     if form.format > FORMAT {
         return Err(ArchiveError::Newer(form.program.chars().filter(|c| !c.is_control()).take(40).collect()));
@@ -270,12 +287,24 @@ fn list(entry: &mut tar::Entry<'_, impl Read>, size: u64) -> Result<Archived, Ar
             CONFIGURATION => MOST_TEXT,
             path => match component_of(path) {
                 Some(digest) if digest == content.sha256 => most_component(),
-                Some(_) => return Err(ArchiveError::Odd(format!("the component '{path}' under the digest of another"))),
-                None => return Err(ArchiveError::Odd(format!("the path '{}'", path.escape_default().take(200).collect::<String>()))),
+                Some(_) => {
+                    return Err(ArchiveError::Odd(format!(
+                        "the component '{path}' under the digest of another"
+                    )));
+                }
+                None => {
+                    return Err(ArchiveError::Odd(format!(
+                        "the path '{}'",
+                        path.escape_default().take(200).collect::<String>()
+                    )));
+                }
             },
         };
         if content.bytes > most {
-            return Err(ArchiveError::Odd(format!("'{}' of {} bytes, more than {most}", content.path, content.bytes)));
+            return Err(ArchiveError::Odd(format!(
+                "'{}' of {} bytes, more than {most}",
+                content.path, content.bytes
+            )));
         }
         if paths.insert(content.path.as_str(), ()).is_some() {
             return Err(ArchiveError::Odd(format!("'{}' twice", content.path)));
@@ -286,19 +315,31 @@ fn list(entry: &mut tar::Entry<'_, impl Read>, size: u64) -> Result<Archived, Ar
     }
     let total = list.contents.iter().fold(0_u64, |total, content| total.saturating_add(content.bytes));
     if total > size {
-        return Err(ArchiveError::Damaged(format!("its files should have {total} bytes, and it has only {size} itself")));
+        return Err(ArchiveError::Damaged(format!(
+            "its files should have {total} bytes, and it has only {size} itself"
+        )));
     }
     Ok(list)
 }
 
 /// The largest component that any tenant can be allowed.
 fn most_component() -> u64 {
-    Limits::default().table().iter().find(|limit| limit.name == "component-bytes").map_or(0, |limit| limit.most)
+    Limits::default()
+        .table()
+        .iter()
+        .find(|limit| limit.name == "component-bytes")
+        .map_or(0, |limit| limit.most)
 }
 
 impl Archived {
     /// A list of these contents.
-    pub(super) fn new(tenant: &str, integrations: Vec<String>, secrets: u64, keys: Vec<String>, made: Timestamp) -> Self {
+    pub(super) fn new(
+        tenant: &str,
+        integrations: Vec<String>,
+        secrets: u64,
+        keys: Vec<String>,
+        made: Timestamp,
+    ) -> Self {
         let note = match keys.as_slice() {
             [] => "there are no secrets in the database".to_owned(),
             keys => format!(
@@ -348,7 +389,8 @@ mod tests {
     }
 
     fn listed(contents: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut list = Archived::new("acme", vec!["HelloWorld".to_owned()], 0, vec![], Timestamp::from_micros(0));
+        let mut list =
+            Archived::new("acme", vec!["HelloWorld".to_owned()], 0, vec![], Timestamp::from_micros(0));
         for (path, bytes) in contents {
             let sha256 = hex::encode(Sha256::digest(bytes));
             list.contents.push(Content { path: (*path).to_owned(), bytes: bytes.len() as u64, sha256 });
@@ -374,7 +416,13 @@ mod tests {
         let digest = hex::encode(Sha256::digest(b"a component"));
         let database = folder.path().join("db");
         fs::write(&database, vec![7; 1_000_000]).unwrap();
-        let mut list = Archived::new("acme", vec![], 1, vec!["abc".to_owned()], Timestamp::from_micros(1_700_000_000_000_000));
+        let mut list = Archived::new(
+            "acme",
+            vec![],
+            1,
+            vec!["abc".to_owned()],
+            Timestamp::from_micros(1_700_000_000_000_000),
+        );
         list.contents.push(content(component_path(&digest), &wasm).unwrap());
         list.contents.push(content(DATABASE.to_owned(), &database).unwrap());
         let output = folder.path().join("acme.tar");
@@ -427,7 +475,8 @@ mod tests {
     #[test]
     fn odd_lists_are_refused() {
         let of = |list: Vec<u8>| refused(&[(FILE, LIST, &list)]);
-        for path in ["/etc/passwd", "plugins/../x.wasm", "plugins/x.wasm", "entente.db-wal", "secret.key", ""] {
+        for path in ["/etc/passwd", "plugins/../x.wasm", "plugins/x.wasm", "entente.db-wal", "secret.key", ""]
+        {
             let said = of(listed(&[(DATABASE, b"db"), (path, b"x")]));
             assert!(said.contains("it holds the path '"), "{said}");
         }
@@ -442,12 +491,17 @@ mod tests {
         };
         let claims = text(|list| list["contents"][0]["bytes"] = (1_u64 << 50).into());
         assert!(
-            claims.starts_with("it is not what was exported: its files should have 1125899906842624 bytes, and it has only "),
+            claims.starts_with(
+                "it is not what was exported: its files should have 1125899906842624 bytes, and it has only "
+            ),
             "{claims}"
         );
         insta::assert_snapshot!(text(|list| { list["format"] = 2.into(); list["program"] = "9.0.0".into() }), @"it was made by entente 9.0.0, which is newer; use that version");
         assert!(text(|list| list["more"] = 1.into()).contains("cannot be read: unknown field `more`"));
-        assert!(text(|list| list["contents"] = vec![list["contents"][0].clone(); 1001].into()).contains("1001 files, more than 1000"));
+        assert!(
+            text(|list| list["contents"] = vec![list["contents"][0].clone(); 1001].into())
+                .contains("1001 files, more than 1000")
+        );
         assert!(of(b"{".to_vec()).contains("cannot be read"));
         assert!(of(vec![b' '; 2 << 20]).contains("longer than 1048576 bytes"));
     }

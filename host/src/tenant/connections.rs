@@ -10,11 +10,22 @@ use rusqlite::Connection;
 pub(super) struct LedgerNumbers;
 
 impl Numbers for LedgerNumbers {
-    fn ensure_mapping(&self, connection: &Connection, relation: &str, left: &str, right: &str) -> Result<MappingId, StoreError> {
+    fn ensure_mapping(
+        &self,
+        connection: &Connection,
+        relation: &str,
+        left: &str,
+        right: &str,
+    ) -> Result<MappingId, StoreError> {
         crate::ledger::ensure_mapping(connection, relation, left, right)
     }
 
-    fn ensure_slots(&self, connection: &Connection, mapping: MappingId, fields: &[(String, String)]) -> Result<Vec<usize>, StoreError> {
+    fn ensure_slots(
+        &self,
+        connection: &Connection,
+        mapping: MappingId,
+        fields: &[(String, String)],
+    ) -> Result<Vec<usize>, StoreError> {
         crate::ledger::ensure_slots(connection, mapping, fields)
     }
 }
@@ -47,17 +58,27 @@ pub(super) fn plugin_config(
     limits: Limits,
 ) -> Result<PluginConfig, TenantError> {
     let grants = |patterns: &[String]| -> Result<Vec<HttpGrant>, GrantError> {
-        let filled =
-            |pattern: &String| fill(pattern, &integration.settings).map_err(|error| GrantError { text: pattern.clone(), reason: error.0 });
+        let filled = |pattern: &String| {
+            fill(pattern, &integration.settings)
+                .map_err(|error| GrantError { text: pattern.clone(), reason: error.0 })
+        };
         patterns.iter().map(|pattern| filled(pattern)?.parse()).collect()
     };
-    let secret_grant = |(name, grant): (&String, &crate::config::SecretGrant)| -> Result<SecretGrant, TenantError> {
-        let header = grant.header.as_deref().map(|text| {
-            http::HeaderName::from_bytes(text.as_bytes())
-                .map_err(|_| GrantError { text: text.to_owned(), reason: "it is no name of a header".to_owned() })
-        });
-        Ok(SecretGrant { name: name.clone(), hosts: grants(&grant.hosts)?, header: header.transpose()?, query: grant.query.clone() })
-    };
+    let secret_grant =
+        |(name, grant): (&String, &crate::config::SecretGrant)| -> Result<SecretGrant, TenantError> {
+            let header = grant.header.as_deref().map(|text| {
+                http::HeaderName::from_bytes(text.as_bytes()).map_err(|_| GrantError {
+                    text: text.to_owned(),
+                    reason: "it is no name of a header".to_owned(),
+                })
+            });
+            Ok(SecretGrant {
+                name: name.clone(),
+                hosts: grants(&grant.hosts)?,
+                header: header.transpose()?,
+                query: grant.query.clone(),
+            })
+        };
     Ok(PluginConfig {
         integration: integration.name.clone(),
         settings: integration.settings.clone(),

@@ -32,7 +32,8 @@ impl fmt::Debug for StoredBudget {
 impl CallBudget for StoredBudget {
     async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError> {
         let now = self.clock.now().micros();
-        let drawn = self.ledger.draw_calls(integration, |spent_until| rate.draw(spent_until, now, wanted)).await;
+        let drawn =
+            self.ledger.draw_calls(integration, |spent_until| rate.draw(spent_until, now, wanted)).await;
         drawn.map_err(|error| BudgetError { integration: integration.to_owned(), why: error.to_string() })
     }
 
@@ -41,8 +42,9 @@ impl CallBudget for StoredBudget {
     }
 }
 
-/// `egress.jsonl` and `log.jsonl` in the folder of a tenant: a line for each HTTP call of its plugins, and for each line that they log.
-/// At 8 MiB a file is put aside as `egress.1.jsonl` or `log.1.jsonl`, in place of the one before.
+/// `egress.jsonl` and `log.jsonl` in the folder of a tenant: a line for each HTTP call of its plugins, and
+/// for each line that they log. At 8 MiB a file is put aside as `egress.1.jsonl` or `log.1.jsonl`, in place
+/// of the one before.
 #[derive(Debug)]
 pub struct PluginFiles {
     calls: LineFile,
@@ -106,7 +108,12 @@ impl Audit for PluginFiles {
 ///
 /// # Errors
 /// Where a file is there and cannot be read. Lines that are none are left out.
-pub(super) fn logged(folder: &Path, integrations: &[String], from: Timestamp, until: Timestamp) -> io::Result<Vec<LoggedLine>> {
+pub(super) fn logged(
+    folder: &Path,
+    integrations: &[String],
+    from: Timestamp,
+    until: Timestamp,
+) -> io::Result<Vec<LoggedLine>> {
     let mut lines = Vec::new();
     for name in ["log.1.jsonl", "log.jsonl"] {
         let bytes = match fs::read(folder.join(name)) {
@@ -114,14 +121,19 @@ pub(super) fn logged(folder: &Path, integrations: &[String], from: Timestamp, un
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let all = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<LoggedLine>(line).ok());
-        lines.extend(all.filter(|line| integrations.contains(&line.integration) && (from..=until).contains(&line.at)));
+        let all = bytes
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| serde_json::from_slice::<LoggedLine>(line).ok());
+        lines.extend(
+            all.filter(|line| integrations.contains(&line.integration) && (from..=until).contains(&line.at)),
+        );
     }
     Ok(lines)
 }
 
-/// A file that lines are appended to. It is opened anew for each: what a line tells of takes far longer, no file stays open for a tenant
-/// that does nothing, and one that another process has put aside is not written to.
+/// A file that lines are appended to. It is opened anew for each: what a line tells of takes far longer, no
+/// file stays open for a tenant that does nothing, and one that another process has put aside is not written
+/// to.
 #[derive(Debug)]
 struct LineFile {
     path: PathBuf,
@@ -239,7 +251,12 @@ mod tests {
             let text = format!("second {second}, \"quoted\"");
             file.log(&LogLine { integration, level: "warn", text: &text });
         }
-        fs::OpenOptions::new().append(true).open(folder.path().join("log.jsonl")).unwrap().write_all(b"{\"at\":\n").unwrap();
+        fs::OpenOptions::new()
+            .append(true)
+            .open(folder.path().join("log.jsonl"))
+            .unwrap()
+            .write_all(b"{\"at\":\n")
+            .unwrap();
         assert!(folder.path().join("log.1.jsonl").exists(), "one was put aside");
         let texts = |lines: Vec<LoggedLine>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
         assert_eq!(texts(find(1, 3)), ["second 1, \"quoted\"", "second 3, \"quoted\""]);
@@ -250,8 +267,10 @@ mod tests {
     async fn calls_are_counted_over_processes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("entente.db");
-        let process =
-            || StoredBudget { ledger: SqliteLedger::new(Store::open(&path).unwrap()), clock: Arc::new(At(1_700_000_000_000_000)) };
+        let process = || StoredBudget {
+            ledger: SqliteLedger::new(Store::open(&path).unwrap()),
+            clock: Arc::new(At(1_700_000_000_000_000)),
+        };
         let (one, other, rate) = (process(), process(), CallRate::new(60));
         assert_eq!(one.draw("shop", rate, 4).await.unwrap(), Given::Calls(4));
         assert_eq!(other.draw("shop", rate, 4).await.unwrap(), Given::Calls(2));

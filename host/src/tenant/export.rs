@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 impl Tenant {
-    /// Exports the tenant as it stands, also while runs go on: a copy of its database, its components, and its configuration as text.
-    /// Secrets stay sealed; the key to them is not in the file.
+    /// Exports the tenant as it stands, also while runs go on: a copy of its database, its components, and
+    /// its configuration as text. Secrets stay sealed; the key to them is not in the file.
     ///
     /// # Errors
     /// Where the file is there already or cannot be written, or a component is missing.
@@ -16,8 +16,12 @@ impl Tenant {
         let wrong = |error: ArchiveError| TenantError::Archive { path: output.to_owned(), error };
         let io = |why| wrong(ArchiveError::Io { doing: "written", why });
         // In the folder of the tenant: what an export that is cut off leaves there goes with it.
-        let work = tempfile::Builder::new().prefix(".export-").tempdir_in(self.configuration.folder()).map_err(io)?;
-        let (from, copy) = (self.configuration.home().database(self.name()), work.path().join(archive::DATABASE));
+        let work = tempfile::Builder::new()
+            .prefix(".export-")
+            .tempdir_in(self.configuration.folder())
+            .map_err(io)?;
+        let (from, copy) =
+            (self.configuration.home().database(self.name()), work.path().join(archive::DATABASE));
         // Nobody removes a component meanwhile.
         let held = self.configuration.home().hold_components();
         blocking({
@@ -29,7 +33,8 @@ impl Tenant {
         // All that is told of it is read from the copy, so that everything fits together.
         let store = Store::open(&copy)?;
         let copied = self.configuration.clone().over(store);
-        let integrations: Vec<String> = copied.integrations().await?.into_iter().map(|integration| integration.name).collect();
+        let integrations: Vec<String> =
+            copied.integrations().await?.into_iter().map(|integration| integration.name).collect();
         let mut keys = BTreeSet::new();
         let mut secrets = 0;
         for integration in &integrations {
@@ -43,9 +48,12 @@ impl Tenant {
         drop(copied);
         let digests = crate::config::digests_in(&copy)?;
 
-        let mut list = Archived::new(self.name(), integrations, secrets, keys.into_iter().collect(), self.clock.now());
+        let mut list =
+            Archived::new(self.name(), integrations, secrets, keys.into_iter().collect(), self.clock.now());
         let configuration = work.path().join(archive::CONFIGURATION);
-        let components = digests.iter().map(|digest| (archive::component_path(digest), self.configuration.home().component(digest)));
+        let components = digests
+            .iter()
+            .map(|digest| (archive::component_path(digest), self.configuration.home().component(digest)));
         let files: Vec<_> = std::iter::once((archive::CONFIGURATION.to_owned(), configuration.clone()))
             .chain(components)
             .chain([(archive::DATABASE.to_owned(), copy)])
@@ -56,12 +64,18 @@ impl Tenant {
             archive::write_text(&configuration, &text)?;
             for (path, file) in &files {
                 if !file.is_file() {
-                    let missing = format!("the component {} of a plugin is missing; install the plugin again", file.display());
+                    let missing = format!(
+                        "the component {} of a plugin is missing; install the plugin again",
+                        file.display()
+                    );
                     return Err(ArchiveError::Source(missing));
                 }
                 let content = archive::content(path.clone(), file)?;
                 if path.starts_with("plugins/") && *path != archive::component_path(&content.sha256) {
-                    let changed = format!("the component {} has been changed; remove it and install the plugin again", file.display());
+                    let changed = format!(
+                        "the component {} has been changed; remove it and install the plugin again",
+                        file.display()
+                    );
                     return Err(ArchiveError::Source(changed));
                 }
                 list.contents.push(content);
@@ -75,7 +89,12 @@ impl Tenant {
 }
 
 /// Does what takes long where it holds nobody up.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TenantError> {
-    let ended = |error: tokio::task::JoinError| StoreError::Corrupt { what: "work in the background".to_owned(), why: error.to_string() };
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, TenantError> {
+    let ended = |error: tokio::task::JoinError| StoreError::Corrupt {
+        what: "work in the background".to_owned(),
+        why: error.to_string(),
+    };
     Ok(tokio::task::spawn_blocking(work).await.map_err(ended)?)
 }

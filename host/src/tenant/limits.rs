@@ -15,7 +15,8 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(500);
 
 impl Tenant {
-    /// The limits that hold for this tenant. They are read anew each time, since another process may set them.
+    /// The limits that hold for this tenant. They are read anew each time, since another process may set
+    /// them.
     ///
     /// # Errors
     /// Where the database fails.
@@ -23,7 +24,11 @@ impl Tenant {
         let mut limits = Limits { tenant: Arc::from(self.name()), ..Limits::default() };
         for (name, value) in self.limits_set().await? {
             if !limits.restore(&name, value) {
-                tracing::warn!(tenant = self.name(), limit = name, "a limit is set that this version does not know");
+                tracing::warn!(
+                    tenant = self.name(),
+                    limit = name,
+                    "a limit is set that this version does not know"
+                );
             }
         }
         Ok(limits)
@@ -36,18 +41,23 @@ impl Tenant {
     pub async fn limits_set(&self) -> Result<BTreeMap<String, u64>, TenantError> {
         let read = self.store.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT name, value FROM tenant_limit")?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
             Ok(rows.collect::<Result<_, _>>()?)
         });
         Ok(read.await?)
     }
 
-    /// Sets limits by name, from texts such as `256MiB`, `5s` or `1000`, and takes others back to their defaults: all of it, or nothing
-    /// where one of them cannot be. It holds from the next run on.
+    /// Sets limits by name, from texts such as `256MiB`, `5s` or `1000`, and takes others back to their
+    /// defaults: all of it, or nothing where one of them cannot be. It holds from the next run on.
     ///
     /// # Errors
     /// [`TenantError::UnknownLimit`], or where the database fails.
-    pub async fn set_limits(&self, set: &[(String, String)], unset: &[String]) -> Result<Limits, TenantError> {
+    pub async fn set_limits(
+        &self,
+        set: &[(String, String)],
+        unset: &[String],
+    ) -> Result<Limits, TenantError> {
         let mut limits = Limits::default();
         for (name, text) in set {
             limits.set(name, text)?;
@@ -55,7 +65,8 @@ impl Tenant {
         for name in unset {
             limits.check_name(name)?;
         }
-        let values: BTreeMap<&str, u64> = limits.table().into_iter().map(|limit| (limit.name, limit.value)).collect();
+        let values: BTreeMap<&str, u64> =
+            limits.table().into_iter().map(|limit| (limit.name, limit.value)).collect();
         self.store
             .write(|transaction| {
                 for name in unset {
@@ -79,13 +90,17 @@ impl Tenant {
     /// Takes a place among the runs that the tenant may have at once.
     ///
     /// # Errors
-    /// The limit, unless one waits; [`SyncError::Stopped`] where waiting is given up; and where the tenant has been removed meanwhile.
+    /// The limit, unless one waits; [`SyncError::Stopped`] where waiting is given up; and where the tenant
+    /// has been removed meanwhile.
     pub(super) async fn begin_run(&self, wait: bool, stop: &AtomicBool) -> Result<Presence, TenantError> {
         let folder = self.configuration.folder();
         loop {
             if !folder.is_dir() {
-                let known = format!("it has been removed; add it again with: entente tenant add {}", self.name());
-                return Err(ConfigError::Unknown { what: "tenant", name: self.name().to_owned(), known }.into());
+                let known =
+                    format!("it has been removed; add it again with: entente tenant add {}", self.name());
+                return Err(
+                    ConfigError::Unknown { what: "tenant", name: self.name().to_owned(), known }.into()
+                );
             }
             let limits = self.limits().await?;
             match Presence::begin_within(&folder, limits.runs_at_once) {
@@ -111,9 +126,14 @@ mod tests {
     async fn limits_are_set_for_one_tenant_and_all_or_nothing() {
         let folder = tempfile::tempdir().unwrap();
         crate::config::Home::open(folder.path()).unwrap().add_tenant("acme").unwrap();
-        let open = |name: &str| Tenant::open_named(folder.path(), name, None, crate::plugin::Compiler::InThisProcess).unwrap();
+        let open = |name: &str| {
+            Tenant::open_named(folder.path(), name, None, crate::plugin::Compiler::InThisProcess).unwrap()
+        };
         let (acme, other) = (open("acme"), open("default"));
-        let limits = acme.set_limits(&[pair("memory-bytes", "256MiB"), pair("cpu-time", "1500 ms")], &[]).await.unwrap();
+        let limits = acme
+            .set_limits(&[pair("memory-bytes", "256MiB"), pair("cpu-time", "1500 ms")], &[])
+            .await
+            .unwrap();
         assert_eq!((&*limits.tenant, limits.memory_bytes, limits.cpu_time), ("acme", 256 << 20, 1500));
         assert_eq!(other.limits().await.unwrap(), Limits::default());
         drop(acme);

@@ -1,12 +1,15 @@
-//! What the operator decides between runs: conflicts are settled, failed records are tried again. Each takes the lease of the
-//! relation, so that it never meets a run.
+//! What the operator decides between runs: conflicts are settled, failed records are tried again. Each takes
+//! the lease of the relation, so that it never meets a run.
 
 use super::presence::{self, Presence};
 use super::{Tenant, TenantError};
 use crate::config::HUB;
 use crate::ledger::OpenConflict;
 use crate::record::Timestamp;
-use crate::sync::{Choice, FieldMapping, Lease, Ledger, LedgerError, MappingId, Pair, Run, RunStatus, Side, Status, SyncDefinition};
+use crate::sync::{
+    Choice, FieldMapping, Lease, Ledger, LedgerError, MappingId, Pair, Run, RunStatus, Side, Status,
+    SyncDefinition,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -58,7 +61,11 @@ impl FromStr for RecordName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' names no record; write for example contact:12 (of the hub) or HelloWorld/person:p3");
+        let wrong = || {
+            format!(
+                "'{text}' names no record; write for example contact:12 (of the hub) or HelloWorld/person:p3"
+            )
+        };
         let (name, id) = text.split_once(':').ok_or_else(wrong)?;
         let (exchange, object) = name.split_once('/').unwrap_or((HUB, name));
         if exchange.is_empty() || object.is_empty() || id.is_empty() {
@@ -197,12 +204,16 @@ impl Tenant {
         Ok(waiting)
     }
 
-    /// Settles conflicts as the operator says; the next run makes it so. Gives the numbers of those that were closed meanwhile.
-    /// `wait`: for a run that is under way.
+    /// Settles conflicts as the operator says; the next run makes it so. Gives the numbers of those that were
+    /// closed meanwhile. `wait`: for a run that is under way.
     ///
     /// # Errors
     /// [`LedgerError::Busy`] while a run is under way, or where the database fails.
-    pub async fn settle_conflicts(&self, choices: &[(WaitingConflict, Choice)], wait: bool) -> Result<Vec<i64>, TenantError> {
+    pub async fn settle_conflicts(
+        &self,
+        choices: &[(WaitingConflict, Choice)],
+        wait: bool,
+    ) -> Result<Vec<i64>, TenantError> {
         let mut by_relation: BTreeMap<&str, Vec<(i64, &Choice)>> = BTreeMap::new();
         for (conflict, choice) in choices {
             by_relation.entry(&conflict.relation).or_default().push((conflict.open.id, choice));
@@ -240,7 +251,8 @@ impl Tenant {
                     let Some(last) = page.last() else { break };
                     after = last.id;
                     let numbers: Vec<i64> = page.iter().map(|line| line.id).collect();
-                    let pairs: BTreeMap<i64, Pair> = self.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+                    let pairs: BTreeMap<i64, Pair> =
+                        self.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
                     letters.extend(page.into_iter().map(|line| DeadLetter {
                         sync: definition.name.clone(),
                         exchanges: definition.exchanges.clone(),
@@ -256,16 +268,25 @@ impl Tenant {
         Ok(letters)
     }
 
-    /// Puts everything that failed back to be done, of one sync or of all. Says how many records of which sync.
+    /// Puts everything that failed back to be done, of one sync or of all. Says how many records of which
+    /// sync.
     ///
     /// # Errors
     /// [`LedgerError::Busy`] while a run is under way; where there is no such sync, or the database fails.
-    pub async fn retry_failed(&self, sync: Option<&str>, wait: bool) -> Result<BTreeMap<String, u64>, TenantError> {
+    pub async fn retry_failed(
+        &self,
+        sync: Option<&str>,
+        wait: bool,
+    ) -> Result<BTreeMap<String, u64>, TenantError> {
         let mut again = BTreeMap::new();
         let mut seen: BTreeSet<MappingId> = BTreeSet::new();
         for definition in self.definitions(sync).await? {
-            let mappings: Vec<MappingId> =
-                definition.mappings.iter().map(|mapping| mapping.id).filter(|mapping| seen.insert(*mapping)).collect();
+            let mappings: Vec<MappingId> = definition
+                .mappings
+                .iter()
+                .map(|mapping| mapping.id)
+                .filter(|mapping| seen.insert(*mapping))
+                .collect();
             let count = self
                 .leased(&definition.relation, wait, async |lease| {
                     let mut count = 0;
@@ -284,7 +305,12 @@ impl Tenant {
     ///
     /// # Errors
     /// [`TenantError::NoPair`] where a record is in no sync; [`LedgerError::Busy`] while a run is under way.
-    pub async fn retry_records(&self, records: &[RecordName], sync: Option<&str>, wait: bool) -> Result<Vec<Retried>, TenantError> {
+    pub async fn retry_records(
+        &self,
+        records: &[RecordName],
+        sync: Option<&str>,
+        wait: bool,
+    ) -> Result<Vec<Retried>, TenantError> {
         // All of them are looked for before any is touched.
         let mut found: BTreeMap<String, Vec<(MappingId, Pair, Retried)>> = BTreeMap::new();
         let definitions = self.definitions(sync).await?;
@@ -292,13 +318,27 @@ impl Tenant {
             let mut known = false;
             let mut seen = BTreeSet::new();
             for definition in &definitions {
-                for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[side.index()] == record.exchange) {
-                    let pairs = self.ledger.pairs_of_record(Some(&definition.relation), side, &record.object, &record.id).await?;
+                for side in Side::BOTH
+                    .into_iter()
+                    .filter(|side| definition.exchanges[side.index()] == record.exchange)
+                {
+                    let pairs = self
+                        .ledger
+                        .pairs_of_record(Some(&definition.relation), side, &record.object, &record.id)
+                        .await?;
                     for (mapping, pair) in pairs.into_iter().filter(|(_, pair)| seen.insert(pair.id)) {
                         known = true;
                         let again = matches!(pair.status, Status::Failed | Status::Held);
-                        let retried = Retried { record: record.clone(), sync: definition.name.clone(), status: pair.status, again };
-                        found.entry(definition.relation.clone()).or_default().push((mapping.id, pair, retried));
+                        let retried = Retried {
+                            record: record.clone(),
+                            sync: definition.name.clone(),
+                            status: pair.status,
+                            again,
+                        };
+                        found
+                            .entry(definition.relation.clone())
+                            .or_default()
+                            .push((mapping.id, pair, retried));
                     }
                 }
             }
@@ -340,7 +380,11 @@ mod tests {
             ("contact:a/b", "hub", "contact", "a/b"),
         ] {
             let name: RecordName = text.parse().unwrap();
-            assert_eq!((name.exchange.as_str(), name.object.as_str(), name.id.as_str()), (exchange, object, id), "{text}");
+            assert_eq!(
+                (name.exchange.as_str(), name.object.as_str(), name.id.as_str()),
+                (exchange, object, id),
+                "{text}"
+            );
             assert_eq!(name.to_string(), text);
         }
         for text in ["", "contact", "contact:", ":12", "/person:1", "x/:1", "12"] {

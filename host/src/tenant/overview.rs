@@ -45,11 +45,23 @@ impl Tenant {
     /// # Errors
     /// Where the database fails.
     pub async fn overview(&self) -> Result<Overview, TenantError> {
-        let integrations = self.configuration.integrations().await?.into_iter().map(|integration| integration.name).collect();
+        let integrations = self
+            .configuration
+            .integrations()
+            .await?
+            .into_iter()
+            .map(|integration| integration.name)
+            .collect();
         let last_run = match self.ledger.runs(None, 1).await?.pop() {
             Some(run) => {
                 let run = self.as_it_stands(run).await?;
-                Some(LastRun { run: run.id, sync: run.sync, status: run.status.word(), started: run.started, ended: run.ended })
+                Some(LastRun {
+                    run: run.id,
+                    sync: run.sync,
+                    status: run.status.word(),
+                    started: run.started,
+                    ended: run.ended,
+                })
             }
             None => None,
         };

@@ -1,5 +1,5 @@
-//! Whether a run is still alive: each holds a lock on a file of its own, which the system gives back however the process ends.
-//! So the lease of a process that was killed need not run out before the next run begins.
+//! Whether a run is still alive: each holds a lock on a file of its own, which the system gives back however
+//! the process ends. So the lease of a process that was killed need not run out before the next run begins.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,13 @@ impl Presence {
             n => format!("process {process}-{n}"),
         };
         let path = path(folder, &holder);
-        let file = File::options().create(true).truncate(false).write(true).open(&path).ok().filter(|file| file.try_lock().is_ok());
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .ok()
+            .filter(|file| file.try_lock().is_ok());
         // A name that nobody takes for one that can be looked up.
         let holder = if file.is_some() { holder } else { format!("{holder}, without a lock") };
         Self { holder, path, file }
@@ -64,9 +70,11 @@ fn path(folder: &Path, holder: &str) -> PathBuf {
     folder.join(format!("{}.lock", holder.replace(' ', "-")))
 }
 
-/// Held while runs are counted or entered. A file of its own, since who looks whether a lock is held holds it for a moment himself.
+/// Held while runs are counted or entered. A file of its own, since who looks whether a lock is held holds it
+/// for a moment himself.
 fn quiet(folder: &Path) -> Option<File> {
-    let file = File::options().create(true).truncate(false).write(true).open(folder.join("runs.lock")).ok()?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(folder.join("runs.lock")).ok()?;
     file.lock().ok()?;
     Some(file)
 }
@@ -79,18 +87,26 @@ pub(super) fn under_way(folder: &Path) -> u64 {
 
 fn living(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let lives =
-        |path: PathBuf| File::options().write(true).open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+    let lives = |path: PathBuf| {
+        File::options()
+            .write(true)
+            .open(path)
+            .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    };
     let runs = entries.filter(|entry| {
-        entry.file_name().to_str().is_some_and(|name| name.starts_with("process-") && name.ends_with(".lock")) && lives(entry.path())
+        entry.file_name().to_str().is_some_and(|name| name.starts_with("process-") && name.ends_with(".lock"))
+            && lives(entry.path())
     });
     runs.count() as u64
 }
 
-/// Whether the run of this name is not under way any more. Its file is there from before it takes the lease until after it has given
-/// it back; the one who takes the lease away removes what is left with [`forget`], afterwards, since it may be killed in between.
+/// Whether the run of this name is not under way any more. Its file is there from before it takes the lease
+/// until after it has given it back; the one who takes the lease away removes what is left with [`forget`],
+/// afterwards, since it may be killed in between.
 pub(super) fn has_died(folder: &Path, holder: &str) -> bool {
-    let known = holder.strip_prefix("process ").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'));
+    let known = holder
+        .strip_prefix("process ")
+        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'));
     known
         && match File::options().write(true).open(path(folder, holder)) {
             Ok(file) => file.try_lock().is_ok(),
@@ -114,7 +130,10 @@ mod tests {
         let first = Presence::begin(folder.path());
         let second = Presence::begin(folder.path());
         assert_ne!(first.holder(), second.holder());
-        assert!(!has_died(folder.path(), first.holder()) && !has_died(folder.path(), second.holder()), "both are under way");
+        assert!(
+            !has_died(folder.path(), first.holder()) && !has_died(folder.path(), second.holder()),
+            "both are under way"
+        );
 
         let holder = first.holder().to_owned();
         drop(first);
@@ -126,7 +145,10 @@ mod tests {
         assert!(has_died(folder.path(), "process 1") && has_died(folder.path(), "process 1"));
         forget(folder.path(), "process 1");
         assert!(!path(folder.path(), "process 1").exists());
-        assert!(!has_died(folder.path(), "another machine") && !has_died(folder.path(), "process 7, without a lock"));
+        assert!(
+            !has_died(folder.path(), "another machine")
+                && !has_died(folder.path(), "process 7, without a lock")
+        );
         fs::write(folder.path().join("x.lock"), "").unwrap();
         assert!(!has_died(folder.path(), "process ../x"));
     }

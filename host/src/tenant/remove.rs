@@ -17,8 +17,8 @@ pub struct Removed {
     pub components_left: Option<String>,
 }
 
-/// Removes a tenant with everything of it: database, logs, locks, and the components that no other tenant uses, with what was compiled
-/// of them. `default` is empty afterwards, since it always exists.
+/// Removes a tenant with everything of it: database, logs, locks, and the components that no other tenant
+/// uses, with what was compiled of them. `default` is empty afterwards, since it always exists.
 pub(crate) fn remove(home: &Home, tenant: &str) -> Result<Removed, TenantError> {
     if !home.has_tenant(tenant) {
         return Err(home.unknown_tenant(tenant).into());

@@ -38,7 +38,9 @@ pub enum RerunError {
         by: RunId,
     },
     /// A newer plan has taken its place.
-    #[error("run {run} is not the newest dry run of {sync}; that is run {newest}: entente run apply {newest}")]
+    #[error(
+        "run {run} is not the newest dry run of {sync}; that is run {newest}: entente run apply {newest}"
+    )]
     Overtaken {
         /// The run.
         run: RunId,
@@ -87,21 +89,39 @@ impl Tenant {
         }
         let newest = self.ledger.runs(None, 1).await?.first().map_or(run, |newest| newest.id);
         let since = usize::try_from(newest.saturating_sub(run)).unwrap_or_default();
-        let later: Vec<Run> = self.ledger.runs(Some(&sync), since + 1).await?.into_iter().filter(|later| later.id > run).collect();
-        if let Some(by) = later.iter().find(|later| later.options.apply == Some(run) && later.status == RunStatus::Done) {
+        let later: Vec<Run> = self
+            .ledger
+            .runs(Some(&sync), since + 1)
+            .await?
+            .into_iter()
+            .filter(|later| later.id > run)
+            .collect();
+        if let Some(by) =
+            later.iter().find(|later| later.options.apply == Some(run) && later.status == RunStatus::Done)
+        {
             return Err(RerunError::Applied { run, sync, by: by.id }.into());
         }
-        if let Some(newest) = later.iter().find(|later| later.options.dry_run && later.status == RunStatus::Done) {
+        if let Some(newest) =
+            later.iter().find(|later| later.options.dry_run && later.status == RunStatus::Done)
+        {
             return Err(RerunError::Overtaken { run, sync, newest: newest.id }.into());
         }
-        Ok((sync, RunOptions { dry_run: false, apply: Some(run), max_time: None, wait: false, ..plan.options }))
+        Ok((
+            sync,
+            RunOptions { dry_run: false, apply: Some(run), max_time: None, wait: false, ..plan.options },
+        ))
     }
 
-    /// The sync and the options of a run that puts back what another one wrote; so many records may be deleted for it.
+    /// The sync and the options of a run that puts back what another one wrote; so many records may be
+    /// deleted for it.
     ///
     /// # Errors
     /// [`RerunError`] where there is nothing to undo.
-    pub async fn to_undo(&self, run: RunId, deletes_agreed: u64) -> Result<(String, RunOptions), TenantError> {
+    pub async fn to_undo(
+        &self,
+        run: RunId,
+        deletes_agreed: u64,
+    ) -> Result<(String, RunOptions), TenantError> {
         let earlier = self.earlier(run).await?;
         if earlier.options.dry_run {
             return Err(RerunError::WasDry(run).into());
@@ -122,13 +142,17 @@ impl Tenant {
     /// Where the database fails.
     pub async fn left_out(&self, run: &Run) -> Result<Vec<Change>, TenantError> {
         let own = self.changes(run.id, None).await?;
-        let decided: BTreeSet<(PairId, usize)> = own.iter().map(|change| (change.pair, change.target.index())).collect();
-        let mut left: Vec<Change> = own.into_iter().filter(|change| change.status == ChangeStatus::Withheld).collect();
+        let decided: BTreeSet<(PairId, usize)> =
+            own.iter().map(|change| (change.pair, change.target.index())).collect();
+        let mut left: Vec<Change> =
+            own.into_iter().filter(|change| change.status == ChangeStatus::Withheld).collect();
         if let Some(plan) = run.options.apply {
             let dropped = self.changes(plan, Some(ChangeStatus::Dropped)).await?;
-            // What became of the others is told by the changes of the run itself; what was overtaken before it began is older news.
+            // What became of the others is told by the changes of the run itself; what was overtaken before
+            // it began is older news.
             left.extend(dropped.into_iter().filter(|change| {
-                !decided.contains(&(change.pair, change.target.index())) && change.settled.is_some_and(|settled| settled >= run.started)
+                !decided.contains(&(change.pair, change.target.index()))
+                    && change.settled.is_some_and(|settled| settled >= run.started)
             }));
         }
         Ok(left)
@@ -138,11 +162,16 @@ impl Tenant {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn changes(&self, run: RunId, status: Option<ChangeStatus>) -> Result<Vec<Change>, TenantError> {
+    pub async fn changes(
+        &self,
+        run: RunId,
+        status: Option<ChangeStatus>,
+    ) -> Result<Vec<Change>, TenantError> {
         let mut changes: Vec<Change> = Vec::new();
         loop {
             let after = changes.last().map_or(0, |change| change.id);
-            let page = self.ledger.changes_of_run(run, ChangeFilter { target: None, status }, after, PAGE).await?;
+            let page =
+                self.ledger.changes_of_run(run, ChangeFilter { target: None, status }, after, PAGE).await?;
             if page.is_empty() {
                 return Ok(changes);
             }

@@ -68,7 +68,12 @@ pub(crate) async fn restore(
     let mut restored = Restored {
         tenant: tenant.to_owned(),
         exported_as: unpacked.list.tenant.clone(),
-        integrations: configuration.integrations().await?.into_iter().map(|integration| integration.name).collect(),
+        integrations: configuration
+            .integrations()
+            .await?
+            .into_iter()
+            .map(|integration| integration.name)
+            .collect(),
         components: 0,
         secrets: 0,
         left_out: Vec::new(),
@@ -118,7 +123,10 @@ mod tests {
     #[tokio::test]
     async fn a_database_that_is_not_ours_is_not_taken() {
         for (change, telling) in [
-            ("CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END", "its database cannot be taken: it has a trigger 't'"),
+            (
+                "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END",
+                "its database cannot be taken: it has a trigger 't'",
+            ),
             ("PRAGMA user_version = 999", "which is newer; use that version"),
             (
                 "INSERT INTO plugin VALUES ('p', '0123', 1, NULL, '', 0, 1)",
@@ -128,19 +136,24 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let home = Home::open(&folder.path().join("home")).unwrap();
             let file = export(folder.path(), change);
-            let error = restore(&home, "acme", &file, None, RestoreOptions::default()).await.unwrap_err().to_string();
+            let error =
+                restore(&home, "acme", &file, None, RestoreOptions::default()).await.unwrap_err().to_string();
             assert!(error.contains(telling) && !error.contains(".adding"), "{error}");
             assert_eq!(home.tenants().unwrap(), ["default"]);
             assert_eq!(std::fs::read_dir(home.path().join("tenants")).unwrap().count(), 0);
         }
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(&folder.path().join("home")).unwrap();
-        let file = export(folder.path(), "INSERT INTO lease VALUES ('r', 'process 1', 9223372036854775807, 3)");
+        let file =
+            export(folder.path(), "INSERT INTO lease VALUES ('r', 'process 1', 9223372036854775807, 3)");
         restore(&home, "acme", &file, None, RestoreOptions::default()).await.unwrap();
         let lease: (Option<String>, i64) = home
             .open_tenant("acme")
             .unwrap()
-            .read(|connection| Ok(connection.query_row("SELECT holder, fence FROM lease", [], |row| Ok((row.get(0)?, row.get(1)?)))?))
+            .read(|connection| {
+                Ok(connection
+                    .query_row("SELECT holder, fence FROM lease", [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+            })
             .await
             .unwrap();
         assert_eq!(lease, (None, 4), "nobody runs anything here");

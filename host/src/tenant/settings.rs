@@ -12,7 +12,10 @@ pub(super) fn unknown(integration: &Integration, manifest: &Manifest) -> Vec<Str
 
 /// The first one that must be set and is not.
 pub(super) fn missing<'a>(integration: &Integration, manifest: &'a Manifest) -> Option<&'a SettingAsk> {
-    manifest.settings.iter().find(|ask| ask.required && integration.settings.get(&ask.name).is_none_or(Value::is_blank))
+    manifest
+        .settings
+        .iter()
+        .find(|ask| ask.required && integration.settings.get(&ask.name).is_none_or(Value::is_blank))
 }
 
 /// What is said of one.

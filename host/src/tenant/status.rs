@@ -108,8 +108,8 @@ impl SyncStatus {
 }
 
 impl Tenant {
-    /// How the syncs stand, all or the one of this name. Pairs of objects that no sync maps any more are counted with the first
-    /// sync of their relation.
+    /// How the syncs stand, all or the one of this name. Pairs of objects that no sync maps any more are
+    /// counted with the first sync of their relation.
     ///
     /// # Errors
     /// Where there is no such sync, or the database fails.
@@ -181,7 +181,11 @@ impl Tenant {
                 object.tally.conflicts += 1;
                 *reasons.entry(&conflict.open.conflict.reason).or_default() += 1;
             }
-            let counted = |(reason, records): (&str, u64)| CountedReason { status: "conflict", reason: reason.to_owned(), records };
+            let counted = |(reason, records): (&str, u64)| CountedReason {
+                status: "conflict",
+                reason: reason.to_owned(),
+                records,
+            };
             object.tally.reasons.extend(reasons.into_iter().map(counted));
         }
         Ok(objects)
@@ -201,6 +205,9 @@ mod tests {
         assert_eq!(tally.records, 127);
         assert_eq!(tally.in_sync + tally.pending + tally.failed + tally.held + tally.excluded, tally.records);
         assert!(tally.reasons.iter().all(|reason| reason.status != "ok"));
-        assert_eq!(tally.reasons.iter().map(|reason| reason.records).sum::<u64>(), tally.records - tally.in_sync);
+        assert_eq!(
+            tally.reasons.iter().map(|reason| reason.records).sum::<u64>(),
+            tally.records - tally.in_sync
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! apt with folders of its own: it reads the system's package sources and nothing of it is written. The system's own settings
-//! for fetching (a proxy, say) are taken over, its hooks are not: they clean and rebuild the system's caches.
+//! apt with folders of its own: it reads the system's package sources and nothing of it is written. The
+//! system's own settings for fetching (a proxy, say) are taken over, its hooks are not: they clean and
+//! rebuild the system's caches.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -27,11 +28,13 @@ impl Apt {
     /// Sets apt up in `folder`, which must be empty.
     pub(super) fn new(folder: &Path) -> Result<Self, String> {
         for name in ["lists/partial", "cache/archives/partial", "no-settings"] {
-            fs::create_dir_all(folder.join(name)).map_err(|error| format!("cannot make a folder for apt: {error}"))?;
+            fs::create_dir_all(folder.join(name))
+                .map_err(|error| format!("cannot make a folder for apt: {error}"))?;
         }
         let settings = run("apt-config", None, ["dump"], LOCAL_LIMIT, &mut |_| {})?;
         let config = folder.join("apt.conf");
-        fs::write(&config, configuration(&settings.stdout, folder)).map_err(|error| format!("cannot write apt's settings: {error}"))?;
+        fs::write(&config, configuration(&settings.stdout, folder))
+            .map_err(|error| format!("cannot write apt's settings: {error}"))?;
         Ok(Self { config })
     }
 
@@ -48,7 +51,12 @@ impl Apt {
     }
 
     /// Fetches packages into `folder`. apt checks their sizes and hashes against the signed lists.
-    pub(super) fn download(&self, names: &[String], folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
+    pub(super) fn download(
+        &self,
+        names: &[String],
+        folder: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), String> {
         let mut command = self.command("apt-get");
         command.args(["-q", "download"]).args(names).current_dir(folder);
         let mut number = 0;
@@ -110,18 +118,27 @@ fn run<A: AsRef<OsStr>>(
     follow(command, program, limit, on_line)
 }
 
-fn follow(command: Command, name: &str, limit: Duration, on_line: &mut dyn FnMut(&str)) -> Result<Finished, String> {
+fn follow(
+    command: Command,
+    name: &str,
+    limit: Duration,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Finished, String> {
     match process::run(command, Some(limit), on_line) {
         Ok(finished) if finished.status.success() => Ok(finished),
         Ok(finished) => Err(format!("{name} failed: {}", complaint(&finished.stderr))),
         Err(RunError::Io(error)) => Err(format!("{name} cannot be run: {error}")),
-        Err(RunError::Slow { stderr }) => Err(format!("{name} did not end within {} s ({})", limit.as_secs(), complaint(&stderr))),
+        Err(RunError::Slow { stderr }) => {
+            Err(format!("{name} did not end within {} s ({})", limit.as_secs(), complaint(&stderr)))
+        }
     }
 }
 
 /// The lines of an output that complain; few, since apt says the same of every source.
 fn complaint(stderr: &str) -> String {
-    let complaints = |prefix: &str| stderr.lines().filter(|line| line.starts_with(prefix)).take(3).collect::<Vec<_>>().join("; ");
+    let complaints = |prefix: &str| {
+        stderr.lines().filter(|line| line.starts_with(prefix)).take(3).collect::<Vec<_>>().join("; ")
+    };
     let found = [complaints("E:"), complaints("W:"), stderr.lines().take(3).collect::<Vec<_>>().join("; ")];
     found.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| "it said nothing".to_owned())
 }
@@ -130,8 +147,8 @@ fn complaint(stderr: &str) -> String {
 fn configuration(dump: &str, folder: &Path) -> String {
     let mut text = String::new();
     for line in dump.lines() {
-        // Which indexes to fetch is left to apt's own default: programs that show packages add large ones. What weakens
-        // the check of signatures is not taken over.
+        // Which indexes to fetch is left to apt's own default: programs that show packages add large ones.
+        // What weakens the check of signatures is not taken over.
         let dropped = ["Acquire::IndexTargets", "Acquire::Allow", "Acquire::Languages", "Acquire::Retries"];
         if line.starts_with("Acquire::") && !dropped.iter().any(|name| line.starts_with(name)) {
             text.push_str(line);

@@ -101,13 +101,19 @@ impl Ways for Machine<'_> {
             if target::is_installed(&sysroot) {
                 Ok(Compiler::RustupAdded)
             } else {
-                Err(format!("rustup added the target to another compiler than the one in use, {}", sysroot.display()))
+                Err(format!(
+                    "rustup added the target to another compiler than the one in use, {}",
+                    sysroot.display()
+                ))
             }
         });
         match &added {
             Ok(_) => rustup::forget(self.toolchain_dir),
             Err(reason) => {
-                rustup::remember(self.toolchain_dir, &rustup::Failure::new(SystemTime::now(), &sysroot, reason));
+                rustup::remember(
+                    self.toolchain_dir,
+                    &rustup::Failure::new(SystemTime::now(), &sysroot, reason),
+                );
             }
         }
         added
@@ -118,7 +124,8 @@ impl Ways for Machine<'_> {
             if self.options.offline {
                 return Err("Debian's compiler is not unpacked, and this build is offline".to_owned());
             }
-            debian::set_up(self.toolchain_dir, self.dir, self.progress).map_err(|reason| format!("Debian's compiler: {reason}"))?;
+            debian::set_up(self.toolchain_dir, self.dir, self.progress)
+                .map_err(|reason| format!("Debian's compiler: {reason}"))?;
         }
         let root = debian::root(self.toolchain_dir);
         Debian::open(&root, self.dir).map_err(|reason| format!("Debian's compiler: {reason}"))?;

@@ -28,7 +28,8 @@ pub(super) fn cargo(compiler: &Compiler) -> Result<Command, BuildError> {
             Ok(cargo_of_machine(&environment::program("cargo").unwrap_or_else(|| PathBuf::from("cargo"))))
         }
         Compiler::Debian { root } => {
-            let debian = Debian::open(root, root).map_err(|reason| BuildError::NoCompiler { attempts: vec![reason] })?;
+            let debian = Debian::open(root, root)
+                .map_err(|reason| BuildError::NoCompiler { attempts: vec![reason] })?;
             Ok(debian.cargo())
         }
     }
@@ -36,9 +37,9 @@ pub(super) fn cargo(compiler: &Compiler) -> Result<Command, BuildError> {
 
 /// Takes the name of the crate in its target folder, for as long as the guard lives.
 ///
-/// cargo names a module after its crate and nothing else. Two plugins of one name in one target folder write the same file, and
-/// cargo takes the file that is there for the one that it compiled. So builds of one name go one after the other, and when
-/// the plugin is another one than the last time the old file is removed.
+/// cargo names a module after its crate and nothing else. Two plugins of one name in one target folder write
+/// the same file, and cargo takes the file that is there for the one that it compiled. So builds of one name
+/// go one after the other, and when the plugin is another one than the last time the old file is removed.
 pub(super) fn claim(plugin: &CrateInfo, progress: &mut dyn FnMut(Progress)) -> Result<Lock, BuildError> {
     let folder = plugin.target_dir.join(component::FOLDER);
     let file = |kind: &str| folder.join(format!(".{}.{kind}", plugin.crate_name));
@@ -46,14 +47,17 @@ pub(super) fn claim(plugin: &CrateInfo, progress: &mut dyn FnMut(Progress)) -> R
         let path = path.to_path_buf();
         move |source| BuildError::Write { path, source }
     };
-    let lock = Lock::acquire(&file("lock"), &mut || progress(Progress::Waiting("compiles a plugin of this name")))
-        .map_err(cannot(&file("lock")))?;
+    let lock =
+        Lock::acquire(&file("lock"), &mut || progress(Progress::Waiting("compiles a plugin of this name")))
+            .map_err(cannot(&file("lock")))?;
     let owner = file("owner");
     if fs::read_to_string(&owner).is_ok_and(|text| text == plugin.id) {
         return Ok(lock);
     }
     let release = plugin.target_dir.join(TARGET).join("release");
-    for module in [release.join("deps"), release].map(|folder| folder.join(format!("{}.wasm", plugin.crate_name))) {
+    for module in
+        [release.join("deps"), release].map(|folder| folder.join(format!("{}.wasm", plugin.crate_name)))
+    {
         match fs::remove_file(&module) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(cannot(&module)(error));
@@ -74,7 +78,15 @@ pub(super) fn compile(
 ) -> Result<Vec<u8>, BuildError> {
     let mut command = cargo(compiler)?;
     let program = command.get_program().to_string_lossy().into_owned();
-    command.args(["build", "--release", "--lib", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
+    command.args([
+        "build",
+        "--release",
+        "--lib",
+        "--target",
+        TARGET,
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     command.arg("--manifest-path").arg(&plugin.manifest).arg("--target-dir").arg(&plugin.target_dir);
     command.arg("--package").arg(&plugin.id).current_dir(&plugin.dir);
     if plugin.workspace_root.join("Cargo.lock").is_file() {

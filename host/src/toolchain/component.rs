@@ -16,11 +16,12 @@ pub(super) const FOLDER: &str = "components";
 /// Custom sections in which a language's bindings keep the world that the module is written for.
 const WORLD_SECTION: &str = "component-type";
 
-/// Makes a component of a core module that was compiled against a WIT world. The result is checked as the host will check it.
+/// Makes a component of a core module that was compiled against a WIT world. The result is checked as the
+/// host will check it.
 ///
 /// # Errors
-/// When the bytes are no core module, when the module does not say which world it is written for, and when it imports
-/// or lacks something against that world.
+/// When the bytes are no core module, when the module does not say which world it is written for, and when it
+/// imports or lacks something against that world.
 pub fn encode_component(module: &[u8]) -> Result<Vec<u8>, BuildError> {
     if !describes_a_world(module)? {
         return Err(BuildError::NoComponentType);
@@ -32,8 +33,8 @@ pub fn encode_component(module: &[u8]) -> Result<Vec<u8>, BuildError> {
         .map_err(|error| BuildError::Encode { reason: format!("{error:#}") })
 }
 
-/// Without this section the encoder makes an empty component, or complains about the first import; neither tells the author
-/// what is missing.
+/// Without this section the encoder makes an empty component, or complains about the first import; neither
+/// tells the author what is missing.
 fn describes_a_world(module: &[u8]) -> Result<bool, BuildError> {
     if Parser::is_component(module) {
         return Err(BuildError::NotAModule { reason: "it is a component already".to_owned() });
@@ -55,8 +56,8 @@ pub(super) fn path(plugin: &CrateInfo, output: Option<&Path>) -> PathBuf {
     output.map_or_else(usual, Path::to_path_buf)
 }
 
-/// Writes the file whole or not at all; a host may be reading it. A file that is right already is left alone, so that its
-/// time tells when the component last changed.
+/// Writes the file whole or not at all; a host may be reading it. A file that is right already is left alone,
+/// so that its time tells when the component last changed.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());

@@ -1,5 +1,5 @@
-//! Which package a folder holds, what its module is called and where cargo compiles it: asked of cargo, since only cargo
-//! knows its own rules.
+//! Which package a folder holds, what its module is called and where cargo compiles it: asked of cargo, since
+//! only cargo knows its own rules.
 
 use std::fs;
 use std::io;
@@ -65,11 +65,18 @@ pub(super) fn crate_folder(dir: &Path) -> Result<PathBuf, BuildError> {
 /// Asks cargo about the package in `dir`.
 pub(super) fn read(mut cargo: Command, dir: &Path, options: &BuildOptions) -> Result<CrateInfo, BuildError> {
     let manifest = dir.join("Cargo.toml");
-    cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest).current_dir(dir);
+    cargo
+        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+        .arg(&manifest)
+        .current_dir(dir);
     let program = cargo.get_program().to_string_lossy().into_owned();
     let finished = process::run(cargo, Some(LIMIT), &mut |_| {}).map_err(|error| match error {
         RunError::Io(source) => BuildError::Program { program: program.clone(), source },
-        RunError::Slow { .. } => BuildError::Slow { program: "cargo metadata".into(), seconds: LIMIT.as_secs(), path: dir.to_path_buf() },
+        RunError::Slow { .. } => BuildError::Slow {
+            program: "cargo metadata".into(),
+            seconds: LIMIT.as_secs(),
+            path: dir.to_path_buf(),
+        },
     })?;
     if !finished.status.success() {
         return Err(BuildError::Metadata { manifest, stderr: finished.stderr });
@@ -77,7 +84,8 @@ pub(super) fn read(mut cargo: Command, dir: &Path, options: &BuildOptions) -> Re
     let mut info = parse(&finished.stdout, dir)?;
     if let Some(target_dir) = &options.target_dir {
         // cargo runs in another folder than this program.
-        info.target_dir = std::path::absolute(target_dir).map_err(|source| BuildError::Write { path: target_dir.clone(), source })?;
+        info.target_dir = std::path::absolute(target_dir)
+            .map_err(|source| BuildError::Write { path: target_dir.clone(), source })?;
     }
     Ok(info)
 }
@@ -85,12 +93,20 @@ pub(super) fn read(mut cargo: Command, dir: &Path, options: &BuildOptions) -> Re
 /// Reads cargo's answer. Pure but for comparing paths.
 fn parse(answer: &str, dir: &Path) -> Result<CrateInfo, BuildError> {
     let manifest = dir.join("Cargo.toml");
-    let metadata: Metadata = serde_json::from_str(answer)
-        .map_err(|error| BuildError::Metadata { manifest: manifest.clone(), stderr: format!("cargo's answer makes no sense: {error}") })?;
-    let package = metadata.packages.iter().find(|package| same_file(&package.manifest_path, &manifest)).ok_or_else(|| {
-        let members = metadata.packages.iter().filter_map(|package| package.manifest_path.parent().map(Path::to_path_buf));
-        BuildError::Workspace { path: dir.to_path_buf(), members: members.collect() }
+    let metadata: Metadata = serde_json::from_str(answer).map_err(|error| BuildError::Metadata {
+        manifest: manifest.clone(),
+        stderr: format!("cargo's answer makes no sense: {error}"),
     })?;
+    let package =
+        metadata.packages.iter().find(|package| same_file(&package.manifest_path, &manifest)).ok_or_else(
+            || {
+                let members = metadata
+                    .packages
+                    .iter()
+                    .filter_map(|package| package.manifest_path.parent().map(Path::to_path_buf));
+                BuildError::Workspace { path: dir.to_path_buf(), members: members.collect() }
+            },
+        )?;
     let target = package
         .targets
         .iter()
@@ -147,7 +163,9 @@ mod tests {
     #[test]
     fn a_workspace_names_its_members() {
         let error = parse(&answer(r#""cdylib""#), Path::new("/w")).unwrap_err();
-        assert!(matches!(error, BuildError::Workspace { members, .. } if members == [Path::new("/w/other"), Path::new("/w/my-plugin")]));
+        assert!(
+            matches!(error, BuildError::Workspace { members, .. } if members == [Path::new("/w/other"), Path::new("/w/my-plugin")])
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! Debian's compiler, unpacked into a folder. It builds the standard library for the target from the source that it brings,
-//! so nothing has to exist in compiled form. Later builds share the result through their target folder.
+//! Debian's compiler, unpacked into a folder. It builds the standard library for the target from the source
+//! that it brings, so nothing has to exist in compiled form. Later builds share the result through their
+//! target folder.
 //!
-//! `debian` in the toolchain folder is complete or absent: it gets its name when all is unpacked and the compiler has answered.
-//! A set-up that was killed leaves a folder `setup-…`, which the next one removes. To have a newer compiler, remove `debian`.
+//! `debian` in the toolchain folder is complete or absent: it gets its name when all is unpacked and the
+//! compiler has answered. A set-up that was killed leaves a folder `setup-…`, which the next one removes. To
+//! have a newer compiler, remove `debian`.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -38,7 +40,8 @@ pub(super) fn is_unpacked(toolchain_dir: &Path) -> bool {
 }
 
 impl Debian {
-    /// Finds the parts of an unpacked compiler. `dir` is where the machine's own compiler is asked for its linker if Debian's is not there.
+    /// Finds the parts of an unpacked compiler. `dir` is where the machine's own compiler is asked for its
+    /// linker if Debian's is not there.
     pub(super) fn open(root: &Path, dir: &Path) -> Result<Self, String> {
         let libraries = library_path(root)?;
         let linker = linker(root)
@@ -90,14 +93,23 @@ impl Debian {
 }
 
 /// Fetches and unpacks the compiler. The caller holds the lock of the folder.
-pub(super) fn set_up(toolchain_dir: &Path, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
+pub(super) fn set_up(
+    toolchain_dir: &Path,
+    dir: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), String> {
     if let Some(missing) = apt::PROGRAMS.iter().find(|program| !environment::has_program(program)) {
         return Err(format!("this is no Debian: there is no {missing}"));
     }
     remove_leftovers(toolchain_dir, None);
-    let failed = |what: &str, error: std::io::Error| format!("cannot {what} in {}: {error}", toolchain_dir.display());
-    let setup = tempfile::Builder::new().prefix(SETUP).tempdir_in(toolchain_dir).map_err(|error| failed("make a folder", error))?;
-    let (apt_dir, debs, unpacked) = (setup.path().join("apt"), setup.path().join("debs"), setup.path().join("root"));
+    let failed =
+        |what: &str, error: std::io::Error| format!("cannot {what} in {}: {error}", toolchain_dir.display());
+    let setup = tempfile::Builder::new()
+        .prefix(SETUP)
+        .tempdir_in(toolchain_dir)
+        .map_err(|error| failed("make a folder", error))?;
+    let (apt_dir, debs, unpacked) =
+        (setup.path().join("apt"), setup.path().join("debs"), setup.path().join("root"));
     fs::create_dir(&debs).map_err(|error| failed("make a folder", error))?;
     fs::create_dir(&unpacked).map_err(|error| failed("make a folder", error))?;
 
@@ -166,7 +178,11 @@ fn prune(root: &Path) {
                 continue;
             }
             let path = entry.path();
-            let _ = if entry.file_type().is_ok_and(|kind| kind.is_dir()) { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            let _ = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
         }
     }
 }
@@ -183,13 +199,15 @@ fn remove_leftovers(toolchain_dir: &Path, except: Option<&Path>) {
 
 /// The folders with the compiler's libraries. They are named after the processor.
 fn library_path(root: &Path) -> Result<OsString, String> {
-    let mut found: Vec<PathBuf> = ["usr/lib", "lib"].iter().flat_map(|lib| folders(&root.join(lib))).collect();
+    let mut found: Vec<PathBuf> =
+        ["usr/lib", "lib"].iter().flat_map(|lib| folders(&root.join(lib))).collect();
     found.retain(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().contains("-linux-")));
     if found.is_empty() {
         return Err(format!("{} holds no libraries: remove the folder and build again", root.display()));
     }
     found.sort();
-    env::join_paths(&found).map_err(|_| format!("the path {} contains a colon: choose another toolchain folder", root.display()))
+    env::join_paths(&found)
+        .map_err(|_| format!("the path {} contains a colon: choose another toolchain folder", root.display()))
 }
 
 /// The linker that was unpacked with the compiler.
@@ -203,14 +221,21 @@ fn linker(root: &Path) -> Option<PathBuf> {
 /// The linker that rustup's toolchains bring.
 fn rust_lld(sysroot: &Path) -> Option<PathBuf> {
     let file = format!("bin/rust-lld{}", env::consts::EXE_SUFFIX);
-    folders(&sysroot.join("lib/rustlib")).into_iter().map(|folder| folder.join(&file)).find(|file| file.is_file())
+    folders(&sysroot.join("lib/rustlib"))
+        .into_iter()
+        .map(|folder| folder.join(&file))
+        .find(|file| file.is_file())
 }
 
 fn folders(parent: &Path) -> Vec<PathBuf> {
     let Ok(entries) = parent.read_dir() else {
         return Vec::new();
     };
-    entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+    entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
 }
 
 #[cfg(test)]
@@ -257,7 +282,9 @@ mod tests {
             touch(root, name);
         }
         prune(root);
-        assert!(root.join("usr/src/rustc-1/library/std/lib.rs").exists() && root.join("usr/bin/rustc").exists());
+        assert!(
+            root.join("usr/src/rustc-1/library/std/lib.rs").exists() && root.join("usr/bin/rustc").exists()
+        );
         for gone in ["usr/src/rustc-1/compiler", "usr/src/rustc-1/x.py", "usr/share/doc"] {
             assert!(!root.join(gone).exists(), "{gone}");
         }

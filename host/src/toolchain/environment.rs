@@ -7,15 +7,15 @@ use std::process::Command;
 
 use super::BuildError;
 
-/// True when this process was itself started by cargo (`cargo run`, `cargo test`). cargo then has set variables that
-/// describe the outer build.
+/// True when this process was itself started by cargo (`cargo run`, `cargo test`). cargo then has set
+/// variables that describe the outer build.
 fn under_cargo() -> bool {
     env::var_os("CARGO_MANIFEST_DIR").is_some()
 }
 
-/// Where to find a program of the Rust toolchain: `$CARGO` or `$RUSTC` when a person set it, else the one on the PATH.
-/// Under an outer cargo the variable names that cargo's own compiler, which may not be the one that the plugin's folder
-/// asks for, so the PATH goes first.
+/// Where to find a program of the Rust toolchain: `$CARGO` or `$RUSTC` when a person set it, else the one on
+/// the PATH. Under an outer cargo the variable names that cargo's own compiler, which may not be the one that
+/// the plugin's folder asks for, so the PATH goes first.
 pub(super) fn program(name: &str) -> Option<PathBuf> {
     let named = env::var_os(name.to_uppercase()).filter(|value| !value.is_empty()).map(PathBuf::from);
     let on_path = || find_on_path(name, env::var_os("PATH").as_deref());
@@ -39,8 +39,9 @@ pub(super) fn clean(command: &mut Command) {
     command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never").env("LC_ALL", "C");
 }
 
-/// Whether a variable would change the plugin's build in a way that nobody asked for. Flags, wrappers and target folders are
-/// always meant for the host's compiler; which toolchain to use is the person's choice unless an outer cargo set it.
+/// Whether a variable would change the plugin's build in a way that nobody asked for. Flags, wrappers and
+/// target folders are always meant for the host's compiler; which toolchain to use is the person's choice
+/// unless an outer cargo set it.
 fn leaks(name: &str, nested: bool) -> bool {
     const CARGO_SETTINGS: [&str; 9] = [
         "CARGO_HOME",
@@ -95,9 +96,14 @@ fn find_on_path(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
 }
 
 /// The folder for compilers that had to be fetched.
-pub(super) fn toolchain_dir(option: Option<&Path>, dir: &Path, workspace: &Path) -> Result<PathBuf, BuildError> {
-    let named =
-        option.map(Path::to_path_buf).or_else(|| env::var_os("ENTENTE_TOOLCHAIN_DIR").filter(|value| !value.is_empty()).map(PathBuf::from));
+pub(super) fn toolchain_dir(
+    option: Option<&Path>,
+    dir: &Path,
+    workspace: &Path,
+) -> Result<PathBuf, BuildError> {
+    let named = option.map(Path::to_path_buf).or_else(|| {
+        env::var_os("ENTENTE_TOOLCHAIN_DIR").filter(|value| !value.is_empty()).map(PathBuf::from)
+    });
     let folder = named.unwrap_or_else(|| default_toolchain_dir(dir, workspace));
     // Programs are started in other folders than this one.
     std::path::absolute(&folder).map_err(|source| BuildError::ToolchainFolder { path: folder, source })

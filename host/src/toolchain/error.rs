@@ -102,7 +102,11 @@ pub enum BuildError {
         path: PathBuf,
     },
     /// The code does not compile.
-    #[error("the plugin {package} does not compile:\n{}\nCorrect the code and build again{}", excerpt(stderr), advice(stderr))]
+    #[error(
+        "the plugin {package} does not compile:\n{}\nCorrect the code and build again{}",
+        excerpt(stderr),
+        advice(stderr)
+    )]
     Compile {
         /// The name of the package.
         package: String,
@@ -169,7 +173,8 @@ fn advice(stderr: &str) -> &'static str {
     }
 }
 
-/// The part of a compiler's output that helps: from the first error on, without lines that only tell how far it got.
+/// The part of a compiler's output that helps: from the first error on, without lines that only tell how far
+/// it got.
 pub(super) fn excerpt(output: &str) -> String {
     let lines: Vec<&str> = output.lines().filter(|line| !is_status(line)).collect();
     let first = lines.iter().position(|line| line.starts_with("error")).unwrap_or(0);
@@ -192,7 +197,16 @@ fn is_status(line: &str) -> bool {
     };
     matches!(
         word,
-        "Compiling" | "Checking" | "Downloading" | "Downloaded" | "Updating" | "Locking" | "Adding" | "Fresh" | "Blocking" | "Finished"
+        "Compiling"
+            | "Checking"
+            | "Downloading"
+            | "Downloaded"
+            | "Updating"
+            | "Locking"
+            | "Adding"
+            | "Fresh"
+            | "Blocking"
+            | "Finished"
     )
 }
 
@@ -226,7 +240,11 @@ mod tests {
     #[test]
     fn no_compiler_names_every_way_and_the_remedy() {
         let error = BuildError::NoCompiler {
-            attempts: vec!["rustc: not installed".into(), "rustup: not installed".into(), "Debian: no apt-get".into()],
+            attempts: vec![
+                "rustc: not installed".into(),
+                "rustup: not installed".into(),
+                "Debian: no apt-get".into(),
+            ],
         };
         let text = error.to_string();
         for part in [
@@ -249,13 +267,15 @@ mod tests {
 
     #[test]
     fn a_missing_linker_is_explained() {
-        let error = BuildError::Compile { package: "demo".into(), stderr: "error: linker `cc` not found".into() };
+        let error =
+            BuildError::Compile { package: "demo".into(), stderr: "error: linker `cc` not found".into() };
         assert!(error.to_string().contains("install gcc"));
     }
 
     #[test]
     fn a_workspace_lists_its_members() {
-        let error = BuildError::Workspace { path: "all".into(), members: vec!["all/a".into(), "all/b".into()] };
+        let error =
+            BuildError::Workspace { path: "all".into(), members: vec!["all/a".into(), "all/b".into()] };
         assert!(error.to_string().contains("all/a, all/b"));
         let error = BuildError::Workspace { path: "all".into(), members: vec![] };
         assert!(error.to_string().contains("it has none yet"));

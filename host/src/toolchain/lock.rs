@@ -1,4 +1,5 @@
-//! A lock file: one at a time, over threads and processes, and free again when its holder ends, however it ends.
+//! A lock file: one at a time, over threads and processes, and free again when its holder ends, however it
+//! ends.
 
 use std::fs::{self, File, TryLockError};
 use std::io;

@@ -15,14 +15,16 @@ use crate::plugin::{MANIFEST_FILE, MANIFEST_SECTION, Manifest};
 pub(super) fn read(dir: &Path) -> Result<Manifest, BuildError> {
     let path = dir.join(MANIFEST_FILE);
     match read_text(&path) {
-        Ok(text) => Manifest::from_toml(&text).map_err(|error| BuildError::Manifest { path, reason: error.0 }),
+        Ok(text) => {
+            Manifest::from_toml(&text).map_err(|error| BuildError::Manifest { path, reason: error.0 })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
         Err(source) => Err(BuildError::Manifest { path, reason: source.to_string() }),
     }
 }
 
-/// Puts a manifest into a component, in place of the one that it has. Anybody can do so; what it asks for is granted by nobody but the
-/// operator.
+/// Puts a manifest into a component, in place of the one that it has. Anybody can do so; what it asks for is
+/// granted by nobody but the operator.
 ///
 /// # Errors
 /// When the bytes are no component.
@@ -37,7 +39,9 @@ pub fn add_manifest(component: &[u8], manifest: &Manifest) -> Result<Vec<u8>, Bu
             Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => {
-                let refuse = || BuildError::NotAComponent { reason: "the manifest in it cannot be taken out".to_owned() };
+                let refuse = || BuildError::NotAComponent {
+                    reason: "the manifest in it cannot be taken out".to_owned(),
+                };
                 let place = |at: u64| usize::try_from(at).map_err(|_| refuse());
                 let range = place(section.range().start)?..place(section.range().end)?;
                 let begins = section_start(component, &range).ok_or_else(refuse)?;
@@ -48,15 +52,20 @@ pub fn add_manifest(component: &[u8], manifest: &Manifest) -> Result<Vec<u8>, Bu
         }
     }
     whole.extend_from_slice(&component[copied..]);
-    CustomSection { name: MANIFEST_SECTION.into(), data: manifest.to_json().into() }.append_to_component(&mut whole);
+    CustomSection { name: MANIFEST_SECTION.into(), data: manifest.to_json().into() }
+        .append_to_component(&mut whole);
     Ok(whole)
 }
 
-/// Where a custom section begins whose content is known: before it stand its kind, 0, and its length, which takes one to five bytes.
+/// Where a custom section begins whose content is known: before it stand its kind, 0, and its length, which
+/// takes one to five bytes.
 fn section_start(component: &[u8], content: &Range<usize>) -> Option<usize> {
     (1..=5).find_map(|bytes| {
         let begins = content.start.checked_sub(bytes + 1)?;
-        let length = component[begins + 1..content.start].iter().rev().fold(0u64, |length, byte| length << 7 | u64::from(byte & 0x7f));
+        let length = component[begins + 1..content.start]
+            .iter()
+            .rev()
+            .fold(0u64, |length, byte| length << 7 | u64::from(byte & 0x7f));
         // All but the last one say that more come.
         let goes_on = component[begins + 1..content.start].iter().rev().skip(1).all(|byte| byte & 0x80 != 0);
         (component[begins] == 0 && goes_on && length == content.len() as u64).then_some(begins)
@@ -72,19 +81,26 @@ mod tests {
 
     #[test]
     fn a_manifest_is_put_in_once() {
-        let manifest = Manifest::from_toml("name = \"mail\"\n[[host]]\naddress = \"*\"\nreason = \"hooks\"").unwrap();
+        let manifest =
+            Manifest::from_toml("name = \"mail\"\n[[host]]\naddress = \"*\"\nreason = \"hooks\"").unwrap();
         let component = add_manifest(EMPTY, &manifest).unwrap();
         let sections: Vec<Vec<u8>> = Parser::new(0)
             .parse_all(&component)
             .filter_map(|payload| match payload.unwrap() {
-                Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => Some(section.data().to_vec()),
+                Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
+                    Some(section.data().to_vec())
+                }
                 _ => None,
             })
             .collect();
         assert_eq!(sections.len(), 1);
         assert_eq!(Manifest::parse(&sections[0]).unwrap(), manifest);
         let other = Manifest::from_toml("name = \"post\"").unwrap();
-        assert_eq!(add_manifest(&component, &other).unwrap(), add_manifest(EMPTY, &other).unwrap(), "in place of the one before");
+        assert_eq!(
+            add_manifest(&component, &other).unwrap(),
+            add_manifest(EMPTY, &other).unwrap(),
+            "in place of the one before"
+        );
         // Others write lengths in five bytes.
         let section = &component[EMPTY.len()..];
         assert!(section[1] & 0x80 == 0, "one byte");

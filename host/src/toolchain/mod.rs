@@ -1,13 +1,13 @@
 //! Builds a plugin from its Rust source: what `entente plugin build DIR` does.
 //!
-//! A plugin author should need nothing but a Rust crate. The two things that are usually missing are a compiler
-//! that knows the WebAssembly target, and a tool that turns the compiled module into a component. The second is a
-//! library call. For the first, several ways are tried, cheapest first:
+//! A plugin author should need nothing but a Rust crate. The two things that are usually missing are a
+//! compiler that knows the WebAssembly target, and a tool that turns the compiled module into a component.
+//! The second is a library call. For the first, several ways are tried, cheapest first:
 //!
 //! 1. the target is installed already;
 //! 2. `rustup target add`, for a bounded time, since behind some firewalls it never returns;
-//! 3. Debian's compiler, which comes with the source of its standard library. The packages are only unpacked into
-//!    a folder of the project: no root, and nothing on the system changes;
+//! 3. Debian's compiler, which comes with the source of its standard library. The packages are only unpacked
+//!    into a folder of the project: no root, and nothing on the system changes;
 //! 4. an error that says why each way failed and what to install.
 //!
 //! Everything here is synchronous and waits for other programs. Call it from a thread that may block.
@@ -38,16 +38,16 @@ pub use error::BuildError;
 pub use manifest::add_manifest;
 pub use progress::Progress;
 
-/// The compiler target of a plugin. It imports nothing by itself, so that a plugin imports what its world names and
-/// no more.
+/// The compiler target of a plugin. It imports nothing by itself, so that a plugin imports what its world
+/// names and no more.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How to build. The default suits a plugin in a checkout of its own.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BuildOptions {
-    /// Where a compiler is kept that had to be fetched. Without it: `ENTENTE_TOOLCHAIN_DIR`, else `.toolchain` at
-    /// the root of the checkout that holds the plugin, else in cargo's workspace.
+    /// Where a compiler is kept that had to be fetched. Without it: `ENTENTE_TOOLCHAIN_DIR`, else
+    /// `.toolchain` at the root of the checkout that holds the plugin, else in cargo's workspace.
     pub toolchain_dir: Option<PathBuf>,
     /// Where cargo puts what it compiles. Without it: the target folder of the plugin's own workspace.
     pub target_dir: Option<PathBuf>,
@@ -61,7 +61,13 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { toolchain_dir: None, target_dir: None, output: None, target_timeout: Duration::from_secs(20), offline: false }
+        Self {
+            toolchain_dir: None,
+            target_dir: None,
+            output: None,
+            target_timeout: Duration::from_secs(20),
+            offline: false,
+        }
     }
 }
 
@@ -113,12 +119,16 @@ impl std::fmt::Display for Compiler {
 /// Safe to call for several plugins at once, from threads or processes: what must not happen twice waits.
 ///
 /// # Errors
-/// When `dir` holds no crate that can become a plugin, when no compiler can be had, when the code does not compile,
-/// or when a file cannot be written. Every error says what to do next.
-pub fn build_plugin(dir: &Path, options: &BuildOptions, progress: &mut dyn FnMut(Progress)) -> Result<Built, BuildError> {
+/// When `dir` holds no crate that can become a plugin, when no compiler can be had, when the code does not
+/// compile, or when a file cannot be written. Every error says what to do next.
+pub fn build_plugin(
+    dir: &Path,
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Built, BuildError> {
     let dir = crate_info::crate_folder(dir)?;
-    // Before anything is fetched: a folder that cannot be built should say so at once. Only a machine without cargo
-    // has to get one first.
+    // Before anything is fetched: a folder that cannot be built should say so at once. Only a machine without
+    // cargo has to get one first.
     let early = match environment::program("cargo") {
         Some(cargo) => Some(crate_info::read(compile::cargo_of_machine(&cargo), &dir, options)?),
         None => None,
@@ -144,5 +154,12 @@ pub fn build_plugin(dir: &Path, options: &BuildOptions, progress: &mut dyn FnMut
     let component = add_manifest(&encode_component(&module)?, &manifest)?;
     let file = component::path(&plugin, options.output.as_deref());
     component::write(&file, &component)?;
-    Ok(Built { component: file, bytes: component.len() as u64, package: plugin.package, version: plugin.version, manifest, compiler })
+    Ok(Built {
+        component: file,
+        bytes: component.len() as u64,
+        package: plugin.package,
+        version: plugin.version,
+        manifest,
+        compiler,
+    })
 }

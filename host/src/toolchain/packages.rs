@@ -4,13 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The packages to start from: the compiler, cargo, the source of the standard library and what the compiler itself needs to build macros.
+/// The packages to start from: the compiler, cargo, the source of the standard library and what the compiler
+/// itself needs to build macros.
 pub(super) const ROOTS: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "libstd-rust-web-dev"];
 
 /// What each package depends on.
 pub(super) type Depends = BTreeMap<String, Vec<String>>;
 
-/// Reads `apt-cache depends --recurse`. Of alternatives the first is taken; names in `<>` exist only as something that others provide.
+/// Reads `apt-cache depends --recurse`. Of alternatives the first is taken; names in `<>` exist only as
+/// something that others provide.
 pub(super) fn parse_depends(text: &str) -> Depends {
     let mut depends = Depends::new();
     let mut current: Option<String> = None;
@@ -51,8 +53,9 @@ pub(super) fn parse_installed(text: &str) -> BTreeSet<String> {
     text.lines().filter_map(|line| line.strip_suffix(" installed")).map(str::to_owned).collect()
 }
 
-/// The packages to unpack: the roots with the libraries that they run on, but not those libraries that the system has. Programs
-/// that they name (a C compiler, binutils) are not taken: unpacked in a strange place those do not work.
+/// The packages to unpack: the roots with the libraries that they run on, but not those libraries that the
+/// system has. Programs that they name (a C compiler, binutils) are not taken: unpacked in a strange place
+/// those do not work.
 pub(super) fn select(depends: &Depends, installed: &BTreeSet<String>) -> Result<Vec<String>, String> {
     if let Some(missing) = ROOTS.iter().find(|root| !depends.contains_key(**root)) {
         return Err(format!("this system's package sources have no package {missing}"));
@@ -157,8 +160,9 @@ rust-web-src
 
     #[test]
     fn the_compiler_is_taken_and_only_missing_libraries() {
-        let installed =
-            parse_installed("libc6 installed\nlibgcc-s1 installed\nlibllvm22 installed\nlibz3-4 config-files\nlibcrypt1 installed\n");
+        let installed = parse_installed(
+            "libc6 installed\nlibgcc-s1 installed\nlibllvm22 installed\nlibz3-4 config-files\nlibcrypt1 installed\n",
+        );
         let chosen = select(&parse_depends(DEPENDS), &installed).unwrap();
         assert_eq!(
             chosen,
@@ -179,7 +183,10 @@ rust-web-src
     #[test]
     fn a_system_without_the_packages_is_told_which() {
         let text = "rustc-web\n  Depends: libc6\n";
-        assert_eq!(select(&parse_depends(text), &BTreeSet::new()).unwrap_err(), "this system's package sources have no package cargo-web");
+        assert_eq!(
+            select(&parse_depends(text), &BTreeSet::new()).unwrap_err(),
+            "this system's package sources have no package cargo-web"
+        );
         assert!(select(&parse_depends(""), &BTreeSet::new()).is_err());
     }
 
@@ -191,7 +198,10 @@ rust-web-src
 
     #[test]
     fn a_download_names_its_package() {
-        assert_eq!(fetched("Get:1 mirror/debian stable/main amd64 libllvm22 amd64 1:22.1.8-1 [29.4 MB]"), Some("libllvm22"));
+        assert_eq!(
+            fetched("Get:1 mirror/debian stable/main amd64 libllvm22 amd64 1:22.1.8-1 [29.4 MB]"),
+            Some("libllvm22")
+        );
         assert_eq!(fetched("Fetched 144 MB in 1s"), None);
         assert_eq!(fetched("Get:1"), None);
     }

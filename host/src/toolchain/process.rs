@@ -34,9 +34,14 @@ enum Stream {
     Err,
 }
 
-/// Runs the command. `on_line` sees each line of both outputs as it comes. With a limit the program gets a process group of its own,
-/// so that its children end with it; without one it stays in this group and Ctrl-C reaches it.
-pub(super) fn run(mut command: Command, limit: Option<Duration>, on_line: &mut dyn FnMut(&str)) -> Result<Finished, RunError> {
+/// Runs the command. `on_line` sees each line of both outputs as it comes. With a limit the program gets a
+/// process group of its own, so that its children end with it; without one it stays in this group and Ctrl-C
+/// reaches it.
+pub(super) fn run(
+    mut command: Command,
+    limit: Option<Duration>,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Finished, RunError> {
     tracing::debug!(?command, ?limit, "run");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if limit.is_some() {
@@ -55,7 +60,8 @@ pub(super) fn run(mut command: Command, limit: Option<Duration>, on_line: &mut d
     let mut heard = Heard::default();
     let status = loop {
         let open = heard.listen(&lines, on_line);
-        // Reaped only here, so that the group's number cannot have been given to another program when it is stopped.
+        // Reaped only here, so that the group's number cannot have been given to another program when it is
+        // stopped.
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             stop(&mut child, limit.is_some());
             return Err(RunError::Slow { stderr: heard.stderr });
@@ -119,7 +125,8 @@ fn own_group(_command: &mut Command) {}
 
 fn stop(child: &mut Child, group: bool) {
     if group && cfg!(unix) {
-        // The shell's own `kill`: a small system may not have the program, and calling the system directly is unsafe code.
+        // The shell's own `kill`: a small system may not have the program, and calling the system directly is
+        // unsafe code.
         let _ = Command::new("sh")
             .args(["-c", "kill -s KILL -- \"-$1\"", "sh", &child.id().to_string()])
             .stdin(Stdio::null())
@@ -145,7 +152,10 @@ mod tests {
     #[test]
     fn both_outputs_and_the_status_come_back() {
         let mut lines = Vec::new();
-        let finished = run(sh("echo one; echo two >&2; printf three; exit 7"), None, &mut |line| lines.push(line.to_owned())).unwrap();
+        let finished = run(sh("echo one; echo two >&2; printf three; exit 7"), None, &mut |line| {
+            lines.push(line.to_owned())
+        })
+        .unwrap();
         assert_eq!(finished.status.code(), Some(7));
         assert_eq!(finished.stdout, "one\nthree");
         assert_eq!(finished.stderr, "two\n");

@@ -46,7 +46,9 @@ impl fmt::Display for Progress {
             Self::AddingTarget(line) => write!(f, "Adding the wasm target with rustup: {line}"),
             Self::Waiting(what) => write!(f, "Waiting for another build that {what}"),
             Self::PackageLists => f.write_str("Looking for a compiler in Debian's package lists"),
-            Self::Downloading { package, number, of } => write!(f, "Downloading {package} ({number} of {of})"),
+            Self::Downloading { package, number, of } => {
+                write!(f, "Downloading {package} ({number} of {of})")
+            }
             Self::Unpacking { package, number, of } => write!(f, "Unpacking {package} ({number} of {of})"),
             Self::Compiling(line) if line.is_empty() => f.write_str("Compiling"),
             Self::Compiling(line) => f.write_str(line),

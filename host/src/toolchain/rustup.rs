@@ -1,5 +1,5 @@
-//! `rustup target add`, for a bounded time, and a note when it failed. Where targets cannot be fetched it fails on every build,
-//! often only after its whole time; nobody should wait for that twice a day.
+//! `rustup target add`, for a bounded time, and a note when it failed. Where targets cannot be fetched it
+//! fails on every build, often only after its whole time; nobody should wait for that twice a day.
 
 use std::fs;
 use std::io;
@@ -83,19 +83,26 @@ pub(super) fn forget(toolchain_dir: &Path) {
 }
 
 /// Adds the target to the compiler that is in use in `dir`, or says why not.
-pub(super) fn add_target(dir: &Path, limit: Duration, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
+pub(super) fn add_target(
+    dir: &Path,
+    limit: Duration,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), String> {
     let mut command = Command::new("rustup");
     command.args(["target", "add", TARGET]).current_dir(dir);
     environment::clean(&mut command);
     progress(Progress::AddingTarget(String::new()));
-    let mut on_line = |line: &str| progress(Progress::AddingTarget(line.trim_start_matches("info: ").to_owned()));
+    let mut on_line =
+        |line: &str| progress(Progress::AddingTarget(line.trim_start_matches("info: ").to_owned()));
     match process::run(command, Some(limit), &mut on_line) {
         Ok(finished) if finished.status.success() => Ok(()),
         Ok(finished) => Err(format!("rustup target add {TARGET} failed: {}", last_words(&finished.stderr))),
         Err(RunError::Io(error)) => Err(format!("rustup cannot be run: {error}")),
-        Err(RunError::Slow { stderr }) => {
-            Err(format!("rustup target add {TARGET} did not end within {} s ({})", limit.as_secs_f32(), last_words(&stderr)))
-        }
+        Err(RunError::Slow { stderr }) => Err(format!(
+            "rustup target add {TARGET} did not end within {} s ({})",
+            limit.as_secs_f32(),
+            last_words(&stderr)
+        )),
     }
 }
 
@@ -123,8 +130,12 @@ mod tests {
         remember(folder.path(), &Failure::new(now, one, "no \"route\"\nthere"));
         let reason = remembered(folder.path(), one, now).unwrap();
         assert!(reason.contains("just now") && reason.contains("no \"route\""), "{reason}");
-        assert!(remembered(folder.path(), one, now + Duration::from_secs(3 * 3600)).unwrap().contains("3 h ago"));
-        assert!(remembered(folder.path(), one, now + Duration::from_secs(300)).unwrap().contains("5 min ago"));
+        assert!(
+            remembered(folder.path(), one, now + Duration::from_secs(3 * 3600)).unwrap().contains("3 h ago")
+        );
+        assert!(
+            remembered(folder.path(), one, now + Duration::from_secs(300)).unwrap().contains("5 min ago")
+        );
         assert_eq!(remembered(folder.path(), other, now), None);
         assert_eq!(remembered(folder.path(), one, now + BELIEVED), None);
         assert_eq!(remembered(folder.path(), one, now - Duration::from_secs(60)), None);

@@ -27,8 +27,8 @@ pub(super) fn sysroot(dir: &Path) -> Result<PathBuf, String> {
     Ok(PathBuf::from(sysroot))
 }
 
-/// Whether the target's standard library is there. The folder alone proves nothing: an installation that was cut short
-/// may have left it.
+/// Whether the target's standard library is there. The folder alone proves nothing: an installation that was
+/// cut short may have left it.
 pub(super) fn is_installed(sysroot: &Path) -> bool {
     let Ok(files) = sysroot.join("lib/rustlib").join(TARGET).join("lib").read_dir() else {
         return false;

@@ -1,8 +1,9 @@
-//! The sample plugin: keeps the people and organisations of hello-crm in step with contacts and companies of the hub.
+//! The sample plugin: keeps the people and organisations of hello-crm in step with contacts and companies of
+//! the hub.
 //!
-//! It is made to be copied. `client` talks to the remote system, `objects` says what it has, `report` reads it, `orders` writes
-//! it, `lookup` finds records in it, `record` turns its JSON into rows. A plugin for another system keeps the files and
-//! changes what is in them.
+//! It is made to be copied. `client` talks to the remote system, `objects` says what it has, `report` reads
+//! it, `orders` writes it, `lookup` finds records in it, `record` turns its JSON into rows. A plugin for
+//! another system keeps the files and changes what is in them.
 
 mod client;
 mod lookup;

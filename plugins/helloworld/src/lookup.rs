@@ -26,8 +26,10 @@ pub(crate) fn find(client: &Client, query: &Query) -> Result<Vec<Vec<String>>, E
     for (set, numbers) in groups(query) {
         let fields: Vec<&String> = set.iter().filter_map(|&at| query.fields.get(at)).collect();
         for chunk in numbers.chunks(PAGE_SIZE as usize) {
-            let keys: Vec<Vec<Option<Json>>> = chunk.iter().map(|&number| values(&query.keys[number], &set)).collect();
-            let body = json!({ "fields": fields, "keys": keys, "match": if query.all { "all" } else { "any" } });
+            let keys: Vec<Vec<Option<Json>>> =
+                chunk.iter().map(|&number| values(&query.keys[number], &set)).collect();
+            let body =
+                json!({ "fields": fields, "keys": keys, "match": if query.all { "all" } else { "any" } });
             let answer: Found = client.send(client.post(&path).json(&body))?.json()?;
             // One result for each key, or it cannot be said which belongs to which.
             if answer.results.len() != chunk.len() {
@@ -45,12 +47,14 @@ pub(crate) fn find(client: &Client, query: &Query) -> Result<Vec<Vec<String>>, E
     Ok(found)
 }
 
-/// The numbers of the keys, by which fields are set in them. For hello-crm a blank matches nothing, and with `all` would hide
-/// what the other values match; so blanks are not sent. A key without any value is in no group: nothing matches it.
+/// The numbers of the keys, by which fields are set in them. For hello-crm a blank matches nothing, and with
+/// `all` would hide what the other values match; so blanks are not sent. A key without any value is in no
+/// group: nothing matches it.
 fn groups(query: &Query) -> BTreeMap<Vec<usize>, Vec<usize>> {
     let mut groups: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
     for (number, key) in query.keys.iter().enumerate() {
-        let set: Vec<usize> = (0..query.fields.len()).filter(|&at| key.get(at).is_some_and(|value| !is_blank(value))).collect();
+        let set: Vec<usize> =
+            (0..query.fields.len()).filter(|&at| key.get(at).is_some_and(|value| !is_blank(value))).collect();
         if !set.is_empty() {
             groups.entry(set).or_default().push(number);
         }

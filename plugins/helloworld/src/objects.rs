@@ -75,7 +75,8 @@ fn object(object: SchemaObject) -> Object {
 }
 
 fn field(field: SchemaField) -> Field {
-    // hello-crm and Entente have the same words for kinds. Its lists of texts are sets: sorted, each text once.
+    // hello-crm and Entente have the same words for kinds. Its lists of texts are sets: sorted, each text
+    // once.
     let is_set = field.kind == "texts";
     let mut described = Field::new(field.name, field.label, field.kind).targets(field.targets);
     described.required = field.required;

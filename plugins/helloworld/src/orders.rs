@@ -40,21 +40,25 @@ struct FieldRefusal {
     message: String,
 }
 
-/// Sends the order as one batch. The id of a change is its idempotency key, so nothing happens twice when an answer gets lost
-/// and the host sends the change again.
+/// Sends the order as one batch. The id of a change is its idempotency key, so nothing happens twice when an
+/// answer gets lost and the host sends the change again.
 pub(crate) fn execute(client: &Client, order: &Order) -> Result<Vec<Answer>, Error> {
     let changes: Vec<Json> = order.changes.iter().map(|change| wire(order, change)).collect();
     let path = format!("{}/batch", objects::path(&order.object)?);
     let answers: Answers = client.send(client.post(&path).json(&json!({ "changes": changes })))?.json()?;
     // A change without a result gets no answer: the host then finds out by itself what became of it.
-    let done = |change: &Change| answers.results.iter().find(|done| done.id == change.id).map(|done| outcome(order, change, done));
+    let done = |change: &Change| {
+        answers.results.iter().find(|done| done.id == change.id).map(|done| outcome(order, change, done))
+    };
     Ok(order.changes.iter().filter_map(|change| Some(change.answer(done(change)?))).collect())
 }
 
 /// A change as hello-crm takes it.
 fn wire(order: &Order, change: &Change) -> Json {
-    let fields: Map<String, Json> =
-        change.set_fields(order).filter_map(|(name, value)| Some((name.to_owned(), value.to_json()?))).collect();
+    let fields: Map<String, Json> = change
+        .set_fields(order)
+        .filter_map(|(name, value)| Some((name.to_owned(), value.to_json()?)))
+        .collect();
     // Only for what the plugin has reported itself; should it not be a number, the change goes without.
     let version = change.version.as_deref().and_then(|version| version.parse::<u64>().ok());
     match &change.action {
@@ -84,7 +88,9 @@ pub(crate) fn outcome(order: &Order, change: &Change, done: &Done) -> Outcome {
             Some(heir) => Outcome::Converted(Reference::new(&order.object, heir)),
             None => Outcome::Deleted,
         },
-        (429 | 500..=599, _) => Outcome::Retry { after: refusal.retry_after, reason: refusal.message.clone() },
+        (429 | 500..=599, _) => {
+            Outcome::Retry { after: refusal.retry_after, reason: refusal.message.clone() }
+        }
         (status, _) => refused(status, refusal),
     }
 }
@@ -93,12 +99,15 @@ fn refused(status: u16, refusal: &Refusal) -> Outcome {
     let code = match (status, refusal.code.as_str()) {
         (403, _) => failures::FORBIDDEN,
         (409, _) => failures::DUPLICATE,
-        (_, "invalid-fields") if refusal.fields.iter().all(|field| field.code == "required") => failures::REQUIRED,
+        (_, "invalid-fields") if refusal.fields.iter().all(|field| field.code == "required") => {
+            failures::REQUIRED
+        }
         (_, "invalid-fields") => failures::INVALID_VALUE,
         (_, "") => "unknown-answer",
         (_, other) => other,
     };
-    let details: Vec<String> = refusal.fields.iter().map(|field| format!("{}: {}", field.name, field.message)).collect();
+    let details: Vec<String> =
+        refusal.fields.iter().map(|field| format!("{}: {}", field.name, field.message)).collect();
     let reason = match (refusal.message.as_str(), details.is_empty()) {
         ("", _) => format!("hello-crm answered {status}"),
         (message, true) => message.to_owned(),

@@ -16,8 +16,8 @@ const READING_ORDER: [&str; 2] = [ORGANISATION, PERSON];
 /// By object the sync token of hello-crm: the bookmark of this plugin.
 type Tokens = BTreeMap<String, String>;
 
-/// Where a page starts: the cursor of this plugin. Everything that later pages need is in it, since the host makes the plugin
-/// anew for each page, and may go on days later.
+/// Where a page starts: the cursor of this plugin. Everything that later pages need is in it, since the host
+/// makes the plugin anew for each page, and may go on days later.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Place {
     /// The object that is being read, by its number in [`READING_ORDER`].
@@ -106,15 +106,24 @@ fn way(request: &ReportRequest, wanted: &Wanted, bookmark: &Tokens) -> Way {
 }
 
 /// A page of a listing, and whether there is another one.
-fn listed(client: &Client, request: &ReportRequest, wanted: &Wanted, way: &Way, place: &mut Place) -> Result<(Page, bool), Error> {
+fn listed(
+    client: &Client,
+    request: &ReportRequest,
+    wanted: &Wanted,
+    way: &Way,
+    place: &mut Place,
+) -> Result<(Page, bool), Error> {
     let mut ask = ask(client, request, wanted)?;
     match way {
         Way::Since(token) => ask = ask.query("sync_token", token),
         Way::Window(since) => {
-            ask = ask.query("updated_since", since).query("updated_before", request.window.until).query("include_deleted", true);
+            ask = ask
+                .query("updated_since", since)
+                .query("updated_before", request.window.until)
+                .query("include_deleted", true);
         }
-        // No end: the token that comes with the last page covers what happens after the first, so a listing that left out what
-        // changed between `until` and its first page would lose it.
+        // No end: the token that comes with the last page covers what happens after the first, so a listing
+        // that left out what changed between `until` and its first page would lose it.
         _ => ask = ask.query("include_deleted", !request.first_time),
     }
     if let Some(after) = &place.after {
@@ -137,7 +146,12 @@ fn listed(client: &Client, request: &ReportRequest, wanted: &Wanted, way: &Way, 
 }
 
 /// A page of the wanted ids, and whether some are left.
-fn by_ids(client: &Client, request: &ReportRequest, wanted: &Wanted, place: &mut Place) -> Result<(Page, bool), Error> {
+fn by_ids(
+    client: &Client,
+    request: &ReportRequest,
+    wanted: &Wanted,
+    place: &mut Place,
+) -> Result<(Page, bool), Error> {
     let left = wanted.ids.get(place.ids_done..).unwrap_or_default();
     let now: BTreeSet<&str> = left.iter().take(limit(request) as usize).map(String::as_str).collect();
     let joined: Vec<&str> = now.iter().copied().collect();
@@ -145,7 +159,12 @@ fn by_ids(client: &Client, request: &ReportRequest, wanted: &Wanted, place: &mut
     let listing: Listing = client.send(ask)?.json()?;
     let mut page = page(wanted, &listing);
     // An id that hello-crm passes over was never there, or is so no more: for the host both is gone.
-    let told: BTreeSet<&str> = listing.records.iter().map(|r| r.id.as_str()).chain(listing.deleted.iter().map(|d| d.id.as_str())).collect();
+    let told: BTreeSet<&str> = listing
+        .records
+        .iter()
+        .map(|r| r.id.as_str())
+        .chain(listing.deleted.iter().map(|d| d.id.as_str()))
+        .collect();
     if let Some(batch) = page.batches.first_mut() {
         now.difference(&told).for_each(|missing| batch.deleted(*missing, None));
     }
@@ -170,7 +189,12 @@ fn page(wanted: &Wanted, listing: &Listing) -> Page {
     }
     for gone in &listing.deleted {
         match &gone.merged_into {
-            Some(heir) => page = page.conversion(Reference::new(&wanted.object, &gone.id), Reference::new(&wanted.object, heir)),
+            Some(heir) => {
+                page = page.conversion(
+                    Reference::new(&wanted.object, &gone.id),
+                    Reference::new(&wanted.object, heir),
+                )
+            }
             None => batch.deleted(gone.id.as_str(), gone.deleted_at),
         }
     }

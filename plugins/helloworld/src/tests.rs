@@ -31,7 +31,10 @@ fn person(id: &str) -> Json {
 
 fn wanted() -> [Wanted; 2] {
     // People first: the plugin turns it round.
-    [Wanted::new("person", ["last_name", "email", "organisation", "score"]), Wanted::new("organisation", ["name"])]
+    [
+        Wanted::new("person", ["last_name", "email", "organisation", "score"]),
+        Wanted::new("organisation", ["name"]),
+    ]
 }
 
 /// All pages of a report, with the request of each but its fields.
@@ -79,7 +82,10 @@ fn a_first_report_lists_everything_and_says_so() {
     let at = Timestamp::parse(AT);
     let row = &pages[2].batches[0].rows[0];
     assert_eq!((row.id.as_str(), row.version.as_deref(), row.changed), ("p1", Some("3"), at));
-    assert_eq!(row.values, [Value::from("Ek"), Value::Null, Value::reference("organisation", "o1"), Value::Unset]);
+    assert_eq!(
+        row.values,
+        [Value::from("Ek"), Value::Null, Value::reference("organisation", "o1"), Value::Unset]
+    );
     assert_eq!(row.times, [at, None, at, None]);
 }
 
@@ -107,7 +113,8 @@ fn a_window_gives_no_bookmark() {
         listing(request)
     });
     let mut request = ReportRequest::new(wanted());
-    request.window = Window { since: Timestamp::parse(AT), until: Timestamp::parse("2020-01-02T00:00:00Z").unwrap() };
+    request.window =
+        Window { since: Timestamp::parse(AT), until: Timestamp::parse("2020-01-02T00:00:00Z").unwrap() };
     let last = pages(&plugin, request).pop().unwrap();
     assert_eq!((last.bookmark, last.complete), (None, vec![]));
 }
@@ -117,13 +124,16 @@ fn ids_that_are_not_there_are_gone_and_merged_ones_are_others() {
     let (plugin, _host) = hello_crm(|request| {
         let ids = request.parameter("ids").unwrap();
         let (records, deleted) = match ids.as_str() {
-            "p1,p2" => (json!([person("p1")]), json!([{ "id": "p2", "deleted_at": AT, "merged_into": "p1" }])),
+            "p1,p2" => {
+                (json!([person("p1")]), json!([{ "id": "p2", "deleted_at": AT, "merged_into": "p1" }]))
+            }
             "p3,p4" => (json!([]), json!([{ "id": "p3", "deleted_at": AT }])),
             other => panic!("{other}"),
         };
         (200, json!({ "records": records, "deleted": deleted, "next": null, "sync_token": null }))
     });
-    let mut request = ReportRequest::new([Wanted::new("person", ["last_name"]).ids(["p1", "p2", "p3", "p4"])]);
+    let mut request =
+        ReportRequest::new([Wanted::new("person", ["last_name"]).ids(["p1", "p2", "p3", "p4"])]);
     request.limit = 2;
     let pages = pages(&plugin, request);
     assert_eq!(pages[0].conversions[0].after, Reference::new("person", "p1"));
@@ -136,7 +146,8 @@ fn ids_that_are_not_there_are_gone_and_merged_ones_are_others() {
 #[test]
 fn refusals_become_errors_that_the_host_knows() {
     let code = |status: u16, code: &'static str| {
-        let (plugin, _host) = hello_crm(move |_| (status, json!({ "error": { "code": code, "message": "no", "fields": [] } })));
+        let (plugin, _host) =
+            hello_crm(move |_| (status, json!({ "error": { "code": code, "message": "no", "fields": [] } })));
         plugin.report(ReportRequest::new(wanted())).unwrap_err().code().as_str().to_owned()
     };
     assert_eq!(code(400, "cursor-expired"), "cursor-expired");
@@ -177,7 +188,10 @@ fn an_order_is_one_batch() {
             { "id": "c3", "action": "delete", "record": "p9", "if_version": null },
         ] });
         assert_eq!(body, expected);
-        (200, json!({ "results": [{ "id": "c2", "status": 201, "record": person("p2") }, { "id": "c3", "status": 204 }] }))
+        (
+            200,
+            json!({ "results": [{ "id": "c2", "status": 201, "record": person("p2") }, { "id": "c3", "status": 204 }] }),
+        )
     });
     let create = [Value::from("Ny"), Value::Unset, Value::reference("organisation", "o1")];
     let order = Order::new("person", ["last_name", "email", "organisation"])
@@ -212,16 +226,27 @@ fn results_become_outcomes() {
     assert_eq!(refused(410, merged), Outcome::Converted(Reference::new("person", "p7")));
     let limited = json!({ "code": "rate-limited", "message": "later", "retry_after": 3 });
     assert_eq!(refused(429, limited), Outcome::Retry { after: Some(3), reason: "later".into() });
-    assert_eq!(refused(500, json!({ "code": "internal", "message": "oh" })), Outcome::Retry { after: None, reason: "oh".into() });
-    assert_eq!(refused(409, json!({ "code": "duplicate", "message": "p9 has it" })), Outcome::failed("duplicate", "p9 has it"));
-    assert_eq!(outcome(json!({ "status": 418 })), Outcome::failed("unknown-answer", "hello-crm answered 418"));
+    assert_eq!(
+        refused(500, json!({ "code": "internal", "message": "oh" })),
+        Outcome::Retry { after: None, reason: "oh".into() }
+    );
+    assert_eq!(
+        refused(409, json!({ "code": "duplicate", "message": "p9 has it" })),
+        Outcome::failed("duplicate", "p9 has it")
+    );
+    assert_eq!(
+        outcome(json!({ "status": 418 })),
+        Outcome::failed("unknown-answer", "hello-crm answered 418")
+    );
 }
 
 #[test]
 fn refused_fields_are_named() {
     let refused = |code: &str| {
         let fields = json!([{ "name": "email", "code": code, "message": "bad" }]);
-        outcome(json!({ "status": 422, "error": { "code": "invalid-fields", "message": "Not accepted: email.", "fields": fields } }))
+        outcome(
+            json!({ "status": 422, "error": { "code": "invalid-fields", "message": "Not accepted: email.", "fields": fields } }),
+        )
     };
     let reason = "Not accepted: email. email: bad";
     assert_eq!(refused("invalid-email"), Outcome::refused("invalid-value", reason, ["email"]));
@@ -243,8 +268,12 @@ fn blanks_are_not_searched_for() {
         };
         (200, json!({ "results": results }))
     });
-    let keys =
-        vec![vec!["a".into(), Value::Unset], vec!["c".into(), "d".into()], vec![Value::Null, "".into()], vec!["b".into(), Value::Null]];
+    let keys = vec![
+        vec!["a".into(), Value::Unset],
+        vec!["c".into(), "d".into()],
+        vec![Value::Null, "".into()],
+        vec!["b".into(), Value::Null],
+    ];
     let mut query = Query::new("person", ["email", "city"], keys);
     query.all = true;
     let found = plugin.find(query).unwrap();
@@ -256,7 +285,10 @@ fn the_schema_is_the_customers() {
     let (plugin, _host) = hello_crm(|request| {
         assert_eq!(request.path(), "/v1/schema");
         let field = |name: &str, kind: &str, targets: Json| json!({ "name": name, "label": name, "kind": kind, "required": false, "writable": true, "max_length": null, "identifier": false, "targets": targets });
-        let fields = json!([field("tags", "texts", json!([])), field("organisation", "reference", json!(["organisation"]))]);
+        let fields = json!([
+            field("tags", "texts", json!([])),
+            field("organisation", "reference", json!(["organisation"]))
+        ]);
         (
             200,
             json!({ "objects": [{ "name": "person", "path": "persons", "label": "Person", "fields": fields }, { "name": "deal", "label": "Deal", "fields": [] }] }),

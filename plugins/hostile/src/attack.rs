@@ -8,7 +8,8 @@ use std::hint::black_box;
 use std::sync::Mutex;
 use wasip2::http::types::{Fields, Method};
 
-/// Does what the name says. Attacks that are about the answer (`bad-rows`, `huge-page`) are made by the export itself.
+/// Does what the name says. Attacks that are about the answer (`bad-rows`, `huge-page`) are made by the
+/// export itself.
 pub(crate) fn run(name: &str) -> Result<(), Error> {
     match name {
         "loop" => endless(),
@@ -20,7 +21,9 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
         }
         "http" => http(),
         "http-flood" => http_flood(),
-        "huge-error" => Err(error("unavailable", "\u{1b}[31mred\u{202e}\n".to_owned() + &"x".repeat(1 << 20))),
+        "huge-error" => {
+            Err(error("unavailable", "\u{1b}[31mred\u{202e}\n".to_owned() + &"x".repeat(1 << 20)))
+        }
         "log-flood" => {
             for n in 0..20_000 {
                 log::log(log::Level::Info, &format!("line {n} {}", "y".repeat(5_000)), &[]);
@@ -28,7 +31,11 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
             Ok(())
         }
         "log-control" => {
-            log::log(log::Level::Warn, "first\nsecond \u{1b}[31mred", &[("key".to_owned(), "va\rlue".to_owned())]);
+            log::log(
+                log::Level::Warn,
+                "first\nsecond \u{1b}[31mred",
+                &[("key".to_owned(), "va\rlue".to_owned())],
+            );
             Ok(())
         }
         "echo-secret" => echo_secret(),
@@ -118,7 +125,15 @@ fn http() -> Result<(), Error> {
     match fetch(Method::Get, &setting("url"), &[], &[]) {
         Ok(answer) => {
             let body = String::from_utf8_lossy(&answer.body).into_owned();
-            Err(error("told", format!("{} with {} bytes: {}", answer.status, answer.body.len(), &body[..body.len().min(500)])))
+            Err(error(
+                "told",
+                format!(
+                    "{} with {} bytes: {}",
+                    answer.status,
+                    answer.body.len(),
+                    &body[..body.len().min(500)]
+                ),
+            ))
         }
         Err(reason) => Err(error("unavailable", reason)),
     }
@@ -158,23 +173,30 @@ fn leave_marks() {
     std::mem::forget(black_box(filled));
 }
 
-/// Takes as much memory as was marked, without writing to it, and looks for marks of somebody else in all of it.
+/// Takes as much memory as was marked, without writing to it, and looks for marks of somebody else in all of
+/// it.
 fn found_marks() -> Result<(), Error> {
     black_box(Vec::<u8>::with_capacity(MARKED));
     Err(error("told", format!("{} marks", occurrences(MARK_REVERSED))))
 }
 
-/// Sends the placeholder in a header and in the body, and looks for the secret in everything that it can see: the answer and
-/// its whole memory. It knows the secret backwards (the setting `reversed`), so as not to hold it by asking for it.
+/// Sends the placeholder in a header and in the body, and looks for the secret in everything that it can see:
+/// the answer and its whole memory. It knows the secret backwards (the setting `reversed`), so as not to hold
+/// it by asking for it.
 fn echo_secret() -> Result<(), Error> {
     let placeholder = secrets::use_("key")?;
     let bearer = format!("Bearer {placeholder}");
     let headers = [("authorization", bearer.as_str()), ("x-api-key", "mine"), ("cookie", "a=b")];
-    let answer = fetch(Method::Post, &setting("url"), &headers, placeholder.as_bytes()).map_err(|reason| error("unavailable", reason))?;
+    let answer = fetch(Method::Post, &setting("url"), &headers, placeholder.as_bytes())
+        .map_err(|reason| error("unavailable", reason))?;
     let reversed = setting("reversed").into_bytes();
     let found = occurrences(&reversed);
-    let headers =
-        answer.headers.iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value))).collect::<Vec<_>>().join("; ");
+    let headers = answer
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)))
+        .collect::<Vec<_>>()
+        .join("; ");
     let body = String::from_utf8_lossy(&answer.body).replace(&placeholder, "PLACEHOLDER");
     Err(error("told", format!("found {found}; {headers}; {body}")))
 }

@@ -1,7 +1,9 @@
 //! A request over wasi:http, with as little around it as possible.
 
 use wasip2::http::outgoing_handler;
-use wasip2::http::types::{ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme};
+use wasip2::http::types::{
+    ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme,
+};
 
 /// Status, headers and body of an answer.
 pub(crate) struct Fetched {
@@ -25,10 +27,16 @@ fn parts(url: &str) -> (Scheme, String, String) {
 }
 
 /// Asks, and reads the whole answer.
-pub(crate) fn fetch(method: Method, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Fetched, String> {
+pub(crate) fn fetch(
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Fetched, String> {
     let future = start(method, url, headers, body)?;
     future.subscribe().block();
-    let answer: Result<IncomingResponse, ErrorCode> = future.get().ok_or("no answer")?.map_err(|()| "the answer was taken already")?;
+    let answer: Result<IncomingResponse, ErrorCode> =
+        future.get().ok_or("no answer")?.map_err(|()| "the answer was taken already")?;
     let response = answer.map_err(|code| format!("{code:?}"))?;
     let status = response.status();
     let headers = response.headers().entries();

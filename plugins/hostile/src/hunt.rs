@@ -1,4 +1,5 @@
-//! Has secrets sent in every way there is, keeps what comes back, looks for them in all its memory, and gives everything away.
+//! Has secrets sent in every way there is, keeps what comes back, looks for them in all its memory, and gives
+//! everything away.
 
 use crate::attack::occurrences;
 use crate::bindings::entente::integration::types::Error;
@@ -20,7 +21,9 @@ pub(crate) fn got() -> String {
 fn ask(url: &str) -> Vec<String> {
     let word = |name: &str| secrets::use_(name).unwrap_or_else(|error| error.reason);
     let basic = secrets::basic("me", "key").unwrap_or_else(|error| error.reason);
-    let sign = |name: &str| secrets::hmac_sha256(name, b"data").map_or_else(|error| error.reason, |mac| format!("{mac:?}"));
+    let sign = |name: &str| {
+        secrets::hmac_sha256(name, b"data").map_or_else(|error| error.reason, |mac| format!("{mac:?}"))
+    };
     let requests = [
         (url.to_owned(), "authorization", format!("Bearer {}", word("key"))),
         (url.to_owned(), "x-api-key", word("key")),
@@ -30,17 +33,36 @@ fn ask(url: &str) -> Vec<String> {
         (format!("{url}?other={}", word("param")), "x-sign", word("sign")),
         (format!("{url}/{}", word("key")), "x-middle", format!("a{}b", word("key"))),
         // Where it must not go, so that it is said why.
-        (format!("{}?param={}", setting("elsewhere"), word("param")), "authorization", format!("Bearer {}", word("key"))),
+        (
+            format!("{}?param={}", setting("elsewhere"), word("param")),
+            "authorization",
+            format!("Bearer {}", word("key")),
+        ),
     ];
     let mut got = vec![sign("sign"), sign("signing"), word("signing")];
     for (url, name, value) in requests {
-        got.push(match fetch(Method::Post, &url, &[(name, value.as_str())], format!("{value} {}", word("key")).as_bytes()) {
-            Ok(answer) => {
-                let headers = answer.headers.iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)));
-                format!("{} {} {}", answer.status, headers.collect::<Vec<_>>().join("; "), String::from_utf8_lossy(&answer.body))
-            }
-            Err(reason) => reason,
-        });
+        got.push(
+            match fetch(
+                Method::Post,
+                &url,
+                &[(name, value.as_str())],
+                format!("{value} {}", word("key")).as_bytes(),
+            ) {
+                Ok(answer) => {
+                    let headers = answer
+                        .headers
+                        .iter()
+                        .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)));
+                    format!(
+                        "{} {} {}",
+                        answer.status,
+                        headers.collect::<Vec<_>>().join("; "),
+                        String::from_utf8_lossy(&answer.body)
+                    )
+                }
+                Err(reason) => reason,
+            },
+        );
     }
     got
 }
@@ -59,8 +81,8 @@ fn print(text: &str) {
     }
 }
 
-/// The setting `reversed` has what to look for, backwards, so that asking for it does not hold it; the setting `then` says how all that
-/// came back is given away.
+/// The setting `reversed` has what to look for, backwards, so that asking for it does not hold it; the
+/// setting `then` says how all that came back is given away.
 pub(crate) fn hunt() -> Result<(), Error> {
     let got = ask(&setting("url"));
     let reversed = setting("reversed");

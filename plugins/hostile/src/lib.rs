@@ -1,5 +1,6 @@
 //! A plugin that tries to break out. The setting `attack` chooses how, the setting `where` in which export
-//! (`describe`, `report` or `execute`; `report` if it is not set). Without an attack it is a small, honest plugin.
+//! (`describe`, `report` or `execute`; `report` if it is not set). Without an attack it is a small, honest
+//! plugin.
 
 mod attack;
 mod bindings;
@@ -86,7 +87,9 @@ impl sync_report::Guest for Hostile {
         let rows = match attack.as_str() {
             "huge-page" => (0..20_000).map(|n| row(&n.to_string(), vec![Value::Null, Value::Null])).collect(),
             "huge-row" => vec![row("1", vec![Value::Text("x".repeat(6 << 20)), Value::Null])],
-            "huge-values" => (0..900).map(|n| row(&n.to_string(), vec![Value::Text("x".repeat(20_000)), Value::Null])).collect(),
+            "huge-values" => (0..900)
+                .map(|n| row(&n.to_string(), vec![Value::Text("x".repeat(20_000)), Value::Null]))
+                .collect(),
             "bad-rows" => vec![
                 row("good", vec![Value::Text("one".to_owned()), Value::Float(1.0)]),
                 row("short", vec![Value::Null]),
@@ -95,7 +98,10 @@ impl sync_report::Guest for Hostile {
             ],
             "hunt" => match hunt::got() {
                 got if got.is_empty() => vec![],
-                got => vec![row(&got.chars().take(200).collect::<String>(), vec![Value::Text(got), Value::Float(1.0)])],
+                got => vec![row(
+                    &got.chars().take(200).collect::<String>(),
+                    vec![Value::Text(got), Value::Float(1.0)],
+                )],
             },
             "placeholder-row" => vec![row("1", vec![Value::Text(secrets::use_("key")?), Value::Float(1.0)])],
             "empty-pages" => vec![],
@@ -157,7 +163,13 @@ impl lookup::Guest for Hostile {
     fn find(query: lookup::Query) -> Result<Vec<Vec<String>>, Error> {
         let answers = if setting("attack") == "short-find" { 0 } else { query.keys.len() };
         // The one record that it has is called so.
-        let is_it = |key: &[Value]| key.iter().any(|value| matches!(value, Value::Text(text) if text == "one"));
-        Ok(query.keys.iter().take(answers).map(|key| if is_it(key) { vec!["1".to_owned()] } else { vec![] }).collect())
+        let is_it =
+            |key: &[Value]| key.iter().any(|value| matches!(value, Value::Text(text) if text == "one"));
+        Ok(query
+            .keys
+            .iter()
+            .take(answers)
+            .map(|key| if is_it(key) { vec!["1".to_owned()] } else { vec![] })
+            .collect())
     }
 }

@@ -13,7 +13,12 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
     match name {
         "use-after-drop" => use_after_drop(),
         "many-headers" => many_headers(),
-        "two-lengths" => told(fetch(Method::Post, &setting("url"), &[("content-length", "3"), ("content-length", "700")], b"hello")),
+        "two-lengths" => told(fetch(
+            Method::Post,
+            &setting("url"),
+            &[("content-length", "3"), ("content-length", "700")],
+            b"hello",
+        )),
         "smuggled-header" => told(fetch(Method::Get, &setting("url"), &[("x-a", "1\r\nx-b: 2")], &[])),
         "trailers" => trailers(),
         "own-account" => own_account(),
@@ -46,7 +51,8 @@ fn use_after_drop() -> Result<(), Error> {
 fn many_headers() -> Result<(), Error> {
     let count: usize = setting("count").parse().unwrap_or(10_000);
     let headers: Vec<(String, String)> = (0..count).map(|n| (format!("x-{n}"), n.to_string())).collect();
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     told(fetch(Method::Get, &setting("url"), &headers, &[]))
 }
 
@@ -76,7 +82,12 @@ fn trailers() -> Result<(), Error> {
 
 /// Sends what it was given to its own account with the same remote system.
 fn own_account() -> Result<(), Error> {
-    let headers = [("authorization", "Basic b3duOmFjY291bnQ="), ("cookie", "session=own"), ("x-api-key", "own"), ("x-auth-token", "own")];
+    let headers = [
+        ("authorization", "Basic b3duOmFjY291bnQ="),
+        ("cookie", "session=own"),
+        ("x-api-key", "own"),
+        ("x-auth-token", "own"),
+    ];
     told(fetch(Method::Post, &format!("{}?key=own", setting("url")), &headers, b"records of somebody"))
 }
 

@@ -1,8 +1,8 @@
 //! A plugin to measure the host with: its remote system is made up on the spot.
 //!
-//! Settings: `records`, how many people there are; `ids`, `sequential` or `random`; `changed`, how many of them are edited with
-//! every new edition; `edition`, how often that has happened. A report from a bookmark has the people who were edited since.
-//! Orders are answered as made, and forgotten.
+//! Settings: `records`, how many people there are; `ids`, `sequential` or `random`; `changed`, how many of
+//! them are edited with every new edition; `edition`, how often that has happened. A report from a bookmark
+//! has the people who were edited since. Orders are answered as made, and forgotten.
 
 pub mod people;
 
@@ -36,33 +36,51 @@ impl Integration for MadeUp {
         let object = Object::new(OBJECT, "Person")
             .fields(fields)
             .change_times(ChangeTimes::Record)
-            .features([features::CREATE, features::UPDATE, features::DELETE, features::FULL_LISTING, features::IDEMPOTENT_CREATE])
+            .features([
+                features::CREATE,
+                features::UPDATE,
+                features::DELETE,
+                features::FULL_LISTING,
+                features::IDEMPOTENT_CREATE,
+            ])
             .page_size(PAGE_ROWS)
             .order_size(PAGE_ROWS);
         Ok(Description::new().object(object))
     }
 
     fn manual(&self) -> Result<Vec<Mapping>, Error> {
-        let mapping = FIELDS.iter().fold(Mapping::of("contact", OBJECT), |mapping, (name, hub, _)| mapping.both(*hub, *name));
+        let mapping = FIELDS
+            .iter()
+            .fold(Mapping::of("contact", OBJECT), |mapping, (name, hub, _)| mapping.both(*hub, *name));
         Ok(vec![mapping.identify_by([IDENTIFIER])])
     }
 
     fn report(&self, request: ReportRequest) -> Result<Page, Error> {
-        let Some(wanted) = request.objects.iter().find(|wanted| wanted.object == OBJECT) else { return Ok(Page::new()) };
+        let Some(wanted) = request.objects.iter().find(|wanted| wanted.object == OBJECT) else {
+            return Ok(Page::new());
+        };
         let slice = self
             .people
-            .page(request.full || request.first_time, request.bookmark.as_deref(), request.cursor.as_deref(), request.limit)
+            .page(
+                request.full || request.first_time,
+                request.bookmark.as_deref(),
+                request.cursor.as_deref(),
+                request.limit,
+            )
             .map_err(Error::cursor_expired)?;
-        let places: Vec<Option<usize>> = wanted.fields.iter().map(|name| FIELDS.iter().position(|(field, ..)| field == name)).collect();
-        let value = |number, place: &Option<usize>| match place.map(|place| self.people.content(number, place)) {
-            Some(Content::Text(text)) => Value::Text(text),
-            Some(Content::Number(number)) => Value::Integer(number),
-            None => Value::Unset,
-        };
+        let places: Vec<Option<usize>> =
+            wanted.fields.iter().map(|name| FIELDS.iter().position(|(field, ..)| field == name)).collect();
+        let value =
+            |number, place: &Option<usize>| match place.map(|place| self.people.content(number, place)) {
+                Some(Content::Text(text)) => Value::Text(text),
+                Some(Content::Number(number)) => Value::Integer(number),
+                None => Value::Unset,
+            };
         let mut batch = Batch::new(OBJECT, wanted.fields.iter().cloned());
         batch.rows.reserve(slice.numbers.len());
         for &number in &slice.numbers {
-            let row = Row::new(self.people.id(number)).changed(Timestamp::from_micros(self.people.changed_at(number)));
+            let row = Row::new(self.people.id(number))
+                .changed(Timestamp::from_micros(self.people.changed_at(number)));
             batch.push(row.values(places.iter().map(|place| value(number, place))));
         }
         let mut page = Page::new().batch(batch).remaining(slice.remaining);

@@ -1,5 +1,5 @@
-//! The made-up remote system: who there is, and which page comes next. It knows neither the interface of plugins nor the host, so
-//! that it can stand behind both.
+//! The made-up remote system: who there is, and which page comes next. It knows neither the interface of
+//! plugins nor the host, so that it can stand behind both.
 
 /// The one object that there is.
 pub const OBJECT: &str = "person";
@@ -26,8 +26,10 @@ pub const IDENTIFIER: &str = "email";
 const EPOCH: i64 = 1_735_689_600_000_000;
 const SECOND: i64 = 1_000_000;
 
-const FIRST: [&str; 12] = ["Ana", "Bo", "Chloé", "Dmitri", "Elif", "Femi", "Grete", "Hana", "Iván", "Jún", "Kofi", "Lena"];
-const LAST: [&str; 12] = ["Ng", "Okafor", "Pérez", "Quist", "Rossi", "Sato", "Tran", "Ueda", "Varga", "Weiß", "Xu", "Yıldız"];
+const FIRST: [&str; 12] =
+    ["Ana", "Bo", "Chloé", "Dmitri", "Elif", "Femi", "Grete", "Hana", "Iván", "Jún", "Kofi", "Lena"];
+const LAST: [&str; 12] =
+    ["Ng", "Okafor", "Pérez", "Quist", "Rossi", "Sato", "Tran", "Ueda", "Varga", "Weiß", "Xu", "Yıldız"];
 const CITY: [&str; 8] = ["Accra", "Bergen", "Cusco", "Dakar", "Ghent", "Izmir", "Kyoto", "Porto"];
 const COUNTRY: [&str; 8] = ["Ghana", "Norway", "Peru", "Senegal", "Belgium", "Turkey", "Japan", "Portugal"];
 const TITLE: [&str; 6] = ["Accountant", "Buyer", "Chemist", "Director", "Engineer", "Florist"];
@@ -87,22 +89,40 @@ impl People {
     pub fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let number = |name: &str| match setting(name) {
             None => Ok(0),
-            Some(text) => text.trim().parse::<u64>().map_err(|_| format!("the setting '{name}' has to be a whole number, not '{text}'")),
+            Some(text) => text
+                .trim()
+                .parse::<u64>()
+                .map_err(|_| format!("the setting '{name}' has to be a whole number, not '{text}'")),
         };
         let ids = match setting("ids").as_deref() {
             None | Some("sequential") => Ids::Sequential,
             Some("random") => Ids::Random,
-            Some(other) => return Err(format!("the setting 'ids' has to be sequential or random, not '{other}'")),
+            Some(other) => {
+                return Err(format!("the setting 'ids' has to be sequential or random, not '{other}'"));
+            }
         };
-        Ok(Self { records: number("records")?, ids, changed: number("changed")?, edition: number("edition")? })
+        Ok(Self {
+            records: number("records")?,
+            ids,
+            changed: number("changed")?,
+            edition: number("edition")?,
+        })
     }
 
-    /// Which people a page has. With a bookmark: those who were edited since; else, and with `full`, everybody.
+    /// Which people a page has. With a bookmark: those who were edited since; else, and with `full`,
+    /// everybody.
     ///
     /// # Errors
     /// A cursor or bookmark that was not given here.
-    pub fn page(&self, full: bool, bookmark: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Slice, String> {
-        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' was not given by this plugin"));
+    pub fn page(
+        &self,
+        full: bool,
+        bookmark: Option<&str>,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Slice, String> {
+        let number =
+            |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' was not given by this plugin"));
         let since = bookmark.filter(|_| !full).map(number).transpose()?;
         let (listed, step) = match since {
             None => (self.records, 1),
@@ -178,7 +198,8 @@ mod tests {
     fn pages(people: &People, full: bool, bookmark: Option<&str>) -> (Vec<u64>, Slice) {
         let (mut numbers, mut cursor) = (Vec::new(), None);
         loop {
-            let slice = people.page(full, bookmark, cursor.as_deref(), 7).unwrap_or_else(|error| panic!("{error}"));
+            let slice =
+                people.page(full, bookmark, cursor.as_deref(), 7).unwrap_or_else(|error| panic!("{error}"));
             numbers.extend(&slice.numbers);
             cursor = slice.next.clone();
             if cursor.is_none() {
@@ -204,7 +225,8 @@ mod tests {
         assert_eq!(numbers, (0..100).step_by(10).collect::<Vec<_>>());
         assert_eq!(last.bookmark.as_deref(), Some("1"));
         for number in 0..100 {
-            let same = (0..FIELDS.len()).all(|field| before.content(number, field) == people.content(number, field));
+            let same =
+                (0..FIELDS.len()).all(|field| before.content(number, field) == people.content(number, field));
             assert_eq!(same, !numbers.contains(&number), "{number}");
         }
         assert_eq!(pages(&people, true, Some("1")).0.len(), 100);

@@ -1,7 +1,8 @@
-//! What `wit_bindgen` generates, and nothing else. Only `convert`, `export` and the modules of the host's interfaces use it.
+//! What `wit_bindgen` generates, and nothing else. Only `convert`, `export` and the modules of the host's
+//! interfaces use it.
 //!
-//! The optional interfaces are worlds of their own, so that a component exports what its author asks for and no more: the
-//! host takes what a component exports for what the plugin can do.
+//! The optional interfaces are worlds of their own, so that a component exports what its author asks for and
+//! no more: the host takes what a component exports for what the plugin can do.
 
 /// The world that every plugin is.
 pub mod integration {

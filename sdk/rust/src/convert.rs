@@ -1,17 +1,20 @@
-//! Between the types of this crate and the generated ones. The lists called `extra` are room for later versions: left empty on
-//! the way out, not read on the way in.
+//! Between the types of this crate and the generated ones. The lists called `extra` are room for later
+//! versions: left empty on the way out, not read on the way in.
 
 use std::time::Duration;
 
 use crate::bindings::integration::entente::integration::types as wire;
-use crate::bindings::integration::exports::entente::integration::{mapping_manual, order_execution, sync_report};
+use crate::bindings::integration::exports::entente::integration::{
+    mapping_manual, order_execution, sync_report,
+};
 use crate::bindings::lookup::exports::entente::integration::lookup;
 use crate::bindings::webhook::exports::entente::integration::webhook;
 use crate::error::whole_seconds;
 use crate::{
-    Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Conversion, Date, Deletion, Description, Direction, Error, Field,
-    FieldMapping, Mapping, Object, Order, Outcome, Page, Query, Reaction, Reference, ReportRequest, Row, TicketState, Timestamp, Value,
-    Wanted, WebhookRequest, WebhookResponse, Window, Written,
+    Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Conversion, Date, Deletion, Description,
+    Direction, Error, Field, FieldMapping, Mapping, Object, Order, Outcome, Page, Query, Reaction, Reference,
+    ReportRequest, Row, TicketState, Timestamp, Value, Wanted, WebhookRequest, WebhookResponse, Window,
+    Written,
 };
 
 fn all<A, B: From<A>>(list: Vec<A>) -> Vec<B> {
@@ -43,7 +46,8 @@ impl From<wire::Value> for Value {
             wire::Value::Integer(number) => Self::Integer(number),
             wire::Value::Float(number) => Self::Float(number),
             wire::Value::Text(text) => Self::Text(text),
-            // The host sends no day that is not in the calendar; should it, the field is left alone rather than cleared.
+            // The host sends no day that is not in the calendar; should it, the field is left alone rather
+            // than cleared.
             wire::Value::Date(day) => Date::new(day.year, day.month, day.day).map_or(Self::Unset, Self::Date),
             wire::Value::Timestamp(micros) => Self::Timestamp(Timestamp::from_micros(micros)),
             wire::Value::Texts(texts) => Self::Texts(texts),
@@ -63,7 +67,9 @@ impl From<Value> for wire::Value {
             Value::Integer(number) => Self::Integer(number),
             Value::Float(number) => Self::Float(number),
             Value::Text(text) => Self::Text(text),
-            Value::Date(day) => Self::Date(wire::Date { year: day.year(), month: day.month(), day: day.day() }),
+            Value::Date(day) => {
+                Self::Date(wire::Date { year: day.year(), month: day.month(), day: day.day() })
+            }
             Value::Timestamp(moment) => Self::Timestamp(moment.micros()),
             Value::Texts(texts) => Self::Texts(texts),
             Value::Reference(reference) => Self::Reference(reference.into()),
@@ -82,7 +88,12 @@ impl From<wire::Error> for Error {
 
 impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
-        Self { code: error.code().as_str().to_owned(), after: error.wait(), reason: error.reason().to_owned(), extra: vec![] }
+        Self {
+            code: error.code().as_str().to_owned(),
+            after: error.wait(),
+            reason: error.reason().to_owned(),
+            extra: vec![],
+        }
     }
 }
 
@@ -113,7 +124,13 @@ impl From<Conversion> for wire::Conversion {
 
 impl From<Batch> for wire::Batch {
     fn from(batch: Batch) -> Self {
-        Self { object: batch.object, fields: batch.fields, rows: all(batch.rows), deleted: all(batch.deleted), extra: vec![] }
+        Self {
+            object: batch.object,
+            fields: batch.fields,
+            rows: all(batch.rows),
+            deleted: all(batch.deleted),
+            extra: vec![],
+        }
     }
 }
 
@@ -128,7 +145,11 @@ impl From<Field> for mapping_manual::Field {
             set_like: field.set_like,
             identifier: field.identifier,
             targets: field.targets,
-            choices: field.choices.into_iter().map(|(value, label)| mapping_manual::Choice { value, label }).collect(),
+            choices: field
+                .choices
+                .into_iter()
+                .map(|(value, label)| mapping_manual::Choice { value, label })
+                .collect(),
             max_length: field.max_length,
             extra: vec![],
         }
@@ -196,7 +217,10 @@ impl From<sync_report::Wanted> for Wanted {
 impl From<sync_report::Request> for ReportRequest {
     fn from(request: sync_report::Request) -> Self {
         Self {
-            window: Window { since: request.window.since.map(Timestamp::from_micros), until: Timestamp::from_micros(request.window.until) },
+            window: Window {
+                since: request.window.since.map(Timestamp::from_micros),
+                until: Timestamp::from_micros(request.window.until),
+            },
             cursor: request.cursor,
             bookmark: request.bookmark,
             iteration: request.iteration,
@@ -217,7 +241,11 @@ impl From<Page> for sync_report::Page {
             next: page.next,
             bookmark: page.bookmark,
             complete: page.complete,
-            extra: page.remaining.map(|rows| ("remaining".to_owned(), rows.to_string())).into_iter().collect(),
+            extra: page
+                .remaining
+                .map(|rows| ("remaining".to_owned(), rows.to_string()))
+                .into_iter()
+                .collect(),
         }
     }
 }
@@ -254,7 +282,13 @@ impl From<order_execution::Order> for Order {
 
 impl From<Written> for order_execution::Written {
     fn from(written: Written) -> Self {
-        Self { id: written.id, changed: micros(written.changed), version: written.version, values: all(written.values), extra: vec![] }
+        Self {
+            id: written.id,
+            changed: micros(written.changed),
+            version: written.version,
+            values: all(written.values),
+            extra: vec![],
+        }
     }
 }
 
@@ -268,7 +302,9 @@ impl From<Outcome> for order_execution::Outcome {
             Outcome::Converted(reference) => Self::Converted(reference.into()),
             Outcome::Stale(row) => Self::Stale(row.into()),
             Outcome::Retry { after, reason } => Self::Retry(order_execution::Retry { after, reason }),
-            Outcome::Failed { code, reason, fields } => Self::Failed(order_execution::Failure { code, reason, fields, extra: vec![] }),
+            Outcome::Failed { code, reason, fields } => {
+                Self::Failed(order_execution::Failure { code, reason, fields, extra: vec![] })
+            }
             Outcome::Deferred(ticket) => Self::Deferred(ticket),
             Outcome::Other { code, text } => Self::Other(order_execution::OtherOutcome { code, text }),
         }
@@ -294,7 +330,12 @@ impl From<Collection> for order_execution::Collection {
 
 impl From<lookup::Query> for Query {
     fn from(query: lookup::Query) -> Self {
-        Self { object: query.object, fields: query.fields, keys: query.keys.into_iter().map(all).collect(), all: query.all }
+        Self {
+            object: query.object,
+            fields: query.fields,
+            keys: query.keys.into_iter().map(all).collect(),
+            all: query.all,
+        }
     }
 }
 

@@ -139,7 +139,8 @@ impl Object {
         self
     }
 
-    /// Says in which steps times are given: `Duration::from_secs(1)` where the remote system has whole seconds.
+    /// Says in which steps times are given: `Duration::from_secs(1)` where the remote system has whole
+    /// seconds.
     #[must_use]
     pub fn precision(mut self, step: Duration) -> Self {
         self.precision = Some(step);
@@ -211,8 +212,8 @@ macro_rules! kinds {
 }
 
 impl Field {
-    /// A field of any kind, for schemas that are read from the remote system. A kind that the host does not know is
-    /// handled as text.
+    /// A field of any kind, for schemas that are read from the remote system. A kind that the host does not
+    /// know is handled as text.
     pub fn new(name: impl Into<String>, label: impl Into<String>, kind: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -262,7 +263,11 @@ impl Field {
     }
 
     /// A link to a record of one of these objects.
-    pub fn reference<T: Into<String>>(name: impl Into<String>, label: impl Into<String>, targets: impl IntoIterator<Item = T>) -> Self {
+    pub fn reference<T: Into<String>>(
+        name: impl Into<String>,
+        label: impl Into<String>,
+        targets: impl IntoIterator<Item = T>,
+    ) -> Self {
         Self::new(name, label, "reference").targets(targets)
     }
 
@@ -303,7 +308,10 @@ impl Field {
 
     /// Adds values that a choice may be, each with its label.
     #[must_use]
-    pub fn choices<V: Into<String>, L: Into<String>>(mut self, choices: impl IntoIterator<Item = (V, L)>) -> Self {
+    pub fn choices<V: Into<String>, L: Into<String>>(
+        mut self,
+        choices: impl IntoIterator<Item = (V, L)>,
+    ) -> Self {
         self.choices.extend(choices.into_iter().map(|(value, label)| (value.into(), label.into())));
         self
     }

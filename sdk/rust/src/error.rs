@@ -14,7 +14,8 @@ pub enum Code {
     Misconfigured,
     /// Too many calls. The host pauses, then asks the same again.
     RateLimited,
-    /// The remote system cannot be reached or says that it is down. The host pauses, then asks the same again.
+    /// The remote system cannot be reached or says that it is down. The host pauses, then asks the same
+    /// again.
     Unavailable,
     /// The cursor or the bookmark is no longer good. The host starts the report again from the window.
     CursorExpired,
@@ -164,7 +165,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What cannot be read was answered by somebody: a failed parse is an invalid answer. Elsewhere say it yourself.
+/// What cannot be read was answered by somebody: a failed parse is an invalid answer. Elsewhere say it
+/// yourself.
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
         Self::invalid_answer(error.to_string())

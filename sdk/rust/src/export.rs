@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 use std::sync::Once;
 
 use crate::bindings::integration::entente::integration::types;
-use crate::bindings::integration::exports::entente::integration::{mapping_manual, order_execution, sync_report};
+use crate::bindings::integration::exports::entente::integration::{
+    mapping_manual, order_execution, sync_report,
+};
 use crate::bindings::lookup::exports::entente::integration::lookup;
 use crate::bindings::webhook::exports::entente::integration::webhook;
 use crate::{Error, Integration, Lookup, Webhook, log};
@@ -17,8 +19,11 @@ pub struct Exported<P>(PhantomData<P>);
 /// Makes the plugin and asks it.
 fn ask<P: Integration, T, W: From<T>>(call: impl FnOnce(P) -> Result<T, Error>) -> Result<W, types::Error> {
     static PANICS: Once = Once::new();
-    // The host sees a panic as a trap, and this target has no stderr of its own: the log is where the message can go.
-    PANICS.call_once(|| std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string(), &[]))));
+    // The host sees a panic as a trap, and this target has no stderr of its own: the log is where the message
+    // can go.
+    PANICS.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string(), &[])))
+    });
     Ok(P::new().and_then(call)?.into())
 }
 
@@ -43,7 +48,11 @@ impl<P: Integration> order_execution::Guest for Exported<P> {
         ask(|plugin: P| Ok(plugin.execute(order.into())?.into_iter().map(Into::into).collect::<Vec<_>>()))
     }
 
-    fn collect(ticket: String, object: String, fields: Vec<String>) -> Result<order_execution::Collection, types::Error> {
+    fn collect(
+        ticket: String,
+        object: String,
+        fields: Vec<String>,
+    ) -> Result<order_execution::Collection, types::Error> {
         ask(|plugin: P| plugin.collect(&ticket, &object, &fields))
     }
 }
@@ -63,7 +72,8 @@ impl<P: Webhook> webhook::Guest for Exported<P> {
 /// Makes a component of a plugin: `export!(MyPlugin)`, with optional interfaces `export!(MyPlugin: Lookup)`,
 /// `export!(MyPlugin: Lookup + Webhook)`. Once in a crate.
 ///
-/// The host takes what a component exports for what the plugin can do, so name an optional interface only if it is implemented.
+/// The host takes what a component exports for what the plugin can do, so name an optional interface only if
+/// it is implemented.
 #[macro_export]
 macro_rules! export {
     ($plugin:ident $(: $first:ident $(+ $more:ident)*)?) => {
@@ -78,8 +88,8 @@ macro_rules! export {
     };
 }
 
-/// Exports an interface where there is a component. Elsewhere the raw names mean nothing, and linkers stumble over them: there
-/// it is only checked that the interface is implemented.
+/// Exports an interface where there is a component. Elsewhere the raw names mean nothing, and linkers stumble
+/// over them: there it is only checked that the interface is implemented.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_one {

@@ -1,5 +1,5 @@
-//! Where the crate meets the host: one function for each thing the host offers. Natively `testing` stands in, so that a plugin
-//! can be tested without one.
+//! Where the crate meets the host: one function for each thing the host offers. Natively `testing` stands in,
+//! so that a plugin can be tested without one.
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::offered::*;
@@ -22,7 +22,8 @@ mod guest {
             Level::Warn => host::log::Level::Warn,
             Level::Error => host::log::Level::Error,
         };
-        let fields: Vec<(String, String)> = fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let fields: Vec<(String, String)> =
+            fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         host::log::log(level, message, &fields);
     }
 
@@ -69,6 +70,8 @@ mod guest {
     pub(crate) fn now() -> Timestamp {
         let now = wasip2::clocks::wall_clock::now();
         let seconds = i64::try_from(now.seconds).unwrap_or(i64::MAX);
-        Timestamp::from_micros(seconds.saturating_mul(1_000_000).saturating_add(i64::from(now.nanoseconds / 1_000)))
+        Timestamp::from_micros(
+            seconds.saturating_mul(1_000_000).saturating_add(i64::from(now.nanoseconds / 1_000)),
+        )
     }
 }

@@ -1,8 +1,9 @@
 //! For authors of Entente plugins.
 //!
-//! A plugin joins one remote system to Entente: it says what the remote system has, reports what changed there, and makes the
-//! changes that it is asked to make. What is right when both sides differ is decided by the host. A plugin is a type that
-//! implements [`Integration`], one line that exports it, and a manifest beside it.
+//! A plugin joins one remote system to Entente: it says what the remote system has, reports what changed
+//! there, and makes the changes that it is asked to make. What is right when both sides differ is decided by
+//! the host. A plugin is a type that implements [`Integration`], one line that exports it, and a manifest
+//! beside it.
 //!
 //! A small plugin, whole:
 //!
@@ -109,13 +110,13 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! What a plugin may also do is an optional trait, named when it is exported: [`Lookup`] finds records by what identifies them,
-//! [`Webhook`] understands what the remote system sends by itself.
+//! What a plugin may also do is an optional trait, named when it is exported: [`Lookup`] finds records by
+//! what identifies them, [`Webhook`] understands what the remote system sends by itself.
 //!
 //! # What to keep in mind
 //!
-//! - A remote system is asked through [`http`], with placeholders from [`secrets`]; nothing else can be reached, there are no
-//!   files and no environment.
+//! - A remote system is asked through [`http`], with placeholders from [`secrets`]; nothing else can be
+//!   reached, there are no files and no environment.
 //! - [`Error`] ends a call and says what the host does next; an [`Outcome`] is about one change only.
 //! - Null, empty text, zero, `false` and an empty list are five different [`Value`]s.
 //! - A panic costs the page of the run and is counted against the plugin. Its message goes to the log.
@@ -154,7 +155,9 @@ pub use integration::Integration;
 pub use lookup::{Lookup, Query};
 pub use mapping::{Direction, FieldMapping, Mapping};
 pub use order::{Action, Answer, Change, Collection, Order, Outcome, TicketState, Written, failures};
-pub use report::{Batch, Conversion, Deletion, NamedRow, Page, ReportRequest, Row, Wanted, Window, until_empty};
+pub use report::{
+    Batch, Conversion, Deletion, NamedRow, Page, ReportRequest, Row, Wanted, Window, until_empty,
+};
 pub use timestamp::Timestamp;
 pub use value::{Date, Reference, Value};
 pub use webhook::{Reaction, Webhook, WebhookRequest, WebhookResponse};
@@ -162,9 +165,10 @@ pub use webhook::{Reaction, Webhook, WebhookRequest, WebhookResponse};
 /// What most plugins need, in one line.
 pub mod prelude {
     pub use crate::{
-        Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Date, Description, Error, Field, Integration, Lookup, Mapping,
-        Object, Order, Outcome, Page, Query, Reaction, Reference, ReportRequest, Row, TicketState, Timestamp, Value, Wanted, Webhook,
-        WebhookRequest, WebhookResponse, Window, Written, failures, features, log, secrets, settings, state, until_empty,
+        Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Date, Description, Error, Field,
+        Integration, Lookup, Mapping, Object, Order, Outcome, Page, Query, Reaction, Reference,
+        ReportRequest, Row, TicketState, Timestamp, Value, Wanted, Webhook, WebhookRequest, WebhookResponse,
+        Window, Written, failures, features, log, secrets, settings, state, until_empty,
     };
 }
 

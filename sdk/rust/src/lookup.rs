@@ -2,11 +2,11 @@
 
 use crate::{Error, Integration, Value};
 
-/// An optional interface: export it with `export!(MyPlugin: Lookup)`. The host asks before it makes a record, and after a
-/// lost answer.
+/// An optional interface: export it with `export!(MyPlugin: Lookup)`. The host asks before it makes a record,
+/// and after a lost answer.
 pub trait Lookup: Integration {
-    /// For each key of the query, in their order, the ids of the records that match: none, one or several. The answers have
-    /// to be fresh: a search index that lags behind makes duplicates.
+    /// For each key of the query, in their order, the ids of the records that match: none, one or several.
+    /// The answers have to be fresh: a search index that lags behind makes duplicates.
     fn find(&self, query: Query) -> Result<Vec<Vec<String>>, Error>;
 }
 
@@ -26,7 +26,11 @@ pub struct Query {
 
 impl Query {
     /// A query; what a test begins with.
-    pub fn new<T: Into<String>>(object: impl Into<String>, fields: impl IntoIterator<Item = T>, keys: Vec<Vec<Value>>) -> Self {
+    pub fn new<T: Into<String>>(
+        object: impl Into<String>,
+        fields: impl IntoIterator<Item = T>,
+        keys: Vec<Vec<Value>>,
+    ) -> Self {
         Self { object: object.into(), fields: fields.into_iter().map(Into::into).collect(), keys, all: false }
     }
 }

@@ -56,7 +56,13 @@ pub struct Mapping {
 impl Mapping {
     /// A mapping of an object of the hub and one of the remote system, without fields yet.
     pub fn of(hub: impl Into<String>, remote: impl Into<String>) -> Self {
-        Self { hub: hub.into(), remote: remote.into(), fields: Vec::new(), identifiers: Vec::new(), identify_by_all: false }
+        Self {
+            hub: hub.into(),
+            remote: remote.into(),
+            fields: Vec::new(),
+            identifiers: Vec::new(),
+            identify_by_all: false,
+        }
     }
 
     /// Adds a pair of fields, hub first.

@@ -60,9 +60,11 @@ pub struct Change {
     pub id: String,
     /// What is done.
     pub action: Action,
-    /// What to write, in the order of the fields. `Unset`: leave it as it is; `Null`: clear it. Empty for a delete.
+    /// What to write, in the order of the fields. `Unset`: leave it as it is; `Null`: clear it. Empty for a
+    /// delete.
     pub values: Vec<Value>,
-    /// What the record had when the change was decided. Empty for a create, and without the feature `base-values`.
+    /// What the record had when the change was decided. Empty for a create, and without the feature
+    /// `base-values`.
     pub base: Vec<Value>,
     /// What the last report of the record gave for conditional writes.
     pub version: Option<String>,
@@ -90,8 +92,8 @@ impl Change {
         names.zip(&self.values).filter(|(_, value)| !value.is_unset())
     }
 
-    /// The whole record after the change, by name: what it had, with what is to be written laid over it. For remote systems
-    /// that take whole records; needs the feature `base-values`.
+    /// The whole record after the change, by name: what it had, with what is to be written laid over it. For
+    /// remote systems that take whole records; needs the feature `base-values`.
     pub fn whole_record<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = (&'a str, &'a Value)> {
         order.fields.iter().enumerate().filter_map(|(at, name)| {
             let set = |values: &'a [Value]| values.get(at).filter(|value| !value.is_unset());
@@ -132,8 +134,8 @@ pub struct Written {
     pub changed: Option<Timestamp>,
     /// What conditional writes take from now on.
     pub version: Option<String>,
-    /// What was stored, in the order of the fields, where the remote system answers with it: what it has reformatted then is
-    /// no change in the next report. Empty: taken as ordered.
+    /// What was stored, in the order of the fields, where the remote system answers with it: what it has
+    /// reformatted then is no change in the next report. Empty: taken as ordered.
     pub values: Vec<Value>,
 }
 
@@ -172,8 +174,8 @@ impl From<Row> for Written {
     }
 }
 
-/// Words of [`Outcome::Failed`]. Others are allowed: they count as a failure that stays until the record changes or the
-/// operator asks again.
+/// Words of [`Outcome::Failed`]. Others are allowed: they count as a failure that stays until the record
+/// changes or the operator asks again.
 pub mod failures {
     /// A value was refused.
     pub const INVALID_VALUE: &str = "invalid-value";
@@ -204,8 +206,8 @@ pub enum Outcome {
     Deleted,
     /// Nothing was written: the record has become this one.
     Converted(Reference),
-    /// Nothing was written: the record has changed since the decision, and is like this now. To a create: such a record
-    /// exists already.
+    /// Nothing was written: the record has changed since the decision, and is like this now. To a create:
+    /// such a record exists already.
     Stale(Row),
     /// Nothing was written; try again later.
     Retry {
@@ -223,7 +225,8 @@ pub enum Outcome {
         /// The fields that were refused, if it was about fields.
         fields: Vec<String>,
     },
-    /// The remote system has taken the change and says later what became of it. `collect` is asked with this ticket.
+    /// The remote system has taken the change and says later what became of it. `collect` is asked with this
+    /// ticket.
     Deferred(String),
     /// What this version has no case for. The host handles a word that it does not know as `Failed`.
     Other {
@@ -246,8 +249,16 @@ impl Outcome {
     }
 
     /// Nothing was written, because of these fields.
-    pub fn refused<T: Into<String>>(code: impl Into<String>, reason: impl Into<String>, fields: impl IntoIterator<Item = T>) -> Self {
-        Self::Failed { code: code.into(), reason: reason.into(), fields: fields.into_iter().map(Into::into).collect() }
+    pub fn refused<T: Into<String>>(
+        code: impl Into<String>,
+        reason: impl Into<String>,
+        fields: impl IntoIterator<Item = T>,
+    ) -> Self {
+        Self::Failed {
+            code: code.into(),
+            reason: reason.into(),
+            fields: fields.into_iter().map(Into::into).collect(),
+        }
     }
 }
 
@@ -286,7 +297,8 @@ mod tests {
 
     #[test]
     fn a_whole_record_keeps_what_it_had() {
-        let mut change = Change::new("c1", Action::Update("7".into()), [Value::Unset, Value::Null, Value::Unset]);
+        let mut change =
+            Change::new("c1", Action::Update("7".into()), [Value::Unset, Value::Null, Value::Unset]);
         change.base = vec!["had".into(), "lost".into(), Value::Unset];
         let order = Order::new("person", ["a", "b", "c"]);
         let whole: Vec<_> = change.whole_record(&order).collect();

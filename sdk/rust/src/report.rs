@@ -80,13 +80,14 @@ impl ReportRequest {
         }
     }
 
-    /// The cursor as the value that [`Page::next_as`] wrote; one that cannot be read is `cursor-expired`, since another
-    /// version of the plugin may have written it.
+    /// The cursor as the value that [`Page::next_as`] wrote; one that cannot be read is `cursor-expired`,
+    /// since another version of the plugin may have written it.
     pub fn cursor_as<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         read(self.cursor.as_deref(), "cursor")
     }
 
-    /// The bookmark as the value that [`Page::bookmark_as`] wrote; one that cannot be read is `cursor-expired`.
+    /// The bookmark as the value that [`Page::bookmark_as`] wrote; one that cannot be read is
+    /// `cursor-expired`.
     pub fn bookmark_as<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         read(self.bookmark.as_deref(), "bookmark")
     }
@@ -103,7 +104,9 @@ pub(crate) fn option<'a>(options: &'a [(String, String)], name: &str) -> Option<
 }
 
 fn read<T: DeserializeOwned>(text: Option<&str>, what: &str) -> Result<Option<T>, Error> {
-    let unreadable = |error| Error::cursor_expired(format!("this {what} was not written by this plugin as it is now: {error}"));
+    let unreadable = |error| {
+        Error::cursor_expired(format!("this {what} was not written by this plugin as it is now: {error}"))
+    };
     text.map(serde_json::from_str).transpose().map_err(unreadable)
 }
 
@@ -169,16 +172,16 @@ impl Page {
         Ok(self.bookmark(write(bookmark)?))
     }
 
-    /// Says that these objects were listed completely, so that what no page of this report had does not exist. Records
-    /// are deleted by it: say it only when it is certain.
+    /// Says that these objects were listed completely, so that what no page of this report had does not
+    /// exist. Records are deleted by it: say it only when it is certain.
     #[must_use]
     pub fn complete<T: Into<String>>(mut self, objects: impl IntoIterator<Item = T>) -> Self {
         self.complete.extend(objects.into_iter().map(Into::into));
         self
     }
 
-    /// Says about how many rows come after this page, for people who wait: most remote systems tell how many records match. The first
-    /// page is enough.
+    /// Says about how many rows come after this page, for people who wait: most remote systems tell how many
+    /// records match. The first page is enough.
     #[must_use]
     pub fn remaining(mut self, rows: u64) -> Self {
         self.remaining = Some(rows);
@@ -192,13 +195,14 @@ impl Page {
 }
 
 fn write<T: Serialize>(place: &T) -> Result<String, Error> {
-    serde_json::to_string(place).map_err(|error| Error::other("bad-cursor", format!("the cursor cannot be written: {error}")))
+    serde_json::to_string(place)
+        .map_err(|error| Error::other("bad-cursor", format!("the cursor cannot be written: {error}")))
 }
 
 /// Reads a remote system that is asked page after page until a page comes back empty.
 ///
-/// `fetch` gets the number of the page, from 0, and answers its batches. That number is the cursor, so a report that was
-/// interrupted goes on at the right page.
+/// `fetch` gets the number of the page, from 0, and answers its batches. That number is the cursor, so a
+/// report that was interrupted goes on at the right page.
 ///
 /// ```
 /// use entente_sdk::{Batch, Error, Page, ReportRequest, until_empty};
@@ -210,7 +214,10 @@ fn write<T: Serialize>(place: &T) -> Result<String, Error> {
 /// # assert_eq!(report(ReportRequest::new([]))?.next, None);
 /// # Ok::<(), Error>(())
 /// ```
-pub fn until_empty(request: &ReportRequest, fetch: impl FnOnce(u32) -> Result<Vec<Batch>, Error>) -> Result<Page, Error> {
+pub fn until_empty(
+    request: &ReportRequest,
+    fetch: impl FnOnce(u32) -> Result<Vec<Batch>, Error>,
+) -> Result<Page, Error> {
     let number: u32 = request.cursor_as()?.unwrap_or(0);
     let page = Page { batches: fetch(number)?, ..Page::default() };
     match number.checked_add(1) {
@@ -276,8 +283,8 @@ impl Batch {
     }
 }
 
-/// A row that is filled by the names of its fields. Names that the batch does not have are passed over: nobody asked for
-/// them.
+/// A row that is filled by the names of its fields. Names that the batch does not have are passed over:
+/// nobody asked for them.
 #[derive(Debug)]
 pub struct NamedRow<'a> {
     fields: &'a [String],
@@ -442,7 +449,8 @@ mod tests {
 
     #[test]
     fn the_last_of_two_options_counts() {
-        let options = [("a", "1"), ("b", "2"), ("a", "3")].map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let options =
+            [("a", "1"), ("b", "2"), ("a", "3")].map(|(name, text)| (name.to_owned(), text.to_owned()));
         assert_eq!(option(&options, "a"), Some("3"));
         assert_eq!(option(&options, "c"), None);
     }

@@ -1,8 +1,8 @@
 //! Credentials, without ever seeing one.
 //!
-//! What a plugin holds is a placeholder: a text without meaning, which the host replaces just before a request leaves,
-//! towards the hosts and in the places that the operator has granted. It is worth nothing elsewhere and only good in the call
-//! that asked for it.
+//! What a plugin holds is a placeholder: a text without meaning, which the host replaces just before a
+//! request leaves, towards the hosts and in the places that the operator has granted. It is worth nothing
+//! elsewhere and only good in the call that asked for it.
 
 use std::fmt;
 
@@ -13,8 +13,8 @@ use crate::{Error, host};
 pub struct Secret(String);
 
 impl Secret {
-    /// The placeholder, for places that [`http::Request`](crate::http::Request) has no method for. Do not store, hash or encode
-    /// it: the host knows it only as it is.
+    /// The placeholder, for places that [`http::Request`](crate::http::Request) has no method for. Do not
+    /// store, hash or encode it: the host knows it only as it is.
     pub fn placeholder(&self) -> &str {
         &self.0
     }
@@ -44,8 +44,8 @@ impl From<&Secret> for Authorization {
     }
 }
 
-/// The secret of this name; `misconfigured` where there is none. For an OAuth credential it is the current access token, which
-/// the host keeps fresh.
+/// The secret of this name; `misconfigured` where there is none. For an OAuth credential it is the current
+/// access token, which the host keeps fresh.
 pub fn get(name: &str) -> Result<Secret, Error> {
     host::secret(name).map(Secret)
 }

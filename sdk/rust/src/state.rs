@@ -1,6 +1,7 @@
 //! A few bytes that the integration keeps between calls, apart from every other integration.
 //!
-//! Cursors do not belong here: the cursor and the bookmark of a page move together with its data, this does not.
+//! Cursors do not belong here: the cursor and the bookmark of a page move together with its data, this does
+//! not.
 
 use crate::{Error, host};
 

@@ -86,7 +86,10 @@ impl Host {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("settings", &self.settings).field("secrets", &self.secrets).finish_non_exhaustive()
+        f.debug_struct("Host")
+            .field("settings", &self.settings)
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A moment: microseconds since 1970-01-01T00:00:00 UTC.
 ///
-/// As JSON it is RFC 3339, which most remote systems speak, so it can stand in the structs that answers are read into.
-/// Local times have to be converted by the plugin, which alone knows the zone of the remote system.
+/// As JSON it is RFC 3339, which most remote systems speak, so it can stand in the structs that answers are
+/// read into. Local times have to be converted by the plugin, which alone knows the zone of the remote
+/// system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -72,7 +73,8 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("'{text}' is no date and time as RFC 3339")))
+        Self::parse(&text)
+            .ok_or_else(|| de::Error::custom(format!("'{text}' is no date and time as RFC 3339")))
     }
 }
 

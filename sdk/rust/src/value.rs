@@ -73,7 +73,8 @@ impl Reference {
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
-    /// Nothing is said about this field: not reported, or not to be written. Never stored; to clear a field, say `Null`.
+    /// Nothing is said about this field: not reported, or not to be written. Never stored; to clear a field,
+    /// say `Null`.
     #[default]
     Unset,
     /// The field is empty (cleared).
@@ -117,8 +118,8 @@ impl Value {
         Self::Other { kind: "decimal".to_owned(), text: text.into() }
     }
 
-    /// What a JSON value says by itself: texts stay texts, even where they look like a date. An array of texts is
-    /// [`Value::Texts`]; what has no case of its own is carried as `json`.
+    /// What a JSON value says by itself: texts stay texts, even where they look like a date. An array of
+    /// texts is [`Value::Texts`]; what has no case of its own is carried as `json`.
     pub fn from_json(json: serde_json::Value) -> Self {
         use serde_json::Value as Json;
         let other = |json: &Json| Self::Other { kind: "json".to_owned(), text: json.to_string() };
@@ -133,15 +134,16 @@ impl Value {
                 _ => other(&json),
             },
             Json::Array(ref elements) => {
-                let texts: Option<Vec<String>> = elements.iter().map(|element| element.as_str().map(str::to_owned)).collect();
+                let texts: Option<Vec<String>> =
+                    elements.iter().map(|element| element.as_str().map(str::to_owned)).collect();
                 texts.map_or_else(|| other(&json), Self::Texts)
             }
             Json::Object(_) => other(&json),
         }
     }
 
-    /// The form that most JSON interfaces take: moments as RFC 3339, days as `2020-01-31`, links as the bare id. `None`
-    /// for [`Value::Unset`]: leave the member out.
+    /// The form that most JSON interfaces take: moments as RFC 3339, days as `2020-01-31`, links as the bare
+    /// id. `None` for [`Value::Unset`]: leave the member out.
     pub fn to_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as Json;
         Some(match self {
@@ -155,8 +157,12 @@ impl Value {
             Self::Timestamp(moment) => Json::from(moment.to_string()),
             Self::Texts(texts) => Json::from(texts.as_slice()),
             Self::Reference(reference) => Json::from(reference.id.as_str()),
-            Self::References(references) => references.iter().map(|reference| reference.id.as_str()).collect(),
-            Self::Other { kind, text } if kind == "json" => serde_json::from_str(text).unwrap_or_else(|_| Json::from(text.as_str())),
+            Self::References(references) => {
+                references.iter().map(|reference| reference.id.as_str()).collect()
+            }
+            Self::Other { kind, text } if kind == "json" => {
+                serde_json::from_str(text).unwrap_or_else(|_| Json::from(text.as_str()))
+            }
             Self::Other { text, .. } => Json::from(text.as_str()),
         })
     }
@@ -235,7 +241,16 @@ mod tests {
 
     #[test]
     fn json_there_and_back() {
-        for json in [json!(null), json!(true), json!(0), json!(-1.5), json!(""), json!("2020-01-01"), json!([]), json!(["b", "a"])] {
+        for json in [
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(-1.5),
+            json!(""),
+            json!("2020-01-01"),
+            json!([]),
+            json!(["b", "a"]),
+        ] {
             assert_eq!(Value::from_json(json.clone()).to_json(), Some(json));
         }
         for json in [json!({"a": 1}), json!([1, 2]), json!(u64::MAX)] {

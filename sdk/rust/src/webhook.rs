@@ -6,8 +6,8 @@ use crate::{Batch, Error, Integration, Reference};
 
 /// An optional interface: export it with `export!(MyPlugin: Webhook)`.
 ///
-/// A webhook is a hint: it may be late, doubled, out of order or forged. The host has stored and answered it before the plugin
-/// sees it. Prefer [`Reaction::sync`] over rows.
+/// A webhook is a hint: it may be late, doubled, out of order or forged. The host has stored and answered it
+/// before the plugin sees it. Prefer [`Reaction::sync`] over rows.
 pub trait Webhook: Integration {
     /// What the request means. An error is kept for the operator; the stored request can be replayed.
     fn receive(&self, request: WebhookRequest) -> Result<Reaction, Error>;
@@ -27,14 +27,22 @@ pub struct WebhookRequest {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-    /// The host has checked the signature. Rows in the reaction to a request that is not verified are refused.
+    /// The host has checked the signature. Rows in the reaction to a request that is not verified are
+    /// refused.
     pub verified: bool,
 }
 
 impl WebhookRequest {
     /// A request; what a test begins with.
     pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { method: method.into(), path: path.into(), query: String::new(), headers: Vec::new(), body: Vec::new(), verified: false }
+        Self {
+            method: method.into(),
+            path: path.into(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            verified: false,
+        }
     }
 
     /// The first header of this name, in lower case.

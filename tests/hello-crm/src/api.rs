@@ -74,9 +74,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Target {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(segments) =
-            Path::<Vec<(String, String)>>::from_request_parts(parts, state).await.map_err(|error| Problem::internal(&error))?;
-        let segment = |wanted: &str| segments.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        let Path(segments) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Problem::internal(&error))?;
+        let segment =
+            |wanted: &str| segments.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
         let objects = segment("objects").unwrap_or_default();
         let Some(object) = Object::from_plural(objects) else {
             return Err(Problem::new(
@@ -91,8 +93,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Target {
 
 type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
-async fn list(State(handle): State<Handle>, target: Target, parameters: Parameters) -> Result<Response, Problem> {
-    let Query(parameters) = parameters.map_err(|error| Problem::unprocessable("invalid-query", error.body_text()))?;
+async fn list(
+    State(handle): State<Handle>,
+    target: Target,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let Query(parameters) =
+        parameters.map_err(|error| Problem::unprocessable("invalid-query", error.body_text()))?;
     let query = listing::Query::parse(target.object, &parameters)?;
     let page = handle.0.crm.read(|state| query.page(state, target.object, handle.0.config.page_size))?;
     Ok(Json(page).into_response())
@@ -103,32 +110,59 @@ async fn show(State(handle): State<Handle>, target: Target) -> Result<Response, 
     Ok(with_etag(&record, Json(record.clone()).into_response()))
 }
 
-async fn search(State(handle): State<Handle>, target: Target, JsonBody(body): JsonBody) -> Result<Json<Value>, Problem> {
+async fn search(
+    State(handle): State<Handle>,
+    target: Target,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Value>, Problem> {
     let search = Search::parse(&body)?;
     handle.0.crm.read(|state| search.run(state, target.object)).map(Json)
 }
 
-async fn create(State(handle): State<Handle>, target: Target, headers: HeaderMap, JsonBody(body): JsonBody) -> Result<Response, Problem> {
+async fn create(
+    State(handle): State<Handle>,
+    target: Target,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
     let change = json!({ "action": "create", "fields": only(body, "fields")? });
     single(handle, target.object, &headers, change).await
 }
 
-async fn update(State(handle): State<Handle>, target: Target, headers: HeaderMap, JsonBody(body): JsonBody) -> Result<Response, Problem> {
+async fn update(
+    State(handle): State<Handle>,
+    target: Target,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
     let change = json!({ "action": "update", "record": target.id, "fields": only(body, "fields")?, "if_version": if_match(&headers)? });
     single(handle, target.object, &headers, change).await
 }
 
-async fn delete(State(handle): State<Handle>, target: Target, headers: HeaderMap) -> Result<Response, Problem> {
+async fn delete(
+    State(handle): State<Handle>,
+    target: Target,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let change = json!({ "action": "delete", "record": target.id, "if_version": if_match(&headers)? });
     single(handle, target.object, &headers, change).await
 }
 
-async fn merge(State(handle): State<Handle>, target: Target, headers: HeaderMap, JsonBody(body): JsonBody) -> Result<Response, Problem> {
+async fn merge(
+    State(handle): State<Handle>,
+    target: Target,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
     let change = json!({ "action": "merge", "record": target.id, "into": only(body, "into")? });
     single(handle, target.object, &headers, change).await
 }
 
-async fn batch(State(handle): State<Handle>, target: Target, JsonBody(body): JsonBody) -> Result<Json<Value>, Problem> {
+async fn batch(
+    State(handle): State<Handle>,
+    target: Target,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Value>, Problem> {
     let invalid = |message: String| Err(Problem::unprocessable("invalid-batch", message));
     let Value::Array(changes) = only(body, "changes")? else {
         return invalid("changes must be a list.".to_owned());
@@ -141,7 +175,9 @@ async fn batch(State(handle): State<Handle>, target: Target, JsonBody(body): Jso
     for (position, mut change) in changes.into_iter().enumerate() {
         let id = change.as_object_mut().and_then(|change| change.remove("id"));
         let Some(id) = id.as_ref().and_then(Value::as_str).filter(|id| is_key(id)) else {
-            return invalid(format!("changes[{position}] needs an id: a text of 1 to {LONGEST_KEY} characters."));
+            return invalid(format!(
+                "changes[{position}] needs an id: a text of 1 to {LONGEST_KEY} characters."
+            ));
         };
         if change["action"] == "merge" {
             return invalid(format!("changes[{position}]: a merge has a path of its own."));
@@ -168,7 +204,12 @@ async fn write(handle: Handle, object: Object, changes: Vec<Keyed>) -> Result<Ve
     written.map_err(|error| Problem::internal(&error))?
 }
 
-async fn single(handle: Handle, object: Object, headers: &HeaderMap, change: Value) -> Result<Response, Problem> {
+async fn single(
+    handle: Handle,
+    object: Object,
+    headers: &HeaderMap,
+    change: Value,
+) -> Result<Response, Problem> {
     let key = match headers.get(IDEMPOTENCY_KEY).map(|key| key.to_str()) {
         None => None,
         Some(Ok(key)) if is_key(key) => Some(key.to_owned()),
@@ -199,7 +240,12 @@ fn is_key(key: &str) -> bool {
 
 /// The one member that a body must have.
 fn only(body: Value, name: &str) -> Result<Value, Problem> {
-    let refused = || Problem::unprocessable("invalid-body", format!("The body must be an object with {name:?} and nothing else."));
+    let refused = || {
+        Problem::unprocessable(
+            "invalid-body",
+            format!("The body must be an object with {name:?} and nothing else."),
+        )
+    };
     let Value::Object(mut members) = body else {
         return Err(refused());
     };
@@ -216,9 +262,17 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     if given == "*" {
         return Ok(None);
     }
-    let version = given.strip_prefix('"').and_then(|given| given.strip_suffix('"')).and_then(|version| version.parse().ok());
-    let refused =
-        || Problem::new(StatusCode::BAD_REQUEST, "invalid-header", "If-Match must be an ETag as this server gives it, such as \"3\".");
+    let version = given
+        .strip_prefix('"')
+        .and_then(|given| given.strip_suffix('"'))
+        .and_then(|version| version.parse().ok());
+    let refused = || {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-header",
+            "If-Match must be an ETag as this server gives it, such as \"3\".",
+        )
+    };
     version.map(Some).ok_or_else(refused)
 }
 

@@ -15,7 +15,11 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
             let message = "The body must be JSON, with Content-Type: application/json.";
@@ -25,11 +29,16 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             let status = rejection.into_response().status();
             match status {
                 StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "too-large", "The body is too large."),
-                _ => Problem::new(StatusCode::BAD_REQUEST, "incomplete-body", "The body did not arrive as a whole."),
+                _ => Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "incomplete-body",
+                    "The body did not arrive as a whole.",
+                ),
             }
         })?;
-        let invalid =
-            |error: serde_json::Error| Problem::new(StatusCode::BAD_REQUEST, "invalid-json", format!("The body is no JSON: {error}."));
+        let invalid = |error: serde_json::Error| {
+            Problem::new(StatusCode::BAD_REQUEST, "invalid-json", format!("The body is no JSON: {error}."))
+        };
         serde_json::from_slice(&bytes).map(Self).map_err(invalid)
     }
 }

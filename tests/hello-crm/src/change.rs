@@ -40,7 +40,9 @@ pub(crate) enum Change {
 impl Change {
     /// Reads the form that a batch has, without its id.
     pub(crate) fn parse(change: &Value) -> Result<Self, Problem> {
-        let invalid = |error: serde_json::Error| Problem::unprocessable("invalid-change", format!("Not a change: {error}."));
+        let invalid = |error: serde_json::Error| {
+            Problem::unprocessable("invalid-change", format!("Not a change: {error}."))
+        };
         Self::deserialize(change).map_err(invalid)
     }
 }
@@ -89,7 +91,13 @@ impl Desk<'_> {
         Ok(Done { status: StatusCode::CREATED, record: Some(view) })
     }
 
-    fn update(&mut self, object: Object, id: &str, given: &Map<String, Value>, if_version: Option<u64>) -> Result<Done, Problem> {
+    fn update(
+        &mut self,
+        object: Object,
+        id: &str,
+        given: &Map<String, Value>,
+        if_version: Option<u64>,
+    ) -> Result<Done, Problem> {
         let record = self.current(object, id, if_version)?.clone();
         let given = self.check(object, given, Mode::Update)?;
         self.refuse_duplicate(object, &given, Some(record.number))?;
@@ -126,17 +134,27 @@ impl Desk<'_> {
     /// The winner takes over what it has no value for, all tags, and every reference to the loser.
     fn merge(&mut self, object: Object, id: &str, into: &str) -> Result<Done, Problem> {
         let loser = self.current(object, id, None)?.clone();
-        let Some(winner) = self.state.find(object, into).filter(|winner| winner.number != loser.number).cloned() else {
-            return Err(Problem::unprocessable("unknown-reference", format!("into: there is no other {object} {into:?}.")));
+        let Some(winner) =
+            self.state.find(object, into).filter(|winner| winner.number != loser.number).cloned()
+        else {
+            return Err(Problem::unprocessable(
+                "unknown-reference",
+                format!("into: there is no other {object} {into:?}."),
+            ));
         };
         let mut taken = BTreeMap::new();
         for field in object.fields() {
-            let (Some(mine), Some(theirs)) = (winner.fields.get(field.name), loser.fields.get(field.name)) else {
+            let (Some(mine), Some(theirs)) = (winner.fields.get(field.name), loser.fields.get(field.name))
+            else {
                 continue;
             };
             if field.kind == Kind::Texts {
-                let both: BTreeSet<&str> =
-                    [mine, theirs].into_iter().filter_map(Value::as_array).flatten().filter_map(Value::as_str).collect();
+                let both: BTreeSet<&str> = [mine, theirs]
+                    .into_iter()
+                    .filter_map(Value::as_array)
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
                 taken.insert(field.name.to_owned(), json!(both));
             } else if mine.is_null() || mine == "" {
                 taken.insert(field.name.to_owned(), theirs.clone());
@@ -151,8 +169,10 @@ impl Desk<'_> {
     fn repoint(&mut self, target: Object, id: &str, value: &Value) {
         for object in Object::ALL {
             for field in object.fields().iter().filter(|field| field.targets.contains(&target)) {
-                let points = |record: &&Record| record.fields.get(field.name).and_then(Value::as_str) == Some(id);
-                let pointing: Vec<Record> = self.state.table(object).records().filter(points).cloned().collect();
+                let points =
+                    |record: &&Record| record.fields.get(field.name).and_then(Value::as_str) == Some(id);
+                let pointing: Vec<Record> =
+                    self.state.table(object).records().filter(points).cloned().collect();
                 for record in pointing {
                     self.store(object, record, BTreeMap::from([(field.name.to_owned(), value.clone())]));
                 }
@@ -172,12 +192,22 @@ impl Desk<'_> {
         Ok(record)
     }
 
-    fn check(&self, object: Object, given: &Map<String, Value>, mode: Mode) -> Result<BTreeMap<String, Value>, Problem> {
+    fn check(
+        &self,
+        object: Object,
+        given: &Map<String, Value>,
+        mode: Mode,
+    ) -> Result<BTreeMap<String, Value>, Problem> {
         let exists = |target: Object, id: &str| self.state.find(target, id).is_some();
         validate::fields(object, given, mode, &exists).map_err(Problem::fields)
     }
 
-    fn refuse_duplicate(&self, object: Object, given: &BTreeMap<String, Value>, me: Option<u64>) -> Result<(), Problem> {
+    fn refuse_duplicate(
+        &self,
+        object: Object,
+        given: &BTreeMap<String, Value>,
+        me: Option<u64>,
+    ) -> Result<(), Problem> {
         let email = given.get("email").filter(|email| email.as_str().is_some_and(|email| !email.is_empty()));
         let Some(email) = email.filter(|_| self.unique_email && object == Object::Person) else {
             return Ok(());
@@ -187,7 +217,8 @@ impl Desk<'_> {
             return Ok(());
         };
         let id = object.id(existing.number);
-        let mut problem = Problem::new(StatusCode::CONFLICT, "duplicate", format!("{id} already has this e-mail address."));
+        let mut problem =
+            Problem::new(StatusCode::CONFLICT, "duplicate", format!("{id} already has this e-mail address."));
         problem.body.existing = Some(id);
         Err(problem)
     }
@@ -209,7 +240,11 @@ pub(crate) fn present<'a>(state: &'a State, object: Object, id: &str) -> Result<
     }
     let table = state.table(object);
     let Some(tombstone) = object.number(id).and_then(|number| table.tombstone(number)) else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", format!("There is no {object} {id:?}.")));
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            format!("There is no {object} {id:?}."),
+        ));
     };
     let deleted = table.deleted_view(object, tombstone);
     let message = match &deleted.merged_into {

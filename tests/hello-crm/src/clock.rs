@@ -73,7 +73,8 @@ impl Serialize for Stamp {
 impl<'de> Deserialize<'de> for Stamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(|error| serde::de::Error::custom(format!("{text:?} is no RFC 3339 instant: {error}")))
+        Self::parse(&text)
+            .map_err(|error| serde::de::Error::custom(format!("{text:?} is no RFC 3339 instant: {error}")))
     }
 }
 

@@ -38,16 +38,23 @@ struct Expire {
 }
 
 fn read<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
-    serde_json::from_value(body).map_err(|error| Problem::unprocessable("invalid-control", format!("Not understood: {error}.")))
+    serde_json::from_value(body)
+        .map_err(|error| Problem::unprocessable("invalid-control", format!("Not understood: {error}.")))
 }
 
-pub(crate) async fn set_faults(State(handle): State<Handle>, JsonBody(body): JsonBody) -> Result<Json<Value>, Problem> {
+pub(crate) async fn set_faults(
+    State(handle): State<Handle>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Value>, Problem> {
     let Rules { rules } = read(body)?;
     for rule in &rules {
         if let Action::Status { status, .. } = rule.action
             && !(200..=599).contains(&status)
         {
-            return Err(Problem::unprocessable("invalid-control", format!("{status} is no status that an answer can have.")));
+            return Err(Problem::unprocessable(
+                "invalid-control",
+                format!("{status} is no status that an answer can have."),
+            ));
         }
     }
     handle.set_faults(rules);
@@ -67,18 +74,28 @@ pub(crate) async fn reset(State(handle): State<Handle>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-pub(crate) async fn clock(State(handle): State<Handle>, JsonBody(body): JsonBody) -> Result<Json<Value>, Problem> {
+pub(crate) async fn clock(
+    State(handle): State<Handle>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Value>, Problem> {
     let moved = match read(body)? {
         ClockOrder::AdvanceMs(by) => handle.advance(Duration::from_millis(by)),
         ClockOrder::Set(to) => handle.set_clock(to),
     };
     if !moved {
-        return Err(Problem::new(StatusCode::CONFLICT, "clock-runs", "This server's clock runs by itself; start it with --clock."));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "clock-runs",
+            "This server's clock runs by itself; start it with --clock.",
+        ));
     }
     Ok(Json(json!({ "now": handle.now() })))
 }
 
-pub(crate) async fn expire(State(handle): State<Handle>, JsonBody(body): JsonBody) -> Result<StatusCode, Problem> {
+pub(crate) async fn expire(
+    State(handle): State<Handle>,
+    JsonBody(body): JsonBody,
+) -> Result<StatusCode, Problem> {
     let Expire { cursors, sync_tokens } = read(body)?;
     let done = (!cursors || handle.expire_cursors()) && (!sync_tokens || handle.expire_sync_tokens());
     if done { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::internal(&"the state could not be saved")) }

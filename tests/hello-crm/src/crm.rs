@@ -33,7 +33,12 @@ pub struct Outcome {
 
 impl From<Problem> for Outcome {
     fn from(problem: Problem) -> Self {
-        Self { status: problem.status.as_u16(), record: problem.record, error: Some(*problem.body), replayed: false }
+        Self {
+            status: problem.status.as_u16(),
+            record: problem.record,
+            error: Some(*problem.body),
+            replayed: false,
+        }
     }
 }
 
@@ -59,7 +64,12 @@ struct Inner {
 
 impl Crm {
     /// Reads the state file; where there is none, begins one with the seed.
-    pub(crate) fn open(path: Option<PathBuf>, clock: Arc<dyn Clock>, unique_email: bool, seed: Option<&Seed>) -> Result<Self, StartError> {
+    pub(crate) fn open(
+        path: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
+        unique_email: bool,
+        seed: Option<&Seed>,
+    ) -> Result<Self, StartError> {
         let loaded = path.as_deref().map(State::load).transpose()?.flatten();
         let unsaved = loaded.is_none();
         let state = match loaded {
@@ -95,7 +105,8 @@ impl Crm {
         let mut inner = crate::lock(&self.inner);
         let now = self.clock.now();
         inner.state.prune(now);
-        let outcomes = changes.into_iter().map(|keyed| self.write_one(&mut inner, now, object, keyed)).collect();
+        let outcomes =
+            changes.into_iter().map(|keyed| self.write_one(&mut inner, now, object, keyed)).collect();
         self.save(&mut inner).map_err(|error| Problem::internal(&error))?;
         Ok(outcomes)
     }
@@ -112,7 +123,9 @@ impl Crm {
         let mut desk = Desk { state: &mut inner.state, now, unique_email: self.unique_email };
         let done = Change::parse(&keyed.change).and_then(|change| desk.apply(object, &change));
         let outcome = match done {
-            Ok(done) => Outcome { status: done.status.as_u16(), record: done.record, error: None, replayed: false },
+            Ok(done) => {
+                Outcome { status: done.status.as_u16(), record: done.record, error: None, replayed: false }
+            }
             Err(problem) => problem.into(),
         };
         inner.unsaved |= outcome.error.is_none() || keyed.key.is_some();
@@ -143,7 +156,8 @@ impl Crm {
 
 /// FNV-1a with 64 bits: the same on every machine and in every version, which a file needs.
 pub(crate) fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The outcome of a change on its own, as its status.

@@ -71,7 +71,8 @@ impl Problem {
     /// A refusal because of the fields that a change gives.
     pub(crate) fn fields(problems: Vec<FieldProblem>) -> Self {
         let names: Vec<&str> = problems.iter().map(|problem| problem.name.as_str()).collect();
-        let mut problem = Self::unprocessable("invalid-fields", format!("Not accepted: {}.", names.join(", ")));
+        let mut problem =
+            Self::unprocessable("invalid-fields", format!("Not accepted: {}.", names.join(", ")));
         problem.body.fields = problems;
         problem
     }
@@ -80,7 +81,11 @@ impl Problem {
     pub(crate) fn query(name: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let mut problem = Self::unprocessable("invalid-query", format!("{name}: {message}"));
-        problem.body.fields.push(FieldProblem { name: name.to_owned(), code: "invalid-query".to_owned(), message });
+        problem.body.fields.push(FieldProblem {
+            name: name.to_owned(),
+            code: "invalid-query".to_owned(),
+            message,
+        });
         problem
     }
 

@@ -173,7 +173,8 @@ impl Faults {
                 continue;
             }
             status.matched += 1;
-            let due = status.matched > status.rule.after && status.rule.times.is_none_or(|times| status.struck < times);
+            let due = status.matched > status.rule.after
+                && status.rule.times.is_none_or(|times| status.struck < times);
             if due && action.is_none() {
                 status.struck += 1;
                 action = Some(status.rule.action.clone());
@@ -194,7 +195,8 @@ mod tests {
     fn a_rule_strikes_after_some_and_so_many_times() {
         let mut faults = Faults::default();
         faults.set(vec![Rule::new(Action::fail()).method("get").path("persons").after(1).times(2)]);
-        let struck: Vec<bool> = (0..5).map(|_| faults.strike("GET", "/v1/persons?limit=1").is_some()).collect();
+        let struck: Vec<bool> =
+            (0..5).map(|_| faults.strike("GET", "/v1/persons?limit=1").is_some()).collect();
         assert_eq!(struck, [false, true, true, false, false]);
         assert_eq!(faults.strike("POST", "/v1/persons"), None);
         assert_eq!(faults.list()[0].matched, 5);
@@ -205,13 +207,17 @@ mod tests {
         for (action, expected) in [
             (json!({"delay_ms": 5}), Action::Delay { delay_ms: 5 }),
             (json!({"status": 500}), Action::fail()),
-            (json!({"rate_limit": {"retry_after": 2}}), Action::RateLimited { rate_limit: RateLimit { retry_after: 2 } }),
+            (
+                json!({"rate_limit": {"retry_after": 2}}),
+                Action::RateLimited { rate_limit: RateLimit { retry_after: 2 } },
+            ),
             (json!({"drop": "after"}), Action::Drop { drop: DropWhen::After }),
         ] {
             let rule: Rule = serde_json::from_value(json!({ "action": action })).unwrap();
             assert_eq!(rule, Rule::new(expected));
         }
-        let forever: Rule = serde_json::from_value(json!({"times": null, "action": {"drop": "before"}})).unwrap();
+        let forever: Rule =
+            serde_json::from_value(json!({"times": null, "action": {"drop": "before"}})).unwrap();
         assert_eq!(forever.times, None);
         assert!(serde_json::from_value::<Rule>(json!({"action": {"explode": 1}})).is_err());
     }

@@ -34,7 +34,9 @@ pub(crate) async fn guard(State(handle): State<Handle>, request: Request, next: 
     let dropped = matches!(fault, Some(Action::Drop { .. }));
     let response = match fault {
         Some(Action::Status { status, body }) => made(status, body),
-        Some(Action::RateLimited { rate_limit }) => Problem::too_many_requests(rate_limit.retry_after).into_response(),
+        Some(Action::RateLimited { rate_limit }) => {
+            Problem::too_many_requests(rate_limit.retry_after).into_response()
+        }
         Some(Action::Drop { drop: DropWhen::Before }) => StatusCode::BAD_GATEWAY.into_response(),
         Some(Action::Delay { delay_ms }) => {
             pause(&handle, Duration::from_millis(delay_ms)).await;
@@ -47,7 +49,8 @@ pub(crate) async fn guard(State(handle): State<Handle>, request: Request, next: 
     }
     let status = (!dropped).then(|| response.status().as_u16());
     tracing::debug!(%method, path, status, fault = label, "request");
-    let line = RequestLine { at: handle.now(), method: method.to_string(), path, query, status, fault: label };
+    let line =
+        RequestLine { at: handle.now(), method: method.to_string(), path, query, status, fault: label };
     crate::lock(&handle.0.requests).push(line);
     response
 }
@@ -93,19 +96,34 @@ fn access(handle: &Handle, request: &Request) -> Result<(), Problem> {
         let message = "A valid key is needed, as Authorization: Bearer KEY.";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
     }
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().path().ends_with("/search");
-    if reads { Ok(()) } else { Err(Problem::new(StatusCode::FORBIDDEN, "read-only-key", "This key may only read.")) }
+    let reads =
+        matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().path().ends_with("/search");
+    if reads {
+        Ok(())
+    } else {
+        Err(Problem::new(StatusCode::FORBIDDEN, "read-only-key", "This key may only read."))
+    }
 }
 
 /// With a control key whoever has it; without one callers of the same machine.
 fn control_access(handle: &Handle, request: &Request) -> Result<(), Problem> {
     match &handle.0.config.control_key {
         Some(key) if bearer(request.headers()).is_some_and(|given| same(given, key)) => Ok(()),
-        Some(_) => Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "The control key is needed, as Authorization: Bearer KEY.")),
-        None if connection(request).is_none_or(|connection| connection.peer.ip().to_canonical().is_loopback()) => Ok(()),
-        None => {
-            Err(Problem::new(StatusCode::FORBIDDEN, "loopback-only", "Without a control key, /control answers to the same machine only."))
+        Some(_) => Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "The control key is needed, as Authorization: Bearer KEY.",
+        )),
+        None if connection(request)
+            .is_none_or(|connection| connection.peer.ip().to_canonical().is_loopback()) =>
+        {
+            Ok(())
         }
+        None => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "loopback-only",
+            "Without a control key, /control answers to the same machine only.",
+        )),
     }
 }
 

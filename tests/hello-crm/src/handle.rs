@@ -54,7 +54,9 @@ impl Handle {
 
     /// All live records, in the order of their ids.
     pub fn records(&self, object: Object) -> Vec<RecordView> {
-        self.0.crm.read(|state| state.table(object).records().map(|record| record.view(object, None)).collect())
+        self.0
+            .crm
+            .read(|state| state.table(object).records().map(|record| record.view(object, None)).collect())
     }
 
     /// How many live records there are.
@@ -92,7 +94,10 @@ impl Handle {
 
     fn write(&self, object: Object, change: Value) -> Outcome {
         match self.0.crm.write(object, vec![Keyed { key: None, change }]) {
-            Ok(outcomes) => outcomes.into_iter().next().unwrap_or_else(|| Problem::internal(&"a change without an outcome").into()),
+            Ok(outcomes) => outcomes
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| Problem::internal(&"a change without an outcome").into()),
             Err(problem) => problem.into(),
         }
     }

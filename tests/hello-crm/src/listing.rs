@@ -62,7 +62,8 @@ impl Query {
                 "ids" => query.ids = Some(ids(object, name, value)?),
                 "fields" => query.fields = Some(fields(object, name, value)?),
                 "include_deleted" => {
-                    query.include_deleted = value.parse().map_err(|_| Problem::query(name, "true or false is expected"))?;
+                    query.include_deleted =
+                        value.parse().map_err(|_| Problem::query(name, "true or false is expected"))?;
                 }
                 "sync_token" => query.sync_token = Some(value.clone()),
                 _ => return Err(Problem::query(name, "there is no such parameter")),
@@ -72,7 +73,8 @@ impl Query {
             return Err(Problem::query("updated_before", "lies before updated_since"));
         }
         if query.sync_token.is_some()
-            && let Some(other) = ["updated_since", "updated_before", "ids"].into_iter().find(|name| seen.contains(name))
+            && let Some(other) =
+                ["updated_since", "updated_before", "ids"].into_iter().find(|name| seen.contains(name))
         {
             return Err(Problem::query(other, "does not go with sync_token"));
         }
@@ -103,12 +105,16 @@ impl Query {
         let index = match &self.ids {
             None => table.by_time(),
             Some(ids) => {
-                chosen = ids.iter().filter_map(|number| table.entry(*number).map(|entry| (time(&entry), *number))).collect();
+                chosen = ids
+                    .iter()
+                    .filter_map(|number| table.entry(*number).map(|entry| (time(&entry), *number)))
+                    .collect();
                 &chosen
             }
         };
         let before = |place: &&(Stamp, u64)| self.before.is_none_or(|before| place.0 < before);
-        let entries = index.range((from, Unbounded)).take_while(before).filter_map(|(_, number)| table.entry(*number));
+        let entries =
+            index.range((from, Unbounded)).take_while(before).filter_map(|(_, number)| table.entry(*number));
         let entries = entries.filter(|entry| self.include_deleted || matches!(entry, Entry::Live(_)));
         let (mut page, last) = self.fill(state, object, entries, limit);
         match last {
@@ -129,7 +135,8 @@ impl Query {
             Some(_) => return Err(expired_cursor()),
             None => since,
         };
-        let entries = table.by_seq().range((Excluded(from), Unbounded)).filter_map(|(_, number)| table.entry(*number));
+        let entries =
+            table.by_seq().range((Excluded(from), Unbounded)).filter_map(|(_, number)| table.entry(*number));
         let (mut page, last) = self.fill(state, object, entries, limit);
         match last {
             Some(last) => page.next = Some(self.write_cursor(state, since, &last)),
@@ -140,7 +147,13 @@ impl Query {
     }
 
     /// The first entries as a page, with the last of them if there are more.
-    fn fill<'a>(&self, state: &State, object: Object, entries: impl Iterator<Item = Entry<'a>>, limit: usize) -> (Page, Option<Entry<'a>>) {
+    fn fill<'a>(
+        &self,
+        state: &State,
+        object: Object,
+        entries: impl Iterator<Item = Entry<'a>>,
+        limit: usize,
+    ) -> (Page, Option<Entry<'a>>) {
         let mut page = Page { records: Vec::new(), deleted: Vec::new(), next: None, sync_token: None };
         let mut last = None;
         for entry in entries {
@@ -149,7 +162,9 @@ impl Query {
             }
             match entry {
                 Entry::Live(record) => page.records.push(record.view(object, self.fields.as_ref())),
-                Entry::Deleted(tombstone) => page.deleted.push(state.table(object).deleted_view(object, tombstone)),
+                Entry::Deleted(tombstone) => {
+                    page.deleted.push(state.table(object).deleted_view(object, tombstone))
+                }
             }
             last = Some(entry);
         }
@@ -234,7 +249,8 @@ fn expired_cursor() -> Problem {
 }
 
 fn instant(name: &str, value: &str) -> Result<Stamp, Problem> {
-    Stamp::parse(value).map_err(|_| Problem::query(name, "an RFC 3339 instant is expected, such as 2020-01-01T00:00:00Z"))
+    Stamp::parse(value)
+        .map_err(|_| Problem::query(name, "an RFC 3339 instant is expected, such as 2020-01-01T00:00:00Z"))
 }
 
 fn limit(name: &str, value: &str) -> Result<usize, Problem> {
@@ -271,6 +287,7 @@ fn reveal(hex: &str) -> Option<String> {
     if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
         return None;
     }
-    let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
+    let bytes: Option<Vec<u8>> =
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
     String::from_utf8(bytes?).ok()
 }

@@ -77,9 +77,8 @@ fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match cli.command {
-        Some(Command::SampleCsv { folder }) => {
-            hello_crm::sample_csv::write(&folder).with_context(|| format!("cannot write to {}", folder.display()))
-        }
+        Some(Command::SampleCsv { folder }) => hello_crm::sample_csv::write(&folder)
+            .with_context(|| format!("cannot write to {}", folder.display())),
         None => serve(cli.serve),
     };
     match done {
@@ -121,7 +120,8 @@ async fn serve(options: Serve) -> Result<()> {
 fn seed(given: &str) -> Result<Seed> {
     match given.parse() {
         Ok(people) => Ok(seed::sample(people)),
-        Err(_) => Seed::load(Path::new(given)).map_err(|reason| anyhow::anyhow!("the seed cannot be used: {reason}")),
+        Err(_) => Seed::load(Path::new(given))
+            .map_err(|reason| anyhow::anyhow!("the seed cannot be used: {reason}")),
     }
 }
 
@@ -137,7 +137,9 @@ fn announce(server: &Server, port_file: Option<&Path>) -> Result<()> {
         written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     let mut out = std::io::stdout();
-    writeln!(out, "listening on {}", server.url()).and_then(|()| out.flush()).context("cannot write to standard output")
+    writeln!(out, "listening on {}", server.url())
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")
 }
 
 /// Ctrl-C, and SIGTERM where there is such a thing.

@@ -74,7 +74,14 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("Hamburg", "Hamburg"),
             ("Görlitz", "Sachsen"),
         ],
-        streets: ["Hauptstraße", "Am Mühlgraben", "Goethestraße", "Lindenallee", "Straße der Einheit", "Kirchgasse"],
+        streets: [
+            "Hauptstraße",
+            "Am Mühlgraben",
+            "Goethestraße",
+            "Lindenallee",
+            "Straße der Einheit",
+            "Kirchgasse",
+        ],
         number_first: false,
         trades: ["Logistik", "Maschinenbau", "Bäckerei", "Solartechnik", "Verlag"],
         forms: ["GmbH", "AG"],
@@ -201,7 +208,14 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("València", "Comunitat Valenciana"),
             ("Cádiz", "Andalucía"),
         ],
-        streets: ["Calle Mayor", "Avenida de la Constitución", "Plaza de España", "Calle del Ñandú", "Paseo Marítimo", "Camino Viejo"],
+        streets: [
+            "Calle Mayor",
+            "Avenida de la Constitución",
+            "Plaza de España",
+            "Calle del Ñandú",
+            "Paseo Marítimo",
+            "Camino Viejo",
+        ],
         number_first: false,
         trades: ["Logística", "Maquinaria", "Panadería", "Energías", "Ediciones"],
         forms: ["S.L.", "S.A."],
@@ -210,8 +224,8 @@ pub(crate) const LOCALES: [Locale; 6] = [
         country: "United Kingdom",
         dial: "+44",
         first: [
-            "Olivia", "Siân", "George", "Aoife", "Harriet", "Owen", "Priya", "Callum", "Beatrice", "Niamh", "Arthur", "Zara", "Rhys",
-            "Imogen", "Tariq", "Florence", "Dylan", "Agnes", "Hamish", "Mei",
+            "Olivia", "Siân", "George", "Aoife", "Harriet", "Owen", "Priya", "Callum", "Beatrice", "Niamh",
+            "Arthur", "Zara", "Rhys", "Imogen", "Tariq", "Florence", "Dylan", "Agnes", "Hamish", "Mei",
         ],
         last: [
             "O'Brien",
@@ -243,7 +257,14 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("Belfast", "Northern Ireland"),
             ("King's Lynn", "England"),
         ],
-        streets: ["High Street", "St Mary's Road", "Station Approach", "Queen's Parade", "Mill Lane", "The Crescent"],
+        streets: [
+            "High Street",
+            "St Mary's Road",
+            "Station Approach",
+            "Queen's Parade",
+            "Mill Lane",
+            "The Crescent",
+        ],
         number_first: true,
         trades: ["Haulage", "Engineering", "Bakeries", "Renewables", "Press"],
         forms: ["Ltd", "plc"],
@@ -303,7 +324,14 @@ pub(crate) const LOCALES: [Locale; 6] = [
             ("Rzeszów", "podkarpackie"),
             ("Świnoujście", "zachodniopomorskie"),
         ],
-        streets: ["ul. Kościuszki", "ul. Długa", "al. Jana Pawła II", "ul. Świętej Jadwigi", "pl. Wolności", "ul. Żeromskiego"],
+        streets: [
+            "ul. Kościuszki",
+            "ul. Długa",
+            "al. Jana Pawła II",
+            "ul. Świętej Jadwigi",
+            "pl. Wolności",
+            "ul. Żeromskiego",
+        ],
         number_first: false,
         trades: ["Logistyka", "Maszyny", "Piekarnia", "Energia", "Wydawnictwo"],
         forms: ["Sp. z o.o.", "S.A."],
@@ -433,7 +461,8 @@ pub(crate) const JOBS: [&str; 16] = [
     "Deputy Head of Procurement and Logistics",
 ];
 
-pub(crate) const TAGS: [&str; 8] = ["customer", "supplier", "newsletter", "press", "vip", "fair 2019", "partner", "do not call"];
+pub(crate) const TAGS: [&str; 8] =
+    ["customer", "supplier", "newsletter", "press", "vip", "fair 2019", "partner", "do not call"];
 
 /// Letters as they are written in an address of the web.
 pub(crate) fn slug(text: &str) -> String {

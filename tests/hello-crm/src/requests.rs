@@ -59,7 +59,10 @@ impl RequestLog {
 
     /// How many requests there were with this method whose path contains `part`.
     pub(crate) fn count(&self, method: &str, part: &str) -> u64 {
-        let matches = |name: &str| name.split_once(' ').is_some_and(|(its, path)| its.eq_ignore_ascii_case(method) && path.contains(part));
+        let matches = |name: &str| {
+            name.split_once(' ')
+                .is_some_and(|(its, path)| its.eq_ignore_ascii_case(method) && path.contains(part))
+        };
         self.counts.iter().filter(|(name, _)| matches(name)).map(|(_, count)| count).sum()
     }
 

@@ -48,9 +48,9 @@ pub(crate) struct SampleOrganisation {
 
 /// A number that looks random and is always the same for the same index and question (SplitMix64).
 pub(crate) fn mix(index: usize, question: &str) -> u64 {
-    let mut z = question
-        .bytes()
-        .fold(index as u64 ^ 0x9e37_79b9_7f4a_7c15, |z, byte| z.wrapping_mul(31).wrapping_add(u64::from(byte)).rotate_left(7));
+    let mut z = question.bytes().fold(index as u64 ^ 0x9e37_79b9_7f4a_7c15, |z, byte| {
+        z.wrapping_mul(31).wrapping_add(u64::from(byte)).rotate_left(7)
+    });
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -162,7 +162,12 @@ pub(crate) fn person(index: usize, organisation: Option<usize>) -> SamplePerson 
     let suffix = if number == 0 { String::new() } else { number.to_string() };
     let (city, region) = pick(&locale.cities, index, "city");
     let has = |n: u64, question: &str| !once_in(n, index, question);
-    let tags = TAGS.into_iter().enumerate().filter(|(place, _)| once_in(5, index * 8 + place, "tag")).map(|(_, tag)| tag).collect();
+    let tags = TAGS
+        .into_iter()
+        .enumerate()
+        .filter(|(place, _)| once_in(5, index * 8 + place, "tag"))
+        .map(|(_, tag)| tag)
+        .collect();
     SamplePerson {
         first_name: has(40, "has first").then(|| first.to_owned()),
         last_name: last.to_owned(),
@@ -178,7 +183,8 @@ pub(crate) fn person(index: usize, organisation: Option<usize>) -> SamplePerson 
             _ => Some(region.to_owned()),
         },
         country: has(10, "has country").then(|| locale.country.to_owned()),
-        website: once_in(6, index, "has website").then(|| format!("https://{}.example/~{}", slug(last), slug(first))),
+        website: once_in(6, index, "has website")
+            .then(|| format!("https://{}.example/~{}", slug(last), slug(first))),
         score: has(3, "has score").then(|| below(500, index, "score")),
         organisation,
         tags,

@@ -1,5 +1,5 @@
-//! Two sample CSV files for an import into the hub, which overlap with the sample seed: half of the companies and about
-//! a third of the contacts are in both, some with other values and other times.
+//! Two sample CSV files for an import into the hub, which overlap with the sample seed: half of the companies
+//! and about a third of the contacts are in both, some with other values and other times.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use crate::clock::Stamp;
 use crate::names::JOBS;
 use crate::sample::{
-    self, SampleOrganisation, SamplePerson, Y2020, Y2021, at, below, once_in, organisation_locale, person_locale, phone, pick,
+    self, SampleOrganisation, SamplePerson, Y2020, Y2021, at, below, once_in, organisation_locale,
+    person_locale, phone, pick,
 };
 use crate::seed::sample_person;
 
@@ -37,7 +38,8 @@ const CONTACT_COLUMNS: [&str; 15] = [
     "Tags",
     "Changed",
 ];
-const COMPANY_COLUMNS: [&str; 9] = ["Name", "E-mail", "Phone", "Address", "City", "Region", "Country", "Website", "Changed"];
+const COMPANY_COLUMNS: [&str; 9] =
+    ["Name", "E-mail", "Phone", "Address", "City", "Region", "Country", "Website", "Changed"];
 
 /// Writes `contacts.csv` and `companies.csv` into a folder.
 pub fn write(folder: &Path) -> std::io::Result<()> {
@@ -50,7 +52,8 @@ pub fn write(folder: &Path) -> std::io::Result<()> {
 pub fn contacts() -> String {
     let mut rows = vec![CONTACT_COLUMNS.map(str::to_owned).to_vec()];
     // In threes through the seed, and again from its second; without those who are there for other tests.
-    let indexes = (0..SEED - 1).map(|place| place * 3 % (SEED - 1)).filter(|index| !matches!(index, 4 | 5 | 10 | 11));
+    let indexes =
+        (0..SEED - 1).map(|place| place * 3 % (SEED - 1)).filter(|index| !matches!(index, 4 | 5 | 10 | 11));
     let people = indexes.map(|index| (index, sample_person(index)));
     let mut shared = people.filter(|(_, person)| person.email.is_some()).peekable();
     let mut others = 0;
@@ -128,14 +131,16 @@ fn capital(word: &str) -> String {
 
 /// Somebody whom the CRM does not have, employed in any company of the file.
 fn other(row: usize, index: usize) -> SamplePerson {
-    let employer = (!once_in(4, index, "employed")).then(|| company_index(below(COMPANIES as u64, index, "employer") as usize));
+    let employer = (!once_in(4, index, "employed"))
+        .then(|| company_index(below(COMPANIES as u64, index, "employer") as usize));
     let mut person = sample::person(index, employer);
     match row {
         // Two people of one name.
         51 | 75 => {
             person.first_name = Some("Małgorzata".to_owned());
             person.last_name = "O'Connor-Wójcik".to_owned();
-            person.email = Some(if row == 51 { "m.oconnor@example.com" } else { "gosia.wojcik@example.net" }.to_owned());
+            person.email =
+                Some(if row == 51 { "m.oconnor@example.com" } else { "gosia.wojcik@example.net" }.to_owned());
         }
         // One person twice.
         120 | 210 => {
@@ -213,5 +218,9 @@ fn lines(rows: &[Vec<String>], end: &str) -> String {
 }
 
 fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
 }

@@ -132,7 +132,16 @@ impl Field {
             Kind::Texts => Some(100),
             Kind::Integer | Kind::Reference => None,
         };
-        Self { name, label, kind, required: false, writable: true, max_length, identifier: false, targets: &[] }
+        Self {
+            name,
+            label,
+            kind,
+            required: false,
+            writable: true,
+            max_length,
+            identifier: false,
+            targets: &[],
+        }
     }
 
     const fn required(mut self) -> Self {

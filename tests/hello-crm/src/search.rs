@@ -34,8 +34,8 @@ enum Mode {
 
 impl Search {
     pub(crate) fn parse(body: &Value) -> Result<Self, Problem> {
-        let search =
-            Self::deserialize(body).map_err(|error| Problem::unprocessable("invalid-search", format!("Not a search: {error}.")))?;
+        let search = Self::deserialize(body)
+            .map_err(|error| Problem::unprocessable("invalid-search", format!("Not a search: {error}.")))?;
         let invalid = |message: String| Err(Problem::unprocessable("invalid-search", message));
         if search.fields.is_empty() {
             return invalid("At least one field is needed.".to_owned());
@@ -58,15 +58,20 @@ impl Search {
         }
         let found = match self.mode {
             Mode::All => {
-                let index = index(state, object, |record| fields.iter().map(|field| value(record, field)).collect::<Option<Vec<String>>>());
-                let all =
-                    |key: &Vec<Option<String>>| key.iter().cloned().collect::<Option<Vec<_>>>().and_then(|key| index.get(&key).cloned());
+                let index = index(state, object, |record| {
+                    fields.iter().map(|field| value(record, field)).collect::<Option<Vec<String>>>()
+                });
+                let all = |key: &Vec<Option<String>>| {
+                    key.iter().cloned().collect::<Option<Vec<_>>>().and_then(|key| index.get(&key).cloned())
+                };
                 keys.iter().map(|key| all(key).unwrap_or_default()).collect::<Vec<_>>()
             }
             Mode::Any => {
-                let indexes: Vec<_> = fields.iter().map(|field| index(state, object, |record| value(record, field))).collect();
+                let indexes: Vec<_> =
+                    fields.iter().map(|field| index(state, object, |record| value(record, field))).collect();
                 let any = |key: &Vec<Option<String>>| -> Vec<u64> {
-                    let hits = key.iter().zip(&indexes).filter_map(|(value, index)| index.get(value.as_ref()?));
+                    let hits =
+                        key.iter().zip(&indexes).filter_map(|(value, index)| index.get(value.as_ref()?));
                     hits.flatten().copied().collect::<BTreeSet<u64>>().into_iter().collect()
                 };
                 keys.iter().map(any).collect()
@@ -126,7 +131,11 @@ fn comparable(value: &Value) -> Option<String> {
     }
 }
 
-fn index<K: std::hash::Hash + Eq>(state: &State, object: Object, key: impl Fn(&Record) -> Option<K>) -> HashMap<K, Vec<u64>> {
+fn index<K: std::hash::Hash + Eq>(
+    state: &State,
+    object: Object,
+    key: impl Fn(&Record) -> Option<K>,
+) -> HashMap<K, Vec<u64>> {
     let mut index: HashMap<K, Vec<u64>> = HashMap::new();
     for record in state.table(object).records() {
         if let Some(key) = key(record) {

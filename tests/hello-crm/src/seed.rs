@@ -42,7 +42,8 @@ pub struct SeedRecord {
 impl Seed {
     /// Reads a seed from a JSON file.
     pub fn load(path: &Path) -> Result<Self, String> {
-        let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let bytes =
+            std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))
     }
 
@@ -50,14 +51,21 @@ impl Seed {
     pub(crate) fn plant(&self, state: &mut State) -> Result<(), String> {
         let start = Stamp::from_micros(i64::try_from(state.instance).unwrap_or(i64::MAX));
         let start = start.ok_or("the clock stands outside of time")?;
-        for (object, records) in [(Object::Organisation, &self.organisations), (Object::Person, &self.persons)] {
+        for (object, records) in
+            [(Object::Organisation, &self.organisations), (Object::Person, &self.persons)]
+        {
             for seed in records {
                 let number = state.table_mut(object).take_number();
                 let what = object.id(number);
                 let exists = |target: Object, id: &str| state.find(target, id).is_some();
-                let given = validate::fields(object, &seed.fields, Mode::Create, &exists).map_err(|problems| {
-                    problems.iter().map(|problem| format!("{what}: {}: {}", problem.name, problem.message)).collect::<Vec<_>>().join("; ")
-                })?;
+                let given =
+                    validate::fields(object, &seed.fields, Mode::Create, &exists).map_err(|problems| {
+                        problems
+                            .iter()
+                            .map(|problem| format!("{what}: {}: {}", problem.name, problem.message))
+                            .collect::<Vec<_>>()
+                            .join("; ")
+                    })?;
                 let created_at = seed.created_at.unwrap_or(start);
                 let mut fields: BTreeMap<String, Value> =
                     object.fields().iter().map(|field| (field.name.to_owned(), field.blank())).collect();
@@ -70,13 +78,23 @@ impl Seed {
                 }
                 for (name, at) in &seed.changed {
                     if object.field(name).is_none() || *at < created_at {
-                        return Err(format!("{what}: changed: {name} is no field, or was changed before the record was made"));
+                        return Err(format!(
+                            "{what}: changed: {name} is no field, or was changed before the record was made"
+                        ));
                     }
                     changed.insert(name.clone(), *at);
                 }
                 let updated_at = changed.values().copied().max().unwrap_or(created_at);
                 let seq = state.next_seq();
-                state.table_mut(object).put(Record { number, seq, version: 1, created_at, updated_at, fields, changed });
+                state.table_mut(object).put(Record {
+                    number,
+                    seq,
+                    version: 1,
+                    created_at,
+                    updated_at,
+                    fields,
+                    changed,
+                });
             }
         }
         Ok(())
@@ -96,7 +114,9 @@ pub fn sample(people: usize) -> Seed {
         organisations: (0..organisations)
             .map(|index| timed(index, "organisation", organisation_fields(&sample::organisation(index))))
             .collect(),
-        persons: (0..people).map(|index| timed(index, "person", person_fields(&sample_person(index), organisations))).collect(),
+        persons: (0..people)
+            .map(|index| timed(index, "person", person_fields(&sample_person(index), organisations)))
+            .collect(),
     }
 }
 
@@ -169,7 +189,11 @@ fn person_fields(person: &SamplePerson, organisations: usize) -> Map<String, Val
 }
 
 fn given<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
-    fields.into_iter().filter(|(_, value)| !value.is_null() && *value != json!([])).map(|(name, value)| (name.to_owned(), value)).collect()
+    fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_null() && *value != json!([]))
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Times for the record and its fields: made once, some fields changed later.
@@ -194,12 +218,16 @@ fn timed(index: usize, what: &str, fields: Map<String, Value>) -> SeedRecord {
     SeedRecord { fields, created_at: Some(at(created, 0)), changed }
 }
 
-/// When a record of the samples was changed last: some on the first day of 2020, two of them at its very ends.
+/// When a record of the samples was changed last: some on the first day of 2020, two of them at its very
+/// ends.
 fn last_change(index: usize, what: &str) -> (u64, u64) {
     match (index % 150, what) {
         (60, "person") => (Y2020, 0),
         (72, "person") => (Y2020 + 86_400, 0),
         (7 | 21 | 33 | 48 | 90, _) => (Y2020 + 6 * 3600 + below(12 * 3600, index, what), 0),
-        _ => (Y2019 + below(Y2022 - Y2019, index, &format!("{what} time")), below(1_000_000, index, &format!("{what} micros"))),
+        _ => (
+            Y2019 + below(Y2022 - Y2019, index, &format!("{what} time")),
+            below(1_000_000, index, &format!("{what} micros")),
+        ),
     }
 }

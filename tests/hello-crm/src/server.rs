@@ -93,7 +93,10 @@ impl Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("listen", &self.listen).field("data", &self.data).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("data", &self.data)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,7 +140,8 @@ impl Server {
         let addr = listener.local_addr().map_err(listen)?;
         let service = crate::router(handle.clone()).into_make_service_with_connect_info::<Connection>();
         let stopping = handle.clone();
-        let serving = axum::serve(CuttableListener(listener), service).with_graceful_shutdown(async move { stopping.stopped().await });
+        let serving = axum::serve(CuttableListener(listener), service)
+            .with_graceful_shutdown(async move { stopping.stopped().await });
         let task = tokio::spawn(async move { serving.await });
         Ok(Self { addr, handle, task })
     }

@@ -153,7 +153,9 @@ impl State {
         }
         for object in Object::ALL {
             for record in state.table(object).records() {
-                state.sound(object, record).map_err(|what| damaged(format!("{} {what}", object.id(record.number))))?;
+                state
+                    .sound(object, record)
+                    .map_err(|what| damaged(format!("{} {what}", object.id(record.number))))?;
             }
         }
         Ok(Some(state))
@@ -170,7 +172,8 @@ impl State {
             let Some(field) = object.field(name) else {
                 return Err(format!("has the unknown field {name:?}"));
             };
-            crate::validate::normalise(field, value).map_err(|(_, message)| format!("has a wrong {name}: {message}"))?;
+            crate::validate::normalise(field, value)
+                .map_err(|(_, message)| format!("has a wrong {name}: {message}"))?;
             let target = field.targets.iter().zip(value.as_str()).next();
             if let Some((target, id)) = target.filter(|(target, id)| self.find(**target, id).is_none()) {
                 return Err(format!("points to {target} {id:?}, which is not there"));
@@ -182,7 +185,8 @@ impl State {
     /// Writes the file beside the old one, then puts it in its place: whoever reads sees one or the other.
     pub(crate) fn save(&self, path: &Path) -> Result<(), StoreError> {
         let write = || -> std::io::Result<()> {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(&serde_json::to_vec(self)?)?;
             file.as_file().sync_all()?;

@@ -71,8 +71,18 @@ impl Record {
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
-            fields: self.fields.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect(),
-            changed: self.changed.iter().filter(|(name, _)| wanted(name)).map(|(name, at)| (name.clone(), *at)).collect(),
+            fields: self
+                .fields
+                .iter()
+                .filter(|(name, _)| wanted(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            changed: self
+                .changed
+                .iter()
+                .filter(|(name, _)| wanted(name))
+                .map(|(name, at)| (name.clone(), *at))
+                .collect(),
         }
     }
 
@@ -109,7 +119,13 @@ pub(crate) struct Table {
 
 impl Default for Table {
     fn default() -> Self {
-        Self { next: 1, records: BTreeMap::new(), deleted: BTreeMap::new(), by_time: BTreeSet::new(), by_seq: BTreeMap::new() }
+        Self {
+            next: 1,
+            records: BTreeMap::new(),
+            deleted: BTreeMap::new(),
+            by_time: BTreeSet::new(),
+            by_seq: BTreeMap::new(),
+        }
     }
 }
 
@@ -203,7 +219,11 @@ impl Table {
 
 impl From<Table> for Rows {
     fn from(table: Table) -> Self {
-        Self { next: table.next, records: table.records.into_values().collect(), deleted: table.deleted.into_values().collect() }
+        Self {
+            next: table.next,
+            records: table.records.into_values().collect(),
+            deleted: table.deleted.into_values().collect(),
+        }
     }
 }
 
@@ -218,12 +238,19 @@ impl TryFrom<Rows> for Table {
         let mut places = BTreeSet::new();
         for (number, seq) in all {
             if number >= rows.next || !numbers.insert(number) || !places.insert(seq) {
-                return Err(format!("record {number} stands there twice, or beyond the next free number {}", rows.next));
+                return Err(format!(
+                    "record {number} stands there twice, or beyond the next free number {}",
+                    rows.next
+                ));
             }
         }
         for tombstone in &rows.deleted {
-            if tombstone.merged_into.is_some_and(|into| into == tombstone.number || !numbers.contains(&into)) {
-                return Err(format!("deleted record {} was merged into one that never was", tombstone.number));
+            if tombstone.merged_into.is_some_and(|into| into == tombstone.number || !numbers.contains(&into))
+            {
+                return Err(format!(
+                    "deleted record {} was merged into one that never was",
+                    tombstone.number
+                ));
             }
         }
         rows.records.into_iter().for_each(|record| table.put(record));

@@ -38,11 +38,14 @@ pub(crate) fn fields(
             Ok(value) => {
                 accepted.insert(name.clone(), value);
             }
-            Err((code, message)) => problems.push(FieldProblem { name: name.clone(), code: code.to_owned(), message }),
+            Err((code, message)) => {
+                problems.push(FieldProblem { name: name.clone(), code: code.to_owned(), message })
+            }
         }
     }
     if mode == Mode::Create {
-        for field in object.fields().iter().filter(|field| field.required && !given.contains_key(field.name)) {
+        for field in object.fields().iter().filter(|field| field.required && !given.contains_key(field.name))
+        {
             let (code, message) = required();
             problems.push(FieldProblem { name: field.name.to_owned(), code: code.to_owned(), message });
         }
@@ -98,7 +101,10 @@ pub(crate) fn normalise(field: &Field, value: &Value) -> Result<Value, Refusal> 
             let text = text(value)?;
             short(field, text)?;
             if !text.is_empty() && !is_phone(text) {
-                return Err(("invalid-phone", "digits, spaces and +-()./,;#x are accepted, with a digit at least".to_owned()));
+                return Err((
+                    "invalid-phone",
+                    "digits, spaces and +-()./,;#x are accepted, with a digit at least".to_owned(),
+                ));
             }
             Ok(json!(text))
         }
@@ -106,7 +112,10 @@ pub(crate) fn normalise(field: &Field, value: &Value) -> Result<Value, Refusal> 
             let text = text(value)?;
             short(field, text)?;
             if !text.is_empty() && !is_url(text) {
-                return Err(("invalid-url", "an address that begins with http:// or https:// is expected".to_owned()));
+                return Err((
+                    "invalid-url",
+                    "an address that begins with http:// or https:// is expected".to_owned(),
+                ));
             }
             Ok(json!(text))
         }
@@ -133,7 +142,9 @@ fn text(value: &Value) -> Result<&str, Refusal> {
 
 fn short(field: &Field, text: &str) -> Result<(), Refusal> {
     match field.max_length {
-        Some(most) if text.chars().count() > most => Err(("too-long", format!("at most {most} characters are accepted"))),
+        Some(most) if text.chars().count() > most => {
+            Err(("too-long", format!("at most {most} characters are accepted")))
+        }
         _ => Ok(()),
     }
 }
@@ -179,7 +190,8 @@ fn is_email(text: &str) -> bool {
 }
 
 fn is_phone(text: &str) -> bool {
-    text.chars().any(|c| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || " +-()./,;#xX".contains(c))
+    text.chars().any(|c| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || " +-()./,;#xX".contains(c))
 }
 
 fn is_url(text: &str) -> bool {
@@ -219,6 +231,11 @@ mod tests {
         assert!(is_phone("+49 (0)30 123-45/6"));
         assert!(!is_phone("call me") && !is_phone("+ -"));
         assert!(is_url("https://www.example.org/a?b=c") && is_url("http://localhost"));
-        assert!(!is_url("www.example.org") && !is_url("https://") && !is_url("https://a b.example") && !is_url("ftp://example.org"));
+        assert!(
+            !is_url("www.example.org")
+                && !is_url("https://")
+                && !is_url("https://a b.example")
+                && !is_url("ftp://example.org")
+        );
     }
 }

@@ -28,7 +28,8 @@ fn a_read_only_key_reads_and_searches_only() {
     let id = crm.person_id(json!({ "last_name": "Ek", "email": "ek@example.org" }));
     crm.as_key("reader", |crm| {
         assert_eq!(crm.get(&format!("/v1/persons/{id}")).status, 200);
-        let search = crm.post("/v1/persons/search", json!({ "fields": ["email"], "keys": [["ek@example.org"]] }));
+        let search =
+            crm.post("/v1/persons/search", json!({ "fields": ["email"], "keys": [["ek@example.org"]] }));
         assert_eq!(search.body["results"][0]["ids"], json!([id]));
         for answer in [
             crm.person(json!({ "last_name": "Dahl" })),

@@ -10,13 +10,18 @@ use serde_json::json;
 #[test]
 fn a_lost_answer_is_found_again_with_the_same_key() {
     let crm = Crm::start();
-    crm.handle().set_faults(vec![Rule::new(Action::Drop { drop: DropWhen::After }).method("POST").path("/batch")]);
-    let body = json!({ "changes": [{ "id": "order-1/1", "action": "create", "fields": { "last_name": "Ek" } }] });
+    crm.handle()
+        .set_faults(vec![Rule::new(Action::Drop { drop: DropWhen::After }).method("POST").path("/batch")]);
+    let body =
+        json!({ "changes": [{ "id": "order-1/1", "action": "create", "fields": { "last_name": "Ek" } }] });
     let lost = crm.send("POST", "/v1/persons/batch", &[], Some(&body));
     assert!(lost.is_err(), "no answer must come");
     assert_eq!(crm.handle().count(Object::Person), 1, "the work was done");
     let again = crm.post("/v1/persons/batch", body);
-    assert_eq!((&again.body["results"][0]["status"], &again.body["results"][0]["record"]["id"]), (&json!(201), &json!("p1")));
+    assert_eq!(
+        (&again.body["results"][0]["status"], &again.body["results"][0]["record"]["id"]),
+        (&json!(201), &json!("p1"))
+    );
     assert_eq!(crm.handle().count(Object::Person), 1);
 }
 
@@ -44,15 +49,22 @@ fn rules_over_http_strike_in_their_turn() {
 
     assert_eq!(crm.get("/v1/persons").status, 200);
     let limited = crm.get("/v1/persons?limit=3");
-    assert_eq!((limited.status, limited.header("retry-after"), limited.code()), (429, Some("7"), "rate-limited"));
+    assert_eq!(
+        (limited.status, limited.header("retry-after"), limited.code()),
+        (429, Some("7"), "rate-limited")
+    );
     let down = crm.get("/v1/persons?limit=3");
     assert_eq!((down.status, &down.body), (503, &json!("<html>down")));
     for _ in 0..3 {
         assert_eq!(crm.get("/v1/organisations").code(), "injected");
     }
     assert_eq!(crm.get("/v1/schema").status, 200);
-    let struck: Vec<u64> =
-        crm.get("/control/faults").body["rules"].as_array().unwrap().iter().map(|rule| rule["struck"].as_u64().unwrap()).collect();
+    let struck: Vec<u64> = crm.get("/control/faults").body["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["struck"].as_u64().unwrap())
+        .collect();
     assert_eq!(struck, [1, 1, 3, 1]);
 
     assert_eq!(crm.send("POST", "/control/reset", &[], None).unwrap().status, 204);

@@ -79,9 +79,17 @@ fn a_record_that_changes_while_pages_are_read_is_not_lost() {
 
 #[test]
 fn a_window_holds_its_beginning_and_not_its_end() {
-    let crm = seeded(&["2019-12-31T23:59:59.999999Z", "2020-01-01T00:00:00Z", "2020-01-01T23:59:59.999999Z", "2020-01-02T00:00:00Z"]);
+    let crm = seeded(&[
+        "2019-12-31T23:59:59.999999Z",
+        "2020-01-01T00:00:00Z",
+        "2020-01-01T23:59:59.999999Z",
+        "2020-01-02T00:00:00Z",
+    ]);
     let window = |query: &str| ids(&crm.pages(&format!("/v1/persons?{query}")), "records");
-    assert_eq!(window("updated_since=2020-01-01T00:00:00Z&updated_before=2020-01-02T00:00:00Z"), ["p2", "p3"]);
+    assert_eq!(
+        window("updated_since=2020-01-01T00:00:00Z&updated_before=2020-01-02T00:00:00Z"),
+        ["p2", "p3"]
+    );
     assert_eq!(window("updated_since=2020-01-02T00:00:00Z"), ["p4"]);
     assert_eq!(window("updated_before=2020-01-01T00:00:00Z"), ["p1"]);
     // An offset is understood.
@@ -96,10 +104,16 @@ fn deletions_are_listed_where_asked_for() {
     crm.handle().delete(Object::Person, "p1");
     assert!(ids(&crm.pages("/v1/persons?"), "deleted").is_empty());
     let pages = crm.pages("/v1/persons?include_deleted=true&limit=1");
-    assert_eq!((ids(&pages, "records"), ids(&pages, "deleted")), (vec!["p2".to_owned()], vec!["p1".to_owned()]));
+    assert_eq!(
+        (ids(&pages, "records"), ids(&pages, "deleted")),
+        (vec!["p2".to_owned()], vec!["p1".to_owned()])
+    );
     let deleted_at = crm.handle().deleted(Object::Person)[0].deleted_at;
     assert_eq!(pages[1]["deleted"][0]["deleted_at"], json!(deleted_at));
-    let after = crm.pages(&format!("/v1/persons?include_deleted=true&updated_since={}", deleted_at.after(Duration::from_micros(1))));
+    let after = crm.pages(&format!(
+        "/v1/persons?include_deleted=true&updated_since={}",
+        deleted_at.after(Duration::from_micros(1))
+    ));
     assert!(ids(&after, "deleted").is_empty());
 }
 
@@ -107,8 +121,12 @@ fn deletions_are_listed_where_asked_for() {
 fn records_and_fields_can_be_chosen() {
     let crm = Crm::with(Config { seed: Some(sample(20)), ..config() });
     crm.handle().delete(Object::Person, "p3");
-    let pages = crm.pages("/v1/persons?ids=p2,p3,p99,o1,nonsense&fields=email,last_name&include_deleted=true");
-    assert_eq!((ids(&pages, "records"), ids(&pages, "deleted")), (vec!["p2".to_owned()], vec!["p3".to_owned()]));
+    let pages =
+        crm.pages("/v1/persons?ids=p2,p3,p99,o1,nonsense&fields=email,last_name&include_deleted=true");
+    assert_eq!(
+        (ids(&pages, "records"), ids(&pages, "deleted")),
+        (vec!["p2".to_owned()], vec!["p3".to_owned()])
+    );
     let record = &pages[0]["records"][0];
     let names: Vec<&String> = record["fields"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["email", "last_name"]);
@@ -152,7 +170,8 @@ fn a_cursor_is_good_for_its_query_only() {
 #[test]
 fn a_sync_token_tells_what_changed_since() {
     let crm = Crm::with(Config { seed: Some(sample(10)), ..config() });
-    let token = |pages: &[serde_json::Value]| pages.last().unwrap()["sync_token"].as_str().unwrap().to_owned();
+    let token =
+        |pages: &[serde_json::Value]| pages.last().unwrap()["sync_token"].as_str().unwrap().to_owned();
     let start = token(&crm.pages("/v1/persons?"));
     let nothing = crm.pages(&format!("/v1/persons?sync_token={start}"));
     assert!(ids(&nothing, "records").is_empty());
@@ -194,9 +213,19 @@ fn search_finds_what_the_server_would_store() {
         let results = answer.body["results"].as_array().unwrap().clone();
         results.iter().map(|result| result["ids"].clone()).collect::<Vec<_>>()
     };
-    let keys = json!([["åsa.ek@EXAMPLE.org"], ["nobody@example.org"], ["B@example.org"], [null], [""], ["no address"]]);
+    let keys = json!([
+        ["åsa.ek@EXAMPLE.org"],
+        ["nobody@example.org"],
+        ["B@example.org"],
+        [null],
+        [""],
+        ["no address"]
+    ]);
     let none = json!([]);
-    assert_eq!(search(json!(["email"]), keys, "all"), [json!([a]), none.clone(), json!([b, c]), none.clone(), none.clone(), none.clone()]);
+    assert_eq!(
+        search(json!(["email"]), keys, "all"),
+        [json!([a]), none.clone(), json!([b, c]), none.clone(), none.clone(), none.clone()]
+    );
     let keys = json!([["b@example.org", "+46 1"], ["b@example.org", ""], ["åsa.ek@example.org", "+46 1"]]);
     assert_eq!(search(json!(["email", "phone"]), keys.clone(), "all"), [json!([b]), none.clone(), none]);
     assert_eq!(search(json!(["email", "phone"]), keys, "any"), [json!([b, c]), json!([b, c]), json!([a, b])]);

@@ -31,7 +31,10 @@ fn a_restart_keeps_records_tokens_and_keys() {
     let crm = Crm::with(seeded());
     assert_eq!(crm.pages("/v1/persons?include_deleted=true"), before);
     let since = crm.pages(&format!("/v1/persons?sync_token={token}"));
-    assert_eq!((ids(&since, "records"), ids(&since, "deleted")), (vec!["p31".to_owned()], vec!["p1".to_owned()]));
+    assert_eq!(
+        (ids(&since, "records"), ids(&since, "deleted")),
+        (vec!["p31".to_owned()], vec!["p1".to_owned()])
+    );
     assert_eq!(crm.get(&format!("/v1/persons?limit=10&after={cursor}")).status, 200);
     let again = crm.batch(change);
     assert_eq!((&again[0]["record"], &again[0]["replayed"]), (&created[0]["record"], &json!(true)));
@@ -73,7 +76,10 @@ fn a_damaged_file_is_not_overwritten() {
         (String::new(), "EOF"),
         (broken(&|state| state["format"] = json!(2)), "format is 2"),
         (broken(&|state| state["persons"]["next"] = json!(1)), "stands there twice"),
-        (broken(&|state| state["persons"]["records"][0]["fields"]["organisation"] = json!("o1")), "points to organisation"),
+        (
+            broken(&|state| state["persons"]["records"][0]["fields"]["organisation"] = json!("o1")),
+            "points to organisation",
+        ),
         (broken(&|state| state["persons"]["records"][0]["fields"]["email"] = json!("x")), "wrong email"),
     ] {
         std::fs::write(&path, &text).unwrap();
@@ -90,7 +96,8 @@ fn a_seed_file_is_checked() {
     let start = |seed: Value| {
         std::fs::write(&path, seed.to_string()).unwrap();
         let seed = Seed::load(&path)?;
-        hello_crm::Handle::new(Config { seed: Some(seed), ..common::config() }).map_err(|error| error.to_string())
+        hello_crm::Handle::new(Config { seed: Some(seed), ..common::config() })
+            .map_err(|error| error.to_string())
     };
     let handle = start(json!({
         "organisations": [{ "fields": { "name": "Fjord AB" }, "created_at": "2020-01-01T00:00:00+01:00" }],
@@ -102,7 +109,9 @@ fn a_seed_file_is_checked() {
         ("2020-02-01T00:00:00.000000Z".to_owned(), "2019-01-01T00:00:00.000000Z".to_owned())
     );
     assert!(
-        start(json!({ "persons": [{ "fields": { "last_name": "Ek", "organisation": "o1" } }] })).unwrap_err().contains("p1: organisation")
+        start(json!({ "persons": [{ "fields": { "last_name": "Ek", "organisation": "o1" } }] }))
+            .unwrap_err()
+            .contains("p1: organisation")
     );
     assert!(start(json!({ "people": [] })).unwrap_err().contains("people"));
 }
@@ -135,7 +144,11 @@ fn the_program_serves_and_stops_when_told() {
     BufReader::new(program.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let url = line.trim().strip_prefix("listening on ").unwrap();
     assert_eq!(format!("http://{}", std::fs::read_to_string(&port_file).unwrap().trim()), url);
-    let mut response = agent().get(format!("{url}/v1/persons")).header("authorization", format!("Bearer {KEY}")).call().unwrap();
+    let mut response = agent()
+        .get(format!("{url}/v1/persons"))
+        .header("authorization", format!("Bearer {KEY}"))
+        .call()
+        .unwrap();
     let page: Value = response.body_mut().read_json().unwrap();
     assert_eq!(page["records"].as_array().unwrap().len(), 15);
     #[cfg(unix)]

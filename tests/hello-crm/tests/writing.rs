@@ -16,9 +16,15 @@ fn the_schema_tells_what_is_accepted() {
     let fields = schema["objects"][0]["fields"].as_array().unwrap();
     let field = |name: &str| fields.iter().find(|field| field["name"] == name).unwrap().clone();
     assert_eq!(schema["objects"][0]["path"], "persons");
-    assert_eq!((field("last_name")["required"].clone(), field("email")["identifier"].clone()), (json!(true), json!(true)));
+    assert_eq!(
+        (field("last_name")["required"].clone(), field("email")["identifier"].clone()),
+        (json!(true), json!(true))
+    );
     assert_eq!(field("organisation")["targets"], json!(["organisation"]));
-    assert_eq!((field("tags")["kind"].clone(), field("city")["max_length"].clone()), (json!("texts"), json!(255)));
+    assert_eq!(
+        (field("tags")["kind"].clone(), field("city")["max_length"].clone()),
+        (json!("texts"), json!(255))
+    );
 }
 
 #[test]
@@ -36,11 +42,17 @@ fn a_new_record_is_normalised_and_stamped() {
     let stored = &person["fields"];
     assert_eq!((&stored["email"], &stored["tags"]), (&json!("ek@example.org"), &json!(["a", "vip"])));
     // An empty text is not null, and text is kept as it is.
-    assert_eq!((&stored["first_name"], &stored["city"], &stored["last_name"]), (&json!(""), &Value::Null, &json!(" Ek ")));
+    assert_eq!(
+        (&stored["first_name"], &stored["city"], &stored["last_name"]),
+        (&json!(""), &Value::Null, &json!(" Ek "))
+    );
     assert_eq!(stored.as_object().unwrap().len(), 14);
     assert_eq!(person["changed"]["email"], person["updated_at"]);
     assert!(person["changed"].get("city").is_none());
-    assert_eq!(person["updated_at"], "2024-05-01T12:00:00.000001Z", "one stamp was taken by the organisation");
+    assert_eq!(
+        person["updated_at"], "2024-05-01T12:00:00.000001Z",
+        "one stamp was taken by the organisation"
+    );
     assert_eq!(crm.get("/v1/persons/p1").body, *person);
 }
 
@@ -55,7 +67,10 @@ fn every_field_that_is_wrong_is_named() {
         (json!({ "last_name": "  " }), vec![("last_name", "required")]),
         (json!({ "last_name": 5, "city": true }), vec![("city", "wrong-type"), ("last_name", "wrong-type")]),
         (json!({ "last_name": "Ek", "nickname": null }), vec![("nickname", "unknown-field")]),
-        (json!({ "last_name": long, "email": "x" }), vec![("email", "invalid-email"), ("last_name", "too-long")]),
+        (
+            json!({ "last_name": long, "email": "x" }),
+            vec![("email", "invalid-email"), ("last_name", "too-long")],
+        ),
         (json!({ "last_name": "E\u{0}k" }), vec![("last_name", "invalid-text")]),
         (
             json!({ "last_name": "Ek", "phone": "none", "website": "ek.example" }),
@@ -73,7 +88,8 @@ fn every_field_that_is_wrong_is_named() {
         let answer = crm.person(fields.clone());
         assert_eq!((answer.status, answer.code()), (422, "invalid-fields"), "{fields}");
         let found = answer.field_codes();
-        let found: Vec<(&str, &str)> = found.iter().map(|(name, code)| (name.as_str(), code.as_str())).collect();
+        let found: Vec<(&str, &str)> =
+            found.iter().map(|(name, code)| (name.as_str(), code.as_str())).collect();
         assert_eq!(found, expected, "{fields}");
     }
     assert_eq!(crm.handle().count(Object::Person), 0);
@@ -87,10 +103,16 @@ fn an_update_touches_what_it_names() {
     let before = crm.get("/v1/persons/p1").body;
     assert!(crm.handle().advance(Duration::from_secs(60)));
     let after = crm.patch("/v1/persons/p1", json!({ "fields": { "city": null, "phone": "1" } })).body;
-    assert_eq!((&after["fields"]["city"], &after["fields"]["last_name"], &after["version"]), (&Value::Null, &json!("Ek"), &json!(2)));
+    assert_eq!(
+        (&after["fields"]["city"], &after["fields"]["last_name"], &after["version"]),
+        (&Value::Null, &json!("Ek"), &json!(2))
+    );
     assert_eq!(after["changed"]["city"], "2024-05-01T12:01:00.000000Z");
     assert_eq!(after["updated_at"], after["changed"]["city"]);
-    assert_eq!((&after["changed"]["phone"], &after["created_at"]), (&before["changed"]["phone"], &before["created_at"]));
+    assert_eq!(
+        (&after["changed"]["phone"], &after["created_at"]),
+        (&before["changed"]["phone"], &before["created_at"])
+    );
     // What changes nothing leaves no trace.
     assert_eq!(crm.patch("/v1/persons/p1", json!({ "fields": { "city": null } })).body, after);
     let refused = crm.patch("/v1/persons/p1", json!({ "fields": { "last_name": null } }));
@@ -102,9 +124,15 @@ fn stamps_never_go_back() {
     let crm = Crm::start();
     crm.person(json!({ "last_name": "Ek" }));
     assert!(crm.handle().set_clock(hello_crm::Stamp::parse("2001-01-01T00:00:00Z").unwrap()));
-    let stamps: Vec<Value> =
-        (0..3).map(|number| crm.patch("/v1/persons/p1", json!({ "fields": { "score": number } })).body["updated_at"].clone()).collect();
-    assert_eq!(stamps, ["2024-05-01T12:00:00.000001Z", "2024-05-01T12:00:00.000002Z", "2024-05-01T12:00:00.000003Z"]);
+    let stamps: Vec<Value> = (0..3)
+        .map(|number| {
+            crm.patch("/v1/persons/p1", json!({ "fields": { "score": number } })).body["updated_at"].clone()
+        })
+        .collect();
+    assert_eq!(
+        stamps,
+        ["2024-05-01T12:00:00.000001Z", "2024-05-01T12:00:00.000002Z", "2024-05-01T12:00:00.000003Z"]
+    );
 }
 
 #[test]
@@ -122,7 +150,8 @@ fn a_conditional_write_needs_the_current_version() {
     assert_eq!(stale.body["record"], done.body);
     assert_eq!(write("*", "Åre").status, 200);
     assert_eq!(write("3", "Lund").status, 400);
-    let delete = |etag: &str| crm.send("DELETE", "/v1/persons/p1", &[("if-match", etag)], None).unwrap().status;
+    let delete =
+        |etag: &str| crm.send("DELETE", "/v1/persons/p1", &[("if-match", etag)], None).unwrap().status;
     assert_eq!((delete("\"2\""), delete("\"3\"")), (412, 204));
 }
 
@@ -150,9 +179,15 @@ fn a_batch_does_what_it_can() {
     assert_eq!(names.join(""), "abcdefghija");
     assert_eq!(results[0]["record"]["fields"]["email"], "h@example.org");
     let codes = field_codes(&results[1]["error"]);
-    assert_eq!(codes, [("email".to_owned(), "invalid-email".to_owned()), ("last_name".to_owned(), "required".to_owned())]);
+    assert_eq!(
+        codes,
+        [("email".to_owned(), "invalid-email".to_owned()), ("last_name".to_owned(), "required".to_owned())]
+    );
     assert_eq!(results[3]["record"]["fields"]["city"], "Åre");
-    assert_eq!((&results[6]["error"]["code"], &results[7]["error"]["code"]), (&json!("invalid-change"), &json!("invalid-change")));
+    assert_eq!(
+        (&results[6]["error"]["code"], &results[7]["error"]["code"]),
+        (&json!("invalid-change"), &json!("invalid-change"))
+    );
     assert!(results[9]["error"]["deleted_at"].is_string());
     assert_eq!((&results[10]["replayed"], &results[10]["record"]), (&json!(true), &results[0]["record"]));
     assert_eq!(crm.handle().count(Object::Person), 1);
@@ -196,7 +231,10 @@ fn a_change_sent_again_answers_the_same_and_does_nothing() {
     // The key belongs to that change, in a request of its own as well.
     let body = json!({ "fields": { "last_name": "Ek" } });
     let same = crm.send("POST", "/v1/persons", &[("idempotency-key", "1")], Some(&body)).unwrap();
-    assert_eq!((same.status, same.body["id"].as_str(), same.header("idempotent-replayed")), (201, Some("p1"), Some("true")));
+    assert_eq!(
+        (same.status, same.body["id"].as_str(), same.header("idempotent-replayed")),
+        (201, Some("p1"), Some("true"))
+    );
     let other = json!({ "fields": { "last_name": "Dahl" } });
     let reused = crm.send("POST", "/v1/persons", &[("idempotency-key", "1")], Some(&other)).unwrap();
     assert_eq!((reused.status, reused.code()), (422, "idempotency-key-reused"));
@@ -218,9 +256,15 @@ fn two_people_may_have_one_address_unless_told_otherwise() {
     crm.person(json!({ "last_name": "Dahl", "email": "" }));
     assert_eq!(crm.person(json!({ "last_name": "Holm", "email": "" })).status, 201);
     let refused = crm.person(json!({ "last_name": "Ek", "email": "EK@example.org" }));
-    assert_eq!((refused.status, refused.code(), &refused.body["error"]["existing"]), (409, "duplicate", &json!("p1")));
+    assert_eq!(
+        (refused.status, refused.code(), &refused.body["error"]["existing"]),
+        (409, "duplicate", &json!("p1"))
+    );
     assert_eq!(crm.patch("/v1/persons/p2", json!({ "fields": { "email": "ek@example.org" } })).status, 409);
-    assert_eq!(crm.patch("/v1/persons/p1", json!({ "fields": { "email": "ek@example.org", "city": "Åre" } })).status, 200);
+    assert_eq!(
+        crm.patch("/v1/persons/p1", json!({ "fields": { "email": "ek@example.org", "city": "Åre" } })).status,
+        200
+    );
 }
 
 #[test]
@@ -231,7 +275,10 @@ fn a_deleted_record_leaves_a_trace_and_its_id_is_never_used_again() {
     assert_eq!(crm.delete("/v1/organisations/o1").status, 204);
     let gone = crm.get("/v1/organisations/o1");
     assert_eq!((gone.status, gone.code()), (410, "deleted"));
-    assert_eq!(gone.body["error"]["deleted_at"], json!(crm.handle().deleted(Object::Organisation)[0].deleted_at));
+    assert_eq!(
+        gone.body["error"]["deleted_at"],
+        json!(crm.handle().deleted(Object::Organisation)[0].deleted_at)
+    );
     assert!(gone.body["error"].get("merged_into").is_none());
     assert_eq!(crm.delete("/v1/organisations/o1").status, 410);
     // Who worked there works there no more, and that is a change.
@@ -246,7 +293,9 @@ fn a_deleted_record_leaves_a_trace_and_its_id_is_never_used_again() {
 fn a_merge_leaves_one_record() {
     let crm = Crm::start();
     crm.person(json!({ "last_name": "Ek", "city": "Umeå", "phone": "1", "tags": ["a", "b"] }));
-    crm.person(json!({ "last_name": "Eck", "first_name": "Åsa", "city": "Åre", "phone": "", "tags": ["b", "c"] }));
+    crm.person(
+        json!({ "last_name": "Eck", "first_name": "Åsa", "city": "Åre", "phone": "", "tags": ["b", "c"] }),
+    );
     let body = json!({ "into": "p2" });
     let merged = crm.send("POST", "/v1/persons/p1/merge", &[("idempotency-key", "m")], Some(&body)).unwrap();
     assert_eq!((merged.status, merged.header("etag")), (200, Some("\"2\"")));
@@ -268,7 +317,10 @@ fn a_merge_leaves_one_record() {
     assert_eq!(crm.post("/v1/persons/p2/merge", json!({ "into": "p3" })).status, 200);
     assert_eq!(crm.get("/v1/persons/p1").body["error"]["merged_into"], "p3");
     let page = crm.get("/v1/persons?include_deleted=true").body;
-    assert_eq!((&page["deleted"][0]["merged_into"], &page["deleted"][1]["merged_into"]), (&json!("p3"), &json!("p3")));
+    assert_eq!(
+        (&page["deleted"][0]["merged_into"], &page["deleted"][1]["merged_into"]),
+        (&json!("p3"), &json!("p3"))
+    );
 }
 
 #[test]

@@ -1,10 +1,13 @@
-//! Tenants beside each other: what hostile ones do leaves a healthy one as it is, and whatever they took comes back.
+//! Tenants beside each other: what hostile ones do leaves a healthy one as it is, and whatever they took
+//! comes back.
 
 use super::{compiler, config, granted, loaded, report, request, with_secret};
 use crate::support::guests::{hostile_component, made_up_path};
 use crate::support::server::{Server, answer};
 use entente::config::Grants;
-use entente::plugin::{Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse};
+use entente::plugin::{
+    Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,
+};
 use entente::record::Value;
 use entente::sync::{Exchange, ReportRequest, RunOptions, Silent, SystemClock, codes};
 use entente::tenant::{PluginFiles, Tenant};
@@ -50,7 +53,11 @@ async fn healthy(folder: &Path) -> Tenant {
     tenant.install_plugin("made-up", &std::fs::read(made_up_path()).unwrap()).await.unwrap();
     let settings = [("records", RECORDS), ("ids", "random"), ("changed", "0"), ("edition", "0")];
     let settings = settings.map(|(name, value)| (name.to_owned(), Value::text(value))).into();
-    let draft = tenant.configuration().draft_integration("made-up", "made-up", settings, Grants::default(), BTreeMap::new()).await.unwrap();
+    let draft = tenant
+        .configuration()
+        .draft_integration("made-up", "made-up", settings, Grants::default(), BTreeMap::new())
+        .await
+        .unwrap();
     tenant.add_integration(&draft, true).await.unwrap();
     tenant
 }
@@ -58,7 +65,8 @@ async fn healthy(folder: &Path) -> Tenant {
 /// Runs its sync; how long that took, and the records and pairs that it has made.
 async fn synced(tenant: &Tenant) -> (Duration, [Vec<String>; 2]) {
     let begun = Instant::now();
-    let (_, end) = tenant.sync("made-up", RunOptions::default(), &Silent, &AtomicBool::new(false)).await.unwrap();
+    let (_, end) =
+        tenant.sync("made-up", RunOptions::default(), &Silent, &AtomicBool::new(false)).await.unwrap();
     let took = begun.elapsed();
     assert!(end.error.is_none() && end.run.problems() == 0, "{end:?}");
     let database = Connection::open(tenant.configuration().home().database("default")).unwrap();
@@ -68,7 +76,9 @@ async fn synced(tenant: &Tenant) -> (Duration, [Vec<String>; 2]) {
         rows.collect::<Result<Vec<_>, _>>().unwrap()
     };
     let records = rows("SELECT data FROM hub_record ORDER BY id");
-    let pairs = rows("SELECT left_id || ' ' || right_id || ' ' || status || ' ' || coalesce(reason, '') FROM pair ORDER BY id");
+    let pairs = rows(
+        "SELECT left_id || ' ' || right_id || ' ' || status || ' ' || coalesce(reason, '') FROM pair ORDER BY id",
+    );
     (took, [records, pairs])
 }
 
@@ -105,18 +115,30 @@ async fn healthy_beside_hostile() {
 
     let tenants = ATTACKS.iter().map(|attack| {
         let account = Arc::new(TenantAccount::new(attack, &Limits::default()));
-        let config = PluginConfig { account: Arc::clone(&account), ..granted(&[("attack", attack)], &server) };
+        let config =
+            PluginConfig { account: Arc::clone(&account), ..granted(&[("attack", attack)], &server) };
         let attacks = Arc::new(AtomicU64::new(0));
-        (*attack, account, Arc::clone(&attacks), tokio::spawn(attacks_for_ever(hostile.clone(), config, attacks)))
+        (
+            *attack,
+            account,
+            Arc::clone(&attacks),
+            tokio::spawn(attacks_for_ever(hostile.clone(), config, attacks)),
+        )
     });
     let tenants: Vec<_> = tenants.collect();
     // Those that wait for ever, or compute for seconds, are still at their first.
-    until("some attacks were made", || tenants.iter().filter(|(_, _, attacks, _)| attacks.load(Ordering::Relaxed) > 0).count() > 10).await;
+    until("some attacks were made", || {
+        tenants.iter().filter(|(_, _, attacks, _)| attacks.load(Ordering::Relaxed) > 0).count() > 10
+    })
+    .await;
     let (beside_took, beside_made) = synced(&beside).await;
     for (attack, _, attacks, _) in &tenants {
         println!("{attack}: {}", attacks.load(Ordering::Relaxed));
     }
-    println!("alone {alone_took:?}, beside {beside_took:?}: {:.2} ×", beside_took.as_secs_f64() / alone_took.as_secs_f64());
+    println!(
+        "alone {alone_took:?}, beside {beside_took:?}: {:.2} ×",
+        beside_took.as_secs_f64() / alone_took.as_secs_f64()
+    );
     assert_eq!(beside_made[0].len(), RECORDS.parse::<usize>().unwrap());
     assert!(alone_made == beside_made, "the same records and the same pairs");
 
@@ -131,7 +153,8 @@ async fn healthy_beside_hostile() {
     until("all places are free", || runtime.used() == RuntimeUse::default()).await;
 }
 
-/// Whether this test is to do its work here: it does it in a process of its own, since other tests run plugins as well.
+/// Whether this test is to do its work here: it does it in a process of its own, since other tests run
+/// plugins as well.
 fn is_alone(test: &str) -> bool {
     const ALONE: &str = "ENTENTE_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
@@ -140,8 +163,13 @@ fn is_alone(test: &str) -> bool {
     #[expect(clippy::print_stdout, reason = "what the other process has shown")]
     let show = |said: &str| println!("{said}");
     let name = format!("hostile::beside::{test}");
-    let output = Command::new(std::env::current_exe().unwrap()).args([&name, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([&name, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     show(&said);
     false
@@ -161,8 +189,12 @@ async fn places_that_others_hold_between_two_calls_are_there_for_who_has_none() 
     }
     let plugin = loaded().await;
     let tenant = |name: String| Arc::new(TenantAccount::new(&name, &Limits::default()));
-    let exchange = |account: &Arc<TenantAccount>| plugin.exchange(PluginConfig { account: Arc::clone(account), ..config(&[]) });
-    let held = |accounts: &[Arc<TenantAccount>]| accounts.iter().map(|account| account.used().instances).sum::<usize>();
+    let exchange = |account: &Arc<TenantAccount>| {
+        plugin.exchange(PluginConfig { account: Arc::clone(account), ..config(&[]) })
+    };
+    let held = |accounts: &[Arc<TenantAccount>]| {
+        accounts.iter().map(|account| account.used().instances).sum::<usize>()
+    };
     // Each holds as many as a tenant may, all of them between two calls.
     let greedy: Vec<_> = (0..4).map(|number| tenant(format!("greedy-{number}"))).collect();
     let exchanges: Vec<_> = greedy.iter().flat_map(|account| [(); 16].map(|()| exchange(account))).collect();
@@ -177,7 +209,14 @@ async fn places_that_others_hold_between_two_calls_are_there_for_who_has_none() 
         report(&exchange).await.map(|_| exchange)
     });
     let answered = futures::future::join_all(calls).await;
-    assert_eq!(answered.iter().filter_map(|answer| answer.as_ref().err()).map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(
+        answered
+            .iter()
+            .filter_map(|answer| answer.as_ref().err())
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        [""; 0]
+    );
     assert!(begun.elapsed() < Duration::from_secs(30), "nobody has waited for a place as long as one may");
     // Those that made room start anew.
     for exchange in &exchanges {
@@ -207,7 +246,10 @@ async fn a_place_between_two_calls_is_not_taken_by_who_holds_more() {
         let exchange = exchange(account, "sleep");
         sleepers.spawn(async move { report(&exchange).await.map(drop) });
     }
-    until("all places are taken", || greedy.iter().map(|account| account.used().instances).sum::<usize>() == 63).await;
+    until("all places are taken", || {
+        greedy.iter().map(|account| account.used().instances).sum::<usize>() == 63
+    })
+    .await;
     let one_more = exchange(&greedy[3], "none");
     let mut call = std::pin::pin!(report(&one_more));
     for _ in 0..100 {
@@ -222,8 +264,11 @@ async fn a_place_between_two_calls_is_not_taken_by_who_holds_more() {
 
 #[tokio::test]
 async fn hostile_memory_ends_at_the_account_of_its_tenant() {
-    let account = Arc::new(TenantAccount::new("acme", &Limits { tenant_memory_bytes: 64 << 20, ..Limits::default() }));
-    let exchange = loaded().await.exchange(PluginConfig { account: Arc::clone(&account), ..config(&[("attack", "memory")]) });
+    let account =
+        Arc::new(TenantAccount::new("acme", &Limits { tenant_memory_bytes: 64 << 20, ..Limits::default() }));
+    let exchange = loaded()
+        .await
+        .exchange(PluginConfig { account: Arc::clone(&account), ..config(&[("attack", "memory")]) });
     let error = report(&exchange).await.unwrap_err();
     assert_eq!((error.code.as_str(), account.used()), (codes::LIMIT, TenantUse::default()));
     let (before, after) = error.reason.split_once(" (asked for: ").unwrap();
@@ -235,7 +280,8 @@ async fn hostile_memory_ends_at_the_account_of_its_tenant() {
 async fn a_tenant_with_one_place_takes_turns_with_itself() {
     let account = Arc::new(TenantAccount::new("acme", &Limits { tenant_instances: 1, ..Limits::default() }));
     let plugin = loaded().await;
-    let exchanges = [(); 3].map(|()| plugin.exchange(PluginConfig { account: Arc::clone(&account), ..config(&[]) }));
+    let exchanges =
+        [(); 3].map(|()| plugin.exchange(PluginConfig { account: Arc::clone(&account), ..config(&[]) }));
     let [a, b, c] = &exchanges;
     // Each keeps its place for the next call only while no other one needs it.
     let (a, b, c) = tokio::join!(report(a), report(b), report(c));
@@ -273,7 +319,10 @@ async fn hostile_calls_beyond_those_of_a_minute_are_told_to_wait() {
     // Another run of the same integration draws from the same budget.
     let error = report(&plugin.exchange(config)).await.unwrap_err();
     assert_eq!(error.code, codes::RATE_LIMITED);
-    assert!(error.after.is_some_and(|after| after > Duration::from_secs(1) && after < Duration::from_secs(7)), "{error:?}");
+    assert!(
+        error.after.is_some_and(|after| after > Duration::from_secs(1) && after < Duration::from_secs(7)),
+        "{error:?}"
+    );
     insta::assert_snapshot!(error.reason, @"ErrorCode::ConnectionLimitReached; limit http-per-minute of 10 reached; if the plugin has good reason to need more, allow it: entente tenant set default --limit http-per-minute=20; else report it to its author");
     assert_eq!(server.requests().len(), 1);
 }

@@ -6,14 +6,16 @@ use entente::plugin::{CodeKey, CompileError, Compiler, Limits, LoadError, Loaded
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use wasm_encoder::{
-    CodeSection, Component, ComponentExportKind, ComponentExportSection, ComponentInstanceSection, Function, FunctionSection, Module,
-    ModuleSection, TypeSection, ValType,
+    CodeSection, Component, ComponentExportKind, ComponentExportSection, ComponentInstanceSection, Function,
+    FunctionSection, Module, ModuleSection, TypeSection, ValType,
 };
 
-/// A module with so many functions of so many steps. No step can be left out: each needs what those before have made.
+/// A module with so many functions of so many steps. No step can be left out: each needs what those before
+/// have made.
 fn module(functions: u32, steps: u32) -> Module {
     const LOCALS: u32 = 32;
-    let (mut types, mut declared, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+    let (mut types, mut declared, mut code) =
+        (TypeSection::new(), FunctionSection::new(), CodeSection::new());
     types.ty().function([ValType::I64; LOCALS as usize], [ValType::I64]);
     for _ in 0..functions {
         declared.function(0);
@@ -37,7 +39,12 @@ fn plugin(module: &Module, more: Option<&str>) -> Vec<u8> {
     instances.export_items(std::iter::empty::<(&str, ComponentExportKind, u32)>());
     let mut exports = ComponentExportSection::new();
     for name in ["mapping-manual", "sync-report", "order-execution"] {
-        exports.export(format!("entente:integration/{name}@0.1.0-draft").as_str(), ComponentExportKind::Instance, 0, None);
+        exports.export(
+            format!("entente:integration/{name}@0.1.0-draft").as_str(),
+            ComponentExportKind::Instance,
+            0,
+            None,
+        );
     }
     if let Some(more) = more {
         exports.export(more, ComponentExportKind::Instance, 0, None);
@@ -60,7 +67,10 @@ async fn refused(limits: Limits, compiler: Compiler, plugin: Vec<u8>) -> Compile
         Ok(_) => panic!("it was compiled"),
     };
     assert_eq!(files(folder.path()), Vec::<PathBuf>::new(), "nothing is kept");
-    runtime(folder.path(), Limits::default(), super::compiler()).load(hostile_component()).await.expect("the next plugin is compiled");
+    runtime(folder.path(), Limits::default(), super::compiler())
+        .load(hostile_component())
+        .await
+        .expect("the next plugin is compiled");
     error
 }
 
@@ -72,7 +82,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test]
 async fn one_that_takes_too_long_is_given_up() {
     let begun = Instant::now();
-    let error = refused(Limits { compile_time: 1000, ..Limits::default() }, compiler(), plugin(&module(400, 10_000), None)).await;
+    let error = refused(
+        Limits { compile_time: 1000, ..Limits::default() },
+        compiler(),
+        plugin(&module(400, 10_000), None),
+    )
+    .await;
     insta::assert_snapshot!(short(&error), @"the plugin was not compiled: limit compile-time of 1 s reached");
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }
@@ -94,7 +109,8 @@ async fn one_whose_code_is_too_large_is_given_up() {
 #[tokio::test]
 async fn one_that_only_looks_like_a_plugin_is_told_with_what_is_wrong() {
     // A function without the end of its body.
-    let (mut types, mut declared, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+    let (mut types, mut declared, mut code) =
+        (TypeSection::new(), FunctionSection::new(), CodeSection::new());
     types.ty().function([], [ValType::I64]);
     declared.function(0);
     let mut body = Function::new([]);
@@ -105,16 +121,20 @@ async fn one_that_only_looks_like_a_plugin_is_told_with_what_is_wrong() {
     let error = refused(Limits::default(), compiler(), plugin(&module, None)).await;
     insta::assert_snapshot!(error, @"the plugin cannot be compiled: failed to compile: wasm[0]::function[0]: WebAssembly translation error: Invalid input WebAssembly code at offset 36: type mismatch: expected i64, found i32; build it again, with a tool chain for WebAssembly components (WASI 0.2)");
 
-    let error = refused(Limits::default(), compiler(), plugin(&Module::new(), Some("\u{1b}[31mred\nline\u{202e}"))).await;
+    let error =
+        refused(Limits::default(), compiler(), plugin(&Module::new(), Some("\u{1b}[31mred\nline\u{202e}")))
+            .await;
     insta::assert_snapshot!(error, @r#"the plugin cannot be compiled: failed to parse WebAssembly module: export name `\u{1b}[31mred\nline\u{202e}` is not a valid extern name\n`\u{1b}[31mred\nline\u{202e}` is not in kebab case (at offset 0xb2); build it again, with a tool chain for WebAssembly components (WASI 0.2)"#);
 }
 
 #[tokio::test]
 async fn a_compiler_that_fails_is_told_from_a_plugin_that_is_wrong() {
-    let script = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/plugin/compilers").join(name);
+    let script =
+        |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/plugin/compilers").join(name);
     let told = async |program: PathBuf, limits: Limits| {
         let shown = program.display().to_string();
-        short(&refused(limits, Compiler::Child(program), hostile_component()).await).replace(&shown, "PROGRAM")
+        short(&refused(limits, Compiler::Child(program), hostile_component()).await)
+            .replace(&shown, "PROGRAM")
     };
     let limits = Limits::default;
     insta::assert_snapshot!(told(script("crashes"), limits()).await, @"the plugin was not compiled: the compiler was ended by signal 11 and said: reading far outside; other plugins are not affected. Report it, with the plugin");
@@ -133,7 +153,8 @@ async fn a_compiler_sees_nothing_of_this_process() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/plugin/compilers/tells");
     let error = refused(Limits::default(), Compiler::Child(script), hostile_component()).await;
     let CompileError::Invalid(told) = &error else { panic!("{error}") };
-    let mut names: Vec<&str> = told.split("\\n").filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    let mut names: Vec<&str> =
+        told.split("\\n").filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     names.sort_unstable();
     // Shells add where they are, and how deep.
     names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
@@ -184,7 +205,10 @@ async fn the_process_is_confined_and_ends_with_who_asked() {
         loaded = loading => panic!("it was compiled too soon: {:?}", loaded.err()),
     };
     let limit = |name: &str| {
-        let line = limits.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {limits}"));
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("no {name} in {limits}"));
         line[name.len()..].split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(limit("Max cpu time"), ["60", "61"]);
@@ -198,14 +222,21 @@ async fn the_process_is_confined_and_ends_with_who_asked() {
 
 /// Found in the cache: a compiler that is not there is not missed.
 async fn from_cache(folder: &Path) -> Result<LoadedPlugin, LoadError> {
-    runtime(folder, Limits::default(), Compiler::Child("/nowhere/compiler".into())).load(hostile_component()).await
+    runtime(folder, Limits::default(), Compiler::Child("/nowhere/compiler".into()))
+        .load(hostile_component())
+        .await
 }
 
 #[tokio::test]
 async fn what_was_compiled_apart_is_kept_and_what_was_changed_is_compiled_again() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(from_cache(folder.path()).await.map(drop), Err(LoadError::Compile(CompileError::Missing { .. }))));
-    let compiled = async || runtime(folder.path(), Limits::default(), compiler()).load(hostile_component()).await.unwrap();
+    assert!(matches!(
+        from_cache(folder.path()).await.map(drop),
+        Err(LoadError::Compile(CompileError::Missing { .. }))
+    ));
+    let compiled = async || {
+        runtime(folder.path(), Limits::default(), compiler()).load(hostile_component()).await.unwrap()
+    };
     compiled().await;
     from_cache(folder.path()).await.expect("it is kept");
 
@@ -215,7 +246,13 @@ async fn what_was_compiled_apart_is_kept_and_what_was_changed_is_compiled_again(
     let middle = changed.len() / 2;
     changed[middle] ^= 1;
     std::fs::write(file, &changed).unwrap();
-    assert!(matches!(from_cache(folder.path()).await.map(drop), Err(LoadError::Compile(CompileError::Missing { .. }))), "it is not run");
+    assert!(
+        matches!(
+            from_cache(folder.path()).await.map(drop),
+            Err(LoadError::Compile(CompileError::Missing { .. }))
+        ),
+        "it is not run"
+    );
     compiled().await;
     assert!(std::fs::read(file).unwrap() == whole, "the compiler makes the same again");
     from_cache(folder.path()).await.expect("it is whole again");
@@ -225,6 +262,11 @@ async fn what_was_compiled_apart_is_kept_and_what_was_changed_is_compiled_again(
 async fn whether_there_is_a_compiler_can_be_tried() {
     let folder = tempfile::tempdir().unwrap();
     runtime(folder.path(), Limits::default(), compiler()).try_compiler().await.unwrap();
-    assert!(runtime(folder.path(), Limits::default(), Compiler::Child("/nowhere".into())).try_compiler().await.is_err());
+    assert!(
+        runtime(folder.path(), Limits::default(), Compiler::Child("/nowhere".into()))
+            .try_compiler()
+            .await
+            .is_err()
+    );
     assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
 }

@@ -1,4 +1,5 @@
-//! Plugins written by hand: attacks below what a compiler would make, on the way in and out of calls and before the first one.
+//! Plugins written by hand: attacks below what a compiler would make, on the way in and out of calls and
+//! before the first one.
 
 use super::{compiler, config, report, short, small};
 use crate::support::handmade::{ANSWER, Handmade, LOOP, words};
@@ -7,13 +8,17 @@ use entente::record::Timestamp;
 use entente::sync::{Exchange, ExchangeError, Order, codes};
 use std::fmt::Write as _;
 use wasm_encoder::{
-    Component, InstanceSection, MemorySection, MemoryType, Module, ModuleArg, ModuleSection, RefType, TableSection, TableType,
+    Component, InstanceSection, MemorySection, MemoryType, Module, ModuleArg, ModuleSection, RefType,
+    TableSection, TableType,
 };
 
 /// Loads it with these limits.
 async fn load(bytes: Vec<u8>, limits: Limits) -> Result<LoadedPlugin, LoadError> {
     let folder = tempfile::tempdir().unwrap();
-    PluginRuntime::new(&folder.path().join("compiled"), CodeKey::new([7; 32]), limits, compiler()).unwrap().load(bytes).await
+    PluginRuntime::new(&folder.path().join("compiled"), CodeKey::new([7; 32]), limits, compiler())
+        .unwrap()
+        .load(bytes)
+        .await
 }
 
 /// What is said of it when it is installed.
@@ -49,7 +54,14 @@ async fn one_written_by_hand_is_a_plugin_like_others() {
 
 #[tokio::test]
 async fn a_loop_in_any_export_is_ended() {
-    let guest = Handmade { describe: LOOP, manual: LOOP, report: LOOP, execute: LOOP, collect: LOOP, ..Handmade::default() };
+    let guest = Handmade {
+        describe: LOOP,
+        manual: LOOP,
+        report: LOOP,
+        execute: LOOP,
+        collect: LOOP,
+        ..Handmade::default()
+    };
     let exchange = loaded(&guest).await.exchange(small(&[], quick()));
     let order = Order {
         object: "thing".to_owned(),
@@ -136,7 +148,12 @@ async fn an_answer_that_is_no_answer_crashes_the_call_only() {
             r#"(data (i32.const {ANSWER}) "{answer}") (data (i32.const 2048) "no") (data (i32.const 2056) "\ff\fe\ed\fa") (data (i32.const 8192) "{many}")"#
         );
         // The other functions answer from a place that is all zero.
-        let guest = Handmade { more: &more, report: "i32.const 1024", describe: "i32.const 4096", ..Handmade::default() };
+        let guest = Handmade {
+            more: &more,
+            report: "i32.const 1024",
+            describe: "i32.const 4096",
+            ..Handmade::default()
+        };
         let error = fails(guest, Limits::default()).await;
         writeln!(all, "{what}: {}: {}", error.code, short(&error.reason)).unwrap();
     }
@@ -154,7 +171,11 @@ async fn an_answer_that_is_no_answer_crashes_the_call_only() {
 #[tokio::test]
 async fn a_pointer_from_the_start_of_a_call_is_good_for_that_call_only() {
     // It may not leave while the host takes memory from it: the log is an import, and `realloc` calls it.
-    let error = fails(Handmade { realloc: "call $log i32.const 0", log: true, ..Handmade::default() }, Limits::default()).await;
+    let error = fails(
+        Handmade { realloc: "call $log i32.const 0", log: true, ..Handmade::default() },
+        Limits::default(),
+    )
+    .await;
     insta::assert_snapshot!(error.reason, @"the plugin crashed in report: wasm trap: cannot leave component instance, in log; its log lines may say more. Report it to the author of the plugin");
 }
 
@@ -193,7 +214,13 @@ fn with_instances(module: &Module, count: u32) -> Vec<u8> {
 
 fn with_memory(pages: u64) -> Module {
     let mut memories = MemorySection::new();
-    memories.memory(MemoryType { minimum: pages, maximum: None, memory64: false, shared: false, page_size_log2: None });
+    memories.memory(MemoryType {
+        minimum: pages,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
     let mut module = Module::new();
     module.section(&memories);
     module
@@ -202,7 +229,13 @@ fn with_memory(pages: u64) -> Module {
 fn with_tables(count: u32, elements: u64) -> Module {
     let mut tables = TableSection::new();
     for _ in 0..count {
-        tables.table(TableType { element_type: RefType::FUNCREF, table64: false, minimum: elements, maximum: None, shared: false });
+        tables.table(TableType {
+            element_type: RefType::FUNCREF,
+            table64: false,
+            minimum: elements,
+            maximum: None,
+            shared: false,
+        });
     }
     let mut module = Module::new();
     module.section(&tables);
@@ -252,7 +285,10 @@ async fn components_within_components_have_an_end() {
     let mut bytes = Component::new().finish();
     for _ in 0..100 {
         let mut outer = Component::new();
-        outer.section(&wasm_encoder::RawSection { id: wasm_encoder::ComponentSectionId::Component.into(), data: &bytes });
+        outer.section(&wasm_encoder::RawSection {
+            id: wasm_encoder::ComponentSectionId::Component.into(),
+            data: &bytes,
+        });
         bytes = outer.finish();
     }
     insta::assert_snapshot!(refused(bytes, Limits::default()).await, @"limit nesting of 16 reached (asked for: 17)");
@@ -261,7 +297,9 @@ async fn components_within_components_have_an_end() {
 #[tokio::test]
 async fn an_export_of_another_shape_is_told_when_it_is_installed() {
     let guest = Handmade {
-        wit: &|text| text.replace("report: func(request: request) -> result<page, error>;", "report: func() -> u32;"),
+        wit: &|text| {
+            text.replace("report: func(request: request) -> result<page, error>;", "report: func() -> u32;")
+        },
         report_params: "",
         ..Handmade::default()
     };

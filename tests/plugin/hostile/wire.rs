@@ -107,7 +107,10 @@ async fn headers_have_an_end_in_both_directions() {
     let flood = (0..10_000).map(|n| format!("x-{n}: {n}\r\n")).collect::<String>();
     let long = format!("x-long: {}\r\n", "y".repeat(200_000));
     for headers in [flood, long] {
-        let server = Server::start(move |_| format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n").into_bytes()).await;
+        let server = Server::start(move |_| {
+            format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n").into_bytes()
+        })
+        .await;
         writeln!(all, "{}", short(&fails(granted(&[("attack", "http")], &server)).await)).unwrap();
     }
     insta::assert_snapshot!(all, @r"
@@ -119,7 +122,9 @@ async fn headers_have_an_end_in_both_directions() {
 }
 
 /// A server that takes a request and then does as it likes.
-async fn server<F: Future<Output = ()> + Send + 'static>(behave: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> String {
+async fn server<F: Future<Output = ()> + Send + 'static>(
+    behave: impl Fn(TcpStream) -> F + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let behave = Arc::new(behave);
@@ -177,8 +182,12 @@ async fn the_length_of_a_message_is_said_once() {
         "content-length: -3",
         "content-length: 3\r\ntransfer-encoding: chunked",
     ] {
-        let server = Server::start(move |_| format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n3\r\nabc\r\n0\r\n\r\n").into_bytes()).await;
-        writeln!(all, "{}\n  {}", head.escape_debug(), fails(granted(&[("attack", "http")], &server)).await).unwrap();
+        let server = Server::start(move |_| {
+            format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n3\r\nabc\r\n0\r\n\r\n").into_bytes()
+        })
+        .await;
+        writeln!(all, "{}\n  {}", head.escape_debug(), fails(granted(&[("attack", "http")], &server)).await)
+            .unwrap();
     }
     insta::assert_snapshot!(all, @r#"
     content-length: 3\r\ncontent-length: 5
@@ -230,7 +239,8 @@ async fn what_comes_after_the_body_stays_behind() {
 fn is_text_only(requests: &[String], text: &str) {
     let [request] = requests else { panic!("{requests:?}") };
     assert!(!request.contains(SECRET) && !request.contains("Zm9v"), "{request}");
-    // At a host with a secret, headers that look like credentials are left out; address and body go as they are.
+    // At a host with a secret, headers that look like credentials are left out; address and body go as they
+    // are.
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert_eq!(body, text);
     assert!(head.starts_with(&format!("POST /path/{text}?key={text}&other={text} HTTP/1.1")), "{head}");
@@ -242,7 +252,8 @@ async fn a_placeholder_is_worth_nothing_to_another_integration() {
     let placeholder = fails(with_secret(&[("attack", "tell-placeholder")], &ours, &[&ours.url])).await.reason;
     assert!(placeholder.starts_with("entente-secret-"), "{placeholder}");
 
-    // It has a secret of this name too, granted for the same host, and its placeholder is of another instance.
+    // It has a secret of this name too, granted for the same host, and its placeholder is of another
+    // instance.
     let mut theirs = with_secret(&[("attack", "send-text"), ("text", &placeholder)], &ours, &[&ours.url]);
     theirs.integration = "other".to_owned();
     fails(theirs).await;
@@ -273,7 +284,10 @@ async fn a_placeholder_cannot_be_guessed() {
 #[tokio::test]
 async fn a_placeholder_as_a_name_is_a_name() {
     let server = Server::start(|_| answer("200 OK", &[], b"")).await;
-    let page = report(&exchange(with_secret(&[("attack", "placeholder-row")], &server, &[&server.url])).await).await.unwrap();
+    let page =
+        report(&exchange(with_secret(&[("attack", "placeholder-row")], &server, &[&server.url])).await)
+            .await
+            .unwrap();
     let Some(Value::Text(name)) = &page.batches[0].rows[0].values[0] else { panic!("{page:?}") };
     assert!(name.starts_with("entente-secret-"), "{name}");
     // Given to a plugin that sends it on, it is still only that.
@@ -294,7 +308,9 @@ async fn a_call_that_was_given_up_while_it_waited_gives_back_what_it_had() {
                 // Until the other side goes.
                 let _ = stream.read(&mut [0; 1]).await;
             } else {
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    .await;
             }
         }
     })

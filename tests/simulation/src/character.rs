@@ -5,8 +5,13 @@ use entente::sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Unresolved};
 use std::time::Duration;
 
 /// What is not drawn, because the engine does not get it right yet.
-pub const KNOWN: &[Feature] =
-    &[Feature::EditBeforeWrite, Feature::RefusedBatch, Feature::DeletePolicies, Feature::Merges, Feature::Absence];
+pub const KNOWN: &[Feature] = &[
+    Feature::EditBeforeWrite,
+    Feature::RefusedBatch,
+    Feature::DeletePolicies,
+    Feature::Merges,
+    Feature::Absence,
+];
 
 /// What a history may have that the plainest one has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +139,9 @@ impl Manners {
         let bookmarks = times == ChangeTimes::None || dice.chance(80);
         let conditional = dice.chance(50);
         let step = [1, 1, 1_000_000, 60_000_000];
-        let often = |dice: &mut Dice, most: i64| if faulty { u64::try_from(dice.between(0, most)).unwrap_or(0) } else { 0 };
+        let often = |dice: &mut Dice, most: i64| {
+            if faulty { u64::try_from(dice.between(0, most)).unwrap_or(0) } else { 0 }
+        };
         Self {
             idempotent: dice.chance(40),
             conditional,
@@ -155,7 +162,8 @@ impl Manners {
             unique_email: dice.chance(30),
             page: u32::try_from(dice.between(1, 7)).unwrap_or(3),
             order: u32::try_from(dice.between(1, 5)).unwrap_or(2),
-            // Where windows follow the change times, only clocks that agree within their overlap lose nothing.
+            // Where windows follow the change times, only clocks that agree within their overlap lose
+            // nothing.
             skew_seconds: if bookmarks { dice.between(-7200, 7200) } else { dice.between(-200, 200) },
             settable_times: bookmarks && dice.chance(40),
             faults: Faults {
@@ -170,7 +178,8 @@ impl Manners {
         }
     }
 
-    /// Whether people may edit its records while a run is under way, without the run being able to overwrite what it never saw.
+    /// Whether people may edit its records while a run is under way, without the run being able to overwrite
+    /// what it never saw.
     pub(crate) fn guards_edits(&self) -> bool {
         self.conditional || (self.by_id && on(Feature::EditBeforeWrite))
     }
@@ -214,15 +223,24 @@ impl Character {
             _ => Shape::FanOut,
         };
         let faulty = dice.chance(75);
-        let remotes = (0..if shape == Shape::Hub { 1 } else { 2 }).map(|_| Manners::draw(dice, faulty)).collect();
-        let policies = [DeletePolicy::Ignore, DeletePolicy::Unlink, DeletePolicy::Delete, DeletePolicy::Recreate];
-        let deletes = dice.pick(&policies).copied().filter(|_| on(Feature::DeletePolicies)).unwrap_or_default();
+        let remotes =
+            (0..if shape == Shape::Hub { 1 } else { 2 }).map(|_| Manners::draw(dice, faulty)).collect();
+        let policies =
+            [DeletePolicy::Ignore, DeletePolicy::Unlink, DeletePolicy::Delete, DeletePolicy::Recreate];
+        let deletes =
+            dice.pick(&policies).copied().filter(|_| on(Feature::DeletePolicies)).unwrap_or_default();
         Self {
             shape,
             remotes,
             deletes,
-            unresolved: dice.pick(&[Unresolved::Hold, Unresolved::Hold, Unresolved::Left, Unresolved::Right]).copied().unwrap_or_default(),
-            blanks: dice.pick(&[Blanks::Overwrite, Blanks::Overwrite, Blanks::Keep, Blanks::Fill]).copied().unwrap_or_default(),
+            unresolved: dice
+                .pick(&[Unresolved::Hold, Unresolved::Hold, Unresolved::Left, Unresolved::Right])
+                .copied()
+                .unwrap_or_default(),
+            blanks: dice
+                .pick(&[Blanks::Overwrite, Blanks::Overwrite, Blanks::Keep, Blanks::Fill])
+                .copied()
+                .unwrap_or_default(),
             one_way_phone: dice.chance(20),
             drift: dice.pick(&[Drift::Keep, Drift::Restore]).copied().unwrap_or_default(),
             filtered: [dice.chance(12), dice.chance(12)],

@@ -49,7 +49,8 @@ pub fn count_effects(scenario: &Scenario) -> Result<u64> {
     }
 }
 
-/// Stops the run of a scenario dead after so many effects, opens everything again, goes on in peace and checks what came of it.
+/// Stops the run of a scenario dead after so many effects, opens everything again, goes on in peace and
+/// checks what came of it.
 ///
 /// # Errors
 /// Where the scenario itself cannot be set up.
@@ -58,7 +59,9 @@ pub fn crash_after(scenario: &Scenario, effects: u64, trace: bool) -> Result<Ver
     let mut verdict = Verdict::new(effects);
     match world.run(0, RunOptions::default(), Some(effects))? {
         Ran::Stopped => verdict.crashes += 1,
-        _ => verdict.add(Word::Unaccounted, "I24", format!("the run was not stopped after {effects} effects")),
+        _ => {
+            verdict.add(Word::Unaccounted, "I24", format!("the run was not stopped after {effects} effects"))
+        }
     }
     world.outlive_lease();
     finish(&world, &mut verdict)?;
@@ -119,7 +122,8 @@ async fn tell(world: &World, story: Story) -> Result<()> {
             }
             let field = [NAME, PHONE, CITY, IDENTIFIER][(n + side.index()) % 4];
             let value = lock(&users.book).next();
-            let text = if field == IDENTIFIER { format!("v{value}@example.org") } else { format!("030{value:06}") };
+            let text =
+                if field == IDENTIFIER { format!("v{value}@example.org") } else { format!("030{value:06}") };
             users.set(place, PERSON, &person.id, field, Value::text(text), None).await;
         }
     }

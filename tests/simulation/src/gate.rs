@@ -39,10 +39,13 @@ pub(crate) struct GatedLedger {
 impl GatedLedger {
     /// A run of before must not be able to write any more.
     async fn fence(&self, lease: &Lease) {
-        let old: Vec<Lease> = lock(&self.shared).old.iter().filter(|old| old.relation == lease.relation).cloned().collect();
+        let old: Vec<Lease> =
+            lock(&self.shared).old.iter().filter(|old| old.relation == lease.relation).cloned().collect();
         for old in old.iter().filter(|old| *old != lease) {
             if self.inner.begin(old).await.is_ok() {
-                lock(&self.shared).unfenced.push(format!("lease {} of '{}' still writes", old.fence, old.relation));
+                lock(&self.shared)
+                    .unfenced
+                    .push(format!("lease {} of '{}' still writes", old.fence, old.relation));
             }
         }
         let mut shared = lock(&self.shared);
@@ -53,7 +56,13 @@ impl GatedLedger {
 
 #[async_trait]
 impl Ledger for GatedLedger {
-    async fn acquire(&self, relation: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<Lease, LedgerError> {
+    async fn acquire(
+        &self,
+        relation: &str,
+        holder: &str,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<Lease, LedgerError> {
         let lease = self.inner.acquire(relation, holder, now, ttl).await;
         if let Ok(lease) = &lease {
             self.fence(lease).await;
@@ -80,7 +89,12 @@ impl Ledger for GatedLedger {
     async fn begin(&self, lease: &Lease) -> Result<Box<dyn Unit>, LedgerError> {
         lock(&self.shared).uncommitted.clear();
         let inner = self.inner.begin(lease).await?;
-        Ok(Box::new(GatedUnit { inner, tape: Arc::clone(&self.tape), shared: Arc::clone(&self.shared), what: Vec::new() }))
+        Ok(Box::new(GatedUnit {
+            inner,
+            tape: Arc::clone(&self.tape),
+            shared: Arc::clone(&self.shared),
+            what: Vec::new(),
+        }))
     }
 
     async fn start_run(&self, lease: &Lease, run: Run) -> Result<Run, LedgerError> {
@@ -97,11 +111,21 @@ impl Ledger for GatedLedger {
         self.inner.pairs(ids).await
     }
 
-    async fn pairs_of(&self, mapping: MappingId, side: Side, ids: &[String]) -> Result<Vec<Pair>, LedgerError> {
+    async fn pairs_of(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        ids: &[String],
+    ) -> Result<Vec<Pair>, LedgerError> {
         self.inner.pairs_of(mapping, side, ids).await
     }
 
-    async fn pairs_by_key(&self, mapping: MappingId, side: Side, keys: &[Key]) -> Result<Vec<(Key, PairId)>, LedgerError> {
+    async fn pairs_by_key(
+        &self,
+        mapping: MappingId,
+        side: Side,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, PairId)>, LedgerError> {
         self.inner.pairs_by_key(mapping, side, keys).await
     }
 
@@ -151,7 +175,13 @@ impl Ledger for GatedLedger {
         self.inner.unanswered(pairs).await
     }
 
-    async fn changes_in(&self, run: RunId, status: ChangeStatus, after: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
+    async fn changes_in(
+        &self,
+        run: RunId,
+        status: ChangeStatus,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Change>, LedgerError> {
         self.inner.changes_in(run, status, after, limit).await
     }
 
@@ -170,7 +200,13 @@ impl Ledger for GatedLedger {
         self.inner.not_read_since(mapping, side, run, after, limit).await
     }
 
-    async fn held(&self, mapping: MappingId, reason: &str, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError> {
+    async fn held(
+        &self,
+        mapping: MappingId,
+        reason: &str,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError> {
         self.inner.held(mapping, reason, after, limit).await
     }
 
@@ -211,7 +247,13 @@ impl Unit for GatedUnit {
         for pair in pairs.iter() {
             let id = |side: Side| pair.half(side).id.clone().unwrap_or_else(|| "-".to_owned());
             let reason = pair.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-            self.what.push(format!("pair {} {}={} {}{reason}", pair.id, id(Side::Left), id(Side::Right), pair.status.word()));
+            self.what.push(format!(
+                "pair {} {}={} {}{reason}",
+                pair.id,
+                id(Side::Left),
+                id(Side::Right),
+                pair.status.word()
+            ));
         }
         Ok(())
     }
@@ -245,7 +287,10 @@ impl Unit for GatedUnit {
                 })
                 .collect();
             let (target, status) = (change.target, change.status.word());
-            self.what.push(format!("change {} of pair {} {status} to {target} {:?} {fields:?}", change.id, change.pair, change.action));
+            self.what.push(format!(
+                "change {} of pair {} {status} to {target} {:?} {fields:?}",
+                change.id, change.pair, change.action
+            ));
         }
         Ok(())
     }
@@ -254,7 +299,14 @@ impl Unit for GatedUnit {
         self.inner.drop_plans(pairs, at).await
     }
 
-    async fn hold_planned(&mut self, run: RunId, mapping: MappingId, target: Side, which: Braked, reason: &str) -> Result<(), LedgerError> {
+    async fn hold_planned(
+        &mut self,
+        run: RunId,
+        mapping: MappingId,
+        target: Side,
+        which: Braked,
+        reason: &str,
+    ) -> Result<(), LedgerError> {
         self.what.push(format!("brake on {which:?} to the {target}: {reason}"));
         self.inner.hold_planned(run, mapping, target, which, reason).await
     }
@@ -263,20 +315,42 @@ impl Unit for GatedUnit {
         self.inner.save_trust(sync, trust).await
     }
 
-    async fn save_schema(&mut self, sync: &str, side: Side, description: &Description) -> Result<(), LedgerError> {
+    async fn save_schema(
+        &mut self,
+        sync: &str,
+        side: Side,
+        description: &Description,
+    ) -> Result<(), LedgerError> {
         self.inner.save_schema(sync, side, description).await
     }
 
-    async fn save_conflicts(&mut self, pairs: &[PairId], conflicts: &[Conflict], at: Timestamp) -> Result<(), LedgerError> {
+    async fn save_conflicts(
+        &mut self,
+        pairs: &[PairId],
+        conflicts: &[Conflict],
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
         for conflict in conflicts {
             let (left, right) = (&conflict.left.value, &conflict.right.value);
-            self.what.push(format!("conflict of pair {} in {}: {left} or {right}: {}", conflict.pair, conflict.slot, conflict.reason));
+            self.what.push(format!(
+                "conflict of pair {} in {}: {left} or {right}: {}",
+                conflict.pair, conflict.slot, conflict.reason
+            ));
         }
         self.inner.save_conflicts(pairs, conflicts, at).await
     }
 
-    async fn save_progress(&mut self, sync: &str, side: Side, progress: &Progress) -> Result<(), LedgerError> {
-        self.what.push(format!("place on the {side}: {:?} {:?}", progress.bookmark, progress.open.as_ref().map(|open| &open.cursor)));
+    async fn save_progress(
+        &mut self,
+        sync: &str,
+        side: Side,
+        progress: &Progress,
+    ) -> Result<(), LedgerError> {
+        self.what.push(format!(
+            "place on the {side}: {:?} {:?}",
+            progress.bookmark,
+            progress.open.as_ref().map(|open| &open.cursor)
+        ));
         self.inner.save_progress(sync, side, progress).await
     }
 
@@ -315,7 +389,11 @@ pub(crate) struct GatedExchange {
 
 impl GatedExchange {
     /// A call is about to be made: the engine may die before, and after the side has done it.
-    async fn around<T>(&self, call: &str, answer: impl Future<Output = Result<T, ExchangeError>> + Send) -> Result<T, ExchangeError> {
+    async fn around<T>(
+        &self,
+        call: &str,
+        answer: impl Future<Output = Result<T, ExchangeError>> + Send,
+    ) -> Result<T, ExchangeError> {
         self.tape.effect(format!("{} is asked to {call}", self.inner.name())).await;
         let answer = answer.await;
         let how = if answer.is_ok() { "done" } else { "failed" };
@@ -360,7 +438,12 @@ impl Exchange for GatedExchange {
         self.around(&call, self.inner.execute(order)).await
     }
 
-    async fn collect(&self, ticket: &str, object: &str, fields: &[String]) -> Result<Collection, ExchangeError> {
+    async fn collect(
+        &self,
+        ticket: &str,
+        object: &str,
+        fields: &[String],
+    ) -> Result<Collection, ExchangeError> {
         self.around("tell what became of a ticket", self.inner.collect(ticket, object, fields)).await
     }
 

@@ -33,7 +33,10 @@ pub fn run_history(seed: u64, settings: Settings) -> Verdict {
         Ok(Ok(())) => return verdict,
         Ok(Err(error)) => format!("{error:#}"),
         Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
             format!("panicked: {}", text.unwrap_or("without words"))
         }
     };
@@ -105,9 +108,16 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
             // The lease of the dead run still keeps others out.
             if !over
                 && dice.chance(20)
-                && !matches!(world.run(sync, RunOptions::default(), None)?, Ran::Refused(SyncError::Ledger(LedgerError::Busy { .. })))
+                && !matches!(
+                    world.run(sync, RunOptions::default(), None)?,
+                    Ran::Refused(SyncError::Ledger(LedgerError::Busy { .. }))
+                )
             {
-                verdict.add(Word::Unaccounted, "I24", "a run began although the lease of another one was not over".to_owned());
+                verdict.add(
+                    Word::Unaccounted,
+                    "I24",
+                    "a run began although the lease of another one was not over".to_owned(),
+                );
             }
             world.outlive_lease();
         }
@@ -134,7 +144,11 @@ fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
             let now = world.clock.now().micros();
             let since = now - dice.between(600, 200_000) * 1_000_000;
             let until = if dice.chance(50) { now } else { since + dice.between(600, 100_000) * 1_000_000 };
-            RunOptions { since: Some(Timestamp::from_micros(since)), until: Some(Timestamp::from_micros(until)), ..normal }
+            RunOptions {
+                since: Some(Timestamp::from_micros(since)),
+                until: Some(Timestamp::from_micros(until)),
+                ..normal
+            }
         }
         7..=8 => {
             let mut ids = [Vec::new(), Vec::new()];
@@ -207,7 +221,9 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
 /// Runs every sync until nothing is written any more.
 fn come_to_rest(world: &World, full: bool, verdict: &mut Verdict) -> Result<()> {
     for round in 0..ROUNDS {
-        if calm_round(world, RunOptions { full: full && round == 0, ..RunOptions::default() }, verdict)? && round > 0 {
+        if calm_round(world, RunOptions { full: full && round == 0, ..RunOptions::default() }, verdict)?
+            && round > 0
+        {
             return Ok(());
         }
     }
@@ -223,10 +239,18 @@ fn calm_round(world: &World, options: RunOptions, verdict: &mut Verdict) -> Resu
         match world.run(sync, options.clone(), None)? {
             Ran::Ended(end) => {
                 if let Some(error) = end.error {
-                    verdict.add(Word::Unaccounted, "I1", format!("a run fails although nothing goes wrong: {error}"));
+                    verdict.add(
+                        Word::Unaccounted,
+                        "I1",
+                        format!("a run fails although nothing goes wrong: {error}"),
+                    );
                 }
             }
-            Ran::Refused(error) => verdict.add(Word::Unaccounted, "I1", format!("no run could begin although nothing goes wrong: {error}")),
+            Ran::Refused(error) => verdict.add(
+                Word::Unaccounted,
+                "I1",
+                format!("no run could begin although nothing goes wrong: {error}"),
+            ),
             Ran::Stopped => {}
         }
     }

@@ -1,8 +1,9 @@
-//! The engine in a world where everything goes wrong: simulated remote systems, people who edit on all sides, crashes after every
-//! effect. Nothing but a seed decides what happens, so that whatever went wrong can be seen again.
+//! The engine in a world where everything goes wrong: simulated remote systems, people who edit on all sides,
+//! crashes after every effect. Nothing but a seed decides what happens, so that whatever went wrong can be
+//! seen again.
 //!
-//! [`run_history`] lives through the history of one seed and says which rules were broken. What a history may be like is in
-//! `character.rs`, and what is checked at its end in `check/`.
+//! [`run_history`] lives through the history of one seed and says which rules were broken. What a history may
+//! be like is in `character.rs`, and what is checked at its end in `check/`.
 
 mod book;
 mod character;

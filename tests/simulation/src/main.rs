@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Lives through simulated histories of syncs, with faults and crashes, and checks that nothing was lost, doubled or swapped.
+/// Lives through simulated histories of syncs, with faults and crashes, and checks that nothing was lost,
+/// doubled or swapped.
 #[derive(Debug, Parser)]
 #[command(name = "simulate", version)]
 struct Arguments {
@@ -52,7 +53,10 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "what the program is asked for")]
 fn tell(verdict: &Verdict) {
-    println!("seed {}: cargo run --release --bin simulate -- --histories 1 --seed {} --trace", verdict.seed, verdict.seed);
+    println!(
+        "seed {}: cargo run --release --bin simulate -- --histories 1 --seed {} --trace",
+        verdict.seed, verdict.seed
+    );
     for violation in &verdict.violations {
         println!("  {violation}");
     }
@@ -84,13 +88,15 @@ impl Totals {
     }
 
     fn words(&self) -> String {
-        let words = Word::ALL.map(|word| format!("{word} {}", self.violations.get(&word).copied().unwrap_or(0)));
+        let words =
+            Word::ALL.map(|word| format!("{word} {}", self.violations.get(&word).copied().unwrap_or(0)));
         words.join(", ")
     }
 
     #[expect(clippy::print_stdout, reason = "what the program is asked for")]
     fn tell(&self) {
-        let pairs: Vec<String> = self.pairs.iter().map(|(status, count)| format!("{status} {count}")).collect();
+        let pairs: Vec<String> =
+            self.pairs.iter().map(|(status, count)| format!("{status} {count}")).collect();
         println!("pairs at the end: {}", pairs.join(", "));
         println!(
             "histories {}, operations {}, crashes {}, faults {}: {}",

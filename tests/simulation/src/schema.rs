@@ -84,7 +84,11 @@ impl Words {
                 writable: true,
                 set_like: column.kind == "texts",
                 identifier: place == IDENTIFIER,
-                targets: if column.kind == "reference" { vec![self.object(COMPANY).to_owned()] } else { Vec::new() },
+                targets: if column.kind == "reference" {
+                    vec![self.object(COMPANY).to_owned()]
+                } else {
+                    Vec::new()
+                },
                 ..Field::default()
             })
             .collect()
@@ -117,7 +121,11 @@ pub(crate) fn normalised(object: usize, field: usize, value: Value) -> Value {
             if digits.is_empty() {
                 value
             } else {
-                Value::text(format!("+49 {} {}", &digits[..2.min(digits.len())], &digits[2.min(digits.len())..]))
+                Value::text(format!(
+                    "+49 {} {}",
+                    &digits[..2.min(digits.len())],
+                    &digits[2.min(digits.len())..]
+                ))
             }
         }
         _ => value,
@@ -127,11 +135,13 @@ pub(crate) fn normalised(object: usize, field: usize, value: Value) -> Value {
 /// The digits of a telephone number without the country or the leading zero.
 fn subscriber(text: &str) -> String {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let bare = if text.trim_start().starts_with('+') { digits.strip_prefix("49") } else { digits.strip_prefix('0') };
+    let bare =
+        if text.trim_start().starts_with('+') { digits.strip_prefix("49") } else { digits.strip_prefix('0') };
     bare.unwrap_or(&digits).to_owned()
 }
 
-/// The form in which values of two systems are compared: whatever a remote system may make of a value is the same.
+/// The form in which values of two systems are compared: whatever a remote system may make of a value is the
+/// same.
 pub(crate) fn meaning(object: usize, field: usize, value: &Value) -> Value {
     if value.is_blank() {
         return Value::Null;

@@ -41,12 +41,18 @@ impl System {
     }
 
     /// Makes a record; `None` where that is refused.
-    pub(crate) async fn create(&self, object: usize, values: &[Value], at: Option<Timestamp>) -> Option<String> {
+    pub(crate) async fn create(
+        &self,
+        object: usize,
+        values: &[Value],
+        at: Option<Timestamp>,
+    ) -> Option<String> {
         match self {
             System::Hub(hub) => {
                 let fields = values.iter().enumerate().filter(|(_, value)| **value != Value::Null);
-                let named: Vec<(String, Value)> =
-                    fields.map(|(field, value)| (Words::Hub.field(object, field).to_owned(), value.clone())).collect();
+                let named: Vec<(String, Value)> = fields
+                    .map(|(field, value)| (Words::Hub.field(object, field).to_owned(), value.clone()))
+                    .collect();
                 hub.create(Words::Hub.object(object), &named).await.ok().map(|record| record.id)
             }
             System::Remote(remote) => remote.create(object, values.to_vec(), at),
@@ -54,11 +60,19 @@ impl System {
     }
 
     /// Edits a field; answers what is stored, `None` where that is refused.
-    pub(crate) async fn set(&self, object: usize, id: &str, field: usize, value: Value, at: Option<Timestamp>) -> Option<Value> {
+    pub(crate) async fn set(
+        &self,
+        object: usize,
+        id: &str,
+        field: usize,
+        value: Value,
+        at: Option<Timestamp>,
+    ) -> Option<Value> {
         match self {
             System::Hub(hub) => {
                 let name = Words::Hub.field(object, field);
-                let record = hub.set(Words::Hub.object(object), id, &[(name.to_owned(), value)]).await.ok()?;
+                let record =
+                    hub.set(Words::Hub.object(object), id, &[(name.to_owned(), value)]).await.ok()?;
                 record.value(name).cloned()
             }
             System::Remote(remote) => remote.set(object, id, field, value, at),
@@ -82,7 +96,10 @@ impl System {
                     let names = (0..columns(object).len()).map(|field| Words::Hub.field(object, field));
                     names.map(|name| record.value(name).cloned().unwrap_or(Value::Null)).collect()
                 };
-                list.records.iter().map(|record| Live { id: record.id.clone(), values: values(record) }).collect()
+                list.records
+                    .iter()
+                    .map(|record| Live { id: record.id.clone(), values: values(record) })
+                    .collect()
             }
             System::Remote(remote) => {
                 let all = remote.all(object).into_iter().filter(|(_, record)| !record.deleted);

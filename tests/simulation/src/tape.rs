@@ -24,7 +24,14 @@ struct Inner {
 impl Tape {
     pub(crate) fn new(print: bool) -> Self {
         // The offset basis of FNV-1a.
-        Self(Mutex::new(Inner { effects: 0, faults: 0, hash: 0xcbf2_9ce4_8422_2325, stop_at: None, stopped: false, print }))
+        Self(Mutex::new(Inner {
+            effects: 0,
+            faults: 0,
+            hash: 0xcbf2_9ce4_8422_2325,
+            stop_at: None,
+            stopped: false,
+            print,
+        }))
     }
 
     /// Adds a line to the trace.

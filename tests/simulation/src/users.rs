@@ -83,7 +83,15 @@ impl Users {
     }
 
     /// Types a value into a field.
-    pub(crate) async fn set(&self, place: usize, object: usize, id: &str, field: usize, value: Value, tag: Option<Tag>) {
+    pub(crate) async fn set(
+        &self,
+        place: usize,
+        object: usize,
+        id: &str,
+        field: usize,
+        value: Value,
+        tag: Option<Tag>,
+    ) {
         let system = &self.systems[place];
         let Some(value) = system.set(object, id, field, value, self.time(place)).await else { return };
         self.tape.note(format_args!("user: {} {id} field {field} := {value}", system.name()));
@@ -100,9 +108,10 @@ impl Users {
                 (_, IDENTIFIER) => identifier.clone().unwrap_or_else(|| self.value(object, field)),
                 (PERSON, NAME) => self.value(object, field),
                 (PERSON, TAGS) if self.chance(30) => Value::Texts(vec![format!("tag{}", self.number())]),
-                (PERSON, EMPLOYER) if self.chance(40) => {
-                    self.any_record(place, COMPANY).await.map_or(Value::Null, |company| system.company(&company.id))
-                }
+                (PERSON, EMPLOYER) if self.chance(40) => self
+                    .any_record(place, COMPANY)
+                    .await
+                    .map_or(Value::Null, |company| system.company(&company.id)),
                 (PERSON, PHONE) | (_, CITY) | (COMPANY, NAME) if self.chance(60) => self.value(object, field),
                 _ => Value::Null,
             };
@@ -110,17 +119,35 @@ impl Users {
         }
         let Some(id) = system.create(object, &values, self.time(place)).await else { return };
         self.tape.note(format_args!("user: {} {id} is made: {}", system.name(), values[0]));
-        let Some(record) = system.records(object).await.into_iter().find(|record| record.id == id) else { return };
+        let Some(record) = system.records(object).await.into_iter().find(|record| record.id == id) else {
+            return;
+        };
         let mut book = lock(&self.book);
         for (field, value) in record.values.into_iter().enumerate() {
             match &value {
                 Value::Texts(texts) => {
                     let tag = |text: &String| Tag { text: text.clone(), put_on: true, heard: true };
                     let edits = texts.iter().map(|text| (value.clone(), Some(tag(text))));
-                    book.edits.extend(edits.map(|(value, tag)| Edit { place, object, id: id.clone(), field, value, tag, unheard: true }));
+                    book.edits.extend(edits.map(|(value, tag)| Edit {
+                        place,
+                        object,
+                        id: id.clone(),
+                        field,
+                        value,
+                        tag,
+                        unheard: true,
+                    }));
                 }
                 value if value.is_blank() => {}
-                _ => book.edits.push(Edit { place, object, id: id.clone(), field, value, tag: None, unheard: true }),
+                _ => book.edits.push(Edit {
+                    place,
+                    object,
+                    id: id.clone(),
+                    field,
+                    value,
+                    tag: None,
+                    unheard: true,
+                }),
             }
         }
     }
@@ -156,8 +183,8 @@ impl Users {
             _ => Vec::new(),
         };
         let put_on = tags.is_empty() || self.chance(65);
-        let heard =
-            self.partners(place, PERSON, &record.id).await.len() >= self.syncs(place) && !self.is_being_written(place, &record.id).await;
+        let heard = self.partners(place, PERSON, &record.id).await.len() >= self.syncs(place)
+            && !self.is_being_written(place, &record.id).await;
         let text = if put_on {
             let text = format!("tag{}", self.number());
             tags.push(text.clone());
@@ -166,7 +193,8 @@ impl Users {
             let n = self.below(tags.len());
             tags.remove(n)
         };
-        self.set(place, PERSON, &record.id, TAGS, Value::Texts(tags), Some(Tag { text, put_on, heard })).await;
+        self.set(place, PERSON, &record.id, TAGS, Value::Texts(tags), Some(Tag { text, put_on, heard }))
+            .await;
     }
 
     /// Says that some person works for some company.
@@ -181,13 +209,18 @@ impl Users {
     pub(crate) async fn contest(&self, sync: usize) {
         let places = self.links[sync].places;
         let Some(record) = self.any_record(places[0], PERSON).await else { return };
-        let partner = self.partners(places[0], PERSON, &record.id).await.into_iter().find(|(name, _)| *name == self.links[sync].sync);
+        let partner = self
+            .partners(places[0], PERSON, &record.id)
+            .await
+            .into_iter()
+            .find(|(name, _)| *name == self.links[sync].sync);
         let Some((_, partner)) = partner else { return };
         let field = [NAME, PHONE, CITY][self.below(3)];
         for (place, id) in places.into_iter().zip([record.id, partner.id]) {
             let value = self.value(PERSON, field);
             self.set(place, PERSON, &id, field, value, None).await;
-            self.clock.advance(std::time::Duration::from_secs(lock(&self.dice).between(0, 90).unsigned_abs()));
+            self.clock
+                .advance(std::time::Duration::from_secs(lock(&self.dice).between(0, 90).unsigned_abs()));
         }
     }
 
@@ -208,7 +241,11 @@ impl Users {
 
     /// Exchanges the e-mail addresses of two people.
     pub(crate) async fn swap(&self, place: usize) {
-        let (Some(one), Some(other)) = (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await) else { return };
+        let (Some(one), Some(other)) =
+            (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await)
+        else {
+            return;
+        };
         if one.id == other.id {
             return;
         }
@@ -229,7 +266,9 @@ impl Users {
     /// Deletes a record.
     pub(crate) async fn remove(&self, place: usize, object: usize, id: &str) {
         let system = &self.systems[place];
-        let Some(record) = system.records(object).await.into_iter().find(|record| record.id == id) else { return };
+        let Some(record) = system.records(object).await.into_iter().find(|record| record.id == id) else {
+            return;
+        };
         let partners = self.partners(place, object, id).await;
         if system.delete(object, id).await {
             self.tape.note(format_args!("user: {} {id} is deleted", system.name()));
@@ -243,10 +282,19 @@ impl Users {
         if !self.merges {
             return;
         }
-        let (Some(loser), Some(winner)) = (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await) else { return };
+        let (Some(loser), Some(winner)) =
+            (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await)
+        else {
+            return;
+        };
         let partners = self.partners(place, PERSON, &loser.id).await;
         if loser.id != winner.id && remote.merge(PERSON, &loser.id, &winner.id) {
-            self.tape.note(format_args!("user: {} {} is merged into {}", self.systems[place].name(), loser.id, winner.id));
+            self.tape.note(format_args!(
+                "user: {} {} is merged into {}",
+                self.systems[place].name(),
+                loser.id,
+                winner.id
+            ));
             self.note_gone(place, PERSON, &loser, partners);
         }
     }
@@ -275,10 +323,14 @@ impl Users {
         for link in &self.links {
             for side in Side::BOTH.into_iter().filter(|side| link.places[side.index()] == place) {
                 let name = self.systems[place].words().object(object);
-                let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await else { continue };
+                let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await
+                else {
+                    continue;
+                };
                 let other = self.systems[link.places[side.other().index()]].words().object(object);
                 let ids = pairs.into_iter().filter_map(|(_, pair)| pair.half(side.other()).id.clone());
-                partners.extend(ids.map(|id| (link.sync.clone(), Reference { object: other.to_owned(), id })));
+                partners
+                    .extend(ids.map(|id| (link.sync.clone(), Reference { object: other.to_owned(), id })));
             }
         }
         partners
@@ -294,9 +346,13 @@ impl Users {
         for link in &self.links {
             for side in Side::BOTH.into_iter().filter(|side| link.places[side.index()] == place) {
                 let name = self.systems[place].words().object(PERSON);
-                let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await else { continue };
+                let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await
+                else {
+                    continue;
+                };
                 let numbers: Vec<PairId> = pairs.iter().map(|(_, pair)| pair.id).collect();
-                let unanswered = Ledger::unanswered(&self.ledger, &numbers).await.is_ok_and(|changes| !changes.is_empty());
+                let unanswered =
+                    Ledger::unanswered(&self.ledger, &numbers).await.is_ok_and(|changes| !changes.is_empty());
                 if unanswered || pairs.iter().any(|(_, pair)| pair.status == Status::Live) {
                     return true;
                 }
@@ -305,8 +361,8 @@ impl Users {
         false
     }
 
-    /// What people do while a run is under way, before one of its calls. `collecting`: before the call of a listing, so that the
-    /// run still has the time to read what it is about to overwrite.
+    /// What people do while a run is under way, before one of its calls. `collecting`: before the call of a
+    /// listing, so that the run still has the time to read what it is about to overwrite.
     pub(crate) async fn meanwhile(&self, collecting: bool) {
         let busy = *lock(&self.busy);
         if busy == 0 || !self.chance(busy) {
@@ -315,7 +371,9 @@ impl Users {
         let place = self.below(self.systems.len());
         let guarded = match &self.systems[place] {
             System::Hub(_) => true,
-            System::Remote(remote) => remote.manners.conditional || (collecting && remote.manners.guards_edits()),
+            System::Remote(remote) => {
+                remote.manners.conditional || (collecting && remote.manners.guards_edits())
+            }
         };
         if !guarded {
             return;

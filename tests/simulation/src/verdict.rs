@@ -72,7 +72,16 @@ pub struct Verdict {
 
 impl Verdict {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, operations: 0, crashes: 0, faults: 0, effects: 0, trace: 0, pairs: BTreeMap::new(), violations: Vec::new() }
+        Self {
+            seed,
+            operations: 0,
+            crashes: 0,
+            faults: 0,
+            effects: 0,
+            trace: 0,
+            pairs: BTreeMap::new(),
+            violations: Vec::new(),
+        }
     }
 
     pub(crate) fn add(&mut self, word: Word, invariant: &'static str, what: String) {

@@ -61,16 +61,21 @@ impl World {
             systems.push(System::Hub(Hub::new(store.clone(), Arc::clone(&clock) as Arc<dyn Clock>)));
         }
         for (name, manners) in ["A", "B"].into_iter().zip(&character.remotes) {
-            let remote = Remote::new(name, manners.clone(), Arc::clone(&clock), Arc::clone(&tape), dice.fork());
+            let remote =
+                Remote::new(name, manners.clone(), Arc::clone(&clock), Arc::clone(&tape), dice.fork());
             systems.push(System::Remote(Arc::new(remote)));
         }
-        let links: Vec<[usize; 2]> = if character.shape == Shape::FanOut { vec![[0, 1], [0, 2]] } else { vec![[0, 1]] };
+        let links: Vec<[usize; 2]> =
+            if character.shape == Shape::FanOut { vec![[0, 1], [0, 2]] } else { vec![[0, 1]] };
         let mut syncs = Vec::new();
         for places in &links {
             syncs.push(drive(define(&store, &character, &systems, *places)).context("the store is busy")??);
         }
-        let link =
-            |(sync, places): (&SyncDefinition, [usize; 2])| Link { sync: sync.name.clone(), relation: sync.relation.clone(), places };
+        let link = |(sync, places): (&SyncDefinition, [usize; 2])| Link {
+            sync: sync.name.clone(),
+            relation: sync.relation.clone(),
+            places,
+        };
         let users = Arc::new(Users {
             links: syncs.iter().zip(links).map(link).collect(),
             ledger: SqliteLedger::new(store.clone()),
@@ -120,7 +125,11 @@ impl World {
         match ran {
             Some(Ok(end)) => {
                 let error = end.error.as_ref().map_or("no error".to_owned(), ToString::to_string);
-                self.tape.note(format_args!("run {} ended: {} writes, {error}", end.run.id, end.run.writes()));
+                self.tape.note(format_args!(
+                    "run {} ended: {} writes, {error}",
+                    end.run.id,
+                    end.run.writes()
+                ));
                 Ok(Ran::Ended(Box::new(end)))
             }
             Some(Err(error)) => {
@@ -178,7 +187,12 @@ fn asked(options: &RunOptions) -> String {
 }
 
 /// A sync between two systems, with the policies of the character.
-async fn define(store: &Store, character: &Character, systems: &[System], places: [usize; 2]) -> Result<SyncDefinition> {
+async fn define(
+    store: &Store,
+    character: &Character,
+    systems: &[System],
+    places: [usize; 2],
+) -> Result<SyncDefinition> {
     let words = places.map(|place| systems[place].words());
     let name = format!("{}-{}", systems[places[0]].name(), systems[places[1]].name());
     let numbers = store
@@ -186,8 +200,9 @@ async fn define(store: &Store, character: &Character, systems: &[System], places
             let mut numbers = Vec::new();
             for object in System::objects() {
                 let id = ensure_mapping(connection, &name, words[0].object(object), words[1].object(object))?;
-                let fields: Vec<(&str, &str)> =
-                    (0..columns(object).len()).map(|field| (words[0].field(object, field), words[1].field(object, field))).collect();
+                let fields: Vec<(&str, &str)> = (0..columns(object).len())
+                    .map(|field| (words[0].field(object, field), words[1].field(object, field)))
+                    .collect();
                 numbers.push((id, ensure_slots(connection, id, &fields)?));
             }
             Ok(numbers)

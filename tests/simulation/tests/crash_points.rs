@@ -1,5 +1,6 @@
-//! A run is stopped dead after every one of its effects in turn, also between «the side has done it» and «we have heard». Whatever
-//! the effect was, the next runs finish the work: nothing is lost and nothing is made twice.
+//! A run is stopped dead after every one of its effects in turn, also between «the side has done it» and «we
+//! have heard». Whatever the effect was, the next runs finish the work: nothing is lost and nothing is made
+//! twice.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use entente::sync::DeletePolicy;
@@ -25,7 +26,12 @@ fn every_effect(story: Story, shape: Shape, deletes: DeletePolicy) {
         assert!(effects > 10, "{name} has {effects} effects only");
         for effect in 1..=effects {
             let verdict = crash_after(&scenario, effect, false).unwrap();
-            broken.extend(verdict.violations.iter().map(|violation| format!("{name}, after effect {effect} of {effects}: {violation}")));
+            broken.extend(
+                verdict
+                    .violations
+                    .iter()
+                    .map(|violation| format!("{name}, after effect {effect} of {effects}: {violation}")),
+            );
         }
     }
     assert!(broken.is_empty(), "{story:?} {shape:?} {deletes:?}\n{}", broken.join("\n"));

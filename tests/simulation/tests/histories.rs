@@ -1,4 +1,5 @@
-//! Histories drawn from seeds: nothing is lost, doubled, swapped or unaccounted, and a seed always tells the same story.
+//! Histories drawn from seeds: nothing is lost, doubled, swapped or unaccounted, and a seed always tells the
+//! same story.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use simulation::{Settings, run_history};
@@ -30,7 +31,9 @@ fn the_third_hundred_histories_keep_the_rules() {
 
 #[test]
 fn histories_that_once_broke_a_rule_keep_it() {
-    live_through([3426, 3928, 4527, 5687, 5725, 6057, 8120, 8708, 8866, 9410, 9938, 10706, 13000, 14149, 18138, 18758]);
+    live_through([
+        3426, 3928, 4527, 5687, 5725, 6057, 8120, 8708, 8866, 9410, 9938, 10706, 13000, 14149, 18138, 18758,
+    ]);
 }
 
 #[test]

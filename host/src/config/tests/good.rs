@@ -11,17 +11,25 @@ fn one(text: &str) -> SyncDefinition {
 
 /// A sync with one object and these lines in it.
 fn with(lines: &str) -> String {
-    format!("[sync.HelloWorld]\n[[sync.HelloWorld.object]]\nleft = \"contact\"\nright = \"person\"\nidentifiers = [\"email\"]\n{lines}\n")
+    format!(
+        "[sync.HelloWorld]\n[[sync.HelloWorld.object]]\nleft = \"contact\"\nright = \"person\"\nidentifiers = [\"email\"]\n{lines}\n"
+    )
 }
 
 #[test]
 fn a_sync_without_a_word_takes_what_the_plugin_proposes() {
     let sync = one("[sync.HelloWorld]");
-    assert_eq!((sync.relation.as_str(), sync.exchanges.clone()), ("HelloWorld", ["hub".to_owned(), "HelloWorld".to_owned()]));
+    assert_eq!(
+        (sync.relation.as_str(), sync.exchanges.clone()),
+        ("HelloWorld", ["hub".to_owned(), "HelloWorld".to_owned()])
+    );
     assert_eq!(sync.mappings.len(), 2);
     let mapping = &sync.mappings[0];
-    let fields: Vec<String> =
-        mapping.fields.iter().map(|f| format!("{} {} {:?} {:?}", f.names[0], f.names[1], f.direction, f.required)).collect();
+    let fields: Vec<String> = mapping
+        .fields
+        .iter()
+        .map(|f| format!("{} {} {:?} {:?}", f.names[0], f.names[1], f.direction, f.required))
+        .collect();
     assert_eq!(
         fields,
         [
@@ -39,7 +47,10 @@ fn a_sync_without_a_word_takes_what_the_plugin_proposes() {
 fn the_hub_may_be_on_the_right() {
     let sync = one("[sync.x]\nleft = \"HelloWorld\"\nright = \"hub\"\nmapping = \"default\"");
     let phone = &sync.mappings[0].fields[2];
-    assert_eq!((phone.names.clone(), phone.direction), (["mobile".to_owned(), "phone".to_owned()], Direction::ToRight));
+    assert_eq!(
+        (phone.names.clone(), phone.direction),
+        (["mobile".to_owned(), "phone".to_owned()], Direction::ToRight)
+    );
     assert_eq!(sync.mappings[0].identifiers, [0]);
 }
 
@@ -55,8 +66,11 @@ fn the_file_goes_before_the_proposal_field_by_field() {
     "#);
     let mapping = &sync.mappings[0];
     assert_eq!(mapping.objects, ["contact", "person"]);
-    let fields: Vec<String> =
-        mapping.fields.iter().map(|f| format!("{} {} {:?} {:?} {:?}", f.names[0], f.names[1], f.direction, f.trust, f.drift)).collect();
+    let fields: Vec<String> = mapping
+        .fields
+        .iter()
+        .map(|f| format!("{} {} {:?} {:?} {:?}", f.names[0], f.names[1], f.direction, f.trust, f.drift))
+        .collect();
     assert_eq!(
         fields,
         [
@@ -73,10 +87,13 @@ fn the_file_goes_before_the_proposal_field_by_field() {
 
 #[test]
 fn directions_are_those_that_can_be_written() {
-    let sync =
-        one(&with(r#"fields = { email = "email", created = "made" }"#).replace("\"created\"", "").replace(", created = \"made\"", ""));
+    let sync = one(&with(r#"fields = { email = "email", created = "made" }"#)
+        .replace("\"created\"", "")
+        .replace(", created = \"made\"", ""));
     assert_eq!(sync.mappings[0].fields[0].direction, Direction::Both);
-    let sync = one(&with("[sync.HelloWorld.object.fields]\nemail = true\nname = { right = \"full_name\", direction = \"to-hub\" }"));
+    let sync = one(&with(
+        "[sync.HelloWorld.object.fields]\nemail = true\nname = { right = \"full_name\", direction = \"to-hub\" }",
+    ));
     assert_eq!(sync.mappings[0].fields[1].direction, Direction::ToLeft);
     let sync = one(&with(
         "[sync.HelloWorld.object.fields]\nemail = true\nname = { right = \"full_name\", direction = \"to-integration\", required = true }",
@@ -169,7 +186,10 @@ fn objects_and_fields_of_ones_own_can_be_mapped_at_once() {
     let checked = check_text(text).unwrap();
     assert_eq!(checked.objects, [CustomObject { name: "project".into(), label: "Project".into() }]);
     assert_eq!(checked.fields.len(), 3);
-    assert_eq!(checked.fields[0].field.choices, [("silver".to_owned(), "silver".to_owned()), ("gold".to_owned(), "Gold".to_owned())]);
+    assert_eq!(
+        checked.fields[0].field.choices,
+        [("silver".to_owned(), "silver".to_owned()), ("gold".to_owned(), "Gold".to_owned())]
+    );
     assert_eq!(checked.syncs[0].definition().mappings.len(), 2);
 }
 
@@ -253,7 +273,12 @@ fn a_constant_needs_no_field_on_the_other_side() {
     let fields = one(&text).mappings.remove(0).fields;
     let shown: Vec<String> = fields[1..]
         .iter()
-        .map(|f| format!("{:?} {:?} {:?} {:?} {:?} {:?}", f.names, f.kinds, f.direction, f.writable, f.constant, f.drift))
+        .map(|f| {
+            format!(
+                "{:?} {:?} {:?} {:?} {:?} {:?}",
+                f.names, f.kinds, f.direction, f.writable, f.constant, f.drift
+            )
+        })
         .collect();
     assert_eq!(
         shown,
@@ -280,7 +305,10 @@ fn a_constant_fills_what_new_records_need_also_in_a_default_mapping() {
     let mapping = &sync.mappings[0];
     assert_eq!((mapping.objects[1].as_str(), mapping.create), ("organisation", [true, true]));
     assert_eq!(mapping.fields.len(), 1);
-    assert_eq!((mapping.fields[0].required, mapping.fields[0].constant.clone()), ([false, true], Some(Value::text("someone"))));
+    assert_eq!(
+        (mapping.fields[0].required, mapping.fields[0].constant.clone()),
+        ([false, true], Some(Value::text("someone")))
+    );
 }
 
 #[test]
@@ -303,16 +331,23 @@ fn defaults_deletions_preferences_and_the_brake() {
     let mapping = &sync.mappings[0];
     assert_eq!(mapping.deletes, DeletePolicy::Recreate);
     insta::assert_snapshot!(serde_json::to_string(&mapping.prefer).unwrap(), @r#"[[{"where":{"field":"tags","contains":"newsletter"}},"lowest-id"],[{"where":{"field":"email","blank":false}}]]"#);
-    assert_eq!(mapping.fields[1].default, [Some(Value::Texts(vec!["imported".into()])), Some(Value::Texts(vec!["hub".into()]))]);
+    assert_eq!(
+        mapping.fields[1].default,
+        [Some(Value::Texts(vec!["imported".into()])), Some(Value::Texts(vec!["hub".into()]))]
+    );
     assert_eq!(mapping.fields[2].default, [None, Some(Value::Float(3.0))]);
-    for (word, policy) in [("ignore", DeletePolicy::Ignore), ("unlink", DeletePolicy::Unlink), ("delete", DeletePolicy::Delete)] {
+    for (word, policy) in
+        [("ignore", DeletePolicy::Ignore), ("unlink", DeletePolicy::Unlink), ("delete", DeletePolicy::Delete)]
+    {
         assert_eq!(one(&text.replace("recreate", word)).mappings[0].deletes, policy);
     }
 }
 
 #[test]
 fn a_default_for_records_that_are_never_made_is_told() {
-    let text = with("create = \"left\"\nfields = { email = true, phone = { right = \"mobile\", default-right = \"1\" } }");
+    let text = with(
+        "create = \"left\"\nfields = { email = true, phone = { right = \"mobile\", default-right = \"1\" } }",
+    );
     let notices: Vec<String> = check_text(&text).unwrap().notices.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(notices.join("\n"), @"line 7, column 26: sync HelloWorld, contact ↔ person: field phone ↔ mobile: default-right is never used, since no records are created on the right");
 }

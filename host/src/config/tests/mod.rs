@@ -7,14 +7,23 @@ mod stored;
 
 use super::*;
 use crate::store::{Store, StoreError};
-use crate::sync::{Description, Field, MappingId, Object, ProposedDirection, ProposedField, ProposedMapping, features};
+use crate::sync::{
+    Description, Field, MappingId, Object, ProposedDirection, ProposedField, ProposedMapping, features,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 pub(super) fn field(name: &str, kind: &str) -> Field {
-    Field { name: name.into(), label: name.into(), kind: kind.into(), writable: true, set_like: kind == "choices", ..Field::default() }
+    Field {
+        name: name.into(),
+        label: name.into(),
+        kind: kind.into(),
+        writable: true,
+        set_like: kind == "choices",
+        ..Field::default()
+    }
 }
 
 fn object(name: &str, fields: Vec<Field>) -> Object {
@@ -41,7 +50,9 @@ pub(super) fn hub() -> Description {
         ],
     );
     contact.fields[6].choices = vec![("new".into(), "New".into()), ("won".into(), "Won".into())];
-    Description { objects: vec![contact, object("company", vec![field("name", "text"), field("city", "text")])] }
+    Description {
+        objects: vec![contact, object("company", vec![field("name", "text"), field("city", "text")])],
+    }
 }
 
 pub(super) fn hello() -> Description {
@@ -62,7 +73,13 @@ pub(super) fn hello() -> Description {
     );
     let mut log = object("log", vec![field("line", "text")]);
     log.features.clear();
-    Description { objects: vec![person, object("organisation", vec![Field { required: true, ..field("title", "text") }]), log] }
+    Description {
+        objects: vec![
+            person,
+            object("organisation", vec![Field { required: true, ..field("title", "text") }]),
+            log,
+        ],
+    }
 }
 
 fn proposed(hub: &str, remote: &str, direction: ProposedDirection) -> ProposedField {
@@ -95,9 +112,13 @@ pub(super) fn manual() -> Vec<ProposedMapping> {
 }
 
 pub(super) fn described() -> Described {
-    let descriptions =
-        [("hub", hub()), ("HelloWorld", hello()), ("Other", hello())].map(|(name, description)| (name.to_owned(), description));
-    Described { descriptions: descriptions.into(), manuals: [("HelloWorld".to_owned(), manual())].into(), facts: BTreeMap::new() }
+    let descriptions = [("hub", hub()), ("HelloWorld", hello()), ("Other", hello())]
+        .map(|(name, description)| (name.to_owned(), description));
+    Described {
+        descriptions: descriptions.into(),
+        manuals: [("HelloWorld".to_owned(), manual())].into(),
+        facts: BTreeMap::new(),
+    }
 }
 
 /// Checks a text, without a store.
@@ -120,19 +141,37 @@ impl Ledger {
 }
 
 impl Numbers for Ledger {
-    fn ensure_mapping(&self, connection: &Connection, relation: &str, left: &str, right: &str) -> Result<MappingId, StoreError> {
+    fn ensure_mapping(
+        &self,
+        connection: &Connection,
+        relation: &str,
+        left: &str,
+        right: &str,
+    ) -> Result<MappingId, StoreError> {
         Self::tables(connection)?;
         let found = connection
-            .query_row("SELECT id FROM try_mapping WHERE relation = ?1 AND l = ?2 AND r = ?3", [relation, left, right], |row| row.get(0))
+            .query_row(
+                "SELECT id FROM try_mapping WHERE relation = ?1 AND l = ?2 AND r = ?3",
+                [relation, left, right],
+                |row| row.get(0),
+            )
             .optional()?;
         if let Some(id) = found {
             return Ok(id);
         }
-        connection.execute("INSERT INTO try_mapping (relation, l, r) VALUES (?1, ?2, ?3)", [relation, left, right])?;
+        connection.execute(
+            "INSERT INTO try_mapping (relation, l, r) VALUES (?1, ?2, ?3)",
+            [relation, left, right],
+        )?;
         Ok(connection.last_insert_rowid())
     }
 
-    fn ensure_slots(&self, connection: &Connection, mapping: MappingId, fields: &[(String, String)]) -> Result<Vec<usize>, StoreError> {
+    fn ensure_slots(
+        &self,
+        connection: &Connection,
+        mapping: MappingId,
+        fields: &[(String, String)],
+    ) -> Result<Vec<usize>, StoreError> {
         Self::tables(connection)?;
         let mut slots = Vec::new();
         for (left, right) in fields {
@@ -157,7 +196,10 @@ struct Schema;
 
 impl HubSchema for Schema {
     fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), SchemaError> {
-        let put = || connection.execute("INSERT OR REPLACE INTO try_object VALUES (?1, ?2)", [&object.name, &object.label]);
+        let put = || {
+            connection
+                .execute("INSERT OR REPLACE INTO try_object VALUES (?1, ?2)", [&object.name, &object.label])
+        };
         connection
             .execute_batch("CREATE TABLE IF NOT EXISTS try_object (name PRIMARY KEY, label)")
             .and_then(|()| put())
@@ -168,19 +210,32 @@ impl HubSchema for Schema {
     fn define_field(&self, connection: &Connection, field: &CustomField) -> Result<(), SchemaError> {
         let (object, field) = (&field.object, &field.field);
         let old: Option<String> = connection
-            .execute_batch("CREATE TABLE IF NOT EXISTS try_field (object, name, kind, PRIMARY KEY (object, name))")
+            .execute_batch(
+                "CREATE TABLE IF NOT EXISTS try_field (object, name, kind, PRIMARY KEY (object, name))",
+            )
             .and_then(|()| {
                 connection
-                    .query_row("SELECT kind FROM try_field WHERE object = ?1 AND name = ?2", [object, &field.name], |row| row.get(0))
+                    .query_row(
+                        "SELECT kind FROM try_field WHERE object = ?1 AND name = ?2",
+                        [object, &field.name],
+                        |row| row.get(0),
+                    )
                     .optional()
             })
             .map_err(StoreError::Sqlite)?;
         match old {
-            Some(old) if old != field.kind => Err(SchemaError::Refused(format!("3 records have values that are no {}", field.kind))),
-            _ if field.label == "FAIL" => Err(StoreError::Corrupt { what: "hub".into(), why: "refused".into() }.into()),
+            Some(old) if old != field.kind => {
+                Err(SchemaError::Refused(format!("3 records have values that are no {}", field.kind)))
+            }
+            _ if field.label == "FAIL" => {
+                Err(StoreError::Corrupt { what: "hub".into(), why: "refused".into() }.into())
+            }
             _ => {
                 connection
-                    .execute("INSERT OR REPLACE INTO try_field VALUES (?1, ?2, ?3)", [object, &field.name, &field.kind])
+                    .execute(
+                        "INSERT OR REPLACE INTO try_field VALUES (?1, ?2, ?3)",
+                        [object, &field.name, &field.kind],
+                    )
                     .map_err(StoreError::Sqlite)?;
                 Ok(())
             }
@@ -203,28 +258,44 @@ impl Try {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(&folder.path().join("home")).unwrap();
         let store = home.open_store().unwrap();
-        let configuration = Configuration::new(store.clone(), home.clone(), Arc::new(Ledger), Arc::new(Schema));
+        let configuration =
+            Configuration::new(store.clone(), home.clone(), Arc::new(Ledger), Arc::new(Schema));
         configuration.install_plugin("helloworld", b"\0asm one", &PluginFacts::default()).await.unwrap();
         Self { folder, home, store, configuration, environment: BTreeMap::new(), described: described() }
     }
 
-    pub(super) async fn apply_with(&self, text: &str, options: ApplyOptions) -> Result<ConfigurationPlan, ConfigError> {
+    pub(super) async fn apply_with(
+        &self,
+        text: &str,
+        options: ApplyOptions,
+    ) -> Result<ConfigurationPlan, ConfigError> {
         let file = File::parse(text)?;
         let environment = |name: &str| self.environment.get(name).cloned();
         let mut described = self.described.clone();
         described.descriptions.retain(|name, _| name == "hub" || file.needed().contains(name));
         // The hub describes what was defined before.
-        let custom = self.store.read(|connection| Ok(super::custom::load(connection))).await.unwrap().unwrap();
+        let custom =
+            self.store.read(|connection| Ok(super::custom::load(connection))).await.unwrap().unwrap();
         let hub = described.descriptions.get_mut("hub").unwrap();
         hub.objects.extend(custom.objects.iter().map(|custom| object(&custom.name, vec![])));
         for custom in custom.fields {
-            hub.objects.iter_mut().find(|object| object.name == custom.object).unwrap().fields.push(custom.field);
+            hub.objects
+                .iter_mut()
+                .find(|object| object.name == custom.object)
+                .unwrap()
+                .fields
+                .push(custom.field);
         }
-        self.configuration.apply(&file, Path::new(self.folder.path()), &environment, &described, options).await
+        self.configuration
+            .apply(&file, Path::new(self.folder.path()), &environment, &described, options)
+            .await
     }
 
     pub(super) async fn apply(&self, text: &str) -> Result<String, String> {
-        self.apply_with(text, ApplyOptions::default()).await.map(|plan| plan.to_string()).map_err(|error| self.clean(&error.to_string()))
+        self.apply_with(text, ApplyOptions::default())
+            .await
+            .map(|plan| plan.to_string())
+            .map_err(|error| self.clean(&error.to_string()))
     }
 
     /// Without what differs from one run of the tests to the next.

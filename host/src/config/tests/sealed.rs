@@ -6,7 +6,11 @@ const CANARY: &str = "canary-4711-not-to-be-found";
 
 async fn with_secret() -> Try {
     let it = Try::new().await;
-    it.apply("[integration.HelloWorld]\nplugin = \"helloworld\"\n[integration.Second]\nplugin = \"helloworld\"").await.unwrap();
+    it.apply(
+        "[integration.HelloWorld]\nplugin = \"helloworld\"\n[integration.Second]\nplugin = \"helloworld\"",
+    )
+    .await
+    .unwrap();
     it.configuration.set_secret("HelloWorld", "api-key", &SecretText::new(CANARY)).await.unwrap();
     it
 }
@@ -89,7 +93,10 @@ async fn a_secret_opens_in_its_own_place_only() {
     assert!(it.configuration.clone().of_tenant("other").open_secrets("HelloWorld").await.is_err());
     it.store
         .write(|transaction| {
-            transaction.execute("UPDATE integration_secret SET sealed = CAST(x'00' || substr(sealed, 2) AS BLOB)", [])?;
+            transaction.execute(
+                "UPDATE integration_secret SET sealed = CAST(x'00' || substr(sealed, 2) AS BLOB)",
+                [],
+            )?;
             Ok(())
         })
         .await
@@ -105,14 +112,18 @@ async fn a_secret_of_one_tenant_opens_in_no_other() {
     it.home.add_tenant("other").unwrap();
     let store = it.home.open_tenant("other").unwrap();
     let other = it.configuration.clone().over(store.clone()).of_tenant("other");
-    // Everything that is stored, with the same names, in the database of the other one; and the key is the same.
+    // Everything that is stored, with the same names, in the database of the other one; and the key is the
+    // same.
     let rows = it.store.read(|connection| {
         let mut rows = Vec::new();
         for table in ["plugin", "integration", "integration_secret"] {
             let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
             let columns = statement.column_count();
-            let read = |row: &rusqlite::Row<'_>| (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at)).collect();
-            let found: Vec<Vec<rusqlite::types::Value>> = statement.query_map([], read)?.collect::<Result<_, _>>()?;
+            let read = |row: &rusqlite::Row<'_>| {
+                (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at)).collect()
+            };
+            let found: Vec<Vec<rusqlite::types::Value>> =
+                statement.query_map([], read)?.collect::<Result<_, _>>()?;
             rows.extend(found.into_iter().map(|row| (table, row)));
         }
         Ok(rows)
@@ -121,12 +132,18 @@ async fn a_secret_of_one_tenant_opens_in_no_other() {
     let copied = store.write(|transaction| {
         for (table, row) in rows {
             let places = vec!["?"; row.len()].join(", ");
-            transaction.execute(&format!("INSERT INTO {table} VALUES ({places})"), rusqlite::params_from_iter(row))?;
+            transaction.execute(
+                &format!("INSERT INTO {table} VALUES ({places})"),
+                rusqlite::params_from_iter(row),
+            )?;
         }
         Ok(())
     });
     copied.await.unwrap();
-    assert_eq!(other.secrets("HelloWorld").await.unwrap(), it.configuration.secrets("HelloWorld").await.unwrap());
+    assert_eq!(
+        other.secrets("HelloWorld").await.unwrap(),
+        it.configuration.secrets("HelloWorld").await.unwrap()
+    );
     let refused = other.open_secrets("HelloWorld").await.unwrap_err();
     insta::assert_snapshot!(refused, @"secret 'api-key' of integration 'HelloWorld': what is stored has been changed or is damaged; set it again with `entente integration set`");
 

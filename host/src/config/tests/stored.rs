@@ -53,7 +53,10 @@ async fn applied_twice_changes_nothing_the_second_time() {
     + sync HelloWorld, contact ↔ person, field status ↔ state: both, unresolved left, values new = N, won = W
     "#);
     assert_eq!(it.apply(FILE).await.unwrap(), "");
-    assert_eq!(it.configuration.integration("HelloWorld").await.unwrap().settings["ratio"], Value::Float(2.0));
+    assert_eq!(
+        it.configuration.integration("HelloWorld").await.unwrap().settings["ratio"],
+        Value::Float(2.0)
+    );
 }
 
 #[tokio::test]
@@ -99,11 +102,17 @@ async fn exported_and_applied_changes_nothing_also_in_a_new_home() {
     name = { right = "full_name", trust = "left", blanks = "keep", write = "if-empty" }
     status = { right = "state", unresolved = "left", values = [["new", "N"], ["won", "W"]] }
     "#);
-    assert_eq!(it.apply_with(&text, ApplyOptions { dry_run: false, prune: true }).await.unwrap().to_string(), "");
+    assert_eq!(
+        it.apply_with(&text, ApplyOptions { dry_run: false, prune: true }).await.unwrap().to_string(),
+        ""
+    );
     let other = Try::new().await;
     other.apply(&text).await.unwrap();
     assert_eq!(other.configuration.export().await.unwrap(), text);
-    assert_eq!(other.configuration.definition("HelloWorld").await.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
+    assert_eq!(
+        other.configuration.definition("HelloWorld").await.unwrap(),
+        it.configuration.definition("HelloWorld").await.unwrap()
+    );
 }
 
 #[tokio::test]
@@ -123,7 +132,8 @@ async fn nothing_is_saved_when_one_thing_is_wrong() {
     insta::assert_snapshot!(it.apply(&broken_hub).await.unwrap_err(), @"the database holds something that cannot be read (hub): refused");
     assert!(it.configuration.syncs().await.unwrap().is_empty());
     assert!(it.configuration.integrations().await.unwrap().is_empty());
-    let custom = it.store.read(|connection| Ok(super::super::custom::load(connection))).await.unwrap().unwrap();
+    let custom =
+        it.store.read(|connection| Ok(super::super::custom::load(connection))).await.unwrap().unwrap();
     assert!(custom.objects.is_empty() && custom.fields.is_empty());
 }
 
@@ -149,7 +159,11 @@ async fn the_version_grows_when_the_mapping_means_something_else() {
     for (old, new) in same {
         assert!(FILE.contains(old), "{old}");
         // Fields in another order.
-        let text = if old.starts_with("email") { format!("{}email = \"email\"\n", FILE.replace(old, new)) } else { FILE.replace(old, new) };
+        let text = if old.starts_with("email") {
+            format!("{}email = \"email\"\n", FILE.replace(old, new))
+        } else {
+            FILE.replace(old, new)
+        };
         it.apply(&text).await.unwrap();
         assert_eq!(it.version("HelloWorld").await, 1, "{new}");
     }
@@ -198,7 +212,10 @@ async fn fields_keep_their_slots() {
 async fn what_the_file_does_not_name_stays_unless_pruned() {
     let it = Try::new().await;
     it.apply(FILE).await.unwrap();
-    it.configuration.change_integration("HelloWorld", |integration| integration.enabled = false).await.unwrap();
+    it.configuration
+        .change_integration("HelloWorld", |integration| integration.enabled = false)
+        .await
+        .unwrap();
     assert_eq!(it.apply("[integration.HelloWorld]\nplugin = \"helloworld\"").await.unwrap(), "");
     insta::assert_snapshot!(it.apply("[integration.HelloWorld]\nplugin = \"helloworld\"\nsettings = { url = \"x\" }\ngrants = {}").await.unwrap(), @r#"
     - integration HelloWorld, may reach http://127.0.0.1:8787
@@ -227,7 +244,8 @@ async fn what_the_file_does_not_name_stays_unless_pruned() {
 async fn plugins_are_installed_found_and_kept() {
     let it = Try::new().await;
     it.apply(FILE).await.unwrap();
-    let one = it.configuration.install_plugin("helloworld", b"\0asm one", &PluginFacts::default()).await.unwrap();
+    let one =
+        it.configuration.install_plugin("helloworld", b"\0asm one", &PluginFacts::default()).await.unwrap();
     assert_eq!(std::fs::read(it.home.component(&one.digest)).unwrap(), b"\0asm one");
     let facts = PluginFacts { version: Some("0.1.0".into()), description: "Hello".into() };
     let two = it.configuration.install_plugin("helloworld", b"\0asm two", &facts).await.unwrap();
@@ -254,18 +272,16 @@ async fn plugins_are_installed_found_and_kept() {
 async fn a_plugin_may_be_a_file_beside_entente_toml() {
     let it = Try::new().await;
     let text = "[integration.HelloWorld]\nplugin = \"made.here.wasm\"\n[sync.HelloWorld]";
-    assert!(
-        it.apply(text)
-            .await
-            .unwrap_err()
-            .starts_with("line 2, column 10: integration HelloWorld: the plugin DIR/made.here.wasm cannot be read: ")
-    );
+    assert!(it.apply(text).await.unwrap_err().starts_with(
+        "line 2, column 10: integration HelloWorld: the plugin DIR/made.here.wasm cannot be read: "
+    ));
     std::fs::write(it.folder.path().join("made.here.wasm"), b"\0asm three").unwrap();
     let file = File::parse(text).unwrap();
     let prepared = it.configuration.prepare(&file, it.folder.path(), &|_| None).await.unwrap();
     assert_eq!(prepared.problems, []);
     assert!(
-        prepared.drafts[0].needed && matches!(&prepared.drafts[0].plugin, PluginSource::File(bytes) if bytes.as_ref() == b"\0asm three")
+        prepared.drafts[0].needed
+            && matches!(&prepared.drafts[0].plugin, PluginSource::File(bytes) if bytes.as_ref() == b"\0asm three")
     );
     it.apply(text).await.unwrap();
     let plugin = it.configuration.plugin("made-here").await.unwrap();
@@ -279,7 +295,11 @@ async fn an_integration_is_added_with_the_sync_of_its_manual() {
     let settings = BTreeMap::from([("url".to_owned(), Value::text("http://127.0.0.1:1"))]);
     let secrets = BTreeMap::from([("api-key".to_owned(), SecretText::new("x"))]);
     let grants = Grants { http: vec!["http://127.0.0.1:1".into()], ..Grants::default() };
-    let draft = it.configuration.draft_integration("HelloWorld", "helloworld", settings, grants, secrets).await.unwrap();
+    let draft = it
+        .configuration
+        .draft_integration("HelloWorld", "helloworld", settings, grants, secrets)
+        .await
+        .unwrap();
     let (sync, _) = definition_from_manual("HelloWorld", &hub(), &hello(), &manual()).unwrap();
     let added = it.configuration.add_integration(&draft, Some(sync.clone())).await.unwrap();
     assert_eq!(added.sync.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
@@ -287,7 +307,10 @@ async fn an_integration_is_added_with_the_sync_of_its_manual() {
     insta::assert_snapshot!(it.configuration.add_integration(&draft, Some(sync)).await.unwrap_err(), @"the integration 'HelloWorld' is there already; change it with `entente integration set`, or take another name");
     let text = it.configuration.export().await.unwrap();
     assert_eq!(it.apply(&text).await.unwrap(), "");
-    let draft = it.configuration.draft_integration("hub", "helloworld", BTreeMap::new(), Grants::default(), BTreeMap::new()).await;
+    let draft = it
+        .configuration
+        .draft_integration("hub", "helloworld", BTreeMap::new(), Grants::default(), BTreeMap::new())
+        .await;
     insta::assert_snapshot!(draft.unwrap_err(), @"'hub' cannot be the name of an integration: it stands for the built-in record store");
 }
 
@@ -308,7 +331,17 @@ async fn stored_integrations_are_known() {
     let prepared = sendable(it.configuration.prepare(&file, Path::new(""), &|_| None)).await.unwrap();
     assert_eq!(prepared.drafts[0].integration, it.configuration.integration("HelloWorld").await.unwrap());
     let described = Described::default();
-    assert!(sendable(it.configuration.apply(&file, Path::new(""), &|_| None, &described, ApplyOptions::default())).await.is_err());
+    assert!(
+        sendable(it.configuration.apply(
+            &file,
+            Path::new(""),
+            &|_| None,
+            &described,
+            ApplyOptions::default()
+        ))
+        .await
+        .is_err()
+    );
     assert!(sendable(it.configuration.export()).await.is_ok());
 }
 
@@ -400,7 +433,10 @@ async fn policies_are_told_exported_and_applied_again() {
     let new = Try::new().await;
     new.apply(&text).await.unwrap();
     assert_eq!(new.configuration.export().await.unwrap(), text);
-    assert_eq!(new.configuration.definition("HelloWorld").await.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
+    assert_eq!(
+        new.configuration.definition("HelloWorld").await.unwrap(),
+        it.configuration.definition("HelloWorld").await.unwrap()
+    );
 
     // What a record gets is read anew; how much may be deleted at once is not.
     it.apply(&text.replace("percent = 20", "percent = 21")).await.unwrap();

@@ -59,7 +59,11 @@ fn plain(name: &str) -> String {
 
 impl Columns {
     /// Reads the header.
-    pub(super) fn read(header: &Line, object: &ObjectSchema, options: &ImportOptions) -> Result<Self, CsvError> {
+    pub(super) fn read(
+        header: &Line,
+        object: &ObjectSchema,
+        options: &ImportOptions,
+    ) -> Result<Self, CsvError> {
         let headings: Vec<String> = header.cells.iter().map(|cell| cell.trim().to_owned()).collect();
         let mut columns = Self {
             names: headings
@@ -79,7 +83,9 @@ impl Columns {
             }
             let index = object.require(field.trim())?;
             if columns.fields.contains(&Some(index)) {
-                return Err(CsvError::Options(format!("two columns are mapped to {field}; a field has one column")));
+                return Err(CsvError::Options(format!(
+                    "two columns are mapped to {field}; a field has one column"
+                )));
             }
             columns.fields[number] = Some(index);
         }
@@ -114,7 +120,13 @@ impl Columns {
     }
 
     /// Takes a column by its heading, or answers why it is not read.
-    fn recognise(&mut self, number: usize, heading: &str, object: &ObjectSchema, options: &ImportOptions) -> Option<String> {
+    fn recognise(
+        &mut self,
+        number: usize,
+        heading: &str,
+        object: &ObjectSchema,
+        options: &ImportOptions,
+    ) -> Option<String> {
         let name = plain(heading);
         if name.is_empty() {
             return Some("the column has no name".to_owned());
@@ -140,25 +152,36 @@ impl Columns {
     /// The column that the operator names: as it is written, by number, or else by its letters.
     fn find(&self, headings: &[String], wanted: &str) -> Result<usize, CsvError> {
         let wanted = wanted.trim();
-        let by_number =
-            wanted.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).filter(|n| (1..=headings.len()).contains(n)).map(|n| n - 1);
+        let by_number = wanted
+            .strip_prefix('#')
+            .and_then(|n| n.parse::<usize>().ok())
+            .filter(|n| (1..=headings.len()).contains(n))
+            .map(|n| n - 1);
         let exact = headings.iter().position(|heading| heading == wanted && !wanted.is_empty());
         let close = || {
             let wanted = plain(wanted);
             headings.iter().position(|heading| !wanted.is_empty() && plain(heading) == wanted)
         };
         exact.or(by_number).or_else(close).ok_or_else(|| {
-            CsvError::Options(format!("the file has no column '{wanted}'; it has {}", names(self.names.iter().map(String::as_str))))
+            CsvError::Options(format!(
+                "the file has no column '{wanted}'; it has {}",
+                names(self.names.iter().map(String::as_str))
+            ))
         })
     }
 
     fn key(&self, object: &ObjectSchema, key: &Key) -> Result<Vec<usize>, CsvError> {
         match key {
             Key::None => Ok(Vec::new()),
-            Key::Usual => Ok(object.identifiers().next().filter(|index| self.fields.contains(&Some(*index))).into_iter().collect()),
-            Key::Id if self.id.is_none() => {
-                Err(CsvError::Options("records are to be known by their id, but the file has no column 'id'".to_owned()))
-            }
+            Key::Usual => Ok(object
+                .identifiers()
+                .next()
+                .filter(|index| self.fields.contains(&Some(*index)))
+                .into_iter()
+                .collect()),
+            Key::Id if self.id.is_none() => Err(CsvError::Options(
+                "records are to be known by their id, but the file has no column 'id'".to_owned(),
+            )),
             Key::Id => Ok(Vec::new()),
             Key::Fields(fields) => {
                 let mut indexes = Vec::with_capacity(fields.len());
@@ -191,7 +214,8 @@ fn field(name: &str, object: &ObjectSchema) -> Option<usize> {
         .position(|field| plain(&field.name) == name)
         .or_else(|| fields.iter().position(|field| plain(&field.label) == name))
         .or_else(|| {
-            let known = |field: &str| ALIASES.iter().any(|(of, aliases)| *of == field && aliases.contains(&name));
+            let known =
+                |field: &str| ALIASES.iter().any(|(of, aliases)| *of == field && aliases.contains(&name));
             fields.iter().position(|field| known(&field.name))
         })
 }

@@ -7,8 +7,8 @@ use std::io::{self, BufRead, Read};
 /// How much is read at once, and looked at to find out encoding and delimiter.
 pub(super) const PIECE: usize = 64 * 1024;
 
-/// A file as UTF-8. Where the encoding is not certain, the bytes are given as they are, and rows that are no UTF-8 are decoded
-/// one by one.
+/// A file as UTF-8. Where the encoding is not certain, the bytes are given as they are, and rows that are no
+/// UTF-8 are decoded one by one.
 pub(super) struct Source<R> {
     reader: R,
     decoder: Option<Decoder>,
@@ -28,7 +28,10 @@ impl<R: Read> Source<R> {
     /// Looks at the beginning of a file.
     pub(super) fn open(reader: R, label: Option<&str>) -> Result<Self, CsvError> {
         let named = match label {
-            Some(label) => Some(Encoding::for_label(label.trim().as_bytes()).ok_or_else(|| CsvError::Encoding(label.to_owned()))?),
+            Some(label) => Some(
+                Encoding::for_label(label.trim().as_bytes())
+                    .ok_or_else(|| CsvError::Encoding(label.to_owned()))?,
+            ),
             None => None,
         };
         let mut source = Self {
@@ -146,8 +149,12 @@ fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
 
 fn refuse_other_files(bytes: &[u8]) -> Result<(), CsvError> {
     let (what, remedy) = match bytes {
-        [b'P', b'K', 3, 4, ..] => ("a spreadsheet or zip archive", "open it in a spreadsheet program and save it as CSV"),
-        [0xd0, 0xcf, 0x11, 0xe0, ..] => ("an old spreadsheet", "open it in a spreadsheet program and save it as CSV"),
+        [b'P', b'K', 3, 4, ..] => {
+            ("a spreadsheet or zip archive", "open it in a spreadsheet program and save it as CSV")
+        }
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => {
+            ("an old spreadsheet", "open it in a spreadsheet program and save it as CSV")
+        }
         [0x1f, 0x8b, ..] => ("compressed", "unpack it first"),
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => ("UTF-32 text", "save it as UTF-8"),
         _ => return Ok(()),

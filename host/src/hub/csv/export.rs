@@ -13,8 +13,8 @@ use rusqlite::Connection;
 use serde::Serialize;
 use std::io::Write;
 
-/// How records are exported. Null, the empty text and the empty list are all an empty cell, since CSV cannot tell them apart; an
-/// import takes none of them for a value.
+/// How records are exported. Null, the empty text and the empty list are all an empty cell, since CSV cannot
+/// tell them apart; an import takes none of them for a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportOptions {
     /// The object.
@@ -33,11 +33,12 @@ pub struct ExportOptions {
     pub delimiter: char,
     /// What stands between the elements of a list.
     pub list_separator: char,
-    /// Links as `company:12`, not by name. Records whose name is blank or not the only one are always written so.
+    /// Links as `company:12`, not by name. Records whose name is blank or not the only one are always written
+    /// so.
     pub references_by_id: bool,
-    /// Puts an apostrophe before texts that a spreadsheet program would run as a formula (those that begin with `=`, `+`, `-`,
-    /// `@`, a tab or a carriage return). For files that people open; such texts, phone numbers among them, do not come back
-    /// from an import as they were.
+    /// Puts an apostrophe before texts that a spreadsheet program would run as a formula (those that begin
+    /// with `=`, `+`, `-`, `@`, a tab or a carriage return). For files that people open; such texts, phone
+    /// numbers among them, do not come back from an import as they were.
     pub guard_formulas: bool,
 }
 
@@ -69,8 +70,13 @@ pub struct Exported {
 /// Exports records as UTF-8 with a header of field names. Memory does not grow with the number of records.
 ///
 /// # Errors
-/// [`CsvError::Write`], [`CsvError::Delimiter`], [`CsvError::Hub`] for unknown objects and fields or a failing database.
-pub async fn export_csv(hub: &Hub, mut writer: impl Write + Send, options: &ExportOptions) -> Result<Exported, CsvError> {
+/// [`CsvError::Write`], [`CsvError::Delimiter`], [`CsvError::Hub`] for unknown objects and fields or a
+/// failing database.
+pub async fn export_csv(
+    hub: &Hub,
+    mut writer: impl Write + Send,
+    options: &ExportOptions,
+) -> Result<Exported, CsvError> {
     let delimiter = sniff::given(options.delimiter)?;
     let schema = hub.read(|connection| hub.schema(connection)).await?;
     let object = schema.require(&options.object)?;
@@ -84,9 +90,11 @@ pub async fn export_csv(hub: &Hub, mut writer: impl Write + Send, options: &Expo
     if options.byte_order_mark {
         writer.write_all("\u{feff}".as_bytes()).map_err(CsvError::Write)?;
     }
-    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(writer);
+    let mut writer =
+        csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(writer);
     let names = fields.iter().map(|field| object.definition.fields[*field].name.as_str());
-    let head = options.id.then_some("id").into_iter().chain(names).chain(options.changed.then_some("changed"));
+    let head =
+        options.id.then_some("id").into_iter().chain(names).chain(options.changed.then_some("changed"));
     writer.write_record(head).map_err(unwritten)?;
 
     let mut exported = Exported::default();
@@ -96,7 +104,8 @@ pub async fn export_csv(hub: &Hub, mut writer: impl Write + Send, options: &Expo
             .read(|connection| {
                 let (records, end) = stretch(connection, object, &options.query, after, usize::MAX)?;
                 let export = Export { connection, schema: &schema, object, options };
-                let rows: Result<Vec<_>, HubError> = records.iter().map(|record| export.cells(record, &fields)).collect();
+                let rows: Result<Vec<_>, HubError> =
+                    records.iter().map(|record| export.cells(record, &fields)).collect();
                 Ok((rows?, end))
             })
             .await?;
@@ -146,12 +155,14 @@ impl Export<'_> {
             Value::Texts(texts) => write_list(texts.iter().map(String::as_str), self.options.list_separator),
             Value::Reference(reference) => self.link(definition, reference)?,
             Value::References(references) => {
-                let links: Result<Vec<String>, HubError> = references.iter().map(|reference| self.link(definition, reference)).collect();
+                let links: Result<Vec<String>, HubError> =
+                    references.iter().map(|reference| self.link(definition, reference)).collect();
                 write_list(links?.iter().map(String::as_str), self.options.list_separator)
             }
             value => value.to_string(),
         };
-        let textual = matches!(value, Value::Text(_) | Value::Texts(_) | Value::Reference(_) | Value::References(_));
+        let textual =
+            matches!(value, Value::Text(_) | Value::Texts(_) | Value::Reference(_) | Value::References(_));
         if self.options.guard_formulas && textual && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
             return Ok(format!("'{text}"));
         }
@@ -161,9 +172,11 @@ impl Export<'_> {
     /// A link by what identifies the other record, where that leads back to it.
     fn link(&self, definition: &FieldDefinition, reference: &Reference) -> Result<String, HubError> {
         let by_id = reference.to_string();
-        let (false, Some(target), Some(number)) =
-            (self.options.references_by_id, self.schema.object(&reference.object), records::number(&reference.id))
-        else {
+        let (false, Some(target), Some(number)) = (
+            self.options.references_by_id,
+            self.schema.object(&reference.object),
+            records::number(&reference.id),
+        ) else {
             return Ok(by_id);
         };
         // An import looks through the targets in their order; a name in an earlier one would lead astray.
@@ -173,7 +186,9 @@ impl Export<'_> {
         let Some(index) = target.identifiers().next() else { return Ok(by_id) };
         let Some(record) = records::load(self.connection, target, number)? else { return Ok(by_id) };
         let name = record.value(index).to_string();
-        let only = crate::hub::find::matching(self.connection, target, &[(index, record.value(index))], true)? == [number];
+        let only =
+            crate::hub::find::matching(self.connection, target, &[(index, record.value(index))], true)?
+                == [number];
         let plain = explicit_reference(definition, name.trim()).is_none();
         Ok(if only && plain { name } else { by_id })
     }

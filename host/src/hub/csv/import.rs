@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 /// Imports a file. `progress` is told after each batch how many bytes and rows have been read.
 ///
-/// Memory does not grow with the file. Every batch is kept once it is written, whatever becomes of later ones.
+/// Memory does not grow with the file. Every batch is kept once it is written, whatever becomes of later
+/// ones.
 ///
 /// # Errors
 /// [`CsvError`] where the file as a whole cannot be read; what is wrong with single rows is in the report.
@@ -147,13 +148,19 @@ impl Import<'_> {
             return None;
         }
         if let Some(text) = surplus {
-            let reason =
-                format!("the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes", line.cells.len());
+            let reason = format!(
+                "the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes",
+                line.cells.len()
+            );
             self.bad(line.number, None, text, reason);
             return None;
         }
-        let mut parsed =
-            Parsed { line: line.number, cells: Vec::with_capacity(width), id: None, time: FieldTime { at: self.now, certain: false } };
+        let mut parsed = Parsed {
+            line: line.number,
+            cells: Vec::with_capacity(width),
+            id: None,
+            time: FieldTime { at: self.now, certain: false },
+        };
         let mut future = false;
         for (column, text) in line.cells.iter().enumerate().take(width) {
             if self.columns.id == Some(column) {
@@ -163,7 +170,8 @@ impl Import<'_> {
                     continue;
                 }
                 match parse_timestamp(text.trim(), &self.options.parse) {
-                    // A clock that is wrong, or a time zone: since when the row has been right is not known after all.
+                    // A clock that is wrong, or a time zone: since when the row has been right is not known
+                    // after all.
                     Ok(at) if at > self.now => {
                         parsed.time = FieldTime { at: self.now, certain: false };
                         future = true;
@@ -207,7 +215,9 @@ impl Import<'_> {
         if kind == FieldKind::References {
             return Ok(Some(Content::Links(read_list(text, self.options.parse.list_separator))));
         }
-        parse_value(definition, text, &self.options.parse).map(|value| Some(Content::Value(value))).map_err(|error| error.0)
+        parse_value(definition, text, &self.options.parse)
+            .map(|value| Some(Content::Value(value)))
+            .map_err(|error| error.0)
     }
 
     /// Writes a batch.
@@ -232,8 +242,12 @@ impl Import<'_> {
             Ok(known) => known,
             Err(bad) => return Ok(Err(bad)),
         };
-        if matches!(known, Known::New) && row.cells.iter().all(|(.., content)| matches!(content, Content::Clear)) {
-            let reason = "none of the columns that are read has a value in this row, so it would make an empty record".to_owned();
+        if matches!(known, Known::New)
+            && row.cells.iter().all(|(.., content)| matches!(content, Content::Clear))
+        {
+            let reason =
+                "none of the columns that are read has a value in this row, so it would make an empty record"
+                    .to_owned();
             return Ok(Err(Bad { column: None, value: String::new(), reason }));
         }
         let mut writes = Vec::with_capacity(row.cells.len());
@@ -250,11 +264,14 @@ impl Import<'_> {
                         match self.link(batch.connection, field, name)? {
                             Ok(Linked::There(link)) => links.push(link),
                             Ok(Linked::Wanting { target, index, value }) => {
-                                // Its place is filled when everything else about the row is known to be right.
+                                // Its place is filled when everything else about the row is known to be
+                                // right.
                                 wanting.push((writes.len(), n, target, index, value));
                                 links.push(Reference { object: String::new(), id: String::new() });
                             }
-                            Err(reason) => return Ok(Err(Bad { column: Some(column), value: name.clone(), reason })),
+                            Err(reason) => {
+                                return Ok(Err(Bad { column: Some(column), value: name.clone(), reason }));
+                            }
                         }
                     }
                     Ok(if definition.kind == FieldKind::Reference {
@@ -266,7 +283,13 @@ impl Import<'_> {
             };
             match value {
                 Ok(value) => writes.push(Write { field, value, time: row.time }),
-                Err(refusal) => return Ok(Err(Bad { column: Some(column), value: String::new(), reason: refusal.reason })),
+                Err(refusal) => {
+                    return Ok(Err(Bad {
+                        column: Some(column),
+                        value: String::new(),
+                        reason: refusal.reason,
+                    }));
+                }
             }
             columns.push(column);
         }
@@ -288,7 +311,13 @@ impl Import<'_> {
             let value = std::mem::replace(&mut write.value, Value::Null);
             match admit(batch.connection, &self.schema, &object, write.field, value)? {
                 Ok(value) => write.value = value,
-                Err(refusal) => return Ok(Err(Bad { column: Some(column), value: String::new(), reason: refusal.reason })),
+                Err(refusal) => {
+                    return Ok(Err(Bad {
+                        column: Some(column),
+                        value: String::new(),
+                        reason: refusal.reason,
+                    }));
+                }
             }
         }
         self.put(batch, known, writes, row.time)?;
@@ -296,7 +325,13 @@ impl Import<'_> {
     }
 
     /// Writes what is right about a row.
-    fn put(&mut self, batch: &mut Batch<'_>, known: Known, mut writes: Vec<Write>, time: FieldTime) -> Result<(), HubError> {
+    fn put(
+        &mut self,
+        batch: &mut Batch<'_>,
+        known: Known,
+        mut writes: Vec<Write>,
+        time: FieldTime,
+    ) -> Result<(), HubError> {
         let object = Arc::clone(&self.object);
         match known {
             Known::New => {
@@ -310,8 +345,15 @@ impl Import<'_> {
             Known::Record(mut record) => {
                 let report = &mut self.report;
                 writes.retain(|write| {
-                    let newer = record.fields[write.field].as_ref().is_some_and(|stored| stored.stamp.time.at > write.time.at);
-                    let keep = newer && !same(&object.definition.fields[write.field], record.value(write.field), &write.value);
+                    let newer = record.fields[write.field]
+                        .as_ref()
+                        .is_some_and(|stored| stored.stamp.time.at > write.time.at);
+                    let keep = newer
+                        && !same(
+                            &object.definition.fields[write.field],
+                            record.value(write.field),
+                            &write.value,
+                        );
                     report.older += u64::from(keep);
                     !keep
                 });
@@ -335,13 +377,23 @@ impl Import<'_> {
 
     fn finish<R>(mut self, source: &Source<R>, odd_rows: u64) -> ImportReport {
         let report = &mut self.report;
-        let fields = self.columns.fields.iter().enumerate().filter_map(|(column, field)| field.map(|field| (column, field)));
-        report.columns =
-            fields.map(|(column, field)| (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())).collect();
+        let fields = self
+            .columns
+            .fields
+            .iter()
+            .enumerate()
+            .filter_map(|(column, field)| field.map(|field| (column, field)));
+        report.columns = fields
+            .map(|(column, field)| {
+                (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())
+            })
+            .collect();
         report.unused = self.columns.unused;
         report.encoding = source.encoding.name().to_lowercase();
         if let Some(changed) = self.columns.changed {
-            report.notes.push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
+            report
+                .notes
+                .push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
         }
         if self.future > 0 {
             report.notes.push(format!(
@@ -355,7 +407,10 @@ impl Import<'_> {
                 .push(format!("{odd_rows} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding"));
         }
         if source.replaced {
-            report.notes.push(format!("some bytes are no text in {} and were replaced by \u{fffd}; check the encoding", report.encoding));
+            report.notes.push(format!(
+                "some bytes are no text in {} and were replaced by \u{fffd}; check the encoding",
+                report.encoding
+            ));
         }
         if self.columns.key.is_empty() && self.options.key == Key::Usual {
             report

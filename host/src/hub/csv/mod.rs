@@ -2,21 +2,23 @@
 //!
 //! What a cell means:
 //!
-//! - White space around a cell, with or without quotes, belongs to the text; every other kind of field ignores it, and so does
-//!   the comparison of identifiers. «NULL», «0» and «-» are texts like any other.
-//! - A quote begins a quoted cell only right after the delimiter; after a space it is a character like any other.
-//! - An empty cell, with or without quotes, leaves the field as it is; [`Empty::Clear`] clears it instead. CSV cannot tell null,
-//!   the empty text and the empty list apart.
-//! - A short row lacks its last cells: those fields are left as they are. A row with more filled cells than the header is
-//!   refused.
+//! - White space around a cell, with or without quotes, belongs to the text; every other kind of field
+//!   ignores it, and so does the comparison of identifiers. «NULL», «0» and «-» are texts like any other.
+//! - A quote begins a quoted cell only right after the delimiter; after a space it is a character like any
+//!   other.
+//! - An empty cell, with or without quotes, leaves the field as it is; [`Empty::Clear`] clears it instead.
+//!   CSV cannot tell null, the empty text and the empty list apart.
+//! - A short row lacks its last cells: those fields are left as they are. A row with more filled cells than
+//!   the header is refused.
 //! - A row that has something wrong is refused as a whole and listed; all other rows are kept.
-//! - Lists are separated by semicolons (or what the options say). Links to other records are given by an identifier of the
-//!   other record, such as the name of a company, or as `company:12`.
+//! - Lists are separated by semicolons (or what the options say). Links to other records are given by an
+//!   identifier of the other record, such as the name of a company, or as `company:12`.
 //!
-//! Without a column of change times the values are dated by the import, as an upper bound: nobody knows since when the file has
-//! been right. With one, every field of the row has that time, as certain; a time that is still to come counts as none, and is
-//! told. A field whose value in the hub has a later time keeps it, and is counted as older; at equal times the file wins. A row
-//! without a value in any column that is read makes no record and is refused.
+//! Without a column of change times the values are dated by the import, as an upper bound: nobody knows since
+//! when the file has been right. With one, every field of the row has that time, as certain; a time that is
+//! still to come counts as none, and is told. A field whose value in the hub has a later time keeps it, and
+//! is counted as older; at equal times the file wins. A row without a value in any column that is read makes
+//! no record and is refused.
 
 mod columns;
 mod decode;
@@ -36,19 +38,19 @@ use super::parse::ParseOptions;
 use serde::Serialize;
 use std::io;
 
-/// How a file is imported. Nothing in a file stands for the empty text or the empty list: an empty cell leaves a field as it is
-/// or clears it, whether it is written with two quotes or without.
+/// How a file is imported. Nothing in a file stands for the empty text or the empty list: an empty cell
+/// leaves a field as it is or clears it, whether it is written with two quotes or without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportOptions {
     /// The object that the rows are records of.
     pub object: String,
     /// What stands between cells; `None` finds it out.
     pub delimiter: Option<char>,
-    /// The encoding by its name, like `windows-1252`; `None` finds it out: a byte order mark, else UTF-8, and Windows-1252 for
-    /// rows that are not valid UTF-8.
+    /// The encoding by its name, like `windows-1252`; `None` finds it out: a byte order mark, else UTF-8, and
+    /// Windows-1252 for rows that are not valid UTF-8.
     pub encoding: Option<String>,
-    /// Columns (by name, or `#3` by number) and the field that each belongs to; an empty field leaves the column out. Other
-    /// columns are matched by name or label of the field.
+    /// Columns (by name, or `#3` by number) and the field that each belongs to; an empty field leaves the
+    /// column out. Other columns are matched by name or label of the field.
     pub map: Vec<(String, String)>,
     /// Which column says that a row is a record that the hub has.
     pub key: Key,
@@ -56,13 +58,13 @@ pub struct ImportOptions {
     pub empty: Empty,
     /// How cells are read.
     pub parse: ParseOptions,
-    /// The column with the change times of the rows; `None` takes one that is called `changed`, `updated_at`, `modified` or the
-    /// like; an empty name takes none.
+    /// The column with the change times of the rows; `None` takes one that is called `changed`, `updated_at`,
+    /// `modified` or the like; an empty name takes none.
     pub changed_column: Option<String>,
     /// A record that a row links to, and that does not exist, is made.
     pub create_references: bool,
-    /// Nothing is written. Which rows are new is told right; a row that repeats the key of an earlier new one counts as
-    /// updated.
+    /// Nothing is written. Which rows are new is told right; a row that repeats the key of an earlier new one
+    /// counts as updated.
     pub dry_run: bool,
     /// How many bad rows are listed; the others are only counted.
     pub listed: usize,
@@ -93,8 +95,8 @@ impl ImportOptions {
 /// Which column says that a row is a record that the hub has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Key {
-    /// The first identifier field of the object, if the file has it: importing a file twice changes nothing. Rows without a
-    /// value there are new.
+    /// The first identifier field of the object, if the file has it: importing a file twice changes nothing.
+    /// Rows without a value there are new.
     #[default]
     Usual,
     /// None: every row is a new record.
@@ -172,8 +174,8 @@ pub struct UnusedColumn {
     pub reason: String,
 }
 
-/// Why a file cannot be imported or exported. Batches of rows that were written before are kept; importing again is safe where
-/// there is a key.
+/// Why a file cannot be imported or exported. Batches of rows that were written before are kept; importing
+/// again is safe where there is a key.
 #[derive(Debug, thiserror::Error)]
 pub enum CsvError {
     /// The file cannot be read.
@@ -199,7 +201,9 @@ pub enum CsvError {
     #[error("'{0}' is no known encoding; try utf-8, windows-1252, utf-16le or shift_jis")]
     Encoding(String),
     /// A delimiter that cannot be.
-    #[error("'{0}' cannot be a delimiter; take one ASCII character such as , or ; and neither a quote nor a line break")]
+    #[error(
+        "'{0}' cannot be a delimiter; take one ASCII character such as , or ; and neither a quote nor a line break"
+    )]
     Delimiter(char),
     /// The file has no header.
     #[error("the file has no header; its first line must name the columns, such as email,first_name")]
@@ -220,7 +224,9 @@ pub enum CsvError {
     #[error("{0}")]
     Options(String),
     /// A row without end.
-    #[error("the row that begins on line {line} is longer than {limit} bytes; probably a quote in it is never closed")]
+    #[error(
+        "the row that begins on line {line} is longer than {limit} bytes; probably a quote in it is never closed"
+    )]
     RowTooLong {
         /// Where it begins.
         line: u64,

@@ -35,14 +35,24 @@ pub(super) enum Linked {
 
 impl Import<'_> {
     /// The record that a row is about.
-    pub(super) fn known(&self, connection: &Connection, row: &Parsed) -> Result<Result<Known, Bad>, HubError> {
+    pub(super) fn known(
+        &self,
+        connection: &Connection,
+        row: &Parsed,
+    ) -> Result<Result<Known, Bad>, HubError> {
         let object = &self.object;
         if let Some(id) = &row.id {
-            let record = records::number(id).map(|number| records::load(connection, object, number)).transpose()?.flatten();
+            let record = records::number(id)
+                .map(|number| records::load(connection, object, number))
+                .transpose()?
+                .flatten();
             let bad = || Bad {
                 column: self.columns.id,
                 value: id.clone(),
-                reason: format!("there is no {} of this id; leave the cell empty for a new one", object.name()),
+                reason: format!(
+                    "there is no {} of this id; leave the cell empty for a new one",
+                    object.name()
+                ),
             };
             return Ok(record.map(Known::Record).ok_or_else(bad));
         }
@@ -51,7 +61,8 @@ impl Import<'_> {
             let cell = row.cells.iter().find(|(index, _, _)| index == field);
             match cell {
                 Some((_, column, Content::Value(value)))
-                    if canonical_identifier(object.definition.fields[*field].kind.word(), value).is_some() =>
+                    if canonical_identifier(object.definition.fields[*field].kind.word(), value)
+                        .is_some() =>
                 {
                     values.push((*field, *column, value));
                 }
@@ -62,8 +73,10 @@ impl Import<'_> {
         let keys: Vec<(usize, &Value)> = values.iter().map(|(field, _, value)| (*field, *value)).collect();
         match matching(connection, object, &keys, true)?.as_slice() {
             [] => {
-                let seen =
-                    self.options.dry_run && keys.iter().all(|(field, value)| self.seen.contains(&self.seen_key(object, *field, value)));
+                let seen = self.options.dry_run
+                    && keys
+                        .iter()
+                        .all(|(field, value)| self.seen.contains(&self.seen_key(object, *field, value)));
                 Ok(Ok(if seen { Known::Seen } else { Known::New }))
             }
             [id] => Ok(Ok(records::load(connection, object, *id)?.map_or(Known::New, Known::Record))),
@@ -81,7 +94,12 @@ impl Import<'_> {
     }
 
     /// The record that a cell names.
-    pub(super) fn link(&self, connection: &Connection, field: usize, name: &str) -> Result<Result<Linked, String>, HubError> {
+    pub(super) fn link(
+        &self,
+        connection: &Connection,
+        field: usize,
+        name: &str,
+    ) -> Result<Result<Linked, String>, HubError> {
         let definition = &self.object.definition.fields[field];
         if let Some(link) = explicit_reference(definition, name.trim()) {
             return Ok(Ok(Linked::There(link)));
@@ -89,10 +107,19 @@ impl Import<'_> {
         for target in &definition.targets {
             let target = self.schema.require(target)?;
             for index in target.identifiers() {
-                let Ok(value) = parse_value(&target.definition.fields[index], name.trim(), &self.options.parse) else { continue };
+                let Ok(value) =
+                    parse_value(&target.definition.fields[index], name.trim(), &self.options.parse)
+                else {
+                    continue;
+                };
                 match matching(connection, target, &[(index, &value)], true)?.as_slice() {
                     [] => {}
-                    [id] => return Ok(Ok(Linked::There(Reference { object: target.name().to_owned(), id: id.to_string() }))),
+                    [id] => {
+                        return Ok(Ok(Linked::There(Reference {
+                            object: target.name().to_owned(),
+                            id: id.to_string(),
+                        })));
+                    }
                     several => {
                         let reason = format!(
                             "{} records of {} are called so; write {}:{} or another id",
@@ -109,11 +136,19 @@ impl Import<'_> {
         let mut targets = definition.targets.iter().filter_map(|target| self.schema.object(target));
         let Some(target) = targets.next() else { return Ok(Err("there is nothing to refer to".to_owned())) };
         if !self.options.create_references {
-            let reason = format!("there is no {} '{}'; import those first, or let them be created", target.name(), cut(name));
+            let reason = format!(
+                "there is no {} '{}'; import those first, or let them be created",
+                target.name(),
+                cut(name)
+            );
             return Ok(Err(reason));
         }
         let Some(index) = target.identifiers().next() else {
-            return Ok(Err(format!("{} has no identifier to find records by; write {}:12", target.name(), target.name())));
+            return Ok(Err(format!(
+                "{} has no identifier to find records by; write {}:12",
+                target.name(),
+                target.name()
+            )));
         };
         let value = match parse_value(&target.definition.fields[index], name.trim(), &self.options.parse) {
             Ok(value) => value,
@@ -122,7 +157,12 @@ impl Import<'_> {
         if canonical_identifier(target.definition.fields[index].kind.word(), &value).is_none() {
             return Ok(Err(format!("this identifies no {}", target.name())));
         }
-        let lacking = target.definition.fields.iter().enumerate().find(|(other, field)| field.required && *other != index);
+        let lacking = target
+            .definition
+            .fields
+            .iter()
+            .enumerate()
+            .find(|(other, field)| field.required && *other != index);
         if let Some((_, lacking)) = lacking {
             return Ok(Err(format!(
                 "there is no {} '{}', and it cannot be made without {}; import those first",
@@ -160,8 +200,11 @@ impl Import<'_> {
 
     /// Remembers the keys of a record that is not going to stay. Answers whether any was new.
     pub(super) fn see(&mut self, object: &ObjectSchema, writes: &[Write]) -> bool {
-        let identifiers = writes.iter().filter(|write| object.definition.fields[write.field].identifier && !write.value.is_blank());
-        let keys: Vec<_> = identifiers.map(|write| self.seen_key(object, write.field, &write.value)).collect();
+        let identifiers = writes
+            .iter()
+            .filter(|write| object.definition.fields[write.field].identifier && !write.value.is_blank());
+        let keys: Vec<_> =
+            identifiers.map(|write| self.seen_key(object, write.field, &write.value)).collect();
         let before = self.seen.len();
         self.seen.extend(keys);
         self.seen.len() > before

@@ -1,14 +1,16 @@
 //! Rows and cells.
 //!
-//! The library finds the cells. It is handed the file line by line, since what else must be known of a row shows in the lines:
-//! which one it begins on, which were blank before it, how long it is, and whether the file ends within it.
+//! The library finds the cells. It is handed the file line by line, since what else must be known of a row
+//! shows in the lines: which one it begins on, which were blank before it, how long it is, and whether the
+//! file ends within it.
 
 use super::CsvError;
 use csv::{ByteRecord, StringRecord};
 use encoding_rs::WINDOWS_1252;
 use std::io::{self, BufRead, Read};
 
-/// The most bytes that a row may have; a quote that is never closed would else take the whole file into memory.
+/// The most bytes that a row may have; a quote that is never closed would else take the whole file into
+/// memory.
 const LONGEST_ROW: usize = 16 * 1024 * 1024;
 
 /// A row.
@@ -38,8 +40,13 @@ pub(super) struct Rows<R> {
 impl<R: BufRead> Rows<R> {
     /// The rows of a text, of which some lines were read before.
     pub(super) fn new(text: R, delimiter: u8, lines: u64) -> Self {
-        let lines = Lines { text, given: lines, blank: 0, began: lines + 1, length: 0, last: b'\n', ended: false };
-        let reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(lines);
+        let lines =
+            Lines { text, given: lines, blank: 0, began: lines + 1, length: 0, last: b'\n', ended: false };
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(lines);
         Self { reader, odd_rows: 0 }
     }
 
@@ -62,22 +69,28 @@ impl<R: BufRead> Rows<R> {
         match found {
             Ok(true) => {}
             Ok(false) => return Ok(None),
-            Err(_) if lines.length > LONGEST_ROW => return Err(CsvError::RowTooLong { line: lines.began, limit: LONGEST_ROW }),
+            Err(_) if lines.length > LONGEST_ROW => {
+                return Err(CsvError::RowTooLong { line: lines.began, limit: LONGEST_ROW });
+            }
             Err(error) => return Err(CsvError::Read { line: lines.given, why: error.into() }),
         }
         let (number, open_quote) = (lines.began, lines.ended);
         // Decided by the row, so that a file that is UTF-8 nearly everywhere is read right nearly everywhere.
         let cells = StringRecord::from_byte_record(record).unwrap_or_else(|error| {
             self.odd_rows += 1;
-            error.into_byte_record().iter().map(|cell| WINDOWS_1252.decode_without_bom_handling(cell).0).collect()
+            error
+                .into_byte_record()
+                .iter()
+                .map(|cell| WINDOWS_1252.decode_without_bom_handling(cell).0)
+                .collect()
         });
         Ok(Some(Line { number, cells, open_quote }))
     }
 }
 
-/// Gives a text at most a line at a time, so that no more has been given than the row takes that is being read. Blank lines
-/// before a row are left out. The last line always ends in a line break: what then is still not a whole row at the end of the
-/// text is within a quote.
+/// Gives a text at most a line at a time, so that no more has been given than the row takes that is being
+/// read. Blank lines before a row are left out. The last line always ends in a line break: what then is still
+/// not a whole row at the end of the text is within a quote.
 struct Lines<R> {
     text: R,
     /// How many lines have been given or left out.

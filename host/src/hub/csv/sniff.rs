@@ -17,12 +17,14 @@ pub(super) fn given(delimiter: char) -> Result<u8, CsvError> {
     }
 }
 
-/// What spreadsheet programs put on a first line of its own: `sep=;`. Answers the delimiter and how many bytes to leave out.
+/// What spreadsheet programs put on a first line of its own: `sep=;`. Answers the delimiter and how many
+/// bytes to leave out.
 pub(super) fn declared(sample: &[u8]) -> Option<(u8, usize)> {
     let rest = sample.strip_prefix(b"sep=").or_else(|| sample.strip_prefix(b"SEP="))?;
     let (&delimiter, rest) = rest.split_first()?;
     given(char::from(delimiter)).ok()?;
-    let line_break = if rest.starts_with(b"\r\n") { 2 } else { usize::from(matches!(rest.first(), Some(b'\r' | b'\n'))) };
+    let line_break =
+        if rest.starts_with(b"\r\n") { 2 } else { usize::from(matches!(rest.first(), Some(b'\r' | b'\n'))) };
     (line_break > 0).then_some((delimiter, 5 + line_break))
 }
 

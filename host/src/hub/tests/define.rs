@@ -41,7 +41,8 @@ async fn objects_and_fields_of_ones_own() {
     link.targets = vec!["contact".into()];
     hub.define_field("deal", &link).await.unwrap();
     let id = contact(&hub, "a@example.org").await;
-    let deal = hub.create("deal", &values(&[("contact", Value::reference("contact", id).unwrap())])).await.unwrap();
+    let deal =
+        hub.create("deal", &values(&[("contact", Value::reference("contact", id).unwrap())])).await.unwrap();
     assert_eq!(deal.object, "deal");
     let description = hub.describe().await.unwrap();
     assert_eq!(description.object("deal").unwrap().label, "Business");
@@ -68,9 +69,21 @@ async fn definitions_that_cannot_be() {
     let wrong: Vec<(&str, FieldDefinition)> = vec![
         ("which objects", field("x", FieldKind::Reference)),
         ("no object", FieldDefinition { targets: vec!["deal".into()], ..field("x", FieldKind::References) }),
-        ("only references", FieldDefinition { targets: vec!["company".into()], ..field("x", FieldKind::Text) }),
-        ("have choices", FieldDefinition { choices: vec![("a".into(), "A".into())], ..field("x", FieldKind::Text) }),
-        ("twice", FieldDefinition { choices: vec![("a".into(), "A".into()), ("a".into(), "B".into())], ..field("x", FieldKind::Choice) }),
+        (
+            "only references",
+            FieldDefinition { targets: vec!["company".into()], ..field("x", FieldKind::Text) },
+        ),
+        (
+            "have choices",
+            FieldDefinition { choices: vec![("a".into(), "A".into())], ..field("x", FieldKind::Text) },
+        ),
+        (
+            "twice",
+            FieldDefinition {
+                choices: vec![("a".into(), "A".into()), ("a".into(), "B".into())],
+                ..field("x", FieldKind::Choice)
+            },
+        ),
         ("only lists", FieldDefinition { set_like: true, ..field("x", FieldKind::Text) }),
         ("cannot identify", FieldDefinition { identifier: true, ..field("x", FieldKind::Texts) }),
         ("0 characters", FieldDefinition { max_length: Some(0), ..field("x", FieldKind::Text) }),
@@ -92,7 +105,9 @@ async fn changes_that_would_lose_data_are_refused() {
     };
     hub.define_field("contact", &choice(&["gold", "tin"])).await.unwrap();
     hub.define_field("contact", &field("size", FieldKind::Integer)).await.unwrap();
-    hub.create("contact", &values(&[("level", Value::text("gold")), ("size", Value::Integer(3))])).await.unwrap();
+    hub.create("contact", &values(&[("level", Value::text("gold")), ("size", Value::Integer(3))]))
+        .await
+        .unwrap();
 
     let error = hub.define_field("contact", &choice(&["tin"])).await.unwrap_err().to_string();
     assert!(error.contains("contact 1") && error.contains("'gold'"), "{error}");
@@ -112,9 +127,15 @@ async fn a_field_that_becomes_an_identifier_finds_what_is_there() {
     use crate::sync::Query;
     let hub = hub();
     hub.create("contact", &values(&[("phone", Value::text("+49 30 1"))])).await.unwrap();
-    let phone = FieldDefinition { identifier: true, ..FieldDefinition::new("phone", "Phone", FieldKind::Phone) };
+    let phone =
+        FieldDefinition { identifier: true, ..FieldDefinition::new("phone", "Phone", FieldKind::Phone) };
     hub.define_field("contact", &phone).await.unwrap();
-    let query = Query { object: "contact".into(), fields: vec!["phone".into()], keys: vec![vec![text("0049301")]], all: true };
+    let query = Query {
+        object: "contact".into(),
+        fields: vec!["phone".into()],
+        keys: vec![vec![text("0049301")]],
+        all: true,
+    };
     assert_eq!(hub.find(&query).await.unwrap(), [["1"]]);
     hub.define_field("contact", &FieldDefinition { identifier: false, ..phone }).await.unwrap();
     assert!(hub.find(&query).await.is_err());

@@ -8,7 +8,10 @@ mod report;
 use super::Hub;
 use crate::record::{Timestamp, Value};
 use crate::store::Store;
-use crate::sync::{Action, Answer, Clock, Exchange, FieldTime, Order, OrderedChange, Outcome, Page, ReportRequest, Wanted, Window};
+use crate::sync::{
+    Action, Answer, Clock, Exchange, FieldTime, Order, OrderedChange, Outcome, Page, ReportRequest, Wanted,
+    Window,
+};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -68,7 +71,15 @@ pub(super) fn order(sync: &str, fields: &[&str], changes: Vec<OrderedChange>) ->
 }
 
 pub(super) fn change(action: Action, values: Vec<Option<Value>>) -> OrderedChange {
-    OrderedChange { id: "c1".into(), action, values, base: Vec::new(), times: Vec::new(), version: None, source: None }
+    OrderedChange {
+        id: "c1".into(),
+        action,
+        values,
+        base: Vec::new(),
+        times: Vec::new(),
+        version: None,
+        source: None,
+    }
 }
 
 pub(super) async fn execute(hub: &Hub, order: &Order) -> Vec<Outcome> {
@@ -81,7 +92,11 @@ pub(super) fn request(fields: &[&str]) -> ReportRequest {
         cursor: None,
         bookmark: None,
         iteration: 0,
-        objects: vec![Wanted { object: "contact".into(), fields: fields.iter().map(|name| (*name).to_owned()).collect(), ids: Vec::new() }],
+        objects: vec![Wanted {
+            object: "contact".into(),
+            fields: fields.iter().map(|name| (*name).to_owned()).collect(),
+            ids: Vec::new(),
+        }],
         first_time: false,
         full: false,
         limit: 100,
@@ -91,7 +106,11 @@ pub(super) fn request(fields: &[&str]) -> ReportRequest {
 }
 
 /// All pages of a report; after each the closure may write.
-pub(super) async fn all_pages(hub: &Hub, mut request: ReportRequest, mut between: impl AsyncFnMut(usize)) -> Vec<Page> {
+pub(super) async fn all_pages(
+    hub: &Hub,
+    mut request: ReportRequest,
+    mut between: impl AsyncFnMut(usize),
+) -> Vec<Page> {
     let mut pages = Vec::new();
     loop {
         let page = hub.report(&request).await.unwrap();
@@ -114,11 +133,21 @@ pub(super) async fn pages(hub: &Hub, request: ReportRequest) -> Vec<Page> {
 }
 
 pub(super) fn ids(pages: &[Page]) -> Vec<String> {
-    pages.iter().flat_map(|page| &page.batches).flat_map(|batch| &batch.rows).map(|row| row.id.clone()).collect()
+    pages
+        .iter()
+        .flat_map(|page| &page.batches)
+        .flat_map(|batch| &batch.rows)
+        .map(|row| row.id.clone())
+        .collect()
 }
 
 pub(super) fn deleted(pages: &[Page]) -> Vec<String> {
-    pages.iter().flat_map(|page| &page.batches).flat_map(|batch| &batch.deleted).map(|deletion| deletion.id.clone()).collect()
+    pages
+        .iter()
+        .flat_map(|page| &page.batches)
+        .flat_map(|batch| &batch.deleted)
+        .map(|deletion| deletion.id.clone())
+        .collect()
 }
 
 pub(super) fn bookmark(pages: &[Page]) -> Option<String> {

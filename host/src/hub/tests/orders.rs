@@ -4,26 +4,37 @@ use super::*;
 use crate::hub::people::Origin;
 use crate::store::{StoreError, StoreUnit};
 use crate::sync::{
-    Braked, Change, Conflict, Description, LedgerError, MappingId, Pair, PairId, Progress, Requeue, Run, RunId, Side, StateWrites, Trust,
-    Unit,
+    Braked, Change, Conflict, Description, LedgerError, MappingId, Pair, PairId, Progress, Requeue, Run,
+    RunId, Side, StateWrites, Trust, Unit,
 };
 use std::any::Any;
 
 #[tokio::test]
 async fn a_created_record_answers_with_what_is_stored() {
     let hub = hub();
-    let mut create = change(Action::Create, vec![text("Ada@Example.org"), None, Some(Value::Integer(3)), Some(Value::Null)]);
+    let mut create = change(
+        Action::Create,
+        vec![text("Ada@Example.org"), None, Some(Value::Integer(3)), Some(Value::Null)],
+    );
     create.times = vec![certain(100), None, None, certain(50)];
-    let outcomes = execute(&hub, &order("mine", &["email", "first_name", "points", "phone"], vec![create])).await;
+    let outcomes =
+        execute(&hub, &order("mine", &["email", "first_name", "points", "phone"], vec![create])).await;
     let Outcome::Created(written) = &outcomes[0] else { panic!("{outcomes:?}") };
-    assert_eq!(written.values, [text("Ada@Example.org"), Some(Value::Null), Some(Value::Integer(3)), Some(Value::Null)]);
+    assert_eq!(
+        written.values,
+        [text("Ada@Example.org"), Some(Value::Null), Some(Value::Integer(3)), Some(Value::Null)]
+    );
     assert_eq!(written.changed, Some(at(500)), "the newest field, which has the time of the order");
     let record = hub.get("contact", &written.id).await.unwrap();
     let field = |name: &str| record.fields.iter().find(|field| field.name == name).unwrap();
     assert_eq!(field("email").time, certain(100));
     assert_eq!(field("points").time, Some(FieldTime { at: at(500), certain: false }));
     assert_eq!(field("points").origin, Some(Origin::Sync { name: "mine".into(), run: 7 }));
-    assert_eq!((field("phone").time, field("first_name").time), (None, None), "blanks of a new record have no history");
+    assert_eq!(
+        (field("phone").time, field("first_name").time),
+        (None, None),
+        "blanks of a new record have no history"
+    );
 }
 
 #[tokio::test]
@@ -32,12 +43,17 @@ async fn one_change_that_fails_does_not_stop_the_others() {
     let cases: Vec<(Vec<Option<Value>>, &str, &str)> = vec![
         (vec![Some(Value::Integer(1)), None, None, None], "invalid-value", "email"),
         (vec![None, text("three"), None, None], "invalid-value", "points"),
-        (vec![None, None, Some(Value::reference("company", "99").unwrap()), None], "invalid-value", "company"),
+        (
+            vec![None, None, Some(Value::reference("company", "99").unwrap()), None],
+            "invalid-value",
+            "company",
+        ),
         (vec![None, None, Some(Value::reference("contact", "1").unwrap()), None], "invalid-value", "company"),
         (vec![None, None, None, text("x")], "unsupported", "nonsense"),
         (vec![text(&"x".repeat(70_000)), None, None, None], "too-large", "email"),
     ];
-    let mut changes: Vec<OrderedChange> = cases.iter().map(|(values, _, _)| change(Action::Create, values.clone())).collect();
+    let mut changes: Vec<OrderedChange> =
+        cases.iter().map(|(values, _, _)| change(Action::Create, values.clone())).collect();
     changes.push(change(Action::Create, vec![text("ok@example.org"), Some(Value::Integer(0)), None, None]));
     let outcomes = execute(&hub, &order("mine", &["email", "points", "company", "nonsense"], changes)).await;
     for ((_, code, field), outcome) in cases.iter().zip(&outcomes) {
@@ -51,9 +67,14 @@ async fn one_change_that_fails_does_not_stop_the_others() {
 #[tokio::test]
 async fn a_field_that_has_changed_meanwhile_makes_the_change_stale() {
     let hub = hub();
-    let id = hub.create("contact", &values(&[("first_name", Value::text("Ada")), ("city", Value::text("London"))])).await.unwrap().id;
+    let id = hub
+        .create("contact", &values(&[("first_name", Value::text("Ada")), ("city", Value::text("London"))]))
+        .await
+        .unwrap()
+        .id;
     let update = |first: (&str, &str), city: Option<(&str, &str)>| {
-        let mut update = change(Action::Update(id.clone()), vec![text(first.0), city.and_then(|city| text(city.0))]);
+        let mut update =
+            change(Action::Update(id.clone()), vec![text(first.0), city.and_then(|city| text(city.0))]);
         update.base = vec![text(first.1), city.map_or_else(|| text("elsewhere"), |city| text(city.1))];
         order("mine", &["first_name", "city"], vec![update])
     };
@@ -85,11 +106,17 @@ async fn null_empty_zero_and_false_are_different_also_for_conditions() {
         update.base = vec![Some(if before == Value::text("") { Value::Null } else { Value::text("") })];
         if update.base[0].as_ref() != Some(&now) && update.base[0].as_ref() != Some(&before) {
             let outcomes = execute(&hub, &order("mine", &["address"], vec![update.clone()])).await;
-            assert!(matches!(&outcomes[0], Outcome::Stale(row) if row.values[0].as_ref() == Some(&before)), "{now:?}: {outcomes:?}");
+            assert!(
+                matches!(&outcomes[0], Outcome::Stale(row) if row.values[0].as_ref() == Some(&before)),
+                "{now:?}: {outcomes:?}"
+            );
         }
         update.base = vec![Some(before.clone())];
         let outcomes = execute(&hub, &order("mine", &["address"], vec![update])).await;
-        assert!(matches!(&outcomes[0], Outcome::Updated(written) if written.values[0].as_ref() == Some(&now)), "{outcomes:?}");
+        assert!(
+            matches!(&outcomes[0], Outcome::Updated(written) if written.values[0].as_ref() == Some(&now)),
+            "{outcomes:?}"
+        );
         before = now;
     }
 }
@@ -126,16 +153,30 @@ async fn values_of_every_kind_are_stored_as_they_are() {
             field.targets = vec!["company".into()];
         }
         hub.define_field("contact", &field).await.unwrap();
-        let outcomes = execute(&hub, &order("mine", &[&name], vec![change(Action::Create, vec![Some(value.clone())])])).await;
+        let outcomes =
+            execute(&hub, &order("mine", &[&name], vec![change(Action::Create, vec![Some(value.clone())])]))
+                .await;
         let Outcome::Created(written) = &outcomes[0] else { panic!("{outcomes:?}") };
         assert_eq!(written.values, [Some(value.clone())]);
         assert_eq!(hub.get("contact", &written.id).await.unwrap().value(&name), Some(&value));
     }
     // A whole number in a field of floats is one.
-    let outcomes = execute(&hub, &order("mine", &["x3"], vec![change(Action::Create, vec![Some(Value::Integer(2))])])).await;
-    assert!(matches!(&outcomes[0], Outcome::Created(written) if written.values == [Some(Value::Float(2.0))]), "{outcomes:?}");
     let outcomes =
-        execute(&hub, &order("mine", &["x3"], vec![change(Action::Create, vec![Some(Value::Integer(9_007_199_254_740_993))])])).await;
+        execute(&hub, &order("mine", &["x3"], vec![change(Action::Create, vec![Some(Value::Integer(2))])]))
+            .await;
+    assert!(
+        matches!(&outcomes[0], Outcome::Created(written) if written.values == [Some(Value::Float(2.0))]),
+        "{outcomes:?}"
+    );
+    let outcomes = execute(
+        &hub,
+        &order(
+            "mine",
+            &["x3"],
+            vec![change(Action::Create, vec![Some(Value::Integer(9_007_199_254_740_993))])],
+        ),
+    )
+    .await;
     assert!(matches!(&outcomes[0], Outcome::Failed { .. }), "{outcomes:?}");
 }
 
@@ -152,7 +193,11 @@ async fn what_is_gone_is_deleted_and_its_id_never_comes_again() {
     assert_eq!(execute(&hub, &gone).await, [Outcome::Deleted]);
     assert_eq!(execute(&hub, &gone).await, [Outcome::Deleted]);
     for id in [id.as_str(), "999", "007", "x", "-1", "9999999999999999999999"] {
-        let outcomes = execute(&hub, &order("mine", &["city"], vec![change(Action::Update(id.into()), vec![text("Oslo")])])).await;
+        let outcomes = execute(
+            &hub,
+            &order("mine", &["city"], vec![change(Action::Update(id.into()), vec![text("Oslo")])]),
+        )
+        .await;
         assert_eq!(outcomes, [Outcome::Deleted], "{id}");
     }
     assert_ne!(contact(&hub, "a@example.org").await, id);
@@ -163,7 +208,11 @@ async fn elements_of_a_set_have_no_order() {
     let hub = hub();
     let tags = |list: &[&str]| Value::Texts(list.iter().map(|tag| (*tag).to_owned()).collect());
     let id = hub.create("contact", &values(&[("tags", tags(&["a", "b"]))])).await.unwrap().id;
-    let outcomes = execute(&hub, &order("mine", &["tags"], vec![change(Action::Update(id.clone()), vec![Some(tags(&["b", "a"]))])])).await;
+    let outcomes = execute(
+        &hub,
+        &order("mine", &["tags"], vec![change(Action::Update(id.clone()), vec![Some(tags(&["b", "a"]))])]),
+    )
+    .await;
     assert!(matches!(&outcomes[0], Outcome::Unchanged(_)), "{outcomes:?}");
     let mut update = change(Action::Update(id), vec![Some(tags(&["a", "b", "c"]))]);
     update.base = vec![Some(tags(&["b", "a"]))];
@@ -188,7 +237,14 @@ impl Unit for Shared {
     async fn requeue(&mut self, _: MappingId, _: Requeue<'_>) -> Result<u64, LedgerError> {
         Ok(0)
     }
-    async fn hold_planned(&mut self, _: RunId, _: MappingId, _: Side, _: Braked, _: &str) -> Result<(), LedgerError> {
+    async fn hold_planned(
+        &mut self,
+        _: RunId,
+        _: MappingId,
+        _: Side,
+        _: Braked,
+        _: &str,
+    ) -> Result<(), LedgerError> {
         Ok(())
     }
     async fn save_trust(&mut self, _: &str, _: Option<&Trust>) -> Result<(), LedgerError> {
@@ -203,7 +259,12 @@ impl Unit for Shared {
     async fn drop_plans(&mut self, _: &[PairId], _: Timestamp) -> Result<(), LedgerError> {
         Ok(())
     }
-    async fn save_conflicts(&mut self, _: &[PairId], _: &[Conflict], _: Timestamp) -> Result<(), LedgerError> {
+    async fn save_conflicts(
+        &mut self,
+        _: &[PairId],
+        _: &[Conflict],
+        _: Timestamp,
+    ) -> Result<(), LedgerError> {
         Ok(())
     }
     async fn save_progress(&mut self, _: &str, _: Side, _: &Progress) -> Result<(), LedgerError> {

@@ -56,7 +56,11 @@ fn what_people_write() {
         (FieldKind::Json, " {\"a\": [1]} ", other("json", "{\"a\": [1]}")),
         (FieldKind::Texts, "a; b ;;c", Value::Texts(vec!["a".into(), "b".into(), "c".into()])),
         (FieldKind::Texts, "", Value::Texts(vec![])),
-        (FieldKind::Texts, r"C:\tags;a\;b;\e", Value::Texts(vec![r"C:\tags".into(), "a;b".into(), String::new()])),
+        (
+            FieldKind::Texts,
+            r"C:\tags;a\;b;\e",
+            Value::Texts(vec![r"C:\tags".into(), "a;b".into(), String::new()]),
+        ),
         (FieldKind::Reference, "company:12", Value::reference("company", "12").unwrap()),
         (FieldKind::Reference, "12", Value::reference("company", "12").unwrap()),
         (
@@ -115,11 +119,18 @@ fn what_is_no_value_is_refused() {
 
 #[test]
 fn local_ways_of_writing_on_request() {
-    let options = ParseOptions { decimal_comma: true, date_order: DateOrder::DayFirst, ..ParseOptions::default() };
+    let options =
+        ParseOptions { decimal_comma: true, date_order: DateOrder::DayFirst, ..ParseOptions::default() };
     assert_eq!(parse_value(&field(FieldKind::Float), "1.234,5", &options), Ok(Value::Float(1234.5)));
-    assert_eq!(parse_value(&field(FieldKind::Date), "01/02/2020", &options), Ok(Value::date(2020, 2, 1).unwrap()));
+    assert_eq!(
+        parse_value(&field(FieldKind::Date), "01/02/2020", &options),
+        Ok(Value::date(2020, 2, 1).unwrap())
+    );
     let options = ParseOptions { date_order: DateOrder::MonthFirst, ..options };
-    assert_eq!(parse_value(&field(FieldKind::Date), "01/02/2020", &options), Ok(Value::date(2020, 1, 2).unwrap()));
+    assert_eq!(
+        parse_value(&field(FieldKind::Date), "01/02/2020", &options),
+        Ok(Value::date(2020, 1, 2).unwrap())
+    );
 }
 
 #[test]

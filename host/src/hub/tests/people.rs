@@ -7,18 +7,32 @@ use crate::hub::{FieldDefinition, FieldKind, HubError};
 #[tokio::test]
 async fn each_field_has_its_own_time_and_origin() {
     let hub = hub();
-    let id = hub.create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Rome"))])).await.unwrap().id;
+    let id = hub
+        .create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Rome"))]))
+        .await
+        .unwrap()
+        .id;
     let mut update = change(Action::Update(id.clone()), vec![text("Oslo"), text("1")]);
     update.times = vec![certain(40), None];
     execute(&hub, &order("mailing", &["city", "phone"], vec![update])).await;
-    let record = hub.set("contact", &id, &values(&[("email", Value::text("a@example.org")), ("points", Value::Integer(0))])).await.unwrap();
+    let record = hub
+        .set(
+            "contact",
+            &id,
+            &values(&[("email", Value::text("a@example.org")), ("points", Value::Integer(0))]),
+        )
+        .await
+        .unwrap();
     let field = |name: &str| record.fields.iter().find(|field| field.name == name).unwrap();
     assert_eq!(
         (field("email").time, field("email").origin.clone()),
         (certain(1), Some(Origin::Operator)),
         "the same value again is no change"
     );
-    assert_eq!((field("city").time, field("city").origin.clone()), (certain(40), Some(Origin::Sync { name: "mailing".into(), run: 7 })));
+    assert_eq!(
+        (field("city").time, field("city").origin.clone()),
+        (certain(40), Some(Origin::Sync { name: "mailing".into(), run: 7 }))
+    );
     assert_eq!(field("phone").time, Some(FieldTime { at: at(500), certain: false }));
     assert_eq!((field("points").time, field("points").origin.clone()), (certain(2), Some(Origin::Operator)));
     assert_eq!((field("tags").time, field("tags").origin.clone()), (None, None));
@@ -35,8 +49,18 @@ async fn what_cannot_be_says_what_and_why() {
     let cases: Vec<(&str, &str, Value, &str)> = vec![
         ("deal", "x", Value::Null, "the hub has no object 'deal'; it has contact, company"),
         ("company", "points", Value::Null, "company has no field 'points'; it has name, email"),
-        ("contact", "points", Value::text("1"), "new contact: points: a text is no value of a field of kind integer"),
-        ("contact", "company", Value::reference("company", "4").unwrap(), "new contact: company: there is no company 4 to refer to"),
+        (
+            "contact",
+            "points",
+            Value::text("1"),
+            "new contact: points: a text is no value of a field of kind integer",
+        ),
+        (
+            "contact",
+            "company",
+            Value::reference("company", "4").unwrap(),
+            "new contact: company: there is no company 4 to refer to",
+        ),
     ];
     for (object, field, value, expected) in cases {
         let error = hub.create(object, &values(&[(field, value)])).await.unwrap_err().to_string();
@@ -63,8 +87,12 @@ async fn a_required_field_is_there_and_stays() {
     assert!(hub.create("contact", &values(&[("number", Value::text(""))])).await.is_err());
     let id = hub.create("contact", &values(&[("number", Value::text("0"))])).await.unwrap().id;
     assert!(hub.set("contact", &id, &values(&[("number", Value::Null)])).await.is_err());
-    let outcomes = execute(&hub, &order("mine", &["city"], vec![change(Action::Create, vec![text("Oslo")])])).await;
-    assert!(matches!(&outcomes[0], Outcome::Failed { code, fields, .. } if code == "required" && fields == &["number"]), "{outcomes:?}");
+    let outcomes =
+        execute(&hub, &order("mine", &["city"], vec![change(Action::Create, vec![text("Oslo")])])).await;
+    assert!(
+        matches!(&outcomes[0], Outcome::Failed { code, fields, .. } if code == "required" && fields == &["number"]),
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test]
@@ -73,9 +101,16 @@ async fn lists_by_page_filter_and_search() {
     for n in 0..2500 {
         let tags = Value::Texts(if n % 1000 == 7 { vec!["vip".into()] } else { vec![] });
         let city = if n % 2 == 0 { "Oslo" } else { "ΑΘΉΝΑ" };
-        hub.create("contact", &values(&[("email", Value::text(format!("p{n}@example.org"))), ("city", Value::text(city)), ("tags", tags)]))
-            .await
-            .unwrap();
+        hub.create(
+            "contact",
+            &values(&[
+                ("email", Value::text(format!("p{n}@example.org"))),
+                ("city", Value::text(city)),
+                ("tags", tags),
+            ]),
+        )
+        .await
+        .unwrap();
     }
     let query = |filter: &[(&str, Value)], search: Option<&str>, limit| ListQuery {
         filter: values(filter),
@@ -99,8 +134,13 @@ async fn lists_by_page_filter_and_search() {
     let vips = hub.list("contact", &query(&[("tags", Value::text("vip"))], None, 2)).await.unwrap();
     assert_eq!(vips.records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["8", "1008"]);
     assert!(vips.next.is_some());
-    let one =
-        hub.list("contact", &query(&[("email", Value::text("P12@example.org")), ("city", Value::text("Oslo"))], None, 5)).await.unwrap();
+    let one = hub
+        .list(
+            "contact",
+            &query(&[("email", Value::text("P12@example.org")), ("city", Value::text("Oslo"))], None, 5),
+        )
+        .await
+        .unwrap();
     assert_eq!((one.records.len(), one.next), (1, None));
     assert_eq!(hub.count("contact", &query(&[("phone", Value::Null)], None, 0)).await.unwrap(), 2500);
     assert!(hub.list("contact", &query(&[("nonsense", Value::Null)], None, 0)).await.is_err());

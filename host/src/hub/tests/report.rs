@@ -24,11 +24,10 @@ async fn a_first_report_lists_everything_in_pages() {
         request.window.until = at(3);
         request.objects.push(Wanted { object: "company".into(), fields: vec!["name".into()], ids: vec![] });
         let pages = pages(&hub, request).await;
-        assert!(
-            pages
-                .iter()
-                .all(|page| page.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len()).sum::<usize>() <= limit as usize)
-        );
+        assert!(pages.iter().all(|page| {
+            page.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len()).sum::<usize>()
+                <= limit as usize
+        }));
         assert_eq!(ids(&pages)[..25], made, "whatever the end of the window");
         assert_eq!(ids(&pages).len(), 26);
         assert_eq!(pages.last().unwrap().complete, ["contact", "company"]);
@@ -71,7 +70,11 @@ async fn writes_during_a_report_are_neither_lost_nor_repeated_for_ever() {
         assert_eq!(distinct.len(), first.len(), "{way}: no record twice in one report");
         if way == "full" {
             assert_eq!(first, made[..19], "{way}: a complete listing has every record that is there");
-            assert_eq!(deleted(&pages), Vec::<String>::new(), "{way}: what went away during it comes with the next");
+            assert_eq!(
+                deleted(&pages),
+                Vec::<String>::new(),
+                "{way}: what went away during it comes with the next"
+            );
         }
         request.bookmark = bookmark(&pages);
         request.window.since = None;
@@ -82,7 +85,11 @@ async fn writes_during_a_report_are_neither_lost_nor_repeated_for_ever() {
         for record in &all.records {
             assert!(seen.contains(&record.id), "{way}: {} is lost", record.id);
             let newest = ids(&next).contains(&record.id);
-            assert!(newest || record.version.parse::<i64>().unwrap() <= 20, "{way}: the last change of {} is lost", record.id);
+            assert!(
+                newest || record.version.parse::<i64>().unwrap() <= 20,
+                "{way}: the last change of {} is lost",
+                record.id
+            );
         }
         assert_eq!(deleted(&next), [made[19].clone()], "{way}");
     }
@@ -92,7 +99,8 @@ async fn writes_during_a_report_are_neither_lost_nor_repeated_for_ever() {
 async fn what_a_sync_wrote_is_not_reported_to_it_but_to_every_other() {
     let hub = hub();
     let ids_since = async |sync: &str, bookmark: &str| {
-        let request = ReportRequest { bookmark: Some(bookmark.into()), sync: sync.into(), ..request(&["email"]) };
+        let request =
+            ReportRequest { bookmark: Some(bookmark.into()), sync: sync.into(), ..request(&["email"]) };
         ids(&pages(&hub, request).await)
     };
     let create = order("mine", &["email"], vec![change(Action::Create, vec![text("a@example.org")])]);
@@ -103,12 +111,15 @@ async fn what_a_sync_wrote_is_not_reported_to_it_but_to_every_other() {
 
     // Another one writes too, and then this sync again.
     hub.set("contact", "1", &values(&[("city", Value::text("Rome"))])).await.unwrap();
-    execute(&hub, &order("mine", &["phone"], vec![change(Action::Update("1".into()), vec![text("1")])])).await;
-    execute(&hub, &order("mine", &["phone"], vec![change(Action::Update("1".into()), vec![text("2")])])).await;
+    execute(&hub, &order("mine", &["phone"], vec![change(Action::Update("1".into()), vec![text("1")])]))
+        .await;
+    execute(&hub, &order("mine", &["phone"], vec![change(Action::Update("1".into()), vec![text("2")])]))
+        .await;
     assert_eq!(ids_since("mine", "1").await, ["1"], "the operator's change lies after the bookmark");
     assert_eq!(ids_since("mine", "2").await, Vec::<String>::new());
     assert_eq!(ids_since("other", "2").await, ["1"]);
-    execute(&hub, &order("other", &["phone"], vec![change(Action::Update("1".into()), vec![text("3")])])).await;
+    execute(&hub, &order("other", &["phone"], vec![change(Action::Update("1".into()), vec![text("3")])]))
+        .await;
     assert_eq!(ids_since("mine", "4").await, ["1"]);
     assert_eq!(ids_since("other", "4").await, Vec::<String>::new());
     assert_eq!(ids_since("other", "3").await, ["1"], "what the other sync wrote before");
@@ -118,7 +129,8 @@ async fn what_a_sync_wrote_is_not_reported_to_it_but_to_every_other() {
     assert_eq!(ids(&pages(&hub, full).await), ["1"]);
 
     execute(&hub, &order("mine", &["email"], vec![change(Action::Delete("1".into()), vec![])])).await;
-    let since = |sync: &str| ReportRequest { bookmark: Some("5".into()), sync: sync.into(), ..request(&["email"]) };
+    let since =
+        |sync: &str| ReportRequest { bookmark: Some("5".into()), sync: sync.into(), ..request(&["email"]) };
     assert_eq!(deleted(&pages(&hub, since("mine")).await), Vec::<String>::new());
     assert_eq!(deleted(&pages(&hub, since("other")).await), ["1"]);
 }
@@ -152,8 +164,11 @@ async fn deletions_by_their_time_or_since_a_bookmark() {
     for id in ["2", "4"] {
         hub.delete("contact", id).await.unwrap();
     }
-    let window =
-        |since, until| ReportRequest { window: Window { since: Some(at(since)), until: at(until) }, limit: 1, ..request(&["email"]) };
+    let window = |since, until| ReportRequest {
+        window: Window { since: Some(at(since)), until: at(until) },
+        limit: 1,
+        ..request(&["email"])
+    };
     let gone = async |request| deleted(&pages(&hub, request).await);
     assert_eq!(gone(window(0, 1000)).await, ["2", "4"]);
     assert_eq!(gone(window(6, 7)).await, ["2"]);
@@ -183,7 +198,10 @@ async fn bookmarks_and_cursors_that_the_hub_did_not_give_are_refused() {
     let hub = hub();
     many(&hub, 5).await;
     for bookmark in ["6", "-1", "x", "", "1.0"] {
-        let error = hub.report(&ReportRequest { bookmark: Some(bookmark.into()), ..request(&["email"]) }).await.unwrap_err();
+        let error = hub
+            .report(&ReportRequest { bookmark: Some(bookmark.into()), ..request(&["email"]) })
+            .await
+            .unwrap_err();
         assert_eq!(error.code, codes::CURSOR_EXPIRED, "{bookmark}");
     }
     let first = hub.report(&ReportRequest { limit: 2, ..request(&["email"]) }).await.unwrap();
@@ -192,12 +210,18 @@ async fn bookmarks_and_cursors_that_the_hub_did_not_give_are_refused() {
     let others = [
         ReportRequest { cursor: Some("x".into()), ..go_on.clone() },
         ReportRequest { bookmark: Some("1".into()), ..go_on.clone() },
-        ReportRequest { objects: vec![Wanted { object: "company".into(), fields: vec![], ids: vec![] }], ..go_on.clone() },
+        ReportRequest {
+            objects: vec![Wanted { object: "company".into(), fields: vec![], ids: vec![] }],
+            ..go_on.clone()
+        },
     ];
     for request in others {
         assert_eq!(hub.report(&request).await.unwrap_err().code, codes::CURSOR_EXPIRED);
     }
-    let unknown = ReportRequest { objects: vec![Wanted { object: "deal".into(), fields: vec![], ids: vec![] }], ..request(&[]) };
+    let unknown = ReportRequest {
+        objects: vec![Wanted { object: "deal".into(), fields: vec![], ids: vec![] }],
+        ..request(&[])
+    };
     assert_eq!(hub.report(&unknown).await.unwrap_err().code, codes::MISCONFIGURED);
 }
 
@@ -218,7 +242,13 @@ async fn records_are_found_by_their_identifiers() {
         hub.find(&Query { object: "contact".into(), fields, keys, all }).await
     };
     let none: Vec<String> = vec![];
-    let keys = vec![vec![text("ADA@example.org ")], vec![text("eve@example.org")], vec![None], vec![text("")], vec![Some(Value::Null)]];
+    let keys = vec![
+        vec![text("ADA@example.org ")],
+        vec![text("eve@example.org")],
+        vec![None],
+        vec![text("")],
+        vec![Some(Value::Null)],
+    ];
     assert_eq!(
         find(&["email"], keys, true).await.unwrap(),
         [vec!["1".to_owned(), "3".into()], none.clone(), none.clone(), none.clone(), none.clone()]
@@ -228,12 +258,18 @@ async fn records_are_found_by_their_identifiers() {
         vec![text("ada@example.org"), Some(Value::Integer(0))],
         vec![None, text("0")],
     ];
-    assert_eq!(find(&["email", "number"], both.clone(), true).await.unwrap(), [vec!["2".to_owned()], none, vec!["2".into()]]);
+    assert_eq!(
+        find(&["email", "number"], both.clone(), true).await.unwrap(),
+        [vec!["2".to_owned()], none, vec!["2".into()]]
+    );
     assert_eq!(find(&["email", "number"], both, false).await.unwrap()[1], ["1", "2", "3"]);
     assert_eq!(find(&["city"], vec![], true).await.unwrap_err().code, codes::UNSUPPORTED);
 
     // What is changed or deleted is no longer found.
     hub.set("contact", "1", &values(&[("email", Value::Null)])).await.unwrap();
     hub.delete("contact", "3").await.unwrap();
-    assert_eq!(find(&["email"], vec![vec![text("ada@example.org")]], true).await.unwrap(), [Vec::<String>::new()]);
+    assert_eq!(
+        find(&["email"], vec![vec![text("ada@example.org")]], true).await.unwrap(),
+        [Vec::<String>::new()]
+    );
 }

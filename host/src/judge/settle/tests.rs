@@ -33,20 +33,31 @@ fn current(value: &Value, at: Option<FieldTime>) -> Option<Current<'_>> {
 }
 
 /// Settles texts; "-" is null. Agreed as left and right.
-fn run(rules: &FieldRules<'_>, agreed: Option<(&str, &str)>, left: (&str, i64), right: (&str, i64)) -> (Decision, Why) {
+fn run(
+    rules: &FieldRules<'_>,
+    agreed: Option<(&str, &str)>,
+    left: (&str, i64),
+    right: (&str, i64),
+) -> (Decision, Why) {
     let value = |text: &str| {
         if text == "-" { Value::Null } else { Value::text(text) }
     };
     let (l, r) = (value(left.0), value(right.0));
     let halves = agreed.map(|(l, r)| (value(l), value(r)));
-    let settled =
-        settle(rules, halves.as_ref().map(|(l, r)| [Some(l), Some(r)]), current(&l, certain(left.1)), current(&r, certain(right.1)));
+    let settled = settle(
+        rules,
+        halves.as_ref().map(|(l, r)| [Some(l), Some(r)]),
+        current(&l, certain(left.1)),
+        current(&r, certain(right.1)),
+    );
     (settled.decision, settled.why)
 }
 
 fn written(decision: &Decision) -> Vec<(Side, String)> {
     match decision {
-        Decision::Write(writes) => writes.iter().map(|write| (write.target, write.value.to_string())).collect(),
+        Decision::Write(writes) => {
+            writes.iter().map(|write| (write.target, write.value.to_string())).collect()
+        }
         _ => vec![],
     }
 }
@@ -73,7 +84,10 @@ fn a_tie_is_held_or_decided_by_policy() {
     let mut rules = rules(&kinds);
     assert_eq!(run(&rules, Some(("a", "a")), ("b", 5), ("c", 5)).0, Decision::Conflict);
     rules.unresolved = Unresolved::Left;
-    assert_eq!(written(&run(&rules, Some(("a", "a")), ("b", 5), ("c", 5)).0), [(Side::Right, "b".to_owned())]);
+    assert_eq!(
+        written(&run(&rules, Some(("a", "a")), ("b", 5), ("c", 5)).0),
+        [(Side::Right, "b".to_owned())]
+    );
 }
 
 #[test]
@@ -81,12 +95,21 @@ fn s1_one_way_drift() {
     let kinds = kinds();
     let mut rules = rules(&kinds);
     rules.direction = super::super::Direction::ToRight;
-    assert_eq!(run(&rules, Some(("a", "a")), ("a", 1), ("x", 2)), (Decision::Agree, Why::DriftKept(Side::Right)));
+    assert_eq!(
+        run(&rules, Some(("a", "a")), ("a", 1), ("x", 2)),
+        (Decision::Agree, Why::DriftKept(Side::Right))
+    );
     // Settled as drift: halves a and x. The later edit on the left wins on the right, and nothing flows left.
-    assert_eq!(written(&run(&rules, Some(("a", "x")), ("b", 3), ("x", 2)).0), [(Side::Right, "b".to_owned())]);
+    assert_eq!(
+        written(&run(&rules, Some(("a", "x")), ("b", 3), ("x", 2)).0),
+        [(Side::Right, "b".to_owned())]
+    );
     assert_eq!(run(&rules, Some(("a", "x")), ("a", 1), ("x", 2)), (Decision::Agree, Why::AsAgreed));
     rules.drift = Drift::Restore;
-    assert_eq!(written(&run(&rules, Some(("a", "a")), ("a", 1), ("x", 2)).0), [(Side::Right, "a".to_owned())]);
+    assert_eq!(
+        written(&run(&rules, Some(("a", "a")), ("a", 1), ("x", 2)).0),
+        [(Side::Right, "a".to_owned())]
+    );
 }
 
 #[test]
@@ -95,8 +118,16 @@ fn s2_a_value_beats_a_blank_at_the_first_meeting() {
     for blanks in [Blanks::Overwrite, Blanks::Keep, Blanks::Fill] {
         let mut rules = rules(&kinds);
         rules.blanks = blanks;
-        assert_eq!(written(&run(&rules, None, ("123", 1), ("-", 9)).0), [(Side::Right, "123".to_owned())], "{blanks:?}");
-        assert_eq!(written(&run(&rules, None, ("", 9), ("123", 1)).0), [(Side::Left, "123".to_owned())], "{blanks:?}");
+        assert_eq!(
+            written(&run(&rules, None, ("123", 1), ("-", 9)).0),
+            [(Side::Right, "123".to_owned())],
+            "{blanks:?}"
+        );
+        assert_eq!(
+            written(&run(&rules, None, ("", 9), ("123", 1)).0),
+            [(Side::Left, "123".to_owned())],
+            "{blanks:?}"
+        );
     }
 }
 
@@ -106,7 +137,10 @@ fn s3_clearing() {
     let mut rules = rules(&kinds);
     assert_eq!(written(&run(&rules, Some(("a", "a")), ("-", 2), ("a", 1)).0), [(Side::Right, String::new())]);
     rules.blanks = Blanks::Keep;
-    assert_eq!(run(&rules, Some(("a", "a")), ("-", 2), ("a", 1)), (Decision::Agree, Why::BlankKept(Side::Right)));
+    assert_eq!(
+        run(&rules, Some(("a", "a")), ("-", 2), ("a", 1)),
+        (Decision::Agree, Why::BlankKept(Side::Right))
+    );
     rules.blanks = Blanks::Fill;
     assert_eq!(written(&run(&rules, Some(("a", "a")), ("-", 2), ("a", 1)).0), [(Side::Left, "a".to_owned())]);
 }
@@ -116,7 +150,10 @@ fn a_required_blank_is_not_sent() {
     let kinds = kinds();
     let mut rules = rules(&kinds);
     rules.required = [false, true];
-    assert_eq!(run(&rules, Some(("a", "a")), ("-", 2), ("a", 1)), (Decision::Agree, Why::RequiredBlank(Side::Right)));
+    assert_eq!(
+        run(&rules, Some(("a", "a")), ("-", 2), ("a", 1)),
+        (Decision::Agree, Why::RequiredBlank(Side::Right))
+    );
     assert!(settle_new(&rules, current(&Value::Null, None), Side::Right).is_err());
     assert!(matches!(settle_new(&rules, current(&Value::Null, None), Side::Left), Ok(Err(Why::Same))));
 }
@@ -126,8 +163,14 @@ fn write_rules() {
     let kinds = kinds();
     let mut rules = rules(&kinds);
     rules.write = WriteRule::IfEmpty;
-    assert_eq!(run(&rules, Some(("a", "a")), ("b", 2), ("a", 1)), (Decision::Agree, Why::NotEmpty(Side::Right)));
-    assert_eq!(written(&run(&rules, Some(("-", "-")), ("b", 2), ("-", 1)).0), [(Side::Right, "b".to_owned())]);
+    assert_eq!(
+        run(&rules, Some(("a", "a")), ("b", 2), ("a", 1)),
+        (Decision::Agree, Why::NotEmpty(Side::Right))
+    );
+    assert_eq!(
+        written(&run(&rules, Some(("-", "-")), ("b", 2), ("-", 1)).0),
+        [(Side::Right, "b".to_owned())]
+    );
     rules.write = WriteRule::Never;
     assert_eq!(run(&rules, Some(("-", "-")), ("b", 2), ("-", 1)).0, Decision::Agree);
 }
@@ -137,7 +180,10 @@ fn trust_wins_whatever_changed() {
     let kinds = kinds();
     let mut rules = rules(&kinds);
     rules.trust = Some(Side::Left);
-    assert_eq!(written(&run(&rules, Some(("a", "a")), ("a", 1), ("b", 9)).0), [(Side::Right, "a".to_owned())]);
+    assert_eq!(
+        written(&run(&rules, Some(("a", "a")), ("a", 1), ("b", 9)).0),
+        [(Side::Right, "a".to_owned())]
+    );
 }
 
 #[test]
@@ -146,8 +192,12 @@ fn null_empty_zero_and_false_are_four_values() {
     let values = [Value::Null, Value::text(""), Value::Integer(0), Value::Boolean(false)];
     for agreed in &values {
         for edited in values.iter().filter(|value| *value != agreed) {
-            let settled =
-                settle(&rules(&kinds), Some([Some(agreed), Some(agreed)]), current(edited, certain(2)), current(agreed, certain(1)));
+            let settled = settle(
+                &rules(&kinds),
+                Some([Some(agreed), Some(agreed)]),
+                current(edited, certain(2)),
+                current(agreed, certain(1)),
+            );
             assert!(
                 matches!(&settled.decision, Decision::Write(writes) if writes[0].value == *edited && writes[0].target == Side::Right),
                 "{agreed:?} {edited:?} {settled:?}"
@@ -163,15 +213,29 @@ fn value_maps_translate_and_compare() {
     let mut rules = rules(&kinds);
     rules.values = &values;
     assert_eq!(run(&rules, None, ("f", 1), ("female", 2)).1, Why::Same);
-    assert_eq!(written(&run(&rules, Some(("f", "female")), ("m", 3), ("female", 2)).0), [(Side::Right, "male".to_owned())]);
-    assert_eq!(run(&rules, Some(("f", "female")), ("f", 1), ("other", 2)), (Decision::Conflict, Why::NoSuchWord(Side::Left)));
+    assert_eq!(
+        written(&run(&rules, Some(("f", "female")), ("m", 3), ("female", 2)).0),
+        [(Side::Right, "male".to_owned())]
+    );
+    assert_eq!(
+        run(&rules, Some(("f", "female")), ("f", 1), ("other", 2)),
+        (Decision::Conflict, Why::NoSuchWord(Side::Left))
+    );
 }
 
 fn any_text() -> impl Strategy<Value = Value> {
-    prop_oneof![Just(Value::Null), Just(Value::text("")), Just(Value::text("a")), Just(Value::text("b")), Just(Value::text("c"))]
+    prop_oneof![
+        Just(Value::Null),
+        Just(Value::text("")),
+        Just(Value::text("a")),
+        Just(Value::text("b")),
+        Just(Value::text("c"))
+    ]
 }
 
-fn any_rules() -> impl Strategy<Value = (Blanks, WriteRule, Unresolved, super::super::Direction, Option<Side>, Drift, [bool; 2])> {
+fn any_rules()
+-> impl Strategy<Value = (Blanks, WriteRule, Unresolved, super::super::Direction, Option<Side>, Drift, [bool; 2])>
+{
     use super::super::Direction;
     (
         prop::sample::select(vec![Blanks::Overwrite, Blanks::Keep, Blanks::Fill]),
@@ -213,7 +277,8 @@ proptest! {
         prop_assert_eq!(&second.decision, &Decision::Agree, "{:?}", second.why);
     }
 
-    /// A value that both sides changed is never silently dropped: it wins, it is in conflict, or a policy names the reason.
+    /// A value that both sides changed is never silently dropped: it wins, it is in conflict, or a policy
+    /// names the reason.
     #[test]
     fn no_edit_vanishes(base in any_text(), left in any_text(), right in any_text(), times in (0i64..3, 0i64..3)) {
         let kinds = kinds();

@@ -48,7 +48,8 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
     let mut changes = [first, change(&world, run, 6, Side::Right)];
     save(&world, &mut changes).await;
     assert!(changes[0].id > 0 && changes[1].id > changes[0].id);
-    let read = world.ledger.changes(run, world.mapping, Side::Right, ChangeStatus::Planned, 0, 10).await.unwrap();
+    let read =
+        world.ledger.changes(run, world.mapping, Side::Right, ChangeStatus::Planned, 0, 10).await.unwrap();
     assert_eq!(read, changes);
 
     for action in [Action::Delete("8".to_owned()), Action::Update("9\0".to_owned())] {
@@ -61,7 +62,14 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
         changes[1].target = Side::Left;
         changes[1].pair = 7;
         save(&world, &mut changes[1..]).await;
-        assert_eq!(world.ledger.changes(run, world.mapping, Side::Left, ChangeStatus::Deferred, 0, 10).await.unwrap(), changes[1..]);
+        assert_eq!(
+            world
+                .ledger
+                .changes(run, world.mapping, Side::Left, ChangeStatus::Deferred, 0, 10)
+                .await
+                .unwrap(),
+            changes[1..]
+        );
     }
     assert_eq!(world.ledger.history(7, None, 10).await.unwrap(), changes[1..]);
     assert!(world.ledger.history(6, None, 10).await.unwrap().is_empty());
@@ -87,13 +95,19 @@ async fn changes_are_found_by_run_side_and_status() {
         }
     }
     save(&world, &mut changes).await;
-    let expected = |test: &dyn Fn(&Change) -> bool| changes.iter().filter(|change| test(change)).cloned().collect::<Vec<_>>();
+    let expected = |test: &dyn Fn(&Change) -> bool| {
+        changes.iter().filter(|change| test(change)).cloned().collect::<Vec<_>>()
+    };
     for status in ChangeStatus::ALL {
         for target in Side::BOTH {
-            let expected = expected(&|c| c.run == run && c.mapping == other && c.target == target && c.status == status);
+            let expected =
+                expected(&|c| c.run == run && c.mapping == other && c.target == target && c.status == status);
             assert_eq!(expected.len(), 3);
             assert_eq!(world.ledger.changes(run, other, target, status, 0, 10).await.unwrap(), expected);
-            assert_eq!(world.ledger.changes(run, other, target, status, expected[0].id, 1).await.unwrap(), expected[1..2]);
+            assert_eq!(
+                world.ledger.changes(run, other, target, status, expected[0].id, 1).await.unwrap(),
+                expected[1..2]
+            );
         }
         let all = expected(&|c| c.status == status);
         let mappings = [other, world.mapping, other];
@@ -109,7 +123,10 @@ async fn changes_are_found_by_run_side_and_status() {
     }
     let of_run = world.ledger.changes_of_run(run, ChangeFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(of_run, expected(&|c| c.run == run));
-    assert_eq!(world.ledger.changes_of_run(run, ChangeFilter::default(), of_run[2].id, 2).await.unwrap(), of_run[3..5]);
+    assert_eq!(
+        world.ledger.changes_of_run(run, ChangeFilter::default(), of_run[2].id, 2).await.unwrap(),
+        of_run[3..5]
+    );
 
     let mut history = expected(&|c| c.pair == 2);
     history.reverse();
@@ -121,15 +138,20 @@ async fn changes_are_found_by_run_side_and_status() {
 async fn plans_are_dropped_and_nothing_else() {
     let world = world().await;
     let run = world.run().await;
-    let mut changes: Vec<Change> =
-        (1..3).flat_map(|pair| ChangeStatus::ALL.map(|status| Change { status, ..change(&world, run, pair, Side::Left) })).collect();
+    let mut changes: Vec<Change> = (1..3)
+        .flat_map(|pair| {
+            ChangeStatus::ALL.map(|status| Change { status, ..change(&world, run, pair, Side::Left) })
+        })
+        .collect();
     save(&world, &mut changes).await;
     let mut unit = world.unit().await;
     unit.drop_plans(&[1, 77], at(9)).await.unwrap();
     unit.commit().await.unwrap();
     let now = world.ledger.changes_of_run(run, ChangeFilter::default(), 0, 100).await.unwrap();
     for (before, after) in changes.iter().zip(&now) {
-        if before.pair == 1 && matches!(before.status, ChangeStatus::Planned | ChangeStatus::Withheld | ChangeStatus::Retry) {
+        if before.pair == 1
+            && matches!(before.status, ChangeStatus::Planned | ChangeStatus::Withheld | ChangeStatus::Retry)
+        {
             assert_eq!((after.status, after.settled), (ChangeStatus::Dropped, Some(at(9))));
         } else {
             assert_eq!(after, before);
@@ -148,6 +170,7 @@ async fn a_pair_that_is_joined_leaves_history_and_no_plans() {
     let mut unit = world.unit().await;
     unit.remove_pairs(&[1]).await.unwrap();
     unit.commit().await.unwrap();
-    let statuses: Vec<_> = world.ledger.history(1, None, 9).await.unwrap().iter().map(|change| change.status).collect();
+    let statuses: Vec<_> =
+        world.ledger.history(1, None, 9).await.unwrap().iter().map(|change| change.status).collect();
     assert_eq!(statuses, [ChangeStatus::Sent, ChangeStatus::Done, ChangeStatus::Dropped]);
 }

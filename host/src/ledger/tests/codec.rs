@@ -31,7 +31,8 @@ fn any_time() -> impl Strategy<Value = FieldTime> {
 fn any_agreed() -> impl Strategy<Value = Agreed> {
     prop_oneof![
         any_value().prop_map(both),
-        (prop::option::of(any_value()), prop::option::of(any_value())).prop_map(|(left, right)| Agreed { left, right }),
+        (prop::option::of(any_value()), prop::option::of(any_value()))
+            .prop_map(|(left, right)| Agreed { left, right }),
     ]
 }
 
@@ -40,7 +41,14 @@ fn any_seen() -> impl Strategy<Value = Seen> {
 }
 
 fn any_field() -> impl Strategy<Value = ChangedField> {
-    (0usize..9, any_value(), prop::option::of(any_value()), prop::option::of(any_value()), prop::option::of(any_time()), "[ab]{0,1}")
+    (
+        0usize..9,
+        any_value(),
+        prop::option::of(any_value()),
+        prop::option::of(any_value()),
+        prop::option::of(any_time()),
+        "[ab]{0,1}",
+    )
         .prop_map(|(slot, value, source, base, time, reason)| ChangedField {
             slot,
             source: source.unwrap_or_else(|| value.clone()),
@@ -91,8 +99,13 @@ proptest! {
 
 #[test]
 fn what_is_plain_is_short() {
-    let agreed =
-        vec![Some(both(Value::text("Ada"))), None, Some(both(Value::Null)), Some(Agreed { left: Some(Value::Null), right: None }), None];
+    let agreed = vec![
+        Some(both(Value::text("Ada"))),
+        None,
+        Some(both(Value::Null)),
+        Some(Agreed { left: Some(Value::Null), right: None }),
+        None,
+    ];
     assert_eq!(encode_agreed(&agreed).unwrap().as_deref(), Some(r#"["Ada",{},null,{"l":null}]"#));
     assert_eq!(encode_agreed(&[None, None]).unwrap(), None);
 
@@ -103,7 +116,10 @@ fn what_is_plain_is_short() {
         Some(Seen { value: Value::Null, time: time(true) }),
         Some(Seen { value: Value::Integer(1), time: None }),
     ];
-    assert_eq!(encode_seen(&seen, Some(at(5))).unwrap().as_deref(), Some(r#"[["Ada",0],null,[null,0,true],[1]]"#));
+    assert_eq!(
+        encode_seen(&seen, Some(at(5))).unwrap().as_deref(),
+        Some(r#"[["Ada",0],null,[null,0,true],[1]]"#)
+    );
 
     let field = |slot, text: &str| ChangedField {
         slot,
@@ -117,7 +133,10 @@ fn what_is_plain_is_short() {
         reason: "only left has it".to_owned(),
     };
     let fields = [field(0, "Ada"), field(1, "b")];
-    assert_eq!(encode_fields(&fields).unwrap(), r#"[{"s":0,"v":"Ada","y":"only left has it"},{"s":1,"v":"b"}]"#);
+    assert_eq!(
+        encode_fields(&fields).unwrap(),
+        r#"[{"s":0,"v":"Ada","y":"only left has it"},{"s":1,"v":"b"}]"#
+    );
 }
 
 #[test]

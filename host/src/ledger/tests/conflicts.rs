@@ -2,7 +2,10 @@ use super::*;
 use crate::ledger::OpenConflict;
 
 fn conflict(pair: PairId, slot: usize, left: &str, right: &str, run: RunId, second: i64) -> Conflict {
-    let seen = |text: &str| Seen { value: Value::text(text), time: Some(FieldTime { at: at(second), certain: false }) };
+    let seen = |text: &str| Seen {
+        value: Value::text(text),
+        time: Some(FieldTime { at: at(second), certain: false }),
+    };
     Conflict { pair, slot, left: seen(left), right: seen(right), reason: format!("seen in {run}"), run }
 }
 
@@ -43,7 +46,10 @@ async fn other_values_are_another_conflict_and_agreement_closes() {
     save(&world, &[1], &[conflict(1, 0, "x", "z", 5, 2)], 20).await;
     let now = open(&world).await;
     assert_eq!(now.len(), 1);
-    assert_eq!((now[0].conflict.run, now[0].conflict.right.value.clone(), now[0].times), (5, Value::text("z"), 1));
+    assert_eq!(
+        (now[0].conflict.run, now[0].conflict.right.value.clone(), now[0].times),
+        (5, Value::text("z"), 1)
+    );
     save(&world, &[1], &[], 30).await;
     assert!(open(&world).await.is_empty());
     assert_eq!(world.rows("conflict WHERE closed IN (20000000, 30000000)").await, 3);

@@ -33,9 +33,16 @@ async fn a_unit_that_is_dropped_leaves_nothing() {
     unit.save_changes(&mut [super::changes::change(&world, run, 1, Side::Left)]).await.unwrap();
     unit.save_progress("crm", Side::Left, &progress()).await.unwrap();
     unit.save_state("x", &StateWrites::from([("k".to_owned(), Some(vec![1]))])).await.unwrap();
-    unit.shared().downcast_mut::<StoreUnit>().unwrap().connection().execute("CREATE TABLE hub_was_here (x)", []).unwrap();
+    unit.shared()
+        .downcast_mut::<StoreUnit>()
+        .unwrap()
+        .connection()
+        .execute("CREATE TABLE hub_was_here (x)", [])
+        .unwrap();
     drop(unit);
-    for table in ["pair", "pair_key", "change", "progress", "state", "sqlite_schema WHERE name = 'hub_was_here'"] {
+    for table in
+        ["pair", "pair_key", "change", "progress", "state", "sqlite_schema WHERE name = 'hub_was_here'"]
+    {
         assert_eq!(world.rows(table).await, 0, "{table}");
     }
     // Also its numbers are free again.
@@ -49,7 +56,10 @@ async fn what_others_write_with_the_unit_commits_with_it() {
     let mut unit = world.unit().await;
     unit.save_pairs(&mut [world.pair(Some("1"), None)]).await.unwrap();
     let shared = unit.shared().downcast_mut::<StoreUnit>().unwrap();
-    shared.connection().execute_batch("CREATE TABLE hub_was_here (x); INSERT INTO hub_was_here VALUES (1)").unwrap();
+    shared
+        .connection()
+        .execute_batch("CREATE TABLE hub_was_here (x); INSERT INTO hub_was_here VALUES (1)")
+        .unwrap();
     unit.commit().await.unwrap();
     assert_eq!((world.rows("hub_was_here").await, world.rows("pair").await), (1, 1));
 }
@@ -61,14 +71,28 @@ async fn state_and_progress_come_back() {
     for n in 0..2u8 {
         let mut unit = world.unit().await;
         unit.save_progress("crm", Side::Left, &progress()).await.unwrap();
-        unit.save_progress("crm", Side::Right, &Progress { mapping_version: n.into(), ..Progress::default() }).await.unwrap();
-        let writes = [("a", Some(vec![n])), ("b", Some(vec![])), ("", Some(vec![0, 255])), ("gone", (n == 0).then(|| vec![1]))];
-        unit.save_state("x", &writes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()).await.unwrap();
+        unit.save_progress(
+            "crm",
+            Side::Right,
+            &Progress { mapping_version: n.into(), ..Progress::default() },
+        )
+        .await
+        .unwrap();
+        let writes = [
+            ("a", Some(vec![n])),
+            ("b", Some(vec![])),
+            ("", Some(vec![0, 255])),
+            ("gone", (n == 0).then(|| vec![1])),
+        ];
+        unit.save_state("x", &writes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+            .await
+            .unwrap();
         unit.commit().await.unwrap();
     }
     assert_eq!(world.ledger.progress("crm", Side::Left).await.unwrap(), progress());
     assert_eq!(world.ledger.progress("crm", Side::Right).await.unwrap().mapping_version, 1);
-    let expected = [("a", vec![1]), ("b", vec![]), ("", vec![0, 255])].map(|(key, value)| (key.to_owned(), value));
+    let expected =
+        [("a", vec![1]), ("b", vec![]), ("", vec![0, 255])].map(|(key, value)| (key.to_owned(), value));
     assert_eq!(world.ledger.state("x").await.unwrap(), BTreeMap::from(expected));
     assert!(world.ledger.state("y").await.unwrap().is_empty());
 }

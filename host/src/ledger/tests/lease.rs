@@ -5,7 +5,10 @@ async fn one_writer_at_a_time() {
     let world = world().await;
     let ledger = &world.ledger;
     let error = ledger.acquire(RELATION, "second", at(59), TTL).await.unwrap_err();
-    assert!(matches!(&error, LedgerError::Busy { holder, until, .. } if holder == "test" && *until == at(60)), "{error}");
+    assert!(
+        matches!(&error, LedgerError::Busy { holder, until, .. } if holder == "test" && *until == at(60)),
+        "{error}"
+    );
     let elsewhere = ledger.acquire("other", "second", at(59), TTL).await.unwrap();
     assert_eq!(elsewhere.fence, 1);
 
@@ -36,7 +39,10 @@ async fn an_expired_lease_is_taken_over_and_the_old_holder_writes_nothing() {
     assert!(matches!(world.ledger.start_run(&world.lease, run).await, Err(LedgerError::Fenced { .. })));
     assert_eq!(world.rows("run").await, 0);
     world.ledger.release(&second).await.unwrap();
-    assert!(matches!(world.ledger.begin(&second).await, Err(LedgerError::Fenced { .. })), "given back is given back");
+    assert!(
+        matches!(world.ledger.begin(&second).await, Err(LedgerError::Fenced { .. })),
+        "given back is given back"
+    );
     assert!(matches!(world.ledger.begin(&world.lease).await, Err(LedgerError::Fenced { .. })));
     assert!(world.ledger.begin(&Lease { relation: "unheard of".to_owned(), fence: 1 }).await.is_err());
 }
@@ -62,12 +68,24 @@ async fn runs_left_running_are_marked_interrupted() {
     let world = world().await;
     let first = world.run().await;
     let other_lease = world.ledger.acquire("other", "test", at(0), TTL).await.unwrap();
-    let elsewhere = world.ledger.start_run(&other_lease, Run::new("o", "other", RunOptions::default(), at(0))).await.unwrap();
+    let elsewhere = world
+        .ledger
+        .start_run(&other_lease, Run::new("o", "other", RunOptions::default(), at(0)))
+        .await
+        .unwrap();
     let second = world.run().await;
     let status = async |id| world.ledger.run(id).await.unwrap().unwrap().status;
     assert_eq!(status(first).await, RunStatus::Interrupted);
     assert_eq!(status(second).await, RunStatus::Running);
     assert_eq!(status(elsewhere.id).await, RunStatus::Running);
     let wrong = Run::new("o", "other", RunOptions::default(), at(0));
-    assert!(world.ledger.start_run(&world.lease, wrong).await.unwrap_err().to_string().contains("the run is for 'other'"));
+    assert!(
+        world
+            .ledger
+            .start_run(&world.lease, wrong)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("the run is for 'other'")
+    );
 }

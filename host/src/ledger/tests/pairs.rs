@@ -34,9 +34,17 @@ async fn a_pair_comes_back_with_every_kind_of_value() {
     world.save(&mut pairs).await;
     assert_eq!(pairs[0].id, 1);
     assert_eq!(world.ledger.pairs(&[1, 2, 2, 99]).await.unwrap(), pairs);
-    assert_eq!(world.ledger.pairs_of(world.mapping, Side::Left, &["l-\0-1".to_owned()]).await.unwrap(), pairs[..1]);
-    assert_eq!(world.ledger.pairs_of(world.mapping, Side::Right, &["r2".to_owned(), "no".to_owned()]).await.unwrap(), pairs[1..]);
-    assert!(world.ledger.pairs_of(world.mapping, Side::Right, &["l-\0-1".to_owned()]).await.unwrap().is_empty());
+    assert_eq!(
+        world.ledger.pairs_of(world.mapping, Side::Left, &["l-\0-1".to_owned()]).await.unwrap(),
+        pairs[..1]
+    );
+    assert_eq!(
+        world.ledger.pairs_of(world.mapping, Side::Right, &["r2".to_owned(), "no".to_owned()]).await.unwrap(),
+        pairs[1..]
+    );
+    assert!(
+        world.ledger.pairs_of(world.mapping, Side::Right, &["l-\0-1".to_owned()]).await.unwrap().is_empty()
+    );
 
     // And once more as a change of what is there.
     let changed = &mut pairs[1];
@@ -96,7 +104,8 @@ async fn a_record_has_one_pair_in_a_mapping() {
 #[tokio::test]
 async fn records_may_change_hands_within_one_call() {
     let world = world().await;
-    let mut pairs = [world.pair(Some("1"), Some("a")), world.pair(Some("2"), Some("b")), world.pair(Some("3"), None)];
+    let mut pairs =
+        [world.pair(Some("1"), Some("a")), world.pair(Some("2"), Some("b")), world.pair(Some("3"), None)];
     world.save(&mut pairs).await;
     // Two swap their right records; the third takes the left record of the second, which gets a new one.
     pairs[0].halves[1].id = Some("b".to_owned());
@@ -133,14 +142,18 @@ async fn a_number_is_never_given_to_another_pair() {
 #[tokio::test]
 async fn keys_lead_to_pairs_until_they_are_replaced() {
     let world = world().await;
-    let find = async |mapping, side, keys: &[Key]| world.ledger.pairs_by_key(mapping, side, keys).await.unwrap();
+    let find =
+        async |mapping, side, keys: &[Key]| world.ledger.pairs_by_key(mapping, side, keys).await.unwrap();
     let (ada, bob) = (key(0, "ada@x.org"), key(1, "Bob\0"));
     let mut pairs = [world.pair(Some("1"), None), world.pair(Some("2"), Some("a"))];
     pairs[0].keys = [Some(vec![ada.clone(), bob.clone(), ada.clone()]), None];
     pairs[1].keys = [Some(vec![ada.clone()]), Some(vec![bob.clone()])];
     world.save(&mut pairs).await;
     let all = [ada.clone(), bob.clone(), key(0, "Bob\0"), key(1, "ada@x.org"), ada.clone()];
-    assert_eq!(find(world.mapping, Side::Left, &all).await, [(ada.clone(), 1), (ada.clone(), 2), (bob.clone(), 1)]);
+    assert_eq!(
+        find(world.mapping, Side::Left, &all).await,
+        [(ada.clone(), 1), (ada.clone(), 2), (bob.clone(), 1)]
+    );
     assert_eq!(find(world.mapping, Side::Right, &all).await, [(bob.clone(), 2)]);
     assert!(find(world.mapping + 1, Side::Left, &all).await.is_empty());
 
@@ -148,7 +161,10 @@ async fn keys_lead_to_pairs_until_they_are_replaced() {
     pairs[0].keys = [None, Some(vec![])];
     pairs[1].keys = [Some(vec![bob.clone()]), Some(vec![])];
     world.save(&mut pairs).await;
-    assert_eq!(find(world.mapping, Side::Left, &all).await, [(ada.clone(), 1), (bob.clone(), 1), (bob.clone(), 2)]);
+    assert_eq!(
+        find(world.mapping, Side::Left, &all).await,
+        [(ada.clone(), 1), (bob.clone(), 1), (bob.clone(), 2)]
+    );
     assert!(find(world.mapping, Side::Right, &all).await.is_empty());
 
     // They follow a pair into another mapping, and go with it.
@@ -169,15 +185,17 @@ async fn keys_lead_to_pairs_until_they_are_replaced() {
 async fn todo_is_read_by_the_page() {
     let world = world().await;
     let (old, run) = (world.run().await, world.run().await);
-    let mut pairs: Vec<Pair> = (0..20).map(|n| world.pair(Some(&format!("l{n}")), Some(&format!("r{n}")))).collect();
+    let mut pairs: Vec<Pair> =
+        (0..20).map(|n| world.pair(Some(&format!("l{n}")), Some(&format!("r{n}")))).collect();
     for (n, pair) in pairs.iter_mut().enumerate() {
         pair.status = if n % 5 == 4 { Status::Ok } else { Status::Todo };
         pair.halves[0].read = Some(if n % 2 == 0 { run } else { old });
         pair.halves[1].read = (n % 3 == 0).then_some(run);
     }
     world.save(&mut pairs).await;
-    let expected =
-        |test: &dyn Fn(&Pair) -> bool| pairs.iter().filter(|pair| pair.status == Status::Todo && test(pair)).cloned().collect::<Vec<_>>();
+    let expected = |test: &dyn Fn(&Pair) -> bool| {
+        pairs.iter().filter(|pair| pair.status == Status::Todo && test(pair)).cloned().collect::<Vec<_>>()
+    };
     let all = async |filter: TodoFilter| {
         let (mut found, mut after) = (Vec::new(), 0);
         loop {
@@ -209,10 +227,16 @@ async fn mappings_and_slots_keep_their_numbers() {
     let other = world.store.write(|c| ensure_mapping(c, "other", "contact", "member")).await.unwrap();
     assert_eq!(again, world.mapping);
     assert_ne!(other, world.mapping);
-    let slots = async |mapping, fields: &[(&str, &str)]| world.store.write(|c| ensure_slots(c, mapping, fields)).await;
+    let slots = async |mapping, fields: &[(&str, &str)]| {
+        world.store.write(|c| ensure_slots(c, mapping, fields)).await
+    };
     assert_eq!(slots(world.mapping, &[("phone", "tel"), ("email", "email")]).await.unwrap(), [2, 0]);
-    // `name` has left the mapping and another field comes: it gets a slot of its own, and `name` its old one when it is back.
-    assert_eq!(slots(world.mapping, &[("name", "nick"), ("name", "full_name"), ("name", "nick")]).await.unwrap(), [3, 1, 3]);
+    // `name` has left the mapping and another field comes: it gets a slot of its own, and `name` its old one
+    // when it is back.
+    assert_eq!(
+        slots(world.mapping, &[("name", "nick"), ("name", "full_name"), ("name", "nick")]).await.unwrap(),
+        [3, 1, 3]
+    );
     assert_eq!(slots(other, &[("name", "nick")]).await.unwrap(), [0]);
     assert!(slots(999, &[("a", "b")]).await.is_err());
     assert!(slots(other, &[("a", "")]).await.is_err());
@@ -220,7 +244,11 @@ async fn mappings_and_slots_keep_their_numbers() {
     let rows = world.ledger.mappings(Some(RELATION)).await.unwrap();
     assert_eq!(
         rows,
-        [MappingRow { id: world.mapping, relation: RELATION.to_owned(), objects: ["contact".to_owned(), "member".to_owned()] }]
+        [MappingRow {
+            id: world.mapping,
+            relation: RELATION.to_owned(),
+            objects: ["contact".to_owned(), "member".to_owned()]
+        }]
     );
     assert_eq!(world.ledger.mappings(None).await.unwrap().len(), 2);
     let rows = world.ledger.slots(world.mapping).await.unwrap();

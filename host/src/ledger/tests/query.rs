@@ -7,7 +7,11 @@ async fn runs_are_listed_newest_first() {
     let mut run = Run::new(
         "crm",
         RELATION,
-        RunOptions { full: true, ids: [vec![("contact".to_owned(), "1".to_owned())], vec![]], ..RunOptions::default() },
+        RunOptions {
+            full: true,
+            ids: [vec![("contact".to_owned(), "1".to_owned())], vec![]],
+            ..RunOptions::default()
+        },
         at(1),
     );
     run = world.ledger.start_run(&world.lease, run).await.unwrap();
@@ -52,7 +56,12 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
     assert_eq!(counts.iter().map(|count| count.pairs).sum::<u64>(), pairs.len() as u64);
     let counts = world.ledger.pair_counts(Some("other")).await.unwrap();
     assert_eq!(counts.len(), 2 * Status::ALL.len());
-    assert!(counts.contains(&PairCount { mapping: other, status: Status::Held, reason: Some("why: so".to_owned()), pairs: 2 }));
+    assert!(counts.contains(&PairCount {
+        mapping: other,
+        status: Status::Held,
+        reason: Some("why: so".to_owned()),
+        pairs: 2
+    }));
 
     for status in Status::ALL {
         let lines = world.ledger.pairs_in(status, None, 0, 100).await.unwrap();
@@ -76,11 +85,17 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
 async fn a_record_leads_to_its_pairs_in_every_relation() {
     let world = world().await;
     let other = world.store.write(|c| ensure_mapping(c, "other", "contact", "lead")).await.unwrap();
-    let mut pairs =
-        [world.pair(Some("1"), Some("a")), Pair { mapping: other, ..world.pair(Some("1"), None) }, world.pair(Some("2"), Some("1"))];
+    let mut pairs = [
+        world.pair(Some("1"), Some("a")),
+        Pair { mapping: other, ..world.pair(Some("1"), None) },
+        world.pair(Some("2"), Some("1")),
+    ];
     world.save(&mut pairs).await;
     let found = world.ledger.pairs_of_record(None, Side::Left, "contact", "1").await.unwrap();
-    assert_eq!(found.iter().map(|(mapping, pair)| (mapping.id, pair.id)).collect::<Vec<_>>(), [(world.mapping, 1), (other, 2)]);
+    assert_eq!(
+        found.iter().map(|(mapping, pair)| (mapping.id, pair.id)).collect::<Vec<_>>(),
+        [(world.mapping, 1), (other, 2)]
+    );
     let found = world.ledger.pairs_of_record(Some("other"), Side::Left, "contact", "1").await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].1, pairs[1]);
@@ -88,7 +103,8 @@ async fn a_record_leads_to_its_pairs_in_every_relation() {
     assert!(world.ledger.pairs_of_record(None, Side::Left, "member", "1").await.unwrap().is_empty());
 }
 
-/// Reads that may meet millions of rows must go by an index. (Reads with `INDEXED BY` fail where it would not serve.)
+/// Reads that may meet millions of rows must go by an index. (Reads with `INDEXED BY` fail where it would not
+/// serve.)
 #[tokio::test]
 async fn big_tables_are_not_scanned() {
     let world = world().await;
@@ -112,7 +128,10 @@ async fn big_tables_are_not_scanned() {
             "SELECT * FROM change INDEXED BY change_open WHERE run = ?1 AND mapping = ?2 AND target = ?3 AND status = 'sent' AND id > ?4 ORDER BY id",
             "change_open (mapping=? AND target=? AND status=? AND rowid>?)",
         ),
-        ("UPDATE change SET settled = ?2 WHERE pair = ?1 AND status IN ('planned', 'withheld')", "change_pair (pair=?)"),
+        (
+            "UPDATE change SET settled = ?2 WHERE pair = ?1 AND status IN ('planned', 'withheld')",
+            "change_pair (pair=?)",
+        ),
         ("SELECT id FROM conflict WHERE pair = ?1 AND closed IS NULL", "conflict_open (pair=?)"),
     ];
     for (sql, expected) in plans {

@@ -25,14 +25,18 @@ fn filled(world: &World, n: usize, run: RunId) -> Pair {
     pair
 }
 
-/// Settings of the connection to measure with, besides those of the store: `SPEED_PRAGMAS="cache_size=-65536;wal_autocheckpoint=16000"`.
+/// Settings of the connection to measure with, besides those of the store:
+/// `SPEED_PRAGMAS="cache_size=-65536;wal_autocheckpoint=16000"`.
 async fn tune(store: &Store) {
     let Ok(pragmas) = std::env::var("SPEED_PRAGMAS") else { return };
     for pragma in pragmas.split(';') {
         let (name, value) = pragma.split_once('=').unwrap();
         let value: i64 = value.parse().unwrap();
         store
-            .read(|c| Ok(c.pragma_update(None, name, value).or_else(|_| c.query_row(&format!("PRAGMA {name}={value}"), [], |_| Ok(())))?))
+            .read(|c| {
+                Ok(c.pragma_update(None, name, value)
+                    .or_else(|_| c.query_row(&format!("PRAGMA {name}={value}"), [], |_| Ok(())))?)
+            })
             .await
             .unwrap();
     }
@@ -113,15 +117,26 @@ async fn saving_against_bare_inserts() {
             left_filtered, right_filtered, left_deleted, right_deleted, left_changed, right_changed, left_version, right_version, agreed,
             left_seen, right_seen, left_keys, right_keys";
         let mut select = connection.prepare(&format!("SELECT {columns} FROM pair ORDER BY id")).unwrap();
-        let rows: Vec<Vec<rusqlite::types::Value>> =
-            select.query_map([], |row| (0..26).map(|n| row.get(n)).collect()).unwrap().collect::<Result<_, _>>().unwrap();
-        let mut select = connection.prepare("SELECT mapping, side, rank, text, pair FROM pair_key ORDER BY pair, side").unwrap();
-        let keys: Vec<Vec<rusqlite::types::Value>> =
-            select.query_map([], |row| (0..5).map(|n| row.get(n)).collect()).unwrap().collect::<Result<_, _>>().unwrap();
+        let rows: Vec<Vec<rusqlite::types::Value>> = select
+            .query_map([], |row| (0..26).map(|n| row.get(n)).collect())
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let mut select = connection
+            .prepare("SELECT mapping, side, rank, text, pair FROM pair_key ORDER BY pair, side")
+            .unwrap();
+        let keys: Vec<Vec<rusqlite::types::Value>> = select
+            .query_map([], |row| (0..5).map(|n| row.get(n)).collect())
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
         let start = Instant::now();
         for (page, keys) in rows.chunks(PAGE).zip(keys.chunks(2 * PAGE)) {
             bare.write(|c| {
-                let mut insert = c.prepare_cached(&format!("INSERT INTO pair ({columns}) VALUES ({}?)", "?, ".repeat(25)))?;
+                let mut insert = c.prepare_cached(&format!(
+                    "INSERT INTO pair ({columns}) VALUES ({}?)",
+                    "?, ".repeat(25)
+                ))?;
                 let mut key = c.prepare_cached("INSERT INTO pair_key VALUES (?, ?, ?, ?, ?)")?;
                 for row in page {
                     insert.execute(rusqlite::params_from_iter(row))?;

@@ -3,7 +3,9 @@
 use super::{Lift, Refused};
 use crate::plugin::bindings::exports::entente::integration::mapping_manual as wit;
 use crate::plugin::text::clean;
-use crate::sync::{ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping};
+use crate::sync::{
+    ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
+};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -12,7 +14,10 @@ const LABEL: u64 = 256;
 /// A day: a longer lag would be a mistake.
 const LONGEST_LAG: u32 = 86_400;
 
-pub(in crate::plugin) fn description(lift: &mut Lift<'_>, description: wit::Description) -> Result<Description, Refused> {
+pub(in crate::plugin) fn description(
+    lift: &mut Lift<'_>,
+    description: wit::Description,
+) -> Result<Description, Refused> {
     if description.objects.len() as u64 > lift.limits.objects {
         return Err(lift.limits.objects(Some(description.objects.len() as u64)).into());
     }
@@ -39,7 +44,10 @@ impl Lift<'_> {
         for field in object.fields {
             let field = self.field(field)?;
             if !names.insert(field.name.clone()) {
-                return Err(Refused::Invalid(format!("it describes the field '{}' of '{name}' twice", field.name)));
+                return Err(Refused::Invalid(format!(
+                    "it describes the field '{}' of '{name}' twice",
+                    field.name
+                )));
             }
             fields.push(field);
         }
@@ -52,7 +60,11 @@ impl Lift<'_> {
                 _ => ChangeTimes::None,
             },
             precision: object.precision.unwrap_or(1).max(1),
-            features: object.features.into_iter().filter(|word| word.len() <= 100 && clean(word, 100) == *word).collect(),
+            features: object
+                .features
+                .into_iter()
+                .filter(|word| word.len() <= 100 && clean(word, 100) == *word)
+                .collect(),
             search_lag: object.search_lag.map(|seconds| Duration::from_secs(seconds.min(LONGEST_LAG).into())),
             // No rows or changes at all would never end.
             page_size: object.page_size.map(|rows| rows.max(1)),
@@ -70,14 +82,25 @@ impl Lift<'_> {
             writable: field.writable,
             set_like: field.set_like,
             identifier: field.identifier,
-            targets: field.targets.into_iter().map(|target| self.name(target, "a target of a field")).collect::<Result<_, _>>()?,
-            choices: field.choices.into_iter().map(|choice| (choice.value, clean(&choice.label, LABEL))).collect(),
+            targets: field
+                .targets
+                .into_iter()
+                .map(|target| self.name(target, "a target of a field"))
+                .collect::<Result<_, _>>()?,
+            choices: field
+                .choices
+                .into_iter()
+                .map(|choice| (choice.value, clean(&choice.label, LABEL)))
+                .collect(),
             max_length: field.max_length,
         })
     }
 }
 
-pub(in crate::plugin) fn manual(lift: &mut Lift<'_>, mappings: Vec<wit::ObjectMapping>) -> Result<Vec<ProposedMapping>, Refused> {
+pub(in crate::plugin) fn manual(
+    lift: &mut Lift<'_>,
+    mappings: Vec<wit::ObjectMapping>,
+) -> Result<Vec<ProposedMapping>, Refused> {
     if mappings.len() as u64 > lift.limits.objects {
         return Err(lift.limits.objects(Some(mappings.len() as u64)).into());
     }

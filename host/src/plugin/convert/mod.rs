@@ -1,5 +1,5 @@
-//! Between the types of the interface and those of the host. What comes from a plugin is a stranger's word: everything is
-//! checked and counted here, so that nothing behind it has to.
+//! Between the types of the interface and those of the host. What comes from a plugin is a stranger's word:
+//! everything is checked and counted here, so that nothing behind it has to.
 
 mod describe;
 mod order;
@@ -45,7 +45,11 @@ impl<'a> Lift<'a> {
     /// Counts the texts of the answer.
     fn count(&mut self, bytes: usize) -> Result<(), LimitReached> {
         self.bytes += bytes as u64;
-        if self.bytes > self.limits.page_bytes { Err(self.limits.page_bytes(Some(self.bytes))) } else { Ok(()) }
+        if self.bytes > self.limits.page_bytes {
+            Err(self.limits.page_bytes(Some(self.bytes)))
+        } else {
+            Ok(())
+        }
     }
 
     /// A cursor, bookmark, ticket or version.
@@ -67,7 +71,11 @@ impl<'a> Lift<'a> {
         Ok(if id.is_empty() {
             Err("it has no id".to_owned())
         } else if id.len() as u64 > self.limits.id_bytes {
-            Err(format!("its id has {} bytes; {} are allowed (limit id-bytes)", id.len(), self.limits.id_bytes))
+            Err(format!(
+                "its id has {} bytes; {} are allowed (limit id-bytes)",
+                id.len(),
+                self.limits.id_bytes
+            ))
         } else {
             Ok(())
         })

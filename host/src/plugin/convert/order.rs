@@ -46,26 +46,34 @@ pub(in crate::plugin) fn lower_order(order: &Order, with_base: bool) -> wit::Ord
     }
 }
 
-/// Checks answers. One that cannot be understood is left out, so that its change counts as sent with its fate unknown; that is
-/// what it is.
+/// Checks answers. One that cannot be understood is left out, so that its change counts as sent with its fate
+/// unknown; that is what it is.
 pub(in crate::plugin) fn answers(
     lift: &mut Lift<'_>,
     answers: Vec<wit::Answer>,
     fields: &[String],
     asked: Option<&Order>,
 ) -> Result<Vec<Answer>, Refused> {
-    let ids: Option<HashSet<&str>> = asked.map(|order| order.changes.iter().map(|change| change.id.as_str()).collect());
+    let ids: Option<HashSet<&str>> =
+        asked.map(|order| order.changes.iter().map(|change| change.id.as_str()).collect());
     let known = |id: &str| ids.as_ref().is_none_or(|ids| ids.contains(id));
     if let Some(order) = asked
         && answers.len() > order.changes.len().saturating_mul(2)
     {
-        return Err(Refused::Invalid(format!("it gave {} answers to {} changes", answers.len(), order.changes.len())));
+        return Err(Refused::Invalid(format!(
+            "it gave {} answers to {} changes",
+            answers.len(),
+            order.changes.len()
+        )));
     }
     let mut lifted = Vec::with_capacity(answers.len());
     for answer in answers {
         lift.count(answer.change.len())?;
         if !known(&answer.change) {
-            lift.warn(&format!("an answer to a change that was not ordered ('{}') was left out", super::clean(&answer.change, 100)));
+            lift.warn(&format!(
+                "an answer to a change that was not ordered ('{}') was left out",
+                super::clean(&answer.change, 100)
+            ));
             continue;
         }
         match lift.outcome(answer.outcome, fields)? {
@@ -79,7 +87,11 @@ pub(in crate::plugin) fn answers(
     Ok(lifted)
 }
 
-pub(in crate::plugin) fn collection(lift: &mut Lift<'_>, collection: wit::Collection, fields: &[String]) -> Result<Collection, Refused> {
+pub(in crate::plugin) fn collection(
+    lift: &mut Lift<'_>,
+    collection: wit::Collection,
+    fields: &[String],
+) -> Result<Collection, Refused> {
     Ok(Collection {
         answers: answers(lift, collection.answers, fields, None)?,
         state: match collection.state {
@@ -96,13 +108,25 @@ fn pause(seconds: u32) -> Duration {
 
 impl Lift<'_> {
     fn outcome(&mut self, outcome: wit::Outcome, fields: &[String]) -> super::value::OrBad<Outcome> {
-        let failed = |code: &str, reason: String| Outcome::Failed { code: code.to_owned(), reason, fields: Vec::new() };
+        let failed = |code: &str, reason: String| Outcome::Failed {
+            code: code.to_owned(),
+            reason,
+            fields: Vec::new(),
+        };
         // What says that nothing was written is a failure even where the rest of it makes no sense.
-        let senseless = |reason: String| failed(codes::INVALID_ANSWER, format!("the plugin's answer cannot be understood: {reason}"));
+        let senseless = |reason: String| {
+            failed(codes::INVALID_ANSWER, format!("the plugin's answer cannot be understood: {reason}"))
+        };
         Ok(Ok(match outcome {
-            wit::Outcome::Created(written) => return Ok(self.written(written, fields)?.map(Outcome::Created)),
-            wit::Outcome::Updated(written) => return Ok(self.written(written, fields)?.map(Outcome::Updated)),
-            wit::Outcome::Unchanged(written) => return Ok(self.written(written, fields)?.map(Outcome::Unchanged)),
+            wit::Outcome::Created(written) => {
+                return Ok(self.written(written, fields)?.map(Outcome::Created));
+            }
+            wit::Outcome::Updated(written) => {
+                return Ok(self.written(written, fields)?.map(Outcome::Updated));
+            }
+            wit::Outcome::Unchanged(written) => {
+                return Ok(self.written(written, fields)?.map(Outcome::Unchanged));
+            }
             wit::Outcome::Deleted => Outcome::Deleted,
             wit::Outcome::Converted(reference) => match self.reference(reference)? {
                 Ok(reference) => Outcome::Converted(reference),
@@ -112,13 +136,17 @@ impl Lift<'_> {
                 Ok(row) => Outcome::Stale(row),
                 Err(reason) => senseless(reason),
             },
-            wit::Outcome::Retry(retry) => Outcome::Retry { after: retry.after.map(pause), reason: self.reason(&retry.reason) },
+            wit::Outcome::Retry(retry) => {
+                Outcome::Retry { after: retry.after.map(pause), reason: self.reason(&retry.reason) }
+            }
             wit::Outcome::Failed(failure) => Outcome::Failed {
                 code: super::clean(&failure.code, 100),
                 reason: self.reason(&failure.reason),
                 fields: failure.fields.into_iter().filter(|field| fields.contains(field)).collect(),
             },
-            wit::Outcome::Deferred(ticket) if ticket.is_empty() => return Ok(Err("it was deferred without a ticket".to_owned())),
+            wit::Outcome::Deferred(ticket) if ticket.is_empty() => {
+                return Ok(Err("it was deferred without a ticket".to_owned()));
+            }
             wit::Outcome::Deferred(ticket) => Outcome::Deferred(self.token(ticket)?),
             wit::Outcome::Other(other) => failed(&super::clean(&other.code, 100), self.reason(&other.text)),
         }))
@@ -135,7 +163,10 @@ impl Lift<'_> {
                 Ok(values) => values,
                 // That it was written is certain; only what the remote made of it is not known.
                 Err(reason) => {
-                    self.warn(&format!("the values of record '{}' as stored were left out: {reason}", super::clean(&written.id, 100)));
+                    self.warn(&format!(
+                        "the values of record '{}' as stored were left out: {reason}",
+                        super::clean(&written.id, 100)
+                    ));
                     Vec::new()
                 }
             }
@@ -180,12 +211,18 @@ mod tests {
 
     fn lifted(given: Vec<(&str, wit::Outcome)>, order: &Order) -> Vec<(String, Outcome)> {
         let limits = Limits::default();
-        let given = given.into_iter().map(|(change, outcome)| wit::Answer { change: change.to_owned(), outcome }).collect();
+        let given = given
+            .into_iter()
+            .map(|(change, outcome)| wit::Answer { change: change.to_owned(), outcome })
+            .collect();
         let answers = answers(&mut Lift::new(&limits, "x"), given, &order.fields, Some(order)).unwrap();
         answers.into_iter().map(|answer| (answer.change, answer.outcome)).collect()
     }
 
-    fn written(id: &str, values: Vec<crate::plugin::bindings::entente::integration::types::Value>) -> wit::Written {
+    fn written(
+        id: &str,
+        values: Vec<crate::plugin::bindings::entente::integration::types::Value>,
+    ) -> wit::Written {
         wit::Written { id: id.to_owned(), changed: None, version: None, values, extra: vec![] }
     }
 
@@ -213,7 +250,8 @@ mod tests {
     fn words_that_a_later_version_adds_are_failures() {
         let other = wit::OtherOutcome { code: "queued".to_owned(), text: "later\nmore".to_owned() };
         let given = vec![("1", wit::Outcome::Other(other))];
-        let expected = Outcome::Failed { code: "queued".to_owned(), reason: "later\\nmore".to_owned(), fields: vec![] };
+        let expected =
+            Outcome::Failed { code: "queued".to_owned(), reason: "later\\nmore".to_owned(), fields: vec![] };
         assert_eq!(lifted(given, &order(&["1"])), [("1".to_owned(), expected)]);
     }
 

@@ -15,7 +15,10 @@ fn most_rows(request: &ReportRequest, limits: &Limits) -> u64 {
 
 pub(in crate::plugin) fn lower_request(request: &ReportRequest, limits: &Limits) -> sync_report::Request {
     sync_report::Request {
-        window: sync_report::Window { since: request.window.since.map(Timestamp::micros), until: request.window.until.micros() },
+        window: sync_report::Window {
+            since: request.window.since.map(Timestamp::micros),
+            until: request.window.until.micros(),
+        },
         cursor: request.cursor.clone(),
         bookmark: request.bookmark.clone(),
         iteration: request.iteration,
@@ -38,7 +41,11 @@ pub(in crate::plugin) fn lower_request(request: &ReportRequest, limits: &Limits)
 }
 
 /// Checks a page. Rows that are wrong become `bad` rows; what is too much or has no place fails the page.
-pub(in crate::plugin) fn page(lift: &mut Lift<'_>, page: sync_report::Page, request: &ReportRequest) -> Result<Page, Refused> {
+pub(in crate::plugin) fn page(
+    lift: &mut Lift<'_>,
+    page: sync_report::Page,
+    request: &ReportRequest,
+) -> Result<Page, Refused> {
     let most = most_rows(request, lift.limits);
     let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.deleted.len()) as u64).sum();
     if rows > most {
@@ -70,9 +77,17 @@ pub(in crate::plugin) fn page(lift: &mut Lift<'_>, page: sync_report::Page, requ
         conversions,
         next: lift.tokens(page.next)?,
         bookmark: lift.tokens(page.bookmark)?,
-        complete: page.complete.into_iter().map(|object| lift.name(object, "a complete object")).collect::<Result<_, _>>()?,
+        complete: page
+            .complete
+            .into_iter()
+            .map(|object| lift.name(object, "a complete object"))
+            .collect::<Result<_, _>>()?,
         // Only shown; what is no number is nothing.
-        remaining: page.extra.iter().find(|(name, _)| name == "remaining").and_then(|(_, text)| text.parse().ok()),
+        remaining: page
+            .extra
+            .iter()
+            .find(|(name, _)| name == "remaining")
+            .and_then(|(_, text)| text.parse().ok()),
         state: StateWrites::new(),
     })
 }
@@ -89,7 +104,8 @@ impl Lift<'_> {
         let mut lifted = Batch { object, fields, ..Batch::default() };
         lifted.rows.reserve(batch.rows.len());
         for row in batch.rows {
-            let id = Some(row.id.clone()).filter(|id| !id.is_empty() && id.len() as u64 <= self.limits.id_bytes);
+            let id =
+                Some(row.id.clone()).filter(|id| !id.is_empty() && id.len() as u64 <= self.limits.id_bytes);
             match self.row(row, &lifted.fields)? {
                 Ok(row) => lifted.rows.push(row),
                 Err(reason) => lifted.bad.push(BadRow { id, reason }),
@@ -97,8 +113,13 @@ impl Lift<'_> {
         }
         for deletion in batch.deleted {
             match self.id(&deletion.id)? {
-                Ok(()) => lifted.deleted.push(Deletion { id: deletion.id, deleted: deletion.deleted.map(Timestamp::from_micros) }),
-                Err(reason) => lifted.bad.push(BadRow { id: None, reason: format!("a deletion cannot be taken: {reason}") }),
+                Ok(()) => lifted.deleted.push(Deletion {
+                    id: deletion.id,
+                    deleted: deletion.deleted.map(Timestamp::from_micros),
+                }),
+                Err(reason) => lifted
+                    .bad
+                    .push(BadRow { id: None, reason: format!("a deletion cannot be taken: {reason}") }),
             }
         }
         Ok(lifted)
@@ -116,7 +137,11 @@ pub(in crate::plugin) fn lower_query(query: &Query) -> lookup::Query {
 }
 
 /// Checks what was found: an answer for each key, no empty ids.
-pub(in crate::plugin) fn found(lift: &mut Lift<'_>, found: Vec<Vec<String>>, query: &Query) -> Result<Vec<Vec<String>>, Refused> {
+pub(in crate::plugin) fn found(
+    lift: &mut Lift<'_>,
+    found: Vec<Vec<String>>,
+    query: &Query,
+) -> Result<Vec<Vec<String>>, Refused> {
     if found.len() != query.keys.len() {
         return Err(Refused::Invalid(format!(
             "it answered {} of {} keys; there must be one answer for each, in their order",
@@ -153,7 +178,14 @@ mod tests {
     }
 
     fn row(id: &str, values: Vec<wit::Value>, times: Vec<Option<i64>>) -> wit::Row {
-        wit::Row { id: id.to_owned(), changed: None, version: None, values, field_changed: times, extra: vec![] }
+        wit::Row {
+            id: id.to_owned(),
+            changed: None,
+            version: None,
+            values,
+            field_changed: times,
+            extra: vec![],
+        }
     }
 
     fn answer(rows: Vec<wit::Row>, deleted: &[&str]) -> sync_report::Page {
@@ -162,7 +194,10 @@ mod tests {
                 object: "thing".to_owned(),
                 fields: vec!["a".to_owned()],
                 rows,
-                deleted: deleted.iter().map(|id| wit::Deletion { id: (*id).to_owned(), deleted: None, extra: vec![] }).collect(),
+                deleted: deleted
+                    .iter()
+                    .map(|id| wit::Deletion { id: (*id).to_owned(), deleted: None, extra: vec![] })
+                    .collect(),
                 extra: vec![],
             }],
             conversions: vec![],
@@ -204,10 +239,16 @@ mod tests {
     #[test]
     fn what_is_said_to_remain_is_shown_if_it_is_a_number() {
         let limits = Limits::default();
-        for (extra, remaining) in
-            [(("remaining", "12"), Some(12)), (("remaining", "-1"), None), (("remaining", "many"), None), (("rest", "12"), None)]
-        {
-            let answer = sync_report::Page { extra: vec![(extra.0.to_owned(), extra.1.to_owned())], ..answer(vec![], &[]) };
+        for (extra, remaining) in [
+            (("remaining", "12"), Some(12)),
+            (("remaining", "-1"), None),
+            (("remaining", "many"), None),
+            (("rest", "12"), None),
+        ] {
+            let answer = sync_report::Page {
+                extra: vec![(extra.0.to_owned(), extra.1.to_owned())],
+                ..answer(vec![], &[])
+            };
             let lifted = page(&mut Lift::new(&limits, "x"), answer, &request(10)).unwrap();
             assert_eq!(lifted.remaining, remaining, "{extra:?}");
         }
@@ -224,13 +265,21 @@ mod tests {
         };
         let complete = || sync_report::Page { complete: vec![bad.clone()], ..answer(vec![], &[]) };
         for answer in [field(), complete()] {
-            let Err(Refused::Invalid(reason)) = page(&mut Lift::new(&limits, "x"), answer, &request(10)) else { panic!() };
+            let Err(Refused::Invalid(reason)) = page(&mut Lift::new(&limits, "x"), answer, &request(10))
+            else {
+                panic!()
+            };
             assert!(reason.contains("has the name 'a\\u{1b}[31m'"), "{reason}");
         }
         let to = wit::Reference { object: bad.clone(), id: "1".to_owned() };
         let before = wit::Reference { object: "thing".to_owned(), id: "1".to_owned() };
         let conversions = vec![wit::Conversion { before, after: to }];
-        let lifted = page(&mut Lift::new(&limits, "x"), sync_report::Page { conversions, ..answer(vec![], &[]) }, &request(10)).unwrap();
+        let lifted = page(
+            &mut Lift::new(&limits, "x"),
+            sync_report::Page { conversions, ..answer(vec![], &[]) },
+            &request(10),
+        )
+        .unwrap();
         assert!(lifted.conversions.is_empty(), "it is left out");
     }
 
@@ -238,8 +287,11 @@ mod tests {
     fn batches_and_conversions_without_rows_have_an_end_too() {
         let limits = Limits { page_rows: 3, ..Limits::default() };
         let empty = || wit::Batch { rows: vec![], ..answer(vec![], &[]).batches.remove(0) };
-        let answer = sync_report::Page { batches: vec![empty(), empty(), empty(), empty()], ..answer(vec![], &[]) };
-        let Err(Refused::Limit(limit)) = page(&mut Lift::new(&limits, "x"), answer, &request(10)) else { panic!() };
+        let answer =
+            sync_report::Page { batches: vec![empty(), empty(), empty(), empty()], ..answer(vec![], &[]) };
+        let Err(Refused::Limit(limit)) = page(&mut Lift::new(&limits, "x"), answer, &request(10)) else {
+            panic!()
+        };
         assert_eq!((limit.name, limit.asked), ("page-rows", Some(4)));
     }
 
@@ -248,7 +300,11 @@ mod tests {
         let limits = Limits::default();
         let rows = || (0..3).map(|n| row(&n.to_string(), vec![wit::Value::Null], vec![])).collect();
         assert!(page(&mut Lift::new(&limits, "x"), answer(rows(), &[]), &request(3)).is_ok());
-        let Err(Refused::Limit(limit)) = page(&mut Lift::new(&limits, "x"), answer(rows(), &["gone"]), &request(3)) else { panic!() };
+        let Err(Refused::Limit(limit)) =
+            page(&mut Lift::new(&limits, "x"), answer(rows(), &["gone"]), &request(3))
+        else {
+            panic!()
+        };
         assert_eq!((limit.name, limit.value, limit.asked), ("page-rows", 3, Some(4)));
     }
 }

@@ -17,12 +17,18 @@ pub(in crate::plugin) fn lower_value(value: Option<&Value>) -> wit::Value {
         Some(Value::Float(number)) => wit::Value::Float(*number),
         Some(Value::Text(text)) => wit::Value::Text(text.clone()),
         // Months and days are below 256.
-        Some(Value::Date(day)) => wit::Value::Date(wit::Date { year: day.year(), month: day.month() as u8, day: day.day() as u8 }),
+        Some(Value::Date(day)) => {
+            wit::Value::Date(wit::Date { year: day.year(), month: day.month() as u8, day: day.day() as u8 })
+        }
         Some(Value::Timestamp(moment)) => wit::Value::Timestamp(moment.micros()),
         Some(Value::Texts(texts)) => wit::Value::Texts(texts.clone()),
         Some(Value::Reference(reference)) => wit::Value::Reference(lower_reference(reference)),
-        Some(Value::References(references)) => wit::Value::References(references.iter().map(lower_reference).collect()),
-        Some(Value::Other { kind, text }) => wit::Value::Other(wit::OtherValue { kind: kind.clone(), text: text.clone() }),
+        Some(Value::References(references)) => {
+            wit::Value::References(references.iter().map(lower_reference).collect())
+        }
+        Some(Value::Other { kind, text }) => {
+            wit::Value::Other(wit::OtherValue { kind: kind.clone(), text: text.clone() })
+        }
     }
 }
 
@@ -84,7 +90,11 @@ impl Lift<'_> {
             return Ok(Err(reason));
         }
         if !row.field_changed.is_empty() && row.field_changed.len() != row.values.len() {
-            return Ok(Err(format!("it has {} field times for {} values", row.field_changed.len(), row.values.len())));
+            return Ok(Err(format!(
+                "it has {} field times for {} values",
+                row.field_changed.len(),
+                row.values.len()
+            )));
         }
         let values = match self.values(row.values, fields)? {
             Ok(values) => values,
@@ -120,7 +130,9 @@ fn size(value: &wit::Value) -> usize {
         wit::Value::Text(text) => text.len(),
         wit::Value::Texts(texts) => texts.iter().map(|text| text.len() + 24).sum(),
         wit::Value::Reference(reference) => reference.object.len() + reference.id.len(),
-        wit::Value::References(references) => references.iter().map(|reference| reference.object.len() + reference.id.len() + 48).sum(),
+        wit::Value::References(references) => {
+            references.iter().map(|reference| reference.object.len() + reference.id.len() + 48).sum()
+        }
         wit::Value::Other(other) => other.kind.len() + other.text.len(),
         _ => 8,
     }

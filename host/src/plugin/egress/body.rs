@@ -49,7 +49,12 @@ pub(super) struct Rest {
 
 impl Rest {
     /// With the times for the next piece and for the whole.
-    pub(super) fn new(body: reqwest::Body, scrub: Option<Stream>, (idle_time, deadline): (Duration, Instant), around: Around) -> Self {
+    pub(super) fn new(
+        body: reqwest::Body,
+        scrub: Option<Stream>,
+        (idle_time, deadline): (Duration, Instant),
+        around: Around,
+    ) -> Self {
         let Around { limits, notices, entry, permits } = around;
         Self {
             body,
@@ -143,7 +148,10 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if let Some(piece) = self.ahead.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }

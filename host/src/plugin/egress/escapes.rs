@@ -35,7 +35,8 @@ impl Reading {
     }
 
     fn of(raw: &[u8], way: Way) -> Self {
-        let mut reading = Self { bytes: Vec::with_capacity(raw.len()), places: Vec::with_capacity(raw.len()) };
+        let mut reading =
+            Self { bytes: Vec::with_capacity(raw.len()), places: Vec::with_capacity(raw.len()) };
         let mut at = 0;
         while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
             let (bytes, count, length) = match way {
@@ -58,7 +59,8 @@ impl Reading {
         Some(start..last + usize::from(length))
     }
 
-    /// The place itself, or the beginning of the escape that it lies within: from there on everything reads as it did.
+    /// The place itself, or the beginning of the escape that it lies within: from there on everything reads
+    /// as it did.
     pub(super) fn boundary(&self, at: usize) -> usize {
         let index = self.places.partition_point(|(start, _)| *start < at);
         match index.checked_sub(1).and_then(|index| self.places.get(index)) {
@@ -99,9 +101,13 @@ fn json(rest: &[u8]) -> ([u8; 4], usize, u8) {
         Some(b'r') => b'\r',
         Some(b't') => b'\t',
         Some(b'u') => {
-            let unit = |at: usize| (rest.get(at..at + 2) == Some(b"\\u")).then(|| digits(rest.get(at + 2..at + 6))).flatten();
+            let unit = |at: usize| {
+                (rest.get(at..at + 2) == Some(b"\\u")).then(|| digits(rest.get(at + 2..at + 6))).flatten()
+            };
             let (code, length) = match (unit(0), unit(6)) {
-                (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => (0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00), 12),
+                (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => {
+                    (0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00), 12)
+                }
                 (Some(code), _) => (code, 6),
                 (None, _) => return ([plain, 0, 0, 0], 1, 1),
             };

@@ -19,7 +19,8 @@ pub fn suggested(url: &str) -> Option<String> {
     parsed(url).map(|target| target.to_string())
 }
 
-/// Scheme, host and port of an address as whoever connects reads them; `None` where it is no address of the web.
+/// Scheme, host and port of an address as whoever connects reads them; `None` where it is no address of the
+/// web.
 pub fn target(url: &str) -> Option<(String, String, u16)> {
     let url = Url::parse(url).ok()?;
     Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()?))

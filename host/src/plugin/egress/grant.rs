@@ -6,11 +6,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Leave to send requests to a host: `https://api.example.com`, `https://*.example.com`, `https://erp.example.com:8443`,
-/// `http://127.0.0.1:8787`.
+/// Leave to send requests to a host: `https://api.example.com`, `https://*.example.com`,
+/// `https://erp.example.com:8443`, `http://127.0.0.1:8787`.
 ///
-/// Plain http and addresses of private networks are granted literally only, the latter with their port. A wildcard stands
-/// for sub-domains, never for the domain itself.
+/// Plain http and addresses of private networks are granted literally only, the latter with their port. A
+/// wildcard stands for sub-domains, never for the domain itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HttpGrant {
     https: bool,
@@ -53,7 +53,8 @@ enum TargetHost {
 }
 
 impl Target {
-    /// Of a URL as it is going to be used: normalised, so that `0x7f.1` is 127.0.0.1 here as it is for whoever connects.
+    /// Of a URL as it is going to be used: normalised, so that `0x7f.1` is 127.0.0.1 here as it is for
+    /// whoever connects.
     pub(super) fn of(url: &Url) -> Result<Self, &'static str> {
         let https = match url.scheme() {
             "https" => true,
@@ -68,7 +69,8 @@ impl Target {
         if matches!(&host, TargetHost::Name(name) if name.ends_with('.')) {
             return Err("its host ends with a dot");
         }
-        // URLs let through what means something to a shell, and stars; the operator is told hosts to copy them into a command.
+        // URLs let through what means something to a shell, and stars; the operator is told hosts to copy
+        // them into a command.
         let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_');
         if matches!(&host, TargetHost::Name(name) if name.contains(odd)) {
             return Err("its host has a character that no name of a host has");
@@ -101,7 +103,13 @@ impl fmt::Display for Target {
     }
 }
 
-fn write_address(f: &mut fmt::Formatter<'_>, https: bool, host: &str, port: u16, explicit: bool) -> fmt::Result {
+fn write_address(
+    f: &mut fmt::Formatter<'_>,
+    https: bool,
+    host: &str,
+    port: u16,
+    explicit: bool,
+) -> fmt::Result {
     write!(f, "{}://{host}", if https { "https" } else { "http" })?;
     if explicit || port != default_port(https) { write!(f, ":{port}") } else { Ok(()) }
 }
@@ -121,7 +129,8 @@ fn host(text: &str) -> Option<TargetHost> {
 }
 
 impl HttpGrant {
-    /// The grant for the host of an address, whatever its path; `None` where it leads to no host that can be granted.
+    /// The grant for the host of an address, whatever its path; `None` where it leads to no host that can be
+    /// granted.
     pub(in crate::plugin) fn of_address(address: &str) -> Option<Self> {
         let url = Url::parse(address.trim()).ok()?;
         Target::of(&url).ok()?.to_string().parse().ok()
@@ -132,7 +141,9 @@ impl HttpGrant {
             && self.port == target.port
             && match (&self.host, &target.host) {
                 (Host::Name(granted), TargetHost::Name(name)) => granted == name,
-                (Host::Below(suffix), TargetHost::Name(name)) => name.len() > suffix.len() && name.ends_with(suffix.as_str()),
+                (Host::Below(suffix), TargetHost::Name(name)) => {
+                    name.len() > suffix.len() && name.ends_with(suffix.as_str())
+                }
                 (Host::Address(granted), TargetHost::Address(address)) => granted == address,
                 _ => false,
             }
@@ -146,7 +157,9 @@ impl HttpGrant {
                 (Host::Name(name), Host::Below(suffix)) | (Host::Below(suffix), Host::Name(name)) => {
                     name.len() > suffix.len() && name.ends_with(suffix.as_str())
                 }
-                (Host::Below(one), Host::Below(other)) => one.ends_with(other.as_str()) || other.ends_with(one.as_str()),
+                (Host::Below(one), Host::Below(other)) => {
+                    one.ends_with(other.as_str()) || other.ends_with(one.as_str())
+                }
                 (one, other) => one == other,
             }
     }
@@ -197,8 +210,12 @@ impl FromStr for HttpGrant {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        let error = |reason: &str| GrantError { text: super::super::text::clean(text, 200), reason: reason.to_owned() };
-        let form = "write for example https://api.example.com, https://*.example.com or http://127.0.0.1:8787";
+        let error = |reason: &str| GrantError {
+            text: super::super::text::clean(text, 200),
+            reason: reason.to_owned(),
+        };
+        let form =
+            "write for example https://api.example.com, https://*.example.com or http://127.0.0.1:8787";
         // URLs drop some of these in silence, and then what was typed is not what is granted.
         if text.trim().contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(error(form));
@@ -214,10 +231,13 @@ impl FromStr for HttpGrant {
             None => (false, rest),
         };
         if rest.contains('*') {
-            return Err(error("a star can stand only for sub-domains, at the beginning: https://*.example.com"));
+            return Err(error(
+                "a star can stand only for sub-domains, at the beginning: https://*.example.com",
+            ));
         }
         // `Url` overlooks such characters, and would read another address than a person does.
-        if rest.starts_with('/') || rest.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
+        if rest.starts_with('/') || rest.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control())
+        {
             return Err(error(form));
         }
         let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|_| error(form))?;
@@ -236,7 +256,9 @@ impl FromStr for HttpGrant {
             TargetHost::Address(_) if wildcard => return Err(error("a star does not go with an address")),
             TargetHost::Address(address) => {
                 if super::resolve::not_public(address).is_some() && !explicit {
-                    return Err(error("addresses of this machine or a private network need their port, for example http://127.0.0.1:8787"));
+                    return Err(error(
+                        "addresses of this machine or a private network need their port, for example http://127.0.0.1:8787",
+                    ));
                 }
                 Host::Address(address)
             }
@@ -248,7 +270,9 @@ impl FromStr for HttpGrant {
             }
             TargetHost::Name(name) if wildcard => Host::Below(format!(".{name}")),
             TargetHost::Name(name) if name == "localhost" && !explicit => {
-                return Err(error("addresses of this machine need their port, for example http://localhost:8787"));
+                return Err(error(
+                    "addresses of this machine need their port, for example http://localhost:8787",
+                ));
             }
             TargetHost::Name(name) => Host::Name(name),
         };
@@ -337,7 +361,10 @@ mod tests {
     #[test]
     fn both_the_plugin_and_the_operator_must_name_a_host() {
         let hosts = |asked: &[&str], granted: &[&str]| Hosts {
-            asked: asked.iter().filter_map(|text| AskedHost::of(text, &std::collections::BTreeMap::new())).collect(),
+            asked: asked
+                .iter()
+                .filter_map(|text| AskedHost::of(text, &std::collections::BTreeMap::new()))
+                .collect(),
             granted: granted.iter().map(|text| text.parse().unwrap()).collect(),
         };
         let table: [(&[&str], &[&str], bool); 7] = [
@@ -387,24 +414,42 @@ mod tests {
 
     #[test]
     fn what_the_operator_is_told_to_grant_is_the_target_and_nothing_more() {
-        for url in
-            ["https://api.example.com/x", "http://localhost/", "http://127.0.0.1/", "http://[::1]:81/", "https://a_b.example.com:8443/"]
-        {
+        for url in [
+            "https://api.example.com/x",
+            "http://localhost/",
+            "http://127.0.0.1/",
+            "http://[::1]:81/",
+            "https://a_b.example.com:8443/",
+        ] {
             let target = Target::of(&Url::parse(url).unwrap()).unwrap();
             let grant: HttpGrant = target.to_string().parse().unwrap();
             assert!(grant.allows(&target), "{target}");
         }
-        for url in ["https://*.com/", "https://a$(reboot).com/", "https://x;y.com/", "https://'a'.com/", "https://a{b}.com/"] {
+        for url in [
+            "https://*.com/",
+            "https://a$(reboot).com/",
+            "https://x;y.com/",
+            "https://'a'.com/",
+            "https://a{b}.com/",
+        ] {
             assert!(Url::parse(url).is_ok(), "{url}");
-            assert_eq!(Target::of(&Url::parse(url).unwrap()), Err("its host has a character that no name of a host has"), "{url}");
+            assert_eq!(
+                Target::of(&Url::parse(url).unwrap()),
+                Err("its host has a character that no name of a host has"),
+                "{url}"
+            );
         }
     }
 
     #[test]
     fn a_grant_is_shown_as_it_can_be_typed() {
-        for text in
-            ["https://api.example.com", "https://*.example.com:8443", "http://127.0.0.1:8787", "http://127.0.0.1:80", "http://[::1]:8787"]
-        {
+        for text in [
+            "https://api.example.com",
+            "https://*.example.com:8443",
+            "http://127.0.0.1:8787",
+            "http://127.0.0.1:80",
+            "http://[::1]:8787",
+        ] {
             let grant: HttpGrant = text.parse().unwrap();
             assert_eq!(grant.to_string(), text);
             assert_eq!(grant.to_string().parse::<HttpGrant>().unwrap(), grant);

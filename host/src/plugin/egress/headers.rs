@@ -52,9 +52,16 @@ pub(super) fn strip(headers: &mut HeaderMap) {
 }
 
 pub(super) fn strip_answer(headers: &mut HeaderMap, scrubber: Option<&Scrubber>) {
-    for name in
-        ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "transfer-encoding", "upgrade", "http2-settings"]
-    {
+    for name in [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+    ] {
         headers.remove(name);
     }
     if let Some(scrubber) = scrubber {

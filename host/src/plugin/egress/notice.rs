@@ -29,7 +29,9 @@ impl Notices {
     pub(super) fn add(&self, notice: Notice) {
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A few tell it all; a plugin may be denied a thousand times.
-        let known = |other: &Notice| *other == notice || matches!((other, &notice), (Notice::Spent { .. }, Notice::Spent { .. }));
+        let known = |other: &Notice| {
+            *other == notice || matches!((other, &notice), (Notice::Spent { .. }, Notice::Spent { .. }))
+        };
         if notices.len() < 8 && !notices.iter().any(known) {
             notices.push(notice);
         }
@@ -52,7 +54,9 @@ impl Notice {
                 format!("the plugin tried to call an address that is never allowed: {url}")
             }
             Notice::Denied { url, grant } => {
-                format!("the plugin was not allowed to call {url}; allow it with: entente integration grant {integration} --http {grant}")
+                format!(
+                    "the plugin was not allowed to call {url}; allow it with: entente integration grant {integration} --http {grant}"
+                )
             }
             Notice::Address { url, why, grant } => format!(
                 "the plugin was not allowed to call {url}, because {why}; if that is meant, allow the address with: entente integration grant {integration} --http {grant}"

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 /// How a name is looked up; tests bring their own.
-pub(in crate::plugin) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
+pub(in crate::plugin) type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
 /// As the machine does it.
 pub(in crate::plugin) fn system_lookup() -> Lookup {
@@ -82,8 +83,8 @@ impl AddressDenied {
     }
 }
 
-/// Resolves names for connections to one port, and lets through only what may be called. The addresses that were checked
-/// are those that are connected to; the name is not looked up again.
+/// Resolves names for connections to one port, and lets through only what may be called. The addresses that
+/// were checked are those that are connected to; the name is not looked up again.
 pub(super) struct Checked {
     pub(super) hosts: Arc<Hosts>,
     pub(super) port: u16,
@@ -91,7 +92,12 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    fn check(grants: &[HttpGrant], port: u16, name: &str, found: Vec<IpAddr>) -> Result<Vec<SocketAddr>, AddressDenied> {
+    fn check(
+        grants: &[HttpGrant],
+        port: u16,
+        name: &str,
+        found: Vec<IpAddr>,
+    ) -> Result<Vec<SocketAddr>, AddressDenied> {
         let mut refused = None;
         let mut allowed = Vec::new();
         for address in found {
@@ -130,8 +136,16 @@ mod tests {
 
     #[test]
     fn only_addresses_of_the_public_network_are_public() {
-        let public =
-            ["93.184.216.34", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"];
+        let public = [
+            "93.184.216.34",
+            "8.8.8.8",
+            "172.15.0.1",
+            "172.32.0.1",
+            "100.63.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+        ];
         for address in public {
             assert_eq!(not_public(address.parse().unwrap()), None, "{address}");
         }
@@ -179,16 +193,22 @@ mod tests {
 
     #[test]
     fn a_name_reaches_a_private_address_only_where_that_is_granted_too() {
-        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
-        let grants = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<HttpGrant>>();
-        let check = |granted: &[&str], port, found: &[&str]| Checked::check(&grants(granted), port, "erp.example.com", addresses(found));
+        let addresses =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let grants =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<HttpGrant>>();
+        let check = |granted: &[&str], port, found: &[&str]| {
+            Checked::check(&grants(granted), port, "erp.example.com", addresses(found))
+        };
 
         assert!(check(&["https://erp.example.com"], 443, &["10.0.0.1"]).is_err());
         assert!(check(&["https://erp.example.com", "https://10.0.0.1:443"], 443, &["10.0.0.1"]).is_ok());
         assert!(check(&["https://erp.example.com", "https://10.0.0.1:8443"], 443, &["10.0.0.1"]).is_err());
         assert!(check(&["http://localhost:80"], 80, &["127.0.0.1", "::1"]).is_ok());
         assert!(check(&["http://localhost:80"], 80, &["10.0.0.1"]).is_err());
-        let mixed = check(&["https://*.example.com"], 443, &["127.0.0.1", "93.184.216.34", "::ffff:10.0.0.1"]).unwrap();
+        let mixed =
+            check(&["https://*.example.com"], 443, &["127.0.0.1", "93.184.216.34", "::ffff:10.0.0.1"])
+                .unwrap();
         assert_eq!(mixed, ["93.184.216.34:443".parse().unwrap()], "bad addresses are left out");
         let error = check(&["https://*.example.com"], 443, &["::ffff:169.254.169.254"]).unwrap_err();
         assert!(error.to_string().contains("metadata"), "{error}");

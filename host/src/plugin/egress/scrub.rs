@@ -22,8 +22,10 @@ pub(in crate::plugin) struct Scrubber {
 impl Scrubber {
     /// For these secrets; `None` where there is nothing to look for.
     pub(in crate::plugin) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
-        let mut needles: Vec<Vec<u8>> =
-            secrets.flat_map(|secret| forms(secret.expose().as_bytes())).filter(|form| form.len() >= SHORTEST).collect();
+        let mut needles: Vec<Vec<u8>> = secrets
+            .flat_map(|secret| forms(secret.expose().as_bytes()))
+            .filter(|form| form.len() >= SHORTEST)
+            .collect();
         needles.sort();
         needles.dedup();
         let longest = needles.iter().map(Vec::len).max()?;
@@ -37,7 +39,8 @@ impl Scrubber {
         self.mask_as_in(&raw, &Reading::all(&raw), bytes)
     }
 
-    /// Masks what is found in `raw`, as it is or with escapes undone. Forms overlap, so what is searched must not be what is masked.
+    /// Masks what is found in `raw`, as it is or with escapes undone. Forms overlap, so what is searched must
+    /// not be what is masked.
     fn mask_as_in(&self, raw: &[u8], readings: &[Reading], masked: &mut [u8]) -> bool {
         let mut found = false;
         let mut cover = |place: std::ops::Range<usize>| {
@@ -50,7 +53,9 @@ impl Scrubber {
             cover(hit.range());
         }
         for reading in readings {
-            for place in self.search.find_overlapping_iter(&reading.bytes).filter_map(|hit| reading.place(hit.range())) {
+            for place in
+                self.search.find_overlapping_iter(&reading.bytes).filter_map(|hit| reading.place(hit.range()))
+            {
                 cover(place);
             }
         }
@@ -98,10 +103,14 @@ impl Stream {
     }
 }
 
-/// The secret as it is, as base64 wherever it stands in what was encoded (so also within «user:secret»), and in hexadecimal.
-/// Escapes, as in addresses and JSON, are undone before these are searched.
+/// The secret as it is, as base64 wherever it stands in what was encoded (so also within «user:secret»), and
+/// in hexadecimal. Escapes, as in addresses and JSON, are undone before these are searched.
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = vec![secret.to_vec(), STANDARD.encode(secret).into_bytes(), URL_SAFE_NO_PAD.encode(secret).into_bytes()];
+    let mut forms = vec![
+        secret.to_vec(),
+        STANDARD.encode(secret).into_bytes(),
+        URL_SAFE_NO_PAD.encode(secret).into_bytes(),
+    ];
     if secret.len() >= SHORTEST {
         forms.extend([hex::encode(secret).into_bytes(), hex::encode_upper(secret).into_bytes()]);
     }
@@ -194,13 +203,16 @@ mod tests {
     #[test]
     fn an_escaped_backslash_before_the_cut_is_no_escape_after_it() {
         let scrubber = Scrubber::new([Secret::new("Abcdef")].iter()).unwrap();
-        for text in [r"%2%41bcdef", r"\\u0041bcdef", r"\\\u0041bcdef", r"\\\\\u0041bcdef", r"\\\\\\u0041bcdef"] {
+        for text in
+            [r"%2%41bcdef", r"\\u0041bcdef", r"\\\u0041bcdef", r"\\\\\u0041bcdef", r"\\\\\\u0041bcdef"]
+        {
             let text = format!("{text}{}", "x".repeat(60));
             let mut whole = text.clone().into_bytes();
             scrubber.mask(&mut whole);
             for size in 1..text.len() {
                 let mut stream = scrubber.stream();
-                let mut out: Vec<u8> = text.as_bytes().chunks(size).flat_map(|piece| stream.push(piece)).collect();
+                let mut out: Vec<u8> =
+                    text.as_bytes().chunks(size).flat_map(|piece| stream.push(piece)).collect();
                 out.extend_from_slice(&stream.finish());
                 assert_eq!(out, whole, "pieces of {size}");
             }

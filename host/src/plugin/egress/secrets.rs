@@ -64,13 +64,21 @@ pub(in crate::plugin) struct BoundSecret {
 }
 
 impl BoundSecret {
-    pub(in crate::plugin) fn new(ask: &SecretAsk, grant: SecretGrant, settings: &BTreeMap<String, Value>) -> Self {
-        let asked: Option<HeaderName> = ask.header.as_deref().and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+    pub(in crate::plugin) fn new(
+        ask: &SecretAsk,
+        grant: SecretGrant,
+        settings: &BTreeMap<String, Value>,
+    ) -> Self {
+        let asked: Option<HeaderName> =
+            ask.header.as_deref().and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         let no_header = matches!((&asked, &grant.header), (Some(asked), Some(granted)) if asked != granted);
         Self {
             name: grant.name,
             usage: ask.usage,
-            hosts: Hosts { asked: ask.hosts.iter().filter_map(|host| AskedHost::of(host, settings)).collect(), granted: grant.hosts },
+            hosts: Hosts {
+                asked: ask.hosts.iter().filter_map(|host| AskedHost::of(host, settings)).collect(),
+                granted: grant.hosts,
+            },
             header: asked.or(grant.header),
             no_header,
             query: grant.query.filter(|granted| ask.query.as_ref() == Some(granted)),
@@ -115,7 +123,10 @@ impl Vault {
         settings: &BTreeMap<String, Value>,
     ) -> Self {
         let find = |name: &str| asked.iter().find(|ask| ask.name == name);
-        let bound = grants.into_iter().filter_map(|grant| Some(BoundSecret::new(find(&grant.name)?, grant, settings))).collect();
+        let bound = grants
+            .into_iter()
+            .filter_map(|grant| Some(BoundSecret::new(find(&grant.name)?, grant, settings)))
+            .collect();
         Self { integration, secrets, bound, asked: asked.iter().map(|ask| ask.name.clone()).collect() }
     }
 
@@ -143,7 +154,9 @@ impl Vault {
     /// HMAC-SHA-256 with a signing key.
     pub(in crate::plugin) fn hmac(&self, name: &str, data: &[u8]) -> Result<Vec<u8>, SecretError> {
         match self.find(name)? {
-            (_, bound) if bound.usage != SecretUse::Sign => Err(SecretError::NotSigningKey(bound.name.clone())),
+            (_, bound) if bound.usage != SecretUse::Sign => {
+                Err(SecretError::NotSigningKey(bound.name.clone()))
+            }
             (secret, bound) => {
                 // Keys of every length are good for HMAC.
                 let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
@@ -160,7 +173,8 @@ impl Vault {
         Ok(secret.expose().as_bytes().ct_eq(candidate.as_bytes()).into())
     }
 
-    /// Whether a secret is bound to this host: what the plugin itself brings to log in there is then left out.
+    /// Whether a secret is bound to this host: what the plugin itself brings to log in there is then left
+    /// out.
     fn bound(&self, target: &Target) -> bool {
         self.bound.iter().any(|bound| bound.usage == SecretUse::Send && bound.hosts.allows(target))
     }
@@ -192,14 +206,20 @@ pub(super) struct NotForThisHost(pub(super) String);
 
 impl Placeholders {
     /// A new placeholder for a secret; with `user` for the whole of a Basic header.
-    pub(super) fn make(&mut self, vault: &Vault, name: &str, user: Option<&str>) -> Result<String, SecretError> {
+    pub(super) fn make(
+        &mut self,
+        vault: &Vault,
+        name: &str,
+        user: Option<&str>,
+    ) -> Result<String, SecretError> {
         let (_, bound) = vault.find(name)?;
         if bound.usage != SecretUse::Send {
             return Err(SecretError::SigningKey(bound.name.clone()));
         }
         let mut random = [0u8; 16];
         // Without chance there can be no placeholder that cannot be guessed, so there is none.
-        getrandom::fill(&mut random).map_err(|_| SecretError::NotGranted(name.to_owned(), vault.integration.clone()))?;
+        getrandom::fill(&mut random)
+            .map_err(|_| SecretError::NotGranted(name.to_owned(), vault.integration.clone()))?;
         let text = format!("entente-secret-{}", hex::encode(random));
         let meaning = user.map_or(Meaning::Plain, |user| Meaning::Basic(user.to_owned()));
         if self.0.len() == REMEMBERED {
@@ -210,7 +230,13 @@ impl Placeholders {
     }
 
     /// Puts the secrets in, where they belong. Placeholders in other places go out as they are.
-    pub(super) fn fill(&self, vault: &Vault, target: &Target, url: &mut Url, headers: &mut HeaderMap) -> Result<(), NotForThisHost> {
+    pub(super) fn fill(
+        &self,
+        vault: &Vault,
+        target: &Target,
+        url: &mut Url,
+        headers: &mut HeaderMap,
+    ) -> Result<(), NotForThisHost> {
         let mut filled: Vec<HeaderName> = Vec::new();
         for placeholder in &self.0 {
             if !mentions(url, headers, &placeholder.text) {
@@ -251,19 +277,27 @@ fn fill_header(
     bound: &BoundSecret,
     filled: &[HeaderName],
 ) -> Option<HeaderName> {
-    let allowed = |name: &HeaderName| !bound.no_header && bound.header.as_ref().is_none_or(|only| only == name) && !filled.contains(name);
+    let allowed = |name: &HeaderName| {
+        !bound.no_header && bound.header.as_ref().is_none_or(|only| only == name) && !filled.contains(name)
+    };
     for (name, value) in headers.iter_mut().filter(|(name, _)| allowed(name)) {
         let Ok(text) = value.to_str() else { continue };
         let scheme = match text.strip_suffix(placeholder.text.as_str()) {
             Some("") => String::new(),
-            Some(before) if is_scheme(before) && matches!(placeholder.meaning, Meaning::Plain) => before.to_owned(),
+            Some(before) if is_scheme(before) && matches!(placeholder.meaning, Meaning::Plain) => {
+                before.to_owned()
+            }
             _ => continue,
         };
         let full = Zeroizing::new(match &placeholder.meaning {
             Meaning::Plain => format!("{scheme}{}", secret.expose()),
-            Meaning::Basic(user) => format!("Basic {}", STANDARD.encode(Zeroizing::new(format!("{user}:{}", secret.expose())).as_bytes())),
+            Meaning::Basic(user) => format!(
+                "Basic {}",
+                STANDARD.encode(Zeroizing::new(format!("{user}:{}", secret.expose())).as_bytes())
+            ),
         });
-        // A secret with control characters fits into no header; then the placeholder goes out and the server refuses it.
+        // A secret with control characters fits into no header; then the placeholder goes out and the server
+        // refuses it.
         let Ok(mut filled) = HeaderValue::from_bytes(full.as_bytes()) else { return None };
         filled.set_sensitive(true);
         let name = name.clone();
@@ -276,7 +310,9 @@ fn fill_header(
 /// One word and one space: `Bearer `.
 fn is_scheme(text: &str) -> bool {
     text.strip_suffix(' ').is_some_and(|word| {
-        !word.is_empty() && word.len() <= 40 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        !word.is_empty()
+            && word.len() <= 40
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     })
 }
 
@@ -286,9 +322,13 @@ fn fill_query(url: &mut Url, parameter: &str, placeholder: &str, secret: &Secret
     if !query.split('&').any(|part| part == whole) {
         return;
     }
-    let encoded = Zeroizing::new(String::from_utf8(url_encoded(secret.expose().as_bytes(), false, true)).unwrap_or_default());
-    let filled: Vec<_> =
-        query.split('&').map(|part| if part == whole { format!("{parameter}={}", encoded.as_str()) } else { part.to_owned() }).collect();
+    let encoded = Zeroizing::new(
+        String::from_utf8(url_encoded(secret.expose().as_bytes(), false, true)).unwrap_or_default(),
+    );
+    let filled: Vec<_> = query
+        .split('&')
+        .map(|part| if part == whole { format!("{parameter}={}", encoded.as_str()) } else { part.to_owned() })
+        .collect();
     url.set_query(Some(&filled.join("&")));
 }
 
@@ -348,18 +388,27 @@ mod tests {
     }
 
     /// Sends headers and a URL in which `{}` is a new placeholder, and tells what would go out.
-    fn sent(vault: &Vault, url: &str, headers: &[(&str, &str)], user: Option<&str>) -> Result<(String, Vec<String>), NotForThisHost> {
+    fn sent(
+        vault: &Vault,
+        url: &str,
+        headers: &[(&str, &str)],
+        user: Option<&str>,
+    ) -> Result<(String, Vec<String>), NotForThisHost> {
         let mut placeholders = Placeholders::default();
         let placeholder = placeholders.make(vault, "key", user).unwrap();
         let mut url = Url::parse(&url.replace("{}", &placeholder)).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.append(HeaderName::try_from(*name).unwrap(), value.replace("{}", &placeholder).parse().unwrap());
+            map.append(
+                HeaderName::try_from(*name).unwrap(),
+                value.replace("{}", &placeholder).parse().unwrap(),
+            );
         }
         let target = Target::of(&url).unwrap();
         placeholders.fill(vault, &target, &mut url, &mut map)?;
         let show = |text: &str| text.replace(&placeholder, "{}");
-        let headers = map.iter().map(|(name, value)| format!("{name}: {}", show(value.to_str().unwrap()))).collect();
+        let headers =
+            map.iter().map(|(name, value)| format!("{name}: {}", show(value.to_str().unwrap()))).collect();
         Ok((show(url.as_str()), headers))
     }
 
@@ -382,7 +431,10 @@ mod tests {
         let twice = sent(&vault(None, None), url, &[("x-a", "{}"), ("x-b", "{}")], None).unwrap().1;
         assert_eq!(twice, ["x-a: the secret", "x-b: {}"], "in one header only");
         let only = vault(None, Some(HeaderName::from_static("x-b")));
-        assert_eq!(sent(&only, url, &[("x-a", "{}"), ("x-b", "{}")], None).unwrap().1, ["x-a: {}", "x-b: the secret"]);
+        assert_eq!(
+            sent(&only, url, &[("x-a", "{}"), ("x-b", "{}")], None).unwrap().1,
+            ["x-a: {}", "x-b: the secret"]
+        );
         let basic = sent(&vault(None, None), url, &[("authorization", "{}")], Some("me")).unwrap().1;
         assert_eq!(basic, [format!("authorization: Basic {}", STANDARD.encode("me:the secret"))]);
     }
@@ -404,7 +456,11 @@ mod tests {
             ("https://other.example.com/{}", vec![]),
             ("http://api.example.com/", vec![("authorization", "Bearer {}")]),
         ] {
-            assert_eq!(sent(&vault(Some("x"), None), url, &headers, None), Err(NotForThisHost("key".to_owned())), "{url}");
+            assert_eq!(
+                sent(&vault(Some("x"), None), url, &headers, None),
+                Err(NotForThisHost("key".to_owned())),
+                "{url}"
+            );
         }
     }
 
@@ -412,14 +468,22 @@ mod tests {
     fn a_secret_goes_only_where_plugin_and_operator_both_say() {
         let headers = [("x-a", "{}"), ("x-b", "{}")];
         let url = "https://api.example.com/?key={}";
-        let go = |asks: &[SecretAsk], query, header| sent(&asked_vault(asks, query, header), url, &headers, None);
+        let go =
+            |asks: &[SecretAsk], query, header| sent(&asked_vault(asks, query, header), url, &headers, None);
         let only = |name| Some(HeaderName::from_static(name));
         let other_host = asks("https://other.example.com", (None, None));
-        assert_eq!(go(&other_host, None, None), Err(NotForThisHost("key".to_owned())), "the plugin asks for another host");
+        assert_eq!(
+            go(&other_host, None, None),
+            Err(NotForThisHost("key".to_owned())),
+            "the plugin asks for another host"
+        );
         let filled = |asks: &[SecretAsk], query, header| {
             let (url, headers) = go(asks, query, header).unwrap();
             let in_query = if url.ends_with("key={}") { "" } else { "key " };
-            headers.iter().filter(|line| !line.ends_with("{}")).fold(in_query.to_owned(), |all, line| all + &line[..3])
+            headers
+                .iter()
+                .filter(|line| !line.ends_with("{}"))
+                .fold(in_query.to_owned(), |all, line| all + &line[..3])
         };
         assert_eq!(filled(&asks("*", (None, None)), None, None), "x-a");
         assert_eq!(filled(&asks("*", (Some("x-b"), None)), None, None), "x-b");
@@ -432,7 +496,12 @@ mod tests {
 
     #[test]
     fn at_a_host_with_a_secret_the_plugin_brings_no_credential_of_its_own() {
-        let own = [("authorization", "Bearer mine"), ("cookie", "a=b"), ("x-api-key", "mine"), ("accept", "text/plain")];
+        let own = [
+            ("authorization", "Bearer mine"),
+            ("cookie", "a=b"),
+            ("x-api-key", "mine"),
+            ("accept", "text/plain"),
+        ];
         let (_, kept) = sent(&vault(None, None), "https://api.example.com/", &own, None).unwrap();
         assert_eq!(kept, ["accept: text/plain"]);
         let (_, elsewhere) = sent(&vault(None, None), "https://other.example.com/", &own, None).unwrap();
@@ -445,16 +514,28 @@ mod tests {
         let mac = vault.hmac("signing", b"data").unwrap();
         // As computed by another implementation.
         assert_eq!(hex::encode(mac), "053520f4583329656d41a388c5e594cbacb5975e86fac3d294f348ae93e71e87");
-        assert_eq!(Placeholders::default().make(&vault, "signing", None), Err(SecretError::SigningKey("signing".to_owned())));
+        assert_eq!(
+            Placeholders::default().make(&vault, "signing", None),
+            Err(SecretError::SigningKey("signing".to_owned()))
+        );
         assert_eq!(vault.hmac("key", b"data"), Err(SecretError::NotSigningKey("key".to_owned())));
         let missing = Placeholders::default().make(&vault, "none", None).unwrap_err();
-        assert_eq!(missing.to_string(), "there is no secret 'none'; set it with: entente integration set shop --secret none");
+        assert_eq!(
+            missing.to_string(),
+            "there is no secret 'none'; set it with: entente integration set shop --secret none"
+        );
         let shell = vault.hmac("x; reboot", b"").unwrap_err();
-        assert!(shell.to_string().starts_with("the plugin's manifest does not ask for the secret 'x; reboot'"), "{shell}");
+        assert!(
+            shell.to_string().starts_with("the plugin's manifest does not ask for the secret 'x; reboot'"),
+            "{shell}"
+        );
         let loose = Placeholders::default().make(&vault, "loose", None).unwrap_err();
         assert!(loose.to_string().contains("not granted"), "{loose}");
         let unasked = Placeholders::default().make(&vault, "unasked", None).unwrap_err();
-        assert!(unasked.to_string().starts_with("the plugin's manifest does not ask for the secret 'unasked'"), "{unasked}");
+        assert!(
+            unasked.to_string().starts_with("the plugin's manifest does not ask for the secret 'unasked'"),
+            "{unasked}"
+        );
         assert_eq!(vault.matches("key", "the secret"), Ok(true));
         assert_eq!(vault.matches("key", "the secreT"), Ok(false));
     }

@@ -25,8 +25,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-/// So much of an answer is read before the plugin asks for it, so that the connection is free again even where a plugin
-/// first starts all its requests and reads the answers afterwards.
+/// So much of an answer is read before the plugin asks for it, so that the connection is free again even
+/// where a plugin first starts all its requests and reads the answers afterwards.
 const READ_AHEAD: usize = 1 << 20;
 
 /// What an integration needs to send requests: its own connections, secrets and quotas, shared with no other.
@@ -40,7 +40,8 @@ pub(in crate::plugin) struct Channel {
     limits: Limits,
     hosts: Arc<Hosts>,
     lookup: Lookup,
-    /// By scheme and port: which addresses are allowed depends on the port, and the resolver is told the name only.
+    /// By scheme and port: which addresses are allowed depends on the port, and the resolver is told the name
+    /// only.
     clients: Mutex<HashMap<(bool, u16), reqwest::Client>>,
     parallel: Arc<Semaphore>,
     read_ahead: Arc<Semaphore>,
@@ -64,9 +65,16 @@ impl Channel {
         surroundings: Surroundings<'_>,
     ) -> Self {
         let Surroundings { digest, account, budget, audit } = surroundings;
-        let permits = |count: u64| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)));
+        let permits = |count: u64| {
+            Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)))
+        };
         Self {
-            books: Books { audit, tenant: account.tenant().into(), integration: integration.as_str().into(), plugin: digest.into() },
+            books: Books {
+                audit,
+                tenant: account.tenant().into(),
+                integration: integration.as_str().into(),
+                plugin: digest.into(),
+            },
             calls: Calls::new(&integration, &limits, budget),
             account,
             integration,
@@ -89,7 +97,8 @@ impl Channel {
         }
         // The first to set it wins; every part of the program sets the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let checked = Checked { hosts: Arc::clone(&self.hosts), port: target.port(), lookup: Arc::clone(&self.lookup) };
+        let checked =
+            Checked { hosts: Arc::clone(&self.hosts), port: target.port(), lookup: Arc::clone(&self.lookup) };
         let mut builder = reqwest::Client::builder()
             .dns_resolver(Arc::new(checked))
             .redirect(reqwest::redirect::Policy::none())
@@ -124,7 +133,13 @@ pub(in crate::plugin) struct Egress {
 
 impl Egress {
     pub(in crate::plugin) fn new(channel: Arc<Channel>) -> Self {
-        Self { channel, placeholders: Placeholders::default(), notices: Notices::default(), requests: 0, began: Instant::now() }
+        Self {
+            channel,
+            placeholders: Placeholders::default(),
+            notices: Notices::default(),
+            requests: 0,
+            began: Instant::now(),
+        }
     }
 
     pub(in crate::plugin) fn channel(&self) -> &Arc<Channel> {
@@ -144,12 +159,20 @@ impl Egress {
         self.notices.take()
     }
 
-    pub(in crate::plugin) fn placeholder(&mut self, name: &str, user: Option<&str>) -> Result<String, SecretError> {
+    pub(in crate::plugin) fn placeholder(
+        &mut self,
+        name: &str,
+        user: Option<&str>,
+    ) -> Result<String, SecretError> {
         self.placeholders.make(&self.channel.vault, name, user)
     }
 
     /// All that can be decided without waiting.
-    fn prepare(&mut self, request: http::Request<WasiBody>, options: Option<RequestOptions>) -> Result<Ready, Error> {
+    fn prepare(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+    ) -> Result<Ready, Error> {
         let limits = &self.channel.limits;
         self.requests += 1;
         if self.requests > limits.http_requests {
@@ -215,18 +238,34 @@ impl Egress {
             // What is compressed cannot be searched for secrets.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(concat!("entente/", env!("CARGO_PKG_VERSION"))));
+        headers
+            .entry(header::USER_AGENT)
+            .or_insert(HeaderValue::from_static(concat!("entente/", env!("CARGO_PKG_VERSION"))));
         let options = options.unwrap_or_default();
-        let shorter = |host: u64, guest: Option<Duration>| guest.map_or(Limits::time(host), |guest| guest.min(Limits::time(host)));
+        let shorter = |host: u64, guest: Option<Duration>| {
+            guest.map_or(Limits::time(host), |guest| guest.min(Limits::time(host)))
+        };
         let client = self.channel.client(&target)?;
         let (channel, notices) = (Arc::clone(&self.channel), self.notices.clone());
-        let head_time =
-            shorter(limits.http_connect_time, options.connect_timeout) + shorter(limits.http_idle_time, options.first_byte_timeout);
+        let head_time = shorter(limits.http_connect_time, options.connect_timeout)
+            + shorter(limits.http_idle_time, options.first_byte_timeout);
         let idle_time = shorter(limits.http_idle_time, options.between_bytes_timeout);
         // The second half of its time is for the answer, and for the plugin to say that there was none.
         let patience = self.began + Limits::time(limits.call_time / 2);
         let (method, body) = (parts.method, Some(body));
-        Ok(move |entry| Ready { client, channel, notices, method, url, headers, body, head_time, idle_time, patience, entry })
+        Ok(move |entry| Ready {
+            client,
+            channel,
+            notices,
+            method,
+            url,
+            headers,
+            body,
+            head_time,
+            idle_time,
+            patience,
+            entry,
+        })
     }
 
     fn deny(&self, notice: Notice) -> Error {
@@ -279,19 +318,27 @@ impl Ready {
         let Self { channel, notices, entry, idle_time, .. } = self;
         let (parts, body) = answer.into_parts();
         let scrub = channel.scrubber.as_ref().map(Scrubber::stream);
-        let rest = Rest::new(body, scrub, (idle_time, deadline), Around { limits: channel.limits.clone(), notices, entry, permits });
+        let rest = Rest::new(
+            body,
+            scrub,
+            (idle_time, deadline),
+            Around { limits: channel.limits.clone(), notices, entry, permits },
+        );
         let body = read_ahead(rest, &channel.read_ahead).await?;
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
     }
 
     /// Up to the head of the answer.
-    async fn answer(&mut self, deadline: Instant) -> Result<(http::Response<reqwest::Body>, [OwnedSemaphorePermit; 2]), Error> {
+    async fn answer(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<(http::Response<reqwest::Body>, [OwnedSemaphorePermit; 2]), Error> {
         self.leave(deadline).await?;
         let permits = self.permits(deadline).await?;
         let channel = Arc::clone(&self.channel);
         let limits = &channel.limits;
-        // The body is gathered first: it is counted before anything leaves, and goes out with its length, which many servers
-        // insist on.
+        // The body is gathered first: it is counted before anything leaves, and goes out with its length,
+        // which many servers insist on.
         let body = match self.body.take() {
             Some(body) => match timeout_at(deadline, gather(body, limits)).await {
                 Ok(Ok(body)) => body,
@@ -305,7 +352,10 @@ impl Ready {
             None => Bytes::new(),
         };
         self.entry.sent(body.len() as u64);
-        let mut request = self.client.request(self.method.clone(), self.url.clone()).headers(std::mem::take(&mut self.headers));
+        let mut request = self
+            .client
+            .request(self.method.clone(), self.url.clone())
+            .headers(std::mem::take(&mut self.headers));
         if !body.is_empty() || matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
             request = request.body(body);
         }
@@ -342,7 +392,8 @@ impl Ready {
         let until = self.patience.min(deadline);
         let calls = &self.channel.calls;
         let patience = until.saturating_duration_since(Instant::now());
-        let given = timeout_at(until, calls.one(patience)).await.unwrap_or_else(|_| Err(NoCall::After(calls.pace())));
+        let given =
+            timeout_at(until, calls.one(patience)).await.unwrap_or_else(|_| Err(NoCall::After(calls.pace())));
         match given {
             Ok(()) => Ok(()),
             Err(NoCall::After(after)) => {
@@ -366,7 +417,12 @@ impl Ready {
         Ok([own, self.permit(&channel.account.http, tenant, deadline).await?])
     }
 
-    async fn permit(&mut self, from: &Arc<Semaphore>, limit: LimitReached, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+    async fn permit(
+        &mut self,
+        from: &Arc<Semaphore>,
+        limit: LimitReached,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, Error> {
         match timeout_at(deadline, Arc::clone(from).acquire_owned()).await {
             Ok(permit) => permit.map_err(|_| Error::ConnectionTerminated),
             Err(_) => {
@@ -413,7 +469,9 @@ async fn read_ahead(mut rest: Rest, memory: &Arc<Semaphore>) -> Result<AnswerBod
             Some(Err(error)) => return Err(error),
             Some(Ok(piece)) => {
                 size += piece.len();
-                let more = u32::try_from(piece.len()).ok().and_then(|bytes| Arc::clone(memory).try_acquire_many_owned(bytes).ok());
+                let more = u32::try_from(piece.len())
+                    .ok()
+                    .and_then(|bytes| Arc::clone(memory).try_acquire_many_owned(bytes).ok());
                 ahead.push_back(piece);
                 match (more, &mut reserved) {
                     (Some(more), Some(reserved)) => reserved.merge(more),
@@ -427,8 +485,14 @@ async fn read_ahead(mut rest: Rest, memory: &Arc<Semaphore>) -> Result<AnswerBod
     Ok(AnswerBody { ahead, rest: Some(rest), _reserved: reserved })
 }
 
-type Sending =
-    Box<dyn Future<Output = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>> + Send>;
+type Sending = Box<
+    dyn Future<
+            Output = Result<
+                (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>),
+                Error,
+            >,
+        > + Send,
+>;
 
 impl WasiHttpHooks for Egress {
     fn send_request(
@@ -441,7 +505,8 @@ impl WasiHttpHooks for Egress {
             Err(error) => Box::new(std::future::ready(Err(error))),
             Ok(ready) => Box::new(async move {
                 let answer = ready.send().await?;
-                let done: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(std::future::ready(Ok(())));
+                let done: Box<dyn Future<Output = Result<(), Error>> + Send> =
+                    Box::new(std::future::ready(Ok(())));
                 Ok((answer, done))
             }),
         }
@@ -454,7 +519,8 @@ mod tests {
     use std::net::IpAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    /// Sends to a name that resolves to this machine, with these grants (`PORT` stands for that of the server).
+    /// Sends to a name that resolves to this machine, with these grants (`PORT` stands for that of the
+    /// server).
     async fn rebound(grants: &[&str]) -> (Result<u16, Error>, Vec<Notice>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -465,8 +531,15 @@ mod tests {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         });
         let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
-        let vault = Vault::new("shop".to_owned(), std::collections::BTreeMap::new(), vec![], &[], &std::collections::BTreeMap::new());
-        let granted = grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
+        let vault = Vault::new(
+            "shop".to_owned(),
+            std::collections::BTreeMap::new(),
+            vec![],
+            &[],
+            &std::collections::BTreeMap::new(),
+        );
+        let granted =
+            grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
         let hosts = Hosts { asked: vec![crate::plugin::manifest::AskedHost::Any], granted };
         let surroundings = Surroundings {
             digest: "d1",
@@ -474,9 +547,19 @@ mod tests {
             budget: Arc::new(crate::plugin::BudgetInMemory::default()),
             audit: Arc::new(crate::plugin::NoAudit),
         };
-        let mut egress = Egress::new(Arc::new(Channel::new("shop".to_owned(), vault, hosts, Limits::default(), lookup, surroundings)));
+        let mut egress = Egress::new(Arc::new(Channel::new(
+            "shop".to_owned(),
+            vault,
+            hosts,
+            Limits::default(),
+            lookup,
+            surroundings,
+        )));
         let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
-        let request = http::Request::builder().uri(format!("http://rebound.example.com:{port}/x?secret")).body(body).unwrap();
+        let request = http::Request::builder()
+            .uri(format!("http://rebound.example.com:{port}/x?secret"))
+            .body(body)
+            .unwrap();
         let answered = match egress.prepare(request, None) {
             Ok(ready) => ready.send().await.map(|answer| answer.status().as_u16()),
             Err(error) => Err(error),
@@ -491,12 +574,19 @@ mod tests {
         assert!(matches!(answered, Err(Error::HttpRequestDenied)), "{answered:?}");
         let [notice] = &notices[..] else { panic!("{notices:?}") };
         let text = notice.text("shop");
-        assert!(text.contains("rebound.example.com is at 127.0.0.1, which is this machine; if that is meant"), "{text}");
+        assert!(
+            text.contains("rebound.example.com is at 127.0.0.1, which is this machine; if that is meant"),
+            "{text}"
+        );
         assert!(text.contains("--http http://127.0.0.1:") && !text.contains("secret"), "{text}");
 
-        let (answered, notices) = rebound(&["http://rebound.example.com:PORT", "http://127.0.0.1:PORT"]).await;
+        let (answered, notices) =
+            rebound(&["http://rebound.example.com:PORT", "http://127.0.0.1:PORT"]).await;
         assert!(matches!(answered, Ok(204)), "{answered:?} {notices:?}");
         let (answered, _) = rebound(&["http://127.0.0.1:PORT"]).await;
-        assert!(matches!(answered, Err(Error::HttpRequestDenied)), "the name itself is not granted: {answered:?}");
+        assert!(
+            matches!(answered, Err(Error::HttpRequestDenied)),
+            "the name itself is not granted: {answered:?}"
+        );
     }
 }

@@ -6,7 +6,9 @@ use super::send::shown;
 use reqwest::Url;
 use wasmtime_wasi_http::Error;
 
-fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let now = next?;
@@ -36,7 +38,9 @@ pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices
         notices.add(notice);
         return Error::HttpRequestDenied;
     }
-    if cause::<rustls::Error>(error).is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_))) {
+    if cause::<rustls::Error>(error)
+        .is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+    {
         return Error::TlsCertificateError;
     }
     if cause::<rustls::Error>(error).is_some() {
@@ -48,7 +52,9 @@ pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices
     if error.is_connect() {
         return match cause::<std::io::Error>(error).map(std::io::Error::kind) {
             Some(std::io::ErrorKind::ConnectionRefused) => Error::ConnectionRefused,
-            Some(std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable) => Error::DestinationUnavailable,
+            Some(std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable) => {
+                Error::DestinationUnavailable
+            }
             _ => Error::DestinationNotFound,
         };
     }
@@ -58,9 +64,11 @@ pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices
 /// What broke once the connection stood.
 pub(super) fn wire_error(error: &reqwest::Error) -> Error {
     match cause::<std::io::Error>(error).map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionAborted) => {
-            Error::ConnectionTerminated
-        }
+        Some(
+            std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::BrokenPipe
+            | std::io::ErrorKind::ConnectionAborted,
+        ) => Error::ConnectionTerminated,
         Some(std::io::ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
         _ if error.is_timeout() => Error::HttpResponseTimeout,
         _ if error.is_body() || error.is_decode() => Error::HttpResponseIncomplete,

@@ -7,7 +7,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// A text as one segment of a path: an id with a slash or a question mark in it stays one segment.
 pub fn segment(text: &str) -> String {
-    // A lone dot or two would be taken for this folder and the one above, encoded or not: nothing can be done for them.
+    // A lone dot or two would be taken for this folder and the one above, encoded or not: nothing can be done
+    // for them.
     encode(text)
 }
 
@@ -17,7 +18,8 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// Names and values, as in a query or a form.
 pub(crate) fn encode_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let pairs: Vec<String> =
+        pairs.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     pairs.join("&")
 }
 
@@ -41,7 +43,10 @@ mod tests {
         assert_eq!(text, "ids=a%2Fb%2Cc%20d&%C3%A4=1%2B1%3D2%26x&empty=");
         let decoded: Vec<_> = decode_pairs(&text).collect();
         assert_eq!(decoded, pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        assert_eq!(decode_pairs("a=b+c&d").collect::<Vec<_>>(), [("a".into(), "b c".into()), ("d".into(), String::new())]);
+        assert_eq!(
+            decode_pairs("a=b+c&d").collect::<Vec<_>>(),
+            [("a".into(), "b c".into()), ("d".into(), String::new())]
+        );
         assert_eq!(segment("../a?b#c"), "..%2Fa%3Fb%23c");
     }
 }

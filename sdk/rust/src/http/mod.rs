@@ -1,7 +1,7 @@
 //! Requests to the remote system.
 //!
-//! From the author's view a request blocks until the whole answer is there. Redirects are not followed, cookies are not kept,
-//! and only what the manifest asks for and the operator has granted can be reached.
+//! From the author's view a request blocks until the whole answer is there. Redirects are not followed,
+//! cookies are not kept, and only what the manifest asks for and the operator has granted can be reached.
 //!
 //! ```no_run
 //! use entente_sdk::{Error, http, secrets};

@@ -31,7 +31,15 @@ pub struct Request {
 impl Request {
     /// A request with any method.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
-        Self { method: method.into(), url: url.into(), headers: Vec::new(), body: None, timeout: TIMEOUT, limit: LIMIT, flaw: None }
+        Self {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: None,
+            timeout: TIMEOUT,
+            limit: LIMIT,
+            flaw: None,
+        }
     }
 
     /// Reads.
@@ -120,7 +128,8 @@ impl Request {
         match serde_json::to_vec(body) {
             Ok(body) => self.body("application/json", body),
             Err(error) => {
-                self.flaw = Some(Error::other("bad-request", format!("the body cannot be written as JSON: {error}")));
+                self.flaw =
+                    Some(Error::other("bad-request", format!("the body cannot be written as JSON: {error}")));
                 self
             }
         }
@@ -148,7 +157,8 @@ impl Request {
 
     /// Sends the request and reads the whole answer, whatever its status.
     ///
-    /// What was not granted ends in `misconfigured`; what could not be reached or did not answer in time in `unavailable`.
+    /// What was not granted ends in `misconfigured`; what could not be reached or did not answer in time in
+    /// `unavailable`.
     pub fn send(mut self) -> Result<Response, Error> {
         if let Some(flaw) = self.flaw.take() {
             return Err(flaw);
@@ -269,7 +279,8 @@ mod tests {
 
     #[test]
     fn nothing_secret_is_printed() {
-        let request = Request::get("https://a.example/x?key=placeholder").header("authorization", "Bearer placeholder");
+        let request =
+            Request::get("https://a.example/x?key=placeholder").header("authorization", "Bearer placeholder");
         assert!(!format!("{request:?}").contains("placeholder"));
         let error = Request::get("https://user:password@a.example/").send().unwrap_err();
         assert!(!error.to_string().contains("password@"), "{error}");

@@ -87,9 +87,9 @@ impl Response {
         Some(Duration::from_micros(u64::try_from(left).unwrap_or(0)))
     }
 
-    /// The answer, if its status is one of success; otherwise the error that the host makes the most of: 401 is `unauthorized`,
-    /// 403 `forbidden`, 429 `rate-limited`, 5xx and 408 `unavailable`, the last two with the time to wait. Any other is
-    /// `http-` and the status.
+    /// The answer, if its status is one of success; otherwise the error that the host makes the most of: 401
+    /// is `unauthorized`, 403 `forbidden`, 429 `rate-limited`, 5xx and 408 `unavailable`, the last two with
+    /// the time to wait. Any other is `http-` and the status.
     pub fn error_for_status(self) -> Result<Self, Error> {
         if self.is_success() { Ok(self) } else { Err(self.error()) }
     }
@@ -111,7 +111,8 @@ impl Response {
             reason.push_str(": ");
             reason.push_str(&text);
         }
-        let wait = if matches!(code, Code::RateLimited | Code::Unavailable) { self.retry_after() } else { None };
+        let wait =
+            if matches!(code, Code::RateLimited | Code::Unavailable) { self.retry_after() } else { None };
         Error::new(code, reason).after(wait)
     }
 }
@@ -146,7 +147,9 @@ mod tests {
     #[test]
     fn waiting_times_are_seconds_or_dates() {
         let _host = testing::Host::new().clock(Timestamp::from_seconds(1_577_836_800)).install();
-        let wait = |text: &str| Response::new(429).with_header("Retry-After", text).error_for_status().unwrap_err().wait();
+        let wait = |text: &str| {
+            Response::new(429).with_header("Retry-After", text).error_for_status().unwrap_err().wait()
+        };
         assert_eq!(wait("120"), Some(120));
         assert_eq!(wait("Wed, 01 Jan 2020 00:00:30 GMT"), Some(30));
         assert_eq!(wait("Tue, 01 Jan 2019 00:00:30 GMT"), Some(0));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
+    ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions,
+    Scheme,
 };
 use wasip2::io::poll::{self, Pollable};
 use wasip2::io::streams::StreamError;
@@ -69,8 +70,8 @@ fn outgoing(request: &Request) -> Result<OutgoingRequest, Error> {
         // Known beforehand, and some servers take no body without it.
         headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
     }
-    let fields =
-        Fields::from_list(&headers).map_err(|error| Error::misconfigured(format!("a header of this request cannot be sent: {error}")))?;
+    let fields = Fields::from_list(&headers)
+        .map_err(|error| Error::misconfigured(format!("a header of this request cannot be sent: {error}")))?;
     let method = match request.method.as_str() {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
@@ -132,7 +133,8 @@ fn read(answer: IncomingResponse, limit: usize, deadline: &Deadline) -> Result<R
     for (name, value) in answer.headers().entries() {
         response = response.with_header(&name, String::from_utf8_lossy(&value));
     }
-    let body: IncomingBody = answer.consume().map_err(|()| Error::unavailable("the host lost the body of the answer"))?;
+    let body: IncomingBody =
+        answer.consume().map_err(|()| Error::unavailable("the host lost the body of the answer"))?;
     let stream = body.stream().map_err(|()| Error::unavailable("the host lost the body of the answer"))?;
     let mut bytes = Vec::new();
     loop {
@@ -156,15 +158,23 @@ fn failure(code: ErrorCode) -> Error {
         ErrorCode::HttpRequestDenied => Error::misconfigured(
             "the request was denied: the host has to be in the manifest of the plugin and granted with `entente integration grant`",
         ),
-        ErrorCode::DestinationIpProhibited => {
-            Error::misconfigured("the address is private; grant it literally, with its port, with `entente integration grant`")
+        ErrorCode::DestinationIpProhibited => Error::misconfigured(
+            "the address is private; grant it literally, with its port, with `entente integration grant`",
+        ),
+        ErrorCode::TlsCertificateError => {
+            Error::misconfigured("the certificate of the remote system is not valid")
         }
-        ErrorCode::TlsCertificateError => Error::misconfigured("the certificate of the remote system is not valid"),
-        ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestUriTooLong | ErrorCode::HttpRequestMethodInvalid => {
+        ErrorCode::HttpRequestUriInvalid
+        | ErrorCode::HttpRequestUriTooLong
+        | ErrorCode::HttpRequestMethodInvalid => {
             Error::misconfigured(format!("the request cannot be sent: {code:?}"))
         }
-        ErrorCode::HttpResponseBodySize(_) => Error::other("too-large", "the answer is larger than the host takes"),
-        ErrorCode::HttpRequestBodySize(_) => Error::other("too-large", "the request is larger than the host takes"),
+        ErrorCode::HttpResponseBodySize(_) => {
+            Error::other("too-large", "the answer is larger than the host takes")
+        }
+        ErrorCode::HttpRequestBodySize(_) => {
+            Error::other("too-large", "the request is larger than the host takes")
+        }
         ErrorCode::ConnectionRefused => Error::unavailable("the connection was refused"),
         ErrorCode::DnsTimeout | ErrorCode::DnsError(_) | ErrorCode::DestinationNotFound => {
             Error::unavailable("the name of the remote system could not be resolved")

@@ -30,7 +30,9 @@ impl End<'_> {
 
     fn check_edit(&self, edit: &Edit, verdict: &mut Verdict) {
         let Some(values) = self.record(edit.place, edit.object, &edit.id) else { return };
-        let same = |value: &Value| meaning(edit.object, edit.field, value) == meaning(edit.object, edit.field, &edit.value);
+        let same = |value: &Value| {
+            meaning(edit.object, edit.field, value) == meaning(edit.object, edit.field, &edit.value)
+        };
         let now = &values[edit.field];
         if same(now) || self.replaced(edit, &same) {
             return;
@@ -47,11 +49,15 @@ impl End<'_> {
     /// Whether the history has a change that replaced this very value.
     fn replaced(&self, edit: &Edit, same: &dyn Fn(&Value) -> bool) -> bool {
         self.changes.iter().any(|change| {
-            let here = self
-                .of_mapping(change.mapping)
-                .is_some_and(|(sync, object)| object == edit.object && self.place(sync, change.target) == edit.place);
+            let here = self.of_mapping(change.mapping).is_some_and(|(sync, object)| {
+                object == edit.object && self.place(sync, change.target) == edit.place
+            });
             let this = matches!(&change.action, Action::Update(id) if *id == edit.id);
-            here && this && change.fields.iter().any(|field| field.slot == edit.field && field.base.as_ref().is_some_and(same))
+            here && this
+                && change
+                    .fields
+                    .iter()
+                    .any(|field| field.slot == edit.field && field.base.as_ref().is_some_and(same))
         })
     }
 
@@ -72,9 +78,10 @@ impl End<'_> {
     fn settled(&self, edit: &Edit) -> bool {
         self.pairs.iter().all(|(sync, object, pair)| {
             let of_it = *object == edit.object
-                && Side::BOTH
-                    .into_iter()
-                    .any(|side| self.place(*sync, side) == edit.place && pair.half(side).id.as_deref() == Some(edit.id.as_str()));
+                && Side::BOTH.into_iter().any(|side| {
+                    self.place(*sync, side) == edit.place
+                        && pair.half(side).id.as_deref() == Some(edit.id.as_str())
+                });
             !of_it || pair.status == Status::Ok
         })
     }

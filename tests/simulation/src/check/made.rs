@@ -36,10 +36,10 @@ impl End<'_> {
         for (place, made) in made {
             let there = self.record(*place, made.object, &made.id).is_some();
             // One that people deleted before the sync had heard of it: nobody knows that it ever was.
-            let unheard = book
-                .gone
-                .iter()
-                .any(|gone| (gone.place, &gone.id) == (*place, &made.id) && gone.partners.iter().all(|(sync, _)| *sync != made.sync));
+            let unheard = book.gone.iter().any(|gone| {
+                (gone.place, &gone.id) == (*place, &made.id)
+                    && gone.partners.iter().all(|(sync, _)| *sync != made.sync)
+            });
             let source = made.source.as_ref().map(ToString::to_string).unwrap_or_default();
             if (there || !(recreates || unheard)) && !self.renamed(&book, *place, &made.id) {
                 let name = self.record_name(*place, made.object, &made.id);
@@ -51,20 +51,26 @@ impl End<'_> {
         }
     }
 
-    /// Whether people gave a record another identifier before the sync had heard of it. One whose making was never answered cannot be
-    /// found again then.
+    /// Whether people gave a record another identifier before the sync had heard of it. One whose making was
+    /// never answered cannot be found again then.
     fn renamed(&self, book: &Book, place: usize, id: &str) -> bool {
-        book.edits.iter().any(|edit| edit.unheard && (edit.place, edit.field, edit.id.as_str()) == (place, IDENTIFIER, id))
+        book.edits
+            .iter()
+            .any(|edit| edit.unheard && (edit.place, edit.field, edit.id.as_str()) == (place, IDENTIFIER, id))
     }
 
     /// The records of a pair, by system and id.
     fn halves<'p>(&self, sync: usize, pair: &'p Pair) -> Vec<(usize, &'p str)> {
-        Side::BOTH.into_iter().filter_map(|side| Some((self.place(sync, side), pair.half(side).id.as_deref()?))).collect()
+        Side::BOTH
+            .into_iter()
+            .filter_map(|side| Some((self.place(sync, side), pair.half(side).id.as_deref()?)))
+            .collect()
     }
 
     /// The pairs that have any of these records.
     fn pairs_with(&self, object: usize, records: &[(usize, &str)]) -> Vec<&(usize, usize, Pair)> {
-        let has = |sync: usize, pair: &Pair| self.halves(sync, pair).iter().any(|half| records.contains(half));
+        let has =
+            |sync: usize, pair: &Pair| self.halves(sync, pair).iter().any(|half| records.contains(half));
         self.pairs.iter().filter(|(sync, of, pair)| *of == object && has(*sync, pair)).collect()
     }
 
@@ -76,12 +82,19 @@ impl End<'_> {
         for gone in &lock(&self.world.users.book).gone {
             for (sync, partner) in &gone.partners {
                 let again = made.iter().find(|(place, made)| {
-                    *place == gone.place && made.when > gone.when && made.sync == *sync && made.source.as_ref() == Some(partner)
+                    *place == gone.place
+                        && made.when > gone.when
+                        && made.sync == *sync
+                        && made.source.as_ref() == Some(partner)
                 });
                 if let Some((place, made)) = again {
                     let before = self.record_name(gone.place, gone.object, &gone.id);
                     let after = self.record_name(*place, made.object, &made.id);
-                    verdict.add(Word::Doubled, "I8", format!("{before} was deleted, and {sync} has made {after} from {partner}"));
+                    verdict.add(
+                        Word::Doubled,
+                        "I8",
+                        format!("{before} was deleted, and {sync} has made {after} from {partner}"),
+                    );
                 }
             }
         }
@@ -100,20 +113,27 @@ impl End<'_> {
             for (name, ids) in names.into_iter().filter(|(_, ids)| ids.len() > 1) {
                 let these: Vec<(usize, &str)> = ids.iter().map(|id| (*place, id.as_str())).collect();
                 let known = self.pairs_with(*object, &these);
-                let theirs: Vec<(usize, &str)> = known.iter().flat_map(|(sync, _, pair)| self.halves(*sync, pair)).collect();
+                let theirs: Vec<(usize, &str)> =
+                    known.iter().flat_map(|(sync, _, pair)| self.halves(*sync, pair)).collect();
                 // A record that was lost sight of in one system comes to the others as a new one.
                 let lost_sight = self.pairs_with(*object, &theirs).iter().any(|(sync, _, pair)| {
                     Side::BOTH.into_iter().any(|side| {
                         let id = pair.half(side).id.as_deref().unwrap_or_default();
-                        made.iter().any(|(_, made)| made.id == id) && self.renamed(&book, self.place(*sync, side), id)
+                        made.iter().any(|(_, made)| made.id == id)
+                            && self.renamed(&book, self.place(*sync, side), id)
                     })
                 });
                 if lost_sight {
                     continue;
                 }
                 let ids: Vec<String> = ids.iter().map(|id| self.record_name(*place, *object, id)).collect();
-                let pairs: Vec<String> = known.into_iter().map(|(sync, of, pair)| self.name(*sync, *of, pair)).collect();
-                verdict.add(Word::Doubled, "I3", format!("{} are all called {name}: {}", ids.join(" and "), pairs.join("; ")));
+                let pairs: Vec<String> =
+                    known.into_iter().map(|(sync, of, pair)| self.name(*sync, *of, pair)).collect();
+                verdict.add(
+                    Word::Doubled,
+                    "I3",
+                    format!("{} are all called {name}: {}", ids.join(" and "), pairs.join("; ")),
+                );
             }
         }
     }

@@ -84,7 +84,10 @@ impl<'w> End<'w> {
         for (place, system) in world.users.systems.iter().enumerate() {
             for object in System::objects() {
                 let live = system.records(object).await;
-                records.insert((place, object), live.into_iter().map(|record| (record.id, record.values)).collect());
+                records.insert(
+                    (place, object),
+                    live.into_iter().map(|record| (record.id, record.values)).collect(),
+                );
             }
         }
         let mut pairs = Vec::new();
@@ -129,7 +132,9 @@ impl<'w> End<'w> {
     fn of_mapping(&self, id: MappingId) -> Option<(usize, usize)> {
         let syncs = self.world.syncs.iter().enumerate();
         syncs
-            .flat_map(|(sync, definition)| definition.mappings.iter().enumerate().map(move |(object, mapping)| (sync, object, mapping)))
+            .flat_map(|(sync, definition)| {
+                definition.mappings.iter().enumerate().map(move |(object, mapping)| (sync, object, mapping))
+            })
             .find(|(_, _, mapping)| mapping.id == id)
             .map(|(sync, object, _)| (sync, object))
     }
@@ -137,7 +142,9 @@ impl<'w> End<'w> {
     /// Whether a record takes part in a sync on this side.
     fn inside(&self, sync: usize, object: usize, side: Side, values: &[Value]) -> bool {
         let _ = sync;
-        !(object == PERSON && self.world.character.filtered[side.index()] && values[CITY] == Value::text("hidden"))
+        !(object == PERSON
+            && self.world.character.filtered[side.index()]
+            && values[CITY] == Value::text("hidden"))
     }
 
     /// The name of a pair, for people.
@@ -148,7 +155,13 @@ impl<'w> End<'w> {
             format!("{}:{}:{id}", system.name(), system.words().object(object))
         };
         let reason = pair.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
-        format!("pair {} {} = {} [{}{reason}]", pair.id, name(Side::Left), name(Side::Right), pair.status.word())
+        format!(
+            "pair {} {} = {} [{}{reason}]",
+            pair.id,
+            name(Side::Left),
+            name(Side::Right),
+            pair.status.word()
+        )
     }
 
     fn record_name(&self, place: usize, object: usize, id: &str) -> String {

@@ -1,4 +1,5 @@
-//! Pairs: every record belongs to one, every one stands somewhere, and what is settled is settled on both sides.
+//! Pairs: every record belongs to one, every one stands somewhere, and what is settled is settled on both
+//! sides.
 
 use super::End;
 use crate::character::{Feature, on};
@@ -26,7 +27,11 @@ impl End<'_> {
             if pairs.len() > 1 {
                 let names: Vec<String> = pairs.iter().map(|pair| self.name(*sync, *object, pair)).collect();
                 let record = self.record_name(self.place(*sync, *side), *object, id);
-                verdict.add(Word::Doubled, "I17", format!("{record} is in several pairs: {}", names.join("; ")));
+                verdict.add(
+                    Word::Doubled,
+                    "I17",
+                    format!("{record} is in several pairs: {}", names.join("; ")),
+                );
             }
         }
         for sync in 0..self.world.syncs.len() {
@@ -34,9 +39,15 @@ impl End<'_> {
                 for side in Side::BOTH {
                     let place = self.place(sync, side);
                     for (id, values) in self.records.get(&(place, object)).into_iter().flatten() {
-                        if self.inside(sync, object, side, values) && !owners.contains_key(&(sync, object, side, id)) {
+                        if self.inside(sync, object, side, values)
+                            && !owners.contains_key(&(sync, object, side, id))
+                        {
                             let record = self.record_name(place, object, id);
-                            verdict.add(Word::Unaccounted, "I26", format!("{record} is in no pair of {}", self.world.syncs[sync].name));
+                            verdict.add(
+                                Word::Unaccounted,
+                                "I26",
+                                format!("{record} is in no pair of {}", self.world.syncs[sync].name),
+                            );
                         }
                     }
                 }
@@ -60,8 +71,11 @@ impl End<'_> {
                 }
             }
             Status::Excluded => {
-                let inside = |side: Side| there[side.index()].is_none_or(|values| self.inside(sync, object, side, values));
-                if pair.is_linked() && Side::BOTH.into_iter().all(inside) && there.iter().all(Option::is_some) {
+                let inside = |side: Side| {
+                    there[side.index()].is_none_or(|values| self.inside(sync, object, side, values))
+                };
+                if pair.is_linked() && Side::BOTH.into_iter().all(inside) && there.iter().all(Option::is_some)
+                {
                     wrong("both records are inside the filter");
                 }
             }
@@ -72,7 +86,8 @@ impl End<'_> {
                     for side in Side::BOTH.into_iter().filter(|side| there[side.index()].is_none()) {
                         let told = match self.system(self.place(sync, side)) {
                             System::Hub(_) => true,
-                            // After a listing that is not complete, what had gone before it is never heard of.
+                            // After a listing that is not complete, what had gone before it is never heard
+                            // of.
                             System::Remote(remote) => remote.manners.keyset && on(Feature::Absence),
                         };
                         if told {
@@ -84,7 +99,14 @@ impl End<'_> {
         }
     }
 
-    fn check_values(&self, sync: usize, object: usize, pair: &Pair, now: [&Vec<Value>; 2], verdict: &mut Verdict) {
+    fn check_values(
+        &self,
+        sync: usize,
+        object: usize,
+        pair: &Pair,
+        now: [&Vec<Value>; 2],
+        verdict: &mut Verdict,
+    ) {
         for field in 0..columns(object).len() {
             let values = now.map(|values| &values[field]);
             if self.agree(sync, object, field, pair, values) {
@@ -100,10 +122,17 @@ impl End<'_> {
                 let place = self.place(sync, side);
                 let id = pair.half(side).id.as_deref();
                 let book = lock(&self.world.users.book);
-                let mut edits = book.edits.iter().filter(|edit| (edit.place, edit.object, edit.field) == (place, object, field));
-                edits.any(|edit| id == Some(edit.id.as_str()) && meaning(object, field, &edit.value) == meaning(object, field, value))
+                let mut edits = book
+                    .edits
+                    .iter()
+                    .filter(|edit| (edit.place, edit.object, edit.field) == (place, object, field));
+                edits.any(|edit| {
+                    id == Some(edit.id.as_str())
+                        && meaning(object, field, &edit.value) == meaning(object, field, value)
+                })
             };
-            let crossed = !left.is_blank() && !right.is_blank() && typed(left, Side::Right) && typed(right, Side::Left);
+            let crossed =
+                !left.is_blank() && !right.is_blank() && typed(left, Side::Right) && typed(right, Side::Left);
             if crossed && !typed(left, Side::Left) && !typed(right, Side::Right) {
                 verdict.add(Word::Swapped, "I1", name);
             } else {
@@ -129,8 +158,12 @@ impl End<'_> {
         let as_agreed = agreed == Some([Some(left), Some(right)]);
         match (object, field) {
             // Where nothing has ever come from the source, what the target had from the beginning stays.
-            (PERSON, PHONE) if character.one_way_phone => as_agreed || (left.is_blank() && agreed.is_none_or(|agreed| agreed[0].is_none())),
-            (PERSON, CITY) if character.blanks != Blanks::Overwrite => as_agreed && (left.is_blank() || right.is_blank()),
+            (PERSON, PHONE) if character.one_way_phone => {
+                as_agreed || (left.is_blank() && agreed.is_none_or(|agreed| agreed[0].is_none()))
+            }
+            (PERSON, CITY) if character.blanks != Blanks::Overwrite => {
+                as_agreed && (left.is_blank() || right.is_blank())
+            }
             _ => false,
         }
     }
@@ -141,14 +174,18 @@ impl End<'_> {
             let mut companies = self.pairs.iter().filter(|(of, object, _)| (*of, *object) == (sync, COMPANY));
             companies.find_map(|(_, _, pair)| {
                 // Nothing can refer to a company whose counterpart is gone.
-                let linked = pair.half(side).id.as_deref() == Some(&reference.id) && pair.status != Status::Deleted;
+                let linked =
+                    pair.half(side).id.as_deref() == Some(&reference.id) && pair.status != Status::Deleted;
                 linked.then(|| pair.half(side.other()).id.clone())?
             })
         };
         let id = |value: &Value| value.references().first().map(|reference| reference.id.clone());
         match (partner(Side::Left, left), partner(Side::Right, right)) {
             (None, None) => true,
-            (from_left, from_right) => (from_left.is_none() || from_left == id(right)) && (from_right.is_none() || from_right == id(left)),
+            (from_left, from_right) => {
+                (from_left.is_none() || from_left == id(right))
+                    && (from_right.is_none() || from_right == id(left))
+            }
         }
     }
 }

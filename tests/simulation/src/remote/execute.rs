@@ -4,7 +4,9 @@ use super::{Made, Remote, State, Stored};
 use crate::dice::lock;
 use crate::schema::{IDENTIFIER, Words, columns};
 use entente::record::{Reference, Value};
-use entente::sync::{Action, Answer, ExchangeError, Executed, Order, OrderedChange, Outcome, Row, Written, codes, features};
+use entente::sync::{
+    Action, Answer, ExchangeError, Executed, Order, OrderedChange, Outcome, Row, Written, codes, features,
+};
 use std::time::Duration;
 
 /// A value that no remote system takes.
@@ -35,7 +37,10 @@ impl Remote {
                 let after = [None, Some(Duration::from_secs(5)), Some(Duration::from_secs(300))];
                 let after = lock(&self.dice).pick(&after).copied().flatten();
                 self.tape.fault(format_args!("{} puts a change off", self.name));
-                answers.push(Answer { change: change.id.clone(), outcome: Outcome::Retry { after, reason: "locked".to_owned() } });
+                answers.push(Answer {
+                    change: change.id.clone(),
+                    outcome: Outcome::Retry { after, reason: "locked".to_owned() },
+                });
                 continue;
             }
             let outcome = self.change(&mut lock(&self.state), object, order, change);
@@ -48,7 +53,11 @@ impl Remote {
         }
         if lost {
             let code = if lock(&self.dice).chance(50) { codes::UNAVAILABLE } else { codes::TRAP };
-            self.tape.fault(format_args!("{} does {done} of {} changes, and its answer is lost: {code}", self.name, order.changes.len()));
+            self.tape.fault(format_args!(
+                "{} does {done} of {} changes, and its answer is lost: {code}",
+                self.name,
+                order.changes.len()
+            ));
             return Err(ExchangeError::new(code, "the connection broke"));
         }
         if self.happens(faults.odd_pages) {
@@ -58,7 +67,11 @@ impl Remote {
     }
 
     fn change(&self, state: &mut State, object: usize, order: &Order, change: &OrderedChange) -> Outcome {
-        let refuse = |code: &str, reason: &str| Outcome::Failed { code: code.to_owned(), reason: reason.to_owned(), fields: Vec::new() };
+        let refuse = |code: &str, reason: &str| Outcome::Failed {
+            code: code.to_owned(),
+            reason: reason.to_owned(),
+            fields: Vec::new(),
+        };
         let now = self.now();
         let values: Vec<(usize, Value)> = order
             .fields
@@ -73,7 +86,10 @@ impl Remote {
             self.tape.fault(format_args!("{} refuses a value", self.name));
             return refuse("invalid-value", "the value is not taken");
         }
-        let dangling = values.iter().flat_map(|(_, value)| value.references()).any(|reference| !exists(state, reference));
+        let dangling = values
+            .iter()
+            .flat_map(|(_, value)| value.references())
+            .any(|reference| !exists(state, reference));
         if dangling {
             return refuse("invalid-value", "there is no such company");
         }
@@ -91,7 +107,9 @@ impl Remote {
             Stored { deleted: true, .. } => return Outcome::Deleted,
             _ => {}
         }
-        if self.manners.conditional && change.version.as_ref().is_some_and(|version| *version != record.seq.to_string()) {
+        if self.manners.conditional
+            && change.version.as_ref().is_some_and(|version| *version != record.seq.to_string())
+        {
             return Outcome::Stale(self.row(object, id, &record, &order.fields));
         }
         if let Action::Delete(_) = change.action {
@@ -111,8 +129,19 @@ impl Remote {
         self.answer(state, object, id, order, Outcome::Updated)
     }
 
-    fn make(&self, state: &mut State, object: usize, order: &Order, change: &OrderedChange, values: Vec<(usize, Value)>) -> Outcome {
-        let refuse = |code: &str, reason: &str| Outcome::Failed { code: code.to_owned(), reason: reason.to_owned(), fields: Vec::new() };
+    fn make(
+        &self,
+        state: &mut State,
+        object: usize,
+        order: &Order,
+        change: &OrderedChange,
+        values: Vec<(usize, Value)>,
+    ) -> Outcome {
+        let refuse = |code: &str, reason: &str| Outcome::Failed {
+            code: code.to_owned(),
+            reason: reason.to_owned(),
+            fields: Vec::new(),
+        };
         if self.manners.idempotent
             && let Some((object, id)) = state.known.get(&change.id).cloned()
         {
@@ -132,11 +161,24 @@ impl Remote {
         state.writes += 1;
         state.known.insert(change.id.clone(), (object, id.clone()));
         let when = self.tape.effects();
-        state.made.push(Made { sync: order.sync.clone(), source: change.source.clone(), object, id: id.clone(), when });
+        state.made.push(Made {
+            sync: order.sync.clone(),
+            source: change.source.clone(),
+            object,
+            id: id.clone(),
+            when,
+        });
         self.answer(state, object, &id, order, Outcome::Created)
     }
 
-    fn answer(&self, state: &State, object: usize, id: &str, order: &Order, outcome: fn(Written) -> Outcome) -> Outcome {
+    fn answer(
+        &self,
+        state: &State,
+        object: usize,
+        id: &str,
+        order: &Order,
+        outcome: fn(Written) -> Outcome,
+    ) -> Outcome {
         match state.objects[object].get(id) {
             Some(record) => outcome(written(self.row(object, id, record, &order.fields))),
             None => Outcome::Deleted,
@@ -146,7 +188,8 @@ impl Remote {
 
 fn exists(state: &State, reference: &Reference) -> bool {
     let object = Words::Remote.read_object(&reference.object);
-    object.is_some_and(|object| state.objects[object].get(&reference.id).is_some_and(|record| !record.deleted))
+    object
+        .is_some_and(|object| state.objects[object].get(&reference.id).is_some_and(|record| !record.deleted))
 }
 
 fn written(row: Row) -> Written {

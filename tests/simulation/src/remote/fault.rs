@@ -19,8 +19,12 @@ impl Remote {
         let mut dice = lock(&self.dice);
         let error = match dice.below(6) {
             0..=2 => {
-                let after = Duration::from_secs(if dice.chance(15) { 120 } else { 1 + dice.below(20) as u64 });
-                ExchangeError { after: Some(after), ..ExchangeError::new(codes::RATE_LIMITED, "too many calls") }
+                let after =
+                    Duration::from_secs(if dice.chance(15) { 120 } else { 1 + dice.below(20) as u64 });
+                ExchangeError {
+                    after: Some(after),
+                    ..ExchangeError::new(codes::RATE_LIMITED, "too many calls")
+                }
             }
             3..=4 => ExchangeError::new(codes::UNAVAILABLE, "down for a moment"),
             _ => ExchangeError::new(codes::TRAP, "the plugin fell over before it did anything"),

@@ -1,5 +1,5 @@
-//! A remote system as SaaS systems are: it gives out ids, pages, dates changes as well as it can, rewrites values, finds new
-//! records late, and fails in all the ways that the network and its makers have thought of.
+//! A remote system as SaaS systems are: it gives out ids, pages, dates changes as well as it can, rewrites
+//! values, finds new records late, and fails in all the ways that the network and its makers have thought of.
 
 mod execute;
 mod fault;
@@ -16,8 +16,8 @@ use crate::tape::Tape;
 use async_trait::async_trait;
 use entente::record::{FieldTime, Reference, Timestamp, Value};
 use entente::sync::{
-    Answer, Batch, ChangeTimes, Clock, Collection, Description, Exchange, ExchangeError, Executed, Object, Order, Page, ProposedMapping,
-    Query, ReportRequest, Row, TicketState, features,
+    Answer, Batch, ChangeTimes, Clock, Collection, Description, Exchange, ExchangeError, Executed, Object,
+    Order, Page, ProposedMapping, Query, ReportRequest, Row, TicketState, features,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -73,8 +73,22 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub(crate) fn new(name: &str, manners: Manners, clock: Arc<SimClock>, tape: Arc<Tape>, dice: Dice) -> Self {
-        Self { name: name.to_owned(), manners, clock, tape, state: Mutex::default(), dice: Mutex::new(dice), faulty: Mutex::new(true) }
+    pub(crate) fn new(
+        name: &str,
+        manners: Manners,
+        clock: Arc<SimClock>,
+        tape: Arc<Tape>,
+        dice: Dice,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            manners,
+            clock,
+            tape,
+            state: Mutex::default(),
+            dice: Mutex::new(dice),
+            faulty: Mutex::new(true),
+        }
     }
 
     /// From now on nothing goes wrong any more, or again.
@@ -118,7 +132,14 @@ impl Remote {
     }
 
     /// Somebody edits a field; answers what is stored. `None` where that is refused.
-    pub(crate) fn set(&self, object: usize, id: &str, field: usize, value: Value, at: Option<Timestamp>) -> Option<Value> {
+    pub(crate) fn set(
+        &self,
+        object: usize,
+        id: &str,
+        field: usize,
+        value: Value,
+        at: Option<Timestamp>,
+    ) -> Option<Value> {
         let now = at.unwrap_or_else(|| self.now());
         let mut state = lock(&self.state);
         let value = self.kept(object, field, value);
@@ -151,8 +172,14 @@ impl Remote {
         state.number += 1;
         state.seq += 1;
         // Ids do not grow with time, as they do not in many systems.
-        let id = format!("{}{}{:04}", self.name, if object == PERSON { "p" } else { "c" }, state.number * 3571 % 10_007);
-        let values: Vec<Value> = values.into_iter().enumerate().map(|(field, value)| self.kept(object, field, value)).collect();
+        let id = format!(
+            "{}{}{:04}",
+            self.name,
+            if object == PERSON { "p" } else { "c" },
+            state.number * 3571 % 10_007
+        );
+        let values: Vec<Value> =
+            values.into_iter().enumerate().map(|(field, value)| self.kept(object, field, value)).collect();
         let record = Stored {
             times: values.iter().map(|value| (!value.is_blank()).then_some(now)).collect(),
             values,
@@ -180,7 +207,14 @@ impl Remote {
         record.seq = seq;
     }
 
-    fn remove(&self, state: &mut State, object: usize, id: &str, now: Timestamp, merged: Option<String>) -> bool {
+    fn remove(
+        &self,
+        state: &mut State,
+        object: usize,
+        id: &str,
+        now: Timestamp,
+        merged: Option<String>,
+    ) -> bool {
         state.seq += 1;
         let seq = state.seq;
         match state.objects[object].get_mut(id) {
@@ -196,7 +230,10 @@ impl Remote {
     fn kept(&self, object: usize, field: usize, value: Value) -> Value {
         let value = if self.manners.normalises { schema::normalised(object, field, value) } else { value };
         match value {
-            Value::Null if self.manners.one_blank && matches!(schema::columns(object)[field].kind, "text" | "phone" | "email") => {
+            Value::Null
+                if self.manners.one_blank
+                    && matches!(schema::columns(object)[field].kind, "text" | "phone" | "email") =>
+            {
                 Value::text("")
             }
             value => value,
@@ -209,7 +246,9 @@ impl Remote {
             && object == PERSON
             && !meaning.is_blank()
             && state.objects[object].iter().any(|(id, record)| {
-                !record.deleted && Some(id.as_str()) != but && schema::meaning(object, IDENTIFIER, &record.values[IDENTIFIER]) == meaning
+                !record.deleted
+                    && Some(id.as_str()) != but
+                    && schema::meaning(object, IDENTIFIER, &record.values[IDENTIFIER]) == meaning
             })
     }
 
@@ -221,7 +260,10 @@ impl Remote {
             version: Some(record.seq.to_string()),
             values: fields.iter().map(|name| Some(record.values[place(name)?].clone())).collect(),
             times: if self.manners.times == ChangeTimes::Field {
-                fields.iter().map(|name| Some(FieldTime { at: record.times[place(name)?]?, certain: true })).collect()
+                fields
+                    .iter()
+                    .map(|name| Some(FieldTime { at: record.times[place(name)?]?, certain: true }))
+                    .collect()
             } else {
                 Vec::new()
             },
@@ -274,7 +316,12 @@ impl Exchange for Remote {
         self.carry_out(order)
     }
 
-    async fn collect(&self, _ticket: &str, _object: &str, _fields: &[String]) -> Result<Collection, ExchangeError> {
+    async fn collect(
+        &self,
+        _ticket: &str,
+        _object: &str,
+        _fields: &[String],
+    ) -> Result<Collection, ExchangeError> {
         Ok(Collection { answers: Vec::<Answer>::new(), state: TicketState::Lost })
     }
 

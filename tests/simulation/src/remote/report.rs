@@ -92,9 +92,15 @@ impl Remote {
             let mut batch = empty(wanted);
             for id in &wanted.ids {
                 match state.objects[object].get(id) {
-                    Some(record) if !record.deleted => batch.rows.push(self.row(object, id, record, &wanted.fields)),
-                    Some(Stored { merged: Some(winner), .. }) => page.conversions.push(conversion(object, id, winner)),
-                    Some(record) => batch.deleted.push(Deletion { id: id.clone(), deleted: Some(record.changed) }),
+                    Some(record) if !record.deleted => {
+                        batch.rows.push(self.row(object, id, record, &wanted.fields))
+                    }
+                    Some(Stored { merged: Some(winner), .. }) => {
+                        page.conversions.push(conversion(object, id, winner))
+                    }
+                    Some(record) => {
+                        batch.deleted.push(Deletion { id: id.clone(), deleted: Some(record.changed) })
+                    }
                     None => batch.deleted.push(Deletion { id: id.clone(), deleted: None }),
                 }
             }
@@ -105,7 +111,10 @@ impl Remote {
 
     fn following(&self, state: &State, request: &ReportRequest) -> Result<Page, ExchangeError> {
         let bookmark = match request.bookmark.as_deref().filter(|_| !request.full) {
-            Some(text) => Some(text.parse::<u64>().map_err(|_| ExchangeError::new(codes::CURSOR_EXPIRED, "no bookmark of ours"))?),
+            Some(text) => Some(
+                text.parse::<u64>()
+                    .map_err(|_| ExchangeError::new(codes::CURSOR_EXPIRED, "no bookmark of ours"))?,
+            ),
             None => None,
         };
         let window = request.window;
@@ -113,7 +122,8 @@ impl Remote {
         let timed = self.manners.times != entente::sync::ChangeTimes::None;
         let everything = bookmark.is_none() && (request.full || window.since.is_none() || !timed);
         let cursor = match &request.cursor {
-            Some(text) => Cursor::read(text).ok_or_else(|| ExchangeError::new(codes::CURSOR_EXPIRED, "no cursor of ours"))?,
+            Some(text) => Cursor::read(text)
+                .ok_or_else(|| ExchangeError::new(codes::CURSOR_EXPIRED, "no cursor of ours"))?,
             None => Cursor {
                 upper: state.seq,
                 place: match bookmark {
@@ -136,7 +146,8 @@ impl Remote {
         let mut entries: Vec<Entry<'_>> = Vec::new();
         for object in [PERSON, COMPANY] {
             if request.objects.iter().any(|wanted| wanted.object == Words::Remote.object(object)) {
-                let records = state.objects[object].iter().filter(|(_, record)| inside(record) && told(record));
+                let records =
+                    state.objects[object].iter().filter(|(_, record)| inside(record) && told(record));
                 entries.extend(records.map(|(id, record)| (object, id, record)));
             }
         }
@@ -145,10 +156,14 @@ impl Remote {
         let mut page = Page::default();
         for wanted in &request.objects {
             let mut batch = empty(wanted);
-            for (object, id, record) in chosen.iter().filter(|(object, ..)| Words::Remote.object(*object) == wanted.object) {
+            for (object, id, record) in
+                chosen.iter().filter(|(object, ..)| Words::Remote.object(*object) == wanted.object)
+            {
                 match &record.merged {
                     Some(winner) => page.conversions.push(conversion(*object, id, winner)),
-                    None if record.deleted => batch.deleted.push(Deletion { id: (*id).clone(), deleted: Some(record.changed) }),
+                    None if record.deleted => {
+                        batch.deleted.push(Deletion { id: (*id).clone(), deleted: Some(record.changed) })
+                    }
                     None => batch.rows.push(self.row(*object, id, record, &wanted.fields)),
                 }
             }
@@ -172,7 +187,9 @@ fn choose<'s>(mut entries: Vec<Entry<'s>>, place: &Place, limit: usize) -> (Vec<
             entries.sort_by_key(|(_, _, record)| record.seq);
             entries.partition_point(|(_, _, record)| record.seq <= *seq)
         }
-        Place::Key(object, id) => entries.partition_point(|(entry, known, _)| (*entry, *known) <= (*object, id)),
+        Place::Key(object, id) => {
+            entries.partition_point(|(entry, known, _)| (*entry, *known) <= (*object, id))
+        }
         Place::Offset(offset) => (*offset).min(entries.len()),
     };
     let to = (from + limit).min(entries.len());
@@ -189,6 +206,7 @@ fn empty(wanted: &Wanted) -> Batch {
 }
 
 fn conversion(object: usize, before: &str, after: &str) -> Conversion {
-    let reference = |id: &str| Reference { object: Words::Remote.object(object).to_owned(), id: id.to_owned() };
+    let reference =
+        |id: &str| Reference { object: Words::Remote.object(object).to_owned(), id: id.to_owned() };
     Conversion { before: reference(before), after: reference(after) }
 }

@@ -6,8 +6,11 @@ use std::fmt::Write as _;
 fn file(rows: usize) -> String {
     let mut file = String::from("email,first_name,last_name,phone,company,city,points,tags,updated_at\n");
     for n in 0..rows {
-        let _ =
-            writeln!(file, "person{n}@example.org,First{n},\"Last, {n}\",+49 30 {n},Company {},Oslo,{n},a;b,2019-06-01 12:00:00", n % 100);
+        let _ = writeln!(
+            file,
+            "person{n}@example.org,First{n},\"Last, {n}\",+49 30 {n},Company {},Oslo,{n},a;b,2019-06-01 12:00:00",
+            n % 100
+        );
     }
     file
 }
@@ -19,14 +22,18 @@ async fn import_twice(rows: usize) -> (f64, f64) {
     let file = file(rows);
     let mut seen = Vec::new();
     let begun = std::time::Instant::now();
-    let report =
-        import_csv(&hub, file.as_bytes(), &ImportOptions::new("contact"), &mut |bytes, rows| seen.push((bytes, rows))).await.unwrap();
+    let report = import_csv(&hub, file.as_bytes(), &ImportOptions::new("contact"), &mut |bytes, rows| {
+        seen.push((bytes, rows))
+    })
+    .await
+    .unwrap();
     let first = rows as f64 / begun.elapsed().as_secs_f64();
     assert_eq!((counts(&report), report.references_created), ([rows as u64, rows as u64, 0, 0, 0, 0], 100));
     assert_eq!(seen.last(), Some(&(file.len() as u64, rows as u64)));
     assert!(seen.is_sorted() && seen.len() > rows / 500);
     let begun = std::time::Instant::now();
-    let report = import_csv(&hub, file.as_bytes(), &ImportOptions::new("contact"), &mut |_, _| {}).await.unwrap();
+    let report =
+        import_csv(&hub, file.as_bytes(), &ImportOptions::new("contact"), &mut |_, _| {}).await.unwrap();
     let second = rows as f64 / begun.elapsed().as_secs_f64();
     assert_eq!(counts(&report), [rows as u64, 0, 0, rows as u64, 0, 0]);
     let exported = export_csv(&hub, std::io::sink(), &ExportOptions::new("contact")).await.unwrap();
@@ -62,8 +69,9 @@ async fn orders_beside_bare_inserts() {
     for batch in 0..RECORDS / 500 {
         connection.execute_batch("BEGIN").unwrap();
         for n in batch * 500..(batch + 1) * 500 {
-            let mut statement =
-                connection.prepare_cached("INSERT INTO t (email, first, last, phone, city) VALUES (?1, ?2, ?3, ?4, ?5)").unwrap();
+            let mut statement = connection
+                .prepare_cached("INSERT INTO t (email, first, last, phone, city) VALUES (?1, ?2, ?3, ?4, ?5)")
+                .unwrap();
             statement
                 .execute(rusqlite::params![
                     format!("person{n}@example.org"),
@@ -82,11 +90,19 @@ async fn orders_beside_bare_inserts() {
     let begun = std::time::Instant::now();
     for batch in 0..RECORDS / 500 {
         let create = |n: usize| {
-            let texts = [format!("person{n}@example.org"), format!("First{n}"), format!("Last{n}"), format!("+49 30 {n}"), "Oslo".into()];
+            let texts = [
+                format!("person{n}@example.org"),
+                format!("First{n}"),
+                format!("Last{n}"),
+                format!("+49 30 {n}"),
+                "Oslo".into(),
+            ];
             change(Action::Create, texts.iter().map(|part| text(part)).collect())
         };
         let changes = (batch * 500..(batch + 1) * 500).map(create).collect();
-        hub.execute(&order("mine", &["email", "first_name", "last_name", "phone", "city"], changes)).await.unwrap();
+        hub.execute(&order("mine", &["email", "first_name", "last_name", "phone", "city"], changes))
+            .await
+            .unwrap();
     }
     let ours = begun.elapsed().as_secs_f64();
     println!(

@@ -43,7 +43,8 @@ async fn the_same_content_however_it_is_written() {
 #[tokio::test]
 async fn encodings_by_name() {
     let hub = hub();
-    let options = |encoding: &str| ImportOptions { encoding: Some(encoding.into()), ..ImportOptions::new("contact") };
+    let options =
+        |encoding: &str| ImportOptions { encoding: Some(encoding.into()), ..ImportOptions::new("contact") };
     let (japanese, _, _) = encoding_rs::SHIFT_JIS.encode("email,city\na@example.org,東京\n");
     import(&hub, &japanese, &options("shift_jis")).await.unwrap();
     let (cyrillic, _, _) = encoding_rs::WINDOWS_1251.encode("email,city\nb@example.org,Москва\n");
@@ -59,9 +60,14 @@ async fn encodings_by_name() {
 #[tokio::test]
 async fn one_odd_row_does_not_spoil_the_encoding_of_the_others() {
     let hub = hub();
-    let report = contacts(&hub, b"email,city\na@example.org,M\xc3\xbcnchen\nb@example.org,M\xfcnchen\n").await;
+    let report =
+        contacts(&hub, b"email,city\na@example.org,M\xc3\xbcnchen\nb@example.org,M\xfcnchen\n").await;
     assert_eq!(column(&hub, "contact", "city").await, texts(&["München", "München"]));
-    assert!(report.notes.iter().any(|note| note.starts_with("1 rows are not valid UTF-8")), "{:?}", report.notes);
+    assert!(
+        report.notes.iter().any(|note| note.starts_with("1 rows are not valid UTF-8")),
+        "{:?}",
+        report.notes
+    );
 }
 
 #[tokio::test]
@@ -92,11 +98,17 @@ async fn what_is_no_csv_is_refused_with_a_remedy() {
 #[tokio::test]
 async fn columns_are_matched_and_the_rest_is_named() {
     let hub = hub();
-    let report = contacts(&hub, "Surname,,Shoe size,e mail,EMAIL,phone\nLovelace,x,39,a@example.org,b@example.org,1\n").await;
-    let unused: Vec<(usize, &str)> = report.unused.iter().map(|column| (column.number, column.name.as_str())).collect();
+    let report = contacts(
+        &hub,
+        "Surname,,Shoe size,e mail,EMAIL,phone\nLovelace,x,39,a@example.org,b@example.org,1\n",
+    )
+    .await;
+    let unused: Vec<(usize, &str)> =
+        report.unused.iter().map(|column| (column.number, column.name.as_str())).collect();
     assert_eq!(unused, [(2, ""), (3, "Shoe size"), (5, "EMAIL")]);
     assert!(report.unused[2].reason.contains("another column is email"));
-    let columns: Vec<(&str, &str)> = report.columns.iter().map(|(column, field)| (column.as_str(), field.as_str())).collect();
+    let columns: Vec<(&str, &str)> =
+        report.columns.iter().map(|(column, field)| (column.as_str(), field.as_str())).collect();
     assert_eq!(columns, [("Surname", "last_name"), ("e mail", "email"), ("phone", "phone")]);
 
     let mapped = |map: &[(&str, &str)]| ImportOptions {
@@ -104,7 +116,8 @@ async fn columns_are_matched_and_the_rest_is_named() {
         ..ImportOptions::new("contact")
     };
     let file = "Mail 1,Mail 2,,city\na@example.org,b@example.org,Vienna,x\n";
-    let report = import(&hub, file, &mapped(&[("mail 2", "email"), ("#3", "city"), ("Mail 1", "")])).await.unwrap();
+    let report =
+        import(&hub, file, &mapped(&[("mail 2", "email"), ("#3", "city"), ("Mail 1", "")])).await.unwrap();
     assert_eq!((report.created, report.columns.len()), (1, 2), "{report:?}");
     assert_eq!(column(&hub, "contact", "city").await.last(), Some(&Value::text("Vienna")));
     for (map, expected) in [
@@ -121,7 +134,8 @@ async fn columns_are_matched_and_the_rest_is_named() {
 #[tokio::test]
 async fn a_quote_that_is_never_closed_says_where() {
     let hub = hub();
-    let report = contacts(&hub, "email,city\na@example.org,Oslo\n\nb@example.org,\"Rome\nc@example.org,Bern\n").await;
+    let report =
+        contacts(&hub, "email,city\na@example.org,Oslo\n\nb@example.org,\"Rome\nc@example.org,Bern\n").await;
     assert_eq!(counts(&report), [2, 1, 0, 0, 1, 1]);
     assert_eq!((report.bad[0].line, report.bad[0].reason.contains("never closed")), (4, true));
     let endless = format!("email,city\na@example.org,\"{}", "x".repeat(17 * 1024 * 1024));
@@ -132,7 +146,11 @@ async fn a_quote_that_is_never_closed_says_where() {
 #[tokio::test]
 async fn lines_are_those_of_an_editor() {
     let hub = hub();
-    let report = contacts(&hub, "email,city\r\na@example.org,\"x\r\ny\nz\"\r\n\r\nbad,Oslo\r\nb@example.org,\"\"\r\nworse,\r\n").await;
+    let report = contacts(
+        &hub,
+        "email,city\r\na@example.org,\"x\r\ny\nz\"\r\n\r\nbad,Oslo\r\nb@example.org,\"\"\r\nworse,\r\n",
+    )
+    .await;
     let lines: Vec<u64> = report.bad.iter().map(|bad| bad.line).collect();
     assert_eq!(lines, [6, 8]);
     assert_eq!(column(&hub, "contact", "city").await[0], Value::text("x\r\ny\nz"));
@@ -163,11 +181,19 @@ async fn files_that_come_in_pieces_or_break_off() {
     for size in 1..20 {
         for bytes in [file.as_bytes().to_vec(), utf16(file, true, false)] {
             let hub = hub();
-            import_csv(&hub, Trickle(&bytes, size), &ImportOptions::new("contact"), &mut |_, _| {}).await.unwrap();
-            assert_eq!(column(&hub, "contact", "first_name").await, texts(&["👩‍👩‍👧 \u{202e}אב e\u{301}", "\"x\""]), "{size}");
+            import_csv(&hub, Trickle(&bytes, size), &ImportOptions::new("contact"), &mut |_, _| {})
+                .await
+                .unwrap();
+            assert_eq!(
+                column(&hub, "contact", "first_name").await,
+                texts(&["👩‍👩‍👧 \u{202e}אב e\u{301}", "\"x\""]),
+                "{size}"
+            );
         }
     }
     let hub = hub();
-    let error = import_csv(&hub, Trickle(file.as_bytes(), 0), &ImportOptions::new("contact"), &mut |_, _| {}).await.unwrap_err();
+    let error = import_csv(&hub, Trickle(file.as_bytes(), 0), &ImportOptions::new("contact"), &mut |_, _| {})
+        .await
+        .unwrap_err();
     assert!(matches!(&error, CsvError::Read { .. }), "{error}");
 }

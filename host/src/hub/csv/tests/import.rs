@@ -21,7 +21,11 @@ async fn importing_a_file_again_changes_nothing() {
     assert_eq!(counts(&import(&hub, &again, &no_key).await.unwrap()), [3, 3, 0, 0, 0, 0]);
     let report = contacts(&hub, &again).await;
     assert_eq!((report.failed, report.bad[0].line, report.bad[0].column.as_deref()), (2, 2, Some("email")));
-    assert!(report.bad[0].reason.contains("2 records of contact have this value (ids 1, 6)"), "{:?}", report.bad[0]);
+    assert!(
+        report.bad[0].reason.contains("2 records of contact have this value (ids 1, 6)"),
+        "{:?}",
+        report.bad[0]
+    );
 }
 
 #[tokio::test]
@@ -29,7 +33,10 @@ async fn one_person_twice_in_a_file_is_one_record() {
     let hub = hub();
     let report = contacts(&hub, "email,first_name,city\na@example.org,Ada,\nA@example.org ,,Rome\n").await;
     assert_eq!(counts(&report), [2, 1, 1, 0, 0, 0]);
-    assert_eq!((column(&hub, "contact", "first_name").await, column(&hub, "contact", "city").await), (texts(&["Ada"]), texts(&["Rome"])));
+    assert_eq!(
+        (column(&hub, "contact", "first_name").await, column(&hub, "contact", "city").await),
+        (texts(&["Ada"]), texts(&["Rome"]))
+    );
 }
 
 #[tokio::test]
@@ -41,10 +48,22 @@ async fn bad_rows_are_listed_and_the_good_ones_kept() {
     );
     let report = contacts(&hub, &file).await;
     assert_eq!(counts(&report), [6, 2, 0, 0, 4, 0]);
-    let bad: Vec<(u64, Option<&str>, &str)> = report.bad.iter().map(|bad| (bad.line, bad.column.as_deref(), bad.value.as_str())).collect();
+    let bad: Vec<(u64, Option<&str>, &str)> =
+        report.bad.iter().map(|bad| (bad.line, bad.column.as_deref(), bad.value.as_str())).collect();
     let cut = format!("{}…", "x".repeat(60));
-    assert_eq!(bad, [(3, Some("email"), "n/a"), (4, Some("points"), "many"), (5, None, "surplus"), (6, Some("city"), cut.as_str())]);
-    assert_eq!(column(&hub, "contact", "points").await, [Value::Integer(1), Value::Integer(9_007_199_254_740_993)]);
+    assert_eq!(
+        bad,
+        [
+            (3, Some("email"), "n/a"),
+            (4, Some("points"), "many"),
+            (5, None, "surplus"),
+            (6, Some("city"), cut.as_str())
+        ]
+    );
+    assert_eq!(
+        column(&hub, "contact", "points").await,
+        [Value::Integer(1), Value::Integer(9_007_199_254_740_993)]
+    );
     assert_eq!(column(&hub, "contact", "tags").await[0], Value::Texts(vec!["a".into(), "b".into()]));
 
     let few = ImportOptions { listed: 1, ..ImportOptions::new("contact") };
@@ -56,7 +75,14 @@ async fn bad_rows_are_listed_and_the_good_ones_kept() {
 async fn cells_without_text() {
     let hub = hub();
     let id = hub
-        .create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Oslo")), ("phone", Value::text("1"))]))
+        .create(
+            "contact",
+            &values(&[
+                ("email", Value::text("a@example.org")),
+                ("city", Value::text("Oslo")),
+                ("phone", Value::text("1")),
+            ]),
+        )
         .await
         .unwrap()
         .id;
@@ -67,7 +93,11 @@ async fn cells_without_text() {
     import(&hub, file, &clear).await.unwrap();
     let record = hub.get("contact", &id).await.unwrap();
     assert_eq!(record.value("city"), Some(&Value::Null));
-    assert_eq!(record.value("phone"), Some(&Value::text("1")), "the row is too short to say anything about it");
+    assert_eq!(
+        record.value("phone"),
+        Some(&Value::text("1")),
+        "the row is too short to say anything about it"
+    );
     assert_eq!(record.fields[0].time, None, "a field that was never set has nothing to be cleared");
 }
 
@@ -82,7 +112,9 @@ async fn texts_are_kept_as_they_are() {
 #[tokio::test]
 async fn white_space_around_cells_matters_to_texts_only() {
     let hub = hub();
-    for (name, kind) in [("number", FieldKind::Integer), ("since", FieldKind::Date), ("marks", FieldKind::Texts)] {
+    for (name, kind) in
+        [("number", FieldKind::Integer), ("since", FieldKind::Date), ("marks", FieldKind::Texts)]
+    {
         hub.define_field("contact", &FieldDefinition::new(name, name, kind)).await.unwrap();
     }
     let file = "email , company , city , number , since , marks , changed\n a@example.org , ACME , Oslo , 7 , 2001-02-03 , a ; b , 2019-01-01 \n  ,  , \t,  ,  ,  ,  \n";
@@ -96,7 +128,9 @@ async fn white_space_around_cells_matters_to_texts_only() {
     assert_eq!(record.value("marks"), Some(&Value::Texts(vec!["a".into(), "b".into()])));
     assert_eq!(column(&hub, "company", "name").await, texts(&["ACME"]));
     // Cells of nothing but white space say nothing about the others.
-    let report = contacts(&hub, "email,company,city,number,since,marks\nA@example.org ,  ,\" Oslo \",  ,  ,  \n").await;
+    let report =
+        contacts(&hub, "email,company,city,number,since,marks\nA@example.org ,  ,\" Oslo \",  ,  ,  \n")
+            .await;
     assert_eq!(counts(&report), [1, 0, 1, 0, 0, 0], "the spelling of the address: {report:?}");
     let after = &all(&hub, "contact").await[0];
     for field in ["company", "city", "number", "since", "marks"] {
@@ -113,13 +147,22 @@ async fn companies_by_name() {
     let report = import(&hub, file, &never).await.unwrap();
     assert_eq!((report.created, report.failed, report.references_created), (3, 4, 0));
     assert!(
-        report.bad[1].reason.contains("no company 'New Ltd'") || report.bad[0].reason.contains("no company 'New Ltd'"),
+        report.bad[1].reason.contains("no company 'New Ltd'")
+            || report.bad[0].reason.contains("no company 'New Ltd'"),
         "{:?}",
         report.bad
     );
     let report = contacts(&hub, file).await;
-    assert_eq!((report.created, report.unchanged, report.failed, report.references_created), (2, 3, 2, 1), "{report:?}");
-    assert_eq!(column(&hub, "company", "name").await, texts(&["ACME Inc", "New Ltd"]), "nothing is made for a bad row");
+    assert_eq!(
+        (report.created, report.unchanged, report.failed, report.references_created),
+        (2, 3, 2, 1),
+        "{report:?}"
+    );
+    assert_eq!(
+        column(&hub, "company", "name").await,
+        texts(&["ACME Inc", "New Ltd"]),
+        "nothing is made for a bad row"
+    );
     let company = |id: &str| Value::reference("company", id).unwrap();
     let mut links = column(&hub, "contact", "company").await;
     links.sort_by_key(ToString::to_string);
@@ -128,25 +171,39 @@ async fn companies_by_name() {
 
     hub.create("company", &values(&[("name", Value::text("acme inc"))])).await.unwrap();
     let report = contacts(&hub, "email,company\na@example.org,ACME Inc\n").await;
-    assert!(report.bad[0].reason.contains("2 records of company are called so; write company:1"), "{report:?}");
+    assert!(
+        report.bad[0].reason.contains("2 records of company are called so; write company:1"),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
 async fn older_values_do_not_overwrite_newer_ones() {
     let hub = hub();
-    let id = hub.create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Oslo"))])).await.unwrap().id;
+    let id = hub
+        .create("contact", &values(&[("email", Value::text("a@example.org")), ("city", Value::text("Oslo"))]))
+        .await
+        .unwrap()
+        .id;
     let set = at(NOW + 1);
     assert_eq!(hub.get("contact", &id).await.unwrap().changed, set);
-    let report = contacts(&hub, "email,city,first_name,Updated at\na@example.org,Rome,Ada,2019-12-31 12:00:00\n").await;
+    let report =
+        contacts(&hub, "email,city,first_name,Updated at\na@example.org,Rome,Ada,2019-12-31 12:00:00\n")
+            .await;
     assert_eq!((report.updated, report.older), (1, 1));
     let record = hub.get("contact", &id).await.unwrap();
-    assert_eq!((record.value("city"), record.value("first_name")), (Some(&Value::text("Oslo")), Some(&Value::text("Ada"))));
+    assert_eq!(
+        (record.value("city"), record.value("first_name")),
+        (Some(&Value::text("Oslo")), Some(&Value::text("Ada")))
+    );
     let first = &record.fields[0];
     assert_eq!((first.time, first.origin.clone()), (certain(1_577_793_600_000_000), Some(Origin::Import)));
     assert_eq!(record.changed, set, "the newest field is as new as it was");
 
     // At the same moment the file wins; a later one does anyway, and no time lies ahead of the import.
-    for (time, city) in [(set.to_string(), "Bern"), ("2019-12-31".to_owned(), "Bern"), ("2999-01-01".to_owned(), "Wien")] {
+    for (time, city) in
+        [(set.to_string(), "Bern"), ("2019-12-31".to_owned(), "Bern"), ("2999-01-01".to_owned(), "Wien")]
+    {
         contacts(
             &hub,
             &format!(
@@ -159,7 +216,8 @@ async fn older_values_do_not_overwrite_newer_ones() {
     }
     assert!(hub.get("contact", &id).await.unwrap().changed < at(NOW + 1_000_000));
 
-    let report = contacts(&hub, "email,city,changed\na@example.org,Nice,yesterday\nb@example.org,Nice,\n").await;
+    let report =
+        contacts(&hub, "email,city,changed\na@example.org,Nice,yesterday\nb@example.org,Nice,\n").await;
     assert_eq!((report.failed, report.bad[0].column.as_deref(), report.created), (1, Some("changed"), 1));
     let own = ImportOptions { changed_column: Some("When".into()), ..ImportOptions::new("contact") };
     let report = import(&hub, "email,When\nc@example.org,2001-01-01\n", &own).await.unwrap();
@@ -205,10 +263,18 @@ async fn keys_of_other_kinds() {
         ..ImportOptions::new("contact")
     };
     import(&hub, "email,number\na@example.org,0\nb@example.org,1\n", &by(&["number"])).await.unwrap();
-    let report = import(&hub, "Customer Number,email\n0,new@example.org\n2,c@example.org\n", &by(&["number"])).await.unwrap();
-    assert_eq!((report.created, report.updated), (1, 1));
     let report =
-        import(&hub, "number,email\n1,new@example.org\n1,b@example.org\n,b@example.org\n", &by(&["number", "email"])).await.unwrap();
+        import(&hub, "Customer Number,email\n0,new@example.org\n2,c@example.org\n", &by(&["number"]))
+            .await
+            .unwrap();
+    assert_eq!((report.created, report.updated), (1, 1));
+    let report = import(
+        &hub,
+        "number,email\n1,new@example.org\n1,b@example.org\n,b@example.org\n",
+        &by(&["number", "email"]),
+    )
+    .await
+    .unwrap();
     assert_eq!((report.created, report.unchanged), (2, 1), "both must agree; who lacks one is new");
 
     let by_id = ImportOptions { key: Key::Id, ..ImportOptions::new("contact") };
@@ -234,7 +300,10 @@ async fn required_fields_of_new_records() {
     number.required = true;
     hub.define_field("contact", &number).await.unwrap();
     let report = contacts(&hub, "email,number\na@example.org,\nb@example.org,7\n").await;
-    assert_eq!((report.created, report.bad[0].reason.as_str()), (1, "number: a new contact needs a value here"));
+    assert_eq!(
+        (report.created, report.bad[0].reason.as_str()),
+        (1, "number: a new contact needs a value here")
+    );
     let clear = ImportOptions { empty: Empty::Clear, ..ImportOptions::new("contact") };
     let report = import(&hub, "email,number\nb@example.org,\n", &clear).await.unwrap();
     assert_eq!(report.bad[0].column.as_deref(), Some("number"));
@@ -244,7 +313,9 @@ async fn required_fields_of_new_records() {
 async fn the_samples_are_imported_whole() {
     // 2022: none of their change times is still to come.
     let hub = hub_from(1_640_995_200_000_000);
-    let sample = |name: &str| std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)).unwrap();
+    let sample = |name: &str| {
+        std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)).unwrap()
+    };
     let companies = import(&hub, sample("companies.csv"), &ImportOptions::new("company")).await.unwrap();
     assert_eq!(counts(&companies), [40, 40, 0, 0, 0, 0]);
     let report = contacts(&hub, sample("contacts.csv")).await;
@@ -256,11 +327,13 @@ async fn the_samples_are_imported_whole() {
 #[tokio::test]
 async fn a_row_without_a_value_in_a_column_that_is_read_makes_no_record() {
     let hub = hub();
-    let file = "email,city,shoe size,changed\na@example.org,Oslo,1,\n,,44,\n,,,2019-01-01\n,,,\nb@example.org,,,\n";
+    let file =
+        "email,city,shoe size,changed\na@example.org,Oslo,1,\n,,44,\n,,,2019-01-01\n,,,\nb@example.org,,,\n";
     let report = contacts(&hub, file).await;
     assert_eq!(counts(&report), [4, 2, 0, 0, 2, 1], "{report:?}");
     let bad: Vec<(u64, &str)> = report.bad.iter().map(|bad| (bad.line, bad.reason.as_str())).collect();
-    let reason = "none of the columns that are read has a value in this row, so it would make an empty record";
+    let reason =
+        "none of the columns that are read has a value in this row, so it would make an empty record";
     assert_eq!(bad, [(3, reason), (4, reason)]);
     // Also where an empty cell clears, but a record that is there may be cleared.
     let clear = ImportOptions { empty: Empty::Clear, ..ImportOptions::new("contact") };
@@ -272,15 +345,24 @@ async fn a_row_without_a_value_in_a_column_that_is_read_makes_no_record() {
 #[tokio::test]
 async fn a_change_time_that_is_still_to_come_is_not_certain() {
     let hub = hub();
-    let report = contacts(&hub, "email,city,changed\na@example.org,Oslo,2030-01-01\nb@example.org,Oslo,2019-01-01\n").await;
+    let report =
+        contacts(&hub, "email,city,changed\na@example.org,Oslo,2030-01-01\nb@example.org,Oslo,2019-01-01\n")
+            .await;
     assert_eq!(report.created, 2);
-    assert!(report.notes.iter().any(|note| note.starts_with("1 rows have a change time that is still to come")), "{report:?}");
+    assert!(
+        report.notes.iter().any(|note| note.starts_with("1 rows have a change time that is still to come")),
+        "{report:?}"
+    );
     let records = all(&hub, "contact").await;
     let time = |email: &str| {
-        let record = records.iter().find(|record| record.value("email") == Some(&Value::text(email))).unwrap();
+        let record =
+            records.iter().find(|record| record.value("email") == Some(&Value::text(email))).unwrap();
         record.fields.iter().find(|field| field.name == "city").unwrap().time.unwrap()
     };
     let (future, past) = (time("a@example.org"), time("b@example.org"));
-    assert!(!future.certain && future.at.micros() >= NOW && future.at.micros() < NOW + 1_000_000, "{future:?}");
+    assert!(
+        !future.certain && future.at.micros() >= NOW && future.at.micros() < NOW + 1_000_000,
+        "{future:?}"
+    );
     assert!(past.certain && past.at.micros() < NOW, "{past:?}");
 }

@@ -17,7 +17,11 @@ fn hub() -> Hub {
     hub_from(NOW)
 }
 
-async fn import(hub: &Hub, file: impl AsRef<[u8]>, options: &ImportOptions) -> Result<ImportReport, CsvError> {
+async fn import(
+    hub: &Hub,
+    file: impl AsRef<[u8]>,
+    options: &ImportOptions,
+) -> Result<ImportReport, CsvError> {
     import_csv(hub, file.as_ref(), options, &mut |_, _| {}).await
 }
 

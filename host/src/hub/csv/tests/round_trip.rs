@@ -11,7 +11,8 @@ use proptest::prelude::*;
 /// Defines a field of every kind.
 async fn with_every_kind(hub: &Hub) {
     for kind in FieldKind::ALL {
-        let mut field = FieldDefinition::new(format!("x_{}", kind.word().replace('-', "_")), kind.word(), kind);
+        let mut field =
+            FieldDefinition::new(format!("x_{}", kind.word().replace('-', "_")), kind.word(), kind);
         if kind.is_link() {
             field.targets = vec!["company".into(), "contact".into()];
         }
@@ -29,15 +30,24 @@ fn any_text() -> impl Strategy<Value = String> {
 /// A value of the kind; links point to the first two companies.
 fn any_value(kind: FieldKind) -> BoxedStrategy<Value> {
     let choice = || prop::sample::select(vec!["a;b".to_owned(), " c".to_owned(), String::new()]);
-    let link = || prop::sample::select(vec!["1", "2", "3"]).prop_map(|id| Reference { object: "company".into(), id: id.into() });
+    let link = || {
+        prop::sample::select(vec!["1", "2", "3"])
+            .prop_map(|id| Reference { object: "company".into(), id: id.into() })
+    };
     let moment = || any::<i64>().prop_map(Timestamp::from_micros);
     let other = |text: &str| Value::Other { kind: kind.word().into(), text: text.into() };
     let value = match kind {
         FieldKind::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
         FieldKind::Integer => any::<i64>().prop_map(Value::Integer).boxed(),
-        FieldKind::Float => any::<f64>().prop_filter_map("finite", |number| Value::float(number).ok()).boxed(),
-        FieldKind::Email => prop::sample::select(vec!["a@example.org", "É@x", ""]).prop_map(Value::text).boxed(),
-        FieldKind::Text | FieldKind::LongText | FieldKind::Phone | FieldKind::Url => any_text().prop_map(Value::Text).boxed(),
+        FieldKind::Float => {
+            any::<f64>().prop_filter_map("finite", |number| Value::float(number).ok()).boxed()
+        }
+        FieldKind::Email => {
+            prop::sample::select(vec!["a@example.org", "É@x", ""]).prop_map(Value::text).boxed()
+        }
+        FieldKind::Text | FieldKind::LongText | FieldKind::Phone | FieldKind::Url => {
+            any_text().prop_map(Value::Text).boxed()
+        }
         FieldKind::Date => moment().prop_map(|moment| Value::Date(moment.to_datetime().date_naive())).boxed(),
         FieldKind::Timestamp => moment().prop_map(Value::Timestamp).boxed(),
         FieldKind::Texts => prop::collection::vec(any_text(), 0..4).prop_map(Value::Texts).boxed(),
@@ -53,8 +63,11 @@ fn any_value(kind: FieldKind) -> BoxedStrategy<Value> {
 }
 
 fn any_record() -> impl Strategy<Value = Vec<(String, Value)>> {
-    let fields: Vec<_> =
-        FieldKind::ALL.map(|kind| any_value(kind).prop_map(move |value| (format!("x_{}", kind.word().replace('-', "_")), value))).to_vec();
+    let fields: Vec<_> = FieldKind::ALL
+        .map(|kind| {
+            any_value(kind).prop_map(move |value| (format!("x_{}", kind.word().replace('-', "_")), value))
+        })
+        .to_vec();
     fields
 }
 
@@ -162,11 +175,19 @@ async fn exports_chosen_fields_records_and_columns() {
         ..ExportOptions::new("contact")
     };
     assert_eq!(export(&hub, &options).await, "\u{feff}phone\r\n'=1+1\r\n");
-    let error = export_csv(&hub, Vec::new(), &ExportOptions { fields: vec!["nonsense".into()], ..ExportOptions::new("contact") })
-        .await
-        .unwrap_err();
+    let error = export_csv(
+        &hub,
+        Vec::new(),
+        &ExportOptions { fields: vec!["nonsense".into()], ..ExportOptions::new("contact") },
+    )
+    .await
+    .unwrap_err();
     assert!(error.to_string().contains("no field 'nonsense'"), "{error}");
-    assert!(export_csv(&hub, Vec::new(), &ExportOptions { delimiter: '"', ..ExportOptions::new("contact") }).await.is_err());
+    assert!(
+        export_csv(&hub, Vec::new(), &ExportOptions { delimiter: '"', ..ExportOptions::new("contact") })
+            .await
+            .is_err()
+    );
     let blank = ExportOptions { fields: vec!["website".into()], ..ExportOptions::new("contact") };
     assert_eq!(export(&hub, &blank).await, "website\r\n\"\"\r\n\"\"\r\n");
 }
@@ -175,7 +196,8 @@ async fn exports_chosen_fields_records_and_columns() {
 async fn an_export_with_ids_goes_back_onto_the_same_records() {
     let hub = hub();
     contacts(&hub, "first_name,company\nAda,ACME\nAda,ACME\n").await;
-    let file = export(&hub, &ExportOptions { id: true, changed: true, ..ExportOptions::new("contact") }).await;
+    let file =
+        export(&hub, &ExportOptions { id: true, changed: true, ..ExportOptions::new("contact") }).await;
     assert!(file.contains("ACME"), "{file}");
     let options = ImportOptions { key: Key::Id, empty: Empty::Clear, ..ImportOptions::new("contact") };
     assert_eq!(counts(&import(&hub, &file, &options).await.unwrap()), [2, 0, 0, 2, 0, 0]);

@@ -1,8 +1,8 @@
 //! The contacts file of the peers, read by the page.
 
 use anyhow::{Context, Result};
-use entente::record::{Timestamp, Value};
 use entente::sync::{Batch, Page, ReportRequest, Row};
+use entente_core::{Timestamp, Value};
 use made_up::people::{OBJECT, PAGE_ROWS};
 use std::path::PathBuf;
 

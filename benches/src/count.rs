@@ -1,7 +1,8 @@
 //! The judge at work: fields with every kind of evidence.
 
-use entente::judge::{Claim, Current, Evidence, FieldRules, Mode, Winner, judge, settle};
-use entente::record::{FieldTime, Timestamp, Value};
+use entente_core::{
+    Claim, Current, Evidence, FieldRules, FieldTime, Mode, Timestamp, Value, Winner, judge, settle,
+};
 use std::hint::black_box;
 
 /// Two claims on a field.

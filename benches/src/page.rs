@@ -2,8 +2,8 @@
 
 use crate::world::{Guest, World};
 use anyhow::{Result, ensure};
-use entente::record::{Timestamp, Value};
 use entente::sync::{Action, Exchange, Order, OrderedChange, Page, ReportRequest, Wanted, Window};
+use entente_core::{Timestamp, Value};
 use made_up::people::{FIELDS, OBJECT, PAGE_ROWS, People};
 use std::path::Path;
 use tokio::runtime::{Builder, Runtime};

@@ -7,8 +7,7 @@ use crate::guests;
 use crate::page::{PageCall, runtime};
 use crate::world::Guest;
 use anyhow::Result;
-use entente::judge::FieldRules;
-use entente::record::{Timestamp, Value};
+use entente_core::{FieldRules, Timestamp, Value};
 use made_up::people::Ids;
 
 /// What is done.

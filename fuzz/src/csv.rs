@@ -2,9 +2,9 @@
 //! nothing. The first byte says how the file is read.
 
 use entente::hub::{CsvError, Empty, ExportOptions, Hub, ImportOptions, Key, export_csv, import_csv};
-use entente::record::Timestamp;
 use entente::store::Store;
 use entente::sync::Clock;
+use entente_core::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 

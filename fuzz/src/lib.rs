@@ -16,7 +16,7 @@ pub mod text;
 pub mod value;
 
 use entente::plugin::Limits;
-use entente::record::Value;
+use entente_core::Value;
 
 /// Small limits, so that inputs of some hundred bytes reach them.
 pub fn limits() -> Limits {

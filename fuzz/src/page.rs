@@ -4,8 +4,8 @@
 use super::{is_clean, is_possible, limits, size};
 use arbitrary::Unstructured;
 use entente::fuzzing::plugin::page;
-use entente::record::Timestamp;
 use entente::sync::{ReportRequest, Window};
+use entente_core::Timestamp;
 
 /// Looks at one input.
 pub fn run(bytes: &[u8]) {

@@ -1,6 +1,6 @@
 //! Values and moments as text: what is read, is written so that it is read as the same.
 
-use entente::record::{Timestamp, Value};
+use entente_core::{Timestamp, Value};
 
 /// Looks at one input.
 pub fn run(bytes: &[u8]) {

@@ -23,10 +23,8 @@ mod files;
 pub mod fuzzing;
 pub mod host;
 pub mod hub;
-pub mod judge;
 pub mod ledger;
 pub mod plugin;
-pub mod record;
 #[cfg(test)]
 mod security;
 pub mod store;

@@ -2,7 +2,7 @@
 //! other.
 
 use crate::support::guests;
-use entente::judge::Side;
+use entente_core::Side;
 use hello_crm::{Clock, Config, Handle, ManualClock, Object, RecordView, Server, Stamp, SystemClock};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente::record::Value;
 use entente::sync::{RunOptions, Status, features};
+use entente_core::Value;
 
 async fn lost_create(world: &World) {
     for n in 0..5 {

@@ -2,8 +2,8 @@
 //! stale writes.
 
 use async_trait::async_trait;
-use entente::record::{FieldTime, Reference, Timestamp, Value};
 use entente::sync::*;
+use entente_core::{FieldTime, Reference, Timestamp, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -576,7 +576,7 @@ impl Exchange for Fake {
     async fn find(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
         self.enter("find")?;
         let matches = |record: &Record, key: &[Option<Value>]| {
-            let canon = |value: &Value| entente::record::canonical_identifier("text", value);
+            let canon = |value: &Value| entente_core::canonical_identifier("text", value);
             let hits: Vec<bool> = query
                 .fields
                 .iter()

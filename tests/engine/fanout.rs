@@ -4,9 +4,9 @@ use crate::fake::{Counter, Fake, ManualClock};
 use crate::world::text;
 use entente::hub::Hub;
 use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
-use entente::record::Value;
 use entente::store::Store;
 use entente::sync::*;
+use entente_core::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 

@@ -1,8 +1,8 @@
 //! Who is who: links, duplicates, proof of absence, parents.
 
 use crate::world::{World, text};
-use entente::record::Value;
 use entente::sync::{ChangeTimes, Condition, Ledger, RunOptions, Side, Status, Test, features};
+use entente_core::Value;
 
 #[tokio::test]
 async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
@@ -278,7 +278,7 @@ async fn a_record_that_would_be_outside_the_filter_of_the_other_side_is_not_made
     let unmapped = Condition { field: "region".into(), test: Test::Is(text("north")) };
     // Nor in one that flows to the left only.
     let one_way = Condition { field: "full".into(), test: Test::Blank(false) };
-    world.people().fields[1].direction = entente::judge::Direction::ToLeft;
+    world.people().fields[1].direction = entente_core::Direction::ToLeft;
     world.people().filters[1] = vec![outside, unmapped, one_way];
     let left =
         world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("0"))], "2020-01-01");
@@ -299,7 +299,7 @@ async fn a_link_that_a_new_record_had_to_do_without_comes_later() {
     world.definition.mappings[1].create = [false, false];
     let org = world.right.put("org", &[("title", text("Acme"))], "2020-01-01");
     let link = |object: &str, id: &str| {
-        Value::Reference(entente::record::Reference { object: object.to_owned(), id: id.to_owned() })
+        Value::Reference(entente_core::Reference { object: object.to_owned(), id: id.to_owned() })
     };
     world.right.put("person", &[("mail", text("a@example.org")), ("org", link("org", &org))], "2020-01-01");
     world.run().await;

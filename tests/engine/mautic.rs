@@ -3,8 +3,8 @@
 use crate::fake::Fault;
 use crate::values::pair_of_anas;
 use crate::world::{World, text};
-use entente::record::Value;
 use entente::sync::*;
+use entente_core::Value;
 use std::time::Duration;
 
 /// The sides end up swapped.
@@ -225,7 +225,7 @@ async fn what_the_remote_refuses_has_failed_with_its_reason() {
 async fn nothing_piles_up_where_data_flows_one_way_only() {
     let mut world = World::new().await;
     for field in &mut world.people().fields {
-        field.direction = entente::judge::Direction::ToLeft;
+        field.direction = entente_core::Direction::ToLeft;
     }
     world.people().create = [true, false];
     world.right.put("person", &[("mail", text("p@example.org")), ("full", text("P"))], "2020-01-01");

@@ -1,8 +1,8 @@
 //! What the operator decides: conflicts, plans, undo, trust, retries, rules for several candidates.
 
 use crate::world::{World, text};
-use entente::record::Value;
 use entente::sync::*;
+use entente_core::Value;
 use std::time::Duration;
 
 async fn conflict() -> (World, String, String) {
@@ -126,7 +126,7 @@ async fn s16_an_old_plan_does_only_what_still_holds() {
 async fn a_fresh_plan_is_what_the_run_does() {
     let world = World::new().await;
     let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
-    let reference = Value::Reference(entente::record::Reference { object: "company".into(), id: company });
+    let reference = Value::Reference(entente_core::Reference { object: "company".into(), id: company });
     world.left.put("contact", &[("email", text("a@example.org")), ("company", reference)], "2020-01-01");
     world.right.put("person", &[("mail", text("b@example.org"))], "2020-01-01");
     let plan = world.run_with(dry()).await;
@@ -208,7 +208,7 @@ async fn undo_leaves_and_lists_what_was_edited_since() {
 async fn undone_creates_are_deleted_when_their_number_is_agreed() {
     let world = World::new().await;
     let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
-    let reference = Value::Reference(entente::record::Reference { object: "company".into(), id: company });
+    let reference = Value::Reference(entente_core::Reference { object: "company".into(), id: company });
     world.left.put("contact", &[("email", text("a@example.org")), ("company", reference)], "2020-01-01");
     world.right.put("person", &[("mail", text("b@example.org"))], "2020-01-01");
     world.right.put("person", &[("mail", text("c@example.org"))], "2020-01-01");
@@ -351,7 +351,7 @@ async fn constants_and_defaults_fill_new_records_and_make_no_echo() {
         slot: 5,
         names: ["=origin".into(), "origin".into()],
         kinds: ["text".into(), "text".into()],
-        direction: entente::judge::Direction::ToRight,
+        direction: entente_core::Direction::ToRight,
         writable: [true, true],
         constant: Some(text("hub")),
         ..FieldMapping::default()

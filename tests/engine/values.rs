@@ -2,9 +2,8 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente::judge::{Blanks, Direction};
-use entente::record::Value;
 use entente::sync::RunOptions;
+use entente_core::{Blanks, Direction, Value};
 
 pub async fn pair_of_anas() -> (World, String, String) {
     let world = World::new().await;

@@ -1,11 +1,10 @@
 //! Two sides with people and companies, and a ledger.
 
 use crate::fake::{Counter, Fake, ManualClock};
-use entente::judge::{Blanks, Direction, Drift, Unresolved, WriteRule};
 use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
-use entente::record::Value;
 use entente::store::Store;
 use entente::sync::*;
+use entente_core::{Blanks, Direction, Drift, Unresolved, Value, WriteRule};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -183,7 +182,7 @@ impl World {
     }
 
     pub fn window(since: &str, until: &str) -> RunOptions {
-        use entente::record::Timestamp;
+        use entente_core::Timestamp;
         RunOptions {
             since: Some(Timestamp::parse(since).unwrap()),
             until: Some(Timestamp::parse(until).unwrap()),

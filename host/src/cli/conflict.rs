@@ -6,10 +6,9 @@ use super::output::{Done, Usage, cell, table};
 use super::sides::SideWord;
 use crate::config::HUB;
 use crate::hub::{FieldDefinition, ParseOptions, parse_value};
-use crate::judge::Side;
-use crate::record::{Timestamp, Value};
 use crate::sync::{Choice, Field, Seen};
 use crate::tenant::WaitingConflict;
+use entente_core::{Side, Timestamp, Value};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! Dates as people type them.
 
-use crate::record::Timestamp;
 use chrono::{DateTime, Utc};
+use entente_core::Timestamp;
 use interim::{Dialect, parse_date_string};
 
 /// The words of relative dates.

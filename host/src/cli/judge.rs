@@ -1,9 +1,8 @@
 //! `entente judge`: JSON lines in, a verdict with its reason out for each.
 
 use super::output::Done;
-use crate::judge::{Claim, Evidence, Mode, judge};
-use crate::record::Timestamp;
 use chrono::DateTime;
+use entente_core::{Claim, Evidence, Mode, Timestamp, judge};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;

@@ -5,8 +5,8 @@ use super::record_export::{ExportArgs, export_command};
 use super::record_import::{ImportArgs, import_command};
 use super::{Context, record_show};
 use crate::hub::{Hub, ListQuery, ObjectDefinition, ParseOptions, RecordView, parse_value};
-use crate::record::Value;
 use anyhow::Context as _;
+use entente_core::Value;
 
 /// The commands below `entente record`.
 #[derive(Debug, clap::Subcommand)]

@@ -4,10 +4,9 @@ use super::naming::named;
 use super::output::{Output, cell, table};
 use crate::config::HUB;
 use crate::hub::{Origin, RecordView};
-use crate::judge::Side;
-use crate::record::Timestamp;
 use crate::sync::{Change, ChangeStatus, Pair, Status, SyncDefinition};
 use crate::tenant::{Tenant, WaitingConflict};
+use entente_core::{Side, Timestamp};
 use serde::Serialize;
 
 /// How many of the latest changes of a pair are looked through for what waits.
@@ -40,7 +39,7 @@ struct Unsettled {
     run: Option<i64>,
     /// What the other side has, or is to get.
     #[serde(skip_serializing_if = "Option::is_none")]
-    other: Option<crate::record::Value>,
+    other: Option<entente_core::Value>,
     reason: String,
     #[serde(skip)]
     exchanges: [String; 2],

@@ -3,9 +3,8 @@
 use super::Context;
 use super::naming::named;
 use super::output::{Done, Usage, cell, table};
-use crate::judge::Side;
-use crate::record::Timestamp;
 use crate::tenant::{DeadLetter, RecordName, Tenant};
+use entente_core::{Side, Timestamp};
 use serde::Serialize;
 
 /// Options of `entente retry`.

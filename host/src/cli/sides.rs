@@ -1,7 +1,7 @@
 //! The words for a side on the command line.
 
 use crate::config::HUB;
-use crate::judge::Side;
+use entente_core::Side;
 
 /// A side: by its place, or by what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -5,9 +5,9 @@ use super::output::{Done, cell, table};
 use super::waiting::{Waiting, waiting};
 use super::{Context, report};
 use crate::config::{ConfigError, Health};
-use crate::record::Timestamp;
 use crate::sync::{Run, RunStatus};
 use crate::tenant::{ObjectStatus, SyncStatus, Tally};
+use entente_core::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! What can be wrong, in words that say where and what to do.
 
-use crate::record::Timestamp;
 use crate::store::StoreError;
+use entente_core::Timestamp;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;

@@ -4,7 +4,7 @@
 use super::error::ConfigError;
 use super::facade::Configuration;
 use super::integrations;
-use crate::record::Timestamp;
+use entente_core::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use std::time::Duration;

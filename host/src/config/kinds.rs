@@ -1,7 +1,7 @@
 //! Kinds of field: which can be joined, and which values they take.
 
-use crate::record::Value;
 use crate::sync::Field;
+use entente_core::Value;
 
 /// Kinds whose values are alike.
 #[derive(Debug, Clone, PartialEq, Eq)]

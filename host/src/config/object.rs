@@ -410,7 +410,7 @@ fn check_prefer(
 fn check_condition(
     entry: &ConditionEntry,
     kind: &str,
-    read: impl Fn(&toml::Value) -> Result<crate::record::Value, String>,
+    read: impl Fn(&toml::Value) -> Result<entente_core::Value, String>,
 ) -> Result<Test, String> {
     let mut tests = Vec::new();
     if let Some(value) = &entry.is {

@@ -4,7 +4,7 @@
 //! the rest, by the words of the JSON form: `{ ref = ["company", "12"] }`, `{ other = ["decimal", "12.50"]
 //! }`. TOML has no null.
 
-use crate::record::{Timestamp, Value};
+use entente_core::{Timestamp, Value};
 use toml::value::Datetime;
 
 /// What a TOML value stands for.

@@ -3,7 +3,7 @@
 use super::error::Refusal;
 use super::kind::FieldKind;
 use super::schema::FieldDefinition;
-use crate::record::Value;
+use entente_core::Value;
 
 /// Whole numbers up to here are the same number as a float.
 const EXACT_IN_FLOAT: u64 = 1 << 53;

@@ -4,9 +4,9 @@
 //! kept by group and the largest group names no fields.
 
 use super::schema::ObjectSchema;
-use crate::record::{Timestamp, Value};
 use crate::store::StoreError;
 use crate::sync::FieldTime;
+use entente_core::{Timestamp, Value};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use std::fmt::{self, Write as _};

@@ -4,8 +4,8 @@ use super::check::{check, choices, cut};
 use super::kind::FieldKind;
 use super::list::read_list;
 use super::schema::FieldDefinition;
-use crate::record::{Reference, Timestamp, Value};
 use chrono::{NaiveDate, NaiveTime};
+use entente_core::{Reference, Timestamp, Value};
 
 /// Which way round `01/02/2020` is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

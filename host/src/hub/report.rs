@@ -10,9 +10,9 @@ use super::cursor::{Cursor, Part, expired};
 use super::error::HubError;
 use super::records::{self, COLUMNS, Record};
 use super::schema::{ObjectSchema, Schema};
-use crate::record::{Timestamp, Value};
 use crate::store::StoreError;
 use crate::sync::{BadRow, Batch, Deletion, ExchangeError, Page, ReportRequest, Row, Wanted};
+use entente_core::{Timestamp, Value};
 use rusqlite::{Connection, Params, params};
 
 /// Pages longer than this would only take memory.

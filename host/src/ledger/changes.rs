@@ -3,9 +3,9 @@
 use super::Why;
 use super::codec::{decode_fields, encode_fields};
 use super::progress::side_number;
-use crate::record::Timestamp;
 use crate::store::StoreError;
 use crate::sync::{Action, Change, ChangeStatus, MappingId, PairId, RunId, Side};
+use entente_core::Timestamp;
 use rusqlite::{Connection, Row, ToSql, params};
 
 const COLUMNS: &str =

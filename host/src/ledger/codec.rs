@@ -11,9 +11,9 @@
 //!   `b` the base, `t` a possible or `c` a certain time, `bt` or `bc` those of the base, `j` joint, `o` the
 //!   outcome where it differs, `y` the reason where it differs from that of the field before.
 
-use crate::record::{Timestamp, Value};
 use crate::store::StoreError;
 use crate::sync::{Agreed, ChangedField, FieldTime, Key, Seen};
+use entente_core::{Timestamp, Value};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};

@@ -3,9 +3,9 @@
 use super::Why;
 use super::codec::{decode, encode};
 use super::mappings::slot_of;
-use crate::record::Timestamp;
 use crate::store::StoreError;
 use crate::sync::{Conflict, MappingId, PairId, Seen};
+use entente_core::Timestamp;
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
 //! One writer for each relation: leases, and the fence that every unit checks.
 
-use crate::record::Timestamp;
 use crate::store::StoreError;
 use crate::sync::{Lease, LedgerError};
+use entente_core::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 
 use super::codec::{decode_agreed, decode_seen};
 use super::progress::side_number;
-use crate::record::Timestamp;
 use crate::store::StoreError;
 use crate::sync::{Half, Key, MappingId, Pair, PairId, RunId, Side, Status, TodoFilter};
+use entente_core::Timestamp;
 use rusqlite::{Connection, Row, ToSql, params};
 
 /// What [`from_row`] reads, in its order.

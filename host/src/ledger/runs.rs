@@ -1,9 +1,9 @@
 //! Runs, with what they were asked and what they counted.
 
 use super::codec::{decode, encode};
-use crate::record::Timestamp;
 use crate::store::StoreError;
 use crate::sync::{Run, RunId, RunStatus};
+use entente_core::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices";

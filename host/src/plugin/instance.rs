@@ -9,7 +9,7 @@ use super::link::Functions;
 use super::runtime::Plugin;
 use super::shares::Claim;
 use super::turns::{InTurn, Meter};
-use crate::record::Value;
+use entente_core::Value;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::future::poll_fn;

@@ -7,7 +7,7 @@
 
 use super::egress::HttpGrant;
 use super::text::clean;
-use crate::record::Value;
+use entente_core::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

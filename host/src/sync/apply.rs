@@ -150,8 +150,8 @@ impl Session<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Value;
     use crate::sync::Side;
+    use entente_core::Value;
 
     fn change(value: &str, base: &str) -> Change {
         Change {

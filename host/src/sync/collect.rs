@@ -9,7 +9,7 @@ use super::limits;
 use super::observer::Step;
 use super::pair::Side;
 use super::session::{Session, Tries};
-use crate::record::Timestamp;
+use entente_core::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first moment of the year 1: before it no system has changed anything, and every one can write it.

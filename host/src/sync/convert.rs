@@ -207,8 +207,8 @@ fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Si
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Value;
     use crate::sync::{Agreed, FieldMapping};
+    use entente_core::Value;
 
     #[test]
     fn what_both_mappings_have_goes_with_the_pair() {

@@ -10,8 +10,7 @@ use super::ledger::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling
 use super::links::Links;
 use super::pair::{Agreed, Pair, PairId, Seen, Side, Status};
 use super::session::Session;
-use crate::judge::{Current, Decision, FieldRules, Settled, Write, settle, settle_new};
-use crate::record::Value;
+use entente_core::{Current, Decision, FieldRules, Settled, Value, Write, settle, settle_new};
 use std::collections::HashMap;
 
 /// What was decided about a batch of pairs.
@@ -330,7 +329,7 @@ impl Session<'_> {
                         base_time: None,
                         joint: false,
                         stored: None,
-                        reason: crate::judge::Why::NewRecord.to_string(),
+                        reason: entente_core::Why::NewRecord.to_string(),
                     });
                 }
                 Ok(Err(_)) => {}

@@ -1,9 +1,8 @@
 //! What a sync is: two exchanges, which objects and fields correspond, and the policies.
 
-pub use crate::judge::{Blanks, Direction, Drift, Unresolved, WriteRule};
+pub use entente_core::{Blanks, Direction, Drift, Unresolved, WriteRule};
 
-use crate::judge::{FieldRules, Side};
-use crate::record::Value;
+use entente_core::{FieldRules, Side, Value};
 use serde::{Deserialize, Serialize};
 
 /// The number of an object mapping in the ledger.

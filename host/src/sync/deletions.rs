@@ -95,7 +95,7 @@ impl Session<'_> {
         mapping: &ObjectMapping,
         pair: &mut Pair,
         side: Side,
-        at: crate::record::Timestamp,
+        at: entente_core::Timestamp,
     ) {
         if pair.half(side).deleted.is_none() {
             pair.half_mut(side).deleted = Some(at);
@@ -193,8 +193,8 @@ impl Session<'_> {
                         let base = pair.current(survivor, field.slot)?.clone();
                         Some(ChangedField {
                             slot: field.slot,
-                            value: crate::record::Value::Null,
-                            source: crate::record::Value::Null,
+                            value: entente_core::Value::Null,
+                            source: entente_core::Value::Null,
                             base: Some(base),
                             time: None,
                             base_time: pair.half(survivor).seen(field.slot).and_then(|seen| seen.time),
@@ -256,8 +256,8 @@ impl Session<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Value;
     use crate::sync::Agreed;
+    use entente_core::Value;
 
     fn pair() -> Pair {
         let mut pair = Pair::new(1);

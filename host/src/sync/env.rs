@@ -1,7 +1,7 @@
 //! What the engine takes from the world outside: time and chance.
 
-use crate::record::Timestamp;
 use async_trait::async_trait;
+use entente_core::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 

@@ -4,9 +4,9 @@
 //! the plugin interface (`wit/`), whose comments say what each field promises.
 
 use super::ledger::Unit;
-pub use crate::record::FieldTime;
-use crate::record::{Reference, Timestamp, Value};
 use async_trait::async_trait;
+pub use entente_core::FieldTime;
+use entente_core::{Reference, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -16,7 +16,7 @@ use super::observer::Step;
 use super::pair::{Pair, PairId, Side, Status};
 use super::session::{Session, Tries};
 use super::split::splittable;
-use crate::record::{Reference, Value};
+use entente_core::{Reference, Value};
 use std::collections::{BTreeSet, HashMap};
 
 /// A change on its way: what of it is sent, and what has to wait.

@@ -1,7 +1,7 @@
 //! Which records take part.
 
 use super::definition::{Condition, Prefer, Test};
-use crate::record::Value;
+use entente_core::Value;
 
 /// Whether a record meets every condition. A field that was not delivered counts as blank.
 pub(super) fn takes_part<'a>(conditions: &[Condition], value_of: impl Fn(&str) -> Option<&'a Value>) -> bool {

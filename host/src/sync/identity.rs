@@ -3,7 +3,7 @@
 use super::definition::{IdentifyBy, ObjectMapping};
 use super::ledger::Change;
 use super::pair::{Key, Side};
-use crate::record::{Value, canonical_identifier};
+use entente_core::{Value, canonical_identifier};
 
 /// The keys of a record: one for each identifier that it has, or one for all of them together. A record that
 /// lacks an identifier is not recognised by it; a blank never matches a blank.

@@ -10,7 +10,7 @@ use super::ledger::{Change, Progress};
 use super::pair::{Key, Pair, PairId, RunId, Seen, Side, Status};
 use super::recover::settle_made;
 use super::session::Session;
-use crate::record::{Timestamp, Value};
+use entente_core::{Timestamp, Value};
 use std::collections::{BTreeMap, HashMap};
 
 /// Why records were read.

@@ -4,7 +4,7 @@ use super::definition::{ObjectMapping, SyncDefinition};
 use super::error::SyncError;
 use super::pair::{Pair, PairId, Side};
 use super::session::Session;
-use crate::record::{Reference, Value};
+use entente_core::{Reference, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The object name of a reference that stands for a pair: no side has one like it.

@@ -8,7 +8,7 @@ use super::ledger::{Change, ChangeStatus, Unit};
 use super::links::Links;
 use super::pair::{Pair, PairId, Side};
 use super::session::Session;
-use crate::record::Value;
+use entente_core::Value;
 use std::collections::HashMap;
 
 impl Session<'_> {

@@ -106,7 +106,7 @@ impl Session<'_> {
             .map(|pair| identity::lookup_key(mapping, target, |slot| pair.current(read, slot)))
             .collect();
         let all = mapping.identify_by == super::definition::IdentifyBy::All;
-        let usable = |key: &Vec<Option<crate::record::Value>>| {
+        let usable = |key: &Vec<Option<entente_core::Value>>| {
             if all { key.iter().all(Option::is_some) } else { key.iter().any(Option::is_some) }
         };
         let (mut pairs, keys): (Vec<Pair>, Vec<_>) =

@@ -9,8 +9,7 @@ use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::pair::{Agreed, Pair, Seen, Side, Status};
 use super::session::Session;
-use crate::judge::{canonical, elements, same_content};
-use crate::record::Value;
+use entente_core::{Value, canonical, elements, same_content};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 

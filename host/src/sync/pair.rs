@@ -1,10 +1,10 @@
 //! The pair: link, cache and work item in one.
 
-pub use crate::judge::Side;
+pub use entente_core::Side;
 
 use super::definition::MappingId;
 use super::exchange::FieldTime;
-use crate::record::{Timestamp, Value};
+use entente_core::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 /// The number of a pair in the ledger.

@@ -11,8 +11,7 @@ use super::limits;
 use super::outcome::{edited_since, settle_elements};
 use super::pair::{Agreed, Pair, PairId, Side, Status};
 use super::session::Session;
-use crate::judge::same_content;
-use crate::record::Timestamp;
+use entente_core::{Timestamp, same_content};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use super::definition::MappingId;
 use super::pair::{RunId, Side};
-use crate::record::Timestamp;
+use entente_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;

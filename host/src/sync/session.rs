@@ -8,7 +8,7 @@ use super::ledger::{Lease, Unit};
 use super::limits;
 use super::pair::{PairId, Side};
 use super::run::{Run, Trust};
-use crate::record::Timestamp;
+use entente_core::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use super::limits;
 use super::links::Links;
 use super::pair::{Half, Pair, PairId, RunId, Side, Status};
 use super::session::Session;
-use crate::record::{Reference, Value};
+use entente_core::{Reference, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What an undo makes of one change.
@@ -369,7 +369,7 @@ fn undo_delete(change: &Change) -> Undone {
 }
 
 /// What becomes of a pair whose record was deleted because making it was undone.
-pub(super) fn set_undone(pair: &mut Pair, target: Side, at: crate::record::Timestamp) {
+pub(super) fn set_undone(pair: &mut Pair, target: Side, at: entente_core::Timestamp) {
     super::deletions::unsettle(pair, target.other());
     *pair.half_mut(target) = Half { deleted: Some(at), ..Half::default() };
     pair.keys[target.index()] = Some(Vec::new());

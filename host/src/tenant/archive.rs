@@ -4,7 +4,7 @@
 
 use crate::config::is_digest;
 use crate::plugin::Limits;
-use crate::record::Timestamp;
+use entente_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 
 use crate::ledger::SqliteLedger;
 use crate::plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall, LogLine};
-use crate::record::Timestamp;
 use crate::sync::Clock;
 use async_trait::async_trait;
+use entente_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};

@@ -104,8 +104,8 @@ pub(crate) async fn restore(
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::record::Timestamp;
     use crate::tenant::archive::{Archived, DATABASE, content, write};
+    use entente_core::Timestamp;
     use std::path::PathBuf;
 
     /// An export with this database, as somebody makes it who knows how.

@@ -2,7 +2,7 @@
 
 use crate::config::Integration;
 use crate::plugin::{Manifest, SettingAsk};
-use crate::record::Value;
+use entente_core::Value;
 
 /// Those that its manifest does not name: it never sees them, and they are probably misspelt.
 pub(super) fn unknown(integration: &Integration, manifest: &Manifest) -> Vec<String> {

@@ -8,9 +8,9 @@ use entente::config::Grants;
 use entente::plugin::{
     Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,
 };
-use entente::record::Value;
 use entente::sync::{Exchange, ReportRequest, RunOptions, Silent, SystemClock, codes};
 use entente::tenant::{PluginFiles, Tenant};
+use entente_core::Value;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;

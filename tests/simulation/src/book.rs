@@ -1,6 +1,6 @@
 //! What the people have done, so that it can be asked what became of it.
 
-use entente::record::{Reference, Value};
+use entente_core::{Reference, Value};
 
 /// A field that people have set.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use crate::remote::Remote;
 use crate::schema::{COMPANY, PERSON, Words, columns};
 use entente::hub::{Hub, ListQuery};
-use entente::record::{Reference, Timestamp, Value};
+use entente_core::{Reference, Timestamp, Value};
 use std::sync::Arc;
 
 /// A system with people and companies.

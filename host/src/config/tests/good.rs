@@ -1,8 +1,8 @@
 //! Files that are right, and what they become.
 
 use super::*;
-use crate::record::Value;
 use crate::sync::{Direction, Side, SyncDefinition};
+use entente_core::Value;
 
 fn one(text: &str) -> SyncDefinition {
     let checked = check_text(text).unwrap_or_else(|problems| panic!("{problems}"));

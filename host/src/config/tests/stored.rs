@@ -1,7 +1,7 @@
 //! Applying, storing, exporting.
 
 use super::*;
-use crate::record::Value;
+use entente_core::Value;
 
 const FILE: &str = r#"
 [object.project]

@@ -8,7 +8,7 @@ use crate::hub::people::{ListQuery, stretch};
 use crate::hub::records::{self, Record};
 use crate::hub::schema::{ObjectSchema, Schema};
 use crate::hub::{FieldDefinition, Hub};
-use crate::record::{Reference, Value};
+use entente_core::{Reference, Value};
 use rusqlite::Connection;
 use serde::Serialize;
 use std::io::Write;

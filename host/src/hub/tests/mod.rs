@@ -6,13 +6,13 @@ mod people;
 mod report;
 
 use super::Hub;
-use crate::record::{Timestamp, Value};
 use crate::store::Store;
 use crate::sync::{
     Action, Answer, Clock, Exchange, FieldTime, Order, OrderedChange, Outcome, Page, ReportRequest, Wanted,
     Window,
 };
 use async_trait::async_trait;
+use entente_core::{Timestamp, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

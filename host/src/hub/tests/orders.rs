@@ -126,7 +126,7 @@ async fn values_of_every_kind_are_stored_as_they_are() {
     use crate::hub::{FieldDefinition, FieldKind};
     let hub = hub();
     let company = hub.create("company", &values(&[("name", Value::text("ACME"))])).await.unwrap().id;
-    let link = crate::record::Reference { object: "company".into(), id: company };
+    let link = entente_core::Reference { object: "company".into(), id: company };
     let other = |kind: &str, text: &str| Value::Other { kind: kind.into(), text: text.into() };
     let cases = [
         (FieldKind::Boolean, Value::Boolean(false)),

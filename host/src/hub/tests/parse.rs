@@ -2,7 +2,7 @@
 
 use super::super::list::{read_list, write_list};
 use super::*;
-use crate::record::{Reference, Timestamp};
+use entente_core::{Reference, Timestamp};
 use proptest::prelude::*;
 
 fn field(kind: FieldKind) -> FieldDefinition {

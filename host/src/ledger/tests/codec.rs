@@ -1,6 +1,6 @@
 use super::*;
 use crate::ledger::codec::*;
-use crate::record::Reference;
+use entente_core::Reference;
 use proptest::prelude::*;
 
 fn any_value() -> impl Strategy<Value = Value> {

@@ -10,9 +10,9 @@ mod query;
 mod speed;
 
 use super::{SqliteLedger, ensure_mapping, ensure_slots};
-use crate::record::{Timestamp, Value};
 use crate::store::Store;
 use crate::sync::*;
+use entente_core::{Timestamp, Value};
 use std::time::Duration;
 
 pub(super) const RELATION: &str = "crm";
@@ -95,7 +95,7 @@ pub(super) fn values() -> Vec<Value> {
         Value::Timestamp(at(-1)),
         Value::Texts(vec!["".to_owned(), "a".to_owned()]),
         Value::reference("company", "1\0").unwrap(),
-        Value::References(vec![crate::record::Reference { object: "group".to_owned(), id: "7".to_owned() }]),
+        Value::References(vec![entente_core::Reference { object: "group".to_owned(), id: "7".to_owned() }]),
         Value::Other { kind: "decimal".to_owned(), text: "12.50".to_owned() },
     ]
 }

@@ -3,8 +3,8 @@
 use super::value::{lower_reference, lower_values};
 use super::{Lift, Refused};
 use crate::plugin::bindings::exports::entente::integration::order_execution as wit;
-use crate::record::Timestamp;
 use crate::sync::{Action, Answer, Collection, Order, Outcome, TicketState, Written, codes};
+use entente_core::Timestamp;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -184,8 +184,8 @@ impl Lift<'_> {
 mod tests {
     use super::*;
     use crate::plugin::limits::Limits;
-    use crate::record::Value;
     use crate::sync::OrderedChange;
+    use entente_core::Value;
 
     fn order(ids: &[&str]) -> Order {
         let change = |id: &str| OrderedChange {

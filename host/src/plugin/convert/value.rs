@@ -3,9 +3,9 @@
 use super::Lift;
 use crate::plugin::bindings::entente::integration::types as wit;
 use crate::plugin::limits::LimitReached;
-use crate::record::{Reference, Timestamp, Value};
 use crate::sync::{FieldTime, Row};
 use chrono::Datelike;
+use entente_core::{Reference, Timestamp, Value};
 
 /// To the plugin; nothing said is `unset`.
 pub(in crate::plugin) fn lower_value(value: Option<&Value>) -> wit::Value {
@@ -61,7 +61,7 @@ impl Lift<'_> {
                 .into_iter()
                 .map(|reference| match Value::reference(reference.object, reference.id)? {
                     Value::Reference(reference) => Ok(reference),
-                    _ => Err(crate::record::ValueError::EmptyReference),
+                    _ => Err(entente_core::ValueError::EmptyReference),
                 })
                 .collect::<Result<_, _>>()
                 .map(Value::References),

@@ -6,8 +6,8 @@ use crate::dice::lock;
 use crate::remote::Made;
 use crate::schema::{IDENTIFIER, NAME, PERSON, meaning};
 use crate::verdict::{Verdict, Word};
-use entente::record::Value;
 use entente::sync::{DeletePolicy, Pair, Side};
+use entente_core::Value;
 use std::collections::BTreeMap;
 
 impl End<'_> {

@@ -12,8 +12,8 @@ use crate::world::World;
 use anyhow::{Context, Result};
 use entente::hub::ListQuery;
 use entente::ledger::ChangeFilter;
-use entente::record::Value;
 use entente::sync::{Change, MappingId, Pair, PairId, Side, Status, SyncError};
+use entente_core::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More than a history has of anything.

@@ -3,8 +3,8 @@
 use super::{Remote, State, Stored};
 use crate::dice::lock;
 use crate::schema::{COMPANY, PERSON, Words};
-use entente::record::Reference;
 use entente::sync::{Batch, Conversion, Deletion, ExchangeError, Page, ReportRequest, Wanted, codes};
+use entente_core::Reference;
 
 /// Where a page starts.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ mod round_trip;
 use super::*;
 use crate::hub::tests::{hub_from, values};
 use crate::hub::{Hub, ListQuery, RecordView};
-use crate::record::Value;
+use entente_core::Value;
 
 /// The time of the imports: 2020-01-01.
 const NOW: i64 = 1_577_836_800_000_000;

@@ -5,7 +5,7 @@ use crate::hub::csv::decode::Source;
 use crate::hub::csv::rows::Rows;
 use crate::hub::tests::awkward_texts;
 use crate::hub::{FieldDefinition, FieldKind};
-use crate::record::{Reference, Timestamp};
+use entente_core::{Reference, Timestamp};
 use proptest::prelude::*;
 
 /// Defines a field of every kind.

@@ -3,7 +3,7 @@
 use crate::record::Value;
 
 /// The elements of a set-like value, in their order and each once; `None` where the value is no set of texts.
-pub(crate) fn elements(value: Option<&Value>) -> Option<Vec<&str>> {
+pub fn elements(value: Option<&Value>) -> Option<Vec<&str>> {
     let texts = match value {
         None | Some(Value::Null) => return Some(Vec::new()),
         Some(Value::Texts(texts)) => texts,

@@ -13,5 +13,5 @@ mod settle;
 pub use canonical::{canonical, same_content};
 pub use claim::{Claim, Evidence, Mode, Reason, Verdict, Winner, judge};
 pub use policy::{Blanks, Direction, Drift, FieldRules, Side, Unresolved, WriteRule};
-pub(crate) use sets::elements;
+pub use sets::elements;
 pub use settle::{Current, Decision, Halves, Settled, Why, Write, settle, settle_new};

@@ -1,0 +1,14 @@
+//! The pure core of Entente: what a record is made of, and which side's value of a field wins, and why.
+//!
+//! No I/O, no clock, no randomness, no wasm: everything here is a function of its arguments. A host that
+//! embeds Entente meets these types through the crates above; [`settle`] and [`judge`] can be used alone.
+
+mod judge;
+mod record;
+
+pub use judge::{
+    Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, Halves, Mode, Reason, Settled,
+    Side, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements, judge, same_content,
+    settle, settle_new,
+};
+pub use record::{FieldTime, Reference, Timestamp, TimestampError, Value, ValueError, canonical_identifier};

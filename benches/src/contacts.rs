@@ -1,8 +1,8 @@
 //! The contacts file of the peers, read by the page.
 
 use anyhow::{Context, Result};
-use entente::sync::{Batch, Page, ReportRequest, Row};
 use entente_core::{Timestamp, Value};
+use entente_sync::{Batch, Page, ReportRequest, Row};
 use made_up::people::{OBJECT, PAGE_ROWS};
 use std::path::PathBuf;
 

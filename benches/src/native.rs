@@ -4,11 +4,11 @@
 use crate::contacts::Contacts;
 use anyhow::Result;
 use async_trait::async_trait;
-use entente::sync::{
+use entente_core::{Timestamp, Value};
+use entente_sync::{
     Action, Answer, Batch, ChangeTimes, Collection, Description, Exchange, ExchangeError, Executed, Field,
     Object, Order, Outcome, Page, ProposedMapping, Query, ReportRequest, Row, Written, codes, features,
 };
-use entente_core::{Timestamp, Value};
 use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
 
 /// The plugin as plain Rust.

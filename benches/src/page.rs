@@ -2,8 +2,8 @@
 
 use crate::world::{Guest, World};
 use anyhow::{Result, ensure};
-use entente::sync::{Action, Exchange, Order, OrderedChange, Page, ReportRequest, Wanted, Window};
 use entente_core::{Timestamp, Value};
+use entente_sync::{Action, Exchange, Order, OrderedChange, Page, ReportRequest, Wanted, Window};
 use made_up::people::{FIELDS, OBJECT, PAGE_ROWS, People};
 use std::path::Path;
 use tokio::runtime::{Builder, Runtime};
@@ -60,7 +60,7 @@ impl PageCall {
         let page = runtime.block_on(exchange.report(&request))?;
         let rows = &page.batches[0].rows;
         ensure!(rows.len() == PAGE_ROWS as usize, "{} rows of {PAGE_ROWS}", rows.len());
-        let change = |row: &entente::sync::Row| OrderedChange {
+        let change = |row: &entente_sync::Row| OrderedChange {
             id: format!("change-{}", row.id),
             action: Action::Update(row.id.clone()),
             values: row.values.clone(),

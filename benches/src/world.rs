@@ -6,11 +6,11 @@ use crate::took::{Took, Watch};
 use anyhow::{Context, Result, ensure};
 use entente::config::Grants;
 use entente::plugin::Compiler;
-use entente::sync::{
-    Engine, Exchange, RunEnd, RunOptions, Side, Silent, SyncDefinition, SystemClock, SystemRandomness,
-};
 use entente::tenant::Tenant;
 use entente_core::Value;
+use entente_sync::{
+    Engine, Exchange, RunEnd, RunOptions, Side, Silent, SyncDefinition, SystemClock, SystemRandomness,
+};
 use made_up::people::{Ids, People};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 use super::{is_clean, is_possible, limits};
 use arbitrary::{Result, Unstructured};
 use entente::fuzzing::plugin::{answers, collection, found};
-use entente::sync::{Action, Answer, Order, OrderedChange, Outcome, Query, TicketState, Written};
 use entente_core::{Timestamp, Value};
+use entente_sync::{Action, Answer, Order, OrderedChange, Outcome, Query, TicketState, Written};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);

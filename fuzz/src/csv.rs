@@ -3,8 +3,8 @@
 
 use entente::hub::{CsvError, Empty, ExportOptions, Hub, ImportOptions, Key, export_csv, import_csv};
 use entente::store::Store;
-use entente::sync::Clock;
 use entente_core::Timestamp;
+use entente_sync::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 

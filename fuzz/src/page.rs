@@ -4,8 +4,8 @@
 use super::{is_clean, is_possible, limits, size};
 use arbitrary::Unstructured;
 use entente::fuzzing::plugin::page;
-use entente::sync::{ReportRequest, Window};
 use entente_core::Timestamp;
+use entente_sync::{ReportRequest, Window};
 
 /// Looks at one input.
 pub fn run(bytes: &[u8]) {

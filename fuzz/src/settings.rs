@@ -3,7 +3,7 @@
 use super::sides;
 use entente::config::{Checked, File, Place, Problems, check};
 use entente::fuzzing::export;
-use entente::sync::{Description, ProposedMapping};
+use entente_sync::{Description, ProposedMapping};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

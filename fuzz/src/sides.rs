@@ -1,6 +1,6 @@
 //! The sides of a sync as they describe themselves: the hub, and an integration.
 
-use entente::sync::{Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping};
+use entente_sync::{Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping};
 use std::collections::BTreeMap;
 
 fn field(name: &str, kind: &str) -> Field {

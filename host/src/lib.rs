@@ -28,6 +28,5 @@ pub mod plugin;
 #[cfg(test)]
 mod security;
 pub mod store;
-pub mod sync;
 pub mod tenant;
 pub mod toolchain;

@@ -13,11 +13,11 @@ use crate::plugin::{
     PluginConfig, PluginExchange, PluginRuntime, TenantAccount, UnknownLimit, inspect,
 };
 use crate::store::{Store, StoreError};
-use crate::sync::{
+use egress::StoredBudget;
+use entente_sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd,
     RunOptions, RunStatus, SyncDefinition, SyncError, SystemClock, SystemRandomness,
 };
-use egress::StoredBudget;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -456,7 +456,7 @@ impl Tenant {
     /// Where the file cannot be read.
     pub async fn logged(
         &self,
-        run: &crate::sync::Run,
+        run: &entente_sync::Run,
         exchanges: &[String],
     ) -> Result<Vec<LoggedLine>, TenantError> {
         let folder = self.configuration.home().tenant_folder(self.name());

@@ -2,8 +2,8 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente::sync::{RunOptions, Status, features};
 use entente_core::Value;
+use entente_sync::{RunOptions, Status, features};
 
 async fn lost_create(world: &World) {
     for n in 0..5 {
@@ -65,7 +65,7 @@ async fn s12_an_update_without_an_answer_is_read_again_and_not_sent_blind() {
         let fault = if made {
             Fault::Lost
         } else {
-            Fault::Fails(entente::sync::ExchangeError::new("unauthorized", "nothing was done"))
+            Fault::Fails(entente_sync::ExchangeError::new("unauthorized", "nothing was done"))
         };
         world.right.fault("execute", 1, fault);
         assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
@@ -118,7 +118,7 @@ async fn an_order_that_never_left_is_not_forgotten_when_the_other_side_was_writt
     world.right.fault(
         "execute",
         1,
-        Fault::Fails(entente::sync::ExchangeError::new("unauthorized", "nothing was done")),
+        Fault::Fails(entente_sync::ExchangeError::new("unauthorized", "nothing was done")),
     );
     assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
     world.run().await;
@@ -186,7 +186,7 @@ async fn a_create_without_an_answer_keeps_its_name_whatever_is_edited() {
     world.right.shorten(true);
     for n in 0..2 {
         world.left.edit("contact", &left, "name", text(&format!("Ann {n}")), "2025-01-01");
-        let down = entente::sync::ExchangeError::new("unauthorized", "nothing was done");
+        let down = entente_sync::ExchangeError::new("unauthorized", "nothing was done");
         world.right.fault("execute", 1, Fault::Fails(down));
         world.clock.advance(std::time::Duration::from_secs(86_400));
         let options = RunOptions { full: true, ..RunOptions::default() };

@@ -2,8 +2,8 @@
 
 use crate::fake::Fake;
 use crate::world::{World, text};
-use entente::sync::*;
 use entente_core::Value;
+use entente_sync::*;
 
 /// So many linked pairs.
 async fn linked(count: usize, policy: DeletePolicy) -> (World, Vec<String>, Vec<String>) {

@@ -2,8 +2,8 @@
 //! stale writes.
 
 use async_trait::async_trait;
-use entente::sync::*;
 use entente_core::{FieldTime, Reference, Timestamp, Value};
+use entente_sync::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

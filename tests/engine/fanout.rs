@@ -5,8 +5,8 @@ use crate::world::text;
 use entente::hub::Hub;
 use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
 use entente::store::Store;
-use entente::sync::*;
 use entente_core::Value;
+use entente_sync::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 

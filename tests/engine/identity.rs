@@ -1,8 +1,8 @@
 //! Who is who: links, duplicates, proof of absence, parents.
 
 use crate::world::{World, text};
-use entente::sync::{ChangeTimes, Condition, Ledger, RunOptions, Side, Status, Test, features};
 use entente_core::Value;
+use entente_sync::{ChangeTimes, Condition, Ledger, RunOptions, Side, Status, Test, features};
 
 #[tokio::test]
 async fn a_first_sync_links_what_is_there_and_creates_the_rest() {

@@ -3,8 +3,8 @@
 use crate::fake::Fault;
 use crate::values::pair_of_anas;
 use crate::world::{World, text};
-use entente::sync::*;
 use entente_core::Value;
+use entente_sync::*;
 use std::time::Duration;
 
 /// The sides end up swapped.

@@ -1,8 +1,8 @@
 //! What the operator decides: conflicts, plans, undo, trust, retries, rules for several candidates.
 
 use crate::world::{World, text};
-use entente::sync::*;
 use entente_core::Value;
+use entente_sync::*;
 use std::time::Duration;
 
 async fn conflict() -> (World, String, String) {

@@ -2,7 +2,7 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente::sync::{ExchangeError, Observer, RunOptions, RunStatus, Side, Step, codes};
+use entente_sync::{ExchangeError, Observer, RunOptions, RunStatus, Side, Step, codes};
 use std::sync::Mutex;
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_side_that_is_down_fails_the_run_and_nothing_else() {
 
 #[tokio::test]
 async fn a_second_run_is_refused_while_one_holds_the_lease() {
-    use entente::sync::{Clock, Ledger};
+    use entente_sync::{Clock, Ledger};
     let world = World::new().await;
     let lease = world
         .ledger
@@ -86,7 +86,7 @@ async fn a_second_run_is_refused_while_one_holds_the_lease() {
 
 #[tokio::test]
 async fn a_lease_that_went_to_another_run_writes_nothing_more() {
-    use entente::sync::{Clock, Ledger};
+    use entente_sync::{Clock, Ledger};
     let world = World::new().await;
     let old =
         world.ledger.acquire("r", "old", world.clock.now(), std::time::Duration::from_secs(1)).await.unwrap();

@@ -3,8 +3,8 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente::sync::*;
 use entente_core::Value;
+use entente_sync::*;
 use std::time::Duration;
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente::sync::RunOptions;
 use entente_core::{Blanks, Direction, Value};
+use entente_sync::RunOptions;
 
 pub async fn pair_of_anas() -> (World, String, String) {
     let world = World::new().await;
@@ -180,7 +180,7 @@ async fn a_dry_run_writes_nothing_and_the_run_does_what_it_said() {
 
 #[tokio::test]
 async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
-    use entente::sync::ChangeTimes;
+    use entente_sync::ChangeTimes;
     for (times, name, conflicts) in [(ChangeTimes::Record, "Right", 0), (ChangeTimes::None, "Left", 1)] {
         let mut world = World::new().await;
         world.right.character.times = times;
@@ -266,5 +266,5 @@ async fn other_identifiers_start_a_new_recognition() {
         world.right.put("person", &[("mail", text("other@example.org")), ("tel", text("77"))], "2025-01-01");
     world.run().await;
     assert_eq!(world.left.records("contact").len(), 1, "{stranger} is recognised by its phone");
-    assert_eq!(world.ledger.pairs_in(entente::sync::Status::Held, None, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(world.ledger.pairs_in(entente_sync::Status::Held, None, 0, 10).await.unwrap().len(), 1);
 }

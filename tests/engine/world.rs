@@ -3,8 +3,8 @@
 use crate::fake::{Counter, Fake, ManualClock};
 use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
 use entente::store::Store;
-use entente::sync::*;
 use entente_core::{Blanks, Direction, Drift, Unresolved, Value, WriteRule};
+use entente_sync::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 

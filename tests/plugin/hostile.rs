@@ -12,11 +12,11 @@ use entente::plugin::{
     CodeKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret,
     SecretGrant, TenantAccount,
 };
-use entente::sync::{
+use entente_core::{Timestamp, Value};
+use entente_sync::{
     Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted,
     Window, codes,
 };
-use entente_core::{Timestamp, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

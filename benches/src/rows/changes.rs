@@ -9,7 +9,7 @@ use crate::took::{Took, median};
 use crate::world::{Guest, NAME};
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
-use entente::sync::RunOptions;
+use entente_sync::RunOptions;
 use made_up::people::Ids;
 
 /// The few.

@@ -8,8 +8,8 @@ use crate::took::{Took, Watch, median};
 use crate::world::{Guest, World};
 use anyhow::{Result, ensure};
 use async_trait::async_trait;
-use entente::sync::{Exchange, MappingId, ReportRequest, RunOptions, Side, Wanted, Window};
 use entente_core::Timestamp;
+use entente_sync::{Exchange, MappingId, ReportRequest, RunOptions, Side, Wanted, Window};
 use made_up::people::Ids;
 use rusqlite::{Connection, OpenFlags};
 

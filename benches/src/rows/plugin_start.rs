@@ -9,8 +9,8 @@ use crate::took::{Took, Watch, median};
 use anyhow::Result;
 use async_trait::async_trait;
 use entente::plugin::{CodeKey, Compiler, Limits, LoadedPlugin, PluginConfig, PluginRuntime};
-use entente::sync::Exchange;
 use entente_core::Value;
+use entente_sync::Exchange;
 use std::path::Path;
 
 /// Instantiate, first call, compile; all of HelloWorld.

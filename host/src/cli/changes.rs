@@ -2,9 +2,9 @@
 
 use super::naming::named;
 use super::output::{cell, table};
-use crate::sync::{Action, Change, ChangeStatus, Ledger, Pair, SyncDefinition};
 use crate::tenant::Tenant;
 use entente_core::{Reference, Side, Value};
+use entente_sync::{Action, Change, ChangeStatus, Ledger, Pair, SyncDefinition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

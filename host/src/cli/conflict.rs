@@ -6,9 +6,9 @@ use super::output::{Done, Usage, cell, table};
 use super::sides::SideWord;
 use crate::config::HUB;
 use crate::hub::{FieldDefinition, ParseOptions, parse_value};
-use crate::sync::{Choice, Field, Seen};
 use crate::tenant::WaitingConflict;
 use entente_core::{Side, Timestamp, Value};
+use entente_sync::{Choice, Field, Seen};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

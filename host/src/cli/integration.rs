@@ -252,7 +252,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
             #[derive(Serialize)]
             struct Result<'a> {
                 integration: &'a Integration,
-                sync: Option<&'a crate::sync::SyncDefinition>,
+                sync: Option<&'a entente_sync::SyncDefinition>,
                 notices: &'a [String],
             }
             let result =

@@ -1,6 +1,6 @@
 //! Progress of long work, on a terminal.
 
-use crate::sync::{Observer, Side, Step};
+use entente_sync::{Observer, Side, Step};
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

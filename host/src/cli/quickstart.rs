@@ -5,11 +5,11 @@ use super::{Context, key_variable, plugin, record_import, report, sync};
 use crate::config::{Grants, SecretGrant, SecretText};
 use crate::hub::ImportOptions;
 use crate::plugin::Compiler;
-use crate::sync::{Randomness, SystemRandomness};
 use crate::tenant::Tenant;
 use crate::toolchain::BuildOptions;
 use anyhow::Context as _;
 use entente_core::Value;
+use entente_sync::{Randomness, SystemRandomness};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -172,7 +172,7 @@ async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> 
 
 /// A contact that both sides have.
 async fn sample_contact(tenant: &Tenant) -> anyhow::Result<String> {
-    use crate::sync::{Side, Status};
+    use entente_sync::{Side, Status};
     let mut after = 0;
     loop {
         let pairs = tenant.ledger().pairs_in(Status::Ok, None, after, 100).await?;

@@ -4,9 +4,9 @@ use super::naming::named;
 use super::output::{Output, cell, table};
 use crate::config::HUB;
 use crate::hub::{Origin, RecordView};
-use crate::sync::{Change, ChangeStatus, Pair, Status, SyncDefinition};
 use crate::tenant::{Tenant, WaitingConflict};
 use entente_core::{Side, Timestamp};
+use entente_sync::{Change, ChangeStatus, Pair, Status, SyncDefinition};
 use serde::Serialize;
 
 /// How many of the latest changes of a pair are looked through for what waits.

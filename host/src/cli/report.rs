@@ -4,10 +4,10 @@ use super::changes::{ShownChange, changes_table, shown_changes};
 use super::naming::named;
 use super::output::{Done, Output, cell, table};
 use super::waiting::Waiting;
-use crate::sync::{Counts, Run, RunEnd, RunOptions, RunStatus, SyncDefinition, SyncError};
 use crate::tenant::Tenant;
 use anyhow::Context as _;
 use entente_core::{Side, Timestamp};
+use entente_sync::{Counts, Run, RunEnd, RunOptions, RunStatus, SyncDefinition, SyncError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

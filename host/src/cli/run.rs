@@ -4,8 +4,8 @@ use super::changes::{SHOWN, ShownChange, changes_table, shown_changes};
 use super::output::{Done, cell, print_line, table};
 use super::report::{RunSummary, counts_table, notices_text, summary};
 use super::{Context, run_again};
-use crate::sync::{Run, SyncDefinition};
 use crate::tenant::{LoggedLine, Tenant};
+use entente_sync::{Run, SyncDefinition};
 use serde::Serialize;
 
 /// The commands below `entente run`.
@@ -47,7 +47,7 @@ async fn definition_of(tenant: &Tenant, run: &Run) -> SyncDefinition {
             exchanges: ["left".to_owned(), "right".to_owned()],
             mappings: Vec::new(),
             version: 0,
-            brake: crate::sync::Brake::default(),
+            brake: entente_sync::Brake::default(),
         },
     }
 }

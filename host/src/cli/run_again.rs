@@ -6,8 +6,8 @@ use super::output::Done;
 use super::report::{RunSummary, counts_table, done, notices_text, summary};
 use super::sync::run_once;
 use super::waiting::{Waiting, waiting};
-use crate::sync::{ChangeStatus, RunOptions};
 use crate::tenant::Tenant;
+use entente_sync::{ChangeStatus, RunOptions};
 use serde::Serialize;
 
 /// Options of `entente run apply`.

@@ -5,9 +5,9 @@ use super::output::{Done, cell, table};
 use super::waiting::{Waiting, waiting};
 use super::{Context, report};
 use crate::config::{ConfigError, Health};
-use crate::sync::{Run, RunStatus};
 use crate::tenant::{ObjectStatus, SyncStatus, Tally};
 use entente_core::Timestamp;
+use entente_sync::{Run, RunStatus};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ struct Shown<'a> {
     disabled: &'a [String],
     /// Plugins that crashed in their last runs.
     crashed: &'a BTreeMap<String, Health>,
-    trust: Option<&'a crate::sync::Trust>,
+    trust: Option<&'a entente_sync::Trust>,
     last_run: Option<report::RunSummary<'a>>,
     objects: &'a [ObjectStatus],
     total: Tally,

@@ -5,9 +5,9 @@ use super::progress::RunProgress;
 use super::report::{done, show};
 use super::waiting::waiting;
 use super::{Context, changes, dates, sides};
-use crate::sync::{RunEnd, RunOptions, SyncDefinition, Trust};
 use crate::tenant::Tenant;
 use entente_core::Timestamp;
+use entente_sync::{RunEnd, RunOptions, SyncDefinition, Trust};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -166,7 +166,7 @@ impl SyncArgs {
         for text in &self.trust_field {
             let refuse = |why: String| Err(Usage(format!("--trust-field: '{text}' {why}")));
             // Objects may have dots in their names, fields of the hub have none.
-            let named = |mapping: &&crate::sync::ObjectMapping| {
+            let named = |mapping: &&entente_sync::ObjectMapping| {
                 text.strip_prefix(&mapping.objects[0]).is_some_and(|rest| rest.starts_with('.'))
             };
             let objects: Vec<_> = definition.mappings.iter().filter(named).collect();
@@ -189,7 +189,7 @@ impl SyncArgs {
                 }
             }
             if fields.len() == before {
-                let both = |field: &&crate::sync::FieldMapping| field.direction.only_target().is_none();
+                let both = |field: &&entente_sync::FieldMapping| field.direction.only_target().is_none();
                 let known: Vec<&str> = objects
                     .iter()
                     .flat_map(|mapping| &mapping.fields)
@@ -270,8 +270,8 @@ pub(super) async fn run_once(
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::sync::{Direction, FieldMapping, ObjectMapping, Side};
     use clap::Parser;
+    use entente_sync::{Direction, FieldMapping, ObjectMapping, Side};
 
     #[derive(Debug, Parser)]
     struct Line {

@@ -3,9 +3,9 @@
 
 use super::naming::named;
 use super::output::cell;
-use crate::sync::{Status, SyncDefinition};
 use crate::tenant::{Tenant, WaitingConflict};
 use entente_core::Side;
+use entente_sync::{Status, SyncDefinition};
 use serde::Serialize;
 
 /// How many are listed; the numbers count all.

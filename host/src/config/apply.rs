@@ -11,8 +11,8 @@ use super::plugins::{self, PluginFacts};
 use super::prepare::{Draft, PluginSource, Prepared, Surroundings, prepare};
 use super::syncs::Numbers;
 use super::{integrations, secrets, syncs};
-use crate::sync::{Description, ProposedMapping};
 use entente_core::Timestamp;
+use entente_sync::{Description, ProposedMapping};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use super::names::{HUB, check_name, known};
 use super::overlay::overlay;
 use super::words::Sides;
 use super::{manual, object};
-use crate::sync::{Brake, Description, Field, Object, ProposedMapping, SyncDefinition, features};
+use entente_sync::{Brake, Description, Field, Object, ProposedMapping, SyncDefinition, features};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;

@@ -2,7 +2,7 @@
 
 use super::error::{ConfigError, Problem, Problems};
 use crate::store::StoreError;
-use crate::sync::Field;
+use entente_sync::Field;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 

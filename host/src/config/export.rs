@@ -6,7 +6,7 @@ use super::integrations::Integration;
 use super::plugins::InstalledPlugin;
 use super::value::{key, quote, to_toml};
 use super::words::{direction_word, sides_word};
-use crate::sync::{
+use entente_sync::{
     Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test,
 };
 use serde::Serialize;
@@ -165,7 +165,7 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
         out.line("identify-by", word(&mapping.identify_by));
     }
     out.line("create", quote(sides_word(mapping.create)));
-    if mapping.deletes != crate::sync::DeletePolicy::default() {
+    if mapping.deletes != entente_sync::DeletePolicy::default() {
         out.line("deletes", word(&mapping.deletes));
     }
     for (name, conditions) in ["filter-left", "filter-right"].iter().zip(&mapping.filters) {

@@ -7,10 +7,10 @@ use super::kinds::{Class, Match, class, compare, fit};
 use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::{Sides, direction_word, only, towards};
-use crate::sync::{
+use entente_core::Value;
+use entente_sync::{
     Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Unresolved, WriteRule, features,
 };
-use entente_core::Value;
 use std::ops::Range;
 use toml::Spanned;
 

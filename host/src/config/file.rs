@@ -3,7 +3,7 @@
 use super::error::{FileError, Place};
 use super::names::HUB;
 use super::words::{CreateWord, DirectionWord, SideWord, UnresolvedWord};
-use crate::sync::{Blanks, DeletePolicy, Drift, IdentifyBy, WriteRule};
+use entente_sync::{Blanks, DeletePolicy, Drift, IdentifyBy, WriteRule};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};

@@ -7,8 +7,8 @@ use super::kinds::{Class, class, fit};
 use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::{Sides, direction_word, towards};
-use crate::sync::{Direction, Field, FieldMapping, Object, Side, WriteRule};
 use entente_core::Value;
+use entente_sync::{Direction, Field, FieldMapping, Object, Side, WriteRule};
 use toml::Spanned;
 
 /// What stands in for the field that a constant does without: a name that no field can have.

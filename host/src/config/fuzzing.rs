@@ -4,7 +4,7 @@ use super::Checked;
 use super::custom::Custom;
 use super::export;
 use super::integrations::Integration;
-use crate::sync::SyncDefinition;
+use entente_sync::SyncDefinition;
 
 /// A file that was checked, as it would be exported once it is stored.
 pub fn export(checked: &Checked, integrations: &[Integration]) -> String {

@@ -1,7 +1,7 @@
 //! Kinds of field: which can be joined, and which values they take.
 
-use crate::sync::Field;
 use entente_core::Value;
+use entente_sync::Field;
 
 /// Kinds whose values are alike.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::kinds::{Match, compare};
 use super::names::HUB;
 use super::object::check_objects;
 use super::words::{CreateWord, DirectionWord, Sides};
-use crate::sync::{
+use entente_sync::{
     Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side,
     SyncDefinition, features,
 };

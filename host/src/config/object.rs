@@ -8,7 +8,7 @@ use super::kinds::{Class, class, fit};
 use super::names::{HUB, exchange, known};
 use super::value;
 use super::words::Sides;
-use crate::sync::{
+use entente_sync::{
     Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Prefer,
     Side, Test, WriteRule, features,
 };

@@ -5,7 +5,7 @@ use super::error::Notice;
 use super::fixed::is_stand_in;
 use super::integrations::Integration;
 use super::words::{direction_word, sides_word};
-use crate::sync::{
+use entente_sync::{
     Blanks, Brake, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, Prefer,
     SyncDefinition, Test, Unresolved, WriteRule,
 };

@@ -3,7 +3,7 @@
 use super::error::ConfigError;
 use super::names::known;
 use crate::store::StoreError;
-use crate::sync::{MappingId, SyncDefinition};
+use entente_sync::{MappingId, SyncDefinition};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
@@ -113,7 +113,7 @@ pub(crate) fn same_mapping(a: &SyncDefinition, b: &SyncDefinition) -> bool {
 }
 
 /// All conditions must hold, so their order means nothing.
-fn same_filter(a: &[crate::sync::Condition], b: &[crate::sync::Condition]) -> bool {
+fn same_filter(a: &[entente_sync::Condition], b: &[entente_sync::Condition]) -> bool {
     a.iter().all(|condition| b.contains(condition)) && b.iter().all(|condition| a.contains(condition))
 }
 

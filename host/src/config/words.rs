@@ -2,7 +2,7 @@
 //! of the sync.
 
 use super::names::HUB;
-use crate::sync::{Direction, Side, Unresolved};
+use entente_sync::{Direction, Side, Unresolved};
 use serde::Deserialize;
 
 /// A side: by its place, or by what is there.

@@ -1,8 +1,8 @@
 //! The place of the next page of a report, as text that only the hub reads.
 
-use crate::sync::{ExchangeError, ReportRequest, codes};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entente_sync::{ExchangeError, ReportRequest, codes};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

@@ -5,8 +5,8 @@
 
 use super::schema::ObjectSchema;
 use crate::store::StoreError;
-use crate::sync::FieldTime;
 use entente_core::{Timestamp, Value};
+use entente_sync::FieldTime;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use std::fmt::{self, Write as _};

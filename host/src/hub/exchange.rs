@@ -3,11 +3,11 @@
 use super::Hub;
 use super::error::HubError;
 use crate::store::StoreUnit;
-use crate::sync::{
+use async_trait::async_trait;
+use entente_sync::{
     Answer, Collection, Description, Exchange, ExchangeError, Executed, LocalExchange, Order, Page,
     ProposedMapping, Query, ReportRequest, TicketState, Unit, codes,
 };
-use async_trait::async_trait;
 
 impl From<HubError> for ExchangeError {
     fn from(error: HubError) -> Self {

@@ -4,8 +4,8 @@ use super::Hub;
 use super::error::HubError;
 use super::records;
 use super::schema::ObjectSchema;
-use crate::sync::{ExchangeError, Query, codes};
 use entente_core::{Value, canonical_identifier};
+use entente_sync::{ExchangeError, Query, codes};
 use rusqlite::Connection;
 
 /// The most ids that one key answers: nobody chooses among more.

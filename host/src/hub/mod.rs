@@ -1,4 +1,4 @@
-//! The hub: the built-in record store, as an [`Exchange`](crate::sync::Exchange).
+//! The hub: the built-in record store, as an [`Exchange`](entente_sync::Exchange).
 //!
 //! It has the objects `contact` and `company` and those that the operator defines. For each field of each
 //! record it keeps the value, since when it has it (surely, or at most since), and where it came from. A
@@ -42,7 +42,7 @@ pub use people::{List, ListQuery, Origin, RecordField, RecordView};
 pub use schema::{FieldDefinition, ObjectDefinition};
 
 use crate::store::{Store, StoreError};
-use crate::sync::Clock;
+use entente_sync::Clock;
 use rusqlite::Connection;
 use schema::Schema;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,8 +7,8 @@ use super::error::{HubError, Refusal};
 use super::records::{self, Batch, Record, Write};
 use super::report::as_row;
 use super::schema::{ObjectSchema, Schema};
-use crate::sync::{Action, Answer, FieldTime, Order, OrderedChange, Outcome, Written};
 use entente_core::Value;
+use entente_sync::{Action, Answer, FieldTime, Order, OrderedChange, Outcome, Written};
 use rusqlite::Connection;
 
 impl Hub {

@@ -3,8 +3,8 @@
 use super::data::{Fields, Stamp, Stored, decode, encode};
 use super::error::HubError;
 use super::schema::ObjectSchema;
-use crate::sync::FieldTime;
 use entente_core::{Timestamp, Value, canonical_identifier};
+use entente_sync::FieldTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// `hub_source` of what the operator writes.

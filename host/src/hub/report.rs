@@ -11,8 +11,8 @@ use super::error::HubError;
 use super::records::{self, COLUMNS, Record};
 use super::schema::{ObjectSchema, Schema};
 use crate::store::StoreError;
-use crate::sync::{BadRow, Batch, Deletion, ExchangeError, Page, ReportRequest, Row, Wanted};
 use entente_core::{Timestamp, Value};
+use entente_sync::{BadRow, Batch, Deletion, ExchangeError, Page, ReportRequest, Row, Wanted};
 use rusqlite::{Connection, Params, params};
 
 /// Pages longer than this would only take memory.

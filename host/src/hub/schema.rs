@@ -4,7 +4,7 @@
 use super::error::HubError;
 use super::kind::FieldKind;
 use crate::store::StoreError;
-use crate::sync::{ChangeTimes, Description, Field, Object, features};
+use entente_sync::{ChangeTimes, Description, Field, Object, features};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use super::SqliteLedger;
 use super::why::failed;
 use crate::store::StoreError;
-use crate::sync::LedgerError;
+use entente_sync::LedgerError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 impl SqliteLedger {

@@ -4,8 +4,8 @@ use super::Why;
 use super::codec::{decode_fields, encode_fields};
 use super::progress::side_number;
 use crate::store::StoreError;
-use crate::sync::{Action, Change, ChangeStatus, MappingId, PairId, RunId, Side};
 use entente_core::Timestamp;
+use entente_sync::{Action, Change, ChangeStatus, MappingId, PairId, RunId, Side};
 use rusqlite::{Connection, Row, ToSql, params};
 
 const COLUMNS: &str =

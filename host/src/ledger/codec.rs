@@ -12,8 +12,8 @@
 //!   outcome where it differs, `y` the reason where it differs from that of the field before.
 
 use crate::store::StoreError;
-use crate::sync::{Agreed, ChangedField, FieldTime, Key, Seen};
 use entente_core::{Timestamp, Value};
+use entente_sync::{Agreed, ChangedField, FieldTime, Key, Seen};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};

@@ -4,8 +4,8 @@ use super::Why;
 use super::codec::{decode, encode};
 use super::mappings::slot_of;
 use crate::store::StoreError;
-use crate::sync::{Conflict, MappingId, PairId, Seen};
 use entente_core::Timestamp;
+use entente_sync::{Conflict, MappingId, PairId, Seen};
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
 //! One writer for each relation: leases, and the fence that every unit checks.
 
 use crate::store::StoreError;
-use crate::sync::{Lease, LedgerError};
 use entente_core::Timestamp;
+use entente_sync::{Lease, LedgerError};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 

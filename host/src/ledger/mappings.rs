@@ -1,7 +1,7 @@
 //! Numbers for what corresponds: object mappings, and the slots of their fields.
 
 use crate::store::StoreError;
-use crate::sync::MappingId;
+use entente_sync::MappingId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Two objects that correspond, as the ledger numbers them.

@@ -29,12 +29,12 @@ pub use mappings::{MappingRow, SlotRow, ensure_mapping, ensure_slots};
 pub use query::{ChangeFilter, PairCount, PairLine};
 
 use crate::store::Store;
-use crate::sync::{
+use async_trait::async_trait;
+use entente_core::Timestamp;
+use entente_sync::{
     Change, ChangeStatus, Choice, Description, Key, Lease, Ledger, LedgerError, MappingId, Pair, PairId,
     Progress, Ruling, Run, RunId, Side, Status, TodoFilter, Trust, Unit, Weight,
 };
-use async_trait::async_trait;
-use entente_core::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use unit::SqliteUnit;

@@ -5,7 +5,7 @@ use super::codec::{decode, encode};
 use super::mappings::slot_of;
 use super::progress::side_number;
 use crate::store::StoreError;
-use crate::sync::{
+use entente_sync::{
     Braked, Choice, Description, MappingId, PairId, Requeue, Ruling, RunId, Seen, Side, Trust, Weight,
 };
 use rusqlite::{Connection, OptionalExtension, params};

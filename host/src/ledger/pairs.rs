@@ -3,8 +3,8 @@
 use super::codec::{decode_agreed, decode_seen};
 use super::progress::side_number;
 use crate::store::StoreError;
-use crate::sync::{Half, Key, MappingId, Pair, PairId, RunId, Side, Status, TodoFilter};
 use entente_core::Timestamp;
+use entente_sync::{Half, Key, MappingId, Pair, PairId, RunId, Side, Status, TodoFilter};
 use rusqlite::{Connection, Row, ToSql, params};
 
 /// What [`from_row`] reads, in its order.

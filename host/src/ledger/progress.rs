@@ -2,7 +2,7 @@
 
 use super::codec::{decode, encode};
 use crate::store::StoreError;
-use crate::sync::{Progress, Side, StateWrites};
+use entente_sync::{Progress, Side, StateWrites};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use super::progress::side_number;
 use super::why::failed;
 use super::{SqliteLedger, changes, pairs, rows, runs};
 use crate::store::StoreError;
-use crate::sync::{Change, ChangeStatus, LedgerError, MappingId, Pair, PairId, Run, RunId, Side, Status};
+use entente_sync::{Change, ChangeStatus, LedgerError, MappingId, Pair, PairId, Run, RunId, Side, Status};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 

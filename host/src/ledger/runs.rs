@@ -2,8 +2,8 @@
 
 use super::codec::{decode, encode};
 use crate::store::StoreError;
-use crate::sync::{Run, RunId, RunStatus};
 use entente_core::Timestamp;
+use entente_sync::{Run, RunId, RunStatus};
 use rusqlite::{Connection, Row, params};
 
 const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices";

@@ -3,8 +3,8 @@
 use super::Why;
 use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen};
 use super::progress::side_number;
-use crate::sync::{Half, Key, MappingId, Pair, PairId, Side};
 use entente_core::Timestamp;
+use entente_sync::{Half, Key, MappingId, Pair, PairId, Side};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, ToSql, ffi, params};
 
 /// Written every time.

@@ -3,12 +3,12 @@
 use super::why::{Why, failed};
 use super::{changes, conflicts, lease, operator, progress, runs, save};
 use crate::store::StoreUnit;
-use crate::sync::{
+use async_trait::async_trait;
+use entente_core::Timestamp;
+use entente_sync::{
     Braked, Change, Conflict, Description, Lease, LedgerError, MappingId, Pair, PairId, Progress, Requeue,
     Run, RunId, Side, StateWrites, Trust, Unit,
 };
-use async_trait::async_trait;
-use entente_core::Timestamp;
 use rusqlite::Connection;
 use std::any::Any;
 

@@ -1,7 +1,7 @@
 //! What went wrong, before it is known what was being done.
 
 use crate::store::StoreError;
-use crate::sync::LedgerError;
+use entente_sync::LedgerError;
 use rusqlite::ffi;
 
 /// A failure without its occasion.

@@ -5,7 +5,7 @@ use super::convert::Refused;
 use super::egress::{Channel, Notice};
 use super::limits::{LimitReached, Limits};
 use super::text::clean;
-use crate::sync::{ExchangeError, codes};
+use entente_sync::{ExchangeError, codes};
 use std::time::Duration;
 use wasmtime::Trap;
 

@@ -13,12 +13,12 @@ use super::interface::Ask;
 use super::limits::Limits;
 use super::link::Functions;
 use super::runtime::Plugin;
-use crate::sync::{
+use async_trait::async_trait;
+use entente_core::Value;
+use entente_sync::{
     Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query,
     ReportRequest, StateWrites, codes, features,
 };
-use async_trait::async_trait;
-use entente_core::Value;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;

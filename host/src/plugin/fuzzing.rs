@@ -6,8 +6,8 @@ use super::bindings::exports::entente::integration::{mapping_manual, order_execu
 use super::convert::{self, Lift, Refused};
 use super::egress::{self, Secret};
 use super::limits::Limits;
-use crate::sync::{Answer, Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest};
 use arbitrary::{Result, Unstructured};
+use entente_sync::{Answer, Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest};
 
 pub use super::egress::fuzzing::{allows, suggested, target};
 

@@ -6,7 +6,7 @@ use super::convert;
 use super::egress::SecretError;
 use super::guest::Guest;
 use super::limits::LimitReached;
-use crate::sync::codes;
+use entente_sync::codes;
 use tracing::Level;
 use wasmtime::Result;
 

@@ -2,9 +2,9 @@
 
 use crate::ledger::SqliteLedger;
 use crate::plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall, LogLine};
-use crate::sync::Clock;
 use async_trait::async_trait;
 use entente_core::Timestamp;
+use entente_sync::Clock;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};

@@ -5,7 +5,7 @@ use super::{Tenant, TenantError};
 use crate::config::ConfigError;
 use crate::plugin::Limits;
 use crate::store::StoreError;
-use crate::sync::SyncError;
+use entente_sync::SyncError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,11 +5,11 @@ use super::presence::{self, Presence};
 use super::{Tenant, TenantError};
 use crate::config::HUB;
 use crate::ledger::OpenConflict;
-use crate::sync::{
+use entente_core::Timestamp;
+use entente_sync::{
     Choice, FieldMapping, Lease, Ledger, LedgerError, MappingId, Pair, Run, RunStatus, Side, Status,
     SyncDefinition,
 };
-use entente_core::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;

@@ -1,8 +1,8 @@
 //! A tenant in a line: what it has, how large it is, when it ran last.
 
 use super::{Tenant, TenantError};
-use crate::sync::RunId;
 use entente_core::Timestamp;
+use entente_sync::RunId;
 use serde::Serialize;
 use std::fs;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::{Tenant, TenantError};
 use crate::ledger::ChangeFilter;
-use crate::sync::{Change, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus};
+use entente_sync::{Change, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus};
 use std::collections::BTreeSet;
 
 /// Changes that are read at a time.

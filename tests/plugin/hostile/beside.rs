@@ -8,9 +8,9 @@ use entente::config::Grants;
 use entente::plugin::{
     Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,
 };
-use entente::sync::{Exchange, ReportRequest, RunOptions, Silent, SystemClock, codes};
 use entente::tenant::{PluginFiles, Tenant};
 use entente_core::Value;
+use entente_sync::{Exchange, ReportRequest, RunOptions, Silent, SystemClock, codes};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What a history is like: every feature that can be on or off, in one place.
 
 use crate::dice::Dice;
-use entente::sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Unresolved};
+use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Unresolved};
 use std::time::Duration;
 
 /// What is not drawn, because the engine does not get it right yet.

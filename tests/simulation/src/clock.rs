@@ -2,8 +2,8 @@
 
 use crate::dice::{Dice, lock};
 use async_trait::async_trait;
-use entente::sync::{Clock, Randomness};
 use entente_core::Timestamp;
+use entente_sync::{Clock, Randomness};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

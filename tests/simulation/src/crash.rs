@@ -8,8 +8,8 @@ use crate::tape::drive;
 use crate::verdict::{Verdict, Word};
 use crate::world::{Ran, World};
 use anyhow::{Context, Result};
-use entente::sync::{Blanks, DeletePolicy, Drift, RunOptions, Side, Unresolved};
 use entente_core::Value;
+use entente_sync::{Blanks, DeletePolicy, Drift, RunOptions, Side, Unresolved};
 use std::time::Duration;
 
 /// What happens before the run that is stopped.

@@ -7,8 +7,8 @@ use crate::system::System;
 use crate::verdict::{Verdict, Violation, Word};
 use crate::world::{Ran, World};
 use anyhow::Result;
-use entente::sync::{Clock, LedgerError, RunOptions, Side, SyncError};
 use entente_core::Timestamp;
+use entente_sync::{Clock, LedgerError, RunOptions, Side, SyncError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What the systems keep: people and companies, under the names of the hub and under those of remote systems.
 
-use entente::sync::{Field, FieldMapping};
 use entente_core::Value;
+use entente_sync::{Field, FieldMapping};
 
 /// People.
 pub(crate) const PERSON: usize = 0;

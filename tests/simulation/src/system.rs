@@ -31,7 +31,7 @@ impl System {
     pub(crate) fn name(&self) -> &str {
         match self {
             System::Hub(_) => "hub",
-            System::Remote(remote) => entente::sync::Exchange::name(remote.as_ref()),
+            System::Remote(remote) => entente_sync::Exchange::name(remote.as_ref()),
         }
     }
 

@@ -7,8 +7,8 @@ use crate::schema::{CITY, COMPANY, EMPLOYER, IDENTIFIER, NAME, PERSON, PHONE, TA
 use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente::ledger::SqliteLedger;
-use entente::sync::{Clock, Ledger, PairId, Side, Status};
 use entente_core::{Reference, Timestamp, Value};
+use entente_sync::{Clock, Ledger, PairId, Side, Status};
 use std::sync::{Arc, Mutex};
 
 /// A sync as people know it: who is on its two sides.

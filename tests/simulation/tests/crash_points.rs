@@ -3,7 +3,7 @@
 //! twice.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use entente::sync::DeletePolicy;
+use entente_sync::DeletePolicy;
 use simulation::{Manners, Scenario, Shape, Story, count_effects, crash_after};
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Files that are right, and what they become.
 
 use super::*;
-use crate::sync::{Direction, Side, SyncDefinition};
 use entente_core::Value;
+use entente_sync::{Direction, Side, SyncDefinition};
 
 fn one(text: &str) -> SyncDefinition {
     let checked = check_text(text).unwrap_or_else(|problems| panic!("{problems}"));
@@ -206,7 +206,7 @@ fn what_is_doubtful_is_told() {
 
 #[test]
 fn the_manual_leaves_out_what_is_missing() {
-    use crate::sync::ProposedDirection::{Both, ToIntegration};
+    use entente_sync::ProposedDirection::{Both, ToIntegration};
     let mut manual = manual();
     manual[0].fields.extend([
         proposed("fax", "fax", Both),
@@ -216,7 +216,7 @@ fn the_manual_leaves_out_what_is_missing() {
         proposed("name", "made", ToIntegration),
     ]);
     manual[0].identifiers.push("fax".into());
-    manual[1].fields[0].direction = crate::sync::ProposedDirection::ToHub;
+    manual[1].fields[0].direction = entente_sync::ProposedDirection::ToHub;
     manual.push(ProposedMapping {
         hub: "deal".into(),
         remote: "person".into(),
@@ -313,7 +313,7 @@ fn a_constant_fills_what_new_records_need_also_in_a_default_mapping() {
 
 #[test]
 fn defaults_deletions_preferences_and_the_brake() {
-    use crate::sync::{Brake, DeletePolicy};
+    use entente_sync::{Brake, DeletePolicy};
     let text = with(
         r#"
         deletes = "recreate"

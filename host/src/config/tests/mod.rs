@@ -7,7 +7,7 @@ mod stored;
 
 use super::*;
 use crate::store::{Store, StoreError};
-use crate::sync::{
+use entente_sync::{
     Description, Field, MappingId, Object, ProposedDirection, ProposedField, ProposedMapping, features,
 };
 use rusqlite::{Connection, OptionalExtension, params};

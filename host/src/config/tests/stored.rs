@@ -195,7 +195,7 @@ async fn the_version_grows_when_the_mapping_means_something_else() {
 async fn fields_keep_their_slots() {
     let it = Try::new().await;
     it.apply(FILE).await.unwrap();
-    let slot = |definition: &crate::sync::SyncDefinition, name: &str| {
+    let slot = |definition: &entente_sync::SyncDefinition, name: &str| {
         definition.mappings[0].fields.iter().find(|field| field.names[0] == name).map(|field| field.slot)
     };
     let before = it.configuration.definition("HelloWorld").await.unwrap();

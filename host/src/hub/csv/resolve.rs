@@ -7,8 +7,8 @@ use crate::hub::find::matching;
 use crate::hub::parse::{explicit_reference, parse_value};
 use crate::hub::records::{self, Batch, Write};
 use crate::hub::schema::ObjectSchema;
-use crate::sync::FieldTime;
 use entente_core::{Reference, Value, canonical_identifier};
+use entente_sync::FieldTime;
 use rusqlite::Connection;
 use std::sync::Arc;
 

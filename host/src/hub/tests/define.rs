@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hub::{FieldDefinition, FieldKind};
-use crate::sync::{ChangeTimes, features};
+use entente_sync::{ChangeTimes, features};
 
 fn field(name: &str, kind: FieldKind) -> FieldDefinition {
     FieldDefinition::new(name, "X", kind)
@@ -124,7 +124,7 @@ async fn changes_that_would_lose_data_are_refused() {
 
 #[tokio::test]
 async fn a_field_that_becomes_an_identifier_finds_what_is_there() {
-    use crate::sync::Query;
+    use entente_sync::Query;
     let hub = hub();
     hub.create("contact", &values(&[("phone", Value::text("+49 30 1"))])).await.unwrap();
     let phone =
@@ -174,6 +174,6 @@ async fn definitions_within_a_transaction_go_with_it() {
             assert_eq!(FieldDefinition::from_field(field).unwrap(), described);
         }
     }
-    let unknown = crate::sync::Field { name: "x".into(), kind: "colour".into(), ..Default::default() };
+    let unknown = entente_sync::Field { name: "x".into(), kind: "colour".into(), ..Default::default() };
     assert!(FieldDefinition::from_field(&unknown).unwrap_err().to_string().contains("no kind 'colour'"));
 }

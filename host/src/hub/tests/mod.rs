@@ -7,12 +7,12 @@ mod report;
 
 use super::Hub;
 use crate::store::Store;
-use crate::sync::{
+use async_trait::async_trait;
+use entente_core::{Timestamp, Value};
+use entente_sync::{
     Action, Answer, Clock, Exchange, FieldTime, Order, OrderedChange, Outcome, Page, ReportRequest, Wanted,
     Window,
 };
-use async_trait::async_trait;
-use entente_core::{Timestamp, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

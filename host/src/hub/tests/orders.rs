@@ -3,7 +3,7 @@
 use super::*;
 use crate::hub::people::Origin;
 use crate::store::{StoreError, StoreUnit};
-use crate::sync::{
+use entente_sync::{
     Braked, Change, Conflict, Description, LedgerError, MappingId, Pair, PairId, Progress, Requeue, Run,
     RunId, Side, StateWrites, Trust, Unit,
 };

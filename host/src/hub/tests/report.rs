@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hub::people::ListQuery;
-use crate::sync::codes;
+use entente_sync::codes;
 use std::collections::BTreeSet;
 
 async fn many(hub: &Hub, count: usize) -> Vec<String> {
@@ -228,7 +228,7 @@ async fn bookmarks_and_cursors_that_the_hub_did_not_give_are_refused() {
 #[tokio::test]
 async fn records_are_found_by_their_identifiers() {
     use crate::hub::{FieldDefinition, FieldKind};
-    use crate::sync::Query;
+    use entente_sync::Query;
     let hub = hub();
     contact(&hub, "Ada@Example.org").await;
     contact(&hub, "bob@example.org").await;

@@ -11,8 +11,8 @@ mod speed;
 
 use super::{SqliteLedger, ensure_mapping, ensure_slots};
 use crate::store::Store;
-use crate::sync::*;
 use entente_core::{Timestamp, Value};
+use entente_sync::*;
 use std::time::Duration;
 
 pub(super) const RELATION: &str = "crm";

@@ -3,7 +3,7 @@
 use super::{Lift, Refused};
 use crate::plugin::bindings::exports::entente::integration::mapping_manual as wit;
 use crate::plugin::text::clean;
-use crate::sync::{
+use entente_sync::{
     ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };
 use std::collections::BTreeSet;

@@ -3,8 +3,8 @@
 use super::value::{lower_reference, lower_values};
 use super::{Lift, Refused};
 use crate::plugin::bindings::exports::entente::integration::order_execution as wit;
-use crate::sync::{Action, Answer, Collection, Order, Outcome, TicketState, Written, codes};
 use entente_core::Timestamp;
+use entente_sync::{Action, Answer, Collection, Order, Outcome, TicketState, Written, codes};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -184,8 +184,8 @@ impl Lift<'_> {
 mod tests {
     use super::*;
     use crate::plugin::limits::Limits;
-    use crate::sync::OrderedChange;
     use entente_core::Value;
+    use entente_sync::OrderedChange;
 
     fn order(ids: &[&str]) -> Order {
         let change = |id: &str| OrderedChange {

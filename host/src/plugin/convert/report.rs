@@ -5,8 +5,8 @@ use super::{Lift, Refused};
 use crate::plugin::bindings::entente::integration::types as wit;
 use crate::plugin::bindings::exports::entente::integration::{lookup, sync_report};
 use crate::plugin::limits::Limits;
-use crate::sync::{BadRow, Batch, Conversion, Deletion, Page, Query, ReportRequest, StateWrites};
 use entente_core::Timestamp;
+use entente_sync::{BadRow, Batch, Conversion, Deletion, Page, Query, ReportRequest, StateWrites};
 
 /// The most rows that the answer to a request may have.
 fn most_rows(request: &ReportRequest, limits: &Limits) -> u64 {
@@ -160,7 +160,7 @@ pub(in crate::plugin) fn found(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::Window;
+    use entente_sync::Window;
 
     fn request(limit: u32) -> ReportRequest {
         ReportRequest {

@@ -3,9 +3,9 @@
 use super::Lift;
 use crate::plugin::bindings::entente::integration::types as wit;
 use crate::plugin::limits::LimitReached;
-use crate::sync::{FieldTime, Row};
 use chrono::Datelike;
 use entente_core::{Reference, Timestamp, Value};
+use entente_sync::{FieldTime, Row};
 
 /// To the plugin; nothing said is `unset`.
 pub(in crate::plugin) fn lower_value(value: Option<&Value>) -> wit::Value {

@@ -5,8 +5,8 @@ use crate::book::Edit;
 use crate::dice::lock;
 use crate::schema::{TAGS, meaning};
 use crate::verdict::{Verdict, Word};
-use entente::sync::{Action, Side, Status};
 use entente_core::Value;
+use entente_sync::{Action, Side, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl End<'_> {

@@ -6,8 +6,8 @@ use crate::dice::lock;
 use crate::remote::Made;
 use crate::schema::{IDENTIFIER, NAME, PERSON, meaning};
 use crate::verdict::{Verdict, Word};
-use entente::sync::{DeletePolicy, Pair, Side};
 use entente_core::Value;
+use entente_sync::{DeletePolicy, Pair, Side};
 use std::collections::BTreeMap;
 
 impl End<'_> {

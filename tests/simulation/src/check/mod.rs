@@ -12,8 +12,8 @@ use crate::world::World;
 use anyhow::{Context, Result};
 use entente::hub::ListQuery;
 use entente::ledger::ChangeFilter;
-use entente::sync::{Change, MappingId, Pair, PairId, Side, Status, SyncError};
 use entente_core::Value;
+use entente_sync::{Change, MappingId, Pair, PairId, Side, Status, SyncError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More than a history has of anything.
@@ -62,8 +62,8 @@ pub(crate) fn failed_will_be_tried(world: &World) -> bool {
     let due = |mapping| async move {
         let lines = world.ledger.inner.pairs_in(Status::Failed, Some(mapping), 0, ALL).await?;
         let ids: Vec<PairId> = lines.iter().map(|line| line.id).collect();
-        let pairs = entente::sync::Ledger::pairs(&world.ledger.inner, &ids).await?;
-        Ok::<bool, entente::sync::LedgerError>(pairs.iter().any(|pair| pair.due.is_some()))
+        let pairs = entente_sync::Ledger::pairs(&world.ledger.inner, &ids).await?;
+        Ok::<bool, entente_sync::LedgerError>(pairs.iter().any(|pair| pair.due.is_some()))
     };
     let mappings = world.syncs.iter().flat_map(|definition| &definition.mappings);
     mappings.into_iter().any(|mapping| matches!(drive(due(mapping.id)), Some(Ok(true))))
@@ -96,7 +96,7 @@ impl<'w> End<'w> {
                 for status in Status::ALL {
                     let lines = ledger.pairs_in(status, Some(mapping.id), 0, ALL).await?;
                     let ids: Vec<PairId> = lines.iter().map(|line| line.id).collect();
-                    let found = entente::sync::Ledger::pairs(ledger, &ids).await?;
+                    let found = entente_sync::Ledger::pairs(ledger, &ids).await?;
                     pairs.extend(found.into_iter().map(|pair| (sync, object, pair)));
                 }
             }

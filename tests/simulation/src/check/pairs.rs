@@ -7,8 +7,8 @@ use crate::dice::lock;
 use crate::schema::{CITY, COMPANY, EMPLOYER, PERSON, PHONE, columns, meaning};
 use crate::system::System;
 use crate::verdict::{Verdict, Word};
-use entente::sync::{Blanks, Pair, Side, Status};
 use entente_core::Value;
+use entente_sync::{Blanks, Pair, Side, Status};
 use std::collections::BTreeMap;
 
 impl End<'_> {

@@ -3,10 +3,10 @@
 use super::{Made, Remote, State, Stored};
 use crate::dice::lock;
 use crate::schema::{IDENTIFIER, Words, columns};
-use entente::sync::{
+use entente_core::{Reference, Value};
+use entente_sync::{
     Action, Answer, ExchangeError, Executed, Order, OrderedChange, Outcome, Row, Written, codes, features,
 };
-use entente_core::{Reference, Value};
 use std::time::Duration;
 
 /// A value that no remote system takes.

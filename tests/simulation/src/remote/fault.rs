@@ -2,7 +2,7 @@
 
 use super::Remote;
 use crate::dice::lock;
-use entente::sync::{ExchangeError, codes};
+use entente_sync::{ExchangeError, codes};
 use std::time::Duration;
 
 impl Remote {

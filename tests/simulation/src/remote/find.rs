@@ -3,8 +3,8 @@
 use super::Remote;
 use crate::dice::lock;
 use crate::schema::{Words, columns};
-use entente::sync::{Clock, ExchangeError, Query, codes};
 use entente_core::canonical_identifier;
+use entente_sync::{Clock, ExchangeError, Query, codes};
 
 impl Remote {
     pub(super) fn look_up(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {

@@ -14,11 +14,11 @@ use crate::dice::{Dice, lock};
 use crate::schema::{self, COMPANY, IDENTIFIER, PERSON, Words};
 use crate::tape::Tape;
 use async_trait::async_trait;
-use entente::sync::{
+use entente_core::{FieldTime, Reference, Timestamp, Value};
+use entente_sync::{
     Answer, Batch, ChangeTimes, Clock, Collection, Description, Exchange, ExchangeError, Executed, Object,
     Order, Page, ProposedMapping, Query, ReportRequest, Row, TicketState, features,
 };
-use entente_core::{FieldTime, Reference, Timestamp, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

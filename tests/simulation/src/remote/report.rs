@@ -3,8 +3,8 @@
 use super::{Remote, State, Stored};
 use crate::dice::lock;
 use crate::schema::{COMPANY, PERSON, Words};
-use entente::sync::{Batch, Conversion, Deletion, ExchangeError, Page, ReportRequest, Wanted, codes};
 use entente_core::Reference;
+use entente_sync::{Batch, Conversion, Deletion, ExchangeError, Page, ReportRequest, Wanted, codes};
 
 /// Where a page starts.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ impl Remote {
         };
         let window = request.window;
         // A system that keeps no times cannot tell what is in a window: it gives everything.
-        let timed = self.manners.times != entente::sync::ChangeTimes::None;
+        let timed = self.manners.times != entente_sync::ChangeTimes::None;
         let everything = bookmark.is_none() && (request.full || window.since.is_none() || !timed);
         let cursor = match &request.cursor {
             Some(text) => Cursor::read(text)

@@ -18,7 +18,7 @@ fn file(rows: usize) -> String {
 async fn import_twice(rows: usize) -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
     let store = crate::store::Store::open(&folder.path().join("hub.db")).unwrap();
-    let hub = Hub::new(store, std::sync::Arc::new(crate::sync::SystemClock));
+    let hub = Hub::new(store, std::sync::Arc::new(entente_sync::SystemClock));
     let file = file(rows);
     let mut seen = Vec::new();
     let begun = std::time::Instant::now();
@@ -58,7 +58,7 @@ async fn a_hundred_thousand_rows() {
 #[ignore = "for measuring: run it by name with --ignored --nocapture"]
 async fn orders_beside_bare_inserts() {
     use crate::hub::tests::{change, order, text};
-    use crate::sync::{Action, Exchange};
+    use entente_sync::{Action, Exchange};
     const RECORDS: usize = 100_000;
     let folder = tempfile::tempdir().unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("bare.db")).unwrap();
@@ -86,7 +86,7 @@ async fn orders_beside_bare_inserts() {
     }
     let bare = begun.elapsed().as_secs_f64();
     let store = crate::store::Store::open(&folder.path().join("hub.db")).unwrap();
-    let hub = Hub::new(store, std::sync::Arc::new(crate::sync::SystemClock));
+    let hub = Hub::new(store, std::sync::Arc::new(entente_sync::SystemClock));
     let begun = std::time::Instant::now();
     for batch in 0..RECORDS / 500 {
         let create = |n: usize| {

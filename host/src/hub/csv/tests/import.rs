@@ -3,7 +3,7 @@
 use super::*;
 use crate::hub::tests::{at, certain};
 use crate::hub::{FieldDefinition, FieldKind, Origin};
-use crate::sync::FieldTime;
+use entente_sync::FieldTime;
 
 #[tokio::test]
 async fn importing_a_file_again_changes_nothing() {

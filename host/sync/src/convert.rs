@@ -207,7 +207,7 @@ fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Si
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::{Agreed, FieldMapping};
+    use crate::{Agreed, FieldMapping};
     use entente_core::Value;
 
     #[test]

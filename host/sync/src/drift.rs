@@ -137,7 +137,7 @@ impl Session<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::Field;
+    use crate::Field;
 
     fn object(fields: &[(&str, &str)]) -> Object {
         let field = |(name, kind): &(&str, &str)| Field {

@@ -150,7 +150,7 @@ impl Session<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::Side;
+    use crate::Side;
     use entente_core::Value;
 
     fn change(value: &str, base: &str) -> Change {

@@ -256,7 +256,7 @@ impl Session<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::Agreed;
+    use crate::Agreed;
     use entente_core::Value;
 
     fn pair() -> Pair {

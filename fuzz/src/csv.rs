@@ -1,9 +1,10 @@
 //! Files of records: every row is counted once, and what was imported, exported and imported again changes
 //! nothing. The first byte says how the file is read.
 
-use entente::hub::{CsvError, Empty, ExportOptions, Hub, ImportOptions, Key, export_csv, import_csv};
-use entente::store::Store;
 use entente_core::Timestamp;
+use entente_sqlite::{
+    CsvError, Empty, ExportOptions, Hub, ImportOptions, Key, Store, export_csv, import_csv,
+};
 use entente_sync::Clock;
 use std::sync::Arc;
 use std::time::Duration;

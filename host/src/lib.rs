@@ -22,11 +22,8 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host;
-pub mod hub;
-pub mod ledger;
 pub mod plugin;
 #[cfg(test)]
 mod security;
-pub mod store;
 pub mod tenant;
 pub mod toolchain;

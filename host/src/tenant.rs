@@ -6,14 +6,12 @@ use crate::config::{
     File, FileError, HUB, Home, Key, Notice, PluginFacts, PluginSource, Problems, SecretText,
     definition_from_manual,
 };
-use crate::hub::{Hub, HubError};
-use crate::ledger::SqliteLedger;
 use crate::plugin::{
     Audit, CallBudget, CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
     PluginConfig, PluginExchange, PluginRuntime, TenantAccount, UnknownLimit, inspect,
 };
-use crate::store::{Store, StoreError};
 use egress::StoredBudget;
+use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd,
     RunOptions, RunStatus, SyncDefinition, SyncError, SystemClock, SystemRandomness,

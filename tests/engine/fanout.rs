@@ -2,10 +2,8 @@
 
 use crate::fake::{Counter, Fake, ManualClock};
 use crate::world::text;
-use entente::hub::Hub;
-use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
-use entente::store::Store;
 use entente_core::Value;
+use entente_sqlite::{Hub, SqliteLedger, Store, ensure_mapping, ensure_slots};
 use entente_sync::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

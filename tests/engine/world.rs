@@ -1,9 +1,8 @@
 //! Two sides with people and companies, and a ledger.
 
 use crate::fake::{Counter, Fake, ManualClock};
-use entente::ledger::{SqliteLedger, ensure_mapping, ensure_slots};
-use entente::store::Store;
 use entente_core::{Blanks, Direction, Drift, Unresolved, Value, WriteRule};
+use entente_sqlite::{SqliteLedger, Store, ensure_mapping, ensure_slots};
 use entente_sync::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

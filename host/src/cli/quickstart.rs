@@ -3,12 +3,12 @@
 use super::output::{Done, Usage, print_line};
 use super::{Context, key_variable, plugin, record_import, report, sync};
 use crate::config::{Grants, SecretGrant, SecretText};
-use crate::hub::ImportOptions;
 use crate::plugin::Compiler;
 use crate::tenant::Tenant;
 use crate::toolchain::BuildOptions;
 use anyhow::Context as _;
 use entente_core::Value;
+use entente_sqlite::ImportOptions;
 use entente_sync::{Randomness, SystemRandomness};
 use std::collections::BTreeMap;
 use std::fs;
@@ -85,7 +85,7 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     {
         let mut options = ImportOptions::new(object);
         // The same person twice in one file stays two records here, so that the sync has something to notice.
-        options.key = crate::hub::Key::None;
+        options.key = entente_sqlite::Key::None;
         let report = record_import::import(&tenant, &source.join(file), &options, context).await?;
         print_line(&record_import::import_text(&report, Path::new(file), false));
     }

@@ -4,9 +4,9 @@ use super::output::{Done, Usage, cell, table};
 use super::record_export::{ExportArgs, export_command};
 use super::record_import::{ImportArgs, import_command};
 use super::{Context, record_show};
-use crate::hub::{Hub, ListQuery, ObjectDefinition, ParseOptions, RecordView, parse_value};
 use anyhow::Context as _;
 use entente_core::Value;
+use entente_sqlite::{Hub, ListQuery, ObjectDefinition, ParseOptions, RecordView, parse_value};
 
 /// The commands below `entente record`.
 #[derive(Debug, clap::Subcommand)]

@@ -3,9 +3,9 @@
 use super::Context;
 use super::output::{Done, Usage};
 use super::record::{assignments, definition};
-use crate::hub::{ExportOptions, ListQuery, ObjectDefinition, export_csv};
 use crate::tenant::Tenant;
 use anyhow::Context as _;
+use entente_sqlite::{ExportOptions, ListQuery, ObjectDefinition, export_csv};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -2,9 +2,9 @@
 
 use super::output::{Done, Usage, cell};
 use super::{Context, progress};
-use crate::hub::{DateOrder, Empty, ImportOptions, ImportReport, Key, import_csv};
 use crate::tenant::Tenant;
 use anyhow::Context as _;
+use entente_sqlite::{DateOrder, Empty, ImportOptions, ImportReport, Key, import_csv};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};

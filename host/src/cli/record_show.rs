@@ -3,9 +3,9 @@
 use super::naming::named;
 use super::output::{Output, cell, table};
 use crate::config::HUB;
-use crate::hub::{Origin, RecordView};
 use crate::tenant::{Tenant, WaitingConflict};
 use entente_core::{Side, Timestamp};
+use entente_sqlite::{Origin, RecordView};
 use entente_sync::{Change, ChangeStatus, Pair, Status, SyncDefinition};
 use serde::Serialize;
 

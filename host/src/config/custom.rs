@@ -1,7 +1,7 @@
 //! What the operator adds to the hub: objects and fields of their own.
 
 use super::error::{ConfigError, Problem, Problems};
-use crate::store::StoreError;
+use entente_sqlite::StoreError;
 use entente_sync::Field;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};

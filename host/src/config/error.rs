@@ -1,7 +1,7 @@
 //! What can be wrong, in words that say where and what to do.
 
-use crate::store::StoreError;
 use entente_core::Timestamp;
+use entente_sqlite::StoreError;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use super::error::{ConfigError, io};
 use super::names::check_name;
 use crate::files::{Owner, changed_by_others};
-use crate::store::Store;
+use entente_sqlite::Store;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};

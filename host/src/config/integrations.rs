@@ -2,8 +2,8 @@
 
 use super::error::ConfigError;
 use super::names::{check_integration_name, check_name, known};
-use crate::store::StoreError;
 use entente_core::Value;
+use entente_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

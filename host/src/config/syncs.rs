@@ -2,7 +2,7 @@
 
 use super::error::ConfigError;
 use super::names::known;
-use crate::store::StoreError;
+use entente_sqlite::StoreError;
 use entente_sync::{MappingId, SyncDefinition};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;

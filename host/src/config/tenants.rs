@@ -6,7 +6,7 @@
 use super::error::{ConfigError, io};
 use super::home::{DEFAULT_TENANT, Home, make_folder};
 use super::names::{check_name, known};
-use crate::store::Store;
+use entente_sqlite::Store;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;

@@ -5,7 +5,7 @@ use super::error::ConfigError;
 use super::facade::Configuration;
 use super::integrations::{self, Grants, Integration};
 use super::{health, plugins};
-use crate::store::StoreError;
+use entente_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 fn json(grants: &Grants) -> Result<String, ConfigError> {

@@ -2,8 +2,8 @@
 
 use super::{BTreeMap, Hub, MappingId, SecretText, StoreError, TenantError};
 use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
-use crate::hub::{FieldDefinition, HubError};
 use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, fill};
+use entente_sqlite::{FieldDefinition, HubError};
 use rusqlite::Connection;
 
 /// The ledger gives the numbers of mappings and fields.
@@ -17,7 +17,7 @@ impl Numbers for LedgerNumbers {
         left: &str,
         right: &str,
     ) -> Result<MappingId, StoreError> {
-        crate::ledger::ensure_mapping(connection, relation, left, right)
+        entente_sqlite::ensure_mapping(connection, relation, left, right)
     }
 
     fn ensure_slots(
@@ -26,7 +26,7 @@ impl Numbers for LedgerNumbers {
         mapping: MappingId,
         fields: &[(String, String)],
     ) -> Result<Vec<usize>, StoreError> {
-        crate::ledger::ensure_slots(connection, mapping, fields)
+        entente_sqlite::ensure_slots(connection, mapping, fields)
     }
 }
 

@@ -1,9 +1,9 @@
 //! What plugins need of their tenant to send requests: its books, and the calls of a minute.
 
-use crate::ledger::SqliteLedger;
 use crate::plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall, LogLine};
 use async_trait::async_trait;
 use entente_core::Timestamp;
+use entente_sqlite::SqliteLedger;
 use entente_sync::Clock;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -194,7 +194,7 @@ impl LineFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use entente_sqlite::Store;
 
     struct At(i64);
 

@@ -2,7 +2,7 @@
 
 use super::archive::{self, ArchiveError, Archived};
 use super::{Tenant, TenantError};
-use crate::store::{Store, StoreError};
+use entente_sqlite::{Store, StoreError};
 use std::collections::BTreeSet;
 use std::path::Path;
 

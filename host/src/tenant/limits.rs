@@ -4,7 +4,7 @@ use super::presence::Presence;
 use super::{Tenant, TenantError};
 use crate::config::ConfigError;
 use crate::plugin::Limits;
-use crate::store::StoreError;
+use entente_sqlite::StoreError;
 use entente_sync::SyncError;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,8 +4,8 @@
 use super::presence::{self, Presence};
 use super::{Tenant, TenantError};
 use crate::config::HUB;
-use crate::ledger::OpenConflict;
 use entente_core::Timestamp;
+use entente_sqlite::OpenConflict;
 use entente_sync::{
     Choice, FieldMapping, Lease, Ledger, LedgerError, MappingId, Pair, Run, RunStatus, Side, Status,
     SyncDefinition,

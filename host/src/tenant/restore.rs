@@ -4,7 +4,7 @@ use super::archive::{self, ArchiveError};
 use super::export::blocking;
 use super::{Tenant, TenantError};
 use crate::config::{ConfigError, Home, Key, SecretText};
-use crate::store::{Store, StoreError};
+use entente_sqlite::{Store, StoreError};
 use serde::Serialize;
 use std::path::Path;
 

@@ -2,8 +2,8 @@
 
 use crate::remote::Remote;
 use crate::schema::{COMPANY, PERSON, Words, columns};
-use entente::hub::{Hub, ListQuery};
 use entente_core::{Reference, Timestamp, Value};
+use entente_sqlite::{Hub, ListQuery};
 use std::sync::Arc;
 
 /// A system with people and companies.
@@ -92,7 +92,7 @@ impl System {
             System::Hub(hub) => {
                 let query = ListQuery { limit: 100_000, ..ListQuery::default() };
                 let Ok(list) = hub.list(Words::Hub.object(object), &query).await else { return Vec::new() };
-                let values = |record: &entente::hub::RecordView| {
+                let values = |record: &entente_sqlite::RecordView| {
                     let names = (0..columns(object).len()).map(|field| Words::Hub.field(object, field));
                     names.map(|name| record.value(name).cloned().unwrap_or(Value::Null)).collect()
                 };

@@ -6,8 +6,8 @@ use crate::remote::POISON;
 use crate::schema::{CITY, COMPANY, EMPLOYER, IDENTIFIER, NAME, PERSON, PHONE, TAGS, columns};
 use crate::system::{Live, System};
 use crate::tape::Tape;
-use entente::ledger::SqliteLedger;
 use entente_core::{Reference, Timestamp, Value};
+use entente_sqlite::SqliteLedger;
 use entente_sync::{Clock, Ledger, PairId, Side, Status};
 use std::sync::{Arc, Mutex};
 

@@ -6,7 +6,7 @@ mod sealed;
 mod stored;
 
 use super::*;
-use crate::store::{Store, StoreError};
+use entente_sqlite::{Store, StoreError};
 use entente_sync::{
     Description, Field, MappingId, Object, ProposedDirection, ProposedField, ProposedMapping, features,
 };

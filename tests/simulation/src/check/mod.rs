@@ -10,9 +10,8 @@ use crate::tape::drive;
 use crate::verdict::{Verdict, Word};
 use crate::world::World;
 use anyhow::{Context, Result};
-use entente::hub::ListQuery;
-use entente::ledger::ChangeFilter;
 use entente_core::Value;
+use entente_sqlite::{ChangeFilter, ListQuery};
 use entente_sync::{Change, MappingId, Pair, PairId, Side, Status, SyncError};
 use std::collections::{BTreeMap, BTreeSet};
 

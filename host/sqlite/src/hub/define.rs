@@ -25,7 +25,7 @@ impl Hub {
     }
 
     /// [`Hub::define_object`] in the transaction of the caller.
-    pub(crate) fn define_object_within(
+    pub fn define_object_within(
         &self,
         connection: &Connection,
         name: &str,
@@ -53,7 +53,7 @@ impl Hub {
     }
 
     /// [`Hub::define_field`] in the transaction of the caller.
-    pub(crate) fn define_field_within(
+    pub fn define_field_within(
         &self,
         connection: &Connection,
         object: &str,

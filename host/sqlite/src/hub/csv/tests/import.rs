@@ -314,7 +314,7 @@ async fn the_samples_are_imported_whole() {
     // 2022: none of their change times is still to come.
     let hub = hub_from(1_640_995_200_000_000);
     let sample = |name: &str| {
-        std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)).unwrap()
+        std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples").join(name)).unwrap()
     };
     let companies = import(&hub, sample("companies.csv"), &ImportOptions::new("company")).await.unwrap();
     assert_eq!(counts(&companies), [40, 40, 0, 0, 0, 0]);

@@ -1,0 +1,22 @@
+//! What a tenant keeps, in one SQLite file: the hub (the built-in record store, an [`Exchange`]) and the ledger
+//! of the engine (pairs, plans, runs, leases), over a store with migrations and units of work.
+//!
+//! An order to the hub, its outcome and the pair commit together, in one transaction. Nothing above this crate
+//! writes SQL.
+//!
+//! [`Exchange`]: entente_sync::Exchange
+
+mod hub;
+mod ledger;
+mod store;
+
+pub use hub::{
+    BadCell, CsvError, DateOrder, Empty, ExportOptions, Exported, FieldDefinition, FieldKind, Hub, HubError,
+    ImportOptions, ImportReport, Key, List, ListQuery, ObjectDefinition, Origin, ParseError, ParseOptions,
+    RecordField, RecordView, Refusal, UnusedColumn, export_csv, import_csv, parse_value,
+};
+pub use ledger::{
+    ChangeFilter, MappingRow, OpenConflict, PairCount, PairLine, SlotRow, SqliteLedger, ensure_mapping,
+    ensure_slots,
+};
+pub use store::{Store, StoreError, StoreUnit};

@@ -1,33 +1,75 @@
 //! Lives through many histories and says what came of them.
 
-use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use simulation::{Settings, Verdict, Word, run_history};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Lives through simulated histories of syncs, with faults and crashes, and checks that nothing was lost,
-/// doubled or swapped.
-#[derive(Debug, Parser)]
-#[command(name = "simulate", version)]
+const HELP: &str = "\
+Lives through simulated histories of syncs, with faults and crashes, and checks that nothing was lost,
+doubled or swapped.
+
+Usage: simulate [--histories N] [--seed S] [--trace] [--file]
+
+  --histories N  how many histories [default: 1000]
+  --seed S       the seed of the first one; each further one has the next number [default: 1]
+  --trace        say everything that happens
+  --file         keep the store in a file rather than in memory
+  -h, --help     print this
+  -V, --version  print the version";
+
+/// What the program was asked for. It is read by a library without macros: the simulation compiles without the
+/// command line's.
 struct Arguments {
-    /// How many histories.
-    #[arg(long, default_value_t = 1000, value_name = "N")]
     histories: u64,
-    /// The seed of the first one; each further one has the next number.
-    #[arg(long, default_value_t = 1, value_name = "S")]
     seed: u64,
-    /// Say everything that happens.
-    #[arg(long)]
     trace: bool,
-    /// Keep the store in a file rather than in memory.
-    #[arg(long)]
     file: bool,
 }
 
+/// What the arguments ask for.
+enum Asked {
+    Run(Arguments),
+    /// A text is to be printed, and nothing else done.
+    Print(String),
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
+    use lexopt::prelude::{Long, Short, ValueExt as _};
+    let mut arguments = Arguments { histories: 1000, seed: 1, trace: false, file: false };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("histories") => arguments.histories = parser.value()?.parse()?,
+            Long("seed") => arguments.seed = parser.value()?.parse()?,
+            Long("trace") => arguments.trace = true,
+            Long("file") => arguments.file = true,
+            Short('h') | Long("help") => return Ok(Asked::Print(HELP.to_owned())),
+            Short('V') | Long("version") => {
+                return Ok(Asked::Print(format!("simulate {}", env!("CARGO_PKG_VERSION"))));
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Asked::Run(arguments))
+}
+
+#[expect(clippy::print_stdout, reason = "what the program is asked for")]
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    match parse(lexopt::Parser::from_env()) {
+        Ok(Asked::Run(arguments)) => simulate(&arguments),
+        Ok(Asked::Print(text)) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}\n\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn simulate(arguments: &Arguments) -> ExitCode {
     // A panic is a violation of its history and is told there.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let progress = ProgressBar::new(arguments.histories);

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use entente::plugin::{CodeKey, Compiler, Limits, PluginConfig, PluginRuntime};
 use entente_core::Value;
+use entente_plugin::{CodeKey, Compiler, Limits, PluginConfig, PluginRuntime};
 use entente_sync::Exchange;
 use speed::{Guest, PageCall};
 use std::time::Duration;

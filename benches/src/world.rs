@@ -5,9 +5,9 @@ use crate::native::{Native, Source};
 use crate::took::{Took, Watch};
 use anyhow::{Context, Result, ensure};
 use entente::config::Grants;
-use entente::plugin::Compiler;
 use entente::tenant::Tenant;
 use entente_core::Value;
+use entente_plugin::Compiler;
 use entente_sync::{
     Engine, Exchange, RunEnd, RunOptions, Side, Silent, SyncDefinition, SystemClock, SystemRandomness,
 };

@@ -3,7 +3,7 @@
 //! as it is shown, and is one word to a shell.
 
 use entente::fuzzing::plugin::{allows, suggested, target};
-use entente::plugin::HttpGrant;
+use entente_plugin::HttpGrant;
 use std::net::IpAddr;
 
 /// The same, however it is written.

@@ -2,7 +2,7 @@
 //! limits.
 
 use super::{is_clean, limits};
-use entente::plugin::{KNOWN_VERSIONS, inspect};
+use entente_plugin::{KNOWN_VERSIONS, inspect};
 
 /// Where a component may end: after its header and after each of its sections.
 fn ends(bytes: &[u8]) -> Vec<usize> {

@@ -15,8 +15,8 @@ pub mod sides;
 pub mod text;
 pub mod value;
 
-use entente::plugin::Limits;
 use entente_core::Value;
+use entente_plugin::Limits;
 
 /// Small limits, so that inputs of some hundred bytes reach them.
 pub fn limits() -> Limits {

@@ -2,7 +2,7 @@
 //! fit to be shown.
 
 use super::is_clean;
-use entente::plugin::Manifest;
+use entente_plugin::Manifest;
 
 /// Looks at one input.
 pub fn run(bytes: &[u8]) {

@@ -6,5 +6,5 @@ pub use crate::config::fuzzing::export;
 
 /// Answers of plugins, grants, secrets and texts.
 pub mod plugin {
-    pub use crate::plugin::fuzzing::*;
+    pub use entente_plugin::fuzzing::*;
 }

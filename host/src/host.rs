@@ -5,8 +5,8 @@
 //! many there are.
 
 use crate::config::{Home, SecretText};
-use crate::plugin::Compiler;
 use crate::tenant::{Removed, RestoreOptions, Restored, SharedRuntime, Tenant, TenantError, remove, restore};
+use entente_plugin::Compiler;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

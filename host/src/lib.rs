@@ -17,13 +17,9 @@
 
 pub mod cli;
 pub mod config;
-mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host;
-pub mod plugin;
-#[cfg(test)]
-mod security;
 pub mod tenant;
 pub mod toolchain;

@@ -6,11 +6,11 @@ use crate::config::{
     File, FileError, HUB, Home, Key, Notice, PluginFacts, PluginSource, Problems, SecretText,
     definition_from_manual,
 };
-use crate::plugin::{
+use egress::StoredBudget;
+use entente_plugin::{
     Audit, CallBudget, CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
     PluginConfig, PluginExchange, PluginRuntime, TenantAccount, UnknownLimit, inspect,
 };
-use egress::StoredBudget;
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
     Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd,
@@ -86,7 +86,7 @@ pub enum TenantError {
     Plugin(#[from] LoadError),
     /// A grant cannot be one.
     #[error(transparent)]
-    Grant(#[from] crate::plugin::GrantError),
+    Grant(#[from] entente_plugin::GrantError),
     /// A sync could not begin.
     #[error(transparent)]
     Sync(#[from] SyncError),
@@ -489,7 +489,7 @@ impl Tenant {
     /// # Errors
     /// Everything that is wrong with it at once, or what a plugin that must be described says.
     pub async fn apply(&self, path: &Path, options: ApplyOptions) -> Result<ConfigurationPlan, TenantError> {
-        let text = crate::files::read_text(path).map_err(|why| TenantError::Io {
+        let text = entente_plugin::read_text(path).map_err(|why| TenantError::Io {
             path: path.to_owned(),
             doing: "read",
             why,

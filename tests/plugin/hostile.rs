@@ -8,11 +8,11 @@ mod wire;
 
 use crate::support::hostile_component;
 use crate::support::server::{Server, answer};
-use entente::plugin::{
+use entente_core::{Timestamp, Value};
+use entente_plugin::{
     CodeKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret,
     SecretGrant, TenantAccount,
 };
-use entente_core::{Timestamp, Value};
 use entente_sync::{
     Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted,
     Window, codes,
@@ -589,7 +589,7 @@ impl Lines {
     fn all(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        text.lines().filter(|line| line.contains("entente::plugin: ")).map(str::to_owned).collect()
+        text.lines().filter(|line| line.contains("entente_plugin: ")).map(str::to_owned).collect()
     }
 }
 

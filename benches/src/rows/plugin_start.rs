@@ -8,8 +8,8 @@ use crate::quantity::Quantity;
 use crate::took::{Took, Watch, median};
 use anyhow::Result;
 use async_trait::async_trait;
-use entente::plugin::{CodeKey, Compiler, Limits, LoadedPlugin, PluginConfig, PluginRuntime};
 use entente_core::Value;
+use entente_plugin::{CodeKey, Compiler, Limits, LoadedPlugin, PluginConfig, PluginRuntime};
 use entente_sync::Exchange;
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use entente::config::Grants;
 use entente::host::{Host, HostOptions};
-use entente::plugin::Compiler;
+use entente_plugin::Compiler;
 use made_up::people::{Ids, People};
 use std::collections::BTreeMap;
 use std::path::Path;

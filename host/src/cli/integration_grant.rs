@@ -4,8 +4,8 @@ use super::Context;
 use super::integration::{missing_secrets, warn};
 use super::output::{Done, Usage};
 use crate::config::{Grants, Integration};
-use crate::plugin::{AskInWords, AskedHost, HttpGrant, Manifest, SecretUse, fill};
 use crate::tenant::Tenant;
+use entente_plugin::{AskInWords, AskedHost, HttpGrant, Manifest, SecretUse, fill};
 use serde::Serialize;
 use std::collections::BTreeSet;
 

@@ -30,9 +30,9 @@ mod tenant;
 mod waiting;
 
 use crate::config::{DEFAULT_TENANT, Home, SecretText};
-use crate::plugin::{Compiler, answer_as_compiler};
 use crate::tenant::{Tenant, TenantError};
 use clap::{Parser, Subcommand};
+use entente_plugin::{Compiler, answer_as_compiler};
 use output::{Done, Output, Usage};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -3,10 +3,9 @@
 use super::Context;
 use super::output::{Done, Output, Usage, cell, table};
 use super::progress::spinner;
-use crate::files::read_text;
-use crate::plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect, read_component};
 use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
 use anyhow::Context as _;
+use entente_plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -3,11 +3,11 @@
 use super::output::{Done, Usage, print_line};
 use super::{Context, key_variable, plugin, record_import, report, sync};
 use crate::config::{Grants, SecretGrant, SecretText};
-use crate::plugin::Compiler;
 use crate::tenant::Tenant;
 use crate::toolchain::BuildOptions;
 use anyhow::Context as _;
 use entente_core::Value;
+use entente_plugin::Compiler;
 use entente_sqlite::ImportOptions;
 use entente_sync::{Randomness, SystemRandomness};
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::error::{ConfigError, io};
 use super::names::check_name;
-use crate::files::{Owner, changed_by_others};
+use entente_plugin::{Owner, changed_by_others};
 use entente_sqlite::Store;
 use std::ffi::OsString;
 use std::fs;

@@ -276,7 +276,7 @@ fn plugin(
     let text = given.get_ref();
     let (plugin, source) = if text.ends_with(".wasm") {
         let path = around.base.join(text);
-        match crate::files::read_at_most(&path, MOST_COMPONENT) {
+        match entente_plugin::read_at_most(&path, MOST_COMPONENT) {
             Ok(bytes) => (
                 PluginName { name: name_of(&path), digest: digest_of(&bytes) },
                 PluginSource::File(bytes.into()),

@@ -3,8 +3,8 @@
 //! and nothing is written to a path that an archive gives.
 
 use crate::config::is_digest;
-use crate::plugin::Limits;
 use entente_core::Timestamp;
+use entente_plugin::Limits;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

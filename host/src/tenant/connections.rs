@@ -2,7 +2,7 @@
 
 use super::{BTreeMap, Hub, MappingId, SecretText, StoreError, TenantError};
 use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
-use crate::plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, fill};
+use entente_plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, fill};
 use entente_sqlite::{FieldDefinition, HubError};
 use rusqlite::Connection;
 

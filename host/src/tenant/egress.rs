@@ -1,8 +1,8 @@
 //! What plugins need of their tenant to send requests: its books, and the calls of a minute.
 
-use crate::plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall, LogLine};
 use async_trait::async_trait;
 use entente_core::Timestamp;
+use entente_plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall, LogLine};
 use entente_sqlite::SqliteLedger;
 use entente_sync::Clock;
 use serde::{Deserialize, Serialize};

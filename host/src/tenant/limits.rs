@@ -3,7 +3,7 @@
 use super::presence::Presence;
 use super::{Tenant, TenantError};
 use crate::config::ConfigError;
-use crate::plugin::Limits;
+use entente_plugin::Limits;
 use entente_sqlite::StoreError;
 use entente_sync::SyncError;
 use std::collections::BTreeMap;
@@ -127,7 +127,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         crate::config::Home::open(folder.path()).unwrap().add_tenant("acme").unwrap();
         let open = |name: &str| {
-            Tenant::open_named(folder.path(), name, None, crate::plugin::Compiler::InThisProcess).unwrap()
+            Tenant::open_named(folder.path(), name, None, entente_plugin::Compiler::InThisProcess).unwrap()
         };
         let (acme, other) = (open("acme"), open("default"));
         let limits = acme
@@ -154,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn runs_have_places_which_one_waits_for_or_not() {
         let folder = tempfile::tempdir().unwrap();
-        let tenant = Tenant::open(folder.path(), None, crate::plugin::Compiler::InThisProcess).unwrap();
+        let tenant = Tenant::open(folder.path(), None, entente_plugin::Compiler::InThisProcess).unwrap();
         tenant.set_limits(&[pair("runs-at-once", "1")], &[]).await.unwrap();
         let go = AtomicBool::new(false);
         let first = tenant.begin_run(false, &go).await.unwrap();

@@ -1,8 +1,8 @@
 //! Settings that a plugin does not read, and those that it cannot do without.
 
 use crate::config::Integration;
-use crate::plugin::{Manifest, SettingAsk};
 use entente_core::Value;
+use entente_plugin::{Manifest, SettingAsk};
 
 /// Those that its manifest does not name: it never sees them, and they are probably misspelt.
 pub(super) fn unknown(integration: &Integration, manifest: &Manifest) -> Vec<String> {

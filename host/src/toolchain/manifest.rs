@@ -8,8 +8,7 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
 use super::BuildError;
-use crate::files::read_text;
-use crate::plugin::{MANIFEST_FILE, MANIFEST_SECTION, Manifest};
+use entente_plugin::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, read_text};
 
 /// Reads `plugin.toml` in the folder of a plugin. Without one the plugin asks for nothing.
 pub(super) fn read(dir: &Path) -> Result<Manifest, BuildError> {

@@ -31,7 +31,7 @@ mod target;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::plugin::Manifest;
+use entente_plugin::Manifest;
 
 pub use component::encode_component;
 pub use error::BuildError;

@@ -5,11 +5,11 @@ use super::{compiler, config, granted, loaded, report, request, with_secret};
 use crate::support::guests::{hostile_component, made_up_path};
 use crate::support::server::{Server, answer};
 use entente::config::Grants;
-use entente::plugin::{
-    Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,
-};
 use entente::tenant::{PluginFiles, Tenant};
 use entente_core::Value;
+use entente_plugin::{
+    Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,
+};
 use entente_sync::{Exchange, ReportRequest, RunOptions, Silent, SystemClock, codes};
 use rusqlite::Connection;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::{compiler, short};
 use crate::support::hostile_component;
-use entente::plugin::{CodeKey, CompileError, Compiler, Limits, LoadError, LoadedPlugin, PluginRuntime};
+use entente_plugin::{CodeKey, CompileError, Compiler, Limits, LoadError, LoadedPlugin, PluginRuntime};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use wasm_encoder::{

@@ -3,8 +3,8 @@
 
 use super::{compiler, config, report, short, small};
 use crate::support::handmade::{ANSWER, Handmade, LOOP, words};
-use entente::plugin::{CodeKey, Limits, LoadError, LoadedPlugin, PluginRuntime};
 use entente_core::Timestamp;
+use entente_plugin::{CodeKey, Limits, LoadError, LoadedPlugin, PluginRuntime};
 use entente_sync::{Exchange, ExchangeError, Order, codes};
 use std::fmt::Write as _;
 use wasm_encoder::{

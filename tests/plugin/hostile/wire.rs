@@ -2,8 +2,8 @@
 
 use super::{SECRET, config, exchange, fails, granted, loaded, report, short, with_secret};
 use crate::support::server::{Server, answer};
-use entente::plugin::HttpGrant;
 use entente_core::Value;
+use entente_plugin::HttpGrant;
 use entente_sync::{Exchange, codes};
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! What a plugin says of the remote system.
 
 use super::{Lift, Refused};
-use crate::plugin::bindings::exports::entente::integration::mapping_manual as wit;
-use crate::plugin::text::clean;
+use crate::bindings::exports::entente::integration::mapping_manual as wit;
+use crate::text::clean;
 use entente_sync::{
     ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };
@@ -14,7 +14,7 @@ const LABEL: u64 = 256;
 /// A day: a longer lag would be a mistake.
 const LONGEST_LAG: u32 = 86_400;
 
-pub(in crate::plugin) fn description(
+pub(crate) fn description(
     lift: &mut Lift<'_>,
     description: wit::Description,
 ) -> Result<Description, Refused> {
@@ -97,7 +97,7 @@ impl Lift<'_> {
     }
 }
 
-pub(in crate::plugin) fn manual(
+pub(crate) fn manual(
     lift: &mut Lift<'_>,
     mappings: Vec<wit::ObjectMapping>,
 ) -> Result<Vec<ProposedMapping>, Refused> {

@@ -13,7 +13,7 @@ const SHORTEST: usize = 5;
 
 /// Knows what to look for.
 #[derive(Clone)]
-pub(in crate::plugin) struct Scrubber {
+pub(crate) struct Scrubber {
     search: Arc<AhoCorasick>,
     /// The most bytes that a secret can take, with every letter of it escaped.
     longest: usize,
@@ -21,7 +21,7 @@ pub(in crate::plugin) struct Scrubber {
 
 impl Scrubber {
     /// For these secrets; `None` where there is nothing to look for.
-    pub(in crate::plugin) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
+    pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
         let mut needles: Vec<Vec<u8>> = secrets
             .flat_map(|secret| forms(secret.expose().as_bytes()))
             .filter(|form| form.len() >= SHORTEST)
@@ -34,7 +34,7 @@ impl Scrubber {
     }
 
     /// Masks in place; tells whether there was something.
-    pub(in crate::plugin) fn mask(&self, bytes: &mut [u8]) -> bool {
+    pub(crate) fn mask(&self, bytes: &mut [u8]) -> bool {
         let raw = zeroize::Zeroizing::new(bytes.to_vec());
         self.mask_as_in(&raw, &Reading::all(&raw), bytes)
     }
@@ -63,7 +63,7 @@ impl Scrubber {
     }
 
     /// A text without secrets.
-    pub(in crate::plugin) fn text(&self, text: String) -> String {
+    pub(crate) fn text(&self, text: String) -> String {
         let mut bytes = text.into_bytes();
         self.mask(&mut bytes);
         // Needles are whole characters and the mask is ASCII, so this stays UTF-8.

@@ -1,7 +1,7 @@
 //! Headers of requests and answers: how many, and which are not a plugin's business.
 
 use super::scrub::Scrubber;
-use crate::plugin::limits::{LimitReached, Limits};
+use crate::limits::{LimitReached, Limits};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub(super) fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), LimitReached> {

@@ -71,7 +71,7 @@ impl Shelf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::engine::engine;
+    use crate::engine::engine;
 
     #[test]
     fn code_is_loaded_once_and_what_was_used_last_stays() {

@@ -2,7 +2,7 @@
 
 use super::value::{lower_reference, lower_values};
 use super::{Lift, Refused};
-use crate::plugin::bindings::exports::entente::integration::order_execution as wit;
+use crate::bindings::exports::entente::integration::order_execution as wit;
 use entente_core::Timestamp;
 use entente_sync::{Action, Answer, Collection, Order, Outcome, TicketState, Written, codes};
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const LONGEST_PAUSE: u32 = 86_400;
 
 /// `base` goes along only for objects that want it: it costs as much as the change itself.
-pub(in crate::plugin) fn lower_order(order: &Order, with_base: bool) -> wit::Order {
+pub(crate) fn lower_order(order: &Order, with_base: bool) -> wit::Order {
     wit::Order {
         object: order.object.clone(),
         fields: order.fields.clone(),
@@ -48,7 +48,7 @@ pub(in crate::plugin) fn lower_order(order: &Order, with_base: bool) -> wit::Ord
 
 /// Checks answers. One that cannot be understood is left out, so that its change counts as sent with its fate
 /// unknown; that is what it is.
-pub(in crate::plugin) fn answers(
+pub(crate) fn answers(
     lift: &mut Lift<'_>,
     answers: Vec<wit::Answer>,
     fields: &[String],
@@ -87,7 +87,7 @@ pub(in crate::plugin) fn answers(
     Ok(lifted)
 }
 
-pub(in crate::plugin) fn collection(
+pub(crate) fn collection(
     lift: &mut Lift<'_>,
     collection: wit::Collection,
     fields: &[String],
@@ -183,7 +183,7 @@ impl Lift<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::limits::Limits;
+    use crate::limits::Limits;
     use entente_core::Value;
     use entente_sync::OrderedChange;
 
@@ -219,10 +219,7 @@ mod tests {
         answers.into_iter().map(|answer| (answer.change, answer.outcome)).collect()
     }
 
-    fn written(
-        id: &str,
-        values: Vec<crate::plugin::bindings::entente::integration::types::Value>,
-    ) -> wit::Written {
+    fn written(id: &str, values: Vec<crate::bindings::entente::integration::types::Value>) -> wit::Written {
         wit::Written { id: id.to_owned(), changed: None, version: None, values, extra: vec![] }
     }
 
@@ -240,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_write_counts_even_where_its_values_do_not() {
-        use crate::plugin::bindings::entente::integration::types::Value as Wit;
+        use crate::bindings::entente::integration::types::Value as Wit;
         let given = vec![("1", wit::Outcome::Updated(written("a", vec![Wit::Float(f64::NAN)])))];
         let [(_, Outcome::Updated(written))] = &lifted(given, &order(&["1"]))[..] else { panic!() };
         assert_eq!((written.id.as_str(), written.values.len()), ("a", 0));

@@ -21,7 +21,7 @@ fn rows() -> String {
 fn the_page_has_every_limit_as_it_is() {
     const BEGIN: &str = "<!-- limits -->\n";
     const END: &str = "<!-- end of limits -->";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/limits.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/limits.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (there, after) = rest.split_once(END).unwrap();

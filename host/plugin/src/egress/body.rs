@@ -2,8 +2,8 @@
 
 use super::notice::{Notice, Notices};
 use super::scrub::Stream;
-use crate::plugin::audit::Entry;
-use crate::plugin::limits::{LimitReached, Limits};
+use crate::audit::Entry;
+use crate::limits::{LimitReached, Limits};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;

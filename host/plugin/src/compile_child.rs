@@ -75,7 +75,7 @@ impl Job {
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
-///     if let Some(code) = entente::plugin::answer_as_compiler(std::env::args_os()) {
+///     if let Some(code) = entente_plugin::answer_as_compiler(std::env::args_os()) {
 ///         return code;
 ///     }
 ///     // … what the program is for …

@@ -90,7 +90,7 @@ impl ResourceLimiter for Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::limits::LimitReached;
+    use crate::limits::LimitReached;
 
     #[test]
     fn memories_are_summed_and_what_failed_is_given_back() {

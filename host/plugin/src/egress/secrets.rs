@@ -2,8 +2,8 @@
 
 use super::grant::{Hosts, HttpGrant, Target};
 use super::scrub::url_encoded;
-use crate::plugin::manifest::{AskedHost, SecretAsk, SecretUse};
-use crate::plugin::text::argument;
+use crate::manifest::{AskedHost, SecretAsk, SecretUse};
+use crate::text::argument;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entente_core::Value;
@@ -52,7 +52,7 @@ pub struct SecretGrant {
 
 /// A secret as it may be used: what the plugin asks for and the operator has granted, both.
 #[derive(Debug, Clone)]
-pub(in crate::plugin) struct BoundSecret {
+pub(crate) struct BoundSecret {
     name: String,
     usage: SecretUse,
     hosts: Hosts,
@@ -64,11 +64,7 @@ pub(in crate::plugin) struct BoundSecret {
 }
 
 impl BoundSecret {
-    pub(in crate::plugin) fn new(
-        ask: &SecretAsk,
-        grant: SecretGrant,
-        settings: &BTreeMap<String, Value>,
-    ) -> Self {
+    pub(crate) fn new(ask: &SecretAsk, grant: SecretGrant, settings: &BTreeMap<String, Value>) -> Self {
         let asked: Option<HeaderName> =
             ask.header.as_deref().and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         let no_header = matches!((&asked, &grant.header), (Some(asked), Some(granted)) if asked != granted);
@@ -88,7 +84,7 @@ impl BoundSecret {
 
 /// Why a secret cannot be had. For the plugin and the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(in crate::plugin) enum SecretError {
+pub(crate) enum SecretError {
     #[error("there is no secret '{0}'; set it with: entente integration set {1} --secret {word}", word = argument(.0))]
     Missing(String, String),
     #[error(
@@ -105,7 +101,7 @@ pub(in crate::plugin) enum SecretError {
 
 /// The secrets of an integration and what is granted for them.
 #[derive(Debug)]
-pub(in crate::plugin) struct Vault {
+pub(crate) struct Vault {
     integration: String,
     secrets: BTreeMap<String, Secret>,
     bound: Vec<BoundSecret>,
@@ -115,7 +111,7 @@ pub(in crate::plugin) struct Vault {
 
 impl Vault {
     /// `asked` are the secrets of the manifest, with these settings; `grants` what the operator allows.
-    pub(in crate::plugin) fn new(
+    pub(crate) fn new(
         integration: String,
         secrets: BTreeMap<String, Secret>,
         grants: Vec<SecretGrant>,
@@ -130,7 +126,7 @@ impl Vault {
         Self { integration, secrets, bound, asked: asked.iter().map(|ask| ask.name.clone()).collect() }
     }
 
-    pub(in crate::plugin) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.secrets.values()
     }
 
@@ -152,7 +148,7 @@ impl Vault {
     }
 
     /// HMAC-SHA-256 with a signing key.
-    pub(in crate::plugin) fn hmac(&self, name: &str, data: &[u8]) -> Result<Vec<u8>, SecretError> {
+    pub(crate) fn hmac(&self, name: &str, data: &[u8]) -> Result<Vec<u8>, SecretError> {
         match self.find(name)? {
             (_, bound) if bound.usage != SecretUse::Sign => {
                 Err(SecretError::NotSigningKey(bound.name.clone()))
@@ -168,7 +164,7 @@ impl Vault {
     }
 
     /// Compares in a time that does not tell how much was right.
-    pub(in crate::plugin) fn matches(&self, name: &str, candidate: &str) -> Result<bool, SecretError> {
+    pub(crate) fn matches(&self, name: &str, candidate: &str) -> Result<bool, SecretError> {
         let (secret, _) = self.find(name)?;
         Ok(secret.expose().as_bytes().ct_eq(candidate.as_bytes()).into())
     }

@@ -8,11 +8,11 @@ use super::resolve::{Checked, Lookup};
 use super::scrub::Scrubber;
 use super::secrets::{Placeholders, SecretError, Vault};
 use super::wire::{chain, connect_error};
-use crate::plugin::account::TenantAccount;
-use crate::plugin::audit::{Audit, Books, Entry};
-use crate::plugin::budget::{CallBudget, Calls, NoCall};
-use crate::plugin::limits::{LimitReached, Limits};
-use crate::plugin::text::clean;
+use crate::account::TenantAccount;
+use crate::audit::{Audit, Books, Entry};
+use crate::budget::{CallBudget, Calls, NoCall};
+use crate::limits::{LimitReached, Limits};
+use crate::text::clean;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -30,12 +30,12 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 const READ_AHEAD: usize = 1 << 20;
 
 /// What an integration needs to send requests: its own connections, secrets and quotas, shared with no other.
-pub(in crate::plugin) struct Channel {
-    pub(in crate::plugin) integration: String,
-    pub(in crate::plugin) vault: Vault,
-    pub(in crate::plugin) scrubber: Option<Scrubber>,
-    pub(in crate::plugin) account: Arc<TenantAccount>,
-    pub(in crate::plugin) books: Books,
+pub(crate) struct Channel {
+    pub(crate) integration: String,
+    pub(crate) vault: Vault,
+    pub(crate) scrubber: Option<Scrubber>,
+    pub(crate) account: Arc<TenantAccount>,
+    pub(crate) books: Books,
     calls: Calls,
     limits: Limits,
     hosts: Arc<Hosts>,
@@ -48,15 +48,15 @@ pub(in crate::plugin) struct Channel {
 }
 
 /// What an integration shares with others.
-pub(in crate::plugin) struct Surroundings<'a> {
-    pub(in crate::plugin) digest: &'a str,
-    pub(in crate::plugin) account: Arc<TenantAccount>,
-    pub(in crate::plugin) budget: Arc<dyn CallBudget>,
-    pub(in crate::plugin) audit: Arc<dyn Audit>,
+pub(crate) struct Surroundings<'a> {
+    pub(crate) digest: &'a str,
+    pub(crate) account: Arc<TenantAccount>,
+    pub(crate) budget: Arc<dyn CallBudget>,
+    pub(crate) audit: Arc<dyn Audit>,
 }
 
 impl Channel {
-    pub(in crate::plugin) fn new(
+    pub(crate) fn new(
         integration: String,
         vault: Vault,
         hosts: Hosts,
@@ -122,7 +122,7 @@ impl Channel {
 }
 
 /// The sending side of one running plugin.
-pub(in crate::plugin) struct Egress {
+pub(crate) struct Egress {
     channel: Arc<Channel>,
     placeholders: Placeholders,
     notices: Notices,
@@ -132,7 +132,7 @@ pub(in crate::plugin) struct Egress {
 }
 
 impl Egress {
-    pub(in crate::plugin) fn new(channel: Arc<Channel>) -> Self {
+    pub(crate) fn new(channel: Arc<Channel>) -> Self {
         Self {
             channel,
             placeholders: Placeholders::default(),
@@ -142,12 +142,12 @@ impl Egress {
         }
     }
 
-    pub(in crate::plugin) fn channel(&self) -> &Arc<Channel> {
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
         &self.channel
     }
 
     /// Before each call of the plugin.
-    pub(in crate::plugin) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.requests = 0;
         // One that was kept from the last call stands for nothing any more.
         self.placeholders = Placeholders::default();
@@ -155,15 +155,11 @@ impl Egress {
         self.notices.take();
     }
 
-    pub(in crate::plugin) fn notices(&self) -> Vec<Notice> {
+    pub(crate) fn notices(&self) -> Vec<Notice> {
         self.notices.take()
     }
 
-    pub(in crate::plugin) fn placeholder(
-        &mut self,
-        name: &str,
-        user: Option<&str>,
-    ) -> Result<String, SecretError> {
+    pub(crate) fn placeholder(&mut self, name: &str, user: Option<&str>) -> Result<String, SecretError> {
         self.placeholders.make(&self.channel.vault, name, user)
     }
 
@@ -540,12 +536,12 @@ mod tests {
         );
         let granted =
             grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
-        let hosts = Hosts { asked: vec![crate::plugin::manifest::AskedHost::Any], granted };
+        let hosts = Hosts { asked: vec![crate::manifest::AskedHost::Any], granted };
         let surroundings = Surroundings {
             digest: "d1",
             account: Arc::default(),
-            budget: Arc::new(crate::plugin::BudgetInMemory::default()),
-            audit: Arc::new(crate::plugin::NoAudit),
+            budget: Arc::new(crate::BudgetInMemory::default()),
+            audit: Arc::new(crate::NoAudit),
         };
         let mut egress = Egress::new(Arc::new(Channel::new(
             "shop".to_owned(),

@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Files that people write: settings, manifests.
-pub(crate) const MOST_TEXT: u64 = 16 << 20;
+pub const MOST_TEXT: u64 = 16 << 20;
 
 /// Reads a file as a whole, unless it has more bytes than that. Pipes and devices, which may never end, are
 /// refused.
-pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let too_much = |size: u64| {
         io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size} bytes; {most} are the most"))
     };
@@ -33,23 +33,24 @@ pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// A text that people have written.
-pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+pub fn read_text(path: &Path) -> io::Result<String> {
     let bytes = read_at_most(path, MOST_TEXT)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
 }
 
 /// Who owns a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owner(u32);
+pub struct Owner(u32);
 
 impl Owner {
     #[cfg(unix)]
-    pub(crate) fn of(found: &Metadata) -> Self {
+    /// Who owns a file or folder.
+    pub fn of(found: &Metadata) -> Self {
         Self(std::os::unix::fs::MetadataExt::uid(found))
     }
 
     #[cfg(not(unix))]
-    pub(crate) fn of(_found: &Metadata) -> Self {
+    pub fn of(_found: &Metadata) -> Self {
         Self(0)
     }
 }
@@ -57,7 +58,7 @@ impl Owner {
 /// Why others than this user and the system's own can change a folder or a file, if they can: in words that
 /// follow its name, with what to do.
 #[cfg(unix)]
-pub(crate) fn changed_by_others(path: &Path, found: &Metadata, we: Owner) -> Option<String> {
+pub fn changed_by_others(path: &Path, found: &Metadata, we: Owner) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     if found.uid() != we.0 && found.uid() != 0 {
         return Some(format!(
@@ -77,7 +78,7 @@ pub(crate) fn changed_by_others(path: &Path, found: &Metadata, we: Owner) -> Opt
 }
 
 #[cfg(not(unix))]
-pub(crate) fn changed_by_others(_path: &Path, _found: &Metadata, _we: Owner) -> Option<String> {
+pub fn changed_by_others(_path: &Path, _found: &Metadata, _we: Owner) -> Option<String> {
     None
 }
 

@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn what_is_compiled_apart_is_right_for_the_engine_that_runs_it() {
-        use crate::plugin::cache::load_new;
+        use crate::cache::load_new;
         let compile = |allocation| {
             let engine = compile_only(allocation).unwrap();
-            (settings_hash(&engine), engine.precompile_component(crate::plugin::compile::SMALLEST).unwrap())
+            (settings_hash(&engine), engine.precompile_component(crate::compile::SMALLEST).unwrap())
         };
         let (pooled_engine, other_engine) =
             (Engine::new(&pooled()).unwrap(), Engine::new(&on_demand()).unwrap());

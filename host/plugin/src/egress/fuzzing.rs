@@ -26,7 +26,7 @@ pub fn target(url: &str) -> Option<(String, String, u16)> {
     Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()?))
 }
 
-pub(in crate::plugin) fn scrub(secrets: &[Secret], pieces: &[&[u8]]) -> Option<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn scrub(secrets: &[Secret], pieces: &[&[u8]]) -> Option<(Vec<u8>, Vec<u8>)> {
     let scrubber = Scrubber::new(secrets.iter())?;
     let mut stream = scrubber.stream();
     let mut out: Vec<u8> = pieces.iter().flat_map(|piece| stream.push(piece)).collect();

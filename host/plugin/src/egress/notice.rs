@@ -1,12 +1,12 @@
 //! What the operator should know when a call fails, though the plugin may not say it.
 
-use crate::plugin::limits::LimitReached;
+use crate::limits::LimitReached;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Something that the operator should know when the call then fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::plugin) enum Notice {
+pub(crate) enum Notice {
     /// A host that the manifest does not ask for.
     NotAsked { url: String },
     /// A host that is not granted.
@@ -23,7 +23,7 @@ pub(in crate::plugin) enum Notice {
 
 /// Notices of one call.
 #[derive(Debug, Clone, Default)]
-pub(in crate::plugin) struct Notices(Arc<Mutex<Vec<Notice>>>);
+pub(crate) struct Notices(Arc<Mutex<Vec<Notice>>>);
 
 impl Notices {
     pub(super) fn add(&self, notice: Notice) {
@@ -37,14 +37,14 @@ impl Notices {
         }
     }
 
-    pub(in crate::plugin) fn take(&self) -> Vec<Notice> {
+    pub(crate) fn take(&self) -> Vec<Notice> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Notice {
     /// For the operator.
-    pub(in crate::plugin) fn text(&self, integration: &str) -> String {
+    pub(crate) fn text(&self, integration: &str) -> String {
         match self {
             Notice::NotAsked { url } => format!(
                 "the plugin tried to call {url}, which its manifest does not ask for, so that it cannot be granted; \

@@ -205,7 +205,7 @@ fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::engine::{Allocation, compile_only, engine};
+    use crate::engine::{Allocation, compile_only, engine};
     use wasmtime::{Config, ModuleVersionStrategy};
 
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";

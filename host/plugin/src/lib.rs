@@ -23,8 +23,10 @@ mod egress;
 mod engine;
 mod error;
 mod exchange;
+mod files;
 #[cfg(feature = "fuzzing")]
-pub(crate) mod fuzzing;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod host_api;
 mod inspect;
@@ -39,6 +41,8 @@ mod log;
 mod manifest;
 mod runtime;
 mod schedule;
+#[cfg(test)]
+mod security;
 mod shares;
 mod shelf;
 mod text;
@@ -52,6 +56,7 @@ pub use compile::{CompileError, Compiler};
 pub use compile_child::answer_as_compiler;
 pub use egress::{GrantError, HttpGrant, Secret, SecretGrant};
 pub use exchange::{PluginConfig, PluginExchange};
+pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};
 pub use inspect::{InspectError, Inspection, inspect};
 pub use interface::{Ask, KNOWN_VERSIONS};
 pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};

@@ -147,7 +147,7 @@ macro_rules! limits {
 
             /// Sets a limit that was stored, in its own unit; false where there is none of this name. More
             /// than can be is cut.
-            pub(crate) fn restore(&mut self, name: &str, value: u64) -> bool {
+            pub fn restore(&mut self, name: &str, value: u64) -> bool {
                 match name {
                     $($name => self.$field = value.min($most),)*
                     _ => return false,
@@ -176,8 +176,8 @@ macro_rules! limits {
                 }
             }
 
-            $(#[allow(dead_code, reason = "one for each limit; those that end in another way than an error need none")]
-            pub(crate) fn $field(&self, asked: Option<u64>) -> LimitReached {
+            $(#[doc = concat!("The error for the limit `", $name, "`; `asked` is what would have been needed, where that is known.")]
+            pub fn $field(&self, asked: Option<u64>) -> LimitReached {
                 LimitReached {
                     name: $name, unit: Unit::$unit, value: self.$field, most: $most, asked, tenant: Arc::clone(&self.tenant),
                 }

@@ -1,6 +1,6 @@
 //! Which addresses are granted. Pure: text in, decision out.
 
-use crate::plugin::manifest::AskedHost;
+use crate::manifest::AskedHost;
 use reqwest::Url;
 use std::fmt;
 use std::net::IpAddr;
@@ -131,7 +131,7 @@ fn host(text: &str) -> Option<TargetHost> {
 impl HttpGrant {
     /// The grant for the host of an address, whatever its path; `None` where it leads to no host that can be
     /// granted.
-    pub(in crate::plugin) fn of_address(address: &str) -> Option<Self> {
+    pub(crate) fn of_address(address: &str) -> Option<Self> {
         let url = Url::parse(address.trim()).ok()?;
         Target::of(&url).ok()?.to_string().parse().ok()
     }
@@ -187,9 +187,9 @@ impl AskedHost {
 
 /// Where requests may go: what the plugin asks for and the operator has granted, both.
 #[derive(Debug, Clone, Default)]
-pub(in crate::plugin) struct Hosts {
-    pub(in crate::plugin) asked: Vec<AskedHost>,
-    pub(in crate::plugin) granted: Vec<HttpGrant>,
+pub(crate) struct Hosts {
+    pub(crate) asked: Vec<AskedHost>,
+    pub(crate) granted: Vec<HttpGrant>,
 }
 
 impl Hosts {

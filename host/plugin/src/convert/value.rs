@@ -1,14 +1,14 @@
 //! Values, rows and references.
 
 use super::Lift;
-use crate::plugin::bindings::entente::integration::types as wit;
-use crate::plugin::limits::LimitReached;
+use crate::bindings::entente::integration::types as wit;
+use crate::limits::LimitReached;
 use chrono::Datelike;
 use entente_core::{Reference, Timestamp, Value};
 use entente_sync::{FieldTime, Row};
 
 /// To the plugin; nothing said is `unset`.
-pub(in crate::plugin) fn lower_value(value: Option<&Value>) -> wit::Value {
+pub(crate) fn lower_value(value: Option<&Value>) -> wit::Value {
     match value {
         None => wit::Value::Unset,
         Some(Value::Null) => wit::Value::Null,
@@ -141,7 +141,7 @@ fn size(value: &wit::Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::limits::Limits;
+    use crate::limits::Limits;
 
     #[test]
     fn every_value_comes_back_as_it_went() {

@@ -2,9 +2,9 @@
 
 use super::value::lower_values;
 use super::{Lift, Refused};
-use crate::plugin::bindings::entente::integration::types as wit;
-use crate::plugin::bindings::exports::entente::integration::{lookup, sync_report};
-use crate::plugin::limits::Limits;
+use crate::bindings::entente::integration::types as wit;
+use crate::bindings::exports::entente::integration::{lookup, sync_report};
+use crate::limits::Limits;
 use entente_core::Timestamp;
 use entente_sync::{BadRow, Batch, Conversion, Deletion, Page, Query, ReportRequest, StateWrites};
 
@@ -13,7 +13,7 @@ fn most_rows(request: &ReportRequest, limits: &Limits) -> u64 {
     u64::from(request.limit).min(limits.page_rows)
 }
 
-pub(in crate::plugin) fn lower_request(request: &ReportRequest, limits: &Limits) -> sync_report::Request {
+pub(crate) fn lower_request(request: &ReportRequest, limits: &Limits) -> sync_report::Request {
     sync_report::Request {
         window: sync_report::Window {
             since: request.window.since.map(Timestamp::micros),
@@ -41,7 +41,7 @@ pub(in crate::plugin) fn lower_request(request: &ReportRequest, limits: &Limits)
 }
 
 /// Checks a page. Rows that are wrong become `bad` rows; what is too much or has no place fails the page.
-pub(in crate::plugin) fn page(
+pub(crate) fn page(
     lift: &mut Lift<'_>,
     page: sync_report::Page,
     request: &ReportRequest,
@@ -126,7 +126,7 @@ impl Lift<'_> {
     }
 }
 
-pub(in crate::plugin) fn lower_query(query: &Query) -> lookup::Query {
+pub(crate) fn lower_query(query: &Query) -> lookup::Query {
     lookup::Query {
         object: query.object.clone(),
         fields: query.fields.clone(),
@@ -137,7 +137,7 @@ pub(in crate::plugin) fn lower_query(query: &Query) -> lookup::Query {
 }
 
 /// Checks what was found: an answer for each key, no empty ids.
-pub(in crate::plugin) fn found(
+pub(crate) fn found(
     lift: &mut Lift<'_>,
     found: Vec<Vec<String>>,
     query: &Query,

@@ -1,7 +1,7 @@
 //! The plugins that are measured, built from their sources as `entente plugin build` does.
 
 use anyhow::{Context, Result};
-use entente::toolchain::{BuildOptions, build_plugin};
+use entente_cli::{BuildOptions, build_plugin};
 use std::path::{Path, PathBuf};
 
 fn build(name: &str) -> Result<PathBuf> {

@@ -4,8 +4,8 @@ use crate::contacts::{COLUMNS, Contacts};
 use crate::native::{Native, Source};
 use crate::took::{Took, Watch};
 use anyhow::{Context, Result, ensure};
-use entente::config::Grants;
-use entente::tenant::Tenant;
+use entente::Grants;
+use entente::Tenant;
 use entente_core::Value;
 use entente_plugin::Compiler;
 use entente_sync::{

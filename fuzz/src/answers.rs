@@ -2,7 +2,7 @@
 
 use super::{is_clean, is_possible, limits};
 use arbitrary::{Result, Unstructured};
-use entente::fuzzing::plugin::{answers, collection, found};
+use entente_cli::fuzzing::plugin::{answers, collection, found};
 use entente_core::{Timestamp, Value};
 use entente_sync::{Action, Answer, Order, OrderedChange, Outcome, Query, TicketState, Written};
 use std::time::Duration;

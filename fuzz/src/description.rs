@@ -2,7 +2,7 @@
 
 use super::{is_clean, limits};
 use arbitrary::{Result, Unstructured};
-use entente::fuzzing::plugin::{description, manual};
+use entente_cli::fuzzing::plugin::{description, manual};
 use std::collections::BTreeSet;
 
 fn is_name(name: &String) -> bool {

@@ -2,7 +2,7 @@
 //! host or one below. What the operator is told to grant for a denied address allows that address, is typed
 //! as it is shown, and is one word to a shell.
 
-use entente::fuzzing::plugin::{allows, suggested, target};
+use entente_cli::fuzzing::plugin::{allows, suggested, target};
 use entente_plugin::HttpGrant;
 use std::net::IpAddr;
 

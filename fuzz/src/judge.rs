@@ -1,6 +1,6 @@
 //! Lines for the judge: an answer for each, in JSON; and whoever is called left has no better case.
 
-use entente::fuzzing::judge_lines;
+use entente_cli::fuzzing::judge_lines;
 use serde_json::Value;
 
 fn lines(bytes: &[u8]) -> Vec<Value> {

@@ -37,7 +37,7 @@ pub fn limits() -> Limits {
 
 /// Whether a text stays on its line and shows all that it is.
 pub fn is_clean(text: &str) -> bool {
-    entente::fuzzing::plugin::clean(text, u64::MAX) == text
+    entente_cli::fuzzing::plugin::clean(text, u64::MAX) == text
 }
 
 /// Bytes of the texts of a value.

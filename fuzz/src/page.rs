@@ -3,7 +3,7 @@
 
 use super::{is_clean, is_possible, limits, size};
 use arbitrary::Unstructured;
-use entente::fuzzing::plugin::page;
+use entente_cli::fuzzing::plugin::page;
 use entente_core::Timestamp;
 use entente_sync::{ReportRequest, Window};
 

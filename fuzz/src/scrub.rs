@@ -4,7 +4,7 @@
 use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use entente::fuzzing::plugin::scrub;
+use entente_cli::fuzzing::plugin::scrub;
 
 enum Form {
     Plain,

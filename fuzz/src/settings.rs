@@ -1,8 +1,8 @@
 //! `entente.toml`: what is wrong is told with its place; what is right, exported and read again, is the same.
 
 use super::sides;
-use entente::config::{Checked, File, Place, Problems, check};
-use entente::fuzzing::export;
+use entente::{Checked, File, Place, Problems, check};
+use entente_cli::fuzzing::export;
 use entente_sync::{Description, ProposedMapping};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

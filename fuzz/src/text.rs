@@ -1,6 +1,6 @@
 //! Texts of strangers that people are shown, and words of theirs within commands.
 
-use entente::fuzzing::plugin::{argument, clean};
+use entente_cli::fuzzing::plugin::{argument, clean};
 
 /// The words of a command, as a POSIX shell reads what is plain, in single quotes, or a single character
 /// after a backslash; `None` where anything else would be done.

@@ -266,7 +266,7 @@ fn copy_folder(from: &Path, to: &Path) {
 
 /// The root of the sources.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
 }
 
 /// A sample file of the program.

@@ -1,7 +1,7 @@
 //! The fuzz targets of `fuzz/` without a fuzzer: every seed, and what becomes of the seeds when they are
 //! changed at random.
 //!
-//!     cargo test -p entente --features fuzzing --test fuzz
+//!     cargo test -p entente-cli --features fuzzing --test fuzz
 //!
 //! `FUZZ_SECONDS` says how long each target runs (default: 1), `FUZZ_SEED` with which chances it begins. What
 //! fails is printed in hexadecimal, and shown again by `FUZZ_INPUT`.
@@ -109,7 +109,7 @@ fn run(name: &str) {
     if let Ok(input) = std::env::var("FUZZ_INPUT") {
         return target(&hex::decode(input).expect("hexadecimal"));
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let mut pool = files(&folder.join("seeds").join(name));
     let words = words(&folder.join("dict").join(format!("{name}.dict")));
     let mut chance = Chance(number("FUZZ_SEED", 1));

@@ -1,11 +1,11 @@
 //! Plugins for tests, built from their sources by the function that `entente plugin build` calls.
 
-use entente::toolchain::{BuildOptions, build_plugin};
+use entente_cli::{BuildOptions, build_plugin};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 fn build(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(name);
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(name);
     match build_plugin(&dir, &BuildOptions::default(), &mut |_| {}) {
         Ok(built) => built.component,
         Err(error) => panic!("plugins/{name} cannot be built: {error}"),

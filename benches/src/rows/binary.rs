@@ -44,7 +44,7 @@ impl Row for Binary {
         let target = tempfile::tempdir_in(bench.folder.path())?;
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
-            .args(["build", "--release", "--package", "entente", "--manifest-path"])
+            .args(["build", "--release", "--package", "entente-cli", "--manifest-path"])
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
         let watch = Watch::start();
         let status = cargo.arg("--target-dir").arg(target.path()).status().context("cargo cannot be run")?;

@@ -32,6 +32,6 @@ fn the_page_has_every_limit_as_it_is() {
     }
     assert_eq!(
         there, expected,
-        "docs/limits.md is out of date; write it with: ENTENTE_WRITE_DOCS=1 cargo test -p entente --lib the_page"
+        "docs/limits.md is out of date; write it with: ENTENTE_WRITE_DOCS=1 cargo test -p entente-plugin --lib the_page"
     );
 }

@@ -4,8 +4,8 @@
 use super::{compiler, config, granted, loaded, report, request, with_secret};
 use crate::support::guests::{hostile_component, made_up_path};
 use crate::support::server::{Server, answer};
-use entente::config::Grants;
-use entente::tenant::{PluginFiles, Tenant};
+use entente::Grants;
+use entente::{PluginFiles, Tenant};
 use entente_core::Value;
 use entente_plugin::{
     Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,

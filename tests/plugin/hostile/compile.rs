@@ -130,7 +130,7 @@ async fn one_that_only_looks_like_a_plugin_is_told_with_what_is_wrong() {
 #[tokio::test]
 async fn a_compiler_that_fails_is_told_from_a_plugin_that_is_wrong() {
     let script =
-        |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/plugin/compilers").join(name);
+        |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/plugin/compilers").join(name);
     let told = async |program: PathBuf, limits: Limits| {
         let shown = program.display().to_string();
         short(&refused(limits, Compiler::Child(program), hostile_component()).await)
@@ -150,7 +150,7 @@ async fn a_compiler_that_fails_is_told_from_a_plugin_that_is_wrong() {
 
 #[tokio::test]
 async fn a_compiler_sees_nothing_of_this_process() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/plugin/compilers/tells");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/plugin/compilers/tells");
     let error = refused(Limits::default(), Compiler::Child(script), hostile_component()).await;
     let CompileError::Invalid(told) = &error else { panic!("{error}") };
     let mut names: Vec<&str> =

@@ -42,7 +42,7 @@ async fn tune(store: &Store) {
     }
 }
 
-/// `cargo test -p entente --lib ledger::tests::speed -- --ignored --nocapture`
+/// `cargo test -p entente-sqlite --lib ledger::tests::speed -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn saving_against_bare_inserts() {

@@ -1,0 +1,249 @@
+//! The command line: one file a command. It parses, calls the library, prints; it decides nothing.
+
+mod apply;
+mod changes;
+mod completion;
+mod conflict;
+mod dates;
+mod doctor;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod hints;
+mod integration;
+mod integration_grant;
+mod judge;
+mod naming;
+mod output;
+mod plugin;
+mod progress;
+mod quickstart;
+mod record;
+mod record_export;
+mod record_import;
+mod record_show;
+mod report;
+mod retry;
+mod run;
+mod run_again;
+mod sides;
+mod status;
+mod sync;
+mod tenant;
+mod toolchain;
+mod waiting;
+
+use entente::{DEFAULT_TENANT, Home, SecretText};
+use entente::{Tenant, TenantError};
+pub use toolchain::{BuildError, BuildOptions, Built, Progress, build_plugin};
+
+use clap::{Parser, Subcommand};
+use entente_plugin::{Compiler, answer_as_compiler};
+use output::{Done, Output, Usage};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A way in for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz_entry {
+    /// What `entente judge` answers.
+    pub fn judge_lines(input: &[u8]) -> Vec<u8> {
+        let mut output = Vec::new();
+        super::judge::answer_lines(input, &mut output).map(|_| output).unwrap_or_default()
+    }
+}
+
+/// Keeps records in agreement between systems, through sandboxed plugins
+///
+/// Exit codes: 0 done; 1 the run or command failed; 2 wrong usage; 3 done, but some records failed or are
+/// held.
+#[derive(Debug, Parser)]
+#[command(name = "entente", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The folder with everything that is kept [default: $ENTENTE_HOME, else the data folder of the user]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    home: Option<PathBuf>,
+    /// The tenant that it is about [default: $ENTENTE_TENANT, else the tenant `default`]
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Tell what goes on; twice for more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// See everything work: a sample CRM, some hundred records, a first sync
+    Quickstart(quickstart::QuickstartArgs),
+    /// Bring two systems into agreement
+    Sync(sync::SyncArgs),
+    /// Set integrations, syncs, mappings and custom fields by a file
+    Apply(apply::ApplyArgs),
+    /// Print the configuration as a file for apply, without secrets
+    Export,
+    /// Plugins: build, look into, install
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+    /// Integrations: configured plugins
+    #[command(subcommand)]
+    Integration(integration::IntegrationCommand),
+    /// Records of the hub
+    #[command(subcommand)]
+    Record(record::RecordCommand),
+    /// What ran and what it did
+    #[command(subcommand)]
+    Run(run::RunCommand),
+    /// Fields of which both sides claim another value: list them, decide
+    #[command(subcommand)]
+    Conflict(conflict::ConflictCommand),
+    /// What failed: list it, or put it back to be done
+    Retry(retry::RetryArgs),
+    /// How the syncs stand: every record counted once, and what to do next
+    Status(status::StatusArgs),
+    Judge(judge::JudgeArgs),
+    /// Tenants: isolated sets of everything, and their limits
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Check that everything needed is there and works
+    Doctor(doctor::DoctorArgs),
+    /// Print a completion script for a shell
+    Completion(completion::CompletionArgs),
+}
+
+/// What every command gets.
+struct Context {
+    home: Option<PathBuf>,
+    tenant: Option<String>,
+    output: Output,
+}
+
+impl Context {
+    fn home(&self) -> anyhow::Result<PathBuf> {
+        Ok(Home::locate(self.home.as_deref(), |name| std::env::var_os(name))?)
+    }
+
+    /// The name of the tenant.
+    fn tenant_name(&self) -> String {
+        let variable = || std::env::var("ENTENTE_TENANT").ok().filter(|name| !name.is_empty());
+        self.tenant.clone().or_else(variable).unwrap_or_else(|| DEFAULT_TENANT.to_owned())
+    }
+
+    fn tenant(&self) -> anyhow::Result<Tenant> {
+        Ok(Tenant::open_named(&self.home()?, &self.tenant_name(), key_variable(), Compiler::this_program()?)?)
+    }
+}
+
+/// The key from the environment, if it is there.
+fn key_variable() -> Option<SecretText> {
+    std::env::var("ENTENTE_KEY").ok().filter(|text| !text.is_empty()).map(SecretText::new)
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    if let Some(code) = answer_as_compiler(std::env::args_os()) {
+        return code;
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no error.
+            let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            let _ = error.print();
+            return code;
+        }
+    };
+    if let Some(tenant) = &cli.global.tenant {
+        hints::name_tenant(tenant);
+    }
+    log_to_stderr(cli.global.verbose);
+    let context = Context {
+        home: cli.global.home,
+        tenant: cli.global.tenant,
+        output: Output { json: cli.global.json },
+    };
+    let result = match cli.command {
+        // The fastest commands need no runtime.
+        Command::Judge(_) => judge::run(),
+        Command::Completion(args) => completion::run(&args),
+        command => tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(run(command, &context))),
+    };
+    match result {
+        Ok(done) => done.into(),
+        Err(error) => {
+            report(&error);
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
+    match command {
+        Command::Quickstart(args) => quickstart::run(args, context).await,
+        Command::Sync(args) => sync::run(args, context).await,
+        Command::Apply(args) => apply::run(args, context).await,
+        Command::Export => apply::export(context).await,
+        Command::Plugin(command) => plugin::run(command, context).await,
+        Command::Integration(command) => integration::run(command, context).await,
+        Command::Record(command) => record::run(command, context).await,
+        Command::Run(command) => run::run(command, context).await,
+        Command::Conflict(command) => conflict::run(command, context).await,
+        Command::Retry(args) => retry::run(args, context).await,
+        Command::Status(args) => status::run(args, context).await,
+        Command::Tenant(command) => tenant::run(command, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
+        Command::Judge(_) | Command::Completion(_) => Ok(Done::Well),
+    }
+}
+
+/// Prints an error with what caused it, each cause once.
+fn report(error: &anyhow::Error) {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    // Files and remote systems have a say in errors, and none in what a terminal does.
+    let text: String =
+        text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+    eprintln!("error: {}", hints::runnable(&text));
+    if let Some(TenantError::Config(entente::ConfigError::Problems(problems))) =
+        error.downcast_ref::<TenantError>()
+        && problems.0.len() > 1
+    {
+        eprintln!("{} problems; nothing was saved", problems.0.len());
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info,wasmtime=warn,cranelift=warn,hyper=warn,reqwest=warn",
+        2 => "debug,wasmtime=warn,cranelift=warn,hyper=info,reqwest=info",
+        _ => "trace,wasmtime=info,cranelift=warn",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ENTENTE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(hints::LogWriters)
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .try_init();
+}

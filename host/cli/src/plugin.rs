@@ -1,0 +1,234 @@
+//! `entente plugin`: from source to an installed component.
+
+use super::Context;
+use super::output::{Done, Output, Usage, cell, table};
+use super::progress::spinner;
+use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
+use anyhow::Context as _;
+use entente_plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The commands below `entente plugin`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum PluginCommand {
+    /// Compile a Rust plugin and make the component, with what plugin.toml asks for
+    ///
+    /// Uses an installed wasm target; else tries to add one; else unpacks a compiler from Debian packages
+    /// into .toolchain. A component that other tools have made gets its manifest: entente plugin build
+    /// FILE.wasm --manifest plugin.toml --output OUT.wasm
+    Build {
+        /// The folder of the crate, or a component
+        dir: PathBuf,
+        /// What the plugin asks for, for a component that other tools have made [default: plugin.toml beside
+        /// Cargo.toml]
+        #[arg(long, requires = "output")]
+        manifest: Option<PathBuf>,
+        /// Where the component goes [default: components/ in the target folder]
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+        /// Download nothing
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Say what a file is and what it asks for
+    Inspect {
+        /// The .wasm file
+        file: PathBuf,
+    },
+    /// Install a component, so that integrations can use it
+    Install {
+        /// The .wasm file
+        file: PathBuf,
+        /// The name [default: that of the file]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Installed plugins
+    List,
+}
+
+/// Builds a plugin, with a spinner.
+pub(super) fn build(dir: &Path, options: &BuildOptions, output: Output) -> anyhow::Result<Built> {
+    let bar = spinner(output.shows_progress(), "");
+    let built = build_plugin(dir, options, &mut |progress| bar.set_message(progress.to_string()));
+    bar.finish_and_clear();
+    Ok(built?)
+}
+
+/// Whole or not at all; somebody may be reading the file.
+fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let context = || format!("{} cannot be written", file.display());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
+    temporary.write_all(bytes).with_context(context)?;
+    temporary.persist(file).with_context(context)?;
+    Ok(())
+}
+
+fn describe(inspection: &Inspection) -> String {
+    let mut text = format!(
+        "a plugin for entente:integration@{}, world {}\n{} bytes, {} functions, sha256 {}",
+        inspection.version, inspection.world, inspection.size, inspection.functions, inspection.digest
+    );
+    let manifest = &inspection.manifest;
+    if !manifest.name.is_empty() {
+        text = format!("{} {}: {}\n{text}", manifest.name, manifest.version, manifest.description);
+    }
+    text.push_str("\nit uses:");
+    for ask in &inspection.asks {
+        text.push_str(&format!("\n  - it {}", ask.words()));
+    }
+    if inspection.asks.is_empty() {
+        text.push_str(" nothing");
+    }
+    text.push_str("\nit asks for:");
+    for ask in manifest.asks() {
+        text.push_str(&format!("\n  - it {} ({})", ask.words, ask.reason));
+    }
+    if manifest.asks().is_empty() {
+        text.push_str(" nothing");
+    }
+    if let Err(error) = inspection.check_asks() {
+        text.push_str(&format!("\nit cannot be used as it is: {error}"));
+    }
+    text.push_str(match (inspection.lookup, inspection.webhook) {
+        (true, true) => "\nit can look records up by identifiers, and takes webhooks",
+        (true, false) => "\nit can look records up by identifiers",
+        (false, true) => "\nit takes webhooks",
+        (false, false) => "",
+    });
+    for (kind, names) in &inspection.producers {
+        text.push_str(&format!("\n{kind}: {}", names.join(", ")));
+    }
+    text
+}
+
+/// The name of a file as that of a plugin.
+fn named_by(file: &Path) -> Result<String, Usage> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match entente::check_name("plugin", stem) {
+        Ok(()) => Ok(stem.to_owned()),
+        Err(why) => Err(Usage(format!(
+            "the name of the file cannot be that of the plugin ({why}); name it with --name"
+        ))),
+    }
+}
+
+/// The limits of the tenant. Looking at a file makes no home folder.
+async fn limits(context: &Context) -> anyhow::Result<Limits> {
+    match context.home() {
+        Ok(home) if home.is_dir() => Ok(context.tenant()?.limits().await?),
+        _ => Ok(Limits::default()),
+    }
+}
+
+/// Runs the command.
+pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
+    match command {
+        PluginCommand::Build { dir, manifest: Some(manifest), output: Some(output), .. } => {
+            let text =
+                read_text(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+            let manifest = Manifest::from_toml(&text).with_context(|| manifest.display().to_string())?;
+            let component = add_manifest(&read_component(&dir, &Limits::default())?, &manifest)
+                .with_context(|| dir.display().to_string())?;
+            let inspection =
+                inspect(&component, &Limits::default()).with_context(|| dir.display().to_string())?;
+            write(&output, &component)?;
+            context.output.show(&inspection, |inspection| {
+                format!(
+                    "{}\n{}\ninstall it: entente plugin install {}",
+                    output.display(),
+                    describe(inspection),
+                    output.display()
+                )
+            })?;
+        }
+        PluginCommand::Build { dir, output, offline, .. } => {
+            let options = BuildOptions { output, offline, ..BuildOptions::default() };
+            let built = build(&dir, &options, context.output)?;
+            #[derive(Serialize)]
+            struct Shown {
+                component: PathBuf,
+                bytes: u64,
+                package: String,
+                version: String,
+                compiler: String,
+                manifest: Manifest,
+            }
+            let shown = Shown {
+                component: built.component,
+                bytes: built.bytes,
+                package: built.package,
+                version: built.version,
+                compiler: built.compiler.to_string(),
+                manifest: built.manifest,
+            };
+            context.output.show(&shown, |shown| {
+                let asks: String = shown.manifest.asks().iter().map(|ask| format!("\n  - it {} ({})", ask.words, ask.reason)).collect();
+                let asks = match asks.as_str() {
+                    "" => format!("\nit asks for nothing; what it needs, and why, goes into {MANIFEST_FILE} beside Cargo.toml"),
+                    asks => format!("\nit asks for:{asks}"),
+                };
+                format!(
+                    "{} {} built with {}: {} ({} bytes){asks}\ninstall it: entente plugin install {}",
+                    shown.package,
+                    shown.version,
+                    shown.compiler,
+                    shown.component.display(),
+                    shown.bytes,
+                    shown.component.display()
+                )
+            })?;
+        }
+        PluginCommand::Inspect { file } => {
+            let limits = limits(context).await?;
+            let bytes = read_component(&file, &limits)?;
+            let inspection = inspect(&bytes, &limits).with_context(|| file.display().to_string())?;
+            context.output.show(&inspection, describe)?;
+        }
+        PluginCommand::Install { file, name } => {
+            let name = match name {
+                Some(name) => name,
+                None => named_by(&file)?,
+            };
+            let tenant = context.tenant()?;
+            let bytes = read_component(&file, &tenant.limits().await?)?;
+            let (installed, inspection) =
+                tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
+            context.output.show(&installed, |installed| {
+                format!(
+                    "installed {} ({}…)\n{}\nuse it: entente integration add NAME --plugin {}",
+                    installed.name,
+                    &installed.digest[..12],
+                    describe(&inspection),
+                    installed.name
+                )
+            })?;
+        }
+        PluginCommand::List => {
+            let plugins = context.tenant()?.configuration().plugins().await?;
+            context.output.show(&plugins, |plugins| {
+                if plugins.is_empty() {
+                    return "no plugin installed; begin with: entente plugin build DIR".to_owned();
+                }
+                let mut rows =
+                    table(["name", "digest", "bytes", "interface", "installed", "", "what it says it is"]);
+                for plugin in plugins {
+                    rows.add_row(vec![
+                        plugin.name.clone(),
+                        plugin.digest.chars().take(12).collect(),
+                        plugin.size.to_string(),
+                        plugin.version.clone().unwrap_or_default(),
+                        plugin.installed.to_string(),
+                        if plugin.current { String::new() } else { "older".to_owned() },
+                        cell(&plugin.description, 60),
+                    ]);
+                }
+                rows.to_string()
+            })?;
+        }
+    }
+    Ok(Done::Well)
+}

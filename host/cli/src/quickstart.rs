@@ -1,0 +1,331 @@
+//! `entente quickstart`: a sample CRM, some hundred records, and a first sync, from nothing.
+
+use super::output::{Done, Usage, print_line};
+use super::{Context, key_variable, plugin, record_import, report, sync};
+use crate::toolchain::BuildOptions;
+use anyhow::Context as _;
+use entente::Tenant;
+use entente::{Grants, SecretGrant, SecretText};
+use entente_core::Value;
+use entente_plugin::Compiler;
+use entente_sqlite::ImportOptions;
+use entente_sync::{Randomness, SystemRandomness};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The window that is synced: the sample has records inside and outside.
+const WINDOW: [&str; 2] = ["2020-01-01 00:00:00", "2021-01-01 00:00:00"];
+
+/// Marks a folder that this command has made and may empty.
+const MARK: &str = ".entente-quickstart";
+
+/// The file with the number of the process of hello-crm.
+const PROCESS: &str = "hello-crm.pid";
+
+/// How long hello-crm may take to listen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Options of `entente quickstart`.
+#[derive(Debug, clap::Args)]
+pub(super) struct QuickstartArgs {
+    /// The folder for everything that is made; made anew each time
+    #[arg(long, default_value = "quickstart")]
+    dir: PathBuf,
+    /// Stop the sample CRM that an earlier quick start left running
+    #[arg(long)]
+    stop: bool,
+    /// Where the sources of entente are [default: found from this folder upwards]
+    #[arg(long)]
+    source: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Result<Done> {
+    if args.stop {
+        let stopped = stop(&args.dir)?;
+        context.output.say(if stopped {
+            "the sample CRM has been stopped"
+        } else {
+            "no sample CRM is running"
+        });
+        return Ok(Done::Well);
+    }
+    let source = find_source(args.source.as_deref())?;
+    let (program, home) = (program(), args.dir.join("home"));
+    let entente = format!("{program} --home {}", quoted(&home));
+
+    step(
+        "1. Build the plugin HelloWorld as a WebAssembly component",
+        &format!("{program} plugin build plugins/helloworld"),
+    );
+    let built = plugin::build(&source.join("plugins/helloworld"), &BuildOptions::default(), context.output)?;
+    print_line(&format!("{} ({} bytes), with {}", shown(&built.component), built.bytes, built.compiler));
+
+    prepare(&args.dir)?;
+    let key = format!("{:032x}", SystemRandomness.bits());
+    step(
+        "2. Start hello-crm, a small CRM with some hundred people and organisations",
+        "hello-crm --listen 127.0.0.1:0 --seed 300 …",
+    );
+    let url = start_crm(&args.dir, &key)?;
+    print_line(&format!("it listens at {url}, with a key of its own"));
+
+    step(
+        "3. Make a home, and import contacts and companies into the hub",
+        &format!(
+            "{entente} record import company host/samples/companies.csv --key none\n$ {entente} record import contact host/samples/contacts.csv --key none"
+        ),
+    );
+    let tenant = Tenant::open(&home, key_variable(), Compiler::this_program()?)?;
+    for (object, file) in
+        [("company", "host/samples/companies.csv"), ("contact", "host/samples/contacts.csv")]
+    {
+        let mut options = ImportOptions::new(object);
+        // The same person twice in one file stays two records here, so that the sync has something to notice.
+        options.key = entente_sqlite::Key::None;
+        let report = record_import::import(&tenant, &source.join(file), &options, context).await?;
+        print_line(&record_import::import_text(&report, Path::new(file), false));
+    }
+
+    step(
+        "4. Install the plugin and add an integration: it may reach this one address, and use its key there without seeing it",
+        &format!("{entente} integration add HelloWorld --set url={url} --http {url} --secret api-key"),
+    );
+    let bytes = fs::read(&built.component)
+        .with_context(|| format!("{} cannot be read", built.component.display()))?;
+    tenant.install_plugin("helloworld", &bytes).await?;
+    let grants = Grants {
+        http: vec![url.clone()],
+        secrets: BTreeMap::from([(
+            "api-key".to_owned(),
+            SecretGrant { hosts: vec![url.clone()], ..SecretGrant::default() },
+        )]),
+        ..Grants::default()
+    };
+    let settings = BTreeMap::from([("url".to_owned(), Value::text(&url))]);
+    let secrets = BTreeMap::from([("api-key".to_owned(), SecretText::new(key))]);
+    let draft = tenant
+        .configuration()
+        .draft_integration("HelloWorld", "helloworld", settings, grants, secrets)
+        .await?;
+    let (added, notices) = tenant.add_integration(&draft, true).await?;
+    for mapping in added.sync.iter().flat_map(|sync| &sync.mappings) {
+        print_line(&format!(
+            "{} ↔ {}, {} fields",
+            mapping.objects[0],
+            mapping.objects[1],
+            mapping.fields.len()
+        ));
+    }
+    for notice in notices {
+        print_line(&format!("note: {notice}"));
+    }
+
+    let command = format!(
+        "{entente} sync HelloWorld --start-datetime=\"{}\" --end-datetime=\"{}\"",
+        WINDOW[0], WINDOW[1]
+    );
+    step("5. Bring both into agreement, for what changed in 2020", &command);
+    let first = sync_window(&tenant, context).await?;
+    step("6. The same again: there is nothing to do", &command);
+    let second = sync_window(&tenant, context).await?;
+    if second > 0 {
+        anyhow::bail!("the second run wrote {second} records; it should have written none");
+    }
+    print_line(&format!("\nThe first run wrote {first} records, the second none.\n\nTry next:"));
+    let contact = sample_contact(&tenant).await?;
+    for (command, what) in [
+        (format!("{entente} run show 1"), "what was written, and why"),
+        (format!("{entente} record show {contact}"), "where each value comes from"),
+        (format!("{entente} record set {contact} phone=\"+49 30 5550100\""), "edit it in the hub"),
+        (format!("{entente} sync HelloWorld --dry-run"), "the plan for everything, whatever its date"),
+        (format!("{entente} sync HelloWorld"), "do it"),
+        (format!("{entente} sync HelloWorld --json"), "again: nothing to do, as JSON"),
+        (format!("{entente} record list contact --search müller"), "look around"),
+        (format!("{entente} doctor"), "is everything well?"),
+        (
+            format!("{program} quickstart --stop --dir {}", quoted(&args.dir)),
+            "stop hello-crm, which keeps running until then",
+        ),
+    ] {
+        print_line(&format!("  {command}\n      {what}"));
+    }
+    Ok(Done::Well)
+}
+
+fn step(what: &str, command: &str) {
+    print_line(&format!("\n{what}\n$ {command}"));
+}
+
+async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> {
+    let args = sync::SyncArgs::window("HelloWorld", WINDOW[0], WINDOW[1]);
+    let (definition, end) = sync::run_once(tenant, &args.name, args.options()?, context.output).await?;
+    let waiting = super::waiting::waiting(tenant, &definition).await?;
+    report::show(tenant, &definition, &end, &waiting, super::changes::SHOWN, context.output).await?;
+    let written = end.run.writes();
+    report::done(end)?;
+    Ok(written)
+}
+
+/// A contact that both sides have.
+async fn sample_contact(tenant: &Tenant) -> anyhow::Result<String> {
+    use entente_sync::{Side, Status};
+    let mut after = 0;
+    loop {
+        let pairs = tenant.ledger().pairs_in(Status::Ok, None, after, 100).await?;
+        let Some(last) = pairs.last() else { return Ok("contact:1".to_owned()) };
+        after = last.id;
+        let linked = pairs.iter().find(|pair| {
+            pair.objects[Side::Left.index()] == "contact" && pair.ids.iter().all(Option::is_some)
+        });
+        if let Some(id) = linked.and_then(|pair| pair.ids[Side::Left.index()].clone()) {
+            return Ok(format!("contact:{id}"));
+        }
+    }
+}
+
+/// How this program is called from here.
+fn program() -> String {
+    let path = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("entente"));
+    quoted(Path::new(&shown(&path)))
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// A path as it is typed from here.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string()
+}
+
+/// The checkout: the sample files and the plugin are sources.
+fn find_source(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let is_source = |path: &Path| {
+        path.join("plugins/helloworld/Cargo.toml").is_file()
+            && path.join("host/samples/contacts.csv").is_file()
+    };
+    if let Some(path) = given {
+        return if is_source(path) {
+            Ok(path.to_owned())
+        } else {
+            Err(Usage(format!("--source: {} holds no plugins/helloworld and host/samples", path.display()))
+                .into())
+        };
+    }
+    let here = std::env::current_dir().context("the current folder cannot be read")?;
+    let program = std::env::current_exe().unwrap_or_default();
+    let found = here.ancestors().chain(program.ancestors()).find(|path| is_source(path));
+    found
+        .map(Path::to_owned)
+        .context("the sources are not here; run it in a checkout of entente, or name one with --source")
+}
+
+/// An empty folder of our own.
+fn prepare(dir: &Path) -> anyhow::Result<()> {
+    if dir.exists() {
+        let empty =
+            fs::read_dir(dir).with_context(|| format!("{} cannot be read", dir.display()))?.next().is_none();
+        if !empty && !dir.join(MARK).exists() {
+            anyhow::bail!(
+                "{} is there and was not made by a quick start; name another folder with --dir",
+                dir.display()
+            );
+        }
+        stop(dir)?;
+        fs::remove_dir_all(dir).with_context(|| format!("{} cannot be emptied", dir.display()))?;
+    }
+    fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    fs::write(dir.join(MARK), "made by entente quickstart, emptied by the next one\n")
+        .context("the folder cannot be written")?;
+    Ok(())
+}
+
+/// Starts hello-crm, which goes on when this program has ended.
+fn start_crm(dir: &Path, key: &str) -> anyhow::Result<String> {
+    let program = std::env::current_exe().context("the path of this program is not known")?;
+    let crm = program.with_file_name("hello-crm");
+    if !crm.is_file() {
+        anyhow::bail!(
+            "{} is missing; build everything with: cargo build --workspace --all-targets",
+            crm.display()
+        );
+    }
+    let (log_path, port_file) = (dir.join("hello-crm.log"), dir.join("hello-crm.address"));
+    let log =
+        fs::File::create(&log_path).with_context(|| format!("{} cannot be written", log_path.display()))?;
+    let mut command = Command::new(&crm);
+    command
+        .args(["--listen", "127.0.0.1:0", "--seed", "300", "--data"])
+        .arg(dir.join("crm.json"))
+        .arg("--port-file")
+        .arg(&port_file)
+        .env("HELLO_CRM_API_KEY", key)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().context("the log cannot be written")?)
+        .stderr(log);
+    #[cfg(unix)]
+    {
+        // Ctrl-C here does not reach it.
+        use std::os::unix::process::CommandExt;
+        command.process_group(0);
+    }
+    let mut child = command.spawn().with_context(|| format!("{} cannot be started", crm.display()))?;
+    fs::write(dir.join(PROCESS), child.id().to_string()).context("the folder cannot be written")?;
+    let begun = Instant::now();
+    loop {
+        let address = fs::read_to_string(&port_file).unwrap_or_default();
+        let address = address.trim();
+        if !address.is_empty() {
+            return Ok(if address.starts_with("http") {
+                address.to_owned()
+            } else {
+                format!("http://{address}")
+            });
+        }
+        if let Some(status) = child.try_wait().context("hello-crm cannot be watched")? {
+            anyhow::bail!(
+                "hello-crm ended ({status}): {}",
+                fs::read_to_string(&log_path).unwrap_or_default().trim()
+            );
+        }
+        if begun.elapsed() > PATIENCE {
+            anyhow::bail!(
+                "hello-crm does not listen after {} s; see {}",
+                PATIENCE.as_secs(),
+                log_path.display()
+            );
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Ends the hello-crm of a folder, if it still runs.
+fn stop(dir: &Path) -> anyhow::Result<bool> {
+    let file = dir.join(PROCESS);
+    let Ok(text) = fs::read_to_string(&file) else { return Ok(false) };
+    let Ok(process) = text.trim().parse::<u32>() else { return Ok(false) };
+    // The number may have gone to another process since.
+    let command = Command::new("ps").args(["-o", "args=", "-p", &process.to_string()]).output();
+    let ours = command.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("hello-crm"));
+    if ours {
+        let status =
+            Command::new("kill").arg(process.to_string()).status().context("the process cannot be ended")?;
+        if !status.success() {
+            anyhow::bail!("the process {process} could not be ended; end it by hand");
+        }
+    }
+    fs::remove_file(&file).with_context(|| format!("{} cannot be removed", file.display()))?;
+    Ok(ours)
+}

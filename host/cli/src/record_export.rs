@@ -1,0 +1,126 @@
+//! `entente record export`: records of the hub as CSV, or as lines of JSON.
+
+use super::Context;
+use super::output::{Done, Usage};
+use super::record::{assignments, definition};
+use anyhow::Context as _;
+use entente::Tenant;
+use entente_sqlite::{ExportOptions, ListQuery, ObjectDefinition, export_csv};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Options of `entente record export`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportArgs {
+    /// The object, such as contact
+    object: String,
+    /// The file; without one, standard output
+    file: Option<PathBuf>,
+    /// Only these fields, in this order
+    #[arg(long, value_delimiter = ',')]
+    fields: Vec<String>,
+    /// Only records whose field has this value
+    #[arg(long, value_name = "FIELD=VALUE")]
+    filter: Vec<String>,
+    /// With a column of ids
+    #[arg(long)]
+    id: bool,
+    /// With a column of change times
+    #[arg(long)]
+    changed: bool,
+    /// What stands between cells
+    #[arg(long, default_value_t = ',')]
+    delimiter: char,
+    /// With a byte order mark, for spreadsheet programs
+    #[arg(long)]
+    bom: bool,
+    /// Guard texts that a spreadsheet program would run as formulas
+    #[arg(long)]
+    guard_formulas: bool,
+}
+
+pub(super) async fn export_command(
+    args: ExportArgs,
+    tenant: &Tenant,
+    context: &Context,
+) -> anyhow::Result<Done> {
+    let definition = definition(tenant.hub(), &args.object).await?;
+    let mut options = ExportOptions::new(&args.object);
+    options.fields = args.fields;
+    options.query = ListQuery { filter: assignments(&definition, &args.filter)?, ..ListQuery::default() };
+    options.id = args.id;
+    options.changed = args.changed;
+    options.delimiter = args.delimiter;
+    options.byte_order_mark = args.bom;
+    options.guard_formulas = args.guard_formulas;
+    let json = context.output.json;
+    if json && (args.bom || args.guard_formulas) {
+        return Err(
+            Usage("--bom and --guard-formulas are for CSV; leave them out with --json".to_owned()).into()
+        );
+    }
+    let file = match args.file {
+        None => {
+            let mut output = std::io::BufWriter::new(std::io::stdout());
+            if json {
+                export_lines(tenant, &definition, options, &mut output).await?;
+            } else {
+                export_csv(tenant.hub(), &mut output, &options).await?;
+            }
+            output.flush()?;
+            return Ok(Done::Well);
+        }
+        Some(file) => file,
+    };
+    // Written beside and renamed, so that a file that is there is whole.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut output = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("{} cannot be written", file.display()))?;
+    let mut writer = std::io::BufWriter::new(&mut output);
+    let rows = if json {
+        export_lines(tenant, &definition, options, &mut writer).await?
+    } else {
+        export_csv(tenant.hub(), &mut writer, &options).await?.rows
+    };
+    writer.flush()?;
+    drop(writer);
+    output.persist(&file).with_context(|| format!("{} cannot be written", file.display()))?;
+    context.output.show(&serde_json::json!({ "rows": rows }), |_| {
+        format!("{rows} records exported to {}", file.display())
+    })?;
+    Ok(Done::Well)
+}
+
+/// A record on each line, with all that is known of its fields.
+async fn export_lines(
+    tenant: &Tenant,
+    object: &ObjectDefinition,
+    options: ExportOptions,
+    output: &mut impl Write,
+) -> anyhow::Result<u64> {
+    if let Some(name) = options.fields.iter().find(|name| object.field(name).is_none()) {
+        let known: Vec<&str> = object.fields.iter().map(|field| field.name.as_str()).collect();
+        anyhow::bail!("{} has no field '{name}'; it has {}", object.name, known.join(", "));
+    }
+    /// Records that are read at a time.
+    const PAGE: usize = 1000;
+    let mut query = ListQuery { limit: PAGE, ..options.query };
+    let mut rows = 0;
+    loop {
+        let list = tenant.hub().list(&object.name, &query).await?;
+        for mut record in list.records {
+            if !options.fields.is_empty() {
+                let place = |name: &str| options.fields.iter().position(|wanted| wanted == name);
+                record.fields.retain(|field| place(&field.name).is_some());
+                record.fields.sort_by_key(|field| place(&field.name));
+            }
+            serde_json::to_writer(&mut *output, &record)?;
+            output.write_all(b"\n")?;
+            rows += 1;
+        }
+        match list.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(rows),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What a run did, for people and programs.
+
+use super::changes::{ShownChange, changes_table, shown_changes};
+use super::naming::named;
+use super::output::{Done, Output, cell, table};
+use super::waiting::Waiting;
+use anyhow::Context as _;
+use entente::Tenant;
+use entente_core::{Side, Timestamp};
+use entente_sync::{Counts, Run, RunEnd, RunOptions, RunStatus, SyncDefinition, SyncError};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What a run did, as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(super) struct RunSummary<'a> {
+    run: i64,
+    sync: &'a str,
+    status: RunStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    started: Timestamp,
+    ended: Option<Timestamp>,
+    options: &'a RunOptions,
+    /// What reasons call the left and the right.
+    exchanges: Exchanges<'a>,
+    notices: &'a [String],
+    /// By exchange, then by object.
+    counts: BTreeMap<&'a str, &'a BTreeMap<String, Counts>>,
+}
+
+/// The exchanges by their sides.
+#[derive(Debug, Serialize)]
+pub(super) struct Exchanges<'a> {
+    left: &'a str,
+    right: &'a str,
+}
+
+impl<'a> From<&'a [String; 2]> for Exchanges<'a> {
+    fn from([left, right]: &'a [String; 2]) -> Self {
+        Self { left, right }
+    }
+}
+
+pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a [String; 2]) -> RunSummary<'a> {
+    RunSummary {
+        run: run.id,
+        sync: &run.sync,
+        status: run.status,
+        error: run.error.as_deref(),
+        started: run.started,
+        ended: run.ended,
+        options: &run.options,
+        exchanges: exchanges.into(),
+        notices: &run.notices,
+        counts: Side::BOTH
+            .into_iter()
+            .map(|side| (exchanges[side.index()].as_str(), &run.counts[side.index()]))
+            .collect(),
+    }
+}
+
+/// What the run has to say besides its counts, a line each.
+pub(super) fn notices_text(run: &Run, exchanges: &[String; 2]) -> String {
+    run.notices.iter().map(|notice| format!("\nnotice: {}", named(notice, exchanges))).collect()
+}
+
+/// The counts as a table, and below it why something needs a look.
+pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
+    let mut rows = table([
+        "side",
+        "object",
+        "reported",
+        "matched",
+        "created",
+        "updated",
+        "unchanged",
+        "conflicts",
+        "held",
+        "failed",
+        "other",
+    ]);
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    for side in Side::BOTH {
+        for (object, counts) in &run.counts[side.index()] {
+            let others = [
+                ("deleted", counts.removed),
+                ("reported as gone", counts.deleted),
+                ("pending", counts.pending),
+                ("excluded", counts.excluded),
+            ];
+            let others: Vec<String> = others
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| format!("{count} {name}"))
+                .collect();
+            let numbers = [
+                counts.reported,
+                counts.matched,
+                counts.created,
+                counts.updated,
+                counts.unchanged,
+                counts.conflicts,
+                counts.held,
+                counts.failed,
+            ];
+            let mut row = vec![exchanges[side.index()].clone(), object.clone()];
+            row.extend(
+                numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() }),
+            );
+            row.push(others.join(", "));
+            rows.add_row(row);
+            for (reason, count) in &counts.reasons {
+                *reasons.entry(named(reason, exchanges)).or_default() += count;
+            }
+        }
+    }
+    let mut text = rows.to_string();
+    /// How many reasons are worth showing; the rest is in the run.
+    const SHOWN: usize = 12;
+    for (reason, count) in reasons.iter().take(SHOWN) {
+        text.push_str(&format!("\n{count:>6} × {}", cell(reason, 160)));
+    }
+    if reasons.len() > SHOWN {
+        text.push_str(&format!(
+            "\n       and {} more reasons: entente run show {} --json",
+            reasons.len() - SHOWN,
+            run.id
+        ));
+    }
+    text
+}
+
+/// Whether a run got so far that its counts say something.
+fn got_anywhere(run: &Run) -> bool {
+    run.counts.iter().flat_map(BTreeMap::values).any(|counts| *counts != Counts::default())
+}
+
+/// Shows how a run ended. `limit`: how many changes of a plan.
+pub(super) async fn show(
+    tenant: &Tenant,
+    definition: &SyncDefinition,
+    end: &RunEnd,
+    waiting: &Waiting,
+    limit: usize,
+    output: Output,
+) -> anyhow::Result<()> {
+    if end.run.options.dry_run {
+        return show_plan(tenant, definition, end, waiting, limit, output).await;
+    }
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        #[serde(flatten)]
+        run: RunSummary<'a>,
+        waiting: &'a Waiting,
+    }
+    let exchanges = &definition.exchanges;
+    let shown = Shown { run: summary(&end.run, exchanges), waiting };
+    // What a run that failed at once has counted is nothing; its error says all.
+    if end.error.is_some() && !output.json && !got_anywhere(&end.run) {
+        return Ok(());
+    }
+    output.show(&shown, |_| {
+        let mut text = counts_table(&end.run, exchanges);
+        text.push_str(&notices_text(&end.run, exchanges));
+        if end.error.is_none() {
+            let (writes, problems) = (end.run.writes(), waiting.total());
+            let pending: u64 =
+                end.run.counts.iter().flat_map(BTreeMap::values).map(|counts| counts.pending).sum();
+            text.push_str(&match (writes, pending, problems) {
+                (0, 0, 0) => format!("\nrun {}: nothing to do, both sides agree", end.run.id),
+                (0, 0, held) => {
+                    format!("\nrun {}: nothing to do but for {held} that wait for you", end.run.id)
+                }
+                (0, pending, _) => format!("\nrun {}: nothing written, {pending} pending", end.run.id),
+                (writes, _, _) => format!(
+                    "\nrun {}: {writes} records written; what and why: entente run show {}",
+                    end.run.id, end.run.id
+                ),
+            });
+        }
+        if waiting.total() > 0 {
+            text.push('\n');
+            text.push_str(&waiting.text(&definition.name, exchanges));
+        }
+        text
+    })
+}
+
+async fn show_plan(
+    tenant: &Tenant,
+    definition: &SyncDefinition,
+    end: &RunEnd,
+    waiting: &Waiting,
+    limit: usize,
+    output: Output,
+) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Plan<'a> {
+        #[serde(flatten)]
+        run: RunSummary<'a>,
+        waiting: &'a Waiting,
+        plan: Vec<ShownChange>,
+    }
+    let exchanges = &definition.exchanges;
+    if end.error.is_some() && !output.json && !got_anywhere(&end.run) {
+        return Ok(());
+    }
+    let changes = tenant.changes(end.run.id, None).await?;
+    let plan = Plan {
+        run: summary(&end.run, exchanges),
+        waiting,
+        plan: shown_changes(tenant, definition, &changes).await?,
+    };
+    output.show(&plan, |plan| {
+        let table = format!("{}{}", counts_table(&end.run, exchanges), notices_text(&end.run, exchanges));
+        if plan.plan.is_empty() {
+            return format!("{table}\nnothing to do");
+        }
+        let number = end.run.id;
+        let next = if end.error.is_none() {
+            format!("; do exactly this: entente run apply {number}")
+        } else {
+            String::new()
+        };
+        format!(
+            "{}\n{table}\nplan of run {number}: {} changes, nothing was written{next}",
+            changes_table(&plan.plan, exchanges, limit),
+            plan.plan.len()
+        )
+    })
+}
+
+/// How the command ends for a run that ended so.
+pub(super) fn done(end: RunEnd) -> anyhow::Result<Done> {
+    if let Some(SyncError::TimeUp) = end.error {
+        eprintln!("the time was up; the next run goes on from here");
+    } else if let Some(error) = end.error {
+        return Err(anyhow::Error::from(error))
+            .with_context(|| format!("run {} of {} did not come to its end", end.run.id, end.run.sync));
+    }
+    Ok(if end.run.problems() > 0 { Done::WithProblems } else { Done::Well })
+}

@@ -1,0 +1,305 @@
+//! `entente tenant`: isolated sets of everything, for a platform that works for many customers.
+
+use super::output::{Done, Usage, table};
+use super::{Context, key_variable};
+use anyhow::Context as _;
+use entente::DEFAULT_TENANT;
+use entente::{Host, HostOptions};
+use entente::{Overview, RestoreOptions, Tenant};
+use entente_plugin::{Compiler, Limit, Limits, Unit};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+
+/// The commands below `entente tenant`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum TenantCommand {
+    /// Add a tenant: empty, or from an export
+    Add {
+        /// Its name: letters (a to z), digits, dash, underscore
+        name: String,
+        /// Restore what `entente tenant export` has written
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// Leave the secrets out, because the key that they are sealed with is lost; they must be set again
+        #[arg(long, requires = "from")]
+        without_secrets: bool,
+    },
+    /// The tenants: what each has, how large it is, when it ran last
+    List,
+    /// Write everything of a tenant into one file; runs may go on meanwhile
+    Export {
+        /// The tenant
+        name: String,
+        /// The file, which must not be there yet
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Remove a tenant with everything of it; `default` is emptied
+    Remove {
+        /// The tenant
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Set limits of a tenant; they hold from the next run on
+    Set {
+        /// The tenant
+        name: String,
+        /// A limit, such as memory-bytes=256MiB, cpu-time=10s or page-rows=500; may come several times
+        #[arg(long = "limit", value_name = "LIMIT=VALUE", required_unless_present = "unset")]
+        limits: Vec<String>,
+        /// Take a limit back to its default
+        #[arg(long, value_name = "LIMIT")]
+        unset: Vec<String>,
+    },
+    /// All limits of a tenant, and what each is for
+    Limits {
+        /// The tenant [default: that of --tenant]
+        name: Option<String>,
+    },
+}
+
+/// A limit as it is shown.
+#[derive(Serialize)]
+struct Shown {
+    name: &'static str,
+    value: u64,
+    default: u64,
+    most: u64,
+    unit: &'static str,
+    set: bool,
+    reason: &'static str,
+}
+
+/// A tenant in the list; one that cannot be opened says why.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Well(Overview),
+    Broken { tenant: String, error: String },
+}
+
+impl Context {
+    fn host(&self) -> anyhow::Result<Host> {
+        // Commands go through tenants one by one.
+        Ok(Host::open(
+            &self.home()?,
+            key_variable(),
+            Compiler::this_program()?,
+            HostOptions { open_tenants: 1 },
+        )?)
+    }
+}
+
+/// Runs the command.
+pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Result<Done> {
+    let host = context.host()?;
+    match command {
+        TenantCommand::Add { name, from: None, .. } => {
+            host.add(&name).await?;
+            let added = BTreeMap::from([("tenant", &name)]);
+            context.output.show(&added, |_| {
+                format!("added {name}; use it with --tenant {name}, or for all commands of a shell: export ENTENTE_TENANT={name}")
+            })?;
+        }
+        TenantCommand::Add { name, from: Some(file), without_secrets } => {
+            let restored = host.restore(&name, &file, RestoreOptions { without_secrets }).await?;
+            context.output.show(&restored, |restored| {
+                let was = if restored.exported_as == name {
+                    String::new()
+                } else {
+                    format!(", exported as {}", restored.exported_as)
+                };
+                let mut text = format!(
+                    "added {name}{was}: {} integrations, {} secrets, {} new components",
+                    restored.integrations.len(),
+                    restored.secrets,
+                    restored.components
+                );
+                for secret in &restored.left_out {
+                    let (integration, secret) = secret.split_once('/').unwrap_or((secret, ""));
+                    text.push_str(&format!(
+                        "\nset again: entente --tenant {name} integration set {integration} --secret {secret}"
+                    ));
+                }
+                text
+            })?;
+        }
+        TenantCommand::List => list(&host, context).await?,
+        TenantCommand::Export { name, output } => {
+            let list = host.tenant(&name).await?.export(&output).await?;
+            context.output.show(&list, |list| {
+                let bytes: u64 = list.contents.iter().map(|content| content.bytes).sum();
+                format!(
+                    "{}: {name} with {} integrations, {} files, {}\n{}\nget it back with: entente tenant add {name} --from {}",
+                    output.display(),
+                    list.integrations.len(),
+                    list.contents.len(),
+                    Unit::Bytes.show(bytes),
+                    list.note,
+                    output.display()
+                )
+            })?;
+        }
+        TenantCommand::Remove { name, yes } => remove(&host, &name, yes, context).await?,
+        TenantCommand::Set { name, limits, unset } => {
+            let mut set = Vec::new();
+            for text in &limits {
+                match text.split_once('=') {
+                    Some((limit, value)) if !limit.trim().is_empty() => {
+                        set.push((limit.trim().to_owned(), value.trim().to_owned()))
+                    }
+                    _ => {
+                        return Err(Usage(format!(
+                            "--limit: '{text}' is not of the form LIMIT=VALUE, such as memory-bytes=256MiB"
+                        ))
+                        .into());
+                    }
+                }
+            }
+            let tenant = host.tenant(&name).await?;
+            tenant.set_limits(&set, &unset).await?;
+            let shown: Vec<Shown> =
+                shown(&tenant).await?.into_iter().map(|(shown, _)| shown).filter(|shown| shown.set).collect();
+            context.output.show(&shown, |shown| {
+                if shown.is_empty() {
+                    return format!("all limits of {name} are the defaults");
+                }
+                let lines = shown.iter().map(|limit| {
+                    format!(
+                        "{}: {} (default {})",
+                        limit.name,
+                        limit.text(limit.value),
+                        limit.text(limit.default)
+                    )
+                });
+                lines.collect::<Vec<_>>().join("\n")
+            })?;
+        }
+        TenantCommand::Limits { name } => {
+            let tenant = host.tenant(name.as_deref().unwrap_or(&context.tenant_name())).await?;
+            let shown = shown(&tenant).await?;
+            let data: Vec<&Shown> = shown.iter().map(|(shown, _)| shown).collect();
+            context.output.show(&data, |_| {
+                let mut rows = table(["limit", "value", "default", "at most", "what for"]);
+                for (shown, limit) in &shown {
+                    let value = if shown.set { format!("{} (set)", limit.shown()) } else { limit.shown() };
+                    rows.add_row(vec![
+                        limit.name.to_owned(),
+                        value,
+                        limit.default_shown(),
+                        limit.most_shown(),
+                        limit.reason.to_owned(),
+                    ]);
+                }
+                format!("{rows}\nset one with: entente tenant set {} --limit LIMIT=VALUE", tenant.name())
+            })?;
+        }
+    }
+    Ok(Done::Well)
+}
+
+impl Shown {
+    fn text(&self, quantity: u64) -> String {
+        let unit = [Unit::Bytes, Unit::Time]
+            .into_iter()
+            .find(|unit| unit.word() == self.unit)
+            .unwrap_or(Unit::Count);
+        unit.show(quantity)
+    }
+}
+
+async fn shown(tenant: &Tenant) -> anyhow::Result<Vec<(Shown, Limit)>> {
+    let (limits, set): (Limits, _) = (tenant.limits().await?, tenant.limits_set().await?);
+    let shown = |limit: Limit| {
+        let Limit { name, value, default, most, reason, unit } = limit;
+        (Shown { name, value, default, most, unit: unit.word(), set: set.contains_key(name), reason }, limit)
+    };
+    Ok(limits.table().into_iter().map(shown).collect())
+}
+
+async fn list(host: &Host, context: &Context) -> anyhow::Result<()> {
+    let mut listed = Vec::new();
+    for name in host.names()? {
+        // One that cannot be opened does not hide the others.
+        let overview = match host.tenant(&name).await {
+            Ok(tenant) => tenant.overview().await,
+            Err(error) => Err(error),
+        };
+        listed.push(match overview {
+            Ok(overview) => Listed::Well(overview),
+            Err(error) => Listed::Broken { tenant: name, error: error.to_string() },
+        });
+    }
+    context.output.show(&listed, |listed| {
+        let mut rows = table(["tenant", "integrations", "records", "pairs", "on disk", "last run"]);
+        for one in listed {
+            rows.add_row(match one {
+                Listed::Well(one) => vec![
+                    one.tenant.clone(),
+                    one.integrations.join("\n"),
+                    one.records.to_string(),
+                    one.pairs.to_string(),
+                    Unit::Bytes.show(one.bytes),
+                    one.last_run
+                        .as_ref()
+                        .map(|run| format!("{} {}, {}", run.sync, run.status, run.started))
+                        .unwrap_or_default(),
+                ],
+                Listed::Broken { tenant, error } => {
+                    vec![tenant.clone(), format!("cannot be opened: {error}")]
+                }
+            });
+        }
+        rows.to_string()
+    })
+}
+
+async fn remove(host: &Host, name: &str, yes: bool, context: &Context) -> anyhow::Result<()> {
+    if !yes {
+        let there = host.tenant(name).await?.overview().await?;
+        let what = if name == DEFAULT_TENANT { "Empty" } else { "Remove" };
+        let question = format!(
+            "{what} the tenant '{name}' with {} integrations, {} records, {} pairs and its whole history? This cannot be undone.",
+            there.integrations.len(),
+            there.records,
+            there.pairs
+        );
+        if !asked(&question, name)? {
+            anyhow::bail!("the tenant '{name}' stays");
+        }
+    }
+    let removed = host.remove(name).await?;
+    if let Some(why) = &removed.components_left {
+        eprintln!(
+            "warning: components that may be of no more use were left, since another tenant cannot be asked what it uses: {why}"
+        );
+    }
+    context.output.show(&removed, |removed| {
+        let what = if name == DEFAULT_TENANT { "emptied" } else { "removed" };
+        match removed.components.len() {
+            0 => format!("{what} {name}"),
+            gone => format!("{what} {name}, and {gone} components that no other tenant uses"),
+        }
+    })
+}
+
+/// Has a person at a terminal type a word.
+fn asked(question: &str, word: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Usage(format!(
+            "there is no terminal to ask at; say it with --yes: entente tenant remove {word} --yes"
+        ))
+        .into());
+    }
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{question}\nType its name to go on: ")
+        .and_then(|()| stderr.flush())
+        .context("the terminal cannot be written to")?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("the terminal cannot be read")?;
+    Ok(line.trim() == word)
+}

@@ -1,0 +1,148 @@
+//! Turns a core module into a component, and writes it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use wasmparser::{Parser, Payload};
+use wit_component::ComponentEncoder;
+
+use super::BuildError;
+use super::crate_info::CrateInfo;
+
+/// The folder of finished components in a target folder.
+pub(super) const FOLDER: &str = "components";
+
+/// Custom sections in which a language's bindings keep the world that the module is written for.
+const WORLD_SECTION: &str = "component-type";
+
+/// Makes a component of a core module that was compiled against a WIT world. The result is checked as the
+/// host will check it.
+///
+/// # Errors
+/// When the bytes are no core module, when the module does not say which world it is written for, and when it
+/// imports or lacks something against that world.
+pub(crate) fn encode_component(module: &[u8]) -> Result<Vec<u8>, BuildError> {
+    if !describes_a_world(module)? {
+        return Err(BuildError::NoComponentType);
+    }
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|encoder| encoder.encode())
+        .map_err(|error| BuildError::Encode { reason: format!("{error:#}") })
+}
+
+/// Without this section the encoder makes an empty component, or complains about the first import; neither
+/// tells the author what is missing.
+fn describes_a_world(module: &[u8]) -> Result<bool, BuildError> {
+    if Parser::is_component(module) {
+        return Err(BuildError::NotAModule { reason: "it is a component already".to_owned() });
+    }
+    for payload in Parser::new(0).parse_all(module) {
+        match payload.map_err(|error| BuildError::NotAModule { reason: error.to_string() })? {
+            Payload::CustomSection(section) if section.name().starts_with(WORLD_SECTION) => {
+                return Ok(true);
+            }
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Where the component goes.
+pub(super) fn path(plugin: &CrateInfo, output: Option<&Path>) -> PathBuf {
+    let usual = || plugin.target_dir.join(FOLDER).join(format!("{}.wasm", plugin.crate_name));
+    output.map_or_else(usual, Path::to_path_buf)
+}
+
+/// Writes the file whole or not at all; a host may be reading it. A file that is right already is left alone,
+/// so that its time tells when the component last changed.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    replace(path, bytes).map_err(|source| BuildError::Write { path: path.to_path_buf(), source })
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // The same folder, since only then is the last step a rename.
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".component-");
+    readable_by_others(&mut builder);
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A temporary file is private to its owner; a component is an ordinary file, as far as the umask allows.
+#[cfg(unix)]
+fn readable_by_others(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(fs::Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_builder: &mut tempfile::Builder<'_, '_>) {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+    const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    #[test]
+    fn a_module_without_world_is_refused_with_the_remedy() {
+        let error = encode_component(EMPTY_MODULE).unwrap_err();
+        assert!(matches!(error, BuildError::NoComponentType));
+        assert!(error.to_string().contains("entente-sdk"));
+    }
+
+    #[test]
+    fn what_is_no_module_is_refused() {
+        for bytes in [&b""[..], b"hello", EMPTY_COMPONENT, &[0xff; 40]] {
+            assert!(matches!(encode_component(bytes), Err(BuildError::NotAModule { .. })), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_world_is_an_error_of_encoding() {
+        // A custom section named component-type whose content is one byte.
+        let mut module = EMPTY_MODULE.to_vec();
+        module.extend([0, 16, 14]);
+        module.extend(b"component-type");
+        module.push(0xff);
+        assert!(matches!(encode_component(&module), Err(BuildError::Encode { .. })));
+    }
+
+    #[test]
+    fn the_same_bytes_are_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deep/er/a.wasm");
+        write(&file, b"one").unwrap();
+        let first = fs::metadata(&file).unwrap().modified().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        write(&file, b"one").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), first);
+        write(&file, b"two").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+        assert_eq!(folder.path().join("deep/er").read_dir().unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = write(&file.join("a.wasm"), b"x").unwrap_err();
+        assert!(error.to_string().contains("a.wasm"));
+    }
+}

@@ -1,0 +1,150 @@
+//! Names of integrations, syncs and objects: what they may look like, and which one was probably meant.
+
+/// The name of the built-in record store among the exchanges.
+pub const HUB: &str = "hub";
+
+/// The longest name.
+const LONGEST: usize = 64;
+/// How many names a message lists.
+const LISTED: usize = 12;
+
+/// Whether a name can be one: letters, digits, dash, underscore.
+pub fn check_name(what: &str, name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err(format!("the name of {} {what} is empty", article(what)));
+    }
+    if name.len() > LONGEST {
+        return Err(format!(
+            "the name '{}…' of {} {what} is longer than {LONGEST} characters",
+            cut(name, 20),
+            article(what)
+        ));
+    }
+    if let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-' && *c != '_') {
+        let wrong = wrong.escape_default();
+        return Err(format!(
+            "'{}' cannot be the name of {} {what}: '{wrong}' is none of letters (a to z), digits, dash and underscore",
+            cut(name, LONGEST),
+            article(what)
+        ));
+    }
+    Ok(())
+}
+
+/// As [`check_name`]; `hub` is taken.
+pub(crate) fn check_integration_name(name: &str) -> Result<(), String> {
+    check_name("integration", name)?;
+    if name.eq_ignore_ascii_case(HUB) {
+        return Err(format!(
+            "'{name}' cannot be the name of an integration: it stands for the built-in record store"
+        ));
+    }
+    Ok(())
+}
+
+/// How an exchange is called within a sentence.
+pub(crate) fn exchange(name: &str) -> &str {
+    if name == HUB { "the hub" } else { name }
+}
+
+fn article(what: &str) -> &'static str {
+    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+/// The first characters of a text.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+/// «there is: HelloWorld»: the names that are near, or all of them, or that there is none.
+pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
+    let all: Vec<&str> = there.into_iter().collect();
+    if all.is_empty() {
+        return "there is none yet".to_owned();
+    }
+    let near = near(name, &all);
+    let (listed, rest) = if near.is_empty() {
+        (all.iter().take(LISTED).copied().collect(), all.len().saturating_sub(LISTED))
+    } else {
+        (near, 0)
+    };
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("there is: {}{more}", listed.join(", "))
+}
+
+/// The names that differ by a few letters, the nearest first.
+fn near<'a>(name: &str, all: &[&'a str]) -> Vec<&'a str> {
+    let wanted = name.to_lowercase();
+    let allowed = (wanted.chars().count() / 3).max(1);
+    let mut found: Vec<(usize, &str)> = all
+        .iter()
+        .map(|there| (distance(&wanted, &there.to_lowercase()), *there))
+        .filter(|(away, _)| *away <= allowed)
+        .collect();
+    found.sort();
+    found.into_iter().take(3).map(|(_, there)| there).collect()
+}
+
+/// How many letters are to be put in, taken out, replaced or swapped.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_letters_digits_dash_underscore() {
+        for good in ["HelloWorld", "a", "crm-2_x", &"x".repeat(64)] {
+            assert_eq!(check_integration_name(good), Ok(()), "{good}");
+        }
+        for (bad, message) in [
+            ("", "the name of an integration is empty"),
+            (
+                "a b",
+                "'a b' cannot be the name of an integration: ' ' is none of letters (a to z), digits, dash and underscore",
+            ),
+            (
+                "a/../b",
+                "'a/../b' cannot be the name of an integration: '/' is none of letters (a to z), digits, dash and underscore",
+            ),
+            (
+                "ä",
+                "'ä' cannot be the name of an integration: '\\u{e4}' is none of letters (a to z), digits, dash and underscore",
+            ),
+            ("Hub", "'Hub' cannot be the name of an integration: it stands for the built-in record store"),
+            (
+                &"x".repeat(65),
+                "the name 'xxxxxxxxxxxxxxxxxxxx…' of an integration is longer than 64 characters",
+            ),
+        ] {
+            assert_eq!(check_integration_name(bad).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn the_near_name_is_offered() {
+        assert_eq!(known("HelloWord", ["Mailchimp", "HelloWorld"]), "there is: HelloWorld");
+        assert_eq!(known("helloworld", ["Mailchimp", "HelloWorld"]), "there is: HelloWorld");
+        assert_eq!(known("emial", ["email", "phone"]), "there is: email");
+        assert_eq!(known("xyz", ["email", "phone"]), "there is: email, phone");
+        assert_eq!(known("xyz", []), "there is none yet");
+    }
+}

@@ -1,0 +1,38 @@
+//! Entente keeps records (contacts, companies, anything with fields) in agreement between systems.
+//!
+//! Each foreign system is spoken to by a plugin: a sandboxed WebAssembly component. The host decides: it
+//! collects what changed on both sides, judges field by field which value is right, writes orders, and keeps
+//! state. This crate is what a program embeds; the command line calls nothing else.
+//!
+//! - [`Tenant`] is the whole, opened: what the command line does, an embedding program can call there.
+//! - [`Host`] is a home with many tenants, for a program that serves all of them.
+//! - [`Configuration`] is what the operator has set; [`File`] is `entente.toml`.
+//!
+//! The crates below are re-exported, so that an embedding program depends on this one alone: [`entente_core`]
+//! (values and the judge), [`entente_sync`] (the engine), [`entente_sqlite`] (hub and ledger) and
+//! [`entente_plugin`] (components). ARCHITECTURE.md tells which part may know what.
+
+mod config;
+mod host;
+mod tenant;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use config::fuzzing;
+pub use config::{
+    Added, ApplyOptions, Checked, ConfigError, Configuration, ConfigurationPlan, CustomField, CustomObject,
+    DEFAULT_TENANT, Described, Draft, File, FileError, Grants, HUB, Health, Held, Home, HubSchema,
+    InstalledPlugin, Integration, Key, NewTenant, Notice, Numbers, Place, PlanLine, PlanSign, PluginFacts,
+    PluginSource, Prepared, Problem, Problems, SchemaError, SecretGrant, SecretInfo, SecretText, StoredSync,
+    SyncDraft, check, check_name, definition_from_manual, digest_of, fit,
+};
+pub use entente_core;
+pub use entente_plugin;
+pub use entente_sqlite;
+pub use entente_sync;
+pub use host::{Host, HostOptions};
+pub use tenant::{
+    ArchiveError, Archived, Content, CountedReason, DeadLetter, LastRun, LoggedLine, ObjectStatus, Overview,
+    PluginFiles, RecordName, Removed, RerunError, RestoreOptions, Restored, Retried, SyncStatus, Tally,
+    Tenant, TenantError, WaitingConflict,
+};

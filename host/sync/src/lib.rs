@@ -35,12 +35,23 @@ mod session;
 mod split;
 mod undo;
 
-pub use definition::*;
+pub use definition::{
+    Blanks, Brake, Condition, DeletePolicy, Direction, Drift, FieldMapping, IdentifyBy, MappingId,
+    ObjectMapping, Prefer, SyncDefinition, Test, Unresolved, WriteRule,
+};
 pub use engine::{Engine, RunEnd};
 pub use env::{Clock, Randomness, SystemClock, SystemRandomness};
 pub use error::SyncError;
-pub use exchange::*;
-pub use ledger::*;
+pub use exchange::{
+    Action, Answer, BadRow, Batch, ChangeTimes, Collection, Conversion, Deletion, Description, Exchange,
+    ExchangeError, Executed, Field, FieldTime, LocalExchange, Object, Order, OrderedChange, Outcome, Page,
+    ProposedDirection, ProposedField, ProposedMapping, Query, ReportRequest, Row, StateWrites, TicketState,
+    Wanted, Window, Written, codes, features,
+};
+pub use ledger::{
+    Braked, Change, ChangeStatus, ChangedField, Choice, Conflict, Lease, Ledger, LedgerError, Listing,
+    OpenReport, Progress, Requeue, Ruling, TodoFilter, Unit, Weight,
+};
 pub use observer::{Observer, Silent, Step};
-pub use pair::*;
-pub use run::*;
+pub use pair::{Agreed, Half, Key, Pair, PairId, RunId, Seen, Side, Status};
+pub use run::{Counts, Run, RunOptions, RunStatus, Trust};

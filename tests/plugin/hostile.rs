@@ -589,7 +589,7 @@ impl Lines {
     fn all(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        text.lines().filter(|line| line.contains("entente_plugin: ")).map(str::to_owned).collect()
+        text.lines().filter(|line| line.contains("entente::plugin: ")).map(str::to_owned).collect()
     }
 }
 

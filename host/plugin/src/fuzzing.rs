@@ -1,15 +1,17 @@
 //! Ways in for the fuzz targets: what is checked here is checked in private otherwise. Answers of plugins are
 //! made up from bytes, as the generated bindings would hold them.
 
-use super::bindings::entente::integration::types as wit;
-use super::bindings::exports::entente::integration::{mapping_manual, order_execution, sync_report};
-use super::convert::{self, Lift, Refused};
-use super::egress::{self, Secret};
-use super::limits::Limits;
+use crate::egress::{self, Secret};
+use crate::limits::Limits;
+use crate::wire::v0_1::bindings::entente::integration::types as wit;
+use crate::wire::v0_1::bindings::exports::entente::integration::{
+    mapping_manual, order_execution, sync_report,
+};
+use crate::wire::v0_1::convert::{self, Lift, Refused};
 use arbitrary::{Result, Unstructured};
 use entente_sync::{Answer, Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest};
 
-pub use super::egress::fuzzing::{allows, suggested, target};
+pub use crate::egress::fuzzing::{allows, suggested, target};
 
 /// What became of an answer: taken, or refused with these words.
 pub type Lifted<T> = std::result::Result<T, String>;
@@ -23,12 +25,12 @@ fn told<T>(lifted: std::result::Result<T, Refused>) -> Lifted<T> {
 
 /// A text for people or a terminal, as texts of plugins become one.
 pub fn clean(text: &str, most: u64) -> String {
-    super::text::clean(text, most)
+    crate::text::clean(text, most)
 }
 
 /// A word in a command.
 pub fn argument(text: &str) -> String {
-    super::text::argument(text)
+    crate::text::argument(text)
 }
 
 /// A body in pieces, as a plugin gets it, and the same body masked at once; `None` where no secret is long

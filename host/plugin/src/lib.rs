@@ -11,57 +11,37 @@
 //!
 //! Only this module knows wasmtime and the HTTP client.
 
-mod account;
-mod audit;
-mod bindings;
-mod budget;
-mod cache;
 mod compile;
-mod compile_child;
-mod convert;
+mod component;
 mod egress;
-mod engine;
-mod error;
-mod exchange;
+mod fair;
 mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod guest;
-mod host_api;
-mod inspect;
-mod instance;
-mod interface;
-mod limiter;
 mod limits;
 #[cfg(test)]
 mod limits_page;
-mod link;
-mod log;
-mod manifest;
-mod runtime;
-mod schedule;
+mod run;
 #[cfg(test)]
 mod security;
-mod shares;
-mod shelf;
 mod text;
-mod turns;
+mod wire;
 
-pub use account::{TenantAccount, TenantUse};
-pub use audit::{Audit, HttpCall, LogLine, NoAudit};
-pub use budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Given};
-pub use cache::{CacheError, CodeKey};
-pub use compile::{CompileError, Compiler};
-pub use compile_child::answer_as_compiler;
-pub use egress::{GrantError, HttpGrant, Secret, SecretGrant};
-pub use exchange::{PluginConfig, PluginExchange};
-pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};
-pub use inspect::{InspectError, Inspection, inspect};
-pub use interface::{Ask, KNOWN_VERSIONS};
-pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};
-pub use manifest::{
+pub use compile::cache::{CacheError, CodeKey};
+pub use compile::child::answer_as_compiler;
+pub use compile::compiler::{CompileError, Compiler};
+pub use component::inspect::{InspectError, Inspection, inspect};
+pub use component::interface::{Ask, KNOWN_VERSIONS};
+pub use component::manifest::{
     AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk,
     SecretUse, SettingAsk, StateAsk, fill,
 };
-pub use runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse, read_component};
+pub use egress::audit::{Audit, HttpCall, LogLine, NoAudit};
+pub use egress::budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Given};
+pub use egress::{GrantError, HttpGrant, Secret, SecretGrant};
+pub use fair::account::{TenantAccount, TenantUse};
+pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};
+pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};
+pub use run::exchange::{PluginConfig, PluginExchange};
+pub use run::runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse, read_component};

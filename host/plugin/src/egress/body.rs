@@ -1,8 +1,8 @@
 //! The body of an answer on its way to the plugin: counted, timed, and without secrets.
 
+use super::audit::Entry;
 use super::notice::{Notice, Notices};
 use super::scrub::Stream;
-use crate::audit::Entry;
 use crate::limits::{LimitReached, Limits};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};

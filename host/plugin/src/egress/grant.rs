@@ -1,6 +1,6 @@
 //! Which addresses are granted. Pure: text in, decision out.
 
-use crate::manifest::AskedHost;
+use crate::component::manifest::AskedHost;
 use reqwest::Url;
 use std::fmt;
 use std::net::IpAddr;
@@ -210,10 +210,8 @@ impl FromStr for HttpGrant {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        let error = |reason: &str| GrantError {
-            text: super::super::text::clean(text, 200),
-            reason: reason.to_owned(),
-        };
+        let error =
+            |reason: &str| GrantError { text: crate::text::clean(text, 200), reason: reason.to_owned() };
         let form =
             "write for example https://api.example.com, https://*.example.com or http://127.0.0.1:8787";
         // URLs drop some of these in silence, and then what was typed is not what is granted.

@@ -1,9 +1,11 @@
 //! Where a plugin's requests may go, and what goes with them.
 
+pub(crate) mod audit;
 mod body;
+pub(crate) mod budget;
 mod escapes;
 #[cfg(feature = "fuzzing")]
-pub(super) mod fuzzing;
+pub(crate) mod fuzzing;
 mod grant;
 mod headers;
 mod notice;
@@ -16,8 +18,8 @@ mod wire;
 pub use grant::{GrantError, HttpGrant};
 pub use secrets::{Secret, SecretGrant};
 
-pub(super) use grant::Hosts;
-pub(super) use notice::Notice;
-pub(super) use resolve::{Lookup, system_lookup};
-pub(super) use secrets::{SecretError, Vault};
-pub(super) use send::{Channel, Egress, Surroundings};
+pub(crate) use grant::Hosts;
+pub(crate) use notice::Notice;
+pub(crate) use resolve::{Lookup, system_lookup};
+pub(crate) use secrets::{SecretError, Vault};
+pub(crate) use send::{Channel, Egress, Surroundings};

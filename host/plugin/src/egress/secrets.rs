@@ -2,7 +2,7 @@
 
 use super::grant::{Hosts, HttpGrant, Target};
 use super::scrub::url_encoded;
-use crate::manifest::{AskedHost, SecretAsk, SecretUse};
+use crate::component::manifest::{AskedHost, SecretAsk, SecretUse};
 use crate::text::argument;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -131,7 +131,7 @@ impl Vault {
     }
 
     fn find(&self, name: &str) -> Result<(&Secret, &BoundSecret), SecretError> {
-        let shown = || (super::super::text::clean(name, 100), self.integration.clone());
+        let shown = || (crate::text::clean(name, 100), self.integration.clone());
         if !self.asked.iter().any(|asked| asked == name) {
             let (name, integration) = shown();
             return Err(SecretError::NotAsked(name, integration));

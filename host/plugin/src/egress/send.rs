@@ -1,6 +1,8 @@
 //! One request of a plugin, from what it asked for to what goes over the wire.
 
+use super::audit::{Audit, Books, Entry};
 use super::body::{AnswerBody, Around, Rest};
+use super::budget::{CallBudget, Calls, NoCall};
 use super::grant::{Hosts, Target};
 use super::headers::{check_headers, strip, strip_answer};
 use super::notice::{Notice, Notices};
@@ -8,9 +10,7 @@ use super::resolve::{Checked, Lookup};
 use super::scrub::Scrubber;
 use super::secrets::{Placeholders, SecretError, Vault};
 use super::wire::{chain, connect_error};
-use crate::account::TenantAccount;
-use crate::audit::{Audit, Books, Entry};
-use crate::budget::{CallBudget, Calls, NoCall};
+use crate::fair::account::TenantAccount;
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 use bytes::Bytes;
@@ -536,7 +536,7 @@ mod tests {
         );
         let granted =
             grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
-        let hosts = Hosts { asked: vec![crate::manifest::AskedHost::Any], granted };
+        let hosts = Hosts { asked: vec![crate::component::manifest::AskedHost::Any], granted };
         let surroundings = Surroundings {
             digest: "d1",
             account: Arc::default(),

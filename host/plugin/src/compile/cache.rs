@@ -1,0 +1,333 @@
+//! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and
+//! finds unchanged.
+
+use crate::files::{Owner, changed_by_others};
+use crate::run::engine::settings_hash;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use wasmtime::component::Component;
+use wasmtime::{Engine, Precompiled};
+use zeroize::Zeroizing;
+
+const MAGIC: &[u8] = b"entente compiled plugin 2\n";
+const MARK: usize = 32;
+
+/// The key that this host marks with what it has compiled: what lacks the mark is never run, whoever put it
+/// into the folder.
+#[derive(Clone)]
+pub struct CodeKey(Zeroizing<[u8; 32]>);
+
+impl CodeKey {
+    /// From 32 random bytes that are kept where others cannot read them.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Over the name too, so that code of one plugin cannot be put in the place of another's.
+    fn mac(&self, name: &str, artifact: &[u8]) -> wasmtime::Result<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).map_err(wasmtime::Error::new)?;
+        mac.update(MAGIC);
+        mac.update(&(name.len() as u64).to_le_bytes());
+        mac.update(name.as_bytes());
+        mac.update(artifact);
+        Ok(mac)
+    }
+}
+
+impl std::fmt::Debug for CodeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodeKey").finish_non_exhaustive()
+    }
+}
+
+/// The folder of compiled code.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+    key: CodeKey,
+}
+
+/// Why a folder is not used for compiled code.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// It leads elsewhere.
+    #[error("the cache folder {} is a symbolic link; name a folder itself, since whoever can change the link could run code here", folder.display())]
+    Link {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Others may write into it.
+    #[error("the cache folder {} {why}", folder.display())]
+    Exposed {
+        /// The folder.
+        folder: PathBuf,
+        /// In which way, and what to do.
+        why: String,
+    },
+    /// It cannot be made or read.
+    #[error("the cache folder {} cannot be used: {error}", folder.display())]
+    Unusable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Cache {
+    /// Makes the folder if it is missing, for this user alone.
+    pub(crate) fn open(folder: &Path, key: CodeKey) -> Result<Self, CacheError> {
+        let unusable = |error| CacheError::Unusable { folder: folder.to_owned(), error };
+        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            fs::create_dir_all(parent).map_err(unusable)?;
+        }
+        match private_folder().create(folder) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unusable(error)),
+        }
+        let metadata = fs::symlink_metadata(folder).map_err(unusable)?;
+        if metadata.file_type().is_symlink() {
+            return Err(CacheError::Link { folder: folder.to_owned() });
+        }
+        if !metadata.is_dir() {
+            return Err(unusable(io::Error::from(io::ErrorKind::NotADirectory)));
+        }
+        // A file of ours tells who we are, without asking for it through unsafe code.
+        let probe = tempfile::tempfile_in(folder).and_then(|file| file.metadata()).map_err(unusable)?;
+        if let Some(why) = changed_by_others(folder, &metadata, Owner::of(&probe)) {
+            return Err(CacheError::Exposed { folder: folder.to_owned(), why });
+        }
+        Ok(Self { folder: folder.to_owned(), key })
+    }
+
+    /// The compiled component, where it is there and whole.
+    ///
+    /// Blocks while it reads.
+    pub(crate) fn find(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        match self.load(engine, &name(engine, digest)) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "compiled code in the cache is damaged and is made anew");
+                None
+            }
+        }
+    }
+
+    /// Takes in what was compiled just now, and keeps it.
+    ///
+    /// Blocks while it writes.
+    ///
+    /// # Errors
+    /// Where it was made by another version, or with other settings.
+    pub(crate) fn keep(&self, engine: &Engine, digest: &str, artifact: &[u8]) -> wasmtime::Result<Component> {
+        let component = load_new(engine, artifact)?;
+        // A cache that cannot be written costs time, not correctness.
+        if let Err(error) = self.store(&name(engine, digest), artifact) {
+            tracing::warn!(%error, "compiled code could not be kept; the plugin is compiled again next time");
+        }
+        Ok(component)
+    }
+
+    fn load(&self, engine: &Engine, name: &str) -> wasmtime::Result<Option<Component>> {
+        let file = self.folder.join(name);
+        match fs::symlink_metadata(&file) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(wasmtime::Error::msg("it is no file but leads elsewhere")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let bytes = fs::read(&file)?;
+        let (mark, artifact) = bytes
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.split_at_checked(MARK))
+            .ok_or_else(|| wasmtime::Error::msg("it is no file of the cache"))?;
+        self.key
+            .mac(name, artifact)?
+            .verify_slice(mark)
+            .map_err(|_| wasmtime::Error::msg("it is not what this host has compiled"))?;
+        // Read, not mapped: the bytes that were checked are the bytes that run.
+        deserialize(engine, artifact).map(Some)
+    }
+
+    fn store(&self, name: &str, artifact: &[u8]) -> wasmtime::Result<()> {
+        let mut temporary = tempfile::NamedTempFile::new_in(&self.folder)?;
+        temporary.write_all(MAGIC)?;
+        temporary.write_all(&self.key.mac(name, artifact)?.finalize().into_bytes())?;
+        temporary.write_all(artifact)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(self.folder.join(name))?;
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn private_folder() -> fs::DirBuilder {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+#[cfg(not(unix))]
+fn private_folder() -> fs::DirBuilder {
+    fs::DirBuilder::new()
+}
+
+/// What a file is called: by plugin and settings, so that another version of either never meets it.
+fn name(engine: &Engine, digest: &str) -> String {
+    format!("{digest}-{:016x}.bin", settings_hash(engine))
+}
+
+/// Loads what was compiled just now.
+pub(crate) fn load_new(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
+    if !matches!(Engine::detect_precompiled(artifact), Some(Precompiled::Component)) {
+        return Err(wasmtime::Error::msg("what it made is no compiled component"));
+    }
+    deserialize(engine, artifact)
+}
+
+/// The only place where foreign bytes become native code.
+#[expect(
+    unsafe_code,
+    reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the mark of what was"
+)]
+fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just
+    // now, here or in the process that was started to compile, or through a file that bears a mark which only
+    // who has the key can make, and which names plugin and settings.
+    unsafe { Component::deserialize(engine, artifact) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::engine::{Allocation, compile_only, engine};
+    use wasmtime::{Config, ModuleVersionStrategy};
+
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    fn key() -> CodeKey {
+        CodeKey::new([7; 32])
+    }
+
+    /// As a load does it: from the cache, else compiled and kept.
+    fn component(cache: &Cache, engine: &Engine, digest: &str) {
+        if cache.find(engine, digest).is_none() {
+            cache.keep(engine, digest, &engine.precompile_component(EMPTY).unwrap()).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_was_compiled_is_found_again_and_damage_is_noticed() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("cache");
+        let cache = Cache::open(&folder, key()).unwrap();
+        let engine = engine().unwrap().engine;
+        component(&cache, &engine, "digest");
+        let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(cache.load(&engine, name).unwrap().is_some());
+
+        let good = fs::read(file).unwrap();
+        for at in [0, MAGIC.len(), MAGIC.len() + MARK, good.len() - 1] {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(file, &bad).unwrap();
+            assert!(cache.load(&engine, name).is_err(), "byte {at} was changed");
+        }
+        fs::write(file, &good[..good.len() / 2]).unwrap();
+        assert!(cache.load(&engine, name).is_err());
+        component(&cache, &engine, "digest");
+        assert_eq!(fs::read(file).unwrap(), good, "made anew");
+        assert_eq!(files(&folder).len(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn what_another_host_or_another_plugin_has_is_not_run() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("cache");
+        let cache = Cache::open(&folder, key()).unwrap();
+        let engine = engine().unwrap().engine;
+        component(&cache, &engine, "digest");
+        let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+
+        let stranger = Cache::open(&folder, CodeKey::new([8; 32])).unwrap();
+        assert!(stranger.load(&engine, &name).is_err(), "the mark of another host");
+
+        let other = name.replace("digest", "other-digest");
+        fs::copy(file, folder.join(&other)).unwrap();
+        assert!(cache.load(&engine, &other).is_err(), "the code of another plugin");
+
+        #[cfg(unix)]
+        {
+            let elsewhere = home.path().join("elsewhere");
+            fs::rename(file, &elsewhere).unwrap();
+            std::os::unix::fs::symlink(&elsewhere, file).unwrap();
+            assert!(cache.load(&engine, &name).is_err(), "a link");
+            component(&cache, &engine, "digest");
+            assert!(fs::symlink_metadata(file).unwrap().is_file(), "made anew in its place");
+            assert!(cache.load(&engine, &name).unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn what_another_version_has_compiled_is_made_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&home.path().join("cache"), key()).unwrap();
+        let ours = engine().unwrap().engine;
+        let another_version = {
+            let mut config = Config::new();
+            config.module_version(ModuleVersionStrategy::Custom("47".to_owned())).unwrap();
+            Engine::new(&config).unwrap()
+        };
+        let other_settings = compile_only(Allocation::OnDemand).unwrap();
+        let ours_name = name(&ours, "digest");
+        for theirs in [another_version, other_settings] {
+            let artifact = theirs.precompile_component(EMPTY).unwrap();
+            cache.keep(&theirs, "digest", &artifact).unwrap();
+            assert!(cache.find(&theirs, "digest").is_some());
+            assert!(cache.load(&ours, &ours_name).unwrap().is_none(), "it has a name of its own");
+
+            // Even with our mark and our name: wasmtime knows its own.
+            cache.store(&ours_name, &artifact).unwrap();
+            assert!(cache.load(&ours, &ours_name).is_err());
+            assert!(cache.keep(&ours, "digest", &artifact).is_err(), "nor is it taken from whoever compiles");
+            component(&cache, &ours, "digest");
+            assert!(cache.load(&ours, &ours_name).unwrap().is_some(), "made anew in its place");
+            fs::remove_file(home.path().join("cache").join(&ours_name)).unwrap();
+        }
+        assert!(cache.keep(&ours, "digest", b"hello").is_err());
+        assert!(
+            cache.keep(&ours, "digest", &ours.precompile_module(b"\0asm\x01\0\0\0").unwrap()).is_err(),
+            "a module"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_change_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("cache");
+        Cache::open(&folder, key()).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        assert!(matches!(Cache::open(&link, key()), Err(CacheError::Link { .. })));
+
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(matches!(Cache::open(&folder, key()), Err(CacheError::Exposed { .. })));
+        fs::write(home.path().join("file"), "").unwrap();
+        assert!(matches!(Cache::open(&home.path().join("file"), key()), Err(CacheError::Unusable { .. })));
+    }
+}

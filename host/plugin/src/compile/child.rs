@@ -1,0 +1,186 @@
+//! The compiler's side of compiling apart: a process that takes a component, gives compiled code, and can do
+//! little else.
+
+use crate::run::engine::{Allocation, compile_only, settings_hash};
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+/// The first argument of a process that is to compile.
+const WORD: &str = "compile-plugin";
+
+/// The exit code for a component that cannot be compiled; standard error says why.
+pub(crate) const INVALID: u8 = 65;
+/// The exit code of a program that is not the one that asks.
+pub(crate) const FOREIGN: u8 = 64;
+/// The exit code where the process could not be confined, or not be heard.
+pub(crate) const UNFIT: u8 = 71;
+
+/// Address space that counts in no memory: the program itself, stacks of threads, and what allocators set
+/// apart.
+#[cfg(unix)]
+const ADDRESSES: u64 = 1 << 30;
+/// Standard input, output and error, and what the system reads of itself.
+#[cfg(unix)]
+const FILES: u64 = 16;
+
+/// What a process is told to do, and to keep within.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub(crate) allocation: Allocation,
+    /// The hash of the settings for which the code is to be.
+    pub(crate) settings: u64,
+    /// Bytes.
+    pub(crate) memory: u64,
+    /// Processor time in seconds.
+    pub(crate) seconds: u64,
+}
+
+impl Job {
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let allocation = match self.allocation {
+            Allocation::Pooled => "pooled",
+            Allocation::OnDemand => "on-demand",
+        };
+        vec![
+            WORD.to_owned(),
+            allocation.to_owned(),
+            format!("{:016x}", self.settings),
+            self.memory.to_string(),
+            self.seconds.to_string(),
+        ]
+    }
+
+    /// From what follows the word.
+    fn parse(arguments: &[OsString]) -> Option<Self> {
+        let arguments: Vec<&str> =
+            arguments.iter().map(|argument| argument.to_str()).collect::<Option<_>>()?;
+        let [allocation, settings, memory, seconds] = arguments[..] else { return None };
+        Some(Self {
+            allocation: match allocation {
+                "pooled" => Allocation::Pooled,
+                "on-demand" => Allocation::OnDemand,
+                _ => return None,
+            },
+            settings: u64::from_str_radix(settings, 16).ok()?,
+            memory: memory.parse().ok()?,
+            seconds: seconds.parse().ok()?,
+        })
+    }
+}
+
+/// Compiles, where this process was started to do that by [`Compiler::Child`](crate::Compiler::Child); `None`
+/// where it was not. A program that compiles with itself calls this before anything else, and ends with the
+/// code that it gets:
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     if let Some(code) = entente_plugin::answer_as_compiler(std::env::args_os()) {
+///         return code;
+///     }
+///     // … what the program is for …
+///     std::process::ExitCode::SUCCESS
+/// }
+/// ```
+pub fn answer_as_compiler(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
+    if arguments.first().map(OsString::as_os_str) != Some(OsStr::new(WORD)) {
+        return None;
+    }
+    let ended = match Job::parse(&arguments[1..]) {
+        Some(job) => compile(&job),
+        None => Err((FOREIGN, "it was started by another version of the host, or by hand".to_owned())),
+    };
+    Some(match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, reason)) => {
+            let _ = std::io::stderr().write_all(reason.as_bytes());
+            ExitCode::from(code)
+        }
+    })
+}
+
+fn compile(job: &Job) -> Result<(), (u8, String)> {
+    let unfit = |what: &str, error: &dyn std::fmt::Display| (UNFIT, format!("{what}: {error}"));
+    confine(job).map_err(|error| unfit("it cannot be confined", &error))?;
+    let mut wasm = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut wasm)
+        .map_err(|error| unfit("the plugin cannot be read", &error))?;
+    let engine =
+        compile_only(job.allocation).map_err(|error| unfit("the compiler cannot be set up", &error))?;
+    if settings_hash(&engine) != job.settings {
+        return Err((FOREIGN, "it compiles with other settings".to_owned()));
+    }
+    let artifact = engine.precompile_component(&wasm).map_err(|error| (INVALID, format!("{error:#}")))?;
+    let mut out = std::io::stdout().lock();
+    out.write_all(&artifact)
+        .and_then(|()| out.flush())
+        .map_err(|error| unfit("the code cannot be handed over", &error))
+}
+
+/// Takes from this process what compiling does not need. What is already less stays so.
+#[cfg(unix)]
+fn confine(job: &Job) -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let same = |most| (most, most);
+    let limits = [
+        (Resource::Core, same(0)),
+        (Resource::Fsize, same(0)),
+        (Resource::Nofile, same(FILES)),
+        // The first is answered by a signal that tells what it is for, the second by a kill like any other.
+        (Resource::Cpu, (job.seconds, job.seconds.saturating_add(1))),
+        // What can be written, whoever set it apart: less than the addresses that are taken, more than the
+        // memory that is used.
+        (Resource::Data, same(job.memory)),
+        (Resource::As, same(job.memory.saturating_add(ADDRESSES))),
+    ];
+    for (resource, (soft, hard)) in limits {
+        let already = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        setrlimit(resource, Rlimit { current: Some(soft.min(already)), maximum: Some(hard.min(already)) })?;
+    }
+    Ok(())
+}
+
+/// Elsewhere than on Unix, the time that the host waits and the size of the answer are what is left.
+#[cfg(not(unix))]
+fn confine(_job: &Job) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_job_is_read_as_it_was_written() {
+        for allocation in [Allocation::Pooled, Allocation::OnDemand] {
+            let job = Job { allocation, settings: 0x0123_4567_89ab_cdef, memory: 1 << 30, seconds: 60 };
+            let arguments = job.arguments();
+            assert_eq!(arguments[0], WORD);
+            let rest: Vec<OsString> = arguments[1..].iter().map(OsString::from).collect();
+            assert_eq!(Job::parse(&rest), Some(job));
+        }
+        for wrong in [
+            &["pooled", "0", "1"][..],
+            &["pooled", "0", "1", "2", "3"],
+            &["other", "0", "1", "2"],
+            &["pooled", "x", "1", "2"],
+            &[],
+        ] {
+            assert_eq!(Job::parse(&words(wrong)), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn other_calls_of_a_program_are_left_to_it() {
+        for arguments in [&["entente"][..], &["entente", "sync", WORD], &[]] {
+            assert!(answer_as_compiler(words(arguments)).is_none(), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Compiling, apart from running. How long it takes and how much memory cannot be told from the outside of a
+//! plugin, so it is done by a process of its own with limits of its own, and the host takes what comes out.
+
+use super::child::{FOREIGN, INVALID, Job, UNFIT};
+use crate::limits::{LimitReached, Limits};
+use crate::run::engine::{Allocation, settings_hash};
+use crate::text::clean;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::Engine;
+
+/// How many times its processor time a compilation may take by the clock: on a busy machine it has to wait.
+const BUSY: u32 = 3;
+/// Of what a compiler says in an error.
+const SAID: u64 = 500;
+/// Functions that are compiled at the same time; memory grows with each.
+const THREADS: usize = 2;
+
+/// Who compiles plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compiler {
+    /// A process of its own for each plugin, with limits on its memory and time. The program is one whose
+    /// first act is [`answer_as_compiler`](crate::answer_as_compiler), built with the same version of this
+    /// library, such as `entente`.
+    Child(PathBuf),
+    /// This process. A plugin that is made to be hard to compile can then take all its memory, hold up what
+    /// else it does, or end it: for trusted plugins and tests.
+    InThisProcess,
+}
+
+impl Compiler {
+    /// Processes of the program that runs now. It must begin with
+    /// [`answer_as_compiler`](crate::answer_as_compiler), or it would start itself over and over.
+    ///
+    /// # Errors
+    /// Where the system does not say what runs.
+    pub fn this_program() -> io::Result<Self> {
+        // The running file itself, also after an update has put another one in its place.
+        let running = Path::new("/proc/self/exe");
+        if cfg!(target_os = "linux") && running.exists() {
+            return Ok(Self::Child(running.to_owned()));
+        }
+        std::env::current_exe().map(Self::Child)
+    }
+}
+
+/// Why a plugin was not compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// It is damaged in a way that only compiling shows.
+    #[error(
+        "the plugin cannot be compiled: {0}; build it again, with a tool chain for WebAssembly components (WASI 0.2)"
+    )]
+    Invalid(String),
+    /// It takes too much.
+    #[error("the plugin was not compiled: {0}")]
+    Limit(LimitReached),
+    /// The compiler ended in a way that it should not.
+    #[error(
+        "the plugin was not compiled: the compiler {how}; other plugins are not affected. Report it, with the plugin"
+    )]
+    Crashed {
+        /// How, with what it said.
+        how: String,
+    },
+    /// There is no compiler.
+    #[error("plugins cannot be compiled: {} cannot be started: {error}; if the program was moved or updated, start it anew", program.display())]
+    Missing {
+        /// The program that should compile.
+        program: PathBuf,
+        /// Why it does not.
+        error: io::Error,
+    },
+    /// The compiler is none for this host.
+    #[error(
+        "plugins cannot be compiled: {} is no compiler for this version of the host ({said}); if the program was updated, start it anew",
+        program.display()
+    )]
+    Foreign {
+        /// The program that should compile.
+        program: PathBuf,
+        /// What it said, or what is wrong with what it made.
+        said: String,
+    },
+    /// The compiler cannot do its work on this machine.
+    #[error("plugins cannot be compiled on this machine: {0}")]
+    Unfit(String),
+}
+
+/// One plugin is compiled at a time in a process, however many tenants bring one: each may take a processor
+/// and much memory.
+pub(crate) async fn turn() -> Option<SemaphorePermit<'static>> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    // It is never closed.
+    TURN.acquire().await.ok()
+}
+
+/// In this process.
+///
+/// Takes up to seconds: call it where blocking is allowed.
+pub(crate) fn here(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
+    engine
+        .precompile_component(wasm)
+        .map_err(|error| CompileError::Invalid(clean(&format!("{error:#}"), SAID)))
+}
+
+/// In a process of its own, which ends with this future.
+pub(crate) async fn apart(
+    program: &Path,
+    engine: &Engine,
+    allocation: Allocation,
+    limits: &Limits,
+    wasm: &[u8],
+) -> Result<Vec<u8>, CompileError> {
+    let time = Limits::time(limits.compile_time);
+    let job = Job {
+        allocation,
+        settings: settings_hash(engine),
+        memory: limits.compile_memory,
+        seconds: limits.compile_time.div_ceil(1000).max(1),
+    };
+    let missing = |error| CompileError::Missing { program: program.to_owned(), error };
+    let mut child = Command::new(program)
+        .args(job.arguments())
+        .env_clear()
+        .envs(environment())
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(missing)?;
+    let (Some(mut stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(missing(io::Error::from(io::ErrorKind::BrokenPipe)));
+    };
+    let talk = async {
+        let give = async {
+            // It may end before it has read everything; how it ended says more than a broken pipe.
+            let _ = stdin.write_all(wasm).await;
+            drop(stdin);
+            Ok::<_, CompileError>(())
+        };
+        let ((), artifact, said) = tokio::try_join!(give, take(stdout, limits), listen(stderr))?;
+        let status = child.wait().await.map_err(missing)?;
+        Ok::<_, CompileError>((status, artifact, said))
+    };
+    let (status, artifact, said) = match tokio::time::timeout(time.saturating_mul(BUSY), talk).await {
+        Ok(ended) => ended?,
+        Err(_) => return Err(CompileError::Limit(limits.compile_time(None))),
+    };
+    match why(status, &said, limits) {
+        None => Ok(artifact),
+        Some(Ended::Foreign) => Err(CompileError::Foreign { program: program.to_owned(), said }),
+        Some(Ended::Known(error)) => Err(error),
+    }
+}
+
+/// All that the compiler finds in its environment. It begins with nothing, so that no setting of this process
+/// changes what is made, and no secret of it is within reach of a plugin that attacks the compiler.
+fn environment() -> [(&'static str, String); 3] {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    [
+        ("RAYON_NUM_THREADS", threads.to_string()),
+        // Allocators set address space apart for later, a gigabyte at a time, which would count as used.
+        ("MIMALLOC_ARENA_RESERVE", "32MiB".to_owned()),
+        ("MALLOC_ARENA_MAX", "1".to_owned()),
+    ]
+}
+
+/// Compiled code, and not without end.
+async fn take(from: impl AsyncRead + Unpin, limits: &Limits) -> Result<Vec<u8>, CompileError> {
+    let most = limits.compiled_bytes;
+    let mut artifact = Vec::new();
+    from.take(most.saturating_add(1)).read_to_end(&mut artifact).await.map_err(unheard)?;
+    if artifact.len() as u64 > most {
+        return Err(CompileError::Limit(limits.compiled_bytes(None)));
+    }
+    Ok(artifact)
+}
+
+/// What it says of a failure: the beginning is kept, the rest is read so that it need not wait.
+async fn listen(from: impl AsyncRead + Unpin) -> Result<String, CompileError> {
+    const KEPT: u64 = 16 << 10;
+    let mut said = Vec::new();
+    let mut from = from.take(KEPT);
+    from.read_to_end(&mut said).await.map_err(unheard)?;
+    tokio::io::copy(&mut from.into_inner(), &mut tokio::io::sink()).await.map_err(unheard)?;
+    Ok(clean(String::from_utf8_lossy(&said).trim(), SAID))
+}
+
+fn unheard(error: io::Error) -> CompileError {
+    CompileError::Crashed { how: format!("could not be heard: {error}") }
+}
+
+enum Ended {
+    Foreign,
+    Known(CompileError),
+}
+
+/// Why there is no compiled code; `None` where there is.
+fn why(status: ExitStatus, said: &str, limits: &Limits) -> Option<Ended> {
+    let crashed = |how: String| CompileError::Crashed {
+        how: if said.is_empty() { how } else { format!("{how} and said: {said}") },
+    };
+    // In the words of Rust's allocator, of the system, and of the system where a thread lacks memory for its
+    // stack.
+    let no_memory =
+        ["memory allocation of", "out of memory", "os error 12", "Resource temporarily unavailable"]
+            .iter()
+            .any(|words| said.contains(words));
+    Some(Ended::Known(match (status.code().and_then(|code| u8::try_from(code).ok()), signal(status)) {
+        (Some(0), _) => return None,
+        (Some(FOREIGN), _) => return Some(Ended::Foreign),
+        (Some(INVALID), _) => CompileError::Invalid(said.to_owned()),
+        (_, Some(signals::ABORT)) | (Some(_), None) if no_memory => {
+            CompileError::Limit(limits.compile_memory(None))
+        }
+        (Some(UNFIT), _) => CompileError::Unfit(said.to_owned()),
+        (_, Some(signals::XCPU)) => CompileError::Limit(limits.compile_time(None)),
+        (_, Some(signals::KILL)) => {
+            crashed("was killed, perhaps because the machine is short of memory".to_owned())
+        }
+        (_, Some(signal)) => crashed(format!("was ended by signal {signal}")),
+        (Some(code), None) => crashed(format!("ended with exit code {code}")),
+        (None, None) => crashed("ended in a strange way".to_owned()),
+    }))
+}
+
+#[cfg(unix)]
+fn signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
+}
+
+#[cfg(unix)]
+mod signals {
+    use rustix::process::Signal;
+
+    pub(crate) const ABORT: i32 = Signal::ABORT.as_raw();
+    pub(crate) const KILL: i32 = Signal::KILL.as_raw();
+    pub(crate) const XCPU: i32 = Signal::XCPU.as_raw();
+}
+
+#[cfg(not(unix))]
+mod signals {
+    pub(crate) const ABORT: i32 = 6;
+    pub(crate) const KILL: i32 = 9;
+    pub(crate) const XCPU: i32 = 24;
+}
+
+/// The smallest component there is, to see whether compiling works at all.
+pub(crate) const SMALLEST: &[u8] = b"\0asm\x0d\0\x01\0";

@@ -1,0 +1,101 @@
+//! Compiled code that is in memory: one copy for all tenants that use a plugin, whichever of them came first.
+//!
+//! Code holds nothing of a tenant. What was used last stays, so that the next run of anybody need not read
+//! and check it again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::component::Component;
+
+/// Plugins whose code stays in memory although nobody runs them. HelloWorld takes half a megabyte, a plugin
+/// with an engine of its own (JavaScript, Python) some tens.
+const KEPT: usize = 32;
+
+#[derive(Default)]
+pub(crate) struct Shelf {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    plugins: HashMap<String, Slot>,
+    /// Counts uses, to tell which was the last.
+    uses: u64,
+}
+
+struct Slot {
+    /// Locked by who loads it, so that others wait and do not load it too.
+    component: Arc<Mutex<Option<Component>>>,
+    used: u64,
+}
+
+impl Shelf {
+    /// The code of a plugin by its digest; looked for where it is not here. May take long: call it where
+    /// blocking is allowed.
+    pub(crate) fn get_or_find(
+        &self,
+        digest: &str,
+        find: impl FnOnce() -> Option<Component>,
+    ) -> Option<Component> {
+        let place = self.place(digest);
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            *place = find();
+        }
+        place.clone()
+    }
+
+    fn place(&self, digest: &str) -> Arc<Mutex<Option<Component>>> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.uses += 1;
+        let used = inner.uses;
+        let slot = inner
+            .plugins
+            .entry(digest.to_owned())
+            .or_insert_with(|| Slot { component: Arc::default(), used });
+        slot.used = used;
+        let place = Arc::clone(&slot.component);
+        while inner.plugins.len() > KEPT {
+            // Who has it goes on; it is only not found again.
+            let Some(oldest) =
+                inner.plugins.iter().min_by_key(|(_, slot)| slot.used).map(|(digest, _)| digest.clone())
+            else {
+                break;
+            };
+            inner.plugins.remove(&oldest);
+        }
+        place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::engine::engine;
+
+    #[test]
+    fn code_is_loaded_once_and_what_was_used_last_stays() {
+        let engine = engine().unwrap().engine;
+        let shelf = Shelf::default();
+        let mut loads = 0;
+        let mut get = |digest: &str| {
+            let before = loads;
+            let load = || {
+                loads += 1;
+                Some(Component::from_binary(&engine, b"\0asm\x0d\0\x01\0").unwrap())
+            };
+            shelf.get_or_find(digest, load).unwrap();
+            loads > before
+        };
+        assert!(get("a") && get("b"));
+        assert!(!get("a") && !get("b"));
+        for n in 0..KEPT - 1 {
+            assert!(get(&n.to_string()));
+            assert!(!get("b"), "it is used all the time");
+        }
+        assert!(get("a"), "it was not");
+
+        assert!(shelf.get_or_find("c", || None).is_none());
+        assert!(get("c"), "what was not found is looked for again");
+    }
+}

@@ -1,0 +1,535 @@
+//! What a file is, before anything of it is compiled.
+
+use super::interface::{Ask, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
+use super::manifest::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError};
+use crate::limits::{LimitReached, Limits};
+use crate::text::clean;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use wasmparser::{Encoding, KnownCustom, Parser, Payload};
+
+/// What is known of a plugin without running it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inspection {
+    /// Bytes of the file.
+    pub size: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub digest: String,
+    /// The version of the package `entente:integration` that it is written for.
+    pub version: String,
+    /// The world that it fits: `integration`, `integration-lookup`, `integration-webhook`,
+    /// `integration-full`.
+    pub world: &'static str,
+    /// It exports `lookup`.
+    pub lookup: bool,
+    /// It exports `webhook`.
+    pub webhook: bool,
+    /// What it asks for.
+    pub asks: Vec<Ask>,
+    /// Every interface that it imports, by its full name.
+    pub imports: Vec<String>,
+    /// The languages and tools that made it, with their versions, where the file says so.
+    pub producers: BTreeMap<String, Vec<String>>,
+    /// Functions in all its modules.
+    pub functions: u64,
+    /// What it says that it needs; a plugin without a manifest asks for nothing.
+    pub manifest: Manifest,
+}
+
+/// Why a file is no plugin that can be used here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InspectError {
+    /// No WebAssembly.
+    #[error("this is not WebAssembly but {looks_like}; give the .wasm file of a plugin")]
+    NotWasm {
+        /// What it looks like.
+        looks_like: &'static str,
+    },
+    /// WebAssembly as text.
+    #[error(
+        "this is WebAssembly in its text format; turn it into a binary component first, for example with 'wasm-tools parse'"
+    )]
+    Text,
+    /// A module without the component around it.
+    #[error(
+        "this is a core module, not a component; 'entente plugin build' makes the component, or 'wasm-tools component new' where the \
+         module was built with wit-bindgen"
+    )]
+    CoreModule,
+    /// Native code.
+    #[error(
+        "this is compiled native code (.cwasm), which is never accepted because it cannot be checked; give the .wasm file that it was made from"
+    )]
+    Precompiled,
+    /// Cut off or damaged.
+    #[error("the file is cut off or damaged: {reason} (at byte {offset} of {size}); copy or build it again")]
+    Broken {
+        /// What is wrong.
+        reason: String,
+        /// Where.
+        offset: u64,
+        /// How long the file is.
+        size: u64,
+    },
+    /// A component for something else.
+    #[error(
+        "this component is no plugin of Entente: it exports {}, but nothing of {PACKAGE}*",
+        list(exports)
+    )]
+    NoPlugin {
+        /// What it exports.
+        exports: Vec<String>,
+    },
+    /// A plugin that lacks required interfaces.
+    #[error("the plugin does not export {}; every plugin exports {}", list(missing), REQUIRED.join(", "))]
+    Incomplete {
+        /// What it lacks.
+        missing: Vec<String>,
+    },
+    /// A version of the interface that this host does not have.
+    #[error("the plugin is written for entente:integration {}; this host has {}. {}", list(found), KNOWN_VERSIONS.join(", "),
+        "Build the plugin for that version, or use a host that has the other one")]
+    UnknownVersion {
+        /// What it is written for.
+        found: Vec<String>,
+    },
+    /// An interface that this host does not know.
+    #[error("the plugin exports {name}, which this host does not know; it knows {}. {}", [REQUIRED, OPTIONAL].concat().join(", "),
+        "A newer host may; without it the plugin would be run without what that export does")]
+    UnknownExport {
+        /// The interface.
+        name: String,
+    },
+    /// An import that the host does not offer.
+    #[error("the plugin asks for {name}, which this host does not offer")]
+    UnknownImport {
+        /// The import.
+        name: String,
+    },
+    /// Its manifest cannot be read.
+    #[error("{0}; report it to the author of the plugin")]
+    Manifest(#[from] ManifestError),
+    /// It uses more than it asks for.
+    #[error(
+        "the plugin {words}, but its manifest does not ask for that; the author says so, with the reason, in {MANIFEST_FILE} beside Cargo.toml and builds it again"
+    )]
+    NotAsked {
+        /// What it does.
+        words: &'static str,
+    },
+    /// Too large, or too much in it.
+    #[error("{0}")]
+    Limit(#[from] LimitReached),
+}
+
+/// Names that a message lists.
+const LISTED: usize = 12;
+/// Bytes of a name, and how many of them are kept of what made the file.
+const NAME: u64 = 200;
+const PRODUCERS: usize = 100;
+
+fn list(names: &[String]) -> String {
+    match names.len() {
+        0 => "nothing".to_owned(),
+        count if count > LISTED => format!("{} and {} more", names[..LISTED].join(", "), count - LISTED),
+        _ => names.join(", "),
+    }
+}
+
+/// Looks at the bytes of a plugin.
+///
+/// # Errors
+/// [`InspectError`], whose text says what the file is instead and what to do.
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError> {
+    inspect_if(bytes, limits, |_| Ok(()))
+}
+
+/// Looks at the bytes if their digest, SHA-256 in hex, is one that may be looked at.
+pub(crate) fn inspect_if<E: From<InspectError>>(
+    bytes: &[u8],
+    limits: &Limits,
+    may: impl FnOnce(&str) -> Result<(), E>,
+) -> Result<Inspection, E> {
+    let size = bytes.len() as u64;
+    if size > limits.component_bytes {
+        return Err(InspectError::from(limits.component_bytes(Some(size))).into());
+    }
+    let digest = hex::encode(Sha256::digest(bytes));
+    may(&digest)?;
+    check_kind(bytes)?;
+    let counted = count(bytes, limits)?;
+    let names = names(&counted.imports, &counted.exports)?;
+    Ok(Inspection {
+        size,
+        digest,
+        version: names.version,
+        world: match (names.lookup, names.webhook) {
+            (false, false) => "integration",
+            (true, false) => "integration-lookup",
+            (false, true) => "integration-webhook",
+            (true, true) => "integration-full",
+        },
+        lookup: names.lookup,
+        webhook: names.webhook,
+        asks: names.asks.into_iter().collect(),
+        imports: counted.imports,
+        producers: counted
+            .producers
+            .into_iter()
+            .map(|(field, values)| (field, values.into_iter().collect()))
+            .collect(),
+        functions: counted.functions,
+        manifest: counted.manifest.unwrap_or_default(),
+    })
+}
+
+impl Inspection {
+    /// Whether everything that it uses is asked for in its manifest, so that an operator has read of it.
+    ///
+    /// # Errors
+    /// [`InspectError::NotAsked`].
+    pub fn check_asks(&self) -> Result<(), InspectError> {
+        for ask in &self.asks {
+            let asked = match ask {
+                Ask::Http => !self.manifest.hosts.is_empty(),
+                Ask::Secrets => !self.manifest.secrets.is_empty(),
+                Ask::State => self.manifest.state.is_some(),
+                Ask::Settings | Ask::Log | Ask::Clock | Ask::EmptyWasi => true,
+            };
+            if !asked {
+                return Err(InspectError::NotAsked { words: ask.words() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// By the first bytes.
+fn check_kind(bytes: &[u8]) -> Result<(), InspectError> {
+    if let Some(rest) = bytes.strip_prefix(b"\0asm") {
+        return match rest {
+            // The version word: a module has 1 and layer 0, a component has layer 1.
+            [1, 0, 0, 0, ..] => Err(InspectError::CoreModule),
+            [0x0d, 0, 1, 0, ..] => Ok(()),
+            [_, _, 1, 0, ..] => {
+                Err(broken("a version of the component format that this host does not know", 4, bytes))
+            }
+            [_, _, _, _, ..] => Err(broken("neither a module nor a component", 4, bytes)),
+            _ => Err(broken("it ends within its first 8 bytes", bytes.len() as u64, bytes)),
+        };
+    }
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return Err(InspectError::Precompiled);
+    }
+    let start = bytes.trim_ascii_start();
+    if start.starts_with(b"(module") || start.starts_with(b"(component") || start.starts_with(b";;") {
+        return Err(InspectError::Text);
+    }
+    let looks_like = match bytes {
+        [] => "an empty file",
+        [0x7f, b'E', b'L', b'F', ..] => "a native program or library",
+        [b'P', b'K', 3, 4, ..] => "a zip archive",
+        [0x1f, 0x8b, ..] => "a gzip archive",
+        _ if start.starts_with(b"<") => "an HTML or XML page (a failed download?)",
+        _ if bytes.len() < 8 && b"\0asm".starts_with(bytes) => "the beginning of a file that is cut off",
+        _ if std::str::from_utf8(bytes).is_ok() => "text",
+        _ => "something else",
+    };
+    Err(InspectError::NotWasm { looks_like })
+}
+
+fn broken(reason: impl Into<String>, offset: u64, bytes: &[u8]) -> InspectError {
+    InspectError::Broken { reason: reason.into(), offset, size: bytes.len() as u64 }
+}
+
+#[derive(Default)]
+struct Counted {
+    functions: u64,
+    manifest: Option<Manifest>,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    producers: BTreeMap<String, BTreeSet<String>>,
+}
+
+fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
+    let damaged =
+        |error: wasmparser::BinaryReaderError| broken(clean(error.message(), NAME), error.offset(), bytes);
+    let mut counted = Counted::default();
+    let mut depth: u64 = 0;
+    let mut ended = false;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(damaged)? {
+            Payload::Version { encoding, .. } if encoding == Encoding::Component || depth > 0 => {
+                depth += 1;
+                if depth > limits.nesting {
+                    return Err(limits.nesting(Some(depth)).into());
+                }
+            }
+            Payload::End(_) => {
+                depth = depth.saturating_sub(1);
+                ended = depth == 0;
+            }
+            Payload::FunctionSection(functions) => {
+                counted.functions += u64::from(functions.count());
+                if counted.functions > limits.functions {
+                    return Err(limits.functions(Some(counted.functions)).into());
+                }
+            }
+            Payload::ComponentImportSection(imports) if depth == 1 => {
+                for import in imports {
+                    counted.imports.push(clean(import.map_err(damaged)?.name.name, NAME));
+                }
+                if counted.imports.len() as u64 > limits.imports {
+                    return Err(limits.imports(Some(counted.imports.len() as u64)).into());
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 1 => {
+                for export in exports {
+                    counted.exports.push(clean(export.map_err(damaged)?.name.name, NAME));
+                }
+            }
+            // The plugin's own, not that of a component within it.
+            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION && depth == 1 => {
+                let size = section.data().len() as u64;
+                if size > limits.manifest_bytes {
+                    return Err(limits.manifest_bytes(Some(size)).into());
+                }
+                if counted.manifest.replace(Manifest::parse(section.data())?).is_some() {
+                    return Err(ManifestError("it stands there twice".to_owned()).into());
+                }
+            }
+            Payload::CustomSection(section) => {
+                // Only information: what cannot be read is left out.
+                if let KnownCustom::Producers(fields) = section.as_known() {
+                    for field in fields.into_iter().flatten() {
+                        for value in field.values.into_iter().flatten() {
+                            if counted.producers.values().map(BTreeSet::len).sum::<usize>() < PRODUCERS {
+                                let text = clean(format!("{} {}", value.name, value.version).trim(), 100);
+                                counted.producers.entry(clean(field.name, 100)).or_default().insert(text);
+                            }
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if ended { Ok(counted) } else { Err(broken("it ends too early", bytes.len() as u64, bytes)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    /// A component of names only: enough to look at, not to run.
+    fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
+        let mut bytes = HEADER.to_vec();
+        let name = |name: &str| [&[0, name.len() as u8], name.as_bytes()].concat();
+        // An import of an instance of type 0; an export of instance 0 without a type of its own.
+        for (section, names, end) in [(10, imports, &[5, 0][..]), (11, exports, &[5, 0, 0][..])] {
+            let mut content = vec![names.len() as u8];
+            for one in names {
+                content.extend_from_slice(&name(one));
+                content.extend_from_slice(end);
+            }
+            // Two bytes of length, for contents of up to 16 KiB.
+            bytes.extend_from_slice(&[
+                section,
+                (content.len() & 0x7f) as u8 | 0x80,
+                (content.len() >> 7) as u8,
+            ]);
+            bytes.extend_from_slice(&content);
+        }
+        bytes
+    }
+
+    /// With a manifest.
+    fn asking(component: &[u8], manifest: &str) -> Vec<u8> {
+        let mut content = vec![MANIFEST_SECTION.len() as u8];
+        content.extend_from_slice(MANIFEST_SECTION.as_bytes());
+        content.extend_from_slice(manifest.as_bytes());
+        let length = [0, (content.len() & 0x7f) as u8 | 0x80, (content.len() >> 7) as u8];
+        [component, &length, &content].concat()
+    }
+
+    fn look(bytes: &[u8]) -> Result<Inspection, InspectError> {
+        inspect(bytes, &Limits::default())
+    }
+
+    fn ours(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| format!("entente:integration/{name}@0.1.0-draft")).collect()
+    }
+
+    fn plugin(imports: &[&str], more: &[&str]) -> Result<Inspection, InspectError> {
+        let exports = [ours(REQUIRED), more.iter().map(|name| (*name).to_owned()).collect()].concat();
+        let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+        look(&component(imports, &exports))
+    }
+
+    #[test]
+    fn a_plugin_is_described() {
+        let imports = [
+            "entente:integration/types@0.1.0-draft",
+            "entente:integration/log@0.1.0-draft",
+            "wasi:http/outgoing-handler@0.2.12",
+            "wasi:filesystem/types@0.2.9",
+        ];
+        let found = plugin(&imports, &["entente:integration/lookup@0.1.0-draft", "exports"]).unwrap();
+        assert_eq!(
+            (found.version.as_str(), found.world, found.lookup, found.webhook),
+            ("0.1.0-draft", "integration-lookup", true, false)
+        );
+        assert_eq!(found.asks, [Ask::Http, Ask::Log, Ask::EmptyWasi]);
+        assert_eq!(found.imports, imports);
+        assert_eq!(found.digest.len(), 64);
+    }
+
+    #[test]
+    fn names_in_a_file_move_no_cursor_and_fill_no_screen() {
+        let text = look(&component(&[], &["a\u{1b}[2J\u{202e}"])).unwrap_err().to_string();
+        assert!(text.contains("it exports a\\u{1b}[2J\\u{202e}, but"), "{text}");
+        let many: Vec<String> = (0..20).map(|n| format!("x{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let text = look(&component(&[], &many)).unwrap_err().to_string();
+        assert!(text.contains("x11 and 8 more, but"), "{text}");
+    }
+
+    #[test]
+    fn a_plugin_asks_for_what_it_uses() {
+        let imports =
+            [ours(&["secrets", "state", "settings"]), vec!["wasi:http/types@0.2.9".to_owned()]].concat();
+        let uses: Vec<&str> = imports.iter().map(String::as_str).collect();
+        let exports = ours(REQUIRED);
+        let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+        let component = component(&uses, &exports);
+        let told = |manifest: &str| {
+            look(&asking(&component, manifest)).unwrap().check_asks().map_err(|error| error.to_string())
+        };
+        let silent = look(&component).unwrap();
+        assert_eq!(silent.manifest, Manifest::default());
+        assert!(silent.check_asks().is_err());
+        let (host, secret) = (
+            r#""host":[{"address":"*","reason":"r"}]"#,
+            r#""secret":[{"name":"a","use":"sign","reason":"r"}]"#,
+        );
+        let state = r#""state":{"reason":"r"}"#;
+        assert_eq!(told(&format!("{{{host},{secret},{state}}}")), Ok(()));
+        assert!(
+            told(&format!("{{{secret},{state}}}"))
+                .unwrap_err()
+                .starts_with("the plugin sends HTTP requests to the hosts that you grant, but")
+        );
+        assert!(told(&format!("{{{host},{state}}}")).unwrap_err().contains("uses the secrets"));
+        assert!(told(&format!("{{{host},{secret}}}")).unwrap_err().contains("keeps a few bytes"));
+    }
+
+    #[test]
+    fn a_manifest_that_is_none_is_refused() {
+        let plain = component(&[], &[]);
+        let told = |bytes: &[u8], limits: &Limits| inspect(bytes, limits).unwrap_err().to_string();
+        let bad = told(&asking(&plain, "{\"files\":true}"), &Limits::default());
+        assert!(bad.starts_with("the manifest of the plugin cannot be read: unknown field `files`"), "{bad}");
+        assert!(
+            told(&asking(&asking(&plain, "{}"), "{}"), &Limits::default()).contains("it stands there twice")
+        );
+        let long = told(&asking(&plain, "{}  "), &Limits { manifest_bytes: 3, ..Limits::default() });
+        assert!(long.starts_with("limit manifest-bytes of 3 bytes reached (asked for: 4 bytes)"), "{long}");
+    }
+
+    #[test]
+    fn what_is_no_plugin_is_told_apart() {
+        let table: Vec<(Vec<u8>, &str)> = vec![
+            (b"".to_vec(), "not WebAssembly but an empty file"),
+            (b"hello".to_vec(), "not WebAssembly but text"),
+            (b"PK\x03\x04....".to_vec(), "not WebAssembly but a zip archive"),
+            (b"<!doctype html>".to_vec(), "not WebAssembly but an HTML or XML page"),
+            (b"\x7fELF\x02\x01\x01\0 not one of wasmtime".to_vec(), "not WebAssembly but a native program"),
+            (b" (component (import \"a\"))".to_vec(), "text format"),
+            (b"(module)".to_vec(), "text format"),
+            (b"\0asm\x01\0\0\0".to_vec(), "core module, not a component; 'entente plugin build'"),
+            (b"\0asm\x0d\0".to_vec(), "it ends within its first 8 bytes (at byte 6 of 6)"),
+            (b"\0asm\x0c\0\x01\0".to_vec(), "version of the component format that this host does not know"),
+            (HEADER.to_vec(), "it exports nothing, but nothing of entente:integration/*"),
+            (component(&[], &["wasi:cli/run@0.2.0"]), "it exports wasi:cli/run@0.2.0, but nothing of"),
+        ];
+        for (bytes, expected) in table {
+            let error = look(&bytes).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn compiled_code_is_never_accepted() {
+        let engine = crate::run::engine::engine().unwrap().engine;
+        let compiled = engine.precompile_component(HEADER).unwrap();
+        assert_eq!(look(&compiled), Err(InspectError::Precompiled));
+    }
+
+    #[test]
+    fn a_component_that_is_cut_off_is_damaged_wherever_it_ends() {
+        let whole = component(&["wasi:io/poll@0.2.0"], &["a", "b"]);
+        for end in 8..whole.len() {
+            match look(&whole[..end]) {
+                Err(InspectError::Broken { size, .. }) => assert_eq!(size, end as u64),
+                // It may end between two sections, which cannot be seen; then what is missing is named.
+                Err(InspectError::NoPlugin { .. }) => {}
+                other => panic!("cut at {end}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let missing = look(&component(&[], &["entente:integration/sync-report@0.1.0-draft"])).unwrap_err();
+        assert!(
+            missing
+                .to_string()
+                .starts_with("the plugin does not export mapping-manual, order-execution; every plugin"),
+            "{missing}"
+        );
+        let newer = look(&component(&[], &["entente:integration/sync-report@0.2.0"])).unwrap_err();
+        assert!(
+            newer.to_string().starts_with(
+                "the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft."
+            ),
+            "{newer}"
+        );
+        let mixed = plugin(&[], &["entente:integration/webhook@0.2.0"]).unwrap_err();
+        assert!(matches!(mixed, InspectError::UnknownVersion { .. }), "it would look like none: {mixed}");
+        let strange = plugin(&[], &["entente:integration/dance@0.1.0-draft"]).unwrap_err();
+        assert!(
+            strange
+                .to_string()
+                .contains("exports entente:integration/dance@0.1.0-draft, which this host does not know"),
+            "{strange}"
+        );
+        for import in [
+            "acme:own/thing@1.0.0",
+            "wasi:nn/graph@0.2.0",
+            "wasi:http/types@0.3.0",
+            "wasi:http/incoming-handler@0.2.0",
+            "thing",
+        ] {
+            let error = plugin(&[import], &[]).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("the plugin asks for {import}, which this host does not offer")
+            );
+        }
+    }
+
+    #[test]
+    fn too_much_is_refused_before_it_is_compiled() {
+        let bytes = component(&["wasi:io/poll@0.2.0", "wasi:io/error@0.2.0"], &[]);
+        let small = |limits: Limits| inspect(&bytes, &limits).unwrap_err().to_string();
+        let size = small(Limits { component_bytes: 10, ..Limits::default() });
+        assert!(size.starts_with("limit component-bytes of 10 bytes reached (asked for: "), "{size}");
+        assert!(
+            small(Limits { imports: 1, ..Limits::default() })
+                .starts_with("limit imports of 1 reached (asked for: 2)")
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! Which interfaces this host knows, and whether those of a component fit.
+
+use super::inspect::InspectError;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// The package of the interface.
+pub(crate) const PACKAGE: &str = "entente:integration/";
+/// The versions of it that this host runs.
+pub const KNOWN_VERSIONS: &[&str] = &["0.1.0-draft"];
+pub(crate) const REQUIRED: &[&str] = &["mapping-manual", "sync-report", "order-execution"];
+pub(crate) const OPTIONAL: &[&str] = &["lookup", "webhook"];
+const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// What a plugin asks the host for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Ask {
+    /// To send HTTP requests, to hosts that are granted.
+    Http,
+    /// To read its settings.
+    Settings,
+    /// To use secrets without seeing them.
+    Secrets,
+    /// To keep a few bytes between calls.
+    State,
+    /// To write log lines.
+    Log,
+    /// Time and chance.
+    Clock,
+    /// What its language imports unasked (files, environment, sockets, …): there, but empty.
+    EmptyWasi,
+}
+
+impl Ask {
+    /// In words, for the person who decides whether to install it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Ask::Http => "sends HTTP requests to the hosts that you grant",
+            Ask::Settings => "reads its own settings",
+            Ask::Secrets => "uses the secrets that you grant, without seeing them",
+            Ask::State => "keeps a few bytes between runs",
+            Ask::Log => "writes log lines",
+            Ask::Clock => "reads the clock and random numbers",
+            Ask::EmptyWasi => "imports files, environment or sockets of its language, which are empty here",
+        }
+    }
+}
+
+pub(crate) struct Names {
+    pub(crate) version: String,
+    pub(crate) lookup: bool,
+    pub(crate) webhook: bool,
+    pub(crate) asks: BTreeSet<Ask>,
+}
+
+/// `entente:integration/log@0.1.0` is (`log`, `0.1.0`).
+fn ours(name: &str) -> Option<(&str, &str)> {
+    let rest = name.strip_prefix(PACKAGE)?;
+    Some(rest.split_once('@').unwrap_or((rest, "")))
+}
+
+/// Whether what a component exports and imports fits this host.
+pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, InspectError> {
+    let exported: Vec<_> = exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
+    if exported.is_empty() {
+        let exports = exports.to_vec();
+        return Err(InspectError::NoPlugin { exports });
+    }
+    let imported: Vec<_> = imports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
+    // Versions first: what an unknown version exports cannot be judged.
+    let strange: BTreeSet<_> =
+        exported
+            .iter()
+            .chain(&imported)
+            .map(|((_, version), _)| *version)
+            .filter(|version| !KNOWN_VERSIONS.contains(version))
+            .map(|version| {
+                if version.is_empty() { "(no version)".to_owned() } else { crate::text::clean(version, 100) }
+            })
+            .collect();
+    if !strange.is_empty() {
+        return Err(InspectError::UnknownVersion { found: strange.into_iter().collect() });
+    }
+    for ((interface, _), name) in &exported {
+        if !REQUIRED.contains(interface) && !OPTIONAL.contains(interface) && *interface != "types" {
+            return Err(InspectError::UnknownExport { name: crate::text::clean(name, 200) });
+        }
+    }
+    let has = |wanted: &str| exported.iter().any(|((interface, _), _)| *interface == wanted);
+    let missing: Vec<_> = REQUIRED.iter().filter(|name| !has(name)).map(|name| (*name).to_owned()).collect();
+    if !missing.is_empty() {
+        return Err(InspectError::Incomplete { missing });
+    }
+    Ok(Names {
+        version: exported.first().map(|((_, version), _)| (*version).to_owned()).unwrap_or_default(),
+        lookup: has("lookup"),
+        webhook: has("webhook"),
+        asks: asks(imports)?,
+    })
+}
+
+fn asks(imports: &[String]) -> Result<BTreeSet<Ask>, InspectError> {
+    let mut asks = BTreeSet::new();
+    for name in imports {
+        let ask = match ours(name) {
+            Some(("types", _)) => continue,
+            Some(("log", _)) => Ask::Log,
+            Some(("settings", _)) => Ask::Settings,
+            Some(("secrets", _)) => Ask::Secrets,
+            Some(("state", _)) => Ask::State,
+            Some(_) => return Err(unknown_import(name)),
+            None => wasi(name).ok_or_else(|| unknown_import(name))?,
+        };
+        asks.insert(ask);
+    }
+    Ok(asks)
+}
+
+fn wasi(name: &str) -> Option<Ask> {
+    let rest = name.strip_prefix("wasi:")?;
+    let (path, version) = rest.split_once('@')?;
+    // 0.2.x is one track; 0.3 is another interface under the same names.
+    if !version.starts_with("0.2.") {
+        return None;
+    }
+    let (package, interface) = path.split_once('/')?;
+    match (package, interface) {
+        ("http", "types" | "outgoing-handler") => Some(Ask::Http),
+        ("clocks" | "random" | "io", _) => Some(Ask::Clock),
+        _ if WASI.contains(&package) => Some(Ask::EmptyWasi),
+        _ => None,
+    }
+}
+
+fn unknown_import(name: &str) -> InspectError {
+    InspectError::UnknownImport { name: crate::text::clean(name, 200) }
+}

@@ -1,0 +1,253 @@
+//! What plugins do, told to whoever keeps the books: one entry for each HTTP call, also for those that were
+//! denied, and their log lines.
+//!
+//! The entry of a call holds no secret, no header, no body and no query. Of the path it has the words only
+//! (`/v1/contacts/*`): ids, addresses and names in it may be those of people.
+
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Takes down what plugins do.
+pub trait Audit: Send + Sync + fmt::Debug {
+    /// A call has ended. Called where the plugin runs: it must not wait.
+    fn http(&self, call: &HttpCall<'_>);
+
+    /// A plugin has written a line: of the levels `info`, `warn` and `error`, within its limits, without
+    /// secrets and control characters. Called where the plugin runs: it must not wait.
+    fn log(&self, line: &LogLine<'_>);
+}
+
+/// Takes nothing down.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoAudit;
+
+impl Audit for NoAudit {
+    fn http(&self, _: &HttpCall<'_>) {}
+
+    fn log(&self, _: &LogLine<'_>) {}
+}
+
+/// A line that a plugin has written or printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine<'a> {
+    /// The integration.
+    pub integration: &'a str,
+    /// `info`, `warn` or `error`.
+    pub level: &'a str,
+    /// The text.
+    pub text: &'a str,
+}
+
+/// One HTTP call of a plugin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HttpCall<'a> {
+    /// Whose it was.
+    pub tenant: &'a str,
+    /// The integration.
+    pub integration: &'a str,
+    /// The digest of its plugin.
+    pub plugin: &'a str,
+    /// The method.
+    pub method: &'a str,
+    /// Scheme, host and port; empty where the plugin gave no address that can be read.
+    pub to: &'a str,
+    /// The words of the path.
+    pub path: &'a str,
+    /// The status that the remote system answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why there was no answer, or none to its end: an error code of wasi:http, or `given-up` where the
+    /// plugin was ended or did not read the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a str>,
+    /// What denied it: `grant`, `address`, `secret`, or the name of a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied: Option<&'a str>,
+    /// Bytes of the body that was sent.
+    pub bytes_out: u64,
+    /// Bytes of the body that was read.
+    pub bytes_in: u64,
+    /// How long it took.
+    #[serde(rename = "ms", serialize_with = "milliseconds")]
+    pub duration: Duration,
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Whom an integration's calls are told to, and as whose.
+#[derive(Debug, Clone)]
+pub(crate) struct Books {
+    pub(crate) audit: Arc<dyn Audit>,
+    pub(crate) tenant: Arc<str>,
+    pub(crate) integration: Arc<str>,
+    pub(crate) plugin: Arc<str>,
+}
+
+/// A call that is under way. It is told when it is dropped, however it ends.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    books: Books,
+    method: String,
+    to: String,
+    path: String,
+    status: Option<u16>,
+    error: Option<String>,
+    denied: Option<&'static str>,
+    bytes_out: u64,
+    bytes_in: u64,
+    whole: bool,
+    began: Instant,
+}
+
+impl Entry {
+    pub(crate) fn new(books: &Books, method: &http::Method) -> Self {
+        Self {
+            books: books.clone(),
+            // Any text can be a method.
+            method: crate::text::clean(method.as_str(), 20),
+            to: String::new(),
+            path: String::new(),
+            status: None,
+            error: None,
+            denied: None,
+            bytes_out: 0,
+            bytes_in: 0,
+            whole: false,
+            began: Instant::now(),
+        }
+    }
+
+    pub(crate) fn goes_to(&mut self, url: &reqwest::Url) {
+        let host = crate::text::clean(url.host_str().unwrap_or_default(), 255);
+        let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+        self.to = format!("{}://{host}{port}", crate::text::clean(url.scheme(), 20));
+        self.path = words(url.path());
+    }
+
+    pub(crate) fn denied(&mut self, by: &'static str) {
+        self.denied = Some(by);
+    }
+
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.bytes_out = bytes;
+    }
+
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    pub(crate) fn read(&mut self, bytes: u64) {
+        self.bytes_in += bytes;
+    }
+
+    /// The answer was read to its end.
+    pub(crate) fn ended(&mut self) {
+        self.whole = true;
+    }
+
+    /// It ended with an error, whose name is told and nothing else of it.
+    pub(crate) fn failed(&mut self, error: &wasmtime_wasi_http::Error) {
+        let name = format!("{error:?}");
+        let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let mut code = String::new();
+        for c in name.chars() {
+            if c.is_ascii_uppercase() && !code.is_empty() {
+                code.push('-');
+            }
+            code.push(c.to_ascii_lowercase());
+        }
+        self.error = Some(code);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let given_up = (!self.whole && self.error.is_none()).then_some("given-up");
+        let books = &self.books;
+        books.audit.http(&HttpCall {
+            tenant: &books.tenant,
+            integration: &books.integration,
+            plugin: &books.plugin,
+            method: &self.method,
+            to: &self.to,
+            path: &self.path,
+            status: self.status,
+            error: self.error.as_deref().or(given_up),
+            denied: self.denied,
+            bytes_out: self.bytes_out,
+            bytes_in: self.bytes_in,
+            duration: self.began.elapsed(),
+        });
+    }
+}
+
+/// A path with its words and the numbers of versions; anything else is a star.
+fn words(path: &str) -> String {
+    const PARTS: usize = 8;
+    let is_word = |part: &str| {
+        part.len() <= 24 && part.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_'))
+    };
+    let is_version = |part: &str| {
+        let number = part.strip_prefix('v').unwrap_or(part);
+        number.len() <= 4
+            && number.contains(|c: char| c.is_ascii_digit())
+            && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && {
+                // A bare number is an id.
+                part.starts_with('v') || number.contains('.')
+            }
+    };
+    let mut shown = String::new();
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    for part in parts.by_ref().take(PARTS) {
+        shown.push('/');
+        shown.push_str(if is_word(part) || is_version(part) { part } else { "*" });
+    }
+    if parts.next().is_some() {
+        shown.push_str("/…");
+    }
+    if shown.is_empty() { "/".to_owned() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_path_only_words_are_told() {
+        let table = [
+            ("/", "/"),
+            ("", "/"),
+            ("/v1/contacts/17", "/v1/contacts/*"),
+            ("/3.0/lists/57afe96172/members/d41d8cd98f00b204", "/3.0/lists/*/members/*"),
+            ("/people/ann@example.com", "/people/*"),
+            ("/people/ann%40example.com/Ann", "/people/*/*"),
+            ("/bot123:AAE/sendMessage", "/*/*"),
+            ("/a/b/c/d/e/f/g/h/i/j", "/a/b/c/d/e/f/g/h/…"),
+            ("/entente-secret-0123456789abcdef0123456789abcdef", "/*"),
+            ("/12", "/*"),
+        ];
+        for (path, shown) in table {
+            assert_eq!(words(path), shown, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_by_its_name() {
+        let books = Books {
+            audit: Arc::new(NoAudit),
+            tenant: "t".into(),
+            integration: "i".into(),
+            plugin: "p".into(),
+        };
+        let mut entry = Entry::new(&books, &http::Method::GET);
+        entry.failed(&wasmtime_wasi_http::Error::InternalError(Some("with a secret".to_owned())));
+        assert_eq!(entry.error.as_deref(), Some("internal-error"));
+        entry.failed(&wasmtime_wasi_http::Error::HttpRequestDenied);
+        assert_eq!(entry.error.as_deref(), Some("http-request-denied"));
+    }
+}

@@ -1,0 +1,299 @@
+//! Calls a minute: a budget that belongs to an integration, since its remote system counts by credential. All
+//! syncs and processes that use the integration draw from the same one, a few calls at a time.
+
+use crate::limits::Limits;
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex as AsyncMutex;
+
+const MINUTE: i64 = 60_000_000;
+
+/// So many calls a minute. They come back one by one, and a tenth of them may be made at once after a pause;
+/// in no minute are there more of them than there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallRate {
+    per_minute: u64,
+}
+
+/// What a budget gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// So many calls may be made.
+    Calls(u64),
+    /// None may be made before so long.
+    After(Duration),
+}
+
+impl CallRate {
+    /// So many calls a minute.
+    pub fn new(per_minute: u64) -> Self {
+        Self { per_minute }
+    }
+
+    fn at_once(self) -> i64 {
+        i64::try_from(self.per_minute / 10).unwrap_or(i64::MAX / MINUTE).clamp(1, i64::MAX / MINUTE)
+    }
+
+    /// Microseconds until one more call comes back.
+    fn pace(self) -> i64 {
+        let steady = i64::try_from(self.per_minute).unwrap_or(i64::MAX).saturating_sub(self.at_once()).max(1);
+        (MINUTE + steady - 1) / steady
+    }
+
+    /// Draws from a budget. What it keeps is one moment, in microseconds: until when all that was made is
+    /// spent; any number stands for a budget that nothing was drawn from. Answers that moment and what there
+    /// is, at most as much as wanted.
+    pub fn draw(self, spent_until: i64, now: i64, wanted: u64) -> (i64, Given) {
+        if self.per_minute == 0 {
+            return (spent_until, Given::After(Duration::from_secs(60)));
+        }
+        let (pace, at_once) = (self.pace(), self.at_once());
+        let ahead = pace.saturating_mul(at_once);
+        // A clock that was set back makes nobody wait for longer than a whole budget takes.
+        let spent = spent_until.clamp(now, now.saturating_add(ahead));
+        let calls = (now.saturating_add(ahead) - spent) / pace;
+        let calls = calls.min(i64::try_from(wanted.max(1)).unwrap_or(i64::MAX));
+        if calls > 0 {
+            return (spent.saturating_add(calls * pace), Given::Calls(calls.unsigned_abs()));
+        }
+        let wait = spent - (now.saturating_add(ahead) - pace);
+        (spent_until, Given::After(Duration::from_micros(wait.unsigned_abs())))
+    }
+
+    /// How many are drawn together: what comes back within a second, so that whoever keeps the budget is not
+    /// asked for each call and little is lost with what is not used.
+    fn batch(self) -> u64 {
+        (self.per_minute / 60).clamp(1, 16)
+    }
+}
+
+/// Why a budget cannot be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the calls a minute of the integration '{integration}' cannot be counted: {why}")]
+pub struct BudgetError {
+    /// Whose it is.
+    pub integration: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Keeps the budgets of integrations, for all processes that use them.
+#[async_trait]
+pub trait CallBudget: Send + Sync + fmt::Debug {
+    /// Draws calls, at most as many as wanted; see [`CallRate::draw`].
+    ///
+    /// # Errors
+    /// Where the budget cannot be read or written.
+    async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError>;
+
+    /// Waits.
+    async fn pause(&self, pause: Duration) {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Budgets that are kept in this process alone.
+#[derive(Debug)]
+pub struct BudgetInMemory {
+    began: Instant,
+    spent: Mutex<HashMap<String, i64>>,
+}
+
+impl Default for BudgetInMemory {
+    fn default() -> Self {
+        Self { began: Instant::now(), spent: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl CallBudget for BudgetInMemory {
+    async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError> {
+        let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let spent = spent.entry(integration.to_owned()).or_insert(i64::MIN);
+        let (until, given) = rate.draw(*spent, now, wanted);
+        *spent = until;
+        Ok(given)
+    }
+}
+
+/// What one exchange has drawn and not used yet.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    integration: String,
+    rate: CallRate,
+    budget: Arc<dyn CallBudget>,
+    drawn: AsyncMutex<Drawn>,
+}
+
+#[derive(Debug, Default)]
+struct Drawn {
+    left: u64,
+    at: Option<Instant>,
+}
+
+/// Why no call may be made.
+#[derive(Debug)]
+pub(crate) enum NoCall {
+    /// There would be one after so long, which is too late.
+    After(Duration),
+    /// The budget cannot be asked.
+    Failed(BudgetError),
+}
+
+impl Calls {
+    /// What was drawn and not used for so long is not used any more: it belongs to a minute that is over.
+    const KEPT: Duration = Duration::from_secs(10);
+
+    pub(crate) fn new(integration: &str, limits: &Limits, budget: Arc<dyn CallBudget>) -> Self {
+        let rate = CallRate::new(limits.http_per_minute);
+        Self { integration: integration.to_owned(), rate, budget, drawn: AsyncMutex::default() }
+    }
+
+    /// One call, now or after a pause of at most so long.
+    pub(crate) async fn one(&self, patience: Duration) -> Result<(), NoCall> {
+        // Those who wait stand in line at the lock.
+        let mut drawn = self.drawn.lock().await;
+        if drawn.at.is_none_or(|at| at.elapsed() > Self::KEPT) {
+            drawn.left = 0;
+        }
+        let mut waited = Duration::ZERO;
+        while drawn.left == 0 {
+            match self
+                .budget
+                .draw(&self.integration, self.rate, self.rate.batch())
+                .await
+                .map_err(NoCall::Failed)?
+            {
+                Given::Calls(calls) => *drawn = Drawn { left: calls, at: Some(Instant::now()) },
+                Given::After(pause) if waited + pause > patience => return Err(NoCall::After(pause)),
+                Given::After(pause) => {
+                    self.budget.pause(pause).await;
+                    waited += pause;
+                }
+            }
+        }
+        drawn.left -= 1;
+        Ok(())
+    }
+
+    /// How long it takes until one more call comes back.
+    pub(crate) fn pace(&self) -> Duration {
+        Duration::from_micros(self.rate.pace().unsigned_abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    #[test]
+    fn a_tenth_at_once_and_then_one_by_one() {
+        let rate = CallRate::new(60);
+        let (spent, given) = rate.draw(i64::MIN, 0, 100);
+        assert_eq!(given, Given::Calls(6));
+        let (spent, given) = rate.draw(spent, 0, 1);
+        assert_eq!(given, Given::After(Duration::from_micros(1_111_112)));
+        let (spent, given) = rate.draw(spent, 1_111_112, 100);
+        assert_eq!(given, Given::Calls(1));
+        assert!(matches!(rate.draw(spent, 1_111_113, 1).1, Given::After(_)));
+        assert_eq!(
+            rate.draw(spent, 600_000_000, 100).1,
+            Given::Calls(6),
+            "what was not used does not add up"
+        );
+        assert_eq!(
+            rate.draw(i64::MAX, 5, 1).1,
+            Given::After(Duration::from_micros(1_111_112)),
+            "a clock that was set back"
+        );
+        assert!(matches!(CallRate::new(0).draw(0, 0, 1).1, Given::After(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_minute_has_more_calls_than_it_may_have(
+            per_minute in 2..3000u64,
+            asks in proptest::collection::vec((0..4_000_000i64, 1..40u64), 1..200),
+        ) {
+            let rate = CallRate::new(per_minute);
+            let (mut now, mut spent, mut made) = (0, i64::MIN, Vec::<(i64, u64)>::new());
+            for (pause, wanted) in asks {
+                now += pause;
+                let (until, given) = rate.draw(spent, now, wanted);
+                spent = until;
+                match given {
+                    Given::Calls(calls) => {
+                        prop_assert!(calls > 0 && calls <= wanted);
+                        made.push((now, calls));
+                    }
+                    Given::After(pause) => {
+                        prop_assert!(pause > Duration::ZERO);
+                        let then = now + i64::try_from(pause.as_micros()).unwrap();
+                        prop_assert!(matches!(rate.draw(spent, then, 1).1, Given::Calls(1)), "after the pause there is one");
+                    }
+                }
+            }
+            for (at, _) in &made {
+                let within: u64 = made.iter().filter(|(then, _)| then >= at && *then < at + MINUTE).map(|(_, calls)| calls).sum();
+                prop_assert!(within <= per_minute, "{within} of {per_minute}");
+            }
+        }
+    }
+
+    /// A budget whose time passes only by waiting.
+    #[derive(Debug, Default)]
+    struct Faked {
+        now: AtomicI64,
+        spent: AtomicI64,
+        asked: AtomicI64,
+    }
+
+    #[async_trait]
+    impl CallBudget for Faked {
+        async fn draw(&self, _: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let (until, given) =
+                rate.draw(self.spent.load(Ordering::Relaxed), self.now.load(Ordering::Relaxed), wanted);
+            self.spent.store(until, Ordering::Relaxed);
+            Ok(given)
+        }
+
+        async fn pause(&self, pause: Duration) {
+            self.now.fetch_add(i64::try_from(pause.as_micros()).unwrap(), Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_wait_while_there_is_time_and_draw_together() {
+        let budget = Arc::new(Faked::default());
+        let limits = Limits { http_per_minute: 600, ..Limits::default() };
+        let calls = Calls::new("shop", &limits, budget.clone());
+        for _ in 0..60 {
+            calls.one(Duration::ZERO).await.unwrap();
+        }
+        assert_eq!(budget.asked.load(Ordering::Relaxed), 6, "ten at a time");
+        let error = calls.one(Duration::ZERO).await.unwrap_err();
+        assert!(matches!(error, NoCall::After(pause) if pause == calls.pace()), "{error:?}");
+        // Another exchange of the same integration finds it spent as well.
+        assert!(Calls::new("shop", &limits, budget.clone()).one(Duration::ZERO).await.is_err());
+        for _ in 0..540 {
+            calls.one(Duration::from_secs(1)).await.unwrap();
+        }
+        let now = budget.now.load(Ordering::Relaxed);
+        assert!((59_000_000..61_000_000).contains(&now), "600 calls take a minute, here {now}");
+    }
+
+    #[tokio::test]
+    async fn budgets_in_memory_are_kept_by_integration() {
+        let (budget, rate) = (BudgetInMemory::default(), CallRate::new(10));
+        assert_eq!(budget.draw("a", rate, 5).await.unwrap(), Given::Calls(1));
+        assert!(matches!(budget.draw("a", rate, 5).await.unwrap(), Given::After(_)));
+        assert_eq!(budget.draw("b", rate, 5).await.unwrap(), Given::Calls(1));
+    }
+}

@@ -1,0 +1,155 @@
+//! What all running plugins of a tenant take together.
+
+use super::shares::Seat;
+use super::turns::{places, turns};
+use crate::limits::{LimitReached, Limits};
+use crate::run::instance::Instance;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::Semaphore;
+
+/// The account of a tenant: what its plugins take together, over all its integrations and runs in this
+/// process. Each tenant has one.
+#[derive(Debug)]
+pub struct TenantAccount {
+    tenant: String,
+    limits: Limits,
+    memory: AtomicU64,
+    pub(crate) http: Arc<Semaphore>,
+    pub(crate) turns: Arc<Seat>,
+    pub(crate) places: Arc<Seat>,
+    idle: IdleOnes,
+}
+
+/// Where exchanges keep a plugin between two calls.
+type IdleOnes = Mutex<Vec<Weak<Idle>>>;
+
+/// Those of all tenants, which share the places of the process.
+static ALL_IDLE: IdleOnes = Mutex::new(Vec::new());
+
+/// Takes one of them, if one may be taken.
+fn take_one_of(idle: &IdleOnes, may: impl Fn(&Instance) -> bool) -> Option<Instance> {
+    let all = idle.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter()
+        .filter_map(Weak::upgrade)
+        .find_map(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).take_if(|one| may(one)))
+}
+
+/// A plugin that waits for its next call. It may be ended when another one needs its place: the next call
+/// then starts it anew.
+pub(crate) type Idle = Mutex<Option<Instance>>;
+
+/// What is in there.
+pub(crate) fn take_idle(idle: &Idle) -> Option<Instance> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// What plugins take at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TenantUse {
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Plugins that run, or wait between two calls.
+    pub instances: usize,
+    /// Plugins that compute at this very moment.
+    pub computing: usize,
+    /// HTTP requests under way.
+    pub http: usize,
+}
+
+fn permits(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+}
+
+impl TenantAccount {
+    /// An account with nothing on it. Of the limits those count that are about a tenant: `workers` and what
+    /// begins with `tenant-`.
+    pub fn new(tenant: &str, limits: &Limits) -> Self {
+        Self {
+            tenant: tenant.to_owned(),
+            memory: AtomicU64::new(0),
+            http: Arc::new(Semaphore::new(permits(limits.tenant_http_parallel))),
+            turns: turns().seat(limits.workers),
+            places: places().seat(limits.tenant_instances),
+            limits: limits.clone(),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// The name of the tenant.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// What is on it at the moment.
+    pub fn used(&self) -> TenantUse {
+        TenantUse {
+            memory: self.memory.load(Ordering::Relaxed),
+            instances: self.places.held(),
+            computing: self.turns.held(),
+            http: permits(self.limits.tenant_http_parallel).saturating_sub(self.http.available_permits()),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Somewhere to keep a plugin between two calls.
+    pub(crate) fn idle(&self) -> Arc<Idle> {
+        let idle = Arc::new(Idle::default());
+        for ones in [&self.idle, &ALL_IDLE] {
+            let mut ones = ones.lock().unwrap_or_else(PoisonError::into_inner);
+            ones.retain(|idle| idle.strong_count() > 0);
+            ones.push(Arc::downgrade(&idle));
+        }
+        idle
+    }
+
+    /// A plugin that waits for its next call and whose place would help this tenant, which waits for one: its
+    /// own where it has all that it may have, else one of whoever holds more places than it does. Its next
+    /// call starts it anew.
+    pub(crate) fn take_one_in_the_way(&self) -> Option<Instance> {
+        if self.places.held() as u64 >= self.limits.tenant_instances {
+            take_one_of(&self.idle, |_| true)
+        } else {
+            take_one_of(&ALL_IDLE, Instance::is_in_the_way)
+        }
+    }
+
+    /// Takes so much memory.
+    pub(crate) fn take_memory(&self, bytes: u64) -> Result<(), LimitReached> {
+        let most = self.limits.tenant_memory_bytes;
+        let more = |used: u64| used.checked_add(bytes).filter(|total| *total <= most);
+        let taken = self.memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.map(drop).map_err(|used| self.limits.tenant_memory_bytes(Some(used.saturating_add(bytes))))
+    }
+
+    pub(crate) fn give_memory_back(&self, bytes: u64) {
+        // Never more than was taken: each limiter remembers its own.
+        self.memory.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Default for TenantAccount {
+    /// An account for itself, with the usual limits.
+    fn default() -> Self {
+        Self::new("", &Limits::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_counted_over_all_and_names_its_limit() {
+        let account =
+            TenantAccount::new("acme", &Limits { tenant_memory_bytes: 10 << 20, ..Limits::default() });
+        account.take_memory(6 << 20).unwrap();
+        insta::assert_snapshot!(account.take_memory(5 << 20).unwrap_err(), @"limit tenant-memory-bytes of 10 MiB reached (asked for: 11 MiB); it counts all that the tenant runs at the same time: run fewer syncs at once, or allow more: entente tenant set default --limit tenant-memory-bytes=20MiB");
+        account.take_memory(4 << 20).unwrap();
+        account.give_memory_back(10 << 20);
+        assert_eq!(account.used(), TenantUse::default());
+    }
+}

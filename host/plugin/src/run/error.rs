@@ -1,0 +1,188 @@
+//! From what went wrong in a call to what the engine decides by and the operator reads.
+
+use crate::egress::{Channel, Notice};
+use crate::limits::{LimitReached, Limits};
+use crate::text::clean;
+use crate::wire::v0_1::bindings::entente::integration::types;
+use crate::wire::v0_1::convert::Refused;
+use entente_sync::{ExchangeError, codes};
+use std::time::Duration;
+use wasmtime::Trap;
+
+/// How a call of a plugin failed.
+pub(crate) enum Failure {
+    /// The plugin itself says so; it goes on living.
+    Plugin(types::Error),
+    /// It answered what cannot be taken.
+    Refused(Refused),
+    /// It ran into a limit.
+    Limit(LimitReached),
+    /// It crashed, or the runtime gave up on it.
+    Trap(wasmtime::Error),
+    /// No place to run it.
+    Busy(String),
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Limit(limit) => Failure::Limit(limit),
+            invalid @ Refused::Invalid(_) => Failure::Refused(invalid),
+        }
+    }
+}
+
+impl Failure {
+    /// What wasmtime reports: limits are told from crashes.
+    pub(crate) fn of(error: wasmtime::Error, limits: &Limits) -> Self {
+        if let Some(limit) = error.downcast_ref::<LimitReached>() {
+            return Failure::Limit(limit.clone());
+        }
+        if let Some(full) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
+            // Plugins of unusual shape have taken what is counted in another way than by places.
+            return Failure::Busy(format!(
+                "{full}; wait, run fewer syncs at the same time, or spread them over several hosts"
+            ));
+        }
+        if error
+            .downcast_ref::<wasmtime::component::ResourceTableError>()
+            .is_some_and(|error| matches!(error, wasmtime::component::ResourceTableError::Full))
+        {
+            return Failure::Limit(limits.resources(None));
+        }
+        // Types that wasmtime keeps to itself; a test for each would fail if the words changed.
+        let text = format!("{error:#}");
+        let known = [
+            ("fuel allocated for hostcalls", limits.hostcall_bytes(None)),
+            ("resource table has no free keys", limits.resources(None)),
+            ("store handle limit exceeded", limits.handles(None)),
+            ("total size of fields exceeds limit", limits.http_header_bytes(None)),
+            ("memory count too high", limits.memories(None)),
+            ("table count too high", limits.tables(None)),
+            ("instance count too high", limits.instances(None)),
+        ];
+        match known.into_iter().find(|(words, _)| text.contains(words)) {
+            Some((_, limit)) => Failure::Limit(limit),
+            None => Failure::Trap(error),
+        }
+    }
+
+    /// For the engine and the operator.
+    pub(crate) fn explain(
+        self,
+        function: &str,
+        channel: &Channel,
+        limits: &Limits,
+        notices: &[Notice],
+    ) -> ExchangeError {
+        let integration = &channel.integration;
+        let error = match self {
+            Failure::Plugin(error) => plugin_error(error, limits),
+            Failure::Refused(Refused::Invalid(reason)) => ExchangeError::new(
+                codes::INVALID_ANSWER,
+                format!(
+                    "the plugin's answer to {function} cannot be taken: {}; report it to the author of the plugin",
+                    clean(&reason, limits.reason_bytes)
+                ),
+            ),
+            Failure::Refused(Refused::Limit(limit)) | Failure::Limit(limit) => {
+                ExchangeError::new(codes::LIMIT, format!("the plugin was stopped in {function}: {limit}"))
+            }
+            Failure::Trap(error) => ExchangeError::new(codes::TRAP, trap(function, &error)),
+            Failure::Busy(reason) => ExchangeError {
+                code: codes::UNAVAILABLE.to_owned(),
+                reason,
+                after: Some(Duration::from_secs(5)),
+            },
+        };
+        let error = with_notices(error, integration, notices);
+        match &channel.scrubber {
+            Some(scrubber) => ExchangeError {
+                code: scrubber.text(error.code),
+                reason: scrubber.text(error.reason),
+                ..error
+            },
+            None => error,
+        }
+    }
+}
+
+/// The plugin's own words, cut and escaped. What it says of a limit or a trap is not believed: these codes
+/// are the host's.
+fn plugin_error(error: types::Error, limits: &Limits) -> ExchangeError {
+    let code = clean(&error.code, 100);
+    let code = match code.as_str() {
+        codes::LIMIT | codes::TRAP | codes::STORE => format!("plugin-{code}"),
+        "" => codes::INVALID_ANSWER.to_owned(),
+        _ => code,
+    };
+    let reason = match clean(&error.reason, limits.reason_bytes) {
+        reason if reason.is_empty() => "the plugin gave no reason".to_owned(),
+        reason => reason,
+    };
+    ExchangeError {
+        code,
+        reason,
+        after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())),
+    }
+}
+
+/// Adds what the plugin may not know or not say: that the host denied something.
+fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice]) -> ExchangeError {
+    for notice in notices {
+        error.reason.push_str("; ");
+        error.reason.push_str(&notice.text(integration));
+    }
+    // Waiting does not help where leave is missing, whatever the plugin made of it.
+    let (code, after) = match notices.first() {
+        Some(
+            Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. },
+        ) => (codes::MISCONFIGURED, None),
+        // That is what a remote system says that counts calls itself.
+        Some(Notice::Spent { after, .. }) => {
+            (codes::RATE_LIMITED, Some((*after).max(Duration::from_secs(1))))
+        }
+        // A slow or large answer may be the remote's own; the plugin's word for it stands.
+        Some(Notice::Limit(_)) | None => return error,
+    };
+    if error.code != codes::LIMIT && error.code != codes::TRAP {
+        code.clone_into(&mut error.code);
+        error.after = after;
+    }
+    error
+}
+
+fn trap(function: &str, error: &wasmtime::Error) -> String {
+    let what = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "it panicked or gave up".to_owned(),
+        Some(Trap::StackOverflow) => "its stack is exhausted (endless recursion?)".to_owned(),
+        Some(Trap::MemoryOutOfBounds) => {
+            "it reached outside of its memory (a stack that is exhausted, or a wrong pointer)".to_owned()
+        }
+        Some(Trap::IntegerDivisionByZero) => "it divided by zero".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => clean(&error.root_cause().to_string(), 300),
+    };
+    let frames = error.downcast_ref::<wasmtime::WasmBacktrace>().map(places).unwrap_or_default();
+    let place = if frames.is_empty() { String::new() } else { format!(", in {}", frames.join(" < ")) };
+    format!(
+        "the plugin crashed in {function}: {what}{place}; its log lines may say more. Report it to the author of the plugin"
+    )
+}
+
+/// The functions nearest to where it happened, without the machinery of panics, and each once. Names are the
+/// plugin's own words too.
+fn places(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
+    let mut places: Vec<String> = Vec::new();
+    for name in trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name) {
+        // The alternate form leaves out the hash.
+        let name = clean(&format!("{:#}", rustc_demangle::demangle(name)), 120);
+        let tells =
+            !["panic", "rust_begin", "core::", "std::", "alloc::"].iter().any(|noise| name.contains(noise));
+        if tells && !places.contains(&name) {
+            places.push(name);
+        }
+    }
+    places.truncate(2);
+    places
+}

@@ -1,0 +1,371 @@
+//! A plugin as a side of a sync.
+
+use super::error::Failure;
+use super::guest::Guest;
+use super::instance::Instance;
+use super::link::Functions;
+use super::runtime::Plugin;
+use crate::component::interface::Ask;
+use crate::egress::audit::{Audit, NoAudit};
+use crate::egress::budget::{BudgetInMemory, CallBudget};
+use crate::egress::{Channel, Hosts, HttpGrant, Lookup, Notice, Secret, SecretGrant, Surroundings, Vault};
+use crate::fair::account::{Idle, TenantAccount, take_idle};
+use crate::limits::Limits;
+use crate::wire::v0_1::bindings::entente::integration::types::Error;
+use crate::wire::v0_1::convert::{self, Lift, Refused};
+use async_trait::async_trait;
+use entente_core::Value;
+use entente_sync::{
+    Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query,
+    ReportRequest, StateWrites, codes, features,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError};
+use tokio::sync::Mutex;
+use wasmtime::Store;
+
+/// What an operator has set and granted for one integration.
+#[derive(Debug, Clone)]
+pub struct PluginConfig {
+    /// The name of the integration.
+    pub integration: String,
+    /// Its settings. It sees those that its manifest names.
+    pub settings: BTreeMap<String, Value>,
+    /// Its secrets, by name.
+    pub secrets: BTreeMap<String, Secret>,
+    /// What its secrets may be used for. A secret without a grant cannot be used.
+    pub secret_grants: Vec<SecretGrant>,
+    /// Where it may send requests, as far as its manifest asks for it.
+    pub http: Vec<HttpGrant>,
+    /// It may keep nothing between calls.
+    pub no_state: bool,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it kept in earlier runs.
+    pub state: BTreeMap<String, Vec<u8>>,
+    /// What its tenant takes, shared by all integrations and runs of the tenant.
+    pub account: Arc<TenantAccount>,
+    /// The calls that it may make in a minute, shared by all that use the integration.
+    pub budget: Arc<dyn CallBudget>,
+    /// Who is told of its HTTP calls.
+    pub audit: Arc<dyn Audit>,
+}
+
+impl Default for PluginConfig {
+    /// Nothing set and nothing granted, with an account and a budget of its own.
+    fn default() -> Self {
+        Self {
+            integration: String::new(),
+            settings: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            secret_grants: Vec::new(),
+            http: Vec::new(),
+            no_state: false,
+            limits: Limits::default(),
+            state: BTreeMap::new(),
+            account: Arc::default(),
+            budget: Arc::new(BudgetInMemory::default()),
+            audit: Arc::new(NoAudit),
+        }
+    }
+}
+
+/// A plugin as a side of a sync. It runs in one instance, started with the first call and anew after anything
+/// that went wrong in it; calls wait for each other.
+pub struct PluginExchange {
+    plugin: Arc<Plugin>,
+    channel: Arc<Channel>,
+    settings: Arc<BTreeMap<String, Value>>,
+    limits: Limits,
+    /// It needs what the operator does not allow.
+    withheld: Option<ExchangeError>,
+    /// The instance, between two calls.
+    idle: Arc<Idle>,
+    running: Mutex<Running>,
+    /// Why it crashed, the last time.
+    crash: std::sync::Mutex<Option<String>>,
+    /// The objects that want `base` with their orders; known after the first description.
+    with_base: OnceLock<Vec<String>>,
+    /// Pages of the report that is being read that had nothing in them, in a row.
+    empty_pages: AtomicU64,
+}
+
+struct Running {
+    /// What the plugin has kept, with what ended well in this exchange.
+    kept: Arc<BTreeMap<String, Vec<u8>>>,
+    /// Written by calls whose answers have no place for it; goes out with the next page or outcome.
+    unsaved: StateWrites,
+}
+
+type Called<'a, T> = BoxFuture<'a, wasmtime::Result<Result<T, Error>>>;
+
+impl PluginExchange {
+    pub(crate) fn new(plugin: Arc<Plugin>, lookup: Lookup, config: PluginConfig) -> Self {
+        let manifest = &plugin.inspection.manifest;
+        let vault = Vault::new(
+            config.integration.clone(),
+            config.secrets,
+            config.secret_grants,
+            &manifest.secrets,
+            &config.settings,
+        );
+        let hosts = Hosts { asked: manifest.hosts_with(&config.settings), granted: config.http };
+        let withheld = (config.no_state && plugin.inspection.asks.contains(&Ask::State)).then(|| {
+            let integration = &config.integration;
+            let reason = format!(
+                "the plugin needs to keep a few bytes between runs, which is not granted; allow it with: entente integration grant {integration} --state"
+            );
+            ExchangeError::new(codes::MISCONFIGURED, reason)
+        });
+        let mut settings = config.settings;
+        settings.retain(|name, _| manifest.settings.iter().any(|ask| ask.name == *name));
+        let digest = plugin.inspection.digest.as_str();
+        let surroundings =
+            Surroundings { digest, account: config.account, budget: config.budget, audit: config.audit };
+        let channel =
+            Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup, surroundings);
+        Self {
+            idle: channel.account.idle(),
+            channel: Arc::new(channel),
+            plugin,
+            settings: Arc::new(settings),
+            withheld,
+            limits: config.limits,
+            running: Mutex::new(Running { kept: Arc::new(config.state), unsaved: StateWrites::new() }),
+            crash: std::sync::Mutex::default(),
+            with_base: OnceLock::new(),
+            empty_pages: AtomicU64::new(0),
+        }
+    }
+
+    /// Why the plugin crashed in this exchange or ran into a limit, the last time that it did.
+    pub fn crash(&self) -> Option<String> {
+        self.crash.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn explain(&self, failure: Failure, function: &str, notices: &[Notice]) -> ExchangeError {
+        let crashed =
+            matches!(failure, Failure::Trap(_) | Failure::Limit(_) | Failure::Refused(Refused::Limit(_)));
+        let error = failure.explain(function, &self.channel, &self.limits, notices);
+        if crashed {
+            *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.reason.clone());
+        }
+        error
+    }
+
+    /// One call: started if need be, timed, checked, and with what it kept. `save` tells whether the answer
+    /// has a place for what the plugin keeps.
+    async fn call<T, U>(
+        &self,
+        function: &'static str,
+        save: bool,
+        call: impl for<'a> FnOnce(&'a mut Store<Guest>, &'a Functions) -> Called<'a, T> + Send,
+        lift: impl FnOnce(&mut Lift<'_>, T) -> Result<U, Refused> + Send,
+    ) -> Result<(U, StateWrites), ExchangeError>
+    where
+        T: Send,
+        U: Send,
+    {
+        if let Some(withheld) = &self.withheld {
+            return Err(withheld.clone());
+        }
+        let mut running = self.running.lock().await;
+        let kept = Arc::clone(&running.kept);
+        // Taken out: when this future is dropped in the middle of a call, the instance goes with it.
+        let instance =
+            take_idle(&self.idle).filter(|instance| instance.calls < self.limits.calls_per_instance);
+        let mut instance = match instance {
+            Some(instance) => instance,
+            None => Instance::start(
+                &self.plugin,
+                Arc::clone(&self.channel),
+                Arc::clone(&self.settings),
+                &self.limits,
+            )
+            .await
+            .map_err(|failure| self.explain(failure, "its start", &[]))?,
+        };
+        let answered = match instance.call(kept, call).await {
+            Ok(Ok(answer)) => {
+                lift(&mut Lift::new(&self.limits, &self.channel.integration), answer).map_err(Failure::from)
+            }
+            Ok(Err(error)) => Err(Failure::Plugin(error)),
+            Err(failure) => Err(failure),
+        };
+        let notices = instance.store.data().egress.notices();
+        let written = instance.store.data_mut().state.take();
+        match answered {
+            Ok(answer) => {
+                self.keep(instance);
+                if !written.is_empty() {
+                    let kept = Arc::make_mut(&mut running.kept);
+                    for (key, value) in &written {
+                        match value {
+                            Some(value) => kept.insert(key.clone(), value.clone()),
+                            None => kept.remove(key),
+                        };
+                    }
+                    running.unsaved.extend(written);
+                }
+                let state = if save { std::mem::take(&mut running.unsaved) } else { StateWrites::new() };
+                Ok((answer, state))
+            }
+            Err(failure) => {
+                // An error that the plugin told in good order leaves it whole; everything else ends this
+                // instance.
+                if matches!(failure, Failure::Plugin(_)) {
+                    self.keep(instance);
+                } else {
+                    instance.end().await;
+                }
+                Err(self.explain(failure, function, &notices))
+            }
+        }
+    }
+
+    /// For the next call, unless somebody needs its place.
+    fn keep(&self, instance: Instance) {
+        if !instance.is_in_the_way() {
+            *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
+        }
+    }
+
+    /// Counts pages in a row that have nothing in them and yet are not the last.
+    fn counted(&self, request: &ReportRequest, page: Page) -> Result<Page, Refused> {
+        let has_something = page
+            .batches
+            .iter()
+            .any(|batch| !(batch.rows.is_empty() && batch.bad.is_empty() && batch.deleted.is_empty()))
+            || !page.conversions.is_empty();
+        let before = if request.cursor.is_some() { self.empty_pages.load(Ordering::Relaxed) } else { 0 };
+        let empty = if has_something || page.next.is_none() { 0 } else { before + 1 };
+        self.empty_pages.store(empty, Ordering::Relaxed);
+        if empty > self.limits.pages_without_progress {
+            return Err(Refused::Limit(self.limits.pages_without_progress(None)));
+        }
+        Ok(page)
+    }
+
+    async fn wants_base(&self, object: &str) -> Result<bool, ExchangeError> {
+        if self.with_base.get().is_none() {
+            self.describe().await?;
+        }
+        Ok(self.with_base.get().is_some_and(|objects| objects.iter().any(|name| name == object)))
+    }
+}
+
+#[async_trait]
+impl Exchange for PluginExchange {
+    fn name(&self) -> &str {
+        &self.channel.integration
+    }
+
+    async fn describe(&self) -> Result<Description, ExchangeError> {
+        let (description, _) = self
+            .call(
+                "describe",
+                false,
+                |store, functions| async move { functions.manual(store)?.call_describe(store).await }.boxed(),
+                convert::description,
+            )
+            .await?;
+        let objects = description
+            .objects
+            .iter()
+            .filter(|object| object.has(features::BASE_VALUES))
+            .map(|object| object.name.clone());
+        // The first description counts for the life of the exchange, which is one run.
+        let _ = self.with_base.set(objects.collect());
+        Ok(description)
+    }
+
+    async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
+        let called = self.call(
+            "manual",
+            false,
+            |store, functions| async move { functions.manual(store)?.call_manual(store).await }.boxed(),
+            convert::manual,
+        );
+        Ok(called.await?.0)
+    }
+
+    async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
+        let lowered = convert::lower_request(request, &self.limits);
+        let (page, state) = self
+            .call(
+                "report",
+                true,
+                move |store, functions| {
+                    async move { functions.report(store)?.call_report(store, &lowered).await }.boxed()
+                },
+                |lift, page| convert::page(lift, page, request).and_then(|page| self.counted(request, page)),
+            )
+            .await?;
+        Ok(Page { state, ..page })
+    }
+
+    async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
+        let base = order.changes.iter().any(|change| !change.base.is_empty())
+            && self.wants_base(&order.object).await?;
+        let lowered = convert::lower_order(order, base);
+        let (answers, state) = self
+            .call(
+                "execute",
+                true,
+                move |store, functions| {
+                    async move { functions.orders(store)?.call_execute(store, &lowered).await }.boxed()
+                },
+                |lift, answers| convert::answers(lift, answers, &order.fields, Some(order)),
+            )
+            .await?;
+        Ok(Executed { answers, state })
+    }
+
+    async fn collect(
+        &self,
+        ticket: &str,
+        object: &str,
+        fields: &[String],
+    ) -> Result<Collection, ExchangeError> {
+        let (ticket, object, asked) = (ticket.to_owned(), object.to_owned(), fields.to_vec());
+        let called = self.call(
+            "collect",
+            false,
+            move |store, functions| {
+                async move { functions.orders(store)?.call_collect(store, &ticket, &object, &asked).await }
+                    .boxed()
+            },
+            |lift, collection| convert::collection(lift, collection, fields),
+        );
+        Ok(called.await?.0)
+    }
+
+    fn can_find(&self) -> bool {
+        self.plugin.inspection.lookup
+    }
+
+    async fn find(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
+        if !self.can_find() {
+            return Err(ExchangeError::new(codes::UNSUPPORTED, "the plugin does not export lookup"));
+        }
+        let lowered = convert::lower_query(query);
+        let called = self.call(
+            "find",
+            false,
+            move |store, functions| {
+                async move {
+                    match functions.lookup(store)? {
+                        Some(lookup) => lookup.call_find(store, &lowered).await,
+                        None => Ok(Ok(Vec::new())),
+                    }
+                }
+                .boxed()
+            },
+            |lift, found| convert::found(lift, found, query),
+        );
+        Ok(called.await?.0)
+    }
+}

@@ -1,0 +1,178 @@
+//! One running plugin: a store, what is in it, and calls with their clocks.
+
+use super::error::Failure;
+use super::guest::{Guest, size};
+use super::link::Functions;
+use super::runtime::Plugin;
+use crate::egress::Channel;
+use crate::fair::account::TenantAccount;
+use crate::fair::shares::Claim;
+use crate::fair::turns::{InTurn, Meter};
+use crate::limits::Limits;
+use entente_core::Value;
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
+use wasmtime::{Store, UpdateDeadline};
+
+/// How long a call waits for a place to run.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A plugin that has been started. It is dropped after whatever went wrong in it: a store that has trapped,
+/// or whose call was given up, cannot be used again.
+pub(crate) struct Instance {
+    pub(crate) store: Store<Guest>,
+    pub(crate) functions: Functions,
+    pub(crate) calls: u64,
+    limits: Limits,
+    /// Given back after the store is gone.
+    place: Claim,
+}
+
+impl Instance {
+    pub(crate) async fn start(
+        plugin: &Plugin,
+        channel: Arc<Channel>,
+        settings: Arc<BTreeMap<String, Value>>,
+        limits: &Limits,
+    ) -> Result<Self, Failure> {
+        let account = Arc::clone(&channel.account);
+        let mut taking = pin!(account.places.take());
+        let place = match futures::poll!(&mut taking) {
+            Poll::Ready(place) => place,
+            Poll::Pending => {
+                if let Some(idle) = account.take_one_in_the_way() {
+                    idle.retire().await;
+                }
+                timeout(PATIENCE, taking).await.map_err(|_| no_place(&account))?
+            }
+        };
+        let mut store = Store::new(&plugin.runtime.engine, Guest::new(channel, settings, limits.clone()));
+        store.limiter(|guest| &mut guest.limiter);
+        store.set_hostcall_fuel(size(limits.hostcall_bytes));
+        store.set_max_component_handles(size(limits.handles));
+        store.set_epoch_deadline(1);
+        // At each tick the plugin gives way to other tasks, and its computing time is counted.
+        store.epoch_deadline_callback(|mut store| {
+            store.data_mut().tick()?;
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store.data_mut().begin(Arc::default());
+        let meter = Arc::clone(&store.data().meter);
+        let instance =
+            match timed(Box::pin(plugin.pre.instantiate_async(&mut store)), &account, meter, limits).await {
+                Ok(instance) => instance,
+                Err(failure) => {
+                    store.data().log.end();
+                    fail(&store);
+                    discard(store).await;
+                    return Err(failure);
+                }
+            };
+        let functions = Functions::new(Arc::clone(&plugin.exports), instance);
+        store.data().log.end();
+        Ok(Self { store, functions, calls: 0, limits: limits.clone(), place })
+    }
+
+    /// Runs a call under its clocks.
+    pub(crate) async fn call<T>(
+        &mut self,
+        kept: Arc<BTreeMap<String, Vec<u8>>>,
+        call: impl for<'a> FnOnce(&'a mut Store<Guest>, &'a Functions) -> BoxFuture<'a, wasmtime::Result<T>>,
+    ) -> Result<T, Failure> {
+        self.calls += 1;
+        self.store.data_mut().begin(kept);
+        self.store.set_epoch_deadline(1);
+        let (account, meter) =
+            (Arc::clone(&self.store.data().egress.channel().account), Arc::clone(&self.store.data().meter));
+        let answered = timed(call(&mut self.store, &self.functions), &account, meter, &self.limits).await;
+        self.store.data().log.end();
+        answered
+    }
+
+    /// Ends it, after a call that failed.
+    pub(crate) async fn end(self) {
+        fail(&self.store);
+        discard(self.store).await;
+    }
+
+    /// Ends it between two calls.
+    async fn retire(self) {
+        discard(self.store).await;
+    }
+
+    /// Whether its place is wanted by somebody who has none, so that it had better end than wait for its next
+    /// call.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        self.place.is_wanted()
+    }
+}
+
+fn fail(store: &Store<Guest>) {
+    store.data().meter.fail(&store.data().egress.channel().account.turns);
+}
+
+/// Cleans up. Where there is much memory it takes a while: that too is done in turn, and counts as the
+/// tenant's use.
+async fn discard(store: Store<Guest>) {
+    let (turns, meter) =
+        (Arc::clone(&store.data().egress.channel().account.turns), Arc::clone(&store.data().meter));
+    InTurn::new(Box::pin(async move { drop(store) }), turns, meter).await;
+}
+
+fn no_place(account: &TenantAccount) -> Failure {
+    let limit = account.limits().tenant_instances;
+    Failure::Busy(if account.places.held() as u64 >= limit {
+        format!(
+            "all {limit} places that the tenant has for running plugins are taken; wait, run fewer syncs at the same time, or raise \
+             tenant-instances"
+        )
+    } else {
+        format!(
+            "all {} places for running plugins are taken; wait, run fewer syncs at the same time, or spread them over several hosts",
+            super::engine::PLACES
+        )
+    })
+}
+
+/// Runs a call in turn with others, for as long as one call may take. What it waits for its turns is not its
+/// own fault and is not counted, up to once more the time of a call: the engine relies on it that a call
+/// ends.
+async fn timed<T>(
+    work: BoxFuture<'_, wasmtime::Result<T>>,
+    account: &TenantAccount,
+    meter: Arc<Meter>,
+    limits: &Limits,
+) -> Result<T, Failure> {
+    let most = Limits::time(limits.call_time);
+    let mut end = Instant::now() + most;
+    let mut excused = Duration::ZERO;
+    let mut call = InTurn::new(work, Arc::clone(&account.turns), meter);
+    let mut clock = pin!(sleep_until(end));
+    let answered = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(answered) = Pin::new(&mut call).poll(cx) {
+                return Poll::Ready(Some(answered));
+            }
+            if clock.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let waited = call.waited().min(most);
+            if waited <= excused {
+                return Poll::Ready(None);
+            }
+            end += waited - excused;
+            excused = waited;
+            clock.as_mut().reset(end);
+        }
+    });
+    match answered.await {
+        Some(answered) => answered.map_err(|error| Failure::of(error, limits)),
+        None => Err(Failure::Limit(limits.call_time(None))),
+    }
+}

@@ -1,0 +1,166 @@
+//! Lines that a plugin writes: through the import `log`, or by printing.
+
+use crate::egress::Channel;
+use crate::egress::audit::LogLine;
+use crate::limits::Limits;
+use crate::text::clean;
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing::Level;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// The log of one running plugin: counts, cuts, and hands on to `tracing`.
+#[derive(Clone)]
+pub(crate) struct Log {
+    channel: Arc<Channel>,
+    limits: Limits,
+    used: Arc<Mutex<Used>>,
+}
+
+#[derive(Default)]
+struct Used {
+    lines: u64,
+    bytes: u64,
+    dropped: u64,
+    /// What was printed since the last end of a line.
+    partial: Vec<u8>,
+}
+
+impl Log {
+    pub(crate) fn new(channel: Arc<Channel>, limits: Limits) -> Self {
+        Self { channel, limits, used: Arc::default() }
+    }
+
+    /// Before each call.
+    pub(crate) fn begin(&self) {
+        *self.used() = Used::default();
+    }
+
+    /// After each call: what was printed without an end of line, and how much was dropped.
+    pub(crate) fn end(&self) {
+        let partial = std::mem::take(&mut self.used().partial);
+        if !partial.is_empty() {
+            self.printed_line(&partial);
+        }
+        let dropped = std::mem::take(&mut self.used().dropped);
+        if dropped > 0 {
+            tracing::warn!(
+                target: "entente::plugin",
+                integration = self.channel.integration,
+                dropped,
+                "more log lines than log-lines ({}) and log-bytes ({}) of one call allow; the rest was dropped",
+                self.limits.log_lines,
+                self.limits.log_bytes,
+            );
+        }
+    }
+
+    fn used(&self) -> std::sync::MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn line(&self, level: Level, message: &str, fields: &[(String, String)]) {
+        let mut text = clean(message, self.limits.log_line_bytes);
+        for (name, value) in fields.iter().take(32) {
+            let left = self.limits.log_line_bytes.saturating_sub(text.len() as u64);
+            if left < 8 {
+                break;
+            }
+            text.push_str(&clean(&format!(" {name}={value}"), left - 1));
+        }
+        if let Some(scrubber) = &self.channel.scrubber {
+            text = scrubber.text(text);
+        }
+        {
+            let mut used = self.used();
+            let bytes = used.bytes + text.len() as u64;
+            if used.lines >= self.limits.log_lines || bytes > self.limits.log_bytes {
+                used.dropped += 1;
+                return;
+            }
+            used.lines += 1;
+            used.bytes = bytes;
+        }
+        let integration = self.channel.integration.as_str();
+        if level <= Level::INFO {
+            let level = level.as_str().to_ascii_lowercase();
+            self.channel.books.audit.log(&LogLine { integration, level: &level, text: &text });
+        }
+        // The level of a line is part of its static description, so one call for each.
+        match level {
+            Level::TRACE => tracing::trace!(target: "entente::plugin", integration, "{text}"),
+            Level::DEBUG => tracing::debug!(target: "entente::plugin", integration, "{text}"),
+            Level::INFO => tracing::info!(target: "entente::plugin", integration, "{text}"),
+            Level::WARN => tracing::warn!(target: "entente::plugin", integration, "{text}"),
+            Level::ERROR => tracing::error!(target: "entente::plugin", integration, "{text}"),
+        }
+    }
+
+    fn printed(&self, bytes: &[u8]) {
+        let lines: Vec<Vec<u8>> = {
+            let mut used = self.used();
+            let mut lines = Vec::new();
+            for byte in bytes {
+                let full = used.partial.len() as u64 >= self.limits.log_line_bytes;
+                match byte {
+                    b'\n' => lines.push(std::mem::take(&mut used.partial)),
+                    _ if full => {}
+                    byte => used.partial.push(*byte),
+                }
+            }
+            lines
+        };
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            self.printed_line(line);
+        }
+    }
+
+    fn printed_line(&self, line: &[u8]) {
+        // Exceptions of Python and JavaScript, and panics, come this way.
+        self.line(Level::WARN, &format!("printed: {}", String::from_utf8_lossy(line)), &[]);
+    }
+}
+
+/// Standard output or error of a plugin: never full, never anybody's terminal.
+pub(crate) struct Printed(pub(crate) Log);
+
+impl IsTerminal for Printed {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Printed {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for it, which is not linked.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(PrintedStream(self.0.clone()))
+    }
+}
+
+struct PrintedStream(Log);
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for PrintedStream {
+    async fn ready(&mut self) {}
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for PrintedStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.0.printed(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(4096)
+    }
+}

@@ -1,0 +1,416 @@
+//! From the file of a plugin to something that can be called.
+
+use super::engine::{Allocation, Started, engine};
+use super::error::Failure;
+use super::exchange::{PluginConfig, PluginExchange};
+use super::guest::Guest;
+use super::instance::Instance;
+use super::link::{Capabilities, Exports, linker};
+use crate::compile::cache::{Cache, CacheError, CodeKey};
+use crate::compile::compiler::{self, CompileError, Compiler};
+use crate::compile::shelf::Shelf;
+use crate::component::inspect::{InspectError, Inspection, inspect, inspect_if};
+use crate::egress::audit::NoAudit;
+use crate::egress::budget::BudgetInMemory;
+use crate::egress::{Channel, Hosts, Lookup, Surroundings, Vault, system_lookup};
+use crate::fair::account::TenantAccount;
+use crate::fair::turns::places;
+use crate::files::read_at_most;
+use crate::limits::Limits;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+/// Compiles and runs plugins. One is enough for a process; clones share everything.
+#[derive(Clone)]
+pub struct PluginRuntime {
+    inner: Arc<Runtime>,
+    /// What it takes to look at plugins goes on this account.
+    account: Arc<TenantAccount>,
+}
+
+/// What plugins take of this process, over all tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RuntimeUse {
+    /// Places of the pool that are taken.
+    pub places: usize,
+    /// Components that are running. This and what follows is 0 where there is no pool.
+    pub components: u64,
+    /// Core instances in them.
+    pub instances: u64,
+    /// Their memories.
+    pub memories: usize,
+    /// Their tables.
+    pub tables: usize,
+    /// Stacks of calls under way.
+    pub stacks: usize,
+}
+
+pub(crate) struct Runtime {
+    pub(crate) engine: Engine,
+    allocation: Allocation,
+    /// One for each set of capabilities that a plugin has asked for.
+    linkers: Mutex<HashMap<Capabilities, Arc<Linker<Guest>>>>,
+    cache: Cache,
+    compiler: Compiler,
+    /// Compiled code in memory, which all tenants share.
+    shelf: Shelf,
+    limits: Limits,
+    lookup: Lookup,
+}
+
+/// Why a plugin cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is no plugin that this host knows.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The file cannot be read.
+    #[error("{file} cannot be read: {error}")]
+    Read {
+        /// The file.
+        file: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is not what was installed.
+    #[error(
+        "{file} was changed since it was installed, so it is not run; install the plugin again: entente plugin install FILE"
+    )]
+    Changed {
+        /// The file.
+        file: String,
+    },
+    /// It cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// What it imports or exports has another shape than here.
+    #[error(
+        "the plugin does not fit this host, although it is written for the same version of the interface: {0}; build it again with the current interface files"
+    )]
+    Shape(String),
+    /// It fails before it can be called.
+    #[error("the plugin cannot be started: {0}")]
+    Start(String),
+    /// This machine cannot run WebAssembly.
+    #[error("plugins cannot be run on this machine: {0}")]
+    Engine(String),
+}
+
+impl PluginRuntime {
+    /// Compiled code is kept in `cache`, a folder that is made if it is missing and must belong to this user
+    /// alone, and only what bears the mark of `key` is run from there; what is not there is made by
+    /// `compiler`. `limits` hold for looking at plugins, compiling and starting them; each integration brings
+    /// its own for its calls.
+    ///
+    /// # Errors
+    /// [`LoadError::Cache`] and [`LoadError::Engine`].
+    pub fn new(cache: &Path, key: CodeKey, limits: Limits, compiler: Compiler) -> Result<Self, LoadError> {
+        let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
+        let Started { engine, allocation } = engine().map_err(failed)?;
+        let cache = Cache::open(cache, key)?;
+        let account = Arc::new(TenantAccount::new("", &limits));
+        let (linkers, shelf) = (Mutex::default(), Shelf::default());
+        let runtime =
+            Runtime { engine, allocation, linkers, cache, compiler, shelf, limits, lookup: system_lookup() };
+        Ok(Self { inner: Arc::new(runtime), account })
+    }
+
+    /// The same runtime, with what it takes to look at plugins on the account of a tenant.
+    #[must_use]
+    pub fn on_account(&self, account: Arc<TenantAccount>) -> Self {
+        Self { inner: Arc::clone(&self.inner), account }
+    }
+
+    /// What plugins take of this process at the moment, over all tenants and runtimes.
+    pub fn used(&self) -> RuntimeUse {
+        let places = places().held();
+        match self.inner.engine.pooling_allocator_metrics() {
+            None => RuntimeUse { places, ..RuntimeUse::default() },
+            Some(pool) => RuntimeUse {
+                places,
+                components: pool.component_instances(),
+                instances: pool.core_instances(),
+                memories: pool.memories(),
+                tables: pool.tables(),
+                stacks: pool.stacks(),
+            },
+        }
+    }
+
+    /// What a file is, without running it.
+    ///
+    /// # Errors
+    /// [`InspectError`], whose text says what it is instead.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, InspectError> {
+        inspect(bytes, &self.inner.limits)
+    }
+
+    /// Makes a plugin ready to be called: looked at, compiled (or found in the cache), linked, and started
+    /// once to see that all its exports have the right shape.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load(&self, bytes: Vec<u8>) -> Result<LoadedPlugin, LoadError> {
+        self.load_within(bytes, &self.inner.limits).await
+    }
+
+    /// [`PluginRuntime::load`] under the limits of a tenant.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_within(&self, bytes: Vec<u8>, limits: &Limits) -> Result<LoadedPlugin, LoadError> {
+        self.load_if(bytes, limits, |_| Ok(())).await
+    }
+
+    async fn load_if(
+        &self,
+        bytes: Vec<u8>,
+        limits: &Limits,
+        may: impl FnOnce(&str) -> Result<(), LoadError> + Send + 'static,
+    ) -> Result<LoadedPlugin, LoadError> {
+        let (runtime, own) = (Arc::clone(&self.inner), limits.clone());
+        let found = blocking(move || {
+            let inspection = inspect_if(&bytes, &own, may)?;
+            inspection.check_asks()?;
+            match runtime.find(&inspection.digest) {
+                Some(component) => runtime.link(&component, inspection).map(Ok),
+                None => Ok(Err((inspection, bytes))),
+            }
+        });
+        let plugin = Arc::new(match found.await? {
+            Ok(plugin) => plugin,
+            Err((inspection, bytes)) => self.compile(inspection, bytes, limits).await?,
+        });
+        let loaded = LoadedPlugin { plugin };
+        loaded.check(limits, &self.account).await?;
+        Ok(loaded)
+    }
+
+    async fn compile(
+        &self,
+        inspection: Inspection,
+        bytes: Vec<u8>,
+        limits: &Limits,
+    ) -> Result<Plugin, LoadError> {
+        let _turn = compiler::turn().await;
+        let (runtime, digest) = (Arc::clone(&self.inner), inspection.digest.clone());
+        // Whoever was before may have compiled the same.
+        if let Some(component) = blocking(move || Ok(runtime.find(&digest))).await? {
+            return self.inner.link(&component, inspection);
+        }
+        let artifact = self.compiled(Arc::new(bytes), limits).await?;
+        let runtime = Arc::clone(&self.inner);
+        blocking(move || {
+            let component = runtime
+                .cache
+                .keep(&runtime.engine, &inspection.digest, &artifact)
+                .map_err(|error| runtime.not_loaded(&error))?;
+            let component = runtime
+                .shelf
+                .get_or_find(&inspection.digest, || Some(component.clone()))
+                .unwrap_or(component);
+            runtime.link(&component, inspection)
+        })
+        .await
+    }
+
+    async fn compiled(&self, wasm: Arc<Vec<u8>>, limits: &Limits) -> Result<Vec<u8>, LoadError> {
+        let runtime = Arc::clone(&self.inner);
+        match &self.inner.compiler {
+            Compiler::Child(program) => {
+                Ok(compiler::apart(program, &runtime.engine, runtime.allocation, limits, &wasm).await?)
+            }
+            Compiler::InThisProcess => blocking(move || Ok(compiler::here(&runtime.engine, &wasm)?)).await,
+        }
+    }
+
+    /// Sees whether plugins can be compiled, by compiling the smallest component there is.
+    ///
+    /// # Errors
+    /// [`LoadError::Compile`] with what is wrong.
+    pub async fn try_compiler(&self) -> Result<(), LoadError> {
+        let _turn = compiler::turn().await;
+        let artifact = self.compiled(Arc::new(compiler::SMALLEST.to_vec()), &self.inner.limits).await?;
+        let runtime = Arc::clone(&self.inner);
+        blocking(move || {
+            crate::compile::cache::load_new(&runtime.engine, &artifact)
+                .map_err(|error| runtime.not_loaded(&error).into())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// [`PluginRuntime::load`] of a file.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_file(&self, file: &Path) -> Result<LoadedPlugin, LoadError> {
+        self.load_within(read_component(file, &self.inner.limits)?, &self.inner.limits).await
+    }
+
+    /// Loads a component that was installed, under the limits of a tenant: only what still has this digest is
+    /// run.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_installed(
+        &self,
+        file: &Path,
+        digest: &str,
+        limits: &Limits,
+    ) -> Result<LoadedPlugin, LoadError> {
+        let (path, own, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
+        let bytes = blocking(move || read_component(&path, &own)).await?;
+        let path = file.to_owned();
+        self.load_if(bytes, limits, move |found| is_as_installed(found, &digest, &path)).await
+    }
+
+    /// Looks at a component that was installed, without loading it.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn inspect_installed(
+        file: &Path,
+        digest: &str,
+        limits: &Limits,
+    ) -> Result<Inspection, LoadError> {
+        let (path, limits, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
+        blocking(move || {
+            inspect_if(&read_component(&path, &limits)?, &limits, |found| {
+                is_as_installed(found, &digest, &path)
+            })
+        })
+        .await
+    }
+}
+
+/// Compared before anything of it is read: what was changed is a stranger's.
+fn is_as_installed(found: &str, digest: &str, file: &Path) -> Result<(), LoadError> {
+    if found == digest { Ok(()) } else { Err(LoadError::Changed { file: file.display().to_string() }) }
+}
+
+/// Reads the file of a component, unless it has more bytes than it may.
+///
+/// # Errors
+/// [`LoadError::Read`], and the limit.
+pub fn read_component(file: &Path, limits: &Limits) -> Result<Vec<u8>, LoadError> {
+    let most = limits.component_bytes;
+    if let Ok(found) = std::fs::metadata(file)
+        && found.is_file()
+        && found.len() > most
+    {
+        return Err(InspectError::from(limits.component_bytes(Some(found.len()))).into());
+    }
+    read_at_most(file, most).map_err(|error| LoadError::Read { file: file.display().to_string(), error })
+}
+
+impl Runtime {
+    fn linker(&self, capabilities: Capabilities) -> wasmtime::Result<Arc<Linker<Guest>>> {
+        let mut linkers = self.linkers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(linker) = linkers.get(&capabilities) {
+            return Ok(Arc::clone(linker));
+        }
+        let made = Arc::new(linker(&self.engine, capabilities)?);
+        linkers.insert(capabilities, Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Compiled code, from memory or from the folder.
+    fn find(&self, digest: &str) -> Option<Component> {
+        self.shelf.get_or_find(digest, || self.cache.find(&self.engine, digest))
+    }
+
+    fn link(self: &Arc<Self>, component: &Component, inspection: Inspection) -> Result<Plugin, LoadError> {
+        let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
+        let linker = self.linker(Capabilities::of(&inspection.manifest)).map_err(failed)?;
+        let pre = linker.instantiate_pre(component).map_err(shape)?;
+        let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
+        Ok(Plugin { runtime: Arc::clone(self), pre, exports, inspection })
+    }
+
+    /// What was compiled just now cannot be loaded.
+    fn not_loaded(&self, error: &wasmtime::Error) -> CompileError {
+        let text = format!("{error:#}");
+        if let Some(limit) = crate::limits::of_pool(&self.limits, &text) {
+            return CompileError::Limit(limit);
+        }
+        let said = crate::text::clean(&text, 500);
+        match &self.compiler {
+            Compiler::Child(program) => CompileError::Foreign { program: program.clone(), said },
+            Compiler::InThisProcess => CompileError::Unfit(said),
+        }
+    }
+}
+
+/// What takes a while, without holding up other tasks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Engine(error.to_string()))?
+}
+
+fn shape(error: wasmtime::Error) -> LoadError {
+    LoadError::Shape(crate::text::clean(&format!("{error:#}"), 500))
+}
+
+/// A plugin that is ready to be called. Clones share everything.
+#[derive(Clone)]
+pub struct LoadedPlugin {
+    plugin: Arc<Plugin>,
+}
+
+pub(crate) struct Plugin {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) exports: Arc<Exports>,
+    pub(crate) inspection: Inspection,
+}
+
+impl LoadedPlugin {
+    /// What is known of it.
+    pub fn inspection(&self) -> &Inspection {
+        &self.plugin.inspection
+    }
+
+    /// The plugin as a side of a sync, with what an operator has set and granted. Nothing is called yet.
+    pub fn exchange(&self, config: PluginConfig) -> PluginExchange {
+        PluginExchange::new(Arc::clone(&self.plugin), Arc::clone(&self.plugin.runtime.lookup), config)
+    }
+
+    async fn check(&self, limits: &Limits, account: &Arc<TenantAccount>) -> Result<(), LoadError> {
+        let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new(), &[], &BTreeMap::new());
+        let channel = Arc::new(Channel::new(
+            "(not yet set up)".to_owned(),
+            vault,
+            Hosts::default(),
+            limits.clone(),
+            Arc::clone(&self.plugin.runtime.lookup),
+            Surroundings {
+                digest: &self.plugin.inspection.digest,
+                account: Arc::clone(account),
+                budget: Arc::new(BudgetInMemory::default()),
+                audit: Arc::new(NoAudit),
+            },
+        ));
+        let started = Instance::start(&self.plugin, channel, Arc::default(), limits).await;
+        let checked = started.and_then(|mut instance| {
+            let Instance { functions, store, .. } = &mut instance;
+            functions.check(store).map_err(|error| Failure::of(error, limits))
+        });
+        checked.map_err(|failure| match failure {
+            Failure::Limit(limit) => LoadError::Start(limit.to_string()),
+            Failure::Busy(reason) => LoadError::Start(reason),
+            Failure::Trap(error) => match error.downcast_ref::<wasmtime::Trap>() {
+                Some(trap) => LoadError::Start(trap.to_string()),
+                None => shape(error),
+            },
+            _ => LoadError::Start("it gave no reason".to_owned()),
+        })
+    }
+}

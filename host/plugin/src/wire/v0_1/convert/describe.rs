@@ -1,0 +1,138 @@
+//! What a plugin says of the remote system.
+
+use super::{Lift, Refused};
+use crate::text::clean;
+use crate::wire::v0_1::bindings::exports::entente::integration::mapping_manual as wit;
+use entente_sync::{
+    ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
+};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Labels are shown in tables.
+const LABEL: u64 = 256;
+/// A day: a longer lag would be a mistake.
+const LONGEST_LAG: u32 = 86_400;
+
+pub(crate) fn description(
+    lift: &mut Lift<'_>,
+    description: wit::Description,
+) -> Result<Description, Refused> {
+    if description.objects.len() as u64 > lift.limits.objects {
+        return Err(lift.limits.objects(Some(description.objects.len() as u64)).into());
+    }
+    let mut names = BTreeSet::new();
+    let mut objects = Vec::with_capacity(description.objects.len());
+    for object in description.objects {
+        let object = lift.object(object)?;
+        if !names.insert(object.name.clone()) {
+            return Err(Refused::Invalid(format!("it describes the object '{}' twice", object.name)));
+        }
+        objects.push(object);
+    }
+    Ok(Description { objects })
+}
+
+impl Lift<'_> {
+    fn object(&mut self, object: wit::Object) -> Result<Object, Refused> {
+        let name = self.name(object.name, "an object")?;
+        if object.fields.len() as u64 > self.limits.fields {
+            return Err(self.limits.fields(Some(object.fields.len() as u64)).into());
+        }
+        let mut names = BTreeSet::new();
+        let mut fields = Vec::with_capacity(object.fields.len());
+        for field in object.fields {
+            let field = self.field(field)?;
+            if !names.insert(field.name.clone()) {
+                return Err(Refused::Invalid(format!(
+                    "it describes the field '{}' of '{name}' twice",
+                    field.name
+                )));
+            }
+            fields.push(field);
+        }
+        Ok(Object {
+            label: clean(&object.label, LABEL),
+            fields,
+            change_times: match object.change_times.as_str() {
+                "field" => ChangeTimes::Field,
+                "record" => ChangeTimes::Record,
+                _ => ChangeTimes::None,
+            },
+            precision: object.precision.unwrap_or(1).max(1),
+            features: object
+                .features
+                .into_iter()
+                .filter(|word| word.len() <= 100 && clean(word, 100) == *word)
+                .collect(),
+            search_lag: object.search_lag.map(|seconds| Duration::from_secs(seconds.min(LONGEST_LAG).into())),
+            // No rows or changes at all would never end.
+            page_size: object.page_size.map(|rows| rows.max(1)),
+            order_size: object.order_size.map(|changes| changes.max(1)),
+            name,
+        })
+    }
+
+    fn field(&mut self, field: wit::Field) -> Result<Field, Refused> {
+        Ok(Field {
+            name: self.name(field.name, "a field")?,
+            label: clean(&field.label, LABEL),
+            kind: clean(&field.kind, 100),
+            required: field.required,
+            writable: field.writable,
+            set_like: field.set_like,
+            identifier: field.identifier,
+            targets: field
+                .targets
+                .into_iter()
+                .map(|target| self.name(target, "a target of a field"))
+                .collect::<Result<_, _>>()?,
+            choices: field
+                .choices
+                .into_iter()
+                .map(|choice| (choice.value, clean(&choice.label, LABEL)))
+                .collect(),
+            max_length: field.max_length,
+        })
+    }
+}
+
+pub(crate) fn manual(
+    lift: &mut Lift<'_>,
+    mappings: Vec<wit::ObjectMapping>,
+) -> Result<Vec<ProposedMapping>, Refused> {
+    if mappings.len() as u64 > lift.limits.objects {
+        return Err(lift.limits.objects(Some(mappings.len() as u64)).into());
+    }
+    mappings
+        .into_iter()
+        .map(|mapping| {
+            if mapping.fields.len() as u64 > lift.limits.fields {
+                return Err(lift.limits.fields(Some(mapping.fields.len() as u64)).into());
+            }
+            let fields = mapping.fields.into_iter().map(|field| {
+                Ok(ProposedField {
+                    hub: lift.name(field.hub, "a hub field of the proposed mapping")?,
+                    remote: lift.name(field.remote, "a remote field of the proposed mapping")?,
+                    direction: match field.direction {
+                        wit::Direction::ToHub => ProposedDirection::ToHub,
+                        wit::Direction::ToIntegration => ProposedDirection::ToIntegration,
+                        wit::Direction::Both => ProposedDirection::Both,
+                    },
+                    required: field.required,
+                })
+            });
+            Ok(ProposedMapping {
+                fields: fields.collect::<Result<_, Refused>>()?,
+                hub: lift.name(mapping.hub, "a hub object of the proposed mapping")?,
+                remote: lift.name(mapping.remote, "a remote object of the proposed mapping")?,
+                identifiers: mapping
+                    .identifiers
+                    .into_iter()
+                    .map(|field| lift.name(field, "an identifier of the proposed mapping"))
+                    .collect::<Result<_, _>>()?,
+                identify_by_all: mapping.identify_by_all,
+            })
+        })
+        .collect()
+}

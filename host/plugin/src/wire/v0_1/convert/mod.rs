@@ -1,0 +1,102 @@
+//! Between the types of the interface and those of the host. What comes from a plugin is a stranger's word:
+//! everything is checked and counted here, so that nothing behind it has to.
+
+mod describe;
+mod order;
+mod report;
+mod value;
+
+pub(crate) use describe::{description, manual};
+pub(crate) use order::{answers, collection, lower_order};
+pub(crate) use report::{found, lower_query, lower_request, page};
+pub(crate) use value::lower_value;
+
+use crate::limits::{LimitReached, Limits};
+use crate::text::clean;
+
+/// Why an answer of a plugin cannot be taken.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It is more than a limit allows.
+    Limit(LimitReached),
+    /// It makes no sense.
+    Invalid(String),
+}
+
+impl From<LimitReached> for Refused {
+    fn from(limit: LimitReached) -> Self {
+        Refused::Limit(limit)
+    }
+}
+
+/// Checks one answer.
+pub(crate) struct Lift<'a> {
+    limits: &'a Limits,
+    /// For what is wrong but does not spoil the whole.
+    integration: &'a str,
+    bytes: u64,
+}
+
+impl<'a> Lift<'a> {
+    pub(crate) fn new(limits: &'a Limits, integration: &'a str) -> Self {
+        Self { limits, integration, bytes: 0 }
+    }
+
+    /// Counts the texts of the answer.
+    fn count(&mut self, bytes: usize) -> Result<(), LimitReached> {
+        self.bytes += bytes as u64;
+        if self.bytes > self.limits.page_bytes {
+            Err(self.limits.page_bytes(Some(self.bytes)))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A cursor, bookmark, ticket or version.
+    fn token(&mut self, text: String) -> Result<String, LimitReached> {
+        if text.len() as u64 > self.limits.token_bytes {
+            return Err(self.limits.token_bytes(Some(text.len() as u64)));
+        }
+        self.count(text.len())?;
+        Ok(text)
+    }
+
+    fn tokens(&mut self, text: Option<String>) -> Result<Option<String>, LimitReached> {
+        text.map(|text| self.token(text)).transpose()
+    }
+
+    /// The id of a record.
+    fn id(&mut self, id: &str) -> Result<Result<(), String>, LimitReached> {
+        self.count(id.len())?;
+        Ok(if id.is_empty() {
+            Err("it has no id".to_owned())
+        } else if id.len() as u64 > self.limits.id_bytes {
+            Err(format!(
+                "its id has {} bytes; {} are allowed (limit id-bytes)",
+                id.len(),
+                self.limits.id_bytes
+            ))
+        } else {
+            Ok(())
+        })
+    }
+
+    /// A name of an object or a field; they are shown everywhere and stand in settings.
+    fn name(&self, name: String, what: &str) -> Result<String, Refused> {
+        if name.is_empty() || name.len() as u64 > self.limits.id_bytes || clean(&name, u64::MAX) != name {
+            return Err(Refused::Invalid(format!(
+                "{what} has the name '{}'; a name is not empty, short and without control characters",
+                clean(&name, 200)
+            )));
+        }
+        Ok(name)
+    }
+
+    fn reason(&self, text: &str) -> String {
+        clean(text, self.limits.reason_bytes)
+    }
+
+    fn warn(&self, what: &str) {
+        tracing::warn!(integration = self.integration, "the plugin's answer: {what}");
+    }
+}

@@ -1,9 +1,9 @@
 //! Ways in for the fuzz targets.
 
 use super::Checked;
-use super::custom::Custom;
-use super::export;
-use super::integrations::Integration;
+use super::apply::export;
+use super::stored::custom::Custom;
+use super::stored::integrations::Integration;
 use entente_sync::SyncDefinition;
 
 /// A file that was checked, as it would be exported once it is stored.

@@ -275,7 +275,7 @@ impl Try {
         described.descriptions.retain(|name, _| name == "hub" || file.needed().contains(name));
         // The hub describes what was defined before.
         let custom =
-            self.store.read(|connection| Ok(super::custom::load(connection))).await.unwrap().unwrap();
+            self.store.read(|connection| Ok(super::stored::custom::load(connection))).await.unwrap().unwrap();
         let hub = described.descriptions.get_mut("hub").unwrap();
         hub.objects.extend(custom.objects.iter().map(|custom| object(&custom.name, vec![])));
         for custom in custom.fields {

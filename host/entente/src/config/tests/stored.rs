@@ -132,8 +132,12 @@ async fn nothing_is_saved_when_one_thing_is_wrong() {
     insta::assert_snapshot!(it.apply(&broken_hub).await.unwrap_err(), @"the database holds something that cannot be read (hub): refused");
     assert!(it.configuration.syncs().await.unwrap().is_empty());
     assert!(it.configuration.integrations().await.unwrap().is_empty());
-    let custom =
-        it.store.read(|connection| Ok(super::super::custom::load(connection))).await.unwrap().unwrap();
+    let custom = it
+        .store
+        .read(|connection| Ok(super::super::stored::custom::load(connection)))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(custom.objects.is_empty() && custom.fields.is_empty());
 }
 

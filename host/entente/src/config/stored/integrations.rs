@@ -1,7 +1,7 @@
 //! Integrations: a plugin with name, settings and grants.
 
-use super::error::ConfigError;
-use super::names::{check_integration_name, check_name, known};
+use crate::config::error::ConfigError;
+use crate::config::names::{check_integration_name, check_name, known};
 use entente_core::Value;
 use entente_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -1,19 +1,19 @@
 //! What a program calls to read and change the configuration of a tenant.
 
-use super::apply::{self, ApplyOptions, Described, Neighbours, put_integration, sealing_key};
-use super::check::SyncDraft;
-use super::custom::{self, HubSchema};
+use super::apply::commit::{self, ApplyOptions, Described, Neighbours, put_integration, sealing_key};
+use super::apply::export;
+use super::apply::plan::ConfigurationPlan;
+use super::apply::prepare::{self, Draft, PluginSource, Prepared, Surroundings};
+use super::check::sync::SyncDraft;
 use super::error::ConfigError;
-use super::export;
-use super::file::File;
-use super::home::{DEFAULT_TENANT, Home};
-use super::integrations::{self, Grants, Integration};
-use super::key::Key;
-use super::plan::ConfigurationPlan;
-use super::plugins;
-use super::prepare::{self, Draft, PluginSource, Prepared, Surroundings};
-use super::secrets::{self, SecretInfo, SecretText};
-use super::syncs::{self, Numbers, StoredSync};
+use super::file::form::File;
+use super::home::folder::{DEFAULT_TENANT, Home};
+use super::home::key::Key;
+use super::stored::custom::{self, HubSchema};
+use super::stored::integrations::{self, Grants, Integration};
+use super::stored::plugins;
+use super::stored::secrets::{self, SecretInfo, SecretText};
+use super::stored::syncs::{self, Numbers, StoredSync};
 use entente_core::Value;
 use entente_sqlite::Store;
 use entente_sync::{Clock, SyncDefinition, SystemClock};
@@ -152,7 +152,7 @@ impl Configuration {
         let unit = self.store.begin().await?;
         let neighbours = Neighbours { numbers: self.numbers.as_ref(), hub: self.hub.as_ref() };
         let around = self.around(unit.connection(), base, environment);
-        let plan = apply::apply(file, &around, &neighbours, described, options, SystemClock.now())?;
+        let plan = commit::apply(file, &around, &neighbours, described, options, SystemClock.now())?;
         if !options.dry_run {
             unit.commit()?;
         }

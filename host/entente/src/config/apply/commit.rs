@@ -1,16 +1,18 @@
 //! Applies a file: checks everything, then saves everything, or nothing.
 
-use super::check::{Findings, Stored, check_with};
-use super::custom::{self, Custom, HubSchema};
-use super::error::{ConfigError, Problems};
-use super::file::File;
-use super::key::Key;
-use super::names::HUB;
 use super::plan::{self, ConfigurationPlan, PlanLine, PlanSign, Snapshot};
-use super::plugins::{self, PluginFacts};
 use super::prepare::{Draft, PluginSource, Prepared, Surroundings, prepare};
-use super::syncs::Numbers;
-use super::{integrations, secrets, syncs};
+use crate::config::check::sync::{Findings, Stored, check_with};
+use crate::config::error::{ConfigError, Problems};
+use crate::config::file::form::File;
+use crate::config::home::key::Key;
+use crate::config::names::HUB;
+use crate::config::stored::custom::{self, Custom, HubSchema};
+use crate::config::stored::integrations;
+use crate::config::stored::plugins::{self, PluginFacts};
+use crate::config::stored::secrets;
+use crate::config::stored::syncs;
+use crate::config::stored::syncs::Numbers;
 use entente_core::Timestamp;
 use entente_sync::{Description, ProposedMapping};
 use rusqlite::Connection;

@@ -1,7 +1,7 @@
 //! The words of `entente.toml` that name a side or a way. Which side they mean shows only with the exchanges
 //! of the sync.
 
-use super::names::HUB;
+use crate::config::names::HUB;
 use entente_sync::{Direction, Side, Unresolved};
 use serde::Deserialize;
 

@@ -1,8 +1,8 @@
 //! `entente.toml`: its form. What it means is for [`super::check`].
 
-use super::error::{FileError, Place};
-use super::names::HUB;
 use super::words::{CreateWord, DirectionWord, SideWord, UnresolvedWord};
+use crate::config::error::{FileError, Place};
+use crate::config::names::HUB;
 use entente_sync::{Blanks, DeletePolicy, Drift, IdentifyBy, WriteRule};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;

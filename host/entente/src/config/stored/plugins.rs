@@ -1,9 +1,9 @@
 //! Installed plugins: the component files by digest, and the names they go by.
 
-use super::error::{ConfigError, io};
-use super::facade::Configuration;
-use super::home::Home;
-use super::names::{check_name, known};
+use crate::config::configuration::Configuration;
+use crate::config::error::{ConfigError, io};
+use crate::config::home::folder::Home;
+use crate::config::names::{check_name, known};
 use entente_core::Timestamp;
 use entente_sync::{Clock, SystemClock};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};

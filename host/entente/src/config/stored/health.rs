@@ -1,9 +1,9 @@
 //! Integrations whose plugins crash: growing pauses between runs, then quarantine until the operator says
 //! otherwise.
 
-use super::error::ConfigError;
-use super::facade::Configuration;
 use super::integrations;
+use crate::config::configuration::Configuration;
+use crate::config::error::ConfigError;
 use entente_core::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! What the operator adds to the hub: objects and fields of their own.
 
-use super::error::{ConfigError, Problem, Problems};
+use crate::config::error::{ConfigError, Problem, Problems};
 use entente_sqlite::StoreError;
 use entente_sync::Field;
 use rusqlite::{Connection, params};

@@ -1,10 +1,11 @@
 //! Which version of its plugin an integration runs: the next one, and back to the one before. Grants belong
 //! to a version.
 
-use super::error::ConfigError;
-use super::facade::Configuration;
+use super::health;
 use super::integrations::{self, Grants, Integration};
-use super::{health, plugins};
+use super::plugins;
+use crate::config::configuration::Configuration;
+use crate::config::error::ConfigError;
 use entente_sqlite::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 

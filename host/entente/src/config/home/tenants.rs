@@ -3,9 +3,9 @@
 //! A tenant is a folder in `tenants/` with a database. It comes and goes as a whole: its folder is made aside
 //! and moved into place, and moved aside before it is deleted. Names that begin with a dot are never tenants.
 
-use super::error::{ConfigError, io};
-use super::home::{DEFAULT_TENANT, Home, make_folder};
-use super::names::{check_name, known};
+use super::folder::{DEFAULT_TENANT, Home, make_folder};
+use crate::config::error::{ConfigError, io};
+use crate::config::names::{check_name, known};
 use entente_sqlite::Store;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -173,8 +173,8 @@ impl Home {
 
     /// Puts a component into the home folder; false where it is there already.
     pub(crate) fn put_component(&self, bytes: &[u8]) -> Result<bool, ConfigError> {
-        let there = self.component(&super::plugins::digest_of(bytes)).is_file();
-        super::plugins::store_component(self, bytes)?;
+        let there = self.component(&crate::config::stored::plugins::digest_of(bytes)).is_file();
+        crate::config::stored::plugins::store_component(self, bytes)?;
         Ok(!there)
     }
 
@@ -197,7 +197,7 @@ impl Home {
         let _held = hold(&self.path().join("plugins.lock"), File::lock);
         let mut used = BTreeSet::new();
         for tenant in self.tenants()?.iter().filter(|tenant| self.database(tenant).exists()) {
-            used.extend(super::plugins::digests_in(&self.database(tenant))?);
+            used.extend(crate::config::stored::plugins::digests_in(&self.database(tenant))?);
         }
         let mut gone = BTreeSet::new();
         for (folder, end) in [(self.plugins(), '.'), (self.cache(), '-')] {

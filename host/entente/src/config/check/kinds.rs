@@ -121,7 +121,7 @@ pub fn fit(value: Value, field: &Field, element: bool) -> Result<Value, String> 
         {
             return Err(format!(
                 "'{unknown}' is not one of its values; {}",
-                super::names::known(unknown, known())
+                crate::config::names::known(unknown, known())
             ));
         }
     }

@@ -1,8 +1,8 @@
 //! Secrets of integrations, sealed in the database.
 
-use super::error::ConfigError;
-use super::key::Key;
-use super::names::{check_name, known};
+use crate::config::error::ConfigError;
+use crate::config::home::key::Key;
+use crate::config::names::{check_name, known};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rusqlite::{Connection, OptionalExtension, params};

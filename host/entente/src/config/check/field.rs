@@ -1,12 +1,12 @@
 //! Checks a pair of fields and its policies.
 
-use super::check::Findings;
-use super::file::{FieldEntry, FieldWord, MappingEntry, RequiredWord};
 use super::fixed;
 use super::kinds::{Class, Match, class, compare, fit};
-use super::names::{HUB, exchange, known};
-use super::value;
-use super::words::{Sides, direction_word, only, towards};
+use super::sync::Findings;
+use crate::config::file::form::{FieldEntry, FieldWord, MappingEntry, RequiredWord};
+use crate::config::file::value;
+use crate::config::file::words::{Sides, direction_word, only, towards};
+use crate::config::names::{HUB, exchange, known};
 use entente_core::Value;
 use entente_sync::{
     Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Unresolved, WriteRule, features,

@@ -1,13 +1,13 @@
 //! The mapping that a plugin proposes, as a sync: for `integration add`, and for `mapping = "default"`.
 
-use super::check::{Findings, SyncDraft};
-use super::error::Problems;
 use super::field::can_write;
-use super::file::{FieldEntry, File, MappingEntry, RequiredWord, nowhere};
 use super::kinds::{Match, compare};
-use super::names::HUB;
 use super::object::check_objects;
-use super::words::{CreateWord, DirectionWord, Sides};
+use super::sync::{Findings, SyncDraft};
+use crate::config::error::Problems;
+use crate::config::file::form::{FieldEntry, File, MappingEntry, RequiredWord, nowhere};
+use crate::config::file::words::{CreateWord, DirectionWord, Sides};
+use crate::config::names::HUB;
 use entente_sync::{
     Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side,
     SyncDefinition, features,

@@ -1,13 +1,14 @@
 //! Checks a file against what the exchanges describe: syncs that can be run, or everything that is wrong.
 
-use super::custom::{Custom, CustomField, CustomObject};
-use super::error::{Notice, Place, Problem, Problems};
-use super::file::{CustomEntry, File, MappingEntry, ObjectEntry, SyncEntry};
 use super::kinds::{Class, KINDS, class};
-use super::names::{HUB, check_name, known};
+use super::manual;
+use super::object;
 use super::overlay::overlay;
-use super::words::Sides;
-use super::{manual, object};
+use crate::config::error::{Notice, Place, Problem, Problems};
+use crate::config::file::form::{CustomEntry, File, MappingEntry, ObjectEntry, SyncEntry};
+use crate::config::file::words::Sides;
+use crate::config::names::{HUB, check_name, known};
+use crate::config::stored::custom::{Custom, CustomField, CustomObject};
 use entente_sync::{Brake, Description, Field, Object, ProposedMapping, SyncDefinition, features};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -243,7 +244,8 @@ fn custom_field(
             format!("only lists are sets, and its kind is {kind}; take texts, choices or references"),
         );
     }
-    let choices: Vec<(String, String)> = entry.choices.iter().map(super::file::ChoiceEntry::pair).collect();
+    let choices: Vec<(String, String)> =
+        entry.choices.iter().map(crate::config::file::form::ChoiceEntry::pair).collect();
     if !choices.is_empty() && kind != "choice" && kind != "choices" {
         found.problem(
             &entry.kind.span(),

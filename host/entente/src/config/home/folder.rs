@@ -1,7 +1,7 @@
 //! The home folder: where everything is that the program keeps.
 
-use super::error::{ConfigError, io};
-use super::names::check_name;
+use crate::config::error::{ConfigError, io};
+use crate::config::names::check_name;
 use entente_plugin::{Owner, changed_by_others};
 use entente_sqlite::Store;
 use std::ffi::OsString;

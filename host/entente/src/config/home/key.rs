@@ -1,8 +1,8 @@
 //! Keys: the one that secrets are sealed with, in a file of the home folder or in the environment, and the
 //! one that compiled plugins are marked with. Never in a database.
 
-use super::error::{ConfigError, io};
-use super::home::Home;
+use super::folder::Home;
+use crate::config::error::{ConfigError, io};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sha2::{Digest, Sha256};

@@ -1,12 +1,12 @@
 //! Values that stand in the file itself: constants in place of a field, and what new records begin with.
 
-use super::check::Findings;
 use super::field::{Listed, can_write};
-use super::file::RequiredWord;
 use super::kinds::{Class, class, fit};
-use super::names::{HUB, exchange, known};
-use super::value;
-use super::words::{Sides, direction_word, towards};
+use super::sync::Findings;
+use crate::config::file::form::RequiredWord;
+use crate::config::file::value;
+use crate::config::file::words::{Sides, direction_word, towards};
+use crate::config::names::{HUB, exchange, known};
 use entente_core::Value;
 use entente_sync::{Direction, Field, FieldMapping, Object, Side, WriteRule};
 use toml::Spanned;

@@ -1,13 +1,13 @@
 //! Checks which objects correspond, and what holds for all their fields together.
 
-use super::check::Findings;
 use super::field::{self, Listed};
-use super::file::{ConditionEntry, MappingEntry, PreferEntry};
 use super::fixed;
 use super::kinds::{Class, class, fit};
-use super::names::{HUB, exchange, known};
-use super::value;
-use super::words::Sides;
+use super::sync::Findings;
+use crate::config::file::form::{ConditionEntry, MappingEntry, PreferEntry};
+use crate::config::file::value;
+use crate::config::file::words::Sides;
+use crate::config::names::{HUB, exchange, known};
 use entente_sync::{
     Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Prefer,
     Side, Test, WriteRule, features,

@@ -1,10 +1,10 @@
 //! What applying a file changes, in lines.
 
-use super::custom::{Custom, CustomField};
-use super::error::Notice;
-use super::fixed::is_stand_in;
-use super::integrations::Integration;
-use super::words::{direction_word, sides_word};
+use crate::config::check::fixed::is_stand_in;
+use crate::config::error::Notice;
+use crate::config::file::words::{direction_word, sides_word};
+use crate::config::stored::custom::{Custom, CustomField};
+use crate::config::stored::integrations::Integration;
 use entente_sync::{
     Blanks, Brake, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, Prefer,
     SyncDefinition, Test, Unresolved, WriteRule,
@@ -127,10 +127,17 @@ pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[S
         let state = if integration.enabled { "" } else { ", disabled" };
         parts.insert(
             part.clone(),
-            format!("plugin {} {}{state}", integration.plugin, super::names::cut(&integration.digest, 12)),
+            format!(
+                "plugin {} {}{state}",
+                integration.plugin,
+                crate::config::names::cut(&integration.digest, 12)
+            ),
         );
         for (name, value) in &integration.settings {
-            parts.insert(format!("{part}, setting {name}"), super::value::to_toml(value).unwrap_or_default());
+            parts.insert(
+                format!("{part}, setting {name}"),
+                crate::config::file::value::to_toml(value).unwrap_or_default(),
+            );
         }
         for pattern in &integration.grants.http {
             parts.insert(format!("{part}, may reach {pattern}"), String::new());

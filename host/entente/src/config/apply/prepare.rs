@@ -1,16 +1,18 @@
 //! The integrations of a file together with what is stored: what the caller needs to run a plugin and have it
 //! described.
 
-use super::check::Findings;
-use super::error::{ConfigError, Notice, Problem};
-use super::file::{File, IntegrationEntry};
-use super::home::Home;
-use super::integrations::{self, Grants, Integration, SecretGrant, check_pattern, check_setting_name};
-use super::key::Key;
-use super::names::{HUB, check_integration_name, check_name, cut};
-use super::plugins::{self, InstalledPlugin, digest_of};
-use super::secrets::{self, SecretText};
-use super::value;
+use crate::config::check::sync::Findings;
+use crate::config::error::{ConfigError, Notice, Problem};
+use crate::config::file::form::{File, IntegrationEntry};
+use crate::config::file::value;
+use crate::config::home::folder::Home;
+use crate::config::home::key::Key;
+use crate::config::names::{HUB, check_integration_name, check_name, cut};
+use crate::config::stored::integrations::{
+    self, Grants, Integration, SecretGrant, check_pattern, check_setting_name,
+};
+use crate::config::stored::plugins::{self, InstalledPlugin, digest_of};
+use crate::config::stored::secrets::{self, SecretText};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -55,7 +57,7 @@ pub struct Draft {
 pub struct Prepared {
     /// Those about which nothing is wrong yet.
     pub drafts: Vec<Draft>,
-    /// What is wrong. [`super::Configuration::apply`] finds it again, and tells it with everything else.
+    /// What is wrong. [`crate::Configuration::apply`] finds it again, and tells it with everything else.
     pub problems: Vec<Problem>,
     /// What the operator should know.
     pub notices: Vec<Notice>,

@@ -1,11 +1,11 @@
 //! The stored configuration as `entente.toml`. Applied again, it changes nothing. Secrets are not in it.
 
-use super::custom::{Custom, CustomField};
-use super::fixed::is_stand_in;
-use super::integrations::Integration;
-use super::plugins::InstalledPlugin;
-use super::value::{key, quote, to_toml};
-use super::words::{direction_word, sides_word};
+use crate::config::check::fixed::is_stand_in;
+use crate::config::file::value::{key, quote, to_toml};
+use crate::config::file::words::{direction_word, sides_word};
+use crate::config::stored::custom::{Custom, CustomField};
+use crate::config::stored::integrations::Integration;
+use crate::config::stored::plugins::InstalledPlugin;
 use entente_sync::{
     Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test,
 };

@@ -1,6 +1,6 @@
 //! The mapping of the file on top of the one that a plugin proposes.
 
-use super::file::{FieldEntry, FieldWord, MappingEntry, nowhere};
+use crate::config::file::form::{FieldEntry, FieldWord, MappingEntry, nowhere};
 use std::collections::BTreeSet;
 use toml::Spanned;
 

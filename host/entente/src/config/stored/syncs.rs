@@ -1,7 +1,7 @@
 //! Stored syncs, and when their mapping counts as a new one.
 
-use super::error::ConfigError;
-use super::names::known;
+use crate::config::error::ConfigError;
+use crate::config::names::known;
 use entente_sqlite::StoreError;
 use entente_sync::{MappingId, SyncDefinition};
 use rusqlite::{Connection, OptionalExtension, params};

@@ -1,0 +1,5 @@
+//! The home folder: where everything is kept, the keys, and the tenants in it.
+
+pub(super) mod folder;
+pub(super) mod key;
+pub(super) mod tenants;

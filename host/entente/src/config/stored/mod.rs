@@ -1,0 +1,9 @@
+//! What the database of a tenant keeps of its configuration: one file for each kind of thing.
+
+pub(super) mod custom;
+pub(super) mod health;
+pub(super) mod integrations;
+pub(super) mod plugins;
+pub(super) mod secrets;
+pub(super) mod syncs;
+pub(super) mod versions;

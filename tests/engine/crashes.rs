@@ -3,7 +3,7 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::Value;
-use entente_sync::{RunOptions, Status, features};
+use entente_sync::{OperatorLedger as _, RunOptions, Status, features};
 
 async fn lost_create(world: &World) {
     for n in 0..5 {

@@ -2,7 +2,9 @@
 
 use crate::world::{World, text};
 use entente_core::Value;
-use entente_sync::{ChangeTimes, Condition, Ledger, RunOptions, Side, Status, Test, features};
+use entente_sync::{
+    ChangeTimes, Condition, Ledger, OperatorLedger as _, RunOptions, Side, Status, Test, features,
+};
 
 #[tokio::test]
 async fn a_first_sync_links_what_is_there_and_creates_the_rest() {

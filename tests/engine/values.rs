@@ -3,7 +3,7 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Blanks, Direction, Value};
-use entente_sync::RunOptions;
+use entente_sync::{OperatorLedger as _, RunOptions};
 
 pub async fn pair_of_anas() -> (World, String, String) {
     let world = World::new().await;

@@ -4,7 +4,7 @@ use super::naming::named;
 use super::output::{cell, table};
 use entente::Tenant;
 use entente_core::{Reference, Side, Value};
-use entente_sync::{Action, Change, ChangeStatus, Ledger, Pair, SyncDefinition};
+use entente_sync::{Action, Change, ChangeStatus, Pair, SyncDefinition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -13,8 +13,8 @@ use entente_plugin::{
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
-    Clock, Description, Engine, Exchange, ExchangeError, Ledger, LedgerError, MappingId, Observer, RunEnd,
-    RunOptions, RunStatus, SyncDefinition, SyncError, SystemClock, SystemRandomness,
+    Clock, Description, Engine, Exchange, ExchangeError, LedgerError, MappingId, Observer, OperatorLedger,
+    RunEnd, RunOptions, RunStatus, SyncDefinition, SyncError, SystemClock, SystemRandomness,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -149,7 +149,7 @@ pub enum TenantError {
 pub struct Tenant {
     store: Store,
     hub: Hub,
-    ledger: SqliteLedger,
+    ledger: Arc<dyn OperatorLedger>,
     configuration: Configuration,
     clock: Arc<dyn Clock>,
     /// Started when the first plugin is needed: most commands need none. Tenants of one [`crate::host::Host`]
@@ -223,7 +223,7 @@ impl Tenant {
             account: OnceCell::new(),
             budget: Arc::new(StoredBudget { ledger: ledger.clone(), clock: Arc::clone(&clock) }),
             audit: Arc::new(PluginFiles::new(&folder, Arc::clone(&clock))),
-            ledger,
+            ledger: Arc::new(ledger),
             hub,
             configuration,
             clock,
@@ -251,8 +251,8 @@ impl Tenant {
     }
 
     /// Pairs, plans and runs.
-    pub fn ledger(&self) -> &SqliteLedger {
-        &self.ledger
+    pub fn ledger(&self) -> &dyn OperatorLedger {
+        self.ledger.as_ref()
     }
 
     /// Integrations, secrets, grants and syncs.
@@ -404,7 +404,7 @@ impl Tenant {
             "a run begins"
         );
         let engine = Engine {
-            ledger: &self.ledger,
+            ledger: self.ledger.as_ref(),
             exchanges: [left.exchange(), right.exchange()],
             clock: self.clock.as_ref(),
             randomness: &SystemRandomness,

@@ -15,8 +15,5 @@ pub use hub::{
     ImportOptions, ImportReport, Key, List, ListQuery, ObjectDefinition, Origin, ParseError, ParseOptions,
     RecordField, RecordView, Refusal, UnusedColumn, export_csv, import_csv, parse_value,
 };
-pub use ledger::{
-    ChangeFilter, MappingRow, OpenConflict, PairCount, PairLine, SlotRow, SqliteLedger, ensure_mapping,
-    ensure_slots,
-};
+pub use ledger::{SqliteLedger, ensure_mapping, ensure_slots};
 pub use store::{Store, StoreError, StoreUnit};

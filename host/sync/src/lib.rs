@@ -26,6 +26,7 @@ mod links;
 mod local;
 mod meet;
 mod observer;
+mod operator;
 mod outcome;
 mod pair;
 mod reconcile;
@@ -53,5 +54,6 @@ pub use ledger::{
     OpenReport, Progress, Requeue, Ruling, TodoFilter, Unit, Weight,
 };
 pub use observer::{Observer, Silent, Step};
+pub use operator::{ChangeFilter, MappingRow, OpenConflict, OperatorLedger, PairCount, PairLine, SlotRow};
 pub use pair::{Agreed, Half, Key, Pair, PairId, RunId, Seen, Side, Status};
 pub use run::{Counts, Run, RunOptions, RunStatus, Trust};

@@ -8,7 +8,7 @@ use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente_core::{Reference, Timestamp, Value};
 use entente_sqlite::SqliteLedger;
-use entente_sync::{Clock, Ledger, PairId, Side, Status};
+use entente_sync::{Clock, Ledger, OperatorLedger as _, PairId, Side, Status};
 use std::sync::{Arc, Mutex};
 
 /// A sync as people know it: who is on its two sides.

@@ -5,9 +5,8 @@ use super::presence::{self, Presence};
 use super::{Tenant, TenantError};
 use crate::config::HUB;
 use entente_core::Timestamp;
-use entente_sqlite::OpenConflict;
 use entente_sync::{
-    Choice, FieldMapping, Lease, Ledger, LedgerError, MappingId, Pair, Run, RunStatus, Side, Status,
+    Choice, FieldMapping, Lease, LedgerError, MappingId, OpenConflict, Pair, Run, RunStatus, Side, Status,
     SyncDefinition,
 };
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,7 @@
 //! Runs that follow from an earlier one: a plan that is applied, a run that is undone.
 
 use super::{Tenant, TenantError};
-use entente_sqlite::ChangeFilter;
-use entente_sync::{Change, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus};
+use entente_sync::{Change, ChangeFilter, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus};
 use std::collections::BTreeSet;
 
 /// Changes that are read at a time.

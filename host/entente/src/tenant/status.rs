@@ -2,7 +2,7 @@
 
 use super::{Tenant, TenantError};
 use crate::config::{HUB, Health};
-use entente_sync::{Ledger, Run, Status, SyncDefinition, Trust};
+use entente_sync::{Run, Status, SyncDefinition, Trust};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

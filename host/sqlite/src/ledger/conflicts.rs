@@ -5,32 +5,9 @@ use super::codec::{decode, encode};
 use super::mappings::slot_of;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Conflict, MappingId, PairId, Seen};
+use entente_sync::{Conflict, MappingId, OpenConflict, PairId, Seen};
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A conflict that is open, with what people need to find their way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OpenConflict {
-    /// Its number.
-    pub id: i64,
-    /// The values, the reason, and the run that saw it first.
-    pub conflict: Conflict,
-    /// The mapping of the pair.
-    pub mapping: MappingId,
-    /// The names of the objects, left and right.
-    pub objects: [String; 2],
-    /// The ids of the records, left and right.
-    pub ids: [Option<String>; 2],
-    /// The names of the fields, left and right.
-    pub fields: [String; 2],
-    /// When it was seen first.
-    pub first: Timestamp,
-    /// When it was seen last.
-    pub last: Timestamp,
-    /// How often it was seen.
-    pub times: u64,
-}
 
 /// An open conflict of a pair, as it is stored.
 struct Stored {

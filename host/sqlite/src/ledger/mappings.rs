@@ -1,28 +1,8 @@
 //! Numbers for what corresponds: object mappings, and the slots of their fields.
 
 use crate::store::StoreError;
-use entente_sync::MappingId;
+use entente_sync::{MappingId, MappingRow, SlotRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-
-/// Two objects that correspond, as the ledger numbers them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappingRow {
-    /// Its number.
-    pub id: MappingId,
-    /// The relation that it belongs to.
-    pub relation: String,
-    /// The names of the objects, left and right.
-    pub objects: [String; 2],
-}
-
-/// Two fields that correspond, or once did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlotRow {
-    /// Its place in the pairs of the mapping.
-    pub slot: usize,
-    /// The names of the fields, left and right.
-    pub fields: [String; 2],
-}
 
 /// The number of a mapping, given now where there is none yet. For use in the transaction that stores the
 /// configuration.

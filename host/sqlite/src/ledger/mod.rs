@@ -2,8 +2,8 @@
 //! runs, leases, places in reports, and what exchanges keep. The tables are in
 //! `store/migrations/0002_ledger.sql`.
 //!
-//! [`SqliteLedger`] implements the traits [`Ledger`] and [`Unit`] for the engine, and has reads of its own
-//! for people. When a configuration is applied, [`ensure_mapping`] and [`ensure_slots`] give mappings and
+//! [`SqliteLedger`] implements the traits [`Ledger`] and [`Unit`] for the engine, and [`OperatorLedger`]
+//! for the operator. When a configuration is applied, [`ensure_mapping`] and [`ensure_slots`] give mappings and
 //! fields their numbers.
 
 mod calls;
@@ -24,16 +24,15 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-pub use conflicts::OpenConflict;
-pub use mappings::{MappingRow, SlotRow, ensure_mapping, ensure_slots};
-pub use query::{ChangeFilter, PairCount, PairLine};
+pub use mappings::{ensure_mapping, ensure_slots};
 
 use crate::store::Store;
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
-    Change, ChangeStatus, Choice, Description, Key, Lease, Ledger, LedgerError, MappingId, Pair, PairId,
-    Progress, Ruling, Run, RunId, Side, Status, TodoFilter, Trust, Unit, Weight,
+    Change, ChangeFilter, ChangeStatus, Description, Key, Lease, Ledger, LedgerError, MappingId,
+    OperatorLedger, Pair, PairId, Progress, Ruling, Run, RunId, Side, Status, TodoFilter, Trust, Unit,
+    Weight,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,59 +55,12 @@ impl SqliteLedger {
         Self { store }
     }
 
-    /// Who has the lease of a relation, for one who knows whether that one is still there. Releasing it takes
-    /// it away.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub async fn holder(&self, relation: &str) -> Result<Option<(Lease, String)>, LedgerError> {
-        self.store
-            .read(|connection| lease::holder(connection, relation))
-            .await
-            .map_err(failed("look at the lease"))
-    }
-}
-
-impl SqliteLedger {
-    /// Settles an open conflict as the operator says; the next run makes it so. False where there is no such
-    /// conflict.
-    ///
-    /// # Errors
-    /// Where the lease is lost or the database fails.
-    pub async fn settle_conflict(
-        &self,
-        lease: &Lease,
-        conflict: i64,
-        choice: &Choice,
-    ) -> Result<bool, LedgerError> {
-        let pair = self
-            .within(lease, "settle a conflict", |connection| operator::rule(connection, conflict, choice))
-            .await?;
-        Ok(pair.is_some())
-    }
-
-    /// Puts failed pairs back to be done: all of a mapping, or one, which may be held too. Says how many.
-    ///
-    /// # Errors
-    /// Where the lease is lost or the database fails.
-    pub async fn retry(
-        &self,
-        lease: &Lease,
-        mapping: MappingId,
-        pair: Option<PairId>,
-    ) -> Result<u64, LedgerError> {
-        self.within(lease, "put pairs back to be done", |connection| {
-            Ok(operator::retry(connection, mapping, pair)?)
-        })
-        .await
-    }
-
     /// Writes under a lease that is checked in the same transaction.
     async fn within<T>(
         &self,
         lease: &Lease,
         doing: &'static str,
-        write: impl FnOnce(&rusqlite::Connection) -> Result<T, Why>,
+        write: impl FnOnce(&rusqlite::Connection) -> Result<T, Why> + Send,
     ) -> Result<T, LedgerError> {
         let unit = self.store.begin().await.map_err(failed(doing))?;
         if !lease::holds(unit.connection(), lease).map_err(failed(doing))? {

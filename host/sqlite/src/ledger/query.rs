@@ -1,81 +1,62 @@
-//! Reads for people: what ran, what it did, what waits.
+//! Operator queries and the two things that an operator changes by hand: [`OperatorLedger`] over SQLite.
 
-use super::conflicts::{self, OpenConflict};
-use super::mappings::{self, MappingRow, SlotRow};
 use super::progress::side_number;
 use super::why::failed;
-use super::{SqliteLedger, changes, pairs, rows, runs};
+use super::{SqliteLedger, changes, conflicts, lease, mappings, operator, pairs, rows, runs};
 use crate::store::StoreError;
-use entente_sync::{Change, ChangeStatus, LedgerError, MappingId, Pair, PairId, Run, RunId, Side, Status};
+use async_trait::async_trait;
+use entente_sync::{
+    Change, ChangeFilter, ChangeStatus, Choice, Lease, LedgerError, MappingId, MappingRow, OpenConflict,
+    OperatorLedger, Pair, PairCount, PairId, PairLine, Run, RunId, Side, SlotRow, Status,
+};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
-/// Which changes of a run to list; nothing given: all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ChangeFilter {
-    /// Only those that write this side.
-    pub target: Option<Side>,
-    /// Only those in this status.
-    pub status: Option<ChangeStatus>,
-}
+#[async_trait]
+impl OperatorLedger for SqliteLedger {
+    async fn holder(&self, relation: &str) -> Result<Option<(Lease, String)>, LedgerError> {
+        self.store
+            .read(|connection| lease::holder(connection, relation))
+            .await
+            .map_err(failed("look at the lease"))
+    }
 
-/// How many pairs stand where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairCount {
-    /// The mapping.
-    pub mapping: MappingId,
-    /// The status.
-    pub status: Status,
-    /// The reason, as the pairs have it.
-    pub reason: Option<String>,
-    /// How many.
-    pub pairs: u64,
-}
+    async fn settle_conflict(
+        &self,
+        lease: &Lease,
+        conflict: i64,
+        choice: &Choice,
+    ) -> Result<bool, LedgerError> {
+        let pair = self
+            .within(lease, "settle a conflict", |connection| operator::rule(connection, conflict, choice))
+            .await?;
+        Ok(pair.is_some())
+    }
 
-/// What a list of pairs shows of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairLine {
-    /// Its number.
-    pub id: PairId,
-    /// Its mapping.
-    pub mapping: MappingId,
-    /// The names of the objects, left and right.
-    pub objects: [String; 2],
-    /// The ids of the records, left and right.
-    pub ids: [Option<String>; 2],
-    /// Where it stands.
-    pub status: Status,
-    /// Why it stands there.
-    pub reason: Option<String>,
-    /// Orders for it that failed in a row.
-    pub attempts: u32,
-}
+    async fn retry(
+        &self,
+        lease: &Lease,
+        mapping: MappingId,
+        pair: Option<PairId>,
+    ) -> Result<u64, LedgerError> {
+        self.within(lease, "put pairs back to be done", |connection| {
+            Ok(operator::retry(connection, mapping, pair)?)
+        })
+        .await
+    }
 
-impl SqliteLedger {
-    /// The latest runs, newest first, of one sync or of all.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn runs(&self, sync: Option<&str>, limit: usize) -> Result<Vec<Run>, LedgerError> {
+    async fn runs(&self, sync: Option<&str>, limit: usize) -> Result<Vec<Run>, LedgerError> {
         self.store
             .read(|connection| runs::latest(connection, sync, rows(limit)))
             .await
             .map_err(failed("list runs"))
     }
 
-    /// The run of this number.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError> {
+    async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError> {
         self.store.read(|connection| runs::by_id(connection, id)).await.map_err(failed("read a run"))
     }
 
-    /// The changes of a run by number, above `after`.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn changes_of_run(
+    async fn changes_of_run(
         &self,
         run: RunId,
         filter: ChangeFilter,
@@ -94,12 +75,7 @@ impl SqliteLedger {
             .map_err(failed("read the changes of a run"))
     }
 
-    /// The changes of a pair, newest first, below `before` where that is given. A pair that was joined into
-    /// another one keeps its history under its own number.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn history(
+    async fn history(
         &self,
         pair: PairId,
         before: Option<i64>,
@@ -113,19 +89,11 @@ impl SqliteLedger {
             .map_err(failed("read the history of a pair"))
     }
 
-    /// How many pairs stand where, and why, of one relation or of all. Every pair is counted once.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn pair_counts(&self, relation: Option<&str>) -> Result<Vec<PairCount>, LedgerError> {
+    async fn pair_counts(&self, relation: Option<&str>) -> Result<Vec<PairCount>, LedgerError> {
         self.store.read(|connection| pair_counts(connection, relation)).await.map_err(failed("count pairs"))
     }
 
-    /// How many pairs there are.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn count(&self) -> Result<u64, LedgerError> {
+    async fn count(&self) -> Result<u64, LedgerError> {
         let count = |connection: &Connection| {
             let pairs: i64 =
                 connection.prepare_cached("SELECT count(*) FROM pair")?.query_row([], |row| row.get(0))?;
@@ -134,23 +102,14 @@ impl SqliteLedger {
         self.store.read(count).await.map_err(failed("count pairs"))
     }
 
-    /// How many pairs of a mapping stand in this status. Without a scan where an index is for that status
-    /// alone: to do, held, failed.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn count_in(&self, status: Status, mapping: MappingId) -> Result<u64, LedgerError> {
+    async fn count_in(&self, status: Status, mapping: MappingId) -> Result<u64, LedgerError> {
         self.store
             .read(|connection| count_in(connection, status, mapping))
             .await
             .map_err(failed("count pairs"))
     }
 
-    /// Pairs that stand in this status by number, above `after`, of one mapping or of all.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn pairs_in(
+    async fn pairs_in(
         &self,
         status: Status,
         mapping: Option<MappingId>,
@@ -163,12 +122,7 @@ impl SqliteLedger {
             .map_err(failed("list pairs"))
     }
 
-    /// The pairs of a record: `object` and `id` name it, `side` is where its exchange stands in the relation.
-    /// Without a relation, of all relations in which such an object stands on that side.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn pairs_of_record(
+    async fn pairs_of_record(
         &self,
         relation: Option<&str>,
         side: Side,
@@ -192,11 +146,7 @@ impl SqliteLedger {
             .map_err(failed("find the pairs of a record"))
     }
 
-    /// Conflicts that are open by number, above `after`, of one mapping or of all.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn open_conflicts(
+    async fn open_conflicts(
         &self,
         mapping: Option<MappingId>,
         after: i64,
@@ -208,22 +158,14 @@ impl SqliteLedger {
             .map_err(failed("list conflicts"))
     }
 
-    /// Every mapping, of one relation or of all.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError> {
+    async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError> {
         self.store
             .read(|connection| mappings::mappings(connection, relation))
             .await
             .map_err(failed("list mappings"))
     }
 
-    /// Every slot of a mapping, also of fields that have left it.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn slots(&self, mapping: MappingId) -> Result<Vec<SlotRow>, LedgerError> {
+    async fn slots(&self, mapping: MappingId) -> Result<Vec<SlotRow>, LedgerError> {
         self.store.read(|connection| mappings::slots(connection, mapping)).await.map_err(failed("list slots"))
     }
 }

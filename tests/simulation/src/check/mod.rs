@@ -11,8 +11,10 @@ use crate::verdict::{Verdict, Word};
 use crate::world::World;
 use anyhow::{Context, Result};
 use entente_core::Value;
-use entente_sqlite::{ChangeFilter, ListQuery};
-use entente_sync::{Change, MappingId, Pair, PairId, Side, Status, SyncError};
+use entente_sqlite::ListQuery;
+use entente_sync::{
+    Change, ChangeFilter, MappingId, OperatorLedger as _, Pair, PairId, Side, Status, SyncError,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More than a history has of anything.

@@ -1,5 +1,4 @@
 use super::*;
-use crate::ledger::ChangeFilter;
 
 pub(super) fn change(world: &World, run: RunId, pair: PairId, target: Side) -> Change {
     Change {

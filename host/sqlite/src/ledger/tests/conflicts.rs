@@ -1,5 +1,4 @@
 use super::*;
-use crate::ledger::OpenConflict;
 
 fn conflict(pair: PairId, slot: usize, left: &str, right: &str, run: RunId, second: i64) -> Conflict {
     let seen = |text: &str| Seen {

@@ -1,5 +1,4 @@
 use super::*;
-use crate::ledger::{MappingRow, SlotRow};
 
 fn full(world: &World, run: RunId) -> Pair {
     let mut pair = world.pair(Some("l-\0-1"), Some("r-✓"));

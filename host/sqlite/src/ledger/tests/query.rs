@@ -1,5 +1,4 @@
 use super::*;
-use crate::ledger::{PairCount, PairLine};
 
 #[tokio::test]
 async fn runs_are_listed_newest_first() {

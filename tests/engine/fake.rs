@@ -129,9 +129,12 @@ struct State {
     shortened: bool,
 }
 
+/// Name and kind of each field of an object.
+type Fields = Vec<(String, String)>;
+
 pub struct Fake {
     name: String,
-    schema: Mutex<Vec<(String, Vec<(String, String)>)>>,
+    schema: Mutex<Vec<(String, Fields)>>,
     pub character: Character,
     clock: std::sync::Arc<ManualClock>,
     state: Mutex<State>,

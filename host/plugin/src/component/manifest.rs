@@ -576,15 +576,16 @@ reason = "address of your server"
 
     #[test]
     fn what_a_new_version_asks_for_in_addition_is_found() {
+        type Change = fn(&mut Manifest);
         let before = read(WHOLE);
         assert_eq!(before.more_than(&before), Manifest::default());
         assert_eq!(Manifest::default().more_than(&before), Manifest::default(), "less is no more");
-        let more = |change: fn(&mut Manifest)| {
+        let more = |change: Change| {
             let mut after = before.clone();
             change(&mut after);
             after.more_than(&before).asks().iter().map(|ask| ask.words.clone()).collect::<Vec<_>>().join("; ")
         };
-        let table: [(fn(&mut Manifest), &str); 8] = [
+        let table: [(Change, &str); 8] = [
             (|m| m.hosts[0].reason = "other words".to_owned(), ""),
             (|m| m.settings.clear(), ""),
             (|m| m.hosts[0].address = "*".to_owned(), "sends requests to any host that you grant"),

@@ -7,7 +7,6 @@ mod durability;
 mod lease;
 mod pairs;
 mod query;
-mod speed;
 
 use super::{SqliteLedger, ensure_mapping, ensure_slots};
 use crate::store::Store;

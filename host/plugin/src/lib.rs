@@ -11,6 +11,7 @@
 //!
 //! Only this module knows wasmtime and the HTTP client.
 
+mod address;
 mod compile;
 mod component;
 mod egress;
@@ -28,6 +29,7 @@ mod security;
 mod text;
 mod wire;
 
+pub use address::grant::{GrantError, HttpGrant};
 pub use compile::cache::{CacheError, CodeKey};
 pub use compile::child::answer_as_compiler;
 pub use compile::compiler::{CompileError, Compiler};
@@ -39,7 +41,7 @@ pub use component::manifest::{
 };
 pub use egress::audit::{Audit, HttpCall, LogLine, NoAudit};
 pub use egress::budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Given};
-pub use egress::{GrantError, HttpGrant, Secret, SecretGrant};
+pub use egress::{Secret, SecretGrant};
 pub use fair::account::{TenantAccount, TenantUse};
 pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};
 pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};

@@ -189,6 +189,9 @@ macro_rules! limits {
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
+/// Slots for instances in the pooling allocator, for all tenants together: plugins that run, or wait between
+/// two calls. A slot costs address space, not memory.
+pub(super) const INSTANCE_SLOTS: u32 = 64;
 /// The largest memory of one instance: that much address space is reserved for each slot of the pool.
 pub(super) const MEMORY_SLOT: u64 = 512 * MIB;
 /// The largest table of one instance, for the same reason.

@@ -1,8 +1,8 @@
 //! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and
 //! finds unchanged.
 
+use super::settings::settings_hash;
 use crate::files::{Owner, changed_by_others};
-use crate::run::engine::settings_hash;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fs;
@@ -205,7 +205,7 @@ fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::engine::{Allocation, compile_only, engine};
+    use crate::compile::settings::{Allocation, compile_only};
     use wasmtime::{Config, ModuleVersionStrategy};
 
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -230,7 +230,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
         let cache = Cache::open(&folder, key()).unwrap();
-        let engine = engine().unwrap().engine;
+        let engine = compile_only(Allocation::Pooled).unwrap();
         component(&cache, &engine, "digest");
         let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
         let name = file.file_name().unwrap().to_str().unwrap();
@@ -255,7 +255,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
         let cache = Cache::open(&folder, key()).unwrap();
-        let engine = engine().unwrap().engine;
+        let engine = compile_only(Allocation::Pooled).unwrap();
         component(&cache, &engine, "digest");
         let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
@@ -283,7 +283,7 @@ mod tests {
     fn what_another_version_has_compiled_is_made_anew() {
         let home = tempfile::tempdir().unwrap();
         let cache = Cache::open(&home.path().join("cache"), key()).unwrap();
-        let ours = engine().unwrap().engine;
+        let ours = compile_only(Allocation::Pooled).unwrap();
         let another_version = {
             let mut config = Config::new();
             config.module_version(ModuleVersionStrategy::Custom("47".to_owned())).unwrap();

@@ -1,7 +1,7 @@
 //! The compiler's side of compiling apart: a process that takes a component, gives compiled code, and can do
 //! little else.
 
-use crate::run::engine::{Allocation, compile_only, settings_hash};
+use super::settings::{Allocation, compile_only, settings_hash};
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::process::ExitCode;

@@ -2,8 +2,8 @@
 //! plugin, so it is done by a process of its own with limits of its own, and the host takes what comes out.
 
 use super::child::{FOREIGN, INVALID, Job, UNFIT};
+use super::settings::{Allocation, settings_hash};
 use crate::limits::{LimitReached, Limits};
-use crate::run::engine::{Allocation, settings_hash};
 use crate::text::clean;
 use std::io;
 use std::path::{Path, PathBuf};

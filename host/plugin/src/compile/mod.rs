@@ -3,4 +3,5 @@
 pub(crate) mod cache;
 pub(crate) mod child;
 pub(crate) mod compiler;
+pub(crate) mod settings;
 pub(crate) mod shelf;

@@ -71,11 +71,11 @@ impl Shelf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::engine::engine;
+    use crate::compile::settings::{Allocation, compile_only};
 
     #[test]
     fn code_is_loaded_once_and_what_was_used_last_stays() {
-        let engine = engine().unwrap().engine;
+        let engine = compile_only(Allocation::Pooled).unwrap();
         let shelf = Shelf::default();
         let mut loads = 0;
         let mut get = |digest: &str| {

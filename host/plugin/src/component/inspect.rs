@@ -463,7 +463,7 @@ mod tests {
 
     #[test]
     fn compiled_code_is_never_accepted() {
-        let engine = crate::run::engine::engine().unwrap().engine;
+        let engine = wasmtime::Engine::default();
         let compiled = engine.precompile_component(HEADER).unwrap();
         assert_eq!(look(&compiled), Err(InspectError::Precompiled));
     }

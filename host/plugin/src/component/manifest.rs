@@ -5,7 +5,7 @@
 //! it does not ask for cannot be granted at all. So an operator who grants too much, or keeps a grant that
 //! nobody needs any more, loses nothing.
 
-use crate::egress::HttpGrant;
+use crate::address::grant::HttpGrant;
 use crate::text::clean;
 use entente_core::Value;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! Ways in for the fuzz targets.
 
-use super::grant::{HttpGrant, Target};
 use super::scrub::Scrubber;
 use super::secrets::Secret;
+use crate::address::grant::{HttpGrant, Target};
 use reqwest::Url;
 
 fn parsed(url: &str) -> Option<Target> {

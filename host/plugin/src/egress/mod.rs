@@ -6,8 +6,8 @@ pub(crate) mod budget;
 mod escapes;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod grant;
 mod headers;
+mod hosts;
 mod notice;
 mod resolve;
 mod scrub;
@@ -15,10 +15,9 @@ mod secrets;
 mod send;
 mod wire;
 
-pub use grant::{GrantError, HttpGrant};
 pub use secrets::{Secret, SecretGrant};
 
-pub(crate) use grant::Hosts;
+pub(crate) use hosts::Hosts;
 pub(crate) use notice::Notice;
 pub(crate) use resolve::{Lookup, system_lookup};
 pub(crate) use secrets::{SecretError, Vault};

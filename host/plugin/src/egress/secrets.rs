@@ -1,7 +1,8 @@
 //! Secrets, and the placeholders that stand for them until a request leaves the host.
 
-use super::grant::{Hosts, HttpGrant, Target};
+use super::hosts::Hosts;
 use super::scrub::url_encoded;
+use crate::address::grant::{HttpGrant, Target};
 use crate::component::manifest::{AskedHost, SecretAsk, SecretUse};
 use crate::text::argument;
 use base64::Engine as _;

@@ -3,13 +3,14 @@
 use super::audit::{Audit, Books, Entry};
 use super::body::{AnswerBody, Around, Rest};
 use super::budget::{CallBudget, Calls, NoCall};
-use super::grant::{Hosts, Target};
 use super::headers::{check_headers, strip, strip_answer};
+use super::hosts::Hosts;
 use super::notice::{Notice, Notices};
 use super::resolve::{Checked, Lookup};
 use super::scrub::Scrubber;
 use super::secrets::{Placeholders, SecretError, Vault};
 use super::wire::{chain, connect_error};
+use crate::address::grant::Target;
 use crate::fair::account::TenantAccount;
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;

@@ -3,9 +3,8 @@
 use super::shares::Seat;
 use super::turns::{places, turns};
 use crate::limits::{LimitReached, Limits};
-use crate::run::instance::Instance;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::Semaphore;
 
 /// The account of a tenant: what its plugins take together, over all its integrations and runs in this
@@ -18,30 +17,6 @@ pub struct TenantAccount {
     pub(crate) http: Arc<Semaphore>,
     pub(crate) turns: Arc<Seat>,
     pub(crate) places: Arc<Seat>,
-    idle: IdleOnes,
-}
-
-/// Where exchanges keep a plugin between two calls.
-type IdleOnes = Mutex<Vec<Weak<Idle>>>;
-
-/// Those of all tenants, which share the places of the process.
-static ALL_IDLE: IdleOnes = Mutex::new(Vec::new());
-
-/// Takes one of them, if one may be taken.
-fn take_one_of(idle: &IdleOnes, may: impl Fn(&Instance) -> bool) -> Option<Instance> {
-    let all = idle.lock().unwrap_or_else(PoisonError::into_inner);
-    all.iter()
-        .filter_map(Weak::upgrade)
-        .find_map(|idle| idle.lock().unwrap_or_else(PoisonError::into_inner).take_if(|one| may(one)))
-}
-
-/// A plugin that waits for its next call. It may be ended when another one needs its place: the next call
-/// then starts it anew.
-pub(crate) type Idle = Mutex<Option<Instance>>;
-
-/// What is in there.
-pub(crate) fn take_idle(idle: &Idle) -> Option<Instance> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// What plugins take at the moment.
@@ -72,7 +47,6 @@ impl TenantAccount {
             turns: turns().seat(limits.workers),
             places: places().seat(limits.tenant_instances),
             limits: limits.clone(),
-            idle: Mutex::default(),
         }
     }
 
@@ -95,26 +69,9 @@ impl TenantAccount {
         &self.limits
     }
 
-    /// Somewhere to keep a plugin between two calls.
-    pub(crate) fn idle(&self) -> Arc<Idle> {
-        let idle = Arc::new(Idle::default());
-        for ones in [&self.idle, &ALL_IDLE] {
-            let mut ones = ones.lock().unwrap_or_else(PoisonError::into_inner);
-            ones.retain(|idle| idle.strong_count() > 0);
-            ones.push(Arc::downgrade(&idle));
-        }
-        idle
-    }
-
-    /// A plugin that waits for its next call and whose place would help this tenant, which waits for one: its
-    /// own where it has all that it may have, else one of whoever holds more places than it does. Its next
-    /// call starts it anew.
-    pub(crate) fn take_one_in_the_way(&self) -> Option<Instance> {
-        if self.places.held() as u64 >= self.limits.tenant_instances {
-            take_one_of(&self.idle, |_| true)
-        } else {
-            take_one_of(&ALL_IDLE, Instance::is_in_the_way)
-        }
+    /// It holds as many slots of the pool as it may.
+    pub(crate) fn has_all_its_slots(&self) -> bool {
+        self.places.held() as u64 >= self.limits.tenant_instances
     }
 
     /// Takes so much memory.

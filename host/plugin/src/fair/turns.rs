@@ -6,7 +6,7 @@
 //! of a microsecond beside calls that take ten and more.
 
 use super::shares::{Claim, Seat, Shares};
-use crate::run::engine::PLACES;
+use crate::limits::INSTANCE_SLOTS;
 use futures::future::BoxFuture;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,7 +39,7 @@ pub(crate) fn turns() -> &'static Arc<Shares> {
 /// The places of the pool that plugins run in, which is one for the process.
 pub(crate) fn places() -> &'static Arc<Shares> {
     static SHARES: OnceLock<Arc<Shares>> = OnceLock::new();
-    SHARES.get_or_init(|| Shares::new(PLACES as usize, Duration::ZERO))
+    SHARES.get_or_init(|| Shares::new(INSTANCE_SLOTS as usize, Duration::ZERO))
 }
 
 /// What one look at the clock counts at most: more has passed where the machine was busy with something else.

@@ -1,15 +1,10 @@
 //! The one wasmtime engine of the process: its settings, its pool and its clock.
 
+use crate::compile::settings::{Allocation, on_demand, pooled};
 use crate::fair::turns::{places, turns};
-use crate::limits::{MEMORY_SLOT, TABLE_SLOT};
-use sha2::{Digest, Sha256};
-use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
-    WasmBacktraceDetails,
-};
+use wasmtime::Engine;
 
 /// How often running plugins are looked at. Short enough that a plugin that computes yields to the others in
 /// time, long enough to cost nothing.
@@ -18,23 +13,6 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// How often while somebody waits for a turn: long enough that changing costs next to nothing, short enough
 /// that a call which computes for a moment does not wait for one that computes for ever.
 const TICK_WHEN_WANTED: Duration = Duration::from_millis(1);
-
-/// Plugins that run, or wait between two calls, at the same time. Further ones wait for a place. A place
-/// costs address space, not memory.
-pub(crate) const PLACES: u32 = 64;
-
-/// Set by hand whenever a setting below changes that wasmtime does not compare when it loads compiled code
-/// (optimisation, NaNs).
-pub(crate) const SETTINGS_EDITION: &str = "1";
-
-/// How memory is given to plugins. Code that was compiled for one way is not right for the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Allocation {
-    /// From places that were reserved when the process began.
-    Pooled,
-    /// Each time anew, where no address space can be reserved.
-    OnDemand,
-}
 
 /// The engine, and how it gives memory.
 #[derive(Clone)]
@@ -80,144 +58,4 @@ fn start() -> wasmtime::Result<Started> {
         }
     })?;
     Ok(started)
-}
-
-/// An engine that compiles and runs nothing: it reserves no memory, and what it makes fits the engine that
-/// has the same allocation.
-pub(crate) fn compile_only(allocation: Allocation) -> wasmtime::Result<Engine> {
-    let mut config = code(allocation);
-    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-    Engine::new(&config)
-}
-
-/// Everything that makes compiled code of one wasm file differ.
-pub(crate) fn settings_hash(engine: &Engine) -> u64 {
-    /// The standard hasher is not promised to be the same in the next release of Rust, and a changed hash
-    /// would only cost a compilation; but a good one is at hand.
-    struct Sha(Sha256);
-    impl Hasher for Sha {
-        fn finish(&self) -> u64 {
-            let digest = self.0.clone().finalize();
-            digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            self.0.update(bytes);
-        }
-    }
-    let mut hasher = Sha(Sha256::new());
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    SETTINGS_EDITION.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// What decides how code is compiled: what holds for every guest, and how its memory lies.
-fn code(allocation: Allocation) -> Config {
-    let mut config = guest_facing();
-    match allocation {
-        Allocation::Pooled => {
-            config.memory_reservation(MEMORY_SLOT);
-        }
-        Allocation::OnDemand => {
-            // Next to no address space beyond what is used: bounds are checked in code instead.
-            config.memory_reservation(0);
-            config.memory_reservation_for_growth(1 << 20);
-            config.memory_guard_size(64 << 10);
-        }
-    }
-    config
-}
-
-/// What holds for every guest, however memory is allocated.
-fn guest_facing() -> Config {
-    let mut config = Config::new();
-    config.strategy(Strategy::Cranelift);
-    config.cranelift_opt_level(OptLevel::Speed);
-    // The same answer on every machine, so that a run can be repeated.
-    config.cranelift_nan_canonicalization(true);
-    // Only what tool chains emit today. 64-bit and several memories are less travelled paths of the bounds
-    // checks, relaxed SIMD differs between machines. Threads and garbage collection are not compiled in.
-    config.wasm_memory64(false);
-    config.wasm_multi_memory(false);
-    config.wasm_relaxed_simd(false);
-    config.wasm_component_model_map(false);
-    // Asynchronous components are young, and calls cost three to five times as much with them.
-    config.concurrency_support(false);
-    config.epoch_interruption(true);
-    // Registered for each loaded module, which old unwinders search one by one.
-    config.native_unwind_info(false);
-    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
-    // Else an environment variable decides.
-    config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
-    config
-}
-
-fn pooled() -> Config {
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(PLACES)
-        .total_stacks(PLACES)
-        // JavaScript and Python have about 10 core instances, and 10 MB of bookkeeping where others have a
-        // few KB.
-        .total_core_instances(PLACES * 32)
-        .max_core_instances_per_component(64)
-        .max_component_instance_size(10 << 20)
-        .max_core_instance_size(10 << 20)
-        // As many as every plugin may have (limits memories and tables): one that has more takes nothing from
-        // the others.
-        .total_memories(PLACES * 8)
-        .max_memories_per_component(32)
-        .max_memory_size(MEMORY_SLOT as usize)
-        .total_tables(PLACES * 16)
-        .max_tables_per_component(64)
-        .max_tables_per_module(64)
-        .table_elements(TABLE_SLOT as usize)
-        // The pages that nearly every call touches; what is above goes back to the machine.
-        .linear_memory_keep_resident(256 << 10)
-        .table_keep_resident(16 << 10)
-        // Asks the kernel which pages were touched, and cleans just those: half the time of a start.
-        // Elsewhere than on Linux 6.7 and later it changes nothing.
-        .pagemap_scan(Enabled::Auto);
-    let mut config = code(Allocation::Pooled);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    config
-}
-
-fn on_demand() -> Config {
-    let mut config = code(Allocation::OnDemand);
-    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-    config
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wasmtime::component::Component;
-
-    #[test]
-    fn both_ways_of_allocation_make_an_engine_that_compiles() {
-        // The smallest component: magic, version, layer.
-        let empty = b"\0asm\x0d\0\x01\0";
-        for config in [pooled(), on_demand()] {
-            let engine = Engine::new(&config).unwrap();
-            Component::from_binary(&engine, empty).unwrap();
-        }
-    }
-
-    #[test]
-    fn what_is_compiled_apart_is_right_for_the_engine_that_runs_it() {
-        use crate::compile::cache::load_new;
-        let compile = |allocation| {
-            let engine = compile_only(allocation).unwrap();
-            (settings_hash(&engine), engine.precompile_component(crate::compile::compiler::SMALLEST).unwrap())
-        };
-        let (pooled_engine, other_engine) =
-            (Engine::new(&pooled()).unwrap(), Engine::new(&on_demand()).unwrap());
-        let (pooled_hash, for_pooled) = compile(Allocation::Pooled);
-        let (other_hash, for_other) = compile(Allocation::OnDemand);
-        assert_eq!((pooled_hash, other_hash), (settings_hash(&pooled_engine), settings_hash(&other_engine)));
-        assert_ne!(pooled_hash, other_hash);
-        assert!(load_new(&pooled_engine, &for_pooled).is_ok() && load_new(&other_engine, &for_other).is_ok());
-        assert!(
-            load_new(&pooled_engine, &for_other).is_err() && load_new(&other_engine, &for_pooled).is_err()
-        );
-    }
 }

@@ -2,14 +2,16 @@
 
 use super::error::Failure;
 use super::guest::Guest;
+use super::idle::Idle;
 use super::instance::Instance;
 use super::link::Functions;
 use super::runtime::Plugin;
+use crate::address::grant::HttpGrant;
 use crate::component::interface::Ask;
 use crate::egress::audit::{Audit, NoAudit};
 use crate::egress::budget::{BudgetInMemory, CallBudget};
-use crate::egress::{Channel, Hosts, HttpGrant, Lookup, Notice, Secret, SecretGrant, Surroundings, Vault};
-use crate::fair::account::{Idle, TenantAccount, take_idle};
+use crate::egress::{Channel, Hosts, Lookup, Notice, Secret, SecretGrant, Surroundings, Vault};
+use crate::fair::account::TenantAccount;
 use crate::limits::Limits;
 use crate::wire::v0_1::bindings::entente::integration::types::Error;
 use crate::wire::v0_1::convert::{self, Lift, Refused};
@@ -128,7 +130,7 @@ impl PluginExchange {
         let channel =
             Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup, surroundings);
         Self {
-            idle: channel.account.idle(),
+            idle: Idle::new(Arc::clone(&channel.account)),
             channel: Arc::new(channel),
             plugin,
             settings: Arc::new(settings),
@@ -175,8 +177,7 @@ impl PluginExchange {
         let mut running = self.running.lock().await;
         let kept = Arc::clone(&running.kept);
         // Taken out: when this future is dropped in the middle of a call, the instance goes with it.
-        let instance =
-            take_idle(&self.idle).filter(|instance| instance.calls < self.limits.calls_per_instance);
+        let instance = self.idle.take().filter(|instance| instance.calls < self.limits.calls_per_instance);
         let mut instance = match instance {
             Some(instance) => instance,
             None => Instance::start(
@@ -199,7 +200,7 @@ impl PluginExchange {
         let written = instance.store.data_mut().state.take();
         match answered {
             Ok(answer) => {
-                self.keep(instance);
+                self.idle.put(instance);
                 if !written.is_empty() {
                     let kept = Arc::make_mut(&mut running.kept);
                     for (key, value) in &written {
@@ -217,19 +218,12 @@ impl PluginExchange {
                 // An error that the plugin told in good order leaves it whole; everything else ends this
                 // instance.
                 if matches!(failure, Failure::Plugin(_)) {
-                    self.keep(instance);
+                    self.idle.put(instance);
                 } else {
                     instance.end().await;
                 }
                 Err(self.explain(failure, function, &notices))
             }
-        }
-    }
-
-    /// For the next call, unless somebody needs its place.
-    fn keep(&self, instance: Instance) {
-        if !instance.is_in_the_way() {
-            *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
         }
     }
 

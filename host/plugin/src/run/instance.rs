@@ -2,6 +2,7 @@
 
 use super::error::Failure;
 use super::guest::{Guest, size};
+use super::idle::to_evict;
 use super::link::Functions;
 use super::runtime::Plugin;
 use crate::egress::Channel;
@@ -46,7 +47,7 @@ impl Instance {
         let place = match futures::poll!(&mut taking) {
             Poll::Ready(place) => place,
             Poll::Pending => {
-                if let Some(idle) = account.take_one_in_the_way() {
+                if let Some(idle) = to_evict(&account) {
                     idle.retire().await;
                 }
                 timeout(PATIENCE, taking).await.map_err(|_| no_place(&account))?
@@ -127,7 +128,7 @@ async fn discard(store: Store<Guest>) {
 
 fn no_place(account: &TenantAccount) -> Failure {
     let limit = account.limits().tenant_instances;
-    Failure::Busy(if account.places.held() as u64 >= limit {
+    Failure::Busy(if account.has_all_its_slots() {
         format!(
             "all {limit} places that the tenant has for running plugins are taken; wait, run fewer syncs at the same time, or raise \
              tenant-instances"
@@ -135,7 +136,7 @@ fn no_place(account: &TenantAccount) -> Failure {
     } else {
         format!(
             "all {} places for running plugins are taken; wait, run fewer syncs at the same time, or spread them over several hosts",
-            super::engine::PLACES
+            crate::limits::INSTANCE_SLOTS
         )
     })
 }

@@ -5,6 +5,7 @@ pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod guest;
+pub(crate) mod idle;
 pub(crate) mod instance;
 pub(crate) mod limiter;
 pub(crate) mod link;

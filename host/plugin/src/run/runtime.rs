@@ -1,6 +1,6 @@
 //! From the file of a plugin to something that can be called.
 
-use super::engine::{Allocation, Started, engine};
+use super::engine::{Started, engine};
 use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
@@ -8,6 +8,7 @@ use super::instance::Instance;
 use super::link::{Capabilities, Exports, linker};
 use crate::compile::cache::{Cache, CacheError, CodeKey};
 use crate::compile::compiler::{self, CompileError, Compiler};
+use crate::compile::settings::Allocation;
 use crate::compile::shelf::Shelf;
 use crate::component::inspect::{InspectError, Inspection, inspect, inspect_if};
 use crate::egress::audit::NoAudit;

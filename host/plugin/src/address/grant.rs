@@ -1,6 +1,6 @@
 //! Which addresses are granted. Pure: text in, decision out.
 
-use crate::component::manifest::AskedHost;
+use super::public::not_public;
 use reqwest::Url;
 use std::fmt;
 use std::net::IpAddr;
@@ -40,7 +40,7 @@ pub struct GrantError {
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(crate) struct Target {
     https: bool,
     host: TargetHost,
     port: u16,
@@ -55,7 +55,7 @@ enum TargetHost {
 impl Target {
     /// Of a URL as it is going to be used: normalised, so that `0x7f.1` is 127.0.0.1 here as it is for
     /// whoever connects.
-    pub(super) fn of(url: &Url) -> Result<Self, &'static str> {
+    pub(crate) fn of(url: &Url) -> Result<Self, &'static str> {
         let https = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -78,11 +78,11 @@ impl Target {
         Ok(Self { https, host, port })
     }
 
-    pub(super) fn https(&self) -> bool {
+    pub(crate) fn https(&self) -> bool {
         self.https
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 }
@@ -91,7 +91,7 @@ impl fmt::Display for Target {
     /// As a grant for it would be written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = match &self.host {
-            TargetHost::Address(address) => super::resolve::not_public(*address).is_some(),
+            TargetHost::Address(address) => not_public(*address).is_some(),
             TargetHost::Name(name) => name == "localhost",
         };
         let host = match &self.host {
@@ -136,7 +136,7 @@ impl HttpGrant {
         Target::of(&url).ok()?.to_string().parse().ok()
     }
 
-    pub(super) fn allows(&self, target: &Target) -> bool {
+    pub(crate) fn allows(&self, target: &Target) -> bool {
         self.https == target.https
             && self.port == target.port
             && match (&self.host, &target.host) {
@@ -165,7 +165,7 @@ impl HttpGrant {
     }
 
     /// Whether it names this very address and port, which is what addresses of private networks need.
-    pub(super) fn names_address(&self, address: IpAddr, port: u16) -> bool {
+    pub(crate) fn names_address(&self, address: IpAddr, port: u16) -> bool {
         self.explicit
             && self.port == port
             && match &self.host {
@@ -173,36 +173,6 @@ impl HttpGrant {
                 Host::Name(name) => name == "localhost" && address.to_canonical().is_loopback(),
                 Host::Below(_) => false,
             }
-    }
-}
-
-impl AskedHost {
-    fn allows(&self, target: &Target) -> bool {
-        match self {
-            AskedHost::Any => true,
-            AskedHost::Only(asked) => asked.allows(target),
-        }
-    }
-}
-
-/// Where requests may go: what the plugin asks for and the operator has granted, both.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Hosts {
-    pub(crate) asked: Vec<AskedHost>,
-    pub(crate) granted: Vec<HttpGrant>,
-}
-
-impl Hosts {
-    pub(super) fn asks_for(&self, target: &Target) -> bool {
-        self.asked.iter().any(|asked| asked.allows(target))
-    }
-
-    pub(super) fn grants(&self, target: &Target) -> bool {
-        self.granted.iter().any(|grant| grant.allows(target))
-    }
-
-    pub(super) fn allows(&self, target: &Target) -> bool {
-        self.asks_for(target) && self.grants(target)
     }
 }
 
@@ -253,7 +223,7 @@ impl FromStr for HttpGrant {
         let host = match target.host {
             TargetHost::Address(_) if wildcard => return Err(error("a star does not go with an address")),
             TargetHost::Address(address) => {
-                if super::resolve::not_public(address).is_some() && !explicit {
+                if not_public(address).is_some() && !explicit {
                     return Err(error(
                         "addresses of this machine or a private network need their port, for example http://127.0.0.1:8787",
                     ));
@@ -353,30 +323,6 @@ mod tests {
         ];
         for (grant, url, expected) in table {
             assert_eq!(allows(grant, url), expected, "{grant} for {url}");
-        }
-    }
-
-    #[test]
-    fn both_the_plugin_and_the_operator_must_name_a_host() {
-        let hosts = |asked: &[&str], granted: &[&str]| Hosts {
-            asked: asked
-                .iter()
-                .filter_map(|text| AskedHost::of(text, &std::collections::BTreeMap::new()))
-                .collect(),
-            granted: granted.iter().map(|text| text.parse().unwrap()).collect(),
-        };
-        let table: [(&[&str], &[&str], bool); 7] = [
-            (&["https://api.example.com"], &["https://api.example.com"], true),
-            (&["https://api.example.com"], &["https://*.example.com"], true),
-            (&["https://*.example.com"], &["https://api.example.com"], true),
-            (&["*"], &["https://api.example.com"], true),
-            (&["*"], &["https://other.example.com"], false),
-            (&["https://other.example.com"], &["https://api.example.com", "https://*.example.com"], false),
-            (&[], &["https://api.example.com"], false),
-        ];
-        let target = Target::of(&Url::parse("https://api.example.com/v1").unwrap()).unwrap();
-        for (asked, granted, expected) in table {
-            assert_eq!(hosts(asked, granted).allows(&target), expected, "{asked:?} {granted:?}");
         }
     }
 

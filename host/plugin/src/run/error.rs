@@ -3,8 +3,7 @@
 use crate::egress::{Channel, Notice};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
-use crate::wire::v0_1::bindings::entente::integration::types;
-use crate::wire::v0_1::convert::Refused;
+use crate::wire::{PluginError, Refused};
 use entente_sync::{ExchangeError, codes};
 use std::time::Duration;
 use wasmtime::Trap;
@@ -12,7 +11,7 @@ use wasmtime::Trap;
 /// How a call of a plugin failed.
 pub(crate) enum Failure {
     /// The plugin itself says so; it goes on living.
-    Plugin(types::Error),
+    Plugin(PluginError),
     /// It answered what cannot be taken.
     Refused(Refused),
     /// It ran into a limit.
@@ -109,7 +108,7 @@ impl Failure {
 
 /// The plugin's own words, cut and escaped. What it says of a limit or a trap is not believed: these codes
 /// are the host's.
-fn plugin_error(error: types::Error, limits: &Limits) -> ExchangeError {
+fn plugin_error(error: PluginError, limits: &Limits) -> ExchangeError {
     let code = clean(&error.code, 100);
     let code = match code.as_str() {
         codes::LIMIT | codes::TRAP | codes::STORE => format!("plugin-{code}"),

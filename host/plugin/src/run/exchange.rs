@@ -4,7 +4,6 @@ use super::error::Failure;
 use super::guest::Guest;
 use super::idle::Idle;
 use super::instance::Instance;
-use super::link::Functions;
 use super::runtime::Plugin;
 use crate::address::grant::HttpGrant;
 use crate::component::interface::Ask;
@@ -13,16 +12,13 @@ use crate::egress::budget::{BudgetInMemory, CallBudget};
 use crate::egress::{Channel, Hosts, Lookup, Notice, Secret, SecretGrant, Surroundings, Vault};
 use crate::fair::account::TenantAccount;
 use crate::limits::Limits;
-use crate::wire::v0_1::bindings::entente::integration::types::Error;
-use crate::wire::v0_1::convert::{self, Lift, Refused};
+use crate::wire::{Called, Functions, Refused};
 use async_trait::async_trait;
 use entente_core::Value;
 use entente_sync::{
     Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query,
     ReportRequest, StateWrites, codes, features,
 };
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
@@ -102,8 +98,6 @@ struct Running {
     unsaved: StateWrites,
 }
 
-type Called<'a, T> = BoxFuture<'a, wasmtime::Result<Result<T, Error>>>;
-
 impl PluginExchange {
     pub(crate) fn new(plugin: Arc<Plugin>, lookup: Lookup, config: PluginConfig) -> Self {
         let manifest = &plugin.inspection.manifest;
@@ -159,18 +153,15 @@ impl PluginExchange {
     }
 
     /// One call: started if need be, timed, checked, and with what it kept. `save` tells whether the answer
-    /// has a place for what the plugin keeps.
-    async fn call<T, U>(
+    /// has a place for what the plugin keeps, `accept` has the last word about an answer that was checked.
+    async fn call<Q: ?Sized + Sync, U: Send>(
         &self,
         function: &'static str,
         save: bool,
-        call: impl for<'a> FnOnce(&'a mut Store<Guest>, &'a Functions) -> Called<'a, T> + Send,
-        lift: impl FnOnce(&mut Lift<'_>, T) -> Result<U, Refused> + Send,
-    ) -> Result<(U, StateWrites), ExchangeError>
-    where
-        T: Send,
-        U: Send,
-    {
+        asked: &Q,
+        call: impl for<'a> FnOnce(&'a dyn Functions<Guest>, &'a mut Store<Guest>) -> Called<'a, Q, U> + Send,
+        accept: impl FnOnce(U) -> Result<U, Refused> + Send,
+    ) -> Result<(U, StateWrites), ExchangeError> {
         if let Some(withheld) = &self.withheld {
             return Err(withheld.clone());
         }
@@ -190,8 +181,9 @@ impl PluginExchange {
             .map_err(|failure| self.explain(failure, "its start", &[]))?,
         };
         let answered = match instance.call(kept, call).await {
-            Ok(Ok(answer)) => {
-                lift(&mut Lift::new(&self.limits, &self.channel.integration), answer).map_err(Failure::from)
+            Ok(Ok(unchecked)) => {
+                let checked = unchecked(asked, &self.limits, &self.channel.integration);
+                checked.and_then(accept).map_err(Failure::from)
             }
             Ok(Err(error)) => Err(Failure::Plugin(error)),
             Err(failure) => Err(failure),
@@ -258,14 +250,8 @@ impl Exchange for PluginExchange {
     }
 
     async fn describe(&self) -> Result<Description, ExchangeError> {
-        let (description, _) = self
-            .call(
-                "describe",
-                false,
-                |store, functions| async move { functions.manual(store)?.call_describe(store).await }.boxed(),
-                convert::description,
-            )
-            .await?;
+        let called = self.call("describe", false, &(), |plugin, store| plugin.describe(store), Ok);
+        let (description, _) = called.await?;
         let objects = description
             .objects
             .iter()
@@ -277,44 +263,27 @@ impl Exchange for PluginExchange {
     }
 
     async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
-        let called = self.call(
-            "manual",
-            false,
-            |store, functions| async move { functions.manual(store)?.call_manual(store).await }.boxed(),
-            convert::manual,
-        );
-        Ok(called.await?.0)
+        Ok(self.call("manual", false, &(), |plugin, store| plugin.manual(store), Ok).await?.0)
     }
 
     async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
-        let lowered = convert::lower_request(request, &self.limits);
-        let (page, state) = self
-            .call(
-                "report",
-                true,
-                move |store, functions| {
-                    async move { functions.report(store)?.call_report(store, &lowered).await }.boxed()
-                },
-                |lift, page| convert::page(lift, page, request).and_then(|page| self.counted(request, page)),
-            )
-            .await?;
+        let called = self.call(
+            "report",
+            true,
+            request,
+            |plugin, store| plugin.report(store, request, &self.limits),
+            |page| self.counted(request, page),
+        );
+        let (page, state) = called.await?;
         Ok(Page { state, ..page })
     }
 
     async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
         let base = order.changes.iter().any(|change| !change.base.is_empty())
             && self.wants_base(&order.object).await?;
-        let lowered = convert::lower_order(order, base);
-        let (answers, state) = self
-            .call(
-                "execute",
-                true,
-                move |store, functions| {
-                    async move { functions.orders(store)?.call_execute(store, &lowered).await }.boxed()
-                },
-                |lift, answers| convert::answers(lift, answers, &order.fields, Some(order)),
-            )
-            .await?;
+        let called =
+            self.call("execute", true, order, |plugin, store| plugin.execute(store, order, base), Ok);
+        let (answers, state) = called.await?;
         Ok(Executed { answers, state })
     }
 
@@ -324,15 +293,12 @@ impl Exchange for PluginExchange {
         object: &str,
         fields: &[String],
     ) -> Result<Collection, ExchangeError> {
-        let (ticket, object, asked) = (ticket.to_owned(), object.to_owned(), fields.to_vec());
         let called = self.call(
             "collect",
             false,
-            move |store, functions| {
-                async move { functions.orders(store)?.call_collect(store, &ticket, &object, &asked).await }
-                    .boxed()
-            },
-            |lift, collection| convert::collection(lift, collection, fields),
+            fields,
+            |plugin, store| plugin.collect(store, ticket, object, fields),
+            Ok,
         );
         Ok(called.await?.0)
     }
@@ -345,21 +311,7 @@ impl Exchange for PluginExchange {
         if !self.can_find() {
             return Err(ExchangeError::new(codes::UNSUPPORTED, "the plugin does not export lookup"));
         }
-        let lowered = convert::lower_query(query);
-        let called = self.call(
-            "find",
-            false,
-            move |store, functions| {
-                async move {
-                    match functions.lookup(store)? {
-                        Some(lookup) => lookup.call_find(store, &lowered).await,
-                        None => Ok(Ok(Vec::new())),
-                    }
-                }
-                .boxed()
-            },
-            |lift, found| convert::found(lift, found, query),
-        );
+        let called = self.call("find", false, query, |plugin, store| plugin.find(store, query), Ok);
         Ok(called.await?.0)
     }
 }

@@ -3,13 +3,13 @@
 use super::error::Failure;
 use super::guest::{Guest, size};
 use super::idle::to_evict;
-use super::link::Functions;
 use super::runtime::Plugin;
 use crate::egress::Channel;
 use crate::fair::account::TenantAccount;
 use crate::fair::shares::Claim;
 use crate::fair::turns::{InTurn, Meter};
 use crate::limits::Limits;
+use crate::wire::Functions;
 use entente_core::Value;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// or whose call was given up, cannot be used again.
 pub(crate) struct Instance {
     pub(crate) store: Store<Guest>,
-    pub(crate) functions: Functions,
+    pub(crate) functions: Box<dyn Functions<Guest>>,
     pub(crate) calls: u64,
     limits: Limits,
     /// Given back after the store is gone.
@@ -75,7 +75,7 @@ impl Instance {
                     return Err(failure);
                 }
             };
-        let functions = Functions::new(Arc::clone(&plugin.exports), instance);
+        let functions = (plugin.exports)(instance);
         store.data().log.end();
         Ok(Self { store, functions, calls: 0, limits: limits.clone(), place })
     }
@@ -84,14 +84,18 @@ impl Instance {
     pub(crate) async fn call<T>(
         &mut self,
         kept: Arc<BTreeMap<String, Vec<u8>>>,
-        call: impl for<'a> FnOnce(&'a mut Store<Guest>, &'a Functions) -> BoxFuture<'a, wasmtime::Result<T>>,
+        call: impl for<'a> FnOnce(
+            &'a dyn Functions<Guest>,
+            &'a mut Store<Guest>,
+        ) -> BoxFuture<'a, wasmtime::Result<T>>,
     ) -> Result<T, Failure> {
         self.calls += 1;
         self.store.data_mut().begin(kept);
         self.store.set_epoch_deadline(1);
         let (account, meter) =
             (Arc::clone(&self.store.data().egress.channel().account), Arc::clone(&self.store.data().meter));
-        let answered = timed(call(&mut self.store, &self.functions), &account, meter, &self.limits).await;
+        let answered =
+            timed(call(self.functions.as_ref(), &mut self.store), &account, meter, &self.limits).await;
         self.store.data().log.end();
         answered
     }

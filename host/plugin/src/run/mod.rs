@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod guest;
 pub(crate) mod idle;
+mod imports;
 pub(crate) mod instance;
 pub(crate) mod limiter;
 pub(crate) mod link;

@@ -5,7 +5,7 @@ use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
 use super::instance::Instance;
-use super::link::{Capabilities, Exports, linker};
+use super::link::{Capabilities, linker};
 use crate::compile::cache::{Cache, CacheError, CodeKey};
 use crate::compile::compiler::{self, CompileError, Compiler};
 use crate::compile::settings::Allocation;
@@ -18,6 +18,7 @@ use crate::fair::account::TenantAccount;
 use crate::fair::turns::places;
 use crate::files::read_at_most;
 use crate::limits::Limits;
+use crate::wire::{self, Exports};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -331,7 +332,7 @@ impl Runtime {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let linker = self.linker(Capabilities::of(&inspection.manifest)).map_err(failed)?;
         let pre = linker.instantiate_pre(component).map_err(shape)?;
-        let exports = Arc::new(Exports::find(&pre, &inspection).map_err(shape)?);
+        let exports = wire::exports(&pre, &inspection).map_err(shape)?;
         Ok(Plugin { runtime: Arc::clone(self), pre, exports, inspection })
     }
 
@@ -369,7 +370,7 @@ pub struct LoadedPlugin {
 pub(crate) struct Plugin {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) pre: InstancePre<Guest>,
-    pub(crate) exports: Arc<Exports>,
+    pub(crate) exports: Exports<Guest>,
     pub(crate) inspection: Inspection,
 }
 
@@ -402,7 +403,7 @@ impl LoadedPlugin {
         let started = Instance::start(&self.plugin, channel, Arc::default(), limits).await;
         let checked = started.and_then(|mut instance| {
             let Instance { functions, store, .. } = &mut instance;
-            functions.check(store).map_err(|error| Failure::of(error, limits))
+            functions.check_types(store).map_err(|error| Failure::of(error, limits))
         });
         checked.map_err(|failure| match failure {
             Failure::Limit(limit) => LoadError::Start(limit.to_string()),

@@ -1,3 +1,124 @@
-//! The plugin interface, one module for each of its versions.
+//! The plugin interface (WIT), one folder for each of its versions.
+//!
+//! What stands here is common to all versions and says everything in the host's own types. Bindings that a macro
+//! generates stay within the folder of their version, behind three things: [`link`] gives what plugins
+//! import, [`exports`] finds what they export, and [`Functions`] calls it. A further version is a folder beside
+//! `v0_1` that implements [`Functions`], and a line in the two functions.
 
 pub(crate) mod v0_1;
+
+use crate::component::inspect::Inspection;
+use crate::egress::SecretError;
+use crate::limits::{LimitReached, Limits};
+use entente_core::Value;
+use entente_sync::{Answer, Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest};
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use tracing::Level;
+use wasmtime::component::{Instance, InstancePre, Linker};
+use wasmtime::{Result as WasmResult, Store};
+
+/// What a plugin may import from the host, whatever the version: the data of its store implements it.
+pub(crate) trait Imports: Send + 'static {
+    /// Writes a log line.
+    fn log(&self, level: Level, message: &str, fields: &[(String, String)]);
+    /// The settings that its manifest names.
+    fn settings(&self) -> &BTreeMap<String, Value>;
+    /// A placeholder for a secret, with `user` for the whole value of a Basic `authorization` header.
+    fn placeholder(&mut self, secret: &str, user: Option<&str>) -> Result<String, SecretError>;
+    /// HMAC-SHA-256 with a signing key.
+    fn hmac_sha256(&self, secret: &str, data: &[u8]) -> Result<Vec<u8>, SecretError>;
+    /// Compares a text with a secret. The limit ends the call.
+    fn matches(&mut self, secret: &str, candidate: &str) -> Result<Result<bool, SecretError>, LimitReached>;
+    /// The value of a key in the plugin's state.
+    fn state_get(&self, key: &str) -> Option<Vec<u8>>;
+    /// Sets a key in the plugin's state.
+    fn state_set(&mut self, key: String, value: Vec<u8>) -> Result<(), LimitReached>;
+    /// Deletes a key of the plugin's state.
+    fn state_delete(&mut self, key: String);
+    /// The keys of the plugin's state that begin so.
+    fn state_keys(&self, prefix: &str) -> Vec<String>;
+}
+
+/// Which optional imports are linked; what is not linked cannot be called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Optional {
+    pub(crate) secrets: bool,
+    pub(crate) state: bool,
+}
+
+/// An error that a plugin answered, in its own words: nothing of it is checked yet.
+#[derive(Debug)]
+pub(crate) struct PluginError {
+    pub(crate) code: String,
+    pub(crate) reason: String,
+    /// Seconds after which it makes sense to call again.
+    pub(crate) after: Option<u32>,
+}
+
+/// Why an answer of a plugin cannot be taken.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It is more than a limit allows.
+    Limit(LimitReached),
+    /// It makes no sense.
+    Invalid(String),
+}
+
+impl From<LimitReached> for Refused {
+    fn from(limit: LimitReached) -> Self {
+        Refused::Limit(limit)
+    }
+}
+
+/// An answer that was not checked yet. It is checked against what was asked (`Q`) after the call has given its
+/// CPU permit back, so that the host's own work is not counted as the plugin's.
+pub(crate) type Unchecked<Q, T> = Box<dyn FnOnce(&Q, &Limits, &str) -> Result<T, Refused> + Send>;
+
+/// A call under way. The outer error is a trap or a limit, after which the store is dropped.
+pub(crate) type Called<'a, Q, T> = BoxFuture<'a, WasmResult<Result<Unchecked<Q, T>, PluginError>>>;
+
+/// The exported functions of one instance.
+pub(crate) trait Functions<T>: Send + Sync {
+    /// Checks the types of all exported interfaces.
+    fn check_types(&self, store: &mut Store<T>) -> WasmResult<()>;
+    fn describe<'a>(&'a self, store: &'a mut Store<T>) -> Called<'a, (), Description>;
+    fn manual<'a>(&'a self, store: &'a mut Store<T>) -> Called<'a, (), Vec<ProposedMapping>>;
+    fn report<'a>(
+        &'a self,
+        store: &'a mut Store<T>,
+        request: &ReportRequest,
+        limits: &Limits,
+    ) -> Called<'a, ReportRequest, Page>;
+    /// `with_base`: the values that the changes are based on go along.
+    fn execute<'a>(
+        &'a self,
+        store: &'a mut Store<T>,
+        order: &Order,
+        with_base: bool,
+    ) -> Called<'a, Order, Vec<Answer>>;
+    fn collect<'a>(
+        &'a self,
+        store: &'a mut Store<T>,
+        ticket: &str,
+        object: &str,
+        fields: &[String],
+    ) -> Called<'a, [String], Collection>;
+    fn find<'a>(&'a self, store: &'a mut Store<T>, query: &Query) -> Called<'a, Query, Vec<Vec<String>>>;
+}
+
+/// Where the exported functions stand in a component, found once for all its instances.
+pub(crate) type Exports<T> = Box<dyn Fn(Instance) -> Box<dyn Functions<T>> + Send + Sync>;
+
+/// Adds what plugins of every version import to a linker.
+pub(crate) fn link<T: Imports>(linker: &mut Linker<T>, optional: Optional) -> WasmResult<()> {
+    v0_1::link(linker, optional)
+}
+
+/// Finds the exports of a component, in the version that it was inspected to have.
+pub(crate) fn exports<T: Send + 'static>(
+    pre: &InstancePre<T>,
+    inspection: &Inspection,
+) -> WasmResult<Exports<T>> {
+    v0_1::exports(pre, inspection)
+}

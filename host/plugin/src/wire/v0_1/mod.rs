@@ -1,6 +1,12 @@
-//! Version 0.1 of the package `entente:integration`: generated bindings, and the conversion from and to the
-//! host's own types.
+//! Version 0.1 of the package `entente:integration`: generated bindings, and the conversion from and to the host's
+//! own types. Nothing here is named outside of `wire`.
 
-pub(crate) mod bindings;
-pub(crate) mod convert;
-pub(crate) mod host_api;
+mod bindings;
+mod convert;
+mod exports;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod imports;
+
+pub(super) use exports::exports;
+pub(super) use imports::link;

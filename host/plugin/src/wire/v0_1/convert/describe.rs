@@ -1,8 +1,9 @@
 //! What a plugin says of the remote system.
 
-use super::{Lift, Refused};
+use super::super::bindings::exports::entente::integration::mapping_manual as wit;
+use super::Lift;
 use crate::text::clean;
-use crate::wire::v0_1::bindings::exports::entente::integration::mapping_manual as wit;
+use crate::wire::Refused;
 use entente_sync::{
     ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };

@@ -13,21 +13,7 @@ pub(crate) use value::lower_value;
 
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
-
-/// Why an answer of a plugin cannot be taken.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// It is more than a limit allows.
-    Limit(LimitReached),
-    /// It makes no sense.
-    Invalid(String),
-}
-
-impl From<LimitReached> for Refused {
-    fn from(limit: LimitReached) -> Self {
-        Refused::Limit(limit)
-    }
-}
+use crate::wire::Refused;
 
 /// Checks one answer.
 pub(crate) struct Lift<'a> {

@@ -1,8 +1,9 @@
 //! Orders and what became of their changes.
 
+use super::super::bindings::exports::entente::integration::order_execution as wit;
+use super::Lift;
 use super::value::{lower_reference, lower_values};
-use super::{Lift, Refused};
-use crate::wire::v0_1::bindings::exports::entente::integration::order_execution as wit;
+use crate::wire::Refused;
 use entente_core::Timestamp;
 use entente_sync::{Action, Answer, Collection, Order, Outcome, TicketState, Written, codes};
 use std::collections::HashSet;

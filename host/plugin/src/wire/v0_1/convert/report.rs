@@ -1,10 +1,11 @@
 //! Requests for reports, pages, and lookups.
 
+use super::super::bindings::entente::integration::types as wit;
+use super::super::bindings::exports::entente::integration::{lookup, sync_report};
+use super::Lift;
 use super::value::lower_values;
-use super::{Lift, Refused};
 use crate::limits::Limits;
-use crate::wire::v0_1::bindings::entente::integration::types as wit;
-use crate::wire::v0_1::bindings::exports::entente::integration::{lookup, sync_report};
+use crate::wire::Refused;
 use entente_core::Timestamp;
 use entente_sync::{BadRow, Batch, Conversion, Deletion, Page, Query, ReportRequest, StateWrites};
 

@@ -1,8 +1,8 @@
 //! Values, rows and references.
 
+use super::super::bindings::entente::integration::types as wit;
 use super::Lift;
 use crate::limits::LimitReached;
-use crate::wire::v0_1::bindings::entente::integration::types as wit;
 use chrono::Datelike;
 use entente_core::{Reference, Timestamp, Value};
 use entente_sync::{FieldTime, Row};

@@ -2,13 +2,38 @@
 
 use super::bindings::entente::integration::types::Error;
 use super::bindings::entente::integration::{log, secrets, settings, state, types};
-use super::convert;
+use super::convert::lower_value;
 use crate::egress::SecretError;
 use crate::limits::LimitReached;
-use crate::run::guest::Guest;
+use crate::wire::{Imports, Optional};
 use entente_sync::codes;
+use std::marker::PhantomData;
 use tracing::Level;
 use wasmtime::Result;
+use wasmtime::component::{HasData, Linker};
+
+/// The data of a store as the generated code wants to see it.
+struct Host<'a, T>(&'a mut T);
+
+/// Tells the generated code that it finds a [`Host`] in a store.
+struct In<T>(PhantomData<T>);
+
+impl<T: Imports> HasData for In<T> {
+    type Data<'a> = Host<'a, T>;
+}
+
+pub(crate) fn link<T: Imports>(linker: &mut Linker<T>, optional: Optional) -> Result<()> {
+    types::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
+    log::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
+    settings::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
+    if optional.secrets {
+        secrets::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
+    }
+    if optional.state {
+        state::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
+    }
+    Ok(())
+}
 
 fn error(code: &str, reason: String) -> Error {
     Error { code: code.to_owned(), reason, after: None, extra: Vec::new() }
@@ -24,9 +49,9 @@ fn too_large(limit: &LimitReached) -> Error {
     error("too-large", limit.to_string())
 }
 
-impl types::Host for Guest {}
+impl<T: Imports> types::Host for Host<'_, T> {}
 
-impl log::Host for Guest {
+impl<T: Imports> log::Host for Host<'_, T> {
     async fn log(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) -> Result<()> {
         let level = match level {
             log::Level::Trace => Level::TRACE,
@@ -35,32 +60,29 @@ impl log::Host for Guest {
             log::Level::Warn => Level::WARN,
             log::Level::Error => Level::ERROR,
         };
-        self.log.line(level, &message, &fields);
+        self.0.log(level, &message, &fields);
         Ok(())
     }
 }
 
-impl settings::Host for Guest {
+impl<T: Imports> settings::Host for Host<'_, T> {
     async fn get(&mut self, name: String) -> Result<Option<types::Value>> {
-        Ok(self.settings.get(&name).map(|value| convert::lower_value(Some(value))))
+        Ok(self.0.settings().get(&name).map(|value| lower_value(Some(value))))
     }
 
     async fn all(&mut self) -> Result<Vec<(String, types::Value)>> {
-        Ok(self
-            .settings
-            .iter()
-            .map(|(name, value)| (name.clone(), convert::lower_value(Some(value))))
-            .collect())
+        let settings = self.0.settings().iter();
+        Ok(settings.map(|(name, value)| (name.clone(), lower_value(Some(value)))).collect())
     }
 }
 
-impl secrets::Host for Guest {
+impl<T: Imports> secrets::Host for Host<'_, T> {
     async fn use_(&mut self, name: String) -> Result<std::result::Result<String, Error>> {
-        Ok(self.egress.placeholder(&name, None).map_err(Error::from))
+        Ok(self.0.placeholder(&name, None).map_err(Error::from))
     }
 
     async fn basic(&mut self, user: String, name: String) -> Result<std::result::Result<String, Error>> {
-        Ok(self.egress.placeholder(&name, Some(&user)).map_err(Error::from))
+        Ok(self.0.placeholder(&name, Some(&user)).map_err(Error::from))
     }
 
     async fn hmac_sha256(
@@ -68,34 +90,29 @@ impl secrets::Host for Guest {
         name: String,
         data: Vec<u8>,
     ) -> Result<std::result::Result<Vec<u8>, Error>> {
-        Ok(self.egress.channel().vault.hmac(&name, &data).map_err(Error::from))
+        Ok(self.0.hmac_sha256(&name, &data).map_err(Error::from))
     }
 
     async fn matches(&mut self, name: String, candidate: String) -> Result<std::result::Result<bool, Error>> {
-        self.matches += 1;
-        if self.matches > self.limits.secret_matches {
-            // No error for the plugin to handle: whoever asks so often is guessing.
-            return Err(self.limits.secret_matches(Some(self.matches)).into());
-        }
-        Ok(self.egress.channel().vault.matches(&name, &candidate).map_err(Error::from))
+        Ok(self.0.matches(&name, &candidate)?.map_err(Error::from))
     }
 }
 
-impl state::Host for Guest {
+impl<T: Imports> state::Host for Host<'_, T> {
     async fn get(&mut self, key: String) -> Result<Option<Vec<u8>>> {
-        Ok(self.state.get(&key).cloned())
+        Ok(self.0.state_get(&key))
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>) -> Result<std::result::Result<(), Error>> {
-        Ok(self.state.set(key, value).map_err(|limit| too_large(&limit)))
+        Ok(self.0.state_set(key, value).map_err(|limit| too_large(&limit)))
     }
 
     async fn delete(&mut self, key: String) -> Result<()> {
-        self.state.delete(key);
+        self.0.state_delete(key);
         Ok(())
     }
 
     async fn keys(&mut self, prefix: String) -> Result<Vec<String>> {
-        Ok(self.state.keys(&prefix))
+        Ok(self.0.state_keys(&prefix))
     }
 }

@@ -9,7 +9,19 @@
 //! it takes is counted by [`Limits`]. Whatever goes wrong in it costs one call: the store is dropped, and the
 //! next call starts a fresh one.
 //!
-//! Only this module knows wasmtime and the HTTP client.
+//! Only this crate knows wasmtime and the HTTP client. Its folders are floors; each knows those above it in this
+//! table and none below, which `tests/structure.rs` checks:
+//!
+//! | floor | what it is |
+//! |---|---|
+//! | `text`, `files`, `limits` | untrusted texts and files, and the table of limits |
+//! | `address` | patterns of hosts, and which addresses are public |
+//! | `component` | what a file is: imports, exports, manifest |
+//! | `compile` | to native code: compiler process, engine settings, code caches |
+//! | `fair` | start-time fair queueing over tenants: CPU, slots of the pool, accounts |
+//! | `egress` | HTTP filter, secrets, call budget, audit |
+//! | `wire` | the plugin interface in the host's own types; `v0_1` has its bindings |
+//! | `run` | engine, store of an instance, calls, and the plugin as an exchange |
 
 mod address;
 mod compile;

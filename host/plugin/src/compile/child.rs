@@ -69,7 +69,7 @@ impl Job {
     }
 }
 
-/// Compiles, where this process was started to do that by [`Compiler::Child`](crate::Compiler::Child); `None`
+/// Compiles, where this process was started to do that by [`Compiler::Child`](super::compiler::Compiler::Child); `None`
 /// where it was not. A program that compiles with itself calls this before anything else, and ends with the
 /// code that it gets:
 ///

@@ -24,7 +24,7 @@ const THREADS: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compiler {
     /// A process of its own for each plugin, with limits on its memory and time. The program is one whose
-    /// first act is [`answer_as_compiler`](crate::answer_as_compiler), built with the same version of this
+    /// first act is [`answer_as_compiler`](super::child::answer_as_compiler), built with the same version of this
     /// library, such as `entente`.
     Child(PathBuf),
     /// This process. A plugin that is made to be hard to compile can then take all its memory, hold up what
@@ -34,7 +34,7 @@ pub enum Compiler {
 
 impl Compiler {
     /// Processes of the program that runs now. It must begin with
-    /// [`answer_as_compiler`](crate::answer_as_compiler), or it would start itself over and over.
+    /// [`answer_as_compiler`](super::child::answer_as_compiler), or it would start itself over and over.
     ///
     /// # Errors
     /// Where the system does not say what runs.

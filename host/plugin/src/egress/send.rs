@@ -541,8 +541,8 @@ mod tests {
         let surroundings = Surroundings {
             digest: "d1",
             account: Arc::default(),
-            budget: Arc::new(crate::BudgetInMemory::default()),
-            audit: Arc::new(crate::NoAudit),
+            budget: Arc::new(crate::egress::budget::BudgetInMemory::default()),
+            audit: Arc::new(crate::egress::audit::NoAudit),
         };
         let mut egress = Egress::new(Arc::new(Channel::new(
             "shop".to_owned(),

@@ -57,10 +57,14 @@ fn height(floor: &str) -> Option<usize> {
     FLOORS.iter().position(|floors| floors.contains(&floor))
 }
 
+/// A line without its comment.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default()
+}
+
 /// What a line of code names after `crate::`.
 fn named(line: &str) -> impl Iterator<Item = &str> {
-    let code = line.split("//").next().unwrap_or_default();
-    code.split("crate::").skip(1).map(|rest| {
+    code(line).split("crate::").skip(1).map(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         &rest[..end]
     })
@@ -93,7 +97,7 @@ fn a_floor_knows_only_those_below_it() {
 fn no_version_of_the_interface_leaks() {
     for source in sources().iter().filter(|source| !source.path.starts_with("wire/")) {
         for line in source.lines.iter().filter(|_| source.path != "fuzzing.rs") {
-            assert!(!line.contains("v0_"), "{}: {line}", source.path);
+            assert!(!code(line).contains("v0_"), "{}: {line}", source.path);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The judge at work: fields with every kind of evidence.
 
 use entente_core::{
-    Claim, Current, Evidence, FieldRules, FieldTime, Mode, Timestamp, Value, Winner, judge, settle,
+    Claim, Current, Evidence, FieldRules, FieldTime, Mode, Sides, Timestamp, Value, Winner, judge, settle,
 };
 use std::hint::black_box;
 
@@ -64,6 +64,6 @@ pub(crate) fn settle_record(rules: &FieldRules<'_>, values: &[Value; 8], changed
     for (slot, value) in values.iter().enumerate() {
         let right = if slot == 6 { changed } else { value };
         let current = |value| Some(Current { value, link: None, time });
-        black_box(settle(rules, Some([Some(value), Some(value)]), current(value), current(right)));
+        black_box(settle(rules, Some(Sides::new(Some(value), Some(value))), current(value), current(right)));
     }
 }

@@ -7,7 +7,7 @@ use crate::guests;
 use crate::page::{PageCall, runtime};
 use crate::world::Guest;
 use anyhow::Result;
-use entente_core::{FieldRules, Timestamp, Value};
+use entente_core::{FieldRules, Sides, Timestamp, Value};
 use made_up::people::Ids;
 
 /// What is done.
@@ -61,12 +61,12 @@ impl Workload {
 }
 
 fn reconcile(times: u32) {
-    let kinds = ["text".to_owned(), "text".to_owned()];
+    let kinds = Sides::new("text".to_owned(), "text".to_owned());
     let rules = FieldRules {
         kinds: &kinds,
         direction: Default::default(),
-        required: [false; 2],
-        writable: [true; 2],
+        required: Sides::new(false, false),
+        writable: Sides::new(true, true),
         set_like: false,
         trust: None,
         unresolved: Default::default(),

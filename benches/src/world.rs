@@ -9,7 +9,7 @@ use entente::Tenant;
 use entente_core::Value;
 use entente_plugin::Compiler;
 use entente_sync::{
-    Engine, Exchange, RunEnd, RunOptions, Side, Silent, SyncDefinition, SystemClock, SystemRandomness,
+    Engine, Exchange, RunEnd, RunOptions, Side, Sides, Silent, SyncDefinition, SystemClock, SystemRandomness,
 };
 use made_up::people::{Ids, People};
 use std::collections::BTreeMap;
@@ -134,7 +134,7 @@ impl World {
     ) -> Result<(Took, RunEnd)> {
         let engine = Engine {
             ledger: self.tenant.ledger(),
-            exchanges: [self.tenant.hub(), right],
+            exchanges: Sides::new(self.tenant.hub(), right),
             clock: &SystemClock,
             randomness: &SystemRandomness,
             observer: &Silent,

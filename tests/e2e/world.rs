@@ -2,7 +2,6 @@
 //! other.
 
 use crate::support::guests;
-use entente_core::Side;
 use hello_crm::{Clock, Config, Handle, ManualClock, Object, RecordView, Server, Stamp, SystemClock};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -423,7 +422,7 @@ pub(crate) fn agree_after(world: &World, what: &str) {
     let mut names: [Vec<&str>; 2] =
         [company_names.values().copied().collect(), organisation_names.values().copied().collect()];
     names.iter_mut().for_each(|names| names.sort_unstable());
-    assert_eq!(names[Side::Left.index()], names[Side::Right.index()], "companies and organisations");
+    assert_eq!(names[0], names[1], "companies and organisations");
 
     type Shown = BTreeMap<&'static str, String>;
     let plain = |value: Option<&Value>| {

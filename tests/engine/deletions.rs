@@ -39,7 +39,7 @@ async fn delete_is_carried_to_the_other_side() {
     let (world, lefts, _) = linked(3, DeletePolicy::Delete).await;
     world.left.delete("contact", &lefts[0]);
     let run = world.run().await;
-    assert_eq!(run.counts[1]["person"].removed, 1);
+    assert_eq!(run.counts.right["person"].removed, 1);
     assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (2, 2));
     world.assert_quiet().await;
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
@@ -52,7 +52,7 @@ async fn deleted_here_and_edited_there_is_held() {
     world.left.delete("contact", &lefts[0]);
     world.right.edit("person", &rights[0], "full", text("edited"), "2026-01-02");
     let run = world.run().await;
-    assert_eq!(run.counts[1]["person"].held, 1);
+    assert_eq!(run.counts.right["person"].held, 1);
     assert_eq!(alive(&world.right, "person"), 2);
     assert!(statuses(&world, Status::Held).await[0].starts_with("deleted and edited"));
 }
@@ -67,7 +67,7 @@ async fn what_is_unlinked_is_not_made_again_and_may_meet_another() {
     assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (1, 2));
     let again = world.left.put("contact", &[("email", text("0@example.org"))], "2026-01-03");
     let run = world.run().await;
-    assert_eq!(run.counts[0]["contact"].matched, 1);
+    assert_eq!(run.counts.left["contact"].matched, 1);
     assert_eq!(world.left.value("contact", &again, "name"), text("alone"));
     assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (2, 2));
     world.assert_quiet().await;
@@ -105,7 +105,7 @@ async fn absence_is_deletion_only_after_a_complete_listing() {
     world.run().await;
     assert_eq!(alive(&world.left, "contact"), 4, "nobody has said that it is gone");
     let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
-    assert_eq!(run.counts[1]["person"].deleted, 1);
+    assert_eq!(run.counts.right["person"].deleted, 1);
     assert_eq!(alive(&world.left, "contact"), 3);
     world.assert_quiet().await;
 }
@@ -115,7 +115,7 @@ async fn a_listing_that_lost_a_page_is_checked_by_id() {
     let (world, ..) = linked(6, DeletePolicy::Delete).await;
     world.right.shorten(true);
     let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
-    assert_eq!(run.counts[1]["person"].deleted, 0);
+    assert_eq!(run.counts.right["person"].deleted, 0);
     assert_eq!(alive(&world.left, "contact"), 6);
 }
 
@@ -127,8 +127,8 @@ async fn the_brake_holds_mass_deletion_by_a_broken_page_and_says_how_to_go_on() 
     world.right.character.page = 12;
     world.right.shorten(true);
     let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
-    assert_eq!(run.counts[1]["person"].deleted, 12);
-    assert_eq!((run.counts[0]["contact"].removed, run.counts[0]["contact"].held), (0, 12));
+    assert_eq!(run.counts.right["person"].deleted, 12);
+    assert_eq!((run.counts.left["contact"].removed, run.counts.left["contact"].held), (0, 12));
     assert_eq!(alive(&world.left, "contact"), 60);
     assert!(
         run.notices[0].contains("12 of 60") && run.notices[0].contains("--lift-brake"),
@@ -150,11 +150,11 @@ async fn the_brake_holds_mass_deletion_until_it_is_lifted() {
         world.right.delete("person", right);
     }
     let run = world.run().await;
-    assert_eq!((run.counts[0]["contact"].removed, run.counts[0]["contact"].held), (0, 12));
-    assert_eq!(world.run().await.counts[0]["contact"].held, 12, "every run says so");
+    assert_eq!((run.counts.left["contact"].removed, run.counts.left["contact"].held), (0, 12));
+    assert_eq!(world.run().await.counts.left["contact"].held, 12, "every run says so");
     assert_eq!(alive(&world.left, "contact"), 60);
     let run = world.run_with(RunOptions { lift_brake: true, ..RunOptions::default() }).await;
-    assert_eq!(run.counts[0]["contact"].removed, 12);
+    assert_eq!(run.counts.left["contact"].removed, 12);
     assert_eq!(alive(&world.left, "contact"), 48);
     world.assert_quiet().await;
 }
@@ -176,7 +176,7 @@ async fn the_brake_holds_mass_blanking() {
         world.right.edit("person", right, "full", Value::Null, "2026-01-02");
     }
     let run = world.run().await;
-    assert_eq!((run.counts[0]["contact"].updated, run.counts[0]["contact"].held), (0, 11));
+    assert_eq!((run.counts.left["contact"].updated, run.counts.left["contact"].held), (0, 11));
     world.run_with(RunOptions { lift_brake: true, ..RunOptions::default() }).await;
     assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "name"), Value::Null);
     world.assert_quiet().await;
@@ -200,7 +200,7 @@ async fn s20_a_remote_merge_keeps_the_winners_pair_and_holds_what_is_left_over()
 #[tokio::test]
 async fn a_merge_into_a_record_without_counterpart_moves_the_pair() {
     let (mut world, lefts, rights) = linked(2, DeletePolicy::Ignore).await;
-    world.people().create = [false, true];
+    world.people().create = Sides::new(false, true);
     let stranger = world.right.put(
         "person",
         &[("mail", text("new@example.org")), ("full", text("stranger"))],

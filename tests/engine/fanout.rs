@@ -37,21 +37,21 @@ impl Fan {
                 .unwrap();
             let field = |(slot, (left, right, kind)): (usize, &(&str, &str, &str))| FieldMapping {
                 slot,
-                names: [(*left).to_owned(), (*right).to_owned()],
-                kinds: [(*kind).to_owned(), (*kind).to_owned()],
-                writable: [true, true],
+                names: Sides::new((*left).to_owned(), (*right).to_owned()),
+                kinds: Sides::new((*kind).to_owned(), (*kind).to_owned()),
+                writable: Sides::new(true, true),
                 ..FieldMapping::default()
             };
             definitions.push(SyncDefinition {
                 name: name.to_owned(),
                 relation: name.to_owned(),
-                exchanges: ["hub".to_owned(), name.to_owned()],
+                exchanges: Sides::new("hub".to_owned(), name.to_owned()),
                 mappings: vec![ObjectMapping {
                     id,
-                    objects: ["contact".to_owned(), "person".to_owned()],
+                    objects: Sides::new("contact".to_owned(), "person".to_owned()),
                     fields: fields.iter().enumerate().map(field).collect(),
                     identifiers: vec![0],
-                    create: [true, true],
+                    create: Sides::new(true, true),
                     ..ObjectMapping::default()
                 }],
                 version: 1,
@@ -81,7 +81,7 @@ impl Fan {
         let stop = AtomicBool::new(false);
         let engine = Engine {
             ledger: &self.ledger,
-            exchanges: [&self.hub, &self.remotes[which]],
+            exchanges: Sides::new(&self.hub, &self.remotes[which]),
             clock: self.clock.as_ref(),
             randomness: &self.randomness,
             observer: &Silent,
@@ -114,7 +114,7 @@ async fn what_a_brought_reaches_b_and_does_not_go_back() {
     );
     fan.run(0).await;
     let run = fan.run(1).await;
-    assert_eq!(run.counts[1]["person"].created, 1);
+    assert_eq!(run.counts.right["person"].created, 1);
     assert_eq!(fan.tel(1), text("1"));
     for which in [0, 1, 0, 1] {
         fan.run(which).await;

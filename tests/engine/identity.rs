@@ -3,7 +3,7 @@
 use crate::world::{World, text};
 use entente_core::Value;
 use entente_sync::{
-    ChangeTimes, Condition, Ledger, OperatorLedger as _, RunOptions, Side, Status, Test, features,
+    ChangeTimes, Condition, Ledger, OperatorLedger as _, RunOptions, Side, Sides, Status, Test, features,
 };
 
 #[tokio::test]
@@ -26,13 +26,13 @@ async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
     let run = world.run().await;
     assert_eq!(world.left.records("contact").len(), 21);
     assert_eq!(world.right.records("person").len(), 21);
-    assert_eq!(run.counts[1]["person"].matched, 7);
-    assert_eq!((run.counts[0]["contact"].created, run.counts[1]["person"].created), (7, 7));
+    assert_eq!(run.counts.right["person"].matched, 7);
+    assert_eq!((run.counts.left["contact"].created, run.counts.right["person"].created), (7, 7));
     world.assert_quiet().await;
     // What is new later is created without a listing: the sides are known.
     world.left.put("contact", &[("email", text("later@example.org"))], "2026-02-01");
     let run = world.run().await;
-    assert_eq!((run.counts[0]["contact"].reported, run.counts[1]["person"].created), (1, 1));
+    assert_eq!((run.counts.left["contact"].reported, run.counts.right["person"].created), (1, 1));
     world.assert_quiet().await;
 }
 
@@ -58,7 +58,7 @@ async fn s6_a_window_by_hand_makes_no_duplicates() {
         "2020-01-01 12:00:00",
     );
     let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
-    assert_eq!(run.counts[1]["person"].reported, 6);
+    assert_eq!(run.counts.right["person"].reported, 6);
     assert_eq!(world.left.records("contact").len(), 6, "{:#?}", run.counts);
     assert_eq!(world.right.records("person").len(), 6);
     assert_eq!(world.right.value("person", &world.person("3@example.org"), "full"), text("today"));
@@ -80,7 +80,7 @@ async fn a_window_is_half_open_and_reads_nothing_else() {
         world.right.put("person", &[("mail", text(&format!("r-{mail}@example.org")))], at);
     }
     let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
-    assert_eq!((run.counts[0]["contact"].reported, run.counts[1]["person"].reported), (2, 2));
+    assert_eq!((run.counts.left["contact"].reported, run.counts.right["person"].reported), (2, 2));
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (6, 6));
 }
 
@@ -91,8 +91,8 @@ async fn without_lookup_a_window_creates_nothing() {
     world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
     let run = world.run_with(World::window("2020-01-01", "2020-01-02")).await;
     assert_eq!(world.right.records("person").len(), 0);
-    assert_eq!(run.counts[0]["contact"].held, 1);
-    assert!(run.counts[0]["contact"].reasons.keys().any(|reason| reason.starts_with("absence not proven")));
+    assert_eq!(run.counts.left["contact"].held, 1);
+    assert!(run.counts.left["contact"].reasons.keys().any(|reason| reason.starts_with("absence not proven")));
     // A complete run proves it.
     world.run().await;
     assert_eq!(world.right.records("person").len(), 1);
@@ -116,7 +116,12 @@ async fn s8_two_for_one_makes_one_pair_and_holds_the_newcomer() {
     world.left.put("contact", &[("email", text("e@example.org"))], "2020-01-01");
     world.right.put("person", &[("mail", text("e@example.org"))], "2020-01-01");
     let run = world.run().await;
-    assert_eq!((run.counts[0]["contact"].held, run.counts[1]["person"].held), (1, 1), "{:#?}", run.counts);
+    assert_eq!(
+        (run.counts.left["contact"].held, run.counts.right["person"].held),
+        (1, 1),
+        "{:#?}",
+        run.counts
+    );
     for _ in 0..2 {
         world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
         assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (3, 3));
@@ -215,9 +220,9 @@ async fn only_the_named_records_are_read() {
     let a = world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
     world.left.put("contact", &[("email", text("b@example.org"))], "2020-01-01");
     world.right.put("person", &[("mail", text("c@example.org"))], "2020-01-01");
-    let ids = [vec![("contact".to_owned(), a)], vec![]];
+    let ids = Sides::new(vec![("contact".to_owned(), a)], vec![]);
     let run = world.run_with(RunOptions { ids, ..RunOptions::default() }).await;
-    assert_eq!(run.counts[0]["contact"].reported, 1);
+    assert_eq!(run.counts.left["contact"].reported, 1);
     assert_eq!(world.right.records("person").len(), 2);
     assert_eq!(world.left.records("contact").len(), 2);
 }
@@ -225,12 +230,12 @@ async fn only_the_named_records_are_read() {
 #[tokio::test]
 async fn where_nothing_may_be_created_nothing_is() {
     let mut world = World::new().await;
-    world.people().create = [true, false];
+    world.people().create = Sides::new(true, false);
     world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
     world.right.put("person", &[("mail", text("c@example.org"))], "2020-01-01");
     let run = world.run().await;
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 1));
-    assert_eq!(run.counts[0]["contact"].excluded, 1);
+    assert_eq!(run.counts.left["contact"].excluded, 1);
     world.right.character.features.retain(|word| *word != features::CREATE);
 }
 
@@ -281,7 +286,7 @@ async fn a_record_that_would_be_outside_the_filter_of_the_other_side_is_not_made
     // Nor in one that flows to the left only.
     let one_way = Condition { field: "full".into(), test: Test::Blank(false) };
     world.people().fields[1].direction = entente_core::Direction::ToLeft;
-    world.people().filters[1] = vec![outside, unmapped, one_way];
+    world.people().filters.right = vec![outside, unmapped, one_way];
     let left =
         world.left.put("contact", &[("email", text("a@example.org")), ("phone", text("0"))], "2020-01-01");
     world.left.put("contact", &[("email", text("b@example.org")), ("phone", text("1"))], "2020-01-01");
@@ -298,7 +303,7 @@ async fn a_record_that_would_be_outside_the_filter_of_the_other_side_is_not_made
 #[tokio::test]
 async fn a_link_that_a_new_record_had_to_do_without_comes_later() {
     let mut world = World::new().await;
-    world.definition.mappings[1].create = [false, false];
+    world.definition.mappings[1].create = Sides::new(false, false);
     let org = world.right.put("org", &[("title", text("Acme"))], "2020-01-01");
     let link = |object: &str, id: &str| {
         Value::Reference(entente_core::Reference { object: object.to_owned(), id: id.to_owned() })
@@ -307,7 +312,7 @@ async fn a_link_that_a_new_record_had_to_do_without_comes_later() {
     world.run().await;
     let left = world.contact("a@example.org");
     assert_eq!(world.left.value("contact", &left, "company"), Value::Null);
-    world.definition.mappings[1].create = [true, true];
+    world.definition.mappings[1].create = Sides::new(true, true);
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
     let company = world.left.find_by("company", "name", "Acme").unwrap();
     assert_eq!(world.left.value("contact", &left, "company"), link("company", &company));

@@ -30,7 +30,7 @@ async fn pages_with_nothing_to_write_are_followed_by_the_others() {
     }
     world.right.put("person", &[("mail", text("last@example.org"))], "2020-01-01");
     let run = world.run().await;
-    assert_eq!((run.counts[0]["contact"].created, run.counts[1]["person"].matched), (1, 9));
+    assert_eq!((run.counts.left["contact"].created, run.counts.right["person"].matched), (1, 9));
     world.right.edit("person", &world.person("last@example.org"), "full", text("edited"), "2025-01-01");
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
     assert_eq!(world.left.value("contact", &world.contact("last@example.org"), "name"), text("edited"));
@@ -41,13 +41,13 @@ async fn pages_with_nothing_to_write_are_followed_by_the_others() {
 #[tokio::test]
 async fn a_required_blank_holds_one_record_and_no_other() {
     let mut world = World::new().await;
-    world.people().fields[1].required = [false, true];
+    world.people().fields[1].required = Sides::new(false, true);
     world.left.put("contact", &[("email", text("none@example.org"))], "2020-01-01");
     world.left.put("contact", &[("email", text("some@example.org")), ("name", text("S"))], "2020-01-01");
     let run = world.run().await;
     assert_eq!(world.right.records("person").len(), 1);
     assert!(
-        run.counts[0]["contact"].reasons.keys().any(|reason| reason.starts_with("required: full")),
+        run.counts.left["contact"].reasons.keys().any(|reason| reason.starts_with("required: full")),
         "{:#?}",
         run.counts
     );
@@ -87,7 +87,7 @@ async fn a_relation_to_an_unknown_object_is_settled_in_the_same_run() {
     world.left.put("contact", &[("email", text("outside@example.org"))], "2019-01-01");
     let options = RunOptions { disable_pull: true, ..World::window("2020-01-01", "2020-01-02") };
     let run = world.run_with(options.clone()).await;
-    assert_eq!((run.counts[1]["org"].created, run.counts[1]["person"].created), (1, 1));
+    assert_eq!((run.counts.right["org"].created, run.counts.right["person"].created), (1, 1));
     assert_eq!(run.options, options, "the window still holds");
     assert_eq!(world.ledger.runs(None, 10).await.unwrap().len(), 1, "there is one run");
     assert_eq!(world.right.value("person", &world.person("a@example.org"), "org").references().len(), 1);
@@ -155,7 +155,7 @@ async fn a_deleted_record_is_not_made_again() {
 #[tokio::test]
 async fn a_merge_moves_the_link_to_the_winner() {
     let mut world = World::new().await;
-    world.people().create = [false, true];
+    world.people().create = Sides::new(false, true);
     let l = world.left.put("contact", &[("email", text("m@example.org")), ("name", text("M"))], "2020-01-01");
     world.run().await;
     let winner = world.right.put("person", &[("mail", text("w@example.org"))], "2020-01-01");
@@ -211,11 +211,11 @@ async fn what_the_remote_refuses_has_failed_with_its_reason() {
     world.right.character.refuses = Some("bad");
     world.left.put("contact", &[("email", text("b@example.org")), ("name", text("bad"))], "2020-01-01");
     let run = world.run().await;
-    assert_eq!((run.counts[1]["person"].failed, run.problems()), (1, 1));
+    assert_eq!((run.counts.right["person"].failed, run.problems()), (1, 1));
     assert!(
-        run.counts[1]["person"].reasons.keys().any(|reason| reason.contains("the answer was 400")),
+        run.counts.right["person"].reasons.keys().any(|reason| reason.contains("the answer was 400")),
         "{:?}",
-        run.counts[1]
+        run.counts.right
     );
     assert_eq!(world.right.records("person").len(), 0);
 }
@@ -227,7 +227,7 @@ async fn nothing_piles_up_where_data_flows_one_way_only() {
     for field in &mut world.people().fields {
         field.direction = entente_core::Direction::ToLeft;
     }
-    world.people().create = [true, false];
+    world.people().create = Sides::new(true, false);
     world.right.put("person", &[("mail", text("p@example.org")), ("full", text("P"))], "2020-01-01");
     world.run().await;
     let l = world.contact("p@example.org");

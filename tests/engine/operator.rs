@@ -133,7 +133,11 @@ async fn a_fresh_plan_is_what_the_run_does() {
     assert_eq!((world.left.writes().len(), world.right.writes().len()), (0, 0));
     let run = world.run_with(RunOptions { apply: Some(plan.id), ..RunOptions::default() }).await;
     assert_eq!(
-        (run.counts[1]["person"].created, run.counts[1]["org"].created, run.counts[0]["contact"].created),
+        (
+            run.counts.right["person"].created,
+            run.counts.right["org"].created,
+            run.counts.left["contact"].created
+        ),
         (1, 1, 1)
     );
     assert_eq!(world.ledger.changes_in(run.id, ChangeStatus::Withheld, 0, 10).await.unwrap(), []);
@@ -226,7 +230,7 @@ async fn undone_creates_are_deleted_when_their_number_is_agreed() {
         "nothing was deleted"
     );
     let undone = world.run_with(undo(run.id, 2)).await;
-    assert_eq!((undone.counts[0]["contact"].removed, undone.counts[1]["org"].removed), (2, 0));
+    assert_eq!((undone.counts.left["contact"].removed, undone.counts.right["org"].removed), (2, 0));
     assert_eq!((world.left.records("contact").len(), world.left.records("company").len()), (1, 1));
     assert_eq!(
         (world.right.records("person").len(), world.right.records("org").len()),
@@ -319,8 +323,8 @@ async fn the_rules_choose_among_several_candidates() {
         [(vec![in_group(), Prefer::LowestId], "L2"), (vec![Prefer::LowestId], "L1"), (vec![], "L1")]
     {
         let mut world = World::new().await;
-        world.people().prefer = [rules, vec![]];
-        world.people().create = [false, false];
+        world.people().prefer = Sides::new(rules, vec![]);
+        world.people().create = Sides::new(false, false);
         let contact = |tags: &[&str]| {
             let tags = Value::Texts(tags.iter().map(|tag| (*tag).to_owned()).collect());
             world.left.put("contact", &[("email", text("two@example.org")), ("tags", tags)], "2020-01-01")
@@ -346,13 +350,13 @@ async fn constants_and_defaults_fill_new_records_and_make_no_echo() {
     let mut world = World::new().await;
     world.left.set_field("contact", "source", "text");
     world.right.set_field("person", "origin", "text");
-    world.people().fields[1].default = [None, Some(text("unknown"))];
+    world.people().fields[1].default = Sides::new(None, Some(text("unknown")));
     let constant = FieldMapping {
         slot: 5,
-        names: ["=origin".into(), "origin".into()],
-        kinds: ["text".into(), "text".into()],
+        names: Sides::new("=origin".into(), "origin".into()),
+        kinds: Sides::new("text".into(), "text".into()),
         direction: entente_core::Direction::ToRight,
-        writable: [true, true],
+        writable: Sides::new(true, true),
         constant: Some(text("hub")),
         ..FieldMapping::default()
     };

@@ -2,7 +2,7 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_sync::{ExchangeError, Observer, RunOptions, RunStatus, Side, Step, codes};
+use entente_sync::{ExchangeError, Observer, RunOptions, RunStatus, Side, Sides, Step, codes};
 use std::sync::Mutex;
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn s10_a_broken_page_creates_nothing_and_the_next_run_goes_on_there() {
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (1, 20));
     let run = world.run().await;
     // Two pages of three were kept.
-    assert_eq!(run.counts[1]["person"].reported, 14);
+    assert_eq!(run.counts.right["person"].reported, 14);
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (20, 20));
     world.assert_quiet().await;
 }
@@ -32,7 +32,7 @@ async fn an_expired_place_starts_the_report_again() {
     world.right.put("person", &[("mail", text("b@example.org"))], "2020-01-01");
     world.right.fault("report", 1, Fault::Fails(ExchangeError::new(codes::CURSOR_EXPIRED, "too old")));
     let run = world.run().await;
-    assert_eq!(run.counts[1]["person"].reported, 2);
+    assert_eq!(run.counts.right["person"].reported, 2);
     assert_eq!(world.left.records("contact").len(), 2);
     world.assert_quiet().await;
 }
@@ -120,10 +120,10 @@ async fn time_that_is_up_ends_the_run_and_the_next_goes_on() {
 #[tokio::test]
 async fn a_named_record_that_is_not_there_is_told() {
     let world = World::new().await;
-    let ids = [vec![("contact".to_owned(), "L99".to_owned())], vec![]];
+    let ids = Sides::new(vec![("contact".to_owned(), "L99".to_owned())], vec![]);
     let run = world.run_with(RunOptions { ids, ..RunOptions::default() }).await;
-    assert_eq!(run.counts[0]["contact"].failed, 1);
-    let ids = [vec![], vec![("contact".to_owned(), "L99".to_owned())]];
+    assert_eq!(run.counts.left["contact"].failed, 1);
+    let ids = Sides::new(vec![], vec![("contact".to_owned(), "L99".to_owned())]);
     let end = world.try_run(RunOptions { ids, ..RunOptions::default() }).await.unwrap();
     assert!(end.error.unwrap().to_string().contains("it has person, org"));
 }

@@ -28,7 +28,7 @@ async fn one_bad_record_fails_alone() {
         let before = world.right.calls("execute");
         let run = world.run().await;
         assert_eq!(
-            (run.counts[1]["person"].created, run.counts[1]["person"].failed),
+            (run.counts.right["person"].created, run.counts.right["person"].failed),
             (15, 1),
             "{:#?}",
             run.counts
@@ -39,7 +39,7 @@ async fn one_bad_record_fails_alone() {
             "{}",
             world.right.calls("execute") - before
         );
-        let reason = run.counts[1]["person"].reasons.keys().next().unwrap();
+        let reason = run.counts.right["person"].reasons.keys().next().unwrap();
         assert!(reason.contains("the whole order was refused"), "{reason}");
         world.right.character.poison = None;
         world.clock.advance(Duration::from_secs(100_000));
@@ -62,7 +62,7 @@ async fn updates_of_an_order_that_fails_are_made_but_for_the_bad_one() {
         world.left.edit("contact", left, "name", text(if n == 5 { "poison" } else { "new" }), "2025-01-01");
     }
     let run = world.run().await;
-    assert_eq!((run.counts[1]["person"].updated, run.counts[1]["person"].failed), (7, 1));
+    assert_eq!((run.counts.right["person"].updated, run.counts.right["person"].failed), (7, 1));
     let failed = world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap();
     assert_eq!((failed.len(), failed[0].attempts), (1, 1));
 }
@@ -106,7 +106,7 @@ async fn s15_a_deferred_answer_is_pending_collected_or_settled_like_a_crash() {
         let l =
             world.left.put("contact", &[("email", text("t@example.org")), ("name", text("N"))], "2020-01-01");
         let run = world.run().await;
-        assert_eq!((run.counts[1]["person"].created, run.counts[1]["person"].pending), (0, 1));
+        assert_eq!((run.counts.right["person"].created, run.counts.right["person"].pending), (0, 1));
         assert_eq!(run.problems(), 0, "pending is no problem");
         world.right.tell(lost);
         world.right.character.defers = false;
@@ -126,7 +126,7 @@ async fn until_settled_waits_for_what_was_deferred() {
     world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
     let run = world.run_with(RunOptions { until_settled: true, ..RunOptions::default() }).await;
     assert_eq!(
-        (run.counts[1]["person"].created, run.counts[1]["person"].pending),
+        (run.counts.right["person"].created, run.counts.right["person"].pending),
         (1, 0),
         "{:#?}",
         run.counts
@@ -245,11 +245,11 @@ async fn without_a_complete_listing_a_normal_run_looks_before_it_creates() {
     world.right.character.features.retain(|word| *word != features::FULL_LISTING);
     world.left.put("contact", &[("email", text("n@example.org"))], "2020-01-01");
     let run = world.run().await;
-    assert_eq!(run.counts[1]["person"].created, 1, "{:#?}", run.counts);
+    assert_eq!(run.counts.right["person"].created, 1, "{:#?}", run.counts);
     world.right.character.can_find = false;
     world.left.put("contact", &[("email", text("m@example.org"))], "2020-01-01");
     let run = world.run().await;
-    assert_eq!((run.counts[1]["person"].created, run.counts[0]["contact"].held), (0, 1));
+    assert_eq!((run.counts.right["person"].created, run.counts.left["contact"].held), (0, 1));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn s19_a_tie_is_held_once_and_the_other_fields_go_on() {
     world.right.edit("person", &r, "tel", text("b"), "2025-06-01 10:00:00");
     world.left.edit("contact", &l, "name", text("Ana M."), "2025-06-01 10:00:00");
     let run = world.run().await;
-    assert_eq!(run.counts[0]["contact"].conflicts, 1);
+    assert_eq!(run.counts.left["contact"].conflicts, 1);
     assert_eq!(world.right.value("person", &r, "full"), text("Ana M."));
     assert_eq!(world.right.value("person", &r, "tel"), text("b"));
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
@@ -155,7 +155,7 @@ async fn withheld_writes_stay_pending_and_nothing_is_lost() {
         world.right.edit("person", &r, "full", text(&format!("Ana {n}")), &format!("2025-06-0{}", n + 1));
         world.left.edit("contact", &l, "phone", text(&format!("{n}")), &format!("2025-06-0{}", n + 1));
         let run = world.run_with(no_pull()).await;
-        assert_eq!(run.counts[0]["contact"].pending, 1, "{:#?}", run.counts);
+        assert_eq!(run.counts.left["contact"].pending, 1, "{:#?}", run.counts);
     }
     assert_eq!(world.left.value("contact", &l, "name"), text("Ana"));
     assert_eq!(world.right.value("person", &r, "tel"), text("2"));
@@ -169,7 +169,7 @@ async fn a_dry_run_writes_nothing_and_the_run_does_what_it_said() {
     let (world, l, r) = pair_of_anas().await;
     world.left.edit("contact", &l, "phone", text("9"), "2025-06-01");
     let run = world.run_with(RunOptions { dry_run: true, ..RunOptions::default() }).await;
-    assert_eq!(run.counts[1]["person"].pending, 1);
+    assert_eq!(run.counts.right["person"].pending, 1);
     assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
     let plan = world.ledger.changes_of_run(run.id, Default::default(), 0, 10).await.unwrap();
     assert_eq!(plan.len(), 1);
@@ -221,7 +221,7 @@ async fn s7_pull_off_then_on_loses_nothing() {
         );
         world.right.edit("person", &r, "tel", text(&format!("tel {n}")), &format!("2025-06-01 10:{n:02}:30"));
         let run = world.run_with(RunOptions { disable_pull: true, ..RunOptions::default() }).await;
-        assert_eq!(run.counts[0]["contact"].pending, 1, "what is withheld is shown");
+        assert_eq!(run.counts.left["contact"].pending, 1, "what is withheld is shown");
         assert_eq!(world.left.value("contact", &l, "phone"), text("1"));
     }
     assert_eq!(world.right.value("person", &r, "full"), text("name 9"));

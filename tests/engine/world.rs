@@ -23,11 +23,11 @@ pub fn text(text: &str) -> Value {
 fn field(slot: usize, left: &str, right: &str, kind: &str) -> FieldMapping {
     FieldMapping {
         slot,
-        names: [left.to_owned(), right.to_owned()],
-        kinds: [kind.to_owned(), kind.to_owned()],
+        names: Sides::new(left.to_owned(), right.to_owned()),
+        kinds: Sides::new(kind.to_owned(), kind.to_owned()),
         direction: Direction::Both,
-        required: [false, false],
-        writable: [true, true],
+        required: Sides::new(false, false),
+        writable: Sides::new(true, true),
         set_like: kind == "texts",
         trust: None,
         unresolved: Unresolved::Hold,
@@ -96,12 +96,12 @@ impl World {
             .unwrap();
         let mapping = |id, left: &str, right: &str, fields| ObjectMapping {
             id,
-            objects: [left.to_owned(), right.to_owned()],
+            objects: Sides::new(left.to_owned(), right.to_owned()),
             fields,
             identifiers: vec![0],
             identify_by: IdentifyBy::Any,
-            create: [true, true],
-            filters: [vec![], vec![]],
+            create: Sides::new(true, true),
+            filters: Sides::new(vec![], vec![]),
             deletes: DeletePolicy::Ignore,
             ..ObjectMapping::default()
         };
@@ -116,7 +116,7 @@ impl World {
         let definition = SyncDefinition {
             name: "s".to_owned(),
             relation: "r".to_owned(),
-            exchanges: ["L".to_owned(), "R".to_owned()],
+            exchanges: Sides::new("L".to_owned(), "R".to_owned()),
             // Children first on purpose: the engine finds the order.
             mappings: vec![
                 mapping(contact, "contact", "person", people),
@@ -151,7 +151,7 @@ impl World {
         let stop = AtomicBool::new(false);
         let engine = Engine {
             ledger: &self.ledger,
-            exchanges: [&self.left, &self.right],
+            exchanges: Sides::new(&self.left, &self.right),
             clock: self.clock.as_ref(),
             randomness: &self.randomness,
             observer,

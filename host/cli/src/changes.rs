@@ -4,7 +4,7 @@ use super::naming::named;
 use super::output::{cell, table};
 use entente::Tenant;
 use entente_core::{Reference, Side, Value};
-use entente_sync::{Action, Change, ChangeStatus, Pair, SyncDefinition};
+use entente_sync::{Action, Change, ChangeStatus, Pair, Sides, SyncDefinition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ pub(super) async fn shown_changes(
                 });
             }
             shown.push(ShownChange {
-                exchange: definition.exchanges[change.target.index()].clone(),
+                exchange: definition.exchanges[change.target].clone(),
                 object: mapping.object(change.target).to_owned(),
                 action,
                 record: half(change.target)
@@ -96,7 +96,7 @@ struct Links<'a> {
     tenant: &'a Tenant,
     definition: &'a SyncDefinition,
     /// By target and link of the source; `None` where the target has no such record.
-    known: BTreeMap<(usize, Reference), Option<Reference>>,
+    known: BTreeMap<(Side, Reference), Option<Reference>>,
 }
 
 impl Links<'_> {
@@ -127,7 +127,7 @@ impl Links<'_> {
             // In the names of the target already.
             return Ok(link.clone());
         }
-        let key = (target.index(), link.clone());
+        let key = (target, link.clone());
         let found = match self.known.get(&key) {
             Some(found) => found.clone(),
             None => {
@@ -138,7 +138,7 @@ impl Links<'_> {
                     .await?;
                 let found = pairs.into_iter().find_map(|(mapping, pair)| {
                     Some(Reference {
-                        object: mapping.objects[target.index()].clone(),
+                        object: mapping.objects[target].clone(),
                         id: pair.half(target).id.clone()?,
                     })
                 });
@@ -198,7 +198,7 @@ impl ShownChange {
 }
 
 /// The first changes as a table: a record at a time, with a hint where there are more.
-pub(super) fn changes_table(changes: &[ShownChange], exchanges: &[String; 2], limit: usize) -> String {
+pub(super) fn changes_table(changes: &[ShownChange], exchanges: &Sides<String>, limit: usize) -> String {
     let mut rows = table(["write to", "record", "field", "before", "after", "why"]);
     // All that is written to one record stands together.
     let mut places: BTreeMap<(&str, String), usize> = BTreeMap::new();
@@ -251,7 +251,7 @@ pub(super) fn changes_table(changes: &[ShownChange], exchanges: &[String; 2], li
 }
 
 /// What was left out, and why.
-pub(super) fn left_out_table(changes: &[ShownChange], exchanges: &[String; 2], limit: usize) -> String {
+pub(super) fn left_out_table(changes: &[ShownChange], exchanges: &Sides<String>, limit: usize) -> String {
     let mut rows = table(["left out in", "record", "what", "why"]);
     for change in changes.iter().take(limit) {
         let fields: Vec<String> =

@@ -8,7 +8,7 @@ use entente::HUB;
 use entente::WaitingConflict;
 use entente_core::{Side, Timestamp, Value};
 use entente_sqlite::{FieldDefinition, ParseOptions, parse_value};
-use entente_sync::{Choice, Field, Seen};
+use entente_sync::{Choice, Field, Seen, Sides};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,26 +85,25 @@ struct Shown<'a> {
     last: Timestamp,
     times: u64,
     #[serde(skip)]
-    exchanges: &'a [String; 2],
+    exchanges: &'a Sides<String>,
 }
 
 impl<'a> Shown<'a> {
     fn of(waiting: &'a WaitingConflict) -> Self {
         let open = &waiting.open;
         let claim = |side: Side, seen: &'a Seen| Claim {
-            exchange: &waiting.exchanges[side.index()],
-            field: &open.fields[side.index()],
+            exchange: &waiting.exchanges[side],
+            field: &open.fields[side],
             value: &seen.value,
             since: seen.time.map(|time| time.at),
             certain: seen.time.is_some_and(|time| time.certain),
         };
-        let record =
-            |side: Side| Some(format!("{}:{}", open.objects[side.index()], open.ids[side.index()].as_ref()?));
+        let record = |side: Side| Some(format!("{}:{}", open.objects[side], open.ids[side].as_ref()?));
         Self {
             conflict: open.id,
             sync: &waiting.sync,
             records: Side::BOTH.into_iter().filter_map(record).collect(),
-            field: &open.fields[0],
+            field: &open.fields.left,
             left: claim(Side::Left, &open.conflict.left),
             right: claim(Side::Right, &open.conflict.right),
             reason: &open.conflict.reason,
@@ -173,7 +172,7 @@ impl SettleArgs {
                 .field
                 .as_ref()
                 .ok_or_else(|| refuse("its field is not mapped any more".to_owned()))?;
-            return value(text, &field.names[0], &field.kinds[0]).map(Choice::Value).map_err(refuse);
+            return value(text, &field.names.left, &field.kinds.left).map(Choice::Value).map_err(refuse);
         }
         let word = match (self.left, self.right, self.hub) {
             (true, ..) => SideWord::Left,
@@ -276,17 +275,13 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
                     } else {
                         &conflict.open.conflict.right
                     };
-                    format!(
-                        "{} of {}",
-                        cell(&seen.value.to_string(), 60),
-                        called(&conflict.exchanges[side.index()])
-                    )
+                    format!("{} of {}", cell(&seen.value.to_string(), 60), called(&conflict.exchanges[*side]))
                 }
                 Choice::Value(value) => cell(&value.to_string(), 60),
             };
             text.push_str(&format!(
                 "conflict {}: {} takes {what}\n",
-                settled.conflict, conflict.open.fields[0]
+                settled.conflict, conflict.open.fields.left
             ));
         }
         for (sync, count) in syncs {

@@ -263,8 +263,8 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                     for mapping in &sync.mappings {
                         text.push_str(&format!(
                             "\n  {} ↔ {}, {} fields",
-                            mapping.objects[0],
-                            mapping.objects[1],
+                            mapping.objects.left,
+                            mapping.objects.right,
                             mapping.fields.len()
                         ));
                     }

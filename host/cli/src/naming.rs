@@ -2,6 +2,7 @@
 //! the exchanges.
 
 use entente::HUB;
+use entente_sync::Sides;
 
 /// How an exchange is called within a sentence.
 pub(super) fn called(exchange: &str) -> &str {
@@ -13,7 +14,7 @@ const AFTER: [&str; 13] =
     ["", ";", ",", ":", ".", ")", " side", " has ", " wins", " is ", " that ", " when ", " and "];
 
 /// A reason with the names of the exchanges, left and right, in place of the sides.
-pub(super) fn named(reason: &str, exchanges: &[String; 2]) -> String {
+pub(super) fn named(reason: &str, exchanges: &Sides<String>) -> String {
     let mut text = String::with_capacity(reason.len());
     let mut rest = reason;
     while let Some(at) = rest.find("the ") {
@@ -54,7 +55,7 @@ mod tests {
 
     #[test]
     fn sides_become_names_and_other_texts_stay() {
-        let exchanges = ["hub".to_owned(), "HelloWorld".to_owned()];
+        let exchanges = Sides::new("hub".to_owned(), "HelloWorld".to_owned());
         for (reason, said) in [
             ("only the left has changed", "only the hub has changed"),
             (

@@ -1,6 +1,6 @@
 //! Progress of long work, on a terminal.
 
-use entente_sync::{Observer, Side, Step};
+use entente_sync::{Observer, Side, Sides, Step};
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(super) fn bytes(shown: bool, total: u64, text: &str) -> ProgressBar {
 /// long it will take.
 pub(super) struct RunProgress {
     bar: ProgressBar,
-    names: [String; 2],
+    names: Sides<String>,
     step: Mutex<Option<Step>>,
 }
 
@@ -42,7 +42,7 @@ const KNOWN: &str =
     "{spinner} {elapsed_precise} {msg} {human_pos} of {human_len} ({per_sec}), {eta} left {wide_bar}";
 
 impl RunProgress {
-    pub(super) fn new(shown: bool, names: [String; 2]) -> Self {
+    pub(super) fn new(shown: bool, names: Sides<String>) -> Self {
         let bar = spinner(shown, "asking both sides what they have");
         Self { bar, names, step: Mutex::new(None) }
     }
@@ -53,9 +53,9 @@ impl RunProgress {
 
     fn doing(&self, step: Step) -> String {
         match step {
-            Step::Collect(side) => format!("reading from {}:", self.names[side.index()]),
+            Step::Collect(side) => format!("reading from {}:", self.names[side]),
             Step::Reconcile => "comparing:".to_owned(),
-            Step::Execute(side) => format!("writing to {}:", self.names[side.index()]),
+            Step::Execute(side) => format!("writing to {}:", self.names[side]),
         }
     }
 
@@ -97,7 +97,7 @@ impl Observer for RunProgress {
     }
 
     fn collected(&self, side: Side, rows: u64, remaining: Option<u64>) {
-        tracing::info!(exchange = self.names[side.index()], records = rows, "read a page");
+        tracing::info!(exchange = self.names[side], records = rows, "read a page");
         let shown = self.advance(Step::Collect(side), rows);
         if let Some(remaining) = remaining.filter(|remaining| shown && *remaining > 0) {
             // A stranger's number.
@@ -112,7 +112,7 @@ impl Observer for RunProgress {
     }
 
     fn written(&self, side: Side, changes: u64) {
-        tracing::info!(exchange = self.names[side.index()], changes, "an order was answered");
+        tracing::info!(exchange = self.names[side], changes, "an order was answered");
         self.advance(Step::Execute(side), changes);
     }
 
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_a_plugin_says_of_its_size_breaks_nothing_and_shows_in_its_step_only() {
-        let progress = RunProgress::new(false, ["hub".to_owned(), "crm".to_owned()]);
+        let progress = RunProgress::new(false, Sides::new("hub".to_owned(), "crm".to_owned()));
         progress.begins(Step::Collect(Side::Right), None);
         progress.collected(Side::Right, 500, Some(u64::MAX));
         assert_eq!((progress.bar.position(), progress.bar.length()), (500, Some(u64::MAX)));

@@ -115,8 +115,8 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     for mapping in added.sync.iter().flat_map(|sync| &sync.mappings) {
         print_line(&format!(
             "{} ↔ {}, {} fields",
-            mapping.objects[0],
-            mapping.objects[1],
+            mapping.objects.left,
+            mapping.objects.right,
             mapping.fields.len()
         ));
     }
@@ -172,16 +172,15 @@ async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> 
 
 /// A contact that both sides have.
 async fn sample_contact(tenant: &Tenant) -> anyhow::Result<String> {
-    use entente_sync::{Side, Status};
+    use entente_sync::Status;
     let mut after = 0;
     loop {
         let pairs = tenant.ledger().pairs_in(Status::Ok, None, after, 100).await?;
         let Some(last) = pairs.last() else { return Ok("contact:1".to_owned()) };
         after = last.id;
-        let linked = pairs.iter().find(|pair| {
-            pair.objects[Side::Left.index()] == "contact" && pair.ids.iter().all(Option::is_some)
-        });
-        if let Some(id) = linked.and_then(|pair| pair.ids[Side::Left.index()].clone()) {
+        let linked =
+            pairs.iter().find(|pair| pair.objects.left == "contact" && pair.ids.iter().all(Option::is_some));
+        if let Some(id) = linked.and_then(|pair| pair.ids.left.clone()) {
             return Ok(format!("contact:{id}"));
         }
     }

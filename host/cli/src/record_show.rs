@@ -6,7 +6,7 @@ use entente::HUB;
 use entente::{Tenant, WaitingConflict};
 use entente_core::{Side, Timestamp};
 use entente_sqlite::{Origin, RecordView};
-use entente_sync::{Change, ChangeStatus, Pair, Status, SyncDefinition};
+use entente_sync::{Change, ChangeStatus, Pair, Sides, Status, SyncDefinition};
 use serde::Serialize;
 
 /// How many of the latest changes of a pair are looked through for what waits.
@@ -23,7 +23,7 @@ struct ShownPair {
     #[serde(skip_serializing_if = "Option::is_none")]
     retried: Option<Timestamp>,
     #[serde(skip)]
-    exchanges: [String; 2],
+    exchanges: Sides<String>,
 }
 
 /// A field about which something is not settled.
@@ -42,7 +42,7 @@ struct Unsettled {
     other: Option<entente_core::Value>,
     reason: String,
     #[serde(skip)]
-    exchanges: [String; 2],
+    exchanges: Sides<String>,
 }
 
 /// Shows a record of the hub.
@@ -51,13 +51,13 @@ pub(super) async fn show(tenant: &Tenant, object: &str, id: &str, output: Output
     let (mut pairs, mut unsettled) = (Vec::new(), Vec::new());
     for stored in tenant.configuration().syncs().await? {
         let definition = tenant.configuration().definition(&stored.name).await?;
-        for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[side.index()] == HUB) {
+        for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[*side] == HUB) {
             for (mapping, pair) in
                 tenant.ledger().pairs_of_record(Some(&definition.relation), side, object, id).await?
             {
                 let other = side.other();
                 let counterpart =
-                    pair.half(other).id.as_ref().map(|id| format!("{}:{id}", mapping.objects[other.index()]));
+                    pair.half(other).id.as_ref().map(|id| format!("{}:{id}", mapping.objects[other]));
                 unsettled.extend(waits(tenant, &definition, side, &pair).await?);
                 pairs.push(ShownPair {
                     sync: definition.name.clone(),

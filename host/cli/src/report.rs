@@ -7,7 +7,7 @@ use super::waiting::Waiting;
 use anyhow::Context as _;
 use entente::Tenant;
 use entente_core::{Side, Timestamp};
-use entente_sync::{Counts, Run, RunEnd, RunOptions, RunStatus, SyncDefinition, SyncError};
+use entente_sync::{Counts, Run, RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -36,13 +36,13 @@ pub(super) struct Exchanges<'a> {
     right: &'a str,
 }
 
-impl<'a> From<&'a [String; 2]> for Exchanges<'a> {
-    fn from([left, right]: &'a [String; 2]) -> Self {
+impl<'a> From<&'a Sides<String>> for Exchanges<'a> {
+    fn from(Sides { left, right }: &'a Sides<String>) -> Self {
         Self { left, right }
     }
 }
 
-pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a [String; 2]) -> RunSummary<'a> {
+pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a Sides<String>) -> RunSummary<'a> {
     RunSummary {
         run: run.id,
         sync: &run.sync,
@@ -53,20 +53,17 @@ pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a [String; 2]) -> RunSummar
         options: &run.options,
         exchanges: exchanges.into(),
         notices: &run.notices,
-        counts: Side::BOTH
-            .into_iter()
-            .map(|side| (exchanges[side.index()].as_str(), &run.counts[side.index()]))
-            .collect(),
+        counts: Side::BOTH.into_iter().map(|side| (exchanges[side].as_str(), &run.counts[side])).collect(),
     }
 }
 
 /// What the run has to say besides its counts, a line each.
-pub(super) fn notices_text(run: &Run, exchanges: &[String; 2]) -> String {
+pub(super) fn notices_text(run: &Run, exchanges: &Sides<String>) -> String {
     run.notices.iter().map(|notice| format!("\nnotice: {}", named(notice, exchanges))).collect()
 }
 
 /// The counts as a table, and below it why something needs a look.
-pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
+pub(super) fn counts_table(run: &Run, exchanges: &Sides<String>) -> String {
     let mut rows = table([
         "side",
         "object",
@@ -82,7 +79,7 @@ pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
     ]);
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     for side in Side::BOTH {
-        for (object, counts) in &run.counts[side.index()] {
+        for (object, counts) in &run.counts[side] {
             let others = [
                 ("deleted", counts.removed),
                 ("reported as gone", counts.deleted),
@@ -104,7 +101,7 @@ pub(super) fn counts_table(run: &Run, exchanges: &[String; 2]) -> String {
                 counts.held,
                 counts.failed,
             ];
-            let mut row = vec![exchanges[side.index()].clone(), object.clone()];
+            let mut row = vec![exchanges[side].clone(), object.clone()];
             row.extend(
                 numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() }),
             );

@@ -102,11 +102,8 @@ async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow:
     let letters = tenant.dead_letters(sync).await?;
     let records = |letter: &DeadLetter| {
         let name = |side: Side| {
-            let (exchange, object, id) = (
-                &letter.exchanges[side.index()],
-                &letter.objects[side.index()],
-                letter.ids[side.index()].clone()?,
-            );
+            let (exchange, object, id) =
+                (&letter.exchanges[side], &letter.objects[side], letter.ids[side].clone()?);
             Some(RecordName { exchange: exchange.clone(), object: object.clone(), id }.to_string())
         };
         Side::BOTH.into_iter().filter_map(name).collect()

@@ -5,7 +5,7 @@ use super::output::{Done, cell, print_line, table};
 use super::report::{RunSummary, counts_table, notices_text, summary};
 use super::{Context, run_again};
 use entente::{LoggedLine, Tenant};
-use entente_sync::{Run, SyncDefinition};
+use entente_sync::{Run, Sides, SyncDefinition};
 use serde::Serialize;
 
 /// The commands below `entente run`.
@@ -44,7 +44,7 @@ async fn definition_of(tenant: &Tenant, run: &Run) -> SyncDefinition {
         Err(_) => SyncDefinition {
             name: run.sync.clone(),
             relation: run.relation.clone(),
-            exchanges: ["left".to_owned(), "right".to_owned()],
+            exchanges: Sides::new("left".to_owned(), "right".to_owned()),
             mappings: Vec::new(),
             version: 0,
             brake: entente_sync::Brake::default(),

@@ -1,7 +1,7 @@
 //! The words for a side on the command line.
 
 use entente::HUB;
-use entente_core::Side;
+use entente_core::{Side, Sides};
 
 /// A side: by its place, or by what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -18,8 +18,8 @@ pub(super) enum SideWord {
 
 impl SideWord {
     /// Which side it is in a sync of these exchanges, left and right.
-    pub(super) fn side(self, exchanges: &[String; 2]) -> Result<Side, String> {
-        let hub = match (exchanges[0] == HUB, exchanges[1] == HUB) {
+    pub(super) fn side(self, exchanges: &Sides<String>) -> Result<Side, String> {
+        let hub = match (exchanges.left == HUB, exchanges.right == HUB) {
             (true, false) => Some(Side::Left),
             (false, true) => Some(Side::Right),
             _ => None,

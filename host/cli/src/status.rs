@@ -7,7 +7,7 @@ use super::{Context, report};
 use entente::{ConfigError, Health};
 use entente::{ObjectStatus, SyncStatus, Tally};
 use entente_core::Timestamp;
-use entente_sync::{Run, RunStatus};
+use entente_sync::{Run, RunStatus, Sides};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) struct StatusArgs {
 #[derive(Serialize)]
 struct Shown<'a> {
     sync: &'a str,
-    exchanges: &'a [String; 2],
+    exchanges: &'a Sides<String>,
     disabled: &'a [String],
     /// Plugins that crashed in their last runs.
     crashed: &'a BTreeMap<String, Health>,
@@ -138,7 +138,7 @@ fn ended(run: &Run) -> String {
 }
 
 fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
-    let [left, right] = &status.exchanges;
+    let Sides { left, right } = &status.exchanges;
     let mut text = format!("{}: {left} ↔ {right}", status.sync);
     for integration in &status.disabled {
         text.push_str(&format!(" ({integration} is disabled)"));
@@ -172,7 +172,7 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
         };
         text.push_str(&format!(
             "\ntrusted{which} until a whole run has made all of it: {}",
-            status.exchanges[trust.side.index()]
+            status.exchanges[trust.side]
         ));
     }
     let mut rows = table([
@@ -201,7 +201,7 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
     };
     for object in &status.objects {
         let unmapped = if object.mapped { "" } else { " (not mapped any more)" };
-        row(format!("{} ↔ {}{unmapped}", object.objects[0], object.objects[1]), &object.tally);
+        row(format!("{} ↔ {}{unmapped}", object.objects.left, object.objects.right), &object.tally);
     }
     if status.objects.len() > 1 {
         row("all".to_owned(), &shown.total);
@@ -216,7 +216,7 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
             let said = cell(&named(&reason.reason, &status.exchanges), 150);
             text.push_str(&format!(
                 "\n{:>6} × {} {}: {said}",
-                reason.records, object.objects[0], reason.status
+                reason.records, object.objects.left, reason.status
             ));
         }
         if reasons.len() > SHOWN {

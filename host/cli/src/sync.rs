@@ -7,7 +7,7 @@ use super::waiting::waiting;
 use super::{Context, changes, dates, sides};
 use entente::Tenant;
 use entente_core::Timestamp;
-use entente_sync::{RunEnd, RunOptions, SyncDefinition, Trust};
+use entente_sync::{RunEnd, RunOptions, Sides, SyncDefinition, Trust};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -123,10 +123,10 @@ impl SyncArgs {
             disable_push: self.disable_push,
             disable_pull: self.disable_pull,
             dry_run: self.dry_run,
-            ids: [
+            ids: Sides::new(
                 ids("object-id", &self.object_id)?,
                 ids("integration-object-id", &self.integration_object_id)?,
-            ],
+            ),
             options: self
                 .option
                 .iter()
@@ -167,12 +167,12 @@ impl SyncArgs {
             let refuse = |why: String| Err(Usage(format!("--trust-field: '{text}' {why}")));
             // Objects may have dots in their names, fields of the hub have none.
             let named = |mapping: &&entente_sync::ObjectMapping| {
-                text.strip_prefix(&mapping.objects[0]).is_some_and(|rest| rest.starts_with('.'))
+                text.strip_prefix(&mapping.objects.left).is_some_and(|rest| rest.starts_with('.'))
             };
             let objects: Vec<_> = definition.mappings.iter().filter(named).collect();
             if objects.is_empty() {
                 let known: Vec<&str> =
-                    definition.mappings.iter().map(|mapping| mapping.objects[0].as_str()).collect();
+                    definition.mappings.iter().map(|mapping| mapping.objects.left.as_str()).collect();
                 return refuse(format!(
                     "is of the form OBJECT.FIELD, by the names on the left side; its objects are {}",
                     known.join(", ")
@@ -180,8 +180,8 @@ impl SyncArgs {
             }
             let before = fields.len();
             for mapping in &objects {
-                let name = &text[mapping.objects[0].len() + 1..];
-                for field in mapping.fields.iter().filter(|field| field.names[0] == name) {
+                let name = &text[mapping.objects.left.len() + 1..];
+                for field in mapping.fields.iter().filter(|field| field.names.left == name) {
                     if field.direction.only_target().is_some() {
                         return refuse("flows one way, so that its source always wins".to_owned());
                     }
@@ -194,7 +194,7 @@ impl SyncArgs {
                     .iter()
                     .flat_map(|mapping| &mapping.fields)
                     .filter(both)
-                    .map(|field| field.names[0].as_str())
+                    .map(|field| field.names.left.as_str())
                     .collect();
                 return refuse(format!(
                     "is no mapped field; those that flow both ways are {}",
@@ -284,16 +284,16 @@ mod tests {
         Line::try_parse_from(line).map(|line| line.args).map_err(|error| error.to_string())
     }
 
-    fn definition(exchanges: [&str; 2]) -> SyncDefinition {
+    fn definition(exchanges: Sides<&str>) -> SyncDefinition {
         let field = |slot, name: &str, direction| FieldMapping {
             slot,
-            names: [name.into(), name.into()],
+            names: Sides::new(name.into(), name.into()),
             direction,
             ..FieldMapping::default()
         };
         let mapping = |id, object: &str| ObjectMapping {
             id,
-            objects: [object.into(), "person".into()],
+            objects: Sides::new(object.into(), "person".into()),
             fields: vec![
                 field(0, "email", Direction::Both),
                 field(4, "phone", Direction::Both),
@@ -316,21 +316,21 @@ mod tests {
         let trust = |words: &[&str], exchanges| {
             args(words).unwrap().trust(&definition(exchanges)).map_err(|usage| usage.0)
         };
-        assert_eq!(trust(&[], ["hub", "x"]), Ok(None));
+        assert_eq!(trust(&[], Sides::new("hub", "x")), Ok(None));
         assert_eq!(
-            trust(&["--trust", "hub"], ["x", "hub"]),
+            trust(&["--trust", "hub"], Sides::new("x", "hub")),
             Ok(Some(Trust { side: Side::Right, fields: vec![] }))
         );
         assert_eq!(
-            trust(&["--trust", "integration"], ["x", "hub"]),
+            trust(&["--trust", "integration"], Sides::new("x", "hub")),
             Ok(Some(Trust { side: Side::Left, fields: vec![] }))
         );
         let two = ["--trust", "left", "--trust-field", "contact.phone", "--trust-field", "res.partner.email"];
         assert_eq!(
-            trust(&two, ["x", "y"]),
+            trust(&two, Sides::new("x", "y")),
             Ok(Some(Trust { side: Side::Left, fields: vec![(3, 4), (7, 0)] }))
         );
-        insta::assert_snapshot!(trust(&["--trust", "hub"], ["x", "y"]).unwrap_err(), @"--trust: neither side of this sync is the hub, so write left or right");
+        insta::assert_snapshot!(trust(&["--trust", "hub"], Sides::new("x", "y")).unwrap_err(), @"--trust: neither side of this sync is the hub, so write left or right");
         for (field, message) in [
             (
                 "phone",
@@ -343,7 +343,7 @@ mod tests {
             ("contact.score", "--trust-field: 'contact.score' flows one way, so that its source always wins"),
         ] {
             assert_eq!(
-                trust(&["--trust", "left", "--trust-field", field], ["hub", "x"]).unwrap_err(),
+                trust(&["--trust", "left", "--trust-field", field], Sides::new("hub", "x")).unwrap_err(),
                 message
             );
         }

@@ -5,7 +5,7 @@ use super::naming::named;
 use super::output::cell;
 use entente::{Tenant, WaitingConflict};
 use entente_core::Side;
-use entente_sync::{Status, SyncDefinition};
+use entente_sync::{Sides, Status, SyncDefinition};
 use serde::Serialize;
 
 /// How many are listed; the numbers count all.
@@ -41,7 +41,7 @@ impl Waiting {
     }
 
     /// For people: a line for each of the first, and what to do about them.
-    pub(super) fn text(&self, sync: &str, exchanges: &[String; 2]) -> String {
+    pub(super) fn text(&self, sync: &str, exchanges: &Sides<String>) -> String {
         let mut text = self.lines(exchanges);
         if self.conflicts > 0 {
             text.push_str(&format!("\nconflicts are settled by: entente conflict list --sync {sync}"));
@@ -53,7 +53,7 @@ impl Waiting {
     }
 
     /// For people: a line for each of the first.
-    pub(super) fn lines(&self, exchanges: &[String; 2]) -> String {
+    pub(super) fn lines(&self, exchanges: &Sides<String>) -> String {
         let mut text = format!(
             "{} need a look ({} held, {} failed, {} in conflict):",
             self.total(),
@@ -78,8 +78,8 @@ impl Waiting {
 
 /// What waits in the relation of a sync.
 pub(super) async fn waiting(tenant: &Tenant, definition: &SyncDefinition) -> anyhow::Result<Waiting> {
-    let records = |objects: &[String; 2], ids: &[Option<String>; 2]| -> Vec<String> {
-        let record = |side: Side| Some(format!("{}:{}", objects[side.index()], ids[side.index()].as_ref()?));
+    let records = |objects: &Sides<String>, ids: &Sides<Option<String>>| -> Vec<String> {
+        let record = |side: Side| Some(format!("{}:{}", objects[side], ids[side].as_ref()?));
         Side::BOTH.into_iter().filter_map(record).collect()
     };
     let mut waiting = Waiting::default();
@@ -109,7 +109,7 @@ pub(super) async fn waiting(tenant: &Tenant, definition: &SyncDefinition) -> any
         );
         waiting.list.push(WaitingItem {
             records: records(&open.objects, &open.ids),
-            field: Some(open.fields[Side::Left.index()].clone()),
+            field: Some(open.fields.left.clone()),
             status: "conflict",
             reason,
         });

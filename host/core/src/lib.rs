@@ -8,7 +8,7 @@ mod record;
 
 pub use judge::{
     Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, Halves, Mode, Reason, Settled,
-    Side, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements, judge, same_content,
-    settle, settle_new,
+    Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements, judge,
+    same_content, settle, settle_new,
 };
 pub use record::{FieldTime, Reference, Timestamp, TimestampError, Value, ValueError, canonical_identifier};

@@ -14,7 +14,7 @@ use entente_plugin::{
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
     Clock, Description, Engine, Exchange, ExchangeError, LedgerError, MappingId, Observer, OperatorLedger,
-    RunEnd, RunOptions, RunStatus, SyncDefinition, SyncError, SystemClock, SystemRandomness,
+    RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock, SystemRandomness,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -394,18 +394,18 @@ impl Tenant {
         let presence = self.begin_run(options.wait, stop).await?;
         // One may have died while this one waited for its place.
         self.take_over(&definition.relation).await?;
-        let left = self.side(&definition.exchanges[0]).await?;
-        let right = self.side(&definition.exchanges[1]).await?;
+        let left = self.side(&definition.exchanges.left).await?;
+        let right = self.side(&definition.exchanges.right).await?;
         tracing::info!(
             sync = name,
             tenant = self.name(),
-            left = definition.exchanges[0],
-            right = definition.exchanges[1],
+            left = definition.exchanges.left,
+            right = definition.exchanges.right,
             "a run begins"
         );
         let engine = Engine {
             ledger: self.ledger.as_ref(),
-            exchanges: [left.exchange(), right.exchange()],
+            exchanges: Sides::new(left.exchange(), right.exchange()),
             clock: self.clock.as_ref(),
             randomness: &SystemRandomness,
             observer,
@@ -455,7 +455,7 @@ impl Tenant {
     pub async fn logged(
         &self,
         run: &entente_sync::Run,
-        exchanges: &[String],
+        exchanges: &Sides<String>,
     ) -> Result<Vec<LoggedLine>, TenantError> {
         let folder = self.configuration.home().tenant_folder(self.name());
         let until = match run.ended {

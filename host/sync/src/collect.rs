@@ -7,9 +7,8 @@ use super::intake::{Purpose, held};
 use super::ledger::{Listing, OpenReport, Progress, Requeue};
 use super::limits;
 use super::observer::Step;
-use super::pair::Side;
 use super::session::{Session, Tries};
-use entente_core::Timestamp;
+use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first moment of the year 1: before it no system has changed anything, and every one can write it.
@@ -48,8 +47,8 @@ impl Session<'_> {
         if remapped {
             self.reopen_mappings().await?;
         }
-        self.rekey[side.index()] = progress.rekey;
-        self.listed[side.index()] = progress.complete.clone();
+        self.rekey[side] = progress.rekey;
+        self.listed[side] = progress.complete.clone();
         let (mut expired, mut resumed) = (false, false);
         loop {
             let open = progress
@@ -66,7 +65,7 @@ impl Session<'_> {
                         rekey: progress.rekey,
                         ..Progress::default()
                     };
-                    self.listed[side.index()].clear();
+                    self.listed[side].clear();
                 }
                 // The pages that an earlier run has read are old by now; what changed since is read too
                 // before anything is decided.
@@ -124,7 +123,7 @@ impl Session<'_> {
     /// Reads the records that the operator named on this side.
     async fn collect_ids(&mut self, side: Side) -> Result<(), SyncError> {
         let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (object, id) in self.run.options.ids[side.index()].clone() {
+        for (object, id) in self.run.options.ids[side].clone() {
             named.entry(object).or_default().insert(id);
         }
         for (object, ids) in named {
@@ -166,11 +165,10 @@ impl Session<'_> {
                 wanted.len() - 1
             });
             let fields = &mut wanted[place].fields;
-            let filters = mapping.filters[side.index()].iter().map(|condition| condition.field.as_str());
+            let filters = mapping.filters[side].iter().map(|condition| condition.field.as_str());
             for name in mapping.fields.iter().map(|field| field.name(side)).chain(filters) {
-                let exists = self.descriptions[side.index()]
-                    .object(object)
-                    .is_some_and(|object| object.field(name).is_some());
+                let exists =
+                    self.descriptions[side].object(object).is_some_and(|object| object.field(name).is_some());
                 if exists && !fields.iter().any(|known| known == name) {
                     fields.push(name.to_owned());
                 }
@@ -181,7 +179,7 @@ impl Session<'_> {
 
     /// The most rows of a page that suits every object asked for.
     pub(super) fn page_rows(&self, side: Side) -> u32 {
-        let sizes = self.descriptions[side.index()].objects.iter().filter_map(|object| object.page_size);
+        let sizes = self.descriptions[side].objects.iter().filter_map(|object| object.page_size);
         sizes.min().unwrap_or(limits::PAGE_ROWS).clamp(1, limits::PAGE_ROWS)
     }
 
@@ -238,14 +236,14 @@ impl Session<'_> {
             }
         }
         if let Some(progress) = progress {
-            self.listed[side.index()] = progress.complete.clone();
+            self.listed[side] = progress.complete.clone();
         }
         Ok(())
     }
 
     /// What is known of a side once its report has been read to the end.
     fn finish_report(&self, side: Side, open: &OpenReport, page: &Page, progress: &mut Progress) {
-        let description = &self.descriptions[side.index()];
+        let description = &self.descriptions[side];
         let lists =
             |name: &String| description.object(name).is_some_and(|object| object.has(features::FULL_LISTING));
         progress.complete = if open.full {

@@ -5,8 +5,9 @@ use super::error::SyncError;
 use super::exchange::{Conversion, Page};
 use super::identity;
 use super::intake::{Working, held};
-use super::pair::{Pair, Side, Status};
+use super::pair::{Pair, Status};
 use super::session::Session;
+use entente_core::Side;
 
 /// Marks a pair as having something new, without touching an order that is under way.
 fn stir(pair: &mut Pair) {
@@ -51,7 +52,7 @@ impl Session<'_> {
                         continue;
                     }
                     pair.half_mut(side).deleted = Some(now);
-                    pair.keys[side.index()] = Some(Vec::new());
+                    pair.keys[side] = Some(Vec::new());
                     if pair.half(side.other()).id.is_some() {
                         self.hold(pair, mapping, side, text);
                     } else {
@@ -72,8 +73,7 @@ impl Session<'_> {
                     );
                     let pair = &mut work.pairs[place];
                     *pair.half_mut(side) = half;
-                    pair.keys[side.index()] =
-                        Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
+                    pair.keys[side] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
                 }
                 None => self.follow_record(work, place, &conversion.before.id, conversion.after.id.clone()),
             }
@@ -198,7 +198,7 @@ fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Si
     half.id = Some(id.to_owned());
     half.version = None;
     for side in Side::BOTH {
-        pair.keys[side.index()] = Some(identity::keys(to, side, |slot| pair.current(side, slot)));
+        pair.keys[side] = Some(identity::keys(to, side, |slot| pair.current(side, slot)));
     }
     pair.status = Status::Todo;
     pair.reason = None;
@@ -208,18 +208,18 @@ fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Si
 mod tests {
     use super::*;
     use crate::{Agreed, FieldMapping};
-    use entente_core::Value;
+    use entente_core::{Sides, Value};
 
     #[test]
     fn what_both_mappings_have_goes_with_the_pair() {
         let field = |slot, left: &str, right: &str| FieldMapping {
             slot,
-            names: [left.to_owned(), right.to_owned()],
+            names: Sides::new(left.to_owned(), right.to_owned()),
             ..FieldMapping::default()
         };
         let mapping = |id, right: &str, fields| ObjectMapping {
             id,
-            objects: ["contact".to_owned(), right.to_owned()],
+            objects: Sides::new("contact".to_owned(), right.to_owned()),
             fields,
             ..ObjectMapping::default()
         };

@@ -8,9 +8,9 @@ use super::filter::takes_part;
 use super::intake::held;
 use super::ledger::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling};
 use super::links::Links;
-use super::pair::{Agreed, Pair, PairId, Seen, Side, Status};
+use super::pair::{Agreed, Pair, PairId, Seen, Status};
 use super::session::Session;
-use entente_core::{Current, Decision, FieldRules, Settled, Value, Write, settle, settle_new};
+use entente_core::{Current, Decision, FieldRules, Settled, Side, Sides, Value, Write, settle, settle_new};
 use std::collections::HashMap;
 
 /// What was decided about a batch of pairs.
@@ -28,25 +28,22 @@ fn current<'p>(field: &'p FieldMapping, pair: &'p Pair, side: Side) -> Option<&'
 }
 
 /// What an operator's decision comes to: which sides are written.
-fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: [Current<'_>; 2]) -> Option<Decision> {
-    if ruling.values[0] != *now[0].value || ruling.values[1] != *now[1].value {
+fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: Sides<Current<'_>>) -> Option<Decision> {
+    if Side::BOTH.into_iter().any(|side| ruling.values[side] != *now[side].value) {
         return None;
     }
     match &ruling.choice {
         Choice::Side(side) => {
             let trusting = FieldRules { trust: Some(*side), ..*rules };
-            Some(settle(&trusting, None, Some(now[0]), Some(now[1])).decision)
+            Some(settle(&trusting, None, Some(now.left), Some(now.right)).decision)
         }
         Choice::Value(value) => {
             let mut writes = Vec::new();
             for target in Side::BOTH {
                 let wanted =
                     if target == Side::Left { value.clone() } else { rules.translate(value, Side::Left)? };
-                if wanted != *now[target.index()].value
-                    && rules.direction.reaches(target)
-                    && rules.writable[target.index()]
-                {
-                    let source = now[target.other().index()].value.clone();
+                if wanted != *now[target].value && rules.direction.reaches(target) && rules.writable[target] {
+                    let source = now[target.other()].value.clone();
                     writes.push(Write { target, value: wanted, source, time: None });
                 }
             }
@@ -99,11 +96,11 @@ impl Session<'_> {
         let written = |name: &str| {
             let field = mapping.fields.iter().find(|field| field.name(target) == name)?;
             let ours = field.direction.reaches(target)
-                && field.writable[target.index()]
+                && field.writable[target]
                 && !self.parked.contains(&(mapping.id, field.slot));
             ours.then_some(field.slot)
         };
-        mapping.filters[target.index()].iter().filter(|condition| written(&condition.field).is_some()).all(
+        mapping.filters[target].iter().filter(|condition| written(&condition.field).is_some()).all(
             |condition| {
                 takes_part(std::slice::from_ref(condition), |name| {
                     let slot = written(name)?;
@@ -128,13 +125,13 @@ impl Session<'_> {
             return;
         }
         let (precision, one_blank) = (self.precision(mapping), self.one_blank(mapping));
-        let mut fields: [Vec<ChangedField>; 2] = [Vec::new(), Vec::new()];
+        let mut fields: Sides<Vec<ChangedField>> = Sides::default();
         let mut agreements = Vec::new();
         for field in self.fields(mapping).cloned().collect::<Vec<_>>() {
             let slot = field.slot;
             let rules =
                 FieldRules { trust: self.trusted(mapping.id, &field), ..field.rules(precision, one_blank) };
-            let linked = Side::BOTH.map(|side| {
+            let linked = Sides::by(|side| {
                 if field.is_reference() {
                     pair.current(side, slot).and_then(|value| links.canonical(side, value))
                 } else {
@@ -142,10 +139,10 @@ impl Session<'_> {
                 }
             });
             let time = |side: Side| pair.half(side).seen(slot).and_then(|seen| seen.time);
-            let now = Side::BOTH.map(|side| {
+            let now = Sides::by(|side| {
                 Some(Current {
                     value: current(&field, pair, side)?,
-                    link: linked[side.index()].as_ref(),
+                    link: linked[side].as_ref(),
                     time: time(side),
                 })
             });
@@ -154,12 +151,12 @@ impl Session<'_> {
             let halves = pair
                 .agreed(slot)
                 .filter(|_| !once)
-                .map(|agreed| Side::BOTH.map(|side| field.value_of(side, || agreed.half(side))));
-            let mut settled = settle(&rules, halves, now[0], now[1]);
+                .map(|agreed| Sides::by(|side| field.value_of(side, || agreed.half(side))));
+            let mut settled = settle(&rules, halves, now.left, now.right);
             let mut why = settled.why.to_string();
             if settled.decision == Decision::Conflict
-                && let (Some(ruling), [Some(left), Some(right)]) = (plan.rulings.get(&(pair.id, slot)), now)
-                && let Some(decision) = ruled(&rules, ruling, [left, right])
+                && let (Some(ruling), Some(now)) = (plan.rulings.get(&(pair.id, slot)), now.both())
+                && let Some(decision) = ruled(&rules, ruling, now)
             {
                 settled = Settled { decision, ..settled };
                 "settled by the operator".clone_into(&mut why);
@@ -170,7 +167,7 @@ impl Session<'_> {
                 Decision::Write(writes) => {
                     let joint = writes.len() > 1;
                     for write in writes {
-                        fields[write.target.index()].push(ChangedField {
+                        fields[write.target].push(ChangedField {
                             slot,
                             value: write.value,
                             source: write.source,
@@ -216,7 +213,7 @@ impl Session<'_> {
         pair.status = Status::Ok;
         pair.reason = None;
         for target in Side::BOTH {
-            let fields = std::mem::take(&mut fields[target.index()]);
+            let fields = std::mem::take(&mut fields[target]);
             if fields.is_empty() {
                 continue;
             }
@@ -259,7 +256,7 @@ impl Session<'_> {
             pair.status = Status::Todo;
             return;
         }
-        if !mapping.create[target.index()] || !self.has(mapping, target, features::CREATE) {
+        if !mapping.create[target] || !self.has(mapping, target, features::CREATE) {
             pair.status = Status::Excluded;
             pair.reason = Some(format!("new records are not made on the {target}"));
             self.run.count(source, mapping.object(source)).excluded += 1;
@@ -273,7 +270,7 @@ impl Session<'_> {
             self.hold(pair, mapping, source, text);
             return;
         }
-        let proven = self.listed[target.index()].iter().any(|name| name == object)
+        let proven = self.listed[target].iter().any(|name| name == object)
             || pair.half(source).alone == Some(self.run.id);
         if !proven {
             let text = format!(
@@ -297,7 +294,7 @@ impl Session<'_> {
             let from = current(field, pair, source).filter(|_| !parked);
             let time = pair.half(source).seen(field.slot).and_then(|seen| seen.time);
             if from.is_none_or(Value::is_blank)
-                && let Some(default) = &field.default[target.index()]
+                && let Some(default) = &field.default[target]
                 && field.direction.reaches(target)
             {
                 fields.push(ChangedField {

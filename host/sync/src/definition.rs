@@ -2,7 +2,7 @@
 
 pub use entente_core::{Blanks, Direction, Drift, Unresolved, WriteRule};
 
-use entente_core::{FieldRules, Side, Value};
+use entente_core::{FieldRules, Side, Sides, Value};
 use serde::{Deserialize, Serialize};
 
 /// The number of an object mapping in the ledger.
@@ -16,7 +16,7 @@ pub struct SyncDefinition {
     /// The set of pairs that it works on. Syncs that share one share its lease.
     pub relation: String,
     /// The names of the exchanges, left and right.
-    pub exchanges: [String; 2],
+    pub exchanges: Sides<String>,
     /// Which objects correspond.
     pub mappings: Vec<ObjectMapping>,
     /// Grows when mapping, identifiers or filters change: listings then start again.
@@ -55,7 +55,7 @@ pub struct ObjectMapping {
     /// Its number.
     pub id: MappingId,
     /// The names of the objects, left and right.
-    pub objects: [String; 2],
+    pub objects: Sides<String>,
     /// Which fields correspond.
     pub fields: Vec<FieldMapping>,
     /// Slots of the fields that tell that two records are the same, the best one first.
@@ -63,15 +63,15 @@ pub struct ObjectMapping {
     /// All identifiers must agree, or any.
     pub identify_by: IdentifyBy,
     /// Whether records may be created, left and right.
-    pub create: [bool; 2],
+    pub create: Sides<bool>,
     /// Which records take part, left and right.
-    pub filters: [Vec<Condition>; 2],
+    pub filters: Sides<Vec<Condition>>,
     /// What happens to the counterpart of a deleted record.
     pub deletes: DeletePolicy,
     /// Of several records of a side that fit, which one is linked: the rules in their order, left and right.
     /// Without any, the first that was reported.
     #[serde(default)]
-    pub prefer: [Vec<Prefer>; 2],
+    pub prefer: Sides<Vec<Prefer>>,
 }
 
 /// A rule that chooses among several records that fit.
@@ -116,15 +116,15 @@ pub struct FieldMapping {
     /// Its place in the pairs of the mapping; never given to another pair of fields.
     pub slot: usize,
     /// The names of the fields, left and right.
-    pub names: [String; 2],
+    pub names: Sides<String>,
     /// The kinds of the fields, by the words of `mapping-manual.wit`.
-    pub kinds: [String; 2],
+    pub kinds: Sides<String>,
     /// Which way values may flow.
     pub direction: Direction,
     /// Goes with every change, and a record is not created without it. Per target side.
-    pub required: [bool; 2],
+    pub required: Sides<bool>,
     /// Whether each side can be written at all.
-    pub writable: [bool; 2],
+    pub writable: Sides<bool>,
     /// The value is a set, merged element by element.
     pub set_like: bool,
     /// Wins whatever changed.
@@ -144,7 +144,7 @@ pub struct FieldMapping {
     pub constant: Option<Value>,
     /// What a new record gets on a side where the other one has nothing. It never counts as a change.
     #[serde(default)]
-    pub default: [Option<Value>; 2],
+    pub default: Sides<Option<Value>>,
 }
 
 /// A condition on a field of a record; all conditions of a filter must hold.
@@ -181,7 +181,7 @@ impl SyncDefinition {
 impl ObjectMapping {
     /// The object of a side.
     pub fn object(&self, side: Side) -> &str {
-        &self.objects[side.index()]
+        &self.objects[side]
     }
 
     /// The field of this slot.
@@ -193,7 +193,7 @@ impl ObjectMapping {
 impl FieldMapping {
     /// The name of the field on a side.
     pub fn name(&self, side: Side) -> &str {
-        &self.names[side.index()]
+        &self.names[side]
     }
 
     /// The rules as the judge takes them. `precision` is the coarser step of the two sides' change times.

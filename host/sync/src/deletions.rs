@@ -7,8 +7,9 @@ use super::exchange::{Action, features};
 use super::intake::{Purpose, held};
 use super::ledger::{Braked, ChangedField};
 use super::limits;
-use super::pair::{Half, Pair, Seen, Side, Status};
+use super::pair::{Half, Pair, Seen, Status};
 use super::session::Session;
+use entente_core::Side;
 
 /// What is left to decide about a pair one of whose records is gone.
 pub(super) enum AfterDeletion {
@@ -128,7 +129,7 @@ impl Session<'_> {
         };
         if pair.half(survivor).id.is_none() || pair.half(survivor).deleted.is_some() {
             // Nobody is recognised by a record that is gone.
-            pair.keys[gone.index()] = Some(Vec::new());
+            pair.keys[gone] = Some(Vec::new());
             return settle(pair, Status::Deleted, "deleted on every side that had it".to_owned());
         }
         let Some(was) = was else {
@@ -153,7 +154,7 @@ impl Session<'_> {
                 unsettle(pair, survivor);
                 let deleted = pair.half(gone).deleted;
                 *pair.half_mut(gone) = Half { deleted, ..Half::default() };
-                pair.keys[gone.index()] = Some(Vec::new());
+                pair.keys[gone] = Some(Vec::new());
                 settle(
                     pair,
                     Status::Excluded,
@@ -163,7 +164,7 @@ impl Session<'_> {
             DeletePolicy::Recreate => {
                 unsettle(pair, survivor);
                 *pair.half_mut(gone) = Half::default();
-                pair.keys[gone.index()] = Some(Vec::new());
+                pair.keys[gone] = Some(Vec::new());
                 AfterDeletion::Create(gone)
             }
             DeletePolicy::Delete if edited(pair, survivor) => {

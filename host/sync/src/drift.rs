@@ -6,8 +6,8 @@ use super::error::SyncError;
 use super::exchange::{Description, Object};
 use super::intake::held;
 use super::ledger::{Progress, Requeue};
-use super::pair::Side;
 use super::session::Session;
+use entente_core::{Side, Sides};
 use std::collections::BTreeSet;
 
 /// What values of a kind are carried in. Kinds that share a carrier can stand in for each other.
@@ -27,7 +27,7 @@ fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<String> {
     let Some(now) = object.field(name) else {
         return Some(format!("'{name}' of {} is no longer there", object.name));
     };
-    let was = &field.kinds[side.index()];
+    let was = &field.kinds[side];
     (carrier(was) != carrier(&now.kind))
         .then(|| format!("'{name}' of {} was of the kind {was} and now is {}", object.name, now.kind))
 }
@@ -35,12 +35,12 @@ fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<String> {
 /// Fields that cannot take part, with the reasons.
 pub(super) fn misfits(
     definition: &SyncDefinition,
-    descriptions: &[Description; 2],
+    descriptions: &Sides<Description>,
 ) -> Vec<(MappingId, usize, Side, String)> {
     let mut found = Vec::new();
     for mapping in &definition.mappings {
         for side in Side::BOTH {
-            let Some(object) = descriptions[side.index()].object(mapping.object(side)) else { continue };
+            let Some(object) = descriptions[side].object(mapping.object(side)) else { continue };
             for field in &mapping.fields {
                 if let Some(why) = misfit(field, side, object) {
                     found.push((mapping.id, field.slot, side, why));
@@ -78,9 +78,9 @@ impl Session<'_> {
     /// Compares what both sides have now with the mapping and with what they had when this sync last ran.
     pub(super) async fn drift(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
-        let mut known = [None, None];
+        let mut known = Sides::default();
         for side in Side::BOTH {
-            known[side.index()] = self.engine.ledger.known_schema(&definition.name, side).await?;
+            known[side] = self.engine.ledger.known_schema(&definition.name, side).await?;
         }
         for (mapping, slot, side, why) in misfits(definition, &self.descriptions) {
             self.parked.insert((mapping, slot));
@@ -92,9 +92,9 @@ impl Session<'_> {
         }
         let mut back = BTreeSet::new();
         for side in Side::BOTH {
-            let Some(before) = &known[side.index()] else { continue };
+            let Some(before) = &known[side] else { continue };
             for mapping in &definition.mappings {
-                for text in news(mapping, side, before, &self.descriptions[side.index()]) {
+                for text in news(mapping, side, before, &self.descriptions[side]) {
                     let who = self.who(side);
                     self.run.notice(format!("{who} {text}"));
                 }
@@ -109,16 +109,14 @@ impl Session<'_> {
             }
         }
         if self.run.options.dry_run
-            || Side::BOTH
-                .into_iter()
-                .all(|side| known[side.index()].as_ref() == Some(&self.descriptions[side.index()]))
+            || Side::BOTH.into_iter().all(|side| known[side].as_ref() == Some(&self.descriptions[side]))
         {
             return Ok(());
         }
         let descriptions = self.descriptions.clone();
         let mut unit = self.begin().await?;
         for side in Side::BOTH {
-            unit.save_schema(&definition.name, side, &descriptions[side.index()]).await?;
+            unit.save_schema(&definition.name, side, &descriptions[side]).await?;
         }
         for (mapping, side) in back {
             unit.requeue(mapping, Requeue::Differing).await?;
@@ -151,8 +149,8 @@ mod tests {
     #[test]
     fn only_another_carrier_is_a_misfit() {
         let field = FieldMapping {
-            names: ["phone".to_owned(), "tel".to_owned()],
-            kinds: ["phone".to_owned(), "phone".to_owned()],
+            names: Sides::new("phone".to_owned(), "tel".to_owned()),
+            kinds: Sides::by(|_| "phone".to_owned()),
             ..FieldMapping::default()
         };
         let misfit = |fields: &[(&str, &str)]| misfit(&field, Side::Right, &object(fields));
@@ -165,7 +163,7 @@ mod tests {
     #[test]
     fn news_are_new_fields_and_new_needs() {
         let mapping = ObjectMapping {
-            objects: ["contact".to_owned(), "person".to_owned()],
+            objects: Sides::new("contact".to_owned(), "person".to_owned()),
             ..ObjectMapping::default()
         };
         let before = Description { objects: vec![object(&[("mail", "email")])] };

@@ -5,8 +5,9 @@ use super::error::SyncError;
 use super::identity;
 use super::intake::held;
 use super::limits;
-use super::pair::{Key, Pair, PairId, Side, Status};
+use super::pair::{Key, Pair, PairId, Status};
 use super::session::Session;
+use entente_core::{Side, Sides};
 use std::collections::{HashMap, HashSet};
 
 impl Session<'_> {
@@ -46,16 +47,16 @@ impl Session<'_> {
                 alone.push((side, pair, keys));
             }
         }
-        let mut owners: [HashMap<Key, PairId>; 2] = Default::default();
+        let mut owners: Sides<HashMap<Key, PairId>> = Default::default();
         for side in Side::BOTH {
             let keys: Vec<Key> = alone.iter().flat_map(|(_, _, keys)| keys.iter().cloned()).collect();
             for (key, pair) in self.engine.ledger.pairs_by_key(mapping.id, side, &keys).await? {
-                owners[side.index()].entry(key).or_insert(pair);
+                owners[side].entry(key).or_insert(pair);
             }
         }
         let (mut saved, mut removed, mut taken): (Vec<Pair>, Vec<PairId>, HashSet<Key>) = Default::default();
         for (side, mut pair, keys) in alone {
-            let owner = |side: Side| keys.iter().find_map(|key| owners[side.index()].get(key).copied());
+            let owner = |side: Side| keys.iter().find_map(|key| owners[side].get(key).copied());
             if owner(side).is_some() || keys.iter().any(|key| taken.contains(key)) {
                 continue;
             }
@@ -67,7 +68,7 @@ impl Session<'_> {
                 Some(other) if other.half(side).id.is_some() || other.status == Status::Live => continue,
                 Some(mut other) => {
                     *other.half_mut(side) = pair.half(side).clone();
-                    other.keys[side.index()] = Some(keys.clone());
+                    other.keys[side] = Some(keys.clone());
                     other.status = Status::Todo;
                     other.reason = None;
                     removed.push(pair.id);
@@ -75,7 +76,7 @@ impl Session<'_> {
                     self.run.count(side, mapping.object(side)).matched += 1;
                 }
                 None => {
-                    pair.keys[side.index()] = Some(keys.clone());
+                    pair.keys[side] = Some(keys.clone());
                     pair.status = Status::Todo;
                     pair.reason = None;
                     saved.push(pair);

@@ -3,14 +3,14 @@
 use super::definition::SyncDefinition;
 use super::env::{Clock, Randomness};
 use super::error::SyncError;
-use super::exchange::{Description, Exchange};
+use super::exchange::Exchange;
 use super::intake::held;
 use super::ledger::{Ledger, LedgerError, Requeue};
 use super::limits;
 use super::observer::Observer;
-use super::pair::Side;
 use super::run::{Run, RunOptions, RunStatus};
 use super::session::{Session, Tries};
+use entente_core::{Side, Sides};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Engine<'a> {
     /// The memory.
     pub ledger: &'a dyn Ledger,
     /// The two sides, left and right.
-    pub exchanges: [&'a dyn Exchange; 2],
+    pub exchanges: Sides<&'a dyn Exchange>,
     /// The time.
     pub clock: &'a dyn Clock,
     /// Chance.
@@ -81,17 +81,17 @@ impl Engine<'_> {
             run,
             lease,
             leased: now,
-            descriptions: [Description::default(), Description::default()],
-            listed: [Vec::new(), Vec::new()],
+            descriptions: Sides::default(),
+            listed: Sides::default(),
             broken: None,
-            read: [BTreeMap::new(), BTreeMap::new()],
+            read: Sides::default(),
             taken: BTreeMap::new(),
             fresh: BTreeMap::new(),
             again: false,
             pause: Duration::ZERO,
             trust: None,
             parked: BTreeSet::new(),
-            rekey: [false; 2],
+            rekey: Sides::default(),
             careful: HashMap::new(),
         };
         let error = match session.work().await {
@@ -258,7 +258,7 @@ impl Session<'_> {
                     });
                 }
             }
-            self.descriptions[side.index()] = description;
+            self.descriptions[side] = description;
         }
         Ok(())
     }

@@ -13,10 +13,10 @@ use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::links::Links;
 use super::observer::Step;
-use super::pair::{Pair, PairId, Side, Status};
+use super::pair::{Pair, PairId, Status};
 use super::session::{Session, Tries};
 use super::split::splittable;
-use entente_core::{Reference, Value};
+use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeSet, HashMap};
 
 /// A change on its way: what of it is sent, and what has to wait.
@@ -122,7 +122,7 @@ impl Session<'_> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
         let mut pairs: HashMap<PairId, Pair> =
             self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
-        let mut wanted: [BTreeSet<Reference>; 2] = Default::default();
+        let mut wanted: Sides<BTreeSet<Reference>> = Default::default();
         let tried: Vec<PairId> = pairs
             .values()
             .filter(|pair| pair.attempts > 0 && !pair.is_linked())
@@ -133,8 +133,7 @@ impl Session<'_> {
             changes.iter().any(|change| change.key == earlier.key && change.id != earlier.id)
         });
         for change in changes.iter().chain(&unanswered) {
-            wanted[source.index()]
-                .extend(change.fields.iter().flat_map(|field| field.value.references()).cloned());
+            wanted[source].extend(change.fields.iter().flat_map(|field| field.value.references()).cloned());
         }
         let links = self.links_to(self.definition, wanted).await?;
         let (mut outgoing, mut waiting, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
@@ -159,7 +158,7 @@ impl Session<'_> {
                     }
                     None => {
                         waits = links.missing(source, &field.value).cloned();
-                        held |= mapping.field(field.slot).is_some_and(|rules| rules.required[target.index()]);
+                        held |= mapping.field(field.slot).is_some_and(|rules| rules.required[target]);
                     }
                 }
             }

@@ -2,8 +2,8 @@
 
 use super::definition::{IdentifyBy, ObjectMapping};
 use super::ledger::Change;
-use super::pair::{Key, Side};
-use entente_core::{Value, canonical_identifier};
+use super::pair::Key;
+use entente_core::{Side, Value, canonical_identifier};
 
 /// The keys of a record: one for each identifier that it has, or one for all of them together. A record that
 /// lacks an identifier is not recognised by it; a blank never matches a blank.
@@ -18,7 +18,7 @@ pub(super) fn keys<'a>(
             Side::Left => Some(value.clone()),
             Side::Right => field.rules(1, false).translate(value, Side::Right),
         })?;
-        canonical_identifier(&field.kinds[Side::Left.index()], &translated)
+        canonical_identifier(&field.kinds.left, &translated)
     });
     match mapping.identify_by {
         IdentifyBy::Any => {

@@ -7,10 +7,10 @@ use super::exchange::{Action, Batch, FieldTime, Page, Row};
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
 use super::ledger::{Change, Progress};
-use super::pair::{Key, Pair, PairId, RunId, Seen, Side, Status};
+use super::pair::{Key, Pair, PairId, RunId, Seen, Status};
 use super::recover::settle_made;
 use super::session::Session;
-use entente_core::{Timestamp, Value};
+use entente_core::{Side, Sides, Timestamp, Value};
 use std::collections::{BTreeMap, HashMap};
 
 /// Why records were read.
@@ -50,7 +50,7 @@ pub(super) struct Working<'m> {
     /// Pairs that were joined into others.
     pub(super) removed: Vec<PairId>,
     by_number: HashMap<PairId, usize>,
-    by_key: [HashMap<Key, Vec<usize>>; 2],
+    by_key: Sides<HashMap<Key, Vec<usize>>>,
     /// By pair, what was sent for it and never answered.
     unanswered: HashMap<PairId, Vec<Change>>,
 }
@@ -65,7 +65,7 @@ impl<'m> Working<'m> {
             by_id: HashMap::new(),
             removed: Vec::new(),
             by_number: HashMap::new(),
-            by_key: [HashMap::new(), HashMap::new()],
+            by_key: Sides::default(),
             unanswered: HashMap::new(),
         }
     }
@@ -90,7 +90,7 @@ impl<'m> Working<'m> {
 
     fn note_keys(&mut self, side: Side, keys: &[Key], place: usize) {
         for key in keys {
-            let places = self.by_key[side.index()].entry(key.clone()).or_default();
+            let places = self.by_key[side].entry(key.clone()).or_default();
             if !places.contains(&place) {
                 places.push(place);
             }
@@ -134,7 +134,7 @@ impl<'m> Working<'m> {
     /// Pairs that have a record on `side` with the best of these keys that any has.
     fn owners(&self, side: Side, keys: &[Key]) -> Vec<usize> {
         let places = |key: &Key| -> Vec<usize> {
-            let places = self.by_key[side.index()].get(key).cloned().unwrap_or_default();
+            let places = self.by_key[side].get(key).cloned().unwrap_or_default();
             places.into_iter().filter(|place| !self.only_sent_as(*place, side, key)).collect()
         };
         keys.iter().map(places).find(|places| !places.is_empty()).unwrap_or_default()
@@ -268,7 +268,7 @@ impl Session<'_> {
         }
         if matches!(purpose, Purpose::Report | Purpose::Counterpart) {
             for batch in &page.batches {
-                *self.read[side.index()].entry(batch.object.clone()).or_default() += batch.rows.len() as u64;
+                *self.read[side].entry(batch.object.clone()).or_default() += batch.rows.len() as u64;
             }
         }
         let mut unit = self.begin().await?;
@@ -388,7 +388,7 @@ impl Session<'_> {
                 let column = batch.fields.iter().position(|field| field == name)?;
                 row.values.get(column)?.as_ref()
             };
-            let inside = takes_part(&mapping.filters[side.index()], by_name);
+            let inside = takes_part(&mapping.filters[side], by_name);
             let keys = identity::keys(mapping, side, |slot| value_at(&columns, row, slot));
             let mut known = work.by_id.get(&row.id).copied();
             if !inside {
@@ -456,11 +456,11 @@ impl Session<'_> {
         }
         let duplicate = pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE));
         let recognised = self.recognises(work.mapping);
-        if (new || self.rekey[side.index()]) && !duplicate && recognised {
+        if (new || self.rekey[side]) && !duplicate && recognised {
             let mut stands_for = keys.clone();
             // What was sent for it and never answered may come back under the identifiers of then.
             stands_for.extend(sent_keys.into_iter().filter(|key| !keys.contains(key)));
-            pair.keys[side.index()] = Some(stands_for);
+            pair.keys[side] = Some(stands_for);
         }
         if was_filtered && pair.half(side.other()).filtered {
             // The other side still is outside.
@@ -496,7 +496,7 @@ impl Session<'_> {
             let id = work.pairs[owner].half(side).id.clone().unwrap_or_default();
             let sent_keys = work.sent_keys(work.pairs[place].id, side.other());
             let pair = &mut work.pairs[place];
-            pair.keys[side.index()] = Some(sent_keys);
+            pair.keys[side] = Some(sent_keys);
             let text = format!("{} {}:{id}", held::DUPLICATE, mapping.object(side));
             self.hold(pair, mapping, side, text);
             return false;
@@ -517,7 +517,7 @@ impl Session<'_> {
         work.touched[other] = false;
         let pair = &mut work.pairs[place];
         *pair.half_mut(side.other()) = half;
-        pair.keys[side.other().index()] =
+        pair.keys[side.other()] =
             Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
         pair.status = Status::Todo;
         pair.reason = None;
@@ -562,7 +562,7 @@ impl Session<'_> {
                 self.run.count(side, object).matched += 1;
                 let pair = &mut work.pairs[place];
                 if work.unanswered.contains_key(&pair.id) {
-                    pair.keys[side.other().index()] =
+                    pair.keys[side.other()] =
                         Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
                 }
                 place
@@ -580,7 +580,7 @@ impl Session<'_> {
         match hold {
             Some(reason) => {
                 // A held newcomer does not stand for its keys, so that it never attracts another record.
-                pair.keys[side.index()] = Some(Vec::new());
+                pair.keys[side] = Some(Vec::new());
                 pair.status = Status::Held;
                 pair.reason = Some(reason.clone());
                 let counts = self.run.count(side, object);
@@ -588,7 +588,7 @@ impl Session<'_> {
                 counts.because(reason);
             }
             None => {
-                pair.keys[side.index()] = Some(keys.clone());
+                pair.keys[side] = Some(keys.clone());
                 stir(pair, side, true);
                 work.note_keys(side, &keys, place);
             }
@@ -604,7 +604,7 @@ impl Session<'_> {
     /// operator's rules prefer.
     fn prefer(&mut self, work: &mut Working<'_>, owner: usize, newcomer: usize, keys: Vec<Key>) {
         let (mapping, side) = (work.mapping, work.side);
-        let rules = &mapping.prefer[side.index()];
+        let rules = &mapping.prefer[side];
         let settled = !work.pairs[owner].agreed.is_empty() || work.pairs[owner].status == Status::Live;
         if rules.is_empty() || settled || work.pairs[owner].half(side).deleted.is_some() {
             return;
@@ -629,7 +629,7 @@ impl Session<'_> {
             *work.pairs[place].half_mut(side) = half;
             work.touched[place] = true;
         }
-        work.pairs[owner].keys[side.index()] = Some(keys.clone());
+        work.pairs[owner].keys[side] = Some(keys.clone());
         work.note_keys(side, &keys, owner);
         stir(&mut work.pairs[owner], side, true);
         work.pairs[newcomer].reason =

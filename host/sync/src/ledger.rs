@@ -3,10 +3,10 @@
 
 use super::definition::MappingId;
 use super::exchange::{Action, Description, FieldTime, StateWrites, Window};
-use super::pair::{Key, Pair, PairId, RunId, Seen, Side};
+use super::pair::{Key, Pair, PairId, RunId, Seen};
 use super::run::{Run, Trust};
 use async_trait::async_trait;
-use entente_core::{Timestamp, Value};
+use entente_core::{Side, Sides, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -272,7 +272,7 @@ pub struct Ruling {
     /// The slot of the field.
     pub slot: usize,
     /// The two values that it holds for, left and right.
-    pub values: [Value; 2],
+    pub values: Sides<Value>,
     /// What shall stand on both sides.
     pub choice: Choice,
 }

@@ -41,6 +41,7 @@ pub use definition::{
     ObjectMapping, Prefer, SyncDefinition, Test, Unresolved, WriteRule,
 };
 pub use engine::{Engine, RunEnd};
+pub use entente_core::{Side, Sides};
 pub use env::{Clock, Randomness, SystemClock, SystemRandomness};
 pub use error::SyncError;
 pub use exchange::{
@@ -55,5 +56,5 @@ pub use ledger::{
 };
 pub use observer::{Observer, Silent, Step};
 pub use operator::{ChangeFilter, MappingRow, OpenConflict, OperatorLedger, PairCount, PairLine, SlotRow};
-pub use pair::{Agreed, Half, Key, Pair, PairId, RunId, Seen, Side, Status};
+pub use pair::{Agreed, Half, Key, Pair, PairId, RunId, Seen, Status};
 pub use run::{Counts, Run, RunOptions, RunStatus, Trust};

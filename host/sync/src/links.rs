@@ -2,9 +2,9 @@
 
 use super::definition::{ObjectMapping, SyncDefinition};
 use super::error::SyncError;
-use super::pair::{Pair, PairId, Side};
+use super::pair::{Pair, PairId};
 use super::session::Session;
-use entente_core::{Reference, Value};
+use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The object name of a reference that stands for a pair: no side has one like it.
@@ -13,14 +13,14 @@ const PAIR: &str = "\u{0}pair";
 /// Pairs of the records that a batch of pairs refers to.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    numbers: [HashMap<Reference, PairId>; 2],
+    numbers: Sides<HashMap<Reference, PairId>>,
     /// By number, the records of both sides.
-    records: HashMap<PairId, [Option<Reference>; 2]>,
+    records: HashMap<PairId, Sides<Option<Reference>>>,
 }
 
 impl Links {
     pub(super) fn pair_of(&self, side: Side, reference: &Reference) -> Option<PairId> {
-        self.numbers[side.index()].get(reference).copied()
+        self.numbers[side].get(reference).copied()
     }
 
     fn each(
@@ -52,7 +52,7 @@ impl Links {
     pub(super) fn translate(&self, from: Side, value: &Value) -> Option<Value> {
         self.each(value, |reference| {
             let number = self.pair_of(from, reference)?;
-            self.records.get(&number)?[from.other().index()].clone()
+            self.records.get(&number)?[from.other()].clone()
         })
     }
 
@@ -82,9 +82,9 @@ pub(super) fn references<'p>(
 impl Session<'_> {
     /// The pairs that these pairs refer to, on both sides.
     pub(super) async fn links(&self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<Links, SyncError> {
-        let mut wanted: [BTreeSet<Reference>; 2] = Default::default();
+        let mut wanted: Sides<BTreeSet<Reference>> = Default::default();
         for side in Side::BOTH {
-            wanted[side.index()].extend(references(mapping, side, pairs).cloned());
+            wanted[side].extend(references(mapping, side, pairs).cloned());
         }
         self.links_to(self.definition, wanted).await
     }
@@ -93,7 +93,7 @@ impl Session<'_> {
     pub(super) async fn links_to(
         &self,
         definition: &SyncDefinition,
-        wanted: [BTreeSet<Reference>; 2],
+        wanted: Sides<BTreeSet<Reference>>,
     ) -> Result<Links, SyncError> {
         let mut links = Links::default();
         for (side, references) in Side::BOTH.into_iter().zip(wanted) {
@@ -106,14 +106,14 @@ impl Session<'_> {
                     continue;
                 };
                 for pair in self.engine.ledger.pairs_of(mapping.id, side, ids).await? {
-                    let records = Side::BOTH.map(|side| {
+                    let records = Sides::by(|side| {
                         // Nothing can point to a record that is gone.
                         let id = pair.half(side).id.clone().filter(|_| pair.half(side).deleted.is_none())?;
                         Some(Reference { object: mapping.object(side).to_owned(), id })
                     });
                     if let Some(id) = pair.half(side).id.clone() {
                         let reference = Reference { object: mapping.object(side).to_owned(), id };
-                        links.numbers[side.index()].entry(reference).or_insert(pair.id);
+                        links.numbers[side].entry(reference).or_insert(pair.id);
                     }
                     links.records.insert(pair.id, records);
                 }

@@ -6,9 +6,9 @@ use super::exchange::{Action, Answer};
 use super::execute::{Outgoing, Owners, translate};
 use super::ledger::{Change, ChangeStatus, Unit};
 use super::links::Links;
-use super::pair::{Pair, PairId, Side};
+use super::pair::{Pair, PairId};
 use super::session::Session;
-use entente_core::Value;
+use entente_core::{Side, Value};
 use std::collections::HashMap;
 
 impl Session<'_> {

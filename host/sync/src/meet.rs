@@ -7,8 +7,9 @@ use super::exchange::{Action, Page, Query, ReportRequest, Wanted, Window, codes,
 use super::identity;
 use super::intake::{Purpose, held};
 use super::limits;
-use super::pair::{Pair, PairId, Side, Status};
+use super::pair::{Pair, PairId, Status};
 use super::session::{Session, Tries};
+use entente_core::Side;
 use std::collections::HashMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
@@ -222,7 +223,7 @@ impl Session<'_> {
                 };
                 if let Some(alone) = taken.get(id) {
                     *pair.half_mut(target) = alone.half(target).clone();
-                    pair.keys[target.index()] =
+                    pair.keys[target] =
                         Some(identity::keys(mapping, target, |slot| alone.current(target, slot)));
                     self.run.count(target, mapping.object(target)).matched += 1;
                 }

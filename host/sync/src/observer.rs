@@ -1,6 +1,6 @@
 //! What a run tells while it works, for progress bars and logs.
 
-use super::pair::Side;
+use entente_core::Side;
 use std::time::Duration;
 
 /// What a run is at. One after the other; some come several times.

@@ -3,10 +3,10 @@
 
 use super::definition::MappingId;
 use super::ledger::{Change, ChangeStatus, Choice, Conflict, Lease, Ledger, LedgerError};
-use super::pair::{Pair, PairId, RunId, Side, Status};
+use super::pair::{Pair, PairId, RunId, Status};
 use super::run::Run;
 use async_trait::async_trait;
-use entente_core::Timestamp;
+use entente_core::{Side, Sides, Timestamp};
 
 /// Filter over the changes of a run; the default matches all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,9 +38,9 @@ pub struct PairLine {
     /// Its mapping.
     pub mapping: MappingId,
     /// The names of the objects, left and right.
-    pub objects: [String; 2],
+    pub objects: Sides<String>,
     /// The ids of the records, left and right.
-    pub ids: [Option<String>; 2],
+    pub ids: Sides<Option<String>>,
     /// Its status.
     pub status: Status,
     /// Why it has that status.
@@ -57,7 +57,7 @@ pub struct MappingRow {
     /// The relation that it belongs to.
     pub relation: String,
     /// The names of the objects, left and right.
-    pub objects: [String; 2],
+    pub objects: Sides<String>,
 }
 
 /// Two fields that correspond, or once did.
@@ -66,7 +66,7 @@ pub struct SlotRow {
     /// Its place in the pairs of the mapping.
     pub slot: usize,
     /// The names of the fields, left and right.
-    pub fields: [String; 2],
+    pub fields: Sides<String>,
 }
 
 /// An open conflict, with the names and ids that people look it up by.
@@ -79,11 +79,11 @@ pub struct OpenConflict {
     /// The mapping of the pair.
     pub mapping: MappingId,
     /// The names of the objects, left and right.
-    pub objects: [String; 2],
+    pub objects: Sides<String>,
     /// The ids of the records, left and right.
-    pub ids: [Option<String>; 2],
+    pub ids: Sides<Option<String>>,
     /// The names of the fields, left and right.
-    pub fields: [String; 2],
+    pub fields: Sides<String>,
     /// When it was seen first.
     pub first: Timestamp,
     /// When it was seen last.

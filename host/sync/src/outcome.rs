@@ -7,9 +7,9 @@ use super::identity;
 use super::intake::{apply_row, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
-use super::pair::{Agreed, Pair, Seen, Side, Status};
+use super::pair::{Agreed, Pair, Seen, Status};
 use super::session::Session;
-use entente_core::{Value, canonical, elements, same_content};
+use entente_core::{Side, Sides, Value, canonical, elements, same_content};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl Session<'_> {
                 {
                     entry.change.status = ChangeStatus::Dropped;
                     entry.pair.half_mut(target).deleted = Some(now);
-                    entry.pair.keys[target.index()] = Some(Vec::new());
+                    entry.pair.keys[target] = Some(Vec::new());
                     let reason = format!("{}: its record was merged into {reference}", held::MERGED);
                     self.hold(&mut entry.pair, mapping, target, reason);
                 }
@@ -286,12 +286,10 @@ impl Session<'_> {
             }
             // What the new record always gives to the other side is still to be written there.
             again |= mapping.fields.iter().any(|field| field.is_constant(target));
-            pair.keys[target.index()] =
-                Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
+            pair.keys[target] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
             if pair.attempts > 0 {
                 // While nobody knew whether it was made, it stood for what was sent as well.
-                pair.keys[source.index()] =
-                    Some(identity::keys(mapping, source, |slot| pair.current(source, slot)));
+                pair.keys[source] = Some(identity::keys(mapping, source, |slot| pair.current(source, slot)));
             }
         }
         change.status = ChangeStatus::Done;
@@ -341,7 +339,7 @@ impl Session<'_> {
                 super::undo::set_undone(pair, target, now);
             } else {
                 pair.half_mut(target).deleted = Some(now);
-                pair.keys = [Some(Vec::new()), Some(Vec::new())];
+                pair.keys = Sides::by(|_| Some(Vec::new()));
                 pair.status = Status::Deleted;
                 pair.reason = Some("deleted on both sides".to_owned());
             }
@@ -460,7 +458,7 @@ pub(super) fn settle_elements(
     newer: Option<Seen>,
 ) -> bool {
     let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return false };
-    let mut halves = [None, None];
+    let mut halves = Sides::default();
     // What both had before the order was agreed, whether or not that was ever settled.
     let Some(had) = elements(pair.current(target.other(), slot)) else { return false };
     let shared: Vec<&str> = was.iter().filter(|text| had.contains(text)).copied().collect();
@@ -471,14 +469,14 @@ pub(super) fn settle_elements(
         agreed.extend(shared.iter().filter(|text| !agreed.contains(text)).copied().collect::<Vec<_>>());
         let added = now.iter().filter(|text| !was.contains(text) && !agreed.contains(text));
         let left = agreed.iter().filter(|text| now.contains(text) || !was.contains(text));
-        halves[side.index()] = Some(Value::Texts(left.chain(added).map(|text| (*text).to_owned()).collect()));
+        halves[side] = Some(Value::Texts(left.chain(added).map(|text| (*text).to_owned()).collect()));
     }
     let other = pair.half(target.other()).seen(slot).cloned();
     let other = other.or_else(|| {
         pair.current(target.other(), slot).map(|value| Seen { value: value.clone(), time: None })
     });
     let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
-    let [left, right] = halves;
+    let Sides { left, right } = halves;
     let agreed = Agreed { left, right };
     for (side, seen) in [(target, held), (target.other(), other)] {
         let set = |value: &Value| canonical("texts", true, value);

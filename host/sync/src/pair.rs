@@ -1,10 +1,8 @@
 //! The pair: link, cache and work item in one.
 
-pub use entente_core::Side;
-
 use super::definition::MappingId;
 use super::exchange::FieldTime;
-use entente_core::{Timestamp, Value};
+use entente_core::{Side, Sides, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 /// The number of a pair in the ledger.
@@ -157,9 +155,9 @@ pub struct Pair {
     /// The mapping that it belongs to; names relation and objects.
     pub mapping: MappingId,
     /// Left and right.
-    pub halves: [Half; 2],
+    pub halves: Sides<Half>,
     /// What each side is recognised by; `None`: unchanged since it was loaded.
-    pub keys: [Option<Vec<Key>>; 2],
+    pub keys: Sides<Option<Vec<Key>>>,
     /// By slot, what was last settled.
     pub agreed: Vec<Option<Agreed>>,
     /// Where it stands.
@@ -182,8 +180,8 @@ impl Pair {
         Self {
             id: 0,
             mapping,
-            halves: [Half::default(), Half::default()],
-            keys: [None, None],
+            halves: Sides::default(),
+            keys: Sides::default(),
             agreed: Vec::new(),
             status: Status::Todo,
             reason: None,
@@ -196,12 +194,12 @@ impl Pair {
 
     /// One half.
     pub fn half(&self, side: Side) -> &Half {
-        &self.halves[side.index()]
+        &self.halves[side]
     }
 
     /// One half, to change it.
     pub fn half_mut(&mut self, side: Side) -> &mut Half {
-        &mut self.halves[side.index()]
+        &mut self.halves[side]
     }
 
     /// Whether both records are there.

@@ -10,8 +10,9 @@ use super::ledger::{Change, TodoFilter};
 use super::limits;
 use super::links::Links;
 use super::observer::Step;
-use super::pair::{Pair, PairId, Side, Status};
+use super::pair::{Pair, PairId, Status};
 use super::session::Session;
+use entente_core::{Side, Sides};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Session<'_> {
@@ -145,14 +146,13 @@ impl Session<'_> {
         }
         self.keep_names(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
-        let at_once =
-            Side::BOTH.map(|target| self.creates_at_once(target, &links, &mut pairs, &mut plan.changes));
+        let at_once = Sides::by(|target| self.creates_at_once(target, &links, &mut pairs, &mut plan.changes));
         let now = self.now();
         let mut unit = self.begin().await?;
-        let (mut made, mut written) = (Vec::new(), [0; 2]);
+        let (mut made, mut written) = (Vec::new(), Sides::new(0, 0));
         for (target, outgoing) in Side::BOTH.into_iter().zip(at_once) {
             let (decided, changes) = self.make_at_once(unit.as_mut(), mapping, target, outgoing).await?;
-            written[target.index()] = changes.len() as u64;
+            written[target] = changes.len() as u64;
             pairs.extend(decided);
             made.extend(changes);
         }
@@ -165,8 +165,8 @@ impl Session<'_> {
         unit.save_run(&self.run).await?;
         unit.commit().await?;
         self.engine.observer.reconciled(numbers.len() as u64);
-        for target in Side::BOTH.into_iter().filter(|target| written[target.index()] > 0) {
-            self.engine.observer.written(target, written[target.index()]);
+        for target in Side::BOTH.into_iter().filter(|target| written[*target] > 0) {
+            self.engine.observer.written(target, written[target]);
         }
         Ok(())
     }
@@ -204,8 +204,8 @@ impl Session<'_> {
         let mut looked = false;
         for read in Side::BOTH {
             let target = read.other();
-            let listed = self.listed[target.index()].iter().any(|name| name == mapping.object(target));
-            if listed || !mapping.create[target.index()] {
+            let listed = self.listed[target].iter().any(|name| name == mapping.object(target));
+            if listed || !mapping.create[target] {
                 continue;
             }
             let run = self.run.id;
@@ -250,7 +250,7 @@ impl Session<'_> {
             for (place, ids) in missing {
                 let parent = &definition.mappings[place];
                 // Where everything is listed, who is not among the pairs does not exist.
-                if self.listed[side.index()].iter().any(|name| name == parent.object(side))
+                if self.listed[side].iter().any(|name| name == parent.object(side))
                     || !self.has(parent, side, features::BY_ID)
                 {
                     continue;
@@ -259,8 +259,7 @@ impl Session<'_> {
                 self.fetch_as(side, parent.object(side), &ids, Purpose::Parent).await?;
                 let fetched = self.engine.ledger.pairs_of(parent.id, side, &ids).await?;
                 any |= !fetched.is_empty();
-                let listed =
-                    self.listed[side.other().index()].iter().any(|name| name == parent.object(side.other()));
+                let listed = self.listed[side.other()].iter().any(|name| name == parent.object(side.other()));
                 if !listed {
                     let alone = fetched
                         .into_iter()

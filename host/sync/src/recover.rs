@@ -9,9 +9,9 @@ use super::intake::{Purpose, held};
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::outcome::{edited_since, settle_elements};
-use super::pair::{Agreed, Pair, PairId, Side, Status};
+use super::pair::{Agreed, Pair, PairId, Status};
 use super::session::Session;
-use entente_core::{Timestamp, same_content};
+use entente_core::{Side, Timestamp, same_content};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! One execution of a sync: what was asked, what it counted.
 
 use super::definition::MappingId;
-use super::pair::{RunId, Side};
-use entente_core::Timestamp;
+use super::pair::RunId;
+use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct RunOptions {
     pub dry_run: bool,
     /// Only these records, by side: object and id.
     #[serde(default)]
-    pub ids: [Vec<(String, String)>; 2],
+    pub ids: Sides<Vec<(String, String)>>,
     /// Handed to the plugin.
     #[serde(default)]
     pub options: Vec<(String, String)>,
@@ -202,7 +202,7 @@ pub struct Run {
     /// Why it failed.
     pub error: Option<String>,
     /// What it counted: by side, then by object.
-    pub counts: [BTreeMap<String, Counts>; 2],
+    pub counts: Sides<BTreeMap<String, Counts>>,
     /// What the operator should know: fields that are parked, the brake, a plan that no longer fits.
     pub notices: Vec<String>,
 }
@@ -224,7 +224,7 @@ impl Run {
             ended: None,
             status: RunStatus::Running,
             error: None,
-            counts: [BTreeMap::new(), BTreeMap::new()],
+            counts: Sides::default(),
             notices: Vec::new(),
         }
     }
@@ -239,7 +239,7 @@ impl Run {
 
     /// The counts of an object of a side.
     pub fn count(&mut self, side: Side, object: &str) -> &mut Counts {
-        let counts = &mut self.counts[side.index()];
+        let counts = &mut self.counts[side];
         if !counts.contains_key(object) {
             counts.insert(object.to_owned(), Counts::default());
         }

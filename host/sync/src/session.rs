@@ -6,9 +6,9 @@ use super::error::SyncError;
 use super::exchange::{ChangeTimes, Description, Exchange, ExchangeError, Object, codes, features};
 use super::ledger::{Lease, Unit};
 use super::limits;
-use super::pair::{PairId, Side};
+use super::pair::PairId;
 use super::run::{Run, Trust};
-use entente_core::Timestamp;
+use entente_core::{Side, Sides, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ pub(super) struct Session<'a> {
     /// When the lease was last taken or renewed.
     pub(super) leased: Timestamp,
     /// What the two sides have now.
-    pub(super) descriptions: [Description; 2],
+    pub(super) descriptions: Sides<Description>,
     /// Objects of which every record is known, by side: who is not among the pairs does not exist.
-    pub(super) listed: [Vec<String>; 2],
+    pub(super) listed: Sides<Vec<String>>,
     /// A side could not be read to its end; the run does only what needs no more.
     pub(super) broken: Option<SyncError>,
     /// Records read, by side and object: those reported, and their counterparts.
-    pub(super) read: [BTreeMap<String, u64>; 2],
+    pub(super) read: Sides<BTreeMap<String, u64>>,
     /// Pairs that were read in this run, where what was not reported has to be asked for: by window or ids.
     pub(super) taken: BTreeMap<MappingId, BTreeSet<PairId>>,
     /// Pairs that are to be reconciled in the next round or pass: parents that were read because a record
@@ -42,7 +42,7 @@ pub(super) struct Session<'a> {
     /// Fields that take no part: the schema of a side no longer fits the mapping.
     pub(super) parked: BTreeSet<(MappingId, usize)>,
     /// A listing whose rows are looked at anew, by side: identifiers may be others than before.
-    pub(super) rekey: [bool; 2],
+    pub(super) rekey: Sides<bool>,
     /// Pairs that were in an order which failed as a whole: the most changes that an order with them may
     /// have.
     pub(super) careful: HashMap<PairId, usize>,
@@ -50,7 +50,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn exchange(&self, side: Side) -> &'a dyn Exchange {
-        self.engine.exchanges[side.index()]
+        self.engine.exchanges[side]
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
 
     /// The object of a mapping on a side, as it is described now.
     pub(super) fn object(&self, mapping: &ObjectMapping, side: Side) -> Option<&Object> {
-        self.descriptions[side.index()].object(mapping.object(side))
+        self.descriptions[side].object(mapping.object(side))
     }
 
     pub(super) fn has(&self, mapping: &ObjectMapping, side: Side, feature: &str) -> bool {

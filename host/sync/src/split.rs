@@ -6,8 +6,9 @@ use super::error::SyncError;
 use super::exchange::{Action, ExchangeError, codes, features};
 use super::execute::Outgoing;
 use super::ledger::{Change, ChangeStatus};
-use super::pair::{PairId, Side, Status};
+use super::pair::{PairId, Status};
 use super::session::Session;
+use entente_core::Side;
 use std::collections::HashSet;
 
 impl Session<'_> {

@@ -8,9 +8,9 @@ use super::intake::Purpose;
 use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::links::Links;
-use super::pair::{Half, Pair, PairId, RunId, Side, Status};
+use super::pair::{Half, Pair, PairId, RunId, Status};
 use super::session::Session;
-use entente_core::{Reference, Value};
+use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What an undo makes of one change.
@@ -62,7 +62,7 @@ impl Session<'_> {
     async fn keep_what_is_referred_to(&mut self) -> Result<u64, SyncError> {
         let definition = self.definition;
         // Per side, the records that are to go, with their changes; and what this undo settles about others.
-        let mut going: [HashMap<Reference, i64>; 2] = Default::default();
+        let mut going: Sides<HashMap<Reference, i64>> = Default::default();
         let mut gone: HashSet<(PairId, Side)> = HashSet::new();
         let mut freed: HashSet<(PairId, Side, usize)> = HashSet::new();
         let mut after = 0;
@@ -78,7 +78,7 @@ impl Session<'_> {
                 match (&change.action, definition.mapping(change.mapping)) {
                     (Action::Delete(id), Some(mapping)) => {
                         let object = mapping.object(change.target).to_owned();
-                        going[change.target.index()].insert(Reference { object, id: id.clone() }, change.id);
+                        going[change.target].insert(Reference { object, id: id.clone() }, change.id);
                         gone.insert((change.pair, change.target));
                     }
                     _ => freed
@@ -92,7 +92,7 @@ impl Session<'_> {
                 mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
             for side in Side::BOTH {
                 let mut after = 0;
-                while !slots.is_empty() && !going[side.index()].is_empty() {
+                while !slots.is_empty() && !going[side].is_empty() {
                     let pairs = self
                         .engine
                         .ledger
@@ -105,7 +105,7 @@ impl Session<'_> {
                         for reference in
                             stay.filter_map(|slot| pair.current(side, *slot)).flat_map(Value::references)
                         {
-                            if let Some(change) = going[side.index()].get(reference) {
+                            if let Some(change) = going[side].get(reference) {
                                 let id = pair.half(side).id.as_deref().unwrap_or_default();
                                 kept.entry(*change)
                                     .or_insert_with(|| format!("{}:{id} refers to it", mapping.object(side)));
@@ -219,9 +219,9 @@ impl Session<'_> {
     }
 
     async fn links_of_bases(&self, target: Side, changes: &[Change]) -> Result<Links, SyncError> {
-        let mut wanted: [BTreeSet<Reference>; 2] = Default::default();
+        let mut wanted: Sides<BTreeSet<Reference>> = Default::default();
         let bases = changes.iter().flat_map(|change| &change.fields).filter_map(|field| field.base.as_ref());
-        wanted[target.index()].extend(bases.flat_map(Value::references).cloned());
+        wanted[target].extend(bases.flat_map(Value::references).cloned());
         self.links_to(self.definition, wanted).await
     }
 
@@ -372,7 +372,7 @@ fn undo_delete(change: &Change) -> Undone {
 pub(super) fn set_undone(pair: &mut Pair, target: Side, at: entente_core::Timestamp) {
     super::deletions::unsettle(pair, target.other());
     *pair.half_mut(target) = Half { deleted: Some(at), ..Half::default() };
-    pair.keys[target.index()] = Some(Vec::new());
+    pair.keys[target] = Some(Vec::new());
     pair.status = Status::Excluded;
     pair.reason = Some("undone: the record that was made for it was deleted again".to_owned());
 }

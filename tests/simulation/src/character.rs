@@ -1,7 +1,7 @@
 //! What a history is like: every feature that can be on or off, in one place.
 
 use crate::dice::Dice;
-use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Unresolved};
+use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Sides, Unresolved};
 use std::time::Duration;
 
 /// What is not drawn, because the engine does not get it right yet.
@@ -203,7 +203,7 @@ pub struct Character {
     /// What an edit on the wrong side of such a field becomes.
     pub drift: Drift,
     /// People whose city is «hidden» take no part, by side.
-    pub filtered: [bool; 2],
+    pub filtered: Sides<bool>,
     /// The brake stops at so many records.
     pub brake: u64,
     /// Operations before the end.
@@ -243,7 +243,7 @@ impl Character {
                 .unwrap_or_default(),
             one_way_phone: dice.chance(20),
             drift: dice.pick(&[Drift::Keep, Drift::Restore]).copied().unwrap_or_default(),
-            filtered: [dice.chance(12), dice.chance(12)],
+            filtered: Sides::new(dice.chance(12), dice.chance(12)),
             brake: if dice.chance(25) { 1 } else { 10 },
             operations: 15 + dice.below(45),
             crashes: if dice.chance(70) { u64::try_from(dice.between(5, 40)).unwrap_or(5) } else { 0 },

@@ -9,7 +9,7 @@ use crate::verdict::{Verdict, Word};
 use crate::world::{Ran, World};
 use anyhow::{Context, Result};
 use entente_core::Value;
-use entente_sync::{Blanks, DeletePolicy, Drift, RunOptions, Side, Unresolved};
+use entente_sync::{Blanks, DeletePolicy, Drift, RunOptions, Side, Sides, Unresolved};
 use std::time::Duration;
 
 /// What happens before the run that is stopped.
@@ -81,7 +81,7 @@ fn prepare_with(scenario: &Scenario, trace: bool) -> Result<World> {
         blanks: Blanks::Overwrite,
         one_way_phone: false,
         drift: Drift::Keep,
-        filtered: [false, false],
+        filtered: Sides::new(false, false),
         brake: 10,
         operations: 0,
         crashes: 0,
@@ -110,17 +110,17 @@ async fn tell(world: &World, story: Story) -> Result<()> {
     }
     world.clock.advance(Duration::from_secs(3600));
     for side in Side::BOTH {
-        let place = users.links[0].places[side.index()];
+        let place = users.links[0].places[side];
         let people = users.systems[place].records(PERSON).await;
         for (n, person) in people.iter().enumerate() {
             if story == Story::Deletions {
                 // Each side deletes people of its own.
-                if n % 4 == side.index() {
+                if n % 4 == usize::from(side == Side::Right) {
                     users.remove(place, PERSON, &person.id).await;
                 }
                 continue;
             }
-            let field = [NAME, PHONE, CITY, IDENTIFIER][(n + side.index()) % 4];
+            let field = [NAME, PHONE, CITY, IDENTIFIER][(n + usize::from(side == Side::Right)) % 4];
             let value = lock(&users.book).next();
             let text =
                 if field == IDENTIFIER { format!("v{value}@example.org") } else { format!("030{value:06}") };

@@ -8,7 +8,7 @@ use crate::verdict::{Verdict, Violation, Word};
 use crate::world::{Ran, World};
 use anyhow::Result;
 use entente_core::Timestamp;
-use entente_sync::{Clock, LedgerError, RunOptions, Side, SyncError};
+use entente_sync::{Clock, LedgerError, RunOptions, Side, Sides, SyncError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -151,9 +151,9 @@ fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
             }
         }
         7..=8 => {
-            let mut ids = [Vec::new(), Vec::new()];
+            let mut ids = Sides::new(Vec::new(), Vec::new());
             for side in Side::BOTH {
-                let system = &world.users.systems[world.users.links[sync].places[side.index()]];
+                let system = &world.users.systems[world.users.links[sync].places[side]];
                 let readable = match system {
                     System::Hub(_) => true,
                     System::Remote(remote) => remote.manners.by_id,
@@ -165,7 +165,7 @@ fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
                 let records = crate::tape::drive(system.records(object)).unwrap_or_default();
                 for _ in 0..dice.below(3) {
                     if let Some(record) = dice.pick(&records) {
-                        ids[side.index()].push((system.words().object(object).to_owned(), record.id.clone()));
+                        ids[side].push((system.words().object(object).to_owned(), record.id.clone()));
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What the systems keep: people and companies, under the names of the hub and under those of remote systems.
 
 use entente_core::Value;
-use entente_sync::{Field, FieldMapping};
+use entente_sync::{Field, FieldMapping, Sides};
 
 /// People.
 pub(crate) const PERSON: usize = 0;
@@ -96,14 +96,14 @@ impl Words {
 }
 
 /// The fields of an object with the policies that everything has unless a character says otherwise.
-pub(crate) fn field_mappings(object: usize, words: [Words; 2], slots: &[usize]) -> Vec<FieldMapping> {
+pub(crate) fn field_mappings(object: usize, words: Sides<Words>, slots: &[usize]) -> Vec<FieldMapping> {
     let fields = columns(object).iter().zip(slots).enumerate();
     fields
         .map(|(place, (column, slot))| FieldMapping {
             slot: *slot,
             names: words.map(|words| words.field(object, place).to_owned()),
-            kinds: [column.kind.to_owned(), column.kind.to_owned()],
-            writable: [true, true],
+            kinds: Sides::by(|_| column.kind.to_owned()),
+            writable: Sides::new(true, true),
             set_like: column.kind == "texts",
             ..FieldMapping::default()
         })

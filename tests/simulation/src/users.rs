@@ -8,7 +8,7 @@ use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente_core::{Reference, Timestamp, Value};
 use entente_sqlite::SqliteLedger;
-use entente_sync::{Clock, Ledger, OperatorLedger as _, PairId, Side, Status};
+use entente_sync::{Clock, Ledger, OperatorLedger as _, PairId, Side, Sides, Status};
 use std::sync::{Arc, Mutex};
 
 /// A sync as people know it: who is on its two sides.
@@ -16,7 +16,7 @@ pub(crate) struct Link {
     pub(crate) sync: String,
     pub(crate) relation: String,
     /// The systems, by their places in the world.
-    pub(crate) places: [usize; 2],
+    pub(crate) places: Sides<usize>,
 }
 
 /// The people.
@@ -208,9 +208,9 @@ impl Users {
     /// Edits one field on both sides of a pair.
     pub(crate) async fn contest(&self, sync: usize) {
         let places = self.links[sync].places;
-        let Some(record) = self.any_record(places[0], PERSON).await else { return };
+        let Some(record) = self.any_record(places.left, PERSON).await else { return };
         let partner = self
-            .partners(places[0], PERSON, &record.id)
+            .partners(places.left, PERSON, &record.id)
             .await
             .into_iter()
             .find(|(name, _)| *name == self.links[sync].sync);
@@ -321,13 +321,13 @@ impl Users {
     async fn partners(&self, place: usize, object: usize, id: &str) -> Vec<(String, Reference)> {
         let mut partners = Vec::new();
         for link in &self.links {
-            for side in Side::BOTH.into_iter().filter(|side| link.places[side.index()] == place) {
+            for side in Side::BOTH.into_iter().filter(|side| link.places[*side] == place) {
                 let name = self.systems[place].words().object(object);
                 let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await
                 else {
                     continue;
                 };
-                let other = self.systems[link.places[side.other().index()]].words().object(object);
+                let other = self.systems[link.places[side.other()]].words().object(object);
                 let ids = pairs.into_iter().filter_map(|(_, pair)| pair.half(side.other()).id.clone());
                 partners
                     .extend(ids.map(|id| (link.sync.clone(), Reference { object: other.to_owned(), id })));
@@ -344,7 +344,7 @@ impl Users {
     /// Whether an order to write this person has not been answered yet.
     async fn is_being_written(&self, place: usize, id: &str) -> bool {
         for link in &self.links {
-            for side in Side::BOTH.into_iter().filter(|side| link.places[side.index()] == place) {
+            for side in Side::BOTH.into_iter().filter(|side| link.places[*side] == place) {
                 let name = self.systems[place].words().object(PERSON);
                 let Ok(pairs) = self.ledger.pairs_of_record(Some(&link.relation), side, name, id).await
                 else {

@@ -63,13 +63,16 @@ impl World {
                 Remote::new(name, manners.clone(), Arc::clone(&clock), Arc::clone(&tape), dice.fork());
             systems.push(System::Remote(Arc::new(remote)));
         }
-        let links: Vec<[usize; 2]> =
-            if character.shape == Shape::FanOut { vec![[0, 1], [0, 2]] } else { vec![[0, 1]] };
+        let links: Vec<Sides<usize>> = if character.shape == Shape::FanOut {
+            vec![Sides::new(0, 1), Sides::new(0, 2)]
+        } else {
+            vec![Sides::new(0, 1)]
+        };
         let mut syncs = Vec::new();
         for places in &links {
             syncs.push(drive(define(&store, &character, &systems, *places)).context("the store is busy")??);
         }
-        let link = |(sync, places): (&SyncDefinition, [usize; 2])| Link {
+        let link = |(sync, places): (&SyncDefinition, Sides<usize>)| Link {
             sync: sync.name.clone(),
             relation: sync.relation.clone(),
             places,
@@ -189,17 +192,18 @@ async fn define(
     store: &Store,
     character: &Character,
     systems: &[System],
-    places: [usize; 2],
+    places: Sides<usize>,
 ) -> Result<SyncDefinition> {
     let words = places.map(|place| systems[place].words());
-    let name = format!("{}-{}", systems[places[0]].name(), systems[places[1]].name());
+    let name = format!("{}-{}", systems[places.left].name(), systems[places.right].name());
     let numbers = store
         .write(|connection| {
             let mut numbers = Vec::new();
             for object in System::objects() {
-                let id = ensure_mapping(connection, &name, words[0].object(object), words[1].object(object))?;
+                let id =
+                    ensure_mapping(connection, &name, words.left.object(object), words.right.object(object))?;
                 let fields: Vec<(&str, &str)> = (0..columns(object).len())
-                    .map(|field| (words[0].field(object, field), words[1].field(object, field)))
+                    .map(|field| (words.left.field(object, field), words.right.field(object, field)))
                     .collect();
                 numbers.push((id, ensure_slots(connection, id, &fields)?));
             }
@@ -213,16 +217,16 @@ async fn define(
         for field in &mut fields {
             field.unresolved = character.unresolved;
         }
-        let mut filters = [Vec::new(), Vec::new()];
+        let mut filters = Sides::new(Vec::new(), Vec::new());
         if object == PERSON {
             fields[CITY].blanks = character.blanks;
             if character.one_way_phone {
                 fields[PHONE].direction = Direction::ToRight;
                 fields[PHONE].drift = character.drift;
             }
-            for side in Side::BOTH.into_iter().filter(|side| character.filtered[side.index()]) {
-                let field = words[side.index()].field(PERSON, CITY).to_owned();
-                filters[side.index()].push(Condition { field, test: Test::Not(Value::text("hidden")) });
+            for side in Side::BOTH.into_iter().filter(|side| character.filtered[*side]) {
+                let field = words[side].field(PERSON, CITY).to_owned();
+                filters[side].push(Condition { field, test: Test::Not(Value::text("hidden")) });
             }
         }
         mappings.push(ObjectMapping {
@@ -231,7 +235,7 @@ async fn define(
             identifiers: vec![fields[schema::IDENTIFIER].slot],
             fields,
             identify_by: IdentifyBy::Any,
-            create: [true, true],
+            create: Sides::new(true, true),
             filters,
             deletes: character.deletes,
             ..ObjectMapping::default()

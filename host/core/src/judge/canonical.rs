@@ -1,5 +1,6 @@
 //! The form in which two values are compared, so that what means the same is no change.
 
+use super::side::Sides;
 use crate::record::Value;
 
 /// The canonical form of a value of a kind. E-mail addresses are compared without case and outer space,
@@ -33,12 +34,13 @@ pub fn canonical(kind: &str, set_like: bool, value: &Value) -> Value {
 }
 
 /// Whether two values of two kinds mean the same.
-pub fn same_content(kinds: &[String; 2], set_like: bool, left: &Value, right: &Value) -> bool {
+pub fn same_content(kinds: &Sides<String>, set_like: bool, left: &Value, right: &Value) -> bool {
     if left == right {
         return true;
     }
     // The laxer kind of the two decides: an e-mail address kept in a plain text field is still one.
-    let kind = if kinds[0] == kinds[1] || kinds[0] != "text" { &kinds[0] } else { &kinds[1] };
+    let Sides { left: one, right: other } = kinds;
+    let kind = if one == other || one != "text" { one } else { other };
     canonical(kind, set_like, left) == canonical(kind, set_like, right)
 }
 
@@ -59,7 +61,7 @@ mod tests {
             ),
         ];
         for (kind, left, right) in same {
-            let kinds = [kind.to_owned(), kind.to_owned()];
+            let kinds = Sides::by(|_| kind.to_owned());
             assert!(same_content(&kinds, true, &left, &right), "{kind} {left:?} {right:?}");
         }
         let different = [
@@ -71,12 +73,12 @@ mod tests {
             ("integer", Value::Integer(9_007_199_254_740_993), Value::Float(9_007_199_254_740_992.0)),
         ];
         for (kind, left, right) in different {
-            let kinds = [kind.to_owned(), kind.to_owned()];
+            let kinds = Sides::by(|_| kind.to_owned());
             assert!(!same_content(&kinds, true, &left, &right), "{kind} {left:?} {right:?}");
         }
         let order = |list: &[&str]| Value::Texts(list.iter().map(|&s| s.into()).collect());
         assert!(!same_content(
-            &["texts".into(), "texts".into()],
+            &Sides::by(|_| "texts".into()),
             false,
             &order(&["a", "b"]),
             &order(&["b", "a"])

@@ -9,9 +9,11 @@ mod claim;
 mod policy;
 mod sets;
 mod settle;
+mod side;
 
 pub use canonical::{canonical, same_content};
 pub use claim::{Claim, Evidence, Mode, Reason, Verdict, Winner, judge};
-pub use policy::{Blanks, Direction, Drift, FieldRules, Side, Unresolved, WriteRule};
+pub use policy::{Blanks, Direction, Drift, FieldRules, Unresolved, WriteRule};
 pub use sets::elements;
 pub use settle::{Current, Decision, Halves, Settled, Why, Write, settle, settle_new};
+pub use side::{Side, Sides};

@@ -1,48 +1,8 @@
 //! The rules that an operator sets for a field.
 
+use super::side::{Side, Sides};
 use crate::record::Value;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// One of the two exchanges of a sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// Usually the hub.
-    Left,
-    /// Usually an integration.
-    Right,
-}
-
-impl Side {
-    /// Both, left first.
-    pub const BOTH: [Side; 2] = [Side::Left, Side::Right];
-
-    /// The other one.
-    pub const fn other(self) -> Side {
-        match self {
-            Side::Left => Side::Right,
-            Side::Right => Side::Left,
-        }
-    }
-
-    /// 0 for left, 1 for right.
-    pub const fn index(self) -> usize {
-        match self {
-            Side::Left => 0,
-            Side::Right => 1,
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Side::Left => "left",
-            Side::Right => "right",
-        })
-    }
-}
 
 /// Which way values may flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -126,17 +86,17 @@ pub enum Drift {
     Restore,
 }
 
-/// All rules of a field, as [`super::settle`] takes them. Arrays are by side.
+/// All rules of a field, as [`super::settle`] takes them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FieldRules<'a> {
     /// The kinds of the two fields.
-    pub kinds: &'a [String; 2],
+    pub kinds: &'a Sides<String>,
     /// Which way values may flow.
     pub direction: Direction,
     /// A blank is not sent to this side.
-    pub required: [bool; 2],
+    pub required: Sides<bool>,
     /// The side can be written.
-    pub writable: [bool; 2],
+    pub writable: Sides<bool>,
     /// The value is a set, merged element by element.
     pub set_like: bool,
     /// Wins whatever changed.

@@ -1,5 +1,6 @@
 //! Sets of texts, merged element by element against what was agreed.
 
+use super::side::{Side, Sides};
 use crate::record::Value;
 
 /// The elements of a set-like value, in their order and each once; `None` where the value is no set of texts.
@@ -20,18 +21,17 @@ pub fn elements(value: Option<&Value>) -> Option<Vec<&str>> {
 
 /// What each side shall hold: its own elements, with what the other side added, without what the other side
 /// removed. Against two different halves, so that a remote that rewrites elements makes no echo.
-pub(super) fn merge<'a>(now: [&[&'a str]; 2], agreed: [&[&'a str]; 2]) -> [Vec<&'a str>; 2] {
-    let added = |side: usize| {
+pub(super) fn merge<'a>(now: Sides<&[&'a str]>, agreed: Sides<&[&'a str]>) -> Sides<Vec<&'a str>> {
+    let added = |side: Side| {
         now[side].iter().copied().filter(|text| !agreed[side].contains(text)).collect::<Vec<_>>()
     };
-    let removed = |side: usize| {
+    let removed = |side: Side| {
         agreed[side].iter().copied().filter(|text| !now[side].contains(text)).collect::<Vec<_>>()
     };
-    [0, 1].map(|side| {
-        let other = 1 - side;
-        let gone = removed(other);
+    Sides::by(|side| {
+        let gone = removed(side.other());
         let mut result: Vec<&str> = now[side].iter().copied().filter(|text| !gone.contains(text)).collect();
-        for text in added(other) {
+        for text in added(side.other()) {
             if !result.contains(&text) {
                 result.push(text);
             }
@@ -49,21 +49,23 @@ mod tests {
     #[test]
     fn tags_on_both_sides() {
         // S18: left adds "vip", right adds "eu" and removes "old".
-        let [left, right] = merge([&["old", "vip"], &["eu"]], [&["old"], &["old"]]);
+        let [left, right] =
+            merge(Sides::new(&["old", "vip"], &["eu"]), Sides::new(&["old"], &["old"])).into_array();
         assert_eq!(left, ["vip", "eu"]);
         assert_eq!(right, ["eu", "vip"]);
     }
 
     #[test]
     fn a_first_meeting_unites() {
-        let [left, right] = merge([&["a"], &["b"]], [&[], &[]]);
+        let [left, right] = merge(Sides::new(&["a"], &["b"]), Sides::new(&[], &[])).into_array();
         assert_eq!(left, ["a", "b"]);
         assert_eq!(right, ["b", "a"]);
     }
 
     #[test]
     fn a_rewritten_element_is_no_change() {
-        let [left, right] = merge([&["VIP"], &["vip"]], [&["VIP"], &["vip"]]);
+        let [left, right] =
+            merge(Sides::new(&["VIP"], &["vip"]), Sides::new(&["VIP"], &["vip"])).into_array();
         assert_eq!((left, right), (vec!["VIP"], vec!["vip"]));
     }
 
@@ -74,16 +76,16 @@ mod tests {
     proptest! {
         #[test]
         fn both_end_with_the_same_set_and_then_rest(left in set(), right in set(), agreed in set()) {
-            let [new_left, new_right] = merge([&left, &right], [&agreed, &agreed]);
+            let [new_left, new_right] = merge(Sides::new(&left, &right), Sides::new(&agreed, &agreed)).into_array();
             let as_set = |list: &[&'static str]| list.iter().copied().collect::<BTreeSet<_>>();
             prop_assert_eq!(as_set(&new_left), as_set(&new_right));
-            let again = merge([&new_left, &new_right], [&new_left, &new_right]);
-            prop_assert_eq!(again, [new_left, new_right]);
+            let again = merge(Sides::new(&new_left, &new_right), Sides::new(&new_left, &new_right));
+            prop_assert_eq!(again, Sides::new(new_left, new_right));
         }
 
         #[test]
         fn an_element_is_there_exactly_when_somebody_wants_it(left in set(), right in set(), agreed in set()) {
-            let [merged, _] = merge([&left, &right], [&agreed, &agreed]);
+            let [merged, _] = merge(Sides::new(&left, &right), Sides::new(&agreed, &agreed)).into_array();
             for element in ["a", "b", "c", "d"] {
                 let (l, r, was) = (left.contains(&element), right.contains(&element), agreed.contains(&element));
                 let wanted = if was { l && r } else { l || r };

@@ -2,8 +2,9 @@
 
 use super::canonical::same_content;
 use super::claim::{Claim, Evidence, Mode, Reason, Winner, judge};
-use super::policy::{Blanks, Drift, FieldRules, Side, Unresolved, WriteRule};
+use super::policy::{Blanks, Drift, FieldRules, Unresolved, WriteRule};
 use super::sets;
+use super::side::{Side, Sides};
 use crate::record::{FieldTime, Value};
 use std::fmt;
 
@@ -20,7 +21,7 @@ pub struct Current<'a> {
 }
 
 /// What was last settled: the left half and the right half, `None` where a half was never known.
-pub type Halves<'a> = [Option<&'a Value>; 2];
+pub type Halves<'a> = Sides<Option<&'a Value>>;
 
 /// A value that a side shall be given.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,21 +158,16 @@ pub fn settle(
     let (Some(left), Some(right)) = (left, right) else {
         return Settled { decision: Decision::Unknown, why: Why::NotDelivered };
     };
-    let now = [left, right];
+    let now = Sides { left, right };
     if equal(rules, &left, &right) {
         return agree(Why::Same);
     }
     // Both halves must be known for «changed» to mean anything.
-    let agreed = agreed.and_then(|halves| match halves {
-        [Some(left), Some(right)] => Some([left, right]),
-        _ => None,
-    });
-    let changed = agreed.map(|halves| {
-        Side::BOTH.map(|side| changed(rules, side, halves[side.index()], now[side.index()].value))
-    });
+    let agreed = agreed.and_then(Sides::both);
+    let changed = agreed.map(|halves| Sides::by(|side| changed(rules, side, halves[side], now[side].value)));
     if let Some(side) = rules.trust {
         // What was settled with the trusted side's value may look different on the other one.
-        return if changed == Some([false, false]) {
+        return if changed == Some(Sides::new(false, false)) {
             agree(Why::AsAgreed)
         } else {
             give(rules, &now, side, Why::Trusted(side))
@@ -185,7 +181,7 @@ pub fn settle(
     {
         return settled;
     }
-    match changed {
+    match changed.map(Sides::into_array) {
         None => first_meeting(rules, &now),
         Some([false, false]) => agree(Why::AsAgreed),
         Some([true, false]) => give(rules, &now, Side::Left, Why::OnlyChange(Side::Left)),
@@ -204,7 +200,7 @@ pub fn settle_new(
     source: Option<Current<'_>>,
     target: Side,
 ) -> Result<Result<Write, Why>, Why> {
-    let required = rules.required[target.index()];
+    let required = rules.required[target];
     let left_out = |why: Why| if required { Err(why) } else { Ok(Err(why)) };
     let Some(current) = source else {
         return left_out(if required { Why::RequiredBlank(target) } else { Why::NotDelivered });
@@ -216,7 +212,7 @@ pub fn settle_new(
     if !rules.direction.reaches(target) {
         return left_out(Why::NotThisWay(target));
     }
-    if !rules.writable[target.index()] {
+    if !rules.writable[target] {
         return left_out(Why::NotWritable(target));
     }
     if rules.write == WriteRule::Never {
@@ -258,20 +254,20 @@ fn is_link(current: &Current<'_>) -> bool {
 
 /// Whether a side has changed: its value differs from its own half.
 fn changed(rules: &FieldRules<'_>, side: Side, half: &Value, now: &Value) -> bool {
-    let kind = &rules.kinds[side.index()];
+    let kind = &rules.kinds[side];
     half != now
         && !(rules.set_like && super::canonical(kind, true, half) == super::canonical(kind, true, now))
 }
 
 fn one_way(
     rules: &FieldRules<'_>,
-    now: &[Current<'_>; 2],
+    now: &Sides<Current<'_>>,
     target: Side,
-    changed: Option<[bool; 2]>,
+    changed: Option<Sides<bool>>,
 ) -> Settled {
     let source = target.other();
-    match changed.map(|changed| (changed[source.index()], changed[target.index()])) {
-        None if now[source.index()].value.is_blank() && !now[target.index()].value.is_blank() => {
+    match changed.map(|changed| (changed[source], changed[target])) {
+        None if now[source].value.is_blank() && !now[target].value.is_blank() => {
             agree(Why::ValueBeatsBlank(target))
         }
         None | Some((true, _)) => give(rules, now, source, Why::Source(source)),
@@ -283,8 +279,8 @@ fn one_way(
     }
 }
 
-fn first_meeting(rules: &FieldRules<'_>, now: &[Current<'_>; 2]) -> Settled {
-    match now.map(|current| current.value.is_blank()) {
+fn first_meeting(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
+    match now.map(|current| current.value.is_blank()).into_array() {
         [false, true] => give(rules, now, Side::Left, Why::ValueBeatsBlank(Side::Left)),
         [true, false] => give(rules, now, Side::Right, Why::ValueBeatsBlank(Side::Right)),
         // Two kinds of blank that never were a value are no contradiction.
@@ -293,8 +289,8 @@ fn first_meeting(rules: &FieldRules<'_>, now: &[Current<'_>; 2]) -> Settled {
     }
 }
 
-fn contest(rules: &FieldRules<'_>, now: &[Current<'_>; 2]) -> Settled {
-    let [left, right] = now
+fn contest(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
+    let Sides { left, right } = now
         .map(|current| Claim { value: current.value, evidence: Evidence::of(current.time, rules.precision) });
     // Fuzzy decides all that hard and best decide, in that order. The contents are known to differ: the same
     // text on two sides may be two different links.
@@ -319,7 +315,7 @@ fn may_write(rules: &FieldRules<'_>, target: Side) -> Result<(), Why> {
     if !rules.direction.reaches(target) {
         return Err(Why::NotThisWay(target));
     }
-    if !rules.writable[target.index()] {
+    if !rules.writable[target] {
         return Err(Why::NotWritable(target));
     }
     if rules.write == WriteRule::Never {
@@ -329,9 +325,9 @@ fn may_write(rules: &FieldRules<'_>, target: Side) -> Result<(), Why> {
 }
 
 /// Gives the winner's value to the other side, as far as the policies allow.
-fn give(rules: &FieldRules<'_>, now: &[Current<'_>; 2], winner: Side, why: Why) -> Settled {
+fn give(rules: &FieldRules<'_>, now: &Sides<Current<'_>>, winner: Side, why: Why) -> Settled {
     let target = winner.other();
-    let (from, to) = (&now[winner.index()], &now[target.index()]);
+    let (from, to) = (&now[winner], &now[target]);
     if let Err(why) = may_write(rules, target) {
         return agree(why);
     }
@@ -345,7 +341,7 @@ fn give(rules: &FieldRules<'_>, now: &[Current<'_>; 2], winner: Side, why: Why) 
                     Err(_) => agree(Why::BlankKept(target)),
                 };
             }
-            Blanks::Overwrite if rules.required[target.index()] => {
+            Blanks::Overwrite if rules.required[target] => {
                 return agree(Why::RequiredBlank(target));
             }
             Blanks::Overwrite => {}
@@ -375,20 +371,20 @@ fn send(rules: &FieldRules<'_>, from: &Current<'_>, target: Side, why: Why) -> S
 /// Merges two sets; `None` where a value is none.
 fn merge_sets(
     rules: &FieldRules<'_>,
-    now: &[Current<'_>; 2],
-    agreed: Option<[&Value; 2]>,
+    now: &Sides<Current<'_>>,
+    agreed: Option<Sides<&Value>>,
 ) -> Option<Settled> {
-    let [left, right] = [sets::elements(Some(now[0].value))?, sets::elements(Some(now[1].value))?];
-    let [left_was, right_was] =
-        [sets::elements(agreed.map(|halves| halves[0]))?, sets::elements(agreed.map(|halves| halves[1]))?];
-    let merged = sets::merge([&left, &right], [&left_was, &right_was]);
+    let have = now.map(|current| sets::elements(Some(current.value))).both()?;
+    let was = Sides::by(|side| sets::elements(agreed.map(|halves| halves[side]))).both()?;
+    let merged = sets::merge(have.as_ref().map(Vec::as_slice), was.as_ref().map(Vec::as_slice));
     let mut writes = Vec::new();
-    for (side, (new, old)) in Side::BOTH.into_iter().zip(merged.iter().zip([&left, &right])) {
+    for side in Side::BOTH {
+        let (new, old) = (&merged[side], &have[side]);
         let same = new.len() == old.len() && new.iter().all(|text| old.contains(text));
-        if same || may_write(rules, side).is_err() || (new.is_empty() && rules.required[side.index()]) {
+        if same || may_write(rules, side).is_err() || (new.is_empty() && rules.required[side]) {
             continue;
         }
-        let source = &now[side.other().index()];
+        let source = &now[side.other()];
         let value = Value::Texts(new.iter().map(|text| (*text).to_owned()).collect());
         writes.push(Write { target: side, value, source: source.value.clone(), time: source.time });
     }

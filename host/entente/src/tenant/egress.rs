@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall, LogLine};
 use entente_sqlite::SqliteLedger;
-use entente_sync::Clock;
+use entente_sync::{Clock, Sides};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -110,7 +110,7 @@ impl Audit for PluginFiles {
 /// Where a file is there and cannot be read. Lines that are none are left out.
 pub(super) fn logged(
     folder: &Path,
-    integrations: &[String],
+    integrations: &Sides<String>,
     from: Timestamp,
     until: Timestamp,
 ) -> io::Result<Vec<LoggedLine>> {
@@ -243,7 +243,8 @@ mod tests {
     fn what_was_logged_in_a_time_is_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let at = |seconds: i64| Timestamp::from_micros((1_700_000_000 + seconds) * 1_000_000);
-        let find = |from, until| logged(folder.path(), &["shop".to_owned()], at(from), at(until)).unwrap();
+        let sides = Sides::new("hub".to_owned(), "shop".to_owned());
+        let find = |from, until| logged(folder.path(), &sides, at(from), at(until)).unwrap();
         assert_eq!(find(0, 9), []);
         for (second, integration) in [(1, "shop"), (2, "other"), (3, "shop"), (4, "shop")] {
             let mut file = PluginFiles::new(folder.path(), Arc::new(At(at(second).micros())));

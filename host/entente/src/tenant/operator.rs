@@ -6,8 +6,8 @@ use super::{Tenant, TenantError};
 use crate::config::HUB;
 use entente_core::Timestamp;
 use entente_sync::{
-    Choice, FieldMapping, Lease, LedgerError, MappingId, OpenConflict, Pair, Run, RunStatus, Side, Status,
-    SyncDefinition,
+    Choice, FieldMapping, Lease, LedgerError, MappingId, OpenConflict, Pair, Run, RunStatus, Side, Sides,
+    Status, SyncDefinition,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,7 +29,7 @@ pub struct WaitingConflict {
     /// The relation that its pairs are in.
     pub relation: String,
     /// The exchanges, left and right.
-    pub exchanges: [String; 2],
+    pub exchanges: Sides<String>,
     /// The field; `None` where it is not mapped any more.
     pub field: Option<FieldMapping>,
     /// The conflict.
@@ -80,11 +80,11 @@ pub struct DeadLetter {
     /// The sync.
     pub sync: String,
     /// The exchanges, left and right.
-    pub exchanges: [String; 2],
+    pub exchanges: Sides<String>,
     /// The names of the objects, left and right.
-    pub objects: [String; 2],
+    pub objects: Sides<String>,
     /// The ids of the records, left and right.
-    pub ids: [Option<String>; 2],
+    pub ids: Sides<Option<String>>,
     /// Why it failed.
     pub reason: Option<String>,
     /// How often in a row.
@@ -317,9 +317,8 @@ impl Tenant {
             let mut known = false;
             let mut seen = BTreeSet::new();
             for definition in &definitions {
-                for side in Side::BOTH
-                    .into_iter()
-                    .filter(|side| definition.exchanges[side.index()] == record.exchange)
+                for side in
+                    Side::BOTH.into_iter().filter(|side| definition.exchanges[*side] == record.exchange)
                 {
                     let pairs = self
                         .ledger

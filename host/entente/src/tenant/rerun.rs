@@ -1,7 +1,7 @@
 //! Runs that follow from an earlier one: a plan that is applied, a run that is undone.
 
 use super::{Tenant, TenantError};
-use entente_sync::{Change, ChangeFilter, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus};
+use entente_sync::{Change, ChangeFilter, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus, Side};
 use std::collections::BTreeSet;
 
 /// Changes that are read at a time.
@@ -141,8 +141,8 @@ impl Tenant {
     /// Where the database fails.
     pub async fn left_out(&self, run: &Run) -> Result<Vec<Change>, TenantError> {
         let own = self.changes(run.id, None).await?;
-        let decided: BTreeSet<(PairId, usize)> =
-            own.iter().map(|change| (change.pair, change.target.index())).collect();
+        let decided: BTreeSet<(PairId, Side)> =
+            own.iter().map(|change| (change.pair, change.target)).collect();
         let mut left: Vec<Change> =
             own.into_iter().filter(|change| change.status == ChangeStatus::Withheld).collect();
         if let Some(plan) = run.options.apply {
@@ -150,7 +150,7 @@ impl Tenant {
             // What became of the others is told by the changes of the run itself; what was overtaken before
             // it began is older news.
             left.extend(dropped.into_iter().filter(|change| {
-                !decided.contains(&(change.pair, change.target.index()))
+                !decided.contains(&(change.pair, change.target))
                     && change.settled.is_some_and(|settled| settled >= run.started)
             }));
         }

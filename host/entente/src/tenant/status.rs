@@ -2,7 +2,7 @@
 
 use super::{Tenant, TenantError};
 use crate::config::{HUB, Health};
-use entente_sync::{Run, Status, SyncDefinition, Trust};
+use entente_sync::{Run, Sides, Status, SyncDefinition, Trust};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ pub struct SyncStatus {
     /// Its name.
     pub sync: String,
     /// The exchanges, left and right.
-    pub exchanges: [String; 2],
+    pub exchanges: Sides<String>,
     /// Those of them that are switched off.
     pub disabled: Vec<String>,
     /// Those of them whose plugins crashed in their last runs.
@@ -29,7 +29,7 @@ pub struct SyncStatus {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ObjectStatus {
     /// The names of the objects, left and right.
-    pub objects: [String; 2],
+    pub objects: Sides<String>,
     /// Whether the sync still maps them.
     pub mapped: bool,
     /// How many there are of which.

@@ -5,7 +5,7 @@ use super::codec::{decode, encode};
 use super::mappings::slot_of;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Conflict, MappingId, OpenConflict, PairId, Seen};
+use entente_sync::{Conflict, MappingId, OpenConflict, PairId, Seen, Sides};
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,9 +112,9 @@ pub(super) fn open(
                 run: row.get(6)?,
             },
             mapping: row.get(10)?,
-            objects: [row.get(13)?, row.get(14)?],
-            ids: [row.get(11)?, row.get(12)?],
-            fields: [row.get(15)?, row.get(16)?],
+            objects: Sides::new(row.get(13)?, row.get(14)?),
+            ids: Sides::new(row.get(11)?, row.get(12)?),
+            fields: Sides::new(row.get(15)?, row.get(16)?),
             first: Timestamp::from_micros(row.get(7)?),
             last: Timestamp::from_micros(row.get(8)?),
             times: u64::try_from(row.get::<_, i64>(9)?).unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! Numbers for what corresponds: object mappings, and the slots of their fields.
 
 use crate::store::StoreError;
-use entente_sync::{MappingId, MappingRow, SlotRow};
+use entente_sync::{MappingId, MappingRow, Sides, SlotRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The number of a mapping, given now where there is none yet. For use in the transaction that stores the
@@ -76,7 +76,7 @@ pub(super) fn slot_of(number: i64) -> Result<usize, StoreError> {
 }
 
 fn mapping_row(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
-    Ok(MappingRow { id: row.get(0)?, relation: row.get(1)?, objects: [row.get(2)?, row.get(3)?] })
+    Ok(MappingRow { id: row.get(0)?, relation: row.get(1)?, objects: Sides::new(row.get(2)?, row.get(3)?) })
 }
 
 /// Every mapping, of one relation or of all.
@@ -97,7 +97,7 @@ pub(super) fn slots(connection: &Connection, mapping: MappingId) -> Result<Vec<S
     let mut rows = statement.query([mapping])?;
     let mut slots = Vec::new();
     while let Some(row) = rows.next()? {
-        slots.push(SlotRow { slot: slot_of(row.get(0)?)?, fields: [row.get(1)?, row.get(2)?] });
+        slots.push(SlotRow { slot: slot_of(row.get(0)?)?, fields: Sides::new(row.get(1)?, row.get(2)?) });
     }
     Ok(slots)
 }

@@ -6,7 +6,7 @@ use super::mappings::slot_of;
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_sync::{
-    Braked, Choice, Description, MappingId, PairId, Requeue, Ruling, RunId, Seen, Side, Trust, Weight,
+    Braked, Choice, Description, MappingId, PairId, Requeue, Ruling, RunId, Seen, Side, Sides, Trust, Weight,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -126,7 +126,7 @@ pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<R
             rulings.push(Ruling {
                 pair,
                 slot: slot_of(row.get(0)?)?,
-                values: [left.value, right.value],
+                values: Sides::new(left.value, right.value),
                 choice,
             });
         }

@@ -4,7 +4,7 @@ use super::codec::{decode_agreed, decode_seen};
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Half, Key, MappingId, Pair, PairId, RunId, Side, Status, TodoFilter};
+use entente_sync::{Half, Key, MappingId, Pair, PairId, RunId, Side, Sides, Status, TodoFilter};
 use rusqlite::{Connection, Row, ToSql, params};
 
 /// What [`from_row`] reads, in its order.
@@ -29,7 +29,7 @@ fn moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, StoreError>
 }
 
 fn half(row: &Row<'_>, side: Side) -> Result<Half, StoreError> {
-    let of = |left: usize| left + side.index();
+    let of = |left: usize| if side == Side::Left { left } else { left + 1 };
     let changed = moment(row, of(17))?;
     Ok(Half {
         id: row.get(of(2))?,
@@ -48,8 +48,8 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Pair, StoreError> {
     Ok(Pair {
         id: row.get(0)?,
         mapping: row.get(1)?,
-        halves: [half(row, Side::Left)?, half(row, Side::Right)?],
-        keys: [None, None],
+        halves: Sides::new(half(row, Side::Left)?, half(row, Side::Right)?),
+        keys: Sides::new(None, None),
         agreed: decode_agreed(text(row, 21)?)?,
         status: status_of(text(row, 4)?.unwrap_or_default())?,
         reason: row.get(5)?,

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use async_trait::async_trait;
 use entente_sync::{
     Change, ChangeFilter, ChangeStatus, Choice, Lease, LedgerError, MappingId, MappingRow, OpenConflict,
-    OperatorLedger, Pair, PairCount, PairId, PairLine, Run, RunId, Side, SlotRow, Status,
+    OperatorLedger, Pair, PairCount, PairId, PairLine, Run, RunId, Side, Sides, SlotRow, Status,
 };
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -134,7 +134,7 @@ impl OperatorLedger for SqliteLedger {
             .read(|connection| {
                 let mut found = Vec::new();
                 for mapping in mappings::mappings(connection, relation)? {
-                    if mapping.objects[side.index()] == object {
+                    if mapping.objects[side] == object {
                         for pair in pairs::by_records(connection, mapping.id, side, &ids)? {
                             found.push((mapping.clone(), pair));
                         }
@@ -221,8 +221,8 @@ fn pairs_in(
             Ok(PairLine {
                 id: row.get(0)?,
                 mapping: row.get(1)?,
-                objects: [row.get(2)?, row.get(3)?],
-                ids: [row.get(4)?, row.get(5)?],
+                objects: Sides::new(row.get(2)?, row.get(3)?),
+                ids: Sides::new(row.get(4)?, row.get(5)?),
                 status,
                 reason: row.get(6)?,
                 attempts: row.get(7)?,

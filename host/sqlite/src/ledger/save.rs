@@ -4,7 +4,7 @@ use super::Why;
 use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen};
 use super::progress::side_number;
 use entente_core::Timestamp;
-use entente_sync::{Half, Key, MappingId, Pair, PairId, Side};
+use entente_sync::{Half, Key, MappingId, Pair, PairId, Side, Sides};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, ToSql, ffi, params};
 
 /// Written every time.
@@ -56,14 +56,14 @@ impl Differs {
 }
 
 /// By side, what the row is to hold of its keys, where that changes.
-type KeyTexts = [Option<Option<String>>; 2];
+type KeyTexts = Sides<Option<Option<String>>>;
 
 /// What is known of the stored row of a pair before it is written.
 struct Before {
     mapping: MappingId,
     differs: Differs,
     /// Where the pair has new ones.
-    keys: [Vec<Key>; 2],
+    keys: Sides<Vec<Key>>,
 }
 
 /// Writes pairs; new ones get their numbers. Records may change hands between the pairs of one call.
@@ -131,24 +131,25 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
         let mut differs = Differs::default();
         let moved = mapping != pair.mapping;
         differs.0[Differs::MAPPING] = moved;
-        let mut lost = [moved; 2];
-        for (n, half) in pair.halves.iter().enumerate() {
+        let mut lost = Sides::new(moved, moved);
+        for (n, side) in Side::BOTH.into_iter().enumerate() {
+            let half = pair.half(side);
             let id = text(1 + n)?;
             if id != half.id.as_deref() {
                 differs.0[Differs::IDS + n] = true;
-                lost[n] |= id.is_some();
+                lost[side] |= id.is_some();
             }
             // Who lost its record above gets it back under the new mapping.
             differs.0[Differs::IDS + n] |= moved;
         }
         let keys = if moved || pair.keys.iter().any(Option::is_some) {
-            [decode_keys(text(3)?)?, decode_keys(text(4)?)?]
+            Sides::new(decode_keys(text(3)?)?, decode_keys(text(4)?)?)
         } else {
             Default::default()
         };
         drop(rows);
         for side in Side::BOTH {
-            if lost[side.index()] {
+            if lost[side] {
                 connection
                     .prepare_cached(&format!("UPDATE pair SET {side}_id = NULL WHERE id = ?1"))?
                     .execute([pair.id])?;
@@ -181,7 +182,7 @@ fn write(
     differs: Differs,
     keys: &KeyTexts,
 ) -> Result<usize, Why> {
-    let [left, right] = &pair.halves;
+    let Sides { left, right } = &pair.halves;
     let mut place = 0;
     let mut bind = |value: &dyn ToSql| {
         place += 1;
@@ -249,11 +250,11 @@ impl<'c> Keys<'c> {
     }
 
     /// The keys that a stored pair has.
-    fn stored(&mut self, pair: PairId) -> Result<[Vec<Key>; 2], Why> {
-        let texts: Option<[Option<String>; 2]> =
-            self.load.query_row([pair], |row| Ok([row.get(0)?, row.get(1)?])).optional()?;
-        let [left, right] = texts.unwrap_or_default();
-        Ok([decode_keys(left.as_deref())?, decode_keys(right.as_deref())?])
+    fn stored(&mut self, pair: PairId) -> Result<Sides<Vec<Key>>, Why> {
+        let texts: Option<Sides<Option<String>>> =
+            self.load.query_row([pair], |row| Ok(Sides::new(row.get(0)?, row.get(1)?))).optional()?;
+        let Sides { left, right } = texts.unwrap_or_default();
+        Ok(Sides::new(decode_keys(left.as_deref())?, decode_keys(right.as_deref())?))
     }
 
     /// Replaces the keys of the sides that have new ones. Gives what the row is to hold, by side, where that
@@ -262,8 +263,8 @@ impl<'c> Keys<'c> {
         let moved = before.is_some_and(|before| before.mapping != pair.mapping);
         let mut texts = KeyTexts::default();
         for side in Side::BOTH {
-            let old = before.map(|before| before.keys[side.index()].as_slice()).unwrap_or_default();
-            let new = match &pair.keys[side.index()] {
+            let old = before.map(|before| before.keys[side].as_slice()).unwrap_or_default();
+            let new = match &pair.keys[side] {
                 Some(new) => new.as_slice(),
                 None if moved => old,
                 None => continue,
@@ -276,7 +277,7 @@ impl<'c> Keys<'c> {
                 self.put.execute(params![pair.mapping, side_number(side), key.rank, key.text, pair.id])?;
             }
             if new != old {
-                texts[side.index()] = Some(encode_keys(new)?);
+                texts[side] = Some(encode_keys(new)?);
             }
         }
         Ok(texts)

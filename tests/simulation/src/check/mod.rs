@@ -113,7 +113,7 @@ impl<'w> End<'w> {
 
     /// The system on a side of a sync.
     fn place(&self, sync: usize, side: Side) -> usize {
-        self.world.users.links[sync].places[side.index()]
+        self.world.users.links[sync].places[side]
     }
 
     fn system(&self, place: usize) -> &System {
@@ -143,9 +143,7 @@ impl<'w> End<'w> {
     /// Whether a record takes part in a sync on this side.
     fn inside(&self, sync: usize, object: usize, side: Side, values: &[Value]) -> bool {
         let _ = sync;
-        !(object == PERSON
-            && self.world.character.filtered[side.index()]
-            && values[CITY] == Value::text("hidden"))
+        !(object == PERSON && self.world.character.filtered[side] && values[CITY] == Value::text("hidden"))
     }
 
     /// The name of a pair, for people.

@@ -8,7 +8,7 @@ use crate::schema::{CITY, COMPANY, EMPLOYER, PERSON, PHONE, columns, meaning};
 use crate::system::System;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
-use entente_sync::{Blanks, Pair, Side, Status};
+use entente_sync::{Blanks, Pair, Side, Sides, Status};
 use std::collections::BTreeMap;
 
 impl End<'_> {
@@ -57,7 +57,7 @@ impl End<'_> {
 
     fn check_pair(&self, sync: usize, object: usize, pair: &Pair, verdict: &mut Verdict) {
         let name = self.name(sync, object, pair);
-        let there = Side::BOTH.map(|side| self.half(sync, object, pair, side));
+        let there = Sides::by(|side| self.half(sync, object, pair, side));
         let mut wrong = |what: &str| verdict.add(Word::Unaccounted, "I26", format!("{name}: {what}"));
         match pair.status {
             Status::Todo if pair.reason.as_deref().is_some_and(|reason| reason.starts_with("waits for")) => {}
@@ -71,19 +71,20 @@ impl End<'_> {
                 }
             }
             Status::Excluded => {
-                let inside = |side: Side| {
-                    there[side.index()].is_none_or(|values| self.inside(sync, object, side, values))
-                };
+                let inside =
+                    |side: Side| there[side].is_none_or(|values| self.inside(sync, object, side, values));
                 if pair.is_linked() && Side::BOTH.into_iter().all(inside) && there.iter().all(Option::is_some)
                 {
                     wrong("both records are inside the filter");
                 }
             }
-            Status::Ok => match there {
-                [Some(left), Some(right)] => self.check_values(sync, object, pair, [left, right], verdict),
+            Status::Ok => match there.into_array() {
+                [Some(left), Some(right)] => {
+                    self.check_values(sync, object, pair, Sides::new(left, right), verdict)
+                }
                 _ if !pair.is_linked() => wrong("it is settled with one record only"),
                 _ => {
-                    for side in Side::BOTH.into_iter().filter(|side| there[side.index()].is_none()) {
+                    for side in Side::BOTH.into_iter().filter(|side| there[*side].is_none()) {
                         let told = match self.system(self.place(sync, side)) {
                             System::Hub(_) => true,
                             // After a listing that is not complete, what had gone before it is never heard
@@ -104,7 +105,7 @@ impl End<'_> {
         sync: usize,
         object: usize,
         pair: &Pair,
-        now: [&Vec<Value>; 2],
+        now: Sides<&Vec<Value>>,
         verdict: &mut Verdict,
     ) {
         for field in 0..columns(object).len() {
@@ -112,7 +113,7 @@ impl End<'_> {
             if self.agree(sync, object, field, pair, values) {
                 continue;
             }
-            let [left, right] = values;
+            let Sides { left, right } = values;
             let name = format!(
                 "{}: {} is {left} on the left and {right} on the right",
                 self.name(sync, object, pair),
@@ -142,8 +143,8 @@ impl End<'_> {
     }
 
     /// Whether two values of a settled pair may stand as they do.
-    fn agree(&self, sync: usize, object: usize, field: usize, pair: &Pair, values: [&Value; 2]) -> bool {
-        let [left, right] = values;
+    fn agree(&self, sync: usize, object: usize, field: usize, pair: &Pair, values: Sides<&Value>) -> bool {
+        let Sides { left, right } = values;
         if self.conflicts.contains(&(pair.id, field)) {
             return true;
         }

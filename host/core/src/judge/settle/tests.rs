@@ -2,16 +2,16 @@ use super::*;
 use crate::record::Timestamp;
 use proptest::prelude::*;
 
-fn kinds() -> [String; 2] {
-    ["text".to_owned(), "text".to_owned()]
+fn kinds() -> Sides<String> {
+    Sides::by(|_| "text".to_owned())
 }
 
-fn rules(kinds: &[String; 2]) -> FieldRules<'_> {
+fn rules(kinds: &Sides<String>) -> FieldRules<'_> {
     FieldRules {
         kinds,
         direction: super::super::Direction::Both,
-        required: [false, false],
-        writable: [true, true],
+        required: Sides::new(false, false),
+        writable: Sides::new(true, true),
         set_like: false,
         trust: None,
         unresolved: Unresolved::Hold,
@@ -46,7 +46,7 @@ fn run(
     let halves = agreed.map(|(l, r)| (value(l), value(r)));
     let settled = settle(
         rules,
-        halves.as_ref().map(|(l, r)| [Some(l), Some(r)]),
+        halves.as_ref().map(|(l, r)| Sides::new(Some(l), Some(r))),
         current(&l, certain(left.1)),
         current(&r, certain(right.1)),
     );
@@ -149,7 +149,7 @@ fn s3_clearing() {
 fn a_required_blank_is_not_sent() {
     let kinds = kinds();
     let mut rules = rules(&kinds);
-    rules.required = [false, true];
+    rules.required = Sides::new(false, true);
     assert_eq!(
         run(&rules, Some(("a", "a")), ("-", 2), ("a", 1)),
         (Decision::Agree, Why::RequiredBlank(Side::Right))
@@ -188,13 +188,13 @@ fn trust_wins_whatever_changed() {
 
 #[test]
 fn null_empty_zero_and_false_are_four_values() {
-    let kinds = ["text".to_owned(), "text".to_owned()];
+    let kinds = Sides::by(|_| "text".to_owned());
     let values = [Value::Null, Value::text(""), Value::Integer(0), Value::Boolean(false)];
     for agreed in &values {
         for edited in values.iter().filter(|value| *value != agreed) {
             let settled = settle(
                 &rules(&kinds),
-                Some([Some(agreed), Some(agreed)]),
+                Some(Sides::new(Some(agreed), Some(agreed))),
                 current(edited, certain(2)),
                 current(agreed, certain(1)),
             );
@@ -233,9 +233,9 @@ fn any_text() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn any_rules()
--> impl Strategy<Value = (Blanks, WriteRule, Unresolved, super::super::Direction, Option<Side>, Drift, [bool; 2])>
-{
+fn any_rules() -> impl Strategy<
+    Value = (Blanks, WriteRule, Unresolved, super::super::Direction, Option<Side>, Drift, Sides<bool>),
+> {
     use super::super::Direction;
     (
         prop::sample::select(vec![Blanks::Overwrite, Blanks::Keep, Blanks::Fill]),
@@ -244,7 +244,7 @@ fn any_rules()
         prop::sample::select(vec![Direction::Both, Direction::ToLeft, Direction::ToRight]),
         prop::option::of(prop::sample::select(vec![Side::Left, Side::Right])),
         prop::sample::select(vec![Drift::Keep, Drift::Restore]),
-        any::<[bool; 2]>(),
+        any::<[bool; 2]>().prop_map(Sides::from),
     )
 }
 
@@ -260,20 +260,20 @@ proptest! {
         let mut rules = rules(&kinds);
         (rules.blanks, rules.write, rules.unresolved, rules.direction, rules.trust, rules.drift, rules.required) =
             (blanks, write, unresolved, direction, trust, drift, required);
-        let halves = base.as_ref().map(|(l, r)| [Some(l), Some(r)]);
+        let halves = base.as_ref().map(|(l, r)| Sides::new(Some(l), Some(r)));
         let first = settle(&rules, halves, current(&left, certain(times.0)), current(&right, certain(times.1)));
-        let mut now = [left.clone(), right.clone()];
+        let mut now = Sides::new(left.clone(), right.clone());
         match first.decision {
             Decision::Write(writes) => {
                 for write in writes {
                     prop_assert!(direction.reaches(write.target));
-                    now[write.target.index()] = write.value;
+                    now[write.target] = write.value;
                 }
             }
             Decision::Conflict => return Ok(()),
             Decision::Agree | Decision::Unknown => {}
         }
-        let second = settle(&rules, Some([Some(&now[0]), Some(&now[1])]), current(&now[0], certain(times.0)), current(&now[1], certain(times.1)));
+        let second = settle(&rules, Some(now.as_ref().map(Some)), current(&now.left, certain(times.0)), current(&now.right, certain(times.1)));
         prop_assert_eq!(&second.decision, &Decision::Agree, "{:?}", second.why);
     }
 
@@ -283,7 +283,7 @@ proptest! {
     fn no_edit_vanishes(base in any_text(), left in any_text(), right in any_text(), times in (0i64..3, 0i64..3)) {
         let kinds = kinds();
         let rules = rules(&kinds);
-        let settled = settle(&rules, Some([Some(&base), Some(&base)]), current(&left, certain(times.0)), current(&right, certain(times.1)));
+        let settled = settle(&rules, Some(Sides::new(Some(&base), Some(&base))), current(&left, certain(times.0)), current(&right, certain(times.1)));
         let (edited_left, edited_right) = (left != base, right != base);
         match (left == right, edited_left, edited_right) {
             (true, _, _) | (false, false, false) => prop_assert_eq!(settled.decision, Decision::Agree),

@@ -138,8 +138,8 @@ fn export_integration(out: &mut Out, integration: &Integration, plugins: &[Insta
 fn export_sync(out: &mut Out, sync: &SyncDefinition) {
     let table = format!("sync.{}", key(&sync.name));
     out.table(&format!("[{table}]"));
-    out.line("left", quote(&sync.exchanges[0]));
-    out.line("right", quote(&sync.exchanges[1]));
+    out.line("left", quote(&sync.exchanges.left));
+    out.line("right", quote(&sync.exchanges.right));
     if sync.relation != sync.name {
         out.line("relation", quote(&sync.relation));
     }
@@ -156,10 +156,10 @@ fn export_sync(out: &mut Out, sync: &SyncDefinition) {
 
 fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
     out.table(&format!("[[{table}.object]]"));
-    out.line("left", quote(&mapping.objects[0]));
-    out.line("right", quote(&mapping.objects[1]));
+    out.line("left", quote(&mapping.objects.left));
+    out.line("right", quote(&mapping.objects.right));
     let names =
-        mapping.identifiers.iter().filter_map(|slot| mapping.field(*slot)).map(|field| &field.names[0]);
+        mapping.identifiers.iter().filter_map(|slot| mapping.field(*slot)).map(|field| &field.names.left);
     out.line("identifiers", list(names));
     if mapping.identify_by != IdentifyBy::default() {
         out.line("identify-by", word(&mapping.identify_by));
@@ -181,8 +181,8 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
     }
     // A field that goes to several others cannot be a key, nor what stands in for a field.
     let single = |field: &FieldMapping| {
-        !is_stand_in(&field.names[0])
-            && mapping.fields.iter().filter(|other| other.names[0] == field.names[0]).count() == 1
+        !is_stand_in(&field.names.left)
+            && mapping.fields.iter().filter(|other| other.names.left == field.names.left).count() == 1
     };
     let (by_name, others): (Vec<&FieldMapping>, Vec<&FieldMapping>) =
         mapping.fields.iter().partition(|field| single(field));
@@ -191,12 +191,12 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
     }
     for field in by_name {
         let policies = policies(field);
-        let right = quote(&field.names[1]);
-        match (policies.is_empty(), is_stand_in(&field.names[1])) {
-            (true, _) => out.line(&field.names[0], right),
-            (false, true) => out.line(&field.names[0], format!("{{ {} }}", join(&policies))),
+        let right = quote(&field.names.right);
+        match (policies.is_empty(), is_stand_in(&field.names.right)) {
+            (true, _) => out.line(&field.names.left, right),
+            (false, true) => out.line(&field.names.left, format!("{{ {} }}", join(&policies))),
             (false, false) => {
-                out.line(&field.names[0], format!("{{ right = {right}, {} }}", join(&policies)))
+                out.line(&field.names.left, format!("{{ right = {right}, {} }}", join(&policies)))
             }
         }
     }
@@ -220,7 +220,7 @@ fn join(policies: &[(&'static str, String)]) -> String {
 /// What is not as it would be without a word.
 fn policies(field: &FieldMapping) -> Vec<(&'static str, String)> {
     let mut all = Vec::new();
-    let without_a_word = match field.writable {
+    let without_a_word = match field.writable.into_array() {
         [true, false] => Direction::ToLeft,
         [false, true] => Direction::ToRight,
         _ => Direction::Both,
@@ -228,10 +228,10 @@ fn policies(field: &FieldMapping) -> Vec<(&'static str, String)> {
     if field.direction != without_a_word {
         all.push(("direction", quote(direction_word(field.direction))));
     }
-    match field.required {
+    match field.required.into_array() {
         [false, false] => {}
         [true, true] => all.push(("required", "true".to_owned())),
-        sides => all.push(("required", quote(sides_word(sides)))),
+        _ => all.push(("required", quote(sides_word(field.required)))),
     }
     if let Some(side) = field.trust {
         all.push(("trust", word(&side)));
@@ -257,8 +257,8 @@ fn policies(field: &FieldMapping) -> Vec<(&'static str, String)> {
     }
     let fixed = [
         ("constant", &field.constant),
-        ("default-left", &field.default[0]),
-        ("default-right", &field.default[1]),
+        ("default-left", &field.default.left),
+        ("default-right", &field.default.right),
     ];
     all.extend(fixed.into_iter().filter_map(|(name, value)| Some((name, to_toml(value.as_ref()?)?))));
     all

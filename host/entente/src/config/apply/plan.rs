@@ -160,7 +160,7 @@ pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[S
         let part = format!("sync {}", sync.name);
         let mut text = format!(
             "{} ↔ {}, relation {}, mapping version {}",
-            sync.exchanges[0], sync.exchanges[1], sync.relation, sync.version
+            sync.exchanges.left, sync.exchanges.right, sync.relation, sync.version
         );
         if sync.brake != Brake::default() {
             text.push_str(&format!(
@@ -170,12 +170,12 @@ pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[S
         }
         parts.insert(part.clone(), text);
         for mapping in &sync.mappings {
-            let part = format!("{part}, {} ↔ {}", mapping.objects[0], mapping.objects[1]);
+            let part = format!("{part}, {} ↔ {}", mapping.objects.left, mapping.objects.right);
             parts.insert(part.clone(), object(mapping));
             for one in &mapping.fields {
                 let name = match &one.constant {
                     Some(_) => one.names.iter().find(|name| !is_stand_in(name)).cloned().unwrap_or_default(),
-                    None => format!("{} ↔ {}", one.names[0], one.names[1]),
+                    None => format!("{} ↔ {}", one.names.left, one.names.right),
                 };
                 parts.insert(format!("{part}, field {name}"), field(one));
             }
@@ -213,7 +213,7 @@ fn custom_field(custom: &CustomField) -> String {
 }
 
 fn object(mapping: &ObjectMapping) -> String {
-    let name = |slot: &usize| mapping.field(*slot).map_or("?", |field| field.names[0].as_str());
+    let name = |slot: &usize| mapping.field(*slot).map_or("?", |field| field.names.left.as_str());
     let identifiers: Vec<&str> = mapping.identifiers.iter().map(name).collect();
     let mut text = match (identifiers.is_empty(), mapping.identify_by) {
         (true, _) => "no identifiers".to_owned(),

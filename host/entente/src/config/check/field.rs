@@ -5,11 +5,11 @@ use super::kinds::{Class, Match, class, compare, fit};
 use super::sync::Findings;
 use crate::config::file::form::{FieldEntry, FieldWord, MappingEntry, RequiredWord};
 use crate::config::file::value;
-use crate::config::file::words::{Sides, direction_word, only, towards};
+use crate::config::file::words::{SideWords, direction_word, only, towards};
 use crate::config::names::{HUB, exchange, known};
 use entente_core::Value;
 use entente_sync::{
-    Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Unresolved, WriteRule, features,
+    Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Sides, Unresolved, WriteRule, features,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -86,8 +86,8 @@ pub(crate) fn can_write(object: &Object, field: &Field) -> bool {
 /// Checks one pair. `None` where its fields do not exist or cannot be joined.
 pub(crate) fn check_field(
     one: &Listed,
-    sides: Sides<'_>,
-    objects: [&Object; 2],
+    sides: SideWords<'_>,
+    objects: Sides<&Object>,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Option<FieldMapping> {
@@ -97,11 +97,11 @@ pub(crate) fn check_field(
     let fields = find_fields(one, sides, objects, part, found)?;
     let part = &format!("{part}, field {} ↔ {}", one.left.get_ref(), one.right.get_ref());
     let entry = &one.entry;
-    let writable = [can_write(objects[0], fields[0]), can_write(objects[1], fields[1])];
+    let writable = Sides::new(can_write(objects.left, fields.left), can_write(objects.right, fields.right));
     let before = found.problems.len();
 
     let direction = match &entry.direction {
-        None => match writable {
+        None => match writable.into_array() {
             [true, true] => Some(Direction::Both),
             [true, false] => Some(Direction::ToLeft),
             [false, true] => Some(Direction::ToRight),
@@ -123,8 +123,8 @@ pub(crate) fn check_field(
     let direction = direction?;
     let policies = check_policies(entry, direction, sides, part, found);
     let asked = match entry.required.as_ref().map(|word| (word.span(), *word.get_ref())) {
-        None => [false, false],
-        Some((_, RequiredWord::Both(yes))) => [yes, yes],
+        None => Sides::default(),
+        Some((_, RequiredWord::Both(yes))) => Sides::new(yes, yes),
         Some((span, RequiredWord::Side(word))) => match sides.side(word) {
             Ok(side) if !direction.reaches(side) => {
                 found.problem(
@@ -135,12 +135,12 @@ pub(crate) fn check_field(
                         direction_word(direction)
                     ),
                 );
-                [false, false]
+                Sides::default()
             }
             Ok(side) => only(side),
             Err(message) => {
                 found.problem(&span, part, format!("required: {message}"));
-                [false, false]
+                Sides::default()
             }
         },
     };
@@ -148,15 +148,14 @@ pub(crate) fn check_field(
     if found.problems.len() > before {
         return None;
     }
-    let lists = class(&fields[0].kind) == class(&fields[1].kind)
-        && matches!(class(&fields[0].kind), Class::List | Class::References);
+    let lists = class(&fields.left.kind) == class(&fields.right.kind)
+        && matches!(class(&fields.left.kind), Class::List | Class::References);
     Some(FieldMapping {
         slot: 0,
-        names: [one.left.get_ref().clone(), one.right.get_ref().clone()],
-        kinds: [fields[0].kind.clone(), fields[1].kind.clone()],
+        names: Sides::new(one.left.get_ref().clone(), one.right.get_ref().clone()),
+        kinds: Sides::new(fields.left.kind.clone(), fields.right.kind.clone()),
         direction,
-        required: Side::BOTH
-            .map(|side| direction.reaches(side) && (fields[side.index()].required || asked[side.index()])),
+        required: Sides::by(|side| direction.reaches(side) && (fields[side].required || asked[side])),
         writable,
         set_like: lists && fields.iter().any(|field| field.set_like),
         trust: policies.trust,
@@ -172,22 +171,22 @@ pub(crate) fn check_field(
 
 fn find_fields<'d>(
     one: &Listed,
-    sides: Sides<'_>,
-    objects: [&'d Object; 2],
+    sides: SideWords<'_>,
+    objects: Sides<&'d Object>,
     part: &str,
     found: &mut Findings<'_>,
-) -> Option<[&'d Field; 2]> {
+) -> Option<Sides<&'d Field>> {
     if one.left.get_ref().is_empty() {
         found.problem(&one.span, part, "a field needs left and right");
         return None;
     }
-    let mut fields = [None, None];
+    let mut fields = Sides::new(None, None);
     for (side, name) in Side::BOTH.into_iter().zip([&one.left, &one.right]) {
-        let (object, who) = (objects[side.index()], exchange(&sides.exchanges[side.index()]));
-        fields[side.index()] = object.field(name.get_ref());
-        if fields[side.index()].is_none() {
+        let (object, who) = (objects[side], exchange(&sides.exchanges[side]));
+        fields[side] = object.field(name.get_ref());
+        if fields[side].is_none() {
             let there = object.fields.iter().map(|field| field.name.as_str());
-            let more = if sides.exchanges[side.index()] == HUB {
+            let more = if sides.exchanges[side] == HUB {
                 format!("; [object.{}.field.NAME] defines one", object.name)
             } else {
                 String::new()
@@ -204,26 +203,26 @@ fn find_fields<'d>(
             );
         }
     }
-    Some([fields[0]?, fields[1]?])
+    fields.both()
 }
 
 fn check_direction(
     direction: Direction,
-    writable: [bool; 2],
-    sides: Sides<'_>,
+    writable: Sides<bool>,
+    sides: SideWords<'_>,
     span: &Range<usize>,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Option<Direction> {
     let blocked: Vec<Side> =
-        Side::BOTH.into_iter().filter(|side| direction.reaches(*side) && !writable[side.index()]).collect();
+        Side::BOTH.into_iter().filter(|side| direction.reaches(*side) && !writable[*side]).collect();
     let side = match blocked.as_slice() {
         [] => return Some(direction),
         [side, ..] => *side,
     };
     let other = side.other();
-    let who = exchange(&sides.exchanges[side.index()]);
-    let advice = if writable[other.index()] {
+    let who = exchange(&sides.exchanges[side]);
+    let advice = if writable[other] {
         format!("write direction = \"{}\"", direction_word(towards(other)))
     } else {
         "leave it out".to_owned()
@@ -234,13 +233,13 @@ fn check_direction(
 
 fn check_kinds(
     one: &Listed,
-    fields: [&Field; 2],
+    fields: Sides<&Field>,
     direction: Option<Direction>,
     table: bool,
     part: &str,
     found: &mut Findings<'_>,
 ) {
-    let [left, right] = fields.map(|field| field.kind.as_str());
+    let Sides { left, right } = fields.map(|field| field.kind.as_str());
     match compare(left, right) {
         Match::Alike => {}
         Match::Numbers => {
@@ -264,9 +263,9 @@ fn check_kinds(
 /// `values`: a table from left text to right value, or a list of pairs.
 fn check_values(
     entry: &FieldEntry,
-    fields: [&Field; 2],
+    fields: Sides<&Field>,
     direction: Option<Direction>,
-    sides: Sides<'_>,
+    sides: SideWords<'_>,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Vec<(Value, Value)> {
@@ -298,15 +297,13 @@ fn check_values(
     let mut values: Vec<(Value, Value)> = Vec::new();
     for (left, right) in pairs {
         let mut read = |side: Side, value: &toml::Value| {
-            value::from_toml(value).and_then(|value| fit(value, fields[side.index()], true)).map_err(
-                |message| {
-                    found.problem(
-                        &span,
-                        part,
-                        format!("values, {} ({}): {message}", side, sides.exchanges[side.index()]),
-                    );
-                },
-            )
+            value::from_toml(value).and_then(|value| fit(value, fields[side], true)).map_err(|message| {
+                found.problem(
+                    &span,
+                    part,
+                    format!("values, {} ({}): {message}", side, sides.exchanges[side]),
+                );
+            })
         };
         let (Ok(left), Ok(right)) = (read(Side::Left, &left), read(Side::Right, &right)) else {
             continue;
@@ -341,7 +338,7 @@ struct Policies {
 fn check_policies(
     entry: &FieldEntry,
     direction: Direction,
-    sides: Sides<'_>,
+    sides: SideWords<'_>,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Policies {

@@ -5,10 +5,10 @@ use super::kinds::{Class, class, fit};
 use super::sync::Findings;
 use crate::config::file::form::RequiredWord;
 use crate::config::file::value;
-use crate::config::file::words::{Sides, direction_word, towards};
+use crate::config::file::words::{SideWords, direction_word, towards};
 use crate::config::names::{HUB, exchange, known};
 use entente_core::Value;
-use entente_sync::{Direction, Field, FieldMapping, Object, Side, WriteRule};
+use entente_sync::{Direction, Field, FieldMapping, Object, Side, Sides, WriteRule};
 use toml::Spanned;
 
 /// What stands in for the field that a constant does without: a name that no field can have.
@@ -38,8 +38,8 @@ fn read(given: &toml::Value, field: &Field) -> Result<Value, String> {
 pub(crate) fn check_constant(
     one: &Listed,
     given: &Spanned<toml::Value>,
-    sides: Sides<'_>,
-    objects: [&Object; 2],
+    sides: SideWords<'_>,
+    objects: Sides<&Object>,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Option<FieldMapping> {
@@ -48,12 +48,11 @@ pub(crate) fn check_constant(
         found.problem(&given.span(), part, message);
         return None;
     };
-    let (object, name, who) =
-        (objects[target.index()], one.name(target), exchange(&sides.exchanges[target.index()]));
+    let (object, name, who) = (objects[target], one.name(target), exchange(&sides.exchanges[target]));
     let part = &format!("{part}, field {name}");
     let Some(field) = object.field(name) else {
         let there = object.fields.iter().map(|field| field.name.as_str());
-        let more = if sides.exchanges[target.index()] == HUB {
+        let more = if sides.exchanges[target] == HUB {
             format!("; [object.{}.field.NAME] defines one", object.name)
         } else {
             String::new()
@@ -131,11 +130,11 @@ pub(crate) fn check_constant(
     }
     Some(FieldMapping {
         slot: 0,
-        names: [one.left.get_ref().clone(), one.right.get_ref().clone()],
-        kinds: [field.kind.clone(), field.kind.clone()],
+        names: Sides::new(one.left.get_ref().clone(), one.right.get_ref().clone()),
+        kinds: Sides::new(field.kind.clone(), field.kind.clone()),
         direction,
-        required: Side::BOTH.map(|side| side == target && (field.required || asked)),
-        writable: Side::BOTH.map(|side| side == target),
+        required: Sides::by(|side| side == target && (field.required || asked)),
+        writable: Sides::by(|side| side == target),
         write: entry.write.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
         drift: entry.drift.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
         constant,
@@ -146,19 +145,19 @@ pub(crate) fn check_constant(
 /// What a new record begins with where the other side has nothing.
 pub(crate) fn check_defaults(
     one: &Listed,
-    fields: [&Field; 2],
+    fields: Sides<&Field>,
     direction: Direction,
-    sides: Sides<'_>,
+    sides: SideWords<'_>,
     part: &str,
     found: &mut Findings<'_>,
-) -> [Option<Value>; 2] {
-    let given = [&one.entry.default_left, &one.entry.default_right];
-    Side::BOTH.map(|side| {
-        let given = given[side.index()].as_ref()?;
+) -> Sides<Option<Value>> {
+    let given = Sides::new(&one.entry.default_left, &one.entry.default_right);
+    Sides::by(|side| {
+        let given = given[side].as_ref()?;
         if !direction.reaches(side) {
             let message = format!(
                 "default-{side}: nothing flows to {} (direction {}); take a constant, or leave it out",
-                exchange(&sides.exchanges[side.index()]),
+                exchange(&sides.exchanges[side]),
                 direction_word(direction)
             );
             found.problem(&given.span(), part, message);
@@ -174,7 +173,7 @@ pub(crate) fn check_defaults(
             );
             return None;
         }
-        match read(given.get_ref(), fields[side.index()]) {
+        match read(given.get_ref(), fields[side]) {
             Ok(value) => Some(value),
             Err(message) => {
                 found.problem(&given.span(), part, format!("default-{side}: {message}"));
@@ -188,20 +187,20 @@ pub(crate) fn check_defaults(
 pub(crate) fn check_new_records(
     listed: &[Listed],
     fields: &[FieldMapping],
-    create: [bool; 2],
+    create: Sides<bool>,
     part: &str,
     found: &mut Findings<'_>,
 ) {
     for field in fields {
         for side in Side::BOTH {
-            if field.default[side.index()].is_some() && !create[side.index()] {
+            if field.default[side].is_some() && !create[side] {
                 let one = listed
                     .iter()
                     .find(|one| Side::BOTH.iter().all(|side| one.name(*side) == field.name(*side)));
                 let span = one.map_or(usize::MAX..usize::MAX, |one| one.span.clone());
                 let message = format!(
                     "field {} ↔ {}: default-{side} is never used, since no records are created on the {side}",
-                    field.names[0], field.names[1]
+                    field.names.left, field.names.right
                 );
                 found.notice(&span, part, message);
             }

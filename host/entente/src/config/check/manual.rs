@@ -6,10 +6,10 @@ use super::object::check_objects;
 use super::sync::{Findings, SyncDraft};
 use crate::config::error::Problems;
 use crate::config::file::form::{FieldEntry, File, MappingEntry, RequiredWord, nowhere};
-use crate::config::file::words::{CreateWord, DirectionWord, Sides};
+use crate::config::file::words::{CreateWord, DirectionWord, SideWords};
 use crate::config::names::HUB;
 use entente_sync::{
-    Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side,
+    Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side, Sides,
     SyncDefinition, features,
 };
 
@@ -195,7 +195,7 @@ pub fn definition_from_manual(
     remote_has: &Description,
     manual: &[ProposedMapping],
 ) -> Result<(SyncDraft, Vec<String>), Problems> {
-    let exchanges = [HUB.to_owned(), integration.to_owned()];
+    let exchanges = Sides::new(HUB.to_owned(), integration.to_owned());
     let mut proposed = entries(manual, Side::Left, hub_has, remote_has);
     let empty = File::default();
     let mut found = Findings::new(&empty);
@@ -213,8 +213,13 @@ pub fn definition_from_manual(
         found.problem(&(usize::MAX..usize::MAX), &part, message);
     }
     let listed: Vec<_> = proposed.entries.drain(..).map(nowhere).collect();
-    let mappings =
-        check_objects(&listed, Sides { exchanges: &exchanges }, [hub_has, remote_has], &part, &mut found);
+    let mappings = check_objects(
+        &listed,
+        SideWords { exchanges: &exchanges },
+        Sides::new(hub_has, remote_has),
+        &part,
+        &mut found,
+    );
     if !found.problems.is_empty() {
         return Err(Problems(found.problems));
     }

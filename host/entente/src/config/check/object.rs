@@ -6,11 +6,11 @@ use super::kinds::{Class, class, fit};
 use super::sync::Findings;
 use crate::config::file::form::{ConditionEntry, MappingEntry, PreferEntry};
 use crate::config::file::value;
-use crate::config::file::words::Sides;
+use crate::config::file::words::SideWords;
 use crate::config::names::{HUB, exchange, known};
 use entente_sync::{
     Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Prefer,
-    Side, Test, WriteRule, features,
+    Side, Sides, Test, WriteRule, features,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -18,12 +18,12 @@ use toml::Spanned;
 /// Checks all objects of a sync.
 pub(crate) fn check_objects(
     entries: &[Spanned<MappingEntry>],
-    sides: Sides<'_>,
-    described: [&Description; 2],
+    sides: SideWords<'_>,
+    described: Sides<&Description>,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Vec<ObjectMapping> {
-    let mut pairs: Vec<[String; 2]> = Vec::new();
+    let mut pairs: Vec<Sides<String>> = Vec::new();
     let mut mappings = Vec::new();
     for entry in entries {
         let span = entry.span();
@@ -31,7 +31,7 @@ pub(crate) fn check_objects(
             continue;
         };
         let names = objects.map(|object| object.name.clone());
-        let part = format!("{part}, {} ↔ {}", names[0], names[1]);
+        let part = format!("{part}, {} ↔ {}", names.left, names.right);
         if pairs.contains(&names) {
             found.problem(&span, &part, "these objects are mapped twice; put the fields of both into one, and filters where they differ");
             continue;
@@ -55,17 +55,17 @@ pub(crate) fn check_objects(
 
 fn find_objects<'d>(
     entry: &Spanned<MappingEntry>,
-    sides: Sides<'_>,
-    described: [&'d Description; 2],
+    sides: SideWords<'_>,
+    described: Sides<&'d Description>,
     part: &str,
     found: &mut Findings<'_>,
-) -> Option<[&'d Object; 2]> {
-    let given = [&entry.get_ref().left, &entry.get_ref().right];
-    let mut objects = [None, None];
+) -> Option<Sides<&'d Object>> {
+    let given = Sides::new(&entry.get_ref().left, &entry.get_ref().right);
+    let mut objects = Sides::new(None, None);
     for side in Side::BOTH {
-        let (n, who) = (side.index(), exchange(&sides.exchanges[side.index()]));
-        let there = || described[n].objects.iter().map(|object| object.name.as_str());
-        match given[n] {
+        let who = exchange(&sides.exchanges[side]);
+        let there = || described[side].objects.iter().map(|object| object.name.as_str());
+        match given[side] {
             None => found.problem(
                 &entry.span(),
                 part,
@@ -75,9 +75,9 @@ fn find_objects<'d>(
                 ),
             ),
             Some(name) => {
-                objects[n] = described[n].object(name.get_ref());
-                if objects[n].is_none() {
-                    let more = if sides.exchanges[n] == HUB { "; [object.NAME] defines one" } else { "" };
+                objects[side] = described[side].object(name.get_ref());
+                if objects[side].is_none() {
+                    let more = if sides.exchanges[side] == HUB { "; [object.NAME] defines one" } else { "" };
                     found.problem(
                         &name.span(),
                         part,
@@ -91,13 +91,13 @@ fn find_objects<'d>(
             }
         }
     }
-    Some([objects[0]?, objects[1]?])
+    objects.both()
 }
 
 fn check_object(
     entry: &Spanned<MappingEntry>,
-    sides: Sides<'_>,
-    objects: [&Object; 2],
+    sides: SideWords<'_>,
+    objects: Sides<&Object>,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Option<ObjectMapping> {
@@ -112,7 +112,7 @@ fn check_object(
         let Some(mut mapping) = field::check_field(one, sides, objects, part, found) else {
             continue;
         };
-        let part = format!("{part}, field {} ↔ {}", mapping.names[0], mapping.names[1]);
+        let part = format!("{part}, field {} ↔ {}", mapping.names.left, mapping.names.right);
         if fields.iter().any(|other| other.names == mapping.names) {
             found.problem(&one.span, &part, "these fields are mapped twice");
             continue;
@@ -127,7 +127,7 @@ fn check_object(
                 let message = format!(
                     "'{}' of {} is written by {} already; a field takes its value from one other: leave one out, or turn its direction",
                     mapping.name(side),
-                    exchange(&sides.exchanges[side.index()]),
+                    exchange(&sides.exchanges[side]),
                     if other.constant.is_some() {
                         "a constant".to_owned()
                     } else {
@@ -142,9 +142,8 @@ fn check_object(
     }
     let identifiers = check_identifiers(given, entry.span(), &listed, &fields, part, found);
     let create = check_create(given, &entry.span(), sides, objects, &fields, &listed, part, found);
-    let filters = Side::BOTH.map(|side| check_filter(given, side, sides, objects[side.index()], part, found));
-    let prefer =
-        Side::BOTH.map(|side| check_prefer(given, side, sides, objects[side.index()], &fields, part, found));
+    let filters = Sides::by(|side| check_filter(given, side, sides, objects[side], part, found));
+    let prefer = Sides::by(|side| check_prefer(given, side, sides, objects[side], &fields, part, found));
     fixed::check_new_records(&listed, &fields, create, part, found);
     Some(ObjectMapping {
         id: 0,
@@ -176,19 +175,19 @@ fn check_identifiers(
         // Of several, one that does not depend on their order in the file.
         let hit = fields
             .iter()
-            .filter(|field| field.names[0] == *name.get_ref())
-            .min_by_key(|field| (field.direction != Direction::Both, &field.names[1]));
+            .filter(|field| field.names.left == *name.get_ref())
+            .min_by_key(|field| (field.direction != Direction::Both, &field.names.right));
         let Some(field) = hit else {
             // A field that is listed and wrong has had its message.
             if !listed.iter().any(|one| one.left.get_ref() == name.get_ref()) {
                 let there = fields
                     .iter()
                     .filter(|field| field.constant.is_none())
-                    .map(|field| field.names[0].as_str());
-                let right = fields.iter().find(|field| field.names[1] == *name.get_ref());
+                    .map(|field| field.names.left.as_str());
+                let right = fields.iter().find(|field| field.names.right == *name.get_ref());
                 let hint = right
                     .map(|field| {
-                        format!(" (identifiers are named by the left side: here '{}')", field.names[0])
+                        format!(" (identifiers are named by the left side: here '{}')", field.names.left)
                     })
                     .unwrap_or_default();
                 found.problem(
@@ -231,13 +230,13 @@ fn check_identifiers(
 fn check_create(
     given: &MappingEntry,
     span: &Range<usize>,
-    sides: Sides<'_>,
-    objects: [&Object; 2],
+    sides: SideWords<'_>,
+    objects: Sides<&Object>,
     fields: &[FieldMapping],
     listed: &[Listed],
     part: &str,
     found: &mut Findings<'_>,
-) -> [bool; 2] {
+) -> Sides<bool> {
     let can = objects.map(|object| object.has(features::CREATE));
     let (create, span) = match &given.create {
         None => (can, span.clone()),
@@ -250,17 +249,17 @@ fn check_create(
         },
     };
     for side in Side::BOTH {
-        let (n, who) = (side.index(), exchange(&sides.exchanges[side.index()]));
-        if !create[n] {
+        let who = exchange(&sides.exchanges[side]);
+        if !create[side] {
             continue;
         }
-        if !can[n] {
+        if !can[side] {
             found.problem(
                 &span,
                 part,
                 format!(
                     "records of {} cannot be created in {who}; write create = \"{}\"",
-                    objects[n].name,
+                    objects[side].name,
                     other_word(create, side)
                 ),
             );
@@ -276,7 +275,7 @@ fn check_create(
                 field.name(side) == name && field.direction.reaches(side) && field.write != WriteRule::Never
             })
         };
-        let missing: Vec<&str> = objects[n]
+        let missing: Vec<&str> = objects[side]
             .fields
             .iter()
             .filter(|field| field.required && field.writable)
@@ -286,7 +285,7 @@ fn check_create(
         if !missing.is_empty() {
             let message = format!(
                 "a new {} of {who} needs {}, which nothing is written to; map {}, or write create = \"{}\"",
-                objects[n].name,
+                objects[side].name,
                 missing.join(", "),
                 if missing.len() == 1 { "it" } else { "them" },
                 other_word(create, side)
@@ -298,8 +297,8 @@ fn check_create(
 }
 
 /// The word for creating on the other side only, or nowhere.
-fn other_word(create: [bool; 2], without: Side) -> &'static str {
-    match (create[without.other().index()], without) {
+fn other_word(create: Sides<bool>, without: Side) -> &'static str {
+    match (create[without.other()], without) {
         (false, _) => "none",
         (true, Side::Left) => "right",
         (true, Side::Right) => "left",
@@ -309,18 +308,18 @@ fn other_word(create: [bool; 2], without: Side) -> &'static str {
 fn check_filter(
     given: &MappingEntry,
     side: Side,
-    sides: Sides<'_>,
+    sides: SideWords<'_>,
     object: &Object,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Vec<Condition> {
-    let entries = [&given.filter_left, &given.filter_right][side.index()].as_deref().unwrap_or_default();
+    let entries = Sides::new(&given.filter_left, &given.filter_right)[side].as_deref().unwrap_or_default();
     let mut conditions = Vec::new();
     for entry in entries {
         let name = &entry.get_ref().field;
         let Some(field) = object.field(name.get_ref()) else {
             let there = object.fields.iter().map(|field| field.name.as_str());
-            let who = exchange(&sides.exchanges[side.index()]);
+            let who = exchange(&sides.exchanges[side]);
             found.problem(
                 &name.span(),
                 part,
@@ -350,13 +349,13 @@ fn check_filter(
 fn check_prefer(
     given: &MappingEntry,
     side: Side,
-    sides: Sides<'_>,
+    sides: SideWords<'_>,
     object: &Object,
     fields: &[FieldMapping],
     part: &str,
     found: &mut Findings<'_>,
 ) -> Vec<Prefer> {
-    let entries = [&given.prefer_left, &given.prefer_right][side.index()].as_deref().unwrap_or_default();
+    let entries = Sides::new(&given.prefer_left, &given.prefer_right)[side].as_deref().unwrap_or_default();
     let mut rules = Vec::new();
     for entry in entries {
         let condition = match entry.get_ref() {
@@ -371,7 +370,7 @@ fn check_prefer(
         let Some(field) = object.field(name.get_ref()).filter(|_| mapped) else {
             let there =
                 fields.iter().map(|field| field.name(side)).filter(|name| object.field(name).is_some());
-            let who = exchange(&sides.exchanges[side.index()]);
+            let who = exchange(&sides.exchanges[side]);
             found.problem(
                 &name.span(),
                 part,
@@ -437,8 +436,8 @@ fn check_condition(
 /// A reference is carried only where the records that it points to are mapped too.
 fn check_targets(
     field: &FieldMapping,
-    objects: [&Object; 2],
-    pairs: &[[String; 2]],
+    objects: Sides<&Object>,
+    pairs: &[Sides<String>],
     span: &Range<usize>,
     part: &str,
     found: &mut Findings<'_>,
@@ -446,23 +445,21 @@ fn check_targets(
     if !field.is_reference() || field.constant.is_some() {
         return;
     }
-    let targets = Side::BOTH.map(|side| {
-        objects[side.index()]
-            .field(field.name(side))
-            .map(|field| field.targets.as_slice())
-            .unwrap_or_default()
+    let targets = Sides::by(|side| {
+        objects[side].field(field.name(side)).map(|field| field.targets.as_slice()).unwrap_or_default()
     });
-    let meets = |side: usize, name: &String| targets[side].is_empty() || targets[side].contains(name);
-    if !pairs.iter().any(|pair| meets(0, &pair[0]) && meets(1, &pair[1])) {
-        let listed = |side: usize| {
+    let meets =
+        |side: Side, pair: &Sides<String>| targets[side].is_empty() || targets[side].contains(&pair[side]);
+    if !pairs.iter().any(|pair| meets(Side::Left, pair) && meets(Side::Right, pair)) {
+        let listed = |side: Side| {
             if targets[side].is_empty() { "anything".to_owned() } else { targets[side].join(", ") }
         };
         let message = format!(
             "field {} ↔ {} points to {} and {}, which this sync does not map to each other; the links wait until it does",
-            field.names[0],
-            field.names[1],
-            listed(0),
-            listed(1)
+            field.names.left,
+            field.names.right,
+            listed(Side::Left),
+            listed(Side::Right)
         );
         found.notice(span, part, message);
     }

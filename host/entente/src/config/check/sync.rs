@@ -6,10 +6,10 @@ use super::object;
 use super::overlay::overlay;
 use crate::config::error::{Notice, Place, Problem, Problems};
 use crate::config::file::form::{CustomEntry, File, MappingEntry, ObjectEntry, SyncEntry};
-use crate::config::file::words::Sides;
+use crate::config::file::words::SideWords;
 use crate::config::names::{HUB, check_name, known};
 use crate::config::stored::custom::{Custom, CustomField, CustomObject};
-use entente_sync::{Brake, Description, Field, Object, ProposedMapping, SyncDefinition, features};
+use entente_sync::{Brake, Description, Field, Object, ProposedMapping, Sides, SyncDefinition, features};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;
@@ -125,7 +125,7 @@ pub(crate) fn check_with(
     let mut descriptions = descriptions.clone();
     descriptions.insert(HUB.to_owned(), hub);
     let names: BTreeSet<&str> = file.sync.keys().map(|name| name.get_ref().as_str()).collect();
-    let mut relations: Vec<(String, String, [String; 2])> = stored
+    let mut relations: Vec<(String, String, Sides<String>)> = stored
         .syncs
         .iter()
         .filter(|sync| !names.contains(sync.name.as_str()))
@@ -274,7 +274,7 @@ fn check_sync(
     manuals: &BTreeMap<String, Vec<ProposedMapping>>,
     stored: &Stored,
     found: &mut Findings<'_>,
-    relations: &mut Vec<(String, String, [String; 2])>,
+    relations: &mut Vec<(String, String, Sides<String>)>,
 ) -> Option<SyncDefinition> {
     let part = format!("sync {}", name.get_ref());
     if let Err(message) = check_name("sync", name.get_ref()) {
@@ -289,9 +289,9 @@ fn check_sync(
     {
         found.problem(&given.span(), &part, message);
     }
-    if exchanges[0] == exchanges[1] {
+    if exchanges.left == exchanges.right {
         let span = entry.right.as_ref().map_or_else(|| name.span(), Spanned::span);
-        found.problem(&span, &part, format!("'{}' is on both sides; a sync joins two", exchanges[0]));
+        found.problem(&span, &part, format!("'{}' is on both sides; a sync joins two", exchanges.left));
         return None;
     }
     if let Some((_, other, theirs)) =
@@ -299,7 +299,7 @@ fn check_sync(
     {
         let message = format!(
             "the relation '{relation}' belongs to sync {other}, which joins {} and {}; give this one a relation of its own",
-            theirs[0], theirs[1]
+            theirs.left, theirs.right
         );
         found.problem(&relation_span, &part, message);
     }
@@ -339,8 +339,8 @@ fn check_sync(
     if !complete {
         return None;
     }
-    let sides = Sides { exchanges: &exchanges };
-    let described = [descriptions.get(&exchanges[0])?, descriptions.get(&exchanges[1])?];
+    let sides = SideWords { exchanges: &exchanges };
+    let described = exchanges.as_ref().map(|name| descriptions.get(name)).both()?;
     let entries = mapping_entries(name, entry, sides, described, manuals, &part, found)?;
     let mappings = object::check_objects(&entries, sides, described, &part, found);
     let brake = check_brake(entry, &part, found);
@@ -368,8 +368,8 @@ fn check_brake(entry: &SyncEntry, part: &str, found: &mut Findings<'_>) -> Brake
 fn mapping_entries(
     name: &Spanned<String>,
     entry: &SyncEntry,
-    sides: Sides<'_>,
-    described: [&Description; 2],
+    sides: SideWords<'_>,
+    described: Sides<&Description>,
     manuals: &BTreeMap<String, Vec<ProposedMapping>>,
     part: &str,
     found: &mut Findings<'_>,
@@ -388,7 +388,7 @@ fn mapping_entries(
         );
         return None;
     };
-    let integration = &sides.exchanges[hub.other().index()];
+    let integration = &sides.exchanges[hub.other()];
     let proposed = manuals.get(integration).map(Vec::as_slice).unwrap_or_default();
     if proposed.is_empty() {
         found.problem(
@@ -401,7 +401,7 @@ fn mapping_entries(
         );
         return None;
     }
-    let mut base = manual::entries(proposed, hub, described[hub.index()], described[hub.other().index()]);
+    let mut base = manual::entries(proposed, hub, described[hub], described[hub.other()]);
     for text in base.notices.drain(..) {
         found.notice(&span, part, text);
     }

@@ -3,7 +3,7 @@
 use super::words::{CreateWord, DirectionWord, SideWord, UnresolvedWord};
 use crate::config::error::{FileError, Place};
 use crate::config::names::HUB;
-use entente_sync::{Blanks, DeletePolicy, Drift, IdentifyBy, WriteRule};
+use entente_sync::{Blanks, DeletePolicy, Drift, IdentifyBy, Sides, WriteRule};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -379,10 +379,10 @@ impl File {
 
 impl SyncEntry {
     /// Left and right; without a word the hub, and the integration of the sync's own name.
-    pub(crate) fn exchanges(&self, name: &str) -> [String; 2] {
+    pub(crate) fn exchanges(&self, name: &str) -> Sides<String> {
         let named = |side: &Option<Spanned<String>>, default: &str| {
             side.as_ref().map_or_else(|| default.to_owned(), |side| side.get_ref().clone())
         };
-        [named(&self.left, HUB), named(&self.right, name)]
+        Sides::new(named(&self.left, HUB), named(&self.right, name))
     }
 }

@@ -2,7 +2,7 @@
 //! of the sync.
 
 use crate::config::names::HUB;
-use entente_sync::{Direction, Side, Unresolved};
+use entente_sync::{Direction, Side, Sides, Unresolved};
 use serde::Deserialize;
 
 /// A side: by its place, or by what is there.
@@ -51,14 +51,14 @@ pub(crate) enum CreateWord {
 
 /// Turns words into sides.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sides<'a> {
-    pub(crate) exchanges: &'a [String; 2],
+pub(crate) struct SideWords<'a> {
+    pub(crate) exchanges: &'a Sides<String>,
 }
 
-impl Sides<'_> {
+impl SideWords<'_> {
     /// The side of the hub, where exactly one is.
     pub(crate) fn hub(self) -> Option<Side> {
-        match (self.exchanges[0] == HUB, self.exchanges[1] == HUB) {
+        match (self.exchanges.left == HUB, self.exchanges.right == HUB) {
             (true, false) => Some(Side::Left),
             (false, true) => Some(Side::Right),
             _ => None,
@@ -107,10 +107,10 @@ impl Sides<'_> {
         })
     }
 
-    pub(crate) fn create(self, word: CreateWord) -> Result<[bool; 2], String> {
+    pub(crate) fn create(self, word: CreateWord) -> Result<Sides<bool>, String> {
         let word = match word {
-            CreateWord::Both => return Ok([true, true]),
-            CreateWord::None => return Ok([false, false]),
+            CreateWord::Both => return Ok(Sides::new(true, true)),
+            CreateWord::None => return Ok(Sides::new(false, false)),
             CreateWord::Left => SideWord::Left,
             CreateWord::Right => SideWord::Right,
             CreateWord::Hub => SideWord::Hub,
@@ -129,8 +129,8 @@ pub(crate) fn towards(side: Side) -> Direction {
 }
 
 /// True for this side only.
-pub(crate) fn only(side: Side) -> [bool; 2] {
-    [side == Side::Left, side == Side::Right]
+pub(crate) fn only(side: Side) -> Sides<bool> {
+    Sides::seen_from(side, true, false)
 }
 
 /// How a direction is written.
@@ -143,8 +143,8 @@ pub(crate) fn direction_word(direction: Direction) -> &'static str {
 }
 
 /// How a pair of yes and no is written.
-pub(crate) fn sides_word(sides: [bool; 2]) -> &'static str {
-    match sides {
+pub(crate) fn sides_word(sides: Sides<bool>) -> &'static str {
+    match sides.into_array() {
         [true, true] => "both",
         [true, false] => "left",
         [false, true] => "right",

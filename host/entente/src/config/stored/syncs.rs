@@ -3,7 +3,7 @@
 use crate::config::error::ConfigError;
 use crate::config::names::known;
 use entente_sqlite::StoreError;
-use entente_sync::{MappingId, SyncDefinition};
+use entente_sync::{MappingId, Sides, SyncDefinition};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub struct StoredSync {
     /// The set of pairs that it works on.
     pub relation: String,
     /// The exchanges, left and right.
-    pub exchanges: [String; 2],
+    pub exchanges: Sides<String>,
     /// The version of its mapping.
     pub version: u32,
 }
@@ -55,10 +55,13 @@ pub(crate) fn number(
     definition: &mut SyncDefinition,
 ) -> Result<(), StoreError> {
     for mapping in &mut definition.mappings {
-        let [left, right] = &mapping.objects;
+        let Sides { left, right } = &mapping.objects;
         mapping.id = numbers.ensure_mapping(connection, &definition.relation, left, right)?;
-        let names: Vec<(String, String)> =
-            mapping.fields.iter().map(|field| (field.names[0].clone(), field.names[1].clone())).collect();
+        let names: Vec<(String, String)> = mapping
+            .fields
+            .iter()
+            .map(|field| (field.names.left.clone(), field.names.right.clone()))
+            .collect();
         let slots = numbers.ensure_slots(connection, mapping.id, &names)?;
         if slots.len() != names.len() {
             return Err(StoreError::Corrupt {
@@ -96,8 +99,8 @@ pub(crate) fn same_mapping(a: &SyncDefinition, b: &SyncDefinition) -> bool {
                 && x.identifiers == y.identifiers
                 // With one identifier, «any» and «all» are the same.
                 && (single || x.identify_by == y.identify_by)
-                && same_filter(&x.filters[0], &y.filters[0])
-                && same_filter(&x.filters[1], &y.filters[1])
+                && same_filter(&x.filters.left, &y.filters.left)
+                && same_filter(&x.filters.right, &y.filters.right)
                 && x.fields.len() == y.fields.len()
                 && x.fields.iter().all(|field| {
                     y.field(field.slot).is_some_and(|other| {
@@ -137,7 +140,7 @@ pub(crate) fn put(
     connection.execute(
         "INSERT INTO sync_definition (name, relation, left_exchange, right_exchange, definition) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (name) DO UPDATE SET relation = ?2, left_exchange = ?3, right_exchange = ?4, definition = ?5",
-        params![definition.name, definition.relation, definition.exchanges[0], definition.exchanges[1], json],
+        params![definition.name, definition.relation, definition.exchanges.left, definition.exchanges.right, json],
     )?;
     connection.execute(
         "INSERT INTO sync_version (name, version) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET version = ?2",

@@ -2,7 +2,7 @@
 
 use super::*;
 use entente_core::Value;
-use entente_sync::{Direction, Side, SyncDefinition};
+use entente_sync::{Direction, Side, Sides, SyncDefinition};
 
 fn one(text: &str) -> SyncDefinition {
     let checked = check_text(text).unwrap_or_else(|problems| panic!("{problems}"));
@@ -21,14 +21,16 @@ fn a_sync_without_a_word_takes_what_the_plugin_proposes() {
     let sync = one("[sync.HelloWorld]");
     assert_eq!(
         (sync.relation.as_str(), sync.exchanges.clone()),
-        ("HelloWorld", ["hub".to_owned(), "HelloWorld".to_owned()])
+        ("HelloWorld", Sides::new("hub".to_owned(), "HelloWorld".to_owned()))
     );
     assert_eq!(sync.mappings.len(), 2);
     let mapping = &sync.mappings[0];
     let fields: Vec<String> = mapping
         .fields
         .iter()
-        .map(|f| format!("{} {} {:?} {:?}", f.names[0], f.names[1], f.direction, f.required))
+        .map(|f| {
+            format!("{} {} {:?} {:?}", f.names.left, f.names.right, f.direction, f.required.into_array())
+        })
         .collect();
     assert_eq!(
         fields,
@@ -49,7 +51,7 @@ fn the_hub_may_be_on_the_right() {
     let phone = &sync.mappings[0].fields[2];
     assert_eq!(
         (phone.names.clone(), phone.direction),
-        (["mobile".to_owned(), "phone".to_owned()], Direction::ToRight)
+        (Sides::new("mobile".to_owned(), "phone".to_owned()), Direction::ToRight)
     );
     assert_eq!(sync.mappings[0].identifiers, [0]);
 }
@@ -69,7 +71,7 @@ fn the_file_goes_before_the_proposal_field_by_field() {
     let fields: Vec<String> = mapping
         .fields
         .iter()
-        .map(|f| format!("{} {} {:?} {:?} {:?}", f.names[0], f.names[1], f.direction, f.trust, f.drift))
+        .map(|f| format!("{} {} {:?} {:?} {:?}", f.names.left, f.names.right, f.direction, f.trust, f.drift))
         .collect();
     assert_eq!(
         fields,
@@ -80,7 +82,7 @@ fn the_file_goes_before_the_proposal_field_by_field() {
             "email email Both None Keep"
         ]
     );
-    assert_eq!(mapping.fields[mapping.identifiers[0]].names[0], "email");
+    assert_eq!(mapping.fields[mapping.identifiers[0]].names.left, "email");
     assert_eq!(mapping.create, [true, false]);
     assert_eq!(sync.mappings[1].objects, ["company", "organisation"]);
 }
@@ -303,11 +305,11 @@ fn a_constant_fills_what_new_records_need_also_in_a_default_mapping() {
         constant = "someone"
     "#);
     let mapping = &sync.mappings[0];
-    assert_eq!((mapping.objects[1].as_str(), mapping.create), ("organisation", [true, true]));
+    assert_eq!((mapping.objects.right.as_str(), mapping.create), ("organisation", Sides::new(true, true)));
     assert_eq!(mapping.fields.len(), 1);
     assert_eq!(
         (mapping.fields[0].required, mapping.fields[0].constant.clone()),
-        ([false, true], Some(Value::text("someone")))
+        (Sides::new(false, true), Some(Value::text("someone")))
     );
 }
 

@@ -200,7 +200,7 @@ async fn fields_keep_their_slots() {
     let it = Try::new().await;
     it.apply(FILE).await.unwrap();
     let slot = |definition: &entente_sync::SyncDefinition, name: &str| {
-        definition.mappings[0].fields.iter().find(|field| field.names[0] == name).map(|field| field.slot)
+        definition.mappings[0].fields.iter().find(|field| field.names.left == name).map(|field| field.slot)
     };
     let before = it.configuration.definition("HelloWorld").await.unwrap();
     it.apply(&FILE.replace("email = \"email\"\n", "phone = \"mobile\"\nemail = \"email\"\n")).await.unwrap();

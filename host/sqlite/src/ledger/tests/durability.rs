@@ -28,7 +28,7 @@ async fn a_unit_that_is_dropped_leaves_nothing() {
     let run = world.run().await;
     let mut unit = world.unit().await;
     let mut pairs = [world.pair(Some("1"), None)];
-    pairs[0].keys[0] = Some(vec![key(0, "a")]);
+    pairs[0].keys.left = Some(vec![key(0, "a")]);
     unit.save_pairs(&mut pairs).await.unwrap();
     unit.save_changes(&mut [super::changes::change(&world, run, 1, Side::Left)]).await.unwrap();
     unit.save_progress("crm", Side::Left, &progress()).await.unwrap();
@@ -105,7 +105,7 @@ async fn everything_is_there_after_reopening_and_nothing_of_what_was_not_committ
     let run = world.run().await;
     let mut pairs = [world.pair(Some("1"), Some("a"))];
     pairs[0].set_agreed(0, both(Value::text("x")));
-    pairs[0].keys[1] = Some(vec![key(2, "k")]);
+    pairs[0].keys.right = Some(vec![key(2, "k")]);
     let mut changes = [super::changes::change(&world, run, 1, Side::Right)];
     let mut unit = world.unit().await;
     unit.save_pairs(&mut pairs).await.unwrap();
@@ -121,7 +121,7 @@ async fn everything_is_there_after_reopening_and_nothing_of_what_was_not_committ
     drop((unit, world));
 
     let ledger = SqliteLedger::new(Store::open(&path).unwrap());
-    pairs[0].keys = [None, None];
+    pairs[0].keys = Sides::new(None, None);
     assert_eq!(ledger.pairs(&[1, 2]).await.unwrap(), pairs);
     assert_eq!(ledger.pairs_by_key(mapping, Side::Right, &[key(2, "k")]).await.unwrap(), [(key(2, "k"), 1)]);
     assert_eq!(ledger.history(1, None, 9).await.unwrap(), changes);

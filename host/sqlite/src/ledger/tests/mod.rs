@@ -61,8 +61,8 @@ impl World {
     /// A new pair of these records.
     pub(super) fn pair(&self, left: Option<&str>, right: Option<&str>) -> Pair {
         let mut pair = Pair::new(self.mapping);
-        pair.halves[0].id = left.map(str::to_owned);
-        pair.halves[1].id = right.map(str::to_owned);
+        pair.halves.left.id = left.map(str::to_owned);
+        pair.halves.right.id = right.map(str::to_owned);
         pair
     }
 

@@ -5,7 +5,7 @@ fn full(world: &World, run: RunId) -> Pair {
     for (slot, value) in values().into_iter().enumerate() {
         pair.set_agreed(slot, both(value.clone()));
         let time = (slot % 3 > 0).then_some(FieldTime { at: at(slot as i64), certain: slot % 3 == 1 });
-        pair.halves[slot % 2].set_seen(slot, Some(Seen { value, time }));
+        pair.half_mut(Side::BOTH[slot % 2]).set_seen(slot, Some(Seen { value, time }));
     }
     for side in Side::BOTH {
         let half = pair.half_mut(side);
@@ -50,8 +50,8 @@ async fn a_pair_comes_back_with_every_kind_of_value() {
     let id = changed.id;
     *changed = full(&world, run);
     changed.id = id;
-    changed.halves[0].id = Some("l2".to_owned());
-    changed.halves[1].id = Some("r3".to_owned());
+    changed.halves.left.id = Some("l2".to_owned());
+    changed.halves.right.id = Some("r3".to_owned());
     world.save(&mut pairs[1..]).await;
     assert_eq!(world.ledger.pairs(&[id]).await.unwrap(), pairs[1..]);
 }
@@ -107,10 +107,10 @@ async fn records_may_change_hands_within_one_call() {
         [world.pair(Some("1"), Some("a")), world.pair(Some("2"), Some("b")), world.pair(Some("3"), None)];
     world.save(&mut pairs).await;
     // Two swap their right records; the third takes the left record of the second, which gets a new one.
-    pairs[0].halves[1].id = Some("b".to_owned());
-    pairs[1].halves[1].id = Some("a".to_owned());
-    pairs[1].halves[0].id = Some("4".to_owned());
-    pairs[2].halves[0].id = Some("2".to_owned());
+    pairs[0].halves.right.id = Some("b".to_owned());
+    pairs[1].halves.right.id = Some("a".to_owned());
+    pairs[1].halves.left.id = Some("4".to_owned());
+    pairs[2].halves.left.id = Some("2".to_owned());
     world.save(&mut pairs).await;
     assert_eq!(world.ledger.pairs(&[1, 2, 3]).await.unwrap(), pairs);
 }
@@ -145,8 +145,8 @@ async fn keys_lead_to_pairs_until_they_are_replaced() {
         async |mapping, side, keys: &[Key]| world.ledger.pairs_by_key(mapping, side, keys).await.unwrap();
     let (ada, bob) = (key(0, "ada@x.org"), key(1, "Bob\0"));
     let mut pairs = [world.pair(Some("1"), None), world.pair(Some("2"), Some("a"))];
-    pairs[0].keys = [Some(vec![ada.clone(), bob.clone(), ada.clone()]), None];
-    pairs[1].keys = [Some(vec![ada.clone()]), Some(vec![bob.clone()])];
+    pairs[0].keys = Sides::new(Some(vec![ada.clone(), bob.clone(), ada.clone()]), None);
+    pairs[1].keys = Sides::new(Some(vec![ada.clone()]), Some(vec![bob.clone()]));
     world.save(&mut pairs).await;
     let all = [ada.clone(), bob.clone(), key(0, "Bob\0"), key(1, "ada@x.org"), ada.clone()];
     assert_eq!(
@@ -157,8 +157,8 @@ async fn keys_lead_to_pairs_until_they_are_replaced() {
     assert!(find(world.mapping + 1, Side::Left, &all).await.is_empty());
 
     // None leaves them, a list replaces them, an empty one removes them.
-    pairs[0].keys = [None, Some(vec![])];
-    pairs[1].keys = [Some(vec![bob.clone()]), Some(vec![])];
+    pairs[0].keys = Sides::new(None, Some(vec![]));
+    pairs[1].keys = Sides::new(Some(vec![bob.clone()]), Some(vec![]));
     world.save(&mut pairs).await;
     assert_eq!(
         find(world.mapping, Side::Left, &all).await,
@@ -168,7 +168,7 @@ async fn keys_lead_to_pairs_until_they_are_replaced() {
 
     // They follow a pair into another mapping, and go with it.
     let other = world.store.write(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
-    pairs[0].keys = [None, None];
+    pairs[0].keys = Sides::new(None, None);
     pairs[0].mapping = other;
     world.save(&mut pairs[..1]).await;
     assert_eq!(find(world.mapping, Side::Left, &all).await, [(bob.clone(), 2)]);
@@ -188,8 +188,8 @@ async fn todo_is_read_by_the_page() {
         (0..20).map(|n| world.pair(Some(&format!("l{n}")), Some(&format!("r{n}")))).collect();
     for (n, pair) in pairs.iter_mut().enumerate() {
         pair.status = if n % 5 == 4 { Status::Ok } else { Status::Todo };
-        pair.halves[0].read = Some(if n % 2 == 0 { run } else { old });
-        pair.halves[1].read = (n % 3 == 0).then_some(run);
+        pair.halves.left.read = Some(if n % 2 == 0 { run } else { old });
+        pair.halves.right.read = (n % 3 == 0).then_some(run);
     }
     world.save(&mut pairs).await;
     let expected = |test: &dyn Fn(&Pair) -> bool| {
@@ -246,11 +246,11 @@ async fn mappings_and_slots_keep_their_numbers() {
         [MappingRow {
             id: world.mapping,
             relation: RELATION.to_owned(),
-            objects: ["contact".to_owned(), "member".to_owned()]
+            objects: Sides::new("contact".to_owned(), "member".to_owned())
         }]
     );
     assert_eq!(world.ledger.mappings(None).await.unwrap().len(), 2);
     let rows = world.ledger.slots(world.mapping).await.unwrap();
     assert_eq!(rows.len(), 4);
-    assert_eq!(rows[1], SlotRow { slot: 1, fields: ["name".to_owned(), "full_name".to_owned()] });
+    assert_eq!(rows[1], SlotRow { slot: 1, fields: Sides::new("name".to_owned(), "full_name".to_owned()) });
 }

@@ -8,7 +8,7 @@ async fn runs_are_listed_newest_first() {
         RELATION,
         RunOptions {
             full: true,
-            ids: [vec![("contact".to_owned(), "1".to_owned())], vec![]],
+            ids: Sides::new(vec![("contact".to_owned(), "1".to_owned())], vec![]),
             ..RunOptions::default()
         },
         at(1),
@@ -70,8 +70,8 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
         let expected = PairLine {
             id: lines[1].id,
             mapping: world.mapping,
-            objects: ["contact".to_owned(), "member".to_owned()],
-            ids: [Some(format!("{status:?}1")), None],
+            objects: Sides::new("contact".to_owned(), "member".to_owned()),
+            ids: Sides::new(Some(format!("{status:?}1")), None),
             status,
             reason: Some("why: so".to_owned()),
             attempts: 1,

@@ -39,7 +39,7 @@ impl Exchange for Native {
         let field = |(name, _, kind): (&str, &str, &str)| Field {
             name: name.to_owned(),
             label: name.to_owned(),
-            kind: kind.to_owned(),
+            kind: kind.into(),
             writable: true,
             identifier: name == IDENTIFIER,
             ..Field::default()

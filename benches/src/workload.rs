@@ -7,7 +7,7 @@ use crate::guests;
 use crate::page::{PageCall, runtime};
 use crate::world::Guest;
 use anyhow::Result;
-use entente_core::{FieldRules, Sides, Timestamp, Value};
+use entente_core::{FieldRules, Kind, Sides, Timestamp, Value};
 use made_up::people::Ids;
 
 /// What is done.
@@ -61,7 +61,7 @@ impl Workload {
 }
 
 fn reconcile(times: u32) {
-    let kinds = Sides::new("text".to_owned(), "text".to_owned());
+    let kinds = Sides::by(|_| Kind::Text);
     let rules = FieldRules {
         kinds: &kinds,
         direction: Default::default(),

@@ -24,7 +24,7 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
             let names: BTreeSet<_> = object.fields.iter().map(|field| &field.name).collect();
             assert_eq!(names.len(), object.fields.len(), "each field once");
             for field in &object.fields {
-                assert!(is_name(&field.name) && is_clean(&field.label) && is_clean(&field.kind));
+                assert!(is_name(&field.name) && is_clean(&field.label) && is_clean(field.kind.as_str()));
                 assert!(
                     field.targets.iter().all(is_name)
                         && field.choices.iter().all(|(_, label)| is_clean(label))

@@ -343,7 +343,7 @@ impl Exchange for Fake {
                 .map(|(name, kind)| Field {
                     name: name.clone(),
                     label: name.clone(),
-                    kind: kind.split(':').next().unwrap().to_owned(),
+                    kind: kind.split(':').next().unwrap().into(),
                     required: self.character.required.contains(&name.as_str()),
                     writable: true,
                     targets: kind.split(':').nth(1).map(|target| vec![target.to_owned()]).unwrap_or_default(),
@@ -579,7 +579,7 @@ impl Exchange for Fake {
     async fn find(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
         self.enter("find")?;
         let matches = |record: &Record, key: &[Option<Value>]| {
-            let canon = |value: &Value| entente_core::canonical_identifier("text", value);
+            let canon = |value: &Value| entente_core::canonical_identifier(&entente_core::Kind::Text, value);
             let hits: Vec<bool> = query
                 .fields
                 .iter()

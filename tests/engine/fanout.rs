@@ -38,7 +38,7 @@ impl Fan {
             let field = |(slot, (left, right, kind)): (usize, &(&str, &str, &str))| FieldMapping {
                 slot,
                 names: Sides::new((*left).to_owned(), (*right).to_owned()),
-                kinds: Sides::new((*kind).to_owned(), (*kind).to_owned()),
+                kinds: Sides::by(|_| (*kind).into()),
                 writable: Sides::new(true, true),
                 ..FieldMapping::default()
             };

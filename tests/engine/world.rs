@@ -24,7 +24,7 @@ fn field(slot: usize, left: &str, right: &str, kind: &str) -> FieldMapping {
     FieldMapping {
         slot,
         names: Sides::new(left.to_owned(), right.to_owned()),
-        kinds: Sides::new(kind.to_owned(), kind.to_owned()),
+        kinds: Sides::by(|_| kind.into()),
         direction: Direction::Both,
         required: Sides::new(false, false),
         writable: Sides::new(true, true),

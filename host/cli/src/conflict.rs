@@ -6,7 +6,7 @@ use super::output::{Done, Usage, cell, table};
 use super::sides::SideWord;
 use entente::HUB;
 use entente::WaitingConflict;
-use entente_core::{Side, Timestamp, Value};
+use entente_core::{Kind, Side, Timestamp, Value};
 use entente_sqlite::{FieldDefinition, ParseOptions, parse_value};
 use entente_sync::{Choice, Field, Seen, Sides};
 use serde::Serialize;
@@ -185,13 +185,13 @@ impl SettleArgs {
 }
 
 /// A value as it is typed for a field of this kind.
-fn value(text: &str, name: &str, kind: &str) -> Result<Value, String> {
+fn value(text: &str, name: &str, kind: &Kind) -> Result<Value, String> {
     if text.is_empty() {
         return Ok(Value::Null);
     }
     let plain = Field {
         name: name.to_owned(),
-        kind: kind.to_owned(),
+        kind: kind.clone(),
         writable: true,
         targets: vec!["record".to_owned()],
         ..Field::default()
@@ -199,7 +199,7 @@ fn value(text: &str, name: &str, kind: &str) -> Result<Value, String> {
     let json = text.trim_start().starts_with(['[', '{', '"']).then(|| serde_json::from_str::<Value>(text));
     match json {
         Some(Ok(value)) => entente::fit(value, &plain, false),
-        Some(Err(why)) if kind != "text" && kind != "long-text" => {
+        Some(Err(why)) if !matches!(kind, Kind::Text | Kind::LongText) => {
             Err(format!("--value is no JSON that is a value: {why}"))
         }
         // A kind that the hub does not know is handled as text.
@@ -341,7 +341,7 @@ mod tests {
             ("2020-02-29", "date", Value::date(2020, 2, 29).unwrap()),
             ("x", "a kind of its own", Value::text("x")),
         ] {
-            assert_eq!(value(text, "f", kind), Ok(expected), "{text} as {kind}");
+            assert_eq!(value(text, "f", &kind.into()), Ok(expected), "{text} as {kind}");
         }
         for (text, kind) in [
             ("many", "integer"),
@@ -349,7 +349,11 @@ mod tests {
             ("[\"a\"]", "integer"),
             ("{\"ref\": 1}", "reference"),
         ] {
-            assert!(value(text, "f", kind).is_err(), "{text} as {kind}: {:?}", value(text, "f", kind));
+            assert!(
+                value(text, "f", &kind.into()).is_err(),
+                "{text} as {kind}: {:?}",
+                value(text, "f", &kind.into())
+            );
         }
     }
 }

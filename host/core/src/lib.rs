@@ -5,10 +5,14 @@
 
 mod judge;
 mod record;
+mod words;
 
 pub use judge::{
     Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, Halves, Mode, Reason, Settled,
     Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements, judge,
     same_content, settle, settle_new,
 };
-pub use record::{FieldTime, Reference, Timestamp, TimestampError, Value, ValueError, canonical_identifier};
+pub use record::{
+    Carrier, Comparison, Compatibility, FieldTime, Kind, Reference, Timestamp, TimestampError, Value,
+    ValueError, canonical_identifier,
+};

@@ -11,7 +11,7 @@ mod ledger;
 mod store;
 
 pub use hub::{
-    BadCell, CsvError, DateOrder, Empty, ExportOptions, Exported, FieldDefinition, FieldKind, Hub, HubError,
+    BadCell, CsvError, DateOrder, Empty, ExportOptions, Exported, FieldDefinition, Hub, HubError,
     ImportOptions, ImportReport, Key, List, ListQuery, ObjectDefinition, Origin, ParseError, ParseOptions,
     RecordField, RecordView, Refusal, UnusedColumn, export_csv, import_csv, parse_value,
 };

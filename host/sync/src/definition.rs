@@ -2,7 +2,7 @@
 
 pub use entente_core::{Blanks, Direction, Drift, Unresolved, WriteRule};
 
-use entente_core::{FieldRules, Side, Sides, Value};
+use entente_core::{FieldRules, Kind, Side, Sides, Value};
 use serde::{Deserialize, Serialize};
 
 /// The number of an object mapping in the ledger.
@@ -117,8 +117,8 @@ pub struct FieldMapping {
     pub slot: usize,
     /// The names of the fields, left and right.
     pub names: Sides<String>,
-    /// The kinds of the fields, by the words of `mapping-manual.wit`.
-    pub kinds: Sides<String>,
+    /// The kinds of the fields.
+    pub kinds: Sides<Kind>,
     /// Which way values may flow.
     pub direction: Direction,
     /// Goes with every change, and a record is not created without it. Per target side.
@@ -227,6 +227,19 @@ impl FieldMapping {
 
     /// Whether its values are links to other records.
     pub fn is_reference(&self) -> bool {
-        self.kinds.iter().any(|kind| kind == "reference" || kind == "references")
+        self.kinds.iter().any(Kind::is_link)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_stored_before_kinds_had_a_type_comes_back() {
+        let old = r#"{"slot":3,"names":["tags","labels"],"kinds":["choices","geo point"],"direction":"both","required":[false,true],"writable":[true,true],"set_like":true,"trust":null,"unresolved":"hold","blanks":"overwrite","write":"always","drift":"keep","values":[],"default":[null,null]}"#;
+        let field: FieldMapping = serde_json::from_str(old).unwrap();
+        assert_eq!(field.kinds, Sides::new(Kind::Choices, Kind::Other("geo point".to_owned())));
+        assert_eq!(serde_json::to_string(&field).unwrap(), old);
     }
 }

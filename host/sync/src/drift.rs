@@ -10,14 +10,6 @@ use super::session::Session;
 use entente_core::{Side, Sides};
 use std::collections::BTreeSet;
 
-/// What values of a kind are carried in. Kinds that share a carrier can stand in for each other.
-fn carrier(kind: &str) -> &str {
-    match kind {
-        "boolean" | "integer" | "float" | "date" | "timestamp" | "texts" | "reference" | "references" => kind,
-        _ => "text",
-    }
-}
-
 /// Why a field cannot take part on a side; `None`: it can.
 fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<String> {
     let name = field.name(side);
@@ -28,7 +20,7 @@ fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<String> {
         return Some(format!("'{name}' of {} is no longer there", object.name));
     };
     let was = &field.kinds[side];
-    (carrier(was) != carrier(&now.kind))
+    (was.carrier() != now.kind.carrier())
         .then(|| format!("'{name}' of {} was of the kind {was} and now is {}", object.name, now.kind))
 }
 
@@ -136,11 +128,12 @@ impl Session<'_> {
 mod tests {
     use super::*;
     use crate::Field;
+    use entente_core::Kind;
 
     fn object(fields: &[(&str, &str)]) -> Object {
         let field = |(name, kind): &(&str, &str)| Field {
             name: (*name).to_owned(),
-            kind: (*kind).to_owned(),
+            kind: (*kind).into(),
             ..Field::default()
         };
         Object { name: "person".to_owned(), fields: fields.iter().map(field).collect(), ..Object::default() }
@@ -150,7 +143,7 @@ mod tests {
     fn only_another_carrier_is_a_misfit() {
         let field = FieldMapping {
             names: Sides::new("phone".to_owned(), "tel".to_owned()),
-            kinds: Sides::by(|_| "phone".to_owned()),
+            kinds: Sides::by(|_| Kind::Phone),
             ..FieldMapping::default()
         };
         let misfit = |fields: &[(&str, &str)]| misfit(&field, Side::Right, &object(fields));

@@ -6,7 +6,7 @@
 use super::ledger::Unit;
 use async_trait::async_trait;
 pub use entente_core::FieldTime;
-use entente_core::{Reference, Timestamp, Value};
+use entente_core::{Kind, Reference, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -152,8 +152,8 @@ pub struct Field {
     pub name: String,
     /// For people.
     pub label: String,
-    /// The kind of value, by the words of `mapping-manual.wit`; an unknown one is handled as text.
-    pub kind: String,
+    /// What it holds.
+    pub kind: Kind,
     /// A new record cannot be made without it.
     pub required: bool,
     /// It can be written.

@@ -9,7 +9,7 @@ use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::pair::{Agreed, Pair, Seen, Status};
 use super::session::Session;
-use entente_core::{Side, Sides, Value, canonical, elements, same_content};
+use entente_core::{Kind, Side, Sides, Value, canonical, elements, same_content};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -479,7 +479,7 @@ pub(super) fn settle_elements(
     let Sides { left, right } = halves;
     let agreed = Agreed { left, right };
     for (side, seen) in [(target, held), (target.other(), other)] {
-        let set = |value: &Value| canonical("texts", true, value);
+        let set = |value: &Value| canonical(&Kind::Texts, true, value);
         let differs = |seen: &Seen| agreed.half(side).map(set) != Some(set(&seen.value));
         pair.half_mut(side).set_seen(slot, seen.filter(differs));
     }

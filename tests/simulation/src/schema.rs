@@ -1,6 +1,6 @@
 //! What the systems keep: people and companies, under the names of the hub and under those of remote systems.
 
-use entente_core::Value;
+use entente_core::{Kind, Value};
 use entente_sync::{Field, FieldMapping, Sides};
 
 /// People.
@@ -28,22 +28,22 @@ pub(crate) enum Words {
 /// A field: its names in the hub and in remote systems, and its kind.
 pub(crate) struct Column {
     names: [&'static str; 2],
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Kind,
 }
 
-const fn column(hub: &'static str, remote: &'static str, kind: &'static str) -> Column {
+const fn column(hub: &'static str, remote: &'static str, kind: Kind) -> Column {
     Column { names: [hub, remote], kind }
 }
 
 static PEOPLE: [Column; 6] = [
-    column("email", "mail", "email"),
-    column("last_name", "full", "text"),
-    column("phone", "tel", "phone"),
-    column("city", "town", "text"),
-    column("tags", "labels", "texts"),
-    column("company", "org", "reference"),
+    column("email", "mail", Kind::Email),
+    column("last_name", "full", Kind::Text),
+    column("phone", "tel", Kind::Phone),
+    column("city", "town", Kind::Text),
+    column("tags", "labels", Kind::Texts),
+    column("company", "org", Kind::Reference),
 ];
-static COMPANIES: [Column; 2] = [column("name", "title", "text"), column("city", "town", "text")];
+static COMPANIES: [Column; 2] = [column("name", "title", Kind::Text), column("city", "town", Kind::Text)];
 
 pub(crate) fn columns(object: usize) -> &'static [Column] {
     if object == PERSON { &PEOPLE } else { &COMPANIES }
@@ -80,11 +80,11 @@ impl Words {
             .map(|(place, column)| Field {
                 name: self.field(object, place).to_owned(),
                 label: self.field(object, place).to_owned(),
-                kind: column.kind.to_owned(),
+                kind: column.kind.clone(),
                 writable: true,
-                set_like: column.kind == "texts",
+                set_like: column.kind == Kind::Texts,
                 identifier: place == IDENTIFIER,
-                targets: if column.kind == "reference" {
+                targets: if column.kind == Kind::Reference {
                     vec![self.object(COMPANY).to_owned()]
                 } else {
                     Vec::new()
@@ -102,9 +102,9 @@ pub(crate) fn field_mappings(object: usize, words: Sides<Words>, slots: &[usize]
         .map(|(place, (column, slot))| FieldMapping {
             slot: *slot,
             names: words.map(|words| words.field(object, place).to_owned()),
-            kinds: Sides::by(|_| column.kind.to_owned()),
+            kinds: Sides::by(|_| column.kind.clone()),
             writable: Sides::new(true, true),
-            set_like: column.kind == "texts",
+            set_like: column.kind == Kind::Texts,
             ..FieldMapping::default()
         })
         .collect()

@@ -1,19 +1,22 @@
 //! The form in which two values are compared, so that what means the same is no change.
 
 use super::side::Sides;
-use crate::record::Value;
+use crate::record::{Comparison, Kind, Value};
 
 /// The canonical form of a value of a kind. E-mail addresses are compared without case and outer space,
 /// telephone numbers by their digits and plus sign, sets without order and repetition, whole floats as
 /// integers. Everything else is compared as it is.
-pub fn canonical(kind: &str, set_like: bool, value: &Value) -> Value {
+pub fn canonical(kind: &Kind, set_like: bool, value: &Value) -> Value {
     match value {
-        Value::Text(text) if kind == "email" => Value::Text(text.trim().to_lowercase()),
-        Value::Text(text) if kind == "phone" => {
-            let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
-            // A «number» without digits, such as "none", is a text like any other.
-            if digits.chars().any(|c| c.is_ascii_digit()) { Value::Text(digits) } else { value.clone() }
-        }
+        Value::Text(text) => match kind.comparison() {
+            Comparison::Exact => value.clone(),
+            Comparison::Address => Value::Text(text.trim().to_lowercase()),
+            Comparison::Digits => {
+                let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+                // A «number» without digits, such as "none", is a text like any other.
+                if digits.chars().any(|c| c.is_ascii_digit()) { Value::Text(digits) } else { value.clone() }
+            }
+        },
         Value::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
             Value::Integer(*number as i64)
         }
@@ -34,13 +37,13 @@ pub fn canonical(kind: &str, set_like: bool, value: &Value) -> Value {
 }
 
 /// Whether two values of two kinds mean the same.
-pub fn same_content(kinds: &Sides<String>, set_like: bool, left: &Value, right: &Value) -> bool {
+pub fn same_content(kinds: &Sides<Kind>, set_like: bool, left: &Value, right: &Value) -> bool {
     if left == right {
         return true;
     }
     // The laxer kind of the two decides: an e-mail address kept in a plain text field is still one.
     let Sides { left: one, right: other } = kinds;
-    let kind = if one == other || one != "text" { one } else { other };
+    let kind = if *one != Kind::Text { one } else { other };
     canonical(kind, set_like, left) == canonical(kind, set_like, right)
 }
 
@@ -61,7 +64,7 @@ mod tests {
             ),
         ];
         for (kind, left, right) in same {
-            let kinds = Sides::by(|_| kind.to_owned());
+            let kinds = Sides::by(|_| kind.into());
             assert!(same_content(&kinds, true, &left, &right), "{kind} {left:?} {right:?}");
         }
         let different = [
@@ -73,7 +76,7 @@ mod tests {
             ("integer", Value::Integer(9_007_199_254_740_993), Value::Float(9_007_199_254_740_992.0)),
         ];
         for (kind, left, right) in different {
-            let kinds = Sides::by(|_| kind.to_owned());
+            let kinds = Sides::by(|_| kind.into());
             assert!(!same_content(&kinds, true, &left, &right), "{kind} {left:?} {right:?}");
         }
         let order = |list: &[&str]| Value::Texts(list.iter().map(|&s| s.into()).collect());

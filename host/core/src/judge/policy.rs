@@ -1,7 +1,7 @@
 //! The rules that an operator sets for a field.
 
 use super::side::{Side, Sides};
-use crate::record::Value;
+use crate::record::{Kind, Value};
 use serde::{Deserialize, Serialize};
 
 /// Which way values may flow.
@@ -90,7 +90,7 @@ pub enum Drift {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FieldRules<'a> {
     /// The kinds of the two fields.
-    pub kinds: &'a Sides<String>,
+    pub kinds: &'a Sides<Kind>,
     /// Which way values may flow.
     pub direction: Direction,
     /// A blank is not sent to this side.

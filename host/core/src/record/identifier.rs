@@ -1,25 +1,25 @@
 //! The form in which values of identifiers are compared.
 
-use super::Value;
+use super::{Comparison, Kind, Value};
 
 /// What two values of an identifier field have in common when they name the same record; `None` where the
 /// value names nothing.
 ///
-/// `kind` is a word of `mapping-manual.wit`. Texts are trimmed, lower-cased, and runs of white space count as
+/// Texts are trimmed, lower-cased, and runs of white space count as
 /// one space. An e-mail address needs something on both sides of its `@`, since what people put in for want
 /// of an address («n/a», «-») must not join strangers. Of a phone number the digits count, without a leading
 /// `00`; only zeros name nobody. Numbers, days and moments compare by their text, so that a customer number
 /// 12 is one number whether its side calls it a number or a text. Lists, links to several records and yes/no
 /// never identify.
-pub fn canonical_identifier(kind: &str, value: &Value) -> Option<String> {
+pub fn canonical_identifier(kind: &Kind, value: &Value) -> Option<String> {
     match value {
         Value::Null | Value::Boolean(_) | Value::Texts(_) | Value::References(_) => None,
-        Value::Text(text) | Value::Other { text, .. } => match kind {
-            "email" => email(text),
-            "phone" => phone(text),
-            _ => words(text),
+        Value::Text(text) | Value::Other { text, .. } => match kind.comparison() {
+            Comparison::Address => email(text),
+            Comparison::Digits => phone(text),
+            Comparison::Exact => words(text),
         },
-        Value::Integer(number) if kind == "phone" => phone(&number.to_string()),
+        Value::Integer(number) if kind.comparison() == Comparison::Digits => phone(&number.to_string()),
         Value::Integer(number) => Some(number.to_string()),
         // Displays 12.0 as 12, like the integer.
         Value::Float(number) => Some(number.to_string()),
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn canonical(kind: &str, value: Value) -> Option<String> {
-        canonical_identifier(kind, &value)
+        canonical_identifier(&kind.into(), &value)
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod tests;
 pub use apply::commit::{ApplyOptions, Described};
 pub use apply::plan::{ConfigurationPlan, PlanLine, PlanSign};
 pub use apply::prepare::{Draft, PluginSource, Prepared};
-pub use check::kinds::fit;
+pub use check::fit::fit;
 pub use check::manual::definition_from_manual;
 pub use check::sync::{Checked, SyncDraft, check};
 pub use configuration::{Added, Configuration};

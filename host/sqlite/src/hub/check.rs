@@ -1,9 +1,8 @@
 //! Whether a field takes a value.
 
 use super::error::Refusal;
-use super::kind::FieldKind;
 use super::schema::FieldDefinition;
-use entente_core::Value;
+use entente_core::{Kind, Value};
 
 /// Whole numbers up to here are the same number as a float.
 const EXACT_IN_FLOAT: u64 = 1 << 53;
@@ -18,26 +17,14 @@ pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refu
     if value == Value::Null {
         return Ok(value);
     }
-    let value = match (field.kind, value) {
-        (FieldKind::Float, Value::Integer(number)) if number.unsigned_abs() <= EXACT_IN_FLOAT => {
+    let value = match (&field.kind, value) {
+        (Kind::Float, Value::Integer(number)) if number.unsigned_abs() <= EXACT_IN_FLOAT => {
             Value::Float(number as f64)
         }
         (_, value) => value,
     };
-    let fits = match &value {
-        Value::Null => true,
-        Value::Boolean(_) => field.kind == FieldKind::Boolean,
-        Value::Integer(_) => field.kind == FieldKind::Integer,
-        Value::Float(number) => field.kind == FieldKind::Float && number.is_finite(),
-        Value::Text(_) => field.kind.is_text(),
-        Value::Date(_) => field.kind == FieldKind::Date,
-        Value::Timestamp(_) => field.kind == FieldKind::Timestamp,
-        Value::Texts(_) => field.kind.is_list(),
-        Value::Reference(_) => field.kind == FieldKind::Reference,
-        Value::References(_) => field.kind == FieldKind::References,
-        Value::Other { kind, .. } => kind == field.kind.word(),
-    };
-    if !fits {
+    let finite = !matches!(value, Value::Float(number) if !number.is_finite());
+    if !finite || !field.kind.carries(&value) {
         return refuse(
             "invalid-value",
             format!("{} is no value of a field of kind {}", kind_of(&value), field.kind),

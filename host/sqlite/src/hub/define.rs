@@ -3,10 +3,10 @@
 use super::Hub;
 use super::check::check;
 use super::error::HubError;
-use super::kind::FieldKind;
 use super::records;
-use super::schema::{FieldDefinition, LONGEST_NAME, ObjectSchema, Schema};
+use super::schema::{FieldDefinition, LONGEST_NAME, ObjectSchema, Schema, no_such_kind};
 use crate::store::StoreError;
+use entente_core::Kind;
 use rusqlite::{Connection, params};
 
 /// Names that stand for something else wherever fields are named.
@@ -200,6 +200,9 @@ fn check_name(what: &str, name: &str) -> Result<(), HubError> {
 
 fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) -> Result<(), HubError> {
     check_name("field", &field.name)?;
+    if let Kind::Other(_) = field.kind {
+        return Err(wrong(object, field, no_such_kind(&field.kind)));
+    }
     if field.kind.is_link() == field.targets.is_empty() {
         let why = if field.kind.is_link() {
             "say which objects it may refer to"
@@ -223,13 +226,10 @@ fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) 
             return Err(wrong(object, field, format!("the choice '{value}' is empty or there twice")));
         }
     }
-    if field.set_like && !field.kind.is_list() && field.kind != FieldKind::References {
+    if field.set_like && !field.kind.is_list() {
         return Err(wrong(object, field, "only lists can be sets: texts, choices, references"));
     }
-    if field.identifier
-        && (field.kind.is_list()
-            || matches!(field.kind, FieldKind::References | FieldKind::Boolean | FieldKind::Json))
-    {
+    if field.identifier && (!field.kind.is_distinctive() || field.kind == Kind::Json) {
         return Err(wrong(object, field, format!("a field of kind {} cannot identify records", field.kind)));
     }
     if field.max_length == Some(0) {
@@ -266,7 +266,7 @@ fn check_change(
     let mut first = String::new();
     records::each(connection, object, |record| {
         let value = record.value(index);
-        if value.is_blank() && old.kind.same_shape(new.kind) {
+        if value.is_blank() && old.kind.carrier() == new.kind.carrier() {
             return Ok(());
         }
         let why = match check(&lenient, value.clone()) {
@@ -310,7 +310,7 @@ fn store_field(
             object.number,
             field.name,
             field.label,
-            field.kind.word(),
+            field.kind.as_str(),
             field.required,
             field.identifier,
             field.set_like,

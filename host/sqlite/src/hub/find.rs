@@ -55,7 +55,7 @@ pub(super) fn matching(
 ) -> Result<Vec<i64>, HubError> {
     let mut ids: Option<Vec<i64>> = None;
     for (index, value) in values {
-        let kind = object.definition.fields[*index].kind.word();
+        let kind = &object.definition.fields[*index].kind;
         let these = match canonical_identifier(kind, value) {
             Some(canonical) => records::by_key(connection, object, *index, &canonical, MOST_FOUND)?,
             None => Vec::new(),

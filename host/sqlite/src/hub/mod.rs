@@ -20,7 +20,6 @@ mod define;
 mod error;
 mod exchange;
 mod find;
-mod kind;
 mod list;
 mod orders;
 mod parse;
@@ -36,7 +35,6 @@ pub use csv::{
     export_csv, import_csv,
 };
 pub use error::{HubError, Refusal};
-pub use kind::FieldKind;
 pub use parse::{DateOrder, ParseError, ParseOptions, parse_value};
 pub use people::{List, ListQuery, Origin, RecordField, RecordView};
 pub use schema::{FieldDefinition, ObjectDefinition};

@@ -1,11 +1,10 @@
 //! Text to value, by the kind of the field: what people type and what stands in the cells of a file.
 
 use super::check::{check, choices, cut};
-use super::kind::FieldKind;
 use super::list::read_list;
 use super::schema::FieldDefinition;
 use chrono::{NaiveDate, NaiveTime};
-use entente_core::{Reference, Timestamp, Value};
+use entente_core::{Kind, Reference, Timestamp, Value};
 
 /// Which way round `01/02/2020` is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,41 +57,41 @@ fn wrong<T>(why: impl Into<String>) -> Result<T, ParseError> {
 pub fn parse_value(field: &FieldDefinition, text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
     let trimmed = text.trim();
     let shown = || cut(trimmed);
-    let value = match field.kind {
-        FieldKind::Text | FieldKind::LongText | FieldKind::Phone | FieldKind::Url => Value::text(text),
-        FieldKind::Email => email(trimmed)?,
-        FieldKind::Boolean => boolean(trimmed)?,
-        FieldKind::Integer => integer(trimmed, options)?,
-        FieldKind::Float => match plain_number(trimmed, options).and_then(|plain| plain.parse().ok()) {
+    let value = match &field.kind {
+        Kind::Text | Kind::LongText | Kind::Phone | Kind::Url | Kind::Other(_) => Value::text(text),
+        Kind::Email => email(trimmed)?,
+        Kind::Boolean => boolean(trimmed)?,
+        Kind::Integer => integer(trimmed, options)?,
+        Kind::Float => match plain_number(trimmed, options).and_then(|plain| plain.parse().ok()) {
             Some(number) => Value::float(number).map_err(|error| ParseError(error.to_string()))?,
             None => return wrong(format!("'{}' is not a number; write for example 1234.5", shown())),
         },
-        FieldKind::Decimal => decimal(trimmed, options)?,
-        FieldKind::Date => match date(trimmed, options) {
+        Kind::Decimal => decimal(trimmed, options)?,
+        Kind::Date => match date(trimmed, options) {
             Some(day) => Value::Date(day),
             None => {
                 return wrong(format!("'{}' is not a day{}; write 2020-01-31", shown(), order_hint(trimmed)));
             }
         },
-        FieldKind::Timestamp => Value::Timestamp(parse_timestamp(trimmed, options)?),
-        FieldKind::Time => match time(trimmed) {
+        Kind::Timestamp => Value::Timestamp(parse_timestamp(trimmed, options)?),
+        Kind::Time => match time(trimmed) {
             Some(time) => {
                 Value::Other { kind: "time".to_owned(), text: time.format("%H:%M:%S%.f").to_string() }
             }
             None => return wrong(format!("'{}' is not a time of day; write 18:00 or 18:00:00", shown())),
         },
-        FieldKind::Json => match serde_json::from_str::<serde::de::IgnoredAny>(trimmed) {
+        Kind::Json => match serde_json::from_str::<serde::de::IgnoredAny>(trimmed) {
             Ok(_) => Value::Other { kind: "json".to_owned(), text: trimmed.to_owned() },
             Err(error) => return wrong(format!("'{}' is not JSON: {error}", shown())),
         },
-        FieldKind::Texts => Value::Texts(read_list(text, options.list_separator)),
-        FieldKind::Choice => Value::Text(choice(field, text)?),
-        FieldKind::Choices => {
+        Kind::Texts => Value::Texts(read_list(text, options.list_separator)),
+        Kind::Choice => Value::Text(choice(field, text)?),
+        Kind::Choices => {
             let list = read_list(text, options.list_separator);
             Value::Texts(list.iter().map(|text| choice(field, text)).collect::<Result<_, _>>()?)
         }
-        FieldKind::Reference => Value::Reference(reference(field, trimmed)?),
-        FieldKind::References => {
+        Kind::Reference => Value::Reference(reference(field, trimmed)?),
+        Kind::References => {
             let list = read_list(text, options.list_separator);
             Value::References(
                 list.iter().map(|text| reference(field, text.trim())).collect::<Result<_, _>>()?,

@@ -330,7 +330,7 @@ fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)], s
     let equal = |(index, wanted): &(usize, &Value)| {
         let definition = &object.definition.fields[*index];
         let value = record.value(*index);
-        let canonical = |value| entente_core::canonical_identifier(definition.kind.word(), value);
+        let canonical = |value| entente_core::canonical_identifier(&definition.kind, value);
         super::check::same(definition, value, wanted)
             || (definition.identifier && canonical(wanted).is_some_and(|key| canonical(value) == Some(key)))
             || matches!((value, *wanted), (Value::Texts(list), Value::Text(text)) if list.contains(text))

@@ -49,7 +49,7 @@ impl Record {
 
     /// The form of an identifier field that records are found by.
     fn key(&self, object: &ObjectSchema, field: usize) -> Option<String> {
-        canonical_identifier(object.definition.fields[field].kind.word(), self.value(field))
+        canonical_identifier(&object.definition.fields[field].kind, self.value(field))
     }
 }
 

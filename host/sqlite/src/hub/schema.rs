@@ -2,8 +2,8 @@
 //! defines.
 
 use super::error::HubError;
-use super::kind::FieldKind;
 use crate::store::StoreError;
+use entente_core::{Carrier, Kind};
 use entente_sync::{ChangeTimes, Description, Field, Object, features};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub struct FieldDefinition {
     /// For people.
     pub label: String,
     /// What it holds.
-    pub kind: FieldKind,
+    pub kind: Kind,
     /// A new record cannot be made without it, and it cannot be cleared.
     #[serde(default)]
     pub required: bool,
@@ -61,7 +61,7 @@ pub struct FieldDefinition {
 
 impl FieldDefinition {
     /// A field of this kind without anything special about it.
-    pub fn new(name: impl Into<String>, label: impl Into<String>, kind: FieldKind) -> Self {
+    pub fn new(name: impl Into<String>, label: impl Into<String>, kind: Kind) -> Self {
         Self {
             name: name.into(),
             label: label.into(),
@@ -81,14 +81,10 @@ impl FieldDefinition {
     /// # Errors
     /// [`HubError::Definition`] where the hub has no such kind of field.
     pub fn from_field(field: &Field) -> Result<Self, HubError> {
-        let Some(kind) = FieldKind::from_word(&field.kind) else {
-            let why = format!(
-                "the hub has no kind '{}'; it has {}",
-                field.kind,
-                names(FieldKind::ALL.into_iter().map(FieldKind::word))
-            );
-            return Err(HubError::Definition { what: format!("field {}", field.name), why });
-        };
+        if let Kind::Other(_) = field.kind {
+            let what = format!("field {}", field.name);
+            return Err(HubError::Definition { what, why: no_such_kind(&field.kind) });
+        }
         Ok(Self {
             required: field.required,
             identifier: field.identifier,
@@ -96,29 +92,58 @@ impl FieldDefinition {
             targets: field.targets.clone(),
             choices: field.choices.clone(),
             max_length: field.max_length,
-            ..Self::new(field.name.as_str(), field.label.as_str(), kind)
+            ..Self::new(field.name.as_str(), field.label.as_str(), field.kind.clone())
         })
     }
 
     /// The most characters that a value may have.
     pub fn longest(&self) -> u32 {
-        self.max_length.map_or(self.kind.longest(), |own| own.min(self.kind.longest()))
+        let most = longest(&self.kind);
+        self.max_length.map_or(most, |own| own.min(most))
     }
 
     fn describe(&self) -> Field {
         Field {
             name: self.name.clone(),
             label: self.label.clone(),
-            kind: self.kind.word().to_owned(),
+            kind: self.kind.clone(),
             required: self.required,
             writable: true,
             set_like: self.set_like,
             identifier: self.identifier,
             targets: self.targets.clone(),
             choices: self.choices.clone(),
-            max_length: (self.kind.is_text() || self.kind == FieldKind::Json).then(|| self.longest()),
+            max_length: (self.kind.carrier() == Carrier::Text || self.kind == Kind::Json)
+                .then(|| self.longest()),
         }
     }
+}
+
+/// The most characters that a value of a kind has where its field sets no limit of its own.
+const fn longest(kind: &Kind) -> u32 {
+    match kind {
+        Kind::LongText | Kind::Json | Kind::Texts | Kind::Choices => 1 << 20,
+        Kind::Boolean
+        | Kind::Integer
+        | Kind::Float
+        | Kind::Text
+        | Kind::Email
+        | Kind::Phone
+        | Kind::Url
+        | Kind::Date
+        | Kind::Timestamp
+        | Kind::Choice
+        | Kind::Reference
+        | Kind::References
+        | Kind::Decimal
+        | Kind::Time
+        | Kind::Other(_) => 1 << 16,
+    }
+}
+
+/// Why a kind that the hub does not know is refused.
+pub(super) fn no_such_kind(kind: &Kind) -> String {
+    format!("the hub has no kind '{kind}'; it has {}", names(Kind::KNOWN.iter().map(Kind::as_str)))
 }
 
 impl ObjectDefinition {
@@ -245,7 +270,10 @@ fn fields(connection: &Connection, object: i64) -> Result<(Vec<i64>, Vec<FieldDe
         let name: String = row.get(1)?;
         let corrupt = |why: String| StoreError::Corrupt { what: format!("hub field {name}"), why };
         let (kind, targets, choices): (String, String, String) = (row.get(3)?, row.get(7)?, row.get(8)?);
-        let kind = FieldKind::from_word(&kind).ok_or_else(|| corrupt(format!("no kind '{kind}'")))?;
+        let kind = match Kind::from(kind) {
+            Kind::Other(word) => return Err(corrupt(format!("no kind '{word}'")).into()),
+            kind => kind,
+        };
         let targets = serde_json::from_str(&targets).map_err(|error| corrupt(error.to_string()))?;
         let choices = serde_json::from_str(&choices).map_err(|error| corrupt(error.to_string()))?;
         numbers.push(row.get(0)?);

@@ -21,7 +21,7 @@ impl Remote {
             for (id, record) in state.objects[object].iter().filter(|(_, record)| !record.deleted) {
                 let mut hits = query.fields.iter().zip(key).filter_map(|(name, value)| {
                     let field = Words::Remote.read_field(object, name)?;
-                    let kind = columns(object)[field].kind;
+                    let kind = &columns(object)[field].kind;
                     let wanted = canonical_identifier(kind, value.as_ref()?);
                     Some(wanted.is_some() && wanted == canonical_identifier(kind, &record.values[field]))
                 });

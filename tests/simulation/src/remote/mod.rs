@@ -14,7 +14,7 @@ use crate::dice::{Dice, lock};
 use crate::schema::{self, COMPANY, IDENTIFIER, PERSON, Words};
 use crate::tape::Tape;
 use async_trait::async_trait;
-use entente_core::{FieldTime, Reference, Timestamp, Value};
+use entente_core::{FieldTime, Kind, Reference, Timestamp, Value};
 use entente_sync::{
     Answer, Batch, ChangeTimes, Clock, Collection, Description, Exchange, ExchangeError, Executed, Object,
     Order, Page, ProposedMapping, Query, ReportRequest, Row, TicketState, features,
@@ -232,7 +232,10 @@ impl Remote {
         match value {
             Value::Null
                 if self.manners.one_blank
-                    && matches!(schema::columns(object)[field].kind, "text" | "phone" | "email") =>
+                    && matches!(
+                        schema::columns(object)[field].kind,
+                        Kind::Text | Kind::Phone | Kind::Email
+                    ) =>
             {
                 Value::text("")
             }

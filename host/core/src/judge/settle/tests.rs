@@ -1,12 +1,12 @@
 use super::*;
-use crate::record::Timestamp;
+use crate::record::{Kind, Timestamp};
 use proptest::prelude::*;
 
-fn kinds() -> Sides<String> {
-    Sides::by(|_| "text".to_owned())
+fn kinds() -> Sides<Kind> {
+    Sides::by(|_| Kind::Text)
 }
 
-fn rules(kinds: &Sides<String>) -> FieldRules<'_> {
+fn rules(kinds: &Sides<Kind>) -> FieldRules<'_> {
     FieldRules {
         kinds,
         direction: super::super::Direction::Both,
@@ -188,7 +188,7 @@ fn trust_wins_whatever_changed() {
 
 #[test]
 fn null_empty_zero_and_false_are_four_values() {
-    let kinds = Sides::by(|_| "text".to_owned());
+    let kinds = Sides::by(|_| Kind::Text);
     let values = [Value::Null, Value::text(""), Value::Integer(0), Value::Boolean(false)];
     for agreed in &values {
         for edited in values.iter().filter(|value| *value != agreed) {

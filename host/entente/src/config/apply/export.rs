@@ -6,6 +6,7 @@ use crate::config::file::words::{direction_word, sides_word};
 use crate::config::stored::custom::{Custom, CustomField};
 use crate::config::stored::integrations::Integration;
 use crate::config::stored::plugins::InstalledPlugin;
+use entente_core::Kind;
 use entente_sync::{
     Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test,
 };
@@ -63,14 +64,14 @@ fn export_custom(out: &mut Out, custom: &Custom) {
     }
     for CustomField { object, field } in &custom.fields {
         out.table(&format!("[object.{}.field.{}]", key(object), key(&field.name)));
-        out.line("kind", quote(&field.kind));
+        out.line("kind", quote(field.kind.as_str()));
         out.line("label", quote(&field.label));
         for (name, set) in [("required", field.required), ("identifier", field.identifier)] {
             if set {
                 out.line(name, "true");
             }
         }
-        if field.set_like != (field.kind == "choices") {
+        if field.set_like != (field.kind == Kind::Choices) {
             out.line("set-like", field.set_like.to_string());
         }
         if !field.targets.is_empty() {

@@ -1,13 +1,13 @@
 //! Checks a pair of fields and its policies.
 
+use super::fit::fit;
 use super::fixed;
-use super::kinds::{Class, Match, class, compare, fit};
 use super::sync::Findings;
 use crate::config::file::form::{FieldEntry, FieldWord, MappingEntry, RequiredWord};
 use crate::config::file::value;
 use crate::config::file::words::{SideWords, direction_word, only, towards};
 use crate::config::names::{HUB, exchange, known};
-use entente_core::Value;
+use entente_core::{Compatibility, Kind, Value};
 use entente_sync::{
     Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Sides, Unresolved, WriteRule, features,
 };
@@ -148,12 +148,12 @@ pub(crate) fn check_field(
     if found.problems.len() > before {
         return None;
     }
-    let lists = class(&fields.left.kind) == class(&fields.right.kind)
-        && matches!(class(&fields.left.kind), Class::List | Class::References);
+    let kinds = fields.map(|field| field.kind.clone());
+    let lists = kinds.left.carrier() == kinds.right.carrier() && kinds.left.is_list();
     Some(FieldMapping {
         slot: 0,
         names: Sides::new(one.left.get_ref().clone(), one.right.get_ref().clone()),
-        kinds: Sides::new(fields.left.kind.clone(), fields.right.kind.clone()),
+        kinds,
         direction,
         required: Sides::by(|side| direction.reaches(side) && (fields[side].required || asked[side])),
         writable,
@@ -239,24 +239,24 @@ fn check_kinds(
     part: &str,
     found: &mut Findings<'_>,
 ) {
-    let Sides { left, right } = fields.map(|field| field.kind.as_str());
-    match compare(left, right) {
-        Match::Alike => {}
-        Match::Numbers => {
-            let whole = if class(left) == Class::Integer { Side::Left } else { Side::Right };
+    let Sides { left, right } = fields.map(|field| &field.kind);
+    match left.compatibility(right) {
+        Compatibility::Same => {}
+        Compatibility::Numbers => {
+            let whole = if *left == Kind::Integer { Side::Left } else { Side::Right };
             if direction.is_some_and(|direction| direction.reaches(whole)) {
                 found.notice(&one.span, part, format!("numbers with decimals cannot be written on the {whole}, which holds whole numbers"));
             }
         }
-        Match::ByTable if table => {}
-        Match::ByTable => found.problem(
+        Compatibility::ByTable if table => {}
+        Compatibility::ByTable => found.problem(
             &one.span,
             part,
             format!(
                 "{left} and {right} cannot stand for each other; map fields of one kind, or say with values which value stands for which"
             ),
         ),
-        Match::Not => found.problem(&one.span, part, format!("{left} and {right} cannot stand for each other; map fields of one kind")),
+        Compatibility::Never => found.problem(&one.span, part, format!("{left} and {right} cannot stand for each other; map fields of one kind")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values that stand in the file itself: constants in place of a field, and what new records begin with.
 
 use super::field::{Listed, can_write};
-use super::kinds::{Class, class, fit};
+use super::fit::fit;
 use super::sync::Findings;
 use crate::config::file::form::RequiredWord;
 use crate::config::file::value;
@@ -24,7 +24,7 @@ pub(crate) fn is_stand_in(name: &str) -> bool {
 /// Reads a value as the field holds it.
 fn read(given: &toml::Value, field: &Field) -> Result<Value, String> {
     // Its links would be those of one side, and be looked up on the other.
-    if matches!(class(&field.kind), Class::Reference | Class::References) {
+    if field.kind.is_link() {
         return Err(format!(
             "a {} cannot be given in the file; map it to a field of the other side",
             field.kind

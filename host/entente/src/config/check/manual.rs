@@ -1,13 +1,13 @@
 //! The mapping that a plugin proposes, as a sync: for `integration add`, and for `mapping = "default"`.
 
 use super::field::can_write;
-use super::kinds::{Match, compare};
 use super::object::check_objects;
 use super::sync::{Findings, SyncDraft};
 use crate::config::error::Problems;
 use crate::config::file::form::{FieldEntry, File, MappingEntry, RequiredWord, nowhere};
 use crate::config::file::words::{CreateWord, DirectionWord, SideWords};
 use crate::config::names::HUB;
+use entente_core::Compatibility;
 use entente_sync::{
     Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side, Sides,
     SyncDefinition, features,
@@ -79,7 +79,7 @@ fn take_field(
     let Some(theirs) = remote.field(&field.remote) else {
         return Err(format!("{} of the remote system has no field '{}'", remote.name, field.remote));
     };
-    if !matches!(compare(&ours.kind, &theirs.kind), Match::Alike | Match::Numbers) {
+    if !matches!(ours.kind.compatibility(&theirs.kind), Compatibility::Same | Compatibility::Numbers) {
         return Err(format!("{} and {} cannot stand for each other", ours.kind, theirs.kind));
     }
     let wanted = |to_hub: bool| {

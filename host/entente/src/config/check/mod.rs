@@ -2,8 +2,8 @@
 //! Reads and writes no store.
 
 pub(super) mod field;
+pub(super) mod fit;
 pub(super) mod fixed;
-pub(super) mod kinds;
 pub(super) mod manual;
 pub(super) mod object;
 pub(super) mod overlay;

@@ -1,13 +1,14 @@
 //! Checks which objects correspond, and what holds for all their fields together.
 
 use super::field::{self, Listed};
+use super::fit::fit;
 use super::fixed;
-use super::kinds::{Class, class, fit};
 use super::sync::Findings;
 use crate::config::file::form::{ConditionEntry, MappingEntry, PreferEntry};
 use crate::config::file::value;
 use crate::config::file::words::SideWords;
 use crate::config::names::{HUB, exchange, known};
+use entente_core::{Carrier, Kind};
 use entente_sync::{
     Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Prefer,
     Side, Sides, Test, WriteRule, features,
@@ -202,9 +203,8 @@ fn check_identifiers(
             }
             continue;
         };
-        let weak = field.kinds.iter().find(|kind| {
-            matches!(class(kind), Class::Boolean | Class::List | Class::Reference | Class::References)
-        });
+        // A reference is a number of its own side, which tells nothing on the other one.
+        let weak = field.kinds.iter().find(|kind| !kind.is_distinctive() || kind.is_link());
         if field.constant.is_some() {
             found.problem(
                 &name.span(),
@@ -408,7 +408,7 @@ fn check_prefer(
 
 fn check_condition(
     entry: &ConditionEntry,
-    kind: &str,
+    kind: &Kind,
     read: impl Fn(&toml::Value) -> Result<entente_core::Value, String>,
 ) -> Result<Test, String> {
     let mut tests = Vec::new();
@@ -419,7 +419,7 @@ fn check_condition(
         tests.push(Test::Not(read(value.get_ref())?));
     }
     if let Some(part) = &entry.contains {
-        if !matches!(class(kind), Class::Text | Class::List) {
+        if !matches!(kind.carrier(), Carrier::Text | Carrier::Texts) {
             return Err(format!("contains is for texts and lists, and its kind is {kind}"));
         }
         tests.push(Test::Contains(part.get_ref().clone()));

@@ -1,6 +1,5 @@
 //! Checks a file against what the exchanges describe: syncs that can be run, or everything that is wrong.
 
-use super::kinds::{Class, KINDS, class};
 use super::manual;
 use super::object;
 use super::overlay::overlay;
@@ -9,6 +8,7 @@ use crate::config::file::form::{CustomEntry, File, MappingEntry, ObjectEntry, Sy
 use crate::config::file::words::SideWords;
 use crate::config::names::{HUB, check_name, known};
 use crate::config::stored::custom::{Custom, CustomField, CustomObject};
+use entente_core::Kind;
 use entente_sync::{Brake, Description, Field, Object, ProposedMapping, Sides, SyncDefinition, features};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -201,12 +201,12 @@ fn custom_field(
     if let Err(message) = check_name("field", name.get_ref()) {
         found.problem(&name.span(), part, message);
     }
-    let kind = entry.kind.get_ref();
-    if !KINDS.contains(&kind.as_str()) {
-        found.problem(&entry.kind.span(), part, format!("unknown kind '{kind}'; {}", known(kind, KINDS)));
+    let kind = Kind::from(entry.kind.get_ref().as_str());
+    if let Kind::Other(word) = &kind {
+        let there = Kind::KNOWN.iter().map(Kind::as_str);
+        found.problem(&entry.kind.span(), part, format!("unknown kind '{word}'; {}", known(word, there)));
     }
-    let class = class(kind);
-    let linking = matches!(class, Class::Reference | Class::References);
+    let linking = kind.is_link();
     if linking && entry.targets.is_empty() {
         found.problem(
             &name.span(),
@@ -236,8 +236,7 @@ fn custom_field(
             );
         }
     }
-    let list = matches!(class, Class::List | Class::References);
-    if let Some(set) = entry.set_like.as_ref().filter(|set| *set.get_ref() && !list) {
+    if let Some(set) = entry.set_like.as_ref().filter(|set| *set.get_ref() && !kind.is_list()) {
         found.problem(
             &set.span(),
             part,
@@ -246,7 +245,7 @@ fn custom_field(
     }
     let choices: Vec<(String, String)> =
         entry.choices.iter().map(crate::config::file::form::ChoiceEntry::pair).collect();
-    if !choices.is_empty() && kind != "choice" && kind != "choices" {
+    if !choices.is_empty() && !kind.is_choice() {
         found.problem(
             &entry.kind.span(),
             part,
@@ -256,10 +255,10 @@ fn custom_field(
     Field {
         name: name.get_ref().clone(),
         label: entry.label.clone().unwrap_or_else(|| name.get_ref().clone()),
-        kind: kind.clone(),
+        set_like: entry.set_like.as_ref().map_or(kind == Kind::Choices, |set| *set.get_ref()),
+        kind,
         required: entry.required,
         writable: true,
-        set_like: entry.set_like.as_ref().map_or(kind == "choices", |set| *set.get_ref()),
         identifier: entry.identifier,
         targets: entry.targets.iter().map(|target| target.get_ref().clone()).collect(),
         choices,

@@ -1,7 +1,7 @@
 //! Files that are right, and what they become.
 
 use super::*;
-use entente_core::Value;
+use entente_core::{Kind, Value};
 use entente_sync::{Direction, Side, Sides, SyncDefinition};
 
 fn one(text: &str) -> SyncDefinition {
@@ -120,7 +120,7 @@ fn values_and_filters_become_values_of_the_kind() {
     insta::assert_snapshot!(serde_json::to_string(&mapping.filters).unwrap(), @r#"[[{"field":"tags","contains":"customer"},{"field":"status","is":"won"},{"field":"born","not":{"date":"2020-01-01"}}],[{"field":"points","is":3.0},{"field":"mobile","blank":false}]]"#);
     assert_eq!(mapping.fields[1].values[1], (Value::text("won"), Value::text("W")));
     assert_eq!(mapping.fields[2].values[0], (Value::Boolean(true), Value::text("yes")));
-    assert_eq!(mapping.fields[2].kinds, ["boolean", "text"]);
+    assert_eq!(mapping.fields[2].kinds, Sides::new(Kind::Boolean, Kind::Text));
 }
 
 #[test]

@@ -224,7 +224,7 @@ impl HubSchema for Schema {
             })
             .map_err(StoreError::Sqlite)?;
         match old {
-            Some(old) if old != field.kind => {
+            Some(old) if old != field.kind.as_str() => {
                 Err(SchemaError::Refused(format!("3 records have values that are no {}", field.kind)))
             }
             _ if field.label == "FAIL" => {
@@ -234,7 +234,7 @@ impl HubSchema for Schema {
                 connection
                     .execute(
                         "INSERT OR REPLACE INTO try_field VALUES (?1, ?2, ?3)",
-                        [object, &field.name, &field.kind],
+                        [object, &field.name, field.kind.as_str()],
                     )
                     .map_err(StoreError::Sqlite)?;
                 Ok(())

@@ -5,6 +5,7 @@ use super::decode::Source;
 use super::resolve::{Bad, Known, Linked};
 use super::rows::{Line, Rows};
 use super::{BadCell, CsvError, Empty, ImportOptions, ImportReport, Key, sniff};
+use crate::hub::Hub;
 use crate::hub::check::{check, cut, same};
 use crate::hub::error::HubError;
 use crate::hub::list::read_list;
@@ -12,8 +13,7 @@ use crate::hub::orders::{admit, missing};
 use crate::hub::parse::{parse_timestamp, parse_value};
 use crate::hub::records::{Batch, IMPORT, Write};
 use crate::hub::schema::{ObjectSchema, Schema};
-use crate::hub::{FieldKind, Hub};
-use entente_core::{Reference, Timestamp, Value};
+use entente_core::{Kind, Reference, Timestamp, Value};
 use entente_sync::FieldTime;
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -200,19 +200,19 @@ impl Import<'_> {
     /// What a cell says about its field; `None` where it says nothing.
     fn content(&self, field: usize, text: &str) -> Result<Option<Content>, String> {
         let definition = &self.object.definition.fields[field];
-        let kind = definition.kind;
+        let kind = &definition.kind;
         // To texts white space matters.
-        let free = matches!(kind, FieldKind::Text | FieldKind::LongText | FieldKind::Phone | FieldKind::Url);
+        let free = matches!(kind, Kind::Text | Kind::LongText | Kind::Phone | Kind::Url);
         if text.is_empty() || (!free && text.trim().is_empty()) {
             return Ok(match self.options.empty {
                 Empty::Keep => None,
                 Empty::Clear => Some(Content::Clear),
             });
         }
-        if kind == FieldKind::Reference {
+        if *kind == Kind::Reference {
             return Ok(Some(Content::Links(vec![text.to_owned()])));
         }
-        if kind == FieldKind::References {
+        if *kind == Kind::References {
             return Ok(Some(Content::Links(read_list(text, self.options.parse.list_separator))));
         }
         parse_value(definition, text, &self.options.parse)
@@ -274,7 +274,7 @@ impl Import<'_> {
                             }
                         }
                     }
-                    Ok(if definition.kind == FieldKind::Reference {
+                    Ok(if definition.kind == Kind::Reference {
                         links.into_iter().next().map_or(Value::Null, Value::Reference)
                     } else {
                         Value::References(links)

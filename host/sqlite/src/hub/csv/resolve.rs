@@ -61,8 +61,7 @@ impl Import<'_> {
             let cell = row.cells.iter().find(|(index, _, _)| index == field);
             match cell {
                 Some((_, column, Content::Value(value)))
-                    if canonical_identifier(object.definition.fields[*field].kind.word(), value)
-                        .is_some() =>
+                    if canonical_identifier(&object.definition.fields[*field].kind, value).is_some() =>
                 {
                     values.push((*field, *column, value));
                 }
@@ -154,7 +153,7 @@ impl Import<'_> {
             Ok(value) => value,
             Err(error) => return Ok(Err(format!("no {} can be made of it: {error}", target.name()))),
         };
-        if canonical_identifier(target.definition.fields[index].kind.word(), &value).is_none() {
+        if canonical_identifier(&target.definition.fields[index].kind, &value).is_none() {
             return Ok(Err(format!("this identifies no {}", target.name())));
         }
         let lacking = target
@@ -194,7 +193,7 @@ impl Import<'_> {
     }
 
     fn seen_key(&self, object: &ObjectSchema, field: usize, value: &Value) -> (i64, String) {
-        let canonical = canonical_identifier(object.definition.fields[field].kind.word(), value);
+        let canonical = canonical_identifier(&object.definition.fields[field].kind, value);
         (object.fields[field], canonical.unwrap_or_default())
     }
 

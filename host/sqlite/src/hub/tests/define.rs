@@ -1,10 +1,11 @@
 //! Objects and fields of the operator.
 
 use super::*;
-use crate::hub::{FieldDefinition, FieldKind};
+use crate::hub::FieldDefinition;
+use entente_core::Kind;
 use entente_sync::{ChangeTimes, features};
 
-fn field(name: &str, kind: FieldKind) -> FieldDefinition {
+fn field(name: &str, kind: Kind) -> FieldDefinition {
     FieldDefinition::new(name, "X", kind)
 }
 
@@ -37,7 +38,7 @@ async fn objects_and_fields_of_ones_own() {
     let hub = hub();
     hub.define_object("deal", "Deal").await.unwrap();
     hub.define_object("deal", "Business").await.unwrap();
-    let mut link = field("contact", FieldKind::Reference);
+    let mut link = field("contact", Kind::Reference);
     link.targets = vec!["contact".into()];
     hub.define_field("deal", &link).await.unwrap();
     let id = contact(&hub, "a@example.org").await;
@@ -49,7 +50,7 @@ async fn objects_and_fields_of_ones_own() {
 
     assert!(hub.remove_object("deal").await.unwrap_err().to_string().contains("1 records"));
     assert!(hub.remove_field("deal", "contact").await.unwrap_err().to_string().contains("lose their values"));
-    hub.define_field("deal", &field("never_used", FieldKind::Text)).await.unwrap();
+    hub.define_field("deal", &field("never_used", Kind::Text)).await.unwrap();
     hub.remove_field("deal", "never_used").await.unwrap();
     hub.define_object("empty", "Empty").await.unwrap();
     hub.remove_object("empty").await.unwrap();
@@ -63,37 +64,34 @@ async fn definitions_that_cannot_be() {
     let hub = hub();
     for name in ["", "1a", "_a", "A", "a b", "ä", "id", "changed", "object", &"a".repeat(65), "a-b", "a\0"] {
         assert!(hub.define_object(name, "X").await.is_err(), "{name:?}");
-        assert!(hub.define_field("contact", &field(name, FieldKind::Text)).await.is_err(), "{name:?}");
+        assert!(hub.define_field("contact", &field(name, Kind::Text)).await.is_err(), "{name:?}");
     }
     hub.define_object(&"a".repeat(64), "X").await.unwrap();
     let wrong: Vec<(&str, FieldDefinition)> = vec![
-        ("which objects", field("x", FieldKind::Reference)),
-        ("no object", FieldDefinition { targets: vec!["deal".into()], ..field("x", FieldKind::References) }),
-        (
-            "only references",
-            FieldDefinition { targets: vec!["company".into()], ..field("x", FieldKind::Text) },
-        ),
+        ("which objects", field("x", Kind::Reference)),
+        ("no object", FieldDefinition { targets: vec!["deal".into()], ..field("x", Kind::References) }),
+        ("only references", FieldDefinition { targets: vec!["company".into()], ..field("x", Kind::Text) }),
         (
             "have choices",
-            FieldDefinition { choices: vec![("a".into(), "A".into())], ..field("x", FieldKind::Text) },
+            FieldDefinition { choices: vec![("a".into(), "A".into())], ..field("x", Kind::Text) },
         ),
         (
             "twice",
             FieldDefinition {
                 choices: vec![("a".into(), "A".into()), ("a".into(), "B".into())],
-                ..field("x", FieldKind::Choice)
+                ..field("x", Kind::Choice)
             },
         ),
-        ("only lists", FieldDefinition { set_like: true, ..field("x", FieldKind::Text) }),
-        ("cannot identify", FieldDefinition { identifier: true, ..field("x", FieldKind::Texts) }),
-        ("0 characters", FieldDefinition { max_length: Some(0), ..field("x", FieldKind::Text) }),
-        ("cannot be changed", FieldDefinition { ..field("email", FieldKind::Text) }),
+        ("only lists", FieldDefinition { set_like: true, ..field("x", Kind::Text) }),
+        ("cannot identify", FieldDefinition { identifier: true, ..field("x", Kind::Texts) }),
+        ("0 characters", FieldDefinition { max_length: Some(0), ..field("x", Kind::Text) }),
+        ("cannot be changed", FieldDefinition { ..field("email", Kind::Text) }),
     ];
     for (part, definition) in wrong {
         let error = hub.define_field("contact", &definition).await.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
-    assert!(hub.define_field("deal", &field("x", FieldKind::Text)).await.is_err());
+    assert!(hub.define_field("deal", &field("x", Kind::Text)).await.is_err());
 }
 
 #[tokio::test]
@@ -101,10 +99,10 @@ async fn changes_that_would_lose_data_are_refused() {
     let hub = hub();
     let choice = |values: &[&str]| FieldDefinition {
         choices: values.iter().map(|value| ((*value).to_owned(), (*value).to_owned())).collect(),
-        ..field("level", FieldKind::Choice)
+        ..field("level", Kind::Choice)
     };
     hub.define_field("contact", &choice(&["gold", "tin"])).await.unwrap();
-    hub.define_field("contact", &field("size", FieldKind::Integer)).await.unwrap();
+    hub.define_field("contact", &field("size", Kind::Integer)).await.unwrap();
     hub.create("contact", &values(&[("level", Value::text("gold")), ("size", Value::Integer(3))]))
         .await
         .unwrap();
@@ -112,14 +110,14 @@ async fn changes_that_would_lose_data_are_refused() {
     let error = hub.define_field("contact", &choice(&["tin"])).await.unwrap_err().to_string();
     assert!(error.contains("contact 1") && error.contains("'gold'"), "{error}");
     hub.define_field("contact", &choice(&["gold"])).await.unwrap();
-    let short = FieldDefinition { max_length: Some(3), ..field("level", FieldKind::Text) };
+    let short = FieldDefinition { max_length: Some(3), ..field("level", Kind::Text) };
     assert!(hub.define_field("contact", &short).await.is_err());
     hub.define_field("contact", &FieldDefinition { max_length: Some(4), ..short }).await.unwrap();
-    for kind in [FieldKind::Text, FieldKind::Float, FieldKind::Boolean] {
-        assert!(hub.define_field("contact", &field("size", kind)).await.is_err(), "{kind}");
+    for kind in [Kind::Text, Kind::Float, Kind::Boolean] {
+        assert!(hub.define_field("contact", &field("size", kind.clone())).await.is_err(), "{kind}");
     }
     hub.set("contact", "1", &values(&[("size", Value::Null)])).await.unwrap();
-    hub.define_field("contact", &field("size", FieldKind::Float)).await.unwrap();
+    hub.define_field("contact", &field("size", Kind::Float)).await.unwrap();
 }
 
 #[tokio::test]
@@ -127,8 +125,7 @@ async fn a_field_that_becomes_an_identifier_finds_what_is_there() {
     use entente_sync::Query;
     let hub = hub();
     hub.create("contact", &values(&[("phone", Value::text("+49 30 1"))])).await.unwrap();
-    let phone =
-        FieldDefinition { identifier: true, ..FieldDefinition::new("phone", "Phone", FieldKind::Phone) };
+    let phone = FieldDefinition { identifier: true, ..FieldDefinition::new("phone", "Phone", Kind::Phone) };
     hub.define_field("contact", &phone).await.unwrap();
     let query = Query {
         object: "contact".into(),
@@ -157,7 +154,7 @@ async fn definitions_within_a_transaction_go_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("hub.db")).unwrap();
     let hub = Hub::new(store.clone(), Arc::new(Ticks::default()));
-    let described = FieldDefinition::new("deal_size", "Size", FieldKind::Integer);
+    let described = FieldDefinition::new("deal_size", "Size", Kind::Integer);
     for commit in [false, true] {
         let unit = store.begin().await.unwrap();
         hub.define_object_within(unit.connection(), "deal", "Deal").unwrap();

@@ -123,33 +123,34 @@ async fn null_empty_zero_and_false_are_different_also_for_conditions() {
 
 #[tokio::test]
 async fn values_of_every_kind_are_stored_as_they_are() {
-    use crate::hub::{FieldDefinition, FieldKind};
+    use crate::hub::FieldDefinition;
+    use entente_core::Kind;
     let hub = hub();
     let company = hub.create("company", &values(&[("name", Value::text("ACME"))])).await.unwrap().id;
     let link = entente_core::Reference { object: "company".into(), id: company };
     let other = |kind: &str, text: &str| Value::Other { kind: kind.into(), text: text.into() };
     let cases = [
-        (FieldKind::Boolean, Value::Boolean(false)),
-        (FieldKind::Integer, Value::Integer(9_007_199_254_740_993)),
-        (FieldKind::Integer, Value::Integer(0)),
-        (FieldKind::Float, Value::Float(0.0)),
-        (FieldKind::Float, Value::Float(0.1 + 0.2)),
-        (FieldKind::Date, Value::date(1901, 12, 31).unwrap()),
-        (FieldKind::Timestamp, Value::Timestamp(at(-1))),
-        (FieldKind::Timestamp, Value::Timestamp(at(4_000_000_000_000_001))),
-        (FieldKind::Texts, Value::Texts(vec![])),
-        (FieldKind::Texts, Value::Texts(vec![String::new(), "a".into()])),
-        (FieldKind::Reference, Value::Reference(link.clone())),
-        (FieldKind::References, Value::References(vec![link.clone(), link])),
-        (FieldKind::References, Value::References(vec![])),
-        (FieldKind::Decimal, other("decimal", "12.50")),
-        (FieldKind::Time, other("time", "18:00:00")),
-        (FieldKind::Json, other("json", "{\"a\":1}")),
+        (Kind::Boolean, Value::Boolean(false)),
+        (Kind::Integer, Value::Integer(9_007_199_254_740_993)),
+        (Kind::Integer, Value::Integer(0)),
+        (Kind::Float, Value::Float(0.0)),
+        (Kind::Float, Value::Float(0.1 + 0.2)),
+        (Kind::Date, Value::date(1901, 12, 31).unwrap()),
+        (Kind::Timestamp, Value::Timestamp(at(-1))),
+        (Kind::Timestamp, Value::Timestamp(at(4_000_000_000_000_001))),
+        (Kind::Texts, Value::Texts(vec![])),
+        (Kind::Texts, Value::Texts(vec![String::new(), "a".into()])),
+        (Kind::Reference, Value::Reference(link.clone())),
+        (Kind::References, Value::References(vec![link.clone(), link])),
+        (Kind::References, Value::References(vec![])),
+        (Kind::Decimal, other("decimal", "12.50")),
+        (Kind::Time, other("time", "18:00:00")),
+        (Kind::Json, other("json", "{\"a\":1}")),
     ];
     for (n, (kind, value)) in cases.into_iter().enumerate() {
         let name = format!("x{n}");
         let mut field = FieldDefinition::new(&name, "X", kind);
-        if kind.is_link() {
+        if field.kind.is_link() {
             field.targets = vec!["company".into()];
         }
         hub.define_field("contact", &field).await.unwrap();

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::hub::people::{ListQuery, Origin};
-use crate::hub::{FieldDefinition, FieldKind, HubError};
+use crate::hub::{FieldDefinition, HubError};
+use entente_core::Kind;
 
 #[tokio::test]
 async fn each_field_has_its_own_time_and_origin() {
@@ -80,7 +81,7 @@ async fn what_cannot_be_says_what_and_why() {
 #[tokio::test]
 async fn a_required_field_is_there_and_stays() {
     let hub = hub();
-    let mut number = FieldDefinition::new("number", "Number", FieldKind::Text);
+    let mut number = FieldDefinition::new("number", "Number", Kind::Text);
     number.required = true;
     hub.define_field("contact", &number).await.unwrap();
     assert!(matches!(hub.create("contact", &[]).await, Err(HubError::Refused { .. })));

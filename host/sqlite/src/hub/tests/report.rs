@@ -227,13 +227,14 @@ async fn bookmarks_and_cursors_that_the_hub_did_not_give_are_refused() {
 
 #[tokio::test]
 async fn records_are_found_by_their_identifiers() {
-    use crate::hub::{FieldDefinition, FieldKind};
+    use crate::hub::FieldDefinition;
+    use entente_core::Kind;
     use entente_sync::Query;
     let hub = hub();
     contact(&hub, "Ada@Example.org").await;
     contact(&hub, "bob@example.org").await;
     contact(&hub, " ada@example.org").await;
-    let mut number = FieldDefinition::new("number", "Customer number", FieldKind::Integer);
+    let mut number = FieldDefinition::new("number", "Customer number", Kind::Integer);
     number.identifier = true;
     hub.define_field("contact", &number).await.unwrap();
     hub.set("contact", "2", &values(&[("number", Value::Integer(0))])).await.unwrap();

@@ -78,7 +78,7 @@ impl Lift<'_> {
         Ok(Field {
             name: self.name(field.name, "a field")?,
             label: clean(&field.label, LABEL),
-            kind: clean(&field.kind, 100),
+            kind: clean(&field.kind, 100).into(),
             required: field.required,
             writable: field.writable,
             set_like: field.set_like,

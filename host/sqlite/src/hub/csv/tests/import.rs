@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::hub::tests::{at, certain};
-use crate::hub::{FieldDefinition, FieldKind, Origin};
+use crate::hub::{FieldDefinition, Origin};
+use entente_core::Kind;
 use entente_sync::FieldTime;
 
 #[tokio::test]
@@ -112,9 +113,7 @@ async fn texts_are_kept_as_they_are() {
 #[tokio::test]
 async fn white_space_around_cells_matters_to_texts_only() {
     let hub = hub();
-    for (name, kind) in
-        [("number", FieldKind::Integer), ("since", FieldKind::Date), ("marks", FieldKind::Texts)]
-    {
+    for (name, kind) in [("number", Kind::Integer), ("since", Kind::Date), ("marks", Kind::Texts)] {
         hub.define_field("contact", &FieldDefinition::new(name, name, kind)).await.unwrap();
     }
     let file = "email , company , city , number , since , marks , changed\n a@example.org , ACME , Oslo , 7 , 2001-02-03 , a ; b , 2019-01-01 \n  ,  , \t,  ,  ,  ,  \n";
@@ -255,7 +254,7 @@ async fn a_dry_run_tells_and_writes_nothing() {
 #[tokio::test]
 async fn keys_of_other_kinds() {
     let hub = hub();
-    let mut number = FieldDefinition::new("number", "Customer number", FieldKind::Integer);
+    let mut number = FieldDefinition::new("number", "Customer number", Kind::Integer);
     number.identifier = true;
     hub.define_field("contact", &number).await.unwrap();
     let by = |fields: &[&str]| ImportOptions {
@@ -296,7 +295,7 @@ async fn keys_of_other_kinds() {
 #[tokio::test]
 async fn required_fields_of_new_records() {
     let hub = hub();
-    let mut number = FieldDefinition::new("number", "Number", FieldKind::Text);
+    let mut number = FieldDefinition::new("number", "Number", Kind::Text);
     number.required = true;
     hub.define_field("contact", &number).await.unwrap();
     let report = contacts(&hub, "email,number\na@example.org,\nb@example.org,7\n").await;

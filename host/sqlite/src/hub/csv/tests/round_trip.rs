@@ -1,18 +1,21 @@
 //! What is exported comes back.
 
 use super::*;
+use crate::hub::FieldDefinition;
 use crate::hub::csv::decode::Source;
 use crate::hub::csv::rows::Rows;
 use crate::hub::tests::awkward_texts;
-use crate::hub::{FieldDefinition, FieldKind};
-use entente_core::{Reference, Timestamp};
+use entente_core::{Kind, Reference, Timestamp};
 use proptest::prelude::*;
 
 /// Defines a field of every kind.
 async fn with_every_kind(hub: &Hub) {
-    for kind in FieldKind::ALL {
-        let mut field =
-            FieldDefinition::new(format!("x_{}", kind.word().replace('-', "_")), kind.word(), kind);
+    for kind in Kind::KNOWN {
+        let mut field = FieldDefinition::new(
+            format!("x_{}", kind.as_str().replace('-', "_")),
+            kind.as_str(),
+            kind.clone(),
+        );
         if kind.is_link() {
             field.targets = vec!["company".into(), "contact".into()];
         }
@@ -28,47 +31,41 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 /// A value of the kind; links point to the first two companies.
-fn any_value(kind: FieldKind) -> BoxedStrategy<Value> {
+fn any_value(kind: &Kind) -> BoxedStrategy<Value> {
     let choice = || prop::sample::select(vec!["a;b".to_owned(), " c".to_owned(), String::new()]);
     let link = || {
         prop::sample::select(vec!["1", "2", "3"])
             .prop_map(|id| Reference { object: "company".into(), id: id.into() })
     };
     let moment = || any::<i64>().prop_map(Timestamp::from_micros);
-    let other = |text: &str| Value::Other { kind: kind.word().into(), text: text.into() };
+    let other = |text: &str| Value::Other { kind: kind.as_str().into(), text: text.into() };
     let value = match kind {
-        FieldKind::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
-        FieldKind::Integer => any::<i64>().prop_map(Value::Integer).boxed(),
-        FieldKind::Float => {
-            any::<f64>().prop_filter_map("finite", |number| Value::float(number).ok()).boxed()
-        }
-        FieldKind::Email => {
-            prop::sample::select(vec!["a@example.org", "É@x", ""]).prop_map(Value::text).boxed()
-        }
-        FieldKind::Text | FieldKind::LongText | FieldKind::Phone | FieldKind::Url => {
+        Kind::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
+        Kind::Integer => any::<i64>().prop_map(Value::Integer).boxed(),
+        Kind::Float => any::<f64>().prop_filter_map("finite", |number| Value::float(number).ok()).boxed(),
+        Kind::Email => prop::sample::select(vec!["a@example.org", "É@x", ""]).prop_map(Value::text).boxed(),
+        Kind::Text | Kind::LongText | Kind::Phone | Kind::Url | Kind::Other(_) => {
             any_text().prop_map(Value::Text).boxed()
         }
-        FieldKind::Date => moment().prop_map(|moment| Value::Date(moment.to_datetime().date_naive())).boxed(),
-        FieldKind::Timestamp => moment().prop_map(Value::Timestamp).boxed(),
-        FieldKind::Texts => prop::collection::vec(any_text(), 0..4).prop_map(Value::Texts).boxed(),
-        FieldKind::Choice => choice().prop_map(Value::Text).boxed(),
-        FieldKind::Choices => prop::collection::vec(choice(), 0..3).prop_map(Value::Texts).boxed(),
-        FieldKind::Reference => link().prop_map(Value::Reference).boxed(),
-        FieldKind::References => prop::collection::vec(link(), 0..3).prop_map(Value::References).boxed(),
-        FieldKind::Decimal => Just(other("-12.50")).boxed(),
-        FieldKind::Time => Just(other("23:59:59.000001")).boxed(),
-        FieldKind::Json => Just(other("{\"a\":[\"x,\\\"y\",null]}")).boxed(),
+        Kind::Date => moment().prop_map(|moment| Value::Date(moment.to_datetime().date_naive())).boxed(),
+        Kind::Timestamp => moment().prop_map(Value::Timestamp).boxed(),
+        Kind::Texts => prop::collection::vec(any_text(), 0..4).prop_map(Value::Texts).boxed(),
+        Kind::Choice => choice().prop_map(Value::Text).boxed(),
+        Kind::Choices => prop::collection::vec(choice(), 0..3).prop_map(Value::Texts).boxed(),
+        Kind::Reference => link().prop_map(Value::Reference).boxed(),
+        Kind::References => prop::collection::vec(link(), 0..3).prop_map(Value::References).boxed(),
+        Kind::Decimal => Just(other("-12.50")).boxed(),
+        Kind::Time => Just(other("23:59:59.000001")).boxed(),
+        Kind::Json => Just(other("{\"a\":[\"x,\\\"y\",null]}")).boxed(),
     };
     prop_oneof![1 => Just(Value::Null), 5 => value].boxed()
 }
 
 fn any_record() -> impl Strategy<Value = Vec<(String, Value)>> {
-    let fields: Vec<_> = FieldKind::ALL
-        .map(|kind| {
-            any_value(kind).prop_map(move |value| (format!("x_{}", kind.word().replace('-', "_")), value))
-        })
-        .to_vec();
-    fields
+    let field = |kind: &'static Kind| {
+        any_value(kind).prop_map(move |value| (format!("x_{}", kind.as_str().replace('-', "_")), value))
+    };
+    Kind::KNOWN.iter().map(field).collect::<Vec<_>>()
 }
 
 /// What a cell says of a value: the empty text and the empty list are as null.

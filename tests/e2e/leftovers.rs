@@ -139,7 +139,11 @@ fn reasons_name_the_exchanges() {
     world.run(&["record", "set", "contact:1", "city=Lund"]).well();
     world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&["only the hub has changed"]);
     let plan = world.sync(&["--dry-run"]).well().json();
-    assert_eq!(plan["plan"][0]["fields"][0]["reason"], json!("only the left has changed"));
+    let field = &plan["plan"][0]["fields"][0];
+    assert_eq!(
+        (&field["code"], &field["reason"]),
+        (&json!("only-change"), &json!("only the hub has changed"))
+    );
     assert_eq!(plan["exchanges"], json!({ "left": "hub", "right": "HelloWorld" }));
 }
 

@@ -3,7 +3,7 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::Value;
-use entente_sync::{OperatorLedger as _, RunOptions, Status, features};
+use entente_sync::{OperatorLedger as _, Reason, RecordRef, RunOptions, Side, Status, features};
 
 async fn lost_create(world: &World) {
     for n in 0..5 {
@@ -237,10 +237,9 @@ async fn an_answer_that_names_the_record_of_another_pair_is_held_and_blocks_noth
     world.run().await;
     assert!(world.right.find_by("person", "mail", "next@example.org").is_some());
     let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
-    let reasons: Vec<&str> = held.iter().filter_map(|pair| pair.reason.as_deref()).collect();
-    assert_eq!(
-        reasons,
-        [format!("duplicate of contact:{}: both became person:{right}", world.contact("other@example.org"))]
-    );
+    let reasons: Vec<Reason> = held.into_iter().filter_map(|pair| pair.reason).collect();
+    let record = Some(RecordRef::new(Side::Left, "contact", &world.contact("other@example.org")));
+    let became = Some(RecordRef::new(Side::Right, "person", &right));
+    assert_eq!(reasons, [Reason::DuplicateOf { record, preferred: false, became }]);
     world.assert_quiet().await;
 }

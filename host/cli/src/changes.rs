@@ -1,10 +1,10 @@
 //! Changes of a plan or of a run, for people and programs.
 
-use super::naming::named;
 use super::output::{cell, table};
 use entente::Tenant;
+use entente::view::reason::{Names, ReasonView, Times};
 use entente_core::{Reference, Side, Value};
-use entente_sync::{Action, Change, ChangeStatus, Pair, Sides, SyncDefinition};
+use entente_sync::{Action, Change, ChangeStatus, ChangedField, Pair, Sides, SyncDefinition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,8 +20,8 @@ pub(super) struct ShownChange {
     record: Option<String>,
     source: Option<String>,
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    #[serde(flatten)]
+    reason: Option<ReasonView>,
     fields: Vec<ShownField>,
 }
 
@@ -34,7 +34,8 @@ struct ShownField {
     /// Links among the value to records that the target does not have, by the names of the source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_linked: Vec<String>,
-    reason: String,
+    #[serde(flatten)]
+    reason: ReasonView,
 }
 
 /// Changes with the names of records and fields, and links in the names of the side that is written.
@@ -44,6 +45,7 @@ pub(super) async fn shown_changes(
     changes: &[Change],
 ) -> anyhow::Result<Vec<ShownChange>> {
     let mut shown = Vec::with_capacity(changes.len());
+    let names = Names(&definition.exchanges);
     let mut links = Links { tenant, definition, known: BTreeMap::new() };
     for chunk in changes.chunks(500) {
         let numbers: Vec<i64> = chunk.iter().map(|change| change.pair).collect();
@@ -72,7 +74,7 @@ pub(super) async fn shown_changes(
                     before: field.base.clone(),
                     after,
                     not_linked,
-                    reason: field.reason.clone(),
+                    reason: names.field_view(&field.reason, times(change.target, field)),
                 });
             }
             shown.push(ShownChange {
@@ -83,12 +85,20 @@ pub(super) async fn shown_changes(
                     .or_else(|| target.map(|id| format!("{}:{id}", mapping.object(change.target)))),
                 source: half(change.target.other()),
                 status: change.status.word(),
-                reason: change.reason.clone(),
+                reason: change.reason.as_ref().map(|reason| names.view(reason)),
                 fields,
             });
         }
     }
     Ok(shown)
+}
+
+/// When the two values of a field had changed, left and right.
+pub(super) fn times(target: Side, field: &ChangedField) -> Times {
+    match target {
+        Side::Left => Sides::new(field.base_time, field.time),
+        Side::Right => Sides::new(field.time, field.base_time),
+    }
 }
 
 /// Turns links of the source into those of the target.
@@ -174,17 +184,21 @@ impl ShownChange {
 
     /// Why it was left out: where its fields have reasons of their own, each of them.
     fn why_left(&self) -> String {
-        let own = self.reason.as_deref().unwrap_or("overtaken by a newer decision");
+        let own = self.reason.as_ref().map_or("overtaken by a newer decision", |own| own.reason.as_str());
         if self.fields.iter().all(|field| field.reason == self.fields[0].reason)
-            || !self.fields.iter().any(|field| field.reason == own)
+            || !self.fields.iter().any(|field| Some(field.reason.code) == self.code())
         {
             return own.to_owned();
         }
         self.fields
             .iter()
-            .map(|field| format!("{}: {}", field.field, field.reason))
+            .map(|field| format!("{}: {}", field.field, field.reason.reason))
             .collect::<Vec<_>>()
             .join("; ")
+    }
+
+    fn code(&self) -> Option<&'static str> {
+        self.reason.as_ref().map(|reason| reason.code)
     }
 
     /// Why it stands as it does, where it is not simply planned or done.
@@ -192,13 +206,14 @@ impl ShownChange {
         if self.status == ChangeStatus::Done.word() || self.status == ChangeStatus::Planned.word() {
             plain.to_owned()
         } else {
-            format!("{}: {}", self.status, self.reason.as_deref().unwrap_or(plain))
+            let why = self.reason.as_ref().map_or(plain, |reason| reason.reason.as_str());
+            format!("{}: {why}", self.status)
         }
     }
 }
 
 /// The first changes as a table: a record at a time, with a hint where there are more.
-pub(super) fn changes_table(changes: &[ShownChange], exchanges: &Sides<String>, limit: usize) -> String {
+pub(super) fn changes_table(changes: &[ShownChange], limit: usize) -> String {
     let mut rows = table(["write to", "record", "field", "before", "after", "why"]);
     // All that is written to one record stands together.
     let mut places: BTreeMap<(&str, String), usize> = BTreeMap::new();
@@ -228,13 +243,13 @@ pub(super) fn changes_table(changes: &[ShownChange], exchanges: &Sides<String>, 
             let values: Vec<String> = change.fields.iter().take(3).map(ShownField::value).collect();
             let after =
                 if change.action == "delete" { "(deleted)".to_owned() } else { cell(&values.join(", "), 60) };
-            let why = named(&change.standing(plain), exchanges);
+            let why = change.standing(plain);
             let [exchange, record] = lead(&mut first);
             rows.add_row(vec![exchange, record, fields, String::new(), after, cell(&why, 80)]);
             continue;
         }
         for field in &change.fields {
-            let why = named(&change.standing(&field.reason), exchanges);
+            let why = change.standing(&field.reason.reason);
             let before = field.before.as_ref().map(|value| cell(&value.to_string(), 40)).unwrap_or_default();
             let [exchange, record] = lead(&mut first);
             rows.add_row(vec![exchange, record, field.field.clone(), before, field.value(), cell(&why, 80)]);
@@ -251,7 +266,7 @@ pub(super) fn changes_table(changes: &[ShownChange], exchanges: &Sides<String>, 
 }
 
 /// What was left out, and why.
-pub(super) fn left_out_table(changes: &[ShownChange], exchanges: &Sides<String>, limit: usize) -> String {
+pub(super) fn left_out_table(changes: &[ShownChange], limit: usize) -> String {
     let mut rows = table(["left out in", "record", "what", "why"]);
     for change in changes.iter().take(limit) {
         let fields: Vec<String> =
@@ -261,7 +276,7 @@ pub(super) fn left_out_table(changes: &[ShownChange], exchanges: &Sides<String>,
         } else {
             format!("{} {}", change.action, fields.join(", "))
         };
-        let reason = named(&change.why_left(), exchanges);
+        let reason = change.why_left();
         rows.add_row(vec![change.exchange.clone(), change.name(), cell(&what, 80), cell(&reason, 160)]);
     }
     let mut text = rows.to_string();

@@ -1,11 +1,11 @@
 //! `entente conflict`: fields of which both sides claim another value.
 
 use super::Context;
-use super::naming::{called, named};
 use super::output::{Done, Usage, cell, table};
 use super::sides::SideWord;
 use entente::HUB;
 use entente::WaitingConflict;
+use entente::view::reason::{Names, ReasonView, called};
 use entente_core::{Kind, Side, Timestamp, Value};
 use entente_sqlite::{FieldDefinition, ParseOptions, parse_value};
 use entente_sync::{Choice, Field, Seen, Sides};
@@ -79,7 +79,8 @@ struct Shown<'a> {
     field: &'a str,
     left: Claim<'a>,
     right: Claim<'a>,
-    reason: &'a str,
+    #[serde(flatten)]
+    reason: ReasonView,
     run: i64,
     first: Timestamp,
     last: Timestamp,
@@ -106,7 +107,10 @@ impl<'a> Shown<'a> {
             field: &open.fields.left,
             left: claim(Side::Left, &open.conflict.left),
             right: claim(Side::Right, &open.conflict.right),
-            reason: &open.conflict.reason,
+            reason: Names(&waiting.exchanges).field_view(
+                &open.conflict.reason,
+                Sides::new(open.conflict.left.time, open.conflict.right.time),
+            ),
             run: open.conflict.run,
             first: open.first,
             last: open.last,
@@ -151,7 +155,7 @@ async fn list(sync: Option<&str>, context: &Context) -> anyhow::Result<Done> {
                 one.field.to_owned(),
                 claim(&one.left),
                 claim(&one.right),
-                cell(&named(one.reason, one.exchanges), 80),
+                cell(&one.reason.reason, 120),
                 seen,
             ]);
         }

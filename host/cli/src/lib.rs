@@ -13,7 +13,6 @@ mod hints;
 mod integration;
 mod integration_grant;
 mod judge;
-mod naming;
 mod output;
 mod plugin;
 mod progress;

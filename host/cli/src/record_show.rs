@@ -1,8 +1,9 @@
 //! `entente record show`: where each value of a record comes from, and what waits.
 
-use super::naming::named;
+use super::changes::times;
 use super::output::{Output, cell, table};
 use entente::HUB;
+use entente::view::reason::{Names, ReasonView};
 use entente::{Tenant, WaitingConflict};
 use entente_core::{Side, Timestamp};
 use entente_sqlite::{Origin, RecordView};
@@ -18,12 +19,10 @@ struct ShownPair {
     sync: String,
     counterpart: Option<String>,
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    #[serde(flatten)]
+    reason: Option<ReasonView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retried: Option<Timestamp>,
-    #[serde(skip)]
-    exchanges: Sides<String>,
 }
 
 /// A field about which something is not settled.
@@ -40,9 +39,8 @@ struct Unsettled {
     /// What the other side has, or is to get.
     #[serde(skip_serializing_if = "Option::is_none")]
     other: Option<entente_core::Value>,
-    reason: String,
-    #[serde(skip)]
-    exchanges: Sides<String>,
+    #[serde(flatten)]
+    reason: ReasonView,
 }
 
 /// Shows a record of the hub.
@@ -63,9 +61,8 @@ pub(super) async fn show(tenant: &Tenant, object: &str, id: &str, output: Output
                     sync: definition.name.clone(),
                     counterpart,
                     status: pair.status.word(),
-                    reason: pair.reason,
+                    reason: pair.reason.map(|reason| Names(&definition.exchanges).view(&reason)),
                     retried: pair.due,
-                    exchanges: definition.exchanges.clone(),
                 });
             }
         }
@@ -90,15 +87,16 @@ async fn waits(
     pair: &Pair,
 ) -> anyhow::Result<Vec<Unsettled>> {
     let Some(mapping) = definition.mapping(pair.mapping) else { return Ok(Vec::new()) };
+    let names = Names(&definition.exchanges);
     let mut found = Vec::new();
-    let mut add = |slot: usize, state, conflict, run, other, reason: String| {
+    let mut add = |slot: usize, state, conflict, run, other, reason: ReasonView| {
         let Some(field) = mapping.field(slot) else { return };
         let field = field.name(side).to_owned();
         if found.iter().any(|known: &Unsettled| known.field == field) {
             return;
         }
-        let (sync, exchanges) = (definition.name.clone(), definition.exchanges.clone());
-        found.push(Unsettled { sync, field, state, conflict, run, other, reason, exchanges });
+        let sync = definition.name.clone();
+        found.push(Unsettled { sync, field, state, conflict, run, other, reason });
     };
     for WaitingConflict { open, .. } in tenant.conflicts(Some(&definition.name)).await? {
         if open.conflict.pair == pair.id {
@@ -109,7 +107,10 @@ async fn waits(
                 Some(open.id),
                 Some(open.conflict.run),
                 Some(theirs.value.clone()),
-                open.conflict.reason,
+                names.field_view(
+                    &open.conflict.reason,
+                    Sides::new(open.conflict.left.time, open.conflict.right.time),
+                ),
             );
         }
     }
@@ -130,15 +131,12 @@ async fn waits(
             }
             told.push(field.slot);
             if waiting {
+                let why = match &reason {
+                    Some(reason) => names.view(reason),
+                    None => names.field_view(&field.reason, times(target, &field)),
+                };
                 let other = (target != side).then_some(field.value);
-                add(
-                    field.slot,
-                    status.word(),
-                    None,
-                    Some(run),
-                    other,
-                    reason.clone().unwrap_or(field.reason),
-                );
+                add(field.slot, status.word(), None, Some(run), other, why);
             }
         }
     }
@@ -149,7 +147,10 @@ async fn waits(
     };
     for field in &mapping.fields {
         if pair.half(side).seen(field.slot).is_some() || pair.half(side.other()).seen(field.slot).is_some() {
-            let reason = pair.reason.clone().unwrap_or_else(|| "decided by the next run".to_owned());
+            let reason = pair.reason.as_ref().map_or_else(
+                || ReasonView { code: "to-be-decided", reason: "decided by the next run".to_owned() },
+                |reason| names.view(reason),
+            );
             add(field.slot, state, None, None, pair.current(side.other(), field.slot).cloned(), reason);
         }
     }
@@ -186,11 +187,7 @@ fn record_table(view: &RecordView, pairs: &[ShownPair], unsettled: &[Unsettled])
     let mut text = format!("{}:{}\n{rows}", view.object, view.id);
     for pair in pairs {
         let counterpart = pair.counterpart.as_deref().unwrap_or("no counterpart");
-        let reason = pair
-            .reason
-            .as_ref()
-            .map(|reason| format!(": {}", named(reason, &pair.exchanges)))
-            .unwrap_or_default();
+        let reason = pair.reason.as_ref().map(|why| format!(": {}", why.reason)).unwrap_or_default();
         let retried = pair.retried.map(|at| format!("; tried again after {at}")).unwrap_or_default();
         text.push_str(&format!("\n{}: {counterpart}, {}{reason}{retried}", pair.sync, pair.status));
     }
@@ -208,6 +205,6 @@ impl Unsettled {
             .as_ref()
             .map(|value| format!(" ({})", cell(&value.to_string(), 40)))
             .unwrap_or_default();
-        format!("{state} with {}{other}: {}", self.sync, cell(&named(&self.reason, &self.exchanges), 80))
+        format!("{state} with {}{other}: {}", self.sync, cell(&self.reason.reason, 120))
     }
 }

@@ -1,13 +1,15 @@
 //! What a run did, for people and programs.
 
 use super::changes::{ShownChange, changes_table, shown_changes};
-use super::naming::named;
 use super::output::{Done, Output, cell, table};
 use super::waiting::Waiting;
 use anyhow::Context as _;
 use entente::Tenant;
+use entente::view::reason::{CountedView, Names};
 use entente_core::{Side, Timestamp};
-use entente_sync::{Counts, Run, RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError};
+use entente_sync::{
+    Code, Counted, Counts, ReasonCounts, Run, RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -24,9 +26,18 @@ pub(super) struct RunSummary<'a> {
     options: &'a RunOptions,
     /// What reasons call the left and the right.
     exchanges: Exchanges<'a>,
-    notices: &'a [String],
+    notices: Vec<String>,
     /// By exchange, then by object.
-    counts: BTreeMap<&'a str, &'a BTreeMap<String, Counts>>,
+    counts: BTreeMap<&'a str, BTreeMap<&'a str, ShownCounts>>,
+}
+
+/// What was counted for an object.
+#[derive(Debug, Serialize)]
+struct ShownCounts {
+    #[serde(flatten)]
+    counts: Counts,
+    /// Why records were held, failed, withheld or left in conflict.
+    reasons: Vec<CountedView>,
 }
 
 /// The exchanges by their sides.
@@ -43,6 +54,11 @@ impl<'a> From<&'a Sides<String>> for Exchanges<'a> {
 }
 
 pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a Sides<String>) -> RunSummary<'a> {
+    let names = Names(exchanges);
+    let shown = |counts: &Counts| ShownCounts {
+        counts: Counts { reasons: ReasonCounts::new(), ..counts.clone() },
+        reasons: counts.reasons.iter().map(|(code, counted)| names.counted(*code, counted)).collect(),
+    };
     RunSummary {
         run: run.id,
         sync: &run.sync,
@@ -52,14 +68,21 @@ pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a Sides<String>) -> RunSumm
         ended: run.ended,
         options: &run.options,
         exchanges: exchanges.into(),
-        notices: &run.notices,
-        counts: Side::BOTH.into_iter().map(|side| (exchanges[side].as_str(), &run.counts[side])).collect(),
+        notices: run.notices.iter().map(|notice| names.notice(notice)).collect(),
+        counts: Side::BOTH
+            .into_iter()
+            .map(|side| {
+                let objects = run.counts[side].iter();
+                let objects = objects.map(|(object, counts)| (object.as_str(), shown(counts))).collect();
+                (exchanges[side].as_str(), objects)
+            })
+            .collect(),
     }
 }
 
 /// What the run has to say besides its counts, a line each.
 pub(super) fn notices_text(run: &Run, exchanges: &Sides<String>) -> String {
-    run.notices.iter().map(|notice| format!("\nnotice: {}", named(notice, exchanges))).collect()
+    run.notices.iter().map(|notice| format!("\nnotice: {}", Names(exchanges).notice(notice))).collect()
 }
 
 /// The counts as a table, and below it why something needs a look.
@@ -77,7 +100,7 @@ pub(super) fn counts_table(run: &Run, exchanges: &Sides<String>) -> String {
         "failed",
         "other",
     ]);
-    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    let mut reasons: BTreeMap<Code, Counted> = BTreeMap::new();
     for side in Side::BOTH {
         for (object, counts) in &run.counts[side] {
             let others = [
@@ -107,16 +130,17 @@ pub(super) fn counts_table(run: &Run, exchanges: &Sides<String>) -> String {
             );
             row.push(others.join(", "));
             rows.add_row(row);
-            for (reason, count) in &counts.reasons {
-                *reasons.entry(named(reason, exchanges)).or_default() += count;
+            for (code, counted) in &counts.reasons {
+                reasons.entry(*code).or_default().add_all(counted);
             }
         }
     }
     let mut text = rows.to_string();
     /// How many reasons are worth showing; the rest is in the run.
     const SHOWN: usize = 12;
-    for (reason, count) in reasons.iter().take(SHOWN) {
-        text.push_str(&format!("\n{count:>6} × {}", cell(reason, 160)));
+    for (code, counted) in reasons.iter().take(SHOWN) {
+        let reason = Names(exchanges).counted(*code, counted).reason.reason;
+        text.push_str(&format!("\n{:>6} × {}", counted.count, cell(&reason, 200)));
     }
     if reasons.len() > SHOWN {
         text.push_str(&format!(
@@ -178,7 +202,7 @@ pub(super) async fn show(
         }
         if waiting.total() > 0 {
             text.push('\n');
-            text.push_str(&waiting.text(&definition.name, exchanges));
+            text.push_str(&waiting.text(&definition.name));
         }
         text
     })
@@ -222,7 +246,7 @@ async fn show_plan(
         };
         format!(
             "{}\n{table}\nplan of run {number}: {} changes, nothing was written{next}",
-            changes_table(&plan.plan, exchanges, limit),
+            changes_table(&plan.plan, limit),
             plan.plan.len()
         )
     })

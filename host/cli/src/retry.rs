@@ -1,8 +1,8 @@
 //! `entente retry`: what failed, and putting it back to be done.
 
 use super::Context;
-use super::naming::named;
 use super::output::{Done, Usage, cell, table};
+use entente::view::reason::{Names, ReasonView};
 use entente::{DeadLetter, RecordName, Tenant};
 use entente_core::{Side, Timestamp};
 use serde::Serialize;
@@ -95,7 +95,8 @@ async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow:
     struct Shown<'a> {
         sync: &'a str,
         records: Vec<String>,
-        reason: Option<&'a str>,
+        #[serde(flatten)]
+        reason: Option<ReasonView>,
         attempts: u32,
         due: Option<Timestamp>,
     }
@@ -113,7 +114,7 @@ async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow:
         .map(|letter| Shown {
             sync: &letter.sync,
             records: records(letter),
-            reason: letter.reason.as_deref(),
+            reason: letter.reason.as_ref().map(|reason| Names(&letter.exchanges).view(reason)),
             attempts: letter.attempts,
             due: letter.due,
         })
@@ -123,11 +124,11 @@ async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow:
             return "nothing has failed".to_owned();
         }
         let mut rows = table(["sync", "records", "why", "attempts", "tried again"]);
-        for (one, letter) in shown.iter().zip(&letters) {
+        for one in shown {
             rows.add_row(vec![
                 one.sync.to_owned(),
                 one.records.join(" ↔ "),
-                cell(&named(one.reason.unwrap_or_default(), &letter.exchanges), 160),
+                cell(one.reason.as_ref().map_or("", |why| why.reason.as_str()), 160),
                 one.attempts.to_string(),
                 one.due.map_or_else(
                     || "when it changes, or you ask".to_owned(),

@@ -4,6 +4,7 @@ use super::changes::{SHOWN, ShownChange, changes_table, shown_changes};
 use super::output::{Done, cell, print_line, table};
 use super::report::{RunSummary, counts_table, notices_text, summary};
 use super::{Context, run_again};
+use entente::view::reason::Names;
 use entente::{LoggedLine, Tenant};
 use entente_sync::{Run, Sides, SyncDefinition};
 use serde::Serialize;
@@ -89,7 +90,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                     "held, failed, conflicts",
                     "",
                 ]);
-                for run in &runs {
+                for (run, definition) in runs.iter().zip(&definitions) {
                     let seconds = run
                         .ended
                         .map(|ended| format!("{:.1}", (ended.micros() - run.started.micros()) as f64 / 1e6));
@@ -97,7 +98,11 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                         (true, ..) => "dry run".to_owned(),
                         (_, Some(plan), _) => format!("plan of run {plan}"),
                         (.., Some(undone)) => format!("undoes run {undone}"),
-                        _ => run.notices.join("; "),
+                        _ => {
+                            let names = Names(&definition.exchanges);
+                            let notices = run.notices.iter().map(|notice| names.notice(notice));
+                            notices.collect::<Vec<_>>().join("; ")
+                        }
                     };
                     rows.add_row(vec![
                         run.id.to_string(),
@@ -149,7 +154,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 if shown.changes.is_empty() {
                     return format!("{head}\n{counts}{error}\nit wrote nothing{lines}");
                 }
-                format!("{head}\n{counts}{error}\n{}{lines}", changes_table(&shown.changes, exchanges, limit))
+                format!("{head}\n{counts}{error}\n{}{lines}", changes_table(&shown.changes, limit))
             })?;
             for line in shown.log.iter().filter(|_| log && !context.output.json) {
                 print_line(&format!("{} {} {} {}", line.at, line.level, line.integration, line.text));

@@ -82,18 +82,18 @@ async fn again(
     context.output.show(&shown, |shown| {
         let mut text = format!("{}{}", counts_table(run, exchanges), notices_text(run, exchanges));
         if !shown.changes.is_empty() {
-            text.push_str(&format!("\n{}", changes_table(&shown.changes, exchanges, limit)));
+            text.push_str(&format!("\n{}", changes_table(&shown.changes, limit)));
         }
         text.push_str(&format!("\nrun {}: {} changes written", run.id, shown.changes.len()));
         if !shown.left_out.is_empty() {
             text.push_str(&format!(
                 ", {} left out:\n{}",
                 shown.left_out.len(),
-                left_out_table(&shown.left_out, exchanges, limit)
+                left_out_table(&shown.left_out, limit)
             ));
         }
         if waiting.total() > 0 {
-            text.push_str(&format!("\n{}", waiting.text(sync, exchanges)));
+            text.push_str(&format!("\n{}", waiting.text(sync)));
         }
         text
     })?;

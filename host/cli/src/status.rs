@@ -1,6 +1,5 @@
 //! `entente status`: how the syncs stand.
 
-use super::naming::named;
 use super::output::{Done, cell, table};
 use super::waiting::{Waiting, waiting};
 use super::{Context, report};
@@ -213,7 +212,7 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
         let mut reasons: Vec<_> = object.tally.reasons.iter().collect();
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
         for reason in reasons.iter().take(SHOWN) {
-            let said = cell(&named(&reason.reason, &status.exchanges), 150);
+            let said = cell(&reason.reason.reason, 200);
             text.push_str(&format!(
                 "\n{:>6} × {} {}: {said}",
                 reason.records, object.objects.left, reason.status
@@ -224,7 +223,7 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
         }
     }
     if let Some(waiting) = shown.waiting.as_ref().filter(|waiting| waiting.total() > 0) {
-        text.push_str(&format!("\n{}", waiting.lines(&status.exchanges)));
+        text.push_str(&format!("\n{}", waiting.lines()));
     }
     for next in &shown.next {
         text.push_str(&format!("\nnext: {next}"));

@@ -1,8 +1,8 @@
 //! What waits for the operator after a run: records that are held or failed, and fields in conflict,
 //! whichever run saw them.
 
-use super::naming::named;
 use super::output::cell;
+use entente::view::reason::{Names, ReasonView};
 use entente::{Tenant, WaitingConflict};
 use entente_core::Side;
 use entente_sync::{Sides, Status, SyncDefinition};
@@ -31,7 +31,8 @@ struct WaitingItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
     status: &'static str,
-    reason: String,
+    #[serde(flatten)]
+    reason: Option<ReasonView>,
 }
 
 impl Waiting {
@@ -41,8 +42,8 @@ impl Waiting {
     }
 
     /// For people: a line for each of the first, and what to do about them.
-    pub(super) fn text(&self, sync: &str, exchanges: &Sides<String>) -> String {
-        let mut text = self.lines(exchanges);
+    pub(super) fn text(&self, sync: &str) -> String {
+        let mut text = self.lines();
         if self.conflicts > 0 {
             text.push_str(&format!("\nconflicts are settled by: entente conflict list --sync {sync}"));
         }
@@ -53,7 +54,7 @@ impl Waiting {
     }
 
     /// For people: a line for each of the first.
-    pub(super) fn lines(&self, exchanges: &Sides<String>) -> String {
+    pub(super) fn lines(&self) -> String {
         let mut text = format!(
             "{} need a look ({} held, {} failed, {} in conflict):",
             self.total(),
@@ -66,7 +67,7 @@ impl Waiting {
             text.push_str(&format!(
                 "\n  {}{field}: {}",
                 item.records.join(" ↔ "),
-                cell(&named(&item.reason, exchanges), 150)
+                cell(item.reason.as_ref().map_or("", |why| why.reason.as_str()), 200)
             ));
         }
         if self.list.len() > SHOWN {
@@ -82,6 +83,7 @@ pub(super) async fn waiting(tenant: &Tenant, definition: &SyncDefinition) -> any
         let record = |side: Side| Some(format!("{}:{}", objects[side], ids[side].as_ref()?));
         Side::BOTH.into_iter().filter_map(record).collect()
     };
+    let names = Names(&definition.exchanges);
     let mut waiting = Waiting::default();
     for mapping in &definition.mappings {
         waiting.held += tenant.ledger().count_in(Status::Held, mapping.id).await?;
@@ -94,24 +96,26 @@ pub(super) async fn waiting(tenant: &Tenant, definition: &SyncDefinition) -> any
                     records: records(&pair.objects, &pair.ids),
                     field: None,
                     status: status.word(),
-                    reason: pair.reason.unwrap_or_default(),
+                    reason: pair.reason.map(|reason| names.view(&reason)),
                 });
             }
         }
     }
     for WaitingConflict { open, .. } in tenant.conflicts(Some(&definition.name)).await? {
         waiting.conflicts += 1;
-        let reason = format!(
+        let times = Sides::new(open.conflict.left.time, open.conflict.right.time);
+        let mut reason = names.field_view(&open.conflict.reason, times);
+        reason.reason = format!(
             "{} or {}: {}",
             cell(&open.conflict.left.value.to_string(), 40),
             cell(&open.conflict.right.value.to_string(), 40),
-            open.conflict.reason
+            reason.reason
         );
         waiting.list.push(WaitingItem {
             records: records(&open.objects, &open.ids),
             field: Some(open.fields.left.clone()),
             status: "conflict",
-            reason,
+            reason: Some(reason),
         });
     }
     Ok(waiting)

@@ -8,7 +8,7 @@ mod record;
 mod words;
 
 pub use judge::{
-    Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, Halves, Mode, Reason, Settled,
+    Basis, Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, Halves, Mode, Settled,
     Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements, judge,
     same_content, settle, settle_new,
 };

@@ -15,6 +15,7 @@
 mod config;
 mod host;
 mod tenant;
+pub mod view;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

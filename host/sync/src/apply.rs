@@ -3,26 +3,18 @@
 
 use super::decide::Plan;
 use super::error::SyncError;
-use super::exchange::Action;
 use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::pair::{Pair, PairId};
+use super::reason::{Difference, Reason};
 use super::session::Session;
 use std::collections::BTreeMap;
 
 /// Why a change that is decided now is not the one that was planned; `None`: it is.
-fn difference(planned: &Change, now: &Change) -> Option<String> {
+fn difference(planned: &Change, now: &Change) -> Option<Difference> {
     if planned.action != now.action {
-        let word = |action: &Action| match action {
-            Action::Create => "create",
-            Action::Update(_) => "update",
-            Action::Delete(_) => "delete",
-        };
-        return Some(if word(&planned.action) == word(&now.action) {
-            "another record would be written".to_owned()
-        } else {
-            format!("the plan was to {}, and now it is to {}", word(&planned.action), word(&now.action))
-        });
+        let (planned, now) = (planned.action.deed(), now.action.deed());
+        return Some(if planned == now { Difference::Record } else { Difference::Deed { planned, now } });
     }
     let by_slot = |change: &Change| -> BTreeMap<usize, ChangedField> {
         change.fields.iter().map(|field| (field.slot, field.clone())).collect()
@@ -30,26 +22,19 @@ fn difference(planned: &Change, now: &Change) -> Option<String> {
     let (before, after) = (by_slot(planned), by_slot(now));
     for (slot, field) in &after {
         let Some(known) = before.get(slot) else {
-            return Some(format!("another field changes too, to {}", field.value));
+            return Some(Difference::FieldMore { slot: *slot, value: field.value.clone() });
         };
         if known.value != field.value || known.source != field.source {
-            return Some(format!("{} was to be written, and now it would be {}", known.value, field.value));
+            let (planned, now) = (known.value.clone(), field.value.clone());
+            return Some(Difference::Value { slot: *slot, planned, now });
         }
         if known.base != field.base {
-            let text = |field: &ChangedField| {
-                field.base.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
-            };
-            return Some(format!(
-                "{} stood there when it was planned, and now {} does",
-                text(known),
-                text(field)
-            ));
+            let (planned, now) = (known.base.clone(), field.base.clone());
+            return Some(Difference::Base { slot: *slot, planned, now });
         }
     }
-    before
-        .keys()
-        .any(|slot| !after.contains_key(slot))
-        .then(|| "a field need not be changed any more".to_owned())
+    let less = before.keys().find(|slot| !after.contains_key(slot))?;
+    Some(Difference::FieldLess { slot: *less })
 }
 
 impl Session<'_> {
@@ -64,30 +49,30 @@ impl Session<'_> {
         let Some(planned) = self.run.options.apply else {
             return Ok(Vec::new());
         };
-        let executed = format!("executed by run {}", self.run.id);
+        let run = self.run.id;
+        let executed = Some(Reason::ExecutedBy { run });
         let mut approved = self.engine.ledger.changes_for(planned, numbers).await?;
-        approved.retain(|change| {
-            change.status == ChangeStatus::Planned || change.reason.as_deref() == Some(&executed)
-        });
+        approved.retain(|change| change.status == ChangeStatus::Planned || change.reason == executed);
         let now = self.now();
         for change in plan.changes.iter_mut().filter(|change| change.status == ChangeStatus::Planned) {
             let wanted = approved
                 .iter_mut()
                 .find(|wanted| wanted.pair == change.pair && wanted.target == change.target);
             let why = match wanted {
-                None => format!("not in the plan of run {planned}"),
+                None => Reason::NotInPlan { run: planned },
                 Some(wanted) => match difference(wanted, change) {
                     None => {
                         wanted.status = ChangeStatus::Dropped;
-                        wanted.reason = Some(executed.clone());
+                        wanted.reason.clone_from(&executed);
                         wanted.settled = Some(now);
                         continue;
                     }
-                    Some(why) => {
+                    Some(difference) => {
+                        let difference = Box::new(difference);
                         wanted.status = ChangeStatus::Dropped;
-                        wanted.reason = Some(format!("not executed by run {}: {why}", self.run.id));
+                        wanted.reason = Some(Reason::NotExecutedBy { run, difference: difference.clone() });
                         wanted.settled = Some(now);
-                        format!("changed since the plan of run {planned}: {why}")
+                        Reason::DiffersFromPlan { run: planned, difference }
                     }
                 },
             };
@@ -100,18 +85,14 @@ impl Session<'_> {
             if let Some(mapping) = definition.mapping(change.mapping) {
                 let counts = self.run.count(change.target, mapping.object(change.target));
                 counts.pending += 1;
-                counts.because(why);
+                counts.because(&why);
             }
         }
         for change in approved.iter_mut().filter(|change| change.status == ChangeStatus::Planned) {
             let turned = plan.changes.iter().any(|other| other.pair == change.pair);
-            let why = if turned {
-                "the records have been edited since, and now the other side would be written"
-            } else {
-                "there is nothing to write any more"
-            };
+            let difference = if turned { Difference::OtherSide } else { Difference::Nothing };
             change.status = ChangeStatus::Dropped;
-            change.reason = Some(format!("not executed by run {}: {why}", self.run.id));
+            change.reason = Some(Reason::NotExecutedBy { run, difference: Box::new(difference) });
             change.settled = Some(now);
         }
         Ok(approved)
@@ -134,10 +115,8 @@ impl Session<'_> {
             let now = self.now();
             for change in &mut left {
                 change.status = ChangeStatus::Dropped;
-                change.reason = Some(format!(
-                    "not executed by run {}: its record was settled since, or left the sync",
-                    self.run.id
-                ));
+                let difference = Box::new(Difference::Settled);
+                change.reason = Some(Reason::NotExecutedBy { run: self.run.id, difference });
                 change.settled = Some(now);
             }
             let mut unit = self.begin().await?;
@@ -150,7 +129,7 @@ impl Session<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Side;
+    use crate::{Action, Deed, Side};
     use entente_core::Value;
 
     fn change(value: &str, base: &str) -> Change {
@@ -171,7 +150,7 @@ mod tests {
                 base_time: None,
                 joint: false,
                 stored: None,
-                reason: String::new(),
+                reason: entente_core::Why::OnlyChange(Side::Right).into(),
             }],
             status: ChangeStatus::Planned,
             reason: None,
@@ -184,15 +163,20 @@ mod tests {
     #[test]
     fn only_what_rests_on_the_same_is_the_same() {
         assert_eq!(difference(&change("a", "b"), &change("a", "b")), None);
-        assert!(
-            difference(&change("a", "b"), &change("a", "c")).is_some_and(|why| why.contains("stood there"))
+        let text = Value::text;
+        assert_eq!(
+            difference(&change("a", "b"), &change("a", "c")),
+            Some(Difference::Base { slot: 0, planned: Some(text("b")), now: Some(text("c")) })
         );
-        assert!(
-            difference(&change("a", "b"), &change("x", "b"))
-                .is_some_and(|why| why.contains("now it would be"))
+        assert_eq!(
+            difference(&change("a", "b"), &change("x", "b")),
+            Some(Difference::Value { slot: 0, planned: text("a"), now: text("x") })
         );
         let create = Change { action: Action::Create, ..change("a", "b") };
-        assert!(difference(&change("a", "b"), &create).is_some_and(|why| why.contains("to create")));
+        assert_eq!(
+            difference(&change("a", "b"), &create),
+            Some(Difference::Deed { planned: Deed::Update, now: Deed::Create })
+        );
         let nothing = Change { fields: vec![], ..change("a", "b") };
         assert!(
             difference(&change("a", "b"), &nothing).is_some()

@@ -3,10 +3,11 @@
 
 use super::error::SyncError;
 use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes, features};
-use super::intake::{Purpose, held};
+use super::intake::Purpose;
 use super::ledger::{Listing, OpenReport, Progress, Requeue};
 use super::limits;
 use super::observer::Step;
+use super::reason::{Code, Reason, RecordRef};
 use super::session::{Session, Tries};
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,8 +81,8 @@ impl Session<'_> {
         let mut unit = self.begin().await?;
         for mapping in &self.definition.mappings {
             unit.requeue(mapping.id, Requeue::Differing).await?;
-            unit.requeue(mapping.id, Requeue::Held(held::AMBIGUOUS)).await?;
-            unit.requeue(mapping.id, Requeue::Held(held::REQUIRED)).await?;
+            unit.requeue(mapping.id, Requeue::Held(Code::Ambiguous)).await?;
+            unit.requeue(mapping.id, Requeue::Held(Code::Required)).await?;
         }
         Ok(unit.commit().await?)
     }
@@ -146,9 +147,7 @@ impl Session<'_> {
                 if !read.iter().any(|pair| pair.half(side).id.as_ref() == Some(id)) {
                     let counts = self.run.count(side, &object);
                     counts.failed += 1;
-                    counts.because(format!(
-                        "{object}:{id} was named, but there is no such record, or the filter leaves it out"
-                    ));
+                    counts.because(&Reason::NotThere { record: RecordRef::new(side, &object, id) });
                 }
             }
         }

@@ -4,8 +4,9 @@ use super::definition::{MappingId, ObjectMapping};
 use super::error::SyncError;
 use super::exchange::{Conversion, Page};
 use super::identity;
-use super::intake::{Working, held};
+use super::intake::Working;
 use super::pair::{Pair, Status};
+use super::reason::{Reason, RecordRef};
 use super::session::Session;
 use entente_core::Side;
 
@@ -40,12 +41,10 @@ impl Session<'_> {
             match winner {
                 Some(winner) if !alone(winner) || alone(place) => {
                     work.touched[place] = true;
-                    let text = format!(
-                        "{}: {} was merged into {}",
-                        held::MERGED,
-                        conversion.before,
-                        conversion.after
-                    );
+                    let reason = Reason::Merged {
+                        from: Some(RecordRef::of(side, &conversion.before)),
+                        into: RecordRef::of(side, &conversion.after),
+                    };
                     let now = self.now();
                     let pair = &mut work.pairs[place];
                     if pair.half(side).deleted.is_some() {
@@ -54,10 +53,10 @@ impl Session<'_> {
                     pair.half_mut(side).deleted = Some(now);
                     pair.keys[side] = Some(Vec::new());
                     if pair.half(side.other()).id.is_some() {
-                        self.hold(pair, mapping, side, text);
+                        self.hold(pair, mapping, side, reason);
                     } else {
                         pair.status = Status::Deleted;
-                        pair.reason = Some(text);
+                        pair.reason = Some(reason);
                     }
                 }
                 Some(winner) => {
@@ -131,16 +130,14 @@ impl Session<'_> {
                         move_pair(&mut pair, from, to, side, &conversion.after.id);
                     }
                     _ => {
-                        let text = format!(
-                            "{}: {} has become {}",
-                            held::CONVERTED,
-                            conversion.before,
-                            conversion.after
-                        );
-                        if pair.reason.as_ref() == Some(&text) {
+                        let reason = Reason::Converted {
+                            from: Some(RecordRef::of(side, &conversion.before)),
+                            into: RecordRef::of(side, &conversion.after),
+                        };
+                        if pair.reason.as_ref() == Some(&reason) {
                             continue;
                         }
-                        self.hold(&mut pair, from, side, text);
+                        self.hold(&mut pair, from, side, reason);
                     }
                 }
                 let mut unit = self.begin().await?;

@@ -5,12 +5,14 @@ use super::definition::{FieldMapping, MappingId, ObjectMapping};
 use super::deletions::AfterDeletion;
 use super::exchange::{Action, features};
 use super::filter::takes_part;
-use super::intake::held;
 use super::ledger::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling};
 use super::links::Links;
 use super::pair::{Agreed, Pair, PairId, Seen, Status};
+use super::reason::{FieldReason, Reason, RecordRef};
 use super::session::Session;
-use entente_core::{Current, Decision, FieldRules, Settled, Side, Sides, Value, Write, settle, settle_new};
+use entente_core::{
+    Current, Decision, FieldRules, Settled, Side, Sides, Value, Why, Write, settle, settle_new,
+};
 use std::collections::HashMap;
 
 /// What was decided about a batch of pairs.
@@ -53,6 +55,20 @@ fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: Sides<Current<'_>>) -> Op
     }
 }
 
+/// Why no counterpart is made where nothing proves that it is not there.
+fn not_proven(mapping: &ObjectMapping, pair: &Pair, target: Side) -> Reason {
+    let source = target.other();
+    let fields = || mapping.identifiers.iter().filter_map(|slot| mapping.field(*slot));
+    let blank = |field: &FieldMapping| current(field, pair, source).is_none_or(Value::is_blank);
+    let id = pair.half(source).id.as_deref().unwrap_or_default();
+    Reason::AbsenceNotProven {
+        record: RecordRef::new(source, mapping.object(source), id),
+        object: mapping.object(target).to_owned(),
+        identifiers: fields().map(|field| field.name(target).to_owned()).collect(),
+        without: fields().all(blank),
+    }
+}
+
 impl Session<'_> {
     pub(super) fn decide(
         &mut self,
@@ -65,7 +81,7 @@ impl Session<'_> {
             // Outside the filter nothing is written, and nothing is deleted.
             let gone = pair.halves.iter().any(|half| half.deleted.is_some());
             pair.status = if gone { Status::Deleted } else { Status::Excluded };
-            pair.reason = Some(format!("outside the filter of the {side}"));
+            pair.reason = Some(Reason::OutsideFilter { side });
             return;
         }
         if let Some(gone) = Side::BOTH.into_iter().find(|side| pair.half(*side).deleted.is_some()) {
@@ -85,7 +101,7 @@ impl Session<'_> {
             (false, true) => self.decide_new(mapping, pair, Side::Left, plan),
             (false, false) => {
                 pair.status = Status::Excluded;
-                pair.reason = Some("it has no record on either side".to_owned());
+                pair.reason = Some(Reason::NoRecord);
             }
         }
     }
@@ -153,13 +169,13 @@ impl Session<'_> {
                 .filter(|_| !once)
                 .map(|agreed| Sides::by(|side| field.value_of(side, || agreed.half(side))));
             let mut settled = settle(&rules, halves, now.left, now.right);
-            let mut why = settled.why.to_string();
+            let mut why = FieldReason::Judge(settled.why);
             if settled.decision == Decision::Conflict
                 && let (Some(ruling), Some(now)) = (plan.rulings.get(&(pair.id, slot)), now.both())
                 && let Some(decision) = ruled(&rules, ruling, now)
             {
                 settled = Settled { decision, ..settled };
-                "settled by the operator".clone_into(&mut why);
+                why = FieldReason::Ruled;
             }
             match settled.decision {
                 Decision::Unknown => {}
@@ -190,13 +206,14 @@ impl Session<'_> {
                         slot,
                         left: seen(Side::Left),
                         right: seen(Side::Right),
-                        reason: why.clone(),
+                        reason: why,
                         run: self.run.id,
                     });
                     // A conflict belongs to both sides and is counted once, on the left.
                     let counts = self.run.count(Side::Left, mapping.object(Side::Left));
                     counts.conflicts += 1;
-                    counts.because(format!("conflict in {}: {why}", field.name(Side::Left)));
+                    let field = field.name(Side::Left).to_owned();
+                    counts.because(&Reason::Conflict { field, why: settled.why });
                 }
             }
         }
@@ -227,21 +244,15 @@ impl Session<'_> {
                 && !self.run.options.follows_bookmarks()
                 && pair.half(target).read != Some(self.run.id)
             {
-                let text = format!(
-                    "{}: {} cannot be read by id and takes no conditional write; run a sync without a window",
-                    held::ABSENCE,
-                    mapping.object(target)
-                );
-                self.hold(pair, mapping, target.other(), text);
+                let object = mapping.object(target).to_owned();
+                self.hold(pair, mapping, target.other(), Reason::NotCheckable { side: target, object });
                 continue;
             }
             let id = pair.half(target).id.clone().unwrap_or_default();
             let mut change = self.change(mapping, pair, target, Action::Update(id), fields);
             if !checked && !readable && change.reason.is_none() {
-                change.reason = Some(format!(
-                    "unchecked: {} can neither be read by id nor written conditionally; an edit made there since its last report is lost",
-                    mapping.object(target)
-                ));
+                let object = mapping.object(target).to_owned();
+                change.reason = Some(Reason::Unchecked { side: target, object });
             }
             plan.changes.push(change);
         }
@@ -258,33 +269,20 @@ impl Session<'_> {
         }
         if !mapping.create[target] || !self.has(mapping, target, features::CREATE) {
             pair.status = Status::Excluded;
-            pair.reason = Some(format!("new records are not made on the {target}"));
+            pair.reason = Some(Reason::NotCreatedThere { side: target });
             self.run.count(source, mapping.object(source)).excluded += 1;
             return;
         }
         if !self.recognises(mapping) {
-            let text = format!(
-                "{}: an identifier of {object} is parked, so it cannot be told whether it exists there",
-                held::SCHEMA
-            );
-            self.hold(pair, mapping, source, text);
+            let reason = Reason::Schema { side: target, object: object.to_owned() };
+            self.hold(pair, mapping, source, reason);
             return;
         }
         let proven = self.listed[target].iter().any(|name| name == object)
             || pair.half(source).alone == Some(self.run.id);
         if !proven {
-            let text = format!(
-                "{}: {} was neither listed completely nor looked up by {}; run a sync without a window, or give the record an identifier",
-                held::ABSENCE,
-                object,
-                mapping
-                    .identifiers
-                    .iter()
-                    .filter_map(|slot| Some(mapping.field(*slot)?.name(target)))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            );
-            self.hold(pair, mapping, source, text);
+            let reason = not_proven(mapping, pair, target);
+            self.hold(pair, mapping, source, reason);
             return;
         }
         let mut fields = Vec::new();
@@ -306,7 +304,7 @@ impl Session<'_> {
                     base_time: None,
                     joint: false,
                     stored: None,
-                    reason: "default of a new record".to_owned(),
+                    reason: FieldReason::Default,
                 });
                 continue;
             }
@@ -326,26 +324,26 @@ impl Session<'_> {
                         base_time: None,
                         joint: false,
                         stored: None,
-                        reason: entente_core::Why::NewRecord.to_string(),
+                        reason: Why::NewRecord.into(),
                     });
                 }
                 Ok(Err(_)) => {}
                 Err(why) => {
-                    let text = format!("{}: {} of {}: {why}", held::REQUIRED, field.name(target), object);
-                    self.hold(pair, mapping, source, text);
+                    let (object, field) = (object.to_owned(), field.name(target).to_owned());
+                    self.hold(pair, mapping, source, Reason::Required { side: target, object, field, why });
                     return;
                 }
             }
         }
         if !own {
             pair.status = Status::Excluded;
-            pair.reason = Some(format!("it has nothing that flows to the {target}"));
+            pair.reason = Some(Reason::NothingFlows { side: target });
             self.run.count(source, mapping.object(source)).excluded += 1;
             return;
         }
         if !self.fits(mapping, target, &fields) {
             pair.status = Status::Excluded;
-            pair.reason = Some(format!("it would be outside the filter of the {target}"));
+            pair.reason = Some(Reason::WouldBeOutsideFilter { side: target });
             self.run.count(source, mapping.object(source)).excluded += 1;
             return;
         }
@@ -365,22 +363,21 @@ impl Session<'_> {
         fields: Vec<ChangedField>,
     ) -> Change {
         let withheld = match target {
-            Side::Left if self.run.options.disable_pull => Some("withheld: --disable-pull"),
-            Side::Right if self.run.options.disable_push => Some("withheld: --disable-push"),
+            Side::Left if self.run.options.disable_pull => Some(Reason::WithheldPull),
+            Side::Right if self.run.options.disable_push => Some(Reason::WithheldPush),
             _ => None,
         };
-        let later = withheld.or(self.run.options.dry_run.then_some("planned: --dry-run"));
+        let later = match &withheld {
+            Some(reason) => Some(reason.clone()),
+            None if self.run.options.dry_run => Some(Reason::planned(action.deed())),
+            None => None,
+        };
         pair.status = Status::Todo;
         if let Some(reason) = later {
-            pair.reason = Some(reason.to_owned());
-            let what = match action {
-                Action::Create => "create",
-                Action::Update(_) => "update",
-                Action::Delete(_) => "delete",
-            };
             let counts = self.run.count(target, mapping.object(target));
             counts.pending += 1;
-            counts.because(format!("{reason}: {what}"));
+            counts.because(&reason);
+            pair.reason = Some(reason);
         }
         Change {
             id: 0,
@@ -392,7 +389,7 @@ impl Session<'_> {
             action,
             fields,
             status: if withheld.is_some() { ChangeStatus::Withheld } else { ChangeStatus::Planned },
-            reason: withheld.map(str::to_owned),
+            reason: withheld,
             ticket: None,
             sent: None,
             settled: None,

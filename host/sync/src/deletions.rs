@@ -4,10 +4,11 @@ use super::decide::Plan;
 use super::definition::{DeletePolicy, ObjectMapping};
 use super::error::SyncError;
 use super::exchange::{Action, features};
-use super::intake::{Purpose, held};
+use super::intake::Purpose;
 use super::ledger::{Braked, ChangedField};
 use super::limits;
 use super::pair::{Half, Pair, Seen, Status};
+use super::reason::{FieldReason, Notice, Reason, RecordRef};
 use super::session::Session;
 use entente_core::Side;
 
@@ -122,7 +123,7 @@ impl Session<'_> {
         let survivor = gone.other();
         let object = mapping.object(gone);
         let was = pair.half(gone).id.clone();
-        let settle = |pair: &mut Pair, status: Status, reason: String| {
+        let settle = |pair: &mut Pair, status: Status, reason: Reason| {
             pair.status = status;
             pair.reason = Some(reason);
             AfterDeletion::Settled
@@ -130,36 +131,24 @@ impl Session<'_> {
         if pair.half(survivor).id.is_none() || pair.half(survivor).deleted.is_some() {
             // Nobody is recognised by a record that is gone.
             pair.keys[gone] = Some(Vec::new());
-            return settle(pair, Status::Deleted, "deleted on every side that had it".to_owned());
+            return settle(pair, Status::Deleted, Reason::DeletedEverywhere);
         }
         let Some(was) = was else {
-            let what = if pair.reason.as_deref().is_some_and(|reason| reason.starts_with("undone")) {
-                "undone"
-            } else {
-                "unlinked"
+            let reason = match pair.reason {
+                Some(Reason::Undone) => Reason::Undone,
+                _ => Reason::Unlinked { side: gone, object: object.to_owned(), id: None },
             };
-            return settle(
-                pair,
-                Status::Excluded,
-                format!("{what}: its {object} was deleted, and it is not made again"),
-            );
+            return settle(pair, Status::Excluded, reason);
         };
+        let deleted = RecordRef::new(gone, object, &was);
         match mapping.deletes {
-            DeletePolicy::Ignore => settle(
-                pair,
-                Status::Deleted,
-                format!("{object}:{was} was deleted on the {gone}; by policy nothing is done about it"),
-            ),
+            DeletePolicy::Ignore => settle(pair, Status::Deleted, Reason::DeletedIgnored { record: deleted }),
             DeletePolicy::Unlink => {
                 unsettle(pair, survivor);
-                let deleted = pair.half(gone).deleted;
-                *pair.half_mut(gone) = Half { deleted, ..Half::default() };
+                *pair.half_mut(gone) = Half { deleted: pair.half(gone).deleted, ..Half::default() };
                 pair.keys[gone] = Some(Vec::new());
-                settle(
-                    pair,
-                    Status::Excluded,
-                    format!("unlinked: its {object}:{was} was deleted, and it is not made again"),
-                )
+                let reason = Reason::Unlinked { side: gone, object: deleted.object, id: Some(deleted.id) };
+                settle(pair, Status::Excluded, reason)
             }
             DeletePolicy::Recreate => {
                 unsettle(pair, survivor);
@@ -169,20 +158,14 @@ impl Session<'_> {
             }
             DeletePolicy::Delete if edited(pair, survivor) => {
                 let id = pair.half(survivor).id.clone().unwrap_or_default();
-                let text = format!(
-                    "{}: {object}:{was} was deleted on the {gone}, and {}:{id} was edited since; delete that one too, or set deletes to ignore and apply it",
-                    held::EDITED,
-                    mapping.object(survivor)
-                );
-                self.hold(pair, mapping, survivor, text);
+                let edited = RecordRef::new(survivor, mapping.object(survivor), &id);
+                self.hold(pair, mapping, survivor, Reason::DeletedAndEdited { deleted, edited });
                 AfterDeletion::Settled
             }
             DeletePolicy::Delete if !self.has(mapping, survivor, features::DELETE) => settle(
                 pair,
                 Status::Deleted,
-                format!(
-                    "{object}:{was} was deleted on the {gone}; records of the {survivor} cannot be deleted"
-                ),
+                Reason::CannotBeDeleted { record: deleted, object: mapping.object(survivor).to_owned() },
             ),
             DeletePolicy::Delete => {
                 let id = pair.half(survivor).id.clone().unwrap_or_default();
@@ -201,7 +184,7 @@ impl Session<'_> {
                             base_time: pair.half(survivor).seen(field.slot).and_then(|seen| seen.time),
                             joint: false,
                             stored: None,
-                            reason: format!("{object}:{was} was deleted on the {gone}"),
+                            reason: FieldReason::Deleted { record: deleted.clone() },
                         })
                     })
                     .collect();
@@ -221,30 +204,28 @@ impl Session<'_> {
         for mapping in &definition.mappings {
             for target in Side::BOTH {
                 let weight = self.engine.ledger.weight(self.run.id, mapping.id, target).await?;
-                for (which, records, verb) in [
-                    (Braked::Deletes, weight.deletes, "deleted"),
-                    (Braked::Blankings, weight.blankings, "blanked in part"),
-                ] {
+                for (which, records) in
+                    [(Braked::Deletes, weight.deletes), (Braked::Blankings, weight.blankings)]
+                {
                     if !definition.brake.stops(records, weight.linked) {
                         continue;
                     }
-                    let (object, who) = (mapping.object(target), self.who(target));
-                    let text = format!(
-                        "{}: {records} of {} {object} records of {who} would be {verb}, more than {} % and more than {}; if that is right: \
-                         entente sync {} --lift-brake",
-                        held::BRAKE,
-                        weight.linked,
-                        definition.brake.percent,
-                        definition.brake.records,
-                        definition.name
-                    );
-                    let counts = self.run.count(target, object);
+                    let reason = Reason::Brake {
+                        which,
+                        side: target,
+                        object: mapping.object(target).to_owned(),
+                        records,
+                        linked: weight.linked,
+                        percent: definition.brake.percent,
+                        least: definition.brake.records,
+                    };
+                    let counts = self.run.count(target, mapping.object(target));
                     counts.held += records;
-                    *counts.reasons.entry(text.clone()).or_default() += records;
-                    self.run.notice(text.clone());
+                    counts.because_of(&reason, records);
+                    self.run.notice(Notice::Brake(reason.clone()));
                     let run = self.run.id;
                     let mut unit = self.begin().await?;
-                    unit.hold_planned(run, mapping.id, target, which, &text).await?;
+                    unit.hold_planned(run, mapping.id, target, which, &reason).await?;
                     unit.save_run(&self.run).await?;
                     unit.commit().await?;
                 }

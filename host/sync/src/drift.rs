@@ -4,38 +4,40 @@
 use super::definition::{FieldMapping, MappingId, ObjectMapping, SyncDefinition};
 use super::error::SyncError;
 use super::exchange::{Description, Object};
-use super::intake::held;
 use super::ledger::{Progress, Requeue};
+use super::reason::{Code, Notice};
 use super::session::Session;
 use entente_core::{Side, Sides};
 use std::collections::BTreeSet;
 
 /// Why a field cannot take part on a side; `None`: it can.
-fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<String> {
+fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<Notice> {
     let name = field.name(side);
     if field.is_constant(side) {
         return None;
     }
-    let Some(now) = object.field(name) else {
-        return Some(format!("'{name}' of {} is no longer there", object.name));
+    let parked = |kinds| {
+        let (object, field) = (object.name.clone(), name.to_owned());
+        Some(Notice::FieldParked { side, object, field, kinds })
     };
+    let Some(now) = object.field(name) else { return parked(None) };
     let was = &field.kinds[side];
-    (was.carrier() != now.kind.carrier())
-        .then(|| format!("'{name}' of {} was of the kind {was} and now is {}", object.name, now.kind))
+    let same = was.carrier() == now.kind.carrier();
+    if same { None } else { parked(Some((was.clone(), now.kind.clone()))) }
 }
 
 /// Fields that cannot take part, with the reasons.
 pub(super) fn misfits(
     definition: &SyncDefinition,
     descriptions: &Sides<Description>,
-) -> Vec<(MappingId, usize, Side, String)> {
+) -> Vec<(MappingId, usize, Notice)> {
     let mut found = Vec::new();
     for mapping in &definition.mappings {
         for side in Side::BOTH {
             let Some(object) = descriptions[side].object(mapping.object(side)) else { continue };
             for field in &mapping.fields {
                 if let Some(why) = misfit(field, side, object) {
-                    found.push((mapping.id, field.slot, side, why));
+                    found.push((mapping.id, field.slot, why));
                 }
             }
         }
@@ -44,7 +46,7 @@ pub(super) fn misfits(
 }
 
 /// What is new on a side: mapped objects have fields that they had not, or need more for a new record.
-fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Description) -> Vec<String> {
+fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Description) -> Vec<Notice> {
     let (Some(before), Some(now)) = (before.object(mapping.object(side)), now.object(mapping.object(side)))
     else {
         return Vec::new();
@@ -54,13 +56,10 @@ fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Descrip
     for field in &now.fields {
         let known = before.field(&field.name);
         if known.is_none() && !mapped(&field.name) {
-            news.push(format!("has a new field '{}' of {}, which is not mapped", field.name, now.name));
+            news.push(Notice::NewField { side, object: now.name.clone(), field: field.name.clone() });
         }
         if field.required && known.is_none_or(|known| !known.required) && !mapped(&field.name) {
-            news.push(format!(
-                "now needs '{}' for a new {}, and nothing is mapped to it",
-                field.name, now.name
-            ));
+            news.push(Notice::NewlyRequired { side, object: now.name.clone(), field: field.name.clone() });
         }
     }
     news
@@ -74,21 +73,16 @@ impl Session<'_> {
         for side in Side::BOTH {
             known[side] = self.engine.ledger.known_schema(&definition.name, side).await?;
         }
-        for (mapping, slot, side, why) in misfits(definition, &self.descriptions) {
+        for (mapping, slot, why) in misfits(definition, &self.descriptions) {
             self.parked.insert((mapping, slot));
-            let text = format!(
-                "{}: {why}; the field is parked, the rest is synced; correct the mapping with entente apply",
-                self.who(side)
-            );
-            self.run.notice(text);
+            self.run.notice(why);
         }
         let mut back = BTreeSet::new();
         for side in Side::BOTH {
             let Some(before) = &known[side] else { continue };
             for mapping in &definition.mappings {
-                for text in news(mapping, side, before, &self.descriptions[side]) {
-                    let who = self.who(side);
-                    self.run.notice(format!("{who} {text}"));
+                for news in news(mapping, side, before, &self.descriptions[side]) {
+                    self.run.notice(news);
                 }
                 let Some(object) = before.object(mapping.object(side)) else { continue };
                 for field in self.fields(mapping) {
@@ -112,7 +106,7 @@ impl Session<'_> {
         }
         for (mapping, side) in back {
             unit.requeue(mapping, Requeue::Differing).await?;
-            unit.requeue(mapping, Requeue::Held(held::SCHEMA)).await?;
+            unit.requeue(mapping, Requeue::Held(Code::Schema)).await?;
             unit.save_progress(
                 &definition.name,
                 side,
@@ -149,8 +143,13 @@ mod tests {
         let misfit = |fields: &[(&str, &str)]| misfit(&field, Side::Right, &object(fields));
         assert_eq!(misfit(&[("tel", "phone")]), None);
         assert_eq!(misfit(&[("tel", "text")]), None, "both are texts");
-        assert!(misfit(&[("tel", "integer")]).is_some_and(|why| why.contains("now is integer")));
-        assert!(misfit(&[("fax", "phone")]).is_some_and(|why| why.contains("no longer there")));
+        let parked = |kinds| {
+            let (object, field) = ("person".to_owned(), "tel".to_owned());
+            Some(Notice::FieldParked { side: Side::Right, object, field, kinds })
+        };
+        let kinds = Some((Kind::Phone, Kind::Integer));
+        assert_eq!(misfit(&[("tel", "integer")]), parked(kinds));
+        assert_eq!(misfit(&[("fax", "phone")]), parked(None), "it is no longer there");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::identity;
-use super::intake::held;
 use super::limits;
 use super::pair::{Key, Pair, PairId, Status};
+use super::reason::Code;
 use super::session::Session;
 use entente_core::{Side, Sides};
 use std::collections::{HashMap, HashSet};
@@ -25,7 +25,7 @@ impl Session<'_> {
                 let pairs = self
                     .engine
                     .ledger
-                    .held(mapping.id, held::DUPLICATE, after, limits::RECONCILE_PAIRS)
+                    .held(mapping.id, Code::DuplicateOf, after, limits::RECONCILE_PAIRS)
                     .await?;
                 let Some(last) = pairs.last() else { break };
                 after = last.id;

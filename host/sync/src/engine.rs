@@ -4,10 +4,10 @@ use super::definition::SyncDefinition;
 use super::env::{Clock, Randomness};
 use super::error::SyncError;
 use super::exchange::Exchange;
-use super::intake::held;
 use super::ledger::{Ledger, LedgerError, Requeue};
 use super::limits;
 use super::observer::Observer;
+use super::reason::{Code, Notice, Reason};
 use super::run::{Run, RunOptions, RunStatus};
 use super::session::{Session, Tries};
 use entente_core::{Side, Sides};
@@ -140,13 +140,7 @@ impl Session<'_> {
             let Some(mapping) = self.definition.mapping(mapping) else { continue };
             let counts = self.run.count(Side::Left, mapping.object(Side::Left));
             counts.pending += pairs.len() as u64;
-            *counts
-                .reasons
-                .entry(
-                    "changed once more, or waits for another record; decided again in the next run"
-                        .to_owned(),
-                )
-                .or_default() += pairs.len() as u64;
+            counts.because_of(&Reason::DecidedAgain, pairs.len() as u64);
         }
         self.end_trust().await
     }
@@ -185,8 +179,9 @@ impl Session<'_> {
         let all = self.trust.is_some();
         let mut unit = self.begin().await?;
         for mapping in &self.definition.mappings {
-            unit.requeue(mapping.id, Requeue::Held(held::ABSENCE)).await?;
-            unit.requeue(mapping.id, Requeue::Held(held::BRAKE)).await?;
+            for code in [Code::AbsenceNotProven, Code::NotCheckable, Code::Brake] {
+                unit.requeue(mapping.id, Requeue::Held(code)).await?;
+            }
             unit.requeue(mapping.id, Requeue::Due(now)).await?;
             unit.requeue(mapping.id, Requeue::InConflict).await?;
             if all {
@@ -223,10 +218,7 @@ impl Session<'_> {
         } else if let Some(side) =
             self.trust.as_ref().map(|trust| trust.side).filter(|_| !self.run.options.dry_run)
         {
-            let who = self.who(side);
-            self.run.notice(format!(
-                "{who} stays trusted, whatever changed, until a run without a window has made all of it"
-            ));
+            self.run.notice(Notice::StaysTrusted { side });
         }
         Ok(())
     }

@@ -8,12 +8,13 @@
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::exchange::{Action, Answer, Order, OrderedChange, features};
-use super::intake::{Purpose, held};
+use super::intake::Purpose;
 use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::links::Links;
 use super::observer::Step;
 use super::pair::{Pair, PairId, Status};
+use super::reason::{Reason, RecordRef};
 use super::session::{Session, Tries};
 use super::split::splittable;
 use entente_core::{Reference, Side, Sides, Value};
@@ -95,7 +96,7 @@ impl Session<'_> {
     ) -> Result<(), SyncError> {
         let (mut outgoing, mut waiting) = self.prepare(mapping, target, changes).await?;
         if !waiting.is_empty() {
-            self.put_off(mapping, &mut waiting).await?;
+            self.put_off(mapping, target, &mut waiting).await?;
         }
         if self.exchange(target).local().is_none() {
             outgoing = self.look_before_writing(mapping, target, outgoing).await?;
@@ -141,7 +142,7 @@ impl Session<'_> {
             let Some(pair) = pairs.remove(&change.pair) else {
                 orphans.push(Change {
                     status: ChangeStatus::Dropped,
-                    reason: Some("its pair is gone".to_owned()),
+                    reason: Some(Reason::PairGone),
                     ..change
                 });
                 continue;
@@ -185,12 +186,17 @@ impl Session<'_> {
     }
 
     /// Notes that these changes wait for a record that has no counterpart yet.
-    async fn put_off(&mut self, mapping: &ObjectMapping, waiting: &mut [Outgoing]) -> Result<(), SyncError> {
+    async fn put_off(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        waiting: &mut [Outgoing],
+    ) -> Result<(), SyncError> {
         let now = self.now();
         let mut pairs = Vec::new();
         let mut changes = Vec::new();
         for entry in waiting {
-            let reason = waits_for(entry.waits.as_ref());
+            let reason = waits_for(target.other(), entry.waits.as_ref());
             entry.change.status = ChangeStatus::Dropped;
             entry.change.reason = Some(reason.clone());
             entry.change.settled = Some(now);
@@ -312,7 +318,7 @@ impl Session<'_> {
         }
         if !stale.is_empty() {
             for entry in &mut stale {
-                self.dropped(mapping, entry, "the record has changed since the decision; decided again");
+                self.dropped(mapping, entry, Reason::Stale);
                 entry.change.settled = Some(self.now());
             }
             let mut pairs: Vec<Pair> = stale.iter().map(|entry| entry.pair.clone()).collect();
@@ -387,7 +393,7 @@ impl Session<'_> {
         if changes.len() < sent {
             let counts = self.run.count(target, mapping.object(target));
             counts.pending += (sent - changes.len()) as u64;
-            counts.because(format!("{}: the order was answered without them", held::UNKNOWN));
+            counts.because_of(&Reason::Unanswered, (sent - changes.len()) as u64);
         }
         let mut unit = self.begin().await?;
         unit.remove_pairs(&absorbed).await?;
@@ -455,9 +461,7 @@ pub(super) fn translate(links: &Links, source: Side, field: &ChangedField) -> Op
     }
 }
 
-pub(super) fn waits_for(reference: Option<&Reference>) -> String {
-    match reference {
-        Some(reference) => format!("waits for {reference}, which has no counterpart yet"),
-        None => "waits for a record that has no counterpart yet".to_owned(),
-    }
+/// A link waits until the record of `source` that it names has a counterpart.
+pub(super) fn waits_for(source: Side, reference: Option<&Reference>) -> Reason {
+    Reason::WaitsFor { record: reference.map(|reference| RecordRef::of(source, reference)) }
 }

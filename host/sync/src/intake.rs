@@ -8,6 +8,7 @@ use super::filter::{Candidate, better, takes_part};
 use super::identity;
 use super::ledger::{Change, Progress};
 use super::pair::{Key, Pair, PairId, RunId, Seen, Status};
+use super::reason::{Reason, RecordRef, RemoteSaid};
 use super::recover::settle_made;
 use super::session::Session;
 use entente_core::{Side, Sides, Timestamp, Value};
@@ -24,20 +25,6 @@ pub(super) enum Purpose {
     Parent,
     /// The fate of a change was unknown.
     Reread,
-}
-
-/// Reasons that start a text in [`Pair::reason`]; the rest of the text is for people.
-pub(super) mod held {
-    pub(crate) const DUPLICATE: &str = "duplicate of";
-    pub(crate) const AMBIGUOUS: &str = "ambiguous";
-    pub(crate) const ABSENCE: &str = "absence not proven";
-    pub(crate) const REQUIRED: &str = "required";
-    pub(crate) const CONVERTED: &str = "converted";
-    pub(crate) const UNKNOWN: &str = "fate unknown";
-    pub(crate) const MERGED: &str = "merged";
-    pub(crate) const BRAKE: &str = "brake";
-    pub(crate) const EDITED: &str = "deleted and edited";
-    pub(crate) const SCHEMA: &str = "schema";
 }
 
 /// The pairs of one mapping that a page touches.
@@ -214,10 +201,7 @@ fn stir(pair: &mut Pair, side: Side, new: bool) {
         Status::Deleted if pair.half(side.other()).deleted.is_some() => {}
         // A duplicate, or what a merge left over, waits for the operator, whatever is edited on it; other
         // reasons may have gone.
-        Status::Held
-            if pair.reason.as_deref().is_some_and(|reason| {
-                reason.starts_with(held::DUPLICATE) || reason.starts_with(held::MERGED)
-            }) => {}
+        Status::Held if matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Merged { .. })) => {}
         Status::Held | Status::Excluded | Status::Deleted => {
             pair.status = Status::Todo;
             pair.reason = None;
@@ -311,11 +295,12 @@ impl Session<'_> {
             counts.reported += (batch.rows.len() + batch.bad.len()) as u64;
             for bad in &batch.bad {
                 counts.failed += 1;
-                counts.because(format!(
-                    "unreadable record {}: {}",
-                    bad.id.as_deref().unwrap_or("without id"),
-                    bad.reason
-                ));
+                counts.because(&Reason::Unreadable {
+                    side,
+                    object: batch.object.clone(),
+                    id: bad.id.clone(),
+                    said: RemoteSaid::text(&bad.reason),
+                });
             }
         }
     }
@@ -403,7 +388,7 @@ impl Session<'_> {
                         pair.dirty = true;
                     } else {
                         pair.status = Status::Excluded;
-                        pair.reason = Some(format!("outside the filter of the {side}"));
+                        pair.reason = Some(Reason::OutsideFilter { side });
                     }
                     work.touched[place] = true;
                 }
@@ -454,7 +439,7 @@ impl Session<'_> {
             pair.context = false;
             new = true;
         }
-        let duplicate = pair.reason.as_deref().is_some_and(|reason| reason.starts_with(held::DUPLICATE));
+        let duplicate = matches!(pair.reason, Some(Reason::DuplicateOf { .. }));
         let recognised = self.recognises(work.mapping);
         if (new || self.rekey[side]) && !duplicate && recognised {
             let mut stands_for = keys.clone();
@@ -470,10 +455,11 @@ impl Session<'_> {
             stir(pair, side, new);
         }
         if pair.status == Status::Held && purpose == Purpose::Report {
-            let reason = pair.reason.clone().unwrap_or_default();
             let counts = self.run.count(side, work.mapping.object(side));
             counts.held += 1;
-            counts.because(reason);
+            if let Some(reason) = &pair.reason {
+                counts.because(reason);
+            }
         }
         work.touched[place] = true;
         if new && !duplicate && !keys.is_empty() && self.meet_known(work, place, &keys) {
@@ -497,8 +483,8 @@ impl Session<'_> {
             let sent_keys = work.sent_keys(work.pairs[place].id, side.other());
             let pair = &mut work.pairs[place];
             pair.keys[side] = Some(sent_keys);
-            let text = format!("{} {}:{id}", held::DUPLICATE, mapping.object(side));
-            self.hold(pair, mapping, side, text);
+            let reason = Reason::duplicate(RecordRef::new(side, mapping.object(side), &id));
+            self.hold(pair, mapping, side, reason);
             return false;
         }
         let others: Vec<usize> =
@@ -544,16 +530,16 @@ impl Session<'_> {
             meets = Some(place);
         } else if let Some(owner) = own.first() {
             let id = work.pairs[*owner].half(side).id.clone().unwrap_or_default();
-            hold = Some(format!("{} {object}:{id}", held::DUPLICATE));
+            hold = Some(Reason::duplicate(RecordRef::new(side, object, &id)));
         } else if others.len() > 1 {
-            let name = |place: &usize| {
-                Some(format!("{other_object}:{}", work.pairs[*place].half(side.other()).id.as_ref()?))
+            let record = |place: &usize| {
+                let id = work.pairs[*place].half(side.other()).id.as_ref()?;
+                Some(RecordRef::new(side.other(), other_object, id))
             };
-            let names: Vec<String> = others.iter().filter_map(name).collect();
-            hold = Some(format!("{}: it may be {}", held::AMBIGUOUS, names.join(" or ")));
+            hold = Some(Reason::Ambiguous { records: others.iter().filter_map(record).collect() });
         } else if let Some(place) = others.first() {
             match &work.pairs[*place].half(side).id {
-                Some(id) => hold = Some(format!("{} {object}:{id}", held::DUPLICATE)),
+                Some(id) => hold = Some(Reason::duplicate(RecordRef::new(side, object, id))),
                 None => meets = Some(*place),
             }
         }
@@ -582,10 +568,10 @@ impl Session<'_> {
                 // A held newcomer does not stand for its keys, so that it never attracts another record.
                 pair.keys[side] = Some(Vec::new());
                 pair.status = Status::Held;
-                pair.reason = Some(reason.clone());
                 let counts = self.run.count(side, object);
                 counts.held += 1;
-                counts.because(reason);
+                counts.because(&reason);
+                pair.reason = Some(reason);
             }
             None => {
                 pair.keys[side] = Some(keys.clone());
@@ -632,7 +618,10 @@ impl Session<'_> {
         work.pairs[owner].keys[side] = Some(keys.clone());
         work.note_keys(side, &keys, owner);
         stir(&mut work.pairs[owner], side, true);
-        work.pairs[newcomer].reason =
-            Some(format!("{} {object}:{id}, which the rules prefer", held::DUPLICATE));
+        work.pairs[newcomer].reason = Some(Reason::DuplicateOf {
+            record: Some(RecordRef::new(side, object, &id)),
+            preferred: true,
+            became: None,
+        });
     }
 }

@@ -4,6 +4,7 @@
 use super::definition::MappingId;
 use super::exchange::{Action, Description, FieldTime, StateWrites, Window};
 use super::pair::{Key, Pair, PairId, RunId, Seen};
+use super::reason::{Code, FieldReason, Reason};
 use super::run::{Run, Trust};
 use async_trait::async_trait;
 use entente_core::{Side, Sides, Timestamp, Value};
@@ -181,7 +182,7 @@ pub struct ChangedField {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub stored: Option<Value>,
     /// Why this value is written.
-    pub reason: String,
+    pub reason: FieldReason,
 }
 
 impl ChangedField {
@@ -218,7 +219,7 @@ pub struct Change {
     /// How it stands.
     pub status: ChangeStatus,
     /// Why it stands there.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// For a deferred change: what to ask with.
     pub ticket: Option<String>,
     /// When it was sent, unless an answer said that it was not carried out.
@@ -249,7 +250,7 @@ pub struct Conflict {
     /// What the right side has.
     pub right: Seen,
     /// Why the judge could not decide.
-    pub reason: String,
+    pub reason: FieldReason,
     /// The run that saw it first.
     pub run: RunId,
 }
@@ -289,7 +290,8 @@ pub struct Weight {
 }
 
 /// What of a plan the brake holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Braked {
     /// Deletions.
     Deletes,
@@ -299,9 +301,9 @@ pub enum Braked {
 
 /// Which pairs are put back to `todo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requeue<'a> {
-    /// Held ones whose reason begins so.
-    Held(&'a str),
+pub enum Requeue {
+    /// Held ones for a reason of this code.
+    Held(Code),
     /// Failed ones whose time has come.
     Due(Timestamp),
     /// Settled ones with a value that differs from what was agreed.
@@ -415,11 +417,11 @@ pub trait Ledger: Send + Sync {
         after: PairId,
         limit: usize,
     ) -> Result<Vec<Pair>, LedgerError>;
-    /// Held pairs whose reason begins so, by number, above `after`.
+    /// Held pairs whose reason has this code, by number, above `after`.
     async fn held(
         &self,
         mapping: MappingId,
-        reason: &str,
+        code: Code,
         after: PairId,
         limit: usize,
     ) -> Result<Vec<Pair>, LedgerError>;
@@ -443,7 +445,7 @@ pub trait Unit: Send {
     /// Removes pairs that were joined into others.
     async fn remove_pairs(&mut self, ids: &[PairId]) -> Result<(), LedgerError>;
     /// Puts pairs back to `todo`. Says how many.
-    async fn requeue(&mut self, mapping: MappingId, which: Requeue<'_>) -> Result<u64, LedgerError>;
+    async fn requeue(&mut self, mapping: MappingId, which: Requeue) -> Result<u64, LedgerError>;
     /// Writes changes; new ones get their numbers.
     async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError>;
     /// Drops the changes of these pairs that are planned, withheld or to be tried again, and belong to
@@ -456,7 +458,7 @@ pub trait Unit: Send {
         mapping: MappingId,
         target: Side,
         which: Braked,
-        reason: &str,
+        reason: &Reason,
     ) -> Result<(), LedgerError>;
     /// Notes which side is to win until it has.
     async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError>;

@@ -29,6 +29,7 @@ mod observer;
 mod operator;
 mod outcome;
 mod pair;
+mod reason;
 mod reconcile;
 mod recover;
 mod run;
@@ -57,4 +58,8 @@ pub use ledger::{
 pub use observer::{Observer, Silent, Step};
 pub use operator::{ChangeFilter, MappingRow, OpenConflict, OperatorLedger, PairCount, PairLine, SlotRow};
 pub use pair::{Agreed, Half, Key, Pair, PairId, RunId, Seen, Status};
+pub use reason::{
+    Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, ReasonCounts,
+    RecordRef, RemoteSaid,
+};
 pub use run::{Counts, Run, RunOptions, RunStatus, Trust};

@@ -5,9 +5,10 @@ use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::exchange::{Action, Page, Query, ReportRequest, Wanted, Window, codes, features};
 use super::identity;
-use super::intake::{Purpose, held};
+use super::intake::Purpose;
 use super::limits;
 use super::pair::{Pair, PairId, Status};
+use super::reason::{Reason, RecordRef};
 use super::session::{Session, Tries};
 use entente_core::Side;
 use std::collections::HashMap;
@@ -175,12 +176,8 @@ impl Session<'_> {
                 [id] => match taken.get(*id) {
                     Some(owner) if owner.half(read).id.is_some() => {
                         let of = owner.half(read).id.clone().unwrap_or_default();
-                        self.hold(
-                            pair,
-                            mapping,
-                            read,
-                            format!("{} {}:{of}", held::DUPLICATE, mapping.object(read)),
-                        );
+                        let reason = Reason::duplicate(RecordRef::new(read, mapping.object(read), &of));
+                        self.hold(pair, mapping, read, reason);
                     }
                     // The record is known and alone: both halves become one pair.
                     Some(_) | None if !hints.contains_key(*id) => {
@@ -188,23 +185,14 @@ impl Session<'_> {
                         wanted.push((*id).clone());
                     }
                     _ => {
-                        let text = format!(
-                            "{} another {} with the same identifiers",
-                            held::DUPLICATE,
-                            mapping.object(read)
-                        );
-                        self.hold(pair, mapping, read, text);
+                        let reason = Reason::DuplicateOf { record: None, preferred: false, became: None };
+                        self.hold(pair, mapping, read, reason);
                     }
                 },
                 several => {
-                    let names: Vec<String> =
-                        several.iter().map(|id| format!("{}:{id}", mapping.object(target))).collect();
-                    self.hold(
-                        pair,
-                        mapping,
-                        read,
-                        format!("{}: it may be {}", held::AMBIGUOUS, names.join(" or ")),
-                    );
+                    let object = mapping.object(target);
+                    let records = several.iter().map(|id| RecordRef::new(target, object, id)).collect();
+                    self.hold(pair, mapping, read, Reason::Ambiguous { records });
                 }
             }
         }
@@ -245,11 +233,8 @@ impl Session<'_> {
         for pair in &mut linked {
             pair.half_mut(target).id =
                 hints.iter().find(|(_, number)| **number == pair.id).map(|(id, _)| id.clone());
-            let object = mapping.object(target);
-            let text = format!(
-                "not read yet: it was found by its identifiers, and a {object} cannot be read by its id; run a sync with --full"
-            );
-            self.hold(pair, mapping, read, text);
+            let object = mapping.object(target).to_owned();
+            self.hold(pair, mapping, read, Reason::NotReadYet { side: target, object });
         }
         let mut unit = self.begin().await?;
         unit.save_pairs(&mut linked).await?;
@@ -297,12 +282,12 @@ impl Session<'_> {
         self.take_in(target, page, None, Purpose::Counterpart).await
     }
 
-    pub(super) fn hold(&mut self, pair: &mut Pair, mapping: &ObjectMapping, side: Side, reason: String) {
-        pair.status = Status::Held;
-        pair.reason = Some(reason.clone());
+    pub(super) fn hold(&mut self, pair: &mut Pair, mapping: &ObjectMapping, side: Side, reason: Reason) {
         let counts = self.run.count(side, mapping.object(side));
         counts.held += 1;
-        counts.because(reason);
+        counts.because(&reason);
+        pair.status = Status::Held;
+        pair.reason = Some(reason);
     }
 
     /// Asks for records by identifiers; `None` where the side does not do this after all.

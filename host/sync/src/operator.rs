@@ -4,6 +4,7 @@
 use super::definition::MappingId;
 use super::ledger::{Change, ChangeStatus, Choice, Conflict, Lease, Ledger, LedgerError};
 use super::pair::{Pair, PairId, RunId, Status};
+use super::reason::{Code, Reason};
 use super::run::Run;
 use async_trait::async_trait;
 use entente_core::{Side, Sides, Timestamp};
@@ -17,21 +18,23 @@ pub struct ChangeFilter {
     pub status: Option<ChangeStatus>,
 }
 
-/// How many pairs of a mapping have the same status and reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How many pairs of a mapping have the same status and a reason of the same code.
+#[derive(Debug, Clone, PartialEq)]
 pub struct PairCount {
     /// The mapping.
     pub mapping: MappingId,
     /// The status.
     pub status: Status,
-    /// The reason, as the pairs have it.
-    pub reason: Option<String>,
+    /// The code of their reasons.
+    pub code: Option<Code>,
+    /// The first reasons that differ, as many as [`Counted`](super::reason::Counted) keeps.
+    pub samples: Vec<Reason>,
     /// How many.
     pub pairs: u64,
 }
 
 /// What a list of pairs shows of one pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PairLine {
     /// Its number.
     pub id: PairId,
@@ -44,7 +47,7 @@ pub struct PairLine {
     /// Its status.
     pub status: Status,
     /// Why it has that status.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// Orders for it that failed in a row.
     pub attempts: u32,
 }

@@ -4,10 +4,11 @@ use super::definition::ObjectMapping;
 use super::exchange::{Action, Answer, FieldTime, Outcome, Written};
 use super::execute::{Outgoing, Owners, SentBefore, waits_for};
 use super::identity;
-use super::intake::{apply_row, held};
+use super::intake::apply_row;
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::pair::{Agreed, Pair, Seen, Status};
+use super::reason::{InvalidAnswer, Reason, RecordRef, RemoteSaid};
 use super::session::Session;
 use entente_core::{Kind, Side, Sides, Value, canonical, elements, same_content};
 use std::collections::{HashMap, HashSet};
@@ -41,34 +42,20 @@ impl Session<'_> {
                 Outcome::Created(_) | Outcome::Updated(_) | Outcome::Unchanged(_)
                     if matches!(entry.change.action, Action::Delete(_)) =>
                 {
-                    self.refused(
-                        mapping,
-                        target,
-                        &mut entry,
-                        "invalid-answer",
-                        "it was to be deleted, and the answer says that it is there",
-                    );
+                    let how = InvalidAnswer::NotDeleted;
+                    self.refused(mapping, target, &mut entry, Reason::InvalidAnswer { side: target, how });
                 }
                 Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written)
                     if written.id.is_empty() =>
                 {
-                    self.refused(
-                        mapping,
-                        target,
-                        &mut entry,
-                        "invalid-answer",
-                        "the record was written but no id came back",
-                    );
+                    let how = InvalidAnswer::NoId;
+                    self.refused(mapping, target, &mut entry, Reason::InvalidAnswer { side: target, how });
                 }
                 Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written)
                     if entry.change.action == Action::Create && !ids.insert(written.id.clone()) =>
                 {
-                    let reason = format!(
-                        "{} another record of this order: both became {}:{}",
-                        held::DUPLICATE,
-                        mapping.object(target),
-                        written.id
-                    );
+                    let became = Some(RecordRef::new(target, mapping.object(target), &written.id));
+                    let reason = Reason::DuplicateOf { record: None, preferred: false, became };
                     self.not_its_own(mapping, target, &mut entry, reason);
                 }
                 Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written)
@@ -78,13 +65,12 @@ impl Session<'_> {
                         .get(&written.id)
                         .and_then(|owner| owner.half(target.other()).id.clone())
                         .unwrap_or_default();
-                    let source = mapping.object(target.other());
-                    let reason = format!(
-                        "{} {source}:{counterpart}: both became {}:{}",
-                        held::DUPLICATE,
-                        mapping.object(target),
-                        written.id
-                    );
+                    let source = target.other();
+                    let reason = Reason::DuplicateOf {
+                        record: Some(RecordRef::new(source, mapping.object(source), &counterpart)),
+                        preferred: false,
+                        became: Some(RecordRef::new(target, mapping.object(target), &written.id)),
+                    };
                     self.not_its_own(mapping, target, &mut entry, reason);
                 }
                 Outcome::Created(written) => {
@@ -103,19 +89,15 @@ impl Session<'_> {
                     self.gone(mapping, target, &mut entry);
                 }
                 Outcome::Failed { code, reason, fields } => {
-                    let fields =
-                        if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
-                    self.refused(mapping, target, &mut entry, &code, &format!("{reason}{fields}"));
+                    let said = RemoteSaid { code: Some(code), text: reason };
+                    let reason = Reason::Refused { side: target, said, fields };
+                    self.refused(mapping, target, &mut entry, reason);
                 }
                 Outcome::Stale(row) => {
                     let columns: Vec<(usize, usize)> =
                         slots.iter().copied().enumerate().map(|(column, slot)| (slot, column)).collect();
                     apply_row(&mut entry.pair, target, &columns, &row, now, self.run.id);
-                    self.dropped(
-                        mapping,
-                        &mut entry,
-                        "the record has changed since the decision; decided again",
-                    );
+                    self.dropped(mapping, &mut entry, Reason::Stale);
                 }
                 Outcome::Converted(reference)
                     if reference.object == mapping.object(target) && owners.contains_key(&reference.id) =>
@@ -123,17 +105,17 @@ impl Session<'_> {
                     entry.change.status = ChangeStatus::Dropped;
                     entry.pair.half_mut(target).deleted = Some(now);
                     entry.pair.keys[target] = Some(Vec::new());
-                    let reason = format!("{}: its record was merged into {reference}", held::MERGED);
+                    let reason = Reason::Merged { from: None, into: RecordRef::of(target, &reference) };
                     self.hold(&mut entry.pair, mapping, target, reason);
                 }
                 Outcome::Converted(reference) if reference.object == mapping.object(target) => {
                     entry.pair.half_mut(target).id = Some(reference.id.clone());
                     entry.pair.half_mut(target).version = None;
-                    self.dropped(mapping, &mut entry, "the record has become another one; decided again");
+                    self.dropped(mapping, &mut entry, Reason::BecameAnother);
                 }
                 Outcome::Converted(reference) => {
                     entry.change.status = ChangeStatus::Dropped;
-                    let reason = format!("{}: the record has become {reference}", held::CONVERTED);
+                    let reason = Reason::Converted { from: None, into: RecordRef::of(target, &reference) };
                     self.hold(&mut entry.pair, mapping, target, reason);
                 }
                 // The first sending may have made the record: the next run sends it once more under its name.
@@ -147,7 +129,7 @@ impl Session<'_> {
                     let later = u64::from(!self.run.options.until_settled);
                     let counts = self.run.count(target, mapping.object(target));
                     counts.pending += later;
-                    counts.because("deferred: the remote system tells later what became of it");
+                    counts.because(&Reason::Deferred);
                 }
             }
             pairs.push(entry.pair);
@@ -157,7 +139,7 @@ impl Session<'_> {
     }
 
     /// The answer names a record that belongs to another one.
-    fn not_its_own(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, reason: String) {
+    fn not_its_own(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, reason: Reason) {
         entry.change.status = ChangeStatus::Dropped;
         entry.change.sent = None;
         entry.change.reason = Some(reason.clone());
@@ -307,12 +289,11 @@ impl Session<'_> {
         }
         if pair.half(source).deleted.is_some() {
             pair.status = Status::Deleted;
-            pair.reason =
-                Some("its record was made again by an undo; the other side stays deleted".to_owned());
+            pair.reason = Some(Reason::MadeAgain);
         }
         if let Some(reference) = waits {
             pair.status = Status::Todo;
-            pair.reason = Some(waits_for(Some(reference)));
+            pair.reason = Some(waits_for(source, Some(reference)));
             self.revisit(mapping.id, pair.id);
         } else if std::mem::take(&mut pair.dirty) || again {
             pair.status = Status::Todo;
@@ -341,58 +322,43 @@ impl Session<'_> {
                 pair.half_mut(target).deleted = Some(now);
                 pair.keys = Sides::by(|_| Some(Vec::new()));
                 pair.status = Status::Deleted;
-                pair.reason = Some("deleted on both sides".to_owned());
+                pair.reason = Some(Reason::DeletedOnBothSides);
             }
             return;
         }
         change.status = ChangeStatus::Dropped;
         change.sent = None;
-        change.reason = Some("the record is gone".to_owned());
+        change.reason = Some(Reason::RecordGone);
         pair.status = Status::Todo;
         self.bury(mapping, pair, target, now);
         self.revisit(mapping.id, pair.id);
     }
 
-    fn refused(
-        &mut self,
-        mapping: &ObjectMapping,
-        target: Side,
-        entry: &mut Outgoing,
-        code: &str,
-        reason: &str,
-    ) {
+    fn refused(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, reason: Reason) {
         entry.change.status = ChangeStatus::Failed;
-        entry.change.reason = Some(format!("{code}: {reason}"));
-        self.fail(mapping, target, &mut entry.pair, code, reason);
+        entry.change.reason = Some(reason.clone());
+        self.fail(mapping, target, &mut entry.pair, reason);
     }
 
     /// A record could not be written. It is tried again by itself after growing pauses, and then only when it
     /// changes or the operator asks for it.
-    pub(super) fn fail(
-        &mut self,
-        mapping: &ObjectMapping,
-        target: Side,
-        pair: &mut Pair,
-        code: &str,
-        reason: &str,
-    ) {
-        let text = format!("{code}: {reason}");
+    pub(super) fn fail(&mut self, mapping: &ObjectMapping, target: Side, pair: &mut Pair, reason: Reason) {
         pair.status = Status::Failed;
-        pair.reason = Some(text.clone());
         pair.attempts = pair.attempts.saturating_add(1);
         pair.due = limits::retry_pause(pair.attempts, self.engine.randomness.bits())
             .map(|pause| self.now().later_by(pause));
         let counts = self.run.count(target, mapping.object(target));
         counts.failed += 1;
-        counts.because(text);
+        counts.because(&reason);
+        pair.reason = Some(reason);
     }
 
-    pub(super) fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: &str) {
+    pub(super) fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: Reason) {
         entry.change.status = ChangeStatus::Dropped;
         entry.change.sent = None;
-        entry.change.reason = Some(reason.to_owned());
+        entry.change.reason = Some(reason.clone());
         entry.pair.status = Status::Todo;
-        entry.pair.reason = Some(reason.to_owned());
+        entry.pair.reason = Some(reason);
         self.revisit(mapping.id, entry.pair.id);
     }
 
@@ -402,14 +368,13 @@ impl Session<'_> {
         target: Side,
         entry: &mut Outgoing,
         after: Option<Duration>,
-        reason: &str,
+        said: &str,
     ) {
-        let text = format!("to be tried again: {reason}");
+        let reason = Reason::RetryLater { said: Some((target, RemoteSaid::text(said))) };
         entry.change.status = ChangeStatus::Retry;
         entry.change.sent = None;
-        entry.change.reason = Some(text.clone());
+        entry.change.reason = Some(reason.clone());
         entry.pair.status = Status::Todo;
-        entry.pair.reason = Some(text.clone());
         entry.pair.attempts = entry.pair.attempts.saturating_add(1);
         let pause = after.unwrap_or(limits::FIRST_PAUSE.saturating_mul(1 << entry.pair.attempts.min(10)));
         if pause <= limits::LONGEST_PAUSE {
@@ -419,8 +384,9 @@ impl Session<'_> {
             entry.pair.due = Some(self.now().later_by(pause));
             let counts = self.run.count(target, mapping.object(target));
             counts.pending += 1;
-            counts.because(text);
+            counts.because(&reason);
         }
+        entry.pair.reason = Some(reason);
     }
 }
 

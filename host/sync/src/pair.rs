@@ -2,6 +2,7 @@
 
 use super::definition::MappingId;
 use super::exchange::FieldTime;
+use super::reason::Reason;
 use entente_core::{Side, Sides, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,7 @@ pub struct Agreed {
 }
 
 /// JSON null is a value here; only a missing key is `None`.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+pub(super) fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
@@ -162,8 +163,8 @@ pub struct Pair {
     pub agreed: Vec<Option<Agreed>>,
     /// Where it stands.
     pub status: Status,
-    /// Why it stands there, where that is not plain: a code, then text for people.
-    pub reason: Option<String>,
+    /// Why it stands there, where that is not plain.
+    pub reason: Option<Reason>,
     /// Orders for it that failed in a row.
     pub attempts: u32,
     /// When it is tried again after a failure; `None`: not before it changes or the operator asks.

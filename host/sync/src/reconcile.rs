@@ -11,6 +11,7 @@ use super::limits;
 use super::links::Links;
 use super::observer::Step;
 use super::pair::{Pair, PairId, Status};
+use super::reason::Reason;
 use super::session::Session;
 use entente_core::{Side, Sides};
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,7 +126,7 @@ impl Session<'_> {
         for pair in &waiting {
             let counts = self.run.count(Side::Left, mapping.object(Side::Left));
             counts.pending += 1;
-            counts.because(pair.reason.clone().unwrap_or_else(|| "to be tried again later".to_owned()));
+            counts.because(pair.reason.as_ref().unwrap_or(&Reason::RetryLater { said: None }));
         }
         if self.look_for_counterparts(mapping, &pairs).await? {
             let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();

@@ -5,11 +5,12 @@ use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::exchange::{Action, TicketState, features};
 use super::execute::{Outgoing, absorbed};
-use super::intake::{Purpose, held};
+use super::intake::Purpose;
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
 use super::outcome::{edited_since, settle_elements};
 use super::pair::{Agreed, Pair, PairId, Status};
+use super::reason::Reason;
 use super::session::Session;
 use entente_core::{Side, Timestamp, same_content};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -187,6 +188,7 @@ impl Session<'_> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
         let mut pairs: Vec<Pair> = self.engine.ledger.pairs(&numbers).await?;
         let now = self.now();
+        let unknown = Reason::FateUnknown { side: target, object: mapping.object(target).to_owned() };
         // What was found and not read yet is settled by the report that tells what it has.
         let unread: Vec<PairId> = pairs
             .iter()
@@ -201,9 +203,9 @@ impl Session<'_> {
                 if !unread.contains(&change.pair) {
                     change.sent = None;
                 }
-                "no answer came; what stands there was found out, and it was decided again".to_owned()
+                Reason::FoundOut
             } else {
-                format!("{}: no answer came, and the record cannot be looked up", held::UNKNOWN)
+                unknown.clone()
             });
         }
         for pair in pairs.iter_mut().filter(|pair| !known || unread.contains(&pair.id)) {
@@ -221,12 +223,7 @@ impl Session<'_> {
                 pair.status = Status::Todo;
                 pair.reason = None;
             } else {
-                let text = format!(
-                    "{}: an order was sent to {} and never answered, and the record cannot be looked up",
-                    held::UNKNOWN,
-                    mapping.object(target)
-                );
-                self.hold(pair, mapping, target.other(), text);
+                self.hold(pair, mapping, target.other(), unknown.clone());
             }
         }
         let mut unit = self.begin().await?;

@@ -2,6 +2,7 @@
 
 use super::definition::MappingId;
 use super::pair::RunId;
+use super::reason::{Notice, Reason, ReasonCounts};
 use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -133,7 +134,7 @@ impl RunStatus {
 }
 
 /// What was counted for one object of one side.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Records that the side reported.
     pub reported: u64,
@@ -161,8 +162,9 @@ pub struct Counts {
     pub pending: u64,
     /// Records outside the filter.
     pub excluded: u64,
-    /// Why records were held, failed, withheld or left in conflict: reason and how often.
-    pub reasons: BTreeMap<String, u64>,
+    /// Why records were held, failed, withheld or left in conflict.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: ReasonCounts,
 }
 
 impl Counts {
@@ -177,8 +179,13 @@ impl Counts {
     }
 
     /// Counts a reason.
-    pub fn because(&mut self, reason: impl Into<String>) {
-        *self.reasons.entry(reason.into()).or_default() += 1;
+    pub fn because(&mut self, reason: &Reason) {
+        self.because_of(reason, 1);
+    }
+
+    /// Counts a reason so many times.
+    pub fn because_of(&mut self, reason: &Reason, times: u64) {
+        self.reasons.entry(reason.code()).or_default().add(reason, times);
     }
 }
 
@@ -204,7 +211,7 @@ pub struct Run {
     /// What it counted: by side, then by object.
     pub counts: Sides<BTreeMap<String, Counts>>,
     /// What the operator should know: fields that are parked, the brake, a plan that no longer fits.
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
 }
 
 impl Run {
@@ -230,10 +237,9 @@ impl Run {
     }
 
     /// Tells the operator something, once.
-    pub fn notice(&mut self, text: impl Into<String>) {
-        let text = text.into();
-        if !self.notices.contains(&text) {
-            self.notices.push(text);
+    pub fn notice(&mut self, notice: Notice) {
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
         }
     }
 

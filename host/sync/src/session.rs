@@ -94,11 +94,6 @@ impl<'a> Session<'a> {
         mapping.identifiers.iter().all(|slot| !self.parked.contains(&(mapping.id, *slot)))
     }
 
-    /// What the side of this name is called by people.
-    pub(super) fn who(&self, side: Side) -> &'a str {
-        self.exchange(side).name()
-    }
-
     /// Begins a unit of work, keeping the lease alive.
     pub(super) async fn begin(&mut self) -> Result<Box<dyn Unit>, SyncError> {
         let now = self.now();

@@ -7,6 +7,7 @@ use super::exchange::{Action, ExchangeError, codes, features};
 use super::execute::Outgoing;
 use super::ledger::{Change, ChangeStatus};
 use super::pair::{PairId, Status};
+use super::reason::{Notice, Reason, RemoteSaid};
 use super::session::Session;
 use entente_core::Side;
 use std::collections::HashSet;
@@ -21,8 +22,8 @@ impl Session<'_> {
         outgoing: Vec<Outgoing>,
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
-        let who = self.who(target);
-        self.run.notice(format!("{who} failed an order as a whole: {error}; what it was asked is found out, and sent in smaller orders"));
+        let said = RemoteSaid::new(&error.code, &error.reason);
+        self.run.notice(Notice::OrderFailed { side: target, said });
         let half = outgoing.len() / 2;
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         self.careful.extend(numbers.iter().map(|number| (*number, half.max(1))));
@@ -64,11 +65,13 @@ impl Session<'_> {
         others: Vec<Outgoing>,
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
+        let said = RemoteSaid::new(&error.code, &error.reason);
+        let refused = Reason::Refused { side: target, said, fields: Vec::new() };
         for mut entry in again {
             // Nobody knows whether it was made: whatever is sent next keeps its name.
             entry.change.status = ChangeStatus::Retry;
-            entry.change.reason = Some(error.to_string());
-            self.fail(mapping, target, &mut entry.pair, &error.code, &error.reason);
+            entry.change.reason = Some(refused.clone());
+            self.fail(mapping, target, &mut entry.pair, refused.clone());
             let mut unit = self.begin().await?;
             unit.save_pairs(std::slice::from_mut(&mut entry.pair)).await?;
             unit.save_changes(std::slice::from_mut(&mut entry.change)).await?;
@@ -97,7 +100,7 @@ impl Session<'_> {
             self.revisit(mapping.id, number);
             return Ok(());
         }
-        self.fail(mapping, target, pair, &error.code, &error.reason);
+        self.fail(mapping, target, pair, refused);
         let mut unit = self.begin().await?;
         unit.save_pairs(&mut pairs).await?;
         unit.commit().await?;

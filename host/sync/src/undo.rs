@@ -9,6 +9,7 @@ use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::links::Links;
 use super::pair::{Half, Pair, PairId, RunId, Status};
+use super::reason::{FieldReason, Kept, Notice, Reason, RecordRef};
 use super::session::Session;
 use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -20,6 +21,8 @@ struct Undone {
     fields: Vec<ChangedField>,
     /// Left as it is, with the reason of each.
     left: Vec<ChangedField>,
+    /// The first of those.
+    why: Option<Kept>,
 }
 
 impl Session<'_> {
@@ -40,9 +43,7 @@ impl Session<'_> {
             }
             for ((mapping, target), changes) in groups {
                 let Some(mapping) = definition.mapping(mapping) else {
-                    self.run.notice(format!(
-                        "run {run} wrote objects that the sync no longer maps; these stay as they are"
-                    ));
+                    self.run.notice(Notice::NotMapped { run });
                     continue;
                 };
                 deletes += self.undo_changes(mapping, target, &changes).await?;
@@ -86,7 +87,7 @@ impl Session<'_> {
                 }
             }
         }
-        let mut kept: HashMap<i64, String> = HashMap::new();
+        let mut kept: HashMap<i64, RecordRef> = HashMap::new();
         for mapping in &definition.mappings {
             let slots: Vec<usize> =
                 mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
@@ -108,7 +109,7 @@ impl Session<'_> {
                             if let Some(change) = going[side].get(reference) {
                                 let id = pair.half(side).id.as_deref().unwrap_or_default();
                                 kept.entry(*change)
-                                    .or_insert_with(|| format!("{}:{id} refers to it", mapping.object(side)));
+                                    .or_insert_with(|| RecordRef::new(side, mapping.object(side), id));
                             }
                         }
                     }
@@ -127,7 +128,7 @@ impl Session<'_> {
             page.retain(|change| kept.contains_key(&change.id));
             for change in &mut page {
                 change.status = ChangeStatus::Withheld;
-                change.reason = kept.get(&change.id).cloned();
+                change.reason = kept.get(&change.id).cloned().map(|by| Reason::ReferredTo { by });
             }
             let mut unit = self.begin().await?;
             unit.save_changes(&mut page).await?;
@@ -157,28 +158,27 @@ impl Session<'_> {
                 Action::Create => match self.undo_create(mapping, change, pair, &later) {
                     Ok(Some(id)) => (Action::Delete(id), undo_whole(mapping, change, pair)),
                     Ok(None) => continue,
-                    Err(why) => (Action::Create, left_whole(change, &why)),
+                    Err(why) => (Action::Create, left_whole(change, why)),
                 },
                 Action::Delete(_)
                     if pair.half(target).id.as_ref().is_some() && pair.half(target).deleted.is_some() =>
                 {
                     (Action::Create, undo_delete(change))
                 }
-                Action::Delete(_) => (Action::Create, left_whole(change, "it has a record again")),
+                Action::Delete(_) => (Action::Create, left_whole(change, Kept::ThereAgain)),
             };
-            for (fields, stays) in [(undone.fields, false), (undone.left, true)] {
+            for (fields, stays) in [(undone.fields, None), (undone.left, undone.why)] {
                 if fields.is_empty() {
                     continue;
                 }
                 let before = (pair.status, pair.reason.clone());
-                let why = fields.first().map(|field| field.reason.clone());
                 let mut new = self.change(mapping, pair, target, action.clone(), fields);
                 // A pair keeps its place: what is put back is settled by its outcome, and what stays needs
                 // nothing.
                 (pair.status, pair.reason) = before;
-                if stays {
+                if let Some(why) = stays {
                     new.status = ChangeStatus::Withheld;
-                    new.reason = why;
+                    new.reason = Some(Reason::NotUndone(why));
                 } else if matches!(action, Action::Delete(_)) {
                     deletes += 1;
                 }
@@ -232,25 +232,26 @@ impl Session<'_> {
         change: &Change,
         pair: &Pair,
         later: &[Change],
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Kept> {
         let target = change.target;
         let half = pair.half(target);
         let Some(id) = half.id.clone().filter(|_| half.deleted.is_none()) else {
             return Ok(None);
         };
         if let Some(other) = later.first() {
-            return Err(format!("it was changed since by run {}", other.run));
+            return Err(Kept::ChangedBy { run: other.run });
         }
         for field in &mapping.fields {
             let was = pair.agreed(field.slot).and_then(|agreed| agreed.half(target));
             if half.seen(field.slot).is_some_and(|seen| {
                 was.is_some_and(|was| *was != seen.value) || (was.is_none() && !seen.value.is_blank())
             }) {
-                return Err(format!("its {} was edited since", field.name(target)));
+                return Err(Kept::FieldEdited { field: field.name(target).to_owned() });
             }
         }
         if !self.has(mapping, target, features::DELETE) {
-            return Err(format!("{} cannot be deleted there", mapping.object(target)));
+            let object = mapping.object(target).to_owned();
+            return Err(Kept::CannotBeDeleted { side: target, object });
         }
         Ok(Some(id))
     }
@@ -258,10 +259,7 @@ impl Session<'_> {
     /// An undo that deletes happens only when the operator has named the number of deletions; until then
     /// nothing of it does.
     async fn ask_for_deletes(&mut self, run: RunId, deletes: u64) -> Result<(), SyncError> {
-        let text = format!(
-            "to undo run {run}, {deletes} records that it made would be deleted; if that is right: entente run undo {run} --delete {deletes}"
-        );
-        self.run.notice(text);
+        self.run.notice(Notice::DeletesNotAgreed { run, deletes });
         let mut after = 0;
         loop {
             let mut page = self
@@ -273,7 +271,7 @@ impl Session<'_> {
             after = last.id;
             for change in &mut page {
                 change.status = ChangeStatus::Withheld;
-                change.reason = Some("not done: the number of deletions was not agreed".to_owned());
+                change.reason = Some(Reason::DeletesNotAgreed);
             }
             let mut unit = self.begin().await?;
             unit.save_changes(&mut page).await?;
@@ -282,15 +280,18 @@ impl Session<'_> {
     }
 }
 
-fn left(field: &ChangedField, why: String) -> ChangedField {
-    ChangedField { reason: why, ..field.clone() }
+impl Undone {
+    /// Leaves a field as it is.
+    fn leave(&mut self, field: &ChangedField, why: Kept) {
+        self.left.push(ChangedField { reason: FieldReason::NotUndone(why.clone()), ..field.clone() });
+        self.why.get_or_insert(why);
+    }
 }
 
-fn left_whole(change: &Change, why: &str) -> Undone {
-    Undone {
-        fields: Vec::new(),
-        left: change.fields.iter().map(|field| left(field, why.to_owned())).collect(),
-    }
+fn left_whole(change: &Change, why: Kept) -> Undone {
+    let mut undone = Undone::default();
+    change.fields.iter().for_each(|field| undone.leave(field, why.clone()));
+    undone
 }
 
 /// What an update is put back to, field by field.
@@ -302,23 +303,20 @@ fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) ->
         let changed_by = later.iter().find(|other| other.fields.iter().any(|changed| changed.slot == slot));
         let now = pair.current(target, slot);
         let why = if pair.half(target).deleted.is_some() || pair.half(target).id.is_none() {
-            Some("its record is gone".to_owned())
+            Some(Kept::Gone)
         } else if let Some(other) = changed_by {
-            Some(format!("it was changed since by run {}", other.run))
+            Some(Kept::ChangedBy { run: other.run })
         } else if now != Some(field.result()) {
-            Some(format!(
-                "it was edited since: {}",
-                now.map_or_else(|| "nothing is known of it".to_owned(), ToString::to_string)
-            ))
+            Some(Kept::Edited { now: now.cloned() })
         } else if pair.current(source, slot).is_some_and(|value| *value != field.source) {
-            Some("its other side was edited since".to_owned())
+            Some(Kept::OtherSideEdited)
         } else {
             None
         };
         let back = field.base.as_ref().and_then(|base| links.translate(target, base));
         match (why, back) {
-            (Some(why), _) => undone.left.push(left(field, why)),
-            (None, None) => undone.left.push(left(field, "what stood there before is not known".to_owned())),
+            (Some(why), _) => undone.leave(field, why),
+            (None, None) => undone.leave(field, Kept::NotKnown),
             (None, Some(value)) => undone.fields.push(ChangedField {
                 slot,
                 value,
@@ -328,7 +326,7 @@ fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) ->
                 base_time: None,
                 joint: false,
                 stored: None,
-                reason: format!("undo of run {}", change.run),
+                reason: FieldReason::UndoOf { run: change.run },
             }),
         }
     }
@@ -347,10 +345,11 @@ fn undo_whole(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Undone {
             base_time: None,
             joint: false,
             stored: None,
-            reason: format!("undo of run {}", change.run),
+            reason: FieldReason::UndoOf { run: change.run },
         })
     };
-    Undone { fields: mapping.fields.iter().filter_map(|known| field(known.slot)).collect(), left: Vec::new() }
+    let fields = mapping.fields.iter().filter_map(|known| field(known.slot)).collect();
+    Undone { fields, ..Undone::default() }
 }
 
 /// A deleted record is made again with what it had.
@@ -361,11 +360,11 @@ fn undo_delete(change: &Change) -> Undone {
             source: Value::Null,
             value,
             base: None,
-            reason: format!("undo of run {}", change.run),
+            reason: FieldReason::UndoOf { run: change.run },
             ..field.clone()
         })
     };
-    Undone { fields: change.fields.iter().filter_map(again).collect(), left: Vec::new() }
+    Undone { fields: change.fields.iter().filter_map(again).collect(), ..Undone::default() }
 }
 
 /// What becomes of a pair whose record was deleted because making it was undone.
@@ -374,5 +373,5 @@ pub(super) fn set_undone(pair: &mut Pair, target: Side, at: entente_core::Timest
     *pair.half_mut(target) = Half { deleted: Some(at), ..Half::default() };
     pair.keys[target] = Some(Vec::new());
     pair.status = Status::Excluded;
-    pair.reason = Some("undone: the record that was made for it was deleted again".to_owned());
+    pair.reason = Some(Reason::Undone);
 }

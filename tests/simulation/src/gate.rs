@@ -203,11 +203,11 @@ impl Ledger for GatedLedger {
     async fn held(
         &self,
         mapping: MappingId,
-        reason: &str,
+        code: Code,
         after: PairId,
         limit: usize,
     ) -> Result<Vec<Pair>, LedgerError> {
-        self.inner.held(mapping, reason, after, limit).await
+        self.inner.held(mapping, code, after, limit).await
     }
 
     async fn rulings(&self, pairs: &[PairId]) -> Result<Vec<Ruling>, LedgerError> {
@@ -246,7 +246,7 @@ impl Unit for GatedUnit {
         self.inner.save_pairs(pairs).await?;
         for pair in pairs.iter() {
             let id = |side: Side| pair.half(side).id.clone().unwrap_or_else(|| "-".to_owned());
-            let reason = pair.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let reason = pair.reason.as_ref().map(|reason| format!(" ({reason:?})")).unwrap_or_default();
             self.what.push(format!(
                 "pair {} {}={} {}{reason}",
                 pair.id,
@@ -267,7 +267,7 @@ impl Unit for GatedUnit {
         self.inner.remove_pairs(ids).await
     }
 
-    async fn requeue(&mut self, mapping: MappingId, which: Requeue<'_>) -> Result<u64, LedgerError> {
+    async fn requeue(&mut self, mapping: MappingId, which: Requeue) -> Result<u64, LedgerError> {
         let count = self.inner.requeue(mapping, which).await?;
         if count > 0 {
             self.what.push(format!("{count} pairs again: {which:?}"));
@@ -283,7 +283,7 @@ impl Unit for GatedUnit {
                 .iter()
                 .map(|field| {
                     let base = field.base.as_ref().map_or("?".to_owned(), ToString::to_string);
-                    format!("{}: {base} -> {} [{}]", field.slot, field.value, field.reason)
+                    format!("{}: {base} -> {} [{:?}]", field.slot, field.value, field.reason)
                 })
                 .collect();
             let (target, status) = (change.target, change.status.word());
@@ -305,9 +305,9 @@ impl Unit for GatedUnit {
         mapping: MappingId,
         target: Side,
         which: Braked,
-        reason: &str,
+        reason: &Reason,
     ) -> Result<(), LedgerError> {
-        self.what.push(format!("brake on {which:?} to the {target}: {reason}"));
+        self.what.push(format!("brake on {which:?} to the {target}: {reason:?}"));
         self.inner.hold_planned(run, mapping, target, which, reason).await
     }
 
@@ -333,7 +333,7 @@ impl Unit for GatedUnit {
         for conflict in conflicts {
             let (left, right) = (&conflict.left.value, &conflict.right.value);
             self.what.push(format!(
-                "conflict of pair {} in {}: {left} or {right}: {}",
+                "conflict of pair {} in {}: {left} or {right}: {:?}",
                 conflict.pair, conflict.slot, conflict.reason
             ));
         }

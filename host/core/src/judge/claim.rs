@@ -1,6 +1,7 @@
 //! Two claims on a field, weighed by their evidence.
 
 use crate::record::{FieldTime, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The change times that the judge weighs. Absent is absent, not «oldest».
@@ -85,9 +86,10 @@ impl Winner {
     }
 }
 
-/// Why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
     /// The contents are equal.
     SameContent,
     /// Both certain times are known, one is later.
@@ -102,23 +104,21 @@ pub enum Reason {
     NoEvidence,
 }
 
-impl Reason {
+impl Basis {
     /// For people.
     pub const fn text(self) -> &'static str {
         match self {
-            Reason::SameContent => "both sides have the same content",
-            Reason::LaterCertain => "its certain change time is later",
-            Reason::LaterPossible => "its possible change time is later",
-            Reason::CertainAfterPossible => {
-                "it certainly changed after the other side's last possible change"
-            }
-            Reason::SameTime => "both sides changed at the same time",
-            Reason::NoEvidence => "the change times do not tell which is newer",
+            Basis::SameContent => "both sides have the same content",
+            Basis::LaterCertain => "its certain change time is later",
+            Basis::LaterPossible => "its possible change time is later",
+            Basis::CertainAfterPossible => "it certainly changed after the other side's last possible change",
+            Basis::SameTime => "both sides changed at the same time",
+            Basis::NoEvidence => "the change times do not tell which is newer",
         }
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
@@ -130,7 +130,7 @@ pub struct Verdict {
     /// Who wins.
     pub winner: Winner,
     /// Why.
-    pub reason: Reason,
+    pub reason: Basis,
 }
 
 /// Says who wins. Equal content is agreement before any mode; times that are equal never decide; values have
@@ -138,7 +138,7 @@ pub struct Verdict {
 #[inline]
 pub fn judge<V: PartialEq + ?Sized>(mode: Mode, left: &Claim<'_, V>, right: &Claim<'_, V>) -> Verdict {
     if left.value == right.value {
-        return Verdict { winner: Winner::Equal, reason: Reason::SameContent };
+        return Verdict { winner: Winner::Equal, reason: Basis::SameContent };
     }
     weigh(mode, left.evidence, right.evidence)
 }
@@ -156,24 +156,24 @@ fn later(left: Option<Timestamp>, right: Option<Timestamp>) -> Option<Winner> {
 #[inline]
 fn weigh(mode: Mode, left: Evidence, right: Evidence) -> Verdict {
     if let Some(winner) = later(left.certain, right.certain) {
-        return Verdict { winner, reason: Reason::LaterCertain };
+        return Verdict { winner, reason: Basis::LaterCertain };
     }
     if mode != Mode::Hard {
         if let Some(winner) = later(left.possible, right.possible) {
-            return Verdict { winner, reason: Reason::LaterPossible };
+            return Verdict { winner, reason: Basis::LaterPossible };
         }
         if mode == Mode::Fuzzy {
             if later(left.certain, right.possible) == Some(Winner::Left) {
-                return Verdict { winner: Winner::Left, reason: Reason::CertainAfterPossible };
+                return Verdict { winner: Winner::Left, reason: Basis::CertainAfterPossible };
             }
             if later(left.possible, right.certain) == Some(Winner::Right) {
-                return Verdict { winner: Winner::Right, reason: Reason::CertainAfterPossible };
+                return Verdict { winner: Winner::Right, reason: Basis::CertainAfterPossible };
             }
         }
     }
     let tie = (left.certain.is_some() && left.certain == right.certain)
         || (mode != Mode::Hard && left.possible.is_some() && left.possible == right.possible);
-    Verdict { winner: Winner::Unresolved, reason: if tie { Reason::SameTime } else { Reason::NoEvidence } }
+    Verdict { winner: Winner::Unresolved, reason: if tie { Basis::SameTime } else { Basis::NoEvidence } }
 }
 
 #[cfg(test)]
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    fn verdict(mode: Mode, left: Evidence, right: Evidence) -> (Winner, Reason) {
+    fn verdict(mode: Mode, left: Evidence, right: Evidence) -> (Winner, Basis) {
         let verdict =
             judge(mode, &Claim { value: "l", evidence: left }, &Claim { value: "r", evidence: right });
         (verdict.winner, verdict.reason)
@@ -235,17 +235,17 @@ mod tests {
             let right = Claim { value: "x", evidence: Evidence { certain: at(2), possible: at(2) } };
             assert_eq!(
                 judge(mode, &left, &right),
-                Verdict { winner: Winner::Equal, reason: Reason::SameContent }
+                Verdict { winner: Winner::Equal, reason: Basis::SameContent }
             );
         }
     }
 
     #[test]
     fn a_reason_names_the_kind_of_silence() {
-        assert_eq!(verdict(Mode::Hard, evidence(Some(1), None), evidence(Some(1), None)).1, Reason::SameTime);
+        assert_eq!(verdict(Mode::Hard, evidence(Some(1), None), evidence(Some(1), None)).1, Basis::SameTime);
         assert_eq!(
             verdict(Mode::Hard, evidence(None, Some(1)), evidence(None, Some(2))).1,
-            Reason::NoEvidence
+            Basis::NoEvidence
         );
     }
 

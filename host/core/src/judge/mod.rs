@@ -12,7 +12,7 @@ mod settle;
 mod side;
 
 pub use canonical::{canonical, same_content};
-pub use claim::{Claim, Evidence, Mode, Reason, Verdict, Winner, judge};
+pub use claim::{Basis, Claim, Evidence, Mode, Verdict, Winner, judge};
 pub use policy::{Blanks, Direction, Drift, FieldRules, Unresolved, WriteRule};
 pub use sets::elements;
 pub use settle::{Current, Decision, Halves, Settled, Why, Write, settle, settle_new};

@@ -1,12 +1,12 @@
 //! One field of one pair: the first rule that applies decides, then the policies apply to the winner.
 
 use super::canonical::same_content;
-use super::claim::{Claim, Evidence, Mode, Reason, Winner, judge};
+use super::claim::{Basis, Claim, Evidence, Mode, Winner, judge};
 use super::policy::{Blanks, Drift, FieldRules, Unresolved, WriteRule};
 use super::sets;
 use super::side::{Side, Sides};
 use crate::record::{FieldTime, Value};
-use std::fmt;
+use serde::{Deserialize, Serialize};
 
 /// What a side has now.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,8 +58,9 @@ pub struct Settled {
     pub why: Why,
 }
 
-/// Why a field was settled as it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a field was settled as it was. Serialised as its code, or as `{"code": data}` where there is data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// A side has not delivered it.
     NotDelivered,
@@ -82,11 +83,11 @@ pub enum Why {
     /// Sets are merged element by element.
     Merged,
     /// The judge decided for this side.
-    Judged(Side, Reason),
+    Judged(Side, Basis),
     /// The judge could not decide, and the policy names this side.
-    Policy(Side, Reason),
+    Policy(Side, Basis),
     /// The judge could not decide.
-    Undecided(Reason),
+    Undecided(Basis),
     /// Nothing may flow towards this side.
     NotThisWay(Side),
     /// The field cannot be written on this side.
@@ -107,43 +108,32 @@ pub enum Why {
     NewRecord,
 }
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Why {
+    /// Its code: stable, for tables and programs.
+    pub const fn code(&self) -> &'static str {
         match self {
-            Why::NotDelivered => write!(f, "a side has not delivered this field"),
-            Why::Same => write!(f, "both sides have the same content"),
-            Why::AsAgreed => write!(f, "neither side has changed since it was settled"),
-            Why::Trusted(side) => write!(f, "the {side} side is trusted"),
-            Why::Source(side) => write!(f, "the field flows one way, from the {side}"),
-            Why::DriftKept(side) => {
-                write!(f, "drift: edited on the {side}, where nothing flows back from; kept")
-            }
-            Why::DriftRestored(side) => {
-                write!(f, "drift: edited on the {side}, restored from the other side")
-            }
-            Why::ValueBeatsBlank(side) => {
-                write!(f, "the {side} has a value, the other side has none")
-            }
-            Why::OnlyChange(side) => write!(f, "only the {side} has changed"),
-            Why::Merged => write!(f, "merged element by element"),
-            Why::Judged(side, reason) => write!(f, "the {side} wins: {reason}"),
-            Why::Policy(side, reason) => write!(f, "the {side} wins by policy: {reason}"),
-            Why::Undecided(reason) => write!(f, "both sides have changed, and {reason}"),
-            Why::NotThisWay(side) => write!(f, "the field does not flow to the {side}"),
-            Why::NotWritable(side) => write!(f, "the field cannot be written on the {side}"),
-            Why::NeverWritten => write!(f, "the write rule is never"),
-            Why::NotEmpty(side) => {
-                write!(f, "the write rule is if-empty and the {side} has a value")
-            }
-            Why::BlankKept(side) => write!(f, "a blank does not replace the value of the {side}"),
-            Why::BlankFilled(side) => {
-                write!(f, "the blank of the {side} is filled from the other side")
-            }
-            Why::RequiredBlank(side) => write!(f, "blank, but required on the {side}: not sent"),
-            Why::NoSuchWord(side) => {
-                write!(f, "the value map has no word for this value on the {side}")
-            }
-            Why::NewRecord => write!(f, "new record"),
+            Why::NotDelivered => "not-delivered",
+            Why::Same => "same",
+            Why::AsAgreed => "as-agreed",
+            Why::Trusted(_) => "trusted",
+            Why::Source(_) => "source",
+            Why::DriftKept(_) => "drift-kept",
+            Why::DriftRestored(_) => "drift-restored",
+            Why::ValueBeatsBlank(_) => "value-beats-blank",
+            Why::OnlyChange(_) => "only-change",
+            Why::Merged => "merged",
+            Why::Judged(..) => "judged",
+            Why::Policy(..) => "policy",
+            Why::Undecided(_) => "undecided",
+            Why::NotThisWay(_) => "not-this-way",
+            Why::NotWritable(_) => "not-writable",
+            Why::NeverWritten => "never-written",
+            Why::NotEmpty(_) => "not-empty",
+            Why::BlankKept(_) => "blank-kept",
+            Why::BlankFilled(_) => "blank-filled",
+            Why::RequiredBlank(_) => "required-blank",
+            Why::NoSuchWord(_) => "no-such-word",
+            Why::NewRecord => "new-record",
         }
     }
 }

@@ -6,8 +6,8 @@ use super::{Tenant, TenantError};
 use crate::config::HUB;
 use entente_core::Timestamp;
 use entente_sync::{
-    Choice, FieldMapping, Lease, LedgerError, MappingId, OpenConflict, Pair, Run, RunStatus, Side, Sides,
-    Status, SyncDefinition,
+    Choice, FieldMapping, Lease, LedgerError, MappingId, OpenConflict, Pair, Reason, Run, RunStatus, Side,
+    Sides, Status, SyncDefinition,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -86,7 +86,7 @@ pub struct DeadLetter {
     /// The ids of the records, left and right.
     pub ids: Sides<Option<String>>,
     /// Why it failed.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// How often in a row.
     pub attempts: u32,
     /// When it is tried again by itself; `None`: not before it changes or somebody asks.

@@ -2,7 +2,8 @@
 
 use super::{Tenant, TenantError};
 use crate::config::{HUB, Health};
-use entente_sync::{Run, Sides, Status, SyncDefinition, Trust};
+use crate::view::reason::{Names, ReasonView};
+use entente_sync::{Counted, PairCount, Run, Sides, Status, SyncDefinition, Trust};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,14 +64,18 @@ pub struct Tally {
 pub struct CountedReason {
     /// The status that it is the reason of: a word of [`Status`], or `conflict`.
     pub status: &'static str,
-    /// The reason.
-    pub reason: String,
+    /// The code, and a sentence for all of them.
+    #[serde(flatten)]
+    pub reason: ReasonView,
     /// How many.
     pub records: u64,
+    /// Sentences of a few that differ.
+    pub samples: Vec<String>,
 }
 
 impl Tally {
-    fn count(&mut self, status: Status, reason: Option<String>, pairs: u64) {
+    fn count(&mut self, count: PairCount, names: Names<'_>) {
+        let PairCount { status, code, samples, pairs, .. } = count;
         self.records += pairs;
         *match status {
             Status::Ok => &mut self.in_sync,
@@ -79,10 +84,16 @@ impl Tally {
             Status::Held => &mut self.held,
             Status::Excluded | Status::Deleted => &mut self.excluded,
         } += pairs;
-        if let Some(reason) = reason
+        if let Some(code) = code
             && status != Status::Ok
         {
-            self.reasons.push(CountedReason { status: status.word(), reason, records: pairs });
+            let counted = names.counted(code, &Counted { count: pairs, samples });
+            self.reasons.push(CountedReason {
+                status: status.word(),
+                reason: counted.reason,
+                records: pairs,
+                samples: counted.samples,
+            });
         }
     }
 
@@ -160,6 +171,7 @@ impl Tenant {
         all: &[SyncDefinition],
     ) -> Result<Vec<ObjectStatus>, TenantError> {
         let mapped = |id| all.iter().any(|sync| sync.mapping(id).is_some());
+        let names = Names(&definition.exchanges);
         let counts = self.ledger.pair_counts(Some(&definition.relation)).await?;
         let mut objects = Vec::new();
         for mapping in self.ledger.mappings(Some(&definition.relation)).await? {
@@ -167,7 +179,7 @@ impl Tenant {
             let of_mapping = counts.iter().filter(|count| count.mapping == mapping.id);
             let mut tally = Tally::default();
             for count in of_mapping {
-                tally.count(count.status, count.reason.clone(), count.pairs);
+                tally.count(count.clone(), names);
             }
             if !ours && (!first || mapped(mapping.id) || tally.records == 0) {
                 continue;
@@ -176,14 +188,17 @@ impl Tenant {
         }
         let conflicts = self.conflicts(Some(&definition.name)).await?;
         for object in objects.iter_mut().filter(|object| object.mapped) {
-            let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+            let mut reasons: BTreeMap<(&'static str, String), u64> = BTreeMap::new();
             for conflict in conflicts.iter().filter(|conflict| conflict.open.objects == object.objects) {
                 object.tally.conflicts += 1;
-                *reasons.entry(&conflict.open.conflict.reason).or_default() += 1;
+                let reason = &conflict.open.conflict.reason;
+                let sentence = names.field(reason, Sides::default());
+                *reasons.entry((reason.code(), sentence)).or_default() += 1;
             }
-            let counted = |(reason, records): (&str, u64)| CountedReason {
+            let counted = |((code, reason), records): ((&'static str, String), u64)| CountedReason {
                 status: "conflict",
-                reason: reason.to_owned(),
+                samples: vec![reason.clone()],
+                reason: ReasonView { code, reason },
                 records,
             };
             object.tally.reasons.extend(reasons.into_iter().map(counted));
@@ -195,12 +210,15 @@ impl Tenant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use entente_sync::{Code, Reason};
 
     #[test]
     fn every_pair_is_counted_once() {
         let mut tally = Tally::default();
+        let exchanges = Sides::new("hub".to_owned(), "HelloWorld".to_owned());
         for (n, status) in Status::ALL.into_iter().enumerate() {
-            tally.count(status, Some("why".to_owned()), 1 << n);
+            let (code, samples) = (Some(Code::NoRecord), vec![Reason::NoRecord]);
+            tally.count(PairCount { mapping: 1, status, code, samples, pairs: 1 << n }, Names(&exchanges));
         }
         assert_eq!(tally.records, 127);
         assert_eq!(tally.in_sync + tally.pending + tally.failed + tally.held + tally.excluded, tally.records);

@@ -1,15 +1,14 @@
 //! Changes: the plan of a run, and afterwards its history.
 
 use super::Why;
-use super::codec::{decode_fields, encode_fields};
+use super::codec::{decode_fields, decode_reason, encode_fields, reason_columns};
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Action, Change, ChangeStatus, MappingId, PairId, RunId, Side};
+use entente_sync::{Action, Change, ChangeStatus, Code, MappingId, PairId, RunId, Side};
 use rusqlite::{Connection, Row, ToSql, params};
 
-const COLUMNS: &str =
-    "id, key, run, mapping, pair, target, action, record, fields, status, reason, ticket, sent, settled";
+const COLUMNS: &str = "id, key, run, mapping, pair, target, action, record, fields, status, reason, ticket, sent, settled, reason_data";
 
 const fn action_of(action: &Action) -> (&'static str, Option<&String>) {
     match action {
@@ -36,6 +35,7 @@ fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
     let moment = |column: usize| {
         Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
     };
+    let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
     let target = match row.get(5)? {
         0 => Side::Left,
         1 => Side::Right,
@@ -60,7 +60,7 @@ fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
         fields: decode_fields(row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
         status: ChangeStatus::from_word(&status)
             .ok_or_else(|| corrupt("status", format!("'{status}' is none")))?,
-        reason: row.get(10)?,
+        reason: decode_reason(text(10)?, text(14)?)?,
         ticket: row.get(11)?,
         sent: moment(12)?,
         settled: moment(13)?,
@@ -157,13 +157,13 @@ pub(super) fn open(
 /// Writes changes; new ones get their numbers.
 pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<(), Why> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO change (key, action, record, fields, status, reason, ticket, sent, settled, run, mapping, pair, target, blanks)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "INSERT INTO change (key, action, record, fields, status, reason, ticket, sent, settled, run, mapping, pair, target, blanks, reason_data)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     // What a change belongs to seldom changes; to name it would rewrite the entries of every index.
     let mut update = connection.prepare_cached(
-        "UPDATE change SET key = ?1, action = ?2, record = ?3, fields = ?4, status = ?5, reason = ?6, ticket = ?7, sent = ?8, settled = ?9
-         WHERE id = ?10",
+        "UPDATE change SET key = ?1, action = ?2, record = ?3, fields = ?4, status = ?5, reason = ?6, ticket = ?7, sent = ?8, settled = ?9, reason_data = ?10
+         WHERE id = ?11",
     )?;
     let mut belongs = connection.prepare_cached(
         "SELECT 1 FROM change WHERE id = ?1 AND run = ?2 AND mapping = ?3 AND pair = ?4 AND target = ?5",
@@ -171,6 +171,7 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
     for change in changes {
         let (action, record) = action_of(&change.action);
         let fields = encode_fields(&change.fields)?;
+        let (reason, data) = reason_columns(change.reason.as_ref())?;
         let (status, target) = (change.status.word(), side_number(change.target));
         let (sent, settled) = (change.sent.map(Timestamp::micros), change.settled.map(Timestamp::micros));
         if change.id == 0 {
@@ -180,7 +181,7 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
                 record,
                 fields,
                 status,
-                change.reason,
+                reason,
                 change.ticket,
                 sent,
                 settled,
@@ -188,7 +189,8 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
                 change.mapping,
                 change.pair,
                 target,
-                change.blanks()
+                change.blanks(),
+                data
             ])?;
             change.id = connection.last_insert_rowid();
             continue;
@@ -199,10 +201,11 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
             record,
             fields,
             status,
-            change.reason,
+            reason,
             change.ticket,
             sent,
             settled,
+            data,
             change.id
         ])?;
         if rows != 1 {
@@ -229,11 +232,11 @@ pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestam
         return Ok(());
     }
     let mut statement = connection.prepare_cached(
-        "UPDATE change SET status = 'dropped', reason = 'overtaken by a newer decision', settled = ?2
+        "UPDATE change SET status = 'dropped', reason = ?3, reason_data = NULL, settled = ?2
          WHERE pair = ?1 AND status IN ('planned', 'withheld', 'retry')",
     )?;
     for pair in pairs {
-        statement.execute(params![pair, at.micros()])?;
+        statement.execute(params![pair, at.micros(), Code::Overtaken.word()])?;
     }
     Ok(())
 }

@@ -9,11 +9,14 @@
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.
 //! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs,
 //!   `b` the base, `t` a possible or `c` a certain time, `bt` or `bc` those of the base, `j` joint, `o` the
-//!   outcome where it differs, `y` the reason where it differs from that of the field before.
+//!   outcome where it differs, and, where it differs from that of the field before, the reason: `y` what the
+//!   judge said, or `x` another one.
+//! - `reason`, `reason_data`: the code of a reason, and what it is about; both `NULL` where there is none, the
+//!   second one also where the code says all.
 
 use crate::store::StoreError;
-use entente_core::{Timestamp, Value};
-use entente_sync::{Agreed, ChangedField, FieldTime, Key, Seen};
+use entente_core::{Timestamp, Value, Why};
+use entente_sync::{Agreed, ChangedField, FieldReason, FieldTime, Key, Reason, Seen};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
@@ -32,6 +35,36 @@ pub(super) fn encode<T: Serialize>(what: &str, value: &T) -> Result<String, Stor
 /// Reads what [`encode`] wrote.
 pub(super) fn decode<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(corrupt(what))
+}
+
+/// What is stored of a reason beside its code; `None` where the code says all. Reasons are serialised as
+/// `"code"` or as `{"code":data}`.
+pub(super) fn reason_data<T: Serialize>(code: &str, reason: &T) -> Result<Option<String>, StoreError> {
+    let text = encode("reason", reason)?;
+    let data = text.strip_suffix('}').and_then(|text| text.get(code.len() + r#"{"":"#.len()..));
+    Ok(data.map(str::to_owned))
+}
+
+/// The reason of these two columns.
+pub(super) fn decode_reason<T: for<'a> Deserialize<'a>>(
+    code: Option<&str>,
+    data: Option<&str>,
+) -> Result<Option<T>, StoreError> {
+    let Some(code) = code else { return Ok(None) };
+    match data {
+        None => decode("reason", &format!(r#""{code}""#)),
+        Some(data) => decode("reason", &format!(r#"{{"{code}":{data}}}"#)),
+    }
+    .map(Some)
+}
+
+/// A reason as its two columns take it.
+pub(super) fn reason_columns(
+    reason: Option<&Reason>,
+) -> Result<(Option<&'static str>, Option<String>), StoreError> {
+    let Some(reason) = reason else { return Ok((None, None)) };
+    let code = reason.code().word();
+    Ok((Some(code), reason_data(code, reason)?))
 }
 
 /// The list without what is empty at its end; `None` where nothing is left.
@@ -284,14 +317,20 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
         #[serde(skip_serializing_if = "Option::is_none")]
         o: Option<&'a Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        y: Option<&'a str>,
+        y: Option<Why>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        x: Option<&'a FieldReason>,
     }
-    let mut before = "";
+    let mut before = None;
     let list: Vec<Field<'_>> = fields
         .iter()
         .map(|field| {
-            let reason = (field.reason != before).then_some(field.reason.as_str());
-            before = &field.reason;
+            let reason = Some(&field.reason).filter(|reason| before != Some(*reason));
+            before = Some(&field.reason);
+            let (y, x) = match reason {
+                Some(FieldReason::Judge(why)) => (Some(*why), None),
+                other => (None, other),
+            };
             Field {
                 s: field.slot,
                 v: &field.value,
@@ -303,7 +342,8 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
                 bc: field.base_time.filter(|time| time.certain).map(|time| time.at.micros()),
                 j: field.joint,
                 o: field.stored.as_ref(),
-                y: reason,
+                y,
+                x,
             }
         })
         .collect();
@@ -328,10 +368,11 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
         j: bool,
         #[serde(default, deserialize_with = "present")]
         o: Option<Value>,
-        y: Option<String>,
+        y: Option<Why>,
+        x: Option<FieldReason>,
     }
     let list: Vec<Field> = decode("fields of a change", text)?;
-    let mut before = String::new();
+    let mut before = FieldReason::Judge(Why::NotDelivered);
     Ok(list
         .into_iter()
         .map(|field| {
@@ -339,8 +380,9 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
                 let at = Timestamp::from_micros(certain.or(possible)?);
                 Some(FieldTime { at, certain: certain.is_some() })
             };
-            let reason = field.y.unwrap_or_else(|| before.clone());
-            before.clone_from(&reason);
+            if let Some(reason) = field.y.map(FieldReason::Judge).or(field.x) {
+                before = reason;
+            }
             ChangedField {
                 slot: field.s,
                 source: field.f.unwrap_or_else(|| field.v.clone()),
@@ -350,7 +392,7 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
                 base_time: moment(field.bt, field.bc),
                 joint: field.j,
                 stored: field.o,
-                reason,
+                reason: before.clone(),
             }
         })
         .collect())

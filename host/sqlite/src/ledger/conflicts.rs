@@ -1,11 +1,11 @@
 //! Conflicts: open until the values agree, are decided upon, or become others.
 
 use super::Why;
-use super::codec::{decode, encode};
+use super::codec::{decode, decode_reason, encode, reason_data};
 use super::mappings::slot_of;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Conflict, MappingId, OpenConflict, PairId, Seen, Sides};
+use entente_sync::{Conflict, FieldReason, MappingId, OpenConflict, PairId, Seen, Sides};
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,14 @@ struct Stored {
 
 fn seen(row: &Row<'_>, column: usize) -> Result<Seen, StoreError> {
     decode("values of a conflict", row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+fn reason(row: &Row<'_>, code: usize, data: usize) -> Result<FieldReason, StoreError> {
+    let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+    decode_reason(text(code)?, text(data)?)?.ok_or_else(|| StoreError::Corrupt {
+        what: "reason of a conflict".to_owned(),
+        why: "there is none".to_owned(),
+    })
 }
 
 /// Notes the conflicts of pairs; others that are open for these pairs are closed.
@@ -37,10 +45,11 @@ pub(super) fn save(
         "SELECT id, slot, left_value, right_value FROM conflict WHERE pair = ?1 AND closed IS NULL",
     )?;
     let mut again = connection
-        .prepare_cached("UPDATE conflict SET left_value = ?2, right_value = ?3, reason = ?4, last = ?5, times = times + 1 WHERE id = ?1")?;
+        .prepare_cached("UPDATE conflict SET left_value = ?2, right_value = ?3, reason = ?4, reason_data = ?6, last = ?5, times = times + 1 WHERE id = ?1")?;
     let mut close = connection.prepare_cached("UPDATE conflict SET closed = ?2 WHERE id = ?1")?;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO conflict (pair, slot, left_value, right_value, reason, run, first, last, times) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)",
+        "INSERT INTO conflict (pair, slot, left_value, right_value, reason, reason_data, run, first, last, times)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?8, ?6, ?7, ?7, 1)",
     )?;
     let ids: BTreeSet<PairId> =
         pairs.iter().copied().chain(conflicts.iter().map(|conflict| conflict.pair)).collect();
@@ -71,11 +80,13 @@ pub(super) fn save(
         for new in now {
             let (left, right) =
                 (encode("values of a conflict", &new.left)?, encode("values of a conflict", &new.right)?);
+            let code = new.reason.code();
+            let data = reason_data(code, &new.reason)?;
             match stored.iter().find(|old| same(old, new)) {
-                Some(old) => again.execute(params![old.id, left, right, new.reason, at.micros()])?,
+                Some(old) => again.execute(params![old.id, left, right, code, at.micros(), data])?,
                 None => {
                     let slot = i64::try_from(new.slot).unwrap_or(i64::MAX);
-                    insert.execute(params![pair, slot, left, right, new.reason, new.run, at.micros()])?
+                    insert.execute(params![pair, slot, left, right, code, new.run, at.micros(), data])?
                 }
             };
         }
@@ -92,7 +103,8 @@ pub(super) fn open(
 ) -> Result<Vec<OpenConflict>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT c.id, c.pair, c.slot, c.left_value, c.right_value, c.reason, c.run, c.first, c.last, c.times,
-                p.mapping, p.left_id, p.right_id, m.left_object, m.right_object, coalesce(s.left_field, ''), coalesce(s.right_field, '')
+                p.mapping, p.left_id, p.right_id, m.left_object, m.right_object, coalesce(s.left_field, ''), coalesce(s.right_field, ''),
+                c.reason_data
          FROM conflict c JOIN pair p ON p.id = c.pair JOIN mapping m ON m.id = p.mapping
               LEFT JOIN slot s ON s.mapping = p.mapping AND s.slot = c.slot
          WHERE c.closed IS NULL AND c.id > ?2 AND (?1 IS NULL OR p.mapping = ?1)
@@ -108,7 +120,7 @@ pub(super) fn open(
                 slot: slot_of(row.get(2)?)?,
                 left: seen(row, 3)?,
                 right: seen(row, 4)?,
-                reason: row.get(5)?,
+                reason: reason(row, 5, 17)?,
                 run: row.get(6)?,
             },
             mapping: row.get(10)?,

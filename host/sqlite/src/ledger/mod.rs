@@ -30,7 +30,7 @@ use crate::store::Store;
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
-    Change, ChangeFilter, ChangeStatus, Description, Key, Lease, Ledger, LedgerError, MappingId,
+    Change, ChangeFilter, ChangeStatus, Code, Description, Key, Lease, Ledger, LedgerError, MappingId,
     OperatorLedger, Pair, PairId, Progress, Ruling, Run, RunId, Side, Status, TodoFilter, Trust, Unit,
     Weight,
 };
@@ -271,12 +271,12 @@ impl Ledger for SqliteLedger {
     async fn held(
         &self,
         mapping: MappingId,
-        reason: &str,
+        code: Code,
         after: PairId,
         limit: usize,
     ) -> Result<Vec<Pair>, LedgerError> {
         self.store
-            .read(|connection| pairs::held(connection, mapping, reason, after, rows(limit)))
+            .read(|connection| pairs::held(connection, mapping, code, after, rows(limit)))
             .await
             .map_err(failed("read held pairs"))
     }

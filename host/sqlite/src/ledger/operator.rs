@@ -1,26 +1,24 @@
 //! What the operator has decided, what runs ask for it, and what is put back to be done.
 
 use super::Why;
-use super::codec::{decode, encode};
+use super::codec::{decode, encode, reason_columns};
 use super::mappings::slot_of;
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_sync::{
-    Braked, Choice, Description, MappingId, PairId, Requeue, Ruling, RunId, Seen, Side, Sides, Trust, Weight,
+    Braked, Choice, Description, MappingId, PairId, Reason, Requeue, Ruling, RunId, Seen, Side, Sides, Trust,
+    Weight,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Puts pairs back to `todo`.
-pub(super) fn requeue(
-    connection: &Connection,
-    mapping: MappingId,
-    which: Requeue<'_>,
-) -> rusqlite::Result<u64> {
-    const BACK: &str = "UPDATE pair SET status = 'todo', reason = NULL, due = NULL WHERE mapping = ?1";
+pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeue) -> rusqlite::Result<u64> {
+    const BACK: &str =
+        "UPDATE pair SET status = 'todo', reason = NULL, reason_data = NULL, due = NULL WHERE mapping = ?1";
     let rows = match which {
-        Requeue::Held(reason) => connection
-            .prepare_cached(&format!("{BACK} AND status = 'held' AND substr(reason, 1, length(?2)) = ?2"))?
-            .execute(params![mapping, reason])?,
+        Requeue::Held(code) => connection
+            .prepare_cached(&format!("{BACK} AND status = 'held' AND reason = ?2"))?
+            .execute(params![mapping, code.word()])?,
         Requeue::Due(now) => connection
             .prepare_cached(&format!("{BACK} AND status = 'failed' AND due <= ?2"))?
             .execute(params![mapping, now.micros()])?,
@@ -83,8 +81,9 @@ pub(super) fn hold_planned(
     mapping: MappingId,
     target: Side,
     which: Braked,
-    reason: &str,
-) -> rusqlite::Result<()> {
+    reason: &Reason,
+) -> Result<(), StoreError> {
+    let (code, data) = reason_columns(Some(reason))?;
     let kind = match which {
         Braked::Deletes => "action = 'delete'",
         Braked::Blankings => "blanks",
@@ -92,14 +91,14 @@ pub(super) fn hold_planned(
     let planned = format!("run = ?1 AND mapping = ?2 AND target = ?3 AND status = 'planned' AND {kind}");
     connection
         .prepare_cached(&format!(
-            "UPDATE pair SET status = 'held', reason = ?4 WHERE id IN (SELECT pair FROM change INDEXED BY change_open WHERE {planned})"
+            "UPDATE pair SET status = 'held', reason = ?4, reason_data = ?5 WHERE id IN (SELECT pair FROM change INDEXED BY change_open WHERE {planned})"
         ))?
-        .execute(params![run, mapping, side_number(target), reason])?;
+        .execute(params![run, mapping, side_number(target), code, data])?;
     connection
         .prepare_cached(&format!(
-            "UPDATE change INDEXED BY change_open SET status = 'withheld', reason = ?4 WHERE {planned}"
+            "UPDATE change INDEXED BY change_open SET status = 'withheld', reason = ?4, reason_data = ?5 WHERE {planned}"
         ))?
-        .execute(params![run, mapping, side_number(target), reason])?;
+        .execute(params![run, mapping, side_number(target), code, data])?;
     Ok(())
 }
 
@@ -143,7 +142,7 @@ pub(super) fn rule(connection: &Connection, conflict: i64, choice: &Choice) -> R
         .optional()?;
     if let Some(pair) = pair {
         connection
-            .prepare_cached("UPDATE pair SET status = 'todo', reason = NULL WHERE id = ?1 AND status = 'ok'")?
+            .prepare_cached("UPDATE pair SET status = 'todo', reason = NULL, reason_data = NULL WHERE id = ?1 AND status = 'ok'")?
             .execute([pair])?;
     }
     Ok(pair)
@@ -157,7 +156,7 @@ pub(super) fn retry(
 ) -> rusqlite::Result<u64> {
     let rows = connection
         .prepare_cached(
-            "UPDATE pair SET status = 'todo', reason = NULL, attempts = min(attempts, 1), due = NULL
+            "UPDATE pair SET status = 'todo', reason = NULL, reason_data = NULL, attempts = min(attempts, 1), due = NULL
              WHERE mapping = ?1 AND (?2 IS NULL OR id = ?2) AND (status = 'failed' OR (?2 IS NOT NULL AND status = 'held'))",
         )?
         .execute(params![mapping, pair])?;

@@ -1,16 +1,16 @@
 //! Pairs: reading them by what the engine knows of them.
 
-use super::codec::{decode_agreed, decode_seen};
+use super::codec::{decode_agreed, decode_reason, decode_seen};
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Half, Key, MappingId, Pair, PairId, RunId, Side, Sides, Status, TodoFilter};
+use entente_sync::{Code, Half, Key, MappingId, Pair, PairId, RunId, Side, Sides, Status, TodoFilter};
 use rusqlite::{Connection, Row, ToSql, params};
 
 /// What [`from_row`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, \
      left_alone, right_alone, left_filtered, right_filtered, left_deleted, right_deleted, left_changed, right_changed, \
-     left_version, right_version, agreed, left_seen, right_seen, due";
+     left_version, right_version, agreed, left_seen, right_seen, due, reason_data";
 
 /// The status of a word in the table.
 pub(super) fn status_of(word: &str) -> Result<Status, StoreError> {
@@ -52,7 +52,7 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Pair, StoreError> {
         keys: Sides::new(None, None),
         agreed: decode_agreed(text(row, 21)?)?,
         status: status_of(text(row, 4)?.unwrap_or_default())?,
-        reason: row.get(5)?,
+        reason: decode_reason(text(row, 5)?, text(row, 25)?)?,
         attempts: row.get(6)?,
         due: moment(row, 24)?,
         dirty: row.get(7)?,
@@ -163,17 +163,17 @@ pub(super) fn not_read_since(
     collect(connection, &sql, &[&mapping, &run, &after, &limit])
 }
 
-/// Held pairs whose reason begins so.
+/// Held pairs whose reason has this code.
 pub(super) fn held(
     connection: &Connection,
     mapping: MappingId,
-    reason: &str,
+    code: Code,
     after: PairId,
     limit: i64,
 ) -> Result<Vec<Pair>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM pair INDEXED BY pair_held
-         WHERE mapping = ?1 AND status = 'held' AND id > ?3 AND substr(reason, 1, length(?2)) = ?2 ORDER BY id LIMIT ?4"
+         WHERE mapping = ?1 AND status = 'held' AND id > ?3 AND reason = ?2 ORDER BY id LIMIT ?4"
     );
-    collect(connection, &sql, &[&mapping, &reason, &after, &limit])
+    collect(connection, &sql, &[&mapping, &code.word(), &after, &limit])
 }

@@ -1,13 +1,15 @@
 //! Operator queries and the two things that an operator changes by hand: [`OperatorLedger`] over SQLite.
 
+use super::codec::decode_reason;
 use super::progress::side_number;
 use super::why::failed;
 use super::{SqliteLedger, changes, conflicts, lease, mappings, operator, pairs, rows, runs};
 use crate::store::StoreError;
 use async_trait::async_trait;
 use entente_sync::{
-    Change, ChangeFilter, ChangeStatus, Choice, Lease, LedgerError, MappingId, MappingRow, OpenConflict,
-    OperatorLedger, Pair, PairCount, PairId, PairLine, Run, RunId, Side, Sides, SlotRow, Status,
+    Change, ChangeFilter, ChangeStatus, Choice, Counted, Lease, LedgerError, MappingId, MappingRow,
+    OpenConflict, OperatorLedger, Pair, PairCount, PairId, PairLine, Reason, Run, RunId, Side, Sides,
+    SlotRow, Status,
 };
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -170,28 +172,47 @@ impl OperatorLedger for SqliteLedger {
     }
 }
 
-/// A status, and how many pairs there are for each reason.
-type Counted = (Status, BTreeMap<Option<String>, u64>);
+/// How many pairs have a reason of one code, and some of them.
+#[derive(Default)]
+struct OfCode {
+    pairs: u64,
+    samples: Vec<Reason>,
+    /// What is stored of those.
+    data: Vec<Option<String>>,
+}
+
+impl OfCode {
+    fn add(&mut self, code: Option<&str>, data: Option<&str>) -> Result<(), StoreError> {
+        self.pairs += 1;
+        let known = || self.data.iter().any(|known| known.as_deref() == data);
+        if self.samples.len() < Counted::SAMPLES && !known() {
+            self.samples.extend(decode_reason(code, data)?);
+            self.data.push(data.map(str::to_owned));
+        }
+        Ok(())
+    }
+}
 
 fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<PairCount>, StoreError> {
     // Counted here: SQLite would sort all pairs first.
     let mut statement = connection.prepare_cached(
-        "SELECT mapping, status, reason FROM pair
+        "SELECT mapping, status, reason, reason_data FROM pair
          WHERE ?1 IS NULL OR mapping IN (SELECT id FROM mapping WHERE relation = ?1)",
     )?;
     let mut rows = statement.query([relation])?;
-    let mut counts: BTreeMap<(MappingId, &str), Counted> = BTreeMap::new();
+    let mut counts: BTreeMap<(MappingId, &str, Option<String>), (Status, OfCode)> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let status = pairs::status_of(text(1)?.unwrap_or_default())?;
-        let (_, reasons) =
-            counts.entry((row.get(0)?, status.word())).or_insert_with(|| (status, BTreeMap::new()));
-        *reasons.entry(text(2)?.map(str::to_owned)).or_default() += 1;
+        let (code, data) = (text(2)?, text(3)?);
+        let key = (row.get(0)?, status.word(), code.map(str::to_owned));
+        counts.entry(key).or_insert_with(|| (status, OfCode::default())).1.add(code, data)?;
     }
-    let count = |((mapping, _), (status, reasons)): ((MappingId, &str), Counted)| {
-        reasons.into_iter().map(move |(reason, pairs)| PairCount { mapping, status, reason, pairs })
+    let count = |((mapping, ..), (status, of_code)): ((MappingId, _, _), (Status, OfCode))| {
+        let OfCode { pairs, samples, .. } = of_code;
+        PairCount { mapping, status, code: samples.first().map(Reason::code), samples, pairs }
     };
-    Ok(counts.into_iter().flat_map(count).collect())
+    Ok(counts.into_iter().map(count).collect())
 }
 
 fn count_in(connection: &Connection, status: Status, mapping: MappingId) -> Result<u64, StoreError> {
@@ -211,23 +232,24 @@ fn pairs_in(
     // see.
     let of_mapping = if mapping.is_some() { "p.mapping = ?1" } else { "?1 IS NULL" };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT p.id, p.mapping, m.left_object, m.right_object, p.left_id, p.right_id, p.reason, p.attempts
+        "SELECT p.id, p.mapping, m.left_object, m.right_object, p.left_id, p.right_id, p.reason, p.attempts, p.reason_data
          FROM pair p JOIN mapping m ON m.id = p.mapping
          WHERE p.status = '{}' AND {of_mapping} AND p.id > ?2 ORDER BY p.id LIMIT ?3",
         status.word()
     ))?;
-    let lines = statement
-        .query_map(params![mapping, after, limit], |row| {
-            Ok(PairLine {
-                id: row.get(0)?,
-                mapping: row.get(1)?,
-                objects: Sides::new(row.get(2)?, row.get(3)?),
-                ids: Sides::new(row.get(4)?, row.get(5)?),
-                status,
-                reason: row.get(6)?,
-                attempts: row.get(7)?,
-            })
-        })?
-        .collect::<Result<_, _>>()?;
+    let mut rows = statement.query(params![mapping, after, limit])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+        lines.push(PairLine {
+            id: row.get(0)?,
+            mapping: row.get(1)?,
+            objects: Sides::new(row.get(2)?, row.get(3)?),
+            ids: Sides::new(row.get(4)?, row.get(5)?),
+            status,
+            reason: decode_reason(text(6)?, text(8)?)?,
+            attempts: row.get(7)?,
+        });
+    }
     Ok(lines)
 }

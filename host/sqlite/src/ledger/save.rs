@@ -1,16 +1,17 @@
 //! Pairs: writing them.
 
 use super::Why;
-use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen};
+use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen, reason_columns};
 use super::progress::side_number;
 use entente_core::Timestamp;
-use entente_sync::{Half, Key, MappingId, Pair, PairId, Side, Sides};
+use entente_sync::{Code, Half, Key, MappingId, Pair, PairId, Side, Sides};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, ToSql, ffi, params};
 
 /// Written every time.
-const BODY: [&str; 21] = [
+const BODY: [&str; 22] = [
     "status",
     "reason",
+    "reason_data",
     "attempts",
     "due",
     "dirty",
@@ -191,7 +192,9 @@ fn write(
     let micros = |moment: Option<Timestamp>| moment.map(Timestamp::micros);
     let seen = |half: &Half| encode_seen(&half.seen, half.changed);
     bind(&pair.status.word())?;
-    bind(&pair.reason)?;
+    let (reason, data) = reason_columns(pair.reason.as_ref())?;
+    bind(&reason)?;
+    bind(&data)?;
     bind(&pair.attempts)?;
     bind(&micros(pair.due))?;
     bind(&pair.dirty)?;
@@ -304,7 +307,7 @@ impl<'c> Keys<'c> {
 pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), Why> {
     let mut keys = Keys::new(connection)?;
     let mut drop_plans = connection.prepare_cached(
-        "UPDATE change SET status = 'dropped', reason = 'its pair was joined into another one'
+        "UPDATE change SET status = 'dropped', reason = ?2, reason_data = NULL
          WHERE pair = ?1 AND status IN ('planned', 'withheld')",
     )?;
     let mut close =
@@ -312,7 +315,7 @@ pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), Why>
     let mut delete = connection.prepare_cached("DELETE FROM pair WHERE id = ?1")?;
     for &id in ids {
         keys.remove_all(id)?;
-        drop_plans.execute([id])?;
+        drop_plans.execute(params![id, Code::PairJoined.word()])?;
         close.execute([id])?;
         delete.execute([id])?;
     }

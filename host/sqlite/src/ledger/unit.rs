@@ -6,8 +6,8 @@ use crate::store::StoreUnit;
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
-    Braked, Change, Conflict, Description, Lease, LedgerError, MappingId, Pair, PairId, Progress, Requeue,
-    Run, RunId, Side, StateWrites, Trust, Unit,
+    Braked, Change, Conflict, Description, Lease, LedgerError, MappingId, Pair, PairId, Progress, Reason,
+    Requeue, Run, RunId, Side, StateWrites, Trust, Unit,
 };
 use rusqlite::Connection;
 use std::any::Any;
@@ -56,7 +56,7 @@ impl Unit for SqliteUnit {
         self.write("remove pairs", |connection| save::remove(connection, ids))
     }
 
-    async fn requeue(&mut self, mapping: MappingId, which: Requeue<'_>) -> Result<u64, LedgerError> {
+    async fn requeue(&mut self, mapping: MappingId, which: Requeue) -> Result<u64, LedgerError> {
         self.write("put pairs back", |connection| operator::requeue(connection, mapping, which))
     }
 
@@ -74,7 +74,7 @@ impl Unit for SqliteUnit {
         mapping: MappingId,
         target: Side,
         which: Braked,
-        reason: &str,
+        reason: &Reason,
     ) -> Result<(), LedgerError> {
         self.write("hold a plan", |connection| {
             operator::hold_planned(connection, run, mapping, target, which, reason)

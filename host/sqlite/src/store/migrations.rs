@@ -1,5 +1,7 @@
 //! The tables, by number. A migration that has been released is never changed; a new one is added.
 
+mod earlier;
+
 use super::StoreError;
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
@@ -18,6 +20,9 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0006_tenant.sql")),
         M::up(include_str!("migrations/0007_integration.sql")),
         M::up(include_str!("migrations/0008_call_budget.sql")),
+        M::up_with_hook(include_str!("migrations/0009_reasons.sql"), |transaction| {
+            earlier::apply(transaction)
+        }),
     ]
 }
 

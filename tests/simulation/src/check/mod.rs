@@ -153,7 +153,7 @@ impl<'w> End<'w> {
             let id = pair.half(side).id.as_deref().unwrap_or("-");
             format!("{}:{}:{id}", system.name(), system.words().object(object))
         };
-        let reason = pair.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
+        let reason = pair.reason.as_ref().map(|reason| format!(", {reason:?}")).unwrap_or_default();
         format!(
             "pair {} {} = {} [{}{reason}]",
             pair.id,

@@ -8,7 +8,7 @@ use crate::schema::{CITY, COMPANY, EMPLOYER, PERSON, PHONE, columns, meaning};
 use crate::system::System;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
-use entente_sync::{Blanks, Pair, Side, Sides, Status};
+use entente_sync::{Blanks, Pair, Reason, Side, Sides, Status};
 use std::collections::BTreeMap;
 
 impl End<'_> {
@@ -60,7 +60,7 @@ impl End<'_> {
         let there = Sides::by(|side| self.half(sync, object, pair, side));
         let mut wrong = |what: &str| verdict.add(Word::Unaccounted, "I26", format!("{name}: {what}"));
         match pair.status {
-            Status::Todo if pair.reason.as_deref().is_some_and(|reason| reason.starts_with("waits for")) => {}
+            Status::Todo if matches!(pair.reason, Some(Reason::WaitsFor { .. })) => {}
             Status::Todo => wrong("it is still to be done"),
             Status::Live => wrong("an order is still under way"),
             Status::Failed | Status::Held if pair.reason.is_none() => wrong("there is no reason"),

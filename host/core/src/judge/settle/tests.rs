@@ -67,7 +67,7 @@ fn later_certain_time_wins_when_both_changed() {
     let kinds = kinds();
     let (decision, why) = run(&rules(&kinds), Some(("a", "a")), ("b", 1), ("c", 2));
     assert_eq!(written(&decision), [(Side::Left, "c".to_owned())]);
-    assert_eq!(why, Why::Judged(Side::Right, Reason::LaterCertain));
+    assert_eq!(why, Why::Judged(Side::Right, Basis::LaterCertain));
 }
 
 #[test]

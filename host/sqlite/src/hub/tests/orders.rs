@@ -4,8 +4,8 @@ use super::*;
 use crate::hub::people::Origin;
 use crate::store::{StoreError, StoreUnit};
 use entente_sync::{
-    Braked, Change, Conflict, Description, LedgerError, MappingId, Pair, PairId, Progress, Requeue, Run,
-    RunId, Side, StateWrites, Trust, Unit,
+    Braked, Change, Conflict, Description, LedgerError, MappingId, Pair, PairId, Progress, Reason, Requeue,
+    Run, RunId, Side, StateWrites, Trust, Unit,
 };
 use std::any::Any;
 
@@ -235,7 +235,7 @@ impl Unit for Shared {
     async fn remove_pairs(&mut self, _: &[PairId]) -> Result<(), LedgerError> {
         Ok(())
     }
-    async fn requeue(&mut self, _: MappingId, _: Requeue<'_>) -> Result<u64, LedgerError> {
+    async fn requeue(&mut self, _: MappingId, _: Requeue) -> Result<u64, LedgerError> {
         Ok(0)
     }
     async fn hold_planned(
@@ -244,7 +244,7 @@ impl Unit for Shared {
         _: MappingId,
         _: Side,
         _: Braked,
-        _: &str,
+        _: &Reason,
     ) -> Result<(), LedgerError> {
         Ok(())
     }

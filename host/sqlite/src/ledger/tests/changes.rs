@@ -41,7 +41,7 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
             base_time: None,
             joint: slot % 2 == 1,
             stored: (slot % 3 == 1).then_some(Value::Null),
-            reason: format!("because {}", slot / 2),
+            reason: FieldReason::UndoOf { run: (slot / 2) as i64 },
         })
         .collect();
     let mut changes = [first, change(&world, run, 6, Side::Right)];
@@ -54,7 +54,8 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
     for action in [Action::Delete("8".to_owned()), Action::Update("9\0".to_owned())] {
         changes[1].action = action;
         changes[1].status = ChangeStatus::Deferred;
-        changes[1].reason = Some("takes its time".to_owned());
+        changes[1].reason =
+            Some(Reason::RetryLater { said: Some((Side::Right, RemoteSaid::new("busy", "takes its time"))) });
         changes[1].ticket = Some("t".to_owned());
         changes[1].sent = Some(at(2));
         changes[1].settled = Some(at(3));

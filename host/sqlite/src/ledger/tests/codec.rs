@@ -1,6 +1,6 @@
 use super::*;
 use crate::ledger::codec::*;
-use entente_core::Reference;
+use entente_core::{Basis, Reference, Why};
 use proptest::prelude::*;
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -40,6 +40,15 @@ fn any_seen() -> impl Strategy<Value = Seen> {
     (any_value(), prop::option::of(any_time())).prop_map(|(value, time)| Seen { value, time })
 }
 
+fn any_reason() -> impl Strategy<Value = FieldReason> {
+    prop_oneof![
+        Just(FieldReason::Judge(Why::NewRecord)),
+        Just(FieldReason::Judge(Why::Judged(Side::Left, Basis::SameTime))),
+        Just(FieldReason::Default),
+        "[ab]{0,1}".prop_map(|text| FieldReason::Earlier { text }),
+    ]
+}
+
 fn any_field() -> impl Strategy<Value = ChangedField> {
     (
         0usize..9,
@@ -47,7 +56,7 @@ fn any_field() -> impl Strategy<Value = ChangedField> {
         prop::option::of(any_value()),
         prop::option::of(any_value()),
         prop::option::of(any_time()),
-        "[ab]{0,1}",
+        any_reason(),
     )
         .prop_map(|(slot, value, source, base, time, reason)| ChangedField {
             slot,
@@ -130,12 +139,12 @@ fn what_is_plain_is_short() {
         base_time: None,
         joint: false,
         stored: None,
-        reason: "only left has it".to_owned(),
+        reason: Why::OnlyChange(Side::Left).into(),
     };
     let fields = [field(0, "Ada"), field(1, "b")];
     assert_eq!(
         encode_fields(&fields).unwrap(),
-        r#"[{"s":0,"v":"Ada","y":"only left has it"},{"s":1,"v":"b"}]"#
+        r#"[{"s":0,"v":"Ada","y":{"only-change":"left"}},{"s":1,"v":"b"}]"#
     );
 }
 

@@ -5,7 +5,7 @@ fn conflict(pair: PairId, slot: usize, left: &str, right: &str, run: RunId, seco
         value: Value::text(text),
         time: Some(FieldTime { at: at(second), certain: false }),
     };
-    Conflict { pair, slot, left: seen(left), right: seen(right), reason: format!("seen in {run}"), run }
+    Conflict { pair, slot, left: seen(left), right: seen(right), reason: FieldReason::UndoOf { run }, run }
 }
 
 async fn save(world: &World, pairs: &[PairId], conflicts: &[Conflict], second: i64) {
@@ -28,7 +28,7 @@ async fn the_same_two_values_are_one_conflict() {
     assert_eq!(now.len(), 2, "a pair that was not looked at keeps its conflicts");
     assert_eq!((now[0].conflict.run, now[0].first, now[0].last, now[0].times), (4, at(10), at(20), 2));
     assert_eq!(now[0].conflict.left.time.unwrap().at, at(2), "the times may be known better by now");
-    assert_eq!(now[0].conflict.reason, "seen in 5");
+    assert_eq!(now[0].conflict.reason, FieldReason::UndoOf { run: 5 });
     assert_eq!(now[0].fields, ["name", "full_name"]);
     assert_eq!(now[0].objects, ["contact", "member"]);
     assert_eq!(now[0].ids, [Some("1".to_owned()), Some("a".to_owned())]);

@@ -7,6 +7,7 @@ mod durability;
 mod lease;
 mod pairs;
 mod query;
+mod reasons;
 
 use super::{SqliteLedger, ensure_mapping, ensure_slots};
 use crate::store::Store;

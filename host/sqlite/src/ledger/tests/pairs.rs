@@ -17,7 +17,7 @@ fn full(world: &World, run: RunId) -> Pair {
         half.alone = (side == Side::Right).then_some(run);
     }
     pair.status = Status::Held;
-    pair.reason = Some("duplicate: of 12".to_owned());
+    pair.reason = Some(Reason::NotThere { record: RecordRef::new(Side::Left, "contact", "12") });
     pair.attempts = 3;
     pair.due = Some(at(77));
     pair.dirty = true;

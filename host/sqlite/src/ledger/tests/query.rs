@@ -14,7 +14,7 @@ async fn runs_are_listed_newest_first() {
         at(1),
     );
     run = world.ledger.start_run(&world.lease, run).await.unwrap();
-    run.count(Side::Right, "member").because("held");
+    run.count(Side::Right, "member").because(&Reason::NoRecord);
     run.status = RunStatus::Failed;
     run.ended = Some(at(2));
     run.error = Some("it rained".to_owned());
@@ -44,7 +44,7 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
                 let mut pair = world.pair(Some(&id), (n == 0).then_some(id.as_str()));
                 pair.mapping = mapping;
                 pair.status = status;
-                pair.reason = (n > 0).then(|| "why: so".to_owned());
+                pair.reason = (n > 0).then_some(Reason::NotInPlan { run: 7 });
                 pair.attempts = n;
                 pairs.push(pair);
             }
@@ -58,7 +58,8 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
     assert!(counts.contains(&PairCount {
         mapping: other,
         status: Status::Held,
-        reason: Some("why: so".to_owned()),
+        code: Some(Code::NotInPlan),
+        samples: vec![Reason::NotInPlan { run: 7 }],
         pairs: 2
     }));
 
@@ -73,7 +74,7 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
             objects: Sides::new("contact".to_owned(), "member".to_owned()),
             ids: Sides::new(Some(format!("{status:?}1")), None),
             status,
-            reason: Some("why: so".to_owned()),
+            reason: Some(Reason::NotInPlan { run: 7 }),
             attempts: 1,
         };
         assert_eq!(lines[1], expected);

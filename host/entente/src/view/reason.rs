@@ -1,0 +1,600 @@
+//! Sentences for reasons, with the names of the exchanges and records. Nothing reads them back: programs go by the
+//! codes.
+
+use crate::config::HUB;
+use entente_core::{Basis, FieldTime, Side, Sides, Timestamp, Value, Why};
+use entente_sync::{
+    Braked, Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, RecordRef,
+    RemoteSaid,
+};
+use serde::Serialize;
+
+/// How an exchange is called within a sentence.
+pub fn called(exchange: &str) -> &str {
+    if exchange == HUB { "the hub" } else { exchange }
+}
+
+/// A reason as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReasonView {
+    /// Its code, for programs.
+    pub code: &'static str,
+    /// The sentence, for people.
+    pub reason: String,
+}
+
+/// How often a reason was given, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CountedView {
+    /// Its code and a sentence for all of them.
+    #[serde(flatten)]
+    pub reason: ReasonView,
+    /// How often.
+    pub count: u64,
+    /// Sentences of a few that differ.
+    pub samples: Vec<String>,
+}
+
+/// When the values of a field changed on the left and on the right, as far as that is known.
+pub type Times = Sides<Option<FieldTime>>;
+
+/// The names of two exchanges, left and right, for sentences.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a>(pub &'a Sides<String>);
+
+impl Names<'_> {
+    /// A reason with its sentence.
+    pub fn view(self, reason: &Reason) -> ReasonView {
+        ReasonView { code: reason.code().word(), reason: self.reason(reason) }
+    }
+
+    /// The reason of a field with its sentence.
+    pub fn field_view(self, reason: &FieldReason, times: Times) -> ReasonView {
+        ReasonView { code: reason.code(), reason: self.field(reason, times) }
+    }
+
+    /// How often a reason was given, with a sentence.
+    pub fn counted(self, code: Code, counted: &Counted) -> CountedView {
+        let samples: Vec<String> = counted.samples.iter().map(|reason| self.reason(reason)).collect();
+        let reason = match samples.as_slice() {
+            [] => title(code).to_owned(),
+            [one] => one.clone(),
+            [first, ..] => format!("{}, for example: {first}", title(code)),
+        };
+        CountedView { reason: ReasonView { code: code.word(), reason }, count: counted.count, samples }
+    }
+
+    /// How the exchange of a side is called.
+    pub fn called(&self, side: Side) -> &str {
+        called(&self.0[side])
+    }
+
+    /// «person:3 in HelloWorld».
+    fn there(self, record: &RecordRef) -> String {
+        format!("{} in {}", name(record), self.called(record.side))
+    }
+
+    /// The sentence for a reason.
+    pub fn reason(self, reason: &Reason) -> String {
+        self.identity(reason)
+            .or_else(|| self.deletion(reason))
+            .or_else(|| self.sending(reason))
+            .or_else(|| self.again(reason))
+            .unwrap_or_else(|| title(reason.code()).to_owned())
+    }
+
+    /// Reasons about which record is which, and which take part.
+    fn identity(self, reason: &Reason) -> Option<String> {
+        Some(match reason {
+            Reason::DuplicateOf { record, preferred, became } => {
+                let of = record.as_ref().map_or_else(|| "another record".to_owned(), name);
+                let rules = if *preferred { ", which the rules prefer" } else { "" };
+                let became = became.as_ref().map(|record| format!(": both became {}", self.there(record)));
+                format!("duplicate of {of}{rules}{}", became.unwrap_or_default())
+            }
+            Reason::Ambiguous { records } => {
+                let names: Vec<String> = records.iter().map(|record| self.there(record)).collect();
+                format!("ambiguous: it may be {}", names.join(" or "))
+            }
+            Reason::AbsenceNotProven { record, object, identifiers, without } => {
+                let (there, by) = (self.called(record.side.other()), identifiers.join(" or "));
+                let why = match (without, by.is_empty()) {
+                    (true, false) => format!("{} has no {by} to look it up by", name(record)),
+                    (_, true) => format!("{object} was not listed completely"),
+                    _ => format!("{object} was neither listed completely nor looked up by {by}"),
+                };
+                format!("not created in {there}: {why}; the next full run decides")
+            }
+            Reason::NotCheckable { side, object } => format!(
+                "not changed in {}: {object} can neither be read by id nor written conditionally there; the next full run decides",
+                self.called(*side)
+            ),
+            Reason::NotReadYet { side, object } => format!(
+                "found in {} by its identifiers and not read yet: {object} cannot be read by id there; a run with --full reads it",
+                self.called(*side)
+            ),
+            Reason::Required { side, object, field, why } => format!(
+                "not created in {}: {field} of {object} is required: {}",
+                self.called(*side),
+                self.why(*why, Sides::default())
+            ),
+            Reason::Schema { side, object } => format!(
+                "not created in {}: an identifier of {object} is parked there, so it cannot be told whether it exists",
+                self.called(*side)
+            ),
+            Reason::OutsideFilter { side } => format!("outside the filter of {}", self.called(*side)),
+            Reason::WouldBeOutsideFilter { side } => {
+                format!("not created in {}: it would be outside the filter there", self.called(*side))
+            }
+            Reason::NothingFlows { side } => {
+                format!("not created in {}: nothing that it has flows there", self.called(*side))
+            }
+            Reason::NotCreatedThere { side } => {
+                format!("new records are not made in {}", self.called(*side))
+            }
+            Reason::Conflict { field, why } => {
+                format!("conflict in {field}: {}", self.why(*why, Sides::default()))
+            }
+            Reason::Unreadable { side, object, id, said } => {
+                let id = id.as_deref().map_or_else(|| "without id".to_owned(), one_line);
+                format!("{} gave an unreadable {object} {id}: {}", self.called(*side), quoted(said))
+            }
+            Reason::NotThere { record } => format!(
+                "{} was named: there is no such record, or the filter leaves it out",
+                self.there(record)
+            ),
+            _ => return None,
+        })
+    }
+
+    /// Reasons about records that are gone or have become others.
+    fn deletion(self, reason: &Reason) -> Option<String> {
+        let was = |from: &Option<RecordRef>| from.as_ref().map_or_else(|| "its record".to_owned(), name);
+        Some(match reason {
+            Reason::Converted { from, into } => format!("{} has become {}", was(from), self.there(into)),
+            Reason::Merged { from, into } => format!("{} was merged into {}", was(from), self.there(into)),
+            Reason::DeletedAndEdited { deleted, edited } => format!(
+                "{} was deleted in {}, and {} was edited in {} since; delete that one too, or set deletes to ignore and apply it",
+                name(deleted),
+                self.called(deleted.side),
+                name(edited),
+                self.called(edited.side)
+            ),
+            Reason::DeletedIgnored { record } => format!(
+                "{} was deleted in {}; by policy nothing is done about it",
+                name(record),
+                self.called(record.side)
+            ),
+            Reason::CannotBeDeleted { record, object } => format!(
+                "{} was deleted in {}; {object} cannot be deleted in {}",
+                name(record),
+                self.called(record.side),
+                self.called(record.side.other())
+            ),
+            Reason::Unlinked { side, object, id } => {
+                let id = id.as_deref().map(|id| format!(":{}", one_line(id))).unwrap_or_default();
+                format!("its {object}{id} was deleted in {}, and it is not made again", self.called(*side))
+            }
+            Reason::Brake { which, side, object, records, linked, percent, least } => {
+                let verb = match which {
+                    Braked::Deletes => "deleted",
+                    Braked::Blankings => "blanked in part",
+                };
+                format!(
+                    "brake: {records} of {linked} {object} records of {} would be {verb}, more than {percent} % and more than {least}; \
+                     if that is right, lift the brake for one run with --lift-brake",
+                    self.called(*side)
+                )
+            }
+            _ => return None,
+        })
+    }
+
+    /// Reasons about orders and their answers.
+    fn sending(self, reason: &Reason) -> Option<String> {
+        Some(match reason {
+            Reason::FateUnknown { side, object } => format!(
+                "fate unknown: {} never answered an order about {object}, and the record cannot be looked up",
+                self.called(*side)
+            ),
+            Reason::Refused { side, said, fields } => {
+                let fields = match fields.as_slice() {
+                    [] => String::new(),
+                    some => format!(" ({})", one_line(&some.join(", "))),
+                };
+                format!("{} refused it: {}{fields}", self.called(*side), quoted(said))
+            }
+            Reason::InvalidAnswer { side, how } => {
+                let how = match how {
+                    InvalidAnswer::NotDeleted => "the record was to be deleted, and it says that it is there",
+                    InvalidAnswer::NoId => "the record was written, and no id came back",
+                };
+                format!("{} gave an invalid answer: {how}", self.called(*side))
+            }
+            Reason::RetryLater { said: Some((side, said)) } => {
+                format!("{} asks to try again later: {}", self.called(*side), quoted(said))
+            }
+            Reason::WaitsFor { record: Some(record) } => format!(
+                "waits for {}, which has no counterpart in {} yet",
+                name(record),
+                self.called(record.side.other())
+            ),
+            Reason::Unchecked { side, object } => format!(
+                "unchecked: {object} can neither be read by id nor written conditionally in {}; an edit made there since its last report is lost",
+                self.called(*side)
+            ),
+            _ => return None,
+        })
+    }
+
+    /// Reasons about plans, undoing, and earlier versions.
+    fn again(self, reason: &Reason) -> Option<String> {
+        Some(match reason {
+            Reason::ExecutedBy { run } => format!("executed by run {run}"),
+            Reason::NotExecutedBy { run, difference } => {
+                format!("not executed by run {run}: {}", differs(difference))
+            }
+            Reason::NotInPlan { run } => format!("not in the plan of run {run}"),
+            Reason::DiffersFromPlan { run, difference } => {
+                format!("changed since the plan of run {run}: {}", differs(difference))
+            }
+            Reason::NotUndone(kept) => self.kept(kept),
+            Reason::ReferredTo { by } => format!("{} refers to it", self.there(by)),
+            Reason::Earlier { text } => one_line(text),
+            _ => return None,
+        })
+    }
+
+    fn kept(self, kept: &Kept) -> String {
+        match kept {
+            Kept::Gone => "its record is gone".to_owned(),
+            Kept::ThereAgain => "it has a record again".to_owned(),
+            Kept::ChangedBy { run } => format!("it was changed since by run {run}"),
+            Kept::Edited { now: Some(now) } => format!("it was edited since: {}", short(now)),
+            Kept::Edited { now: None } => "it was edited since: nothing is known of it".to_owned(),
+            Kept::FieldEdited { field } => format!("its {field} was edited since"),
+            Kept::OtherSideEdited => "its other side was edited since".to_owned(),
+            Kept::NotKnown => "what stood there before is not known".to_owned(),
+            Kept::CannotBeDeleted { side, object } => {
+                format!("{object} cannot be deleted in {}", self.called(*side))
+            }
+        }
+    }
+
+    /// The sentence for the reason of a field.
+    pub fn field(self, reason: &FieldReason, times: Times) -> String {
+        match reason {
+            FieldReason::Default => "default of a new record".to_owned(),
+            FieldReason::Ruled => "settled by the operator".to_owned(),
+            FieldReason::Deleted { record } => {
+                format!("{} was deleted in {}", name(record), self.called(record.side))
+            }
+            FieldReason::UndoOf { run } => format!("undo of run {run}"),
+            FieldReason::NotUndone(kept) => self.kept(kept),
+            FieldReason::Earlier { text } => one_line(text),
+            FieldReason::Judge(why) => self.why(*why, times),
+        }
+    }
+
+    /// The sentence for what the judge said of two values that changed at these times.
+    pub fn why(self, why: Why, times: Times) -> String {
+        let of = |side: Side| self.called(side);
+        match why {
+            Why::NotDelivered => "a side has not delivered this field".to_owned(),
+            Why::Same => "both sides have the same content".to_owned(),
+            Why::AsAgreed => "neither side has changed since it was settled".to_owned(),
+            Why::Trusted(side) => format!("{} is trusted", of(side)),
+            Why::Source(side) => format!("the field flows one way, from {}", of(side)),
+            Why::DriftKept(side) => {
+                format!("drift: edited in {}, where nothing flows back from; kept", of(side))
+            }
+            Why::DriftRestored(side) => {
+                format!("drift: edited in {}, restored from {}", of(side), of(side.other()))
+            }
+            Why::ValueBeatsBlank(side) => format!("{} has a value, {} has none", of(side), of(side.other())),
+            Why::OnlyChange(side) => format!("only {} has changed", of(side)),
+            Why::Merged => "merged element by element".to_owned(),
+            Why::Judged(side, basis) => match self.moments(side, times) {
+                Some(moments) => format!("newer in {moments}"),
+                None => format!("newer in {}: {}", of(side), basis.text()),
+            },
+            Why::Policy(side, basis) => format!("{} wins by policy: {}", of(side), basis.text()),
+            Why::Undecided(basis @ (Basis::NoEvidence | Basis::SameTime)) => {
+                let moments = self.moments(Side::Left, times).map(|moments| format!(" ({moments})"));
+                format!("both sides have changed, and {}{}", undecided(basis), moments.unwrap_or_default())
+            }
+            Why::Undecided(basis) => format!("both sides have changed, and {}", basis.text()),
+            Why::NotThisWay(side) => format!("the field does not flow to {}", of(side)),
+            Why::NotWritable(side) => format!("the field cannot be written in {}", of(side)),
+            Why::NeverWritten => "the write rule is never".to_owned(),
+            Why::NotEmpty(side) => format!("the write rule is if-empty and {} has a value", of(side)),
+            Why::BlankKept(side) => format!("a blank does not replace the value of {}", of(side)),
+            Why::BlankFilled(side) => {
+                format!("the blank of {} is filled from {}", of(side), of(side.other()))
+            }
+            Why::RequiredBlank(side) => format!("blank, but required in {}: not sent", of(side)),
+            Why::NoSuchWord(side) => format!("the value map has no word for this value in {}", of(side)),
+            Why::NewRecord => "new record".to_owned(),
+        }
+    }
+
+    /// «HelloWorld: 12 May 2020 10:02; the hub: 3 Apr 2020», this side first; `None` where a time is not known.
+    fn moments(self, first: Side, times: Times) -> Option<String> {
+        let (one, other) = (times[first]?, times[first.other()]?);
+        let [one_at, other_at] = moments([one.at, other.at]);
+        let bound = |time: FieldTime| if time.certain { "" } else { "at the latest " };
+        Some(format!(
+            "{}: {}{one_at}; {}: {}{other_at}",
+            self.called(first),
+            bound(one),
+            self.called(first.other()),
+            bound(other)
+        ))
+    }
+
+    /// The sentence for a notice.
+    pub fn notice(self, notice: &Notice) -> String {
+        match notice {
+            Notice::Brake(reason) => self.reason(reason),
+            Notice::FieldParked { side, object, field, kinds } => {
+                let what = match kinds {
+                    Some((was, now)) => {
+                        format!("was of the kind {was} and now is {}", one_line(&now.to_string()))
+                    }
+                    None => "is no longer there".to_owned(),
+                };
+                format!(
+                    "{}: '{field}' of {object} {what}; the field is parked, the rest is synced; correct the mapping",
+                    self.called(*side)
+                )
+            }
+            Notice::NewField { side, object, field } => format!(
+                "{} has a new field '{}' of {object}, which is not mapped",
+                self.called(*side),
+                one_line(field)
+            ),
+            Notice::NewlyRequired { side, object, field } => format!(
+                "{} now needs '{}' for a new {object}, and nothing is mapped to it",
+                self.called(*side),
+                one_line(field)
+            ),
+            Notice::OrderFailed { side, said } => format!(
+                "{} failed an order as a whole: {}; what became of it is found out, and the rest is sent in smaller orders",
+                self.called(*side),
+                quoted(said)
+            ),
+            Notice::StaysTrusted { side } => format!(
+                "{} stays trusted, whatever changed, until a run without a window has made all of it",
+                self.called(*side)
+            ),
+            Notice::NotMapped { run } => {
+                format!("run {run} wrote objects that the sync no longer maps; these stay as they are")
+            }
+            Notice::DeletesNotAgreed { run, deletes } => format!(
+                "to undo run {run}, {deletes} records that it made would be deleted; if that is right: entente run undo {run} --delete {deletes}"
+            ),
+            Notice::Earlier { text } => one_line(text),
+        }
+    }
+}
+
+/// What all reasons of a code have in common.
+pub const fn title(code: Code) -> &'static str {
+    match code {
+        Code::DuplicateOf => "duplicates of other records",
+        Code::Ambiguous => "ambiguous: several records have the same identifiers",
+        Code::AbsenceNotProven => "not created: nothing proves that they are not there",
+        Code::NotCheckable => "not changed: nothing tells what is there now",
+        Code::NotReadYet => "found by their identifiers and not read yet",
+        Code::Required => "not created: a required field is missing",
+        Code::Converted => "converted into another object",
+        Code::Merged => "merged into other records",
+        Code::FateUnknown => "fate unknown: an order was never answered",
+        Code::Brake => "held by the brake",
+        Code::DeletedAndEdited => "deleted on one side and edited on the other",
+        Code::Schema => "not created: an identifier is parked",
+        Code::OutsideFilter => "outside the filter",
+        Code::WouldBeOutsideFilter => "not created: outside the filter of the other side",
+        Code::NothingFlows => "not created: nothing flows to the other side",
+        Code::NoRecord => "no record on either side",
+        Code::NotCreatedThere => "new records are not made on the other side",
+        Code::DeletedEverywhere => "deleted on every side that had it",
+        Code::DeletedOnBothSides => "deleted on both sides",
+        Code::DeletedIgnored => "deleted on one side; by policy nothing is done about it",
+        Code::Unlinked => "deleted on one side and not made again",
+        Code::CannotBeDeleted => "deleted on one side; the other one cannot delete",
+        Code::Undone => "undone: the record that was made for it was deleted again",
+        Code::MadeAgain => "its record was made again by an undo; the other side stays deleted",
+        Code::WithheldPull => "withheld: --disable-pull",
+        Code::WithheldPush => "withheld: --disable-push",
+        Code::PlannedCreate => "planned: to create",
+        Code::PlannedUpdate => "planned: to change",
+        Code::PlannedDelete => "planned: to delete",
+        Code::Refused => "refused",
+        Code::InvalidAnswer => "answered against the rules of the interface",
+        Code::RetryLater => "to be tried again later",
+        Code::WaitsFor => "waits for a record that has no counterpart yet",
+        Code::Stale => "the record has changed since the decision; decided again",
+        Code::BecameAnother => "the record has become another one; decided again",
+        Code::RecordGone => "the record is gone",
+        Code::PairGone => "its pair is gone",
+        Code::PairJoined => "its pair was joined into another one",
+        Code::Overtaken => "overtaken by a newer decision",
+        Code::Deferred => "deferred: the remote system tells later what became of it",
+        Code::Unanswered => "fate unknown: the order was answered without them",
+        Code::FoundOut => "no answer came; what stands there was found out, and it was decided again",
+        Code::Unchecked => "written unchecked",
+        Code::DecidedAgain => "changed once more, or waits for another record; decided again in the next run",
+        Code::ExecutedBy => "executed by a later run",
+        Code::NotExecutedBy => "not executed by the run that applied the plan",
+        Code::NotInPlan => "not in the plan",
+        Code::DiffersFromPlan => "changed since the plan",
+        Code::NotUndone => "left as it is by the undo",
+        Code::ReferredTo => "another record refers to it",
+        Code::DeletesNotAgreed => "not done: the number of deletions was not agreed",
+        Code::Conflict => "fields in conflict",
+        Code::Unreadable => "unreadable records",
+        Code::NotThere => "named records that are not there",
+        Code::Earlier => "told by an earlier version",
+    }
+}
+
+fn name(record: &RecordRef) -> String {
+    format!("{}:{}", record.object, one_line(&record.id))
+}
+
+fn undecided(basis: Basis) -> &'static str {
+    match basis {
+        Basis::SameTime => "at the same time",
+        basis => basis.text(),
+    }
+}
+
+fn differs(difference: &Difference) -> String {
+    let word = |deed: Deed| match deed {
+        Deed::Create => "create",
+        Deed::Update => "update",
+        Deed::Delete => "delete",
+    };
+    let stood = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), short);
+    match difference {
+        Difference::Deed { planned, now } => {
+            format!("the plan was to {}, and now it is to {}", word(*planned), word(*now))
+        }
+        Difference::Record => "another record would be written".to_owned(),
+        Difference::FieldMore { value, .. } => format!("another field changes too, to {}", short(value)),
+        Difference::FieldLess { .. } => "a field need not be changed any more".to_owned(),
+        Difference::Value { planned, now, .. } => {
+            format!("{} was to be written, and now it would be {}", short(planned), short(now))
+        }
+        Difference::Base { planned, now, .. } => {
+            format!("{} stood there when it was planned, and now {} does", stood(planned), stood(now))
+        }
+        Difference::OtherSide => {
+            "the records have been edited since, and now the other side would be written".to_owned()
+        }
+        Difference::Nothing => "there is nothing to write any more".to_owned(),
+        Difference::Settled => "its record was settled since, or left the sync".to_owned(),
+    }
+}
+
+/// Two moments, in UTC, as exactly as is needed to tell them apart.
+fn moments(at: [Timestamp; 2]) -> [String; 2] {
+    const MINUTE: i64 = 60_000_000;
+    let day = |at: Timestamp| {
+        let form = if at.micros() % (24 * 60 * MINUTE) == 0 { "%-d %b %Y" } else { "%-d %b %Y %H:%M" };
+        at.to_datetime().format(form).to_string()
+    };
+    let [one, other] = at.map(day);
+    if one != other || at[0] == at[1] {
+        return [one, other];
+    }
+    at.map(|at| at.to_datetime().format("%-d %b %Y %H:%M:%S%.f").to_string())
+}
+
+/// What was said, in quotation marks.
+fn quoted(said: &RemoteSaid) -> String {
+    let code = said.code.as_ref().map(|code| format!(" ({})", one_line(code))).unwrap_or_default();
+    format!("«{}»{code}", one_line(&said.text))
+}
+
+fn short(value: &Value) -> String {
+    /// Longer values are cut.
+    const MOST: usize = 60;
+    let text = one_line(&value.to_string());
+    if text.chars().count() <= MOST { text } else { text.chars().take(MOST - 1).chain(['…']).collect() }
+}
+
+/// A text of others without what moves a cursor or turns the direction of writing.
+fn one_line(text: &str) -> String {
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !turns(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Sides<String> {
+        Sides::new("hub".to_owned(), "HelloWorld".to_owned())
+    }
+
+    fn time(text: &str, certain: bool) -> Option<FieldTime> {
+        Some(FieldTime { at: Timestamp::parse(text).unwrap(), certain })
+    }
+
+    #[test]
+    fn the_judge_names_exchanges_and_both_times() {
+        let names = names();
+        let say = |why: Why, times: Times| Names(&names).why(why, times);
+        let times = Sides::new(time("2020-04-03", true), time("2020-05-12 10:02", true));
+        let later = Why::Judged(Side::Right, Basis::LaterCertain);
+        assert_eq!(say(later, times), "newer in HelloWorld: 12 May 2020 10:02; the hub: 3 Apr 2020");
+        let close = Sides::new(time("2020-05-12 10:02:01", true), time("2020-05-12 10:02:07.5", false));
+        assert_eq!(
+            say(Why::Judged(Side::Left, Basis::LaterPossible), close),
+            "newer in the hub: 12 May 2020 10:02:01; HelloWorld: at the latest 12 May 2020 10:02:07.500"
+        );
+        assert_eq!(say(later, Sides::default()), "newer in HelloWorld: its certain change time is later");
+        for (why, said) in [
+            (Why::OnlyChange(Side::Left), "only the hub has changed"),
+            (Why::Trusted(Side::Left), "the hub is trusted"),
+            (Why::Source(Side::Right), "the field flows one way, from HelloWorld"),
+            (Why::DriftKept(Side::Left), "drift: edited in the hub, where nothing flows back from; kept"),
+            (Why::RequiredBlank(Side::Right), "blank, but required in HelloWorld: not sent"),
+            (Why::ValueBeatsBlank(Side::Left), "the hub has a value, HelloWorld has none"),
+            (
+                Why::Undecided(Basis::NoEvidence),
+                "both sides have changed, and the change times do not tell which is newer",
+            ),
+        ] {
+            assert_eq!(say(why, Sides::default()), said);
+        }
+    }
+
+    #[test]
+    fn records_and_sides_have_names() {
+        let names = names();
+        let record = |side, id: &str| RecordRef::new(side, "contact", id);
+        for (reason, said) in [
+            (
+                Reason::CannotBeDeleted { record: record(Side::Right, "7"), object: "contact".to_owned() },
+                "contact:7 was deleted in HelloWorld; contact cannot be deleted in the hub",
+            ),
+            (
+                Reason::AbsenceNotProven {
+                    record: RecordRef::new(Side::Right, "person", "p34"),
+                    object: "contact".to_owned(),
+                    identifiers: vec!["email".to_owned()],
+                    without: true,
+                },
+                "not created in the hub: person:p34 has no email to look it up by; the next full run decides",
+            ),
+            (Reason::OutsideFilter { side: Side::Left }, "outside the filter of the hub"),
+            (
+                Reason::Refused {
+                    side: Side::Right,
+                    said: RemoteSaid::new("duplicate of", "the left\u{1b}[2J \u{202e}wins"),
+                    fields: vec![],
+                },
+                "HelloWorld refused it: «the left [2J wins» (duplicate of)",
+            ),
+        ] {
+            assert_eq!(Names(&names).reason(&reason), said);
+        }
+    }
+
+    #[test]
+    fn many_of_a_code_are_one_line() {
+        let names = names();
+        let mut counted = Counted::default();
+        for n in 0..8000 {
+            let record = Some(RecordRef::new(Side::Left, "contact", &n.to_string()));
+            counted.add(&Reason::DuplicateOf { record, preferred: false, became: None }, 1);
+        }
+        let view = Names(&names).counted(Code::DuplicateOf, &counted);
+        assert_eq!((view.count, view.samples.len()), (8000, 3));
+        assert_eq!(view.reason.reason, "duplicates of other records, for example: duplicate of contact:0");
+    }
+}

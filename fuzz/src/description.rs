@@ -5,7 +5,7 @@ use arbitrary::{Result, Unstructured};
 use entente_cli::fuzzing::plugin::{description, manual};
 use std::collections::BTreeSet;
 
-fn is_name(name: &String) -> bool {
+fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() as u64 <= limits().id_bytes && is_clean(name)
 }
 
@@ -26,7 +26,7 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
             for field in &object.fields {
                 assert!(is_name(&field.name) && is_clean(&field.label) && is_clean(field.kind.as_str()));
                 assert!(
-                    field.targets.iter().all(is_name)
+                    field.targets.iter().all(|name| is_name(name))
                         && field.choices.iter().all(|(_, label)| is_clean(label))
                 );
             }
@@ -36,7 +36,9 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
         assert!(mappings.len() as u64 <= limits.objects);
         for mapping in &mappings {
             assert!(
-                is_name(&mapping.hub) && is_name(&mapping.remote) && mapping.identifiers.iter().all(is_name)
+                is_name(&mapping.hub)
+                    && is_name(&mapping.remote)
+                    && mapping.identifiers.iter().all(|name| is_name(name))
             );
             assert!(mapping.fields.len() as u64 <= limits.fields);
             assert!(mapping.fields.iter().all(|field| is_name(&field.hub) && is_name(&field.remote)));

@@ -220,12 +220,24 @@ fn use_secret() -> Result<(), Error> {
     }
 }
 
+/// How large the linear memory of this instance is.
+#[cfg(target_arch = "wasm32")]
+fn memory_bytes() -> usize {
+    core::arch::wasm32::memory_size(0) << 16
+}
+
+/// Natively the plugin is compiled for clippy only: there is no memory that it may read as a whole.
+#[cfg(not(target_arch = "wasm32"))]
+fn memory_bytes() -> usize {
+    0
+}
+
 /// How often the bytes stand, read backwards, anywhere in the memory of this instance.
 pub(crate) fn occurrences(reversed: &[u8]) -> usize {
     if reversed.is_empty() {
         return 0;
     }
-    let length = core::arch::wasm32::memory_size(0) << 16;
+    let length = memory_bytes();
     let mut found = 0;
     let mut at = reversed.len();
     while at <= length {

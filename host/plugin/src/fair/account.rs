@@ -1,7 +1,8 @@
-//! What all running plugins of a tenant take together.
+//! Quotas of a tenant: what all its running plugins take together.
 
-use super::shares::Seat;
-use super::turns::{places, turns};
+use super::cpu::cpu_permits;
+use super::semaphore::Flow;
+use super::slots::instance_slots;
 use crate::limits::{LimitReached, Limits};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +16,8 @@ pub struct TenantAccount {
     limits: Limits,
     memory: AtomicU64,
     pub(crate) http: Arc<Semaphore>,
-    pub(crate) turns: Arc<Seat>,
-    pub(crate) places: Arc<Seat>,
+    pub(crate) cpu: Arc<Flow>,
+    pub(crate) slots: Arc<Flow>,
 }
 
 /// What plugins take at the moment.
@@ -44,8 +45,8 @@ impl TenantAccount {
             tenant: tenant.to_owned(),
             memory: AtomicU64::new(0),
             http: Arc::new(Semaphore::new(permits(limits.tenant_http_parallel))),
-            turns: turns().seat(limits.workers),
-            places: places().seat(limits.tenant_instances),
+            cpu: cpu_permits().flow(limits.workers),
+            slots: instance_slots().flow(limits.tenant_instances),
             limits: limits.clone(),
         }
     }
@@ -55,12 +56,12 @@ impl TenantAccount {
         &self.tenant
     }
 
-    /// What is on it at the moment.
+    /// What its plugins take at the moment.
     pub fn used(&self) -> TenantUse {
         TenantUse {
             memory: self.memory.load(Ordering::Relaxed),
-            instances: self.places.held(),
-            computing: self.turns.held(),
+            instances: self.slots.held(),
+            computing: self.cpu.held(),
             http: permits(self.limits.tenant_http_parallel).saturating_sub(self.http.available_permits()),
         }
     }
@@ -69,12 +70,15 @@ impl TenantAccount {
         &self.limits
     }
 
-    /// It holds as many slots of the pool as it may.
+    /// Whether it holds as many slots of the pool as it may.
     pub(crate) fn has_all_its_slots(&self) -> bool {
-        self.places.held() as u64 >= self.limits.tenant_instances
+        self.slots.held() as u64 >= self.limits.tenant_instances
     }
 
-    /// Takes so much memory.
+    /// Counts memory that a plugin wants to have.
+    ///
+    /// # Errors
+    /// The limit `tenant-memory-bytes`.
     pub(crate) fn take_memory(&self, bytes: u64) -> Result<(), LimitReached> {
         let most = self.limits.tenant_memory_bytes;
         let more = |used: u64| used.checked_add(bytes).filter(|total| *total <= most);
@@ -83,7 +87,7 @@ impl TenantAccount {
     }
 
     pub(crate) fn give_memory_back(&self, bytes: u64) {
-        // Never more than was taken: each limiter remembers its own.
+        // Never below zero: each limiter gives back only what it has taken.
         self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

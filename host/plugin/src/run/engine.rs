@@ -1,7 +1,8 @@
 //! The one wasmtime engine of the process: its settings, its pool and its clock.
 
 use crate::compile::settings::{Allocation, on_demand, pooled};
-use crate::fair::turns::{places, turns};
+use crate::fair::cpu::cpu_permits;
+use crate::fair::slots::instance_slots;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use wasmtime::Engine;
@@ -41,13 +42,13 @@ fn start() -> wasmtime::Result<Started> {
     // A thread of its own, since the executor may be what a plugin keeps busy. It ends with the engine.
     let weak = started.engine.weak();
     std::thread::Builder::new().name("plugin-clock".to_owned()).spawn(move || {
-        turns().attend();
-        places().attend();
+        cpu_permits().set_clock_thread();
+        instance_slots().set_clock_thread();
         let mut last = Instant::now();
         loop {
             let now = Instant::now();
-            places().beat(now);
-            let tick = if turns().beat(now) { TICK_WHEN_WANTED } else { TICK };
+            instance_slots().tick(now);
+            let tick = if cpu_permits().tick(now) { TICK_WHEN_WANTED } else { TICK };
             if now - last >= tick {
                 let Some(engine) = weak.upgrade() else { break };
                 engine.increment_epoch();

@@ -3,7 +3,7 @@
 use super::limiter::Limiter;
 use super::log::{Log, Printed};
 use crate::egress::{Channel, Egress};
-use crate::fair::turns::Meter;
+use crate::fair::cpu::CpuMeter;
 use crate::limits::{LimitReached, Limits};
 use entente_core::Value;
 use entente_sync::StateWrites;
@@ -26,7 +26,7 @@ pub(crate) struct Guest {
     pub(crate) state: State,
     pub(crate) matches: u64,
     /// How long this call has computed.
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) meter: Arc<CpuMeter>,
 }
 
 impl Guest {
@@ -70,7 +70,7 @@ impl Guest {
     /// # Errors
     /// When it has computed for as long as one call may.
     pub(crate) fn tick(&mut self) -> Result<(), LimitReached> {
-        let over = self.meter.gives_way() > Limits::time(self.limits.cpu_time);
+        let over = self.meter.yields() > Limits::time(self.limits.cpu_time);
         if over { Err(self.limits.cpu_time(None)) } else { Ok(()) }
     }
 }

@@ -31,7 +31,7 @@ impl Idle {
 
     /// Keeps an instance for the next call, unless somebody waits for its slot.
     pub(crate) fn put(&self, instance: Instance) {
-        if !instance.is_in_the_way() {
+        if !instance.should_be_evicted() {
             *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
         }
     }
@@ -49,6 +49,6 @@ pub(crate) fn to_evict(account: &Arc<TenantAccount>) -> Option<Instance> {
     if account.has_all_its_slots() {
         all.filter(|idle| Arc::ptr_eq(&idle.account, account)).find_map(|idle| idle.take())
     } else {
-        all.find_map(|idle| idle.take_if(Instance::is_in_the_way))
+        all.find_map(|idle| idle.take_if(Instance::should_be_evicted))
     }
 }

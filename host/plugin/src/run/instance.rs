@@ -6,8 +6,8 @@ use super::idle::to_evict;
 use super::runtime::Plugin;
 use crate::egress::Channel;
 use crate::fair::account::TenantAccount;
-use crate::fair::shares::Claim;
-use crate::fair::turns::{InTurn, Meter};
+use crate::fair::cpu::{CpuMeter, OnCpu};
+use crate::fair::semaphore::Permit;
 use crate::limits::Limits;
 use crate::wire::Functions;
 use entente_core::Value;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use wasmtime::{Store, UpdateDeadline};
 
-/// How long a call waits for a place to run.
+/// How long a call waits for a slot of the pool.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A plugin that has been started. It is dropped after whatever went wrong in it: a store that has trapped,
@@ -31,8 +31,8 @@ pub(crate) struct Instance {
     pub(crate) functions: Box<dyn Functions<Guest>>,
     pub(crate) calls: u64,
     limits: Limits,
-    /// Given back after the store is gone.
-    place: Claim,
+    /// Its slot of the pool, released after the store is gone.
+    slot: Permit,
 }
 
 impl Instance {
@@ -43,14 +43,14 @@ impl Instance {
         limits: &Limits,
     ) -> Result<Self, Failure> {
         let account = Arc::clone(&channel.account);
-        let mut taking = pin!(account.places.take());
-        let place = match futures::poll!(&mut taking) {
-            Poll::Ready(place) => place,
+        let mut acquiring = pin!(account.slots.acquire());
+        let slot = match futures::poll!(&mut acquiring) {
+            Poll::Ready(slot) => slot,
             Poll::Pending => {
                 if let Some(idle) = to_evict(&account) {
                     idle.retire().await;
                 }
-                timeout(PATIENCE, taking).await.map_err(|_| no_place(&account))?
+                timeout(PATIENCE, acquiring).await.map_err(|_| no_slot(&account))?
             }
         };
         let mut store = Store::new(&plugin.runtime.engine, Guest::new(channel, settings, limits.clone()));
@@ -77,7 +77,7 @@ impl Instance {
             };
         let functions = (plugin.exports)(instance);
         store.data().log.end();
-        Ok(Self { store, functions, calls: 0, limits: limits.clone(), place })
+        Ok(Self { store, functions, calls: 0, limits: limits.clone(), slot })
     }
 
     /// Runs a call under its clocks.
@@ -113,24 +113,24 @@ impl Instance {
 
     /// Whether its place is wanted by somebody who has none, so that it had better end than wait for its next
     /// call.
-    pub(crate) fn is_in_the_way(&self) -> bool {
-        self.place.is_wanted()
+    pub(crate) fn should_be_evicted(&self) -> bool {
+        self.slot.should_release()
     }
 }
 
 fn fail(store: &Store<Guest>) {
-    store.data().meter.fail(&store.data().egress.channel().account.turns);
+    store.data().meter.fail(&store.data().egress.channel().account.cpu);
 }
 
 /// Cleans up. Where there is much memory it takes a while: that too is done in turn, and counts as the
 /// tenant's use.
 async fn discard(store: Store<Guest>) {
-    let (turns, meter) =
-        (Arc::clone(&store.data().egress.channel().account.turns), Arc::clone(&store.data().meter));
-    InTurn::new(Box::pin(async move { drop(store) }), turns, meter).await;
+    let (cpu, meter) =
+        (Arc::clone(&store.data().egress.channel().account.cpu), Arc::clone(&store.data().meter));
+    OnCpu::new(Box::pin(async move { drop(store) }), cpu, meter).await;
 }
 
-fn no_place(account: &TenantAccount) -> Failure {
+fn no_slot(account: &TenantAccount) -> Failure {
     let limit = account.limits().tenant_instances;
     Failure::Busy(if account.has_all_its_slots() {
         format!(
@@ -151,13 +151,13 @@ fn no_place(account: &TenantAccount) -> Failure {
 async fn timed<T>(
     work: BoxFuture<'_, wasmtime::Result<T>>,
     account: &TenantAccount,
-    meter: Arc<Meter>,
+    meter: Arc<CpuMeter>,
     limits: &Limits,
 ) -> Result<T, Failure> {
     let most = Limits::time(limits.call_time);
     let mut end = Instant::now() + most;
     let mut excused = Duration::ZERO;
-    let mut call = InTurn::new(work, Arc::clone(&account.turns), meter);
+    let mut call = OnCpu::new(work, Arc::clone(&account.cpu), meter);
     let mut clock = pin!(sleep_until(end));
     let answered = poll_fn(|cx| {
         loop {

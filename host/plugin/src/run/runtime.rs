@@ -15,7 +15,7 @@ use crate::egress::audit::NoAudit;
 use crate::egress::budget::BudgetInMemory;
 use crate::egress::{Channel, Hosts, Lookup, Surroundings, Vault, system_lookup};
 use crate::fair::account::TenantAccount;
-use crate::fair::turns::places;
+use crate::fair::slots::instance_slots;
 use crate::files::read_at_most;
 use crate::limits::Limits;
 use crate::wire::{self, Exports};
@@ -36,8 +36,8 @@ pub struct PluginRuntime {
 /// What plugins take of this process, over all tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RuntimeUse {
-    /// Places of the pool that are taken.
-    pub places: usize,
+    /// Slots of the pool that are taken.
+    pub slots: usize,
     /// Components that are running. This and what follows is 0 where there is no pool.
     pub components: u64,
     /// Core instances in them.
@@ -131,11 +131,11 @@ impl PluginRuntime {
 
     /// What plugins take of this process at the moment, over all tenants and runtimes.
     pub fn used(&self) -> RuntimeUse {
-        let places = places().held();
+        let slots = instance_slots().held();
         match self.inner.engine.pooling_allocator_metrics() {
-            None => RuntimeUse { places, ..RuntimeUse::default() },
+            None => RuntimeUse { slots, ..RuntimeUse::default() },
             Some(pool) => RuntimeUse {
-                places,
+                slots,
                 components: pool.component_instances(),
                 instances: pool.core_instances(),
                 memories: pool.memories(),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use entente_core::Value;
-use entente_plugin::{CodeKey, Compiler, Limits, PluginConfig, PluginRuntime};
+use entente_plugin::{CacheMacKey, Compiler, Limits, PluginConfig, PluginRuntime};
 use entente_sync::Exchange;
 use speed::{Guest, PageCall};
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn start(criterion: &mut Criterion) -> Result<()> {
         runtime.block_on(
             PluginRuntime::new(
                 cache.path(),
-                CodeKey::new([7; 32]),
+                CacheMacKey::new([7; 32]),
                 Limits::default(),
                 Compiler::InThisProcess,
             )?

@@ -10,8 +10,8 @@ use crate::support::hostile_component;
 use crate::support::server::{Server, answer};
 use entente_core::{Timestamp, Value};
 use entente_plugin::{
-    CodeKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime, Secret,
-    SecretGrant, TenantAccount,
+    CacheMacKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime,
+    Secret, SecretGrant, TenantAccount,
 };
 use entente_sync::{
     Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted,
@@ -34,7 +34,7 @@ async fn loaded() -> LoadedPlugin {
         std::sync::LazyLock::new(|| tempfile::tempdir().unwrap());
     let runtime = PluginRuntime::new(
         &CACHE.path().join("compiled"),
-        CodeKey::new([7; 32]),
+        CacheMacKey::new([7; 32]),
         Limits::default(),
         compiler(),
     )

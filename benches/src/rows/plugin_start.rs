@@ -9,7 +9,7 @@ use crate::took::{Took, Watch, median};
 use anyhow::Result;
 use async_trait::async_trait;
 use entente_core::Value;
-use entente_plugin::{CodeKey, Compiler, Limits, LoadedPlugin, PluginConfig, PluginRuntime};
+use entente_plugin::{CacheMacKey, Compiler, Limits, LoadedPlugin, PluginConfig, PluginRuntime};
 use entente_sync::Exchange;
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn config() -> PluginConfig {
 async fn first_call(cache: &Path, component: &Path) -> Result<(Took, LoadedPlugin)> {
     let watch = Watch::start();
     let runtime =
-        PluginRuntime::new(cache, CodeKey::new([7; 32]), Limits::default(), Compiler::InThisProcess)?;
+        PluginRuntime::new(cache, CacheMacKey::new([7; 32]), Limits::default(), Compiler::InThisProcess)?;
     let plugin = runtime.load_file(component).await?;
     plugin.exchange(config()).manual().await?;
     Ok((watch.took(), plugin))

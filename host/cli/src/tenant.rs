@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use entente::DEFAULT_TENANT;
 use entente::{Host, HostOptions};
 use entente::{Overview, RestoreOptions, Tenant};
-use entente_plugin::{Compiler, Limit, Limits, Unit};
+use entente_plugin::{Compiler, Limit, LimitUnit, Limits};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
@@ -138,7 +138,7 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
                     output.display(),
                     list.integrations.len(),
                     list.contents.len(),
-                    Unit::Bytes.show(bytes),
+                    LimitUnit::Bytes.show(bytes),
                     list.note,
                     output.display()
                 )
@@ -204,10 +204,10 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
 
 impl Shown {
     fn text(&self, quantity: u64) -> String {
-        let unit = [Unit::Bytes, Unit::Time]
+        let unit = [LimitUnit::Bytes, LimitUnit::Time]
             .into_iter()
             .find(|unit| unit.word() == self.unit)
-            .unwrap_or(Unit::Count);
+            .unwrap_or(LimitUnit::Count);
         unit.show(quantity)
     }
 }
@@ -243,7 +243,7 @@ async fn list(host: &Host, context: &Context) -> anyhow::Result<()> {
                     one.integrations.join("\n"),
                     one.records.to_string(),
                     one.pairs.to_string(),
-                    Unit::Bytes.show(one.bytes),
+                    LimitUnit::Bytes.show(one.bytes),
                     one.last_run
                         .as_ref()
                         .map(|run| format!("{} {}, {}", run.sync, run.status, run.started))

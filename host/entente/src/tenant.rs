@@ -8,7 +8,7 @@ use crate::config::{
 };
 use egress::StoredBudget;
 use entente_plugin::{
-    Audit, CallBudget, CodeKey, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
+    Audit, CacheMacKey, CallBudget, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
     PluginConfig, PluginExchange, PluginRuntime, TenantAccount, UnknownLimit, inspect,
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
@@ -277,7 +277,7 @@ impl Tenant {
     pub async fn plugins(&self) -> Result<PluginRuntime, TenantError> {
         let home = self.configuration.home();
         let start = || async {
-            let key = CodeKey::new(*Key::of_code(home)?.bytes());
+            let key = CacheMacKey::new(*Key::of_code(home)?.bytes());
             Ok::<_, TenantError>(PluginRuntime::new(
                 &home.cache(),
                 key,

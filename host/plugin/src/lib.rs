@@ -42,20 +42,20 @@ mod text;
 mod wire;
 
 pub use address::grant::{GrantError, HttpGrant};
-pub use compile::cache::{CacheError, CodeKey};
 pub use compile::child::answer_as_compiler;
 pub use compile::compiler::{CompileError, Compiler};
+pub use compile::disk_cache::{CacheError, CacheMacKey};
 pub use component::inspect::{InspectError, Inspection, inspect};
-pub use component::interface::{Ask, KNOWN_VERSIONS};
+pub use component::interface::{Capability, KNOWN_VERSIONS};
 pub use component::manifest::{
     AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk,
     SecretUse, SettingAsk, StateAsk, fill,
 };
 pub use egress::audit::{Audit, HttpCall, LogLine, NoAudit};
-pub use egress::budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Given};
+pub use egress::budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Drawn};
 pub use egress::{Secret, SecretGrant};
 pub use fair::account::{TenantAccount, TenantUse};
 pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};
-pub use limits::{Limit, LimitReached, Limits, Unit, UnknownLimit};
+pub use limits::{Limit, LimitReached, LimitUnit, Limits, UnknownLimit};
 pub use run::exchange::{PluginConfig, PluginExchange};
 pub use run::runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse, read_component};

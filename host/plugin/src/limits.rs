@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How a limit is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unit {
+pub enum LimitUnit {
     /// Bytes.
     Bytes,
     /// Things.
@@ -20,14 +20,14 @@ pub enum Unit {
     Time,
 }
 
-impl Unit {
+impl LimitUnit {
     /// A quantity for people: `128 MiB`, `1000`, `5 s`. Times are in milliseconds.
     pub fn show(self, quantity: u64) -> String {
         match self {
-            Unit::Count => quantity.to_string(),
-            Unit::Time if quantity.is_multiple_of(1000) => format!("{} s", quantity / 1000),
-            Unit::Time => format!("{quantity} ms"),
-            Unit::Bytes => {
+            LimitUnit::Count => quantity.to_string(),
+            LimitUnit::Time if quantity.is_multiple_of(1000) => format!("{} s", quantity / 1000),
+            LimitUnit::Time => format!("{quantity} ms"),
+            LimitUnit::Bytes => {
                 let (unit, name) = match quantity {
                     0..1024 => return format!("{quantity} bytes"),
                     1024..0x10_0000 => (1024, "KiB"),
@@ -45,18 +45,18 @@ impl Unit {
     /// What counts in this unit: `bytes`, `count`, `milliseconds`.
     pub const fn word(self) -> &'static str {
         match self {
-            Unit::Bytes => "bytes",
-            Unit::Count => "count",
-            Unit::Time => "milliseconds",
+            LimitUnit::Bytes => "bytes",
+            LimitUnit::Count => "count",
+            LimitUnit::Time => "milliseconds",
         }
     }
 
     /// As much as this, or a little more, in a number that people like.
     fn round_up(self, quantity: u64) -> u64 {
         let step = match (self, quantity) {
-            (Unit::Bytes, MIB..) => MIB,
-            (Unit::Bytes, KIB..) => KIB,
-            (Unit::Time, 1000..) => 1000,
+            (LimitUnit::Bytes, MIB..) => MIB,
+            (LimitUnit::Bytes, KIB..) => KIB,
+            (LimitUnit::Time, 1000..) => 1000,
             _ => 1,
         };
         quantity.checked_next_multiple_of(step).unwrap_or(quantity)
@@ -67,11 +67,11 @@ impl Unit {
         let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, suffix) = text.split_at(at);
         let factor = match (self, suffix.trim()) {
-            (Unit::Count, "") | (Unit::Bytes, "" | "B" | "bytes") | (Unit::Time, "ms") => 1,
-            (Unit::Bytes, "KiB" | "k" | "K") => 1 << 10,
-            (Unit::Bytes, "MiB" | "m" | "M") => 1 << 20,
-            (Unit::Time, "s") => 1000,
-            (Unit::Time, "m" | "min") => 60_000,
+            (LimitUnit::Count, "") | (LimitUnit::Bytes, "" | "B" | "bytes") | (LimitUnit::Time, "ms") => 1,
+            (LimitUnit::Bytes, "KiB" | "k" | "K") => 1 << 10,
+            (LimitUnit::Bytes, "MiB" | "m" | "M") => 1 << 20,
+            (LimitUnit::Time, "s") => 1000,
+            (LimitUnit::Time, "m" | "min") => 60_000,
             _ => return None,
         };
         number.parse::<u64>().ok()?.checked_mul(factor)
@@ -84,7 +84,7 @@ pub struct Limit {
     /// What it is called in settings and errors.
     pub name: &'static str,
     /// How it is counted.
-    pub unit: Unit,
+    pub unit: LimitUnit,
     /// Its value; times in milliseconds.
     pub value: u64,
     /// What it is where nothing is set.
@@ -133,7 +133,7 @@ macro_rules! limits {
             /// All limits with their values.
             pub fn table(&self) -> Vec<Limit> {
                 vec![$(Limit {
-                    name: $name, unit: Unit::$unit, value: self.$field, default: $default, most: $most, reason: $reason,
+                    name: $name, unit: LimitUnit::$unit, value: self.$field, default: $default, most: $most, reason: $reason,
                 },)*]
             }
 
@@ -162,12 +162,12 @@ macro_rules! limits {
             pub fn set(&mut self, name: &str, text: &str) -> Result<(), UnknownLimit> {
                 match name {
                     $($name => {
-                        let value = Unit::$unit.parse(text).ok_or_else(|| UnknownLimit::Value {
-                            name: name.to_owned(), text: text.to_owned(), unit: Unit::$unit,
+                        let value = LimitUnit::$unit.parse(text).ok_or_else(|| UnknownLimit::Value {
+                            name: name.to_owned(), text: text.to_owned(), unit: LimitUnit::$unit,
                         })?;
                         let most: u64 = $most;
                         if value > most {
-                            return Err(UnknownLimit::TooMuch { name: name.to_owned(), most: Unit::$unit.show(most) });
+                            return Err(UnknownLimit::TooMuch { name: name.to_owned(), most: LimitUnit::$unit.show(most) });
                         }
                         self.$field = value;
                         Ok(())
@@ -179,7 +179,7 @@ macro_rules! limits {
             $(#[doc = concat!("The error for the limit `", $name, "`; `asked` is what would have been needed, where that is known.")]
             pub fn $field(&self, asked: Option<u64>) -> LimitReached {
                 LimitReached {
-                    name: $name, unit: Unit::$unit, value: self.$field, most: $most, asked, tenant: Arc::clone(&self.tenant),
+                    name: $name, unit: LimitUnit::$unit, value: self.$field, most: $most, asked, tenant: Arc::clone(&self.tenant),
                 }
             })*
         }
@@ -322,7 +322,7 @@ pub struct LimitReached {
     /// Which limit.
     pub name: &'static str,
     /// How it is counted.
-    pub unit: Unit,
+    pub unit: LimitUnit,
     /// How much there may be; times in milliseconds.
     pub value: u64,
     /// The most that it can be set to.
@@ -396,9 +396,9 @@ pub enum UnknownLimit {
     },
     /// The text is no quantity of this kind.
     #[error("'{text}' is no value for the limit {name}; write {}", match unit {
-        Unit::Bytes => "a size such as 256 MiB",
-        Unit::Count => "a whole number",
-        Unit::Time => "a time such as 5 s",
+        LimitUnit::Bytes => "a size such as 256 MiB",
+        LimitUnit::Count => "a whole number",
+        LimitUnit::Time => "a time such as 5 s",
     })]
     Value {
         /// The limit.
@@ -406,7 +406,7 @@ pub enum UnknownLimit {
         /// What was given.
         text: String,
         /// How it is counted.
-        unit: Unit,
+        unit: LimitUnit,
     },
     /// More than the host can give at all.
     #[error("the limit {name} cannot be more than {most}")]

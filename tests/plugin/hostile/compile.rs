@@ -2,7 +2,7 @@
 
 use super::{compiler, short};
 use crate::support::hostile_component;
-use entente_plugin::{CodeKey, CompileError, Compiler, Limits, LoadError, LoadedPlugin, PluginRuntime};
+use entente_plugin::{CacheMacKey, CompileError, Compiler, Limits, LoadError, LoadedPlugin, PluginRuntime};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use wasm_encoder::{
@@ -55,7 +55,7 @@ fn plugin(module: &Module, more: Option<&str>) -> Vec<u8> {
 }
 
 fn runtime(folder: &Path, limits: Limits, compiler: Compiler) -> PluginRuntime {
-    PluginRuntime::new(&folder.join("compiled"), CodeKey::new([7; 32]), limits, compiler).unwrap()
+    PluginRuntime::new(&folder.join("compiled"), CacheMacKey::new([7; 32]), limits, compiler).unwrap()
 }
 
 /// What it says of the plugin. Then it goes on with another one.

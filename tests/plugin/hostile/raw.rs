@@ -4,7 +4,7 @@
 use super::{compiler, config, report, short, small};
 use crate::support::handmade::{ANSWER, Handmade, LOOP, words};
 use entente_core::Timestamp;
-use entente_plugin::{CodeKey, Limits, LoadError, LoadedPlugin, PluginRuntime};
+use entente_plugin::{CacheMacKey, Limits, LoadError, LoadedPlugin, PluginRuntime};
 use entente_sync::{Exchange, ExchangeError, Order, codes};
 use std::fmt::Write as _;
 use wasm_encoder::{
@@ -15,7 +15,7 @@ use wasm_encoder::{
 /// Loads it with these limits.
 async fn load(bytes: Vec<u8>, limits: Limits) -> Result<LoadedPlugin, LoadError> {
     let folder = tempfile::tempdir().unwrap();
-    PluginRuntime::new(&folder.path().join("compiled"), CodeKey::new([7; 32]), limits, compiler())
+    PluginRuntime::new(&folder.path().join("compiled"), CacheMacKey::new([7; 32]), limits, compiler())
         .unwrap()
         .load(bytes)
         .await

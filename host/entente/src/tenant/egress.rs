@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use entente_core::Timestamp;
-use entente_plugin::{Audit, BudgetError, CallBudget, CallRate, Given, HttpCall, LogLine};
+use entente_plugin::{Audit, BudgetError, CallBudget, CallRate, Drawn, HttpCall, LogLine};
 use entente_sqlite::SqliteLedger;
 use entente_sync::{Clock, Sides};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ impl fmt::Debug for StoredBudget {
 
 #[async_trait]
 impl CallBudget for StoredBudget {
-    async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError> {
+    async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Drawn, BudgetError> {
         let now = self.clock.now().micros();
         let drawn =
             self.ledger.draw_calls(integration, |spent_until| rate.draw(spent_until, now, wanted)).await;
@@ -273,9 +273,9 @@ mod tests {
             clock: Arc::new(At(1_700_000_000_000_000)),
         };
         let (one, other, rate) = (process(), process(), CallRate::new(60));
-        assert_eq!(one.draw("shop", rate, 4).await.unwrap(), Given::Calls(4));
-        assert_eq!(other.draw("shop", rate, 4).await.unwrap(), Given::Calls(2));
-        assert!(matches!(one.draw("shop", rate, 1).await.unwrap(), Given::After(_)));
-        assert_eq!(one.draw("other", rate, 1).await.unwrap(), Given::Calls(1));
+        assert_eq!(one.draw("shop", rate, 4).await.unwrap(), Drawn::Calls(4));
+        assert_eq!(other.draw("shop", rate, 4).await.unwrap(), Drawn::Calls(2));
+        assert!(matches!(one.draw("shop", rate, 1).await.unwrap(), Drawn::After(_)));
+        assert_eq!(one.draw("other", rate, 1).await.unwrap(), Drawn::Calls(1));
     }
 }

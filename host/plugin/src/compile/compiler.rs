@@ -14,9 +14,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::Engine;
 
 /// How many times its processor time a compilation may take by the clock: on a busy machine it has to wait.
-const BUSY: u32 = 3;
+const WALL_PER_CPU: u32 = 3;
 /// Of what a compiler says in an error.
-const SAID: u64 = 500;
+const MESSAGE_BYTES: u64 = 500;
 /// Functions that are compiled at the same time; memory grows with each.
 const THREADS: usize = 2;
 
@@ -93,23 +93,23 @@ pub enum CompileError {
 
 /// One plugin is compiled at a time in a process, however many tenants bring one: each may take a processor
 /// and much memory.
-pub(crate) async fn turn() -> Option<SemaphorePermit<'static>> {
-    static TURN: Semaphore = Semaphore::const_new(1);
+pub(crate) async fn permit() -> Option<SemaphorePermit<'static>> {
+    static PERMIT: Semaphore = Semaphore::const_new(1);
     // It is never closed.
-    TURN.acquire().await.ok()
+    PERMIT.acquire().await.ok()
 }
 
 /// In this process.
 ///
 /// Takes up to seconds: call it where blocking is allowed.
-pub(crate) fn here(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
+pub(crate) fn in_process(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
     engine
         .precompile_component(wasm)
-        .map_err(|error| CompileError::Invalid(clean(&format!("{error:#}"), SAID)))
+        .map_err(|error| CompileError::Invalid(clean(&format!("{error:#}"), MESSAGE_BYTES)))
 }
 
 /// In a process of its own, which ends with this future.
-pub(crate) async fn apart(
+pub(crate) async fn in_child(
     program: &Path,
     engine: &Engine,
     allocation: Allocation,
@@ -147,15 +147,16 @@ pub(crate) async fn apart(
             drop(stdin);
             Ok::<_, CompileError>(())
         };
-        let ((), artifact, said) = tokio::try_join!(give, take(stdout, limits), listen(stderr))?;
+        let ((), artifact, said) =
+            tokio::try_join!(give, read_artifact(stdout, limits), read_stderr(stderr))?;
         let status = child.wait().await.map_err(missing)?;
         Ok::<_, CompileError>((status, artifact, said))
     };
-    let (status, artifact, said) = match tokio::time::timeout(time.saturating_mul(BUSY), talk).await {
+    let (status, artifact, said) = match tokio::time::timeout(time.saturating_mul(WALL_PER_CPU), talk).await {
         Ok(ended) => ended?,
         Err(_) => return Err(CompileError::Limit(limits.compile_time(None))),
     };
-    match why(status, &said, limits) {
+    match failure(status, &said, limits) {
         None => Ok(artifact),
         Some(Ended::Foreign) => Err(CompileError::Foreign { program: program.to_owned(), said }),
         Some(Ended::Known(error)) => Err(error),
@@ -175,10 +176,10 @@ fn environment() -> [(&'static str, String); 3] {
 }
 
 /// Compiled code, and not without end.
-async fn take(from: impl AsyncRead + Unpin, limits: &Limits) -> Result<Vec<u8>, CompileError> {
+async fn read_artifact(from: impl AsyncRead + Unpin, limits: &Limits) -> Result<Vec<u8>, CompileError> {
     let most = limits.compiled_bytes;
     let mut artifact = Vec::new();
-    from.take(most.saturating_add(1)).read_to_end(&mut artifact).await.map_err(unheard)?;
+    from.take(most.saturating_add(1)).read_to_end(&mut artifact).await.map_err(broken_pipe)?;
     if artifact.len() as u64 > most {
         return Err(CompileError::Limit(limits.compiled_bytes(None)));
     }
@@ -186,16 +187,16 @@ async fn take(from: impl AsyncRead + Unpin, limits: &Limits) -> Result<Vec<u8>, 
 }
 
 /// What it says of a failure: the beginning is kept, the rest is read so that it need not wait.
-async fn listen(from: impl AsyncRead + Unpin) -> Result<String, CompileError> {
+async fn read_stderr(from: impl AsyncRead + Unpin) -> Result<String, CompileError> {
     const KEPT: u64 = 16 << 10;
     let mut said = Vec::new();
     let mut from = from.take(KEPT);
-    from.read_to_end(&mut said).await.map_err(unheard)?;
-    tokio::io::copy(&mut from.into_inner(), &mut tokio::io::sink()).await.map_err(unheard)?;
-    Ok(clean(String::from_utf8_lossy(&said).trim(), SAID))
+    from.read_to_end(&mut said).await.map_err(broken_pipe)?;
+    tokio::io::copy(&mut from.into_inner(), &mut tokio::io::sink()).await.map_err(broken_pipe)?;
+    Ok(clean(String::from_utf8_lossy(&said).trim(), MESSAGE_BYTES))
 }
 
-fn unheard(error: io::Error) -> CompileError {
+fn broken_pipe(error: io::Error) -> CompileError {
     CompileError::Crashed { how: format!("could not be heard: {error}") }
 }
 
@@ -205,7 +206,7 @@ enum Ended {
 }
 
 /// Why there is no compiled code; `None` where there is.
-fn why(status: ExitStatus, said: &str, limits: &Limits) -> Option<Ended> {
+fn failure(status: ExitStatus, said: &str, limits: &Limits) -> Option<Ended> {
     let crashed = |how: String| CompileError::Crashed {
         how: if said.is_empty() { how } else { format!("{how} and said: {said}") },
     };

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_is_compiled_apart_is_right_for_the_engine_that_runs_it() {
-        use crate::compile::cache::load_new;
+        use crate::compile::disk_cache::load_fresh;
         let compile = |allocation| {
             let engine = compile_only(allocation).unwrap();
             (settings_hash(&engine), engine.precompile_component(crate::compile::compiler::SMALLEST).unwrap())
@@ -154,9 +154,12 @@ mod tests {
         let (other_hash, for_other) = compile(Allocation::OnDemand);
         assert_eq!((pooled_hash, other_hash), (settings_hash(&pooled_engine), settings_hash(&other_engine)));
         assert_ne!(pooled_hash, other_hash);
-        assert!(load_new(&pooled_engine, &for_pooled).is_ok() && load_new(&other_engine, &for_other).is_ok());
         assert!(
-            load_new(&pooled_engine, &for_other).is_err() && load_new(&other_engine, &for_pooled).is_err()
+            load_fresh(&pooled_engine, &for_pooled).is_ok() && load_fresh(&other_engine, &for_other).is_ok()
+        );
+        assert!(
+            load_fresh(&pooled_engine, &for_other).is_err()
+                && load_fresh(&other_engine, &for_pooled).is_err()
         );
     }
 }

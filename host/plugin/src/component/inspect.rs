@@ -1,6 +1,6 @@
 //! What a file is, before anything of it is compiled.
 
-use super::interface::{Ask, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
+use super::interface::{Capability, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
 use super::manifest::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
@@ -26,7 +26,7 @@ pub struct Inspection {
     /// It exports `webhook`.
     pub webhook: bool,
     /// What it asks for.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<Capability>,
     /// Every interface that it imports, by its full name.
     pub imports: Vec<String>,
     /// The languages and tools that made it, with their versions, where the file says so.
@@ -192,10 +192,10 @@ impl Inspection {
     pub fn check_asks(&self) -> Result<(), InspectError> {
         for ask in &self.asks {
             let asked = match ask {
-                Ask::Http => !self.manifest.hosts.is_empty(),
-                Ask::Secrets => !self.manifest.secrets.is_empty(),
-                Ask::State => self.manifest.state.is_some(),
-                Ask::Settings | Ask::Log | Ask::Clock | Ask::EmptyWasi => true,
+                Capability::Http => !self.manifest.hosts.is_empty(),
+                Capability::Secrets => !self.manifest.secrets.is_empty(),
+                Capability::State => self.manifest.state.is_some(),
+                Capability::Settings | Capability::Log | Capability::Clock | Capability::EmptyWasi => true,
             };
             if !asked {
                 return Err(InspectError::NotAsked { words: ask.words() });
@@ -382,7 +382,7 @@ mod tests {
             (found.version.as_str(), found.world, found.lookup, found.webhook),
             ("0.1.0-draft", "integration-lookup", true, false)
         );
-        assert_eq!(found.asks, [Ask::Http, Ask::Log, Ask::EmptyWasi]);
+        assert_eq!(found.asks, [Capability::Http, Capability::Log, Capability::EmptyWasi]);
         assert_eq!(found.imports, imports);
         assert_eq!(found.digest.len(), 64);
     }

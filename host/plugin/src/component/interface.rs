@@ -16,7 +16,7 @@ const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Ask {
+pub enum Capability {
     /// To send HTTP requests, to hosts that are granted.
     Http,
     /// To read its settings.
@@ -33,17 +33,19 @@ pub enum Ask {
     EmptyWasi,
 }
 
-impl Ask {
+impl Capability {
     /// In words, for the person who decides whether to install it.
     pub fn words(self) -> &'static str {
         match self {
-            Ask::Http => "sends HTTP requests to the hosts that you grant",
-            Ask::Settings => "reads its own settings",
-            Ask::Secrets => "uses the secrets that you grant, without seeing them",
-            Ask::State => "keeps a few bytes between runs",
-            Ask::Log => "writes log lines",
-            Ask::Clock => "reads the clock and random numbers",
-            Ask::EmptyWasi => "imports files, environment or sockets of its language, which are empty here",
+            Capability::Http => "sends HTTP requests to the hosts that you grant",
+            Capability::Settings => "reads its own settings",
+            Capability::Secrets => "uses the secrets that you grant, without seeing them",
+            Capability::State => "keeps a few bytes between runs",
+            Capability::Log => "writes log lines",
+            Capability::Clock => "reads the clock and random numbers",
+            Capability::EmptyWasi => {
+                "imports files, environment or sockets of its language, which are empty here"
+            }
         }
     }
 }
@@ -52,7 +54,7 @@ pub(crate) struct Names {
     pub(crate) version: String,
     pub(crate) lookup: bool,
     pub(crate) webhook: bool,
-    pub(crate) asks: BTreeSet<Ask>,
+    pub(crate) asks: BTreeSet<Capability>,
 }
 
 /// `entente:integration/log@0.1.0` is (`log`, `0.1.0`).
@@ -101,15 +103,15 @@ pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, Ins
     })
 }
 
-fn asks(imports: &[String]) -> Result<BTreeSet<Ask>, InspectError> {
+fn asks(imports: &[String]) -> Result<BTreeSet<Capability>, InspectError> {
     let mut asks = BTreeSet::new();
     for name in imports {
         let ask = match ours(name) {
             Some(("types", _)) => continue,
-            Some(("log", _)) => Ask::Log,
-            Some(("settings", _)) => Ask::Settings,
-            Some(("secrets", _)) => Ask::Secrets,
-            Some(("state", _)) => Ask::State,
+            Some(("log", _)) => Capability::Log,
+            Some(("settings", _)) => Capability::Settings,
+            Some(("secrets", _)) => Capability::Secrets,
+            Some(("state", _)) => Capability::State,
             Some(_) => return Err(unknown_import(name)),
             None => wasi(name).ok_or_else(|| unknown_import(name))?,
         };
@@ -118,7 +120,7 @@ fn asks(imports: &[String]) -> Result<BTreeSet<Ask>, InspectError> {
     Ok(asks)
 }
 
-fn wasi(name: &str) -> Option<Ask> {
+fn wasi(name: &str) -> Option<Capability> {
     let rest = name.strip_prefix("wasi:")?;
     let (path, version) = rest.split_once('@')?;
     // 0.2.x is one track; 0.3 is another interface under the same names.
@@ -127,9 +129,9 @@ fn wasi(name: &str) -> Option<Ask> {
     }
     let (package, interface) = path.split_once('/')?;
     match (package, interface) {
-        ("http", "types" | "outgoing-handler") => Some(Ask::Http),
-        ("clocks" | "random" | "io", _) => Some(Ask::Clock),
-        _ if WASI.contains(&package) => Some(Ask::EmptyWasi),
+        ("http", "types" | "outgoing-handler") => Some(Capability::Http),
+        ("clocks" | "random" | "io", _) => Some(Capability::Clock),
+        _ if WASI.contains(&package) => Some(Capability::EmptyWasi),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! What plugins do, told to whoever keeps the books: one entry for each HTTP call, also for those that were
+//! What plugins do, told to whoever keeps the audit: one entry for each HTTP call, also for those that were
 //! denied, and their log lines.
 //!
 //! The entry of a call holds no secret, no header, no body and no query. Of the path it has the words only
@@ -80,7 +80,7 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
 
 /// Whom an integration's calls are told to, and as whose.
 #[derive(Debug, Clone)]
-pub(crate) struct Books {
+pub(crate) struct AuditContext {
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) tenant: Arc<str>,
     pub(crate) integration: Arc<str>,
@@ -89,8 +89,8 @@ pub(crate) struct Books {
 
 /// A call that is under way. It is told when it is dropped, however it ends.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    books: Books,
+pub(crate) struct AuditEntry {
+    audit: AuditContext,
     method: String,
     to: String,
     path: String,
@@ -103,10 +103,10 @@ pub(crate) struct Entry {
     began: Instant,
 }
 
-impl Entry {
-    pub(crate) fn new(books: &Books, method: &http::Method) -> Self {
+impl AuditEntry {
+    pub(crate) fn new(audit: &AuditContext, method: &http::Method) -> Self {
         Self {
-            books: books.clone(),
+            audit: audit.clone(),
             // Any text can be a method.
             method: crate::text::clean(method.as_str(), 20),
             to: String::new(),
@@ -164,14 +164,14 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for AuditEntry {
     fn drop(&mut self) {
         let given_up = (!self.whole && self.error.is_none()).then_some("given-up");
-        let books = &self.books;
-        books.audit.http(&HttpCall {
-            tenant: &books.tenant,
-            integration: &books.integration,
-            plugin: &books.plugin,
+        let audit = &self.audit;
+        audit.audit.http(&HttpCall {
+            tenant: &audit.tenant,
+            integration: &audit.integration,
+            plugin: &audit.plugin,
             method: &self.method,
             to: &self.to,
             path: &self.path,
@@ -238,13 +238,13 @@ mod tests {
 
     #[test]
     fn an_error_is_told_by_its_name() {
-        let books = Books {
+        let audit = AuditContext {
             audit: Arc::new(NoAudit),
             tenant: "t".into(),
             integration: "i".into(),
             plugin: "p".into(),
         };
-        let mut entry = Entry::new(&books, &http::Method::GET);
+        let mut entry = AuditEntry::new(&audit, &http::Method::GET);
         entry.failed(&wasmtime_wasi_http::Error::InternalError(Some("with a secret".to_owned())));
         assert_eq!(entry.error.as_deref(), Some("internal-error"));
         entry.failed(&wasmtime_wasi_http::Error::HttpRequestDenied);

@@ -1,6 +1,6 @@
 //! The body of an answer on its way to the plugin: counted, timed, and without secrets.
 
-use super::audit::Entry;
+use super::audit::AuditEntry;
 use super::notice::{Notice, Notices};
 use super::scrub::Stream;
 use crate::limits::{LimitReached, Limits};
@@ -23,11 +23,11 @@ pub(super) struct AnswerBody {
 }
 
 /// What an answer's body has to do with others.
-pub(super) struct Around {
+pub(super) struct BodyContext {
     pub(super) limits: Limits,
     pub(super) notices: Notices,
     /// Told when it is dropped.
-    pub(super) entry: Entry,
+    pub(super) entry: AuditEntry,
     /// Of the requests that may run at the same time, for the integration and for the tenant.
     pub(super) permits: [OwnedSemaphorePermit; 2],
 }
@@ -43,7 +43,7 @@ pub(super) struct Rest {
     idle: Pin<Box<Sleep>>,
     total: Pin<Box<Sleep>>,
     ended: bool,
-    entry: Entry,
+    entry: AuditEntry,
     _permits: [OwnedSemaphorePermit; 2],
 }
 
@@ -53,9 +53,9 @@ impl Rest {
         body: reqwest::Body,
         scrub: Option<Stream>,
         (idle_time, deadline): (Duration, Instant),
-        around: Around,
+        context: BodyContext,
     ) -> Self {
-        let Around { limits, notices, entry, permits } = around;
+        let BodyContext { limits, notices, entry, permits } = context;
         Self {
             body,
             scrub,

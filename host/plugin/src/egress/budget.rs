@@ -20,7 +20,7 @@ pub struct CallRate {
 
 /// What a budget gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Given {
+pub enum Drawn {
     /// So many calls may be made.
     Calls(u64),
     /// None may be made before so long.
@@ -46,9 +46,9 @@ impl CallRate {
     /// Draws from a budget. What it keeps is one moment, in microseconds: until when all that was made is
     /// spent; any number stands for a budget that nothing was drawn from. Answers that moment and what there
     /// is, at most as much as wanted.
-    pub fn draw(self, spent_until: i64, now: i64, wanted: u64) -> (i64, Given) {
+    pub fn draw(self, spent_until: i64, now: i64, wanted: u64) -> (i64, Drawn) {
         if self.per_minute == 0 {
-            return (spent_until, Given::After(Duration::from_secs(60)));
+            return (spent_until, Drawn::After(Duration::from_secs(60)));
         }
         let (pace, at_once) = (self.pace(), self.at_once());
         let ahead = pace.saturating_mul(at_once);
@@ -57,13 +57,13 @@ impl CallRate {
         let calls = (now.saturating_add(ahead) - spent) / pace;
         let calls = calls.min(i64::try_from(wanted.max(1)).unwrap_or(i64::MAX));
         if calls > 0 {
-            return (spent.saturating_add(calls * pace), Given::Calls(calls.unsigned_abs()));
+            return (spent.saturating_add(calls * pace), Drawn::Calls(calls.unsigned_abs()));
         }
         let wait = spent - (now.saturating_add(ahead) - pace);
-        (spent_until, Given::After(Duration::from_micros(wait.unsigned_abs())))
+        (spent_until, Drawn::After(Duration::from_micros(wait.unsigned_abs())))
     }
 
-    /// How many are drawn together: what comes back within a second, so that whoever keeps the budget is not
+    /// How many are prefetched together: what comes back within a second, so that whoever keeps the budget is not
     /// asked for each call and little is lost with what is not used.
     fn batch(self) -> u64 {
         (self.per_minute / 60).clamp(1, 16)
@@ -87,7 +87,7 @@ pub trait CallBudget: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// Where the budget cannot be read or written.
-    async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError>;
+    async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Drawn, BudgetError>;
 
     /// Waits.
     async fn pause(&self, pause: Duration) {
@@ -110,7 +110,7 @@ impl Default for BudgetInMemory {
 
 #[async_trait]
 impl CallBudget for BudgetInMemory {
-    async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError> {
+    async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Drawn, BudgetError> {
         let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let spent = spent.entry(integration.to_owned()).or_insert(i64::MIN);
@@ -120,24 +120,24 @@ impl CallBudget for BudgetInMemory {
     }
 }
 
-/// What one exchange has drawn and not used yet.
+/// What one exchange has prefetched and not used yet.
 #[derive(Debug)]
 pub(crate) struct Calls {
     integration: String,
     rate: CallRate,
     budget: Arc<dyn CallBudget>,
-    drawn: AsyncMutex<Drawn>,
+    prefetched: AsyncMutex<Prefetched>,
 }
 
 #[derive(Debug, Default)]
-struct Drawn {
+struct Prefetched {
     left: u64,
     at: Option<Instant>,
 }
 
 /// Why no call may be made.
 #[derive(Debug)]
-pub(crate) enum NoCall {
+pub(crate) enum NoToken {
     /// There would be one after so long, which is too late.
     After(Duration),
     /// The budget cannot be asked.
@@ -145,38 +145,38 @@ pub(crate) enum NoCall {
 }
 
 impl Calls {
-    /// What was drawn and not used for so long is not used any more: it belongs to a minute that is over.
+    /// What was prefetched and not used for so long is not used any more: it belongs to a minute that is over.
     const KEPT: Duration = Duration::from_secs(10);
 
     pub(crate) fn new(integration: &str, limits: &Limits, budget: Arc<dyn CallBudget>) -> Self {
         let rate = CallRate::new(limits.http_per_minute);
-        Self { integration: integration.to_owned(), rate, budget, drawn: AsyncMutex::default() }
+        Self { integration: integration.to_owned(), rate, budget, prefetched: AsyncMutex::default() }
     }
 
     /// One call, now or after a pause of at most so long.
-    pub(crate) async fn one(&self, patience: Duration) -> Result<(), NoCall> {
+    pub(crate) async fn take(&self, patience: Duration) -> Result<(), NoToken> {
         // Those who wait stand in line at the lock.
-        let mut drawn = self.drawn.lock().await;
-        if drawn.at.is_none_or(|at| at.elapsed() > Self::KEPT) {
-            drawn.left = 0;
+        let mut prefetched = self.prefetched.lock().await;
+        if prefetched.at.is_none_or(|at| at.elapsed() > Self::KEPT) {
+            prefetched.left = 0;
         }
         let mut waited = Duration::ZERO;
-        while drawn.left == 0 {
+        while prefetched.left == 0 {
             match self
                 .budget
                 .draw(&self.integration, self.rate, self.rate.batch())
                 .await
-                .map_err(NoCall::Failed)?
+                .map_err(NoToken::Failed)?
             {
-                Given::Calls(calls) => *drawn = Drawn { left: calls, at: Some(Instant::now()) },
-                Given::After(pause) if waited + pause > patience => return Err(NoCall::After(pause)),
-                Given::After(pause) => {
+                Drawn::Calls(calls) => *prefetched = Prefetched { left: calls, at: Some(Instant::now()) },
+                Drawn::After(pause) if waited + pause > patience => return Err(NoToken::After(pause)),
+                Drawn::After(pause) => {
                     self.budget.pause(pause).await;
                     waited += pause;
                 }
             }
         }
-        drawn.left -= 1;
+        prefetched.left -= 1;
         Ok(())
     }
 
@@ -196,23 +196,23 @@ mod tests {
     fn a_tenth_at_once_and_then_one_by_one() {
         let rate = CallRate::new(60);
         let (spent, given) = rate.draw(i64::MIN, 0, 100);
-        assert_eq!(given, Given::Calls(6));
+        assert_eq!(given, Drawn::Calls(6));
         let (spent, given) = rate.draw(spent, 0, 1);
-        assert_eq!(given, Given::After(Duration::from_micros(1_111_112)));
+        assert_eq!(given, Drawn::After(Duration::from_micros(1_111_112)));
         let (spent, given) = rate.draw(spent, 1_111_112, 100);
-        assert_eq!(given, Given::Calls(1));
-        assert!(matches!(rate.draw(spent, 1_111_113, 1).1, Given::After(_)));
+        assert_eq!(given, Drawn::Calls(1));
+        assert!(matches!(rate.draw(spent, 1_111_113, 1).1, Drawn::After(_)));
         assert_eq!(
             rate.draw(spent, 600_000_000, 100).1,
-            Given::Calls(6),
+            Drawn::Calls(6),
             "what was not used does not add up"
         );
         assert_eq!(
             rate.draw(i64::MAX, 5, 1).1,
-            Given::After(Duration::from_micros(1_111_112)),
+            Drawn::After(Duration::from_micros(1_111_112)),
             "a clock that was set back"
         );
-        assert!(matches!(CallRate::new(0).draw(0, 0, 1).1, Given::After(_)));
+        assert!(matches!(CallRate::new(0).draw(0, 0, 1).1, Drawn::After(_)));
     }
 
     proptest! {
@@ -228,14 +228,14 @@ mod tests {
                 let (until, given) = rate.draw(spent, now, wanted);
                 spent = until;
                 match given {
-                    Given::Calls(calls) => {
+                    Drawn::Calls(calls) => {
                         prop_assert!(calls > 0 && calls <= wanted);
                         made.push((now, calls));
                     }
-                    Given::After(pause) => {
+                    Drawn::After(pause) => {
                         prop_assert!(pause > Duration::ZERO);
                         let then = now + i64::try_from(pause.as_micros()).unwrap();
-                        prop_assert!(matches!(rate.draw(spent, then, 1).1, Given::Calls(1)), "after the pause there is one");
+                        prop_assert!(matches!(rate.draw(spent, then, 1).1, Drawn::Calls(1)), "after the pause there is one");
                     }
                 }
             }
@@ -256,7 +256,7 @@ mod tests {
 
     #[async_trait]
     impl CallBudget for Faked {
-        async fn draw(&self, _: &str, rate: CallRate, wanted: u64) -> Result<Given, BudgetError> {
+        async fn draw(&self, _: &str, rate: CallRate, wanted: u64) -> Result<Drawn, BudgetError> {
             self.asked.fetch_add(1, Ordering::Relaxed);
             let (until, given) =
                 rate.draw(self.spent.load(Ordering::Relaxed), self.now.load(Ordering::Relaxed), wanted);
@@ -275,15 +275,15 @@ mod tests {
         let limits = Limits { http_per_minute: 600, ..Limits::default() };
         let calls = Calls::new("shop", &limits, budget.clone());
         for _ in 0..60 {
-            calls.one(Duration::ZERO).await.unwrap();
+            calls.take(Duration::ZERO).await.unwrap();
         }
         assert_eq!(budget.asked.load(Ordering::Relaxed), 6, "ten at a time");
-        let error = calls.one(Duration::ZERO).await.unwrap_err();
-        assert!(matches!(error, NoCall::After(pause) if pause == calls.pace()), "{error:?}");
+        let error = calls.take(Duration::ZERO).await.unwrap_err();
+        assert!(matches!(error, NoToken::After(pause) if pause == calls.pace()), "{error:?}");
         // Another exchange of the same integration finds it spent as well.
-        assert!(Calls::new("shop", &limits, budget.clone()).one(Duration::ZERO).await.is_err());
+        assert!(Calls::new("shop", &limits, budget.clone()).take(Duration::ZERO).await.is_err());
         for _ in 0..540 {
-            calls.one(Duration::from_secs(1)).await.unwrap();
+            calls.take(Duration::from_secs(1)).await.unwrap();
         }
         let now = budget.now.load(Ordering::Relaxed);
         assert!((59_000_000..61_000_000).contains(&now), "600 calls take a minute, here {now}");
@@ -292,8 +292,8 @@ mod tests {
     #[tokio::test]
     async fn budgets_in_memory_are_kept_by_integration() {
         let (budget, rate) = (BudgetInMemory::default(), CallRate::new(10));
-        assert_eq!(budget.draw("a", rate, 5).await.unwrap(), Given::Calls(1));
-        assert!(matches!(budget.draw("a", rate, 5).await.unwrap(), Given::After(_)));
-        assert_eq!(budget.draw("b", rate, 5).await.unwrap(), Given::Calls(1));
+        assert_eq!(budget.draw("a", rate, 5).await.unwrap(), Drawn::Calls(1));
+        assert!(matches!(budget.draw("a", rate, 5).await.unwrap(), Drawn::After(_)));
+        assert_eq!(budget.draw("b", rate, 5).await.unwrap(), Drawn::Calls(1));
     }
 }

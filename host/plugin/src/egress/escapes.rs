@@ -7,7 +7,7 @@ pub(super) const LONGEST: usize = 6;
 
 /// The ways in which servers write what does not fit as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Encoding {
     /// `%2F`, as in addresses.
     Percent,
     /// The same with a plus for a space, as in forms.
@@ -16,54 +16,53 @@ enum Way {
     Json,
 }
 
-/// The bytes, read in one way.
-pub(super) struct Reading {
+/// The bytes, read in one encoding.
+pub(super) struct Decoded {
     pub(super) bytes: Vec<u8>,
     /// For each of them: where what stands for it begins, and how long that is.
-    places: Vec<(usize, u8)>,
+    spans: Vec<(usize, u8)>,
 }
 
-impl Reading {
-    /// All readings that differ from the bytes themselves.
+impl Decoded {
+    /// All decodings that differ from the bytes themselves.
     pub(super) fn all(raw: &[u8]) -> Vec<Self> {
         let (percent, plus, backslash) = (raw.contains(&b'%'), raw.contains(&b'+'), raw.contains(&b'\\'));
-        [(percent, Way::Percent), (plus, Way::Form), (backslash, Way::Json)]
+        [(percent, Encoding::Percent), (plus, Encoding::Form), (backslash, Encoding::Json)]
             .into_iter()
             .filter(|(differs, _)| *differs)
-            .map(|(_, way)| Self::of(raw, way))
+            .map(|(_, encoding)| Self::of(raw, encoding))
             .collect()
     }
 
-    fn of(raw: &[u8], way: Way) -> Self {
-        let mut reading =
-            Self { bytes: Vec::with_capacity(raw.len()), places: Vec::with_capacity(raw.len()) };
+    fn of(raw: &[u8], encoding: Encoding) -> Self {
+        let mut decoded = Self { bytes: Vec::with_capacity(raw.len()), spans: Vec::with_capacity(raw.len()) };
         let mut at = 0;
         while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-            let (bytes, count, length) = match way {
-                Way::Json => json(rest),
-                way => percent(rest, way == Way::Form),
+            let (bytes, count, length) = match encoding {
+                Encoding::Json => json(rest),
+                encoding => percent(rest, encoding == Encoding::Form),
             };
             for byte in bytes.iter().take(count) {
-                reading.bytes.push(*byte);
-                reading.places.push((at, length));
+                decoded.bytes.push(*byte);
+                decoded.spans.push((at, length));
             }
             at += usize::from(length);
         }
-        reading
+        decoded
     }
 
-    /// Where in what came a part of the reading stands.
-    pub(super) fn place(&self, part: Range<usize>) -> Option<Range<usize>> {
-        let (start, _) = *self.places.get(part.start)?;
-        let (last, length) = *self.places.get(part.end.checked_sub(1)?)?;
+    /// Where in what came a part of the decoded stands.
+    pub(super) fn span(&self, part: Range<usize>) -> Option<Range<usize>> {
+        let (start, _) = *self.spans.get(part.start)?;
+        let (last, length) = *self.spans.get(part.end.checked_sub(1)?)?;
         Some(start..last + usize::from(length))
     }
 
     /// The place itself, or the beginning of the escape that it lies within: from there on everything reads
     /// as it did.
     pub(super) fn boundary(&self, at: usize) -> usize {
-        let index = self.places.partition_point(|(start, _)| *start < at);
-        match index.checked_sub(1).and_then(|index| self.places.get(index)) {
+        let index = self.spans.partition_point(|(start, _)| *start < at);
+        match index.checked_sub(1).and_then(|index| self.spans.get(index)) {
             Some((start, length)) if start + usize::from(*length) > at => *start,
             _ => at,
         }
@@ -129,25 +128,28 @@ fn json(rest: &[u8]) -> ([u8; 4], usize, u8) {
 mod tests {
     use super::*;
 
-    fn read(raw: &str, way: Way) -> String {
-        String::from_utf8(Reading::of(raw.as_bytes(), way).bytes).unwrap()
+    fn read(raw: &str, encoding: Encoding) -> String {
+        String::from_utf8(Decoded::of(raw.as_bytes(), encoding).bytes).unwrap()
     }
 
     #[test]
     fn escapes_are_undone_and_what_is_none_stays() {
-        assert_eq!(read("a%2Fb%2f+%4%zz%", Way::Percent), "a/b/+%4%zz%");
-        assert_eq!(read("a+b%20c", Way::Form), "a b c");
-        assert_eq!(read(r#"\"a\/\u00e4\ud83d\ude00\n\\u0041\q\u12"#, Way::Json), "\"a/ä😀\n\\u0041\\q\\u12");
-        assert_eq!(read(r"\ud83dx\ude00", Way::Json), r"\ud83dx\ude00", "half a character is none");
-        assert!(Reading::all(b"plain").is_empty());
+        assert_eq!(read("a%2Fb%2f+%4%zz%", Encoding::Percent), "a/b/+%4%zz%");
+        assert_eq!(read("a+b%20c", Encoding::Form), "a b c");
+        assert_eq!(
+            read(r#"\"a\/\u00e4\ud83d\ude00\n\\u0041\q\u12"#, Encoding::Json),
+            "\"a/ä😀\n\\u0041\\q\\u12"
+        );
+        assert_eq!(read(r"\ud83dx\ude00", Encoding::Json), r"\ud83dx\ude00", "half a character is none");
+        assert!(Decoded::all(b"plain").is_empty());
     }
 
     #[test]
     fn places_lead_back() {
-        let reading = Reading::of(br"x\u0041\/y", Way::Json);
-        assert_eq!((reading.bytes.as_slice(), reading.place(1..3)), (&b"xA/y"[..], Some(1..9)));
-        assert_eq!([0, 1, 2, 6, 7, 8, 9, 10].map(|at| reading.boundary(at)), [0, 1, 1, 1, 7, 7, 9, 10]);
-        assert_eq!(reading.place(3..5), None);
-        assert_eq!(reading.place(0..0), None);
+        let decoded = Decoded::of(br"x\u0041\/y", Encoding::Json);
+        assert_eq!((decoded.bytes.as_slice(), decoded.span(1..3)), (&b"xA/y"[..], Some(1..9)));
+        assert_eq!([0, 1, 2, 6, 7, 8, 9, 10].map(|at| decoded.boundary(at)), [0, 1, 1, 1, 7, 7, 9, 10]);
+        assert_eq!(decoded.span(3..5), None);
+        assert_eq!(decoded.span(0..0), None);
     }
 }

@@ -21,4 +21,4 @@ pub(crate) use hosts::Hosts;
 pub(crate) use notice::Notice;
 pub(crate) use resolve::{Lookup, system_lookup};
 pub(crate) use secrets::{SecretError, Vault};
-pub(crate) use send::{Channel, Egress, Surroundings};
+pub(crate) use send::{Channel, ChannelContext, Egress};

@@ -1,6 +1,6 @@
 //! Finds secrets in what comes back, in the forms in which a server is likely to echo them, and masks them.
 
-use super::escapes::{self, Reading};
+use super::escapes::{self, Decoded};
 use super::secrets::Secret;
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
@@ -36,12 +36,12 @@ impl Scrubber {
     /// Masks in place; tells whether there was something.
     pub(crate) fn mask(&self, bytes: &mut [u8]) -> bool {
         let raw = zeroize::Zeroizing::new(bytes.to_vec());
-        self.mask_as_in(&raw, &Reading::all(&raw), bytes)
+        self.mask_as_in(&raw, &Decoded::all(&raw), bytes)
     }
 
     /// Masks what is found in `raw`, as it is or with escapes undone. Forms overlap, so what is searched must
     /// not be what is masked.
-    fn mask_as_in(&self, raw: &[u8], readings: &[Reading], masked: &mut [u8]) -> bool {
+    fn mask_as_in(&self, raw: &[u8], decodings: &[Decoded], masked: &mut [u8]) -> bool {
         let mut found = false;
         let mut cover = |place: std::ops::Range<usize>| {
             found = true;
@@ -52,9 +52,9 @@ impl Scrubber {
         for hit in self.search.find_overlapping_iter(raw) {
             cover(hit.range());
         }
-        for reading in readings {
+        for decoded in decodings {
             for place in
-                self.search.find_overlapping_iter(&reading.bytes).filter_map(|hit| reading.place(hit.range()))
+                self.search.find_overlapping_iter(&decoded.bytes).filter_map(|hit| decoded.span(hit.range()))
             {
                 cover(place);
             }
@@ -88,10 +88,10 @@ impl Stream {
     pub(super) fn push(&mut self, piece: &[u8]) -> Bytes {
         self.raw.extend_from_slice(piece);
         self.masked.extend_from_slice(piece);
-        let readings = Reading::all(&self.raw);
-        self.scrubber.mask_as_in(&self.raw, &readings, &mut self.masked);
+        let decodings = Decoded::all(&self.raw);
+        self.scrubber.mask_as_in(&self.raw, &decodings, &mut self.masked);
         let ready = (self.raw.len() + 1).saturating_sub(self.scrubber.longest);
-        let ready = readings.iter().fold(ready, |ready, reading| reading.boundary(ready));
+        let ready = decodings.iter().fold(ready, |ready, decoded| decoded.boundary(ready));
         self.raw.drain(..ready);
         Bytes::from(self.masked.drain(..ready).collect::<Vec<_>>())
     }
@@ -167,7 +167,7 @@ mod tests {
         texts.push(r#"s3cr3t%2Fkey%2Bwith%3D%22all%22+%C3%A4%c3%b6%C3%BC"#.to_owned());
         texts.push(r#"s3cr3t\/key+with\u003d\"all\"\u0020\u00e4\u00F6\u00fc"#.to_owned());
         texts.push(STANDARD.encode(SECRET).replace('=', "%3D"));
-        // Within something longer that was encoded, at each of the three places that base64 knows.
+        // Within something longer that was encoded, at each of the three spans that base64 knows.
         for user in ["", "a", "ab", "abc", "abcd"] {
             texts.push(STANDARD.encode(format!("{user}:{SECRET}")));
             texts.push(URL_SAFE_NO_PAD.encode(format!("{user}:{SECRET}:more")));

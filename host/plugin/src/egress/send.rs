@@ -1,8 +1,8 @@
 //! One request of a plugin, from what it asked for to what goes over the wire.
 
-use super::audit::{Audit, Books, Entry};
-use super::body::{AnswerBody, Around, Rest};
-use super::budget::{CallBudget, Calls, NoCall};
+use super::audit::{Audit, AuditContext, AuditEntry};
+use super::body::{AnswerBody, BodyContext, Rest};
+use super::budget::{CallBudget, Calls, NoToken};
 use super::headers::{check_headers, strip, strip_answer};
 use super::hosts::Hosts;
 use super::notice::{Notice, Notices};
@@ -36,7 +36,7 @@ pub(crate) struct Channel {
     pub(crate) vault: Vault,
     pub(crate) scrubber: Option<Scrubber>,
     pub(crate) account: Arc<TenantAccount>,
-    pub(crate) books: Books,
+    pub(crate) audit: AuditContext,
     calls: Calls,
     limits: Limits,
     hosts: Arc<Hosts>,
@@ -49,7 +49,7 @@ pub(crate) struct Channel {
 }
 
 /// What an integration shares with others.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ChannelContext<'a> {
     pub(crate) digest: &'a str,
     pub(crate) account: Arc<TenantAccount>,
     pub(crate) budget: Arc<dyn CallBudget>,
@@ -63,14 +63,14 @@ impl Channel {
         hosts: Hosts,
         limits: Limits,
         lookup: Lookup,
-        surroundings: Surroundings<'_>,
+        context: ChannelContext<'_>,
     ) -> Self {
-        let Surroundings { digest, account, budget, audit } = surroundings;
+        let ChannelContext { digest, account, budget, audit } = context;
         let permits = |count: u64| {
             Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)))
         };
         Self {
-            books: Books {
+            audit: AuditContext {
                 audit,
                 tenant: account.tenant().into(),
                 integration: integration.as_str().into(),
@@ -169,13 +169,13 @@ impl Egress {
         &mut self,
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
-    ) -> Result<Ready, Error> {
+    ) -> Result<Prepared, Error> {
         let limits = &self.channel.limits;
         self.requests += 1;
         if self.requests > limits.http_requests {
-            // The first one is told; whoever goes on all the same would fill the books.
+            // The first one is told; whoever goes on all the same would fill the audit log.
             if self.requests == limits.http_requests + 1 {
-                let mut entry = Entry::new(&self.channel.books, request.method());
+                let mut entry = AuditEntry::new(&self.channel.audit, request.method());
                 if let Ok(url) = Url::parse(&request.uri().to_string()) {
                     entry.goes_to(&url);
                 }
@@ -185,7 +185,7 @@ impl Egress {
             self.notices.add(Notice::Limit(limits.http_requests(Some(self.requests))));
             return Err(Error::ConnectionLimitReached);
         }
-        let mut entry = Entry::new(&self.channel.books, request.method());
+        let mut entry = AuditEntry::new(&self.channel.audit, request.method());
         match self.check(request, options, &mut entry) {
             Ok(checked) => Ok(checked(entry)),
             Err(error) => {
@@ -199,8 +199,8 @@ impl Egress {
         &mut self,
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
-        entry: &mut Entry,
-    ) -> Result<impl FnOnce(Entry) -> Ready + use<>, Error> {
+        entry: &mut AuditEntry,
+    ) -> Result<impl FnOnce(AuditEntry) -> Prepared + use<>, Error> {
         let limits = &self.channel.limits;
         let (parts, body) = request.into_parts();
         if parts.method == Method::CONNECT || parts.method == Method::TRACE {
@@ -250,7 +250,7 @@ impl Egress {
         // The second half of its time is for the answer, and for the plugin to say that there was none.
         let patience = self.began + Limits::time(limits.call_time / 2);
         let (method, body) = (parts.method, Some(body));
-        Ok(move |entry| Ready {
+        Ok(move |entry| Prepared {
             client,
             channel,
             notices,
@@ -281,7 +281,7 @@ pub(super) fn shown(url: &Url) -> String {
 }
 
 /// A request that may be sent.
-struct Ready {
+struct Prepared {
     client: reqwest::Client,
     channel: Arc<Channel>,
     notices: Notices,
@@ -293,16 +293,16 @@ struct Ready {
     idle_time: Duration,
     /// Until when it may wait for leave to be made at all.
     patience: Instant,
-    entry: Entry,
+    entry: AuditEntry,
 }
 
-/// A limit that ends a request, for the operator and for the books.
-fn reached(entry: &mut Entry, notices: &Notices, limit: LimitReached) {
+/// A limit that ends a request, for the operator and the audit log.
+fn reached(entry: &mut AuditEntry, notices: &Notices, limit: LimitReached) {
     entry.denied(limit.name);
     notices.add(Notice::Limit(limit));
 }
 
-impl Ready {
+impl Prepared {
     async fn send(mut self) -> Result<http::Response<WasiBody>, Error> {
         let deadline = Instant::now() + Limits::time(self.channel.limits.http_total_time);
         let (answer, permits) = match self.answer(deadline).await {
@@ -319,7 +319,7 @@ impl Ready {
             body,
             scrub,
             (idle_time, deadline),
-            Around { limits: channel.limits.clone(), notices, entry, permits },
+            BodyContext { limits: channel.limits.clone(), notices, entry, permits },
         );
         let body = read_ahead(rest, &channel.read_ahead).await?;
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
@@ -330,7 +330,7 @@ impl Ready {
         &mut self,
         deadline: Instant,
     ) -> Result<(http::Response<reqwest::Body>, [OwnedSemaphorePermit; 2]), Error> {
-        self.leave(deadline).await?;
+        self.take_token(deadline).await?;
         let permits = self.permits(deadline).await?;
         let channel = Arc::clone(&self.channel);
         let limits = &channel.limits;
@@ -385,21 +385,22 @@ impl Ready {
     }
 
     /// One of the calls that the integration may make in a minute.
-    async fn leave(&mut self, deadline: Instant) -> Result<(), Error> {
+    async fn take_token(&mut self, deadline: Instant) -> Result<(), Error> {
         let until = self.patience.min(deadline);
         let calls = &self.channel.calls;
         let patience = until.saturating_duration_since(Instant::now());
-        let given =
-            timeout_at(until, calls.one(patience)).await.unwrap_or_else(|_| Err(NoCall::After(calls.pace())));
+        let given = timeout_at(until, calls.take(patience))
+            .await
+            .unwrap_or_else(|_| Err(NoToken::After(calls.pace())));
         match given {
             Ok(()) => Ok(()),
-            Err(NoCall::After(after)) => {
+            Err(NoToken::After(after)) => {
                 let limit = self.channel.limits.http_per_minute(None);
                 self.entry.denied(limit.name);
                 self.notices.add(Notice::Spent { limit, after });
                 Err(Error::ConnectionLimitReached)
             }
-            Err(NoCall::Failed(error)) => {
+            Err(NoToken::Failed(error)) => {
                 tracing::warn!(%error, "a request of the plugin was not sent");
                 Err(Error::InternalError(Some("the calls of this minute cannot be counted".to_owned())))
             }
@@ -538,7 +539,7 @@ mod tests {
         let granted =
             grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
         let hosts = Hosts { asked: vec![crate::component::manifest::AskedHost::Any], granted };
-        let surroundings = Surroundings {
+        let context = ChannelContext {
             digest: "d1",
             account: Arc::default(),
             budget: Arc::new(crate::egress::budget::BudgetInMemory::default()),
@@ -550,7 +551,7 @@ mod tests {
             hosts,
             Limits::default(),
             lookup,
-            surroundings,
+            context,
         )));
         let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
         let request = http::Request::builder()

@@ -6,10 +6,10 @@ use super::idle::Idle;
 use super::instance::Instance;
 use super::runtime::Plugin;
 use crate::address::grant::HttpGrant;
-use crate::component::interface::Ask;
+use crate::component::interface::Capability;
 use crate::egress::audit::{Audit, NoAudit};
 use crate::egress::budget::{BudgetInMemory, CallBudget};
-use crate::egress::{Channel, Hosts, Lookup, Notice, Secret, SecretGrant, Surroundings, Vault};
+use crate::egress::{Channel, ChannelContext, Hosts, Lookup, Notice, Secret, SecretGrant, Vault};
 use crate::fair::account::TenantAccount;
 use crate::limits::Limits;
 use crate::wire::{Called, Functions, Refused};
@@ -109,7 +109,7 @@ impl PluginExchange {
             &config.settings,
         );
         let hosts = Hosts { asked: manifest.hosts_with(&config.settings), granted: config.http };
-        let withheld = (config.no_state && plugin.inspection.asks.contains(&Ask::State)).then(|| {
+        let withheld = (config.no_state && plugin.inspection.asks.contains(&Capability::State)).then(|| {
             let integration = &config.integration;
             let reason = format!(
                 "the plugin needs to keep a few bytes between runs, which is not granted; allow it with: entente integration grant {integration} --state"
@@ -119,10 +119,9 @@ impl PluginExchange {
         let mut settings = config.settings;
         settings.retain(|name, _| manifest.settings.iter().any(|ask| ask.name == *name));
         let digest = plugin.inspection.digest.as_str();
-        let surroundings =
-            Surroundings { digest, account: config.account, budget: config.budget, audit: config.audit };
-        let channel =
-            Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup, surroundings);
+        let context =
+            ChannelContext { digest, account: config.account, budget: config.budget, audit: config.audit };
+        let channel = Channel::new(config.integration, vault, hosts, config.limits.clone(), lookup, context);
         Self {
             idle: Idle::new(Arc::clone(&channel.account)),
             channel: Arc::new(channel),

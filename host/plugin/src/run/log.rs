@@ -85,7 +85,7 @@ impl Log {
         let integration = self.channel.integration.as_str();
         if level <= Level::INFO {
             let level = level.as_str().to_ascii_lowercase();
-            self.channel.books.audit.log(&LogLine { integration, level: &level, text: &text });
+            self.channel.audit.audit.log(&LogLine { integration, level: &level, text: &text });
         }
         // The level of a line is part of its static description, so one call for each.
         match level {

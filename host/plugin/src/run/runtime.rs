@@ -6,14 +6,14 @@ use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
 use super::instance::Instance;
 use super::link::{Capabilities, linker};
-use crate::compile::cache::{Cache, CacheError, CodeKey};
 use crate::compile::compiler::{self, CompileError, Compiler};
+use crate::compile::disk_cache::{CacheError, CacheMacKey, DiskCache};
+use crate::compile::memory_cache::MemoryCache;
 use crate::compile::settings::Allocation;
-use crate::compile::shelf::Shelf;
 use crate::component::inspect::{InspectError, Inspection, inspect, inspect_if};
 use crate::egress::audit::NoAudit;
 use crate::egress::budget::BudgetInMemory;
-use crate::egress::{Channel, Hosts, Lookup, Surroundings, Vault, system_lookup};
+use crate::egress::{Channel, ChannelContext, Hosts, Lookup, Vault, system_lookup};
 use crate::fair::account::TenantAccount;
 use crate::fair::slots::instance_slots;
 use crate::files::read_at_most;
@@ -55,10 +55,10 @@ pub(crate) struct Runtime {
     allocation: Allocation,
     /// One for each set of capabilities that a plugin has asked for.
     linkers: Mutex<HashMap<Capabilities, Arc<Linker<Guest>>>>,
-    cache: Cache,
+    disk_cache: DiskCache,
     compiler: Compiler,
     /// Compiled code in memory, which all tenants share.
-    shelf: Shelf,
+    memory_cache: MemoryCache,
     limits: Limits,
     lookup: Lookup,
 }
@@ -112,14 +112,27 @@ impl PluginRuntime {
     ///
     /// # Errors
     /// [`LoadError::Cache`] and [`LoadError::Engine`].
-    pub fn new(cache: &Path, key: CodeKey, limits: Limits, compiler: Compiler) -> Result<Self, LoadError> {
+    pub fn new(
+        cache: &Path,
+        key: CacheMacKey,
+        limits: Limits,
+        compiler: Compiler,
+    ) -> Result<Self, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let Started { engine, allocation } = engine().map_err(failed)?;
-        let cache = Cache::open(cache, key)?;
+        let disk_cache = DiskCache::open(cache, key)?;
         let account = Arc::new(TenantAccount::new("", &limits));
-        let (linkers, shelf) = (Mutex::default(), Shelf::default());
-        let runtime =
-            Runtime { engine, allocation, linkers, cache, compiler, shelf, limits, lookup: system_lookup() };
+        let (linkers, memory_cache) = (Mutex::default(), MemoryCache::default());
+        let runtime = Runtime {
+            engine,
+            allocation,
+            linkers,
+            disk_cache,
+            compiler,
+            memory_cache,
+            limits,
+            lookup: system_lookup(),
+        };
         Ok(Self { inner: Arc::new(runtime), account })
     }
 
@@ -200,7 +213,7 @@ impl PluginRuntime {
         bytes: Vec<u8>,
         limits: &Limits,
     ) -> Result<Plugin, LoadError> {
-        let _turn = compiler::turn().await;
+        let _permit = compiler::permit().await;
         let (runtime, digest) = (Arc::clone(&self.inner), inspection.digest.clone());
         // Whoever was before may have compiled the same.
         if let Some(component) = blocking(move || Ok(runtime.find(&digest))).await? {
@@ -210,11 +223,11 @@ impl PluginRuntime {
         let runtime = Arc::clone(&self.inner);
         blocking(move || {
             let component = runtime
-                .cache
-                .keep(&runtime.engine, &inspection.digest, &artifact)
+                .disk_cache
+                .insert(&runtime.engine, &inspection.digest, &artifact)
                 .map_err(|error| runtime.not_loaded(&error))?;
             let component = runtime
-                .shelf
+                .memory_cache
                 .get_or_find(&inspection.digest, || Some(component.clone()))
                 .unwrap_or(component);
             runtime.link(&component, inspection)
@@ -226,9 +239,11 @@ impl PluginRuntime {
         let runtime = Arc::clone(&self.inner);
         match &self.inner.compiler {
             Compiler::Child(program) => {
-                Ok(compiler::apart(program, &runtime.engine, runtime.allocation, limits, &wasm).await?)
+                Ok(compiler::in_child(program, &runtime.engine, runtime.allocation, limits, &wasm).await?)
             }
-            Compiler::InThisProcess => blocking(move || Ok(compiler::here(&runtime.engine, &wasm)?)).await,
+            Compiler::InThisProcess => {
+                blocking(move || Ok(compiler::in_process(&runtime.engine, &wasm)?)).await
+            }
         }
     }
 
@@ -237,11 +252,11 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError::Compile`] with what is wrong.
     pub async fn try_compiler(&self) -> Result<(), LoadError> {
-        let _turn = compiler::turn().await;
+        let _permit = compiler::permit().await;
         let artifact = self.compiled(Arc::new(compiler::SMALLEST.to_vec()), &self.inner.limits).await?;
         let runtime = Arc::clone(&self.inner);
         blocking(move || {
-            crate::compile::cache::load_new(&runtime.engine, &artifact)
+            crate::compile::disk_cache::load_fresh(&runtime.engine, &artifact)
                 .map_err(|error| runtime.not_loaded(&error).into())
         })
         .await?;
@@ -325,7 +340,7 @@ impl Runtime {
 
     /// Compiled code, from memory or from the folder.
     fn find(&self, digest: &str) -> Option<Component> {
-        self.shelf.get_or_find(digest, || self.cache.find(&self.engine, digest))
+        self.memory_cache.get_or_find(digest, || self.disk_cache.get(&self.engine, digest))
     }
 
     fn link(self: &Arc<Self>, component: &Component, inspection: Inspection) -> Result<Plugin, LoadError> {
@@ -393,7 +408,7 @@ impl LoadedPlugin {
             Hosts::default(),
             limits.clone(),
             Arc::clone(&self.plugin.runtime.lookup),
-            Surroundings {
+            ChannelContext {
                 digest: &self.plugin.inspection.digest,
                 account: Arc::clone(account),
                 budget: Arc::new(BudgetInMemory::default()),

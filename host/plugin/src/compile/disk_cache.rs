@@ -13,14 +13,14 @@ use wasmtime::{Engine, Precompiled};
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8] = b"entente compiled plugin 2\n";
-const MARK: usize = 32;
+const MAC_LENGTH: usize = 32;
 
 /// The key that this host marks with what it has compiled: what lacks the mark is never run, whoever put it
 /// into the folder.
 #[derive(Clone)]
-pub struct CodeKey(Zeroizing<[u8; 32]>);
+pub struct CacheMacKey(Zeroizing<[u8; 32]>);
 
-impl CodeKey {
+impl CacheMacKey {
     /// From 32 random bytes that are kept where others cannot read them.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
@@ -37,17 +37,17 @@ impl CodeKey {
     }
 }
 
-impl std::fmt::Debug for CodeKey {
+impl std::fmt::Debug for CacheMacKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CodeKey").finish_non_exhaustive()
+        f.debug_struct("CacheMacKey").finish_non_exhaustive()
     }
 }
 
 /// The folder of compiled code.
 #[derive(Debug, Clone)]
-pub(crate) struct Cache {
+pub(crate) struct DiskCache {
     folder: PathBuf,
-    key: CodeKey,
+    key: CacheMacKey,
 }
 
 /// Why a folder is not used for compiled code.
@@ -77,9 +77,9 @@ pub enum CacheError {
     },
 }
 
-impl Cache {
+impl DiskCache {
     /// Makes the folder if it is missing, for this user alone.
-    pub(crate) fn open(folder: &Path, key: CodeKey) -> Result<Self, CacheError> {
+    pub(crate) fn open(folder: &Path, key: CacheMacKey) -> Result<Self, CacheError> {
         let unusable = |error| CacheError::Unusable { folder: folder.to_owned(), error };
         if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(unusable)?;
@@ -107,7 +107,7 @@ impl Cache {
     /// The compiled component, where it is there and whole.
     ///
     /// Blocks while it reads.
-    pub(crate) fn find(&self, engine: &Engine, digest: &str) -> Option<Component> {
+    pub(crate) fn get(&self, engine: &Engine, digest: &str) -> Option<Component> {
         match self.load(engine, &name(engine, digest)) {
             Ok(found) => found,
             Err(error) => {
@@ -123,8 +123,13 @@ impl Cache {
     ///
     /// # Errors
     /// Where it was made by another version, or with other settings.
-    pub(crate) fn keep(&self, engine: &Engine, digest: &str, artifact: &[u8]) -> wasmtime::Result<Component> {
-        let component = load_new(engine, artifact)?;
+    pub(crate) fn insert(
+        &self,
+        engine: &Engine,
+        digest: &str,
+        artifact: &[u8],
+    ) -> wasmtime::Result<Component> {
+        let component = load_fresh(engine, artifact)?;
         // A cache that cannot be written costs time, not correctness.
         if let Err(error) = self.store(&name(engine, digest), artifact) {
             tracing::warn!(%error, "compiled code could not be kept; the plugin is compiled again next time");
@@ -143,7 +148,7 @@ impl Cache {
         let bytes = fs::read(&file)?;
         let (mark, artifact) = bytes
             .strip_prefix(MAGIC)
-            .and_then(|rest| rest.split_at_checked(MARK))
+            .and_then(|rest| rest.split_at_checked(MAC_LENGTH))
             .ok_or_else(|| wasmtime::Error::msg("it is no file of the cache"))?;
         self.key
             .mac(name, artifact)?
@@ -183,7 +188,7 @@ fn name(engine: &Engine, digest: &str) -> String {
 }
 
 /// Loads what was compiled just now.
-pub(crate) fn load_new(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
+pub(crate) fn load_fresh(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
     if !matches!(Engine::detect_precompiled(artifact), Some(Precompiled::Component)) {
         return Err(wasmtime::Error::msg("what it made is no compiled component"));
     }
@@ -214,14 +219,14 @@ mod tests {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
-    fn key() -> CodeKey {
-        CodeKey::new([7; 32])
+    fn key() -> CacheMacKey {
+        CacheMacKey::new([7; 32])
     }
 
     /// As a load does it: from the cache, else compiled and kept.
-    fn component(cache: &Cache, engine: &Engine, digest: &str) {
-        if cache.find(engine, digest).is_none() {
-            cache.keep(engine, digest, &engine.precompile_component(EMPTY).unwrap()).unwrap();
+    fn component(cache: &DiskCache, engine: &Engine, digest: &str) {
+        if cache.get(engine, digest).is_none() {
+            cache.insert(engine, digest, &engine.precompile_component(EMPTY).unwrap()).unwrap();
         }
     }
 
@@ -229,7 +234,7 @@ mod tests {
     fn what_was_compiled_is_found_again_and_damage_is_noticed() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
-        let cache = Cache::open(&folder, key()).unwrap();
+        let cache = DiskCache::open(&folder, key()).unwrap();
         let engine = compile_only(Allocation::Pooled).unwrap();
         component(&cache, &engine, "digest");
         let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
@@ -237,7 +242,7 @@ mod tests {
         assert!(cache.load(&engine, name).unwrap().is_some());
 
         let good = fs::read(file).unwrap();
-        for at in [0, MAGIC.len(), MAGIC.len() + MARK, good.len() - 1] {
+        for at in [0, MAGIC.len(), MAGIC.len() + MAC_LENGTH, good.len() - 1] {
             let mut bad = good.clone();
             bad[at] ^= 1;
             fs::write(file, &bad).unwrap();
@@ -254,13 +259,13 @@ mod tests {
     fn what_another_host_or_another_plugin_has_is_not_run() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
-        let cache = Cache::open(&folder, key()).unwrap();
+        let cache = DiskCache::open(&folder, key()).unwrap();
         let engine = compile_only(Allocation::Pooled).unwrap();
         component(&cache, &engine, "digest");
         let [file] = &files(&folder)[..] else { panic!("one file: {:?}", files(&folder)) };
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
 
-        let stranger = Cache::open(&folder, CodeKey::new([8; 32])).unwrap();
+        let stranger = DiskCache::open(&folder, CacheMacKey::new([8; 32])).unwrap();
         assert!(stranger.load(&engine, &name).is_err(), "the mark of another host");
 
         let other = name.replace("digest", "other-digest");
@@ -282,7 +287,7 @@ mod tests {
     #[test]
     fn what_another_version_has_compiled_is_made_anew() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&home.path().join("cache"), key()).unwrap();
+        let cache = DiskCache::open(&home.path().join("cache"), key()).unwrap();
         let ours = compile_only(Allocation::Pooled).unwrap();
         let another_version = {
             let mut config = Config::new();
@@ -293,21 +298,24 @@ mod tests {
         let ours_name = name(&ours, "digest");
         for theirs in [another_version, other_settings] {
             let artifact = theirs.precompile_component(EMPTY).unwrap();
-            cache.keep(&theirs, "digest", &artifact).unwrap();
-            assert!(cache.find(&theirs, "digest").is_some());
+            cache.insert(&theirs, "digest", &artifact).unwrap();
+            assert!(cache.get(&theirs, "digest").is_some());
             assert!(cache.load(&ours, &ours_name).unwrap().is_none(), "it has a name of its own");
 
             // Even with our mark and our name: wasmtime knows its own.
             cache.store(&ours_name, &artifact).unwrap();
             assert!(cache.load(&ours, &ours_name).is_err());
-            assert!(cache.keep(&ours, "digest", &artifact).is_err(), "nor is it taken from whoever compiles");
+            assert!(
+                cache.insert(&ours, "digest", &artifact).is_err(),
+                "nor is it taken from whoever compiles"
+            );
             component(&cache, &ours, "digest");
             assert!(cache.load(&ours, &ours_name).unwrap().is_some(), "made anew in its place");
             fs::remove_file(home.path().join("cache").join(&ours_name)).unwrap();
         }
-        assert!(cache.keep(&ours, "digest", b"hello").is_err());
+        assert!(cache.insert(&ours, "digest", b"hello").is_err());
         assert!(
-            cache.keep(&ours, "digest", &ours.precompile_module(b"\0asm\x01\0\0\0").unwrap()).is_err(),
+            cache.insert(&ours, "digest", &ours.precompile_module(b"\0asm\x01\0\0\0").unwrap()).is_err(),
             "a module"
         );
     }
@@ -318,16 +326,19 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("cache");
-        Cache::open(&folder, key()).unwrap();
+        DiskCache::open(&folder, key()).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
 
         let link = home.path().join("link");
         std::os::unix::fs::symlink(&folder, &link).unwrap();
-        assert!(matches!(Cache::open(&link, key()), Err(CacheError::Link { .. })));
+        assert!(matches!(DiskCache::open(&link, key()), Err(CacheError::Link { .. })));
 
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(matches!(Cache::open(&folder, key()), Err(CacheError::Exposed { .. })));
+        assert!(matches!(DiskCache::open(&folder, key()), Err(CacheError::Exposed { .. })));
         fs::write(home.path().join("file"), "").unwrap();
-        assert!(matches!(Cache::open(&home.path().join("file"), key()), Err(CacheError::Unusable { .. })));
+        assert!(matches!(
+            DiskCache::open(&home.path().join("file"), key()),
+            Err(CacheError::Unusable { .. })
+        ));
     }
 }

@@ -12,7 +12,7 @@ use wasmtime::component::Component;
 const KEPT: usize = 32;
 
 #[derive(Default)]
-pub(crate) struct Shelf {
+pub(crate) struct MemoryCache {
     inner: Mutex<Inner>,
 }
 
@@ -29,7 +29,7 @@ struct Slot {
     used: u64,
 }
 
-impl Shelf {
+impl MemoryCache {
     /// The code of a plugin by its digest; looked for where it is not here. May take long: call it where
     /// blocking is allowed.
     pub(crate) fn get_or_find(
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn code_is_loaded_once_and_what_was_used_last_stays() {
         let engine = compile_only(Allocation::Pooled).unwrap();
-        let shelf = Shelf::default();
+        let memory_cache = MemoryCache::default();
         let mut loads = 0;
         let mut get = |digest: &str| {
             let before = loads;
@@ -84,7 +84,7 @@ mod tests {
                 loads += 1;
                 Some(Component::from_binary(&engine, b"\0asm\x0d\0\x01\0").unwrap())
             };
-            shelf.get_or_find(digest, load).unwrap();
+            memory_cache.get_or_find(digest, load).unwrap();
             loads > before
         };
         assert!(get("a") && get("b"));
@@ -95,7 +95,7 @@ mod tests {
         }
         assert!(get("a"), "it was not");
 
-        assert!(shelf.get_or_find("c", || None).is_none());
+        assert!(memory_cache.get_or_find("c", || None).is_none());
         assert!(get("c"), "what was not found is looked for again");
     }
 }

@@ -3,7 +3,7 @@
 use crate::fake::{Counter, Fake, ManualClock};
 use crate::world::text;
 use entente_core::Value;
-use entente_sqlite::{Hub, SqliteLedger, Store, ensure_mapping, ensure_slots};
+use entente_sqlite::{Hub, SqliteLedger, Store, StoreError, ensure_mapping, ensure_slots};
 use entente_sync::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,9 +28,9 @@ impl Fan {
                 [("email", "mail", "email"), ("first_name", "full", "text"), ("phone", "tel", "phone")];
             let names: Vec<(&str, &str)> = fields.iter().map(|(left, right, _)| (*left, *right)).collect();
             let id = store
-                .write(|connection| {
-                    let id = ensure_mapping(connection, name, "contact", "person")?;
-                    ensure_slots(connection, id, &names)?;
+                .transact::<_, StoreError, _>(|session| {
+                    let id = ensure_mapping(session, name, "contact", "person")?;
+                    ensure_slots(session, id, &names)?;
                     Ok(id)
                 })
                 .await

@@ -2,7 +2,7 @@
 
 use crate::fake::{Counter, Fake, ManualClock};
 use entente_core::{Blanks, Direction, Drift, Unresolved, Value, WriteRule};
-use entente_sqlite::{SqliteLedger, Store, ensure_mapping, ensure_slots};
+use entente_sqlite::{SqliteLedger, Store, StoreError, ensure_mapping, ensure_slots};
 use entente_sync::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -78,9 +78,9 @@ impl World {
         );
         let store = Store::in_memory().unwrap();
         let (contact, company) = store
-            .write(|connection| {
-                let contact = ensure_mapping(connection, "r", "contact", "person")?;
-                let company = ensure_mapping(connection, "r", "company", "org")?;
+            .transact::<_, StoreError, _>(|session| {
+                let contact = ensure_mapping(session, "r", "contact", "person")?;
+                let company = ensure_mapping(session, "r", "company", "org")?;
                 let pairs = [
                     ("email", "mail"),
                     ("name", "full"),
@@ -88,8 +88,8 @@ impl World {
                     ("tags", "labels"),
                     ("company", "org"),
                 ];
-                assert_eq!(ensure_slots(connection, contact, &pairs)?, [0, 1, 2, 3, 4]);
-                ensure_slots(connection, company, &[("name", "title"), ("city", "town")])?;
+                assert_eq!(ensure_slots(session, contact, &pairs)?, [0, 1, 2, 3, 4]);
+                ensure_slots(session, company, &[("name", "title"), ("city", "town")])?;
                 Ok((contact, company))
             })
             .await

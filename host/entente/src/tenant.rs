@@ -3,7 +3,7 @@
 
 use crate::config::{
     Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft,
-    File, FileError, HUB, Home, Key, Notice, PluginFacts, PluginSource, Problems, SecretText,
+    File, FileError, HUB, Home, Notice, PluginFacts, PluginSource, Problems, SealingKey, SecretText,
     definition_from_manual,
 };
 use egress::StoredBudget;
@@ -13,8 +13,8 @@ use entente_plugin::{
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
-    Clock, Description, Engine, Exchange, ExchangeError, LedgerError, MappingId, Observer, OperatorLedger,
-    RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock, SystemRandomness,
+    Clock, Description, Engine, Exchange, ExchangeError, LedgerError, Observer, OperatorLedger, RunEnd,
+    RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock, SystemRandomness,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -218,12 +218,11 @@ impl Tenant {
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
         let folder = home.tenant_folder(tenant);
         let configuration = Self::configuration_over(store.clone(), home, tenant).with_key(key);
-        let ledger = SqliteLedger::new(store.clone());
         Ok(Self {
             account: OnceCell::new(),
-            budget: Arc::new(StoredBudget { ledger: ledger.clone(), clock: Arc::clone(&clock) }),
+            budget: Arc::new(StoredBudget { store: store.clone(), clock: Arc::clone(&clock) }),
             audit: Arc::new(PluginFiles::new(&folder, Arc::clone(&clock))),
-            ledger: Arc::new(ledger),
+            ledger: Arc::new(SqliteLedger::new(store.clone())),
             hub,
             configuration,
             clock,
@@ -234,10 +233,7 @@ impl Tenant {
 
     /// The configuration that a database holds.
     fn configuration_over(store: Store, home: Home, tenant: &str) -> Configuration {
-        let hub = Hub::new(store.clone(), Arc::new(SystemClock));
-        let (numbers, hub) =
-            (Arc::new(connections::LedgerNumbers), Arc::new(connections::HubDefinitions(hub)));
-        Configuration::new(store, home, numbers, hub).of_tenant(tenant)
+        Configuration::new(store, home).of_tenant(tenant)
     }
 
     /// Its name.
@@ -277,7 +273,7 @@ impl Tenant {
     pub async fn plugins(&self) -> Result<PluginRuntime, TenantError> {
         let home = self.configuration.home();
         let start = || async {
-            let key = CacheMacKey::new(*Key::of_code(home)?.bytes());
+            let key = CacheMacKey::new(*SealingKey::of_code(home)?.bytes());
             Ok::<_, TenantError>(PluginRuntime::new(
                 &home.cache(),
                 key,
@@ -590,22 +586,16 @@ impl Tenant {
     /// # Errors
     /// What it found wrong.
     pub async fn check_database(&self) -> Result<String, TenantError> {
-        let found: String = self
-            .store
-            .read(|connection| Ok(connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?))
-            .await?;
-        if found == "ok" {
-            return Ok("whole".to_owned());
-        }
-        Err(StoreError::Corrupt { what: "file".to_owned(), why: found }.into())
+        self.store.check().await?;
+        Ok("whole".to_owned())
     }
 
     /// The key that secrets are sealed with; `None` where there is none yet.
     ///
     /// # Errors
     /// Where the key file cannot be trusted.
-    pub fn key(&self, variable: Option<&str>) -> Result<Option<Key>, TenantError> {
-        Ok(Key::find(self.configuration.home(), variable)?)
+    pub fn key(&self, variable: Option<&str>) -> Result<Option<SealingKey>, TenantError> {
+        Ok(SealingKey::find(self.configuration.home(), variable)?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a tenant keeps, in one SQLite file: the hub (the built-in record store, an [`Exchange`]) and the ledger
-//! of the engine (pairs, plans, runs, leases), over a store with migrations and units of work.
+//! of the engine (pairs, plans, runs, leases), over a store with migrations and units of work; and the rows of
+//! the configuration.
 //!
 //! An order to the hub, its outcome and the pair commit together, in one transaction. Nothing above this crate
 //! writes SQL.
@@ -9,6 +10,7 @@
 mod hub;
 mod ledger;
 mod store;
+mod stored;
 
 pub use hub::{
     BadCell, CsvError, DateOrder, Empty, ExportOptions, Exported, FieldDefinition, Hub, HubError,
@@ -16,4 +18,7 @@ pub use hub::{
     RecordField, RecordView, Refusal, UnusedColumn, export_csv, import_csv, parse_value,
 };
 pub use ledger::{SqliteLedger, ensure_mapping, ensure_slots};
-pub use store::{Store, StoreError, StoreUnit};
+pub use store::{Session, Store, StoreError, StoreFailure, StoreUnit};
+pub use stored::{
+    CustomDefinitionRow, HealthRow, IntegrationRow, PluginRow, PreviousVersionRow, SecretRow, SyncRow,
+};

@@ -12,7 +12,7 @@ use crate::tape::{Tape, drive};
 use crate::users::{Link, Users};
 use anyhow::{Context, Result, anyhow};
 use entente_core::Value;
-use entente_sqlite::{Hub, SqliteLedger, Store, ensure_mapping, ensure_slots};
+use entente_sqlite::{Hub, SqliteLedger, Store, StoreError, ensure_mapping, ensure_slots};
 use entente_sync::*;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -197,15 +197,15 @@ async fn define(
     let words = places.map(|place| systems[place].words());
     let name = format!("{}-{}", systems[places.left].name(), systems[places.right].name());
     let numbers = store
-        .write(|connection| {
+        .transact::<_, StoreError, _>(|session| {
             let mut numbers = Vec::new();
             for object in System::objects() {
                 let id =
-                    ensure_mapping(connection, &name, words.left.object(object), words.right.object(object))?;
+                    ensure_mapping(session, &name, words.left.object(object), words.right.object(object))?;
                 let fields: Vec<(&str, &str)> = (0..columns(object).len())
                     .map(|field| (words.left.field(object, field), words.right.field(object, field)))
                     .collect();
-                numbers.push((id, ensure_slots(connection, id, &fields)?));
+                numbers.push((id, ensure_slots(session, id, &fields)?));
             }
             Ok(numbers)
         })

@@ -192,12 +192,6 @@ pub enum ConfigError {
     Store(#[from] StoreError),
 }
 
-impl From<rusqlite::Error> for ConfigError {
-    fn from(error: rusqlite::Error) -> Self {
-        ConfigError::Store(StoreError::Sqlite(error))
-    }
-}
-
 impl ConfigError {
     /// The problems of the file, if that is what is wrong.
     pub fn problems(&self) -> &[Problem] {

@@ -1,55 +1,9 @@
-//! What the parts need of each other without knowing each other.
+//! The configuration of a plugin, from what is stored of its integration.
 
-use super::{BTreeMap, Hub, MappingId, SecretText, StoreError, TenantError};
-use crate::config::{CustomField, CustomObject, HubSchema, Integration, Numbers, SchemaError};
+use super::TenantError;
+use crate::config::{Integration, SecretText};
 use entente_plugin::{GrantError, HttpGrant, Limits, PluginConfig, Secret, SecretGrant, fill};
-use entente_sqlite::{FieldDefinition, HubError};
-use rusqlite::Connection;
-
-/// The ledger gives the numbers of mappings and fields.
-pub(super) struct LedgerNumbers;
-
-impl Numbers for LedgerNumbers {
-    fn ensure_mapping(
-        &self,
-        connection: &Connection,
-        relation: &str,
-        left: &str,
-        right: &str,
-    ) -> Result<MappingId, StoreError> {
-        entente_sqlite::ensure_mapping(connection, relation, left, right)
-    }
-
-    fn ensure_slots(
-        &self,
-        connection: &Connection,
-        mapping: MappingId,
-        fields: &[(String, String)],
-    ) -> Result<Vec<usize>, StoreError> {
-        entente_sqlite::ensure_slots(connection, mapping, fields)
-    }
-}
-
-/// The hub takes in custom objects and fields.
-pub(super) struct HubDefinitions(pub(super) Hub);
-
-impl HubSchema for HubDefinitions {
-    fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), SchemaError> {
-        self.0.define_object_within(connection, &object.name, &object.label).map_err(refused)
-    }
-
-    fn define_field(&self, connection: &Connection, custom: &CustomField) -> Result<(), SchemaError> {
-        let field = FieldDefinition::from_field(&custom.field).map_err(refused)?;
-        self.0.define_field_within(connection, &custom.object, &field).map_err(refused)
-    }
-}
-
-fn refused(error: HubError) -> SchemaError {
-    match error {
-        HubError::Store(error) => SchemaError::Store(error),
-        error => SchemaError::Refused(error.to_string()),
-    }
-}
+use std::collections::BTreeMap;
 
 pub(super) fn plugin_config(
     integration: &Integration,

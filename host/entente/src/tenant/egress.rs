@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_plugin::{Audit, BudgetError, CallBudget, CallRate, Drawn, HttpCall, LogLine};
-use entente_sqlite::SqliteLedger;
+use entente_sqlite::Store;
 use entente_sync::{Clock, Sides};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -18,7 +18,7 @@ const MOST: u64 = 8 << 20;
 
 /// The calls of a minute, in the database of the tenant.
 pub(super) struct StoredBudget {
-    pub(super) ledger: SqliteLedger,
+    pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -33,7 +33,7 @@ impl CallBudget for StoredBudget {
     async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Drawn, BudgetError> {
         let now = self.clock.now().micros();
         let drawn =
-            self.ledger.draw_calls(integration, |spent_until| rate.draw(spent_until, now, wanted)).await;
+            self.store.draw_calls(integration, |spent_until| rate.draw(spent_until, now, wanted)).await;
         drawn.map_err(|error| BudgetError { integration: integration.to_owned(), why: error.to_string() })
     }
 
@@ -269,7 +269,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("entente.db");
         let process = || StoredBudget {
-            ledger: SqliteLedger::new(Store::open(&path).unwrap()),
+            store: Store::open(&path).unwrap(),
             clock: Arc::new(At(1_700_000_000_000_000)),
         };
         let (one, other, rate) = (process(), process(), CallRate::new(60));

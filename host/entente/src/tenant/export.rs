@@ -46,7 +46,7 @@ impl Tenant {
         let text = copied.export().await?;
         // Closed, so that everything is in the one file.
         drop(copied);
-        let digests = crate::config::digests_in(&copy)?;
+        let digests = Store::digests_in(&copy)?;
 
         let mut list =
             Archived::new(self.name(), integrations, secrets, keys.into_iter().collect(), self.clock.now());

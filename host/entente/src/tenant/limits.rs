@@ -39,13 +39,7 @@ impl Tenant {
     /// # Errors
     /// Where the database fails.
     pub async fn limits_set(&self) -> Result<BTreeMap<String, u64>, TenantError> {
-        let read = self.store.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT name, value FROM tenant_limit")?;
-            let rows =
-                statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        });
-        Ok(read.await?)
+        Ok(self.store.snapshot::<_, StoreError, _>(|session| session.limits()).await?)
     }
 
     /// Sets limits by name, from texts such as `256MiB`, `5s` or `1000`, and takes others back to their
@@ -68,18 +62,12 @@ impl Tenant {
         let values: BTreeMap<&str, u64> =
             limits.table().into_iter().map(|limit| (limit.name, limit.value)).collect();
         self.store
-            .write(|transaction| {
+            .transact::<_, StoreError, _>(|session| {
                 for name in unset {
-                    transaction.execute("DELETE FROM tenant_limit WHERE name = ?1", [name])?;
+                    session.remove_limit(name)?;
                 }
                 for (name, _) in set {
-                    let value = values.get(name.as_str()).copied().unwrap_or_default();
-                    let value = i64::try_from(value).map_err(|error| StoreError::Corrupt { what: name.clone(), why: error.to_string() })?;
-                    transaction
-                        .prepare_cached(
-                            "INSERT INTO tenant_limit (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                        )?
-                        .execute((name, value))?;
+                    session.put_limit(name, values.get(name.as_str()).copied().unwrap_or_default())?;
                 }
                 Ok(())
             })

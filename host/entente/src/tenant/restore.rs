@@ -3,8 +3,8 @@
 use super::archive::{self, ArchiveError};
 use super::export::blocking;
 use super::{Tenant, TenantError};
-use crate::config::{ConfigError, Home, Key, SecretText};
-use entente_sqlite::{Store, StoreError};
+use crate::config::{ConfigError, Home, SealingKey, SecretText};
+use entente_sqlite::{SqliteLedger, Store, StoreError};
 use serde::Serialize;
 use std::path::Path;
 
@@ -56,9 +56,8 @@ pub(crate) async fn restore(
 
     let store = Store::open(&database)?;
     // Nobody runs anything here, whoever had a lease where it comes from; his writes would be fenced off.
-    let leases = "UPDATE lease SET holder = NULL, until = 0, fence = fence + 1";
-    store.write(|transaction| Ok(transaction.execute(leases, []).map(drop)?)).await?;
-    let key = Key::find(home, key.as_ref().map(SecretText::reveal))?;
+    SqliteLedger::new(store.clone()).end_leases().await?;
+    let key = SealingKey::find(home, key.as_ref().map(SecretText::reveal))?;
     let configuration = Tenant::configuration_over(store, home.clone(), tenant);
     for plugin in configuration.plugins().await? {
         if !unpacked.components.contains_key(&plugin.digest) {
@@ -147,15 +146,10 @@ mod tests {
         let file =
             export(folder.path(), "INSERT INTO lease VALUES ('r', 'process 1', 9223372036854775807, 3)");
         restore(&home, "acme", &file, None, RestoreOptions::default()).await.unwrap();
-        let lease: (Option<String>, i64) = home
-            .open_tenant("acme")
-            .unwrap()
-            .read(|connection| {
-                Ok(connection
-                    .query_row("SELECT holder, fence FROM lease", [], |row| Ok((row.get(0)?, row.get(1)?)))?)
-            })
-            .await
-            .unwrap();
+        let database = rusqlite::Connection::open(home.database("acme")).unwrap();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let lease: (Option<String>, i64) =
+            database.query_row("SELECT holder, fence FROM lease", [], read).unwrap();
         assert_eq!(lease, (None, 4), "nobody runs anything here");
     }
 }

@@ -5,7 +5,7 @@ use super::check::check;
 use super::error::HubError;
 use super::records;
 use super::schema::{FieldDefinition, LONGEST_NAME, ObjectSchema, Schema, no_such_kind};
-use crate::store::StoreError;
+use crate::store::{Session, StoreError};
 use entente_core::Kind;
 use rusqlite::{Connection, params};
 
@@ -21,16 +21,15 @@ impl Hub {
     /// # Errors
     /// [`HubError::Definition`] for a name that cannot be; [`HubError::Store`].
     pub async fn define_object(&self, name: &str, label: &str) -> Result<(), HubError> {
-        self.write(|connection| self.define_object_within(connection, name, label)).await
+        self.write(|connection| Self::define_object_within(Session::over(connection), name, label)).await
     }
 
     /// [`Hub::define_object`] in the transaction of the caller.
-    pub fn define_object_within(
-        &self,
-        connection: &Connection,
-        name: &str,
-        label: &str,
-    ) -> Result<(), HubError> {
+    ///
+    /// # Errors
+    /// As [`Hub::define_object`].
+    pub fn define_object_within(session: Session<'_>, name: &str, label: &str) -> Result<(), HubError> {
+        let connection = session.connection();
         check_name("object", name)?;
         Self::define(connection, |_| {
             connection.execute(
@@ -49,16 +48,19 @@ impl Hub {
     /// [`HubError::Definition`] with what is wrong and what to do, [`HubError::UnknownObject`],
     /// [`HubError::Store`].
     pub async fn define_field(&self, object: &str, field: &FieldDefinition) -> Result<(), HubError> {
-        self.write(|connection| self.define_field_within(connection, object, field)).await
+        self.write(|connection| Self::define_field_within(Session::over(connection), object, field)).await
     }
 
     /// [`Hub::define_field`] in the transaction of the caller.
+    ///
+    /// # Errors
+    /// As [`Hub::define_field`].
     pub fn define_field_within(
-        &self,
-        connection: &Connection,
+        session: Session<'_>,
         object: &str,
         field: &FieldDefinition,
     ) -> Result<(), HubError> {
+        let connection = session.connection();
         Self::define(connection, |schema| {
             let object = schema.require(object)?;
             check_field(schema, object, field)?;

@@ -84,6 +84,6 @@ pub enum HubError {
 
 impl From<rusqlite::Error> for HubError {
     fn from(error: rusqlite::Error) -> Self {
-        HubError::Store(StoreError::Sqlite(error))
+        HubError::Store(error.into())
     }
 }

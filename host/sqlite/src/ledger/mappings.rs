@@ -1,6 +1,6 @@
 //! Numbers for what corresponds: object mappings, and the slots of their fields.
 
-use crate::store::StoreError;
+use crate::store::{Session, StoreError};
 use entente_sync::{MappingId, MappingRow, Sides, SlotRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -10,11 +10,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 /// # Errors
 /// Where a name is empty, or the database fails.
 pub fn ensure_mapping(
-    connection: &Connection,
+    session: Session<'_>,
     relation: &str,
     left_object: &str,
     right_object: &str,
 ) -> Result<MappingId, StoreError> {
+    let connection = session.connection();
     let find = |connection: &Connection| {
         connection
             .prepare_cached(
@@ -39,10 +40,11 @@ pub fn ensure_mapping(
 /// # Errors
 /// Where the mapping does not exist, a name is empty, or the database fails.
 pub fn ensure_slots<L: AsRef<str>, R: AsRef<str>>(
-    connection: &Connection,
+    session: Session<'_>,
     mapping: MappingId,
     fields: &[(L, R)],
 ) -> Result<Vec<usize>, StoreError> {
+    let connection = session.connection();
     let mut find = connection.prepare_cached(
         "SELECT slot FROM slot WHERE mapping = ?1 AND left_field = ?2 AND right_field = ?3",
     )?;

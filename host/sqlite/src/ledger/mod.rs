@@ -6,7 +6,6 @@
 //! for the operator. When a configuration is applied, [`ensure_mapping`] and [`ensure_slots`] give mappings and
 //! fields their numbers.
 
-mod calls;
 mod changes;
 mod codec;
 mod conflicts;
@@ -53,6 +52,15 @@ impl SqliteLedger {
     /// The ledger in this store.
     pub fn new(store: Store) -> Self {
         Self { store }
+    }
+
+    /// Ends every lease and fences off its holder: for a database that came from elsewhere, where no run of
+    /// this home can hold one.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn end_leases(&self) -> Result<(), LedgerError> {
+        self.store.write(|connection| lease::end_all(connection)).await.map_err(failed("end the leases"))
     }
 
     /// Writes under a lease that is checked in the same transaction.

@@ -21,7 +21,7 @@ pub(super) fn status_of(word: &str) -> Result<Status, StoreError> {
 }
 
 fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<Option<&'r str>, StoreError> {
-    row.get_ref(column)?.as_str_or_null().map_err(|error| StoreError::Sqlite(error.into()))
+    row.get_ref(column)?.as_str_or_null().map_err(|error| rusqlite::Error::from(error).into())
 }
 
 fn moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, StoreError> {

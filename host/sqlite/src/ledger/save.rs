@@ -3,9 +3,10 @@
 use super::Why;
 use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen, reason_columns};
 use super::progress::side_number;
+use crate::store::StoreFailure;
 use entente_core::Timestamp;
 use entente_sync::{Code, Half, Key, MappingId, Pair, PairId, Side, Sides};
-use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, ToSql, ffi, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
 
 /// Written every time.
 const BODY: [&str; 22] = [
@@ -324,7 +325,9 @@ pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), Why>
 
 /// Says in words what a constraint refused.
 fn explain(connection: &Connection, pair: &Pair, why: Why) -> Why {
-    let Some(ffi::Error { code: ErrorCode::ConstraintViolation, .. }) = why.sqlite else { return why };
+    if why.kind != Some(StoreFailure::Constraint) {
+        return why;
+    }
     for side in Side::BOTH {
         let Some(id) = &pair.half(side).id else { continue };
         if id.is_empty() {

@@ -1,15 +1,14 @@
 //! What went wrong, before it is known what was being done.
 
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreFailure};
 use entente_sync::LedgerError;
-use rusqlite::ffi;
 
 /// A failure without its occasion.
 #[derive(Debug)]
 pub(super) struct Why {
     text: String,
-    /// What SQLite said, for those who can say it in better words.
-    pub(super) sqlite: Option<ffi::Error>,
+    /// What kind of failure the database reported, if it did.
+    pub(super) kind: Option<StoreFailure>,
 }
 
 impl Why {
@@ -21,20 +20,21 @@ impl Why {
 
 impl From<String> for Why {
     fn from(text: String) -> Self {
-        Self { text, sqlite: None }
+        Self { text, kind: None }
     }
 }
 
 impl From<rusqlite::Error> for Why {
     fn from(error: rusqlite::Error) -> Self {
-        Self { text: error.to_string(), sqlite: error.sqlite_error().copied() }
+        StoreError::from(error).into()
     }
 }
 
 impl From<StoreError> for Why {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Sqlite(error) => error.into(),
+            // The sentence that it goes into says already that the database failed.
+            StoreError::Failed { kind, why } => Self { text: why, kind: Some(kind) },
             error => error.to_string().into(),
         }
     }

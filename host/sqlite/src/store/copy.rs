@@ -5,7 +5,8 @@ use super::{BUSY_TIMEOUT, Store, StoreError, migrations};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
-fn open(path: &Path) -> Result<Connection, StoreError> {
+/// Opens a file as it is, without bringing its tables up to date.
+pub(crate) fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
     // Not read-only, since the log of the file must be readable; and nothing is made where nothing is.
     let connection = Connection::open_with_flags(
@@ -26,7 +27,7 @@ impl Store {
     pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
         let write = |why: String| StoreError::Copy { path: to.to_owned(), why };
         let to = to.to_str().ok_or_else(|| write("its path is no text".to_owned()))?;
-        open(from)?.execute("VACUUM INTO ?1", [to]).map_err(|error| write(error.to_string()))?;
+        open_as_it_is(from)?.execute("VACUUM INTO ?1", [to]).map_err(|error| write(error.to_string()))?;
         Ok(())
     }
 
@@ -39,7 +40,7 @@ impl Store {
     pub fn check_foreign(path: &Path) -> Result<(), StoreError> {
         let foreign = |why: String| StoreError::Foreign { path: path.to_owned(), why };
         let strange = |error: rusqlite::Error| foreign(error.to_string());
-        let connection = open(path)?;
+        let connection = open_as_it_is(path)?;
         // A statement that came with the file may do nothing but what SQLite itself does.
         connection.pragma_update(None, "trusted_schema", false).map_err(strange)?;
         let version: i64 =

@@ -1,17 +1,23 @@
 //! The SQLite file of a tenant, which hub, ledger and configuration share: connection, migrations, units of
 //! work.
 //!
-//! Nothing but this module, `hub`, `ledger` and `config` may name `rusqlite`.
+//! Within this crate, `store`, `hub`, `ledger` and `stored` run SQL; outside of it there are a [`Session`] and
+//! the calls that take one.
 
 mod copy;
+mod error;
 mod migrations;
+mod session;
 mod unit;
 
+pub(crate) use copy::open_as_it_is;
+pub use error::{StoreError, StoreFailure};
+pub use session::Session;
 pub use unit::StoreUnit;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -29,54 +35,6 @@ const CHECKPOINT_PAGES: i64 = 4096;
 
 /// Statements that stay prepared on a connection; more than the program has.
 const PREPARED_STATEMENTS: usize = 256;
-
-/// Why the store could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file cannot be opened as a database.
-    #[error("the database {} cannot be opened: {why}; check the file and its permissions", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        why: String,
-    },
-    /// The file was written by a newer version of the program.
-    #[error("the database {} was written by a newer version of entente ({why}); use that version", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// What the migrations said.
-        why: String,
-    },
-    /// A copy cannot be written.
-    #[error("the copy {} of the database cannot be written: {why}; is there room for it?", path.display())]
-    Copy {
-        /// The copy.
-        path: PathBuf,
-        /// What SQLite said.
-        why: String,
-    },
-    /// A file that came from elsewhere and is something else.
-    #[error("{} is no database of entente: {why}", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What is strange about it.
-        why: String,
-    },
-    /// A statement failed.
-    #[error("the database failed: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// What is stored cannot be read.
-    #[error("the database holds something that cannot be read ({what}): {why}")]
-    Corrupt {
-        /// Where.
-        what: String,
-        /// Why.
-        why: String,
-    },
-}
 
 /// One SQLite file. Clones share the connection.
 #[derive(Clone)]
@@ -129,28 +87,64 @@ impl Store {
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// Reads.
+    /// Reads from one snapshot: all calls see the file as it stood at the first of them.
     ///
     /// # Errors
-    /// What the closure gives.
-    pub async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    /// What the closure gives, or where the database fails.
+    pub async fn snapshot<T, E, F>(&self, read: F) -> Result<T, E>
+    where
+        F: FnOnce(Session<'_>) -> Result<T, E> + Send,
+        T: Send,
+        E: From<StoreError> + Send,
+    {
+        self.read(|connection| Ok(read(Session::over(connection)))).await?
+    }
+
+    /// Writes in one transaction: all of it, or nothing where the closure fails.
+    ///
+    /// # Errors
+    /// What the closure gives, or where the database fails.
+    pub async fn transact<T, E, F>(&self, write: F) -> Result<T, E>
+    where
+        F: FnOnce(Session<'_>) -> Result<T, E>,
+        E: From<StoreError>,
+    {
+        let unit = self.begin().await?;
+        let value = write(unit.session())?;
+        unit.commit()?;
+        Ok(value)
+    }
+
+    /// Has SQLite look through the whole file.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with what it found wrong.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let look = "PRAGMA quick_check";
+        let found: String =
+            self.read(|connection| Ok(connection.query_row(look, [], |row| row.get(0))?)).await?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt { what: "file".to_owned(), why: found })
+    }
+
+    /// [`Store::snapshot`] for the SQL of this crate.
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
     where
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
         T: Send,
     {
         let connection = self.connection.lock().await;
-        // One look at the file for all statements: each one by itself would lock it anew.
+        // One read transaction for all statements: each one by itself would lock the file anew.
         let looking = connection.unchecked_transaction()?;
         let value = read(&looking)?;
         looking.commit()?;
         Ok(value)
     }
 
-    /// Writes in one transaction: all of it, or nothing where the closure fails.
-    ///
-    /// # Errors
-    /// What the closure gives, or the commit.
-    pub async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
+    /// [`Store::transact`] for the SQL of this crate.
+    pub(crate) async fn write<T, F>(&self, write: F) -> Result<T, StoreError>
     where
         F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send,
         T: Send,

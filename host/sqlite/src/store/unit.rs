@@ -1,6 +1,6 @@
 //! A unit of work: hub and ledger write to one transaction, which commits as a whole.
 
-use super::StoreError;
+use super::{Session, StoreError};
 use rusqlite::Connection;
 use tokio::sync::OwnedMutexGuard;
 
@@ -22,8 +22,13 @@ impl StoreUnit {
         Ok(Self { connection, open: true })
     }
 
-    /// What to write with. Statements belong to the transaction.
-    pub fn connection(&self) -> &Connection {
+    /// What to write with.
+    pub fn session(&self) -> Session<'_> {
+        Session::over(&self.connection)
+    }
+
+    /// What this crate's SQL runs on.
+    pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 

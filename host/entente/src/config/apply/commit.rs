@@ -1,22 +1,23 @@
 //! Applies a file: checks everything, then saves everything, or nothing.
 
 use super::plan::{self, ConfigurationPlan, PlanLine, PlanSign, Snapshot};
-use super::prepare::{Draft, PluginSource, Prepared, Surroundings, prepare};
+use super::prepare::{ApplyContext, Draft, PluginSource, Prepared, prepare};
 use crate::config::check::sync::{Findings, Stored, check_with};
+use crate::config::configuration::Configuration;
 use crate::config::error::{ConfigError, Problems};
 use crate::config::file::form::File;
-use crate::config::home::key::Key;
+use crate::config::home::components::store_component;
 use crate::config::names::HUB;
-use crate::config::stored::custom::{self, Custom, HubSchema};
+use crate::config::stored::custom::{self, Custom};
 use crate::config::stored::integrations;
 use crate::config::stored::plugins::{self, PluginFacts};
-use crate::config::stored::secrets;
+use crate::config::stored::secrets::SecretStore;
 use crate::config::stored::syncs;
-use crate::config::stored::syncs::Numbers;
 use entente_core::Timestamp;
-use entente_sync::{Description, ProposedMapping};
-use rusqlite::Connection;
+use entente_sqlite::Session;
+use entente_sync::{Clock, Description, ProposedMapping, SystemClock};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What running plugins and the hub have told.
 #[derive(Debug, Clone, Default)]
@@ -39,32 +40,47 @@ pub struct ApplyOptions {
     pub prune: bool,
 }
 
-/// The neighbours that are written to in the same transaction.
-pub(crate) struct Neighbours<'a> {
-    pub(crate) numbers: &'a dyn Numbers,
-    pub(crate) hub: &'a dyn HubSchema,
+impl Configuration {
+    /// Applies a file, as a whole or not at all, and tells what has changed. With [`ApplyOptions::dry_run`]
+    /// the very same is done and nothing is kept.
+    ///
+    /// # Errors
+    /// [`ConfigError::Problems`] with everything that is wrong; or where the database or a secret fails.
+    pub async fn apply(
+        &self,
+        file: &File,
+        base: &Path,
+        environment: &(dyn Fn(&str) -> Option<String> + Sync),
+        described: &Described,
+        options: ApplyOptions,
+    ) -> Result<ConfigurationPlan, ConfigError> {
+        let _held = self.home().hold_components();
+        let unit = self.begin().await?;
+        let context = ApplyContext { secrets: self.secret_store(unit.session()), base, environment };
+        let plan = apply(file, &context, described, options, SystemClock.now())?;
+        if !options.dry_run {
+            unit.commit()?;
+        }
+        Ok(plan)
+    }
 }
 
 /// Applies a file within a transaction. The caller commits, or not.
 pub(crate) fn apply(
     file: &File,
-    around: &Surroundings<'_>,
-    neighbours: &Neighbours<'_>,
+    context: &ApplyContext<'_>,
     described: &Described,
     options: ApplyOptions,
     now: Timestamp,
 ) -> Result<ConfigurationPlan, ConfigError> {
-    let connection = around.connection;
-    let before = take_snapshot(connection)?;
-    let prepared = prepare(file, around)?;
+    let session = context.secrets.session;
+    let before = take_snapshot(session)?;
+    let prepared = prepare(file, context)?;
     let mut found = Findings::new(file);
     let stored = Stored {
-        syncs: syncs::list(connection)?,
-        custom: custom::load(connection)?,
-        integrations: integrations::list(connection)?
-            .into_iter()
-            .map(|integration| integration.name)
-            .collect(),
+        syncs: syncs::list(session)?,
+        custom: custom::load(session)?,
+        integrations: integrations::list(session)?.into_iter().map(|integration| integration.name).collect(),
         broken: prepared.broken.clone(),
     };
     let checked = check_with(file, &described.descriptions, &described.manuals, &stored, &mut found);
@@ -74,52 +90,48 @@ pub(crate) fn apply(
     let checked = found.end(checked).map_err(ConfigError::Problems)?;
 
     let custom = Custom { objects: checked.objects, fields: checked.fields };
-    custom::put(connection, neighbours.hub, &custom, &stored.custom)?;
+    custom::put(session, &custom, &stored.custom)?;
     let mut lines = Vec::new();
     for draft in &drafts {
-        lines.extend(put_integration(draft, around, described, options, now)?);
+        lines.extend(put_integration(draft, context.secrets, described, options, now)?);
     }
     for sync in checked.syncs {
         let mut definition = sync.0;
-        syncs::number(connection, neighbours.numbers, &mut definition)?;
-        syncs::put(connection, definition)?;
+        syncs::number(session, &mut definition)?;
+        syncs::put(session, definition)?;
     }
     if options.prune {
-        prune(connection, file)?;
+        prune(session, file)?;
     }
-    lines.extend(plan::difference(&before, &take_snapshot(connection)?));
+    lines.extend(plan::difference(&before, &take_snapshot(session)?));
     lines.sort_by(|a, b| a.part.cmp(&b.part));
     Ok(ConfigurationPlan { lines, notices: checked.notices })
 }
 
-fn take_snapshot(connection: &Connection) -> Result<Snapshot, ConfigError> {
-    Ok(plan::snapshot(
-        &custom::load(connection)?,
-        &integrations::list(connection)?,
-        &syncs::list(connection)?,
-    ))
+fn take_snapshot(session: Session<'_>) -> Result<Snapshot, ConfigError> {
+    Ok(plan::snapshot(&custom::load(session)?, &integrations::list(session)?, &syncs::list(session)?))
 }
 
 /// Stores an integration with its plugin and secrets, and tells which secrets are new or changed.
 pub(crate) fn put_integration(
     draft: &Draft,
-    around: &Surroundings<'_>,
+    secrets: SecretStore<'_>,
     described: &Described,
     options: ApplyOptions,
     now: Timestamp,
 ) -> Result<Vec<PlanLine>, ConfigError> {
-    let (connection, integration) = (around.connection, &draft.integration);
+    let (session, integration) = (secrets.session, &draft.integration);
     if let PluginSource::File(bytes) = &draft.plugin {
         // A file by digest that no row names does no harm, should the transaction fail.
         if !options.dry_run {
-            plugins::store_component(around.home, bytes)?;
+            store_component(secrets.home, bytes)?;
         }
         let facts = described.facts.get(&integration.digest).cloned().unwrap_or_default();
-        plugins::enter(connection, &integration.plugin, &integration.digest, bytes.len(), &facts, now)?;
+        plugins::enter(session, &integration.plugin, &integration.digest, bytes.len(), &facts, now)?;
     }
-    integrations::put(connection, integration)?;
+    integrations::put(session, integration)?;
     let mut lines = Vec::new();
-    let stored = around.open_secrets(&integration.name)?;
+    let stored = secrets.open(&integration.name)?;
     for name in &draft.given {
         let (Some(text), old) = (draft.secrets.get(name), stored.get(name)) else {
             continue;
@@ -135,42 +147,27 @@ pub(crate) fn put_integration(
             after: None,
         });
         if !options.dry_run {
-            let key = sealing_key(around)?;
-            secrets::put(connection, &key, around.tenant, &integration.name, name, text)?;
+            secrets.put(&integration.name, name, text)?;
         }
     }
     Ok(lines)
 }
 
-/// The key to seal with; made where there is none, but never in place of one that is missing.
-pub(crate) fn sealing_key(around: &Surroundings<'_>) -> Result<Key, ConfigError> {
-    if let Some(key) = Key::find(around.home, around.key_variable)? {
-        return Ok(key);
-    }
-    if let Some(fingerprint) = secrets::any(around.connection)? {
-        return Err(ConfigError::Key(format!(
-            "the key {fingerprint} that the secrets here are sealed with is missing: restore {} or set ENTENTE_KEY; if it is lost, take all secrets away and set them again",
-            around.home.key_file().display()
-        )));
-    }
-    Key::find_or_make(around.home, around.key_variable)
-}
-
 /// Removes what the file does not name.
-fn prune(connection: &Connection, file: &File) -> Result<(), ConfigError> {
-    for sync in syncs::list(connection)? {
+fn prune(session: Session<'_>, file: &File) -> Result<(), ConfigError> {
+    for sync in syncs::list(session)? {
         if !file.sync.contains_key(sync.name.as_str()) {
-            syncs::remove(connection, &sync.name)?;
+            syncs::remove(session, &sync.name)?;
         }
     }
     let needed = file.needed();
-    for integration in integrations::list(connection)? {
+    for integration in integrations::list(session)? {
         // One that a sync of the file joins stays, although the file says nothing about it.
         if integration.name != HUB
             && !file.integration.contains_key(integration.name.as_str())
             && !needed.contains(&integration.name)
         {
-            integrations::remove(connection, &integration.name)?;
+            integrations::remove(session, &integration.name)?;
         }
     }
     Ok(())

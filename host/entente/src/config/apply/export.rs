@@ -1,11 +1,14 @@
 //! The stored configuration as `entente.toml`. Applied again, it changes nothing. Secrets are not in it.
 
 use crate::config::check::fixed::is_stand_in;
+use crate::config::configuration::Configuration;
+use crate::config::error::ConfigError;
 use crate::config::file::value::{key, quote, to_toml};
 use crate::config::file::words::{direction_word, sides_word};
-use crate::config::stored::custom::{Custom, CustomField};
-use crate::config::stored::integrations::Integration;
-use crate::config::stored::plugins::InstalledPlugin;
+use crate::config::stored::custom::{self, Custom, CustomField};
+use crate::config::stored::integrations::{self, Integration};
+use crate::config::stored::plugins::{self, InstalledPlugin};
+use crate::config::stored::syncs;
 use entente_core::Kind;
 use entente_sync::{
     Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test,
@@ -27,6 +30,24 @@ impl Out {
 
     fn line(&mut self, name: &str, value: impl AsRef<str>) {
         let _ = writeln!(self.0, "{} = {}", key(name), value.as_ref());
+    }
+}
+
+impl Configuration {
+    /// The stored configuration as `entente.toml`, without secrets.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn export(&self) -> Result<String, ConfigError> {
+        self.read(|session| {
+            Ok(export(
+                &custom::load(session)?,
+                &integrations::list(session)?,
+                &plugins::list(session)?,
+                &syncs::list(session)?,
+            ))
+        })
+        .await
     }
 }
 

@@ -2,18 +2,18 @@
 //! described.
 
 use crate::config::check::sync::Findings;
+use crate::config::configuration::Configuration;
 use crate::config::error::{ConfigError, Notice, Problem};
 use crate::config::file::form::{File, IntegrationEntry};
 use crate::config::file::value;
-use crate::config::home::folder::Home;
-use crate::config::home::key::Key;
+use crate::config::home::components::digest_of;
 use crate::config::names::{HUB, check_integration_name, check_name, cut};
+use crate::config::secret_text::SecretText;
 use crate::config::stored::integrations::{
     self, Grants, Integration, SecretGrant, check_pattern, check_setting_name,
 };
-use crate::config::stored::plugins::{self, InstalledPlugin, digest_of};
-use crate::config::stored::secrets::{self, SecretText};
-use rusqlite::Connection;
+use crate::config::stored::plugins::{self, InstalledPlugin};
+use crate::config::stored::secrets::SecretStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -64,50 +64,46 @@ pub struct Prepared {
     pub(crate) broken: BTreeSet<String>,
 }
 
-/// What preparing reads besides the file.
-pub(crate) struct Surroundings<'a> {
-    pub(crate) connection: &'a Connection,
-    pub(crate) home: &'a Home,
-    pub(crate) tenant: &'a str,
-    pub(crate) key_variable: Option<&'a str>,
+/// What applying a file reads besides the file.
+#[derive(Clone, Copy)]
+pub(crate) struct ApplyContext<'a> {
+    /// The transaction, and the secrets in it.
+    pub(crate) secrets: SecretStore<'a>,
     /// The folder that paths in the file start from.
     pub(crate) base: &'a Path,
     /// Variables of the environment.
     pub(crate) environment: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
 
-impl Surroundings<'_> {
-    /// The secrets of a stored integration, in the clear.
-    pub(crate) fn open_secrets(
+impl Configuration {
+    /// The integrations that a file and its syncs name, as they will be: what is needed to run those that
+    /// must be described. Paths in the file start from `base`.
+    ///
+    /// # Errors
+    /// Where the database fails, or a stored secret cannot be opened. What is wrong with the file is in
+    /// [`Prepared::problems`].
+    pub async fn prepare(
         &self,
-        integration: &str,
-    ) -> Result<BTreeMap<String, SecretText>, ConfigError> {
-        let mut opened = BTreeMap::new();
-        let stored = secrets::list(self.connection, integration)?;
-        if stored.is_empty() {
-            return Ok(opened);
-        }
-        let key = Key::find(self.home, self.key_variable)?;
-        for info in stored {
-            if let Some(text) =
-                secrets::get(self.connection, key.as_ref(), self.tenant, integration, &info.name)?
-            {
-                opened.insert(info.name, text);
-            }
-        }
-        Ok(opened)
+        file: &File,
+        base: &Path,
+        environment: &(dyn Fn(&str) -> Option<String> + Sync),
+    ) -> Result<Prepared, ConfigError> {
+        self.read(|session| {
+            prepare(file, &ApplyContext { secrets: self.secret_store(session), base, environment })
+        })
+        .await
     }
 }
 
-pub(crate) fn prepare(file: &File, around: &Surroundings<'_>) -> Result<Prepared, ConfigError> {
+pub(crate) fn prepare(file: &File, context: &ApplyContext<'_>) -> Result<Prepared, ConfigError> {
     let needed = file.needed();
     let mut found = Findings::new(file);
     let mut prepared = Prepared::default();
     let stored: BTreeMap<String, Integration> =
-        integrations::list(around.connection)?.into_iter().map(|one| (one.name.clone(), one)).collect();
+        integrations::list(context.secrets.session)?.into_iter().map(|one| (one.name.clone(), one)).collect();
     for (name, entry) in &file.integration {
         let before = found.problems.len();
-        let mut draft = draft(name, entry, stored.get(name.get_ref()), around, &mut found)?;
+        let mut draft = draft(name, entry, stored.get(name.get_ref()), context, &mut found)?;
         draft.needed = needed.contains(name.get_ref());
         for (secret, grant) in &draft.integration.grants.secrets {
             if draft.secrets.contains_key(secret)
@@ -144,7 +140,7 @@ pub(crate) fn prepare(file: &File, around: &Surroundings<'_>) -> Result<Prepared
             && name != HUB
             && !file.integration.contains_key(name.as_str())
         {
-            let secrets = around.open_secrets(&name)?;
+            let secrets = context.secrets.open(&name)?;
             prepared.drafts.push(Draft {
                 integration: integration.clone(),
                 plugin: PluginSource::Installed,
@@ -163,14 +159,14 @@ fn draft(
     name: &Spanned<String>,
     entry: &IntegrationEntry,
     stored: Option<&Integration>,
-    around: &Surroundings<'_>,
+    context: &ApplyContext<'_>,
     found: &mut Findings<'_>,
 ) -> Result<Draft, ConfigError> {
     let part = format!("integration {}", name.get_ref());
     if let Err(message) = check_integration_name(name.get_ref()) {
         found.problem(&name.span(), &part, message);
     }
-    let (plugin, source) = plugin(name.get_ref(), &entry.plugin, stored, around, &part, found)?;
+    let (plugin, source) = plugin(name.get_ref(), &entry.plugin, stored, context, &part, found)?;
     let settings = match &entry.settings {
         None => stored.map(|stored| stored.settings.clone()).unwrap_or_default(),
         Some(settings) => {
@@ -227,13 +223,13 @@ fn draft(
             }
         }
     };
-    let mut secrets = if stored.is_some() { around.open_secrets(name.get_ref())? } else { BTreeMap::new() };
+    let mut secrets = if stored.is_some() { context.secrets.open(name.get_ref())? } else { BTreeMap::new() };
     let mut given = BTreeSet::new();
     for (secret, from) in &entry.secrets {
         if let Err(message) = check_name("secret", secret.get_ref()) {
             found.problem(&secret.span(), &part, message);
         }
-        match (around.environment)(from.env.get_ref()).filter(|text| !text.is_empty()) {
+        match (context.environment)(from.env.get_ref()).filter(|text| !text.is_empty()) {
             Some(text) => {
                 given.insert(secret.get_ref().clone());
                 secrets.insert(secret.get_ref().clone(), SecretText::new(text));
@@ -271,13 +267,13 @@ fn plugin(
     integration: &str,
     given: &Spanned<String>,
     stored: Option<&Integration>,
-    around: &Surroundings<'_>,
+    context: &ApplyContext<'_>,
     part: &str,
     found: &mut Findings<'_>,
 ) -> Result<(PluginName, PluginSource), ConfigError> {
     let text = given.get_ref();
     let (plugin, source) = if text.ends_with(".wasm") {
-        let path = around.base.join(text);
+        let path = context.base.join(text);
         match entente_plugin::read_at_most(&path, MOST_COMPONENT) {
             Ok(bytes) => (
                 PluginName { name: name_of(&path), digest: digest_of(&bytes) },
@@ -293,7 +289,7 @@ fn plugin(
             }
         }
     } else {
-        match plugins::find(around.connection, text) {
+        match plugins::find(context.secrets.session, text) {
             Ok(plugin) => (PluginName::from(plugin), PluginSource::Installed),
             Err(error @ (ConfigError::Unknown { .. } | ConfigError::Name(_))) => {
                 found.problem(&given.span(), part, error.to_string());

@@ -18,18 +18,18 @@ pub(crate) const KEY_VARIABLE: &str = "ENTENTE_KEY";
 const LENGTH: usize = 32;
 
 /// A key of 32 bytes. It prints nothing and is wiped from memory when dropped.
-pub struct Key {
+pub struct SealingKey {
     bytes: Zeroizing<[u8; LENGTH]>,
     origin: String,
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("SealingKey").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
-impl Key {
+impl SealingKey {
     /// The key of `ENTENTE_KEY` (given as its value), else that of the home folder; `None` where there is
     /// neither.
     ///
@@ -77,10 +77,10 @@ impl Key {
         Ok(Some(Self { bytes, origin: path.display().to_string() }))
     }
 
-    /// As [`Key::find`]; makes a key in the home folder where there is none.
+    /// As [`SealingKey::find`]; makes a key in the home folder where there is none.
     ///
     /// # Errors
-    /// As [`Key::find`], or where the file cannot be written.
+    /// As [`SealingKey::find`], or where the file cannot be written.
     pub fn find_or_make(home: &Home, variable: Option<&str>) -> Result<Self, ConfigError> {
         if let Some(key) = Self::find(home, variable)? {
             return Ok(key);
@@ -169,14 +169,14 @@ mod tests {
     fn a_key_is_made_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).unwrap();
-        assert!(Key::find(&home, None).unwrap().is_none());
-        let made = Key::find_or_make(&home, None).unwrap();
-        let found = Key::find_or_make(&home, None).unwrap();
+        assert!(SealingKey::find(&home, None).unwrap().is_none());
+        let made = SealingKey::find_or_make(&home, None).unwrap();
+        let found = SealingKey::find_or_make(&home, None).unwrap();
         assert_eq!(made.bytes(), found.bytes());
         let text = fs::read_to_string(home.key_file()).unwrap();
-        let given = Key::find(&home, Some(&text)).unwrap().unwrap();
+        let given = SealingKey::find(&home, Some(&text)).unwrap().unwrap();
         assert_eq!((given.bytes(), given.origin()), (made.bytes(), "ENTENTE_KEY"));
-        let given = Key::find(&home, Some(&hex::encode(made.bytes()))).unwrap().unwrap();
+        let given = SealingKey::find(&home, Some(&hex::encode(made.bytes()))).unwrap().unwrap();
         assert_eq!(given.fingerprint(), made.fingerprint());
         assert!(!format!("{made:?}").contains(text.trim()));
     }
@@ -185,7 +185,7 @@ mod tests {
     fn what_is_no_key_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).unwrap();
-        insta::assert_snapshot!(Key::find(&home, Some("secret")).unwrap_err(), @"ENTENTE_KEY is no key: it must be 32 bytes as base64 or hex (44 or 64 characters)");
+        insta::assert_snapshot!(SealingKey::find(&home, Some("secret")).unwrap_err(), @"ENTENTE_KEY is no key: it must be 32 bytes as base64 or hex (44 or 64 characters)");
     }
 
     #[cfg(unix)]
@@ -194,24 +194,26 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).unwrap();
-        Key::find_or_make(&home, None).unwrap();
+        SealingKey::find_or_make(&home, None).unwrap();
         let mode = |mode| fs::set_permissions(home.key_file(), fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(fs::metadata(home.key_file()).unwrap().permissions().mode() & 0o777, 0o600);
         mode(0o644);
-        let said = Key::find(&home, None)
+        let said = SealingKey::find(&home, None)
             .unwrap_err()
             .to_string()
             .replace(&folder.path().display().to_string(), "DIR");
         insta::assert_snapshot!(said, @"DIR/secret.key can be read by others (mode 644), so its secrets are no longer safe; run `chmod 600` on it, and change the secrets where others use this machine");
         mode(0o400);
-        assert!(Key::find(&home, None).unwrap().is_some());
+        assert!(SealingKey::find(&home, None).unwrap().is_some());
 
-        let made = Key::of_code(&home).unwrap();
-        assert_eq!(made.bytes(), Key::of_code(&home).unwrap().bytes());
-        assert_ne!(made.bytes(), Key::find(&home, None).unwrap().unwrap().bytes());
+        let made = SealingKey::of_code(&home).unwrap();
+        assert_eq!(made.bytes(), SealingKey::of_code(&home).unwrap().bytes());
+        assert_ne!(made.bytes(), SealingKey::find(&home, None).unwrap().unwrap().bytes());
         fs::set_permissions(home.code_key_file(), fs::Permissions::from_mode(0o640)).unwrap();
-        let said =
-            Key::of_code(&home).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
+        let said = SealingKey::of_code(&home)
+            .unwrap_err()
+            .to_string()
+            .replace(&folder.path().display().to_string(), "DIR");
         insta::assert_snapshot!(said, @"DIR/code.key can be read by others (mode 640), so others could have code of theirs run here; remove it, it is made anew");
     }
 }

@@ -19,7 +19,7 @@ const REMOVING: &str = ".removing-";
 /// holds nothing.
 #[derive(Debug)]
 #[must_use]
-pub struct Held {
+pub struct HomeLock {
     _file: Option<File>,
 }
 
@@ -28,7 +28,7 @@ pub struct Held {
 pub struct NewTenant {
     folder: tempfile::TempDir,
     place: PathBuf,
-    _held: Held,
+    _held: HomeLock,
 }
 
 impl NewTenant {
@@ -171,67 +171,19 @@ impl Home {
         }
     }
 
-    /// Puts a component into the home folder; false where it is there already.
-    pub(crate) fn put_component(&self, bytes: &[u8]) -> Result<bool, ConfigError> {
-        let there = self.component(&crate::config::stored::plugins::digest_of(bytes)).is_file();
-        crate::config::stored::plugins::store_component(self, bytes)?;
-        Ok(!there)
-    }
-
     /// Holds off everybody else who adds or removes tenants. Waits for them.
-    pub(crate) fn hold_tenants(&self) -> Held {
+    pub(crate) fn hold_tenants(&self) -> HomeLock {
         hold(&self.path().join("tenants.lock"), File::lock)
     }
-
-    /// Holds off [`Home::sweep_components`] while a component is installed that no tenant names yet.
-    pub fn hold_components(&self) -> Held {
-        hold(&self.path().join("plugins.lock"), File::lock_shared)
-    }
-
-    /// Removes components that none of the tenants names, and what was compiled of them. Where a tenant
-    /// cannot be asked, nothing is removed. Gives the digests that are gone.
-    ///
-    /// # Errors
-    /// Where a tenant cannot be asked, or a file cannot be removed.
-    pub fn sweep_components(&self) -> Result<BTreeSet<String>, ConfigError> {
-        let _held = hold(&self.path().join("plugins.lock"), File::lock);
-        let mut used = BTreeSet::new();
-        for tenant in self.tenants()?.iter().filter(|tenant| self.database(tenant).exists()) {
-            used.extend(crate::config::stored::plugins::digests_in(&self.database(tenant))?);
-        }
-        let mut gone = BTreeSet::new();
-        for (folder, end) in [(self.plugins(), '.'), (self.cache(), '-')] {
-            for entry in fs::read_dir(&folder).map_err(|error| io(&folder, "read", &error))?.flatten() {
-                let name = entry.file_name();
-                let digest = name.to_str().and_then(|name| name.split_once(end)).map(|(digest, _)| digest);
-                let Some(digest) = digest.filter(|digest| is_digest(digest)) else { continue };
-                if used.contains(digest) {
-                    continue;
-                }
-                match fs::remove_file(entry.path()) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => {
-                        return Err(io(&entry.path(), "removed", &error));
-                    }
-                    _ => gone.insert(digest.to_owned()),
-                };
-            }
-        }
-        Ok(gone)
-    }
 }
 
-/// Whether it is a SHA-256 in hex.
-pub(crate) fn is_digest(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn hold(path: &Path, lock: fn(&File) -> std::io::Result<()>) -> Held {
+pub(super) fn hold(path: &Path, lock: fn(&File) -> std::io::Result<()>) -> HomeLock {
     let file = File::options().create(true).truncate(false).write(true).open(path);
     let locked = file.and_then(|file| lock(&file).map(|()| file));
     if let Err(error) = &locked {
         tracing::debug!(path = %path.display(), %error, "there are no locks here");
     }
-    Held { _file: locked.ok() }
+    HomeLock { _file: locked.ok() }
 }
 
 #[cfg(test)]
@@ -280,35 +232,5 @@ mod tests {
         assert!(home.has_tenant("default") && !home.database("default").exists());
         home.add_tenant("default").unwrap();
         insta::assert_snapshot!(home.add_tenant("default").unwrap_err(), @"the tenant 'default' is there already; all that is in it would go with: entente tenant remove default");
-    }
-
-    #[test]
-    fn components_stay_while_a_tenant_names_them() {
-        let (_folder, home) = home();
-        let digest = |n: usize| format!("{n:064x}");
-        for (n, tenant) in ["a", "b"].into_iter().enumerate() {
-            home.add_tenant(tenant).unwrap();
-            let connection = rusqlite::Connection::open(home.database(tenant)).unwrap();
-            let insert = "INSERT INTO plugin VALUES ('p', ?1, 1, NULL, '', 0, 1)";
-            connection.execute(insert, [digest(n)]).unwrap();
-        }
-        for n in 0..3 {
-            fs::write(home.component(&digest(n)), "x").unwrap();
-            fs::write(home.cache().join(format!("{}-0123.bin", digest(n))), "x").unwrap();
-        }
-        fs::write(home.cache().join("of-somebody-else"), "x").unwrap();
-        assert_eq!(home.sweep_components().unwrap(), [digest(2)].into());
-        assert!(
-            home.component(&digest(0)).exists()
-                && home.component(&digest(1)).exists()
-                && !home.component(&digest(2)).exists()
-        );
-        assert_eq!(fs::read_dir(home.cache()).unwrap().count(), 3);
-
-        // What cannot be asked may need anything.
-        fs::write(home.component(&digest(3)), "x").unwrap();
-        fs::write(home.database("b"), "no database").unwrap();
-        assert!(home.sweep_components().is_err());
-        assert!(home.component(&digest(3)).exists());
     }
 }

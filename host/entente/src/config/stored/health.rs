@@ -5,7 +5,7 @@ use super::integrations;
 use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
 use entente_core::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use entente_sqlite::{HealthRow, Session};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -41,14 +41,14 @@ pub struct Health {
 
 impl Health {
     /// After one more crash.
-    fn crashed(&self, reason: &str, now: Timestamp) -> Self {
+    fn crashed(&self, reason: &str, now: Timestamp) -> HealthRow {
         let crashes = self.crashes.saturating_add(1);
         let micros = |pause: Duration| i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         let quarantined = if crashes >= QUARANTINE_AFTER { self.quarantined.or(Some(now)) } else { None };
-        Self {
+        HealthRow {
             crashes,
-            reason: Some(reason.to_owned()),
-            last: Some(now),
+            reason: reason.to_owned(),
+            last: now,
             paused_until: match quarantined {
                 Some(_) => None,
                 None => pause_after(crashes)
@@ -84,44 +84,20 @@ impl Health {
     }
 }
 
-fn read(connection: &Connection, integration: &str) -> Result<Health, ConfigError> {
-    let found = connection
-        .prepare_cached("SELECT crashes, reason, last, paused_until, quarantined FROM integration_health WHERE integration = ?1")?
-        .query_row([integration], |row| {
-            let time = |at: Option<i64>| at.map(Timestamp::from_micros);
-            Ok(Health {
-                crashes: row.get(0)?,
-                reason: row.get(1)?,
-                last: time(row.get(2)?),
-                paused_until: time(row.get(3)?),
-                quarantined: time(row.get(4)?),
-            })
-        })
-        .optional()?;
-    Ok(found.unwrap_or_default())
+impl From<HealthRow> for Health {
+    fn from(row: HealthRow) -> Self {
+        Self {
+            crashes: row.crashes,
+            reason: Some(row.reason),
+            last: Some(row.last),
+            paused_until: row.paused_until,
+            quarantined: row.quarantined,
+        }
+    }
 }
 
-fn write(connection: &Connection, integration: &str, health: &Health) -> Result<(), ConfigError> {
-    let time = |at: Option<Timestamp>| at.map(Timestamp::micros);
-    connection.execute(
-        "INSERT OR REPLACE INTO integration_health (integration, crashes, reason, last, paused_until, quarantined)
-         SELECT name, ?2, ?3, ?4, ?5, ?6 FROM integration WHERE name = ?1",
-        params![
-            integration,
-            health.crashes,
-            health.reason.clone().unwrap_or_default(),
-            time(health.last).unwrap_or_default(),
-            time(health.paused_until),
-            time(health.quarantined)
-        ],
-    )?;
-    Ok(())
-}
-
-/// As if it had never crashed.
-pub(super) fn forget(connection: &Connection, integration: &str) -> Result<(), ConfigError> {
-    connection.execute("DELETE FROM integration_health WHERE integration = ?1", [integration])?;
-    Ok(())
+fn read(session: Session<'_>, integration: &str) -> Result<Health, ConfigError> {
+    Ok(session.health(integration)?.map(Health::from).unwrap_or_default())
 }
 
 impl Configuration {
@@ -130,7 +106,7 @@ impl Configuration {
     /// # Errors
     /// Where the database fails.
     pub async fn health(&self, integration: &str) -> Result<Health, ConfigError> {
-        self.read(|connection| read(connection, integration)).await
+        self.read(|session| read(session, integration)).await
     }
 
     /// Notes how a run went for an integration: with the reason of a crash, or well.
@@ -147,14 +123,14 @@ impl Configuration {
         match crash {
             None if health.crashes == 0 => Ok(health),
             None => {
-                self.write(|connection| forget(connection, integration)).await?;
+                self.write(|session| Ok(session.remove_health(integration)?)).await?;
                 Ok(Health::default())
             }
             Some(reason) => {
-                self.write(|connection| {
-                    let health = read(connection, integration)?.crashed(reason, now);
-                    write(connection, integration, &health)?;
-                    Ok(health)
+                self.write(|session| {
+                    let row = read(session, integration)?.crashed(reason, now);
+                    session.put_health(integration, &row)?;
+                    Ok(row.into())
                 })
                 .await
             }
@@ -166,10 +142,10 @@ impl Configuration {
     /// # Errors
     /// [`ConfigError::Unknown`] with what there is.
     pub async fn resume_integration(&self, integration: &str) -> Result<Health, ConfigError> {
-        self.write(|connection| {
-            integrations::get(connection, integration)?;
-            let health = read(connection, integration)?;
-            forget(connection, integration)?;
+        self.write(|session| {
+            integrations::get(session, integration)?;
+            let health = read(session, integration)?;
+            session.remove_health(integration)?;
             Ok(health)
         })
         .await
@@ -189,7 +165,7 @@ mod tests {
         let mut health = Health::default();
         let mut seen = Vec::new();
         for crash in 1..=6 {
-            health = health.crashed("it trapped", at(1000));
+            health = health.crashed("it trapped", at(1000)).into();
             let wait = health.paused_until.map(|until| (until.micros() - at(1000).micros()) / 1_000_000);
             seen.push((crash, wait, health.quarantined.is_some()));
         }
@@ -208,13 +184,15 @@ mod tests {
 
     #[test]
     fn who_may_not_run_reads_why_and_what_to_do() {
-        let thrice = (0..3).fold(Health::default(), |health, _| health.crashed("it trapped", at(0)));
+        let thrice =
+            (0..3).fold(Health::default(), |health, _| Health::from(health.crashed("it trapped", at(0))));
         assert!(thrice.check("shop", at(60)).is_ok());
         insta::assert_snapshot!(thrice.check("shop", at(59)).unwrap_err(), @"
         the integration 'shop' pauses until 1970-01-01T00:01:00Z: its plugin crashed in 3 runs in a row, the last time because it trapped
         run it now all the same: entente integration resume shop; or go back to the version before, if there was one: entente integration rollback shop
         ");
-        let five = (0..5).fold(Health::default(), |health, _| health.crashed("it trapped", at(0)));
+        let five =
+            (0..5).fold(Health::default(), |health, _| Health::from(health.crashed("it trapped", at(0))));
         insta::assert_snapshot!(five.check("shop", at(1_000_000)).unwrap_err(), @"
         the integration 'shop' is quarantined since 1970-01-01T00:00:00Z: its plugin crashed in 5 runs in a row, the last time because it trapped
         let it run again: entente integration resume shop; or go back to the version before, if there was one: entente integration rollback shop

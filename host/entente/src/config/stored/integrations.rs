@@ -1,10 +1,12 @@
 //! Integrations: a plugin with name, settings and grants.
 
+use super::json::{from_json, to_json};
+use super::syncs;
+use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
 use crate::config::names::{check_integration_name, check_name, known};
 use entente_core::Value;
-use entente_sqlite::StoreError;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use entente_sqlite::{IntegrationRow, Session};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -84,89 +86,56 @@ pub(crate) fn check_pattern(pattern: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<(Integration, String, String)> {
-    let integration = Integration {
-        name: row.get(0)?,
-        plugin: row.get(1)?,
-        digest: row.get(2)?,
-        enabled: row.get(3)?,
-        settings: BTreeMap::new(),
-        grants: Grants::default(),
-    };
-    Ok((integration, row.get(4)?, row.get(5)?))
+fn parse(row: IntegrationRow) -> Result<Integration, ConfigError> {
+    let what = |what: &str| format!("{what} of integration '{}'", row.name);
+    Ok(Integration {
+        settings: from_json(|| what("settings"), &row.settings)?,
+        grants: from_json(|| what("grants"), &row.grants)?,
+        name: row.name,
+        plugin: row.plugin,
+        digest: row.digest,
+        enabled: row.enabled,
+    })
 }
-
-fn parse(
-    (mut integration, settings, grants): (Integration, String, String),
-) -> Result<Integration, ConfigError> {
-    let corrupt = |what: &str, error: serde_json::Error| StoreError::Corrupt {
-        what: format!("{what} of integration '{}'", integration.name),
-        why: error.to_string(),
-    };
-    let settings = serde_json::from_str(&settings).map_err(|error| corrupt("settings", error))?;
-    let grants = serde_json::from_str(&grants).map_err(|error| corrupt("grants", error))?;
-    integration.settings = settings;
-    integration.grants = grants;
-    Ok(integration)
-}
-
-const SELECT: &str = "SELECT name, plugin, digest, enabled, settings, grants FROM integration";
 
 /// All of them, by name.
-pub(crate) fn list(connection: &Connection) -> Result<Vec<Integration>, ConfigError> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} ORDER BY name"))?;
-    let rows: Vec<_> = statement.query_map([], read)?.collect::<Result<_, _>>()?;
-    rows.into_iter().map(parse).collect()
+pub(crate) fn list(session: Session<'_>) -> Result<Vec<Integration>, ConfigError> {
+    session.integrations()?.into_iter().map(parse).collect()
 }
 
 /// The one of this name, if there is one.
-pub(crate) fn find(connection: &Connection, name: &str) -> Result<Option<Integration>, ConfigError> {
-    connection
-        .prepare_cached(&format!("{SELECT} WHERE name = ?1"))?
-        .query_row([name], read)
-        .optional()?
-        .map(parse)
-        .transpose()
+pub(crate) fn find(session: Session<'_>, name: &str) -> Result<Option<Integration>, ConfigError> {
+    session.integration(name)?.map(parse).transpose()
 }
 
 /// The one of this name.
-pub(crate) fn get(connection: &Connection, name: &str) -> Result<Integration, ConfigError> {
-    if let Some(integration) = find(connection, name)? {
+pub(crate) fn get(session: Session<'_>, name: &str) -> Result<Integration, ConfigError> {
+    if let Some(integration) = find(session, name)? {
         return Ok(integration);
     }
-    Err(unknown(connection, name)?)
+    Err(unknown(session, name)?)
 }
 
-fn unknown(connection: &Connection, name: &str) -> Result<ConfigError, ConfigError> {
-    let mut statement = connection.prepare_cached("SELECT name FROM integration ORDER BY name")?;
-    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut said = known(name, names.iter().map(String::as_str));
-    if names.is_empty() {
+fn unknown(session: Session<'_>, name: &str) -> Result<ConfigError, ConfigError> {
+    let there = session.integrations()?;
+    let mut said = known(name, there.iter().map(|integration| integration.name.as_str()));
+    if there.is_empty() {
         said.push_str("; add one with `entente integration add`");
     }
     Ok(ConfigError::Unknown { what: "integration", name: name.to_owned(), known: said })
 }
 
 /// Stores an integration, new or changed.
-pub(crate) fn put(connection: &Connection, integration: &Integration) -> Result<(), ConfigError> {
+pub(crate) fn put(session: Session<'_>, integration: &Integration) -> Result<(), ConfigError> {
     check(integration).map_err(ConfigError::Name)?;
-    let json = |value: Result<String, serde_json::Error>| {
-        value.map_err(|error| {
-            ConfigError::Store(StoreError::Corrupt { what: "integration".to_owned(), why: error.to_string() })
-        })
-    };
-    connection.execute(
-        "INSERT INTO integration (name, plugin, digest, enabled, settings, grants) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (name) DO UPDATE SET plugin = ?2, digest = ?3, enabled = ?4, settings = ?5, grants = ?6",
-        params![
-            integration.name,
-            integration.plugin,
-            integration.digest,
-            integration.enabled,
-            json(serde_json::to_string(&integration.settings))?,
-            json(serde_json::to_string(&integration.grants))?,
-        ],
-    )?;
+    session.put_integration(&IntegrationRow {
+        name: integration.name.clone(),
+        plugin: integration.plugin.clone(),
+        digest: integration.digest.clone(),
+        enabled: integration.enabled,
+        settings: to_json("integration", &integration.settings)?,
+        grants: to_json("integration", &integration.grants)?,
+    })?;
     Ok(())
 }
 
@@ -196,11 +165,79 @@ pub(crate) fn check_setting_name(name: &str) -> Result<(), String> {
 }
 
 /// Forgets an integration with its settings, grants and secrets.
-pub(crate) fn remove(connection: &Connection, name: &str) -> Result<(), ConfigError> {
-    if connection.execute("DELETE FROM integration WHERE name = ?1", [name])? == 0 {
-        return Err(unknown(connection, name)?);
+pub(crate) fn remove(session: Session<'_>, name: &str) -> Result<(), ConfigError> {
+    if session.remove_integration(name)? { Ok(()) } else { Err(unknown(session, name)?) }
+}
+
+impl Configuration {
+    /// The integrations, by name.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn integrations(&self) -> Result<Vec<Integration>, ConfigError> {
+        self.read(list).await
     }
-    Ok(())
+
+    /// The integration of this name.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with what there is.
+    pub async fn integration(&self, name: &str) -> Result<Integration, ConfigError> {
+        self.read(|session| get(session, name)).await
+    }
+
+    /// Changes an integration: settings, grants, enabled. Name, plugin and digest are as they were; for
+    /// another digest there is [`Configuration::upgrade_integration`].
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with what there is, or where a name or pattern cannot be one.
+    pub async fn change_integration(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Integration),
+    ) -> Result<Integration, ConfigError> {
+        self.write(|session| {
+            let stored = get(session, name)?;
+            let mut changed = stored.clone();
+            change(&mut changed);
+            changed.name = stored.name;
+            changed.plugin = stored.plugin;
+            changed.digest = stored.digest;
+            put(session, &changed)?;
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Removes an integration with its settings, grants and secrets; with `syncs` also the syncs that join
+    /// it. Pairs and history stay.
+    ///
+    /// # Errors
+    /// [`ConfigError::InUse`] where syncs join it and are to stay.
+    pub async fn remove_integration(&self, name: &str, syncs: bool) -> Result<(), ConfigError> {
+        self.write(|session| {
+            get(session, name)?;
+            let users: Vec<String> = syncs::list(session)?
+                .into_iter()
+                .filter(|sync| sync.exchanges.iter().any(|exchange| exchange == name))
+                .map(|sync| sync.name)
+                .collect();
+            if !users.is_empty() && !syncs {
+                let users = format!("sync {}", users.join(", "));
+                return Err(ConfigError::InUse {
+                    what: "integration",
+                    name: name.to_owned(),
+                    users,
+                    hint: "remove it together with its syncs by `--with-syncs`".to_owned(),
+                });
+            }
+            for sync in users {
+                syncs::remove(session, &sync)?;
+            }
+            remove(session, name)
+        })
+        .await
+    }
 }
 
 #[cfg(test)]

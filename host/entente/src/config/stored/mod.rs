@@ -3,6 +3,7 @@
 pub(super) mod custom;
 pub(super) mod health;
 pub(super) mod integrations;
+mod json;
 pub(super) mod plugins;
 pub(super) mod secrets;
 pub(super) mod syncs;

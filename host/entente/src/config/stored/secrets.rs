@@ -1,46 +1,22 @@
 //! Secrets of integrations, sealed in the database.
 
+use super::integrations;
+use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
-use crate::config::home::key::Key;
+use crate::config::home::folder::Home;
+use crate::config::home::key::SealingKey;
 use crate::config::names::{check_name, known};
+use crate::config::secret_text::SecretText;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use rusqlite::{Connection, OptionalExtension, params};
+use entente_sqlite::{SecretRow, Session};
 use serde::Serialize;
-use std::fmt;
-use zeroize::{Zeroize, Zeroizing};
+use std::collections::BTreeMap;
+use zeroize::Zeroize;
 
 /// The longest secret in bytes: longer ones are files, and header values are short.
 const LONGEST: usize = 64 * 1024;
 const NONCE: usize = 24;
-
-/// A secret in the clear. It prints nothing and is wiped from memory when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretText(Zeroizing<String>);
-
-impl SecretText {
-    /// Takes over a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-
-    /// The text itself. Nothing that is written, logged or sent to a plugin may come from here.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretText(…)")
-    }
-}
-
-impl fmt::Display for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
 
 /// A secret that is stored; not what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,9 +42,9 @@ fn failed(integration: &str, name: &str, why: impl Into<String>) -> ConfigError 
 }
 
 /// Seals and stores a secret, in place of an older one of that name.
-pub(crate) fn put(
-    connection: &Connection,
-    key: &Key,
+fn put(
+    session: Session<'_>,
+    key: &SealingKey,
     tenant: &str,
     integration: &str,
     name: &str,
@@ -87,14 +63,7 @@ pub(crate) fn put(
     }
     // One key for all: a secret that is set with the wrong key by mistake would be found out only when it is
     // needed.
-    let other: Option<String> = connection
-        .query_row(
-            "SELECT key FROM integration_secret WHERE key <> ?1 AND NOT (integration = ?2 AND name = ?3) LIMIT 1",
-            params![key.fingerprint(), integration, name],
-            |row| row.get(0),
-        )
-        .optional()?;
-    if let Some(other) = other {
+    if let Some(other) = session.other_secret_key(&key.fingerprint(), integration, name)? {
         return Err(failed(integration, name, wrong_key(key, &other)));
     }
     let mut nonce = [0; NONCE];
@@ -104,30 +73,25 @@ pub(crate) fn put(
     let sealed = XChaCha20Poly1305::new(key.bytes().into())
         .encrypt(&XNonce::from(nonce), Payload { msg: text.reveal().as_bytes(), aad: &aad })
         .map_err(|_| failed(integration, name, "it cannot be sealed"))?;
-    connection.execute(
-        "INSERT INTO integration_secret (integration, name, key, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (integration, name) DO UPDATE SET key = ?3, nonce = ?4, sealed = ?5",
-        params![integration, name, key.fingerprint(), nonce, sealed],
-    )?;
+    session.put_secret(&SecretRow {
+        integration: integration.to_owned(),
+        name: name.to_owned(),
+        key: key.fingerprint(),
+        nonce: nonce.to_vec(),
+        sealed,
+    })?;
     Ok(())
 }
 
 /// Opens a secret; `None` where there is none of that name.
-pub(crate) fn get(
-    connection: &Connection,
-    key: Option<&Key>,
+fn get(
+    session: Session<'_>,
+    key: Option<&SealingKey>,
     tenant: &str,
     integration: &str,
     name: &str,
 ) -> Result<Option<SecretText>, ConfigError> {
-    let found: Option<(String, Vec<u8>, Vec<u8>)> = connection
-        .query_row(
-            "SELECT key, nonce, sealed FROM integration_secret WHERE integration = ?1 AND name = ?2",
-            params![integration, name],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .optional()?;
-    let Some((fingerprint, nonce, sealed)) = found else {
+    let Some(row) = session.secret(integration, name)? else {
         return Ok(None);
     };
     let Some(key) = key else {
@@ -135,12 +99,13 @@ pub(crate) fn get(
             integration,
             name,
             format!(
-                "the key {fingerprint} that it is sealed with is missing: restore secret.key in the home folder, or set ENTENTE_KEY"
+                "the key {} that it is sealed with is missing: restore secret.key in the home folder, or set ENTENTE_KEY",
+                row.key
             ),
         ));
     };
-    if key.fingerprint() != fingerprint {
-        return Err(failed(integration, name, wrong_key(key, &fingerprint)));
+    if key.fingerprint() != row.key {
+        return Err(failed(integration, name, wrong_key(key, &row.key)));
     }
     let tampered = || {
         failed(
@@ -149,10 +114,10 @@ pub(crate) fn get(
             "what is stored has been changed or is damaged; set it again with `entente integration set`",
         )
     };
-    let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| tampered())?;
+    let nonce: [u8; NONCE] = row.nonce.try_into().map_err(|_| tampered())?;
     let aad = place(tenant, integration, name);
     let bytes = XChaCha20Poly1305::new(key.bytes().into())
-        .decrypt(&XNonce::from(nonce), Payload { msg: &sealed, aad: &aad })
+        .decrypt(&XNonce::from(nonce), Payload { msg: &row.sealed, aad: &aad })
         .map_err(|_| tampered())?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(SecretText::new(text))),
@@ -163,7 +128,7 @@ pub(crate) fn get(
     }
 }
 
-fn wrong_key(key: &Key, wanted: &str) -> String {
+fn wrong_key(key: &SealingKey, wanted: &str) -> String {
     format!(
         "the secrets here are sealed with the key {wanted}, {} is {}; use the right key, or take all secrets away and set them again",
         key.origin(),
@@ -172,31 +137,167 @@ fn wrong_key(key: &Key, wanted: &str) -> String {
 }
 
 /// The secrets that an integration has, by name.
-pub(crate) fn list(connection: &Connection, integration: &str) -> Result<Vec<SecretInfo>, ConfigError> {
-    let mut statement = connection
-        .prepare_cached("SELECT name, key FROM integration_secret WHERE integration = ?1 ORDER BY name")?;
-    let rows =
-        statement.query_map([integration], |row| Ok(SecretInfo { name: row.get(0)?, key: row.get(1)? }))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Whether any secret is stored: then a missing key must not be replaced by a new one.
-pub(crate) fn any(connection: &Connection) -> Result<Option<String>, ConfigError> {
-    Ok(connection.query_row("SELECT key FROM integration_secret LIMIT 1", [], |row| row.get(0)).optional()?)
+fn list(session: Session<'_>, integration: &str) -> Result<Vec<SecretInfo>, ConfigError> {
+    let info = |row: SecretRow| SecretInfo { name: row.name, key: row.key };
+    Ok(session.secrets(integration)?.into_iter().map(info).collect())
 }
 
 /// Takes a secret away.
-pub(crate) fn remove(connection: &Connection, integration: &str, name: &str) -> Result<(), ConfigError> {
-    if connection
-        .execute("DELETE FROM integration_secret WHERE integration = ?1 AND name = ?2", [integration, name])?
-        > 0
-    {
+fn remove(session: Session<'_>, integration: &str, name: &str) -> Result<(), ConfigError> {
+    if session.remove_secret(integration, name)? {
         return Ok(());
     }
-    let there = list(connection, integration)?;
+    let there = list(session, integration)?;
     Err(ConfigError::Unknown {
         what: "secret",
         name: name.to_owned(),
         known: known(name, there.iter().map(|secret| secret.name.as_str())),
     })
+}
+
+/// The secrets of a tenant within a transaction, with what it takes to find their key.
+#[derive(Clone, Copy)]
+pub(crate) struct SecretStore<'a> {
+    pub(crate) session: Session<'a>,
+    pub(crate) home: &'a Home,
+    pub(crate) tenant: &'a str,
+    /// The value of `ENTENTE_KEY`.
+    pub(crate) key_variable: Option<&'a str>,
+}
+
+impl SecretStore<'_> {
+    /// The secrets of an integration, in the clear.
+    pub(crate) fn open(self, integration: &str) -> Result<BTreeMap<String, SecretText>, ConfigError> {
+        let mut opened = BTreeMap::new();
+        let stored = list(self.session, integration)?;
+        if stored.is_empty() {
+            return Ok(opened);
+        }
+        let key = SealingKey::find(self.home, self.key_variable)?;
+        for info in stored {
+            if let Some(text) = get(self.session, key.as_ref(), self.tenant, integration, &info.name)? {
+                opened.insert(info.name, text);
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Seals and stores a secret, in place of an older one of that name. The key is made where there is none.
+    pub(crate) fn put(self, integration: &str, name: &str, text: &SecretText) -> Result<(), ConfigError> {
+        put(self.session, &self.key()?, self.tenant, integration, name, text)
+    }
+
+    /// The key to seal with; made where there is none, but never in place of one that is missing.
+    fn key(self) -> Result<SealingKey, ConfigError> {
+        if let Some(key) = SealingKey::find(self.home, self.key_variable)? {
+            return Ok(key);
+        }
+        if let Some(fingerprint) = self.session.secret_key()? {
+            return Err(ConfigError::Key(format!(
+                "the key {fingerprint} that the secrets here are sealed with is missing: restore {} or set ENTENTE_KEY; if it is lost, take all secrets away and set them again",
+                self.home.key_file().display()
+            )));
+        }
+        SealingKey::find_or_make(self.home, self.key_variable)
+    }
+}
+
+impl Configuration {
+    /// Sets a secret.
+    ///
+    /// # Errors
+    /// Where there is no such integration, or the key is wrong or missing.
+    pub async fn set_secret(
+        &self,
+        integration: &str,
+        name: &str,
+        text: &SecretText,
+    ) -> Result<(), ConfigError> {
+        self.write(|session| {
+            integrations::get(session, integration)?;
+            self.secret_store(session).put(integration, name, text)
+        })
+        .await
+    }
+
+    /// Takes a secret away.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with what there is.
+    pub async fn unset_secret(&self, integration: &str, name: &str) -> Result<(), ConfigError> {
+        self.write(|session| {
+            integrations::get(session, integration)?;
+            remove(session, integration, name)
+        })
+        .await
+    }
+
+    /// Which secrets an integration has; not what they are.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with what there is.
+    pub async fn secrets(&self, integration: &str) -> Result<Vec<SecretInfo>, ConfigError> {
+        self.read(|session| {
+            integrations::get(session, integration)?;
+            list(session, integration)
+        })
+        .await
+    }
+
+    /// The secrets of an integration in the clear, for the plugin host.
+    ///
+    /// # Errors
+    /// Where the key is wrong or missing, or a secret is damaged.
+    pub async fn open_secrets(&self, integration: &str) -> Result<BTreeMap<String, SecretText>, ConfigError> {
+        self.read(|session| {
+            integrations::get(session, integration)?;
+            self.secret_store(session).open(integration)
+        })
+        .await
+    }
+
+    /// Seals all secrets for this tenant that were sealed for one of another name; how many there are.
+    ///
+    /// # Errors
+    /// Where the key is wrong or missing, or a secret is damaged. Then nothing is changed.
+    pub(crate) async fn take_over_secrets(
+        &self,
+        tenant: &str,
+        key: Option<&SealingKey>,
+    ) -> Result<u64, ConfigError> {
+        self.write(|session| {
+            let mut taken = 0;
+            for integration in integrations::list(session)? {
+                for secret in list(session, &integration.name)? {
+                    // Opened also where the name is the same: a wrong key shows now.
+                    if let Some(text) = get(session, key, tenant, &integration.name, &secret.name)?
+                        && let Some(key) = key
+                    {
+                        put(session, key, self.tenant(), &integration.name, &secret.name, &text)?;
+                        taken += 1;
+                    }
+                }
+            }
+            Ok(taken)
+        })
+        .await
+    }
+
+    /// Takes all secrets away, and gives their names as `integration/name`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub(crate) async fn forget_secrets(&self) -> Result<Vec<String>, ConfigError> {
+        self.write(|session| {
+            let mut gone = Vec::new();
+            for integration in integrations::list(session)? {
+                for secret in list(session, &integration.name)? {
+                    remove(session, &integration.name, &secret.name)?;
+                    gone.push(format!("{}/{}", integration.name, secret.name));
+                }
+            }
+            Ok(gone)
+        })
+        .await
+    }
 }

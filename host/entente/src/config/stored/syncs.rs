@@ -1,38 +1,12 @@
 //! Stored syncs, and when their mapping counts as a new one.
 
+use super::json::{from_json, to_json};
+use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
 use crate::config::names::known;
-use entente_sqlite::StoreError;
-use entente_sync::{MappingId, Sides, SyncDefinition};
-use rusqlite::{Connection, OptionalExtension, params};
+use entente_sqlite::{Session, StoreError, SyncRow, ensure_mapping, ensure_slots};
+use entente_sync::{Sides, SyncDefinition};
 use serde::Serialize;
-
-/// Gives the numbers of mappings and fields, which the ledger keeps: the same ones whenever the same names
-/// come again.
-pub trait Numbers: Send + Sync {
-    /// The number of two objects that correspond in a relation.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    fn ensure_mapping(
-        &self,
-        connection: &Connection,
-        relation: &str,
-        left_object: &str,
-        right_object: &str,
-    ) -> Result<MappingId, StoreError>;
-
-    /// The slots of pairs of fields, in the order given.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    fn ensure_slots(
-        &self,
-        connection: &Connection,
-        mapping: MappingId,
-        fields: &[(String, String)],
-    ) -> Result<Vec<usize>, StoreError>;
-}
 
 /// A sync in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,20 +23,16 @@ pub struct StoredSync {
 
 /// Replaces the places of mappings and fields by the numbers of the ledger, and puts them in the order of
 /// these: then the order in the file means nothing.
-pub(crate) fn number(
-    connection: &Connection,
-    numbers: &dyn Numbers,
-    definition: &mut SyncDefinition,
-) -> Result<(), StoreError> {
+pub(crate) fn number(session: Session<'_>, definition: &mut SyncDefinition) -> Result<(), StoreError> {
     for mapping in &mut definition.mappings {
         let Sides { left, right } = &mapping.objects;
-        mapping.id = numbers.ensure_mapping(connection, &definition.relation, left, right)?;
+        mapping.id = ensure_mapping(session, &definition.relation, left, right)?;
         let names: Vec<(String, String)> = mapping
             .fields
             .iter()
             .map(|field| (field.names.left.clone(), field.names.right.clone()))
             .collect();
-        let slots = numbers.ensure_slots(connection, mapping.id, &names)?;
+        let slots = ensure_slots(session, mapping.id, &names)?;
         if slots.len() != names.len() {
             return Err(StoreError::Corrupt {
                 what: format!("slots of {left} and {right}"),
@@ -122,78 +92,89 @@ fn same_filter(a: &[entente_sync::Condition], b: &[entente_sync::Condition]) -> 
 
 /// Stores a numbered definition and gives it as it is stored, with its version.
 pub(crate) fn put(
-    connection: &Connection,
+    session: Session<'_>,
     mut definition: SyncDefinition,
 ) -> Result<SyncDefinition, ConfigError> {
-    let before = find(connection, &definition.name)?;
-    let last: Option<u32> = connection
-        .query_row("SELECT version FROM sync_version WHERE name = ?1", [&definition.name], |row| row.get(0))
-        .optional()?;
+    let before = find(session, &definition.name)?;
     definition.version = match &before {
         Some(before) if same_mapping(before, &definition) => before.version,
-        _ => last.unwrap_or(0) + 1,
+        _ => session.sync_version(&definition.name)?.unwrap_or(0) + 1,
     };
-    let json = serde_json::to_string(&definition).map_err(|error| StoreError::Corrupt {
-        what: format!("sync '{}'", definition.name),
-        why: error.to_string(),
-    })?;
-    connection.execute(
-        "INSERT INTO sync_definition (name, relation, left_exchange, right_exchange, definition) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (name) DO UPDATE SET relation = ?2, left_exchange = ?3, right_exchange = ?4, definition = ?5",
-        params![definition.name, definition.relation, definition.exchanges.left, definition.exchanges.right, json],
-    )?;
-    connection.execute(
-        "INSERT INTO sync_version (name, version) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET version = ?2",
-        params![definition.name, definition.version],
-    )?;
+    let row = SyncRow {
+        name: definition.name.clone(),
+        relation: definition.relation.clone(),
+        exchanges: definition.exchanges.clone(),
+        definition: to_json(&format!("sync '{}'", definition.name), &definition)?,
+    };
+    session.put_sync(&row, definition.version)?;
     Ok(definition)
 }
 
-/// The sync of this name, if there is one.
-pub(crate) fn find(connection: &Connection, name: &str) -> Result<Option<SyncDefinition>, ConfigError> {
-    let text: Option<String> = connection
-        .query_row("SELECT definition FROM sync_definition WHERE name = ?1", [name], |row| row.get(0))
-        .optional()?;
-    text.map(|text| parse(name, &text)).transpose()
+fn parse(row: SyncRow) -> Result<SyncDefinition, ConfigError> {
+    Ok(from_json(|| format!("sync '{}'", row.name), &row.definition)?)
 }
 
-fn parse(name: &str, text: &str) -> Result<SyncDefinition, ConfigError> {
-    serde_json::from_str(text).map_err(|error| {
-        StoreError::Corrupt { what: format!("sync '{name}'"), why: error.to_string() }.into()
-    })
+/// The sync of this name, if there is one.
+pub(crate) fn find(session: Session<'_>, name: &str) -> Result<Option<SyncDefinition>, ConfigError> {
+    session.sync(name)?.map(parse).transpose()
 }
 
 /// The sync of this name.
-pub(crate) fn get(connection: &Connection, name: &str) -> Result<SyncDefinition, ConfigError> {
-    match find(connection, name)? {
+pub(crate) fn get(session: Session<'_>, name: &str) -> Result<SyncDefinition, ConfigError> {
+    match find(session, name)? {
         Some(definition) => Ok(definition),
-        None => Err(unknown(connection, name)?),
+        None => Err(unknown(session, name)?),
     }
 }
 
-fn unknown(connection: &Connection, name: &str) -> Result<ConfigError, ConfigError> {
-    let mut statement = connection.prepare_cached("SELECT name FROM sync_definition ORDER BY name")?;
-    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut said = known(name, names.iter().map(String::as_str));
-    if names.is_empty() {
+fn unknown(session: Session<'_>, name: &str) -> Result<ConfigError, ConfigError> {
+    let there = session.syncs()?;
+    let mut said = known(name, there.iter().map(|sync| sync.name.as_str()));
+    if there.is_empty() {
         said.push_str("; `entente integration add` makes one");
     }
     Ok(ConfigError::Unknown { what: "sync", name: name.to_owned(), known: said })
 }
 
 /// All of them, by name.
-pub(crate) fn list(connection: &Connection) -> Result<Vec<SyncDefinition>, ConfigError> {
-    let mut statement =
-        connection.prepare_cached("SELECT name, definition FROM sync_definition ORDER BY name")?;
-    let rows: Vec<(String, String)> =
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    rows.iter().map(|(name, text)| parse(name, text)).collect()
+pub(crate) fn list(session: Session<'_>) -> Result<Vec<SyncDefinition>, ConfigError> {
+    session.syncs()?.into_iter().map(parse).collect()
 }
 
 /// Forgets a sync. Pairs and history stay in the ledger.
-pub(crate) fn remove(connection: &Connection, name: &str) -> Result<(), ConfigError> {
-    if connection.execute("DELETE FROM sync_definition WHERE name = ?1", [name])? == 0 {
-        return Err(unknown(connection, name)?);
+pub(crate) fn remove(session: Session<'_>, name: &str) -> Result<(), ConfigError> {
+    if session.remove_sync(name)? { Ok(()) } else { Err(unknown(session, name)?) }
+}
+
+impl Configuration {
+    /// The sync of this name.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with what there is.
+    pub async fn definition(&self, sync: &str) -> Result<SyncDefinition, ConfigError> {
+        self.read(|session| get(session, sync)).await
     }
-    Ok(())
+
+    /// The syncs, by name.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn syncs(&self) -> Result<Vec<StoredSync>, ConfigError> {
+        let syncs = self.read(list).await?;
+        let short = |sync: SyncDefinition| StoredSync {
+            name: sync.name,
+            relation: sync.relation,
+            exchanges: sync.exchanges,
+            version: sync.version,
+        };
+        Ok(syncs.into_iter().map(short).collect())
+    }
+
+    /// Removes a sync. Pairs and history stay.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with what there is.
+    pub async fn remove_sync(&self, name: &str) -> Result<(), ConfigError> {
+        self.write(|session| remove(session, name)).await
+    }
 }

@@ -1,48 +1,22 @@
 //! Which version of its plugin an integration runs: the next one, and back to the one before. Grants belong
 //! to a version.
 
-use super::health;
 use super::integrations::{self, Grants, Integration};
+use super::json::{from_json, to_json};
 use super::plugins;
 use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
-use entente_sqlite::StoreError;
-use rusqlite::{Connection, OptionalExtension, params};
+use entente_sqlite::{PreviousVersionRow, Session};
 
-fn json(grants: &Grants) -> Result<String, ConfigError> {
-    serde_json::to_string(grants).map_err(|error| {
-        ConfigError::Store(StoreError::Corrupt { what: "grants".to_owned(), why: error.to_string() })
-    })
-}
-
-fn remember(connection: &Connection, integration: &Integration) -> Result<(), ConfigError> {
-    connection.execute(
-        "INSERT OR REPLACE INTO integration_previous (integration, plugin, digest, grants) VALUES (?1, ?2, ?3, ?4)",
-        params![integration.name, integration.plugin, integration.digest, json(&integration.grants)?],
-    )?;
-    Ok(())
-}
-
-/// Plugin, digest and grants of the version before.
-fn previous(
-    connection: &Connection,
-    integration: &str,
-) -> Result<Option<(String, String, Grants)>, ConfigError> {
-    let row: Option<(String, String, String)> = connection
-        .query_row(
-            "SELECT plugin, digest, grants FROM integration_previous WHERE integration = ?1",
-            [integration],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .optional()?;
-    let Some((plugin, digest, grants)) = row else { return Ok(None) };
-    let grants = serde_json::from_str(&grants).map_err(|error| {
-        ConfigError::Store(StoreError::Corrupt {
-            what: format!("earlier grants of integration '{integration}'"),
-            why: error.to_string(),
-        })
+/// Keeps the version that an integration has, to go back to, and forgets the crashes of it.
+fn leave_version(session: Session<'_>, integration: &Integration) -> Result<(), ConfigError> {
+    session.put_previous_version(&PreviousVersionRow {
+        integration: integration.name.clone(),
+        plugin: integration.plugin.clone(),
+        digest: integration.digest.clone(),
+        grants: to_json("grants", &integration.grants)?,
     })?;
-    Ok(Some((plugin, digest, grants)))
+    Ok(session.remove_health(&integration.name)?)
 }
 
 impl Configuration {
@@ -57,17 +31,16 @@ impl Configuration {
         plugin: &str,
         grants: Grants,
     ) -> Result<Integration, ConfigError> {
-        self.write(|connection| {
-            let mut integration = integrations::get(connection, name)?;
-            let plugin = plugins::find(connection, plugin)?;
+        self.write(|session| {
+            let mut integration = integrations::get(session, name)?;
+            let plugin = plugins::find(session, plugin)?;
             if plugin.digest != integration.digest {
-                remember(connection, &integration)?;
-                health::forget(connection, name)?;
+                leave_version(session, &integration)?;
             }
             integration.plugin = plugin.name;
             integration.digest = plugin.digest;
             integration.grants = grants;
-            integrations::put(connection, &integration)?;
+            integrations::put(session, &integration)?;
             Ok(integration)
         })
         .await
@@ -79,15 +52,15 @@ impl Configuration {
     /// # Errors
     /// [`ConfigError::Unknown`] with what there is; [`ConfigError::NoVersionBefore`].
     pub async fn roll_back_integration(&self, name: &str) -> Result<Integration, ConfigError> {
-        self.write(|connection| {
-            let stored = integrations::get(connection, name)?;
-            let Some((plugin, digest, grants)) = previous(connection, name)? else {
+        self.write(|session| {
+            let stored = integrations::get(session, name)?;
+            let Some(before) = session.previous_version(name)? else {
                 return Err(ConfigError::NoVersionBefore(name.to_owned()));
             };
-            remember(connection, &stored)?;
-            health::forget(connection, name)?;
-            let back = Integration { plugin, digest, grants, ..stored };
-            integrations::put(connection, &back)?;
+            let grants = from_json(|| format!("earlier grants of integration '{name}'"), &before.grants)?;
+            leave_version(session, &stored)?;
+            let back = Integration { plugin: before.plugin, digest: before.digest, grants, ..stored };
+            integrations::put(session, &back)?;
             Ok(back)
         })
         .await

@@ -1,4 +1,4 @@
-//! What the tests of the configuration share: two sides, a home, and stand-ins for ledger and hub.
+//! What the tests of the configuration share: two sides and a home.
 
 mod bad;
 mod good;
@@ -6,14 +6,10 @@ mod sealed;
 mod stored;
 
 use super::*;
-use entente_sqlite::{Store, StoreError};
-use entente_sync::{
-    Description, Field, MappingId, Object, ProposedDirection, ProposedField, ProposedMapping, features,
-};
-use rusqlite::{Connection, OptionalExtension, params};
+use entente_sqlite::Store;
+use entente_sync::{Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping, features};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 pub(super) fn field(name: &str, kind: &str) -> Field {
     Field {
@@ -128,121 +124,6 @@ pub(super) fn check_text(text: &str) -> Result<Checked, String> {
     check(&file, &described.descriptions, &described.manuals).map_err(|problems| problems.to_string())
 }
 
-/// What the ledger will do: the same numbers for the same names.
-struct Ledger;
-
-impl Ledger {
-    fn tables(connection: &Connection) -> rusqlite::Result<()> {
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS try_mapping (id INTEGER PRIMARY KEY, relation, l, r);
-             CREATE TABLE IF NOT EXISTS try_slot (mapping, slot, l, r);",
-        )
-    }
-}
-
-impl Numbers for Ledger {
-    fn ensure_mapping(
-        &self,
-        connection: &Connection,
-        relation: &str,
-        left: &str,
-        right: &str,
-    ) -> Result<MappingId, StoreError> {
-        Self::tables(connection)?;
-        let found = connection
-            .query_row(
-                "SELECT id FROM try_mapping WHERE relation = ?1 AND l = ?2 AND r = ?3",
-                [relation, left, right],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if let Some(id) = found {
-            return Ok(id);
-        }
-        connection.execute(
-            "INSERT INTO try_mapping (relation, l, r) VALUES (?1, ?2, ?3)",
-            [relation, left, right],
-        )?;
-        Ok(connection.last_insert_rowid())
-    }
-
-    fn ensure_slots(
-        &self,
-        connection: &Connection,
-        mapping: MappingId,
-        fields: &[(String, String)],
-    ) -> Result<Vec<usize>, StoreError> {
-        Self::tables(connection)?;
-        let mut slots = Vec::new();
-        for (left, right) in fields {
-            connection.execute(
-                "INSERT INTO try_slot SELECT ?1, (SELECT count(*) FROM try_slot WHERE mapping = ?1), ?2, ?3
-                 WHERE NOT EXISTS (SELECT 1 FROM try_slot WHERE mapping = ?1 AND l = ?2 AND r = ?3)",
-                params![mapping, left, right],
-            )?;
-            let slot: i64 = connection.query_row(
-                "SELECT slot FROM try_slot WHERE mapping = ?1 AND l = ?2 AND r = ?3",
-                params![mapping, left, right],
-                |row| row.get(0),
-            )?;
-            slots.push(slot as usize);
-        }
-        Ok(slots)
-    }
-}
-
-/// What the hub will do: remember what is defined.
-struct Schema;
-
-impl HubSchema for Schema {
-    fn define_object(&self, connection: &Connection, object: &CustomObject) -> Result<(), SchemaError> {
-        let put = || {
-            connection
-                .execute("INSERT OR REPLACE INTO try_object VALUES (?1, ?2)", [&object.name, &object.label])
-        };
-        connection
-            .execute_batch("CREATE TABLE IF NOT EXISTS try_object (name PRIMARY KEY, label)")
-            .and_then(|()| put())
-            .map_err(StoreError::Sqlite)?;
-        Ok(())
-    }
-
-    fn define_field(&self, connection: &Connection, field: &CustomField) -> Result<(), SchemaError> {
-        let (object, field) = (&field.object, &field.field);
-        let old: Option<String> = connection
-            .execute_batch(
-                "CREATE TABLE IF NOT EXISTS try_field (object, name, kind, PRIMARY KEY (object, name))",
-            )
-            .and_then(|()| {
-                connection
-                    .query_row(
-                        "SELECT kind FROM try_field WHERE object = ?1 AND name = ?2",
-                        [object, &field.name],
-                        |row| row.get(0),
-                    )
-                    .optional()
-            })
-            .map_err(StoreError::Sqlite)?;
-        match old {
-            Some(old) if old != field.kind.as_str() => {
-                Err(SchemaError::Refused(format!("3 records have values that are no {}", field.kind)))
-            }
-            _ if field.label == "FAIL" => {
-                Err(StoreError::Corrupt { what: "hub".into(), why: "refused".into() }.into())
-            }
-            _ => {
-                connection
-                    .execute(
-                        "INSERT OR REPLACE INTO try_field VALUES (?1, ?2, ?3)",
-                        [object, &field.name, field.kind.as_str()],
-                    )
-                    .map_err(StoreError::Sqlite)?;
-                Ok(())
-            }
-        }
-    }
-}
-
 /// A home in a folder of its own, with a configuration.
 pub(super) struct Try {
     pub(super) folder: tempfile::TempDir,
@@ -258,8 +139,7 @@ impl Try {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(&folder.path().join("home")).unwrap();
         let store = home.open_store().unwrap();
-        let configuration =
-            Configuration::new(store.clone(), home.clone(), Arc::new(Ledger), Arc::new(Schema));
+        let configuration = Configuration::new(store.clone(), home.clone());
         configuration.install_plugin("helloworld", b"\0asm one", &PluginFacts::default()).await.unwrap();
         Self { folder, home, store, configuration, environment: BTreeMap::new(), described: described() }
     }
@@ -274,8 +154,7 @@ impl Try {
         let mut described = self.described.clone();
         described.descriptions.retain(|name, _| name == "hub" || file.needed().contains(name));
         // The hub describes what was defined before.
-        let custom =
-            self.store.read(|connection| Ok(super::stored::custom::load(connection))).await.unwrap().unwrap();
+        let custom = self.store.snapshot(super::stored::custom::load).await.unwrap();
         let hub = described.descriptions.get_mut("hub").unwrap();
         hub.objects.extend(custom.objects.iter().map(|custom| object(&custom.name, vec![])));
         for custom in custom.fields {

@@ -1,6 +1,7 @@
 //! Secrets at rest.
 
 use super::*;
+use entente_sqlite::{SecretRow, Session, StoreError};
 
 const CANARY: &str = "canary-4711-not-to-be-found";
 
@@ -82,25 +83,14 @@ async fn a_lost_key_is_told_and_no_new_one_made() {
 #[tokio::test]
 async fn a_secret_opens_in_its_own_place_only() {
     let it = with_secret().await;
-    it.store
-        .write(|transaction| {
-            transaction.execute("INSERT INTO integration_secret SELECT 'Second', name, key, nonce, sealed FROM integration_secret", [])?;
-            Ok(())
-        })
-        .await
-        .unwrap();
+    let sealed = it.store.snapshot(|session| session.secret("HelloWorld", "api-key")).await.unwrap().unwrap();
+    let elsewhere = SecretRow { integration: "Second".to_owned(), ..sealed.clone() };
+    it.store.transact(|session| session.put_secret(&elsewhere)).await.unwrap();
     insta::assert_snapshot!(it.configuration.open_secrets("Second").await.unwrap_err(), @"secret 'api-key' of integration 'Second': what is stored has been changed or is damaged; set it again with `entente integration set`");
     assert!(it.configuration.clone().of_tenant("other").open_secrets("HelloWorld").await.is_err());
-    it.store
-        .write(|transaction| {
-            transaction.execute(
-                "UPDATE integration_secret SET sealed = CAST(x'00' || substr(sealed, 2) AS BLOB)",
-                [],
-            )?;
-            Ok(())
-        })
-        .await
-        .unwrap();
+    let mut damaged = sealed;
+    damaged.sealed[0] ^= 0xff;
+    it.store.transact(|session| session.put_secret(&damaged)).await.unwrap();
     let error = it.configuration.open_secrets("HelloWorld").await.unwrap_err().to_string();
     insta::assert_snapshot!(error, @"secret 'api-key' of integration 'HelloWorld': what is stored has been changed or is damaged; set it again with `entente integration set`");
     assert!(!error.contains(CANARY));
@@ -114,30 +104,14 @@ async fn a_secret_of_one_tenant_opens_in_no_other() {
     let other = it.configuration.clone().over(store.clone()).of_tenant("other");
     // Everything that is stored, with the same names, in the database of the other one; and the key is the
     // same.
-    let rows = it.store.read(|connection| {
-        let mut rows = Vec::new();
-        for table in ["plugin", "integration", "integration_secret"] {
-            let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
-            let columns = statement.column_count();
-            let read = |row: &rusqlite::Row<'_>| {
-                (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at)).collect()
-            };
-            let found: Vec<Vec<rusqlite::types::Value>> =
-                statement.query_map([], read)?.collect::<Result<_, _>>()?;
-            rows.extend(found.into_iter().map(|row| (table, row)));
-        }
-        Ok(rows)
-    });
-    let rows = rows.await.unwrap();
-    let copied = store.write(|transaction| {
-        for (table, row) in rows {
-            let places = vec!["?"; row.len()].join(", ");
-            transaction.execute(
-                &format!("INSERT INTO {table} VALUES ({places})"),
-                rusqlite::params_from_iter(row),
-            )?;
-        }
-        Ok(())
+    let read = |session: Session<'_>| {
+        Ok::<_, StoreError>((session.plugins()?, session.integrations()?, session.secrets("HelloWorld")?))
+    };
+    let (plugins, integrations, secrets) = it.store.snapshot(read).await.unwrap();
+    let copied = store.transact(|session| {
+        plugins.iter().try_for_each(|row| session.put_current_plugin(row).map(drop))?;
+        integrations.iter().try_for_each(|row| session.put_integration(row))?;
+        secrets.iter().try_for_each(|row| session.put_secret(row))
     });
     copied.await.unwrap();
     assert_eq!(
@@ -148,7 +122,7 @@ async fn a_secret_of_one_tenant_opens_in_no_other() {
     insta::assert_snapshot!(refused, @"secret 'api-key' of integration 'HelloWorld': what is stored has been changed or is damaged; set it again with `entente integration set`");
 
     // Who has the key and knows where it comes from can take it over, as restoring an export does.
-    let key = Key::find(&it.home, None).unwrap();
+    let key = SealingKey::find(&it.home, None).unwrap();
     assert!(other.take_over_secrets("a-third", key.as_ref()).await.is_err());
     assert_eq!(other.take_over_secrets("default", key.as_ref()).await.unwrap(), 1);
     assert_eq!(other.open_secrets("HelloWorld").await.unwrap()["api-key"].reveal(), CANARY);

@@ -128,16 +128,15 @@ async fn nothing_is_saved_when_one_thing_is_wrong() {
     line 31, column 60: sync Three, contact ↔ person: contact of the hub has no field 'emial'; there is: email; [object.contact.field.NAME] defines one
     line 31, column 60: sync Three, contact ↔ person: person of HelloWorld has no field 'emial'; there is: email
     "#);
-    let broken_hub = FILE.replace("label = \"Loyalty\"", "label = \"FAIL\"");
-    insta::assert_snapshot!(it.apply(&broken_hub).await.unwrap_err(), @"the database holds something that cannot be read (hub): refused");
+    // The last thing that is written fails.
+    let database = rusqlite::Connection::open(it.home.database("default")).unwrap();
+    let trigger =
+        "CREATE TRIGGER broken BEFORE INSERT ON sync_version BEGIN SELECT raise(ABORT, 'refused'); END";
+    database.execute_batch(trigger).unwrap();
+    insta::assert_snapshot!(it.apply(FILE).await.unwrap_err(), @"the database failed: refused");
     assert!(it.configuration.syncs().await.unwrap().is_empty());
     assert!(it.configuration.integrations().await.unwrap().is_empty());
-    let custom = it
-        .store
-        .read(|connection| Ok(super::super::stored::custom::load(connection)))
-        .await
-        .unwrap()
-        .unwrap();
+    let custom = it.store.snapshot(crate::config::stored::custom::load).await.unwrap();
     assert!(custom.objects.is_empty() && custom.fields.is_empty());
 }
 

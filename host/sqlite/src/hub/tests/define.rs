@@ -157,8 +157,8 @@ async fn definitions_within_a_transaction_go_with_it() {
     let described = FieldDefinition::new("deal_size", "Size", Kind::Integer);
     for commit in [false, true] {
         let unit = store.begin().await.unwrap();
-        hub.define_object_within(unit.connection(), "deal", "Deal").unwrap();
-        hub.define_field_within(unit.connection(), "deal", &described).unwrap();
+        Hub::define_object_within(unit.session(), "deal", "Deal").unwrap();
+        Hub::define_field_within(unit.session(), "deal", &described).unwrap();
         if commit {
             unit.commit().unwrap();
         } else {

@@ -83,7 +83,7 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
 async fn changes_are_found_by_run_side_and_status() {
     let world = world().await;
     let (old, run) = (world.run().await, world.run().await);
-    let other = world.store.write(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
+    let other = world.store.transact(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
     let mut changes = Vec::new();
     for pair in 1..4 {
         for status in ChangeStatus::ALL {

@@ -35,8 +35,8 @@ pub(super) async fn world() -> World {
 }
 
 pub(super) async fn world_in(store: Store) -> World {
-    let mapping = store.write(|c| ensure_mapping(c, RELATION, "contact", "member")).await.unwrap();
-    store.write(|c| ensure_slots(c, mapping, &[("email", "email"), ("name", "full_name")])).await.unwrap();
+    let mapping = store.transact(|c| ensure_mapping(c, RELATION, "contact", "member")).await.unwrap();
+    store.transact(|c| ensure_slots(c, mapping, &[("email", "email"), ("name", "full_name")])).await.unwrap();
     let ledger = SqliteLedger::new(store.clone());
     let lease = ledger.acquire(RELATION, "test", at(0), TTL).await.unwrap();
     World { store, ledger, lease, mapping }

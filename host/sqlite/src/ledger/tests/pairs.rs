@@ -94,7 +94,7 @@ async fn a_record_has_one_pair_in_a_mapping() {
     assert_eq!(world.rows("pair").await, 2);
 
     // Another mapping is another matter.
-    let other = world.store.write(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
+    let other = world.store.transact(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
     let mut pair = world.pair(Some("1"), None);
     pair.mapping = other;
     world.save(&mut [pair]).await;
@@ -167,7 +167,7 @@ async fn keys_lead_to_pairs_until_they_are_replaced() {
     assert!(find(world.mapping, Side::Right, &all).await.is_empty());
 
     // They follow a pair into another mapping, and go with it.
-    let other = world.store.write(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
+    let other = world.store.transact(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
     pairs[0].keys = Sides::new(None, None);
     pairs[0].mapping = other;
     world.save(&mut pairs[..1]).await;
@@ -222,12 +222,12 @@ async fn todo_is_read_by_the_page() {
 #[tokio::test]
 async fn mappings_and_slots_keep_their_numbers() {
     let world = world().await;
-    let again = world.store.write(|c| ensure_mapping(c, RELATION, "contact", "member")).await.unwrap();
-    let other = world.store.write(|c| ensure_mapping(c, "other", "contact", "member")).await.unwrap();
+    let again = world.store.transact(|c| ensure_mapping(c, RELATION, "contact", "member")).await.unwrap();
+    let other = world.store.transact(|c| ensure_mapping(c, "other", "contact", "member")).await.unwrap();
     assert_eq!(again, world.mapping);
     assert_ne!(other, world.mapping);
     let slots = async |mapping, fields: &[(&str, &str)]| {
-        world.store.write(|c| ensure_slots(c, mapping, fields)).await
+        world.store.transact(|c| ensure_slots(c, mapping, fields)).await
     };
     assert_eq!(slots(world.mapping, &[("phone", "tel"), ("email", "email")]).await.unwrap(), [2, 0]);
     // `name` has left the mapping and another field comes: it gets a slot of its own, and `name` its old one

@@ -35,7 +35,7 @@ async fn runs_are_listed_newest_first() {
 #[tokio::test]
 async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
     let world = world().await;
-    let other = world.store.write(|c| ensure_mapping(c, "other", "contact", "lead")).await.unwrap();
+    let other = world.store.transact(|c| ensure_mapping(c, "other", "contact", "lead")).await.unwrap();
     let mut pairs = Vec::new();
     for mapping in [world.mapping, other] {
         for status in Status::ALL {
@@ -84,7 +84,7 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
 #[tokio::test]
 async fn a_record_leads_to_its_pairs_in_every_relation() {
     let world = world().await;
-    let other = world.store.write(|c| ensure_mapping(c, "other", "contact", "lead")).await.unwrap();
+    let other = world.store.transact(|c| ensure_mapping(c, "other", "contact", "lead")).await.unwrap();
     let mut pairs = [
         world.pair(Some("1"), Some("a")),
         Pair { mapping: other, ..world.pair(Some("1"), None) },

@@ -1,12 +1,9 @@
-//! Calls that integrations may make in a minute.
+//! Table `call_budget`: calls that integrations may make in a minute, shared by all syncs and processes.
 
-use super::SqliteLedger;
-use super::why::failed;
-use crate::store::StoreError;
-use entente_sync::LedgerError;
+use crate::store::{Store, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
-impl SqliteLedger {
+impl Store {
     /// Draws from the calls that an integration may make: `draw` is given until when those are spent that
     /// were made, in microseconds since 1970, and answers until when they are now, and what it has drawn.
     ///
@@ -16,11 +13,8 @@ impl SqliteLedger {
         &self,
         integration: &str,
         draw: impl FnOnce(i64) -> (i64, T) + Send,
-    ) -> Result<T, LedgerError> {
-        self.store
-            .write(|connection| draw_calls(connection, integration, draw))
-            .await
-            .map_err(failed("count the calls of a minute"))
+    ) -> Result<T, StoreError> {
+        self.write(|connection| draw_calls(connection, integration, draw)).await
     }
 }
 

@@ -1,0 +1,97 @@
+//! Why the store could not do what it was asked.
+
+use rusqlite::ErrorCode;
+use std::path::PathBuf;
+
+/// What kind of failure SQLite reported, as far as a caller can act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreFailure {
+    /// Another process held the file locked for longer than a statement waits.
+    Busy,
+    /// The disk or the quota is full.
+    Full,
+    /// The file or its folder may not be written.
+    ReadOnly,
+    /// The operating system could not read or write.
+    Io,
+    /// The file is damaged, or is no database.
+    Damaged,
+    /// A rule of a table was broken: a duplicate, or a reference to nothing.
+    Constraint,
+    /// Anything else.
+    Other,
+}
+
+impl StoreFailure {
+    fn of(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Self::Io,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
+            Some(ErrorCode::ConstraintViolation) => Self::Constraint,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened as a database.
+    #[error("the database {} cannot be opened: {why}; check the file and its permissions", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        why: String,
+    },
+    /// The file was written by a newer version of the program.
+    #[error("the database {} was written by a newer version of entente ({why}); use that version", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// What the migrations said.
+        why: String,
+    },
+    /// A copy cannot be written.
+    #[error("the copy {} of the database cannot be written: {why}; is there room for it?", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// What SQLite said.
+        why: String,
+    },
+    /// A file that came from elsewhere and is something else.
+    #[error("{} is no database of entente: {why}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is strange about it.
+        why: String,
+    },
+    /// A statement failed.
+    #[error("the database failed: {why}")]
+    Failed {
+        /// What kind of failure it is.
+        kind: StoreFailure,
+        /// What SQLite said.
+        why: String,
+    },
+    /// What is stored cannot be read.
+    #[error("the database holds something that cannot be read ({what}): {why}")]
+    Corrupt {
+        /// Where.
+        what: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed { kind: StoreFailure::of(&error), why: error.to_string() }
+    }
+}

@@ -1,0 +1,21 @@
+//! The tables of the configuration: one file a table, with its row as a plain type and the calls of a
+//! [`Session`](crate::Session) that read and write it. What the rows mean, and which of them are allowed, is
+//! said above this crate.
+
+mod call_budget;
+mod custom_definition;
+mod integration;
+mod integration_health;
+mod integration_previous;
+mod integration_secret;
+mod plugin;
+mod sync_definition;
+mod tenant_limit;
+
+pub use custom_definition::CustomDefinitionRow;
+pub use integration::IntegrationRow;
+pub use integration_health::HealthRow;
+pub use integration_previous::PreviousVersionRow;
+pub use integration_secret::SecretRow;
+pub use plugin::PluginRow;
+pub use sync_definition::SyncRow;

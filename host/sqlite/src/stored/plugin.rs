@@ -1,0 +1,130 @@
+//! Table `plugin`: installed components by name and digest. Of the versions under one name, the last
+//! installed is current; the others serve the integrations that were set up with them.
+
+use crate::store::{Session, Store, StoreError};
+use entente_core::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// An installed version of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginRow {
+    /// The name that it was installed under.
+    pub name: String,
+    /// The SHA-256 of its bytes, in hex.
+    pub digest: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The version of the WIT package that it was built for, where known.
+    pub version: Option<String>,
+    /// What it says about itself.
+    pub description: String,
+    /// When it was installed.
+    pub installed: Timestamp,
+    /// Whether a new integration with this name gets it.
+    pub current: bool,
+}
+
+const COLUMNS: &str = "name, digest, size, version, description, installed, current";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<PluginRow> {
+    Ok(PluginRow {
+        name: row.get(0)?,
+        digest: row.get(1)?,
+        size: row.get::<_, i64>(2)?.unsigned_abs(),
+        version: row.get(3)?,
+        description: row.get(4)?,
+        installed: Timestamp::from_micros(row.get(5)?),
+        current: row.get(6)?,
+    })
+}
+
+impl Session<'_> {
+    /// The installed versions, by name, the current one of each first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn plugins(self) -> Result<Vec<PluginRow>, StoreError> {
+        let mut statement = self.connection().prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM plugin ORDER BY name, current DESC, installed DESC"
+        ))?;
+        let rows = statement.query_map([], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The current version of a plugin.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn current_plugin(self, name: &str) -> Result<Option<PluginRow>, StoreError> {
+        let mut statement = self
+            .connection()
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND current = 1"))?;
+        Ok(statement.query_row([name], read).optional()?)
+    }
+
+    /// Makes a version current, new or known; earlier versions that no integration runs or ran before are
+    /// forgotten. Gives the row as it is now: of a known version, the moment of its first installation stays,
+    /// and so does what the new row does not say.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn put_current_plugin(self, row: &PluginRow) -> Result<PluginRow, StoreError> {
+        let (connection, name, digest) = (self.connection(), &row.name, &row.digest);
+        connection
+            .execute("UPDATE plugin SET current = 0 WHERE name = ?1 AND digest <> ?2", [name, digest])?;
+        connection.execute(
+            "INSERT INTO plugin (name, digest, size, version, description, installed, current) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)
+             ON CONFLICT (name, digest) DO UPDATE SET current = 1, version = coalesce(?4, version),
+                 description = CASE WHEN ?5 = '' THEN description ELSE ?5 END",
+            params![
+                name,
+                digest,
+                i64::try_from(row.size).unwrap_or(i64::MAX),
+                row.version,
+                row.description,
+                row.installed.micros()
+            ],
+        )?;
+        connection.execute(
+            "DELETE FROM plugin WHERE name = ?1 AND current = 0
+             AND NOT EXISTS (SELECT 1 FROM integration AS run WHERE run.plugin = plugin.name AND run.digest = plugin.digest)
+             AND NOT EXISTS (SELECT 1 FROM integration_previous AS ran WHERE ran.plugin = plugin.name AND ran.digest = plugin.digest)",
+            [name],
+        )?;
+        let select = format!("SELECT {COLUMNS} FROM plugin WHERE name = ?1 AND digest = ?2");
+        Ok(connection.query_row(&select, [name, digest], read)?)
+    }
+
+    /// Forgets the version of this digest, or all versions of a plugin, also as one to go back to.
+    ///
+    /// # Errors
+    /// Where an integration runs it, or the database fails.
+    pub fn remove_plugin(self, name: &str, digest: Option<&str>) -> Result<(), StoreError> {
+        let connection = self.connection();
+        connection.execute(
+            "DELETE FROM integration_previous WHERE plugin = ?1 AND digest = coalesce(?2, digest)",
+            params![name, digest],
+        )?;
+        connection.execute(
+            "DELETE FROM plugin WHERE name = ?1 AND digest = coalesce(?2, digest)",
+            params![name, digest],
+        )?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The digests of components that the database in a file names, whatever version its tables have. It is
+    /// not brought up to date.
+    ///
+    /// # Errors
+    /// Where the file cannot be read as a database.
+    pub fn digests_in(path: &Path) -> Result<BTreeSet<String>, StoreError> {
+        let connection = crate::store::open_as_it_is(path)?;
+        let mut statement =
+            connection.prepare("SELECT digest FROM plugin UNION SELECT digest FROM integration")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+}

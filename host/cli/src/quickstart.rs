@@ -85,7 +85,7 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     {
         let mut options = ImportOptions::new(object);
         // The same person twice in one file stays two records here, so that the sync has something to notice.
-        options.key = entente_sqlite::Key::None;
+        options.key = entente_sqlite::ImportKey::None;
         let report = record_import::import(&tenant, &source.join(file), &options, context).await?;
         print_line(&record_import::import_text(&report, Path::new(file), false));
     }

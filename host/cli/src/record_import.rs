@@ -4,7 +4,7 @@ use super::output::{Done, Usage, cell};
 use super::{Context, progress};
 use anyhow::Context as _;
 use entente::Tenant;
-use entente_sqlite::{DateOrder, Empty, ImportOptions, ImportReport, Key, import_csv};
+use entente_sqlite::{DateOrder, Empty, ImportKey, ImportOptions, ImportReport, import_csv};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -80,10 +80,10 @@ pub(super) async fn import_command(
         options.map.push((column.to_owned(), field.to_owned()));
     }
     options.key = match args.key.as_slice() {
-        [] => Key::Usual,
-        [word] if word == "none" => Key::None,
-        [word] if word == "id" => Key::Id,
-        fields => Key::Fields(fields.to_vec()),
+        [] => ImportKey::Usual,
+        [word] if word == "none" => ImportKey::None,
+        [word] if word == "id" => ImportKey::Id,
+        fields => ImportKey::Fields(fields.to_vec()),
     };
     options.empty = match args.empty {
         EmptyCell::Keep => Empty::Keep,

@@ -13,8 +13,8 @@ mod store;
 mod stored;
 
 pub use hub::{
-    BadCell, CsvError, DateOrder, Empty, ExportOptions, Exported, FieldDefinition, Hub, HubError,
-    ImportOptions, ImportReport, Key, List, ListQuery, ObjectDefinition, Origin, ParseError, ParseOptions,
+    BadCell, CsvError, DateOrder, Empty, ExportOptions, Exported, FieldDefinition, Hub, HubError, ImportKey,
+    ImportOptions, ImportReport, List, ListQuery, ObjectDefinition, Origin, ParseError, ParseOptions,
     RecordField, RecordView, Refusal, UnusedColumn, export_csv, import_csv, parse_value,
 };
 pub use ledger::{SqliteLedger, ensure_mapping, ensure_slots};

@@ -31,7 +31,7 @@ mod schema;
 mod tests;
 
 pub use csv::{
-    BadCell, CsvError, Empty, ExportOptions, Exported, ImportOptions, ImportReport, Key, UnusedColumn,
+    BadCell, CsvError, Empty, ExportOptions, Exported, ImportKey, ImportOptions, ImportReport, UnusedColumn,
     export_csv, import_csv,
 };
 pub use error::{HubError, Refusal};

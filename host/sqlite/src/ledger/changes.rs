@@ -1,6 +1,6 @@
 //! Changes: the plan of a run, and afterwards its history.
 
-use super::Why;
+use super::WriteError;
 use super::codec::{decode_fields, decode_reason, encode_fields, reason_columns};
 use super::progress::side_number;
 use crate::store::StoreError;
@@ -155,7 +155,7 @@ pub(super) fn open(
 }
 
 /// Writes changes; new ones get their numbers.
-pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<(), Why> {
+pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<(), WriteError> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO change (key, action, record, fields, status, reason, ticket, sent, settled, run, mapping, pair, target, blanks, reason_data)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
@@ -209,7 +209,7 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
             change.id
         ])?;
         if rows != 1 {
-            return Err(Why::from(format!("change {} is not there", change.id)));
+            return Err(WriteError::from(format!("change {} is not there", change.id)));
         }
         if !belongs.exists(params![change.id, change.run, change.mapping, change.pair, target])? {
             connection
@@ -223,7 +223,7 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
 }
 
 /// Drops what is planned or withheld for pairs.
-pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestamp) -> Result<(), Why> {
+pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestamp) -> Result<(), WriteError> {
     // A partial index that is empty says so for all of them. Its condition stands here in its own words, or
     // SQLite would not use it.
     let any = "SELECT EXISTS (SELECT 1 FROM change INDEXED BY change_open

@@ -1,6 +1,6 @@
 //! Conflicts: open until the values agree, are decided upon, or become others.
 
-use super::Why;
+use super::WriteError;
 use super::codec::{decode, decode_reason, encode, reason_data};
 use super::mappings::slot_of;
 use crate::store::StoreError;
@@ -35,7 +35,7 @@ pub(super) fn save(
     pairs: &[PairId],
     conflicts: &[Conflict],
     at: Timestamp,
-) -> Result<(), Why> {
+) -> Result<(), WriteError> {
     // A partial index that is empty says so for all of them.
     let any = "SELECT EXISTS (SELECT 1 FROM conflict INDEXED BY conflict_open WHERE closed IS NULL)";
     if conflicts.is_empty() && !connection.prepare_cached(any)?.query_row([], |row| row.get(0))? {

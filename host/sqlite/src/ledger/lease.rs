@@ -1,4 +1,4 @@
-//! One writer for each relation: leases, and the fence that every unit checks.
+//! Leases with fencing numbers: one writer for each relation, and every unit checks the number.
 
 use crate::store::StoreError;
 use entente_core::Timestamp;
@@ -53,7 +53,7 @@ pub(super) fn holder(connection: &Connection, relation: &str) -> Result<Option<(
         .optional()?)
 }
 
-/// Keeps the lease longer; false where it has gone to another.
+/// Renews the lease; false where another holder has it.
 pub(super) fn renew(
     connection: &Connection,
     lease: &Lease,
@@ -68,7 +68,7 @@ pub(super) fn renew(
     Ok(rows == 1)
 }
 
-/// Gives the lease back. One that has gone to another stays with that one.
+/// Releases the lease; no effect where another holder has it.
 pub(super) fn release(connection: &Connection, lease: &Lease) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE lease SET holder = NULL, until = 0 WHERE relation = ?1 AND fence = ?2")?
@@ -82,7 +82,7 @@ pub(super) fn end_all(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether the lease still holds. One whose time is over holds until another run takes it.
+/// Whether the fencing number is still current. An expired lease holds until another run takes it.
 pub(super) fn holds(connection: &Connection, lease: &Lease) -> Result<bool, StoreError> {
     Ok(connection
         .prepare_cached("SELECT 1 FROM lease WHERE relation = ?1 AND fence = ?2 AND holder IS NOT NULL")?

@@ -1,4 +1,4 @@
-//! Numbers for what corresponds: object mappings, and the slots of their fields.
+//! Stable ids: of object mappings in a relation, and of pairs of fields in a mapping (slots).
 
 use crate::store::{Session, StoreError};
 use entente_sync::{MappingId, MappingRow, Sides, SlotRow};

@@ -1,4 +1,4 @@
-//! What the engine remembers, in the SQLite file of the tenant: pairs, plans and their history, conflicts,
+//! The ledger: the state of the engine, in the SQLite file of the tenant: pairs, plans and their history, conflicts,
 //! runs, leases, places in reports, and what exchanges keep. The tables are in
 //! `store/migrations/0002_ledger.sql`.
 //!
@@ -18,7 +18,7 @@ mod query;
 mod runs;
 mod save;
 mod unit;
-mod why;
+mod write_error;
 
 #[cfg(test)]
 mod tests;
@@ -36,9 +36,9 @@ use entente_sync::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 use unit::SqliteUnit;
-use why::{Why, failed};
+use write_error::{WriteError, failed};
 
-/// The memory of the engine in a [`Store`].
+/// The [`Ledger`] in a [`Store`].
 ///
 /// A pair comes back as it was saved, but for slots without anything at the end of `agreed` and `seen`, which
 /// are left out; its keys are not loaded. Numbers that a unit has given to pairs and changes hold once it has
@@ -68,7 +68,7 @@ impl SqliteLedger {
         &self,
         lease: &Lease,
         doing: &'static str,
-        write: impl FnOnce(&rusqlite::Connection) -> Result<T, Why> + Send,
+        write: impl FnOnce(&rusqlite::Connection) -> Result<T, WriteError> + Send,
     ) -> Result<T, LedgerError> {
         let unit = self.store.begin().await.map_err(failed(doing))?;
         if !lease::holds(unit.connection(), lease).map_err(failed(doing))? {
@@ -125,7 +125,7 @@ impl Ledger for SqliteLedger {
         const DOING: &str = "begin a run";
         if run.relation != lease.relation {
             let why = format!("the run is for '{}' and its lease for '{}'", run.relation, lease.relation);
-            return Err(Why::from(why).while_(DOING));
+            return Err(WriteError::from(why).while_(DOING));
         }
         let run = self
             .store

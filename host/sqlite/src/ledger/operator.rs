@@ -1,6 +1,6 @@
 //! What the operator has decided, what runs ask for it, and what is put back to be done.
 
-use super::Why;
+use super::WriteError;
 use super::codec::{decode, encode, reason_columns};
 use super::mappings::slot_of;
 use super::progress::side_number;
@@ -135,7 +135,11 @@ pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<R
 
 /// Notes how the operator has settled an open conflict, and puts its pair back to be decided. `None` where
 /// there is no such conflict.
-pub(super) fn rule(connection: &Connection, conflict: i64, choice: &Choice) -> Result<Option<PairId>, Why> {
+pub(super) fn rule(
+    connection: &Connection,
+    conflict: i64,
+    choice: &Choice,
+) -> Result<Option<PairId>, WriteError> {
     let pair: Option<PairId> = connection
         .prepare_cached("UPDATE conflict SET ruling = ?2 WHERE id = ?1 AND closed IS NULL RETURNING pair")?
         .query_row(params![conflict, encode("ruling of a conflict", choice)?], |row| row.get(0))

@@ -2,7 +2,7 @@
 
 use super::codec::decode_reason;
 use super::progress::side_number;
-use super::why::failed;
+use super::write_error::failed;
 use super::{SqliteLedger, changes, conflicts, lease, mappings, operator, pairs, rows, runs};
 use crate::store::StoreError;
 use async_trait::async_trait;

@@ -1,6 +1,6 @@
 //! Pairs: writing them.
 
-use super::Why;
+use super::WriteError;
 use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen, reason_columns};
 use super::progress::side_number;
 use crate::store::StoreFailure;
@@ -69,7 +69,7 @@ struct Before {
 }
 
 /// Writes pairs; new ones get their numbers. Records may change hands between the pairs of one call.
-pub(super) fn save(connection: &Connection, pairs: &mut [Pair]) -> Result<(), Why> {
+pub(super) fn save(connection: &Connection, pairs: &mut [Pair]) -> Result<(), WriteError> {
     let before = compare(connection, pairs)?;
     number(connection, pairs, &before)?;
     let mut insert = None;
@@ -89,7 +89,7 @@ pub(super) fn save(connection: &Connection, pairs: &mut [Pair]) -> Result<(), Wh
         let rows =
             write(statement, pair, differs, &texts).map_err(|error| explain(connection, pair, error))?;
         if rows != 1 {
-            return Err(Why::from(format!("pair {} is not there", pair.id)));
+            return Err(WriteError::from(format!("pair {} is not there", pair.id)));
         }
     }
     Ok(())
@@ -99,7 +99,7 @@ fn prepared<'s, 'c>(
     statement: &'s mut Option<CachedStatement<'c>>,
     connection: &'c Connection,
     sql: impl FnOnce() -> String,
-) -> Result<&'s mut CachedStatement<'c>, Why> {
+) -> Result<&'s mut CachedStatement<'c>, WriteError> {
     match statement {
         Some(statement) => Ok(statement),
         None => Ok(statement.insert(connection.prepare_cached(&sql())?)),
@@ -117,7 +117,7 @@ fn update_sql(differs: Differs) -> String {
 
 /// How pairs differ from what is stored. Records that a pair loses are taken from it at once, so that another
 /// may get them.
-fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>>, Why> {
+fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>>, WriteError> {
     let mut load = connection
         .prepare_cached("SELECT mapping, left_id, right_id, left_keys, right_keys FROM pair WHERE id = ?1")?;
     let mut before = Vec::with_capacity(pairs.len());
@@ -127,7 +127,9 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
             continue;
         }
         let mut rows = load.query([pair.id])?;
-        let Some(row) = rows.next()? else { return Err(Why::from(format!("pair {} is not there", pair.id))) };
+        let Some(row) = rows.next()? else {
+            return Err(WriteError::from(format!("pair {} is not there", pair.id)));
+        };
         let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let mapping = row.get(0)?;
         let mut differs = Differs::default();
@@ -163,7 +165,7 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
 }
 
 /// Gives new pairs their numbers, which no other pair ever gets: history names them.
-fn number(connection: &Connection, pairs: &mut [Pair], before: &[Option<Before>]) -> Result<(), Why> {
+fn number(connection: &Connection, pairs: &mut [Pair], before: &[Option<Before>]) -> Result<(), WriteError> {
     let new = before.iter().filter(|before| before.is_none()).count();
     if new == 0 {
         return Ok(());
@@ -183,7 +185,7 @@ fn write(
     pair: &Pair,
     differs: Differs,
     keys: &KeyTexts,
-) -> Result<usize, Why> {
+) -> Result<usize, WriteError> {
     let Sides { left, right } = &pair.halves;
     let mut place = 0;
     let mut bind = |value: &dyn ToSql| {
@@ -241,7 +243,7 @@ struct Keys<'c> {
 }
 
 impl<'c> Keys<'c> {
-    fn new(connection: &'c Connection) -> Result<Self, Why> {
+    fn new(connection: &'c Connection) -> Result<Self, WriteError> {
         Ok(Self {
             connection,
             load: connection.prepare_cached("SELECT left_keys, right_keys FROM pair WHERE id = ?1")?,
@@ -254,7 +256,7 @@ impl<'c> Keys<'c> {
     }
 
     /// The keys that a stored pair has.
-    fn stored(&mut self, pair: PairId) -> Result<Sides<Vec<Key>>, Why> {
+    fn stored(&mut self, pair: PairId) -> Result<Sides<Vec<Key>>, WriteError> {
         let texts: Option<Sides<Option<String>>> =
             self.load.query_row([pair], |row| Ok(Sides::new(row.get(0)?, row.get(1)?))).optional()?;
         let Sides { left, right } = texts.unwrap_or_default();
@@ -263,7 +265,7 @@ impl<'c> Keys<'c> {
 
     /// Replaces the keys of the sides that have new ones. Gives what the row is to hold, by side, where that
     /// changes.
-    fn replace(&mut self, pair: &Pair, before: Option<&Before>) -> Result<KeyTexts, Why> {
+    fn replace(&mut self, pair: &Pair, before: Option<&Before>) -> Result<KeyTexts, WriteError> {
         let moved = before.is_some_and(|before| before.mapping != pair.mapping);
         let mut texts = KeyTexts::default();
         for side in Side::BOTH {
@@ -288,7 +290,7 @@ impl<'c> Keys<'c> {
     }
 
     /// Takes the keys of a pair out.
-    fn remove_all(&mut self, pair: PairId) -> Result<(), Why> {
+    fn remove_all(&mut self, pair: PairId) -> Result<(), WriteError> {
         let mapping: Option<MappingId> = self
             .connection
             .prepare_cached("SELECT mapping FROM pair WHERE id = ?1")?
@@ -305,7 +307,7 @@ impl<'c> Keys<'c> {
 
 /// Removes pairs. Their history stays; what was planned for them is dropped and their conflicts are closed,
 /// for nothing can come of them any more.
-pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), Why> {
+pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), WriteError> {
     let mut keys = Keys::new(connection)?;
     let mut drop_plans = connection.prepare_cached(
         "UPDATE change SET status = 'dropped', reason = ?2, reason_data = NULL
@@ -324,14 +326,14 @@ pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), Why>
 }
 
 /// Says in words what a constraint refused.
-fn explain(connection: &Connection, pair: &Pair, why: Why) -> Why {
+fn explain(connection: &Connection, pair: &Pair, why: WriteError) -> WriteError {
     if why.kind != Some(StoreFailure::Constraint) {
         return why;
     }
     for side in Side::BOTH {
         let Some(id) = &pair.half(side).id else { continue };
         if id.is_empty() {
-            return Why::from(format!("pair {}: the id of its {side} record is empty", pair.id));
+            return WriteError::from(format!("pair {}: the id of its {side} record is empty", pair.id));
         }
         let holder: Result<Option<PairId>, _> = connection
             .query_row(
@@ -341,7 +343,7 @@ fn explain(connection: &Connection, pair: &Pair, why: Why) -> Why {
             )
             .optional();
         if let Ok(Some(holder)) = holder {
-            return Why::from(format!(
+            return WriteError::from(format!(
                 "pair {}: pair {holder} already has the {side} record '{id}'",
                 pair.id
             ));

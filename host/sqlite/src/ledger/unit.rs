@@ -1,6 +1,6 @@
 //! A unit of work of a run: one transaction, begun under its lease.
 
-use super::why::{Why, failed};
+use super::write_error::{WriteError, failed};
 use super::{changes, conflicts, lease, operator, progress, runs, save};
 use crate::store::StoreUnit;
 use async_trait::async_trait;
@@ -31,7 +31,7 @@ impl SqliteUnit {
         }
     }
 
-    fn write<T, E: Into<Why>>(
+    fn write<T, E: Into<WriteError>>(
         &mut self,
         doing: &'static str,
         write: impl FnOnce(&Connection) -> Result<T, E>,
@@ -127,16 +127,15 @@ impl Unit for SqliteUnit {
             if runs::save(connection, run)? {
                 Ok(())
             } else {
-                Err(Why::from(format!("run {} is not there", run.id)))
+                Err(WriteError::from(format!("run {} is not there", run.id)))
             }
         })
     }
 
     async fn commit(self: Box<Self>) -> Result<(), LedgerError> {
         if self.broken {
-            return Err(
-                Why::from("a part of it had failed, so nothing was written".to_owned()).while_("commit")
-            );
+            return Err(WriteError::from("a part of it had failed, so nothing was written".to_owned())
+                .while_("commit"));
         }
         self.unit.commit().map_err(failed("commit"))
     }

@@ -44,13 +44,14 @@ impl Home {
         Ok(!there)
     }
 
-    /// Holds off [`Home::sweep_components`] while a component is installed that no tenant names yet.
+    /// A shared lock that keeps [`Home::sweep_components`] out while a component is installed that no tenant
+    /// names yet.
     pub fn hold_components(&self) -> HomeLock {
         hold(&self.path().join("plugins.lock"), File::lock_shared)
     }
 
-    /// Removes components that none of the tenants names, and what was compiled of them. Where a tenant
-    /// cannot be asked, nothing is removed. Gives the digests that are gone.
+    /// Garbage collection: removes components that no tenant names, and what was compiled of them. Where the
+    /// database of a tenant cannot be read, nothing is removed. Gives the digests that are gone.
     ///
     /// # Errors
     /// Where a tenant cannot be asked, or a file cannot be removed.

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 const ADDING: &str = ".adding-";
 const REMOVING: &str = ".removing-";
 
-/// A lock on the tenants or the components of a home, until dropped. Where the file system has no locks it
-/// holds nothing.
+/// A file lock on the tenants or the components of a home, until dropped. Advisory: where the file system has
+/// no locks it excludes nobody.
 #[derive(Debug)]
 #[must_use]
 pub struct HomeLock {
@@ -171,7 +171,7 @@ impl Home {
         }
     }
 
-    /// Holds off everybody else who adds or removes tenants. Waits for them.
+    /// The exclusive lock for adding and removing tenants. Waits for other processes.
     pub(crate) fn hold_tenants(&self) -> HomeLock {
         hold(&self.path().join("tenants.lock"), File::lock)
     }

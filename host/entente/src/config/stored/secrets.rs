@@ -27,8 +27,9 @@ pub struct SecretInfo {
     pub key: String,
 }
 
-/// Binds a sealed secret to its place, so that it opens nowhere else. Lengths keep the parts apart.
-fn place(tenant: &str, integration: &str, name: &str) -> Vec<u8> {
+/// The associated data of the AEAD: binds a ciphertext to its tenant, integration and name, so that it opens
+/// nowhere else. Lengths keep the parts apart.
+fn associated_data(tenant: &str, integration: &str, name: &str) -> Vec<u8> {
     let mut bytes = b"entente secret 1".to_vec();
     for part in [tenant, integration, name] {
         bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
@@ -69,7 +70,7 @@ fn put(
     let mut nonce = [0; NONCE];
     getrandom::fill(&mut nonce)
         .map_err(|error| failed(integration, name, format!("the system has no random numbers: {error}")))?;
-    let aad = place(tenant, integration, name);
+    let aad = associated_data(tenant, integration, name);
     let sealed = XChaCha20Poly1305::new(key.bytes().into())
         .encrypt(&XNonce::from(nonce), Payload { msg: text.reveal().as_bytes(), aad: &aad })
         .map_err(|_| failed(integration, name, "it cannot be sealed"))?;
@@ -115,7 +116,7 @@ fn get(
         )
     };
     let nonce: [u8; NONCE] = row.nonce.try_into().map_err(|_| tampered())?;
-    let aad = place(tenant, integration, name);
+    let aad = associated_data(tenant, integration, name);
     let bytes = XChaCha20Poly1305::new(key.bytes().into())
         .decrypt(&XNonce::from(nonce), Payload { msg: &row.sealed, aad: &aad })
         .map_err(|_| tampered())?;

@@ -1,7 +1,7 @@
 //! Which column is which field.
 
 use super::rows::Line;
-use super::{CsvError, ImportOptions, Key, UnusedColumn};
+use super::{CsvError, ImportKey, ImportOptions, UnusedColumn};
 use crate::hub::schema::{ObjectSchema, names};
 
 /// What columns with the change times of their rows are called.
@@ -131,7 +131,7 @@ impl Columns {
         if name.is_empty() {
             return Some("the column has no name".to_owned());
         }
-        if options.key == Key::Id && name == "id" && self.id.is_none() {
+        if options.key == ImportKey::Id && name == "id" && self.id.is_none() {
             self.id = Some(number);
             return None;
         }
@@ -170,20 +170,20 @@ impl Columns {
         })
     }
 
-    fn key(&self, object: &ObjectSchema, key: &Key) -> Result<Vec<usize>, CsvError> {
+    fn key(&self, object: &ObjectSchema, key: &ImportKey) -> Result<Vec<usize>, CsvError> {
         match key {
-            Key::None => Ok(Vec::new()),
-            Key::Usual => Ok(object
+            ImportKey::None => Ok(Vec::new()),
+            ImportKey::Usual => Ok(object
                 .identifiers()
                 .next()
                 .filter(|index| self.fields.contains(&Some(*index)))
                 .into_iter()
                 .collect()),
-            Key::Id if self.id.is_none() => Err(CsvError::Options(
+            ImportKey::Id if self.id.is_none() => Err(CsvError::Options(
                 "records are to be known by their id, but the file has no column 'id'".to_owned(),
             )),
-            Key::Id => Ok(Vec::new()),
-            Key::Fields(fields) => {
+            ImportKey::Id => Ok(Vec::new()),
+            ImportKey::Fields(fields) => {
                 let mut indexes = Vec::with_capacity(fields.len());
                 for name in fields {
                     let index = object.require(name)?;

@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::decode::Source;
 use super::resolve::{Bad, Known, Linked};
 use super::rows::{Line, Rows};
-use super::{BadCell, CsvError, Empty, ImportOptions, ImportReport, Key, sniff};
+use super::{BadCell, CsvError, Empty, ImportKey, ImportOptions, ImportReport, sniff};
 use crate::hub::Hub;
 use crate::hub::check::{check, cut, same};
 use crate::hub::error::HubError;
@@ -412,7 +412,7 @@ impl Import<'_> {
                 report.encoding
             ));
         }
-        if self.columns.key.is_empty() && self.options.key == Key::Usual {
+        if self.columns.key.is_empty() && self.options.key == ImportKey::Usual {
             report
                 .notes
                 .push("no column identifies records, so every row is a new one; importing the file again would double them".to_owned());

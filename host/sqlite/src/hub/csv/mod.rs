@@ -53,7 +53,7 @@ pub struct ImportOptions {
     /// column out. Other columns are matched by name or label of the field.
     pub map: Vec<(String, String)>,
     /// Which column says that a row is a record that the hub has.
-    pub key: Key,
+    pub key: ImportKey,
     /// What an empty cell does.
     pub empty: Empty,
     /// How cells are read.
@@ -80,7 +80,7 @@ impl ImportOptions {
             delimiter: None,
             encoding: None,
             map: Vec::new(),
-            key: Key::Usual,
+            key: ImportKey::Usual,
             empty: Empty::Keep,
             parse: ParseOptions::default(),
             changed_column: None,
@@ -94,7 +94,7 @@ impl ImportOptions {
 
 /// Which column says that a row is a record that the hub has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Key {
+pub enum ImportKey {
     /// The first identifier field of the object, if the file has it: importing a file twice changes nothing.
     /// Rows without a value there are new.
     #[default]

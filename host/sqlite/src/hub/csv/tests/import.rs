@@ -18,7 +18,7 @@ async fn importing_a_file_again_changes_nothing() {
         "the spelling of the address, the name, and the one that nothing identifies"
     );
     assert_eq!(counts(&contacts(&hub, &again).await), [3, 1, 0, 2, 0, 0]);
-    let no_key = ImportOptions { key: Key::None, ..ImportOptions::new("contact") };
+    let no_key = ImportOptions { key: ImportKey::None, ..ImportOptions::new("contact") };
     assert_eq!(counts(&import(&hub, &again, &no_key).await.unwrap()), [3, 3, 0, 0, 0, 0]);
     let report = contacts(&hub, &again).await;
     assert_eq!((report.failed, report.bad[0].line, report.bad[0].column.as_deref()), (2, 2, Some("email")));
@@ -258,7 +258,7 @@ async fn keys_of_other_kinds() {
     number.identifier = true;
     hub.define_field("contact", &number).await.unwrap();
     let by = |fields: &[&str]| ImportOptions {
-        key: Key::Fields(fields.iter().map(|field| (*field).to_owned()).collect()),
+        key: ImportKey::Fields(fields.iter().map(|field| (*field).to_owned()).collect()),
         ..ImportOptions::new("contact")
     };
     import(&hub, "email,number\na@example.org,0\nb@example.org,1\n", &by(&["number"])).await.unwrap();
@@ -276,7 +276,7 @@ async fn keys_of_other_kinds() {
     .unwrap();
     assert_eq!((report.created, report.unchanged), (2, 1), "both must agree; who lacks one is new");
 
-    let by_id = ImportOptions { key: Key::Id, ..ImportOptions::new("contact") };
+    let by_id = ImportOptions { key: ImportKey::Id, ..ImportOptions::new("contact") };
     let report = import(&hub, "ID,city\n1,Oslo\n99,Rome\n,Bern\n01,x\n", &by_id).await.unwrap();
     assert_eq!((report.updated, report.created, report.failed), (1, 1, 2));
     assert!(report.bad[0].reason.contains("no contact of this id"));

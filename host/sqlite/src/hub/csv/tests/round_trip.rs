@@ -196,6 +196,6 @@ async fn an_export_with_ids_goes_back_onto_the_same_records() {
     let file =
         export(&hub, &ExportOptions { id: true, changed: true, ..ExportOptions::new("contact") }).await;
     assert!(file.contains("ACME"), "{file}");
-    let options = ImportOptions { key: Key::Id, empty: Empty::Clear, ..ImportOptions::new("contact") };
+    let options = ImportOptions { key: ImportKey::Id, empty: Empty::Clear, ..ImportOptions::new("contact") };
     assert_eq!(counts(&import(&hub, &file, &options).await.unwrap()), [2, 0, 0, 2, 0, 0]);
 }

@@ -138,6 +138,8 @@ mod order;
 mod report;
 mod timestamp;
 mod value;
+#[cfg(test)]
+mod vectors;
 mod webhook;
 
 pub mod clock;

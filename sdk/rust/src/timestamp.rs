@@ -46,8 +46,15 @@ impl Timestamp {
     }
 
     /// Reads RFC 3339, for instance `2020-01-31T18:00:00.25+01:00`. Digits below the microsecond are cut off.
+    /// Years before 0 and after 9999, which RFC 3339 does not have, are read with a sign, as they are written.
     pub fn parse(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text.trim()).ok().map(|moment| Self(moment.timestamp_micros()))
+        let text = text.trim();
+        let moment = if text.starts_with(['+', '-']) {
+            text.parse::<DateTime<Utc>>().ok()?
+        } else {
+            DateTime::parse_from_rfc3339(text).ok()?.to_utc()
+        };
+        Some(Self(moment.timestamp_micros()))
     }
 
     /// Reads the form that HTTP headers have, for instance `Sun, 06 Nov 1994 08:49:37 GMT`.

@@ -5,6 +5,8 @@ mod describe;
 mod order;
 mod report;
 mod value;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) use describe::{description, manual};
 pub(crate) use order::{answers, collection, lower_order};

@@ -1,6 +1,7 @@
 //! Texts of strangers that people are shown, and words of theirs within commands.
 
-use entente_cli::fuzzing::plugin::{argument, clean};
+use entente_cli::fuzzing::plugin::clean;
+use entente_cli::fuzzing::quoted;
 
 /// The words of a command, as a POSIX shell reads what is plain, in single quotes, or a single character
 /// after a backslash; `None` where anything else would be done.
@@ -41,7 +42,7 @@ pub fn run(bytes: &[u8]) {
     let whole = clean(text, u64::MAX);
     assert_eq!(clean(&whole, u64::MAX), whole, "it is clean already");
     assert_eq!(
-        words(&format!("entente {} x", argument(&whole))).as_deref(),
+        words(&format!("entente {} x", quoted(&whole))).as_deref(),
         Some(&["entente".to_owned(), whole, "x".to_owned()][..])
     );
 }

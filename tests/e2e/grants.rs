@@ -217,8 +217,8 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
         .well();
     shown.says(&[
         "evil may send requests to: https://crm.example.com\n",
-        "not granted: the secret key; allow it with: entente integration grant evil --secret key",
-        "not granted: https://stats.example.com; allow it with",
+        "not granted: the secret key\nnext: if that is meant, allow it: entente integration grant evil --secret key",
+        "not granted: https://stats.example.com\nnext: if that is meant, allow it: entente integration grant evil --http https://stats.example.com",
     ]);
     home.run(&["integration", "grant", "evil", "--no-http", "https://stats.example.com"])
         .fails(2, &["no grant is written"]);
@@ -247,14 +247,18 @@ fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
     let refused = of_acme(&["integration", "add", "evil"]);
     assert_eq!(refused.code, 1, "{refused}");
     insta::assert_snapshot!(refused.stderr.trim(), @r"
-    error: the plugin of 'evil' needs the setting 'url' (where to go); set it with: entente --tenant acme integration add evil … --set url=…
-    evil was not added; give the whole command again, with that option (--http URL grants a host, and it the secrets that are given; --grant-all grants all that the plugin asks for)
+    error: the plugin of 'evil' needs the setting 'url' (where to go)
+    evil was not added (--http URL grants a host, and it the secrets that are given; --grant-all grants all that the plugin asks for)
+    next: give it again with more: entente --tenant acme integration add evil --set url=VALUE
     ");
     assert_eq!(of_acme(&["integration", "list", "--json"]).well().json(), json!([]));
     of_acme(&["integration", "add", "evil", "--no-sync"]).well();
     let refused = of_acme(&["apply", &home.file("entente.toml", FILE)]);
     assert_eq!(refused.code, 1, "{refused}");
-    insta::assert_snapshot!(refused.stderr.trim(), @"error: the plugin of 'evil' needs the setting 'url' (where to go); set it with: entente --tenant acme integration set evil --set url=…");
+    insta::assert_snapshot!(refused.stderr.trim(), @r"
+    error: the plugin of 'evil' needs the setting 'url' (where to go)
+    next: set url: entente --tenant acme integration set evil --set url=VALUE
+    ");
 }
 
 #[test]

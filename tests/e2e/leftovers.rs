@@ -59,8 +59,9 @@ fn what_an_integration_lacks_is_told_by_the_command_that_adds_it() {
     let world = World::unconnected(Home::with_plugin(), hello_crm::seed::Seed::default(), clock);
     let set = format!("url={}", world.url);
     let output = world.run(&["integration", "add", "HelloWorld", "--set", &set, "--http", &world.url]);
-    let output = output
-        .fails(1, &["entente integration add HelloWorld … --secret api-key", "HelloWorld was not added"]);
+    let again =
+        format!("entente integration add HelloWorld --set {set} --http {} --secret api-key\n", world.url);
+    let output = output.fails(1, &[&again, "HelloWorld was not added"]);
     assert!(!output.stderr.contains("entente integration set"), "{output}");
     world.connect().well();
 

@@ -142,7 +142,7 @@ fn what_failed_is_listed_and_tried_again() {
     world.run(&["retry"]).well().says(&[
         "phone",
         &format!("contact:{contact}"),
-        "try again with: entente retry RECORD, or --all",
+        "next: try again (--all for all of them): entente retry RECORD",
     ]);
     world.run(&["record", "show", &format!("contact:{contact}")]).well().says(&["failed"]);
 
@@ -220,13 +220,15 @@ fn status_counts_every_record_once() {
         (&json!(5), &json!("done")),
         "{status}"
     );
-    let next: Vec<&str> = one["next"].as_array().unwrap().iter().map(|next| next.as_str().unwrap()).collect();
-    for command in [
-        "entente sync HelloWorld",
-        "entente conflict list --sync HelloWorld",
-        "entente retry --sync HelloWorld",
+    let next = one["next"].as_array().unwrap();
+    for (step, command) in [
+        ("sync", "entente sync HelloWorld"),
+        ("list-conflicts", "entente conflict list --sync HelloWorld"),
+        ("list-failed", "entente retry --sync HelloWorld"),
     ] {
-        assert!(next.iter().any(|next| next.ends_with(command)), "{command}: {next:?}");
+        let found =
+            next.iter().find(|next| next["step"] == step).unwrap_or_else(|| panic!("{step}: {next:?}"));
+        assert_eq!((&found["command"], &found["sync"]), (&json!(command), &json!("HelloWorld")));
     }
     let text = world.run(&["status", "HelloWorld"]).well();
     let text = text.says(&["last: run 5", "contact ↔ person", &format!("contact:{contact}"), "conflict"]);

@@ -114,7 +114,7 @@ fn records_that_a_run_made_are_deleted_when_their_number_is_named() {
     assert_eq!(world.crm.count(Object::Person), 3, "{undone}");
     assert_eq!(left_out(&undone).len(), 3, "{undone}");
     assert!(
-        undone.json()["notices"][0].as_str().unwrap().contains("entente run undo 1 --delete 3"),
+        undone.json()["notices"][0]["remedies"][0]["command"] == "entente run undo 1 --delete 3",
         "{undone}"
     );
     world.run(&["run", "undo", "1"]).exits(3).says(&[

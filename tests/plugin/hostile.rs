@@ -13,6 +13,7 @@ use entente_plugin::{
     CacheMacKey, Compiler, HttpGrant, Limits, LoadedPlugin, PluginConfig, PluginExchange, PluginRuntime,
     Secret, SecretGrant, TenantAccount,
 };
+use entente_sync::Remedy;
 use entente_sync::{
     Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted,
     Window, codes,
@@ -155,11 +156,10 @@ async fn a_loop_is_ended_by_the_clock() {
     let begun = Instant::now();
     let error = fails(small(&[("attack", "loop")], limits)).await;
     assert_eq!(error.code, codes::LIMIT);
-    assert_eq!(
-        error.reason,
-        "the plugin was stopped in report: limit cpu-time of 300 ms reached; if the plugin has good reason to need more, \
-         allow it: entente tenant set default --limit cpu-time=600ms; else report it to its author"
-    );
+    assert_eq!(error.reason, "the plugin was stopped in report: limit cpu-time of 300 ms reached");
+    let raise =
+        Remedy::RaiseLimit { tenant: "default".into(), limit: "cpu-time".into(), value: "600ms".into() };
+    assert_eq!(error.remedies, [raise, Remedy::ReportToAuthor]);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
@@ -289,6 +289,7 @@ async fn a_reason_is_cut_and_stays_on_its_line() {
     assert_eq!(error.code, codes::UNAVAILABLE, "the plugin's own code");
     assert!(error.reason.starts_with("\\u{1b}[31mred\\u{202e}\\nxxx"), "{}", &error.reason[..40]);
     assert!(error.reason.len() <= 2048 + 3, "{}", error.reason.len());
+    assert!(error.remedies.is_empty(), "a plugin says what to do in its own words only: {error:?}");
 }
 
 #[tokio::test]
@@ -299,10 +300,12 @@ async fn a_host_that_is_not_granted_is_denied_with_its_remedy() {
     assert_eq!(
         error.reason,
         format!(
-            "ErrorCode::HttpRequestDenied; the plugin was not allowed to call {url}/path; allow it with: entente integration grant shop --http {url}",
+            "ErrorCode::HttpRequestDenied; the plugin was not allowed to call {url}/path",
             url = server.url
         )
     );
+    let host = server.url.clone();
+    assert_eq!(error.remedies, [Remedy::GrantHost { integration: "shop".into(), host }]);
     assert!(server.requests().is_empty(), "nothing has left the host");
 }
 
@@ -484,11 +487,12 @@ async fn a_secret_goes_to_no_other_host() {
     let error = fails(with_secret(&[("attack", "use-secret")], &server, &["https://api.example.com"])).await;
     assert_eq!(error.code, codes::MISCONFIGURED);
     let expected = format!(
-        "ErrorCode::HttpRequestDenied; the plugin tried to send the secret 'key' to {url}, which it is not bound to; if that is meant, \
-         allow it with: entente integration grant shop --secret key={url}",
+        "ErrorCode::HttpRequestDenied; the plugin tried to send the secret 'key' to {url}, which it is not bound to",
         url = server.url
     );
     assert_eq!(error.reason, expected);
+    let (integration, secret, host) = ("shop".into(), "key".into(), Some(server.url.clone()));
+    assert_eq!(error.remedies, [Remedy::GrantSecret { integration, secret, host }]);
     assert!(server.requests().is_empty());
 }
 
@@ -497,10 +501,9 @@ async fn a_secret_that_is_missing_says_how_to_set_it() {
     let server = Server::start(|_| answer("200 OK", &[], b"")).await;
     let error = fails(granted(&[("attack", "use-secret")], &server)).await;
     assert_eq!(error.code, codes::MISCONFIGURED);
-    assert_eq!(
-        error.reason,
-        "there is no secret 'key'; set it with: entente integration set shop --secret key"
-    );
+    assert_eq!(error.reason, "there is no secret 'key'");
+    let (integration, secret) = ("shop".into(), "key".into());
+    assert_eq!(error.remedies, [Remedy::SetSecret { integration, secret }]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `entente apply`: the configuration from a file.
 
-use super::Context;
 use super::output::{Done, Usage, print_line};
+use super::{Context, remedy};
 use entente::ApplyOptions;
 use std::path::PathBuf;
 
@@ -24,7 +24,9 @@ pub(super) async fn run(args: ApplyArgs, context: &Context) -> anyhow::Result<Do
     let plan = tenant.apply(&args.file, ApplyOptions { dry_run: args.dry_run, prune: args.prune }).await?;
     context.output.show(&plan, |plan| {
         let mut text: Vec<String> = plan.lines.iter().map(ToString::to_string).collect();
-        text.extend(plan.notices.iter().map(|notice| format!("note: {notice}")));
+        text.extend(
+            plan.notices.iter().map(|notice| format!("note: {notice}{}", remedy::lines(&notice.remedies))),
+        );
         text.push(match (plan.is_empty(), args.dry_run) {
             (true, _) => "nothing to change".to_owned(),
             (false, true) => format!("{} differences; nothing was saved", plan.lines.len()),

@@ -2,12 +2,14 @@
 
 use super::Context;
 use super::output::{Done, Usage, cell, table};
+use super::remedy::{self, Advised};
 use super::sides::SideWord;
 use entente::HUB;
 use entente::WaitingConflict;
 use entente::view::reason::{Names, ReasonView, called};
 use entente_core::{Kind, Side, Timestamp, Value};
 use entente_sqlite::{FieldDefinition, ParseOptions, parse_value};
+use entente_sync::Remedy;
 use entente_sync::{Choice, Field, Seen, Sides};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,8 +162,7 @@ async fn list(sync: Option<&str>, context: &Context) -> anyhow::Result<Done> {
             ]);
         }
         let hub = shown.iter().all(|one| one.exchanges.iter().any(|exchange| exchange == HUB));
-        let sides = if hub { "--hub, --integration" } else { "--left, --right" };
-        format!("{rows}\ndecide with: entente conflict settle NUMBER {sides} or --value VALUE")
+        format!("{rows}{}", remedy::lines(&[Remedy::SettleConflicts { hub }]))
     })?;
     Ok(Done::Well)
 }
@@ -228,10 +229,8 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
             .map(ToString::to_string)
             .collect();
         if !missing.is_empty() {
-            anyhow::bail!(
-                "no conflict {} is open; nothing was settled; list them with: entente conflict list",
-                missing.join(", ")
-            );
+            let text = format!("no conflict {} is open; nothing was settled", missing.join(", "));
+            return Err(Advised::new(text, [Remedy::ListConflicts { sync: None }]).into());
         }
     }
     let mut choices = Vec::with_capacity(open.len());
@@ -289,7 +288,8 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
             ));
         }
         for (sync, count) in syncs {
-            text.push_str(&format!("{count} settled; the next run writes it: entente sync {sync}\n"));
+            let next = remedy::command(&Remedy::Sync { sync: Some(sync.to_owned()) });
+            text.push_str(&format!("{count} settled; the next run writes it: {next}\n"));
         }
         text.trim_end().to_owned()
     })?;

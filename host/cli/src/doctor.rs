@@ -137,7 +137,7 @@ fn compiler() -> String {
             format!("rustc with {}", crate::toolchain::TARGET)
         }
         Some(_) => format!(
-            "rustc without {}; `entente plugin build` adds it, or sets up another compiler",
+            "rustc without {}; building a plugin adds it, or sets up another compiler",
             crate::toolchain::TARGET
         ),
         None => "no rustc; only needed to build plugins".to_owned(),

@@ -1,13 +1,14 @@
 //! `entente integration`: configured plugins, their settings, secrets and grants.
 
 use super::Context;
-use super::hints::runnable;
 use super::integration_grant::{self, GrantArgs, widen, widen_to_all};
 use super::output::{Done, Usage, table};
+use super::remedy;
 use anyhow::Context as _;
 use entente::{Grants, Health, Integration, SecretInfo, SecretText};
 use entente::{Tenant, TenantError};
 use entente_core::Value;
+use entente_sync::{Message, Remedy};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
@@ -79,6 +80,14 @@ pub(super) enum IntegrationCommand {
     Resume {
         /// The integration
         name: String,
+    },
+    /// Remove it with its settings, grants and secrets; what was synced stays
+    Remove {
+        /// The integration
+        name: String,
+        /// Also remove the syncs that join it
+        #[arg(long)]
+        with_syncs: bool,
     },
     /// Integrations with their settings and grants; of secrets only the names
     List,
@@ -171,9 +180,9 @@ struct Shown<'a> {
 }
 
 /// Warnings go to standard error, where they do not get into data.
-pub(super) fn warn(warnings: Vec<String>) {
+pub(super) fn warn<T: Into<Message>>(warnings: Vec<T>) {
     for warning in warnings {
-        eprintln!("warning: {}", runnable(&warning));
+        eprintln!("warning: {}", remedy::message(&warning.into()));
     }
 }
 
@@ -182,10 +191,13 @@ pub(super) fn missing_secrets<'a>(
     integration: &str,
     granted: impl Iterator<Item = &'a String>,
     stored: &[SecretInfo],
-) -> Vec<String> {
+) -> Vec<Message> {
     granted
         .filter(|name| !stored.iter().any(|secret| secret.name == **name))
-        .map(|name| format!("there is no secret '{name}' yet; set it with: entente integration set {integration} --secret {name}"))
+        .map(|name| {
+            let remedy = Remedy::SetSecret { integration: integration.to_owned(), secret: name.clone() };
+            Message::new(format!("there is no secret '{name}' yet"), [remedy])
+        })
         .collect()
 }
 
@@ -205,20 +217,22 @@ async fn unknown_settings<'a>(
         .collect()
 }
 
-/// What went wrong while an integration was added: remedies that are for one that is there would lead
-/// nowhere.
+/// What went wrong while an integration was added. What can be done for one that is there is done here by
+/// giving the command again with more options.
 fn not_added(name: &str, unknown: &[String], error: TenantError) -> anyhow::Error {
-    let text = error.to_string();
-    let [set, grant] = ["set", "grant"].map(|command| format!("entente integration {command} {name}"));
-    if !text.contains(&set) && !text.contains(&grant) {
+    let remedies = error.remedies();
+    let options: Vec<String> = remedies.iter().filter_map(remedy::option_of_add).collect();
+    if options.is_empty() {
         return error.into();
     }
-    let add = format!("entente integration add {name} …");
-    let text = text.replace(&set, &add).replace(&grant, &add);
     let unknown: String = unknown.iter().map(|text| format!("\n{text}")).collect();
+    let again: String = options
+        .iter()
+        .map(|option| format!("\nnext: give it again with more: {}", remedy::again(option)))
+        .collect();
     anyhow::anyhow!(
-        "{text}{unknown}\n{name} was not added; give the whole command again, with that option (--http URL grants a host, and it the secrets \
-         that are given; --grant-all grants all that the plugin asks for)"
+        "{error}{unknown}\n{name} was not added (--http URL grants a host, and it the secrets that are given; --grant-all grants all that the \
+         plugin asks for){again}"
     )
 }
 
@@ -268,7 +282,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                             mapping.fields.len()
                         ));
                     }
-                    text.push_str(&format!("\nsee what a run would do: entente sync {name} --dry-run"));
+                    text.push_str(&remedy::lines(&[Remedy::PlanSync { sync: name.clone() }]));
                 }
                 for notice in result.notices {
                     text.push_str(&format!("\nnote: {notice}"));
@@ -305,6 +319,19 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
         }
         IntegrationCommand::Rollback { name } => return integration_grant::roll_back(&name, context).await,
         IntegrationCommand::Resume { name } => return integration_grant::resume(&name, context).await,
+        IntegrationCommand::Remove { name, with_syncs } => {
+            let syncs = configuration.remove_integration(&name, with_syncs).await?;
+            #[derive(Serialize)]
+            struct Removed<'a> {
+                integration: &'a str,
+                syncs: Vec<String>,
+            }
+            context.output.show(&Removed { integration: &name, syncs }, |removed| {
+                let syncs: String =
+                    removed.syncs.iter().map(|sync| format!("\nremoved the sync {sync}")).collect();
+                format!("removed the integration {name}{syncs}")
+            })?;
+        }
         IntegrationCommand::List => {
             let integrations = configuration.integrations().await?;
             let mut shown = Vec::new();
@@ -320,8 +347,10 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
             }
             context.output.show(&shown, |shown| {
                 if shown.is_empty() {
-                    return "no integration; add one with: entente integration add NAME --plugin PLUGIN"
-                        .to_owned();
+                    return format!(
+                        "no integration{}",
+                        remedy::lines(&[Remedy::AddIntegration { plugin: None }])
+                    );
                 }
                 let mut rows = table(["name", "plugin", "settings", "may reach", "secrets", ""]);
                 for Shown { integration, secrets, health } in shown {

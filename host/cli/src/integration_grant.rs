@@ -3,9 +3,11 @@
 use super::Context;
 use super::integration::{missing_secrets, warn};
 use super::output::{Done, Usage};
+use super::remedy;
 use entente::Tenant;
 use entente::{Grants, Integration};
 use entente_plugin::{AskInWords, AskedHost, HttpGrant, Manifest, SecretUse, fill};
+use entente_sync::Remedy;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -274,12 +276,14 @@ pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<
         }
         text.push_str(&words(&name, &manifest, shown.grants));
         for host in &shown.open {
-            text.push_str(&format!("\nnot granted: {host}; allow it with: entente integration grant {name} --http {host}"));
+            let remedy = Remedy::GrantHost { integration: name.clone(), host: host.clone() };
+            text.push_str(&format!("\nnot granted: {host}{}", remedy::lines(&[remedy])));
         }
         for secret in &shown.open_secrets {
-            text.push_str(&format!(
-                "\nnot granted: the secret {secret}; allow it with: entente integration grant {name} --secret {secret}"
-            ));
+            let (integration, secret) = (name.clone(), (*secret).to_owned());
+            text.push_str(&format!("\nnot granted: the secret {secret}"));
+            let remedy = Remedy::GrantSecret { integration, secret, host: None };
+            text.push_str(&remedy::lines(&[remedy]));
         }
         text
     })?;
@@ -379,11 +383,12 @@ pub(super) async fn upgrade(
             ),
             (false, false) => format!("{name} has this version of {} already", after.plugin),
             (false, true) => format!(
-                "{name} runs {}{} ({}…) now, before {}…; back with: entente integration rollback {name}",
+                "{name} runs {}{} ({}…) now, before {}…; back with: {}",
                 after.plugin,
                 version(&new),
                 short(&after.digest),
-                short(shown.before)
+                short(shown.before),
+                remedy::command(&Remedy::RollBack { integration: name.to_owned() })
             ),
         };
         for ask in shown.more {
@@ -394,10 +399,9 @@ pub(super) async fn upgrade(
         }
         if waits {
             // With the digest, so that what is agreed to is what was shown, whatever is installed meanwhile.
-            text.push_str(&format!(
-                "\nnothing has changed; to agree: entente integration upgrade {name} --plugin {} --agree",
-                wanted.digest
-            ));
+            let (integration, digest) = (name.to_owned(), wanted.digest.clone());
+            let agree = remedy::command(&Remedy::AgreeToUpgrade { integration, digest });
+            text.push_str(&format!("\nnothing has changed; to agree: {agree}"));
         } else if !shown.more.is_empty() {
             text.push_str(&format!(
                 "\nwhat it asks for in addition is granted; {}",

@@ -9,7 +9,6 @@ mod doctor;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod hints;
 mod integration;
 mod integration_grant;
 mod judge;
@@ -21,6 +20,7 @@ mod record;
 mod record_export;
 mod record_import;
 mod record_show;
+mod remedy;
 mod report;
 mod retry;
 mod run;
@@ -49,6 +49,11 @@ pub(crate) mod fuzz_entry {
     pub fn judge_lines(input: &[u8]) -> Vec<u8> {
         let mut output = Vec::new();
         super::judge::answer_lines(input, &mut output).map(|_| output).unwrap_or_default()
+    }
+
+    /// A word within a command.
+    pub fn quoted(text: &str) -> String {
+        super::remedy::quoted(text)
     }
 }
 
@@ -162,9 +167,11 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    if let Some(tenant) = &cli.global.tenant {
-        hints::name_tenant(tenant);
-    }
+    remedy::given(remedy::Given {
+        home: cli.global.home.clone(),
+        tenant: cli.global.tenant.clone(),
+        arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
+    });
     log_to_stderr(cli.global.verbose);
     let context = Context {
         home: cli.global.home,
@@ -221,7 +228,7 @@ fn report(error: &anyhow::Error) {
     // Files and remote systems have a say in errors, and none in what a terminal does.
     let text: String =
         text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-    eprintln!("error: {}", hints::runnable(&text));
+    eprintln!("error: {text}{}", remedy::lines(&remedy::of(error)));
     if let Some(TenantError::Config(entente::ConfigError::Problems(problems))) =
         error.downcast_ref::<TenantError>()
         && problems.0.len() > 1
@@ -241,7 +248,8 @@ fn log_to_stderr(verbose: u8) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(hints::LogWriters)
+        .fmt_fields(remedy::log_fields())
+        .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .try_init();

@@ -1,6 +1,5 @@
 //! How results are shown: tables for people, JSON for programs, and the exit code.
 
-use super::hints::{runnable, runnable_lines};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -40,7 +39,7 @@ impl Output {
     /// Prints a line for people; nothing with `--json`.
     pub(super) fn say(self, text: impl AsRef<str>) {
         if !self.json {
-            print_line(&runnable(text.as_ref()));
+            print_line(text.as_ref());
         }
     }
 
@@ -52,7 +51,7 @@ impl Output {
         if self.json {
             print_line(&serde_json::to_string_pretty(data)?);
         } else {
-            print_line(&runnable_lines(&table(data)));
+            print_line(&table(data));
         }
         Ok(())
     }

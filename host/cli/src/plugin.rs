@@ -3,9 +3,11 @@
 use super::Context;
 use super::output::{Done, Output, Usage, cell, table};
 use super::progress::spinner;
+use super::remedy;
 use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
 use anyhow::Context as _;
 use entente_plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
+use entente_sync::Remedy;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -44,6 +46,11 @@ pub(super) enum PluginCommand {
         /// The name [default: that of the file]
         #[arg(long)]
         name: Option<String>,
+    },
+    /// Forget a plugin that no integration runs
+    Remove {
+        /// The plugin, by name (all its versions) or digest
+        name: String,
     },
     /// Installed plugins
     List,
@@ -124,6 +131,10 @@ async fn limits(context: &Context) -> anyhow::Result<Limits> {
     }
 }
 
+fn install(file: &Path) -> Remedy {
+    Remedy::InstallPlugin { file: Some(file.to_string_lossy().into_owned()) }
+}
+
 /// Runs the command.
 pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
@@ -138,10 +149,10 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
             write(&output, &component)?;
             context.output.show(&inspection, |inspection| {
                 format!(
-                    "{}\n{}\ninstall it: entente plugin install {}",
+                    "{}\n{}{}",
                     output.display(),
                     describe(inspection),
-                    output.display()
+                    remedy::lines(&[install(&output)])
                 )
             })?;
         }
@@ -172,13 +183,13 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
                     asks => format!("\nit asks for:{asks}"),
                 };
                 format!(
-                    "{} {} built with {}: {} ({} bytes){asks}\ninstall it: entente plugin install {}",
+                    "{} {} built with {}: {} ({} bytes){asks}{}",
                     shown.package,
                     shown.version,
                     shown.compiler,
                     shown.component.display(),
                     shown.bytes,
-                    shown.component.display()
+                    remedy::lines(&[install(&shown.component)])
                 )
             })?;
         }
@@ -199,19 +210,24 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
                 tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
             context.output.show(&installed, |installed| {
                 format!(
-                    "installed {} ({}…)\n{}\nuse it: entente integration add NAME --plugin {}",
+                    "installed {} ({}…)\n{}{}",
                     installed.name,
                     &installed.digest[..12],
                     describe(&inspection),
-                    installed.name
+                    remedy::lines(&[Remedy::AddIntegration { plugin: Some(installed.name.clone()) }])
                 )
             })?;
+        }
+        PluginCommand::Remove { name } => {
+            let removed = context.tenant()?.configuration().remove_plugin(&name).await?;
+            context.output.show(&removed, |_| format!("removed the plugin {name}"))?;
         }
         PluginCommand::List => {
             let plugins = context.tenant()?.configuration().plugins().await?;
             context.output.show(&plugins, |plugins| {
                 if plugins.is_empty() {
-                    return "no plugin installed; begin with: entente plugin build DIR".to_owned();
+                    let next = remedy::lines(&[Remedy::BuildPlugin { folder: None }]);
+                    return format!("no plugin is installed{next}");
                 }
                 let mut rows =
                     table(["name", "digest", "bytes", "interface", "installed", "", "what it says it is"]);

@@ -2,6 +2,7 @@
 
 use super::changes::{ShownChange, changes_table, shown_changes};
 use super::output::{Done, Output, cell, table};
+use super::remedy::{self, NextStep, ShownMessage};
 use super::waiting::Waiting;
 use anyhow::Context as _;
 use entente::Tenant;
@@ -10,6 +11,7 @@ use entente_core::{Side, Timestamp};
 use entente_sync::{
     Code, Counted, Counts, ReasonCounts, Run, RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError,
 };
+use entente_sync::{Notice, Remedy};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -21,12 +23,15 @@ pub(super) struct RunSummary<'a> {
     status: RunStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
+    /// What can be done about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remedies: Vec<NextStep>,
     started: Timestamp,
     ended: Option<Timestamp>,
     options: &'a RunOptions,
     /// What reasons call the left and the right.
     exchanges: Exchanges<'a>,
-    notices: Vec<String>,
+    notices: Vec<ShownMessage>,
     /// By exchange, then by object.
     counts: BTreeMap<&'a str, BTreeMap<&'a str, ShownCounts>>,
 }
@@ -63,12 +68,20 @@ pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a Sides<String>) -> RunSumm
         run: run.id,
         sync: &run.sync,
         status: run.status,
-        error: run.error.as_deref(),
+        error: run.error.as_ref().map(|error| error.text.as_str()),
+        remedies: remedy::steps(run.error.iter().flat_map(|error| error.remedies.clone())),
         started: run.started,
         ended: run.ended,
         options: &run.options,
         exchanges: exchanges.into(),
-        notices: run.notices.iter().map(|notice| names.notice(notice)).collect(),
+        notices: run
+            .notices
+            .iter()
+            .map(|notice| ShownMessage {
+                text: names.notice(notice),
+                remedies: remedy::steps(notice.remedies(&run.sync)),
+            })
+            .collect(),
         counts: Side::BOTH
             .into_iter()
             .map(|side| {
@@ -82,7 +95,11 @@ pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a Sides<String>) -> RunSumm
 
 /// What the run has to say besides its counts, a line each.
 pub(super) fn notices_text(run: &Run, exchanges: &Sides<String>) -> String {
-    run.notices.iter().map(|notice| format!("\nnotice: {}", Names(exchanges).notice(notice))).collect()
+    let text = |notice: &Notice| {
+        let remedies = notice.remedies(&run.sync);
+        format!("\nnotice: {}{}", Names(exchanges).notice(notice), remedy::lines(&remedies))
+    };
+    run.notices.iter().map(text).collect()
 }
 
 /// The counts as a table, and below it why something needs a look.
@@ -144,9 +161,9 @@ pub(super) fn counts_table(run: &Run, exchanges: &Sides<String>) -> String {
     }
     if reasons.len() > SHOWN {
         text.push_str(&format!(
-            "\n       and {} more reasons: entente run show {} --json",
+            "\n       and {} more reasons: {} --json",
             reasons.len() - SHOWN,
-            run.id
+            remedy::command(&Remedy::ShowRun { run: run.id })
         ));
     }
     text
@@ -195,8 +212,9 @@ pub(super) async fn show(
                 }
                 (0, pending, _) => format!("\nrun {}: nothing written, {pending} pending", end.run.id),
                 (writes, _, _) => format!(
-                    "\nrun {}: {writes} records written; what and why: entente run show {}",
-                    end.run.id, end.run.id
+                    "\nrun {}: {writes} records written; what and why: {}",
+                    end.run.id,
+                    remedy::command(&Remedy::ShowRun { run: end.run.id })
                 ),
             });
         }
@@ -240,7 +258,7 @@ async fn show_plan(
         }
         let number = end.run.id;
         let next = if end.error.is_none() {
-            format!("; do exactly this: entente run apply {number}")
+            format!("; do exactly this: {}", remedy::command(&Remedy::ApplyRun { run: number }))
         } else {
             String::new()
         };

@@ -2,9 +2,11 @@
 
 use super::Context;
 use super::output::{Done, Usage, cell, table};
+use super::remedy;
 use entente::view::reason::{Names, ReasonView};
 use entente::{DeadLetter, RecordName, Tenant};
 use entente_core::{Side, Timestamp};
+use entente_sync::Remedy;
 use serde::Serialize;
 
 /// Options of `entente retry`.
@@ -37,7 +39,8 @@ pub(super) async fn run(args: RetryArgs, context: &Context) -> anyhow::Result<Do
                 .iter()
                 .filter(|(_, count)| **count > 0)
                 .map(|(sync, count)| {
-                    format!("{count} records are tried again by the next run: entente sync {sync}")
+                    let next = remedy::command(&Remedy::Sync { sync: Some(sync.clone()) });
+                    format!("{count} records are tried again by the next run: {next}")
                 })
                 .collect();
             if lines.is_empty() { "nothing has failed".to_owned() } else { lines.join("\n") }
@@ -78,8 +81,10 @@ async fn retry(
     context.output.show(&shown, |shown| {
         let line = |one: &Shown| match one.again {
             true => format!(
-                "{} was {}; it is tried again by the next run: entente sync {}",
-                one.record, one.status, one.sync
+                "{} was {}; it is tried again by the next run: {}",
+                one.record,
+                one.status,
+                remedy::command(&Remedy::Sync { sync: Some(one.sync.clone()) })
             ),
             false => format!(
                 "{} is {} in {}; only what failed or is held is put back",
@@ -136,6 +141,6 @@ async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow:
                 ),
             ]);
         }
-        format!("{rows}\ntry again with: entente retry RECORD, or --all")
+        format!("{rows}{}", remedy::lines(&[Remedy::Retry]))
     })
 }

@@ -2,10 +2,12 @@
 
 use super::changes::{SHOWN, ShownChange, changes_table, shown_changes};
 use super::output::{Done, cell, print_line, table};
+use super::remedy::{self, Advised};
 use super::report::{RunSummary, counts_table, notices_text, summary};
 use super::{Context, run_again};
 use entente::view::reason::Names;
 use entente::{LoggedLine, Tenant};
+use entente_sync::Remedy;
 use entente_sync::{Run, Sides, SyncDefinition};
 use serde::Serialize;
 
@@ -78,7 +80,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 .collect();
             context.output.show(&summaries, |_| {
                 if runs.is_empty() {
-                    return "no run yet; begin with: entente sync NAME".to_owned();
+                    return format!("no run yet{}", remedy::lines(&[Remedy::Sync { sync: None }]));
                 }
                 let mut rows = table([
                     "run",
@@ -112,7 +114,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                         run.status.word().to_owned(),
                         run.writes().to_string(),
                         run.problems().to_string(),
-                        cell(run.error.as_deref().unwrap_or(&what), 80),
+                        cell(run.error.as_ref().map_or(&what, |error| &error.text), 80),
                     ]);
                 }
                 rows.to_string()
@@ -120,7 +122,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
         }
         RunCommand::Show { run: number, limit, log } => {
             let Some(run) = tenant.ledger().run(number).await? else {
-                anyhow::bail!("there is no run {number}; list them with: entente run list");
+                return Err(Advised::new(format!("there is no run {number}"), [Remedy::ListRuns]).into());
             };
             let run = tenant.as_it_stands(run).await?;
             let definition = definition_of(&tenant, &run).await;
@@ -142,12 +144,13 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
             context.output.show(&shown, |shown| {
                 let head = format!("run {} of {}, {}, {}", run.id, run.sync, run.status.word(), run.started);
                 let counts = format!("{}{}", counts_table(&run, exchanges), notices_text(&run, exchanges));
-                let error = run.error.as_ref().map(|error| format!("\n{error}")).unwrap_or_default();
+                let error = run.error.as_ref().map(remedy::message).unwrap_or_default();
+                let next = remedy::command(&Remedy::ShowLog { run: number });
                 let lines = match (log, shown.log.len()) {
                     (_, 0) => String::new(),
-                    (false, 1) => format!("\nits plugins logged a line: entente run show {number} --log"),
+                    (false, 1) => format!("\nits plugins logged a line: {next}"),
                     (false, count) => {
-                        format!("\nits plugins logged {count} lines: entente run show {number} --log")
+                        format!("\nits plugins logged {count} lines: {next}")
                     }
                     (true, _) => String::new(),
                 };

@@ -1,11 +1,13 @@
 //! `entente status`: how the syncs stand.
 
 use super::output::{Done, cell, table};
+use super::remedy::{self, NextStep};
 use super::waiting::{Waiting, waiting};
 use super::{Context, report};
 use entente::{ConfigError, Health};
 use entente::{ObjectStatus, SyncStatus, Tally};
 use entente_core::Timestamp;
+use entente_sync::Remedy;
 use entente_sync::{Run, RunStatus, Sides};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -30,7 +32,7 @@ struct Shown<'a> {
     objects: &'a [ObjectStatus],
     total: Tally,
     /// What to do next.
-    next: Vec<String>,
+    next: Vec<NextStep>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<Waiting>,
 }
@@ -40,7 +42,8 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
     let tenant = context.tenant()?;
     let (statuses, now) = (tenant.status(args.name.as_deref()).await?, tenant.clock().now());
     let mut shown = Vec::with_capacity(statuses.len());
-    for status in &statuses {
+    let next: Vec<Vec<Remedy>> = statuses.iter().map(|status| status.remedies(now)).collect();
+    for (status, next) in statuses.iter().zip(&next) {
         let waiting = match &args.name {
             Some(name) => Some(waiting(&tenant, &tenant.configuration().definition(name).await?).await?),
             None => None,
@@ -54,67 +57,23 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
             last_run: status.last.as_ref().map(|run| report::summary(run, &status.exchanges)),
             objects: &status.objects,
             total: status.total(),
-            next: next(status, now),
+            next: remedy::steps(next.iter().cloned()),
             waiting,
         });
     }
     context.output.show(&shown, |shown| {
         if shown.is_empty() {
-            return "no sync yet; begin with: entente integration add NAME --plugin PLUGIN".to_owned();
+            return format!("no sync yet{}", remedy::lines(&[Remedy::AddIntegration { plugin: None }]));
         }
-        let texts: Vec<String> =
-            shown.iter().zip(&statuses).map(|(shown, status)| text(shown, status, now)).collect();
+        let texts: Vec<String> = shown
+            .iter()
+            .zip(&statuses)
+            .zip(&next)
+            .map(|((shown, status), next)| format!("{}{}", text(shown, status, now), remedy::lines(next)))
+            .collect();
         texts.join("\n\n")
     })?;
     Ok(Done::Well)
-}
-
-/// What to do next, if something is to be done.
-fn next(status: &SyncStatus, now: Timestamp) -> Vec<String> {
-    let name = &status.sync;
-    let total = status.total();
-    let mut next = Vec::new();
-    for integration in &status.disabled {
-        next.push(format!("switch {integration} on: entente integration set {integration} --enable"));
-    }
-    let held_back: Vec<_> =
-        status.crashed.iter().filter_map(|(name, health)| health.check(name, now).err()).collect();
-    next.extend(held_back.iter().filter_map(|why| match why {
-        ConfigError::Quarantined { integration, .. } => Some(format!(
-            "let {integration} run again once its plugin is mended: entente integration resume {integration}"
-        )),
-        ConfigError::Paused { integration, until, .. } => Some(format!(
-            "wait until {until}, or let {integration} run at once: entente integration resume {integration}"
-        )),
-        _ => None,
-    }));
-    match &status.last {
-        _ if !held_back.is_empty() => {}
-        None => next.push(format!("see what a first run would do: entente sync {name} --dry-run")),
-        Some(run) if run.status == RunStatus::Failed => {
-            next.push(format!("put right what made run {} fail, then: entente sync {name}", run.id))
-        }
-        Some(run) if run.status == RunStatus::Interrupted => {
-            next.push(format!("go on where run {} was interrupted: entente sync {name}", run.id))
-        }
-        Some(run) if run.options.dry_run && run.status == RunStatus::Done && total.pending > 0 => {
-            next.push(format!("do what run {0} planned: entente run apply {0}", run.id));
-        }
-        Some(run) if run.status != RunStatus::Running && total.pending > 0 => {
-            next.push(format!("do what is pending: entente sync {name}"))
-        }
-        Some(_) => {}
-    }
-    if total.conflicts > 0 {
-        next.push(format!("decide conflicts: entente conflict list --sync {name}"));
-    }
-    if total.failed > 0 {
-        next.push(format!("see what failed, and when it is tried again: entente retry --sync {name}"));
-    }
-    if total.held > 0 {
-        next.push(format!("see which records are held: entente status {name}"));
-    }
-    next
 }
 
 /// How a run ended, in a few words.
@@ -130,7 +89,9 @@ fn ended(run: &Run) -> String {
         RunStatus::Done => {
             format!("ended {}, {} records written", run.ended.unwrap_or(run.started), run.writes())
         }
-        RunStatus::Failed => format!("failed: {}", run.error.as_deref().unwrap_or("it does not say why")),
+        RunStatus::Failed => {
+            format!("failed: {}", run.error.as_ref().map_or("it does not say why", |error| &error.text))
+        }
         RunStatus::Interrupted => "was interrupted".to_owned(),
     };
     format!("run {}{what}, begun {}, {how}", run.id, run.started)
@@ -224,9 +185,6 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
     }
     if let Some(waiting) = shown.waiting.as_ref().filter(|waiting| waiting.total() > 0) {
         text.push_str(&format!("\n{}", waiting.lines()));
-    }
-    for next in &shown.next {
-        text.push_str(&format!("\nnext: {next}"));
     }
     text
 }

@@ -1,12 +1,14 @@
 //! `entente tenant`: isolated sets of everything, for a platform that works for many customers.
 
 use super::output::{Done, Usage, table};
+use super::remedy;
 use super::{Context, key_variable};
 use anyhow::Context as _;
 use entente::DEFAULT_TENANT;
 use entente::{Host, HostOptions};
 use entente::{Overview, RestoreOptions, Tenant};
 use entente_plugin::{Compiler, Limit, LimitUnit, Limits};
+use entente_sync::Remedy;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
@@ -121,9 +123,9 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
                 );
                 for secret in &restored.left_out {
                     let (integration, secret) = secret.split_once('/').unwrap_or((secret, ""));
-                    text.push_str(&format!(
-                        "\nset again: entente --tenant {name} integration set {integration} --secret {secret}"
-                    ));
+                    let (integration, secret) = (integration.to_owned(), secret.to_owned());
+                    let remedy = Remedy::SetSecret { integration, secret };
+                    text.push_str(&format!("\nset again: {}", remedy::command_in(&name, &remedy)));
                 }
                 text
             })?;
@@ -134,13 +136,16 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
             context.output.show(&list, |list| {
                 let bytes: u64 = list.contents.iter().map(|content| content.bytes).sum();
                 format!(
-                    "{}: {name} with {} integrations, {} files, {}\n{}\nget it back with: entente tenant add {name} --from {}",
+                    "{}: {name} with {} integrations, {} files, {}\n{}\nget it back with: {}",
                     output.display(),
                     list.integrations.len(),
                     list.contents.len(),
                     LimitUnit::Bytes.show(bytes),
                     list.note,
-                    output.display()
+                    remedy::command(&Remedy::AddTenantFrom {
+                        tenant: name.clone(),
+                        file: output.to_string_lossy().into_owned()
+                    })
                 )
             })?;
         }
@@ -195,7 +200,8 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
                         limit.reason.to_owned(),
                     ]);
                 }
-                format!("{rows}\nset one with: entente tenant set {} --limit LIMIT=VALUE", tenant.name())
+                let next = remedy::lines(&[Remedy::SetLimit { tenant: tenant.name().to_owned() }]);
+                format!("{rows}{next}")
             })?;
         }
     }

@@ -2,9 +2,11 @@
 //! whichever run saw them.
 
 use super::output::cell;
+use super::remedy;
 use entente::view::reason::{Names, ReasonView};
 use entente::{Tenant, WaitingConflict};
 use entente_core::Side;
+use entente_sync::Remedy;
 use entente_sync::{Sides, Status, SyncDefinition};
 use serde::Serialize;
 
@@ -45,10 +47,10 @@ impl Waiting {
     pub(super) fn text(&self, sync: &str) -> String {
         let mut text = self.lines();
         if self.conflicts > 0 {
-            text.push_str(&format!("\nconflicts are settled by: entente conflict list --sync {sync}"));
+            text.push_str(&remedy::lines(&[Remedy::ListConflicts { sync: Some(sync.to_owned()) }]));
         }
         if self.failed > 0 {
-            text.push_str(&format!("\nwhat failed, and when it is tried again: entente retry --sync {sync}"));
+            text.push_str(&remedy::lines(&[Remedy::ListFailed { sync: sync.to_owned() }]));
         }
         text
     }

@@ -285,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_takes_no_place() {
         let (_folder, host) = host(2);
-        insta::assert_snapshot!(host.tenant("x").await.unwrap_err(), @"unknown tenant 'x'; there is: default; add it with: entente tenant add x");
+        insta::assert_snapshot!(host.tenant("x").await.unwrap_err(), @"unknown tenant 'x'; there is: default");
         assert!(host.lock().tenants.is_empty());
         assert!(host.remove("x").await.is_err());
         host.add("x").await.unwrap();

@@ -13,8 +13,8 @@ use entente_plugin::{
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
-    Clock, Description, Engine, Exchange, ExchangeError, LedgerError, Observer, OperatorLedger, RunEnd,
-    RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock, SystemRandomness,
+    Clock, Description, Engine, Exchange, ExchangeError, LedgerError, Observer, OperatorLedger, Remedy,
+    RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock, SystemRandomness,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -107,12 +107,10 @@ pub enum TenantError {
     #[error("no sync knows the record {0}; a record gets into one with the first run that reads it")]
     NoPair(String),
     /// The integration is switched off.
-    #[error("the integration '{0}' is disabled; switch it on with: entente integration set {0} --enable")]
+    #[error("the integration '{0}' is disabled")]
     Disabled(String),
     /// A setting that the plugin cannot do without.
-    #[error(
-        "the plugin of '{integration}' needs the setting '{setting}' ({reason}); set it with: entente integration set {integration} --set {setting}=…"
-    )]
+    #[error("the plugin of '{integration}' needs the setting '{setting}' ({reason})")]
     NotSet {
         /// Which integration.
         integration: String,
@@ -143,6 +141,34 @@ pub enum TenantError {
         /// What is wrong, and what to do.
         error: ArchiveError,
     },
+}
+
+impl TenantError {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            TenantError::Config(error) => error.remedies(),
+            TenantError::Ledger(error) => error.remedies(),
+            TenantError::Plugin(error) => error.remedies(),
+            TenantError::Sync(error) => error.remedies(),
+            TenantError::Exchange { error, .. } => error.remedies.clone(),
+            TenantError::Rerun(error) => error.remedies(),
+            TenantError::Disabled(integration) => vec![Remedy::Enable { integration: integration.clone() }],
+            TenantError::NotSet { integration, setting, .. } => {
+                vec![Remedy::SetSetting { integration: integration.clone(), setting: setting.clone() }]
+            }
+            TenantError::Limit(limit) => limit.remedies(),
+            TenantError::UnknownLimit(error) => error.remedies(),
+            TenantError::Archive { error, .. } => error.remedies(),
+            TenantError::File { .. }
+            | TenantError::Io { .. }
+            | TenantError::Hub(_)
+            | TenantError::Store(_)
+            | TenantError::Grant(_)
+            | TenantError::NoPair(_)
+            | TenantError::Busy { .. } => Vec::new(),
+        }
+    }
 }
 
 /// A tenant with everything that belongs to it.
@@ -434,11 +460,13 @@ impl Tenant {
             return Ok(());
         }
         let name = plugin.name();
-        let health = self.configuration.note_run(name, crash.as_deref(), self.clock.now()).await?;
+        let health = self.configuration.note_run(name, crash.as_ref(), self.clock.now()).await?;
         if crash.is_some()
             && let Err(notice) = health.check(name, self.clock.now())
         {
-            tracing::warn!(integration = name, "{notice}");
+            // As data: whoever shows the line words them.
+            let remedies = serde_json::to_string(&notice.remedies()).unwrap_or_default();
+            tracing::warn!(integration = name, %remedies, "{notice}");
         }
         Ok(())
     }
@@ -533,6 +561,7 @@ impl Tenant {
                 place: None,
                 part: format!("integration {}", draft.integration.name),
                 message: settings::unknown_text(&draft.integration, &name),
+                remedies: Vec::new(),
             }));
         }
         Ok(plan)

@@ -10,11 +10,6 @@ pub fn clean(text: &str, most: u64) -> String {
     crate::text::clean(text, most)
 }
 
-/// A word in a command.
-pub fn argument(text: &str) -> String {
-    crate::text::argument(text)
-}
-
 /// A body in pieces, as a plugin gets it, and the same body masked at once; `None` where no secret is long
 /// enough to be looked for.
 pub fn scrub(secrets: &[&str], pieces: &[&[u8]]) -> Option<(Vec<u8>, Vec<u8>)> {

@@ -1,8 +1,9 @@
 //! Every limit that a plugin can run into: its name, its default, and why it is that much.
 //!
-//! A limit that is reached is a [`LimitReached`]: it names the limit, its value, what was asked and what to
-//! do.
+//! A limit that is reached is a [`LimitReached`]: it names the limit, its value and what was asked, and has
+//! what can be done as data.
 
+use entente_sync::Remedy;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -334,42 +335,37 @@ pub struct LimitReached {
 }
 
 impl LimitReached {
-    /// The command that raises it: to twice as much, or to what was asked for. `None` where it cannot be
-    /// raised so far.
-    fn raise(&self) -> Option<String> {
+    /// The value that allows it: twice as much, or what was asked for. `None` where it cannot be raised so
+    /// far.
+    fn raised(&self) -> Option<String> {
         let asked = self.asked.unwrap_or_default();
         if self.value >= self.most || asked > self.most {
             return None;
         }
         let next = self.unit.round_up(self.value.saturating_mul(2).max(asked)).min(self.most);
-        let value = self.unit.show(next).replace(" bytes", "").replace(' ', "");
-        Some(format!("entente tenant set {} --limit {}={value}", self.tenant, self.name))
+        Some(self.unit.show(next).replace(" bytes", "").replace(' ', ""))
     }
 
-    /// What to do about it.
-    fn remedy(&self) -> String {
-        let raise = self.raise().ok_or_else(|| self.unit.show(self.most));
+    /// Whether all of the tenant together reach it, which says nothing about one plugin.
+    fn of_tenant(&self) -> bool {
+        self.name.starts_with("tenant-")
+    }
+
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        let raise = self.raised().map(|value| Remedy::RaiseLimit {
+            tenant: self.tenant.to_string(),
+            limit: self.name.to_owned(),
+            value,
+        });
         // Only this one is reached by what the operator starts, and not by what a plugin does.
         if self.name == "runs-at-once" {
-            return match raise {
-                Ok(command) => format!("wait until one has ended, as --wait does, or allow more: {command}"),
-                Err(_) => "wait until one has ended, as --wait does".to_owned(),
-            };
+            return [Remedy::Wait].into_iter().chain(raise).collect();
         }
-        // What all of a tenant take together says nothing about this plugin.
-        if self.name.starts_with("tenant-") {
-            let fewer = "it counts all that the tenant runs at the same time: run fewer syncs at once";
-            return match raise {
-                Ok(command) => format!("{fewer}, or allow more: {command}"),
-                Err(_) => fewer.to_owned(),
-            };
+        if self.of_tenant() {
+            return [Remedy::RunFewer].into_iter().chain(raise).collect();
         }
-        match raise {
-            Ok(command) => format!(
-                "if the plugin has good reason to need more, allow it: {command}; else report it to its author"
-            ),
-            Err(most) => format!("it cannot be more than {most}; report it to the author of the plugin"),
-        }
+        raise.into_iter().chain([Remedy::ReportToAuthor]).collect()
     }
 }
 
@@ -379,7 +375,12 @@ impl fmt::Display for LimitReached {
         if let Some(asked) = self.asked {
             write!(f, " (asked for: {})", self.unit.show(asked))?;
         }
-        write!(f, "; {}", self.remedy())
+        if self.of_tenant() {
+            f.write_str("; it counts all that the tenant runs at the same time")?;
+        } else if self.raised().is_none() {
+            write!(f, "; it cannot be more than {}", self.unit.show(self.most))?;
+        }
+        Ok(())
     }
 }
 
@@ -389,7 +390,7 @@ impl std::error::Error for LimitReached {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownLimit {
     /// There is no limit of this name.
-    #[error("there is no limit '{name}'; their names are shown by: entente tenant limits")]
+    #[error("there is no limit '{name}'")]
     Name {
         /// What was given.
         name: String,
@@ -416,6 +417,16 @@ pub enum UnknownLimit {
         /// The most that it can be.
         most: String,
     },
+}
+
+impl UnknownLimit {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            UnknownLimit::Name { .. } => vec![Remedy::ShowLimits],
+            UnknownLimit::Value { .. } | UnknownLimit::TooMuch { .. } => Vec::new(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -460,17 +471,50 @@ mod tests {
     #[test]
     fn a_limit_that_is_reached_says_what_how_much_and_what_to_do() {
         let limits = Limits { tenant: Arc::from("acme"), id_bytes: 8 << 10, ..Limits::default() };
-        let said = |reached: LimitReached| reached.to_string();
-        insta::assert_snapshot!(said(limits.memory_bytes(Some(130 << 20))), @"limit memory-bytes of 128 MiB reached (asked for: 130 MiB); if the plugin has good reason to need more, allow it: entente tenant set acme --limit memory-bytes=256MiB; else report it to its author");
-        insta::assert_snapshot!(said(limits.state_bytes(Some((5 << 20) + 1))), @"limit state-bytes of 256 KiB reached (asked for: 5.0 MiB); if the plugin has good reason to need more, allow it: entente tenant set acme --limit state-bytes=6MiB; else report it to its author");
-        insta::assert_snapshot!(said(limits.cpu_time(None)), @"limit cpu-time of 5 s reached; if the plugin has good reason to need more, allow it: entente tenant set acme --limit cpu-time=10s; else report it to its author");
-        insta::assert_snapshot!(said(limits.memory_bytes(Some(1 << 40))), @"limit memory-bytes of 128 MiB reached (asked for: 1048576 MiB); it cannot be more than 512 MiB; report it to the author of the plugin");
-        insta::assert_snapshot!(said(limits.id_bytes(None)), @"limit id-bytes of 8 KiB reached; it cannot be more than 8 KiB; report it to the author of the plugin");
-        insta::assert_snapshot!(said(limits.runs_at_once(Some(5))), @"limit runs-at-once of 4 reached (asked for: 5); wait until one has ended, as --wait does, or allow more: entente tenant set acme --limit runs-at-once=8");
+        let said = |reached: LimitReached| {
+            let steps = reached.remedies().into_iter().map(|remedy| match remedy {
+                Remedy::RaiseLimit { tenant, limit, value } => format!("\n{tenant}: {limit} = {value}"),
+                other => format!("\n{other:?}"),
+            });
+            format!("{reached}{}", steps.collect::<String>())
+        };
+        insta::assert_snapshot!(said(limits.memory_bytes(Some(130 << 20))), @"
+        limit memory-bytes of 128 MiB reached (asked for: 130 MiB)
+        acme: memory-bytes = 256MiB
+        ReportToAuthor
+        ");
+        insta::assert_snapshot!(said(limits.state_bytes(Some((5 << 20) + 1))), @"
+        limit state-bytes of 256 KiB reached (asked for: 5.0 MiB)
+        acme: state-bytes = 6MiB
+        ReportToAuthor
+        ");
+        insta::assert_snapshot!(said(limits.cpu_time(None)), @"
+        limit cpu-time of 5 s reached
+        acme: cpu-time = 10s
+        ReportToAuthor
+        ");
+        insta::assert_snapshot!(said(limits.memory_bytes(Some(1 << 40))), @"
+        limit memory-bytes of 128 MiB reached (asked for: 1048576 MiB); it cannot be more than 512 MiB
+        ReportToAuthor
+        ");
+        insta::assert_snapshot!(said(limits.id_bytes(None)), @"
+        limit id-bytes of 8 KiB reached; it cannot be more than 8 KiB
+        ReportToAuthor
+        ");
+        insta::assert_snapshot!(said(limits.runs_at_once(Some(5))), @"
+        limit runs-at-once of 4 reached (asked for: 5)
+        Wait
+        acme: runs-at-once = 8
+        ");
+        insta::assert_snapshot!(said(limits.tenant_instances(None)), @"
+        limit tenant-instances of 16 reached; it counts all that the tenant runs at the same time
+        RunFewer
+        acme: tenant-instances = 32
+        ");
     }
 
     #[test]
-    fn what_a_limit_says_can_be_typed() {
+    fn what_a_limit_says_can_be_set() {
         for limit in Limits::default().table() {
             let reached = LimitReached {
                 name: limit.name,
@@ -480,10 +524,8 @@ mod tests {
                 asked: Some(limit.value + 1),
                 tenant: Arc::from("default"),
             };
-            let Some(command) = reached.raise() else { continue };
-            let (_, setting) = command.rsplit_once(' ').unwrap();
-            let (name, value) = setting.split_once('=').unwrap();
-            Limits::default().set(name, value).unwrap_or_else(|error| panic!("{command}: {error}"));
+            let Some(value) = reached.raised() else { continue };
+            Limits::default().set(limit.name, &value).unwrap_or_else(|error| panic!("{value}: {error}"));
         }
     }
 

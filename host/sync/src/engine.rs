@@ -270,7 +270,7 @@ impl Session<'_> {
                 );
             }
         }
-        self.run.error = error.as_ref().map(ToString::to_string);
+        self.run.error = error.as_ref().map(SyncError::message);
         if !matches!(error, Some(SyncError::Ledger(LedgerError::Fenced { .. }))) {
             let mut unit = self.begin().await?;
             unit.save_run(&self.run).await?;

@@ -2,6 +2,7 @@
 
 use super::exchange::ExchangeError;
 use super::ledger::LedgerError;
+use super::remedy::{Message, Remedy};
 
 /// Why a run ended before its end. What was committed by then stays, and the next run goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +29,7 @@ pub enum SyncError {
         what: String,
     },
     /// The mapping does not fit what a side has now.
-    #[error(
-        "{exchange} has no object '{object}' (it has {known}); correct the mapping of sync '{sync}' with entente apply"
-    )]
+    #[error("{exchange} has no object '{object}', which the sync '{sync}' maps; it has {known}")]
     NoSuchObject {
         /// Which side.
         exchange: String,
@@ -57,6 +56,24 @@ pub enum SyncError {
     #[error("stopped by the operator; the next run goes on from here")]
     Stopped,
     /// The time that it was given was up.
-    #[error("the time given with --max-time was up; the next run goes on from here")]
+    #[error("the time that the run was given is up; the next run goes on from here")]
     TimeUp,
+}
+
+impl SyncError {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            SyncError::Ledger(error) => error.remedies(),
+            SyncError::Exchange { error, .. } => error.remedies.clone(),
+            SyncError::Broken { .. } => vec![Remedy::ReportToAuthor],
+            SyncError::NoSuchObject { .. } => vec![Remedy::Apply],
+            SyncError::NotMapped { .. } | SyncError::Stopped | SyncError::TimeUp => Vec::new(),
+        }
+    }
+
+    /// What is stored of it with the run.
+    pub(crate) fn message(&self) -> Message {
+        Message::new(self.to_string(), self.remedies())
+    }
 }

@@ -4,6 +4,7 @@
 //! the plugin interface (`wit/`), whose comments say what each field promises.
 
 use super::ledger::Unit;
+use super::remedy::Remedy;
 use async_trait::async_trait;
 pub use entente_core::FieldTime;
 use entente_core::{Kind, Reference, Timestamp, Value};
@@ -489,10 +490,12 @@ pub struct Query {
 pub struct ExchangeError {
     /// What the engine decides by, see [`codes`].
     pub code: String,
-    /// For a person: what happened and what to do. Without secrets.
+    /// For a person: what happened. Without secrets.
     pub reason: String,
     /// How long to wait, where the side said so.
     pub after: Option<Duration>,
+    /// What the operator can do, where the host knows it. Never a plugin's word.
+    pub remedies: Vec<Remedy>,
 }
 
 /// The codes of [`ExchangeError`] that the engine knows.
@@ -522,9 +525,16 @@ pub mod codes {
 }
 
 impl ExchangeError {
-    /// An error without a waiting time.
+    /// An error without a waiting time and without remedies.
     pub fn new(code: &str, reason: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), reason: reason.into(), after: None }
+        Self { code: code.to_owned(), reason: reason.into(), after: None, remedies: Vec::new() }
+    }
+
+    /// With what the operator can do.
+    #[must_use]
+    pub fn with(mut self, remedies: impl IntoIterator<Item = Remedy>) -> Self {
+        self.remedies.extend(remedies);
+        self
     }
 
     /// Whether waiting and asking the same again may help.

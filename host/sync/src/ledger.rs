@@ -5,6 +5,7 @@ use super::definition::MappingId;
 use super::exchange::{Action, Description, FieldTime, StateWrites, Window};
 use super::pair::{Key, Pair, PairId, RunId, Seen};
 use super::reason::{Code, FieldReason, Reason};
+use super::remedy::Remedy;
 use super::run::{Run, Trust};
 use async_trait::async_trait;
 use entente_core::{Side, Sides, Timestamp, Value};
@@ -17,7 +18,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Another run holds the lease.
-    #[error("another run holds '{relation}' ({holder}, until {until}); wait for it with --wait")]
+    #[error("another run holds '{relation}' ({holder}, until {until})")]
     Busy {
         /// The relation.
         relation: String,
@@ -40,6 +41,16 @@ pub enum LedgerError {
         /// What it said.
         why: String,
     },
+}
+
+impl LedgerError {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            LedgerError::Busy { .. } => vec![Remedy::Wait],
+            LedgerError::Fenced { .. } | LedgerError::Store { .. } => Vec::new(),
+        }
+    }
 }
 
 /// The right of one run to write, with the number that every commit checks.

@@ -32,6 +32,7 @@ mod pair;
 mod reason;
 mod reconcile;
 mod recover;
+mod remedy;
 mod run;
 mod session;
 mod split;
@@ -62,4 +63,5 @@ pub use reason::{
     Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, ReasonCounts,
     RecordRef, RemoteSaid,
 };
+pub use remedy::{Message, Remedy};
 pub use run::{Counts, Run, RunOptions, RunStatus, Trust};

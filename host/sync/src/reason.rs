@@ -4,6 +4,7 @@
 use super::exchange::Action;
 use super::ledger::Braked;
 use super::pair::{RunId, present};
+use super::remedy::Remedy;
 use entente_core::{Kind, Reference, Side, Value, Why};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -709,6 +710,9 @@ pub enum Notice {
         side: Side,
         /// What it said.
         said: RemoteSaid,
+        /// What can be done about it, where the host knows.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remedies: Vec<Remedy>,
     },
     /// A side stays trusted, whatever changed, until a run without a window has made all of it.
     StaysTrusted {
@@ -732,4 +736,22 @@ pub enum Notice {
         /// The text.
         text: String,
     },
+}
+
+impl Notice {
+    /// What can be done about it, where it is one of a run of this sync.
+    pub fn remedies(&self, sync: &str) -> Vec<Remedy> {
+        match self {
+            Notice::Brake(_) => vec![Remedy::LiftBrake { sync: sync.to_owned() }],
+            Notice::FieldParked { .. } | Notice::NewlyRequired { .. } => vec![Remedy::Apply],
+            Notice::OrderFailed { remedies, .. } => remedies.clone(),
+            Notice::DeletesNotAgreed { run, deletes } => {
+                vec![Remedy::UndoRun { run: *run, deletes: *deletes }]
+            }
+            Notice::NewField { .. }
+            | Notice::StaysTrusted { .. }
+            | Notice::NotMapped { .. }
+            | Notice::Earlier { .. } => Vec::new(),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::definition::MappingId;
 use super::pair::RunId;
 use super::reason::{Notice, Reason, ReasonCounts};
+use super::remedy::Message;
 use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -207,7 +208,7 @@ pub struct Run {
     /// How it stands.
     pub status: RunStatus,
     /// Why it failed.
-    pub error: Option<String>,
+    pub error: Option<Message>,
     /// What it counted: by side, then by object.
     pub counts: Sides<BTreeMap<String, Counts>>,
     /// What the operator should know: fields that are parked, the brake, a plan that no longer fits.

@@ -23,7 +23,7 @@ impl Session<'_> {
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
         let said = RemoteSaid::new(&error.code, &error.reason);
-        self.run.notice(Notice::OrderFailed { side: target, said });
+        self.run.notice(Notice::OrderFailed { side: target, said, remedies: error.remedies.clone() });
         let half = outgoing.len() / 2;
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         self.careful.extend(numbers.iter().map(|number| (*number, half.max(1))));

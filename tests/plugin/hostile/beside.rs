@@ -10,7 +10,7 @@ use entente_core::Value;
 use entente_plugin::{
     Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,
 };
-use entente_sync::{Exchange, ReportRequest, RunOptions, Silent, SystemClock, codes};
+use entente_sync::{Exchange, Remedy, ReportRequest, RunOptions, Silent, SystemClock, codes};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -273,7 +273,9 @@ async fn hostile_memory_ends_at_the_account_of_its_tenant() {
     assert_eq!((error.code.as_str(), account.used()), (codes::LIMIT, TenantUse::default()));
     let (before, after) = error.reason.split_once(" (asked for: ").unwrap();
     insta::assert_snapshot!(before, @"the plugin was stopped in report: limit tenant-memory-bytes of 64 MiB reached");
-    insta::assert_snapshot!(after.split_once("); ").unwrap().1, @"it counts all that the tenant runs at the same time: run fewer syncs at once, or allow more: entente tenant set default --limit tenant-memory-bytes=128MiB");
+    insta::assert_snapshot!(after.split_once("); ").unwrap().1, @"it counts all that the tenant runs at the same time");
+    let raise = &error.remedies[1];
+    assert!(matches!(raise, Remedy::RaiseLimit { value, .. } if value == "128MiB"), "{raise:?}");
 }
 
 #[tokio::test]
@@ -304,7 +306,8 @@ async fn hostile_pages_without_end_and_without_rows_are_ended() {
         }
     };
     assert_eq!((next.iteration, error.code.as_str()), (10, codes::LIMIT));
-    insta::assert_snapshot!(error.reason, @"the plugin was stopped in report: limit pages-without-progress of 10 reached; if the plugin has good reason to need more, allow it: entente tenant set default --limit pages-without-progress=20; else report it to its author");
+    insta::assert_snapshot!(error.reason, @"the plugin was stopped in report: limit pages-without-progress of 10 reached");
+    assert!(matches!(&error.remedies[0], Remedy::RaiseLimit { value, .. } if value == "20"), "{error:?}");
 }
 
 #[tokio::test]
@@ -323,7 +326,8 @@ async fn hostile_calls_beyond_those_of_a_minute_are_told_to_wait() {
         error.after.is_some_and(|after| after > Duration::from_secs(1) && after < Duration::from_secs(7)),
         "{error:?}"
     );
-    insta::assert_snapshot!(error.reason, @"ErrorCode::ConnectionLimitReached; limit http-per-minute of 10 reached; if the plugin has good reason to need more, allow it: entente tenant set default --limit http-per-minute=20; else report it to its author");
+    insta::assert_snapshot!(error.reason, @"ErrorCode::ConnectionLimitReached; limit http-per-minute of 10 reached");
+    assert!(matches!(&error.remedies[0], Remedy::RaiseLimit { value, .. } if value == "20"), "{error:?}");
     assert_eq!(server.requests().len(), 1);
 }
 

@@ -4,7 +4,7 @@ use super::{SECRET, config, exchange, fails, granted, loaded, report, short, wit
 use crate::support::server::{Server, answer};
 use entente_core::Value;
 use entente_plugin::HttpGrant;
-use entente_sync::{Exchange, codes};
+use entente_sync::{Exchange, Remedy, codes};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,33 +43,45 @@ async fn a_grant_is_for_a_host_and_not_for_what_looks_like_it() {
     for url in urls {
         let mut config = config(&[("attack", "http"), ("url", url)]);
         config.http = vec!["https://api.example.com".parse().unwrap()];
-        writeln!(all, "{}\n  {}", url.escape_debug(), fails(config).await).unwrap();
+        let error = fails(config).await;
+        writeln!(all, "{}\n  {error}", url.escape_debug()).unwrap();
+        for remedy in &error.remedies {
+            let Remedy::GrantHost { host, .. } = remedy else { panic!("{remedy:?}") };
+            writeln!(all, "  grant: {host}").unwrap();
+        }
     }
     insta::assert_snapshot!(all, @r#"
     https://api.example.com@169.254.169.254/
       misconfigured: ErrorCode::HttpRequestDenied; the plugin tried to call an address that is never allowed: user and password do not belong into an address; use a secret
     https://169.254.169.254/latest/meta-data
-      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://169.254.169.254/latest/meta-data; allow it with: entente integration grant shop --http https://169.254.169.254:443
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://169.254.169.254/latest/meta-data
+      grant: https://169.254.169.254:443
     https://[::ffff:169.254.169.254]/
-      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://[::ffff:a9fe:a9fe]/; allow it with: entente integration grant shop --http https://169.254.169.254:443
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://[::ffff:a9fe:a9fe]/
+      grant: https://169.254.169.254:443
     https://2852039166/
-      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://169.254.169.254/; allow it with: entente integration grant shop --http https://169.254.169.254:443
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://169.254.169.254/
+      grant: https://169.254.169.254:443
     https://me:pw@api.example.com/
       misconfigured: ErrorCode::HttpRequestDenied; the plugin tried to call an address that is never allowed: user and password do not belong into an address; use a secret
     https://api.example.com./
       misconfigured: ErrorCode::HttpRequestDenied; the plugin tried to call an address that is never allowed: its host ends with a dot
     https://api.example.com.evil.example/
-      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.com.evil.example/; allow it with: entente integration grant shop --http https://api.example.com.evil.example
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.com.evil.example/
+      grant: https://api.example.com.evil.example
     https://аpi.example.com/
       unavailable: authority
     https://api．example．com:444/
       unavailable: authority
     https://api.example.com:8443/
-      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.com:8443/; allow it with: entente integration grant shop --http https://api.example.com:8443
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.com:8443/
+      grant: https://api.example.com:8443
     http://api.example.com/
-      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call http://api.example.com/; allow it with: entente integration grant shop --http http://api.example.com
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call http://api.example.com/
+      grant: http://api.example.com
     https://API.EXAMPLE.ORG/
-      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.org/; allow it with: entente integration grant shop --http https://api.example.org
+      misconfigured: ErrorCode::HttpRequestDenied; the plugin was not allowed to call https://api.example.org/
+      grant: https://api.example.org
     file:///etc/passwd
       unavailable: authority
     https:///path

@@ -1,7 +1,8 @@
-//! What can be wrong, in words that say where and what to do.
+//! What can be wrong, in words that say where; what to do is data.
 
 use entente_core::Timestamp;
 use entente_sqlite::StoreError;
+use entente_sync::Remedy;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -38,8 +39,11 @@ pub struct Problem {
     pub place: Option<Place>,
     /// Which part: «sync HelloWorld, contact ↔ person».
     pub part: String,
-    /// What is wrong, and what to do.
+    /// What is wrong.
     pub message: String,
+    /// What can be done beside a change of the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
 }
 
 impl fmt::Display for Problem {
@@ -79,7 +83,7 @@ pub enum ConfigError {
     Home {
         /// The folder.
         path: PathBuf,
-        /// What is the matter with it, and what to do.
+        /// What is the matter with it.
         why: String,
     },
     /// A file cannot be read or written.
@@ -102,8 +106,10 @@ pub enum ConfigError {
         integration: String,
         /// Which.
         name: String,
-        /// What is the matter, and what to do.
+        /// What is the matter.
         why: String,
+        /// What can be done.
+        remedies: Vec<Remedy>,
     },
     /// There is nothing of this name.
     #[error("unknown {what} '{name}'; {known}")]
@@ -114,19 +120,21 @@ pub enum ConfigError {
         name: String,
         /// What there is instead.
         known: String,
+        /// What can be done.
+        remedies: Vec<Remedy>,
     },
     /// A name that cannot be.
     #[error("{0}")]
     Name(String),
     /// The name is taken.
-    #[error("the {what} '{name}' is there already; {hint}")]
+    #[error("the {what} '{name}' is there already")]
     Exists {
         /// `integration`, `sync`, …
         what: &'static str,
         /// The name.
         name: String,
-        /// What to do.
-        hint: String,
+        /// What can be done, other than taking another name.
+        remedies: Vec<Remedy>,
     },
     /// Others could change what is kept.
     #[error("{} {why}; it is not used like this", path.display())]
@@ -138,7 +146,7 @@ pub enum ConfigError {
     },
     /// Its plugin has crashed too often.
     #[error(
-        "the integration '{integration}' is quarantined since {since}: its plugin crashed in {crashes} runs in a row, the last time because {reason}\nlet it run again: entente integration resume {integration}; or go back to the version before, if there was one: entente integration rollback {integration}"
+        "the integration '{integration}' is quarantined since {since}: its plugin crashed in {crashes} runs in a row, the last time because {reason}"
     )]
     Quarantined {
         /// Which.
@@ -149,10 +157,12 @@ pub enum ConfigError {
         crashes: u32,
         /// Why, the last time.
         reason: String,
+        /// What can be done about that.
+        remedies: Vec<Remedy>,
     },
     /// Its plugin has crashed a few times and is left alone for a while.
     #[error(
-        "the integration '{integration}' pauses until {until}: its plugin crashed in {crashes} runs in a row, the last time because {reason}\nrun it now all the same: entente integration resume {integration}; or go back to the version before, if there was one: entente integration rollback {integration}"
+        "the integration '{integration}' pauses until {until}: its plugin crashed in {crashes} runs in a row, the last time because {reason}"
     )]
     Paused {
         /// Which.
@@ -163,14 +173,14 @@ pub enum ConfigError {
         crashes: u32,
         /// Why, the last time.
         reason: String,
+        /// What can be done about that.
+        remedies: Vec<Remedy>,
     },
     /// There is nothing to go back to.
-    #[error(
-        "the integration '{0}' has had no other version of its plugin; give it one with: entente integration upgrade {0}"
-    )]
+    #[error("the integration '{0}' has had no other version of its plugin")]
     NoVersionBefore(String),
     /// Something else depends on it.
-    #[error("{what} '{name}' is used by {users}; {hint}")]
+    #[error("{what} '{name}' is used by {users}")]
     InUse {
         /// `plugin`, `integration`, …
         what: &'static str,
@@ -178,8 +188,8 @@ pub enum ConfigError {
         name: String,
         /// By what.
         users: String,
-        /// What to do.
-        hint: String,
+        /// What can be done.
+        remedies: Vec<Remedy>,
     },
     /// The file cannot be read as `entente.toml`.
     #[error(transparent)]
@@ -193,6 +203,39 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            ConfigError::Home { .. } => vec![Remedy::ChooseHome],
+            ConfigError::Secret { remedies, .. }
+            | ConfigError::Unknown { remedies, .. }
+            | ConfigError::Exists { remedies, .. }
+            | ConfigError::InUse { remedies, .. } => remedies.clone(),
+            ConfigError::Quarantined { integration, remedies, .. } => {
+                after_crashes(remedies, integration, None)
+            }
+            ConfigError::Paused { integration, until, remedies, .. } => {
+                after_crashes(remedies, integration, Some(*until))
+            }
+            ConfigError::NoVersionBefore(integration) => {
+                vec![Remedy::Upgrade { integration: integration.clone() }]
+            }
+            ConfigError::Problems(problems) => {
+                let mut remedies: Vec<Remedy> =
+                    problems.0.iter().flat_map(|problem| problem.remedies.iter().cloned()).collect();
+                remedies.sort();
+                remedies.dedup();
+                remedies
+            }
+            ConfigError::Io { .. }
+            | ConfigError::Key(_)
+            | ConfigError::Name(_)
+            | ConfigError::Exposed { .. }
+            | ConfigError::File(_)
+            | ConfigError::Store(_) => Vec::new(),
+        }
+    }
+
     /// The problems of the file, if that is what is wrong.
     pub fn problems(&self) -> &[Problem] {
         match self {
@@ -200,6 +243,13 @@ impl ConfigError {
             _ => &[],
         }
     }
+}
+
+/// First what is to be done about the crash itself: nothing lets it run better before.
+fn after_crashes(crash: &[Remedy], integration: &str, until: Option<Timestamp>) -> Vec<Remedy> {
+    let integration = integration.to_owned();
+    let then = [Remedy::Resume { integration: integration.clone(), until }, Remedy::RollBack { integration }];
+    crash.iter().cloned().chain(then).collect()
 }
 
 /// An error of reading or writing a file.

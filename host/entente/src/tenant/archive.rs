@@ -5,6 +5,7 @@
 use crate::config::is_digest;
 use entente_core::Timestamp;
 use entente_plugin::Limits;
+use entente_sync::Remedy;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -76,9 +77,7 @@ pub enum ArchiveError {
         why: io::Error,
     },
     /// It is something else.
-    #[error(
-        "it is no export of a tenant: {0}; such a file is made by: entente tenant export NAME --output FILE"
-    )]
+    #[error("it is no export of a tenant: {0}")]
     NotOne(String),
     /// It was made by a newer version.
     #[error("it was made by entente {0}, which is newer; use that version")]
@@ -98,6 +97,17 @@ pub enum ArchiveError {
     /// Its secrets cannot be opened.
     #[error("{0}")]
     Key(String),
+}
+
+impl ArchiveError {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            ArchiveError::NotOne(_) => vec![Remedy::ExportTenant { tenant: None }],
+            ArchiveError::Key(_) => vec![Remedy::LeaveSecretsOut],
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn reading(why: io::Error) -> ArchiveError {
@@ -460,8 +470,8 @@ mod tests {
     fn odd_archives_are_refused() {
         let list = listed(&[(DATABASE, b"db")]);
         let first = (FILE, LIST, &list[..]);
-        insta::assert_snapshot!(refused(&[]), @"it is no export of a tenant: it is empty; such a file is made by: entente tenant export NAME --output FILE");
-        insta::assert_snapshot!(refused(&[(FILE, DATABASE, b"db")]), @"it is no export of a tenant: it begins with 'entente.db' and not with entente-tenant.json; such a file is made by: entente tenant export NAME --output FILE");
+        insta::assert_snapshot!(refused(&[]), @"it is no export of a tenant: it is empty");
+        insta::assert_snapshot!(refused(&[(FILE, DATABASE, b"db")]), @"it is no export of a tenant: it begins with 'entente.db' and not with entente-tenant.json");
         insta::assert_snapshot!(refused(&[first]), @"it is not what was exported: entente.db is missing; take another copy of the file");
         insta::assert_snapshot!(refused(&[first, (FILE, "../../etc/passwd", b"x")]), @"it holds '../../etc/passwd' without or beside its list, which no export does; it was not made by entente, and nothing of it was taken");
         insta::assert_snapshot!(refused(&[first, (tar::EntryType::Symlink, DATABASE, b"")]), @"it holds 'entente.db', a link, which no export does; it was not made by entente, and nothing of it was taken");

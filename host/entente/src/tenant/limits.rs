@@ -5,7 +5,7 @@ use super::{Tenant, TenantError};
 use crate::config::ConfigError;
 use entente_plugin::Limits;
 use entente_sqlite::StoreError;
-use entente_sync::SyncError;
+use entente_sync::{Remedy, SyncError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,11 +84,9 @@ impl Tenant {
         let folder = self.configuration.folder();
         loop {
             if !folder.is_dir() {
-                let known =
-                    format!("it has been removed; add it again with: entente tenant add {}", self.name());
-                return Err(
-                    ConfigError::Unknown { what: "tenant", name: self.name().to_owned(), known }.into()
-                );
+                let (name, known) = (self.name().to_owned(), "it has been removed".to_owned());
+                let remedies = vec![Remedy::AddTenant { tenant: name.clone() }];
+                return Err(ConfigError::Unknown { what: "tenant", name, known, remedies }.into());
             }
             let limits = self.limits().await?;
             match Presence::begin_within(&folder, limits.runs_at_once) {
@@ -129,9 +127,9 @@ mod tests {
         assert_eq!(acme.limits().await.unwrap(), limits);
 
         let wrong = acme.set_limits(&[pair("cpu-time", "2s"), pair("memory", "1")], &[]).await.unwrap_err();
-        insta::assert_snapshot!(wrong, @"there is no limit 'memory'; their names are shown by: entente tenant limits");
+        insta::assert_snapshot!(wrong, @"there is no limit 'memory'");
         let wrong = acme.set_limits(&[pair("cpu-time", "2s")], &["memory".to_owned()]).await.unwrap_err();
-        insta::assert_snapshot!(wrong, @"there is no limit 'memory'; their names are shown by: entente tenant limits");
+        insta::assert_snapshot!(wrong, @"there is no limit 'memory'");
         assert_eq!(acme.limits().await.unwrap(), limits, "nothing was set");
 
         let limits = acme.set_limits(&[pair("cpu-time", "2s")], &["memory-bytes".to_owned()]).await.unwrap();
@@ -147,7 +145,7 @@ mod tests {
         let go = AtomicBool::new(false);
         let first = tenant.begin_run(false, &go).await.unwrap();
         let refused = tenant.begin_run(false, &go).await.unwrap_err();
-        insta::assert_snapshot!(refused, @"limit runs-at-once of 1 reached (asked for: 2); wait until one has ended, as --wait does, or allow more: entente tenant set default --limit runs-at-once=2");
+        insta::assert_snapshot!(refused, @"limit runs-at-once of 1 reached (asked for: 2)");
         let stopped = tenant.begin_run(true, &AtomicBool::new(true)).await.unwrap_err();
         assert!(matches!(stopped, TenantError::Sync(SyncError::Stopped)), "{stopped}");
         let waiting = tenant.begin_run(true, &go);

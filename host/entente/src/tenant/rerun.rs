@@ -1,6 +1,7 @@
 //! Runs that follow from an earlier one: a plan that is applied, a run that is undone.
 
 use super::{Tenant, TenantError};
+use entente_sync::Remedy;
 use entente_sync::{Change, ChangeFilter, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus, Side};
 use std::collections::BTreeSet;
 
@@ -11,13 +12,13 @@ const PAGE: usize = 1000;
 #[derive(Debug, thiserror::Error)]
 pub enum RerunError {
     /// There is none of this number.
-    #[error("there is no run {0}; list them with: entente run list")]
+    #[error("there is no run {0}")]
     NoRun(RunId),
     /// It has been executed itself.
-    #[error("run {0} was no dry run, so what it planned is done; see it with: entente run show {0}")]
+    #[error("run {0} was no dry run, so what it planned is done")]
     NotDry(RunId),
     /// Its plan is not whole.
-    #[error("run {run} {how}, so its plan is not whole; plan again with: entente sync {sync} --dry-run")]
+    #[error("run {run} {how}, so its plan is not whole")]
     NotWhole {
         /// The run.
         run: RunId,
@@ -27,7 +28,7 @@ pub enum RerunError {
         how: &'static str,
     },
     /// It was applied before.
-    #[error("run {run} was applied already, by run {by}; plan again with: entente sync {sync} --dry-run")]
+    #[error("run {run} was applied already, by run {by}")]
     Applied {
         /// The run.
         run: RunId,
@@ -37,9 +38,7 @@ pub enum RerunError {
         by: RunId,
     },
     /// A newer plan has taken its place.
-    #[error(
-        "run {run} is not the newest dry run of {sync}; that is run {newest}: entente run apply {newest}"
-    )]
+    #[error("run {run} is not the newest dry run of {sync}; that is run {newest}")]
     Overtaken {
         /// The run.
         run: RunId,
@@ -57,6 +56,21 @@ pub enum RerunError {
     /// Nothing to undo.
     #[error("run {0} wrote nothing, so there is nothing to undo")]
     WroteNothing(RunId),
+}
+
+impl RerunError {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            RerunError::NoRun(_) => vec![Remedy::ListRuns],
+            RerunError::NotDry(run) => vec![Remedy::ShowRun { run: *run }],
+            RerunError::NotWhole { sync, .. } | RerunError::Applied { sync, .. } => {
+                vec![Remedy::PlanSync { sync: sync.clone() }]
+            }
+            RerunError::Overtaken { newest, .. } => vec![Remedy::ApplyRun { run: *newest }],
+            RerunError::WasDry(_) | RerunError::Running(_) | RerunError::WroteNothing(_) => Vec::new(),
+        }
+    }
 }
 
 impl Tenant {

@@ -82,9 +82,9 @@ pub(crate) async fn restore(
     } else {
         let taken = configuration.take_over_secrets(&unpacked.list.tenant, key.as_ref()).await;
         restored.secrets = taken.map_err(|error| match error {
-            ConfigError::Secret { why, .. } => wrong(ArchiveError::Key(format!(
-                "its secrets cannot be opened: {why}. Or leave them out with --without-secrets, and set them again"
-            ))),
+            ConfigError::Secret { why, .. } => {
+                wrong(ArchiveError::Key(format!("its secrets cannot be opened: {why}")))
+            }
             error => error.into(),
         })?;
     }

@@ -1,9 +1,10 @@
 //! How syncs stand: every pair counted once.
 
 use super::{Tenant, TenantError};
-use crate::config::{HUB, Health};
+use crate::config::{ConfigError, HUB, Health};
 use crate::view::reason::{Names, ReasonView};
-use entente_sync::{Counted, PairCount, Run, Sides, Status, SyncDefinition, Trust};
+use entente_core::Timestamp;
+use entente_sync::{Counted, PairCount, Remedy, Run, RunStatus, Sides, Status, SyncDefinition, Trust};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,6 +111,47 @@ impl Tally {
 }
 
 impl SyncStatus {
+    /// What to do next, the first thing first; nothing where all is well.
+    pub fn remedies(&self, now: Timestamp) -> Vec<Remedy> {
+        let sync = || self.sync.clone();
+        let total = self.total();
+        let mut next: Vec<Remedy> =
+            self.disabled.iter().map(|name| Remedy::Enable { integration: name.clone() }).collect();
+        let held_back: Vec<_> =
+            self.crashed.iter().filter_map(|(name, health)| health.check(name, now).err()).collect();
+        let resume = |remedy: &Remedy| matches!(remedy, Remedy::Resume { .. });
+        next.extend(held_back.iter().flat_map(ConfigError::remedies).filter(resume));
+        match &self.last {
+            _ if !held_back.is_empty() => {}
+            None => next.push(Remedy::PlanSync { sync: sync() }),
+            Some(run) if run.status == RunStatus::Failed => {
+                let why = run.error.iter().flat_map(|error| error.remedies.iter().cloned());
+                next.extend(why);
+                next.push(Remedy::SyncAgain { sync: sync(), run: run.id })
+            }
+            Some(run) if run.status == RunStatus::Interrupted => {
+                next.push(Remedy::GoOn { sync: sync(), run: run.id })
+            }
+            Some(run) if run.options.dry_run && run.status == RunStatus::Done && total.pending > 0 => {
+                next.push(Remedy::ApplyRun { run: run.id })
+            }
+            Some(run) if run.status != RunStatus::Running && total.pending > 0 => {
+                next.push(Remedy::Sync { sync: Some(sync()) })
+            }
+            Some(_) => {}
+        }
+        if total.conflicts > 0 {
+            next.push(Remedy::ListConflicts { sync: Some(sync()) });
+        }
+        if total.failed > 0 {
+            next.push(Remedy::ListFailed { sync: sync() });
+        }
+        if total.held > 0 {
+            next.push(Remedy::ShowWaiting { sync: sync() });
+        }
+        next
+    }
+
     /// All objects together, without reasons.
     pub fn total(&self) -> Tally {
         let mut total = Tally::default();

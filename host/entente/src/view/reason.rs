@@ -110,7 +110,7 @@ impl Names<'_> {
                 self.called(*side)
             ),
             Reason::NotReadYet { side, object } => format!(
-                "found in {} by its identifiers and not read yet: {object} cannot be read by id there; a run with --full reads it",
+                "found in {} by its identifiers and not read yet: {object} cannot be read by id there; a run that lists everything reads it",
                 self.called(*side)
             ),
             Reason::Required { side, object, field, why } => format!(
@@ -344,7 +344,7 @@ impl Names<'_> {
                     None => "is no longer there".to_owned(),
                 };
                 format!(
-                    "{}: '{field}' of {object} {what}; the field is parked, the rest is synced; correct the mapping",
+                    "{}: '{field}' of {object} {what}; the field is parked, the rest is synced",
                     self.called(*side)
                 )
             }
@@ -358,7 +358,7 @@ impl Names<'_> {
                 self.called(*side),
                 one_line(field)
             ),
-            Notice::OrderFailed { side, said } => format!(
+            Notice::OrderFailed { side, said, .. } => format!(
                 "{} failed an order as a whole: {}; what became of it is found out, and the rest is sent in smaller orders",
                 self.called(*side),
                 quoted(said)
@@ -370,9 +370,9 @@ impl Names<'_> {
             Notice::NotMapped { run } => {
                 format!("run {run} wrote objects that the sync no longer maps; these stay as they are")
             }
-            Notice::DeletesNotAgreed { run, deletes } => format!(
-                "to undo run {run}, {deletes} records that it made would be deleted; if that is right: entente run undo {run} --delete {deletes}"
-            ),
+            Notice::DeletesNotAgreed { run, deletes } => {
+                format!("to undo run {run}, {deletes} records that it made would be deleted")
+            }
             Notice::Earlier { text } => one_line(text),
         }
     }

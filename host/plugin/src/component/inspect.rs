@@ -4,6 +4,7 @@ use super::interface::{Capability, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, 
 use super::manifest::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
+use entente_sync::Remedy;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +54,8 @@ pub enum InspectError {
     Text,
     /// A module without the component around it.
     #[error(
-        "this is a core module, not a component; 'entente plugin build' makes the component, or 'wasm-tools component new' where the \
-         module was built with wit-bindgen"
+        "this is a core module, not a component; build the plugin anew, or use 'wasm-tools component new' where the module was built \
+         with wit-bindgen"
     )]
     CoreModule,
     /// Native code.
@@ -121,6 +122,17 @@ pub enum InspectError {
     /// Too large, or too much in it.
     #[error("{0}")]
     Limit(#[from] LimitReached),
+}
+
+impl InspectError {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            InspectError::Limit(limit) => limit.remedies(),
+            InspectError::CoreModule => vec![Remedy::BuildPlugin { folder: None }],
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Names that a message lists.
@@ -449,7 +461,7 @@ mod tests {
             (b"\x7fELF\x02\x01\x01\0 not one of wasmtime".to_vec(), "not WebAssembly but a native program"),
             (b" (component (import \"a\"))".to_vec(), "text format"),
             (b"(module)".to_vec(), "text format"),
-            (b"\0asm\x01\0\0\0".to_vec(), "core module, not a component; 'entente plugin build'"),
+            (b"\0asm\x01\0\0\0".to_vec(), "core module, not a component; build the plugin anew"),
             (b"\0asm\x0d\0".to_vec(), "it ends within its first 8 bytes (at byte 6 of 6)"),
             (b"\0asm\x0c\0\x01\0".to_vec(), "version of the component format that this host does not know"),
             (HEADER.to_vec(), "it exports nothing, but nothing of entente:integration/*"),

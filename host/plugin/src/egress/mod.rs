@@ -20,5 +20,6 @@ pub use secrets::{Secret, SecretGrant};
 pub(crate) use hosts::Hosts;
 pub(crate) use notice::Notice;
 pub(crate) use resolve::{Lookup, system_lookup};
+pub(crate) use scrub::Scrubber;
 pub(crate) use secrets::{SecretError, Vault};
 pub(crate) use send::{Channel, ChannelContext, Egress};

@@ -1,6 +1,8 @@
 //! What the operator should know when a call fails, though the plugin may not say it.
 
+use super::secrets::SecretError;
 use crate::limits::LimitReached;
+use entente_sync::Remedy;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ pub(crate) enum Notice {
     Address { url: String, why: String, grant: String },
     /// A secret towards a host that it is not bound to.
     Secret { url: String, secret: String },
+    /// A secret that it cannot have.
+    NoSecret(SecretError),
     /// A limit.
     Limit(LimitReached),
     /// All calls of this minute are made; there is one again after so long.
@@ -26,7 +30,7 @@ pub(crate) enum Notice {
 pub(crate) struct Notices(Arc<Mutex<Vec<Notice>>>);
 
 impl Notices {
-    pub(super) fn add(&self, notice: Notice) {
+    pub(crate) fn add(&self, notice: Notice) {
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A few tell it all; a plugin may be denied a thousand times.
         let known = |other: &Notice| {
@@ -43,29 +47,41 @@ impl Notices {
 }
 
 impl Notice {
-    /// For the operator.
-    pub(crate) fn text(&self, integration: &str) -> String {
+    /// What happened, for the operator.
+    pub(crate) fn text(&self) -> String {
         match self {
             Notice::NotAsked { url } => format!(
-                "the plugin tried to call {url}, which its manifest does not ask for, so that it cannot be granted; \
-                 see what it asks for with: entente integration grant {integration}"
+                "the plugin tried to call {url}, which its manifest does not ask for, so that it cannot be granted"
             ),
             Notice::Denied { url, grant } if grant.is_empty() => {
                 format!("the plugin tried to call an address that is never allowed: {url}")
             }
-            Notice::Denied { url, grant } => {
-                format!(
-                    "the plugin was not allowed to call {url}; allow it with: entente integration grant {integration} --http {grant}"
-                )
+            Notice::Denied { url, .. } => format!("the plugin was not allowed to call {url}"),
+            Notice::Address { url, why, .. } => {
+                format!("the plugin was not allowed to call {url}, because {why}")
             }
-            Notice::Address { url, why, grant } => format!(
-                "the plugin was not allowed to call {url}, because {why}; if that is meant, allow the address with: entente integration grant {integration} --http {grant}"
-            ),
-            Notice::Secret { url, secret } => format!(
-                "the plugin tried to send the secret '{secret}' to {url}, which it is not bound to; if that is meant, allow it with: \
-                 entente integration grant {integration} --secret {secret}={url}"
-            ),
+            Notice::Secret { url, secret } => {
+                format!("the plugin tried to send the secret '{secret}' to {url}, which it is not bound to")
+            }
+            Notice::NoSecret(error) => error.to_string(),
             Notice::Limit(limit) | Notice::Spent { limit, .. } => limit.to_string(),
+        }
+    }
+
+    /// What the operator can do about it.
+    pub(crate) fn remedies(&self, integration: &str) -> Vec<Remedy> {
+        let integration = integration.to_owned();
+        match self {
+            Notice::NotAsked { .. } => vec![Remedy::ShowGrants { integration }],
+            Notice::Denied { grant, .. } if grant.is_empty() => Vec::new(),
+            Notice::Denied { grant, .. } | Notice::Address { grant, .. } => {
+                vec![Remedy::GrantHost { integration, host: grant.clone() }]
+            }
+            Notice::Secret { url, secret } => {
+                vec![Remedy::GrantSecret { integration, secret: secret.clone(), host: Some(url.clone()) }]
+            }
+            Notice::NoSecret(error) => error.remedies(integration),
+            Notice::Limit(limit) | Notice::Spent { limit, .. } => limit.remedies(),
         }
     }
 }

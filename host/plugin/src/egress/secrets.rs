@@ -4,10 +4,11 @@ use super::hosts::Hosts;
 use super::scrub::url_encoded;
 use crate::address::grant::{HttpGrant, Target};
 use crate::component::manifest::{AskedHost, SecretAsk, SecretUse};
-use crate::text::argument;
+use crate::text::clean;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entente_core::Value;
+use entente_sync::Remedy;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
@@ -86,24 +87,35 @@ impl BoundSecret {
 /// Why a secret cannot be had. For the plugin and the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SecretError {
-    #[error("there is no secret '{0}'; set it with: entente integration set {1} --secret {word}", word = argument(.0))]
-    Missing(String, String),
-    #[error(
-        "the plugin's manifest does not ask for the secret '{0}', so that it cannot be granted; see what it asks for with: entente integration grant {1}"
-    )]
-    NotAsked(String, String),
-    #[error("the secret '{0}' is not granted; allow it with: entente integration grant {1} --secret {word}", word = argument(.0))]
-    NotGranted(String, String),
+    #[error("there is no secret '{0}'")]
+    Missing(String),
+    #[error("the plugin's manifest does not ask for the secret '{0}', so that it cannot be granted")]
+    NotAsked(String),
+    #[error("the secret '{0}' is not granted")]
+    NotGranted(String),
     #[error("the secret '{0}' is a signing key and is never sent")]
     SigningKey(String),
     #[error("the secret '{0}' is there to be sent, not to sign with")]
     NotSigningKey(String),
 }
 
+impl SecretError {
+    /// What the operator of an integration can do about it.
+    pub(crate) fn remedies(&self, integration: String) -> Vec<Remedy> {
+        vec![match self {
+            SecretError::Missing(secret) => Remedy::SetSecret { integration, secret: secret.clone() },
+            SecretError::NotAsked(_) => Remedy::ShowGrants { integration },
+            SecretError::NotGranted(secret) => {
+                Remedy::GrantSecret { integration, secret: secret.clone(), host: None }
+            }
+            SecretError::SigningKey(_) | SecretError::NotSigningKey(_) => Remedy::ReportToAuthor,
+        }]
+    }
+}
+
 /// The secrets of an integration and what is granted for them.
 #[derive(Debug)]
 pub(crate) struct Vault {
-    integration: String,
     secrets: BTreeMap<String, Secret>,
     bound: Vec<BoundSecret>,
     /// Those that the manifest asks for.
@@ -113,7 +125,6 @@ pub(crate) struct Vault {
 impl Vault {
     /// `asked` are the secrets of the manifest, with these settings; `grants` what the operator allows.
     pub(crate) fn new(
-        integration: String,
         secrets: BTreeMap<String, Secret>,
         grants: Vec<SecretGrant>,
         asked: &[SecretAsk],
@@ -124,7 +135,7 @@ impl Vault {
             .into_iter()
             .filter_map(|grant| Some(BoundSecret::new(find(&grant.name)?, grant, settings)))
             .collect();
-        Self { integration, secrets, bound, asked: asked.iter().map(|ask| ask.name.clone()).collect() }
+        Self { secrets, bound, asked: asked.iter().map(|ask| ask.name.clone()).collect() }
     }
 
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
@@ -132,19 +143,13 @@ impl Vault {
     }
 
     fn find(&self, name: &str) -> Result<(&Secret, &BoundSecret), SecretError> {
-        let shown = || (crate::text::clean(name, 100), self.integration.clone());
+        let shown = || clean(name, 100);
         if !self.asked.iter().any(|asked| asked == name) {
-            let (name, integration) = shown();
-            return Err(SecretError::NotAsked(name, integration));
+            return Err(SecretError::NotAsked(shown()));
         }
-        let secret = self.secrets.get(name).ok_or_else(|| {
-            let (name, integration) = shown();
-            SecretError::Missing(name, integration)
-        })?;
-        let bound = self.bound.iter().find(|bound| bound.name == name).ok_or_else(|| {
-            let (name, integration) = shown();
-            SecretError::NotGranted(name, integration)
-        })?;
+        let secret = self.secrets.get(name).ok_or_else(|| SecretError::Missing(shown()))?;
+        let bound = self.bound.iter().find(|bound| bound.name == name);
+        let bound = bound.ok_or_else(|| SecretError::NotGranted(shown()))?;
         Ok((secret, bound))
     }
 
@@ -215,8 +220,7 @@ impl Placeholders {
         }
         let mut random = [0u8; 16];
         // Without chance there can be no placeholder that cannot be guessed, so there is none.
-        getrandom::fill(&mut random)
-            .map_err(|_| SecretError::NotGranted(name.to_owned(), vault.integration.clone()))?;
+        getrandom::fill(&mut random).map_err(|_| SecretError::NotGranted(name.to_owned()))?;
         let text = format!("entente-secret-{}", hex::encode(random));
         let meaning = user.map_or(Meaning::Plain, |user| Meaning::Basic(user.to_owned()));
         if self.0.len() == REMEMBERED {
@@ -372,7 +376,6 @@ mod tests {
         };
         let secrets = [("key", "the secret"), ("signing", "the secret"), ("loose", "x"), ("unasked", "x")];
         Vault::new(
-            "shop".to_owned(),
             secrets.map(|(name, text)| (name.to_owned(), Secret::new(text))).into(),
             vec![grant("key"), grant("signing"), grant("unasked")],
             asks,
@@ -517,10 +520,9 @@ mod tests {
         );
         assert_eq!(vault.hmac("key", b"data"), Err(SecretError::NotSigningKey("key".to_owned())));
         let missing = Placeholders::default().make(&vault, "none", None).unwrap_err();
-        assert_eq!(
-            missing.to_string(),
-            "there is no secret 'none'; set it with: entente integration set shop --secret none"
-        );
+        assert_eq!(missing.to_string(), "there is no secret 'none'");
+        let (integration, secret) = ("shop".to_owned(), "none".to_owned());
+        assert_eq!(missing.remedies("shop".to_owned()), [Remedy::SetSecret { integration, secret }]);
         let shell = vault.hmac("x; reboot", b"").unwrap_err();
         assert!(
             shell.to_string().starts_with("the plugin's manifest does not ask for the secret 'x; reboot'"),

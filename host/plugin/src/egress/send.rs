@@ -161,7 +161,21 @@ impl Egress {
     }
 
     pub(crate) fn placeholder(&mut self, name: &str, user: Option<&str>) -> Result<String, SecretError> {
-        self.placeholders.make(&self.channel.vault, name, user)
+        let made = self.placeholders.make(&self.channel.vault, name, user);
+        self.noted(made)
+    }
+
+    /// Notes for the operator that the plugin cannot have a secret.
+    pub(crate) fn noted<T>(&self, had: Result<T, SecretError>) -> Result<T, SecretError> {
+        if let Err(error) = &had {
+            self.notices.add(Notice::NoSecret(error.clone()));
+        }
+        had
+    }
+
+    /// Notes for the operator that the plugin has reached a limit and been told so.
+    pub(crate) fn reached(&self, limit: LimitReached) {
+        self.notices.add(Notice::Limit(limit));
     }
 
     /// All that can be decided without waiting.
@@ -266,7 +280,10 @@ impl Egress {
     }
 
     fn deny(&self, notice: Notice) -> Error {
-        tracing::warn!(integration = self.channel.integration, "{}", notice.text(&self.channel.integration));
+        let integration = &self.channel.integration;
+        // As data: whoever shows the line words them.
+        let remedies = serde_json::to_string(&notice.remedies(integration)).unwrap_or_default();
+        tracing::warn!(integration, %remedies, "{}", notice.text());
         self.notices.add(notice);
         Error::HttpRequestDenied
     }
@@ -514,6 +531,7 @@ impl WasiHttpHooks for Egress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use entente_sync::Remedy;
     use std::net::IpAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -529,13 +547,8 @@ mod tests {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         });
         let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
-        let vault = Vault::new(
-            "shop".to_owned(),
-            std::collections::BTreeMap::new(),
-            vec![],
-            &[],
-            &std::collections::BTreeMap::new(),
-        );
+        let vault =
+            Vault::new(std::collections::BTreeMap::new(), vec![], &[], &std::collections::BTreeMap::new());
         let granted =
             grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
         let hosts = Hosts { asked: vec![crate::component::manifest::AskedHost::Any], granted };
@@ -571,12 +584,13 @@ mod tests {
         let (answered, notices) = rebound(&["http://rebound.example.com:PORT"]).await;
         assert!(matches!(answered, Err(Error::HttpRequestDenied)), "{answered:?}");
         let [notice] = &notices[..] else { panic!("{notices:?}") };
-        let text = notice.text("shop");
-        assert!(
-            text.contains("rebound.example.com is at 127.0.0.1, which is this machine; if that is meant"),
-            "{text}"
-        );
-        assert!(text.contains("--http http://127.0.0.1:") && !text.contains("secret"), "{text}");
+        let text = notice.text();
+        assert!(text.ends_with("rebound.example.com is at 127.0.0.1, which is this machine"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+        let [Remedy::GrantHost { integration, host }] = &notice.remedies("shop")[..] else {
+            panic!("{notice:?}")
+        };
+        assert!(integration == "shop" && host.starts_with("http://127.0.0.1:"), "{host}");
 
         let (answered, notices) =
             rebound(&["http://rebound.example.com:PORT", "http://127.0.0.1:PORT"]).await;

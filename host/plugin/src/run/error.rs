@@ -1,10 +1,10 @@
 //! From what went wrong in a call to what the engine decides by and the operator reads.
 
-use crate::egress::{Channel, Notice};
+use crate::egress::{Channel, Notice, Scrubber};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 use crate::wire::{PluginError, Refused};
-use entente_sync::{ExchangeError, codes};
+use entente_sync::{ExchangeError, Remedy, codes};
 use std::time::Duration;
 use wasmtime::Trap;
 
@@ -19,7 +19,7 @@ pub(crate) enum Failure {
     /// It crashed, or the runtime gave up on it.
     Trap(wasmtime::Error),
     /// No place to run it.
-    Busy(String),
+    Busy(String, Vec<Remedy>),
 }
 
 impl From<Refused> for Failure {
@@ -39,9 +39,9 @@ impl Failure {
         }
         if let Some(full) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
             // Plugins of unusual shape have taken what is counted in another way than by places.
-            return Failure::Busy(format!(
-                "{full}; wait, run fewer syncs at the same time, or spread them over several hosts"
-            ));
+            let text =
+                format!("{full}; wait, run fewer syncs at the same time, or spread them over several hosts");
+            return Failure::Busy(text, Vec::new());
         }
         if error
             .downcast_ref::<wasmtime::component::ResourceTableError>()
@@ -80,18 +80,23 @@ impl Failure {
             Failure::Refused(Refused::Invalid(reason)) => ExchangeError::new(
                 codes::INVALID_ANSWER,
                 format!(
-                    "the plugin's answer to {function} cannot be taken: {}; report it to the author of the plugin",
+                    "the plugin's answer to {function} cannot be taken: {}",
                     clean(&reason, limits.reason_bytes)
                 ),
-            ),
+            )
+            .with([Remedy::ReportToAuthor]),
             Failure::Refused(Refused::Limit(limit)) | Failure::Limit(limit) => {
                 ExchangeError::new(codes::LIMIT, format!("the plugin was stopped in {function}: {limit}"))
+                    .with(limit.remedies())
             }
-            Failure::Trap(error) => ExchangeError::new(codes::TRAP, trap(function, &error)),
-            Failure::Busy(reason) => ExchangeError {
+            Failure::Trap(error) => {
+                ExchangeError::new(codes::TRAP, trap(function, &error)).with([Remedy::ReportToAuthor])
+            }
+            Failure::Busy(reason, remedies) => ExchangeError {
                 code: codes::UNAVAILABLE.to_owned(),
                 reason,
                 after: Some(Duration::from_secs(5)),
+                remedies,
             },
         };
         let error = with_notices(error, integration, notices);
@@ -99,6 +104,7 @@ impl Failure {
             Some(scrubber) => ExchangeError {
                 code: scrubber.text(error.code),
                 reason: scrubber.text(error.reason),
+                remedies: error.remedies.into_iter().map(|remedy| scrubbed(remedy, scrubber)).collect(),
                 ..error
             },
             None => error,
@@ -123,14 +129,38 @@ fn plugin_error(error: PluginError, limits: &Limits) -> ExchangeError {
         code,
         reason,
         after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())),
+        // What a plugin proposes to the operator is text, and nothing else.
+        remedies: Vec::new(),
+    }
+}
+
+/// Of what a remedy names, a plugin chooses the host: it may not carry a secret out that way.
+fn scrubbed(remedy: Remedy, scrubber: &Scrubber) -> Remedy {
+    match remedy {
+        Remedy::GrantHost { integration, host } => {
+            Remedy::GrantHost { integration, host: scrubber.text(host) }
+        }
+        Remedy::GrantSecret { integration, secret, host } => {
+            Remedy::GrantSecret { integration, secret, host: host.map(|host| scrubber.text(host)) }
+        }
+        other => other,
     }
 }
 
 /// Adds what the plugin may not know or not say: that the host denied something.
 fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice]) -> ExchangeError {
     for notice in notices {
-        error.reason.push_str("; ");
-        error.reason.push_str(&notice.text(integration));
+        let text = notice.text();
+        // A plugin that was told so may have said it already.
+        if !error.reason.contains(&text) {
+            error.reason.push_str("; ");
+            error.reason.push_str(&text);
+        }
+        for remedy in notice.remedies(integration) {
+            if !error.remedies.contains(&remedy) {
+                error.remedies.push(remedy);
+            }
+        }
     }
     // Waiting does not help where leave is missing, whatever the plugin made of it.
     let (code, after) = match notices.first() {
@@ -142,7 +172,7 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
             (codes::RATE_LIMITED, Some((*after).max(Duration::from_secs(1))))
         }
         // A slow or large answer may be the remote's own; the plugin's word for it stands.
-        Some(Notice::Limit(_)) | None => return error,
+        Some(Notice::Limit(_) | Notice::NoSecret(_)) | None => return error,
     };
     if error.code != codes::LIMIT && error.code != codes::TRAP {
         code.clone_into(&mut error.code);
@@ -164,9 +194,7 @@ fn trap(function: &str, error: &wasmtime::Error) -> String {
     };
     let frames = error.downcast_ref::<wasmtime::WasmBacktrace>().map(places).unwrap_or_default();
     let place = if frames.is_empty() { String::new() } else { format!(", in {}", frames.join(" < ")) };
-    format!(
-        "the plugin crashed in {function}: {what}{place}; its log lines may say more. Report it to the author of the plugin"
-    )
+    format!("the plugin crashed in {function}: {what}{place}; its log lines may say more")
 }
 
 /// The functions nearest to where it happened, without the machinery of panics, and each once. Names are the

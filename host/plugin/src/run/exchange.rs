@@ -16,8 +16,8 @@ use crate::wire::{Called, Functions, Refused};
 use async_trait::async_trait;
 use entente_core::Value;
 use entente_sync::{
-    Collection, Description, Exchange, ExchangeError, Executed, Order, Page, ProposedMapping, Query,
-    ReportRequest, StateWrites, codes, features,
+    Collection, Description, Exchange, ExchangeError, Executed, Message, Order, Page, ProposedMapping, Query,
+    Remedy, ReportRequest, StateWrites, codes, features,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +84,7 @@ pub struct PluginExchange {
     idle: Arc<Idle>,
     running: Mutex<Running>,
     /// Why it crashed, the last time.
-    crash: std::sync::Mutex<Option<String>>,
+    crash: std::sync::Mutex<Option<Message>>,
     /// The objects that want `base` with their orders; known after the first description.
     with_base: OnceLock<Vec<String>>,
     /// Pages of the report that is being read that had nothing in them, in a row.
@@ -101,20 +101,12 @@ struct Running {
 impl PluginExchange {
     pub(crate) fn new(plugin: Arc<Plugin>, lookup: Lookup, config: PluginConfig) -> Self {
         let manifest = &plugin.inspection.manifest;
-        let vault = Vault::new(
-            config.integration.clone(),
-            config.secrets,
-            config.secret_grants,
-            &manifest.secrets,
-            &config.settings,
-        );
+        let vault = Vault::new(config.secrets, config.secret_grants, &manifest.secrets, &config.settings);
         let hosts = Hosts { asked: manifest.hosts_with(&config.settings), granted: config.http };
         let withheld = (config.no_state && plugin.inspection.asks.contains(&Capability::State)).then(|| {
-            let integration = &config.integration;
-            let reason = format!(
-                "the plugin needs to keep a few bytes between runs, which is not granted; allow it with: entente integration grant {integration} --state"
-            );
-            ExchangeError::new(codes::MISCONFIGURED, reason)
+            let reason = "the plugin needs to keep a few bytes between runs, which is not granted";
+            let remedy = Remedy::GrantState { integration: config.integration.clone() };
+            ExchangeError::new(codes::MISCONFIGURED, reason).with([remedy])
         });
         let mut settings = config.settings;
         settings.retain(|name, _| manifest.settings.iter().any(|ask| ask.name == *name));
@@ -137,7 +129,7 @@ impl PluginExchange {
     }
 
     /// Why the plugin crashed in this exchange or ran into a limit, the last time that it did.
-    pub fn crash(&self) -> Option<String> {
+    pub fn crash(&self) -> Option<Message> {
         self.crash.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -146,7 +138,8 @@ impl PluginExchange {
             matches!(failure, Failure::Trap(_) | Failure::Limit(_) | Failure::Refused(Refused::Limit(_)));
         let error = failure.explain(function, &self.channel, &self.limits, notices);
         if crashed {
-            *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.reason.clone());
+            *self.crash.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Message::new(error.reason.clone(), error.remedies.iter().cloned()));
         }
         error
     }

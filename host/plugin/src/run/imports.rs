@@ -22,7 +22,7 @@ impl Imports for Guest {
     }
 
     fn hmac_sha256(&self, secret: &str, data: &[u8]) -> Result<Vec<u8>, SecretError> {
-        self.egress.channel().vault.hmac(secret, data)
+        self.egress.noted(self.egress.channel().vault.hmac(secret, data))
     }
 
     fn matches(&mut self, secret: &str, candidate: &str) -> Result<Result<bool, SecretError>, LimitReached> {
@@ -31,7 +31,7 @@ impl Imports for Guest {
             // No error for the plugin to handle: whoever asks so often is guessing.
             return Err(self.limits.secret_matches(Some(self.matches)));
         }
-        Ok(self.egress.channel().vault.matches(secret, candidate))
+        Ok(self.egress.noted(self.egress.channel().vault.matches(secret, candidate)))
     }
 
     fn state_get(&self, key: &str) -> Option<Vec<u8>> {
@@ -39,7 +39,11 @@ impl Imports for Guest {
     }
 
     fn state_set(&mut self, key: String, value: Vec<u8>) -> Result<(), LimitReached> {
-        self.state.set(key, value)
+        let set = self.state.set(key, value);
+        if let Err(limit) = &set {
+            self.egress.reached(limit.clone());
+        }
+        set
     }
 
     fn state_delete(&mut self, key: String) {

@@ -132,17 +132,18 @@ async fn discard(store: Store<Guest>) {
 
 fn no_slot(account: &TenantAccount) -> Failure {
     let limit = account.limits().tenant_instances;
-    Failure::Busy(if account.has_all_its_slots() {
-        format!(
-            "all {limit} places that the tenant has for running plugins are taken; wait, run fewer syncs at the same time, or raise \
-             tenant-instances"
-        )
+    if account.has_all_its_slots() {
+        let text = format!(
+            "all {limit} places that the tenant has for running plugins are taken; wait until one is free"
+        );
+        Failure::Busy(text, account.limits().tenant_instances(None).remedies())
     } else {
-        format!(
+        let text = format!(
             "all {} places for running plugins are taken; wait, run fewer syncs at the same time, or spread them over several hosts",
             crate::limits::INSTANCE_SLOTS
-        )
-    })
+        );
+        Failure::Busy(text, Vec::new())
+    }
 }
 
 /// Runs a call in turn with others, for as long as one call may take. What it waits for its turns is not its

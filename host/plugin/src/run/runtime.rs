@@ -17,8 +17,9 @@ use crate::egress::{Channel, ChannelContext, Hosts, Lookup, Vault, system_lookup
 use crate::fair::account::TenantAccount;
 use crate::fair::slots::instance_slots;
 use crate::files::read_at_most;
-use crate::limits::Limits;
+use crate::limits::{LimitReached, Limits};
 use crate::wire::{self, Exports};
+use entente_sync::Remedy;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,9 +82,7 @@ pub enum LoadError {
         error: std::io::Error,
     },
     /// It is not what was installed.
-    #[error(
-        "{file} was changed since it was installed, so it is not run; install the plugin again: entente plugin install FILE"
-    )]
+    #[error("{file} was changed since it was installed, so it is not run; install the plugin again")]
     Changed {
         /// The file.
         file: String,
@@ -99,9 +98,24 @@ pub enum LoadError {
     /// It fails before it can be called.
     #[error("the plugin cannot be started: {0}")]
     Start(String),
+    /// It runs into a limit before it can be called.
+    #[error("the plugin cannot be started: {0}")]
+    Limit(LimitReached),
     /// This machine cannot run WebAssembly.
     #[error("plugins cannot be run on this machine: {0}")]
     Engine(String),
+}
+
+impl LoadError {
+    /// What can be done about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            LoadError::Changed { .. } => vec![Remedy::InstallPlugin { file: None }],
+            LoadError::Limit(limit) | LoadError::Compile(CompileError::Limit(limit)) => limit.remedies(),
+            LoadError::Inspect(error) => error.remedies(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl PluginRuntime {
@@ -401,7 +415,7 @@ impl LoadedPlugin {
     }
 
     async fn check(&self, limits: &Limits, account: &Arc<TenantAccount>) -> Result<(), LoadError> {
-        let vault = Vault::new(String::new(), BTreeMap::new(), Vec::new(), &[], &BTreeMap::new());
+        let vault = Vault::new(BTreeMap::new(), Vec::new(), &[], &BTreeMap::new());
         let channel = Arc::new(Channel::new(
             "(not yet set up)".to_owned(),
             vault,
@@ -421,8 +435,8 @@ impl LoadedPlugin {
             functions.check_types(store).map_err(|error| Failure::of(error, limits))
         });
         checked.map_err(|failure| match failure {
-            Failure::Limit(limit) => LoadError::Start(limit.to_string()),
-            Failure::Busy(reason) => LoadError::Start(reason),
+            Failure::Limit(limit) => LoadError::Limit(limit),
+            Failure::Busy(reason, _) => LoadError::Start(reason),
             Failure::Trap(error) => match error.downcast_ref::<wasmtime::Trap>() {
                 Some(trap) => LoadError::Start(trap.to_string()),
                 None => shape(error),

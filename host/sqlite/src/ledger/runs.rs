@@ -3,10 +3,10 @@
 use super::codec::{decode, encode};
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Run, RunId, RunStatus};
+use entente_sync::{Message, Run, RunId, RunStatus};
 use rusqlite::{Connection, Row, params};
 
-const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices";
+const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices, remedies";
 
 /// Gives a run its number. Runs of the relation that are still running were left by a crash: one writer at a
 /// time.
@@ -16,8 +16,8 @@ pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreE
         .execute([&run.relation])?;
     connection
         .prepare_cached(
-            "INSERT INTO run (sync, relation, options, started, ended, status, error, counts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO run (sync, relation, options, started, ended, status, error, counts, remedies)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             run.sync,
@@ -26,8 +26,9 @@ pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreE
             run.started.micros(),
             run.ended.map(Timestamp::micros),
             run.status.word(),
-            run.error,
+            run.error.as_ref().map(|error| &error.text),
             encode("counts of a run", &run.counts)?,
+            remedies(&run)?,
         ])?;
     run.id = connection.last_insert_rowid();
     Ok(run)
@@ -37,17 +38,33 @@ pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreE
 pub(super) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreError> {
     let rows = connection
         .prepare_cached(
-            "UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5, notices = ?6 WHERE id = ?1",
+            "UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5, notices = ?6, remedies = ?7 WHERE id = ?1",
         )?
         .execute(params![
             run.id,
             run.ended.map(Timestamp::micros),
             run.status.word(),
-            run.error,
+            run.error.as_ref().map(|error| &error.text),
             encode("counts of a run", &run.counts)?,
             encode("notices of a run", &run.notices)?,
+            remedies(run)?,
         ])?;
     Ok(rows == 1)
+}
+
+/// What can be done about the error of a run; nothing is stored of none.
+fn remedies(run: &Run) -> Result<Option<String>, StoreError> {
+    let remedies = run.error.as_ref().map(|error| &error.remedies).filter(|remedies| !remedies.is_empty());
+    remedies.map(|remedies| encode("remedies of a run", remedies)).transpose()
+}
+
+fn error(row: &Row<'_>) -> Result<Option<Message>, StoreError> {
+    let Some(text) = row.get::<_, Option<String>>(7)? else { return Ok(None) };
+    let remedies = match row.get_ref(10)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+        Some(remedies) => decode("remedies of a run", remedies)?,
+        None => Vec::new(),
+    };
+    Ok(Some(Message { text, remedies }))
 }
 
 fn from_row(row: &Row<'_>) -> Result<Run, StoreError> {
@@ -63,7 +80,7 @@ fn from_row(row: &Row<'_>) -> Result<Run, StoreError> {
             what: "status of a run".to_owned(),
             why: format!("'{status}' is none"),
         })?,
-        error: row.get(7)?,
+        error: error(row)?,
         counts: decode("counts of a run", row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
         notices: decode("notices of a run", row.get_ref(9)?.as_str().map_err(rusqlite::Error::from)?)?,
     })

@@ -23,6 +23,7 @@ fn all() -> Vec<M<'static>> {
         M::up_with_hook(include_str!("migrations/0009_reasons.sql"), |transaction| {
             earlier::apply(transaction)
         }),
+        M::up(include_str!("migrations/0010_remedies.sql")),
     ]
 }
 

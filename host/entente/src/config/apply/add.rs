@@ -11,6 +11,7 @@ use crate::config::stored::integrations::{self, Grants, Integration};
 use crate::config::stored::{plugins, syncs};
 use entente_core::Value;
 use entente_sqlite::Session;
+use entente_sync::Remedy;
 use entente_sync::{Clock, SyncDefinition, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,11 +92,8 @@ impl Configuration {
 fn put_new_sync(session: Session<'_>, sync: SyncDraft) -> Result<SyncDefinition, ConfigError> {
     let mut definition = sync.0;
     if syncs::find(session, &definition.name)?.is_some() {
-        let hint = format!(
-            "change it with `entente apply`, or remove it with `entente apply --prune` and a file without it; `entente export` shows it as [sync.{}]",
-            definition.name
-        );
-        return Err(ConfigError::Exists { what: "sync", name: definition.name, hint });
+        let remedies = vec![Remedy::Export, Remedy::Apply, Remedy::ApplyPruned];
+        return Err(ConfigError::Exists { what: "sync", name: definition.name, remedies });
     }
     syncs::number(session, &mut definition)?;
     syncs::put(session, definition)
@@ -106,7 +104,7 @@ fn refuse_taken(session: Session<'_>, name: &str) -> Result<(), ConfigError> {
         Some(_) => Err(ConfigError::Exists {
             what: "integration",
             name: name.to_owned(),
-            hint: "change it with `entente integration set`, or take another name".to_owned(),
+            remedies: vec![Remedy::ChangeIntegration { integration: name.to_owned() }],
         }),
         None => Ok(()),
     }

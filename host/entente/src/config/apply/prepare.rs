@@ -14,6 +14,7 @@ use crate::config::stored::integrations::{
 };
 use crate::config::stored::plugins::{self, InstalledPlugin};
 use crate::config::stored::secrets::SecretStore;
+use entente_sync::Remedy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -120,13 +121,13 @@ pub(crate) fn prepare(file: &File, context: &ApplyContext<'_>) -> Result<Prepare
                 .map_or_else(|| name.span(), |(name, _)| name.span());
             let part = format!("integration {}", name.get_ref());
             let message = format!(
-                "the secret '{secret}' has no value; write secrets = {{ {secret} = {{ env = \"VARIABLE\" }} }}, or set it with `entente integration set {} --secret {secret}`",
-                name.get_ref()
+                "the secret '{secret}' has no value; write secrets = {{ {secret} = {{ env = \"VARIABLE\" }} }}, or set it"
             );
+            let remedy = Remedy::SetSecret { integration: name.get_ref().clone(), secret: secret.clone() };
             if draft.needed {
-                found.problem(&span, &part, message)
+                found.problem_with(&span, &part, message, [remedy])
             } else {
-                found.notice(&span, &part, message)
+                found.notice_with(&span, &part, message, [remedy])
             }
         }
         if found.problems.len() > before {
@@ -306,14 +307,18 @@ fn plugin(
         return Ok((kept, PluginSource::Installed));
     }
     let [old, new] = [&stored.digest, &plugin.digest].map(|digest| cut(digest, 12));
+    let remedy = Remedy::Upgrade { integration: integration.to_owned() };
     if *text == stored.plugin {
-        found.notice(&given.span(), part, format!("a newer version of '{text}' is installed ({new}); this integration keeps {old} until `entente integration upgrade {integration}`"));
+        let message = format!(
+            "a newer version of '{text}' is installed ({new}); this integration keeps {old} until it is upgraded"
+        );
+        found.notice_with(&given.span(), part, message, [remedy]);
     } else {
         let message = format!(
-            "it runs the plugin '{}' ({old}), and the file names another one ({new}); change it with `entente integration upgrade {integration}`, which shows what that one asks for",
+            "it runs the plugin '{}' ({old}), and the file names another one ({new}); its plugin is not changed by a file",
             stored.plugin
         );
-        found.problem(&given.span(), part, message);
+        found.problem_with(&given.span(), part, message, [remedy]);
     }
     Ok((kept, PluginSource::Installed))
 }

@@ -9,8 +9,8 @@ use crate::config::file::words::{CreateWord, DirectionWord, SideWords};
 use crate::config::names::HUB;
 use entente_core::Compatibility;
 use entente_sync::{
-    Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Side, Sides,
-    SyncDefinition, features,
+    Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Remedy, Side,
+    Sides, SyncDefinition, features,
 };
 
 /// Proposed objects in the form of the file, without what the hub or the remote system lacks.
@@ -207,10 +207,11 @@ pub fn definition_from_manual(
             "nothing that the plugin proposes is on both sides"
         };
         let message = format!(
-            "{why}; write the mapping in entente.toml and use `entente apply` (with --no-sync an integration is added without one){}",
+            "{why}; add the integration without a sync, and write the mapping in entente.toml{}",
             proposed.notices.iter().map(|notice| format!("\n  {notice}")).collect::<String>()
         );
-        found.problem(&(usize::MAX..usize::MAX), &part, message);
+        let remedies = [Remedy::AddWithoutSync { integration: integration.to_owned() }, Remedy::Apply];
+        found.problem_with(&(usize::MAX..usize::MAX), &part, message, remedies);
     }
     let listed: Vec<_> = proposed.entries.drain(..).map(nowhere).collect();
     let mappings = check_objects(

@@ -9,6 +9,7 @@ use crate::config::file::words::SideWords;
 use crate::config::names::{HUB, check_name, known};
 use crate::config::stored::custom::{Custom, CustomField, CustomObject};
 use entente_core::Kind;
+use entente_sync::Remedy;
 use entente_sync::{Brake, Description, Field, Object, ProposedMapping, Sides, SyncDefinition, features};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -81,20 +82,47 @@ impl<'a> Findings<'a> {
         self.file.place(span)
     }
 
-    pub(crate) fn problem(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
-        self.problems.push(Problem {
+    fn found(
+        &self,
+        span: &Range<usize>,
+        part: &str,
+        message: impl Into<String>,
+        remedies: impl IntoIterator<Item = Remedy>,
+    ) -> Problem {
+        Problem {
             place: self.place(span),
             part: part.to_owned(),
             message: message.into(),
-        });
+            remedies: remedies.into_iter().collect(),
+        }
+    }
+
+    pub(crate) fn problem(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
+        self.problem_with(span, part, message, []);
+    }
+
+    pub(crate) fn problem_with(
+        &mut self,
+        span: &Range<usize>,
+        part: &str,
+        message: impl Into<String>,
+        remedies: impl IntoIterator<Item = Remedy>,
+    ) {
+        self.problems.push(self.found(span, part, message, remedies));
     }
 
     pub(crate) fn notice(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
-        self.notices.push(Problem {
-            place: self.place(span),
-            part: part.to_owned(),
-            message: message.into(),
-        });
+        self.notice_with(span, part, message, []);
+    }
+
+    pub(crate) fn notice_with(
+        &mut self,
+        span: &Range<usize>,
+        part: &str,
+        message: impl Into<String>,
+        remedies: impl IntoIterator<Item = Remedy>,
+    ) {
+        self.notices.push(self.found(span, part, message, remedies));
     }
 
     pub(crate) fn end(mut self, mut checked: Checked) -> Result<Checked, Problems> {

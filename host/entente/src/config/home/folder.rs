@@ -48,8 +48,7 @@ impl Home {
             Some(path) => Ok(path.join(".local/share/entente")),
             None => Err(ConfigError::Home {
                 path: PathBuf::from("?"),
-                why: "is not known: neither --home, ENTENTE_HOME nor HOME is set; name a folder with --home"
-                    .to_owned(),
+                why: "is not known: none is named, and the user has no home folder".to_owned(),
             }),
         }
     }
@@ -62,18 +61,14 @@ impl Home {
         let refuse = |why: String| ConfigError::Home { path: path.to_owned(), why };
         match fs::metadata(path) {
             Ok(found) if !found.is_dir() => {
-                return Err(refuse("is a file; name a folder with --home or ENTENTE_HOME".to_owned()));
+                return Err(refuse("is a file".to_owned()));
             }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                make_folder(path).map_err(|error| {
-                    refuse(format!("cannot be made: {error}; name another with --home or ENTENTE_HOME"))
-                })?;
+                make_folder(path).map_err(|error| refuse(format!("cannot be made: {error}")))?;
             }
             Err(error) => {
-                return Err(refuse(format!(
-                    "cannot be used: {error}; name another with --home or ENTENTE_HOME"
-                )));
+                return Err(refuse(format!("cannot be used: {error}")));
             }
         }
         // Whether it can be written shows by writing only: permissions, read-only mounts and quotas all
@@ -82,9 +77,8 @@ impl Home {
             .prefix(".try-")
             .tempfile_in(path)
             .and_then(|file| file.as_file().metadata());
-        let probe = probe.map_err(|error| {
-            refuse(format!("cannot be written: {error}; check its permissions, or name another with --home or ENTENTE_HOME"))
-        })?;
+        let probe =
+            probe.map_err(|error| refuse(format!("cannot be written: {error}; check its permissions")))?;
         let home = Self { path: path.to_owned(), we: Owner::of(&probe) };
         // Whoever could change what is in there could have other plugins run, with the secrets of this user.
         let inside = [home.plugins(), home.path.join("tenants"), home.key_file(), home.code_key_file()];
@@ -203,7 +197,7 @@ mod tests {
             locate(None, &[("XDG_DATA_HOME", "x"), ("HOME", "/h")]).unwrap(),
             Path::new("/h/.local/share/entente")
         );
-        insta::assert_snapshot!(locate(None, &[("ENTENTE_HOME", "")]).unwrap_err(), @"the home folder ? is not known: neither --home, ENTENTE_HOME nor HOME is set; name a folder with --home");
+        insta::assert_snapshot!(locate(None, &[("ENTENTE_HOME", "")]).unwrap_err(), @"the home folder ? is not known: none is named, and the user has no home folder");
     }
 
     #[test]
@@ -214,7 +208,7 @@ mod tests {
         let said = |path: &Path| {
             Home::open(path).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR")
         };
-        insta::assert_snapshot!(said(&file), @"the home folder DIR/file is a file; name a folder with --home or ENTENTE_HOME");
+        insta::assert_snapshot!(said(&file), @"the home folder DIR/file is a file");
         assert!(
             said(&file.join("below")).starts_with("the home folder DIR/file/below cannot be "),
             "{}",

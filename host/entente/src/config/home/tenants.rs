@@ -7,6 +7,7 @@ use super::folder::{DEFAULT_TENANT, Home, make_folder};
 use crate::config::error::{ConfigError, io};
 use crate::config::names::{check_name, known};
 use entente_sqlite::Store;
+use entente_sync::Remedy;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -93,11 +94,9 @@ impl Home {
     /// There is none of this name.
     pub(crate) fn unknown_tenant(&self, tenant: &str) -> ConfigError {
         let there = self.tenants().unwrap_or_default();
-        let known = format!(
-            "{}; add it with: entente tenant add {tenant}",
-            known(tenant, there.iter().map(String::as_str))
-        );
-        ConfigError::Unknown { what: "tenant", name: tenant.to_owned(), known }
+        let known = known(tenant, there.iter().map(String::as_str));
+        let remedies = vec![Remedy::AddTenant { tenant: tenant.to_owned() }];
+        ConfigError::Unknown { what: "tenant", name: tenant.to_owned(), known, remedies }
     }
 
     /// Begins to make a tenant, while no other one is made or removed.
@@ -111,12 +110,8 @@ impl Home {
         let held = self.hold_tenants();
         self.sweep_tenants();
         if self.database(tenant).exists() {
-            let hint = if tenant == DEFAULT_TENANT {
-                "all that is in it would go with: entente tenant remove default".to_owned()
-            } else {
-                format!("take another name; its data would go with: entente tenant remove {tenant}")
-            };
-            return Err(ConfigError::Exists { what: "tenant", name: tenant.to_owned(), hint });
+            let remedies = vec![Remedy::RemoveTenant { tenant: tenant.to_owned() }];
+            return Err(ConfigError::Exists { what: "tenant", name: tenant.to_owned(), remedies });
         }
         // Temporary folders are for the user alone.
         let made = tempfile::Builder::new()
@@ -204,8 +199,8 @@ mod tests {
         home.add_tenant("a").unwrap();
         assert_eq!(home.tenants().unwrap(), ["default", "a", "b"]);
         home.open_tenant("a").unwrap();
-        insta::assert_snapshot!(home.add_tenant("a").unwrap_err(), @"the tenant 'a' is there already; take another name; its data would go with: entente tenant remove a");
-        insta::assert_snapshot!(home.open_tenant("ab").unwrap_err(), @"unknown tenant 'ab'; there is: a, b; add it with: entente tenant add ab");
+        insta::assert_snapshot!(home.add_tenant("a").unwrap_err(), @"the tenant 'a' is there already");
+        insta::assert_snapshot!(home.open_tenant("ab").unwrap_err(), @"unknown tenant 'ab'; there is: a, b");
         insta::assert_snapshot!(home.add_tenant("../x").unwrap_err(), @"'../x' cannot be the name of a tenant: '.' is none of letters (a to z), digits, dash and underscore");
 
         let begun = home.new_tenant("c").unwrap();
@@ -231,6 +226,6 @@ mod tests {
         let (_folder, home) = home();
         assert!(home.has_tenant("default") && !home.database("default").exists());
         home.add_tenant("default").unwrap();
-        insta::assert_snapshot!(home.add_tenant("default").unwrap_err(), @"the tenant 'default' is there already; all that is in it would go with: entente tenant remove default");
+        insta::assert_snapshot!(home.add_tenant("default").unwrap_err(), @"the tenant 'default' is there already");
     }
 }

@@ -85,8 +85,11 @@ pub(crate) fn put(session: Session<'_>, custom: &Custom, before: &Custom) -> Res
 fn refused(part: String, error: HubError) -> ConfigError {
     match error {
         HubError::Store(error) => ConfigError::Store(error),
-        error => {
-            ConfigError::Problems(Problems(vec![Problem { place: None, part, message: error.to_string() }]))
-        }
+        error => ConfigError::Problems(Problems(vec![Problem {
+            place: None,
+            part,
+            message: error.to_string(),
+            remedies: Vec::new(),
+        }])),
     }
 }

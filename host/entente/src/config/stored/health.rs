@@ -6,6 +6,7 @@ use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
 use entente_core::Timestamp;
 use entente_sqlite::{HealthRow, Session};
+use entente_sync::{Message, Remedy};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ pub struct Health {
     pub crashes: u32,
     /// Why, the last time.
     pub reason: Option<String>,
+    /// What can be done about that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
     /// When, the last time.
     pub last: Option<Timestamp>,
     /// It is not run before then.
@@ -41,13 +45,14 @@ pub struct Health {
 
 impl Health {
     /// After one more crash.
-    fn crashed(&self, reason: &str, now: Timestamp) -> HealthRow {
+    fn crashed(&self, crash: &Message, now: Timestamp) -> HealthRow {
         let crashes = self.crashes.saturating_add(1);
         let micros = |pause: Duration| i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         let quarantined = if crashes >= QUARANTINE_AFTER { self.quarantined.or(Some(now)) } else { None };
         HealthRow {
             crashes,
-            reason: reason.to_owned(),
+            reason: crash.text.clone(),
+            remedies: crash.remedies.clone(),
             last: now,
             paused_until: match quarantined {
                 Some(_) => None,
@@ -70,6 +75,7 @@ impl Health {
                 since,
                 crashes: self.crashes,
                 reason,
+                remedies: self.remedies.clone(),
             });
         }
         match self.paused_until {
@@ -78,6 +84,7 @@ impl Health {
                 until,
                 crashes: self.crashes,
                 reason,
+                remedies: self.remedies.clone(),
             }),
             _ => Ok(()),
         }
@@ -89,6 +96,7 @@ impl From<HealthRow> for Health {
         Self {
             crashes: row.crashes,
             reason: Some(row.reason),
+            remedies: row.remedies,
             last: Some(row.last),
             paused_until: row.paused_until,
             quarantined: row.quarantined,
@@ -116,7 +124,7 @@ impl Configuration {
     pub async fn note_run(
         &self,
         integration: &str,
-        crash: Option<&str>,
+        crash: Option<&Message>,
         now: Timestamp,
     ) -> Result<Health, ConfigError> {
         let health = self.health(integration).await?;
@@ -165,7 +173,7 @@ mod tests {
         let mut health = Health::default();
         let mut seen = Vec::new();
         for crash in 1..=6 {
-            health = health.crashed("it trapped", at(1000)).into();
+            health = health.crashed(&"it trapped".into(), at(1000)).into();
             let wait = health.paused_until.map(|until| (until.micros() - at(1000).micros()) / 1_000_000);
             seen.push((crash, wait, health.quarantined.is_some()));
         }
@@ -184,18 +192,16 @@ mod tests {
 
     #[test]
     fn who_may_not_run_reads_why_and_what_to_do() {
-        let thrice =
-            (0..3).fold(Health::default(), |health, _| Health::from(health.crashed("it trapped", at(0))));
+        let thrice = (0..3)
+            .fold(Health::default(), |health, _| Health::from(health.crashed(&"it trapped".into(), at(0))));
         assert!(thrice.check("shop", at(60)).is_ok());
         insta::assert_snapshot!(thrice.check("shop", at(59)).unwrap_err(), @"
         the integration 'shop' pauses until 1970-01-01T00:01:00Z: its plugin crashed in 3 runs in a row, the last time because it trapped
-        run it now all the same: entente integration resume shop; or go back to the version before, if there was one: entente integration rollback shop
         ");
-        let five =
-            (0..5).fold(Health::default(), |health, _| Health::from(health.crashed("it trapped", at(0))));
+        let five = (0..5)
+            .fold(Health::default(), |health, _| Health::from(health.crashed(&"it trapped".into(), at(0))));
         insta::assert_snapshot!(five.check("shop", at(1_000_000)).unwrap_err(), @"
         the integration 'shop' is quarantined since 1970-01-01T00:00:00Z: its plugin crashed in 5 runs in a row, the last time because it trapped
-        let it run again: entente integration resume shop; or go back to the version before, if there was one: entente integration rollback shop
         ");
     }
 }

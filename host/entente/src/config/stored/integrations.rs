@@ -7,6 +7,7 @@ use crate::config::error::ConfigError;
 use crate::config::names::{check_integration_name, check_name, known};
 use entente_core::Value;
 use entente_sqlite::{IntegrationRow, Session};
+use entente_sync::Remedy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -118,11 +119,9 @@ pub(crate) fn get(session: Session<'_>, name: &str) -> Result<Integration, Confi
 
 fn unknown(session: Session<'_>, name: &str) -> Result<ConfigError, ConfigError> {
     let there = session.integrations()?;
-    let mut said = known(name, there.iter().map(|integration| integration.name.as_str()));
-    if there.is_empty() {
-        said.push_str("; add one with `entente integration add`");
-    }
-    Ok(ConfigError::Unknown { what: "integration", name: name.to_owned(), known: said })
+    let known = known(name, there.iter().map(|integration| integration.name.as_str()));
+    let remedies = if there.is_empty() { vec![Remedy::AddIntegration { plugin: None }] } else { Vec::new() };
+    Ok(ConfigError::Unknown { what: "integration", name: name.to_owned(), known, remedies })
 }
 
 /// Stores an integration, new or changed.
@@ -210,11 +209,11 @@ impl Configuration {
     }
 
     /// Removes an integration with its settings, grants and secrets; with `syncs` also the syncs that join
-    /// it. Pairs and history stay.
+    /// it, whose names it tells. Pairs and history stay.
     ///
     /// # Errors
     /// [`ConfigError::InUse`] where syncs join it and are to stay.
-    pub async fn remove_integration(&self, name: &str, syncs: bool) -> Result<(), ConfigError> {
+    pub async fn remove_integration(&self, name: &str, syncs: bool) -> Result<Vec<String>, ConfigError> {
         self.write(|session| {
             get(session, name)?;
             let users: Vec<String> = syncs::list(session)?
@@ -228,13 +227,14 @@ impl Configuration {
                     what: "integration",
                     name: name.to_owned(),
                     users,
-                    hint: "remove it together with its syncs by `--with-syncs`".to_owned(),
+                    remedies: vec![Remedy::RemoveWithSyncs { integration: name.to_owned() }],
                 });
             }
-            for sync in users {
-                syncs::remove(session, &sync)?;
+            for sync in &users {
+                syncs::remove(session, sync)?;
             }
-            remove(session, name)
+            remove(session, name)?;
+            Ok(users)
         })
         .await
     }

@@ -6,6 +6,7 @@ use crate::config::home::components::store_component;
 use crate::config::names::{check_name, known};
 use entente_core::Timestamp;
 use entente_sqlite::{PluginRow, Session};
+use entente_sync::Remedy;
 use entente_sync::{Clock, SystemClock};
 use serde::Serialize;
 
@@ -106,11 +107,9 @@ pub(crate) fn find(session: Session<'_>, name_or_digest: &str) -> Result<Install
         }
     }
     let names = all.iter().filter(|plugin| plugin.current).map(|plugin| plugin.name.as_str());
-    let mut said = known(name_or_digest, names);
-    if all.is_empty() {
-        said.push_str("; install one with `entente plugin install`");
-    }
-    Err(ConfigError::Unknown { what: "plugin", name: name_or_digest.to_owned(), known: said })
+    let known = known(name_or_digest, names);
+    let remedies = if all.is_empty() { vec![Remedy::InstallPlugin { file: None }] } else { Vec::new() };
+    Err(ConfigError::Unknown { what: "plugin", name: name_or_digest.to_owned(), known, remedies })
 }
 
 /// Forgets a plugin, by name (all its versions) or digest. The file stays: other tenants may use it.
@@ -123,8 +122,10 @@ pub(crate) fn remove(session: Session<'_>, name_or_digest: &str) -> Result<Insta
             what: "plugin",
             name: name_or_digest.to_owned(),
             users: users.join(", "),
-            hint: "take these integrations out of the file and run `entente apply FILE --prune` first"
-                .to_owned(),
+            remedies: users
+                .into_iter()
+                .map(|integration| Remedy::RemoveIntegration { integration })
+                .collect(),
         });
     }
     // No integration runs it, but some may have run it before: they cannot go back to it any more.

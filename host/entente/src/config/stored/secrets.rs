@@ -10,6 +10,7 @@ use crate::config::secret_text::SecretText;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use entente_sqlite::{SecretRow, Session};
+use entente_sync::Remedy;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use zeroize::Zeroize;
@@ -39,7 +40,8 @@ fn associated_data(tenant: &str, integration: &str, name: &str) -> Vec<u8> {
 }
 
 fn failed(integration: &str, name: &str, why: impl Into<String>) -> ConfigError {
-    ConfigError::Secret { integration: integration.to_owned(), name: name.to_owned(), why: why.into() }
+    let (integration, name) = (integration.to_owned(), name.to_owned());
+    ConfigError::Secret { integration, name, why: why.into(), remedies: Vec::new() }
 }
 
 /// Seals and stores a secret, in place of an older one of that name.
@@ -53,11 +55,13 @@ fn put(
 ) -> Result<(), ConfigError> {
     check_name("secret", name).map_err(ConfigError::Name)?;
     if text.reveal().is_empty() {
-        return Err(failed(
-            integration,
-            name,
-            "it is empty; to take it away use `entente integration set --unset-secret`",
-        ));
+        let (integration, secret) = (integration.to_owned(), name.to_owned());
+        return Err(ConfigError::Secret {
+            integration: integration.clone(),
+            name: secret.clone(),
+            why: "it is empty".to_owned(),
+            remedies: vec![Remedy::UnsetSecret { integration, secret }],
+        });
     }
     if text.reveal().len() > LONGEST {
         return Err(failed(integration, name, format!("it is longer than {LONGEST} bytes")));
@@ -109,11 +113,13 @@ fn get(
         return Err(failed(integration, name, wrong_key(key, &row.key)));
     }
     let tampered = || {
-        failed(
-            integration,
-            name,
-            "what is stored has been changed or is damaged; set it again with `entente integration set`",
-        )
+        let (integration, secret) = (integration.to_owned(), name.to_owned());
+        ConfigError::Secret {
+            integration: integration.clone(),
+            name: secret.clone(),
+            why: "what is stored has been changed or is damaged".to_owned(),
+            remedies: vec![Remedy::SetSecret { integration, secret }],
+        }
     };
     let nonce: [u8; NONCE] = row.nonce.try_into().map_err(|_| tampered())?;
     let aad = associated_data(tenant, integration, name);
@@ -153,6 +159,7 @@ fn remove(session: Session<'_>, integration: &str, name: &str) -> Result<(), Con
         what: "secret",
         name: name.to_owned(),
         known: known(name, there.iter().map(|secret| secret.name.as_str())),
+        remedies: Vec::new(),
     })
 }
 

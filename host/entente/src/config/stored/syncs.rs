@@ -5,6 +5,7 @@ use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
 use crate::config::names::known;
 use entente_sqlite::{Session, StoreError, SyncRow, ensure_mapping, ensure_slots};
+use entente_sync::Remedy;
 use entente_sync::{Sides, SyncDefinition};
 use serde::Serialize;
 
@@ -129,11 +130,9 @@ pub(crate) fn get(session: Session<'_>, name: &str) -> Result<SyncDefinition, Co
 
 fn unknown(session: Session<'_>, name: &str) -> Result<ConfigError, ConfigError> {
     let there = session.syncs()?;
-    let mut said = known(name, there.iter().map(|sync| sync.name.as_str()));
-    if there.is_empty() {
-        said.push_str("; `entente integration add` makes one");
-    }
-    Ok(ConfigError::Unknown { what: "sync", name: name.to_owned(), known: said })
+    let known = known(name, there.iter().map(|sync| sync.name.as_str()));
+    let remedies = if there.is_empty() { vec![Remedy::AddIntegration { plugin: None }] } else { Vec::new() };
+    Ok(ConfigError::Unknown { what: "sync", name: name.to_owned(), known, remedies })
 }
 
 /// All of them, by name.

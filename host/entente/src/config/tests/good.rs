@@ -241,7 +241,7 @@ fn the_manual_leaves_out_what_is_missing() {
     ");
     let error = definition_from_manual("HelloWorld", &hub(), &hello(), &manual[2..]).unwrap_err();
     insta::assert_snapshot!(error, @"
-    sync HelloWorld: nothing that the plugin proposes is on both sides; write the mapping in entente.toml and use `entente apply` (with --no-sync an integration is added without one)
+    sync HelloWorld: nothing that the plugin proposes is on both sides; add the integration without a sync, and write the mapping in entente.toml
       proposed deal ↔ person is left out: the hub has no object 'deal'
     ");
 }

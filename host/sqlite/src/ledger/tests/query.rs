@@ -17,7 +17,7 @@ async fn runs_are_listed_newest_first() {
     run.count(Side::Right, "member").because(&Reason::NoRecord);
     run.status = RunStatus::Failed;
     run.ended = Some(at(2));
-    run.error = Some("it rained".to_owned());
+    run.error = Some(Message::new("it rained", [Remedy::Wait]));
     let mut unit = world.unit().await;
     unit.save_run(&run).await.unwrap();
     unit.commit().await.unwrap();

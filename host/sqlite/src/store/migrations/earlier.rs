@@ -3,8 +3,8 @@
 
 use entente_core::{Basis, Side, Sides, Why};
 use entente_sync::{
-    Braked, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, ReasonCounts,
-    RecordRef, RemoteSaid,
+    Braked, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, ReasonCounts, RecordRef,
+    RemoteSaid,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use rusqlite_migration::{HookError, HookResult};
@@ -568,7 +568,7 @@ fn counts_of(text: &str) -> Result<String, HookError> {
                     context.refused = code.is_some_and(|code| !code.contains(' '));
                 }
                 let reason = context.reason(&text);
-                counted.entry(reason.code()).or_insert_with(Counted::default).add(&reason, times);
+                counted.entry(reason.code()).or_default().add(&reason, times);
             }
             let reasons = serde_json::value::to_raw_value(&counted).map_err(hook)?;
             counts.insert("reasons".to_owned(), reasons);

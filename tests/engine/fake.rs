@@ -66,6 +66,10 @@ pub struct Character {
     pub poison: Option<&'static str>,
     /// A record with a text that has this part is refused, alone.
     pub refuses: Option<&'static str>,
+    /// A record with a text that has this part is to be sent again, after so long.
+    pub locks: Option<(&'static str, Duration)>,
+    /// The code and the text of what it refuses, in part or as a whole, or puts off; `None`: its own.
+    pub says: Option<(String, String)>,
     /// Orders are taken, and answered only when asked with a ticket.
     pub defers: bool,
     /// Rewrites what it is given, as a normalising remote does.
@@ -92,6 +96,8 @@ impl Default for Character {
             required: vec![],
             poison: None,
             refuses: None,
+            locks: None,
+            says: None,
             defers: false,
             normalise: |_, value| value,
         }
@@ -280,6 +286,11 @@ impl Fake {
         std::mem::take(&mut self.state.lock().unwrap().writes)
     }
 
+    /// What it says of what it does not do.
+    fn says(&self, code: &str, text: &str) -> (String, String) {
+        self.character.says.clone().unwrap_or_else(|| (code.to_owned(), text.to_owned()))
+    }
+
     fn enter(&self, call: &'static str) -> Result<Option<Fault>, ExchangeError> {
         let mut state = self.state.lock().unwrap();
         let count = state.calls.entry(call).or_default();
@@ -440,7 +451,8 @@ impl Exchange for Fake {
             let poisoned =
                 |value: &Option<Value>| matches!(value, Some(Value::Text(text)) if text.contains(part));
             if order.changes.iter().any(|change| change.values.iter().any(poisoned)) {
-                return Err(ExchangeError::new("invalid-answer", "the whole order was refused"));
+                let (code, text) = self.says("invalid-answer", "the whole order was refused");
+                return Err(ExchangeError::new(&code, text));
             }
         }
         for change in &order.changes {
@@ -460,11 +472,19 @@ impl Exchange for Fake {
                 (Some(Value::Text(text)), Some(part)) => text.contains(part),
                 _ => false,
             };
+            let locked = self.character.locks.filter(|(part, _)| {
+                let has =
+                    |value: &Option<Value>| matches!(value, Some(Value::Text(text)) if text.contains(part));
+                change.values.iter().any(has)
+            });
             let outcome = match &change.action {
-                _ if change.values.iter().any(refused) => Outcome::Failed {
-                    code: "invalid-value".into(),
-                    reason: "the answer was 400: it is refused".into(),
-                    fields: vec![],
+                _ if change.values.iter().any(refused) => {
+                    let (code, reason) = self.says("invalid-value", "the answer was 400: it is refused");
+                    Outcome::Failed { code, reason, fields: vec![] }
+                }
+                _ if locked.is_some() => Outcome::Retry {
+                    after: locked.map(|(_, after)| after),
+                    reason: self.says("locked", "the record is locked").1,
                 },
                 Action::Create => {
                     state.next_id += 1;

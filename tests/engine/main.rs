@@ -17,4 +17,5 @@ mod operator;
 mod reading;
 mod troubles;
 mod values;
+mod words;
 mod world;

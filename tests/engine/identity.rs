@@ -3,8 +3,8 @@
 use crate::world::{World, text};
 use entente_core::Value;
 use entente_sync::{
-    ChangeTimes, Code, Condition, Ledger, OperatorLedger as _, Reason, RunOptions, Side, Sides, Status, Test,
-    features,
+    ChangeTimes, Code, Condition, ConflictFilter, Ledger, OperatorLedger as _, Reason, RunOptions, Side, Sides,
+    Status, Test, features,
 };
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn s11_without_a_hub_history_origin_and_undo_are_there_all_the_same() {
     world.right.edit("person", &r, "full", text("R"), "2025-02-01");
     world.run().await;
     assert_eq!(
-        world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(),
+        world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(),
         1,
         "nobody can tell which is newer"
     );

@@ -92,7 +92,7 @@ async fn a_relation_to_an_unknown_object_is_settled_in_the_same_run() {
     let run = world.run_with(options.clone()).await;
     assert_eq!((run.counts.right["org"].created, run.counts.right["person"].created), (1, 1));
     assert_eq!(run.options, options, "the window still holds");
-    assert_eq!(world.ledger.runs(None, 10).await.unwrap().len(), 1, "there is one run");
+    assert_eq!(world.ledger.runs(None, None, 10).await.unwrap().len(), 1, "there is one run");
     assert_eq!(world.right.value("person", &world.person("a@example.org"), "org").references().len(), 1);
 }
 

@@ -18,7 +18,7 @@ async fn conflict() -> (World, String, String) {
 }
 
 async fn settle(world: &World, choice: Choice) {
-    let open = world.ledger.open_conflicts(None, 0, 10).await.unwrap();
+    let open = world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap();
     let lease =
         world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(60)).await.unwrap();
     assert!(world.ledger.settle_conflict(&lease, open[0].id, &choice).await.unwrap());
@@ -40,7 +40,7 @@ async fn a_conflict_is_settled_as_the_operator_says() {
             (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
             (text(wanted), text(wanted))
         );
-        assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 0);
+        assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(), 0);
         world.assert_quiet().await;
     }
 }
@@ -55,7 +55,7 @@ async fn a_ruling_holds_for_its_two_values_only() {
         (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
         (text("l"), text("newer"))
     );
-    assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

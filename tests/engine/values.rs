@@ -3,7 +3,7 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Blanks, Direction, Value};
-use entente_sync::{OperatorLedger as _, RunOptions};
+use entente_sync::{ConflictFilter, OperatorLedger as _, RunOptions};
 
 pub async fn pair_of_anas() -> (World, String, String) {
     let world = World::new().await;
@@ -44,12 +44,12 @@ async fn s19_a_tie_is_held_once_and_the_other_fields_go_on() {
     assert_eq!(world.right.value("person", &r, "full"), text("Ana M."));
     assert_eq!(world.right.value("person", &r, "tel"), text("b"));
     world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
-    assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(), 1);
     // A new edit is judged anew.
     world.left.edit("contact", &l, "phone", text("c"), "2025-06-02 10:00:00");
     world.run().await;
     assert_eq!(world.right.value("person", &r, "tel"), text("c"));
-    assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), 0);
+    assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(), 0);
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
             (text("123"), text("123"))
         );
         // Without any time of the right nobody can tell: held, and both stay.
-        assert_eq!(world.ledger.open_conflicts(None, 0, 10).await.unwrap().len(), conflicts);
+        assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(), conflicts);
         assert_eq!(
             (world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")),
             (text(name), text("Right"))

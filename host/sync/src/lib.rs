@@ -57,7 +57,10 @@ pub use ledger::{
     OpenReport, Progress, Requeue, Ruling, TodoFilter, Unit, Weight,
 };
 pub use observer::{Observer, Silent, Step};
-pub use operator::{ChangeFilter, MappingRow, OpenConflict, OperatorLedger, PairCount, PairLine, SlotRow};
+pub use operator::{
+    ChangeFilter, ConflictCount, ConflictFilter, MappingRow, OpenConflict, OperatorLedger, PairCount,
+    PairLine, SlotRow,
+};
 pub use pair::{Agreed, Half, Key, Pair, PairId, RunId, Seen, Status};
 pub use reason::{
     Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, ReasonCounts,

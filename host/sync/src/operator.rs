@@ -4,7 +4,7 @@
 use super::definition::MappingId;
 use super::ledger::{Change, ChangeStatus, Choice, Conflict, Lease, Ledger, LedgerError};
 use super::pair::{Pair, PairId, RunId, Status};
-use super::reason::{Code, Reason};
+use super::reason::{Code, FieldReason, Reason};
 use super::run::Run;
 use async_trait::async_trait;
 use entente_core::{Side, Sides, Timestamp};
@@ -50,6 +50,8 @@ pub struct PairLine {
     pub reason: Option<Reason>,
     /// Orders for it that failed in a row.
     pub attempts: u32,
+    /// When a failed one is tried again by itself; `None`: not before it changes or somebody asks.
+    pub due: Option<Timestamp>,
 }
 
 /// Two objects that correspond, as the ledger numbers them.
@@ -95,6 +97,28 @@ pub struct OpenConflict {
     pub times: u64,
 }
 
+/// Which open conflicts are listed or counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConflictFilter<'a> {
+    /// Those of all pairs.
+    All,
+    /// Those of the pairs of these mappings.
+    Mappings(&'a [MappingId]),
+    /// Those of one pair.
+    Pair(PairId),
+}
+
+/// How many open conflicts of a mapping have the same reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConflictCount {
+    /// The mapping.
+    pub mapping: MappingId,
+    /// The reason.
+    pub reason: FieldReason,
+    /// How many fields.
+    pub conflicts: u64,
+}
+
 /// What an operator asks of a ledger beside what the engine asks of it. All lists are pages: by number, above
 /// `after`, at most `limit`, unless said otherwise.
 ///
@@ -119,8 +143,17 @@ pub trait OperatorLedger: Ledger {
         pair: Option<PairId>,
     ) -> Result<u64, LedgerError>;
 
-    /// The latest runs, newest first, of one sync or of all.
-    async fn runs(&self, sync: Option<&str>, limit: usize) -> Result<Vec<Run>, LedgerError>;
+    /// Runs, newest first, below `before` where that is given, of one sync or of all.
+    async fn runs(
+        &self,
+        sync: Option<&str>,
+        before: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, LedgerError>;
+    /// The run of a sync that came after this one.
+    async fn run_after(&self, sync: &str, run: RunId) -> Result<Option<Run>, LedgerError>;
+    /// How many runs there are, of one sync or of all.
+    async fn count_runs(&self, sync: Option<&str>) -> Result<u64, LedgerError>;
     /// The run of this number.
     async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError>;
     /// The changes of a run.
@@ -131,6 +164,8 @@ pub trait OperatorLedger: Ledger {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError>;
+    /// How many changes of a run have which status; those of none are left out. Every change is counted once.
+    async fn count_changes(&self, run: RunId) -> Result<Vec<(ChangeStatus, u64)>, LedgerError>;
     /// The changes of a pair, newest first, below `before` where that is given. A pair that was joined into
     /// another one keeps its history under its own number.
     async fn history(
@@ -164,13 +199,16 @@ pub trait OperatorLedger: Ledger {
         object: &str,
         id: &str,
     ) -> Result<Vec<(MappingRow, Pair)>, LedgerError>;
-    /// Open conflicts, of one mapping or of all.
+    /// Open conflicts.
     async fn open_conflicts(
         &self,
-        mapping: Option<MappingId>,
+        which: ConflictFilter<'_>,
         after: i64,
         limit: usize,
     ) -> Result<Vec<OpenConflict>, LedgerError>;
+
+    /// How many open conflicts of which mapping have which reason. Every conflict is counted once.
+    async fn count_conflicts(&self, which: ConflictFilter<'_>) -> Result<Vec<ConflictCount>, LedgerError>;
 
     /// Every mapping, of one relation or of all.
     async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError>;

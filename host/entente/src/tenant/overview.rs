@@ -52,7 +52,7 @@ impl Tenant {
             .into_iter()
             .map(|integration| integration.name)
             .collect();
-        let last_run = match self.ledger.runs(None, 1).await?.pop() {
+        let last_run = match self.ledger.runs(None, None, 1).await?.pop() {
             Some(run) => {
                 let run = self.as_it_stands(run).await?;
                 Some(LastRun {

@@ -100,11 +100,11 @@ impl Tenant {
         if let Some(how) = how {
             return Err(RerunError::NotWhole { run, sync, how }.into());
         }
-        let newest = self.ledger.runs(None, 1).await?.first().map_or(run, |newest| newest.id);
+        let newest = self.ledger.runs(None, None, 1).await?.first().map_or(run, |newest| newest.id);
         let since = usize::try_from(newest.saturating_sub(run)).unwrap_or_default();
         let later: Vec<Run> = self
             .ledger
-            .runs(Some(&sync), since + 1)
+            .runs(Some(&sync), None, since + 1)
             .await?
             .into_iter()
             .filter(|later| later.id > run)

@@ -189,7 +189,7 @@ impl Tenant {
                     disabled.push(exchange.clone());
                 }
             }
-            let last = match self.ledger.runs(Some(&definition.name), 1).await?.pop() {
+            let last = match self.ledger.runs(Some(&definition.name), None, 1).await?.pop() {
                 Some(run) => Some(self.as_it_stands(run).await?),
                 None => None,
             };

@@ -58,8 +58,7 @@ fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
         target,
         action,
         fields: decode_fields(row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
-        status: ChangeStatus::from_word(&status)
-            .ok_or_else(|| corrupt("status", format!("'{status}' is none")))?,
+        status: status_of(&status)?,
         reason: decode_reason(text(10)?, text(14)?)?,
         ticket: row.get(11)?,
         sent: moment(12)?,
@@ -100,6 +99,27 @@ pub(super) fn of_run(
         status.word()
     );
     select(connection, &rest, &[&run, &mapping, &side_number(target), &after, &limit])
+}
+
+/// How many changes of a run have which status.
+pub(super) fn count(connection: &Connection, run: RunId) -> Result<Vec<(ChangeStatus, u64)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT status, count(*) FROM change INDEXED BY change_run WHERE run = ?1 GROUP BY status ORDER BY status",
+    )?;
+    let mut rows = statement.query([run])?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (status, changes): (String, i64) = (row.get(0)?, row.get(1)?);
+        counts.push((status_of(&status)?, changes.unsigned_abs()));
+    }
+    Ok(counts)
+}
+
+fn status_of(word: &str) -> Result<ChangeStatus, StoreError> {
+    ChangeStatus::from_word(word).ok_or_else(|| StoreError::Corrupt {
+        what: "status of a change".to_owned(),
+        why: format!("'{word}' is none"),
+    })
 }
 
 /// How many changes of a run for one mapping and side are planned.

@@ -5,7 +5,7 @@ use super::codec::{decode, decode_reason, encode, reason_data};
 use super::mappings::slot_of;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Conflict, FieldReason, MappingId, OpenConflict, PairId, Seen, Sides};
+use entente_sync::{Conflict, ConflictCount, ConflictFilter, FieldReason, OpenConflict, PairId, Seen, Sides};
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,23 +94,72 @@ pub(super) fn save(
     Ok(())
 }
 
-/// Open conflicts by number, above `after`, of one mapping or of all.
-pub(super) fn open(
-    connection: &Connection,
-    mapping: Option<MappingId>,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<OpenConflict>, StoreError> {
-    let mut statement = connection.prepare_cached(
+/// The index that open conflicts are read by, and the condition besides. With the index by number, which holds the
+/// open ones only, a page costs what it shows, however many were closed over the years.
+fn open_where(which: ConflictFilter<'_>) -> (&'static str, String) {
+    match which {
+        ConflictFilter::All => ("conflict_number", String::new()),
+        ConflictFilter::Mappings(mappings) => {
+            let numbers: Vec<String> = mappings.iter().map(ToString::to_string).collect();
+            ("conflict_number", format!(" AND p.mapping IN ({})", numbers.join(", ")))
+        }
+        ConflictFilter::Pair(pair) => ("conflict_open", format!(" AND c.pair = {pair}")),
+    }
+}
+
+/// What a page of open conflicts is read by: ?1 is the number above which it begins, ?2 how many it has at most.
+pub(super) fn open_sql(which: ConflictFilter<'_>) -> String {
+    let (index, condition) = open_where(which);
+    format!(
         "SELECT c.id, c.pair, c.slot, c.left_value, c.right_value, c.reason, c.run, c.first, c.last, c.times,
                 p.mapping, p.left_id, p.right_id, m.left_object, m.right_object, coalesce(s.left_field, ''), coalesce(s.right_field, ''),
                 c.reason_data
-         FROM conflict c JOIN pair p ON p.id = c.pair JOIN mapping m ON m.id = p.mapping
+         FROM conflict c INDEXED BY {index} JOIN pair p ON p.id = c.pair JOIN mapping m ON m.id = p.mapping
               LEFT JOIN slot s ON s.mapping = p.mapping AND s.slot = c.slot
-         WHERE c.closed IS NULL AND c.id > ?2 AND (?1 IS NULL OR p.mapping = ?1)
-         ORDER BY c.id LIMIT ?3",
-    )?;
-    let mut rows = statement.query(params![mapping, after, limit])?;
+         WHERE c.closed IS NULL AND c.id > ?1{condition}
+         ORDER BY c.id LIMIT ?2"
+    )
+}
+
+/// How many conflicts of which mapping are open, and why.
+pub(super) fn count(
+    connection: &Connection,
+    which: ConflictFilter<'_>,
+) -> Result<Vec<ConflictCount>, StoreError> {
+    if which == ConflictFilter::Mappings(&[]) {
+        return Ok(Vec::new());
+    }
+    let (index, condition) = open_where(which);
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT p.mapping, c.reason, c.reason_data, count(*)
+         FROM conflict c INDEXED BY {index} JOIN pair p ON p.id = c.pair
+         WHERE c.closed IS NULL{condition} GROUP BY p.mapping, c.reason, c.reason_data ORDER BY p.mapping, c.reason, c.reason_data"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let conflicts: i64 = row.get(3)?;
+        counts.push(ConflictCount {
+            mapping: row.get(0)?,
+            reason: reason(row, 1, 2)?,
+            conflicts: conflicts.unsigned_abs(),
+        });
+    }
+    Ok(counts)
+}
+
+/// Open conflicts by number, above `after`.
+pub(super) fn open(
+    connection: &Connection,
+    which: ConflictFilter<'_>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<OpenConflict>, StoreError> {
+    if which == ConflictFilter::Mappings(&[]) {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached(&open_sql(which))?;
+    let mut rows = statement.query(params![after, limit])?;
     let mut conflicts = Vec::new();
     while let Some(row) = rows.next()? {
         conflicts.push(OpenConflict {

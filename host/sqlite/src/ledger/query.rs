@@ -6,10 +6,11 @@ use super::write_error::failed;
 use super::{SqliteLedger, changes, conflicts, lease, mappings, operator, pairs, rows, runs};
 use crate::store::StoreError;
 use async_trait::async_trait;
+use entente_core::Timestamp;
 use entente_sync::{
-    Change, ChangeFilter, ChangeStatus, Choice, Counted, Lease, LedgerError, MappingId, MappingRow,
-    OpenConflict, OperatorLedger, Pair, PairCount, PairId, PairLine, Reason, Run, RunId, Side, Sides,
-    SlotRow, Status,
+    Change, ChangeFilter, ChangeStatus, Choice, ConflictCount, ConflictFilter, Counted, Lease, LedgerError,
+    MappingId, MappingRow, OpenConflict, OperatorLedger, Pair, PairCount, PairId, PairLine, Reason, Run,
+    RunId, Side, Sides, SlotRow, Status,
 };
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -47,11 +48,27 @@ impl OperatorLedger for SqliteLedger {
         .await
     }
 
-    async fn runs(&self, sync: Option<&str>, limit: usize) -> Result<Vec<Run>, LedgerError> {
+    async fn runs(
+        &self,
+        sync: Option<&str>,
+        before: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, LedgerError> {
         self.store
-            .read(|connection| runs::latest(connection, sync, rows(limit)))
+            .read(|connection| runs::page(connection, sync, before.unwrap_or(RunId::MAX), rows(limit)))
             .await
             .map_err(failed("list runs"))
+    }
+
+    async fn run_after(&self, sync: &str, run: RunId) -> Result<Option<Run>, LedgerError> {
+        self.store
+            .read(|connection| runs::after(connection, sync, run))
+            .await
+            .map_err(failed("find the run after one"))
+    }
+
+    async fn count_runs(&self, sync: Option<&str>) -> Result<u64, LedgerError> {
+        self.store.read(|connection| runs::count(connection, sync)).await.map_err(failed("count runs"))
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError> {
@@ -65,16 +82,20 @@ impl OperatorLedger for SqliteLedger {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError> {
-        const REST: &str =
-            "INDEXED BY change_run WHERE run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND id > ?4
-             ORDER BY id LIMIT ?5";
         let (target, status) = (filter.target.map(side_number), filter.status.map(ChangeStatus::word));
         self.store
             .read(|connection| {
-                changes::select(connection, REST, &[&run, &target, &status, &after, &rows(limit)])
+                changes::select(connection, CHANGES, &[&run, &target, &status, &after, &rows(limit)])
             })
             .await
             .map_err(failed("read the changes of a run"))
+    }
+
+    async fn count_changes(&self, run: RunId) -> Result<Vec<(ChangeStatus, u64)>, LedgerError> {
+        self.store
+            .read(|connection| changes::count(connection, run))
+            .await
+            .map_err(failed("count the changes of a run"))
     }
 
     async fn history(
@@ -150,14 +171,21 @@ impl OperatorLedger for SqliteLedger {
 
     async fn open_conflicts(
         &self,
-        mapping: Option<MappingId>,
+        which: ConflictFilter<'_>,
         after: i64,
         limit: usize,
     ) -> Result<Vec<OpenConflict>, LedgerError> {
         self.store
-            .read(|connection| conflicts::open(connection, mapping, after, rows(limit)))
+            .read(|connection| conflicts::open(connection, which, after, rows(limit)))
             .await
             .map_err(failed("list conflicts"))
+    }
+
+    async fn count_conflicts(&self, which: ConflictFilter<'_>) -> Result<Vec<ConflictCount>, LedgerError> {
+        self.store
+            .read(|connection| conflicts::count(connection, which))
+            .await
+            .map_err(failed("count conflicts"))
     }
 
     async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError> {
@@ -171,6 +199,11 @@ impl OperatorLedger for SqliteLedger {
         self.store.read(|connection| mappings::slots(connection, mapping)).await.map_err(failed("list slots"))
     }
 }
+
+/// What a page of the changes of a run is read by, of one side and status or of all.
+pub(super) const CHANGES: &str =
+    "INDEXED BY change_run WHERE run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND id > ?4
+     ORDER BY id LIMIT ?5";
 
 /// How many pairs have a reason of one code, and some of them.
 #[derive(Default)]
@@ -221,6 +254,19 @@ fn count_in(connection: &Connection, status: Status, mapping: MappingId) -> Resu
     Ok(u64::try_from(pairs).unwrap_or_default())
 }
 
+/// What a page of pairs is read by: ?1 is the mapping, ?2 the number above which it begins, ?3 how many it has at most.
+pub(super) fn pairs_sql(status: Status, of_mapping: bool) -> String {
+    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not
+    // see.
+    let of_mapping = if of_mapping { "p.mapping = ?1" } else { "?1 IS NULL" };
+    format!(
+        "SELECT p.id, p.mapping, m.left_object, m.right_object, p.left_id, p.right_id, p.reason, p.attempts, p.reason_data, p.due
+         FROM pair p JOIN mapping m ON m.id = p.mapping
+         WHERE p.status = '{}' AND {of_mapping} AND p.id > ?2 ORDER BY p.id LIMIT ?3",
+        status.word()
+    )
+}
+
 fn pairs_in(
     connection: &Connection,
     status: Status,
@@ -228,15 +274,7 @@ fn pairs_in(
     after: PairId,
     limit: i64,
 ) -> Result<Vec<PairLine>, StoreError> {
-    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not
-    // see.
-    let of_mapping = if mapping.is_some() { "p.mapping = ?1" } else { "?1 IS NULL" };
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT p.id, p.mapping, m.left_object, m.right_object, p.left_id, p.right_id, p.reason, p.attempts, p.reason_data
-         FROM pair p JOIN mapping m ON m.id = p.mapping
-         WHERE p.status = '{}' AND {of_mapping} AND p.id > ?2 ORDER BY p.id LIMIT ?3",
-        status.word()
-    ))?;
+    let mut statement = connection.prepare_cached(&pairs_sql(status, mapping.is_some()))?;
     let mut rows = statement.query(params![mapping, after, limit])?;
     let mut lines = Vec::new();
     while let Some(row) = rows.next()? {
@@ -249,6 +287,7 @@ fn pairs_in(
             status,
             reason: decode_reason(text(6)?, text(8)?)?,
             attempts: row.get(7)?,
+            due: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_micros),
         });
     }
     Ok(lines)

@@ -4,7 +4,7 @@ use super::codec::{decode, encode};
 use crate::store::StoreError;
 use entente_core::Timestamp;
 use entente_sync::{Message, Run, RunId, RunStatus};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 
 const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices, remedies";
 
@@ -86,16 +86,10 @@ fn from_row(row: &Row<'_>) -> Result<Run, StoreError> {
     })
 }
 
-/// The latest runs, newest first.
-pub(super) fn latest(
-    connection: &Connection,
-    sync: Option<&str>,
-    limit: i64,
-) -> Result<Vec<Run>, StoreError> {
-    let of_sync = if sync.is_some() { "WHERE sync = ?1" } else { "WHERE ?1 IS NULL" };
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM run {of_sync} ORDER BY id DESC LIMIT ?2"))?;
-    let mut rows = statement.query(params![sync, limit])?;
+/// The runs of `SELECT … FROM run` with this rest.
+fn select(connection: &Connection, rest: &str, params: &[&dyn ToSql]) -> Result<Vec<Run>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run {rest}"))?;
+    let mut rows = statement.query(params)?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {
         runs.push(from_row(row)?);
@@ -103,9 +97,41 @@ pub(super) fn latest(
     Ok(runs)
 }
 
+/// Runs, newest first, below this number.
+pub(super) fn page(
+    connection: &Connection,
+    sync: Option<&str>,
+    before: RunId,
+    limit: i64,
+) -> Result<Vec<Run>, StoreError> {
+    select(connection, page_sql(sync.is_some()), &[&sync, &before, &limit])
+}
+
+/// What a page of runs is read by.
+pub(super) const fn page_sql(of_sync: bool) -> &'static str {
+    if of_sync {
+        "INDEXED BY run_sync WHERE sync = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    } else {
+        "WHERE ?1 IS NULL AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    }
+}
+
+/// The run of a sync that came after this one.
+pub(super) fn after(connection: &Connection, sync: &str, run: RunId) -> Result<Option<Run>, StoreError> {
+    const REST: &str = "INDEXED BY run_sync WHERE sync = ?1 AND id > ?2 ORDER BY id LIMIT 1";
+    Ok(select(connection, REST, &[&sync, &run])?.pop())
+}
+
+/// How many runs there are.
+pub(super) fn count(connection: &Connection, sync: Option<&str>) -> Result<u64, StoreError> {
+    let of_sync = if sync.is_some() { "WHERE sync = ?1" } else { "WHERE ?1 IS NULL" };
+    let runs: i64 = connection
+        .prepare_cached(&format!("SELECT count(*) FROM run {of_sync}"))?
+        .query_row([sync], |row| row.get(0))?;
+    Ok(runs.unsigned_abs())
+}
+
 /// The run of this number.
 pub(super) fn by_id(connection: &Connection, id: RunId) -> Result<Option<Run>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run WHERE id = ?1"))?;
-    let mut rows = statement.query([id])?;
-    rows.next()?.map(from_row).transpose()
+    Ok(select(connection, "WHERE id = ?1", &[&id])?.pop())
 }

@@ -24,6 +24,7 @@ fn all() -> Vec<M<'static>> {
             earlier::apply(transaction)
         }),
         M::up(include_str!("migrations/0010_remedies.sql")),
+        M::up(include_str!("migrations/0011_conflict_number.sql")),
     ]
 }
 

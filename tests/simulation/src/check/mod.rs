@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use entente_core::Value;
 use entente_sqlite::ListQuery;
 use entente_sync::{
-    Change, ChangeFilter, MappingId, OperatorLedger as _, Pair, PairId, Side, Status, SyncError,
+    Change, ChangeFilter, ConflictFilter, MappingId, OperatorLedger as _, Pair, PairId, Side, Status, SyncError,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,10 +102,10 @@ impl<'w> End<'w> {
                 }
             }
         }
-        let open = ledger.open_conflicts(None, 0, ALL).await?;
+        let open = ledger.open_conflicts(ConflictFilter::All, 0, ALL).await?;
         let conflicts = open.into_iter().map(|open| (open.conflict.pair, open.conflict.slot)).collect();
         let mut changes = Vec::new();
-        for run in ledger.runs(None, ALL).await? {
+        for run in ledger.runs(None, None, ALL).await? {
             changes.extend(ledger.changes_of_run(run.id, ChangeFilter::default(), 0, ALL).await?);
         }
         Ok(Self { world, records, pairs, conflicts, changes })

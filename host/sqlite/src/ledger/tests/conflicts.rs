@@ -15,7 +15,7 @@ async fn save(world: &World, pairs: &[PairId], conflicts: &[Conflict], second: i
 }
 
 async fn open(world: &World) -> Vec<OpenConflict> {
-    world.ledger.open_conflicts(Some(world.mapping), 0, 10).await.unwrap()
+    world.ledger.open_conflicts(ConflictFilter::Mappings(&[world.mapping]), 0, 10).await.unwrap()
 }
 
 #[tokio::test]
@@ -33,8 +33,15 @@ async fn the_same_two_values_are_one_conflict() {
     assert_eq!(now[0].objects, ["contact", "member"]);
     assert_eq!(now[0].ids, [Some("1".to_owned()), Some("a".to_owned())]);
     assert_eq!(now[1].times, 1);
-    assert_eq!(world.ledger.open_conflicts(None, now[0].id, 10).await.unwrap(), now[1..]);
-    assert!(world.ledger.open_conflicts(Some(world.mapping + 1), 0, 10).await.unwrap().is_empty());
+    assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, now[0].id, 10).await.unwrap(), now[1..]);
+    assert!(
+        world
+            .ledger
+            .open_conflicts(ConflictFilter::Mappings(&[world.mapping + 1]), 0, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ledger::{conflicts as open_conflicts, query as queries, runs};
 
 #[tokio::test]
 async fn runs_are_listed_newest_first() {
@@ -25,9 +26,14 @@ async fn runs_are_listed_newest_first() {
     assert_eq!(world.ledger.run(99).await.unwrap(), None);
     let other = Run::new("second", RELATION, RunOptions::default(), at(3));
     let other = world.ledger.start_run(&world.lease, other).await.unwrap();
-    assert_eq!(world.ledger.runs(None, 9).await.unwrap(), [other.clone(), run.clone()]);
-    assert_eq!(world.ledger.runs(None, 1).await.unwrap(), [other]);
-    assert_eq!(world.ledger.runs(Some("crm"), 9).await.unwrap(), [run.clone()]);
+    assert_eq!(world.ledger.runs(None, None, 9).await.unwrap(), [other.clone(), run.clone()]);
+    assert_eq!(world.ledger.runs(None, None, 1).await.unwrap(), [other.clone()]);
+    assert_eq!(world.ledger.runs(Some("crm"), None, 9).await.unwrap(), [run.clone()]);
+    assert_eq!(world.ledger.runs(None, Some(other.id), 9).await.unwrap(), [run.clone()]);
+    assert_eq!(world.ledger.run_after("crm", run.id).await.unwrap(), None);
+    assert_eq!(world.ledger.run_after("second", run.id).await.unwrap().unwrap(), other);
+    assert_eq!(world.ledger.count_runs(None).await.unwrap(), 2);
+    assert_eq!(world.ledger.count_runs(Some("crm")).await.unwrap(), 1);
     run.id = 99;
     assert!(world.unit().await.save_run(&run).await.unwrap_err().to_string().contains("run 99 is not there"));
 }
@@ -76,6 +82,7 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
             status,
             reason: Some(Reason::NotInPlan { run: 7 }),
             attempts: 1,
+            due: None,
         };
         assert_eq!(lines[1], expected);
     }
@@ -101,6 +108,134 @@ async fn a_record_leads_to_its_pairs_in_every_relation() {
     assert_eq!(found[0].1, pairs[1]);
     assert_eq!(world.ledger.pairs_of_record(None, Side::Right, "member", "1").await.unwrap()[0].1.id, 3);
     assert!(world.ledger.pairs_of_record(None, Side::Left, "member", "1").await.unwrap().is_empty());
+}
+
+/// The plan of a statement, and how many steps its first row to the last one take.
+async fn plan_and_steps(world: &World, sql: &str, params: &[i64]) -> (String, i32) {
+    world
+        .store
+        .read(|c| {
+            let mut explained = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+            let mut statement = c.prepare(sql)?;
+            for n in 1..=statement.parameter_count() {
+                let value = params.get(n - 1).copied().unwrap_or(1);
+                explained.raw_bind_parameter(n, value)?;
+                statement.raw_bind_parameter(n, value)?;
+            }
+            let mut plan = String::new();
+            let mut rows = explained.raw_query();
+            while let Some(row) = rows.next()? {
+                plan += &row.get::<_, String>(3)?;
+                plan += "; ";
+            }
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            drop(rows);
+            Ok((plan, statement.get_status(rusqlite::StatementStatus::VmStep)))
+        })
+        .await
+        .unwrap()
+}
+
+/// So many more runs, changes of run 1, failed pairs, and conflicts, of which one in ten is open.
+async fn fill(world: &World, from: i64, until: i64) {
+    world
+        .store
+        .write(|c| {
+            let numbers = format!("WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {until})");
+            c.execute_batch(&format!(
+                r#"INSERT INTO run (sync, relation, options, started, status, counts) {numbers} SELECT 'crm', 'crm', '{{}}', i, 'done', '{{}}' FROM n;
+                 INSERT INTO pair (id, mapping, left_id, status, attempts, dirty, context, left_filtered, right_filtered)
+                     {numbers} SELECT i, {mapping}, i, 'failed', 1, 0, 0, 0, 0 FROM n;
+                 INSERT INTO change (key, run, mapping, pair, target, action, fields, status) {numbers} SELECT i, 1, {mapping}, i, 1, 'create', '[]', 'done' FROM n;
+                 INSERT INTO conflict (pair, slot, left_value, right_value, reason, run, first, last, times, closed)
+                     {numbers} SELECT i, 0, '{{"v": 1}}', '{{"v": 2}}', 'ruled', 1, 1, 1, 1, nullif(i % 10 > 0, 0) FROM n;"#,
+                mapping = world.mapping
+            ))?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+/// A page costs what it shows, however much there is: the same steps with ten times as many rows.
+#[tokio::test]
+async fn a_page_reads_what_it_shows() {
+    let world = world().await;
+    let mapping = world.mapping;
+    let of_mapping = [mapping];
+    let pages = [
+        (
+            format!(
+                "SELECT * FROM change {}",
+                queries::CHANGES
+                    .replace("?2", "NULL")
+                    .replace("?3", "NULL")
+                    .replace("?4", "?2")
+                    .replace("?5", "?3")
+            ),
+            vec![1, 7, 50],
+            "change_run (run=? AND rowid>?)",
+        ),
+        (
+            format!("SELECT * FROM run {}", runs::page_sql(false).replace("?1 IS NULL", "?1 > 0")),
+            vec![1, i64::MAX, 50],
+            "INTEGER PRIMARY KEY (rowid<?)",
+        ),
+        (
+            format!(
+                "SELECT * FROM run {}",
+                runs::page_sql(true).replace("?1", "'crm'").replace("?2", "?1").replace("?3", "?2")
+            ),
+            vec![i64::MAX, 50],
+            "run_sync (sync=? AND rowid<?)",
+        ),
+        (
+            queries::pairs_sql(Status::Failed, true),
+            vec![mapping, 7, 50],
+            "pair_failed (mapping=? AND rowid>?)",
+        ),
+        (open_conflicts::open_sql(ConflictFilter::All), vec![7, 50], "conflict_number (id>?)"),
+        (
+            open_conflicts::open_sql(ConflictFilter::Mappings(&of_mapping)),
+            vec![7, 50],
+            "conflict_number (id>?)",
+        ),
+    ];
+    fill(&world, 1, 1000).await;
+    let mut steps = Vec::new();
+    for (sql, params, expected) in &pages {
+        let (plan, taken) = plan_and_steps(&world, sql, params).await;
+        assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        steps.push(taken);
+    }
+    fill(&world, 1001, 10_000).await;
+    for ((sql, params, _), before) in pages.iter().zip(steps) {
+        assert_eq!(plan_and_steps(&world, sql, params).await.1, before, "{sql}");
+    }
+}
+
+/// What is counted adds up to what is listed.
+#[tokio::test]
+async fn counts_add_up() {
+    let world = world().await;
+    fill(&world, 1, 100).await;
+    let changes = world.ledger.count_changes(1).await.unwrap();
+    assert_eq!(changes, [(ChangeStatus::Done, 100)]);
+    assert_eq!(world.ledger.count_changes(2).await.unwrap(), []);
+    let listed = world.ledger.open_conflicts(ConflictFilter::All, 0, 100).await.unwrap();
+    let counted = |counts: Vec<ConflictCount>| counts.iter().map(|count| count.conflicts).sum::<u64>();
+    for filter in [ConflictFilter::All, ConflictFilter::Mappings(&[world.mapping])] {
+        assert_eq!(counted(world.ledger.count_conflicts(filter).await.unwrap()), listed.len() as u64);
+    }
+    let none = ConflictFilter::Mappings(&[]);
+    assert_eq!(world.ledger.count_conflicts(none).await.unwrap(), []);
+    assert_eq!(world.ledger.open_conflicts(none, 0, 100).await.unwrap(), []);
+    let pair = ConflictFilter::Pair(listed[3].conflict.pair);
+    assert_eq!(world.ledger.open_conflicts(pair, 0, 100).await.unwrap(), listed[3..4]);
+    assert_eq!(counted(world.ledger.count_conflicts(pair).await.unwrap()), 1);
+    let failed = world.ledger.pairs_in(Status::Failed, Some(world.mapping), 0, 1000).await.unwrap();
+    assert_eq!(world.ledger.count_in(Status::Failed, world.mapping).await.unwrap(), failed.len() as u64);
 }
 
 /// Reads that may meet millions of rows must go by an index. (Reads with `INDEXED BY` fail where it would not

@@ -3,8 +3,8 @@
 use crate::world::{World, text};
 use entente_core::Value;
 use entente_sync::{
-    ChangeTimes, Code, Condition, ConflictFilter, Ledger, OperatorLedger as _, Reason, RunOptions, Side, Sides,
-    Status, Test, features,
+    ChangeTimes, Code, Condition, ConflictFilter, Ledger, OperatorLedger as _, Reason, RunOptions, Side,
+    Sides, Status, Test, features,
 };
 
 #[tokio::test]

@@ -2,8 +2,14 @@
 
 use super::output::{Done, Usage, print_line};
 use super::{Context, remedy};
-use entente::ApplyOptions;
-use std::path::PathBuf;
+use anyhow::Context as _;
+use entente::{ApplyOptions, File, FileInputs};
+use entente_plugin::{read_at_most, read_text};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// More than any limit allows; the limit of the tenant is looked at later.
+const MOST_COMPONENT: u64 = 256 << 20;
 
 /// Options of `entente apply`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +27,18 @@ pub(super) struct ApplyArgs {
 /// Runs the command.
 pub(super) async fn run(args: ApplyArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
-    let plan = tenant.apply(&args.file, ApplyOptions { dry_run: args.dry_run, prune: args.prune }).await?;
+    let text = read_text(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?;
+    let file = File::parse(&text).with_context(|| args.file.display().to_string())?;
+    let folder = args.file.parent().unwrap_or(Path::new(""));
+    let component = |path: &Path| {
+        let path = folder.join(path);
+        let named = |why: io::Error| io::Error::new(why.kind(), format!("{}: {why}", path.display()));
+        read_at_most(&path, MOST_COMPONENT).map_err(named)
+    };
+    let variable = |name: &str| std::env::var(name).ok();
+    let inputs = FileInputs { component: &component, variable: &variable };
+    let options = ApplyOptions { dry_run: args.dry_run, prune: args.prune };
+    let plan = tenant.apply(&file, inputs, options).await?;
     context.output.show(&plan, |plan| {
         let mut text: Vec<String> = plan.lines.iter().map(ToString::to_string).collect();
         text.extend(

@@ -66,7 +66,7 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                 tenant.configuration().definition(sync).await?;
             }
             let mut runs = Vec::new();
-            for run in tenant.ledger().runs(sync.as_deref(), limit).await? {
+            for run in tenant.ledger().runs(sync.as_deref(), None, limit).await? {
                 runs.push(tenant.as_it_stands(run).await?);
             }
             let mut definitions = Vec::new();

@@ -22,10 +22,10 @@ pub mod view;
 pub use config::fuzzing;
 pub use config::{
     Added, ApplyOptions, Checked, ConfigError, Configuration, ConfigurationPlan, CustomField, CustomObject,
-    DEFAULT_TENANT, Described, Draft, File, FileError, Grants, HUB, Health, Home, HomeLock, InstalledPlugin,
-    Integration, NewTenant, Notice, Place, PlanLine, PlanSign, PluginFacts, PluginSource, Prepared, Problem,
-    Problems, SealingKey, SecretGrant, SecretInfo, SecretText, StoredSync, SyncDraft, check, check_name,
-    definition_from_manual, digest_of, fit,
+    DEFAULT_TENANT, Described, Draft, File, FileError, FileInputs, Grants, HUB, Health, Home, HomeLock,
+    InstalledPlugin, Integration, NewTenant, Notice, Place, PlanLine, PlanSign, PluginFacts, PluginSource,
+    Prepared, Problem, Problems, SealingKey, SecretGrant, SecretInfo, SecretText, StoredSync, SyncDraft,
+    check, check_name, definition_from_manual, digest_of, fit,
 };
 pub use entente_core;
 pub use entente_plugin;

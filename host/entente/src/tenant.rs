@@ -3,7 +3,7 @@
 
 use crate::config::{
     Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft,
-    File, FileError, HUB, Home, Notice, PluginFacts, PluginSource, Problems, SealingKey, SecretText,
+    File, FileInputs, HUB, Home, Notice, PluginFacts, PluginSource, Problems, SealingKey, SecretText,
     definition_from_manual,
 };
 use egress::StoredBudget;
@@ -54,14 +54,6 @@ pub enum TenantError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The configuration file.
-    #[error("{}: {error}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        error: FileError,
-    },
     /// A file cannot be read or written.
     #[error("{} cannot be {doing}: {why}", path.display())]
     Io {
@@ -160,8 +152,7 @@ impl TenantError {
             TenantError::Limit(limit) => limit.remedies(),
             TenantError::UnknownLimit(error) => error.remedies(),
             TenantError::Archive { error, .. } => error.remedies(),
-            TenantError::File { .. }
-            | TenantError::Io { .. }
+            TenantError::Io { .. }
             | TenantError::Hub(_)
             | TenantError::Store(_)
             | TenantError::Grant(_)
@@ -486,11 +477,10 @@ impl Tenant {
             Some(ended) => ended,
             None if run.status == RunStatus::Running => self.clock.now(),
             // It was killed, nobody knows when: before the next one began.
-            None => {
-                let later =
-                    self.ledger.runs(Some(&run.sync), usize::MAX).await?.into_iter().map(|run| run.started);
-                later.filter(|started| *started > run.started).min().unwrap_or_else(|| self.clock.now())
-            }
+            None => match self.ledger.run_after(&run.sync, run.id).await? {
+                Some(next) => next.started,
+                None => self.clock.now(),
+            },
         };
         egress::logged(&folder, exchanges, run.started, until).map_err(|why| TenantError::Io {
             path: folder.join("log.jsonl"),
@@ -508,20 +498,18 @@ impl Tenant {
         Ok(PluginRuntime::inspect_installed(&path, digest, &self.limits().await?).await?.manifest)
     }
 
-    /// Applies a configuration file, as a whole or not at all.
+    /// Applies a configuration file, as a whole or not at all. [`File::parse`] reads its text; `inputs` are the
+    /// components and environment variables that it names.
     ///
     /// # Errors
     /// Everything that is wrong with it at once, or what a plugin that must be described says.
-    pub async fn apply(&self, path: &Path, options: ApplyOptions) -> Result<ConfigurationPlan, TenantError> {
-        let text = entente_plugin::read_text(path).map_err(|why| TenantError::Io {
-            path: path.to_owned(),
-            doing: "read",
-            why,
-        })?;
-        let file = File::parse(&text).map_err(|error| TenantError::File { path: path.to_owned(), error })?;
-        let base = path.parent().unwrap_or(Path::new(""));
-        let environment = |name: &str| std::env::var(name).ok();
-        let prepared = self.configuration.prepare(&file, base, &environment).await?;
+    pub async fn apply(
+        &self,
+        file: &File,
+        inputs: FileInputs<'_>,
+        options: ApplyOptions,
+    ) -> Result<ConfigurationPlan, TenantError> {
+        let prepared = self.configuration.prepare(file, inputs).await?;
         let limits = self.limits().await?;
         let (mut described, mut manifests) = (Described::default(), BTreeMap::new());
         described.descriptions.insert(HUB.to_owned(), self.describe(HUB, &self.hub).await?);
@@ -547,7 +535,7 @@ impl Tenant {
                 described.manuals.insert(name.clone(), manual);
             }
         }
-        let mut plan = self.configuration.apply(&file, base, &environment, &described, options).await?;
+        let mut plan = self.configuration.apply(file, inputs, &described, options).await?;
         for draft in &prepared.drafts {
             let digest = draft.integration.digest.as_str();
             if !manifests.contains_key(digest)

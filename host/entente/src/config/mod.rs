@@ -24,7 +24,7 @@ mod tests;
 pub use apply::add::Added;
 pub use apply::commit::{ApplyOptions, Described};
 pub use apply::plan::{ConfigurationPlan, PlanLine, PlanSign};
-pub use apply::prepare::{Draft, PluginSource, Prepared};
+pub use apply::prepare::{Draft, FileInputs, PluginSource, Prepared};
 pub use check::fit::fit;
 pub use check::manual::definition_from_manual;
 pub use check::sync::{Checked, SyncDraft, check};

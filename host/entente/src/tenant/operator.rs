@@ -6,8 +6,8 @@ use super::{Tenant, TenantError};
 use crate::config::HUB;
 use entente_core::Timestamp;
 use entente_sync::{
-    Choice, FieldMapping, Lease, LedgerError, MappingId, OpenConflict, Pair, Reason, Run, RunStatus, Side,
-    Sides, Status, SyncDefinition,
+    Choice, ConflictFilter, FieldMapping, Lease, LedgerError, MappingId, OpenConflict, Pair, Reason, Run,
+    RunStatus, Side, Sides, Status, SyncDefinition,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -186,7 +186,9 @@ impl Tenant {
             for mapping in definition.mappings.iter().filter(|mapping| seen.insert(mapping.id)) {
                 let mut after = 0;
                 loop {
-                    let page = self.ledger.open_conflicts(Some(mapping.id), after, PAGE).await?;
+                    let of_mapping = [mapping.id];
+                    let which = ConflictFilter::Mappings(&of_mapping);
+                    let page = self.ledger.open_conflicts(which, after, PAGE).await?;
                     let Some(last) = page.last() else { break };
                     after = last.id;
                     waiting.extend(page.into_iter().map(|open| WaitingConflict {

@@ -13,7 +13,8 @@ use anyhow::{Context, Result};
 use entente_core::Value;
 use entente_sqlite::ListQuery;
 use entente_sync::{
-    Change, ChangeFilter, ConflictFilter, MappingId, OperatorLedger as _, Pair, PairId, Side, Status, SyncError,
+    Change, ChangeFilter, ConflictFilter, MappingId, OperatorLedger as _, Pair, PairId, Side, Status,
+    SyncError,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! Applies a file: checks everything, then saves everything, or nothing.
 
 use super::plan::{self, ConfigurationPlan, PlanLine, PlanSign, Snapshot};
-use super::prepare::{ApplyContext, Draft, PluginSource, Prepared, prepare};
+use super::prepare::{ApplyContext, Draft, FileInputs, PluginSource, Prepared, prepare};
 use crate::config::check::sync::{Findings, Stored, check_with};
 use crate::config::configuration::Configuration;
 use crate::config::error::{ConfigError, Problems};
@@ -17,7 +17,6 @@ use entente_core::Timestamp;
 use entente_sqlite::Session;
 use entente_sync::{Clock, Description, ProposedMapping, SystemClock};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// What running plugins and the hub have told.
 #[derive(Debug, Clone, Default)]
@@ -49,14 +48,13 @@ impl Configuration {
     pub async fn apply(
         &self,
         file: &File,
-        base: &Path,
-        environment: &(dyn Fn(&str) -> Option<String> + Sync),
+        inputs: FileInputs<'_>,
         described: &Described,
         options: ApplyOptions,
     ) -> Result<ConfigurationPlan, ConfigError> {
         let _held = self.home().hold_components();
         let unit = self.begin().await?;
-        let context = ApplyContext { secrets: self.secret_store(unit.session()), base, environment };
+        let context = ApplyContext { secrets: self.secret_store(unit.session()), inputs };
         let plan = apply(file, &context, described, options, SystemClock.now())?;
         if !options.dry_run {
             unit.commit()?;

@@ -16,6 +16,7 @@ use crate::config::stored::plugins::{self, InstalledPlugin};
 use crate::config::stored::secrets::SecretStore;
 use entente_sync::Remedy;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use toml::Spanned;
@@ -65,34 +66,49 @@ pub struct Prepared {
     pub(crate) broken: BTreeSet<String>,
 }
 
+/// What a configuration file names and does not hold. The caller hands it in: the library reads neither the
+/// environment nor files of the operator by itself, since a service applies files of many people.
+#[derive(Clone, Copy)]
+pub struct FileInputs<'a> {
+    /// The bytes of the component at a path, as the path stands in the file; at most 256 MiB are of use.
+    pub component: &'a (dyn Fn(&Path) -> io::Result<Vec<u8>> + Sync),
+    /// The value of an environment variable; `None` where it is not set.
+    pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
+}
+
+impl FileInputs<'static> {
+    /// No components and no variables: plugins must be installed, and secrets set, before.
+    pub const NONE: Self = Self {
+        component: &|_| Err(io::Error::new(io::ErrorKind::Unsupported, "no files are read here")),
+        variable: &|_| None,
+    };
+}
+
+impl std::fmt::Debug for FileInputs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileInputs").finish_non_exhaustive()
+    }
+}
+
 /// What applying a file reads besides the file.
 #[derive(Clone, Copy)]
 pub(crate) struct ApplyContext<'a> {
     /// The transaction, and the secrets in it.
     pub(crate) secrets: SecretStore<'a>,
-    /// The folder that paths in the file start from.
-    pub(crate) base: &'a Path,
-    /// Variables of the environment.
-    pub(crate) environment: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    /// Components and variables.
+    pub(crate) inputs: FileInputs<'a>,
 }
 
 impl Configuration {
     /// The integrations that a file and its syncs name, as they will be: what is needed to run those that
-    /// must be described. Paths in the file start from `base`.
+    /// must be described.
     ///
     /// # Errors
     /// Where the database fails, or a stored secret cannot be opened. What is wrong with the file is in
     /// [`Prepared::problems`].
-    pub async fn prepare(
-        &self,
-        file: &File,
-        base: &Path,
-        environment: &(dyn Fn(&str) -> Option<String> + Sync),
-    ) -> Result<Prepared, ConfigError> {
-        self.read(|session| {
-            prepare(file, &ApplyContext { secrets: self.secret_store(session), base, environment })
-        })
-        .await
+    pub async fn prepare(&self, file: &File, inputs: FileInputs<'_>) -> Result<Prepared, ConfigError> {
+        self.read(|session| prepare(file, &ApplyContext { secrets: self.secret_store(session), inputs }))
+            .await
     }
 }
 
@@ -230,7 +246,7 @@ fn draft(
         if let Err(message) = check_name("secret", secret.get_ref()) {
             found.problem(&secret.span(), &part, message);
         }
-        match (context.environment)(from.env.get_ref()).filter(|text| !text.is_empty()) {
+        match (context.inputs.variable)(from.env.get_ref()).filter(|text| !text.is_empty()) {
             Some(text) => {
                 given.insert(secret.get_ref().clone());
                 secrets.insert(secret.get_ref().clone(), SecretText::new(text));
@@ -259,9 +275,6 @@ fn draft(
     Ok(Draft { integration, plugin: source, secrets, needed: false, given })
 }
 
-/// More than any limit allows; the limit of the tenant is looked at later.
-const MOST_COMPONENT: u64 = 256 << 20;
-
 /// The component that the file names. A stored integration keeps the one that it has: grants were given to
 /// that one.
 fn plugin(
@@ -274,18 +287,14 @@ fn plugin(
 ) -> Result<(PluginName, PluginSource), ConfigError> {
     let text = given.get_ref();
     let (plugin, source) = if text.ends_with(".wasm") {
-        let path = context.base.join(text);
-        match entente_plugin::read_at_most(&path, MOST_COMPONENT) {
+        let path = Path::new(text);
+        match (context.inputs.component)(path) {
             Ok(bytes) => (
-                PluginName { name: name_of(&path), digest: digest_of(&bytes) },
+                PluginName { name: name_of(path), digest: digest_of(&bytes) },
                 PluginSource::File(bytes.into()),
             ),
             Err(error) => {
-                found.problem(
-                    &given.span(),
-                    part,
-                    format!("the plugin {} cannot be read: {error}", path.display()),
-                );
+                found.problem(&given.span(), part, format!("the plugin {text} cannot be read: {error}"));
                 return Ok((PluginName::default(), PluginSource::Installed));
             }
         }

@@ -150,7 +150,6 @@ impl Try {
         options: ApplyOptions,
     ) -> Result<ConfigurationPlan, ConfigError> {
         let file = File::parse(text)?;
-        let environment = |name: &str| self.environment.get(name).cloned();
         let mut described = self.described.clone();
         described.descriptions.retain(|name, _| name == "hub" || file.needed().contains(name));
         // The hub describes what was defined before.
@@ -165,9 +164,10 @@ impl Try {
                 .fields
                 .push(custom.field);
         }
-        self.configuration
-            .apply(&file, Path::new(self.folder.path()), &environment, &described, options)
-            .await
+        let component = |path: &Path| std::fs::read(self.folder.path().join(path));
+        let variable = |name: &str| self.environment.get(name).cloned();
+        let inputs = FileInputs { component: &component, variable: &variable };
+        self.configuration.apply(&file, inputs, &described, options).await
     }
 
     pub(super) async fn apply(&self, text: &str) -> Result<String, String> {

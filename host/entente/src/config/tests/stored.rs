@@ -276,11 +276,13 @@ async fn a_plugin_may_be_a_file_beside_entente_toml() {
     let it = Try::new().await;
     let text = "[integration.HelloWorld]\nplugin = \"made.here.wasm\"\n[sync.HelloWorld]";
     assert!(it.apply(text).await.unwrap_err().starts_with(
-        "line 2, column 10: integration HelloWorld: the plugin DIR/made.here.wasm cannot be read: "
+        "line 2, column 10: integration HelloWorld: the plugin made.here.wasm cannot be read: "
     ));
     std::fs::write(it.folder.path().join("made.here.wasm"), b"\0asm three").unwrap();
     let file = File::parse(text).unwrap();
-    let prepared = it.configuration.prepare(&file, it.folder.path(), &|_| None).await.unwrap();
+    let component = |path: &Path| std::fs::read(it.folder.path().join(path));
+    let inputs = FileInputs { component: &component, ..FileInputs::NONE };
+    let prepared = it.configuration.prepare(&file, inputs).await.unwrap();
     assert_eq!(prepared.problems, []);
     assert!(
         prepared.drafts[0].needed
@@ -331,19 +333,13 @@ async fn stored_integrations_are_known() {
     it.described.descriptions.remove("HelloWorld");
     insta::assert_snapshot!(it.apply("[sync.HelloWorld]").await.unwrap_err(), @"line 1, column 7: sync HelloWorld: what 'HelloWorld' has is not known, so the mapping cannot be checked");
     let file = File::parse("[sync.HelloWorld]").unwrap();
-    let prepared = sendable(it.configuration.prepare(&file, Path::new(""), &|_| None)).await.unwrap();
+    let prepared = sendable(it.configuration.prepare(&file, FileInputs::NONE)).await.unwrap();
     assert_eq!(prepared.drafts[0].integration, it.configuration.integration("HelloWorld").await.unwrap());
     let described = Described::default();
     assert!(
-        sendable(it.configuration.apply(
-            &file,
-            Path::new(""),
-            &|_| None,
-            &described,
-            ApplyOptions::default()
-        ))
-        .await
-        .is_err()
+        sendable(it.configuration.apply(&file, FileInputs::NONE, &described, ApplyOptions::default()))
+            .await
+            .is_err()
     );
     assert!(sendable(it.configuration.export()).await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! Files and folders of others: read within bounds, and not trusted where others can change them.
+//! Untrusted files: bounded reads, and checks of ownership and permissions.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};

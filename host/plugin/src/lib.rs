@@ -1,4 +1,4 @@
-//! Plugins: WebAssembly components that talk to foreign systems, run so that none of them can do harm.
+//! Plugins: a capability sandbox for untrusted WebAssembly components that talk to foreign systems.
 //!
 //! [`inspect`] says what a file is. [`PluginRuntime`] compiles plugins and keeps the result; a
 //! [`LoadedPlugin`] becomes a [`PluginExchange`], a side of a sync, with what the operator has set and

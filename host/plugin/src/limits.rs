@@ -1,4 +1,4 @@
-//! Every limit that a plugin can run into: its name, its default, and why it is that much.
+//! The table of limits for plugins and tenants: name, default, maximum, and the reason for each.
 //!
 //! A limit that is reached is a [`LimitReached`]: it names the limit, its value and what was asked, and has
 //! what can be done as data.
@@ -297,8 +297,8 @@ limits! {
         "One request in all, with its answer."
 }
 
-/// The limit behind what wasmtime says of a component that is too large for every place of its pool. A test
-/// for each would fail if the words changed.
+/// Maps what wasmtime says of a component that fits no slot of the pooling allocator to the limit behind it.
+/// A test for each would fail if the words changed.
 pub(super) fn of_pool(limits: &Limits, text: &str) -> Option<LimitReached> {
     let known = [
         ("core module instances, which exceeds", limits.instances(None)),

@@ -1,6 +1,6 @@
-//! Texts that a stranger wrote, made fit to be shown.
+//! Output sanitising: untrusted texts made fit for a terminal, a log or a shell command.
 
-/// Cuts at so many bytes and escapes what could move a cursor, hide text or turn it around.
+/// Escapes control, invisible and bidirectional characters, and truncates at `most` bytes.
 pub(super) fn clean(text: &str, most: u64) -> String {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut out = String::with_capacity(text.len().min(most));
@@ -20,7 +20,7 @@ pub(super) fn clean(text: &str, most: u64) -> String {
     out
 }
 
-/// Control characters, and those that change the direction of text or are not seen.
+/// Control characters, bidirectional controls and invisible characters.
 fn is_dangerous(c: char) -> bool {
     const UNSEEN: &[std::ops::RangeInclusive<char>] = &[
         '\u{ad}'..='\u{ad}',

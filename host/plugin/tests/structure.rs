@@ -1,12 +1,12 @@
-//! Holds the sources to what `src/lib.rs` says about them: a floor knows only those below it, no version of the
-//! plugin interface leaks, and functions stay short.
+//! Holds the sources to what `src/lib.rs` says about them: a floor knows only those below it, no version of
+//! the plugin interface leaks, and functions stay short.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 
-/// From the lowest floor to the highest. A floor is a file or folder in `src`; those of one line do not know each
-/// other, but for `limits`, which every floor may know.
+/// From the lowest floor to the highest. A floor is a file or folder in `src`; those of one line do not know
+/// each other, but for `limits`, which every floor may know.
 const FLOORS: &[&[&str]] = &[
     &["text", "files", "limits"],
     &["address"],

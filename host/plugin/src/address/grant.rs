@@ -1,4 +1,4 @@
-//! Which addresses are granted. Pure: text in, decision out.
+//! Host patterns: which addresses a grant allows. Pure: text in, decision out.
 
 use super::public::not_public;
 use reqwest::Url;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Leave to send requests to a host: `https://api.example.com`, `https://*.example.com`,
+/// Permission to send requests to a host: `https://api.example.com`, `https://*.example.com`,
 /// `https://erp.example.com:8443`, `http://127.0.0.1:8787`.
 ///
 /// Plain http and addresses of private networks are granted literally only, the latter with their port. A

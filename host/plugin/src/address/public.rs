@@ -1,5 +1,5 @@
-//! Special-purpose address ranges (RFC 6890 and the registries of IANA): which addresses are not of the public
-//! network, so that a server-side request forgery (SSRF) cannot reach them through a granted name.
+//! Special-purpose address ranges (RFC 6890 and the registries of IANA): which addresses are not of the
+//! public network, so that a server-side request forgery (SSRF) cannot reach them through a granted name.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

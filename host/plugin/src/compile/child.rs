@@ -1,5 +1,5 @@
-//! The compiler's side of compiling apart: a process that takes a component, gives compiled code, and can do
-//! little else.
+//! The compiler child: a process that reads a component, writes the artifact, and gives up all rights that
+//! compiling does not need (resource limits).
 
 use super::settings::{Allocation, compile_only, settings_hash};
 use std::ffi::{OsStr, OsString};
@@ -24,7 +24,7 @@ const ADDRESSES: u64 = 1 << 30;
 #[cfg(unix)]
 const FILES: u64 = 16;
 
-/// What a process is told to do, and to keep within.
+/// The job of a child: what to compile for, and its resource limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Job {
     pub(crate) allocation: Allocation,
@@ -120,7 +120,7 @@ fn compile(job: &Job) -> Result<(), (u8, String)> {
         .map_err(|error| unfit("the code cannot be handed over", &error))
 }
 
-/// Takes from this process what compiling does not need. What is already less stays so.
+/// Sets resource limits (`setrlimit`) on memory, CPU time and files. A lower limit that is set already stays.
 #[cfg(unix)]
 fn confine(job: &Job) -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

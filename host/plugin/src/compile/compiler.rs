@@ -1,5 +1,6 @@
-//! Compiling, apart from running. How long it takes and how much memory cannot be told from the outside of a
-//! plugin, so it is done by a process of its own with limits of its own, and the host takes what comes out.
+//! Ahead-of-time compilation in a sandboxed child process. wasmtime promises nothing about what compiling a
+//! hostile component costs, so the child has limits of its own, and the host takes the artifact that comes
+//! out.
 
 use super::child::{FOREIGN, INVALID, Job, UNFIT};
 use super::settings::{Allocation, settings_hash};
@@ -13,19 +14,19 @@ use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::Engine;
 
-/// How many times its processor time a compilation may take by the clock: on a busy machine it has to wait.
+/// Wall time allowed, as a multiple of CPU time: on a busy machine a compilation has to wait.
 const WALL_PER_CPU: u32 = 3;
-/// Of what a compiler says in an error.
+/// Bytes of a compiler's message that an error shows.
 const MESSAGE_BYTES: u64 = 500;
 /// Functions that are compiled at the same time; memory grows with each.
 const THREADS: usize = 2;
 
-/// Who compiles plugins.
+/// Where plugins are compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compiler {
     /// A process of its own for each plugin, with limits on its memory and time. The program is one whose
-    /// first act is [`answer_as_compiler`](super::child::answer_as_compiler), built with the same version of this
-    /// library, such as `entente`.
+    /// first act is [`answer_as_compiler`](super::child::answer_as_compiler), built with the same version of
+    /// this library, such as `entente`.
     Child(PathBuf),
     /// This process. A plugin that is made to be hard to compile can then take all its memory, hold up what
     /// else it does, or end it: for trusted plugins and tests.
@@ -91,24 +92,24 @@ pub enum CompileError {
     Unfit(String),
 }
 
-/// One plugin is compiled at a time in a process, however many tenants bring one: each may take a processor
-/// and much memory.
+/// The permit to compile. One plugin is compiled at a time, however many tenants bring one: each compilation
+/// may take a processor and much memory.
 pub(crate) async fn permit() -> Option<SemaphorePermit<'static>> {
     static PERMIT: Semaphore = Semaphore::const_new(1);
     // It is never closed.
     PERMIT.acquire().await.ok()
 }
 
-/// In this process.
+/// Compiles in this process.
 ///
-/// Takes up to seconds: call it where blocking is allowed.
+/// Blocks for up to seconds.
 pub(crate) fn in_process(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
     engine
         .precompile_component(wasm)
         .map_err(|error| CompileError::Invalid(clean(&format!("{error:#}"), MESSAGE_BYTES)))
 }
 
-/// In a process of its own, which ends with this future.
+/// Compiles in a child process, which is killed when this future is dropped.
 pub(crate) async fn in_child(
     program: &Path,
     engine: &Engine,
@@ -163,8 +164,8 @@ pub(crate) async fn in_child(
     }
 }
 
-/// All that the compiler finds in its environment. It begins with nothing, so that no setting of this process
-/// changes what is made, and no secret of it is within reach of a plugin that attacks the compiler.
+/// The whole environment of the child. It inherits nothing: no setting of this process changes the artifact,
+/// and no secret of it is within reach of a component that attacks the compiler.
 fn environment() -> [(&'static str, String); 3] {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     [
@@ -175,7 +176,7 @@ fn environment() -> [(&'static str, String); 3] {
     ]
 }
 
-/// Compiled code, and not without end.
+/// Reads the artifact, up to the limit `compiled-bytes`.
 async fn read_artifact(from: impl AsyncRead + Unpin, limits: &Limits) -> Result<Vec<u8>, CompileError> {
     let most = limits.compiled_bytes;
     let mut artifact = Vec::new();
@@ -186,7 +187,8 @@ async fn read_artifact(from: impl AsyncRead + Unpin, limits: &Limits) -> Result<
     Ok(artifact)
 }
 
-/// What it says of a failure: the beginning is kept, the rest is read so that it need not wait.
+/// Reads standard error: the beginning is kept, the rest is drained so that the child does not block on a
+/// full pipe.
 async fn read_stderr(from: impl AsyncRead + Unpin) -> Result<String, CompileError> {
     const KEPT: u64 = 16 << 10;
     let mut said = Vec::new();
@@ -205,7 +207,7 @@ enum Ended {
     Known(CompileError),
 }
 
-/// Why there is no compiled code; `None` where there is.
+/// Maps the exit status to an error; `None` where there is an artifact.
 fn failure(status: ExitStatus, said: &str, limits: &Limits) -> Option<Ended> {
     let crashed = |how: String| CompileError::Crashed {
         how: if said.is_empty() { how } else { format!("{how} and said: {said}") },

@@ -1,5 +1,5 @@
-//! Compiled code on disk. Loading it runs native code, so what is loaded is only what this host wrote and
-//! finds unchanged.
+//! Content-addressed cache of compiled code on disk, authenticated with HMAC-SHA-256. Loading an artifact
+//! runs native code, so only what this host wrote and finds unchanged is loaded.
 
 use super::settings::settings_hash;
 use crate::files::{Owner, changed_by_others};
@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 const MAGIC: &[u8] = b"entente compiled plugin 2\n";
 const MAC_LENGTH: usize = 32;
 
-/// The key that this host marks with what it has compiled: what lacks the mark is never run, whoever put it
-/// into the folder.
+/// The MAC key of the code cache: an artifact without a valid MAC is never run, whoever put it into the
+/// folder.
 #[derive(Clone)]
 pub struct CacheMacKey(Zeroizing<[u8; 32]>);
 
@@ -26,7 +26,7 @@ impl CacheMacKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Over the name too, so that code of one plugin cannot be put in the place of another's.
+    /// The name is authenticated too, so that the code of one plugin cannot replace another's.
     fn mac(&self, name: &str, artifact: &[u8]) -> wasmtime::Result<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).map_err(wasmtime::Error::new)?;
         mac.update(MAGIC);
@@ -43,7 +43,7 @@ impl std::fmt::Debug for CacheMacKey {
     }
 }
 
-/// The folder of compiled code.
+/// The cache folder.
 #[derive(Debug, Clone)]
 pub(crate) struct DiskCache {
     folder: PathBuf,
@@ -104,7 +104,7 @@ impl DiskCache {
         Ok(Self { folder: folder.to_owned(), key })
     }
 
-    /// The compiled component, where it is there and whole.
+    /// Looks up a component. A damaged entry is a miss.
     ///
     /// Blocks while it reads.
     pub(crate) fn get(&self, engine: &Engine, digest: &str) -> Option<Component> {
@@ -117,7 +117,7 @@ impl DiskCache {
         }
     }
 
-    /// Takes in what was compiled just now, and keeps it.
+    /// Loads an artifact that was compiled just now, and stores it.
     ///
     /// Blocks while it writes.
     ///
@@ -182,12 +182,13 @@ fn private_folder() -> fs::DirBuilder {
     fs::DirBuilder::new()
 }
 
-/// What a file is called: by plugin and settings, so that another version of either never meets it.
+/// The cache key: digest of the component and hash of the engine settings, so that another version of either
+/// is a miss.
 fn name(engine: &Engine, digest: &str) -> String {
     format!("{digest}-{:016x}.bin", settings_hash(engine))
 }
 
-/// Loads what was compiled just now.
+/// Loads an artifact that was compiled just now, which needs no MAC.
 pub(crate) fn load_fresh(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
     if !matches!(Engine::detect_precompiled(artifact), Some(Precompiled::Component)) {
         return Err(wasmtime::Error::msg("what it made is no compiled component"));

@@ -1,14 +1,13 @@
-//! Compiled code that is in memory: one copy for all tenants that use a plugin, whichever of them came first.
+//! LRU cache of compiled code in memory, by digest: one copy for all tenants that use a plugin.
 //!
-//! Code holds nothing of a tenant. What was used last stays, so that the next run of anybody need not read
-//! and check it again.
+//! Code holds nothing of a tenant. The next run of any tenant need not read and check it again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Component;
 
-/// Plugins whose code stays in memory although nobody runs them. HelloWorld takes half a megabyte, a plugin
-/// with an engine of its own (JavaScript, Python) some tens.
+/// Capacity: plugins whose code stays in memory although nobody runs them. HelloWorld takes half a megabyte,
+/// a plugin with an engine of its own (JavaScript, Python) some tens.
 const KEPT: usize = 32;
 
 #[derive(Default)]
@@ -19,19 +18,20 @@ pub(crate) struct MemoryCache {
 #[derive(Default)]
 struct Inner {
     plugins: HashMap<String, Slot>,
-    /// Counts uses, to tell which was the last.
+    /// Counts uses: the recency of an entry.
     uses: u64,
 }
 
 struct Slot {
-    /// Locked by who loads it, so that others wait and do not load it too.
+    /// Locked while it is loaded, so that concurrent loads are coalesced (single flight).
     component: Arc<Mutex<Option<Component>>>,
     used: u64,
 }
 
 impl MemoryCache {
-    /// The code of a plugin by its digest; looked for where it is not here. May take long: call it where
-    /// blocking is allowed.
+    /// The code of a plugin by its digest; `find` is called on a miss.
+    ///
+    /// Blocks while it is loaded.
     pub(crate) fn get_or_find(
         &self,
         digest: &str,

@@ -1,4 +1,5 @@
-//! The settings of the wasmtime engine: what decides how code is compiled and how the pooling allocator is cut.
+//! The settings of the wasmtime engine: what decides how code is compiled and how the pooling allocator is
+//! cut.
 
 use crate::limits::{INSTANCE_SLOTS, MEMORY_SLOT, TABLE_SLOT};
 use sha2::{Digest, Sha256};
@@ -8,16 +9,16 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-/// Set by hand whenever a setting below changes that wasmtime does not compare when it loads compiled code
-/// (optimisation, NaNs).
+/// Cache version: set by hand whenever a setting below changes that wasmtime does not compare when it loads
+/// compiled code (optimisation, NaNs).
 pub(crate) const SETTINGS_EDITION: &str = "1";
 
-/// How memory is given to plugins. Code that was compiled for one way is not right for the other.
+/// The instance allocation strategy. Code that was compiled for one does not fit the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Allocation {
-    /// From places that were reserved when the process began.
+    /// The pooling allocator: slots are reserved when the process begins.
     Pooled,
-    /// Each time anew, where no address space can be reserved.
+    /// Memory is mapped for each instance, where no address space can be reserved.
     OnDemand,
 }
 

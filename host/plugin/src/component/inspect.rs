@@ -1,4 +1,5 @@
-//! What a file is, before anything of it is compiled.
+//! Static validation of a component, before anything of it is compiled: kind, size, imports, exports,
+//! manifest.
 
 use super::interface::{Capability, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
 use super::manifest::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError};

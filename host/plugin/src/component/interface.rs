@@ -1,4 +1,4 @@
-//! Which interfaces this host knows, and whether those of a component fit.
+//! Compatibility: which interfaces and versions this host knows, and whether those of a component fit.
 
 use super::inspect::InspectError;
 use serde::Serialize;
@@ -12,7 +12,7 @@ pub(crate) const REQUIRED: &[&str] = &["mapping-manual", "sync-report", "order-e
 pub(crate) const OPTIONAL: &[&str] = &["lookup", "webhook"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
-/// What a plugin asks the host for.
+/// A capability that a plugin imports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

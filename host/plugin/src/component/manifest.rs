@@ -1,5 +1,5 @@
-//! What a plugin asks for, with reasons: a section of its component, which `plugin build` writes from the
-//! author's `plugin.toml`.
+//! The manifest: the capabilities that a plugin asks for, with reasons, in a custom section of its component,
+//! which `plugin build` writes from the author's `plugin.toml`.
 //!
 //! Asking grants nothing. What a plugin may do is what it asks for here *and* the operator has granted; what
 //! it does not ask for cannot be granted at all. So an operator who grants too much, or keeps a grant that

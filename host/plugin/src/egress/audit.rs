@@ -1,5 +1,4 @@
-//! What plugins do, told to whoever keeps the audit: one entry for each HTTP call, also for those that were
-//! denied, and their log lines.
+//! Audit log: one entry for each HTTP call of a plugin, also for those that were denied, and its log lines.
 //!
 //! The entry of a call holds no secret, no header, no body and no query. Of the path it has the words only
 //! (`/v1/contacts/*`): ids, addresses and names in it may be those of people.
@@ -9,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Takes down what plugins do.
+/// A sink for the audit log.
 pub trait Audit: Send + Sync + fmt::Debug {
     /// A call has ended. Called where the plugin runs: it must not wait.
     fn http(&self, call: &HttpCall<'_>);
@@ -19,7 +18,7 @@ pub trait Audit: Send + Sync + fmt::Debug {
     fn log(&self, line: &LogLine<'_>);
 }
 
-/// Takes nothing down.
+/// An audit log that keeps nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoAudit;
 
@@ -78,7 +77,7 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Whom an integration's calls are told to, and as whose.
+/// The audit log of an integration, with what each of its entries says.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext {
     pub(crate) audit: Arc<dyn Audit>,
@@ -87,7 +86,7 @@ pub(crate) struct AuditContext {
     pub(crate) plugin: Arc<str>,
 }
 
-/// A call that is under way. It is told when it is dropped, however it ends.
+/// The entry of a call that is under way. It is written when it is dropped, however the call ends.
 #[derive(Debug)]
 pub(crate) struct AuditEntry {
     audit: AuditContext,
@@ -185,7 +184,7 @@ impl Drop for AuditEntry {
     }
 }
 
-/// A path with its words and the numbers of versions; anything else is a star.
+/// Redacts a path: words and numbers of versions stay, anything else becomes a star.
 fn words(path: &str) -> String {
     const PARTS: usize = 8;
     let is_word = |part: &str| {

@@ -1,4 +1,4 @@
-//! The body of an answer on its way to the plugin: counted, timed, and without secrets.
+//! Response bodies: limits on size and time, and redaction, while the plugin reads.
 
 use super::audit::AuditEntry;
 use super::notice::{Notice, Notices};
@@ -14,7 +14,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::Error;
 
-/// An answer's body. What was read ahead comes first; then the rest, if any, as the plugin asks for it.
+/// A response body. The read-ahead buffer comes first; then the rest is streamed as the plugin reads
+/// (backpressure).
 pub(super) struct AnswerBody {
     pub(super) ahead: VecDeque<Bytes>,
     pub(super) rest: Option<Rest>,
@@ -22,11 +23,11 @@ pub(super) struct AnswerBody {
     pub(super) _reserved: Option<OwnedSemaphorePermit>,
 }
 
-/// What an answer's body has to do with others.
+/// What a response body shares with its request.
 pub(super) struct BodyContext {
     pub(super) limits: Limits,
     pub(super) notices: Notices,
-    /// Told when it is dropped.
+    /// The audit entry, written when it is dropped.
     pub(super) entry: AuditEntry,
     /// Of the requests that may run at the same time, for the integration and for the tenant.
     pub(super) permits: [OwnedSemaphorePermit; 2],

@@ -1,5 +1,6 @@
-//! Calls a minute: a budget that belongs to an integration, since its remote system counts by credential. All
-//! syncs and processes that use the integration draw from the same one, a few calls at a time.
+//! Rate limit: a token bucket for HTTP calls that belongs to an integration, since its remote system counts
+//! by credential. All syncs and processes that use the integration draw from the same bucket, a few calls at
+//! a time.
 
 use crate::limits::Limits;
 use async_trait::async_trait;
@@ -11,19 +12,19 @@ use tokio::sync::Mutex as AsyncMutex;
 
 const MINUTE: i64 = 60_000_000;
 
-/// So many calls a minute. They come back one by one, and a tenth of them may be made at once after a pause;
-/// in no minute are there more of them than there may be.
+/// The parameters of a token bucket, from calls a minute. Tokens come back one by one; the burst is a tenth
+/// of a minute's calls, and taken off the steady rate, so that no minute has more calls than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallRate {
     per_minute: u64,
 }
 
-/// What a budget gives.
+/// What a bucket answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drawn {
-    /// So many calls may be made.
+    /// Tokens for so many calls.
     Calls(u64),
-    /// None may be made before so long.
+    /// It is empty; there is a token after so long.
     After(Duration),
 }
 
@@ -33,25 +34,25 @@ impl CallRate {
         Self { per_minute }
     }
 
-    fn at_once(self) -> i64 {
+    fn burst(self) -> i64 {
         i64::try_from(self.per_minute / 10).unwrap_or(i64::MAX / MINUTE).clamp(1, i64::MAX / MINUTE)
     }
 
-    /// Microseconds until one more call comes back.
+    /// Microseconds until one more token comes back.
     fn pace(self) -> i64 {
-        let steady = i64::try_from(self.per_minute).unwrap_or(i64::MAX).saturating_sub(self.at_once()).max(1);
+        let steady = i64::try_from(self.per_minute).unwrap_or(i64::MAX).saturating_sub(self.burst()).max(1);
         (MINUTE + steady - 1) / steady
     }
 
-    /// Draws from a budget. What it keeps is one moment, in microseconds: until when all that was made is
-    /// spent; any number stands for a budget that nothing was drawn from. Answers that moment and what there
-    /// is, at most as much as wanted.
+    /// Draws tokens (the generic cell rate algorithm). A bucket keeps one moment, in microseconds: the
+    /// theoretical arrival time, until which all tokens that were drawn are spent; any number stands for a
+    /// full bucket. Answers the new moment and the tokens, at most as many as wanted.
     pub fn draw(self, spent_until: i64, now: i64, wanted: u64) -> (i64, Drawn) {
         if self.per_minute == 0 {
             return (spent_until, Drawn::After(Duration::from_secs(60)));
         }
-        let (pace, at_once) = (self.pace(), self.at_once());
-        let ahead = pace.saturating_mul(at_once);
+        let (pace, burst) = (self.pace(), self.burst());
+        let ahead = pace.saturating_mul(burst);
         // A clock that was set back makes nobody wait for longer than a whole budget takes.
         let spent = spent_until.clamp(now, now.saturating_add(ahead));
         let calls = (now.saturating_add(ahead) - spent) / pace;
@@ -63,8 +64,8 @@ impl CallRate {
         (spent_until, Drawn::After(Duration::from_micros(wait.unsigned_abs())))
     }
 
-    /// How many are prefetched together: what comes back within a second, so that whoever keeps the budget is not
-    /// asked for each call and little is lost with what is not used.
+    /// Tokens drawn at a time: what comes back within a second, so that the store of the budget is not asked
+    /// for each call, and few tokens are lost unused.
     fn batch(self) -> u64 {
         (self.per_minute / 60).clamp(1, 16)
     }
@@ -120,7 +121,7 @@ impl CallBudget for BudgetInMemory {
     }
 }
 
-/// What one exchange has prefetched and not used yet.
+/// The tokens of one exchange: it draws a few at a time, and has some that it did not use yet.
 #[derive(Debug)]
 pub(crate) struct Calls {
     integration: String,
@@ -135,17 +136,18 @@ struct Prefetched {
     at: Option<Instant>,
 }
 
-/// Why no call may be made.
+/// Why there is no token.
 #[derive(Debug)]
 pub(crate) enum NoToken {
-    /// There would be one after so long, which is too late.
+    /// There is one after so long, which is too late.
     After(Duration),
     /// The budget cannot be asked.
     Failed(BudgetError),
 }
 
 impl Calls {
-    /// What was prefetched and not used for so long is not used any more: it belongs to a minute that is over.
+    /// What was prefetched and not used for so long is not used any more: it belongs to a minute that is
+    /// over.
     const KEPT: Duration = Duration::from_secs(10);
 
     pub(crate) fn new(integration: &str, limits: &Limits, budget: Arc<dyn CallBudget>) -> Self {
@@ -153,9 +155,9 @@ impl Calls {
         Self { integration: integration.to_owned(), rate, budget, prefetched: AsyncMutex::default() }
     }
 
-    /// One call, now or after a pause of at most so long.
+    /// Takes a token for one call, now or after a pause of at most so long.
     pub(crate) async fn take(&self, patience: Duration) -> Result<(), NoToken> {
-        // Those who wait stand in line at the lock.
+        // The lock is fair: waiters get it in the order of arrival.
         let mut prefetched = self.prefetched.lock().await;
         if prefetched.at.is_none_or(|at| at.elapsed() > Self::KEPT) {
             prefetched.left = 0;
@@ -180,7 +182,7 @@ impl Calls {
         Ok(())
     }
 
-    /// How long it takes until one more call comes back.
+    /// How long it takes until one more token comes back.
     pub(crate) fn pace(&self) -> Duration {
         Duration::from_micros(self.rate.pace().unsigned_abs())
     }

@@ -1,8 +1,9 @@
-//! What bytes say once escapes are undone, and where each letter of it stands in what came.
+//! Decoding with a source map: bytes with their escapes undone, and for each decoded byte its span in the raw
+//! bytes.
 
 use std::ops::Range;
 
-/// One byte can take so many as it comes: `\u0041`.
+/// The most raw bytes that can stand for one decoded byte: `\u0041`.
 pub(super) const LONGEST: usize = 6;
 
 /// The ways in which servers write what does not fit as it is.

@@ -1,4 +1,5 @@
-//! Headers of requests and answers: how many, and which are not a plugin's business.
+//! Header rules: limits, and hop-by-hop and forwarding headers (RFC 9110, 7.6.1), which are not a plugin's
+//! business.
 
 use super::scrub::Scrubber;
 use crate::limits::{LimitReached, Limits};
@@ -16,7 +17,7 @@ pub(super) fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), 
     Ok(())
 }
 
-/// Takes out what belongs to the connection, and what only whoever stands between may say.
+/// Removes hop-by-hop headers, those that `Connection` names, and those that only a proxy may set.
 pub(super) fn strip(headers: &mut HeaderMap) {
     const RESERVED: &[&str] = &[
         "connection",

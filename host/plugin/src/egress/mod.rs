@@ -1,4 +1,4 @@
-//! Where a plugin's requests may go, and what goes with them.
+//! The egress filter: HTTP out of a plugin, with grants, secrets, rate limit, redaction and audit log.
 
 pub(crate) mod audit;
 mod body;

@@ -1,4 +1,5 @@
-//! From names to addresses: a name that is granted may still point to where nobody wanted to let a plugin.
+//! DNS pinning against rebinding and SSRF: a granted name may resolve to a private address. Addresses are
+//! checked after the look-up, and the connection goes to the address that was checked.
 
 use super::hosts::Hosts;
 use crate::address::grant::HttpGrant;

@@ -1,4 +1,5 @@
-//! Finds secrets in what comes back, in the forms in which a server is likely to echo them, and masks them.
+//! Redaction: finds secrets in answers (Aho-Corasick), in the encodings in which a server is likely to echo
+//! them, and masks them.
 
 use super::escapes::{self, Decoded};
 use super::secrets::Secret;
@@ -8,14 +9,14 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Shorter texts stand by chance in every other answer.
+/// Minimum length of a needle: shorter texts stand by chance in every other answer.
 const SHORTEST: usize = 5;
 
-/// Knows what to look for.
+/// The search automaton for the secrets of one integration.
 #[derive(Clone)]
 pub(crate) struct Scrubber {
     search: Arc<AhoCorasick>,
-    /// The most bytes that a secret can take, with every letter of it escaped.
+    /// The longest needle with every byte of it escaped: how much of a body has to be kept back.
     longest: usize,
 }
 
@@ -76,7 +77,7 @@ impl Scrubber {
     }
 }
 
-/// Masks a body piece by piece. It keeps back as much as the beginning of a secret may be.
+/// Streaming redaction. It keeps back as many bytes as the beginning of a secret may have.
 pub(super) struct Stream {
     scrubber: Scrubber,
     raw: Vec<u8>,
@@ -84,7 +85,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// What can be given away after this piece.
+    /// The bytes that are final after this piece.
     pub(super) fn push(&mut self, piece: &[u8]) -> Bytes {
         self.raw.extend_from_slice(piece);
         self.masked.extend_from_slice(piece);

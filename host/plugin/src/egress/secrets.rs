@@ -1,4 +1,4 @@
-//! Secrets, and the placeholders that stand for them until a request leaves the host.
+//! Secret injection: plugins see placeholders only, and a secret is put in when the request leaves the host.
 
 use super::hosts::Hosts;
 use super::scrub::url_encoded;
@@ -39,7 +39,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where the operator lets a secret be used. What for, its plugin's manifest says.
+/// A binding of a secret to hosts by the operator. What it is used for, the manifest of its plugin says.
 #[derive(Debug, Clone)]
 pub struct SecretGrant {
     /// Its name.
@@ -52,7 +52,8 @@ pub struct SecretGrant {
     pub query: Option<String>,
 }
 
-/// A secret as it may be used: what the plugin asks for and the operator has granted, both.
+/// The effective binding of a secret: the intersection of what the manifest asks for and the operator has
+/// granted.
 #[derive(Debug, Clone)]
 pub(crate) struct BoundSecret {
     name: String,
@@ -169,7 +170,7 @@ impl Vault {
         }
     }
 
-    /// Compares in a time that does not tell how much was right.
+    /// Compares in constant time.
     pub(crate) fn matches(&self, name: &str, candidate: &str) -> Result<bool, SecretError> {
         let (secret, _) = self.find(name)?;
         Ok(secret.expose().as_bytes().ct_eq(candidate.as_bytes()).into())
@@ -230,7 +231,8 @@ impl Placeholders {
         Ok(text)
     }
 
-    /// Puts the secrets in, where they belong. Placeholders in other places go out as they are.
+    /// Replaces placeholders by their secrets in the header or query parameter that was granted. Elsewhere
+    /// they go out as they are.
     pub(super) fn fill(
         &self,
         vault: &Vault,
@@ -333,7 +335,7 @@ fn fill_query(url: &mut Url, parameter: &str, placeholder: &str, secret: &Secret
     url.set_query(Some(&filled.join("&")));
 }
 
-/// Headers that say who is calling.
+/// Headers that carry credentials.
 fn is_credential(name: &HeaderName) -> bool {
     const OTHERS: &[&str] = &[
         "x-api-key",

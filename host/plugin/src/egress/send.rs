@@ -1,4 +1,5 @@
-//! One request of a plugin, from what it asked for to what goes over the wire.
+//! One HTTP request of a plugin: the egress filter, then secrets, rate limit, concurrency permits, and the
+//! answer.
 
 use super::audit::{Audit, AuditContext, AuditEntry};
 use super::body::{AnswerBody, BodyContext, Rest};
@@ -26,11 +27,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-/// So much of an answer is read before the plugin asks for it, so that the connection is free again even
-/// where a plugin first starts all its requests and reads the answers afterwards.
+/// Read-ahead: bytes of an answer that are buffered before the plugin reads them, so that the connection is
+/// free again even where a plugin first starts all its requests and reads the answers afterwards.
 const READ_AHEAD: usize = 1 << 20;
 
-/// What an integration needs to send requests: its own connections, secrets and quotas, shared with no other.
+/// The HTTP channel of an integration: connection pools, secrets and quotas of its own, shared with no other.
 pub(crate) struct Channel {
     pub(crate) integration: String,
     pub(crate) vault: Vault,
@@ -187,7 +188,7 @@ impl Egress {
         let limits = &self.channel.limits;
         self.requests += 1;
         if self.requests > limits.http_requests {
-            // The first one is told; whoever goes on all the same would fill the audit log.
+            // Only the first one over the limit is logged: the others would fill the audit log.
             if self.requests == limits.http_requests + 1 {
                 let mut entry = AuditEntry::new(&self.channel.audit, request.method());
                 if let Ok(url) = Url::parse(&request.uri().to_string()) {
@@ -401,7 +402,7 @@ impl Prepared {
         Ok((answer, permits))
     }
 
-    /// One of the calls that the integration may make in a minute.
+    /// Takes a token of the rate limit, waiting for it as long as the call has time.
     async fn take_token(&mut self, deadline: Instant) -> Result<(), Error> {
         let until = self.patience.min(deadline);
         let calls = &self.channel.calls;
@@ -424,7 +425,7 @@ impl Prepared {
         }
     }
 
-    /// Leave to run beside others of the integration and of the tenant.
+    /// Acquires concurrency permits, of the integration and of the tenant.
     async fn permits(&mut self, deadline: Instant) -> Result<[OwnedSemaphorePermit; 2], Error> {
         let channel = Arc::clone(&self.channel);
         let own = self.permit(&channel.parallel, channel.limits.http_parallel(None), deadline).await?;

@@ -1,4 +1,4 @@
-//! What went wrong on the way, in the words that a plugin knows.
+//! Transport errors as error codes of wasi:http, which is what a plugin sees.
 
 use super::notice::{Notice, Notices};
 use super::resolve::AddressDenied;

@@ -1,9 +1,9 @@
-//! Permits to compute. A plugin computes only while its call is polled, and epoch interruption makes it yield at
-//! each tick; so each poll takes a permit, and there are fewer permits than processors: however many plugins
-//! compute, the work of the host goes on beside them.
+//! Permits to compute. A plugin computes only while its call is polled, and epoch interruption makes it yield
+//! at each tick; so each poll takes a permit, and there are fewer permits than processors: however many
+//! plugins compute, the work of the host goes on beside them.
 //!
-//! Without contention a poll costs two uncontended locks and two readings of the clock: a tenth of a microsecond,
-//! beside calls that take ten and more.
+//! Without contention a poll costs two uncontended locks and two readings of the clock: a tenth of a
+//! microsecond, beside calls that take ten and more.
 
 use super::semaphore::{FairSemaphore, Flow, Permit};
 use futures::future::BoxFuture;
@@ -13,16 +13,17 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// The credit of a flow that returns from idle: a few calls for a page. A sync beside plugins that compute without
-/// end then waits for the permit that is in use and no longer.
+/// The credit of a flow that returns from idle: a few calls for a page. A sync beside plugins that compute
+/// without end then waits for the permit that is in use and no longer.
 const CREDIT: Duration = Duration::from_millis(20);
 
 /// CPU time after which a call pays the surcharge; a page of a thousand rows takes some milliseconds.
 const LONG: Duration = Duration::from_millis(50);
 
-/// The factor by which the CPU time of a long call counts from then on, and that of a call that ended in a crash or
-/// at a limit. A tenant whose calls are short and end well gets eight times as much as each that computes without
-/// end or crashes again and again, so a third beside sixteen of those; and none of them starves.
+/// The factor by which the CPU time of a long call counts from then on, and that of a call that ended in a
+/// crash or at a limit. A tenant whose calls are short and end well gets eight times as much as each that
+/// computes without end or crashes again and again, so a third beside sixteen of those; and none of them
+/// starves.
 const SURCHARGE: u32 = 8;
 
 /// The permits of this process: one fewer than processors, and at least one.
@@ -34,8 +35,8 @@ pub(crate) fn cpu_permits() -> &'static Arc<FairSemaphore> {
     })
 }
 
-/// The most nanoseconds that count between two readings of the clock: a longer gap means that the machine was busy
-/// with something else.
+/// The most nanoseconds that count between two readings of the clock: a longer gap means that the machine was
+/// busy with something else.
 const LONGEST_STEP: u64 = 40_000_000;
 
 /// Measures the CPU time of a plugin in one call: wall time while its call is polled.
@@ -84,8 +85,8 @@ impl CpuMeter {
         if self.failed.load(Ordering::Relaxed) || self.used() > LONG { SURCHARGE } else { 1 }
     }
 
-    /// The call ended in a crash or at a limit: it pays the surcharge for all its CPU time, and so does the cleaning
-    /// up after it.
+    /// The call ended in a crash or at a limit: it pays the surcharge for all its CPU time, and so does the
+    /// cleaning up after it.
     pub(crate) fn fail(&self, flow: &Flow) {
         // Beyond that the surcharge was paid already.
         let once = self.used().min(LONG);

@@ -2,8 +2,8 @@
 //!
 //! Each tenant is a flow: a FIFO of tickets and a virtual time (what it has used). The flow with the smallest
 //! virtual time is served next. A flow that returns from idle starts at `max(own, floor − credit)`, where the
-//! floor is the virtual time of the queue: it gets a small head start for short calls, but cannot save up idle
-//! time, and cannot shed what it used by pausing.
+//! floor is the virtual time of the queue: it gets a small head start for short calls, but cannot save up
+//! idle time, and cannot shed what it used by pausing.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -251,7 +251,8 @@ mod tests {
         assert_ne!(more, again);
         let c = queue.join(1);
         let newcomer = queue.request(c).unwrap();
-        // It starts at the floor, which is 30, the start tag of b: before b, which is at 40 by now, and before a.
+        // It starts at the floor, which is 30, the start tag of b: before b, which is at 40 by now, and
+        // before a.
         assert_eq!(queue.release(b, 10), Some((c, newcomer)));
         let waits = queue.request(b).unwrap();
         assert_eq!(queue.release(c, 50), Some((b, waits)), "it has no credit from the time before it came");

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// How long a permit that was granted waits for its task to be polled. A task that nothing polls must not hold
-/// up the others: after this its permit goes to the next ticket.
+/// How long a permit that was granted waits for its task to be polled. A task that nothing polls must not
+/// hold up the others: after this its permit goes to the next ticket.
 const GRACE: Duration = Duration::from_millis(20);
 
 /// A fixed number of permits. One that is held is released when its [`Permit`] is dropped.

@@ -1,4 +1,4 @@
-//! The one wasmtime engine of the process: its settings, its pool and its clock.
+//! The one wasmtime engine of the process, and the clock thread that drives epoch interruption.
 
 use crate::compile::settings::{Allocation, on_demand, pooled};
 use crate::fair::cpu::cpu_permits;
@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
-/// How often running plugins are looked at. Short enough that a plugin that computes yields to the others in
-/// time, long enough to cost nothing.
+/// The epoch tick: how often running plugins yield. Short enough that others get their permits in time, long
+/// enough to cost nothing.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// How often while somebody waits for a turn: long enough that changing costs next to nothing, short enough
-/// that a call which computes for a moment does not wait for one that computes for ever.
+/// The tick under contention for permits: long enough that switching costs next to nothing, short enough that
+/// a short call does not wait for one that computes without end.
 const TICK_WHEN_WANTED: Duration = Duration::from_millis(1);
 
 /// The engine, and how it gives memory.
@@ -54,7 +54,7 @@ fn start() -> wasmtime::Result<Started> {
                 engine.increment_epoch();
                 last = now;
             }
-            // Whoever wants a turn, or has one to wake, ends the pause.
+            // Unparked by the first waiter for a permit, and for deferred wake-ups.
             std::thread::park_timeout((last + tick).saturating_duration_since(Instant::now()));
         }
     })?;

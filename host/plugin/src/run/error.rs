@@ -1,4 +1,5 @@
-//! From what went wrong in a call to what the engine decides by and the operator reads.
+//! Error mapping: from how a call of a plugin failed to the code that the engine decides by and the text for
+//! the operator.
 
 use crate::egress::{Channel, Notice, Scrubber};
 use crate::limits::{LimitReached, Limits};
@@ -18,7 +19,7 @@ pub(crate) enum Failure {
     Limit(LimitReached),
     /// It crashed, or the runtime gave up on it.
     Trap(wasmtime::Error),
-    /// No place to run it.
+    /// No slot of the pool is free.
     Busy(String, Vec<Remedy>),
 }
 
@@ -38,7 +39,8 @@ impl Failure {
             return Failure::Limit(limit.clone());
         }
         if let Some(full) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
-            // Plugins of unusual shape have taken what is counted in another way than by places.
+            // Components of unusual shape can exhaust a pool that is not counted by instances (memories,
+            // tables).
             let text =
                 format!("{full}; wait, run fewer syncs at the same time, or spread them over several hosts");
             return Failure::Busy(text, Vec::new());

@@ -78,9 +78,9 @@ pub struct PluginExchange {
     channel: Arc<Channel>,
     settings: Arc<BTreeMap<String, Value>>,
     limits: Limits,
-    /// It needs what the operator does not allow.
+    /// The error of every call, where the plugin needs a capability that is not granted.
     withheld: Option<ExchangeError>,
-    /// The instance, between two calls.
+    /// The warm instance, between two calls.
     idle: Arc<Idle>,
     running: Mutex<Running>,
     /// Why it crashed, the last time.
@@ -94,7 +94,7 @@ pub struct PluginExchange {
 struct Running {
     /// What the plugin has kept, with what ended well in this exchange.
     kept: Arc<BTreeMap<String, Vec<u8>>>,
-    /// Written by calls whose answers have no place for it; goes out with the next page or outcome.
+    /// State written by calls whose answers cannot carry it; committed with the next page or outcome.
     unsaved: StateWrites,
 }
 
@@ -144,8 +144,9 @@ impl PluginExchange {
         error
     }
 
-    /// One call: started if need be, timed, checked, and with what it kept. `save` tells whether the answer
-    /// has a place for what the plugin keeps, `accept` has the last word about an answer that was checked.
+    /// One call: takes the warm instance or starts one, calls it under deadlines, and validates the answer.
+    /// `save` tells whether the answer can carry state, `accept` has the last word about an answer that is
+    /// valid.
     async fn call<Q: ?Sized + Sync, U: Send>(
         &self,
         function: &'static str,

@@ -1,4 +1,4 @@
-//! What the host keeps for one running plugin: the data of its store.
+//! Store data: what the host keeps for one instance.
 
 use super::limiter::Limiter;
 use super::log::{Log, Printed};
@@ -65,7 +65,7 @@ impl Guest {
         self.state.begin(kept);
     }
 
-    /// At a tick of the clock, while the plugin computes; it gives way then.
+    /// The epoch callback: counts CPU time; the plugin yields afterwards.
     ///
     /// # Errors
     /// When it has computed for as long as one call may.
@@ -91,7 +91,7 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// What a plugin keeps between calls: what was kept before, and what this call has written.
+/// The plugin's state, a key-value store: what was committed before, overlaid by the writes of this call.
 pub(crate) struct State {
     limits: Limits,
     kept: Arc<BTreeMap<String, Vec<u8>>>,

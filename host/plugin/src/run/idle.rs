@@ -1,5 +1,5 @@
-//! Warm instances: those that wait for the next call of their exchange. They hold slots of the pool, so they are
-//! evicted when another exchange waits for one; the next call then starts a new instance.
+//! Warm instances: those that wait for the next call of their exchange. They hold slots of the pool, so they
+//! are evicted when another exchange waits for one; the next call then starts a new instance.
 
 use super::instance::Instance;
 use crate::fair::account::TenantAccount;
@@ -41,8 +41,8 @@ impl Idle {
     }
 }
 
-/// The instance to evict for an account that waits for a slot: one of its own where it holds as many as it may,
-/// else one of an account that holds more slots than it does.
+/// The instance to evict for an account that waits for a slot: one of its own where it holds as many as it
+/// may, else one of an account that holds more slots than it does.
 pub(crate) fn to_evict(account: &Arc<TenantAccount>) -> Option<Instance> {
     let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = all.iter().filter_map(Weak::upgrade);

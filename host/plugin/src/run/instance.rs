@@ -1,4 +1,5 @@
-//! One running plugin: a store, what is in it, and calls with their clocks.
+//! One instance of a component: its store, and calls under deadlines (CPU time by epochs, wall time by a
+//! timer).
 
 use super::error::Failure;
 use super::guest::{Guest, size};
@@ -80,7 +81,7 @@ impl Instance {
         Ok(Self { store, functions, calls: 0, limits: limits.clone(), slot })
     }
 
-    /// Runs a call under its clocks.
+    /// Runs a call under its deadlines.
     pub(crate) async fn call<T>(
         &mut self,
         kept: Arc<BTreeMap<String, Vec<u8>>>,
@@ -111,7 +112,7 @@ impl Instance {
         discard(self.store).await;
     }
 
-    /// Whether its place is wanted by somebody who has none, so that it had better end than wait for its next
+    /// Whether another exchange waits for its slot, so that it had better end than stay warm for its next
     /// call.
     pub(crate) fn should_be_evicted(&self) -> bool {
         self.slot.should_release()
@@ -122,8 +123,8 @@ fn fail(store: &Store<Guest>) {
     store.data().meter.fail(&store.data().egress.channel().account.cpu);
 }
 
-/// Cleans up. Where there is much memory it takes a while: that too is done in turn, and counts as the
-/// tenant's use.
+/// Drops a store. Unmapping much memory takes a while: it is done under a permit too, and charged to the
+/// tenant.
 async fn discard(store: Store<Guest>) {
     let (cpu, meter) =
         (Arc::clone(&store.data().egress.channel().account.cpu), Arc::clone(&store.data().meter));
@@ -146,9 +147,8 @@ fn no_slot(account: &TenantAccount) -> Failure {
     }
 }
 
-/// Runs a call in turn with others, for as long as one call may take. What it waits for its turns is not its
-/// own fault and is not counted, up to once more the time of a call: the engine relies on it that a call
-/// ends.
+/// Runs a call under permits and the deadline `call-time`. Waiting for permits extends the deadline, up to
+/// once more the time of a call: the engine relies on it that a call ends.
 async fn timed<T>(
     work: BoxFuture<'_, wasmtime::Result<T>>,
     account: &TenantAccount,

@@ -1,4 +1,4 @@
-//! Memory, tables and instances of one store, counted together.
+//! Resource limiter of one store: memories, tables and instances, counted together.
 
 use crate::fair::account::TenantAccount;
 use crate::limits::Limits;
@@ -10,10 +10,10 @@ use wasmtime::ResourceLimiter;
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limits: Limits,
-    /// That of the tenant, which it counts on too.
+    /// The account of the tenant, whose quota counts as well.
     account: Arc<TenantAccount>,
     used: u64,
-    /// What was allowed last: growing may still fail afterwards, and then this is given back.
+    /// Bytes that were granted last: growing may still fail afterwards, and then they are given back.
     granted: u64,
 }
 

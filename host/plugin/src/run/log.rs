@@ -1,4 +1,4 @@
-//! Lines that a plugin writes: through the import `log`, or by printing.
+//! The log of a plugin, with quotas: lines from the import `log`, and what it prints.
 
 use crate::egress::Channel;
 use crate::egress::audit::LogLine;

@@ -1,4 +1,4 @@
-//! From the file of a plugin to something that can be called.
+//! Loading: inspect, compile or find in a cache, link, and start once to check the exports.
 
 use super::engine::{Started, engine};
 use super::error::Failure;
@@ -352,7 +352,7 @@ impl Runtime {
         Ok(made)
     }
 
-    /// Compiled code, from memory or from the folder.
+    /// Compiled code, from the cache in memory or on disk.
     fn find(&self, digest: &str) -> Option<Component> {
         self.memory_cache.get_or_find(digest, || self.disk_cache.get(&self.engine, digest))
     }
@@ -379,7 +379,7 @@ impl Runtime {
     }
 }
 
-/// What takes a while, without holding up other tasks.
+/// Runs blocking work on the blocking pool of Tokio.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
 ) -> Result<T, LoadError> {

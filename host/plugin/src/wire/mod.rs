@@ -1,9 +1,9 @@
 //! The plugin interface (WIT), one folder for each of its versions.
 //!
-//! What stands here is common to all versions and says everything in the host's own types. Bindings that a macro
-//! generates stay within the folder of their version, behind three things: [`link`] gives what plugins
-//! import, [`exports`] finds what they export, and [`Functions`] calls it. A further version is a folder beside
-//! `v0_1` that implements [`Functions`], and a line in the two functions.
+//! What stands here is common to all versions and says everything in the host's own types. Bindings that a
+//! macro generates stay within the folder of their version, behind three things: [`link`] gives what plugins
+//! import, [`exports`] finds what they export, and [`Functions`] calls it. A further version is a folder
+//! beside `v0_1` that implements [`Functions`], and a line in the two functions.
 
 pub(crate) mod v0_1;
 
@@ -71,8 +71,8 @@ impl From<LimitReached> for Refused {
     }
 }
 
-/// An answer that was not checked yet. It is checked against what was asked (`Q`) after the call has given its
-/// CPU permit back, so that the host's own work is not counted as the plugin's.
+/// An answer that was not checked yet. It is checked against what was asked (`Q`) after the call has given
+/// its CPU permit back, so that the host's own work is not counted as the plugin's.
 pub(crate) type Unchecked<Q, T> = Box<dyn FnOnce(&Q, &Limits, &str) -> Result<T, Refused> + Send>;
 
 /// A call under way. The outer error is a trap or a limit, after which the store is dropped.

@@ -37,8 +37,8 @@ pub(crate) fn exports<T: Send + 'static>(
     Ok(Box::new(move |instance| Box::new(Functions::new(Arc::clone(&indices), instance))))
 }
 
-/// The functions of one instance. Each interface is found, and its types are checked, when it is first called:
-/// most instances are asked one thing only.
+/// The functions of one instance. Each interface is found, and its types are checked, when it is first
+/// called: most instances are asked one thing only.
 struct Functions {
     indices: Arc<Indices>,
     instance: Instance,

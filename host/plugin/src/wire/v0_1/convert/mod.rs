@@ -1,5 +1,5 @@
-//! Between the types of the interface and those of the host. What comes from a plugin is a stranger's word:
-//! everything is checked and counted here, so that nothing behind it has to.
+//! Lifting and lowering between the types of the interface and those of the host. Answers of plugins are
+//! untrusted input: everything is validated and counted here, so that nothing behind it has to.
 
 mod describe;
 mod order;
@@ -17,7 +17,7 @@ use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 use crate::wire::Refused;
 
-/// Checks one answer.
+/// Validates one answer while it is lifted.
 pub(crate) struct Lift<'a> {
     limits: &'a Limits,
     /// For what is wrong but does not spoil the whole.

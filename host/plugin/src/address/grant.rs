@@ -53,7 +53,7 @@ enum TargetHost {
 }
 
 impl Target {
-    /// Of a URL as it is going to be used: normalised, so that `0x7f.1` is 127.0.0.1 here as it is for
+    /// The target of a URL, normalised (WHATWG), so that `0x7f.1` is 127.0.0.1 here as it is for
     /// whoever connects.
     pub(crate) fn of(url: &Url) -> Result<Self, &'static str> {
         let https = match url.scheme() {

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-/// The first argument of a process that is to compile.
+/// The first argument of a compiler child.
 const WORD: &str = "compile-plugin";
 
 /// The exit code for a component that cannot be compiled; standard error says why.
@@ -51,7 +51,7 @@ impl Job {
         ]
     }
 
-    /// From what follows the word.
+    /// Parses the arguments after the first one.
     fn parse(arguments: &[OsString]) -> Option<Self> {
         let arguments: Vec<&str> =
             arguments.iter().map(|argument| argument.to_str()).collect::<Option<_>>()?;

@@ -52,12 +52,12 @@ impl Compiler {
 /// Why a plugin was not compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
-    /// It is damaged in a way that only compiling shows.
+    /// The component is invalid in a way that only compiling shows.
     #[error(
         "the plugin cannot be compiled: {0}; build it again, with a tool chain for WebAssembly components (WASI 0.2)"
     )]
     Invalid(String),
-    /// It takes too much.
+    /// A limit on time, memory or size is exceeded.
     #[error("the plugin was not compiled: {0}")]
     Limit(LimitReached),
     /// The compiler ended in a way that it should not.
@@ -68,7 +68,7 @@ pub enum CompileError {
         /// How, with what it said.
         how: String,
     },
-    /// There is no compiler.
+    /// The compiler program cannot be started.
     #[error("plugins cannot be compiled: {} cannot be started: {error}; if the program was moved or updated, start it anew", program.display())]
     Missing {
         /// The program that should compile.
@@ -76,7 +76,7 @@ pub enum CompileError {
         /// Why it does not.
         error: io::Error,
     },
-    /// The compiler is none for this host.
+    /// The compiler has another version or other engine settings than this host.
     #[error(
         "plugins cannot be compiled: {} is no compiler for this version of the host ({said}); if the program was updated, start it anew",
         program.display()

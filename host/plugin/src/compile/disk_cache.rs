@@ -21,7 +21,7 @@ const MAC_LENGTH: usize = 32;
 pub struct CacheMacKey(Zeroizing<[u8; 32]>);
 
 impl CacheMacKey {
-    /// From 32 random bytes that are kept where others cannot read them.
+    /// A key of 32 random bytes, which must be kept where other users cannot read them.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
@@ -53,7 +53,7 @@ pub(crate) struct DiskCache {
 /// Why a folder is not used for compiled code.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// It leads elsewhere.
+    /// The folder is a symbolic link.
     #[error("the cache folder {} is a symbolic link; name a folder itself, since whoever can change the link could run code here", folder.display())]
     Link {
         /// The folder.
@@ -67,7 +67,7 @@ pub enum CacheError {
         /// In which way, and what to do.
         why: String,
     },
-    /// It cannot be made or read.
+    /// The folder cannot be made or read.
     #[error("the cache folder {} cannot be used: {error}", folder.display())]
     Unusable {
         /// The folder.

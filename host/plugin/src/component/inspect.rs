@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{Encoding, KnownCustom, Parser, Payload};
 
-/// What is known of a plugin without running it.
+/// The result of static validation: what is known of a plugin without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inspection {
     /// Bytes of the file.
@@ -23,11 +23,11 @@ pub struct Inspection {
     /// The world that it fits: `integration`, `integration-lookup`, `integration-webhook`,
     /// `integration-full`.
     pub world: &'static str,
-    /// It exports `lookup`.
+    /// Whether it exports `lookup`.
     pub lookup: bool,
-    /// It exports `webhook`.
+    /// Whether it exports `webhook`.
     pub webhook: bool,
-    /// What it asks for.
+    /// The capabilities that it imports.
     pub asks: Vec<Capability>,
     /// Every interface that it imports, by its full name.
     pub imports: Vec<String>,
@@ -35,7 +35,7 @@ pub struct Inspection {
     pub producers: BTreeMap<String, Vec<String>>,
     /// Functions in all its modules.
     pub functions: u64,
-    /// What it says that it needs; a plugin without a manifest asks for nothing.
+    /// Its manifest; a plugin without one asks for nothing.
     pub manifest: Manifest,
 }
 
@@ -112,7 +112,7 @@ pub enum InspectError {
     /// Its manifest cannot be read.
     #[error("{0}; report it to the author of the plugin")]
     Manifest(#[from] ManifestError),
-    /// It uses more than it asks for.
+    /// It imports a capability that its manifest does not ask for.
     #[error(
         "the plugin {words}, but its manifest does not ask for that; the author says so, with the reason, in {MANIFEST_FILE} beside Cargo.toml and builds it again"
     )]
@@ -198,7 +198,7 @@ pub(crate) fn inspect_if<E: From<InspectError>>(
 }
 
 impl Inspection {
-    /// Whether everything that it uses is asked for in its manifest, so that an operator has read of it.
+    /// Whether its manifest asks for every capability that it imports, so that an operator has read of it.
     ///
     /// # Errors
     /// [`InspectError::NotAsked`].
@@ -218,7 +218,7 @@ impl Inspection {
     }
 }
 
-/// By the first bytes.
+/// Checks the magic number and the version of the format.
 fn check_kind(bytes: &[u8]) -> Result<(), InspectError> {
     if let Some(rest) = bytes.strip_prefix(b"\0asm") {
         return match rest {

@@ -27,14 +27,14 @@ pub enum Capability {
     State,
     /// To write log lines.
     Log,
-    /// Time and chance.
+    /// Clocks and random numbers.
     Clock,
     /// What its language imports unasked (files, environment, sockets, …): there, but empty.
     EmptyWasi,
 }
 
 impl Capability {
-    /// In words, for the person who decides whether to install it.
+    /// A description for the operator who decides whether to install the plugin.
     pub fn words(self) -> &'static str {
         match self {
             Capability::Http => "sends HTTP requests to the hosts that you grant",
@@ -63,7 +63,7 @@ fn ours(name: &str) -> Option<(&str, &str)> {
     Some(rest.split_once('@').unwrap_or((rest, "")))
 }
 
-/// Whether what a component exports and imports fits this host.
+/// Checks the exports and imports of a component against what this host has.
 pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, InspectError> {
     let exported: Vec<_> = exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
     if exported.is_empty() {

@@ -17,10 +17,10 @@ pub const MANIFEST_SECTION: &str = "entente:manifest";
 /// The file beside `Cargo.toml` that an author writes it in.
 pub const MANIFEST_FILE: &str = "plugin.toml";
 
-/// The form of the manifest. A host refuses one that it does not know: what it cannot read it cannot show to
-/// the operator.
+/// The format version. A host refuses one that it does not know: what it cannot read it cannot show to the
+/// operator.
 const FORMAT: u32 = 1;
-/// So many asks of a kind are read by a person.
+/// The most entries of a kind: an operator reads them all.
 const MOST_ASKS: usize = 50;
 const MOST_TEXT: usize = 300;
 
@@ -91,10 +91,10 @@ pub struct SecretAsk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretUse {
-    /// It goes out with requests.
+    /// The secret is sent with requests.
     #[default]
     Send,
-    /// It signs, and is never sent.
+    /// The secret is a signing key, and never sent.
     Sign,
 }
 
@@ -119,7 +119,7 @@ pub struct StateAsk {
     pub reason: String,
 }
 
-/// Why a manifest is none.
+/// Why a manifest cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the manifest of the plugin cannot be read: {0}")]
 pub struct ManifestError(pub String);
@@ -145,7 +145,7 @@ impl Default for Manifest {
 }
 
 impl Manifest {
-    /// From the section of a component.
+    /// Parses the section of a component.
     ///
     /// # Errors
     /// [`ManifestError`]. The text is a stranger's, and what is shown of it is cut and escaped.
@@ -168,7 +168,7 @@ impl Manifest {
         manifest.checked()
     }
 
-    /// From the author's file.
+    /// Parses the author's file.
     ///
     /// # Errors
     /// [`ManifestError`], with the line.
@@ -177,13 +177,14 @@ impl Manifest {
         manifest.checked()
     }
 
-    /// For the section of a component.
+    /// Serialises it for the section of a component.
     pub fn to_json(&self) -> Vec<u8> {
         // Texts and numbers only: it cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// What is asked here and was not asked there. Settings are no danger: the operator sets them.
+    /// The difference to an earlier manifest: what this one asks for in addition. Settings are no danger: the
+    /// operator sets them.
     #[must_use]
     pub fn more_than(&self, before: &Self) -> Self {
         let new_host = |host: &&HostAsk| !before.hosts.iter().any(|old| old.address == host.address);
@@ -211,7 +212,7 @@ impl Manifest {
         }
     }
 
-    /// Everything that is asked for, in words.
+    /// Everything that is asked for, as sentences for the operator.
     pub fn asks(&self) -> Vec<AskInWords> {
         let mut asks = Vec::new();
         let mut add =
@@ -377,12 +378,12 @@ fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<(), Manifes
     Ok(())
 }
 
-/// The settings that stand in braces.
+/// The settings in braces (placeholders of a pattern).
 fn names_in(address: &str) -> impl Iterator<Item = &str> {
     address.split('{').skip(1).map(|part| part.split_once('}').map_or(part, |(name, _)| name))
 }
 
-/// `{url}`: an address that is a setting as a whole.
+/// The setting of an address that is a setting as a whole: `{url}`.
 fn whole(address: &str) -> Option<&str> {
     address.strip_prefix('{')?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))
 }
@@ -408,7 +409,7 @@ fn filled(pattern: &str, value: impl Fn(&str) -> Option<String>) -> Result<Strin
     Ok(text)
 }
 
-/// A pattern with its settings in place: `https://{dc}.api.example.com` with `dc` = `us1`. A setting can only
+/// Fills the settings into a pattern: `https://{dc}.api.example.com` with `dc` = `us1`. A setting can only
 /// be part of a host name, so that it cannot lead elsewhere.
 ///
 /// # Errors

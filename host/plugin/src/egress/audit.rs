@@ -148,7 +148,7 @@ impl AuditEntry {
         self.whole = true;
     }
 
-    /// It ended with an error, whose name is told and nothing else of it.
+    /// The call failed. Only the code of the error is logged: its text may hold anything.
     pub(crate) fn failed(&mut self, error: &wasmtime_wasi_http::Error) {
         let name = format!("{error:?}");
         let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();

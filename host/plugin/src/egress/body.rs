@@ -29,7 +29,7 @@ pub(super) struct BodyContext {
     pub(super) notices: Notices,
     /// The audit entry, written when it is dropped.
     pub(super) entry: AuditEntry,
-    /// Of the requests that may run at the same time, for the integration and for the tenant.
+    /// Concurrency permits, of the integration and of the tenant.
     pub(super) permits: [OwnedSemaphorePermit; 2],
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// With the times for the next piece and for the whole.
+    /// `(idle_time, deadline)`: the timeouts for the next piece and for the whole.
     pub(super) fn new(
         body: reqwest::Body,
         scrub: Option<Stream>,

@@ -29,7 +29,7 @@ pub enum Drawn {
 }
 
 impl CallRate {
-    /// So many calls a minute.
+    /// The parameters for so many calls a minute.
     pub fn new(per_minute: u64) -> Self {
         Self { per_minute }
     }

@@ -20,7 +20,7 @@ enum Encoding {
 /// The bytes, read in one encoding.
 pub(super) struct Decoded {
     pub(super) bytes: Vec<u8>,
-    /// For each of them: where what stands for it begins, and how long that is.
+    /// For each decoded byte: start and length of its raw bytes.
     spans: Vec<(usize, u8)>,
 }
 

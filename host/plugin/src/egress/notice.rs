@@ -47,7 +47,7 @@ impl Notices {
 }
 
 impl Notice {
-    /// What happened, for the operator.
+    /// The text for the operator.
     pub(crate) fn text(&self) -> String {
         match self {
             Notice::NotAsked { url } => format!(

@@ -21,7 +21,7 @@ pub(crate) struct Scrubber {
 }
 
 impl Scrubber {
-    /// For these secrets; `None` where there is nothing to look for.
+    /// An automaton for these secrets; `None` where all are too short, or there are none.
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
         let mut needles: Vec<Vec<u8>> = secrets
             .flat_map(|secret| forms(secret.expose().as_bytes()))
@@ -71,7 +71,7 @@ impl Scrubber {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// For a body that comes in pieces.
+    /// Redacts a body that comes in pieces.
     pub(super) fn stream(&self) -> Stream {
         Stream { scrubber: self.clone(), raw: Vec::new(), masked: Vec::new() }
     }

@@ -46,9 +46,9 @@ pub struct SecretGrant {
     pub name: String,
     /// The hosts that it may be sent to. They must be granted as such too.
     pub hosts: Vec<HttpGrant>,
-    /// Only in this header; `None`: in any one.
+    /// The header that it may be sent in; `None`: any header.
     pub header: Option<HeaderName>,
-    /// In this parameter of the query too; `None`: in none.
+    /// The query parameter that it may be sent in; `None`: headers only.
     pub query: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct BoundSecret {
     name: String,
     usage: SecretUse,
     hosts: Hosts,
-    /// Only in this header; `None`: in any one.
+    /// The header that it may be sent in; `None`: any header.
     header: Option<HeaderName>,
     /// Only the operator or only the plugin wants another header: then it goes into none.
     no_header: bool,

@@ -11,13 +11,13 @@ use wasmtime::Trap;
 
 /// How a call of a plugin failed.
 pub(crate) enum Failure {
-    /// The plugin itself says so; it goes on living.
+    /// The plugin answered an error; its instance stays usable.
     Plugin(PluginError),
-    /// It answered what cannot be taken.
+    /// The answer is malformed or exceeds a limit.
     Refused(Refused),
-    /// It ran into a limit.
+    /// A limit ended the call.
     Limit(LimitReached),
-    /// It crashed, or the runtime gave up on it.
+    /// A trap, or an error of the runtime.
     Trap(wasmtime::Error),
     /// No slot of the pool is free.
     Busy(String, Vec<Remedy>),
@@ -33,7 +33,7 @@ impl From<Refused> for Failure {
 }
 
 impl Failure {
-    /// What wasmtime reports: limits are told from crashes.
+    /// Classifies an error of wasmtime: a limit, a full pool, or a trap.
     pub(crate) fn of(error: wasmtime::Error, limits: &Limits) -> Self {
         if let Some(limit) = error.downcast_ref::<LimitReached>() {
             return Failure::Limit(limit.clone());
@@ -68,7 +68,7 @@ impl Failure {
         }
     }
 
-    /// For the engine and the operator.
+    /// The error for the engine and the operator.
     pub(crate) fn explain(
         self,
         function: &str,

@@ -38,7 +38,7 @@ pub struct PluginConfig {
     pub secret_grants: Vec<SecretGrant>,
     /// Where it may send requests, as far as its manifest asks for it.
     pub http: Vec<HttpGrant>,
-    /// It may keep nothing between calls.
+    /// Whether state between calls is withheld.
     pub no_state: bool,
     /// What it may use.
     pub limits: Limits,

@@ -67,7 +67,7 @@ pub(crate) struct Runtime {
 /// Why a plugin cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It is no plugin that this host knows.
+    /// The file is no plugin that this host knows.
     #[error(transparent)]
     Inspect(#[from] InspectError),
     /// The cache cannot be used.
@@ -81,21 +81,21 @@ pub enum LoadError {
         /// Why.
         error: std::io::Error,
     },
-    /// It is not what was installed.
+    /// The digest differs from that of the installed component.
     #[error("{file} was changed since it was installed, so it is not run; install the plugin again")]
     Changed {
         /// The file.
         file: String,
     },
-    /// It cannot be compiled.
+    /// The component cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// What it imports or exports has another shape than here.
+    /// The types of its imports or exports do not match.
     #[error(
         "the plugin does not fit this host, although it is written for the same version of the interface: {0}; build it again with the current interface files"
     )]
     Shape(String),
-    /// It fails before it can be called.
+    /// Instantiation fails.
     #[error("the plugin cannot be started: {0}")]
     Start(String),
     /// It runs into a limit before it can be called.

@@ -59,9 +59,9 @@ pub(crate) struct PluginError {
 /// Why an answer of a plugin cannot be taken.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// It is more than a limit allows.
+    /// The answer exceeds a limit.
     Limit(LimitReached),
-    /// It makes no sense.
+    /// The answer is malformed.
     Invalid(String),
 }
 

@@ -20,7 +20,7 @@ use crate::wire::Refused;
 /// Validates one answer while it is lifted.
 pub(crate) struct Lift<'a> {
     limits: &'a Limits,
-    /// For what is wrong but does not spoil the whole.
+    /// For warnings about parts that are left out.
     integration: &'a str,
     bytes: u64,
 }

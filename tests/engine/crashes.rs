@@ -3,7 +3,7 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::Value;
-use entente_sync::{OperatorLedger as _, Reason, RecordRef, RunOptions, Side, Status, features};
+use entente_sync::{OperatorLedger as _, Reading, Reason, RecordRef, RunOptions, Side, Status, features};
 
 async fn lost_create(world: &World) {
     for n in 0..5 {
@@ -46,7 +46,7 @@ async fn else_it_is_held() {
     // The two of unknown fate are held; the fifth is made.
     assert_eq!(world.right.records("person").len(), 5);
     // Their records are reported, and met by their identifiers.
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!((world.right.records("person").len(), world.left.records("contact").len()), (5, 5));
 }
 
@@ -150,7 +150,7 @@ async fn a_create_without_an_answer_is_recognised_by_what_was_sent() {
     // Somebody new takes the address over.
     world.left.put("contact", &[("email", text("old@example.org")), ("name", text("Bea"))], "2025-01-02");
     for _ in 0..3 {
-        world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+        world.run_with(RunOptions::sync(Reading::Full)).await;
     }
     assert_eq!(world.right.value("person", &world.person("new@example.org"), "full"), text("Ann"));
     assert_eq!(world.right.value("person", &world.person("old@example.org"), "full"), text("Bea"));
@@ -189,7 +189,7 @@ async fn a_create_without_an_answer_keeps_its_name_whatever_is_edited() {
         let down = entente_sync::ExchangeError::new("unauthorized", "nothing was done");
         world.right.fault("execute", 1, Fault::Fails(down));
         world.clock.advance(std::time::Duration::from_secs(86_400));
-        let options = RunOptions { full: true, ..RunOptions::default() };
+        let options = RunOptions::sync(Reading::Full);
         assert!(world.try_run(options).await.unwrap().error.is_some());
     }
     world.run().await;
@@ -232,7 +232,7 @@ async fn an_answer_that_names_the_record_of_another_pair_is_held_and_blocks_noth
     let right = world.person("old@example.org");
     world.right.edit("person", &right, "mail", text("other@example.org"), "2026-01-02");
     world.clock.advance(std::time::Duration::from_secs(86_400));
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     world.left.put("contact", &[("email", text("next@example.org"))], "2026-01-03");
     world.run().await;
     assert!(world.right.find_by("person", "mail", "next@example.org").is_some());

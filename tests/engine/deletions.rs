@@ -42,7 +42,7 @@ async fn delete_is_carried_to_the_other_side() {
     assert_eq!(run.counts.right["person"].removed, 1);
     assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (2, 2));
     world.assert_quiet().await;
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (2, 2));
 }
 
@@ -63,7 +63,7 @@ async fn what_is_unlinked_is_not_made_again_and_may_meet_another() {
     world.left.delete("contact", &lefts[0]);
     world.run().await;
     world.right.edit("person", &rights[0], "full", text("alone"), "2026-01-02");
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (1, 2));
     let again = world.left.put("contact", &[("email", text("0@example.org"))], "2026-01-03");
     let run = world.run().await;
@@ -104,7 +104,7 @@ async fn absence_is_deletion_only_after_a_complete_listing() {
     world.right.expire_deletions();
     world.run().await;
     assert_eq!(alive(&world.left, "contact"), 4, "nobody has said that it is gone");
-    let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    let run = world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(run.counts.right["person"].deleted, 1);
     assert_eq!(alive(&world.left, "contact"), 3);
     world.assert_quiet().await;
@@ -114,7 +114,7 @@ async fn absence_is_deletion_only_after_a_complete_listing() {
 async fn a_listing_that_lost_a_page_is_checked_by_id() {
     let (world, ..) = linked(6, DeletePolicy::Delete).await;
     world.right.shorten(true);
-    let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    let run = world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(run.counts.right["person"].deleted, 0);
     assert_eq!(alive(&world.left, "contact"), 6);
 }
@@ -126,7 +126,7 @@ async fn the_brake_holds_mass_deletion_by_a_broken_page_and_says_how_to_go_on() 
     world.right.character.features.retain(|word| *word != features::BY_ID && *word != features::DELETIONS);
     world.right.character.page = 12;
     world.right.shorten(true);
-    let run = world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    let run = world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(run.counts.right["person"].deleted, 12);
     assert_eq!((run.counts.left["contact"].removed, run.counts.left["contact"].held), (0, 12));
     assert_eq!(alive(&world.left, "contact"), 60);
@@ -137,7 +137,7 @@ async fn the_brake_holds_mass_deletion_by_a_broken_page_and_says_how_to_go_on() 
     );
     // The page is back: nothing is gone.
     world.right.shorten(false);
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(alive(&world.left, "contact"), 60);
     assert_eq!(statuses(&world, Status::Held).await.len(), 0);
     world.assert_quiet().await;
@@ -191,7 +191,7 @@ async fn s20_a_remote_merge_keeps_the_winners_pair_and_holds_what_is_left_over()
     assert_eq!(statuses(&world, Status::Held).await[0], Some(Code::Merged));
     world.left.edit("contact", &lefts[1], "name", text("winner"), "2026-01-02");
     world.left.edit("contact", &lefts[0], "name", text("left over"), "2026-01-02");
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(world.right.value("person", &rights[1], "full"), text("winner"));
     assert_eq!((alive(&world.left, "contact"), alive(&world.right, "person")), (3, 2));
     assert_eq!(statuses(&world, Status::Held).await.len(), 1);

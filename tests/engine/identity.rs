@@ -3,8 +3,8 @@
 use crate::world::{World, text};
 use entente_core::Value;
 use entente_sync::{
-    ChangeTimes, Code, Condition, ConflictFilter, Ledger, OperatorLedger as _, Reason, RunOptions, Side,
-    Sides, Status, Test, features,
+    ChangeTimes, Code, Condition, ConflictFilter, Ledger, OperatorLedger as _, Reading, Reason, RunOptions,
+    Scope, Side, Sides, Status, Test, features,
 };
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn s8_two_for_one_makes_one_pair_and_holds_the_newcomer() {
         run.counts
     );
     for _ in 0..2 {
-        world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+        world.run_with(RunOptions::sync(Reading::Full)).await;
         assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (3, 3));
     }
     let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
@@ -222,7 +222,7 @@ async fn only_the_named_records_are_read() {
     world.left.put("contact", &[("email", text("b@example.org"))], "2020-01-01");
     world.right.put("person", &[("mail", text("c@example.org"))], "2020-01-01");
     let ids = Sides::new(vec![("contact".to_owned(), a)], vec![]);
-    let run = world.run_with(RunOptions { ids, ..RunOptions::default() }).await;
+    let run = world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
     assert_eq!(run.counts.left["contact"].reported, 1);
     assert_eq!(world.right.records("person").len(), 2);
     assert_eq!(world.left.records("contact").len(), 2);
@@ -314,7 +314,7 @@ async fn a_link_that_a_new_record_had_to_do_without_comes_later() {
     let left = world.contact("a@example.org");
     assert_eq!(world.left.value("contact", &left, "company"), Value::Null);
     world.definition.mappings[1].create = Sides::new(true, true);
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     let company = world.left.find_by("company", "name", "Acme").unwrap();
     assert_eq!(world.left.value("contact", &left, "company"), link("company", &company));
     world.assert_quiet().await;

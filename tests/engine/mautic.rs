@@ -32,7 +32,7 @@ async fn pages_with_nothing_to_write_are_followed_by_the_others() {
     let run = world.run().await;
     assert_eq!((run.counts.left["contact"].created, run.counts.right["person"].matched), (1, 9));
     world.right.edit("person", &world.person("last@example.org"), "full", text("edited"), "2025-01-01");
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(world.left.value("contact", &world.contact("last@example.org"), "name"), text("edited"));
     world.assert_quiet().await;
 }
@@ -149,7 +149,7 @@ async fn a_deleted_record_is_not_made_again() {
     world.run().await;
     world.right.edit("person", &world.person("x@example.org"), "full", text("still here"), "2025-01-01");
     world.run().await;
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(world.left.records("contact").len(), 0);
     assert_eq!(world.right.records("person").len(), 1);
 }

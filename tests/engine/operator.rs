@@ -72,7 +72,7 @@ async fn a_ruling_outlives_a_write_that_fails() {
 }
 
 fn dry() -> RunOptions {
-    RunOptions { dry_run: true, ..RunOptions::default() }
+    RunOptions::plan(Scope::default())
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn s16_an_old_plan_does_only_what_still_holds() {
     world.right.edit("person", &rights[3], "tel", text("older"), "2024-06-01");
     world.left.put("contact", &[("email", text("new@example.org"))], "2026-06-01");
     world.right.writes();
-    let run = world.run_with(RunOptions { apply: Some(plan.id), ..RunOptions::default() }).await;
+    let run = world.run_with(RunKind::Apply { plan: plan.id, scope: Scope::default() }.into()).await;
     assert_eq!(world.right.writes(), [format!("update person {}: tel", rights[2])]);
     assert_eq!(world.left.writes(), Vec::<String>::new());
     assert_eq!(world.right.value("person", &rights[0], "tel"), text("edited there"));
@@ -135,7 +135,7 @@ async fn a_fresh_plan_is_what_the_run_does() {
     world.right.put("person", &[("mail", text("b@example.org"))], "2020-01-01");
     let plan = world.run_with(dry()).await;
     assert_eq!((world.left.writes().len(), world.right.writes().len()), (0, 0));
-    let run = world.run_with(RunOptions { apply: Some(plan.id), ..RunOptions::default() }).await;
+    let run = world.run_with(RunKind::Apply { plan: plan.id, scope: Scope::default() }.into()).await;
     assert_eq!(
         (
             run.counts.right["person"].created,
@@ -149,7 +149,7 @@ async fn a_fresh_plan_is_what_the_run_does() {
 }
 
 fn undo(run: RunId, deletes: u64) -> RunOptions {
-    RunOptions { undo: Some(run), deletes_agreed: deletes, ..RunOptions::default() }
+    RunKind::Undo { run, deletes_agreed: deletes }.into()
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn s17_what_was_undone_does_not_come_back() {
         "the sources stay"
     );
     world.assert_quiet().await;
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(world.right.value("person", &r, "tel"), text("1"));
     // A new edit flows as ever.
     world.left.edit("contact", &l, "phone", text("3"), "2026-06-01");
@@ -240,7 +240,7 @@ async fn undone_creates_are_deleted_when_their_number_is_agreed() {
     world.right.writes();
     world.left.writes();
     world.run().await;
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(
         (world.left.records("contact").len(), world.right.records("org").len()),
         (1, 1),
@@ -295,10 +295,10 @@ async fn trust_for_once_holds_until_everything_was_made() {
     let r = world.person("t@example.org");
     world.left.edit("contact", &l, "phone", text("newest"), "2026-01-05");
     world.right.edit("person", &r, "tel", text("older"), "2025-06-01");
+    let trust = Some(Trust { side: Side::Right, fields: vec![] });
     let trusting = RunOptions {
-        trust: Some(Trust { side: Side::Right, fields: vec![] }),
         disable_pull: true,
-        ..RunOptions::default()
+        ..RunOptions::sync(Scope::Whole { reading: Reading::Changes, trust })
     };
     world.run_with(trusting).await;
     assert_eq!(world.left.value("contact", &l, "phone"), text("newest"), "withheld");
@@ -367,7 +367,7 @@ async fn constants_and_defaults_fill_new_records_and_make_no_echo() {
     );
     assert_eq!(world.left.value("contact", &l, "name"), Value::Null);
     world.assert_quiet().await;
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(world.left.value("contact", &l, "name"), Value::Null, "a filler does not travel back");
     world.left.edit("contact", &l, "name", text("known"), "2025-01-01");
     world.run().await;

@@ -2,7 +2,7 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_sync::{ExchangeError, Observer, RunOptions, RunStatus, Side, Sides, Step, codes};
+use entente_sync::{ExchangeError, Observer, RunOptions, RunStatus, Scope, Side, Sides, Step, codes};
 use std::sync::Mutex;
 
 #[tokio::test]
@@ -122,10 +122,10 @@ async fn time_that_is_up_ends_the_run_and_the_next_goes_on() {
 async fn a_named_record_that_is_not_there_is_told() {
     let world = World::new().await;
     let ids = Sides::new(vec![("contact".to_owned(), "L99".to_owned())], vec![]);
-    let run = world.run_with(RunOptions { ids, ..RunOptions::default() }).await;
+    let run = world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
     assert_eq!(run.counts.left["contact"].failed, 1);
     let ids = Sides::new(vec![], vec![("contact".to_owned(), "L99".to_owned())]);
-    let end = world.try_run(RunOptions { ids, ..RunOptions::default() }).await.unwrap();
+    let end = world.try_run(RunOptions::sync(Scope::Ids(ids))).await.unwrap();
     assert!(end.error.unwrap().to_string().contains("it has person, org"));
 }
 

@@ -127,7 +127,7 @@ async fn until_settled_waits_for_what_was_deferred() {
     let mut world = World::new().await;
     world.right.character.defers = true;
     world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
-    let run = world.run_with(RunOptions { until_settled: true, ..RunOptions::default() }).await;
+    let run = world.run_with(RunKind::Sync { scope: Scope::default(), until_settled: true }.into()).await;
     assert_eq!(
         (run.counts.right["person"].created, run.counts.right["person"].pending),
         (1, 0),

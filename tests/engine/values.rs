@@ -3,7 +3,7 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Blanks, Direction, Value};
-use entente_sync::{ConflictFilter, OperatorLedger as _, RunOptions};
+use entente_sync::{ConflictFilter, OperatorLedger as _, Reading, RunOptions, Scope};
 
 pub async fn pair_of_anas() -> (World, String, String) {
     let world = World::new().await;
@@ -43,7 +43,7 @@ async fn s19_a_tie_is_held_once_and_the_other_fields_go_on() {
     assert_eq!(run.counts.left["contact"].conflicts, 1);
     assert_eq!(world.right.value("person", &r, "full"), text("Ana M."));
     assert_eq!(world.right.value("person", &r, "tel"), text("b"));
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(), 1);
     // A new edit is judged anew.
     world.left.edit("contact", &l, "phone", text("c"), "2025-06-02 10:00:00");
@@ -103,7 +103,7 @@ async fn s4_a_normalising_remote_makes_no_echo() {
     assert_eq!(world.right.value("person", &r, "tel"), text("+49 30"));
     assert_eq!(world.left.value("contact", &l, "phone"), text("49 30"));
     world.assert_quiet().await;
-    world.run_with(RunOptions { full: true, ..RunOptions::default() }).await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
     world.assert_quiet().await;
 }
 
@@ -168,7 +168,7 @@ async fn withheld_writes_stay_pending_and_nothing_is_lost() {
 async fn a_dry_run_writes_nothing_and_the_run_does_what_it_said() {
     let (world, l, r) = pair_of_anas().await;
     world.left.edit("contact", &l, "phone", text("9"), "2025-06-01");
-    let run = world.run_with(RunOptions { dry_run: true, ..RunOptions::default() }).await;
+    let run = world.run_with(RunOptions::plan(Scope::default())).await;
     assert_eq!(run.counts.right["person"].pending, 1);
     assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
     let plan = world.ledger.changes_of_run(run.id, Default::default(), 0, 10).await.unwrap();

@@ -99,10 +99,10 @@ async fn history(code: &str, said: &str) -> Vec<Left> {
     all.push(left(&world, &world.run().await).await);
     // Deleted on one side, and what failed is listed again.
     world.left.delete("contact", &good);
-    let full = || RunOptions { full: true, ..RunOptions::default() };
+    let full = || RunOptions::sync(Reading::Full);
     all.push(left(&world, &world.run_with(full()).await).await);
     world.clock.advance(Duration::from_secs(100_000));
-    all.push(left(&world, &world.run_with(RunOptions { dry_run: true, ..full() }).await).await);
+    all.push(left(&world, &world.run_with(RunOptions::plan(Reading::Full)).await).await);
     world.right.character.refuses = None;
     world.right.character.poison = None;
     world.right.character.locks = None;

@@ -182,11 +182,8 @@ impl World {
 
     pub fn window(since: &str, until: &str) -> RunOptions {
         use entente_core::Timestamp;
-        RunOptions {
-            since: Some(Timestamp::parse(since).unwrap()),
-            until: Some(Timestamp::parse(until).unwrap()),
-            ..RunOptions::default()
-        }
+        let span = Span::Between(Timestamp::parse(since).unwrap(), Timestamp::parse(until).unwrap());
+        RunOptions::sync(Scope::Window(span))
     }
 
     pub fn person(&self, mail: &str) -> String {

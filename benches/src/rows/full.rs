@@ -9,7 +9,7 @@ use crate::world::{Guest, World};
 use anyhow::{Result, ensure};
 use async_trait::async_trait;
 use entente_core::Timestamp;
-use entente_sync::{Exchange, MappingId, ReportRequest, RunOptions, Side, Wanted, Window};
+use entente_sync::{Exchange, MappingId, Reading, ReportRequest, RunOptions, Side, Wanted, Window};
 use made_up::people::Ids;
 use rusqlite::{Connection, OpenFlags};
 
@@ -94,8 +94,7 @@ impl Row for Full {
             let repeats = if records > 100_000 { 1 } else { 3 };
             let (mut runs, mut readings): (Vec<Took>, Vec<Took>) = Default::default();
             for _ in 0..repeats {
-                let (took, end) =
-                    world.run(Guest::Component, RunOptions { full: true, ..RunOptions::default() }).await?;
+                let (took, end) = world.run(Guest::Component, RunOptions::sync(Reading::Full)).await?;
                 ensure!(end.run.writes() == 0, "{} records written of none", end.run.writes());
                 runs.push(took);
 

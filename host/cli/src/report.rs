@@ -183,7 +183,7 @@ pub(super) async fn show(
     limit: usize,
     output: Output,
 ) -> anyhow::Result<()> {
-    if end.run.options.dry_run {
+    if end.run.options.is_dry() {
         return show_plan(tenant, definition, end, waiting, limit, output).await;
     }
     #[derive(Serialize)]

@@ -7,8 +7,7 @@ use super::report::{RunSummary, counts_table, notices_text, summary};
 use super::{Context, run_again};
 use entente::view::reason::Names;
 use entente::{LoggedLine, Tenant};
-use entente_sync::Remedy;
-use entente_sync::{Run, Sides, SyncDefinition};
+use entente_sync::{Remedy, Run, RunKind, Sides, SyncDefinition};
 use serde::Serialize;
 
 /// The commands below `entente run`.
@@ -96,11 +95,11 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
                     let seconds = run
                         .ended
                         .map(|ended| format!("{:.1}", (ended.micros() - run.started.micros()) as f64 / 1e6));
-                    let what = match (run.options.dry_run, run.options.apply, run.options.undo) {
-                        (true, ..) => "dry run".to_owned(),
-                        (_, Some(plan), _) => format!("plan of run {plan}"),
-                        (.., Some(undone)) => format!("undoes run {undone}"),
-                        _ => {
+                    let what = match run.options.kind {
+                        RunKind::Plan { .. } => "dry run".to_owned(),
+                        RunKind::Apply { plan, .. } => format!("plan of run {plan}"),
+                        RunKind::Undo { run, .. } => format!("undoes run {run}"),
+                        RunKind::Sync { .. } => {
                             let names = Names(&definition.exchanges);
                             let notices = run.notices.iter().map(|notice| names.notice(notice));
                             notices.collect::<Vec<_>>().join("; ")

@@ -7,8 +7,7 @@ use super::{Context, report};
 use entente::{ConfigError, Health};
 use entente::{ObjectStatus, SyncStatus, Tally};
 use entente_core::Timestamp;
-use entente_sync::Remedy;
-use entente_sync::{Run, RunStatus, Sides};
+use entente_sync::{Remedy, Run, RunKind, RunStatus, Sides};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -78,11 +77,11 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
 
 /// How a run ended, in a few words.
 fn ended(run: &Run) -> String {
-    let what = match (run.options.dry_run, run.options.apply, run.options.undo) {
-        (true, ..) => ", a dry run".to_owned(),
-        (_, Some(plan), _) => format!(", of the plan of run {plan}"),
-        (.., Some(undone)) => format!(", to undo run {undone}"),
-        _ => String::new(),
+    let what = match run.options.kind {
+        RunKind::Plan { .. } => ", a dry run".to_owned(),
+        RunKind::Apply { plan, .. } => format!(", of the plan of run {plan}"),
+        RunKind::Undo { run, .. } => format!(", to undo run {run}"),
+        RunKind::Sync { .. } => String::new(),
     };
     let how = match run.status {
         RunStatus::Running => "is under way".to_owned(),

@@ -7,7 +7,7 @@ use super::waiting::waiting;
 use super::{Context, changes, dates, sides};
 use entente::Tenant;
 use entente_core::Timestamp;
-use entente_sync::{RunEnd, RunOptions, Sides, SyncDefinition, Trust};
+use entente_sync::{Reading, RunEnd, RunKind, RunOptions, Scope, Sides, Span, SyncDefinition, Trust};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -115,18 +115,20 @@ impl SyncArgs {
         let ids = |option: &str, texts: &[String]| -> Result<Vec<(String, String)>, Usage> {
             texts.iter().map(|text| pair(option, text, "contact:12")).collect()
         };
-        let options = RunOptions {
-            since,
-            until,
-            first_time: self.first_time_sync,
-            full: self.full,
+        let ids = Sides::new(
+            ids("object-id", &self.object_id)?,
+            ids("integration-object-id", &self.integration_object_id)?,
+        );
+        let scope = self.scope(Span::new(since, until), ids)?;
+        let kind = if self.dry_run {
+            RunKind::Plan { scope }
+        } else {
+            RunKind::Sync { scope, until_settled: self.until_settled }
+        };
+        Ok(RunOptions {
+            kind,
             disable_push: self.disable_push,
             disable_pull: self.disable_pull,
-            dry_run: self.dry_run,
-            ids: Sides::new(
-                ids("object-id", &self.object_id)?,
-                ids("integration-object-id", &self.integration_object_id)?,
-            ),
             options: self
                 .option
                 .iter()
@@ -134,28 +136,40 @@ impl SyncArgs {
                 .collect::<Result<_, _>>()?,
             max_time: self.max_time.as_deref().map(duration).transpose()?,
             wait: self.wait,
-            until_settled: self.until_settled,
             lift_brake: self.lift_brake,
-            ..RunOptions::default()
+        })
+    }
+
+    /// What the run reads. Words that name several scopes at once are refused.
+    fn scope(&self, window: Option<Span>, ids: Sides<Vec<(String, String)>>) -> Result<Scope, Usage> {
+        let reading = match (self.first_time_sync, self.full) {
+            (true, _) => Reading::FirstTime,
+            (false, true) => Reading::Full,
+            (false, false) => Reading::Changes,
         };
-        if options.is_window() && (options.first_time || options.full) {
+        let everything = reading != Reading::Changes;
+        let named = ids.iter().any(|ids| !ids.is_empty());
+        if window.is_some() && everything {
             return Err(Usage(
                 "a window and --first-time-sync or --full exclude each other: the first asks for a part, the others for everything"
                     .to_owned(),
             ));
         }
-        if options.is_ids() && (options.is_window() || options.first_time || options.full) {
+        if named && (window.is_some() || everything) {
             return Err(Usage(
                 "named records and a window, --first-time-sync or --full exclude each other".to_owned(),
             ));
         }
-        if self.trust.is_some() && (options.is_window() || options.is_ids()) {
+        if self.trust.is_some() && (window.is_some() || named) {
             return Err(Usage(
                 "--trust holds until a whole run has made all of it, so it goes with no window and no named records; for single fields there is: entente conflict settle"
                     .to_owned(),
             ));
         }
-        Ok(options)
+        if named {
+            return Ok(Scope::Ids(ids));
+        }
+        Ok(window.map_or(reading.into(), Scope::Window))
     }
 
     /// The side that is to win once.
@@ -232,7 +246,11 @@ fn duration(text: &str) -> Result<Duration, Usage> {
 pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Done> {
     let mut options = args.options()?;
     let tenant = context.tenant()?;
-    options.trust = args.trust(&tenant.configuration().definition(&args.name).await?)?;
+    if let RunKind::Sync { scope: Scope::Whole { trust, .. }, .. }
+    | RunKind::Plan { scope: Scope::Whole { trust, .. } } = &mut options.kind
+    {
+        *trust = args.trust(&tenant.configuration().definition(&args.name).await?)?;
+    }
     let (definition, end) = run_once(&tenant, &args.name, options, context.output).await?;
     let waiting = waiting(&tenant, &definition).await?;
     show(&tenant, &definition, &end, &waiting, args.limit, context.output).await?;
@@ -374,12 +392,7 @@ mod tests {
         }
         let options =
             args(&["--lift-brake", "--until-settled", "--wait", "--full"]).unwrap().options().unwrap();
-        assert!(
-            options.lift_brake
-                && options.until_settled
-                && options.wait
-                && options.full
-                && options.trust.is_none()
-        );
+        assert!(options.lift_brake && options.wait);
+        assert_eq!(options.kind, RunKind::Sync { scope: Reading::Full.into(), until_settled: true });
     }
 }

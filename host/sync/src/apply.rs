@@ -46,7 +46,7 @@ impl Session<'_> {
         pairs: &mut [Pair],
         plan: &mut Plan,
     ) -> Result<Vec<Change>, SyncError> {
-        let Some(planned) = self.run.options.apply else {
+        let Some(planned) = self.run.options.applies() else {
             return Ok(Vec::new());
         };
         let run = self.run.id;
@@ -100,7 +100,7 @@ impl Session<'_> {
 
     /// Ends the plan that was applied: what no decision came back to no longer applies.
     pub(super) async fn end_plan(&mut self) -> Result<(), SyncError> {
-        let Some(planned) = self.run.options.apply else {
+        let Some(planned) = self.run.options.applies() else {
             return Ok(());
         };
         loop {

@@ -7,6 +7,7 @@ use super::intake::Purpose;
 use super::ledger::{Listing, OpenReport, Progress, Requeue};
 use super::limits;
 use super::observer::Step;
+use super::options::{Reading, Scope};
 use super::reason::{Code, Reason, RecordRef};
 use super::session::{Session, Tries};
 use entente_core::{Side, Timestamp};
@@ -18,25 +19,25 @@ const EARLIEST: Timestamp = Timestamp::from_micros(-62_135_596_800_000_000);
 impl Session<'_> {
     /// Reads the report of one side to its end.
     pub(super) async fn collect(&mut self, side: Side) -> Result<(), SyncError> {
-        if self.run.options.is_ids() {
-            return self.collect_ids(side).await;
+        match self.run.options.scope() {
+            Some(Scope::Ids(ids)) => {
+                let ids = ids[side].clone();
+                self.collect_ids(side, ids).await
+            }
+            Some(Scope::Window(span)) => {
+                // A window is no listing, however long ago it begins.
+                let since = Some(span.since().unwrap_or(EARLIEST));
+                let until = span.until().unwrap_or(self.run.started);
+                self.collect_window(side, Window { since, until }).await
+            }
+            Some(Scope::Whole { .. }) | None => self.follow(side).await,
         }
-        if self.run.options.is_window() {
-            let window = Window {
-                since: self.run.options.since,
-                until: self.run.options.until.unwrap_or(self.run.started),
-            };
-            // A window is no listing, however long ago it begins.
-            let since = Some(window.since.unwrap_or(EARLIEST));
-            return self.collect_window(side, Window { since, ..window }).await;
-        }
-        self.follow(side).await
     }
 
     /// Reads on from the bookmark, or everything.
     async fn follow(&mut self, side: Side) -> Result<(), SyncError> {
         let mut progress = self.engine.ledger.progress(&self.definition.name, side).await?;
-        let all = self.run.options.first_time || self.run.options.full;
+        let all = self.run.options.reading().is_some_and(|reading| reading != Reading::Changes);
         let remapped = progress.mapping_version != self.definition.version;
         if remapped || (all && progress.open.as_ref().is_none_or(|open| !open.full)) {
             progress = Progress {
@@ -122,9 +123,9 @@ impl Session<'_> {
     }
 
     /// Reads the records that the operator named on this side.
-    async fn collect_ids(&mut self, side: Side) -> Result<(), SyncError> {
+    async fn collect_ids(&mut self, side: Side, ids: Vec<(String, String)>) -> Result<(), SyncError> {
         let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (object, id) in self.run.options.ids[side].clone() {
+        for (object, id) in ids {
             named.entry(object).or_default().insert(id);
         }
         for (object, ids) in named {
@@ -199,7 +200,7 @@ impl Session<'_> {
                 bookmark: open.bookmark.clone(),
                 iteration: open.iteration,
                 objects: wanted.clone(),
-                first_time: self.run.options.first_time,
+                first_time: self.run.options.is_first_time(),
                 full: open.full,
                 limit,
                 options: self.run.options.options.clone(),

@@ -369,7 +369,7 @@ impl Session<'_> {
         };
         let later = match &withheld {
             Some(reason) => Some(reason.clone()),
-            None if self.run.options.dry_run => Some(Reason::planned(action.deed())),
+            None if self.run.options.is_dry() => Some(Reason::planned(action.deed())),
             None => None,
         };
         pair.status = Status::Todo;

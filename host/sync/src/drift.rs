@@ -94,7 +94,7 @@ impl Session<'_> {
                 }
             }
         }
-        if self.run.options.dry_run
+        if self.run.options.is_dry()
             || Side::BOTH.into_iter().all(|side| known[side].as_ref() == Some(&self.descriptions[side]))
         {
             return Ok(());

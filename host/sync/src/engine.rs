@@ -7,8 +7,9 @@ use super::exchange::Exchange;
 use super::ledger::{Ledger, LedgerError, Requeue};
 use super::limits;
 use super::observer::Observer;
+use super::options::{RunKind, RunOptions};
 use super::reason::{Code, Notice, Reason};
-use super::run::{Run, RunOptions, RunStatus};
+use super::run::{Run, RunStatus};
 use super::session::{Session, Tries};
 use entente_core::{Side, Sides};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -108,22 +109,22 @@ impl Session<'_> {
         self.drift().await?;
         self.trust_side().await?;
         self.recover().await?;
-        if let Some(run) = self.run.options.undo {
-            self.plan_undo(run).await?;
+        if let RunKind::Undo { run, deletes_agreed } = self.run.options.kind {
+            self.plan_undo(run, deletes_agreed).await?;
         } else {
             self.read_both().await?;
         }
         for pass in 0..limits::PASSES {
             self.again = false;
-            if self.run.options.undo.is_none() || pass > 0 {
+            if self.run.options.undoes().is_none() || pass > 0 {
                 self.reconcile(pass == 0).await?;
                 self.brake().await?;
             }
-            if self.run.options.dry_run {
+            if self.run.options.is_dry() {
                 break;
             }
             self.execute().await?;
-            if self.run.options.undo.is_some() || !self.again || pass + 1 == limits::PASSES {
+            if self.run.options.undoes().is_some() || !self.again || pass + 1 == limits::PASSES {
                 break;
             }
             if !self.pause.is_zero() {
@@ -131,7 +132,7 @@ impl Session<'_> {
             }
         }
         self.end_plan().await?;
-        if self.run.options.until_settled && !self.run.options.dry_run {
+        if self.run.options.waits_until_settled() {
             self.wait_for_deferred().await?;
         }
         for (mapping, mut pairs) in std::mem::take(&mut self.fresh) {
@@ -194,11 +195,11 @@ impl Session<'_> {
     /// Which side wins whatever changed, by this run or by an earlier one that has not made it so yet.
     async fn trust_side(&mut self) -> Result<(), SyncError> {
         let sync = &self.definition.name;
-        self.trust = match &self.run.options.trust {
+        self.trust = match self.run.options.trust() {
             Some(trust) => Some(trust.clone()),
             None => self.engine.ledger.trust(sync).await?,
         };
-        if let (Some(trust), false) = (self.run.options.trust.clone(), self.run.options.dry_run) {
+        if let (Some(trust), false) = (self.run.options.trust().cloned(), self.run.options.is_dry()) {
             let mut unit = self.begin().await?;
             unit.save_trust(sync, Some(&trust)).await?;
             unit.commit().await?;
@@ -210,13 +211,13 @@ impl Session<'_> {
     async fn end_trust(&mut self) -> Result<(), SyncError> {
         let made = |counts: &super::run::Counts| counts.pending == 0 && counts.failed == 0;
         let complete =
-            self.run.options.follows_bookmarks() && self.broken.is_none() && !self.run.options.dry_run;
+            self.run.options.follows_bookmarks() && self.broken.is_none() && !self.run.options.is_dry();
         if self.trust.is_some() && complete && self.run.counts.iter().flat_map(BTreeMap::values).all(made) {
             let mut unit = self.begin().await?;
             unit.save_trust(&self.definition.name, None).await?;
             unit.commit().await?;
         } else if let Some(side) =
-            self.trust.as_ref().map(|trust| trust.side).filter(|_| !self.run.options.dry_run)
+            self.trust.as_ref().map(|trust| trust.side).filter(|_| !self.run.options.is_dry())
         {
             self.run.notice(Notice::StaysTrusted { side });
         }

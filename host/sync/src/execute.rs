@@ -51,7 +51,7 @@ impl Session<'_> {
     pub(super) async fn execute(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut order = self.parents_first();
-        if self.run.options.undo.is_some() {
+        if self.run.options.undoes().is_some() {
             // What refers to a record goes before it.
             order.reverse();
         }
@@ -264,7 +264,7 @@ impl Session<'_> {
                 .filter_map(|slot| Some(mapping.field(*slot)?.name(target).to_owned()))
                 .collect(),
             changes,
-            first_time: self.run.options.first_time,
+            first_time: self.run.options.is_first_time(),
             options: self.run.options.options.clone(),
             sync: self.definition.name.clone(),
             run: self.run.id,
@@ -275,7 +275,7 @@ impl Session<'_> {
 
     /// An undo touches pairs that are not decided in its run: what is new on them stays to be done.
     pub(super) fn owes_more(&self, pair: &Pair) -> bool {
-        self.run.options.undo.is_some() && pair.status == Status::Todo
+        self.run.options.undoes().is_some() && pair.status == Status::Todo
     }
 
     /// Reads records just before they are written, where the remote system neither refuses what rests on an

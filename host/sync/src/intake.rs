@@ -274,7 +274,7 @@ impl Session<'_> {
         if let Some(progress) = progress {
             unit.save_progress(&self.definition.name, side, progress).await?;
         }
-        if !page.state.is_empty() && !self.run.options.dry_run {
+        if !page.state.is_empty() && !self.run.options.is_dry() {
             unit.save_state(self.exchange(side).name(), &page.state).await?;
         }
         unit.save_run(&self.run).await?;

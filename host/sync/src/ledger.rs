@@ -3,10 +3,11 @@
 
 use super::definition::MappingId;
 use super::exchange::{Action, Description, FieldTime, StateWrites, Window};
+use super::options::Trust;
 use super::pair::{Key, Pair, PairId, RunId, Seen};
 use super::reason::{Code, FieldReason, Reason};
 use super::remedy::Remedy;
-use super::run::{Run, Trust};
+use super::run::Run;
 use async_trait::async_trait;
 use entente_core::{Side, Sides, Timestamp, Value};
 use serde::{Deserialize, Serialize};

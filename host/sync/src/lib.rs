@@ -27,6 +27,7 @@ mod local;
 mod meet;
 mod observer;
 mod operator;
+mod options;
 mod outcome;
 mod pair;
 mod reason;
@@ -61,10 +62,11 @@ pub use operator::{
     ChangeFilter, ConflictCount, ConflictFilter, MappingRow, OpenConflict, OperatorLedger, PairCount,
     PairLine, SlotRow,
 };
+pub use options::{Reading, RunKind, RunOptions, Scope, Span, Trust};
 pub use pair::{Agreed, Half, Key, Pair, PairId, RunId, Seen, Status};
 pub use reason::{
     Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, ReasonCounts,
     RecordRef, RemoteSaid,
 };
 pub use remedy::{Message, Remedy};
-pub use run::{Counts, Run, RunOptions, RunStatus, Trust};
+pub use run::{Counts, Run, RunStatus};

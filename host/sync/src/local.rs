@@ -53,8 +53,8 @@ impl Session<'_> {
         changes: &mut Vec<Change>,
     ) -> Vec<Outgoing> {
         if self.exchange(target).local().is_none()
-            || self.run.options.dry_run
-            || self.run.options.apply.is_some()
+            || self.run.options.is_dry()
+            || self.run.options.applies().is_some()
         {
             return Vec::new();
         }

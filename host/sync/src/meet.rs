@@ -332,7 +332,7 @@ impl Session<'_> {
             bookmark: None,
             iteration: 0,
             objects: vec![Wanted { object: object.to_owned(), fields, ids: ids.to_vec() }],
-            first_time: self.run.options.first_time,
+            first_time: self.run.options.is_first_time(),
             full: false,
             limit: limits::LOOKUP_RECORDS as u32,
             options: self.run.options.options.clone(),

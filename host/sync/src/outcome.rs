@@ -126,7 +126,7 @@ impl Session<'_> {
                     entry.change.ticket = Some(ticket);
                     entry.change.settled = None;
                     // A run that waits until all is settled counts what it is told in the end.
-                    let later = u64::from(!self.run.options.until_settled);
+                    let later = u64::from(!self.run.options.waits_until_settled());
                     let counts = self.run.count(target, mapping.object(target));
                     counts.pending += later;
                     counts.because(&Reason::Deferred);
@@ -156,7 +156,7 @@ impl Session<'_> {
         made: Made,
     ) {
         let source = target.other();
-        let undo = self.run.options.undo.is_some();
+        let undo = self.run.options.undoes().is_some();
         let Outgoing { change, pair, values, waits, failed, resent, earlier } = entry;
         let half = pair.half_mut(target);
         half.id = Some(written.id.clone());
@@ -316,7 +316,7 @@ impl Session<'_> {
             change.status = ChangeStatus::Done;
             pair.attempts = 0;
             self.run.count(target, mapping.object(target)).removed += 1;
-            if self.run.options.undo.is_some() {
+            if self.run.options.undoes().is_some() {
                 super::undo::set_undone(pair, target, now);
             } else {
                 pair.half_mut(target).deleted = Some(now);

@@ -20,7 +20,7 @@ impl Session<'_> {
     /// Settles what earlier runs left open. A dry run leaves it, since it may have to write.
     pub(super) async fn recover(&mut self) -> Result<(), SyncError> {
         self.reopen_unsent().await?;
-        if self.run.options.dry_run {
+        if self.run.options.is_dry() {
             return Ok(());
         }
         self.collect_deferred().await?;
@@ -316,7 +316,7 @@ impl Session<'_> {
         let (mut pairs, mut settled) =
             self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &owners);
         let open = (total - settled.len()) as u64;
-        if !lost && !self.run.options.until_settled {
+        if !lost && !self.run.options.waits_until_settled() {
             self.run.count(target, mapping.object(target)).pending += open;
         }
         // A lost ticket is settled like a crash: as sent, with its fate unknown.

@@ -1,103 +1,12 @@
 //! One execution of a sync: what was asked, what it counted.
 
-use super::definition::MappingId;
+use super::options::RunOptions;
 use super::pair::RunId;
 use super::reason::{Notice, Reason, ReasonCounts};
 use super::remedy::Message;
 use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// What a run was asked to do.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct RunOptions {
-    /// Only records that changed from here on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Only records that changed before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// Everything, as if nothing had ever been synced.
-    #[serde(default)]
-    pub first_time: bool,
-    /// List everything.
-    #[serde(default)]
-    pub full: bool,
-    /// No orders to the right.
-    #[serde(default)]
-    pub disable_push: bool,
-    /// No orders to the left.
-    #[serde(default)]
-    pub disable_pull: bool,
-    /// Stop after the plan.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// Only these records, by side: object and id.
-    #[serde(default)]
-    pub ids: Sides<Vec<(String, String)>>,
-    /// Handed to the plugin.
-    #[serde(default)]
-    pub options: Vec<(String, String)>,
-    /// Stop at a safe point after this long.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_time: Option<Duration>,
-    /// Wait for another run of the relation to end.
-    #[serde(default)]
-    pub wait: bool,
-    /// Wait until the remote system has told what became of changes that it deferred.
-    #[serde(default)]
-    pub until_settled: bool,
-    /// Do what the brake would stop.
-    #[serde(default)]
-    pub lift_brake: bool,
-    /// This side wins, whatever changed. Remembered until a run with complete reports has made all of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trust: Option<Trust>,
-    /// Make the changes that this run planned and no others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub apply: Option<RunId>,
-    /// Put back what this run changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo: Option<RunId>,
-    /// For an undo: how many records the operator has agreed to delete.
-    #[serde(default)]
-    pub deletes_agreed: u64,
-}
-
-/// A side that wins once, for all fields or for some.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trust {
-    /// The side.
-    pub side: Side,
-    /// Mapping and slot of the fields; empty for all.
-    #[serde(default)]
-    pub fields: Vec<(MappingId, usize)>,
-}
-
-impl Trust {
-    /// Whether it holds for a field.
-    pub fn covers(&self, mapping: MappingId, slot: usize) -> bool {
-        self.fields.is_empty() || self.fields.contains(&(mapping, slot))
-    }
-}
-
-impl RunOptions {
-    /// Whether only a window of change times is asked for.
-    pub fn is_window(&self) -> bool {
-        self.since.is_some() || self.until.is_some()
-    }
-
-    /// Whether only some records are asked for.
-    pub fn is_ids(&self) -> bool {
-        self.ids.iter().any(|ids| !ids.is_empty())
-    }
-
-    /// Whether bookmarks are read and moved.
-    pub fn follows_bookmarks(&self) -> bool {
-        !self.is_window() && !self.is_ids() && self.undo.is_none()
-    }
-}
 
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,7 +27,7 @@ struct Undone {
 
 impl Session<'_> {
     /// Plans to put back what a run changed.
-    pub(super) async fn plan_undo(&mut self, run: RunId) -> Result<(), SyncError> {
+    pub(super) async fn plan_undo(&mut self, run: RunId, deletes_agreed: u64) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut deletes = 0;
         let mut after = 0;
@@ -52,7 +52,7 @@ impl Session<'_> {
         if deletes > 0 {
             deletes -= self.keep_what_is_referred_to().await?;
         }
-        if deletes != self.run.options.deletes_agreed {
+        if deletes != deletes_agreed {
             self.ask_for_deletes(run, deletes).await?;
         }
         Ok(())

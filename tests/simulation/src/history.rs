@@ -8,7 +8,7 @@ use crate::verdict::{Verdict, Violation, Word};
 use crate::world::{Ran, World};
 use anyhow::Result;
 use entente_core::Timestamp;
-use entente_sync::{Clock, LedgerError, RunOptions, Side, Sides, SyncError};
+use entente_sync::{Clock, LedgerError, Reading, RunOptions, Scope, Side, Sides, Span, SyncError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ fn operation(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()
 fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Result<()> {
     let options = options(world, dice, sync);
     let stop = dice.chance(world.character.crashes).then(|| dice.between(1, 60).unsigned_abs());
-    let dry = options.dry_run;
+    let dry = options.is_dry();
     let before = (world.remote_writes(), check::hub_state(world));
     let edits = lock(&world.users.book).size();
     match world.run(sync, options, stop)? {
@@ -135,20 +135,17 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
 fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
     let normal = RunOptions::default();
     match dice.below(20) {
-        0 => RunOptions { full: true, ..normal },
-        1 => RunOptions { first_time: true, ..normal },
+        0 => RunOptions::sync(Reading::Full),
+        1 => RunOptions::sync(Reading::FirstTime),
         2 => RunOptions { disable_push: true, ..normal },
         3 => RunOptions { disable_pull: true, ..normal },
-        4 => RunOptions { dry_run: true, ..normal },
+        4 => RunOptions::plan(Scope::default()),
         5..=6 => {
             let now = world.clock.now().micros();
             let since = now - dice.between(600, 200_000) * 1_000_000;
             let until = if dice.chance(50) { now } else { since + dice.between(600, 100_000) * 1_000_000 };
-            RunOptions {
-                since: Some(Timestamp::from_micros(since)),
-                until: Some(Timestamp::from_micros(until)),
-                ..normal
-            }
+            let (since, until) = (Timestamp::from_micros(since), Timestamp::from_micros(until));
+            RunOptions::sync(Scope::Window(Span::Between(since, until)))
         }
         7..=8 => {
             let mut ids = Sides::new(Vec::new(), Vec::new());
@@ -169,7 +166,7 @@ fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
                     }
                 }
             }
-            RunOptions { ids, ..normal }
+            if ids.iter().all(Vec::is_empty) { normal } else { RunOptions::sync(Scope::Ids(ids)) }
         }
         _ => normal,
     }
@@ -207,7 +204,7 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     }
     // How many blankings pass a tight brake depends on which failed records are due again.
     let tight = world.character.brake == 1;
-    if !calm_round(world, RunOptions { full: true, ..RunOptions::default() }, verdict)? && !tight {
+    if !calm_round(world, RunOptions::sync(Reading::Full), verdict)? && !tight {
         verdict.add(Word::Unaccounted, "I5", "listing everything once more wrote something".to_owned());
     }
     check::check(world, verdict)?;
@@ -221,9 +218,8 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
 /// Runs every sync until nothing is written any more.
 fn come_to_rest(world: &World, full: bool, verdict: &mut Verdict) -> Result<()> {
     for round in 0..ROUNDS {
-        if calm_round(world, RunOptions { full: full && round == 0, ..RunOptions::default() }, verdict)?
-            && round > 0
-        {
+        let reading = if full && round == 0 { Reading::Full } else { Reading::Changes };
+        if calm_round(world, RunOptions::sync(reading), verdict)? && round > 0 {
             return Ok(());
         }
     }

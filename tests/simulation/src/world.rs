@@ -171,18 +171,17 @@ impl World {
 fn asked(options: &RunOptions) -> String {
     let mut words = Vec::new();
     let flags = [
-        (options.full, "full"),
-        (options.first_time, "first time"),
-        (options.dry_run, "dry"),
+        (options.reading() == Some(Reading::Full), "full"),
+        (options.is_first_time(), "first time"),
+        (options.is_dry(), "dry"),
         (options.disable_push, "no push"),
         (options.disable_pull, "no pull"),
     ];
     words.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, word)| word.to_owned()));
-    if options.is_window() {
-        words.push(format!("window {:?} {:?}", options.since, options.until));
-    }
-    if options.is_ids() {
-        words.push(format!("ids {:?}", options.ids));
+    match options.scope() {
+        Some(Scope::Window(span)) => words.push(format!("window {:?} {:?}", span.since(), span.until())),
+        Some(Scope::Ids(ids)) => words.push(format!("ids {ids:?}")),
+        _ => {}
     }
     words.join(", ")
 }

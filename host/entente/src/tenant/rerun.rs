@@ -2,7 +2,9 @@
 
 use super::{Tenant, TenantError};
 use entente_sync::Remedy;
-use entente_sync::{Change, ChangeFilter, ChangeStatus, PairId, Run, RunId, RunOptions, RunStatus, Side};
+use entente_sync::{
+    Change, ChangeFilter, ChangeStatus, PairId, Run, RunId, RunKind, RunOptions, RunStatus, Side,
+};
 use std::collections::BTreeSet;
 
 /// Changes that are read at a time.
@@ -88,9 +90,9 @@ impl Tenant {
     pub async fn to_apply(&self, run: RunId) -> Result<(String, RunOptions), TenantError> {
         let plan = self.earlier(run).await?;
         let sync = plan.sync.clone();
-        if !plan.options.dry_run {
+        let RunKind::Plan { scope } = plan.options.kind.clone() else {
             return Err(RerunError::NotDry(run).into());
-        }
+        };
         let how = match plan.status {
             RunStatus::Done => None,
             RunStatus::Running => Some("is still under way"),
@@ -110,18 +112,23 @@ impl Tenant {
             .filter(|later| later.id > run)
             .collect();
         if let Some(by) =
-            later.iter().find(|later| later.options.apply == Some(run) && later.status == RunStatus::Done)
+            later.iter().find(|later| later.options.applies() == Some(run) && later.status == RunStatus::Done)
         {
             return Err(RerunError::Applied { run, sync, by: by.id }.into());
         }
         if let Some(newest) =
-            later.iter().find(|later| later.options.dry_run && later.status == RunStatus::Done)
+            later.iter().find(|later| later.options.is_dry() && later.status == RunStatus::Done)
         {
             return Err(RerunError::Overtaken { run, sync, newest: newest.id }.into());
         }
         Ok((
             sync,
-            RunOptions { dry_run: false, apply: Some(run), max_time: None, wait: false, ..plan.options },
+            RunOptions {
+                kind: RunKind::Apply { plan: run, scope },
+                max_time: None,
+                wait: false,
+                ..plan.options
+            },
         ))
     }
 
@@ -136,7 +143,7 @@ impl Tenant {
         deletes_agreed: u64,
     ) -> Result<(String, RunOptions), TenantError> {
         let earlier = self.earlier(run).await?;
-        if earlier.options.dry_run {
+        if earlier.options.is_dry() {
             return Err(RerunError::WasDry(run).into());
         }
         if earlier.status == RunStatus::Running {
@@ -146,7 +153,7 @@ impl Tenant {
         if self.ledger.changes_of_run(run, done, 0, 1).await?.is_empty() {
             return Err(RerunError::WroteNothing(run).into());
         }
-        Ok((earlier.sync, RunOptions { undo: Some(run), deletes_agreed, ..RunOptions::default() }))
+        Ok((earlier.sync, RunKind::Undo { run, deletes_agreed }.into()))
     }
 
     /// What a run that applied or undid another one left out; each has its reason.
@@ -159,7 +166,7 @@ impl Tenant {
             own.iter().map(|change| (change.pair, change.target)).collect();
         let mut left: Vec<Change> =
             own.into_iter().filter(|change| change.status == ChangeStatus::Withheld).collect();
-        if let Some(plan) = run.options.apply {
+        if let Some(plan) = run.options.applies() {
             let dropped = self.changes(plan, Some(ChangeStatus::Dropped)).await?;
             // What became of the others is told by the changes of the run itself; what was overtaken before
             // it began is older news.

@@ -132,7 +132,7 @@ impl SyncStatus {
             Some(run) if run.status == RunStatus::Interrupted => {
                 next.push(Remedy::GoOn { sync: sync(), run: run.id })
             }
-            Some(run) if run.options.dry_run && run.status == RunStatus::Done && total.pending > 0 => {
+            Some(run) if run.options.is_dry() && run.status == RunStatus::Done && total.pending > 0 => {
                 next.push(Remedy::ApplyRun { run: run.id })
             }
             Some(run) if run.status != RunStatus::Running && total.pending > 0 => {

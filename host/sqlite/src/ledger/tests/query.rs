@@ -7,11 +7,7 @@ async fn runs_are_listed_newest_first() {
     let mut run = Run::new(
         "crm",
         RELATION,
-        RunOptions {
-            full: true,
-            ids: Sides::new(vec![("contact".to_owned(), "1".to_owned())], vec![]),
-            ..RunOptions::default()
-        },
+        RunOptions::sync(Scope::Ids(Sides::new(vec![("contact".to_owned(), "1".to_owned())], vec![]))),
         at(1),
     );
     run = world.ledger.start_run(&world.lease, run).await.unwrap();

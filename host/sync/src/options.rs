@@ -1,0 +1,433 @@
+//! What a run is asked to do.
+
+use super::definition::MappingId;
+use super::pair::RunId;
+use entente_core::{Side, Sides, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What a run is asked to do: its kind, and what goes with every kind. Stored and shown as one flat object,
+/// the form of version 0.1.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct RunOptions {
+    /// What it does.
+    pub kind: RunKind,
+    /// No orders to the right.
+    pub disable_push: bool,
+    /// No orders to the left.
+    pub disable_pull: bool,
+    /// Handed to the plugin.
+    pub options: Vec<(String, String)>,
+    /// Stop at a safe point after this long.
+    pub max_time: Option<Duration>,
+    /// Wait for another run of the relation to end.
+    pub wait: bool,
+    /// Do what the brake would stop.
+    pub lift_brake: bool,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunKind {
+    /// Decides and writes.
+    Sync {
+        /// What it reads.
+        scope: Scope,
+        /// Wait until the remote system has told what became of changes that it deferred.
+        until_settled: bool,
+    },
+    /// Decides and stops: a dry run.
+    Plan {
+        /// What it reads.
+        scope: Scope,
+    },
+    /// Makes the changes that an earlier run planned and no others.
+    Apply {
+        /// The run that planned them.
+        plan: RunId,
+        /// What it reads: as much as the run that planned.
+        scope: Scope,
+    },
+    /// Puts back what a run changed.
+    Undo {
+        /// The run.
+        run: RunId,
+        /// How many records the operator has agreed to delete.
+        deletes_agreed: u64,
+    },
+}
+
+impl Default for RunKind {
+    fn default() -> Self {
+        Self::Sync { scope: Scope::default(), until_settled: false }
+    }
+}
+
+/// Which records a run reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All that there is to read; bookmarks are read and moved.
+    Whole {
+        /// How much that is.
+        reading: Reading,
+        /// This side wins, whatever changed. Remembered until a run with complete reports has made all of
+        /// it, which is why it goes with no other scope.
+        trust: Option<Trust>,
+    },
+    /// Records that changed in a span of time.
+    Window(Span),
+    /// These records, by side: object and id.
+    Ids(Sides<Vec<(String, String)>>),
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Reading::default().into()
+    }
+}
+
+impl From<Reading> for Scope {
+    fn from(reading: Reading) -> Self {
+        Self::Whole { reading, trust: None }
+    }
+}
+
+/// How much of a side a whole run reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// What changed since the last run.
+    #[default]
+    Changes,
+    /// Everything that is there.
+    Full,
+    /// Everything, as if nothing had ever been synced.
+    FirstTime,
+}
+
+/// A span of change times, half-open: since ≤ time < until. Without an end it ends when the run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// From here on.
+    Since(Timestamp),
+    /// Before.
+    Until(Timestamp),
+    /// From the first on, before the second.
+    Between(Timestamp, Timestamp),
+}
+
+impl Span {
+    /// The span with these ends; `None` where it has none.
+    pub const fn new(since: Option<Timestamp>, until: Option<Timestamp>) -> Option<Self> {
+        match (since, until) {
+            (Some(since), Some(until)) => Some(Self::Between(since, until)),
+            (Some(since), None) => Some(Self::Since(since)),
+            (None, Some(until)) => Some(Self::Until(until)),
+            (None, None) => None,
+        }
+    }
+
+    /// Its begin, if it has one.
+    pub const fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::Since(since) | Self::Between(since, _) => Some(since),
+            Self::Until(_) => None,
+        }
+    }
+
+    /// Its end, if it has one.
+    pub const fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Until(until) | Self::Between(_, until) => Some(until),
+            Self::Since(_) => None,
+        }
+    }
+}
+
+/// A side that wins once, for all fields or for some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trust {
+    /// The side.
+    pub side: Side,
+    /// Mapping and slot of the fields; empty for all.
+    #[serde(default)]
+    pub fields: Vec<(MappingId, usize)>,
+}
+
+impl Trust {
+    /// Whether it holds for a field.
+    pub fn covers(&self, mapping: MappingId, slot: usize) -> bool {
+        self.fields.is_empty() || self.fields.contains(&(mapping, slot))
+    }
+}
+
+impl From<RunKind> for RunOptions {
+    fn from(kind: RunKind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+}
+
+impl RunOptions {
+    /// A run that reads this, decides and writes.
+    pub fn sync(scope: impl Into<Scope>) -> Self {
+        RunKind::Sync { scope: scope.into(), until_settled: false }.into()
+    }
+
+    /// A run that reads this and stops after the plan.
+    pub fn plan(scope: impl Into<Scope>) -> Self {
+        RunKind::Plan { scope: scope.into() }.into()
+    }
+
+    /// What it reads; `None` for an undo, which reads the history.
+    pub const fn scope(&self) -> Option<&Scope> {
+        match &self.kind {
+            RunKind::Sync { scope, .. } | RunKind::Plan { scope } | RunKind::Apply { scope, .. } => {
+                Some(scope)
+            }
+            RunKind::Undo { .. } => None,
+        }
+    }
+
+    /// How much it reads, where it reads all that there is.
+    pub const fn reading(&self) -> Option<Reading> {
+        match self.scope() {
+            Some(Scope::Whole { reading, .. }) => Some(*reading),
+            _ => None,
+        }
+    }
+
+    /// Whether it reads everything as if nothing had ever been synced.
+    pub fn is_first_time(&self) -> bool {
+        self.reading() == Some(Reading::FirstTime)
+    }
+
+    /// Whether bookmarks are read and moved.
+    pub const fn follows_bookmarks(&self) -> bool {
+        self.reading().is_some()
+    }
+
+    /// The side that is to win, where the run was asked for that.
+    pub const fn trust(&self) -> Option<&Trust> {
+        match self.scope() {
+            Some(Scope::Whole { trust, .. }) => trust.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it stops after the plan.
+    pub const fn is_dry(&self) -> bool {
+        matches!(self.kind, RunKind::Plan { .. })
+    }
+
+    /// Whether it waits until the remote system has told what became of changes that it deferred.
+    pub const fn waits_until_settled(&self) -> bool {
+        matches!(self.kind, RunKind::Sync { until_settled: true, .. })
+    }
+
+    /// The run whose plan it makes.
+    pub const fn applies(&self) -> Option<RunId> {
+        match self.kind {
+            RunKind::Apply { plan, .. } => Some(plan),
+            _ => None,
+        }
+    }
+
+    /// The run that it puts back.
+    pub const fn undoes(&self) -> Option<RunId> {
+        match self.kind {
+            RunKind::Undo { run, .. } => Some(run),
+            _ => None,
+        }
+    }
+}
+
+/// The form in which options are stored and shown.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    #[serde(default)]
+    first_time: bool,
+    #[serde(default)]
+    full: bool,
+    #[serde(default)]
+    disable_push: bool,
+    #[serde(default)]
+    disable_pull: bool,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    ids: Sides<Vec<(String, String)>>,
+    #[serde(default)]
+    options: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_time: Option<Duration>,
+    #[serde(default)]
+    wait: bool,
+    #[serde(default)]
+    until_settled: bool,
+    #[serde(default)]
+    lift_brake: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trust: Option<Trust>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    apply: Option<RunId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undo: Option<RunId>,
+    #[serde(default)]
+    deletes_agreed: u64,
+}
+
+impl From<Stored> for RunOptions {
+    fn from(stored: Stored) -> Self {
+        let reading = match (stored.first_time, stored.full) {
+            (true, _) => Reading::FirstTime,
+            (false, true) => Reading::Full,
+            (false, false) => Reading::Changes,
+        };
+        // Where an older version let several stand beside each other, the one that it went by.
+        let scope = if stored.ids.iter().any(|ids| !ids.is_empty()) {
+            Scope::Ids(stored.ids)
+        } else {
+            Span::new(stored.since, stored.until)
+                .map_or(Scope::Whole { reading, trust: stored.trust }, Scope::Window)
+        };
+        let kind = match (stored.undo, stored.apply) {
+            (Some(run), _) => RunKind::Undo { run, deletes_agreed: stored.deletes_agreed },
+            (None, Some(plan)) => RunKind::Apply { plan, scope },
+            (None, None) if stored.dry_run => RunKind::Plan { scope },
+            (None, None) => RunKind::Sync { scope, until_settled: stored.until_settled },
+        };
+        Self {
+            kind,
+            disable_push: stored.disable_push,
+            disable_pull: stored.disable_pull,
+            options: stored.options,
+            max_time: stored.max_time,
+            wait: stored.wait,
+            lift_brake: stored.lift_brake,
+        }
+    }
+}
+
+impl From<RunOptions> for Stored {
+    fn from(asked: RunOptions) -> Self {
+        let reading = asked.reading();
+        let deletes_agreed = match asked.kind {
+            RunKind::Undo { deletes_agreed, .. } => deletes_agreed,
+            _ => 0,
+        };
+        let (span, ids) = match asked.scope() {
+            Some(Scope::Window(span)) => (Some(*span), Sides::default()),
+            Some(Scope::Ids(ids)) => (None, ids.clone()),
+            Some(Scope::Whole { .. }) | None => (None, Sides::default()),
+        };
+        Self {
+            since: span.and_then(Span::since),
+            until: span.and_then(Span::until),
+            first_time: reading == Some(Reading::FirstTime),
+            full: reading == Some(Reading::Full),
+            disable_push: asked.disable_push,
+            disable_pull: asked.disable_pull,
+            dry_run: asked.is_dry(),
+            ids,
+            until_settled: asked.waits_until_settled(),
+            trust: asked.trust().cloned(),
+            apply: asked.applies(),
+            undo: asked.undoes(),
+            deletes_agreed,
+            options: asked.options,
+            max_time: asked.max_time,
+            wait: asked.wait,
+            lift_brake: asked.lift_brake,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    #[test]
+    fn what_was_asked_comes_back_as_it_was() {
+        let trust = Trust { side: Side::Right, fields: vec![(1, 2)] };
+        let named = Sides::new(vec![("contact".to_owned(), "1".to_owned())], vec![]);
+        let scopes = [
+            Scope::default(),
+            Reading::Full.into(),
+            Reading::FirstTime.into(),
+            Scope::Whole { reading: Reading::Full, trust: Some(trust) },
+            Scope::Window(Span::Since(at(1))),
+            Scope::Window(Span::Until(at(2))),
+            Scope::Window(Span::Between(at(1), at(2))),
+            Scope::Ids(named),
+        ];
+        let mut kinds = vec![RunKind::Undo { run: 7, deletes_agreed: 3 }];
+        for scope in scopes {
+            kinds.push(RunKind::Sync { scope: scope.clone(), until_settled: true });
+            kinds.push(RunKind::Plan { scope: scope.clone() });
+            kinds.push(RunKind::Apply { plan: 4, scope });
+        }
+        for kind in kinds {
+            let asked = RunOptions {
+                kind,
+                disable_push: true,
+                max_time: Some(Duration::from_secs(5)),
+                ..RunOptions::default()
+            };
+            let text = serde_json::to_string(&asked).unwrap();
+            assert_eq!(serde_json::from_str::<RunOptions>(&text).unwrap(), asked, "{text}");
+        }
+    }
+
+    #[test]
+    fn runs_of_older_versions_are_read() {
+        let at_1970 = "1970-01-01T00:00:00Z";
+        let table: [(String, RunOptions); 7] = [
+            ("{}".to_owned(), RunOptions::default()),
+            (
+                r#"{"first_time":false,"full":true,"disable_push":false,"disable_pull":false,"dry_run":true,"ids":[[],[]],"options":[],"wait":false,"until_settled":false,"lift_brake":false,"deletes_agreed":0}"#.to_owned(),
+                RunOptions::plan(Reading::Full),
+            ),
+            (r#"{"first_time":true,"full":true}"#.to_owned(), RunOptions::sync(Reading::FirstTime)),
+            (
+                format!(r#"{{"since":"{at_1970}","disable_pull":true,"apply":4}}"#),
+                RunOptions {
+                    disable_pull: true,
+                    ..RunKind::Apply { plan: 4, scope: Scope::Window(Span::Since(at(0))) }.into()
+                },
+            ),
+            (
+                r#"{"full":true,"ids":[[["contact","1"]],[]]}"#.to_owned(),
+                RunOptions::sync(Scope::Ids(Sides::new(vec![("contact".to_owned(), "1".to_owned())], vec![]))),
+            ),
+            (
+                r#"{"undo":9,"deletes_agreed":2}"#.to_owned(),
+                RunKind::Undo { run: 9, deletes_agreed: 2 }.into(),
+            ),
+            (
+                r#"{"trust":{"side":"left"},"max_time":{"secs":300,"nanos":0},"until_settled":true}"#.to_owned(),
+                RunOptions {
+                    max_time: Some(Duration::from_secs(300)),
+                    ..RunKind::Sync {
+                        scope: Scope::Whole {
+                            reading: Reading::Changes,
+                            trust: Some(Trust { side: Side::Left, fields: vec![] }),
+                        },
+                        until_settled: true,
+                    }
+                    .into()
+                },
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(serde_json::from_str::<RunOptions>(&text).unwrap(), expected, "{text}");
+        }
+    }
+}

@@ -6,8 +6,8 @@ use anyhow::Result;
 use async_trait::async_trait;
 use entente_core::{Timestamp, Value};
 use entente_sync::{
-    Action, Answer, Batch, ChangeTimes, Collection, Description, Exchange, ExchangeError, Executed, Field,
-    Object, Order, Outcome, Page, ProposedMapping, Query, ReportRequest, Row, Written, codes, features,
+    Action, Answer, Batch, ChangeTimes, Collection, Description, Exchange, ExchangeError, Executed, Feature,
+    Field, Object, Order, Outcome, Page, ProposedMapping, Query, ReportRequest, Row, Written, codes,
 };
 use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
 
@@ -45,11 +45,11 @@ impl Exchange for Native {
             ..Field::default()
         };
         let words = [
-            features::CREATE,
-            features::UPDATE,
-            features::DELETE,
-            features::FULL_LISTING,
-            features::IDEMPOTENT_CREATE,
+            Feature::Create,
+            Feature::Update,
+            Feature::Delete,
+            Feature::FullListing,
+            Feature::IdempotentCreate,
         ];
         let object = Object {
             name: OBJECT.to_owned(),
@@ -57,7 +57,7 @@ impl Exchange for Native {
             fields: FIELDS.map(field).into(),
             change_times: ChangeTimes::Record,
             precision: 1,
-            features: words.map(str::to_owned).into(),
+            features: words.into(),
             search_lag: None,
             page_size: Some(PAGE_ROWS),
             order_size: Some(PAGE_ROWS),

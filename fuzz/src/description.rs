@@ -20,7 +20,7 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
             assert!(is_name(&object.name) && is_clean(&object.label) && object.label.len() < 300);
             assert!(object.fields.len() as u64 <= limits.fields && object.precision > 0);
             assert!(object.page_size != Some(0) && object.order_size != Some(0));
-            assert!(object.features.iter().all(|word| is_clean(word)));
+            assert!(object.features.iter().all(|feature| is_clean(feature.as_str())));
             let names: BTreeSet<_> = object.fields.iter().map(|field| &field.name).collect();
             assert_eq!(names.len(), object.fields.len(), "each field once");
             for field in &object.fields {

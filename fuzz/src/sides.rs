@@ -1,6 +1,6 @@
 //! The sides of a sync as they describe themselves: the hub, and an integration.
 
-use entente_sync::{Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping};
+use entente_sync::{Description, Feature, Field, Object, ProposedDirection, ProposedField, ProposedMapping};
 use std::collections::BTreeMap;
 
 fn field(name: &str, kind: &str) -> Field {
@@ -15,7 +15,7 @@ fn field(name: &str, kind: &str) -> Field {
 }
 
 fn object(name: &str, fields: Vec<Field>) -> Object {
-    let features = ["create", "update", "delete"].map(str::to_owned).to_vec();
+    let features = ["create", "update", "delete"].map(Feature::from).into();
     Object { name: name.into(), label: name.into(), fields, features, ..Object::default() }
 }
 

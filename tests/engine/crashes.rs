@@ -3,7 +3,7 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::Value;
-use entente_sync::{OperatorLedger as _, Reading, Reason, RecordRef, RunOptions, Side, Status, features};
+use entente_sync::{Feature, OperatorLedger as _, Reading, Reason, RecordRef, RunOptions, Side, Status};
 
 async fn lost_create(world: &World) {
     for n in 0..5 {
@@ -28,7 +28,7 @@ async fn a_create_without_an_answer_is_sent_again_where_it_is_made_once() {
 #[tokio::test]
 async fn else_it_is_looked_up() {
     let mut world = World::new().await;
-    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    world.right.character.features.retain(|word| *word != Feature::IdempotentCreate);
     lost_create(&world).await;
     world.run().await;
     assert_eq!(world.right.records("person").len(), 5);
@@ -39,7 +39,7 @@ async fn else_it_is_looked_up() {
 #[tokio::test]
 async fn else_it_is_held() {
     let mut world = World::new().await;
-    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    world.right.character.features.retain(|word| *word != Feature::IdempotentCreate);
     world.right.character.can_find = false;
     lost_create(&world).await;
     world.run().await;
@@ -143,7 +143,7 @@ async fn trap_after_create(world: &World) -> String {
 #[tokio::test]
 async fn a_create_without_an_answer_is_recognised_by_what_was_sent() {
     let mut world = World::new().await;
-    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    world.right.character.features.retain(|word| *word != Feature::IdempotentCreate);
     world.right.character.can_find = false;
     let left = trap_after_create(&world).await;
     world.left.edit("contact", &left, "email", text("new@example.org"), "2025-01-01");
@@ -161,7 +161,7 @@ async fn a_create_without_an_answer_is_recognised_by_what_was_sent() {
 #[tokio::test]
 async fn it_is_looked_up_by_what_was_sent() {
     let mut world = World::new().await;
-    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    world.right.character.features.retain(|word| *word != Feature::IdempotentCreate);
     let left = world.left.put("contact", &[("email", text("old@example.org"))], "2020-01-01");
     world.right.fault("execute", 1, Fault::Lost);
     assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
@@ -201,11 +201,7 @@ async fn a_create_without_an_answer_keeps_its_name_whatever_is_edited() {
 #[tokio::test]
 async fn an_update_without_an_answer_is_settled_by_the_next_report() {
     let mut world = World::new().await;
-    world
-        .right
-        .character
-        .features
-        .retain(|word| ![features::BY_ID, features::CONDITIONAL_UPDATE].contains(word));
+    world.right.character.features.retain(|word| ![Feature::ById, Feature::ConditionalUpdate].contains(word));
     let left =
         world.left.put("contact", &[("email", text("u@example.org")), ("name", text("Ann"))], "2020-01-01");
     world.run().await;

@@ -88,7 +88,7 @@ async fn recreate_makes_it_again() {
 async fn an_update_that_finds_nothing_is_a_report_of_the_deletion() {
     let (mut world, lefts, rights) = linked(2, DeletePolicy::Delete).await;
     // The remote does not report deletions.
-    world.right.character.features.retain(|word| *word != features::DELETIONS);
+    world.right.character.features.retain(|word| *word != Feature::Deletions);
     world.right.delete("person", &rights[0]);
     world.right.expire_deletions();
     world.left.edit("contact", &lefts[0], "name", text("edited"), "2026-01-02");
@@ -99,7 +99,7 @@ async fn an_update_that_finds_nothing_is_a_report_of_the_deletion() {
 #[tokio::test]
 async fn absence_is_deletion_only_after_a_complete_listing() {
     let (mut world, _, rights) = linked(4, DeletePolicy::Delete).await;
-    world.right.character.features.retain(|word| *word != features::DELETIONS);
+    world.right.character.features.retain(|word| *word != Feature::Deletions);
     world.right.delete("person", &rights[1]);
     world.right.expire_deletions();
     world.run().await;
@@ -123,7 +123,7 @@ async fn a_listing_that_lost_a_page_is_checked_by_id() {
 async fn the_brake_holds_mass_deletion_by_a_broken_page_and_says_how_to_go_on() {
     let (mut world, ..) = linked(60, DeletePolicy::Delete).await;
     // It cannot be asked by id, so that the page that is missing looks like twelve deletions.
-    world.right.character.features.retain(|word| *word != features::BY_ID && *word != features::DELETIONS);
+    world.right.character.features.retain(|word| *word != Feature::ById && *word != Feature::Deletions);
     world.right.character.page = 12;
     world.right.shorten(true);
     let run = world.run_with(RunOptions::sync(Reading::Full)).await;

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use entente_core::{FieldTime, Reference, Timestamp, Value};
 use entente_sync::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub struct Character {
     pub times: ChangeTimes,
-    pub features: Vec<&'static str>,
+    pub features: BTreeSet<Feature>,
     pub can_find: bool,
     pub page: usize,
     pub order: u32,
@@ -80,16 +80,17 @@ impl Default for Character {
     fn default() -> Self {
         Self {
             times: ChangeTimes::Field,
-            features: vec![
-                features::CREATE,
-                features::UPDATE,
-                features::DELETE,
-                features::FULL_LISTING,
-                features::DELETIONS,
-                features::BY_ID,
-                features::CONDITIONAL_UPDATE,
-                features::IDEMPOTENT_CREATE,
-            ],
+            features: [
+                Feature::Create,
+                Feature::Update,
+                Feature::Delete,
+                Feature::FullListing,
+                Feature::Deletions,
+                Feature::ById,
+                Feature::ConditionalUpdate,
+                Feature::IdempotentCreate,
+            ]
+            .into(),
             can_find: true,
             page: 3,
             order: 2,
@@ -363,7 +364,7 @@ impl Exchange for Fake {
                 .collect(),
             change_times: self.character.times,
             precision: 1,
-            features: self.character.features.iter().map(|word| (*word).to_owned()).collect(),
+            features: self.character.features.clone(),
             search_lag: None,
             page_size: Some(self.character.page as u32),
             order_size: Some(self.character.order),
@@ -445,7 +446,7 @@ impl Exchange for Fake {
         let fault = self.enter("execute")?;
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();
-        let idempotent = self.character.features.contains(&features::IDEMPOTENT_CREATE);
+        let idempotent = self.character.features.contains(&Feature::IdempotentCreate);
         let mut answers = Vec::new();
         if let Some(part) = self.character.poison {
             let poisoned =
@@ -517,7 +518,7 @@ impl Exchange for Fake {
                         },
                         Some(record) if record.deleted => Outcome::Deleted,
                         Some(record)
-                            if self.character.features.contains(&features::CONDITIONAL_UPDATE)
+                            if self.character.features.contains(&Feature::ConditionalUpdate)
                                 && change
                                     .version
                                     .as_deref()

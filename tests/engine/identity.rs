@@ -3,8 +3,8 @@
 use crate::world::{World, text};
 use entente_core::Value;
 use entente_sync::{
-    ChangeTimes, Code, Condition, ConflictFilter, Ledger, OperatorLedger as _, Reading, Reason, RunOptions,
-    Scope, Side, Sides, Status, Test, features,
+    ChangeTimes, Code, Condition, ConflictFilter, Feature, Ledger, OperatorLedger as _, Reading, Reason,
+    RunOptions, Scope, Side, Sides, Status, Test,
 };
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn where_nothing_may_be_created_nothing_is() {
     let run = world.run().await;
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 1));
     assert_eq!(run.counts.left["contact"].excluded, 1);
-    world.right.character.features.retain(|word| *word != features::CREATE);
+    world.right.character.features.retain(|word| *word != Feature::Create);
 }
 
 #[tokio::test]

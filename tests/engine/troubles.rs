@@ -15,7 +15,7 @@ async fn one_bad_record_fails_alone() {
         world.right.character.page = 16;
         world.right.character.poison = Some("poison");
         if !idempotent {
-            world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+            world.right.character.features.retain(|word| *word != Feature::IdempotentCreate);
         }
         for n in 0..16 {
             let name = if n == 11 { "poison" } else { "fine" };
@@ -76,7 +76,7 @@ async fn what_failed_is_tried_again_after_growing_pauses_and_then_waits() {
     world.right.character.poison = Some("poison");
     world.right.character.order = 1;
     world.left.put("contact", &[("email", text("p@example.org")), ("name", text("poison"))], "2020-01-01");
-    world.right.character.features.retain(|word| *word != features::IDEMPOTENT_CREATE);
+    world.right.character.features.retain(|word| *word != Feature::IdempotentCreate);
     world.run().await;
     let tried = |world: &World| world.right.calls("execute");
     assert_eq!(tried(&world), 1);
@@ -140,7 +140,7 @@ async fn until_settled_waits_for_what_was_deferred() {
 #[tokio::test]
 async fn a_remote_that_checks_nothing_is_read_just_before_writing() {
     let mut world = World::new().await;
-    world.right.character.features.retain(|word| *word != features::CONDITIONAL_UPDATE);
+    world.right.character.features.retain(|word| *word != Feature::ConditionalUpdate);
     let l = world.left.put(
         "contact",
         &[("email", text("e@example.org")), ("phone", text("1")), ("name", text("N"))],
@@ -166,7 +166,7 @@ async fn a_remote_that_can_do_neither_is_written_and_the_plan_names_the_risk() {
         .right
         .character
         .features
-        .retain(|word| *word != features::CONDITIONAL_UPDATE && *word != features::BY_ID);
+        .retain(|word| *word != Feature::ConditionalUpdate && *word != Feature::ById);
     let l =
         world.left.put("contact", &[("email", text("e@example.org")), ("phone", text("1"))], "2020-01-01");
     world.run().await;
@@ -246,7 +246,7 @@ async fn a_parked_identifier_makes_no_duplicates() {
 #[tokio::test]
 async fn without_a_complete_listing_a_normal_run_looks_before_it_creates() {
     let mut world = World::new().await;
-    world.right.character.features.retain(|word| *word != features::FULL_LISTING);
+    world.right.character.features.retain(|word| *word != Feature::FullListing);
     world.left.put("contact", &[("email", text("n@example.org"))], "2020-01-01");
     let run = world.run().await;
     assert_eq!(run.counts.right["person"].created, 1, "{:#?}", run.counts);

@@ -2,7 +2,8 @@
 //! next.
 
 use super::error::SyncError;
-use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes, features};
+use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes};
+use super::feature::Feature;
 use super::intake::Purpose;
 use super::ledger::{Listing, OpenReport, Progress, Requeue};
 use super::limits;
@@ -245,7 +246,7 @@ impl Session<'_> {
     fn finish_report(&self, side: Side, open: &OpenReport, page: &Page, progress: &mut Progress) {
         let description = &self.descriptions[side];
         let lists =
-            |name: &String| description.object(name).is_some_and(|object| object.has(features::FULL_LISTING));
+            |name: &String| description.object(name).is_some_and(|object| object.has(Feature::FullListing));
         progress.complete = if open.full {
             page.complete.iter().filter(|name| lists(name)).cloned().collect()
         } else {

@@ -3,7 +3,8 @@
 
 use super::definition::{FieldMapping, MappingId, ObjectMapping};
 use super::deletions::AfterDeletion;
-use super::exchange::{Action, features};
+use super::exchange::Action;
+use super::feature::Feature;
 use super::filter::takes_part;
 use super::ledger::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling};
 use super::links::Links;
@@ -235,10 +236,10 @@ impl Session<'_> {
                 continue;
             }
             let checked = self.exchange(target).local().is_some()
-                || (self.has(mapping, target, features::CONDITIONAL_UPDATE)
+                || (self.has(mapping, target, Feature::ConditionalUpdate)
                     && pair.half(target).version.is_some());
-            let readable = self.has(mapping, target, features::BY_ID)
-                || self.has(mapping, target, features::BASE_VALUES);
+            let readable =
+                self.has(mapping, target, Feature::ById) || self.has(mapping, target, Feature::BaseValues);
             if !checked
                 && !readable
                 && !self.run.options.follows_bookmarks()
@@ -267,7 +268,7 @@ impl Session<'_> {
             pair.status = Status::Todo;
             return;
         }
-        if !mapping.create[target] || !self.has(mapping, target, features::CREATE) {
+        if !mapping.create[target] || !self.has(mapping, target, Feature::Create) {
             pair.status = Status::Excluded;
             pair.reason = Some(Reason::NotCreatedThere { side: target });
             self.run.count(source, mapping.object(source)).excluded += 1;

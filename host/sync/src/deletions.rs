@@ -3,7 +3,8 @@
 use super::decide::Plan;
 use super::definition::{DeletePolicy, ObjectMapping};
 use super::error::SyncError;
-use super::exchange::{Action, features};
+use super::exchange::Action;
+use super::feature::Feature;
 use super::intake::Purpose;
 use super::ledger::{Braked, ChangedField};
 use super::limits;
@@ -57,7 +58,7 @@ impl Session<'_> {
             .iter()
             .filter(|mapping| listing.objects.iter().any(|name| name == mapping.object(side)))
         {
-            let by_id = self.has(mapping, side, features::BY_ID);
+            let by_id = self.has(mapping, side, Feature::ById);
             let mut after = 0;
             loop {
                 self.check_stop()?;
@@ -162,7 +163,7 @@ impl Session<'_> {
                 self.hold(pair, mapping, survivor, Reason::DeletedAndEdited { deleted, edited });
                 AfterDeletion::Settled
             }
-            DeletePolicy::Delete if !self.has(mapping, survivor, features::DELETE) => settle(
+            DeletePolicy::Delete if !self.has(mapping, survivor, Feature::Delete) => settle(
                 pair,
                 Status::Deleted,
                 Reason::CannotBeDeleted { record: deleted, object: mapping.object(survivor).to_owned() },

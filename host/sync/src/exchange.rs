@@ -3,13 +3,14 @@
 //! The hub is one exchange, each integration is one; tests bring their own in plain Rust. The types follow
 //! the plugin interface (`wit/`), whose comments say what each field promises.
 
+use super::feature::Feature;
 use super::ledger::Unit;
 use super::remedy::Remedy;
 use async_trait::async_trait;
 pub use entente_core::FieldTime;
 use entente_core::{Kind, Reference, Timestamp, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -100,8 +101,8 @@ pub struct Object {
     pub change_times: ChangeTimes,
     /// The step of those times in microseconds; 1 for the finest.
     pub precision: u64,
-    /// What can be done with it, by the words of [`features`].
-    pub features: Vec<String>,
+    /// What can be done with it.
+    pub features: BTreeSet<Feature>,
     /// After how long a new record is sure to be found by a lookup.
     pub search_lag: Option<Duration>,
     /// The most rows that a page may sensibly have.
@@ -110,34 +111,10 @@ pub struct Object {
     pub order_size: Option<u32>,
 }
 
-/// The words of [`Object::features`]; unknown ones are ignored.
-pub mod features {
-    /// Records can be made.
-    pub const CREATE: &str = "create";
-    /// Records can be changed.
-    pub const UPDATE: &str = "update";
-    /// Records can be deleted.
-    pub const DELETE: &str = "delete";
-    /// Reports name deleted records.
-    pub const DELETIONS: &str = "deletions";
-    /// A report from the beginning lists everything.
-    pub const FULL_LISTING: &str = "full-listing";
-    /// The same change id never makes a second record.
-    pub const IDEMPOTENT_CREATE: &str = "idempotent-create";
-    /// A change of a record that has changed meanwhile is refused.
-    pub const CONDITIONAL_UPDATE: &str = "conditional-update";
-    /// Orders carry the values that the record had.
-    pub const BASE_VALUES: &str = "base-values";
-    /// A report of given ids is possible.
-    pub const BY_ID: &str = "by-id";
-    /// Null, empty text and an empty list are one thing there.
-    pub const ONE_BLANK: &str = "one-blank";
-}
-
 impl Object {
     /// Whether it has a feature.
-    pub fn has(&self, feature: &str) -> bool {
-        self.features.iter().any(|word| word == feature)
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
     }
 
     /// The field of this name.

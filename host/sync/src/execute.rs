@@ -7,7 +7,8 @@
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, Answer, Order, OrderedChange, features};
+use super::exchange::{Action, Answer, Order, OrderedChange};
+use super::feature::Feature;
 use super::intake::Purpose;
 use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
@@ -287,7 +288,7 @@ impl Session<'_> {
         target: Side,
         outgoing: Vec<Outgoing>,
     ) -> Result<Vec<Outgoing>, SyncError> {
-        let conditional = self.has(mapping, target, features::CONDITIONAL_UPDATE);
+        let conditional = self.has(mapping, target, Feature::ConditionalUpdate);
         let known = |entry: &Outgoing| match &entry.change.action {
             Action::Create => None,
             Action::Update(id) | Action::Delete(id) => {
@@ -296,8 +297,8 @@ impl Session<'_> {
         };
         let ids: Vec<String> = outgoing.iter().filter_map(known).collect();
         if ids.is_empty()
-            || self.has(mapping, target, features::BASE_VALUES)
-            || !self.has(mapping, target, features::BY_ID)
+            || self.has(mapping, target, Feature::BaseValues)
+            || !self.has(mapping, target, Feature::ById)
         {
             return Ok(outgoing);
         }
@@ -363,9 +364,9 @@ impl Session<'_> {
         let (order, slots) = self.order(mapping, target, &outgoing);
         // The same order may go out again only where a change that was made the first time is not made twice.
         let creates = outgoing.iter().any(|entry| entry.change.action == Action::Create);
-        let repeatable = (!creates || self.has(mapping, target, features::IDEMPOTENT_CREATE))
+        let repeatable = (!creates || self.has(mapping, target, Feature::IdempotentCreate))
             && (outgoing.iter().all(|entry| entry.change.action == Action::Create)
-                || self.has(mapping, target, features::CONDITIONAL_UPDATE));
+                || self.has(mapping, target, Feature::ConditionalUpdate));
         let mut tries = Tries::default();
         let executed = loop {
             match self.exchange(target).execute(&order).await {

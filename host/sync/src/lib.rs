@@ -17,6 +17,7 @@ mod env;
 mod error;
 mod exchange;
 mod execute;
+mod feature;
 mod filter;
 mod identity;
 mod intake;
@@ -51,8 +52,9 @@ pub use exchange::{
     Action, Answer, BadRow, Batch, ChangeTimes, Collection, Conversion, Deletion, Description, Exchange,
     ExchangeError, Executed, Field, FieldTime, LocalExchange, Object, Order, OrderedChange, Outcome, Page,
     ProposedDirection, ProposedField, ProposedMapping, Query, ReportRequest, Row, StateWrites, TicketState,
-    Wanted, Window, Written, codes, features,
+    Wanted, Window, Written, codes,
 };
+pub use feature::Feature;
 pub use ledger::{
     Braked, Change, ChangeStatus, ChangedField, Choice, Conflict, Lease, Ledger, LedgerError, Listing,
     OpenReport, Progress, Requeue, Ruling, TodoFilter, Unit, Weight,

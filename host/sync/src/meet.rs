@@ -3,7 +3,8 @@
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, Page, Query, ReportRequest, Wanted, Window, codes, features};
+use super::exchange::{Action, Page, Query, ReportRequest, Wanted, Window, codes};
+use super::feature::Feature;
 use super::identity;
 use super::intake::Purpose;
 use super::limits;
@@ -33,7 +34,7 @@ impl Session<'_> {
 
     async fn fetch_counterparts(&mut self, mapping: &ObjectMapping, read: Side) -> Result<(), SyncError> {
         let target = read.other();
-        if !self.has(mapping, target, features::BY_ID) {
+        if !self.has(mapping, target, Feature::ById) {
             return Ok(());
         }
         let mut after = 0;
@@ -223,7 +224,7 @@ impl Session<'_> {
         if wanted.is_empty() {
             return Ok(());
         }
-        if self.has(mapping, target, features::BY_ID) {
+        if self.has(mapping, target, Feature::ById) {
             return self.fetch_found(mapping, target, &wanted, hints).await;
         }
         // The record cannot be read by itself: the link is made, and waits until a report says what the

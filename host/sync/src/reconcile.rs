@@ -4,7 +4,8 @@
 use super::decide::Plan;
 use super::definition::{MappingId, ObjectMapping};
 use super::error::SyncError;
-use super::exchange::{Action, features};
+use super::exchange::Action;
+use super::feature::Feature;
 use super::intake::Purpose;
 use super::ledger::{Change, TodoFilter};
 use super::limits;
@@ -252,7 +253,7 @@ impl Session<'_> {
                 let parent = &definition.mappings[place];
                 // Where everything is listed, who is not among the pairs does not exist.
                 if self.listed[side].iter().any(|name| name == parent.object(side))
-                    || !self.has(parent, side, features::BY_ID)
+                    || !self.has(parent, side, Feature::ById)
                 {
                     continue;
                 }

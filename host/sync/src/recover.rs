@@ -3,8 +3,9 @@
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, TicketState, features};
+use super::exchange::{Action, TicketState};
 use super::execute::{Outgoing, absorbed};
+use super::feature::Feature;
 use super::intake::Purpose;
 use super::ledger::{Change, ChangeStatus};
 use super::limits;
@@ -93,7 +94,7 @@ impl Session<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        let readable = self.has(mapping, target, features::BY_ID);
+        let readable = self.has(mapping, target, Feature::ById);
         if readable {
             let ids: Vec<String> = changes
                 .iter()
@@ -118,7 +119,7 @@ impl Session<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        if self.has(mapping, target, features::IDEMPOTENT_CREATE) {
+        if self.has(mapping, target, Feature::IdempotentCreate) {
             let (mut outgoing, waiting): (Vec<Outgoing>, Vec<Outgoing>) =
                 self.prepare(mapping, target, changes).await?;
             outgoing.extend(waiting);

@@ -3,7 +3,8 @@
 use super::definition::{FieldMapping, MappingId, ObjectMapping, SyncDefinition};
 use super::engine::Engine;
 use super::error::SyncError;
-use super::exchange::{ChangeTimes, Description, Exchange, ExchangeError, Object, codes, features};
+use super::exchange::{ChangeTimes, Description, Exchange, ExchangeError, Object, codes};
+use super::feature::Feature;
 use super::ledger::{Lease, Unit};
 use super::limits;
 use super::options::Trust;
@@ -63,7 +64,7 @@ impl<'a> Session<'a> {
         self.descriptions[side].object(mapping.object(side))
     }
 
-    pub(super) fn has(&self, mapping: &ObjectMapping, side: Side, feature: &str) -> bool {
+    pub(super) fn has(&self, mapping: &ObjectMapping, side: Side, feature: Feature) -> bool {
         self.object(mapping, side).is_some_and(|object| object.has(feature))
     }
 
@@ -80,7 +81,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn one_blank(&self, mapping: &ObjectMapping) -> bool {
-        Side::BOTH.into_iter().any(|side| self.has(mapping, side, features::ONE_BLANK))
+        Side::BOTH.into_iter().any(|side| self.has(mapping, side, Feature::OneBlank))
     }
 
     /// Fields of a mapping that take part.

@@ -3,8 +3,9 @@
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, ExchangeError, codes, features};
+use super::exchange::{Action, ExchangeError, codes};
 use super::execute::Outgoing;
+use super::feature::Feature;
 use super::ledger::{Change, ChangeStatus};
 use super::pair::{PairId, Status};
 use super::reason::{Notice, Reason, RemoteSaid};
@@ -27,7 +28,7 @@ impl Session<'_> {
         let half = outgoing.len() / 2;
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         self.careful.extend(numbers.iter().map(|number| (*number, half.max(1))));
-        let idempotent = self.has(mapping, target, features::IDEMPOTENT_CREATE);
+        let idempotent = self.has(mapping, target, Feature::IdempotentCreate);
         let (mut again, others): (Vec<Outgoing>, Vec<Outgoing>) =
             outgoing.into_iter().partition(|entry| idempotent && entry.change.action == Action::Create);
         if half == 0 {

@@ -3,7 +3,8 @@
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, features};
+use super::exchange::Action;
+use super::feature::Feature;
 use super::intake::Purpose;
 use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
@@ -200,13 +201,13 @@ impl Session<'_> {
         target: Side,
         changes: &[Change],
     ) -> Result<(), SyncError> {
-        if !self.has(mapping, target, features::BY_ID) {
+        if !self.has(mapping, target, Feature::ById) {
             return Ok(());
         }
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
         let pairs = self.engine.ledger.pairs(&numbers).await?;
         for side in Side::BOTH {
-            if self.has(mapping, side, features::BY_ID) {
+            if self.has(mapping, side, Feature::ById) {
                 let ids: Vec<String> = pairs
                     .iter()
                     .filter(|pair| pair.half(side).deleted.is_none())
@@ -249,7 +250,7 @@ impl Session<'_> {
                 return Err(Kept::FieldEdited { field: field.name(target).to_owned() });
             }
         }
-        if !self.has(mapping, target, features::DELETE) {
+        if !self.has(mapping, target, Feature::Delete) {
             let object = mapping.object(target).to_owned();
             return Err(Kept::CannotBeDeleted { side: target, object });
         }

@@ -16,8 +16,8 @@ use crate::wire::{Called, Functions, Refused};
 use async_trait::async_trait;
 use entente_core::Value;
 use entente_sync::{
-    Collection, Description, Exchange, ExchangeError, Executed, Message, Order, Page, ProposedMapping, Query,
-    Remedy, ReportRequest, StateWrites, codes, features,
+    Collection, Description, Exchange, ExchangeError, Executed, Feature, Message, Order, Page,
+    ProposedMapping, Query, Remedy, ReportRequest, StateWrites, codes,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -248,7 +248,7 @@ impl Exchange for PluginExchange {
         let objects = description
             .objects
             .iter()
-            .filter(|object| object.has(features::BASE_VALUES))
+            .filter(|object| object.has(Feature::BaseValues))
             .map(|object| object.name.clone());
         // The first description counts for the life of the exchange, which is one run.
         let _ = self.with_base.set(objects.collect());

@@ -4,7 +4,7 @@
 use super::error::HubError;
 use crate::store::StoreError;
 use entente_core::{Carrier, Kind};
-use entente_sync::{ChangeTimes, Description, Field, Object, features};
+use entente_sync::{ChangeTimes, Description, Feature, Field, Object};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -154,13 +154,13 @@ impl ObjectDefinition {
 
     fn describe(&self) -> Object {
         let words = [
-            features::CREATE,
-            features::UPDATE,
-            features::DELETE,
-            features::DELETIONS,
-            features::FULL_LISTING,
-            features::CONDITIONAL_UPDATE,
-            features::BY_ID,
+            Feature::Create,
+            Feature::Update,
+            Feature::Delete,
+            Feature::Deletions,
+            Feature::FullListing,
+            Feature::ConditionalUpdate,
+            Feature::ById,
         ];
         Object {
             name: self.name.clone(),
@@ -168,7 +168,7 @@ impl ObjectDefinition {
             fields: self.fields.iter().map(FieldDefinition::describe).collect(),
             change_times: ChangeTimes::Field,
             precision: 1,
-            features: words.map(str::to_owned).to_vec(),
+            features: words.into(),
             search_lag: None,
             page_size: None,
             order_size: None,

@@ -5,7 +5,7 @@ use crate::dice::lock;
 use crate::schema::{IDENTIFIER, Words, columns};
 use entente_core::{Reference, Value};
 use entente_sync::{
-    Action, Answer, ExchangeError, Executed, Order, OrderedChange, Outcome, Row, Written, codes, features,
+    Action, Answer, ExchangeError, Executed, Order, OrderedChange, Outcome, Row, Written, codes,
 };
 use std::time::Duration;
 
@@ -202,7 +202,7 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Created(written) => format!("created {}", written.id),
         Outcome::Updated(written) => format!("updated {}", written.id),
         Outcome::Unchanged(written) => format!("unchanged {}", written.id),
-        Outcome::Deleted => features::DELETE.to_owned(),
+        Outcome::Deleted => "delete".to_owned(),
         Outcome::Converted(reference) => format!("converted to {reference}"),
         Outcome::Stale(row) => format!("stale {}", row.id),
         Outcome::Retry { .. } => "retry".to_owned(),

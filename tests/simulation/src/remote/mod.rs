@@ -16,10 +16,10 @@ use crate::tape::Tape;
 use async_trait::async_trait;
 use entente_core::{FieldTime, Kind, Reference, Timestamp, Value};
 use entente_sync::{
-    Answer, Batch, ChangeTimes, Clock, Collection, Description, Exchange, ExchangeError, Executed, Object,
-    Order, Page, ProposedMapping, Query, ReportRequest, Row, TicketState, features,
+    Answer, Batch, ChangeTimes, Clock, Collection, Description, Exchange, ExchangeError, Executed, Feature,
+    Object, Order, Page, ProposedMapping, Query, ReportRequest, Row, TicketState,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -283,23 +283,23 @@ impl Exchange for Remote {
     async fn describe(&self) -> Result<Description, ExchangeError> {
         self.refuse("describe")?;
         let manners = &self.manners;
-        let mut words = vec![features::CREATE, features::UPDATE, features::DELETE];
+        let mut features = BTreeSet::from([Feature::Create, Feature::Update, Feature::Delete]);
         let able = [
-            (manners.deletions, features::DELETIONS),
-            (manners.keyset, features::FULL_LISTING),
-            (manners.idempotent, features::IDEMPOTENT_CREATE),
-            (manners.conditional, features::CONDITIONAL_UPDATE),
-            (manners.by_id, features::BY_ID),
-            (manners.one_blank, features::ONE_BLANK),
+            (manners.deletions, Feature::Deletions),
+            (manners.keyset, Feature::FullListing),
+            (manners.idempotent, Feature::IdempotentCreate),
+            (manners.conditional, Feature::ConditionalUpdate),
+            (manners.by_id, Feature::ById),
+            (manners.one_blank, Feature::OneBlank),
         ];
-        words.extend(able.into_iter().filter(|(able, _)| *able).map(|(_, word)| word));
+        features.extend(able.into_iter().filter(|(able, _)| *able).map(|(_, feature)| feature));
         let object = |object: usize| Object {
             name: Words::Remote.object(object).to_owned(),
             label: Words::Remote.object(object).to_owned(),
             fields: Words::Remote.describe(object),
             change_times: manners.times,
             precision: manners.precision.unsigned_abs(),
-            features: words.iter().map(|word| (*word).to_owned()).collect(),
+            features: features.clone(),
             search_lag: (manners.search_lag > Duration::ZERO).then_some(manners.search_lag),
             page_size: Some(manners.page),
             order_size: Some(manners.order),

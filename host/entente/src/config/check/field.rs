@@ -9,7 +9,7 @@ use crate::config::file::words::{SideWords, direction_word, only, towards};
 use crate::config::names::{HUB, exchange, known};
 use entente_core::{Compatibility, Kind, Value};
 use entente_sync::{
-    Blanks, Direction, Drift, Field, FieldMapping, Object, Side, Sides, Unresolved, WriteRule, features,
+    Blanks, Direction, Drift, Feature, Field, FieldMapping, Object, Side, Sides, Unresolved, WriteRule,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -80,7 +80,7 @@ fn at(name: Spanned<String>, span: &Range<usize>) -> Spanned<String> {
 
 /// Whether a field can be written at all, as a part of its object.
 pub(crate) fn can_write(object: &Object, field: &Field) -> bool {
-    field.writable && (object.has(features::UPDATE) || object.has(features::CREATE))
+    field.writable && (object.has(Feature::Update) || object.has(Feature::Create))
 }
 
 /// Checks one pair. `None` where its fields do not exist or cannot be joined.

@@ -9,8 +9,8 @@ use crate::config::file::words::{CreateWord, DirectionWord, SideWords};
 use crate::config::names::HUB;
 use entente_core::Compatibility;
 use entente_sync::{
-    Brake, Description, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping, Remedy, Side,
-    Sides, SyncDefinition, features,
+    Brake, Description, Feature, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping,
+    Remedy, Side, Sides, SyncDefinition,
 };
 
 /// Proposed objects in the form of the file, without what the hub or the remote system lacks.
@@ -145,7 +145,7 @@ fn entry(
         };
         let missing =
             objects[n].fields.iter().find(|field| field.required && field.writable && !filled(&field.name));
-        if !objects[n].has(features::CREATE) {
+        if !objects[n].has(Feature::Create) {
             create[n] = false;
         } else if let Some(field) = missing {
             create[n] = false;

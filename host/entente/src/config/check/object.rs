@@ -10,8 +10,8 @@ use crate::config::file::words::SideWords;
 use crate::config::names::{HUB, exchange, known};
 use entente_core::{Carrier, Kind};
 use entente_sync::{
-    Condition, DeletePolicy, Description, Direction, FieldMapping, IdentifyBy, Object, ObjectMapping, Prefer,
-    Side, Sides, Test, WriteRule, features,
+    Condition, DeletePolicy, Description, Direction, Feature, FieldMapping, IdentifyBy, Object,
+    ObjectMapping, Prefer, Side, Sides, Test, WriteRule,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -237,7 +237,7 @@ fn check_create(
     part: &str,
     found: &mut Findings<'_>,
 ) -> Sides<bool> {
-    let can = objects.map(|object| object.has(features::CREATE));
+    let can = objects.map(|object| object.has(Feature::Create));
     let (create, span) = match &given.create {
         None => (can, span.clone()),
         Some(word) => match sides.create(*word.get_ref()) {

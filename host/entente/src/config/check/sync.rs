@@ -10,7 +10,7 @@ use crate::config::names::{HUB, check_name, known};
 use crate::config::stored::custom::{Custom, CustomField, CustomObject};
 use entente_core::Kind;
 use entente_sync::Remedy;
-use entente_sync::{Brake, Description, Field, Object, ProposedMapping, Sides, SyncDefinition, features};
+use entente_sync::{Brake, Description, Feature, Field, Object, ProposedMapping, Sides, SyncDefinition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;
@@ -187,7 +187,7 @@ fn check_custom(
         checked.objects.push(CustomObject { name: object.clone(), label: label.clone() });
         if hub.object(object).is_none() {
             let words = hub.objects.first().map_or_else(
-                || [features::CREATE, features::UPDATE, features::DELETE].map(str::to_owned).to_vec(),
+                || [Feature::Create, Feature::Update, Feature::Delete].into(),
                 |first| first.features.clone(),
             );
             hub.objects.push(Object { name: object.clone(), label, features: words, ..Object::default() });

@@ -7,7 +7,7 @@ mod stored;
 
 use super::*;
 use entente_sqlite::Store;
-use entente_sync::{Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping, features};
+use entente_sync::{Description, Feature, Field, Object, ProposedDirection, ProposedField, ProposedMapping};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub(super) fn field(name: &str, kind: &str) -> Field {
 }
 
 fn object(name: &str, fields: Vec<Field>) -> Object {
-    let words = [features::CREATE, features::UPDATE, features::DELETE].map(str::to_owned).to_vec();
+    let words = [Feature::Create, Feature::Update, Feature::Delete].into();
     Object { name: name.into(), label: name.into(), fields, features: words, ..Object::default() }
 }
 

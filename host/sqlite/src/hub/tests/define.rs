@@ -3,7 +3,7 @@
 use super::*;
 use crate::hub::FieldDefinition;
 use entente_core::Kind;
-use entente_sync::{ChangeTimes, features};
+use entente_sync::{ChangeTimes, Feature};
 
 fn field(name: &str, kind: Kind) -> FieldDefinition {
     FieldDefinition::new(name, "X", kind)
@@ -15,15 +15,15 @@ async fn the_built_in_objects_are_described() {
     let contact = description.object("contact").unwrap();
     assert_eq!((contact.change_times, contact.precision), (ChangeTimes::Field, 1));
     for feature in [
-        features::CREATE,
-        features::UPDATE,
-        features::DELETE,
-        features::DELETIONS,
-        features::FULL_LISTING,
-        features::CONDITIONAL_UPDATE,
-        features::BY_ID,
+        Feature::Create,
+        Feature::Update,
+        Feature::Delete,
+        Feature::Deletions,
+        Feature::FullListing,
+        Feature::ConditionalUpdate,
+        Feature::ById,
     ] {
-        assert!(contact.has(feature), "{feature}");
+        assert!(contact.features.contains(&feature), "{feature}");
     }
     let names: Vec<&str> = contact.fields.iter().map(|field| field.name.as_str()).collect();
     let expected = "first_name last_name email phone mobile company address city region country website position points owner tags";

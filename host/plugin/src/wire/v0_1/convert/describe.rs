@@ -5,7 +5,7 @@ use super::Lift;
 use crate::text::clean;
 use crate::wire::Refused;
 use entente_sync::{
-    ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
+    ChangeTimes, Description, Feature, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -65,6 +65,7 @@ impl Lift<'_> {
                 .features
                 .into_iter()
                 .filter(|word| word.len() <= 100 && clean(word, 100) == *word)
+                .map(Feature::from)
                 .collect(),
             search_lag: object.search_lag.map(|seconds| Duration::from_secs(seconds.min(LONGEST_LAG).into())),
             // No rows or changes at all would never end.

@@ -105,7 +105,7 @@ fn a_hostile_plugin_reaches_only_what_it_asks_for_and_is_granted() {
     let shown = home.run(&["integration", "grant", "evil", "--http", &url]).well();
     shown.says(&[
         "it sends requests to https://api.example.com (the API)",
-        "not granted: https://api.example.com; allow it with:",
+        "not granted: https://api.example.com\nnext: if that is meant, allow it: entente integration grant evil --http",
     ]);
     attack(&home, "http").fails(1, &["which its manifest does not ask for, so that it cannot be granted"]);
     assert!(listener.accept().is_err(), "a connection was made");

@@ -91,7 +91,7 @@ fn one_that_traps_is_told_from_one_that_is_stopped() {
         &["attack=trap"],
         &[
             "the plugin crashed in report: it panicked or gave up, in hostile::attack::run",
-            "Report it to the author",
+            "report it to the author",
         ],
     );
 }

@@ -157,7 +157,13 @@ fn a_second_run_beside_one_that_is_under_way_is_refused() {
     let second = world.sync(&[]);
     child.kill().unwrap();
     child.wait().unwrap();
-    second.fails(1, &["another run holds 'HelloWorld' (process ", "wait for it with --wait"]);
+    second.fails(
+        1,
+        &[
+            "another run holds 'HelloWorld' (process ",
+            "next: wait until it has ended: entente sync HelloWorld --json --wait",
+        ],
+    );
     world.crm.reset();
     // Nobody holds the lease of a process that is gone.
     let output = world.sync(&[]);

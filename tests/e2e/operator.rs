@@ -180,7 +180,7 @@ fn status_counts_every_record_once() {
     world.run(&["status"]).well().says(&[
         "HelloWorld: hub ↔ HelloWorld",
         "it has not run yet",
-        "next: see what a first run would do",
+        "next: see what a run would do: entente sync HelloWorld --dry-run",
     ]);
     let (world, contact) = refused();
     // One in conflict, one that failed, one held, one deleted, one pending.
@@ -239,4 +239,13 @@ fn status_counts_every_record_once() {
     world.run(&["integration", "set", "HelloWorld", "--disable"]).well();
     world.run(&["status"]).well().says(&["(HelloWorld is disabled)", "next: switch HelloWorld on"]);
     world.run(&["status", "HelloMars"]).fails(1, &["unknown sync 'HelloMars'"]);
+}
+
+#[test]
+fn a_command_to_copy_names_the_home_that_was_given() {
+    let world = World::new();
+    let output = world.command(&["status"]).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let command = format!("entente --home {} sync HelloWorld --dry-run", world.path().display());
+    assert!(shown.contains(&command), "«{command}» is not in: {shown}");
 }

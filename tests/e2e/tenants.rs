@@ -386,8 +386,9 @@ fn a_limit_holds_for_its_tenant_only_and_its_error_says_how_to_raise_it() {
     // What the error says is typed until it works.
     let mut tries = 0;
     while output.code == 1 {
-        let (_, rest) = output.stderr.split_once("allow it: entente ").unwrap_or_else(|| panic!("{output}"));
-        let (command, _) = rest.split_once(';').unwrap_or_else(|| panic!("{output}"));
+        let (_, rest) =
+            output.stderr.split_once("allow more: entente ").unwrap_or_else(|| panic!("{output}"));
+        let (command, _) = rest.split_once('\n').unwrap_or_else(|| panic!("{output}"));
         assert!(command.starts_with("tenant set acme --limit memory-bytes="), "{output}");
         home.run(&command.split(' ').collect::<Vec<_>>()).well();
         output = of(home, "acme", &["sync", "HelloWorld"]);

@@ -17,6 +17,19 @@ pub(crate) const CANARY: &str = "canary-4f81d2c95b7e-do-not-print";
 /// Nothing that is started here takes nearly as long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Commands to copy without the home that each test has for itself: what they name it by is a test of its own
+/// (`cli/remedy.rs`, and `a_command_to_copy_names_the_home_that_was_given`).
+fn without_home(text: &str) -> String {
+    let mut parts = text.split("entente --home ");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once(' ').unwrap_or_else(|| panic!("no command after --home: {text}"));
+        plain.push_str("entente ");
+        plain.push_str(rest);
+    }
+    plain
+}
+
 /// What a command did.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -29,7 +42,8 @@ pub(crate) struct Output {
 impl Output {
     fn of(args: String, output: &std::process::Output) -> Self {
         let text = |bytes: &[u8]| {
-            String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| panic!("{args} printed what is no text"))
+            let text = String::from_utf8(bytes.to_vec());
+            without_home(&text.unwrap_or_else(|_| panic!("{args} printed what is no text")))
         };
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         let code = output

@@ -204,7 +204,13 @@ async fn memory_has_an_end() {
         ),
         "{error}"
     );
-    assert!(error.reason.contains("--limit memory-bytes=256MiB"), "{error}");
+    assert!(
+        error
+            .remedies
+            .iter()
+            .any(|remedy| matches!(remedy, Remedy::RaiseLimit { limit, .. } if limit == "memory-bytes")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -218,7 +224,7 @@ async fn a_panic_is_a_crash_with_a_name() {
         "{error}"
     );
     assert!(
-        error.reason.ends_with("its log lines may say more. Report it to the author of the plugin"),
+        error.reason.ends_with("its log lines may say more") && error.remedies == [Remedy::ReportToAuthor],
         "{error}"
     );
 }

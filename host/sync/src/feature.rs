@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn an_object_stored_before_features_had_a_type_comes_back() {
-        let old = r#"{"name":"person","label":"Person","fields":[],"change_times":"None","precision":1,"features":["update","create","fly"],"search_lag":null,"page_size":null,"order_size":null}"#;
+        let old = r#"{"name":"person","label":"Person","fields":[],"change_times":"none","precision":1,"features":["update","create","fly"],"search_lag":null,"page_size":null,"order_size":null}"#;
         let object: Object = serde_json::from_str(old).unwrap();
         assert!(object.has(Feature::Create) && object.has(Feature::Update) && !object.has(Feature::ById));
         assert!(object.has("fly".into()));

@@ -105,9 +105,9 @@ async fn what_the_host_calls_on_the_way_is_watched_too() {
     }
     insta::assert_snapshot!(all, @r"
     limit: the plugin was stopped in report: limit cpu-time of 50 ms reached
-    trap: the plugin crashed in report: it panicked or gave up; its log lines may say more. Report it to the author of the plugin
-    trap: the plugin crashed in report: realloc return: beyond end of memory; its log lines may say more. Report it to the author of the plugin
-    trap: the plugin crashed in report: realloc return: result not aligned; its log lines may say more. Report it to the author of the plugin
+    trap: the plugin crashed in report: it panicked or gave up; its log lines may say more
+    trap: the plugin crashed in report: realloc return: beyond end of memory; its log lines may say more
+    trap: the plugin crashed in report: realloc return: result not aligned; its log lines may say more
     ");
 }
 
@@ -158,12 +158,12 @@ async fn an_answer_that_is_no_answer_crashes_the_call_only() {
         writeln!(all, "{what}: {}: {}", error.code, short(&error.reason)).unwrap();
     }
     insta::assert_snapshot!(all, @r"
-    no such case: trap: the plugin crashed in report: invalid expected discriminant; its log lines may say more. Report it to the author of the plugin
-    text that is no UTF-8: trap: the plugin crashed in report: invalid utf-8 sequence of 1 bytes from index 0; its log lines may say more. Report it to the author of the plugin
-    a text outside of the memory: trap: the plugin crashed in report: string pointer/length out of bounds of memory; its log lines may say more. Report it to the author of the plugin
-    a text whose end overflows: trap: the plugin crashed in report: string pointer/length out of bounds of memory; its log lines may say more. Report it to the author of the plugin
-    more elements than addresses: trap: the plugin crashed in report: list pointer/length out of bounds of memory; its log lines may say more. Report it to the author of the plugin
-    a list that begins between two words: trap: the plugin crashed in report: list pointer is not aligned; its log lines may say more. Report it to the author of the plugin
+    no such case: trap: the plugin crashed in report: invalid expected discriminant; its log lines may say more
+    text that is no UTF-8: trap: the plugin crashed in report: invalid utf-8 sequence of 1 bytes from index 0; its log lines may say more
+    a text outside of the memory: trap: the plugin crashed in report: string pointer/length out of bounds of memory; its log lines may say more
+    a text whose end overflows: trap: the plugin crashed in report: string pointer/length out of bounds of memory; its log lines may say more
+    more elements than addresses: trap: the plugin crashed in report: list pointer/length out of bounds of memory; its log lines may say more
+    a list that begins between two words: trap: the plugin crashed in report: list pointer is not aligned; its log lines may say more
     one text of 64 KiB twenty thousand times: limit: the plugin was stopped in report: limit hostcall-bytes of 8 MiB reached
     ");
 }
@@ -176,7 +176,7 @@ async fn a_pointer_from_the_start_of_a_call_is_good_for_that_call_only() {
         Limits::default(),
     )
     .await;
-    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: wasm trap: cannot leave component instance, in log; its log lines may say more. Report it to the author of the plugin");
+    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: wasm trap: cannot leave component instance, in log; its log lines may say more");
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn recursion_without_memory_ends_at_the_stack_of_the_machine() {
     };
     let error = fails(guest, Limits::default()).await;
     assert_eq!(error.code, codes::TRAP);
-    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: its stack is exhausted (endless recursion?), in deep; its log lines may say more. Report it to the author of the plugin");
+    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: its stack is exhausted (endless recursion?), in deep; its log lines may say more");
 }
 
 #[tokio::test]

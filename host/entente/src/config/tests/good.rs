@@ -278,15 +278,20 @@ fn a_constant_needs_no_field_on_the_other_side() {
         .map(|f| {
             format!(
                 "{:?} {:?} {:?} {:?} {:?} {:?}",
-                f.names, f.kinds, f.direction, f.writable, f.constant, f.drift
+                [&f.names.left, &f.names.right],
+                [&f.kinds.left, &f.kinds.right],
+                f.direction,
+                [f.writable.left, f.writable.right],
+                f.constant,
+                f.drift
             )
         })
         .collect();
     assert_eq!(
         shown,
         [
-            r#"["status", "=status"] ["choice", "choice"] ToLeft [true, false] Some(Text("new")) Keep"#,
-            r#"["=state", "state"] ["choice", "choice"] ToRight [false, true] Some(Text("from the hub")) Restore"#,
+            r#"["status", "=status"] [Choice, Choice] ToLeft [true, false] Some(Text("new")) Keep"#,
+            r#"["=state", "state"] [Choice, Choice] ToRight [false, true] Some(Text("from the hub")) Restore"#,
         ]
     );
 }

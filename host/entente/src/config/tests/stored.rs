@@ -356,7 +356,11 @@ async fn a_relation_that_is_stored_is_known() {
 async fn the_hub_decides_about_changes_of_fields() {
     let it = Try::new().await;
     it.apply(FILE).await.unwrap();
-    insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"float\"").await.unwrap_err(), @"object contact, field loyalty: 3 records have values that are no float");
+    let hub = entente_sqlite::Hub::new(it.store.clone(), std::sync::Arc::new(entente_sync::SystemClock));
+    for number in 1..=3 {
+        hub.create("contact", &[("loyalty".to_owned(), Value::Integer(number))]).await.unwrap();
+    }
+    insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"float\"").await.unwrap_err(), @"object contact, field loyalty: field loyalty of contact: 3 records have values that would no longer fit (contact 1: the value is kept as integer); change them first, or define another field");
     insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"integer\"\nlabel = \"Points\"").await.unwrap(), @"~ object contact, field loyalty: integer, Loyalty → integer, Points");
 }
 

@@ -173,7 +173,7 @@ fn a_tenant_that_was_not_added_is_refused_everywhere() {
     }
     let output = home.command(&["status"]).env("ENTENTE_TENANT", "acme").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("entente tenant add acme"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(" tenant add acme"));
     for args in
         [&["tenant", "export", "acme", "--output", "x.tar"][..], &["tenant", "remove", "acme", "--yes"]]
     {

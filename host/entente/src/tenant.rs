@@ -90,7 +90,7 @@ pub enum TenantError {
         /// What it was asked.
         doing: &'static str,
         /// What it said.
-        error: ExchangeError,
+        error: Box<ExchangeError>,
     },
     /// A run cannot be applied or undone.
     #[error(transparent)]
@@ -646,5 +646,5 @@ fn problems(problems: Problems) -> TenantError {
 }
 
 fn failed(exchange: &str, doing: &'static str, error: ExchangeError) -> TenantError {
-    TenantError::Exchange { exchange: exchange.to_owned(), doing, error }
+    TenantError::Exchange { exchange: exchange.to_owned(), doing, error: Box::new(error) }
 }

@@ -18,7 +18,7 @@ pub enum SyncError {
         /// What it was asked.
         doing: &'static str,
         /// What it said.
-        error: ExchangeError,
+        error: Box<ExchangeError>,
     },
     /// A side broke the rules of the interface.
     #[error("{exchange} {what}; this is a defect of the plugin")]

@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn failed(&self, side: Side, doing: &'static str, error: ExchangeError) -> SyncError {
-        SyncError::Exchange { exchange: self.exchange(side).name().to_owned(), doing, error }
+        SyncError::Exchange { exchange: self.exchange(side).name().to_owned(), doing, error: Box::new(error) }
     }
 
     pub(super) fn broke(&self, side: Side, what: impl Into<String>) -> SyncError {

@@ -3,7 +3,7 @@
 
 use entente_core::Timestamp;
 use entente_sqlite::{
-    CsvError, Empty, ExportOptions, Hub, ImportOptions, Key, Store, export_csv, import_csv,
+    CsvError, Empty, ExportOptions, Hub, ImportKey, ImportOptions, Store, export_csv, import_csv,
 };
 use entente_sync::Clock;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Clock for Stopped {
 fn options(how: u8) -> ImportOptions {
     let mut options = ImportOptions::new(if how & 1 == 0 { "contact" } else { "company" });
     options.empty = if how & 2 == 0 { Empty::Keep } else { Empty::Clear };
-    options.key = if how & 4 == 0 { Key::Usual } else { Key::None };
+    options.key = if how & 4 == 0 { ImportKey::Usual } else { ImportKey::None };
     options.dry_run = how & 8 != 0;
     options.delimiter = (how & 16 != 0).then_some(';');
     options.encoding = (how & 32 != 0).then(|| "windows-1252".to_owned());
@@ -55,8 +55,11 @@ async fn look(how: u8, file: &[u8]) {
     let most = report.created + report.references_created;
     let expected = if options.dry_run { 0..=0 } else { report.created..=most };
     assert!(expected.contains(&exported.rows), "{} exported of {report:?}", exported.rows);
-    let again =
-        ImportOptions { key: Key::Id, empty: Empty::Clear, ..ImportOptions::new(options.object.as_str()) };
+    let again = ImportOptions {
+        key: ImportKey::Id,
+        empty: Empty::Clear,
+        ..ImportOptions::new(options.object.as_str())
+    };
     let again =
         import_csv(&hub, written.as_slice(), &again, &mut |_, _| {}).await.expect("it can be imported");
     assert_eq!(again.unchanged, exported.rows, "{again:?}\n{}", String::from_utf8_lossy(&written));

@@ -325,8 +325,7 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
     found_nothing(&records);
 
     // All that prints data.
-    let id =
-        serde_json::from_str::<Value>(&records).unwrap()["records"][0]["id"].as_str().unwrap().to_owned();
+    let id = serde_json::from_str::<Value>(&records).unwrap()["rows"][0]["id"].as_str().unwrap().to_owned();
     let (record, plugin) = (format!("thing:{id}"), text(guests::hostile_path()));
     watch.well(&["export"]);
     let commands: &[&[&str]] = &[

@@ -17,8 +17,11 @@ fn links_of_a_plan_are_in_the_words_of_the_side_that_is_written() {
     world.run(&["record", "set", &contact, &format!("company={company}")]).well();
     let plan = world.sync(&["--dry-run"]).well().json();
     let after = |plan: &Value| {
-        let field =
-            plan["plan"].as_array().unwrap().iter().flat_map(|change| change["fields"].as_array().unwrap());
+        let field = plan["changes"]["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|change| change["fields"].as_array().unwrap());
         field
             .clone()
             .find(|field| field["field"] == "organisation")
@@ -33,7 +36,7 @@ fn links_of_a_plan_are_in_the_words_of_the_side_that_is_written() {
     assert_eq!(after(&plan)["not_linked"], json!([new]), "{plan}");
     world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&[&format!("{new} (not linked yet)")]);
     world.sync(&[]).well();
-    let run = world.run(&["run", "list", "--json"]).well().json()[0]["run"].to_string();
+    let run = world.run(&["run", "list", "--json"]).well().json()["rows"][0]["run"].to_string();
     let shown = world.run(&["run", "show", &run]).well();
     assert!(!shown.stdout.contains("not linked yet"), "{shown}");
 }
@@ -50,7 +53,10 @@ fn a_long_plan_shows_its_beginning() {
     assert_eq!(plan.stdout.matches("new person from contact:").count(), 50, "{plan}");
     let plan = world.run(&["sync", "HelloWorld", "--dry-run", "--limit", "60"]).well();
     assert_eq!(plan.stdout.matches("new person from contact:").count(), 60, "{plan}");
-    assert_eq!(world.sync(&["--dry-run"]).well().json()["plan"].as_array().map(Vec::len), Some(60));
+    assert_eq!(
+        world.sync(&["--dry-run"]).well().json()["changes"]["rows"].as_array().map(Vec::len),
+        Some(60)
+    );
 }
 
 #[test]
@@ -104,7 +110,8 @@ fn a_run_that_was_killed_is_interrupted() {
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
         std::thread::yield_now();
     }
-    let status = |world: &World| world.run(&["run", "list", "--json"]).well().json()[0]["status"].clone();
+    let status =
+        |world: &World| world.run(&["run", "list", "--json"]).well().json()["rows"][0]["status"].clone();
     assert_eq!(status(&world), json!("running"));
     world.run(&["retry", "--all"]).fails(1, &["another run holds 'HelloWorld'", "--wait"]);
     world.run(&["run", "undo", "1"]).fails(1, &["run 1 is still under way"]);
@@ -140,7 +147,7 @@ fn reasons_name_the_exchanges() {
     world.run(&["record", "set", "contact:1", "city=Lund"]).well();
     world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&["only the hub has changed"]);
     let plan = world.sync(&["--dry-run"]).well().json();
-    let field = &plan["plan"][0]["fields"][0];
+    let field = &plan["changes"]["rows"][0]["fields"][0];
     assert_eq!(
         (&field["code"], &field["reason"]),
         (&json!("only-change"), &json!("only the hub has changed"))

@@ -64,7 +64,7 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     let output = world.sync(&["--dry-run"]).well();
     assert!(world.everything() == before, "{output}");
     assert_eq!(world.crm.request_count("POST", "/batch"), 0);
-    let plan = output.json()["plan"].as_array().unwrap().clone();
+    let plan = output.json()["changes"]["rows"].as_array().unwrap().clone();
     let find = |exchange: &str, action: &str| {
         let found: Vec<&Value> = plan
             .iter()
@@ -75,7 +75,7 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     };
     assert_eq!(plan.len(), 4, "{output}");
     let update = find("HelloWorld", "update");
-    assert_eq!(update["record"], json!(format!("person:{both}")));
+    assert_eq!(update["record"], json!(format!("HelloWorld/person:{both}")));
     assert_eq!(update["fields"].as_array().unwrap().len(), 1, "{update}");
     assert_eq!(
         (&update["fields"][0]["field"], &update["fields"][0]["after"]),
@@ -109,7 +109,7 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
         "the run does what was planned: {output}"
     );
     world.is_quiet();
-    assert_eq!(world.sync(&["--dry-run"]).well().json()["plan"], json!([]));
+    assert_eq!(world.sync(&["--dry-run"]).well().json()["changes"]["rows"], json!([]));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn runs_are_listed_and_shown() {
     let (world, _) = world();
     world.sync(&[]).well();
     world.sync(&["--dry-run"]).well();
-    let list = world.run(&["run", "list", "--json"]).well().json();
+    let list = world.run(&["run", "list", "--json"]).well().json()["rows"].clone();
     let runs: Vec<i64> = list.as_array().unwrap().iter().map(|run| run["run"].as_i64().unwrap()).collect();
     assert_eq!(runs, [3, 2, 1]);
     assert!(
@@ -142,8 +142,15 @@ fn runs_are_listed_and_shown() {
         "{list}"
     );
     let show = world.run(&["run", "show", "2", "--json"]).well().json();
-    assert_eq!(show["changes"].as_array().map(Vec::len), Some(4), "{show}");
-    assert!(show["changes"].as_array().unwrap().iter().all(|change| change["status"] == "done"), "{show}");
+    assert_eq!(
+        (&show["changes"]["total"], &show["changes_by_status"]),
+        (&json!(4), &json!({ "done": 4 })),
+        "{show}"
+    );
+    assert!(
+        show["changes"]["rows"].as_array().unwrap().iter().all(|change| change["status"] == "done"),
+        "{show}"
+    );
     world.run(&["run", "show", "2"]).well().says(&["run 2 of HelloWorld, done", "Kiruna"]);
     world.run(&["run", "list", "--sync", "HelloWorld"]).well().says(&["dry run"]);
     let contact = world.find("contact", "email", "both@example.org").id;

@@ -21,7 +21,7 @@ fn number(output: &Output) -> String {
 }
 
 fn left_out(output: &Output) -> Vec<Value> {
-    output.json()["left_out"].as_array().unwrap().clone()
+    output.json()["left_out"]["rows"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_plan_is_applied_where_nothing_has_changed_since() {
     world.import("E-mail,City,Changed\na@example.org,Lund,2020-03-01T00:00:00Z\nb@example.org,Lund,2020-03-01T00:00:00Z\n").well();
     let older = number(&world.sync(&["--dry-run"]).well());
     let plan = world.sync(&["--dry-run"]).well();
-    assert_eq!(plan.json()["plan"].as_array().map(Vec::len), Some(2), "{plan}");
+    assert_eq!(plan.json()["changes"]["rows"].as_array().map(Vec::len), Some(2), "{plan}");
     let plan = number(&plan);
     // One of them is edited meanwhile, and a third one, which is not in the plan.
     world.import("E-mail,City,Changed\nb@example.org,Ystad,2020-04-01T00:00:00Z\nc@example.org,Ystad,2020-04-01T00:00:00Z\n").well();
@@ -53,14 +53,14 @@ fn a_plan_is_applied_where_nothing_has_changed_since() {
             (change["record"].as_str().unwrap().to_owned(), change["reason"].as_str().unwrap().to_owned())
         })
         .collect();
-    let reason = |email: &str| left[&format!("person:{}", world.person(email).id)].as_str();
+    let reason = |email: &str| left[&format!("HelloWorld/person:{}", world.person(email).id)].as_str();
     assert!(
         reason("b@example.org").starts_with(&format!("changed since the plan of run {plan}: ")),
         "{applied}"
     );
     assert_eq!(reason("c@example.org"), format!("not in the plan of run {plan}"), "{applied}");
     assert_eq!(left.len(), 2, "{applied}");
-    assert_eq!(applied.json()["changes"].as_array().map(Vec::len), Some(1), "{applied}");
+    assert_eq!(applied.json()["changes"]["rows"].as_array().map(Vec::len), Some(1), "{applied}");
     world
         .run(&["run", "apply", &plan])
         .fails(1, &[&format!("run {plan} was applied already, by run {}", number(&applied))]);

@@ -113,11 +113,16 @@ fn tenants_with_the_same_names_see_nothing_of_each_other() {
 
     // Numbers of runs and records are each tenant's own; names and all that was set too.
     for tenant in ["acme", "globex"] {
-        let runs = of(home, tenant, &["run", "list", "--json"]).well().json();
+        let runs = of(home, tenant, &["run", "list", "--json"]).well().json()["rows"].clone();
         assert_eq!((runs.as_array().unwrap().len(), &runs[0]["run"]), (1, &json!(1)), "{runs}");
         of(home, tenant, &["sync", "HelloWorld", "--json"]).well();
     }
-    for list in [&["integration", "list", "--json"][..], &["run", "list", "--json"], &["status", "--json"]] {
+    assert_eq!(
+        home.run(&["run", "list", "--json"]).well().json()["total"],
+        json!(0),
+        "of the tenant default"
+    );
+    for list in [&["integration", "list", "--json"], &["status", "--json"][..]] {
         assert_eq!(home.run(list).well().json(), json!([]), "of the tenant default");
     }
     for (tenant, foreign) in [("acme", "gustav-of-globex"), ("globex", "anna-of-acme")] {
@@ -288,10 +293,10 @@ fn a_run_under_way_is_in_the_export_as_interrupted_and_keeps_its_tenant_from_bei
     world
         .run(&["tenant", "remove", "default", "--yes"])
         .fails(1, &["the tenant 'default' has a run under way"]);
-    assert_eq!(world.run(&["run", "list", "--json"]).well().json()[0]["status"], json!("running"));
+    assert_eq!(world.run(&["run", "list", "--json"]).well().json()["rows"][0]["status"], json!("running"));
     world.run(&["tenant", "add", "copy", "--from", &file]).well();
     assert_eq!(
-        of(&world, "copy", &["run", "list", "--json"]).well().json()[0]["status"],
+        of(&world, "copy", &["run", "list", "--json"]).well().json()["rows"][0]["status"],
         json!("interrupted")
     );
     kill(run);
@@ -362,7 +367,7 @@ fn nothing_of_a_removed_tenant_stays() {
     assert!(!database(home, "default").exists());
     assert_eq!(holds(hello.as_bytes()).len(), 1, "only the export has it");
     assert!(
-        home.run(&["record", "list", "contact", "--json"]).well().json()["records"]
+        home.run(&["record", "list", "contact", "--json"]).well().json()["rows"]
             .as_array()
             .unwrap()
             .is_empty()

@@ -202,7 +202,7 @@ impl Home {
     pub(crate) fn records(&self, object: &str) -> Vec<HubRecord> {
         let list = self.run(&["record", "list", object, "--limit", "1000000", "--json"]).well().json();
         assert_eq!(list["next"], Value::Null, "not everything was listed");
-        let records = list["records"].as_array().expect("records").iter();
+        let records = list["rows"].as_array().expect("rows").iter();
         let fields = |record: &Value| {
             let fields = record["fields"].as_array().expect("fields").iter();
             fields

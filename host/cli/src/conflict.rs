@@ -2,16 +2,16 @@
 
 use super::Context;
 use super::output::{Done, Usage, cell, table};
+use super::paging::{PageArgs, go_on, more};
 use super::remedy::{self, Advised};
 use super::sides::SideWord;
-use entente::HUB;
-use entente::WaitingConflict;
-use entente::view::reason::{Names, ReasonView, called};
-use entente_core::{Kind, Side, Timestamp, Value};
+use super::waiting::records;
+use entente::view::reason::called;
+use entente::view::{ClaimView, SettledView};
+use entente::{HUB, WaitingConflict};
+use entente_core::{Kind, Side, Value};
 use entente_sqlite::{FieldDefinition, ParseOptions, parse_value};
-use entente_sync::Remedy;
-use entente_sync::{Choice, Field, Seen, Sides};
-use serde::Serialize;
+use entente_sync::{Choice, Field, Remedy};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The commands below `entente conflict`.
@@ -22,6 +22,8 @@ pub(super) enum ConflictCommand {
         /// Only of this sync
         #[arg(long)]
         sync: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
     },
     /// Decide conflicts; the next run of the sync writes what was decided
     Settle(SettleArgs),
@@ -61,85 +63,23 @@ pub(super) struct SettleArgs {
     wait: bool,
 }
 
-/// What one side claims.
-#[derive(Debug, Serialize)]
-struct Claim<'a> {
-    exchange: &'a str,
-    field: &'a str,
-    value: &'a Value,
-    since: Option<Timestamp>,
-    /// Whether that time is the field's own, and no upper bound.
-    certain: bool,
-}
-
-/// A conflict, for people and programs.
-#[derive(Debug, Serialize)]
-struct Shown<'a> {
-    conflict: i64,
-    sync: &'a str,
-    records: Vec<String>,
-    field: &'a str,
-    left: Claim<'a>,
-    right: Claim<'a>,
-    #[serde(flatten)]
-    reason: ReasonView,
-    run: i64,
-    first: Timestamp,
-    last: Timestamp,
-    times: u64,
-    #[serde(skip)]
-    exchanges: &'a Sides<String>,
-}
-
-impl<'a> Shown<'a> {
-    fn of(waiting: &'a WaitingConflict) -> Self {
-        let open = &waiting.open;
-        let claim = |side: Side, seen: &'a Seen| Claim {
-            exchange: &waiting.exchanges[side],
-            field: &open.fields[side],
-            value: &seen.value,
-            since: seen.time.map(|time| time.at),
-            certain: seen.time.is_some_and(|time| time.certain),
-        };
-        let record = |side: Side| Some(format!("{}:{}", open.objects[side], open.ids[side].as_ref()?));
-        Self {
-            conflict: open.id,
-            sync: &waiting.sync,
-            records: Side::BOTH.into_iter().filter_map(record).collect(),
-            field: &open.fields.left,
-            left: claim(Side::Left, &open.conflict.left),
-            right: claim(Side::Right, &open.conflict.right),
-            reason: Names(&waiting.exchanges).field_view(
-                &open.conflict.reason,
-                Sides::new(open.conflict.left.time, open.conflict.right.time),
-            ),
-            run: open.conflict.run,
-            first: open.first,
-            last: open.last,
-            times: open.times,
-            exchanges: &waiting.exchanges,
-        }
-    }
-}
-
 /// Runs the command.
 pub(super) async fn run(command: ConflictCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
-        ConflictCommand::List { sync } => list(sync.as_deref(), context).await,
+        ConflictCommand::List { sync, page } => list(sync.as_deref(), page, context).await,
         ConflictCommand::Settle(args) => settle(args, context).await,
     }
 }
 
-async fn list(sync: Option<&str>, context: &Context) -> anyhow::Result<Done> {
-    let conflicts = context.tenant()?.conflicts(sync).await?;
-    let shown: Vec<Shown<'_>> = conflicts.iter().map(Shown::of).collect();
-    context.output.show(&shown, |shown| {
-        if shown.is_empty() {
+async fn list(sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::Result<Done> {
+    let page = context.tenant()?.list_conflicts(sync, page.request(context.output)).await?;
+    context.output.show(&page, |page| {
+        if page.rows.is_empty() {
             return "no conflict is open".to_owned();
         }
         let mut rows = table(["number", "records", "field", "one value", "the other", "why", "seen"]);
-        for one in shown {
-            let claim = |claim: &Claim<'_>| {
+        for one in &page.rows {
+            let claim = |claim: &ClaimView| {
                 let since = match claim.since {
                     Some(at) if claim.certain => format!("since {at}"),
                     Some(at) => format!("at the latest since {at}"),
@@ -153,16 +93,20 @@ async fn list(sync: Option<&str>, context: &Context) -> anyhow::Result<Done> {
             };
             rows.add_row(vec![
                 one.conflict.to_string(),
-                one.records.join(" ↔ "),
-                one.field.to_owned(),
+                records(&one.records),
+                one.field.clone(),
                 claim(&one.left),
                 claim(&one.right),
                 cell(&one.reason.reason, 120),
                 seen,
             ]);
         }
-        let hub = shown.iter().all(|one| one.exchanges.iter().any(|exchange| exchange == HUB));
-        format!("{rows}{}", remedy::lines(&[Remedy::SettleConflicts { hub }]))
+        let hub = page.rows.iter().all(|one| one.left.exchange == HUB || one.right.exchange == HUB);
+        format!(
+            "{rows}{}{}",
+            more(page, "conflicts") + &go_on(page),
+            remedy::lines(&[Remedy::SettleConflicts { hub }])
+        )
     })?;
     Ok(Done::Well)
 }
@@ -219,19 +163,19 @@ fn value(text: &str, name: &str, kind: &Kind) -> Result<Value, String> {
 
 async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
-    let mut open = tenant.conflicts(args.sync.as_deref()).await?;
-    if !args.all {
-        let wanted: BTreeSet<i64> = args.conflicts.iter().copied().collect();
-        open.retain(|conflict| wanted.contains(&conflict.open.id));
-        let missing: Vec<String> = wanted
-            .iter()
-            .filter(|number| !open.iter().any(|conflict| conflict.open.id == **number))
-            .map(ToString::to_string)
-            .collect();
-        if !missing.is_empty() {
-            let text = format!("no conflict {} is open; nothing was settled", missing.join(", "));
-            return Err(Advised::new(text, [Remedy::ListConflicts { sync: None }]).into());
+    let (mut open, mut missing) = (Vec::new(), Vec::new());
+    if args.all {
+        open = tenant.open_conflicts(args.sync.as_deref(), 0, usize::MAX).await?.0;
+    }
+    for number in args.conflicts.iter().copied().collect::<BTreeSet<i64>>() {
+        match tenant.find_conflict(number).await? {
+            Some(conflict) => open.push(conflict),
+            None => missing.push(number.to_string()),
         }
+    }
+    if !missing.is_empty() {
+        let text = format!("no conflict {} is open; nothing was settled", missing.join(", "));
+        return Err(Advised::new(text, [Remedy::ListConflicts { sync: None }]).into());
     }
     let mut choices = Vec::with_capacity(open.len());
     for conflict in open {
@@ -239,20 +183,12 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
         choices.push((conflict, choice));
     }
     let gone = tenant.settle_conflicts(&choices, args.wait).await?;
-    #[derive(Serialize)]
-    struct Settled<'a> {
-        conflict: i64,
-        sync: &'a str,
-        choice: &'a Choice,
-        /// It was closed before by a run: its values have changed or agree.
-        closed: bool,
-    }
-    let settled: Vec<Settled<'_>> = choices
+    let settled: Vec<SettledView> = choices
         .iter()
-        .map(|(conflict, choice)| Settled {
+        .map(|(conflict, choice)| SettledView {
             conflict: conflict.open.id,
-            sync: &conflict.sync,
-            choice,
+            sync: conflict.sync.clone(),
+            choice: choice.clone(),
             closed: gone.contains(&conflict.open.id),
         })
         .collect();
@@ -270,7 +206,7 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
                 ));
                 continue;
             }
-            *syncs.entry(settled.sync).or_default() += 1;
+            *syncs.entry(&settled.sync).or_default() += 1;
             let what = match choice {
                 Choice::Side(side) => {
                     let seen = if *side == Side::Left {

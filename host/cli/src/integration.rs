@@ -5,8 +5,8 @@ use super::integration_grant::{self, GrantArgs, widen, widen_to_all};
 use super::output::{Done, Usage, table};
 use super::remedy;
 use anyhow::Context as _;
-use entente::{Grants, Health, Integration, SecretInfo, SecretText};
-use entente::{Tenant, TenantError};
+use entente::view::IntegrationView;
+use entente::{Grants, Integration, SecretInfo, SecretText, Tenant, TenantError};
 use entente_core::Value;
 use entente_sync::{Message, Remedy};
 use serde::Serialize;
@@ -170,15 +170,6 @@ impl Given {
     }
 }
 
-/// An integration as it is shown.
-#[derive(Serialize)]
-struct Shown<'a> {
-    #[serde(flatten)]
-    integration: &'a Integration,
-    secrets: Vec<String>,
-    health: Health,
-}
-
 /// Warnings go to standard error, where they do not get into data.
 pub(super) fn warn<T: Into<Message>>(warnings: Vec<T>) {
     for warning in warnings {
@@ -333,18 +324,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
             })?;
         }
         IntegrationCommand::List => {
-            let integrations = configuration.integrations().await?;
-            let mut shown = Vec::new();
-            for integration in &integrations {
-                let secrets = configuration
-                    .secrets(&integration.name)
-                    .await?
-                    .into_iter()
-                    .map(|secret| secret.name)
-                    .collect();
-                let health = configuration.health(&integration.name).await?;
-                shown.push(Shown { integration, secrets, health });
-            }
+            let shown = tenant.list_integrations().await?;
             context.output.show(&shown, |shown| {
                 if shown.is_empty() {
                     return format!(
@@ -353,7 +333,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
                     );
                 }
                 let mut rows = table(["name", "plugin", "settings", "may reach", "secrets", ""]);
-                for Shown { integration, secrets, health } in shown {
+                for IntegrationView { integration, secrets, health } in shown {
                     let settings: Vec<String> =
                         integration.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
                     rows.add_row(vec![

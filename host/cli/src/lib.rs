@@ -13,6 +13,7 @@ mod integration;
 mod integration_grant;
 mod judge;
 mod output;
+mod paging;
 mod plugin;
 mod progress;
 mod quickstart;

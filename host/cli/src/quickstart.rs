@@ -162,9 +162,8 @@ fn step(what: &str, command: &str) {
 
 async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> {
     let args = sync::SyncArgs::window("HelloWorld", WINDOW[0], WINDOW[1]);
-    let (definition, end) = sync::run_once(tenant, &args.name, args.options()?, context.output).await?;
-    let waiting = super::waiting::waiting(tenant, &definition).await?;
-    report::show(tenant, &definition, &end, &waiting, super::changes::SHOWN, context.output).await?;
+    let end = sync::run_once(tenant, &args.name, args.options()?, context.output).await?;
+    report::show(tenant, &end, None, context.output).await?;
     let written = end.run.writes();
     report::done(end)?;
     Ok(written)

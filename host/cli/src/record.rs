@@ -1,10 +1,12 @@
 //! `entente record`: the records of the hub.
 
 use super::output::{Done, Usage, cell, table};
+use super::paging::go_on;
 use super::record_export::{ExportArgs, export_command};
 use super::record_import::{ImportArgs, import_command};
 use super::{Context, record_show};
 use anyhow::Context as _;
+use entente::view::Page;
 use entente_core::Value;
 use entente_sqlite::{Hub, ListQuery, ObjectDefinition, ParseOptions, RecordView, parse_value};
 
@@ -105,10 +107,8 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
         RecordCommand::List { object, filter, search, limit, after } => {
             let definition = definition(hub, &object).await?;
             let query = ListQuery { filter: assignments(&definition, &filter)?, search, after, limit };
-            let list = hub.list(&object, &query).await?;
-            context
-                .output
-                .show(&list, |list| list_table(&definition, &list.records, list.next.as_deref()))?;
+            let page = tenant.list_records(&object, &query).await?;
+            context.output.show(&page, |page| list_table(&definition, page))?;
         }
         RecordCommand::Show { record } => {
             let (object, id) = reference(&record)?;
@@ -146,7 +146,8 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
 }
 
 /// Records in a table: id, the fields that tell most, and when they changed.
-fn list_table(object: &ObjectDefinition, records: &[RecordView], next: Option<&str>) -> String {
+fn list_table(object: &ObjectDefinition, page: &Page<RecordView>) -> String {
+    let records = &page.rows;
     if records.is_empty() {
         return format!("no {} matches", object.name);
     }
@@ -174,6 +175,5 @@ fn list_table(object: &ObjectDefinition, records: &[RecordView], next: Option<&s
         row.push(record.changed.to_string());
         rows.add_row(row);
     }
-    let more = next.map(|next| format!("\nmore: --after {next}")).unwrap_or_default();
-    format!("{rows}{more}")
+    format!("{rows}{}", go_on(page))
 }

@@ -4,7 +4,6 @@
 use entente::{ConfigError, TenantError};
 use entente_plugin::{InspectError, LimitReached, LoadError, UnknownLimit};
 use entente_sync::{Message, Remedy, SyncError};
-use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tracing_subscriber::field::MakeExt;
@@ -36,6 +35,11 @@ pub(super) fn command(remedy: &Remedy) -> String {
     this_process().command(remedy)
 }
 
+/// The command that does it, where there is one.
+pub(super) fn command_of(remedy: &Remedy) -> Option<String> {
+    this_process().step(remedy).command
+}
+
 /// For people, on a line: what for, and the command.
 pub(super) fn line(remedy: &Remedy) -> String {
     this_process().line(remedy)
@@ -44,21 +48,6 @@ pub(super) fn line(remedy: &Remedy) -> String {
 /// For people: a line beginning with `next:` for each.
 pub(super) fn lines<'r>(remedies: impl IntoIterator<Item = &'r Remedy>) -> String {
     remedies.into_iter().map(|remedy| format!("\nnext: {}", line(remedy))).collect()
-}
-
-/// A remedy as `--json` prints it: its data, and the command.
-#[derive(Debug, Serialize)]
-pub(super) struct NextStep {
-    #[serde(flatten)]
-    remedy: Remedy,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command: Option<String>,
-}
-
-/// The remedies as `--json` prints them.
-pub(super) fn steps(remedies: impl IntoIterator<Item = Remedy>) -> Vec<NextStep> {
-    let step = |remedy| NextStep { command: this_process().step(&remedy).command, remedy };
-    remedies.into_iter().map(step).collect()
 }
 
 /// The command for another tenant than the one that was named.
@@ -91,14 +80,6 @@ pub(super) fn option_of_add(remedy: &Remedy) -> Option<String> {
 /// A message for people, with a line for each remedy.
 pub(super) fn message(message: &Message) -> String {
     format!("{message}{}", lines(&message.remedies))
-}
-
-/// A message as `--json` prints it.
-#[derive(Debug, Serialize)]
-pub(super) struct ShownMessage {
-    pub(super) text: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) remedies: Vec<NextStep>,
 }
 
 /// An error of the command line itself, with what can be done about it.

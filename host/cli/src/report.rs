@@ -1,109 +1,28 @@
-//! What a run did, for people and programs.
+//! What a run did, for people.
 
-use super::changes::{ShownChange, changes_table, shown_changes};
+use super::changes::{changes_table, left_out_table};
 use super::output::{Done, Output, cell, table};
-use super::remedy::{self, NextStep, ShownMessage};
-use super::waiting::Waiting;
+use super::remedy;
+use super::waiting::{most, waiting_text};
+use super::{paging, remedy::command};
 use anyhow::Context as _;
 use entente::Tenant;
-use entente::view::reason::{CountedView, Names};
-use entente_core::{Side, Timestamp};
-use entente_sync::{
-    Code, Counted, Counts, ReasonCounts, Run, RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError,
-};
-use entente_sync::{Notice, Remedy};
-use serde::Serialize;
-use std::collections::BTreeMap;
+use entente::view::{MessageView, NextStep, PageRequest, RunDetail, RunView};
+use entente_sync::{Counts, Remedy, RunEnd, SyncError};
 
-/// What a run did, as `--json` prints it.
-#[derive(Debug, Serialize)]
-pub(super) struct RunSummary<'a> {
-    run: i64,
-    sync: &'a str,
-    status: RunStatus,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-    /// What can be done about it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    remedies: Vec<NextStep>,
-    started: Timestamp,
-    ended: Option<Timestamp>,
-    options: &'a RunOptions,
-    /// What reasons call the left and the right.
-    exchanges: Exchanges<'a>,
-    notices: Vec<ShownMessage>,
-    /// By exchange, then by object.
-    counts: BTreeMap<&'a str, BTreeMap<&'a str, ShownCounts>>,
-}
-
-/// What was counted for an object.
-#[derive(Debug, Serialize)]
-struct ShownCounts {
-    #[serde(flatten)]
-    counts: Counts,
-    /// Why records were held, failed, withheld or left in conflict.
-    reasons: Vec<CountedView>,
-}
-
-/// The exchanges by their sides.
-#[derive(Debug, Serialize)]
-pub(super) struct Exchanges<'a> {
-    left: &'a str,
-    right: &'a str,
-}
-
-impl<'a> From<&'a Sides<String>> for Exchanges<'a> {
-    fn from(Sides { left, right }: &'a Sides<String>) -> Self {
-        Self { left, right }
-    }
-}
-
-pub(super) fn summary<'a>(run: &'a Run, exchanges: &'a Sides<String>) -> RunSummary<'a> {
-    let names = Names(exchanges);
-    let shown = |counts: &Counts| ShownCounts {
-        counts: Counts { reasons: ReasonCounts::new(), ..counts.clone() },
-        reasons: counts.reasons.iter().map(|(code, counted)| names.counted(*code, counted)).collect(),
-    };
-    RunSummary {
-        run: run.id,
-        sync: &run.sync,
-        status: run.status,
-        error: run.error.as_ref().map(|error| error.text.as_str()),
-        remedies: remedy::steps(run.error.iter().flat_map(|error| error.remedies.clone())),
-        started: run.started,
-        ended: run.ended,
-        options: &run.options,
-        exchanges: exchanges.into(),
-        notices: run
-            .notices
-            .iter()
-            .map(|notice| ShownMessage {
-                text: names.notice(notice),
-                remedies: remedy::steps(notice.remedies(&run.sync)),
-            })
-            .collect(),
-        counts: Side::BOTH
-            .into_iter()
-            .map(|side| {
-                let objects = run.counts[side].iter();
-                let objects = objects.map(|(object, counts)| (object.as_str(), shown(counts))).collect();
-                (exchanges[side].as_str(), objects)
-            })
-            .collect(),
-    }
+/// Remedies of next steps.
+pub(super) fn remedies(steps: &[NextStep]) -> String {
+    remedy::lines(steps.iter().map(|step| &step.remedy))
 }
 
 /// What the run has to say besides its counts, a line each.
-pub(super) fn notices_text(run: &Run, exchanges: &Sides<String>) -> String {
-    let text = |notice: &Notice| {
-        let remedies = notice.remedies(&run.sync);
-        format!("\nnotice: {}{}", Names(exchanges).notice(notice), remedy::lines(&remedies))
-    };
+pub(super) fn notices_text(run: &RunView) -> String {
+    let text = |notice: &MessageView| format!("\nnotice: {}{}", notice.text, remedies(&notice.remedies));
     run.notices.iter().map(text).collect()
 }
 
 /// The counts as a table, and below it why something needs a look.
-pub(super) fn counts_table(run: &Run, exchanges: &Sides<String>) -> String {
+pub(super) fn counts_table(run: &RunView) -> String {
     let mut rows = table([
         "side",
         "object",
@@ -117,157 +36,145 @@ pub(super) fn counts_table(run: &Run, exchanges: &Sides<String>) -> String {
         "failed",
         "other",
     ]);
-    let mut reasons: BTreeMap<Code, Counted> = BTreeMap::new();
-    for side in Side::BOTH {
-        for (object, counts) in &run.counts[side] {
-            let others = [
-                ("deleted", counts.removed),
-                ("reported as gone", counts.deleted),
-                ("pending", counts.pending),
-                ("excluded", counts.excluded),
-            ];
-            let others: Vec<String> = others
-                .iter()
-                .filter(|(_, count)| *count > 0)
-                .map(|(name, count)| format!("{count} {name}"))
-                .collect();
-            let numbers = [
-                counts.reported,
-                counts.matched,
-                counts.created,
-                counts.updated,
-                counts.unchanged,
-                counts.conflicts,
-                counts.held,
-                counts.failed,
-            ];
-            let mut row = vec![exchanges[side].clone(), object.clone()];
-            row.extend(
-                numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() }),
-            );
-            row.push(others.join(", "));
-            rows.add_row(row);
-            for (code, counted) in &counts.reasons {
-                reasons.entry(*code).or_default().add_all(counted);
-            }
-        }
+    for (exchange, object, view) in run.objects() {
+        let counts = &view.counts;
+        let others = [
+            ("deleted", counts.removed),
+            ("reported as gone", counts.deleted),
+            ("pending", counts.pending),
+            ("excluded", counts.excluded),
+        ];
+        let others: Vec<String> = others
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        let numbers = [
+            counts.reported,
+            counts.matched,
+            counts.created,
+            counts.updated,
+            counts.unchanged,
+            counts.conflicts,
+            counts.held,
+            counts.failed,
+        ];
+        let mut row = vec![exchange.to_owned(), object.to_owned()];
+        row.extend(
+            numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() }),
+        );
+        row.push(others.join(", "));
+        rows.add_row(row);
     }
     let mut text = rows.to_string();
     /// How many reasons are worth showing; the rest is in the run.
     const SHOWN: usize = 12;
-    for (code, counted) in reasons.iter().take(SHOWN) {
-        let reason = Names(exchanges).counted(*code, counted).reason.reason;
-        text.push_str(&format!("\n{:>6} × {}", counted.count, cell(&reason, 200)));
+    for counted in run.reasons.iter().take(SHOWN) {
+        text.push_str(&format!("\n{:>6} × {}", counted.count, cell(&counted.reason.reason, 200)));
     }
-    if reasons.len() > SHOWN {
+    if run.reasons.len() > SHOWN {
         text.push_str(&format!(
             "\n       and {} more reasons: {} --json",
-            reasons.len() - SHOWN,
-            remedy::command(&Remedy::ShowRun { run: run.id })
+            run.reasons.len() - SHOWN,
+            command(&Remedy::ShowRun { run: run.run })
         ));
     }
     text
 }
 
 /// Whether a run got so far that its counts say something.
-fn got_anywhere(run: &Run) -> bool {
-    run.counts.iter().flat_map(BTreeMap::values).any(|counts| *counts != Counts::default())
+fn got_anywhere(run: &RunView) -> bool {
+    run.objects().any(|(.., view)| view.counts != Counts::default())
 }
 
-/// Shows how a run ended. `limit`: how many changes of a plan.
+/// Shows how a run ended. `limit`: how many changes of a plan, where so many were asked for. Says whether anything
+/// was left out or waits.
 pub(super) async fn show(
     tenant: &Tenant,
-    definition: &SyncDefinition,
     end: &RunEnd,
-    waiting: &Waiting,
-    limit: usize,
+    limit: Option<usize>,
     output: Output,
-) -> anyhow::Result<()> {
-    if end.run.options.is_dry() {
-        return show_plan(tenant, definition, end, waiting, limit, output).await;
-    }
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        #[serde(flatten)]
-        run: RunSummary<'a>,
-        waiting: &'a Waiting,
-    }
-    let exchanges = &definition.exchanges;
-    let shown = Shown { run: summary(&end.run, exchanges), waiting };
+) -> anyhow::Result<bool> {
+    let options = &end.run.options;
+    let (plan, again) = (options.is_dry(), options.applies().or(options.undoes()).is_some());
+    // Only plans, and runs that follow from an earlier one, show their changes.
+    let changes = (plan || again).then(|| PageRequest::first(paging::limit(limit, output)));
+    let mut detail = tenant.show_ended(&end.run, most(output), changes).await?;
+    detail.run.with_commands(remedy::command_of);
+    let left = detail.left_out.as_ref().is_some_and(|left_out| !left_out.rows.is_empty());
+    let complete = !left && detail.waiting.as_ref().is_none_or(|waiting| waiting.total == 0);
     // What a run that failed at once has counted is nothing; its error says all.
-    if end.error.is_some() && !output.json && !got_anywhere(&end.run) {
-        return Ok(());
+    if end.error.is_some() && !output.json && !got_anywhere(&detail.run) {
+        return Ok(complete);
     }
-    output.show(&shown, |_| {
-        let mut text = counts_table(&end.run, exchanges);
-        text.push_str(&notices_text(&end.run, exchanges));
-        if end.error.is_none() {
-            let (writes, problems) = (end.run.writes(), waiting.total());
-            let pending: u64 =
-                end.run.counts.iter().flat_map(BTreeMap::values).map(|counts| counts.pending).sum();
-            text.push_str(&match (writes, pending, problems) {
-                (0, 0, 0) => format!("\nrun {}: nothing to do, both sides agree", end.run.id),
-                (0, 0, held) => {
-                    format!("\nrun {}: nothing to do but for {held} that wait for you", end.run.id)
-                }
-                (0, pending, _) => format!("\nrun {}: nothing written, {pending} pending", end.run.id),
-                (writes, _, _) => format!(
-                    "\nrun {}: {writes} records written; what and why: {}",
-                    end.run.id,
-                    remedy::command(&Remedy::ShowRun { run: end.run.id })
-                ),
-            });
-        }
-        if waiting.total() > 0 {
-            text.push('\n');
-            text.push_str(&waiting.text(&definition.name));
-        }
-        text
-    })
+    let failed = end.error.is_some();
+    output.show(&detail, |detail| match (plan, again) {
+        (true, _) => plan_text(detail, failed),
+        (_, true) => again_text(detail),
+        _ => sync_text(detail, failed),
+    })?;
+    Ok(complete)
 }
 
-async fn show_plan(
-    tenant: &Tenant,
-    definition: &SyncDefinition,
-    end: &RunEnd,
-    waiting: &Waiting,
-    limit: usize,
-    output: Output,
-) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct Plan<'a> {
-        #[serde(flatten)]
-        run: RunSummary<'a>,
-        waiting: &'a Waiting,
-        plan: Vec<ShownChange>,
-    }
-    let exchanges = &definition.exchanges;
-    if end.error.is_some() && !output.json && !got_anywhere(&end.run) {
-        return Ok(());
-    }
-    let changes = tenant.changes(end.run.id, None).await?;
-    let plan = Plan {
-        run: summary(&end.run, exchanges),
-        waiting,
-        plan: shown_changes(tenant, definition, &changes).await?,
+fn plan_text(detail: &RunDetail, failed: bool) -> String {
+    let run = &detail.run;
+    let table = format!("{}{}", counts_table(run), notices_text(run));
+    let Some(changes) = detail.changes.as_ref().filter(|changes| !changes.rows.is_empty()) else {
+        return format!("{table}\nnothing to do");
     };
-    output.show(&plan, |plan| {
-        let table = format!("{}{}", counts_table(&end.run, exchanges), notices_text(&end.run, exchanges));
-        if plan.plan.is_empty() {
-            return format!("{table}\nnothing to do");
-        }
-        let number = end.run.id;
-        let next = if end.error.is_none() {
-            format!("; do exactly this: {}", remedy::command(&Remedy::ApplyRun { run: number }))
-        } else {
-            String::new()
-        };
-        format!(
-            "{}\n{table}\nplan of run {number}: {} changes, nothing was written{next}",
-            changes_table(&plan.plan, limit),
-            plan.plan.len()
-        )
-    })
+    let next = if failed {
+        String::new()
+    } else {
+        format!("; do exactly this: {}", command(&Remedy::ApplyRun { run: run.run }))
+    };
+    format!(
+        "{}\n{table}\nplan of run {}: {} changes, nothing was written{next}",
+        changes_table(changes),
+        run.run,
+        changes.total.unwrap_or_default()
+    )
+}
+
+fn again_text(detail: &RunDetail) -> String {
+    let run = &detail.run;
+    let mut text = format!("{}{}", counts_table(run), notices_text(run));
+    if let Some(changes) = detail.changes.as_ref().filter(|changes| !changes.rows.is_empty()) {
+        text.push_str(&format!("\n{}", changes_table(changes)));
+    }
+    let written = detail.changes.as_ref().and_then(|changes| changes.total).unwrap_or_default();
+    text.push_str(&format!("\nrun {}: {written} changes written", run.run));
+    if let Some(left_out) = detail.left_out.as_ref().filter(|left_out| !left_out.rows.is_empty()) {
+        text.push_str(&format!(
+            ", {} left out:\n{}",
+            left_out.total.unwrap_or_default(),
+            left_out_table(left_out)
+        ));
+    }
+    text + &waits(detail)
+}
+
+fn sync_text(detail: &RunDetail, failed: bool) -> String {
+    let run = &detail.run;
+    let mut text = format!("{}{}", counts_table(run), notices_text(run));
+    if !failed {
+        let waiting = detail.waiting.as_ref().map_or(0, |waiting| waiting.total);
+        let number = run.run;
+        text.push_str(&match (run.written, run.pending(), waiting) {
+            (0, 0, 0) => format!("\nrun {number}: nothing to do, both sides agree"),
+            (0, 0, held) => format!("\nrun {number}: nothing to do but for {held} that wait for you"),
+            (0, pending, _) => format!("\nrun {number}: nothing written, {pending} pending"),
+            (writes, _, _) => format!(
+                "\nrun {number}: {writes} records written; what and why: {}",
+                command(&Remedy::ShowRun { run: number })
+            ),
+        });
+    }
+    text + &waits(detail)
+}
+
+fn waits(detail: &RunDetail) -> String {
+    let waiting = detail.waiting.as_ref().filter(|waiting| waiting.total > 0);
+    waiting.map(|waiting| format!("\n{}", waiting_text(waiting, &detail.run.sync))).unwrap_or_default()
 }
 
 /// How the command ends for a run that ended so.

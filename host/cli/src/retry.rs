@@ -2,12 +2,10 @@
 
 use super::Context;
 use super::output::{Done, Usage, cell, table};
+use super::paging::{PageArgs, go_on, more};
 use super::remedy;
-use entente::view::reason::{Names, ReasonView};
-use entente::{DeadLetter, RecordName, Tenant};
-use entente_core::{Side, Timestamp};
+use entente::{RecordName, Retried, Tenant};
 use entente_sync::Remedy;
-use serde::Serialize;
 
 /// Options of `entente retry`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +22,8 @@ pub(super) struct RetryArgs {
     /// Wait for a run that is under way
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 /// Runs the command.
@@ -46,7 +46,7 @@ pub(super) async fn run(args: RetryArgs, context: &Context) -> anyhow::Result<Do
             if lines.is_empty() { "nothing has failed".to_owned() } else { lines.join("\n") }
         })?;
     } else if records.is_empty() {
-        list(&tenant, sync, context).await?;
+        list(&tenant, sync, args.page, context).await?;
     } else {
         retry(&tenant, &records, sync, args.wait, context).await?;
     }
@@ -60,79 +60,38 @@ async fn retry(
     wait: bool,
     context: &Context,
 ) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct Shown {
-        record: String,
-        sync: String,
-        status: &'static str,
-        again: bool,
-    }
-    let shown: Vec<Shown> = tenant
-        .retry_records(records, sync, wait)
-        .await?
-        .into_iter()
-        .map(|one| Shown {
-            record: one.record.to_string(),
-            sync: one.sync,
-            status: one.status.word(),
-            again: one.again,
-        })
-        .collect();
-    context.output.show(&shown, |shown| {
-        let line = |one: &Shown| match one.again {
+    let retried = tenant.retry_records(records, sync, wait).await?;
+    context.output.show(&retried, |retried| {
+        let line = |one: &Retried| match one.again {
             true => format!(
                 "{} was {}; it is tried again by the next run: {}",
                 one.record,
-                one.status,
+                one.status.word(),
                 remedy::command(&Remedy::Sync { sync: Some(one.sync.clone()) })
             ),
             false => format!(
                 "{} is {} in {}; only what failed or is held is put back",
-                one.record, one.status, one.sync
+                one.record,
+                one.status.word(),
+                one.sync
             ),
         };
-        shown.iter().map(line).collect::<Vec<_>>().join("\n")
+        retried.iter().map(line).collect::<Vec<_>>().join("\n")
     })
 }
 
-async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        sync: &'a str,
-        records: Vec<String>,
-        #[serde(flatten)]
-        reason: Option<ReasonView>,
-        attempts: u32,
-        due: Option<Timestamp>,
-    }
-    let letters = tenant.dead_letters(sync).await?;
-    let records = |letter: &DeadLetter| {
-        let name = |side: Side| {
-            let (exchange, object, id) =
-                (&letter.exchanges[side], &letter.objects[side], letter.ids[side].clone()?);
-            Some(RecordName { exchange: exchange.clone(), object: object.clone(), id }.to_string())
-        };
-        Side::BOTH.into_iter().filter_map(name).collect()
-    };
-    let shown: Vec<Shown<'_>> = letters
-        .iter()
-        .map(|letter| Shown {
-            sync: &letter.sync,
-            records: records(letter),
-            reason: letter.reason.as_ref().map(|reason| Names(&letter.exchanges).view(reason)),
-            attempts: letter.attempts,
-            due: letter.due,
-        })
-        .collect();
-    context.output.show(&shown, |shown| {
-        if shown.is_empty() {
+async fn list(tenant: &Tenant, sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::Result<()> {
+    let page = tenant.list_failed(sync, page.request(context.output)).await?;
+    context.output.show(&page, |page| {
+        if page.rows.is_empty() {
             return "nothing has failed".to_owned();
         }
         let mut rows = table(["sync", "records", "why", "attempts", "tried again"]);
-        for one in shown {
+        for one in &page.rows {
+            let names: Vec<String> = one.records.iter().map(ToString::to_string).collect();
             rows.add_row(vec![
-                one.sync.to_owned(),
-                one.records.join(" ↔ "),
+                one.sync.clone(),
+                names.join(" ↔ "),
                 cell(one.reason.as_ref().map_or("", |why| why.reason.as_str()), 160),
                 one.attempts.to_string(),
                 one.due.map_or_else(
@@ -141,6 +100,6 @@ async fn list(tenant: &Tenant, sync: Option<&str>, context: &Context) -> anyhow:
                 ),
             ]);
         }
-        format!("{rows}{}", remedy::lines(&[Remedy::Retry]))
+        format!("{rows}{}{}", more(page, "that failed") + &go_on(page), remedy::lines(&[Remedy::Retry]))
     })
 }

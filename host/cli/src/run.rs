@@ -1,14 +1,13 @@
 //! `entente run`: what ran and what it did.
 
-use super::changes::{SHOWN, ShownChange, changes_table, shown_changes};
+use super::changes::changes_table;
 use super::output::{Done, cell, print_line, table};
-use super::remedy::{self, Advised};
-use super::report::{RunSummary, counts_table, notices_text, summary};
+use super::paging::{PageArgs, go_on};
+use super::remedy;
+use super::report::{counts_table, notices_text, remedies};
 use super::{Context, run_again};
-use entente::view::reason::Names;
-use entente::{LoggedLine, Tenant};
-use entente_sync::{Remedy, Run, RunKind, Sides, SyncDefinition};
-use serde::Serialize;
+use entente::view::{Cursor, Page, PageRequest, RunDetail, RunView};
+use entente_sync::{Remedy, RunKind};
 
 /// The commands below `entente run`.
 #[derive(Debug, clap::Subcommand)]
@@ -21,14 +20,16 @@ pub(super) enum RunCommand {
         /// How many
         #[arg(long, default_value_t = 20)]
         limit: usize,
+        /// Go on after a page: the cursor that it named
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<Cursor>,
     },
     /// One run: its counts, and every change with its reasons
     Show {
         /// The number of the run
         run: i64,
-        /// How many changes to show; --json has all
-        #[arg(long, default_value_t = SHOWN)]
-        limit: usize,
+        #[command(flatten)]
+        page: PageArgs,
         /// Show what the plugins logged; --json has it always
         #[arg(long)]
         log: bool,
@@ -39,129 +40,79 @@ pub(super) enum RunCommand {
     Undo(run_again::UndoArgs),
 }
 
-/// The sync as it is defined now; for one that is gone, just its name.
-async fn definition_of(tenant: &Tenant, run: &Run) -> SyncDefinition {
-    match tenant.configuration().definition(&run.sync).await {
-        Ok(definition) => definition,
-        Err(_) => SyncDefinition {
-            name: run.sync.clone(),
-            relation: run.relation.clone(),
-            exchanges: Sides::new("left".to_owned(), "right".to_owned()),
-            mappings: Vec::new(),
-            version: 0,
-            brake: entente_sync::Brake::default(),
-        },
-    }
-}
-
 /// Runs the command.
 pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Result<Done> {
-    let tenant = context.tenant()?;
+    let output = context.output;
     match command {
         RunCommand::Apply(args) => return run_again::apply(args, context).await,
         RunCommand::Undo(args) => return run_again::undo(args, context).await,
-        RunCommand::List { sync, limit } => {
-            if let Some(sync) = &sync {
-                tenant.configuration().definition(sync).await?;
-            }
-            let mut runs = Vec::new();
-            for run in tenant.ledger().runs(sync.as_deref(), None, limit).await? {
-                runs.push(tenant.as_it_stands(run).await?);
-            }
-            let mut definitions = Vec::new();
-            for run in &runs {
-                definitions.push(definition_of(&tenant, run).await);
-            }
-            let summaries: Vec<_> = runs
-                .iter()
-                .zip(&definitions)
-                .map(|(run, definition)| summary(run, &definition.exchanges))
-                .collect();
-            context.output.show(&summaries, |_| {
-                if runs.is_empty() {
-                    return format!("no run yet{}", remedy::lines(&[Remedy::Sync { sync: None }]));
-                }
-                let mut rows = table([
-                    "run",
-                    "sync",
-                    "started",
-                    "seconds",
-                    "status",
-                    "written",
-                    "held, failed, conflicts",
-                    "",
-                ]);
-                for (run, definition) in runs.iter().zip(&definitions) {
-                    let seconds = run
-                        .ended
-                        .map(|ended| format!("{:.1}", (ended.micros() - run.started.micros()) as f64 / 1e6));
-                    let what = match run.options.kind {
-                        RunKind::Plan { .. } => "dry run".to_owned(),
-                        RunKind::Apply { plan, .. } => format!("plan of run {plan}"),
-                        RunKind::Undo { run, .. } => format!("undoes run {run}"),
-                        RunKind::Sync { .. } => {
-                            let names = Names(&definition.exchanges);
-                            let notices = run.notices.iter().map(|notice| names.notice(notice));
-                            notices.collect::<Vec<_>>().join("; ")
-                        }
-                    };
-                    rows.add_row(vec![
-                        run.id.to_string(),
-                        run.sync.clone(),
-                        run.started.to_string(),
-                        seconds.unwrap_or_default(),
-                        run.status.word().to_owned(),
-                        run.writes().to_string(),
-                        run.problems().to_string(),
-                        cell(run.error.as_ref().map_or(&what, |error| &error.text), 80),
-                    ]);
-                }
-                rows.to_string()
-            })?;
+        RunCommand::List { sync, limit, after } => {
+            let tenant = context.tenant()?;
+            let mut page = tenant.list_runs(sync.as_deref(), PageRequest { after, limit }).await?;
+            page.rows.iter_mut().for_each(|run| run.with_commands(remedy::command_of));
+            output.show(&page, list_table)?;
         }
-        RunCommand::Show { run: number, limit, log } => {
-            let Some(run) = tenant.ledger().run(number).await? else {
-                return Err(Advised::new(format!("there is no run {number}"), [Remedy::ListRuns]).into());
-            };
-            let run = tenant.as_it_stands(run).await?;
-            let definition = definition_of(&tenant, &run).await;
-            let exchanges = &definition.exchanges;
-            let changes = tenant.changes(number, None).await?;
-            #[derive(Serialize)]
-            struct Shown<'a> {
-                #[serde(flatten)]
-                run: RunSummary<'a>,
-                changes: Vec<ShownChange>,
-                log: Vec<LoggedLine>,
-            }
-            let logged = tenant.logged(&run, exchanges).await?;
-            let shown = Shown {
-                run: summary(&run, exchanges),
-                log: logged,
-                changes: shown_changes(&tenant, &definition, &changes).await?,
-            };
-            context.output.show(&shown, |shown| {
-                let head = format!("run {} of {}, {}, {}", run.id, run.sync, run.status.word(), run.started);
-                let counts = format!("{}{}", counts_table(&run, exchanges), notices_text(&run, exchanges));
-                let error = run.error.as_ref().map(remedy::message).unwrap_or_default();
-                let next = remedy::command(&Remedy::ShowLog { run: number });
-                let lines = match (log, shown.log.len()) {
-                    (_, 0) => String::new(),
-                    (false, 1) => format!("\nits plugins logged a line: {next}"),
-                    (false, count) => {
-                        format!("\nits plugins logged {count} lines: {next}")
-                    }
-                    (true, _) => String::new(),
-                };
-                if shown.changes.is_empty() {
-                    return format!("{head}\n{counts}{error}\nit wrote nothing{lines}");
-                }
-                format!("{head}\n{counts}{error}\n{}{lines}", changes_table(&shown.changes, limit))
-            })?;
-            for line in shown.log.iter().filter(|_| log && !context.output.json) {
+        RunCommand::Show { run, page, log } => {
+            let mut detail = context.tenant()?.show_run(run, page.request(output)).await?;
+            detail.run.with_commands(remedy::command_of);
+            output.show(&detail, |detail| detail_text(detail, log))?;
+            for line in detail.log.iter().flatten().filter(|_| log && !output.json) {
                 print_line(&format!("{} {} {} {}", line.at, line.level, line.integration, line.text));
             }
         }
     }
     Ok(Done::Well)
+}
+
+fn list_table(page: &Page<RunView>) -> String {
+    if page.rows.is_empty() {
+        return format!("no run yet{}", remedy::lines(&[Remedy::Sync { sync: None }]));
+    }
+    let mut rows =
+        table(["run", "sync", "started", "seconds", "status", "written", "held, failed, conflicts", ""]);
+    for run in &page.rows {
+        let seconds =
+            run.ended.map(|ended| format!("{:.1}", (ended.micros() - run.started.micros()) as f64 / 1e6));
+        let what = match run.options.kind {
+            RunKind::Plan { .. } => "dry run".to_owned(),
+            RunKind::Apply { plan, .. } => format!("plan of run {plan}"),
+            RunKind::Undo { run, .. } => format!("undoes run {run}"),
+            RunKind::Sync { .. } => {
+                let notices = run.notices.iter().map(|notice| notice.text.as_str());
+                notices.collect::<Vec<_>>().join("; ")
+            }
+        };
+        rows.add_row(vec![
+            run.run.to_string(),
+            run.sync.clone(),
+            run.started.to_string(),
+            seconds.unwrap_or_default(),
+            run.status.word().to_owned(),
+            run.written.to_string(),
+            run.problems.to_string(),
+            cell(run.error.as_ref().unwrap_or(&what), 80),
+        ]);
+    }
+    format!("{rows}{}", go_on(page))
+}
+
+fn detail_text(detail: &RunDetail, log: bool) -> String {
+    let run = &detail.run;
+    let head = format!("run {} of {}, {}, {}", run.run, run.sync, run.status.word(), run.started);
+    let counts = format!("{}{}", counts_table(run), notices_text(run));
+    let error = run.error.as_ref().map(|error| format!("\n{error}{}", remedies(&run.remedies)));
+    let error = error.unwrap_or_default();
+    let next = remedy::command(&Remedy::ShowLog { run: run.run });
+    let lines = match detail.log.as_ref().map_or(0, Vec::len) {
+        _ if log => String::new(),
+        0 => String::new(),
+        1 => format!("\nits plugins logged a line: {next}"),
+        count => format!("\nits plugins logged {count} lines: {next}"),
+    };
+    match detail.changes.as_ref().filter(|changes| changes.total != Some(0)) {
+        Some(changes) => {
+            format!("{head}\n{counts}{error}\n{}{}{lines}", changes_table(changes), go_on(changes))
+        }
+        None => format!("{head}\n{counts}{error}\nit wrote nothing{lines}"),
+    }
 }

@@ -1,14 +1,11 @@
 //! `entente run apply` and `entente run undo`: runs that follow from an earlier one.
 
 use super::Context;
-use super::changes::{SHOWN, ShownChange, changes_table, left_out_table, shown_changes};
 use super::output::Done;
-use super::report::{RunSummary, counts_table, done, notices_text, summary};
+use super::report::{done, show};
 use super::sync::run_once;
-use super::waiting::{Waiting, waiting};
 use entente::Tenant;
-use entente_sync::{ChangeStatus, RunOptions};
-use serde::Serialize;
+use entente_sync::RunOptions;
 
 /// Options of `entente run apply`.
 #[derive(Debug, clap::Args)]
@@ -18,9 +15,9 @@ pub(super) struct ApplyArgs {
     /// Wait for a run that is under way
     #[arg(long)]
     wait: bool,
-    /// How many changes to show; --json has all
-    #[arg(long, default_value_t = SHOWN)]
-    limit: usize,
+    /// How many changes to show [default: 50; with --json all]
+    #[arg(long)]
+    limit: Option<usize>,
 }
 
 /// Options of `entente run undo`.
@@ -34,9 +31,9 @@ pub(super) struct UndoArgs {
     /// Wait for a run that is under way
     #[arg(long)]
     wait: bool,
-    /// How many changes to show; --json has all
-    #[arg(long, default_value_t = SHOWN)]
-    limit: usize,
+    /// How many changes to show [default: 50; with --json all]
+    #[arg(long)]
+    limit: Option<usize>,
 }
 
 /// Executes the plan of a dry run.
@@ -57,47 +54,11 @@ async fn again(
     tenant: &Tenant,
     sync: &str,
     options: RunOptions,
-    limit: usize,
+    limit: Option<usize>,
     context: &Context,
 ) -> anyhow::Result<Done> {
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        #[serde(flatten)]
-        run: RunSummary<'a>,
-        waiting: &'a Waiting,
-        changes: Vec<ShownChange>,
-        left_out: Vec<ShownChange>,
-    }
-    let (definition, end) = run_once(tenant, sync, options, context.output).await?;
-    let waiting = waiting(tenant, &definition).await?;
-    let (run, exchanges) = (&end.run, &definition.exchanges);
-    let made = tenant.changes(run.id, Some(ChangeStatus::Done)).await?;
-    let left_out = tenant.left_out(run).await?;
-    let shown = Shown {
-        run: summary(run, exchanges),
-        waiting: &waiting,
-        changes: shown_changes(tenant, &definition, &made).await?,
-        left_out: shown_changes(tenant, &definition, &left_out).await?,
-    };
-    context.output.show(&shown, |shown| {
-        let mut text = format!("{}{}", counts_table(run, exchanges), notices_text(run, exchanges));
-        if !shown.changes.is_empty() {
-            text.push_str(&format!("\n{}", changes_table(&shown.changes, limit)));
-        }
-        text.push_str(&format!("\nrun {}: {} changes written", run.id, shown.changes.len()));
-        if !shown.left_out.is_empty() {
-            text.push_str(&format!(
-                ", {} left out:\n{}",
-                shown.left_out.len(),
-                left_out_table(&shown.left_out, limit)
-            ));
-        }
-        if waiting.total() > 0 {
-            text.push_str(&format!("\n{}", waiting.text(sync)));
-        }
-        text
-    })?;
-    let complete = shown.left_out.is_empty() && waiting.total() == 0;
+    let end = run_once(tenant, sync, options, context.output).await?;
+    let complete = show(tenant, &end, limit, context.output).await?;
     let well = done(end)?;
     Ok(if complete { well } else { Done::WithProblems })
 }

@@ -1,15 +1,13 @@
 //! `entente status`: how the syncs stand.
 
 use super::output::{Done, cell, table};
-use super::remedy::{self, NextStep};
-use super::waiting::{Waiting, waiting};
-use super::{Context, report};
-use entente::{ConfigError, Health};
-use entente::{ObjectStatus, SyncStatus, Tally};
-use entente_core::Timestamp;
-use entente_sync::{Remedy, Run, RunKind, RunStatus, Sides};
-use serde::Serialize;
-use std::collections::BTreeMap;
+use super::report::{notices_text, remedies};
+use super::waiting::{most, waiting_lines};
+use super::{Context, remedy};
+use entente::ConfigError;
+use entente::view::{Exchanges, RunView, StatusView, Tally};
+use entente_core::{Side, Timestamp};
+use entente_sync::{Remedy, RunKind, RunStatus};
 
 /// Options of `entente status`.
 #[derive(Debug, clap::Args)]
@@ -18,57 +16,23 @@ pub(super) struct StatusArgs {
     name: Option<String>,
 }
 
-/// How a sync stands, as `--json` prints it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    sync: &'a str,
-    exchanges: &'a Sides<String>,
-    disabled: &'a [String],
-    /// Plugins that crashed in their last runs.
-    crashed: &'a BTreeMap<String, Health>,
-    trust: Option<&'a entente_sync::Trust>,
-    last_run: Option<report::RunSummary<'a>>,
-    objects: &'a [ObjectStatus],
-    total: Tally,
-    /// What to do next.
-    next: Vec<NextStep>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waiting: Option<Waiting>,
-}
-
 /// Runs the command.
 pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
-    let (statuses, now) = (tenant.status(args.name.as_deref()).await?, tenant.clock().now());
-    let mut shown = Vec::with_capacity(statuses.len());
-    let next: Vec<Vec<Remedy>> = statuses.iter().map(|status| status.remedies(now)).collect();
-    for (status, next) in statuses.iter().zip(&next) {
-        let waiting = match &args.name {
-            Some(name) => Some(waiting(&tenant, &tenant.configuration().definition(name).await?).await?),
-            None => None,
-        };
-        shown.push(Shown {
-            sync: &status.sync,
-            exchanges: &status.exchanges,
-            disabled: &status.disabled,
-            crashed: &status.crashed,
-            trust: status.trust.as_ref(),
-            last_run: status.last.as_ref().map(|run| report::summary(run, &status.exchanges)),
-            objects: &status.objects,
-            total: status.total(),
-            next: remedy::steps(next.iter().cloned()),
-            waiting,
-        });
+    let (mut statuses, now) = (tenant.status(args.name.as_deref()).await?, tenant.clock().now());
+    for status in &mut statuses {
+        if args.name.is_some() {
+            status.waiting = Some(tenant.show_waiting(&status.sync, most(context.output)).await?);
+        }
+        status.with_commands(remedy::command_of);
     }
-    context.output.show(&shown, |shown| {
-        if shown.is_empty() {
+    context.output.show(&statuses, |statuses| {
+        if statuses.is_empty() {
             return format!("no sync yet{}", remedy::lines(&[Remedy::AddIntegration { plugin: None }]));
         }
-        let texts: Vec<String> = shown
+        let texts: Vec<String> = statuses
             .iter()
-            .zip(&statuses)
-            .zip(&next)
-            .map(|((shown, status), next)| format!("{}{}", text(shown, status, now), remedy::lines(next)))
+            .map(|status| format!("{}{}", text(status, now), remedies(&status.next)))
             .collect();
         texts.join("\n\n")
     })?;
@@ -76,7 +40,7 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
 }
 
 /// How a run ended, in a few words.
-fn ended(run: &Run) -> String {
+fn ended(run: &RunView) -> String {
     let what = match run.options.kind {
         RunKind::Plan { .. } => ", a dry run".to_owned(),
         RunKind::Apply { plan, .. } => format!(", of the plan of run {plan}"),
@@ -86,18 +50,18 @@ fn ended(run: &Run) -> String {
     let how = match run.status {
         RunStatus::Running => "is under way".to_owned(),
         RunStatus::Done => {
-            format!("ended {}, {} records written", run.ended.unwrap_or(run.started), run.writes())
+            format!("ended {}, {} records written", run.ended.unwrap_or(run.started), run.written)
         }
         RunStatus::Failed => {
-            format!("failed: {}", run.error.as_ref().map_or("it does not say why", |error| &error.text))
+            format!("failed: {}", run.error.as_deref().unwrap_or("it does not say why"))
         }
         RunStatus::Interrupted => "was interrupted".to_owned(),
     };
-    format!("run {}{what}, begun {}, {how}", run.id, run.started)
+    format!("run {}{what}, begun {}, {how}", run.run, run.started)
 }
 
-fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
-    let Sides { left, right } = &status.exchanges;
+fn text(status: &StatusView, now: Timestamp) -> String {
+    let Exchanges { left, right } = &status.exchanges;
     let mut text = format!("{}: {left} ↔ {right}", status.sync);
     for integration in &status.disabled {
         text.push_str(&format!(" ({integration} is disabled)"));
@@ -117,10 +81,8 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
             "\n{name} {what}: its plugin crashed in {runs}; after 3 in a row it pauses, after 5 it is not run any more"
         ));
     }
-    match &status.last {
-        Some(run) => {
-            text.push_str(&format!("\nlast: {}{}", ended(run), report::notices_text(run, &status.exchanges)))
-        }
+    match &status.last_run {
+        Some(run) => text.push_str(&format!("\nlast: {}{}", ended(run), notices_text(run))),
         None => text.push_str("\nit has not run yet"),
     }
     if let Some(trust) = &status.trust {
@@ -131,9 +93,20 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
         };
         text.push_str(&format!(
             "\ntrusted{which} until a whole run has made all of it: {}",
-            status.exchanges[trust.side]
+            match trust.side {
+                Side::Left => left,
+                Side::Right => right,
+            }
         ));
     }
+    text.push_str(&format!("\n{}{}", tally_table(status), reasons_text(status)));
+    if let Some(waiting) = status.waiting.as_ref().filter(|waiting| waiting.total > 0) {
+        text.push_str(&format!("\n{}", waiting_lines(waiting)));
+    }
+    text
+}
+
+fn tally_table(status: &StatusView) -> String {
     let mut rows = table([
         "objects",
         "records",
@@ -163,9 +136,13 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
         row(format!("{} ↔ {}{unmapped}", object.objects.left, object.objects.right), &object.tally);
     }
     if status.objects.len() > 1 {
-        row("all".to_owned(), &shown.total);
+        row("all".to_owned(), &status.total);
     }
-    text.push_str(&format!("\n{rows}"));
+    rows.to_string()
+}
+
+fn reasons_text(status: &StatusView) -> String {
+    let mut text = String::new();
     for object in &status.objects {
         /// How many reasons are worth showing; the rest is in the data.
         const SHOWN: usize = 10;
@@ -181,9 +158,6 @@ fn text(shown: &Shown<'_>, status: &SyncStatus, now: Timestamp) -> String {
         if reasons.len() > SHOWN {
             text.push_str(&format!("\n       and {} more reasons: --json has them", reasons.len() - SHOWN));
         }
-    }
-    if let Some(waiting) = shown.waiting.as_ref().filter(|waiting| waiting.total() > 0) {
-        text.push_str(&format!("\n{}", waiting.lines()));
     }
     text
 }

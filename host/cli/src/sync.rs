@@ -3,8 +3,7 @@
 use super::output::{Done, Output, Usage};
 use super::progress::RunProgress;
 use super::report::{done, show};
-use super::waiting::waiting;
-use super::{Context, changes, dates, sides};
+use super::{Context, dates, sides};
 use entente::Tenant;
 use entente_core::Timestamp;
 use entente_sync::{Reading, RunEnd, RunKind, RunOptions, Scope, Sides, Span, SyncDefinition, Trust};
@@ -47,9 +46,9 @@ pub(super) struct SyncArgs {
     /// Show the plan and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// How many changes of a plan to show; --json has all
-    #[arg(long, default_value_t = changes::SHOWN, requires = "dry_run")]
-    limit: usize,
+    /// How many changes of a plan to show [default: 50; with --json all]
+    #[arg(long, requires = "dry_run")]
+    limit: Option<usize>,
     /// This side wins once, whatever changed: until a whole run has made all of it
     #[arg(long, value_enum, value_name = "SIDE")]
     trust: Option<sides::SideWord>,
@@ -85,7 +84,7 @@ impl SyncArgs {
             integration_object_id: Vec::new(),
             option: Vec::new(),
             dry_run: false,
-            limit: changes::SHOWN,
+            limit: None,
             trust: None,
             trust_field: Vec::new(),
             lift_brake: false,
@@ -251,11 +250,10 @@ pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Don
     {
         *trust = args.trust(&tenant.configuration().definition(&args.name).await?)?;
     }
-    let (definition, end) = run_once(&tenant, &args.name, options, context.output).await?;
-    let waiting = waiting(&tenant, &definition).await?;
-    show(&tenant, &definition, &end, &waiting, args.limit, context.output).await?;
+    let end = run_once(&tenant, &args.name, options, context.output).await?;
+    let complete = show(&tenant, &end, args.limit, context.output).await?;
     let well = done(end)?;
-    Ok(if waiting.total() > 0 { Done::WithProblems } else { well })
+    Ok(if complete { well } else { Done::WithProblems })
 }
 
 /// Runs a sync with progress; Ctrl-C ends it at the next safe point.
@@ -264,7 +262,7 @@ pub(super) async fn run_once(
     name: &str,
     options: RunOptions,
     output: Output,
-) -> anyhow::Result<(SyncDefinition, RunEnd)> {
+) -> anyhow::Result<RunEnd> {
     let exchanges = tenant.configuration().definition(name).await?.exchanges;
     let progress = RunProgress::new(output.shows_progress(), exchanges);
     let stop = Arc::new(AtomicBool::new(false));
@@ -281,7 +279,7 @@ pub(super) async fn run_once(
     let result = tenant.sync(name, options, &progress, &stop).await;
     listener.abort();
     progress.finish();
-    Ok(result?)
+    Ok(result?.1)
 }
 
 #[cfg(test)]

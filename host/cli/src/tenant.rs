@@ -4,12 +4,10 @@ use super::output::{Done, Usage, table};
 use super::remedy;
 use super::{Context, key_variable};
 use anyhow::Context as _;
-use entente::DEFAULT_TENANT;
-use entente::{Host, HostOptions};
-use entente::{Overview, RestoreOptions, Tenant};
-use entente_plugin::{Compiler, Limit, LimitUnit, Limits};
+use entente::view::TenantView;
+use entente::{DEFAULT_TENANT, Host, HostOptions, RestoreOptions};
+use entente_plugin::{Compiler, LimitUnit};
 use entente_sync::Remedy;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -62,26 +60,6 @@ pub(super) enum TenantCommand {
         /// The tenant [default: that of --tenant]
         name: Option<String>,
     },
-}
-
-/// A limit as it is shown.
-#[derive(Serialize)]
-struct Shown {
-    name: &'static str,
-    value: u64,
-    default: u64,
-    most: u64,
-    unit: &'static str,
-    set: bool,
-    reason: &'static str,
-}
-
-/// A tenant in the list; one that cannot be opened says why.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Listed {
-    Well(Overview),
-    Broken { tenant: String, error: String },
 }
 
 impl Context {
@@ -167,8 +145,8 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
             }
             let tenant = host.tenant(&name).await?;
             tenant.set_limits(&set, &unset).await?;
-            let shown: Vec<Shown> =
-                shown(&tenant).await?.into_iter().map(|(shown, _)| shown).filter(|shown| shown.set).collect();
+            let mut shown = tenant.list_limits().await?;
+            shown.retain(|limit| limit.set);
             context.output.show(&shown, |shown| {
                 if shown.is_empty() {
                     return format!("all limits of {name} are the defaults");
@@ -177,8 +155,8 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
                     format!(
                         "{}: {} (default {})",
                         limit.name,
-                        limit.text(limit.value),
-                        limit.text(limit.default)
+                        limit.unit.show(limit.value),
+                        limit.unit.show(limit.default)
                     )
                 });
                 lines.collect::<Vec<_>>().join("\n")
@@ -186,17 +164,15 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
         }
         TenantCommand::Limits { name } => {
             let tenant = host.tenant(name.as_deref().unwrap_or(&context.tenant_name())).await?;
-            let shown = shown(&tenant).await?;
-            let data: Vec<&Shown> = shown.iter().map(|(shown, _)| shown).collect();
-            context.output.show(&data, |_| {
+            context.output.show(&tenant.list_limits().await?, |limits| {
                 let mut rows = table(["limit", "value", "default", "at most", "what for"]);
-                for (shown, limit) in &shown {
-                    let value = if shown.set { format!("{} (set)", limit.shown()) } else { limit.shown() };
+                for limit in limits {
+                    let set = if limit.set { " (set)" } else { "" };
                     rows.add_row(vec![
                         limit.name.to_owned(),
-                        value,
-                        limit.default_shown(),
-                        limit.most_shown(),
+                        format!("{}{set}", limit.unit.show(limit.value)),
+                        limit.unit.show(limit.default),
+                        limit.unit.show(limit.most),
                         limit.reason.to_owned(),
                     ]);
                 }
@@ -208,43 +184,13 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
     Ok(Done::Well)
 }
 
-impl Shown {
-    fn text(&self, quantity: u64) -> String {
-        let unit = [LimitUnit::Bytes, LimitUnit::Time]
-            .into_iter()
-            .find(|unit| unit.word() == self.unit)
-            .unwrap_or(LimitUnit::Count);
-        unit.show(quantity)
-    }
-}
-
-async fn shown(tenant: &Tenant) -> anyhow::Result<Vec<(Shown, Limit)>> {
-    let (limits, set): (Limits, _) = (tenant.limits().await?, tenant.limits_set().await?);
-    let shown = |limit: Limit| {
-        let Limit { name, value, default, most, reason, unit } = limit;
-        (Shown { name, value, default, most, unit: unit.word(), set: set.contains_key(name), reason }, limit)
-    };
-    Ok(limits.table().into_iter().map(shown).collect())
-}
-
 async fn list(host: &Host, context: &Context) -> anyhow::Result<()> {
-    let mut listed = Vec::new();
-    for name in host.names()? {
-        // One that cannot be opened does not hide the others.
-        let overview = match host.tenant(&name).await {
-            Ok(tenant) => tenant.overview().await,
-            Err(error) => Err(error),
-        };
-        listed.push(match overview {
-            Ok(overview) => Listed::Well(overview),
-            Err(error) => Listed::Broken { tenant: name, error: error.to_string() },
-        });
-    }
+    let listed = host.list_tenants().await?;
     context.output.show(&listed, |listed| {
         let mut rows = table(["tenant", "integrations", "records", "pairs", "on disk", "last run"]);
         for one in listed {
             rows.add_row(match one {
-                Listed::Well(one) => vec![
+                TenantView::Well(one) => vec![
                     one.tenant.clone(),
                     one.integrations.join("\n"),
                     one.records.to_string(),
@@ -255,7 +201,7 @@ async fn list(host: &Host, context: &Context) -> anyhow::Result<()> {
                         .map(|run| format!("{} {}, {}", run.sync, run.status, run.started))
                         .unwrap_or_default(),
                 ],
-                Listed::Broken { tenant, error } => {
+                TenantView::Broken { tenant, error } => {
                     vec![tenant.clone(), format!("cannot be opened: {error}")]
                 }
             });

@@ -6,6 +6,7 @@
 //!
 //! - [`Tenant`] is the whole, opened: what the command line does, an embedding program can call there.
 //! - [`Host`] is a home with many tenants, for a program that serves all of them.
+//! - [`view`] is what is shown of a tenant, as data: what the command line prints, and a service answers.
 //! - [`Configuration`] is what the operator has set; [`File`] is `entente.toml`.
 //!
 //! The crates below are re-exported, so that an embedding program depends on this one alone: [`entente_core`]
@@ -33,7 +34,6 @@ pub use entente_sqlite;
 pub use entente_sync;
 pub use host::{Host, HostOptions};
 pub use tenant::{
-    ArchiveError, Archived, Content, CountedReason, DeadLetter, LastRun, LoggedLine, ObjectStatus, Overview,
-    PluginFiles, RecordName, Removed, RerunError, RestoreOptions, Restored, Retried, SyncStatus, Tally,
-    Tenant, TenantError, WaitingConflict,
+    ArchiveError, Archived, Content, LoggedLine, PluginFiles, RecordName, Removed, RerunError,
+    RestoreOptions, Restored, Retried, Tenant, TenantError, WaitingConflict,
 };

@@ -28,25 +28,21 @@ mod egress;
 mod export;
 mod limits;
 mod operator;
-mod overview;
 mod presence;
 mod remove;
 mod rerun;
 mod restore;
 mod settings;
-mod status;
 
 pub use archive::{ArchiveError, Archived, Content};
 pub use egress::{LoggedLine, PluginFiles};
 pub(crate) use export::blocking;
-pub use operator::{DeadLetter, RecordName, Retried, WaitingConflict};
-pub use overview::{LastRun, Overview};
+pub use operator::{RecordName, Retried, WaitingConflict};
 pub use remove::Removed;
 pub(crate) use remove::remove;
 pub use rerun::RerunError;
 pub(crate) use restore::restore;
 pub use restore::{RestoreOptions, Restored};
-pub use status::{CountedReason, ObjectStatus, SyncStatus, Tally};
 
 /// Why a tenant could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -4,11 +4,11 @@
 use super::presence::{self, Presence};
 use super::{Tenant, TenantError};
 use crate::config::HUB;
-use entente_core::Timestamp;
 use entente_sync::{
-    Choice, ConflictFilter, FieldMapping, Lease, LedgerError, MappingId, OpenConflict, Pair, Reason, Run,
-    RunStatus, Side, Sides, Status, SyncDefinition,
+    Choice, ConflictFilter, FieldMapping, Lease, LedgerError, MappingId, ObjectMapping, OpenConflict, Pair,
+    Run, RunStatus, Side, Sides, Status, SyncDefinition,
 };
+use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -18,9 +18,6 @@ use std::time::Duration;
 const LEASE: Duration = Duration::from_secs(60);
 /// How often one who waits looks again.
 const POLL: Duration = Duration::from_millis(500);
-/// Rows that are read at a time.
-const PAGE: usize = 1000;
-
 /// A conflict that is open, with the sync that it belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitingConflict {
@@ -36,7 +33,7 @@ pub struct WaitingConflict {
     pub open: OpenConflict,
 }
 
-/// A record of an exchange: `contact:12` of the hub, `HelloWorld/person:p3` of an integration.
+/// A record of an exchange: `contact:12` of the hub, `HelloWorld/person:p3` of an integration. In JSON that text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordName {
     /// The exchange.
@@ -53,6 +50,32 @@ impl fmt::Display for RecordName {
             write!(f, "{}/", self.exchange)?;
         }
         write!(f, "{}:{}", self.object, self.id)
+    }
+}
+
+impl Serialize for RecordName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl RecordName {
+    /// The records of a pair: those that there are, left first.
+    pub(crate) fn of_pair(
+        exchanges: &Sides<String>,
+        objects: &Sides<String>,
+        ids: &Sides<Option<String>>,
+    ) -> Vec<Self> {
+        let of_side = |side: Side| {
+            let (exchange, object, id) = (exchanges[side].clone(), objects[side].clone(), ids[side].clone()?);
+            Some(Self { exchange, object, id })
+        };
+        Side::BOTH.into_iter().filter_map(of_side).collect()
+    }
+
+    /// Without the exchange, for where it is plain which one is meant.
+    pub fn short(&self) -> String {
+        format!("{}:{}", self.object, self.id)
     }
 }
 
@@ -74,27 +97,8 @@ impl FromStr for RecordName {
     }
 }
 
-/// A pair that failed and is not tried again before its time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeadLetter {
-    /// The sync.
-    pub sync: String,
-    /// The exchanges, left and right.
-    pub exchanges: Sides<String>,
-    /// The names of the objects, left and right.
-    pub objects: Sides<String>,
-    /// The ids of the records, left and right.
-    pub ids: Sides<Option<String>>,
-    /// Why it failed.
-    pub reason: Option<Reason>,
-    /// How often in a row.
-    pub attempts: u32,
-    /// When it is tried again by itself; `None`: not before it changes or somebody asks.
-    pub due: Option<Timestamp>,
-}
-
 /// What became of a record that was to be tried again.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Retried {
     /// The record.
     pub record: RecordName,
@@ -108,7 +112,7 @@ pub struct Retried {
 
 impl Tenant {
     /// The syncs as they are defined, all or the one of this name.
-    pub(super) async fn definitions(&self, sync: Option<&str>) -> Result<Vec<SyncDefinition>, TenantError> {
+    pub(crate) async fn definitions(&self, sync: Option<&str>) -> Result<Vec<SyncDefinition>, TenantError> {
         if let Some(sync) = sync {
             return Ok(vec![self.configuration.definition(sync).await?]);
         }
@@ -175,34 +179,49 @@ impl Tenant {
         Ok(run)
     }
 
-    /// The conflicts that are open, by number: of one sync or of all.
+    /// Open conflicts by number, above `after`, at most `limit`, of one sync or of all; and how many there are.
     ///
     /// # Errors
     /// Where there is no such sync, or the database fails.
-    pub async fn conflicts(&self, sync: Option<&str>) -> Result<Vec<WaitingConflict>, TenantError> {
-        let mut waiting: Vec<WaitingConflict> = Vec::new();
-        let mut seen = BTreeSet::new();
-        for definition in self.definitions(sync).await? {
-            for mapping in definition.mappings.iter().filter(|mapping| seen.insert(mapping.id)) {
-                let mut after = 0;
-                loop {
-                    let of_mapping = [mapping.id];
-                    let which = ConflictFilter::Mappings(&of_mapping);
-                    let page = self.ledger.open_conflicts(which, after, PAGE).await?;
-                    let Some(last) = page.last() else { break };
-                    after = last.id;
-                    waiting.extend(page.into_iter().map(|open| WaitingConflict {
-                        sync: definition.name.clone(),
-                        relation: definition.relation.clone(),
-                        exchanges: definition.exchanges.clone(),
-                        field: mapping.field(open.conflict.slot).cloned(),
-                        open,
-                    }));
-                }
+    pub async fn open_conflicts(
+        &self,
+        sync: Option<&str>,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Vec<WaitingConflict>, u64), TenantError> {
+        let definitions = self.definitions(sync).await?;
+        // Where several syncs map the same objects, the first by name stands for them.
+        let mut owners: BTreeMap<MappingId, (&SyncDefinition, &ObjectMapping)> = BTreeMap::new();
+        for definition in &definitions {
+            for mapping in &definition.mappings {
+                owners.entry(mapping.id).or_insert((definition, mapping));
             }
         }
-        waiting.sort_by_key(|conflict| conflict.open.id);
-        Ok(waiting)
+        let mappings: Vec<MappingId> = owners.keys().copied().collect();
+        let which = ConflictFilter::Mappings(&mappings);
+        let counts = self.ledger.count_conflicts(which).await?;
+        let total = counts.iter().map(|count| count.conflicts).sum();
+        let open = self.ledger.open_conflicts(which, after, limit).await?;
+        let waiting = open.into_iter().filter_map(|open| {
+            let (definition, mapping) = owners.get(&open.mapping)?;
+            Some(WaitingConflict {
+                sync: definition.name.clone(),
+                relation: definition.relation.clone(),
+                exchanges: definition.exchanges.clone(),
+                field: mapping.field(open.conflict.slot).cloned(),
+                open,
+            })
+        });
+        Ok((waiting.collect(), total))
+    }
+
+    /// The open conflict of this number; `None` where it is closed, or was never there.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn find_conflict(&self, number: i64) -> Result<Option<WaitingConflict>, TenantError> {
+        let (mut found, _) = self.open_conflicts(None, number.saturating_sub(1), 1).await?;
+        Ok(found.pop().filter(|conflict| conflict.open.id == number))
     }
 
     /// Settles conflicts as the operator says; the next run makes it so. Gives the numbers of those that were
@@ -235,38 +254,6 @@ impl Tenant {
             gone.extend(closed);
         }
         Ok(gone)
-    }
-
-    /// What failed and waits, of one sync or of all.
-    ///
-    /// # Errors
-    /// Where there is no such sync, or the database fails.
-    pub async fn dead_letters(&self, sync: Option<&str>) -> Result<Vec<DeadLetter>, TenantError> {
-        let mut letters = Vec::new();
-        let mut seen = BTreeSet::new();
-        for definition in self.definitions(sync).await? {
-            for mapping in definition.mappings.iter().filter(|mapping| seen.insert(mapping.id)) {
-                let mut after = 0;
-                loop {
-                    let page = self.ledger.pairs_in(Status::Failed, Some(mapping.id), after, PAGE).await?;
-                    let Some(last) = page.last() else { break };
-                    after = last.id;
-                    let numbers: Vec<i64> = page.iter().map(|line| line.id).collect();
-                    let pairs: BTreeMap<i64, Pair> =
-                        self.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
-                    letters.extend(page.into_iter().map(|line| DeadLetter {
-                        sync: definition.name.clone(),
-                        exchanges: definition.exchanges.clone(),
-                        objects: line.objects,
-                        ids: line.ids,
-                        reason: line.reason,
-                        attempts: line.attempts,
-                        due: pairs.get(&line.id).and_then(|pair| pair.due),
-                    }));
-                }
-            }
-        }
-        Ok(letters)
     }
 
     /// Puts everything that failed back to be done, of one sync or of all. Says how many records of which

@@ -76,7 +76,11 @@ impl RerunError {
 }
 
 impl Tenant {
-    async fn earlier(&self, run: RunId) -> Result<Run, TenantError> {
+    /// A run of this number, as it stands: one whose process has died is interrupted.
+    ///
+    /// # Errors
+    /// [`RerunError::NoRun`], or where the database fails.
+    pub async fn find_run(&self, run: RunId) -> Result<Run, TenantError> {
         match self.ledger.run(run).await? {
             Some(run) => self.as_it_stands(run).await,
             None => Err(RerunError::NoRun(run).into()),
@@ -88,7 +92,7 @@ impl Tenant {
     /// # Errors
     /// [`RerunError`] where that is no dry run, was applied, or is not the newest one.
     pub async fn to_apply(&self, run: RunId) -> Result<(String, RunOptions), TenantError> {
-        let plan = self.earlier(run).await?;
+        let plan = self.find_run(run).await?;
         let sync = plan.sync.clone();
         let RunKind::Plan { scope } = plan.options.kind.clone() else {
             return Err(RerunError::NotDry(run).into());
@@ -142,7 +146,7 @@ impl Tenant {
         run: RunId,
         deletes_agreed: u64,
     ) -> Result<(String, RunOptions), TenantError> {
-        let earlier = self.earlier(run).await?;
+        let earlier = self.find_run(run).await?;
         if earlier.options.is_dry() {
             return Err(RerunError::WasDry(run).into());
         }
@@ -156,42 +160,36 @@ impl Tenant {
         Ok((earlier.sync, RunKind::Undo { run, deletes_agreed }.into()))
     }
 
-    /// What a run that applied or undid another one left out; each has its reason.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn left_out(&self, run: &Run) -> Result<Vec<Change>, TenantError> {
-        let own = self.changes(run.id, None).await?;
-        let decided: BTreeSet<(PairId, Side)> =
-            own.iter().map(|change| (change.pair, change.target)).collect();
-        let mut left: Vec<Change> =
-            own.into_iter().filter(|change| change.status == ChangeStatus::Withheld).collect();
+    /// What a run that applied or undid another one left out, in the order of the plans; each has its reason. What
+    /// it made is not read for that.
+    pub(crate) async fn left_out(&self, run: &Run) -> Result<Vec<Change>, TenantError> {
+        let mut left = Vec::new();
         if let Some(plan) = run.options.applies() {
-            let dropped = self.changes(plan, Some(ChangeStatus::Dropped)).await?;
-            // What became of the others is told by the changes of the run itself; what was overtaken before
-            // it began is older news.
-            left.extend(dropped.into_iter().filter(|change| {
-                !decided.contains(&(change.pair, change.target))
-                    && change.settled.is_some_and(|settled| settled >= run.started)
-            }));
+            for dropped in self.changes(plan, ChangeStatus::Dropped).await?.chunks(PAGE) {
+                let pairs: Vec<PairId> = dropped.iter().map(|change| change.pair).collect();
+                let own = self.ledger.changes_for(run.id, &pairs).await?;
+                let decided: BTreeSet<(PairId, Side)> =
+                    own.iter().map(|change| (change.pair, change.target)).collect();
+                // What became of the others is told by the changes of the run itself; what was overtaken before
+                // it began is older news.
+                let counts = |change: &&Change| {
+                    !decided.contains(&(change.pair, change.target))
+                        && change.settled.is_some_and(|settled| settled >= run.started)
+                };
+                left.extend(dropped.iter().filter(counts).cloned());
+            }
         }
+        left.extend(self.changes(run.id, ChangeStatus::Withheld).await?);
         Ok(left)
     }
 
-    /// All changes of a run, or those in a status.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn changes(
-        &self,
-        run: RunId,
-        status: Option<ChangeStatus>,
-    ) -> Result<Vec<Change>, TenantError> {
+    /// The changes of a run in a status.
+    async fn changes(&self, run: RunId, status: ChangeStatus) -> Result<Vec<Change>, TenantError> {
+        let filter = ChangeFilter { target: None, status: Some(status) };
         let mut changes: Vec<Change> = Vec::new();
         loop {
             let after = changes.last().map_or(0, |change| change.id);
-            let page =
-                self.ledger.changes_of_run(run, ChangeFilter { target: None, status }, after, PAGE).await?;
+            let page = self.ledger.changes_of_run(run, filter, after, PAGE).await?;
             if page.is_empty() {
                 return Ok(changes);
             }

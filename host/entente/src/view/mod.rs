@@ -1,4 +1,38 @@
-//! What is shown of a tenant: to people as sentences, to programs as data. Nothing here decides anything, and
-//! nothing reads a sentence back.
+//! What is shown of a tenant: one shape for `--json`, for a service and for a console. Types by resource, a file
+//! each, and the calls on [`Tenant`](crate::Tenant) that make them. Nothing here decides anything, and nothing reads
+//! a sentence back.
+//!
+//! In JSON, a moment is RFC 3339 in UTC; a record is its name as commands take it ([`RecordName`]); a reason is a
+//! `code` for programs beside a `reason` for people; a next step is data ([`NextStep`]). Lists come by the page
+//! ([`Page`]). `docs/json.md` has an example of each, which a test compares.
+//!
+//! [`RecordName`]: crate::RecordName
 
+mod change;
+mod conflict;
+mod integration;
+mod limit;
+mod page;
 pub mod reason;
+mod record;
+mod run;
+mod status;
+mod step;
+mod tenant;
+mod waiting;
+
+#[cfg(test)]
+mod tests;
+
+pub use change::{ChangeView, ChangedFieldView};
+pub use conflict::{ClaimView, ConflictView, SettledView};
+pub use integration::IntegrationView;
+pub use limit::LimitView;
+pub use page::{Cursor, CursorError, Page, PageRequest};
+pub use reason::{CountedView, ReasonView};
+pub use record::{PairView, RecordDetail, UnsettledView};
+pub use run::{CountsView, Exchanges, RunDetail, RunView};
+pub use status::{CountedReason, ObjectStatus, StatusView, Tally};
+pub use step::{MessageView, NextStep};
+pub use tenant::{LastRun, Overview, TenantView};
+pub use waiting::{WaitingItem, WaitingRecord, WaitingView};

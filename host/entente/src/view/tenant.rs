@@ -1,6 +1,7 @@
-//! A tenant in a line: what it has, how large it is, when it ran last.
+//! Tenants, a line each: what one has, how large it is, when it ran last.
 
-use super::{Tenant, TenantError};
+use crate::host::Host;
+use crate::tenant::{Tenant, TenantError};
 use entente_core::Timestamp;
 use entente_sync::RunId;
 use serde::Serialize;
@@ -39,6 +40,42 @@ pub struct LastRun {
     pub ended: Option<Timestamp>,
 }
 
+/// A tenant in the list of all. One that cannot be opened says why, and hides no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum TenantView {
+    /// It can be opened.
+    Well(Overview),
+    /// It cannot.
+    Broken {
+        /// Its name.
+        tenant: String,
+        /// Why.
+        error: String,
+    },
+}
+
+impl Host {
+    /// All tenants, `default` first. Each is opened for it, one after the other.
+    ///
+    /// # Errors
+    /// Where the home folder cannot be read.
+    pub async fn list_tenants(&self) -> Result<Vec<TenantView>, TenantError> {
+        let mut views = Vec::new();
+        for name in self.names()? {
+            let overview = match self.tenant(&name).await {
+                Ok(tenant) => tenant.overview().await,
+                Err(error) => Err(error),
+            };
+            views.push(match overview {
+                Ok(overview) => TenantView::Well(overview),
+                Err(error) => TenantView::Broken { tenant: name, error: error.to_string() },
+            });
+        }
+        Ok(views)
+    }
+}
+
 impl Tenant {
     /// What it has, how large it is, when it ran last.
     ///
@@ -46,13 +83,13 @@ impl Tenant {
     /// Where the database fails.
     pub async fn overview(&self) -> Result<Overview, TenantError> {
         let integrations = self
-            .configuration
+            .configuration()
             .integrations()
             .await?
             .into_iter()
             .map(|integration| integration.name)
             .collect();
-        let last_run = match self.ledger.runs(None, None, 1).await?.pop() {
+        let last_run = match self.ledger().runs(None, None, 1).await?.pop() {
             Some(run) => {
                 let run = self.as_it_stands(run).await?;
                 Some(LastRun {
@@ -68,9 +105,9 @@ impl Tenant {
         Ok(Overview {
             tenant: self.name().to_owned(),
             integrations,
-            records: self.hub.count_all().await?,
-            pairs: self.ledger.count().await?,
-            bytes: size(&self.configuration.folder()),
+            records: self.hub().count_all().await?,
+            pairs: self.ledger().count().await?,
+            bytes: size(&self.configuration().folder()),
             last_run,
         })
     }

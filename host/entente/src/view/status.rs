@@ -1,20 +1,26 @@
 //! How syncs stand: every pair counted once.
 
-use super::{Tenant, TenantError};
+use super::reason::{Names, ReasonView};
+use super::run::{Exchanges, RunView};
+use super::step::NextStep;
+use super::waiting::WaitingView;
 use crate::config::{ConfigError, HUB, Health};
-use crate::view::reason::{Names, ReasonView};
-use entente_core::Timestamp;
-use entente_sync::{Counted, PairCount, Remedy, Run, RunStatus, Sides, Status, SyncDefinition, Trust};
+use crate::tenant::{Tenant, TenantError};
+use entente_core::{Sides, Timestamp};
+use entente_sync::{
+    ConflictCount, ConflictFilter, Counted, MappingId, PairCount, Remedy, RunStatus, Status, SyncDefinition,
+    Trust,
+};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a sync stands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SyncStatus {
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StatusView {
     /// Its name.
     pub sync: String,
-    /// The exchanges, left and right.
-    pub exchanges: Sides<String>,
+    /// The exchanges.
+    pub exchanges: Exchanges,
     /// Those of them that are switched off.
     pub disabled: Vec<String>,
     /// Those of them whose plugins crashed in their last runs.
@@ -22,9 +28,16 @@ pub struct SyncStatus {
     /// The side that wins until it has, where one was named.
     pub trust: Option<Trust>,
     /// Its last run.
-    pub last: Option<Run>,
+    pub last_run: Option<RunView>,
     /// By pair of objects.
     pub objects: Vec<ObjectStatus>,
+    /// All objects together, without reasons.
+    pub total: Tally,
+    /// What to do next, the first thing first; nothing where all is well.
+    pub next: Vec<NextStep>,
+    /// What waits, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
 }
 
 /// How the pairs of two objects stand.
@@ -98,7 +111,18 @@ impl Tally {
         }
     }
 
-    /// Adds another one.
+    fn count_conflicts(&mut self, count: &ConflictCount, names: Names<'_>) {
+        self.conflicts += count.conflicts;
+        let reason = names.field_view(&count.reason, Sides::default());
+        self.reasons.push(CountedReason {
+            status: "conflict",
+            samples: vec![reason.reason.clone()],
+            reason,
+            records: count.conflicts,
+        });
+    }
+
+    /// Adds another one, but for its reasons.
     pub fn add(&mut self, other: &Tally) {
         self.records += other.records;
         self.in_sync += other.in_sync;
@@ -110,30 +134,38 @@ impl Tally {
     }
 }
 
-impl SyncStatus {
-    /// What to do next, the first thing first; nothing where all is well.
-    pub fn remedies(&self, now: Timestamp) -> Vec<Remedy> {
+impl StatusView {
+    /// Gives each next step its command.
+    pub fn with_commands(&mut self, command: impl Fn(&Remedy) -> Option<String>) {
+        for step in &mut self.next {
+            step.command = command(&step.remedy);
+        }
+        if let Some(run) = &mut self.last_run {
+            run.with_commands(command);
+        }
+    }
+
+    fn remedies(&self, now: Timestamp) -> Vec<Remedy> {
         let sync = || self.sync.clone();
-        let total = self.total();
+        let total = &self.total;
         let mut next: Vec<Remedy> =
             self.disabled.iter().map(|name| Remedy::Enable { integration: name.clone() }).collect();
         let held_back: Vec<_> =
             self.crashed.iter().filter_map(|(name, health)| health.check(name, now).err()).collect();
         let resume = |remedy: &Remedy| matches!(remedy, Remedy::Resume { .. });
         next.extend(held_back.iter().flat_map(ConfigError::remedies).filter(resume));
-        match &self.last {
+        match &self.last_run {
             _ if !held_back.is_empty() => {}
             None => next.push(Remedy::PlanSync { sync: sync() }),
             Some(run) if run.status == RunStatus::Failed => {
-                let why = run.error.iter().flat_map(|error| error.remedies.iter().cloned());
-                next.extend(why);
-                next.push(Remedy::SyncAgain { sync: sync(), run: run.id })
+                next.extend(run.remedies.iter().map(|step| step.remedy.clone()));
+                next.push(Remedy::SyncAgain { sync: sync(), run: run.run })
             }
             Some(run) if run.status == RunStatus::Interrupted => {
-                next.push(Remedy::GoOn { sync: sync(), run: run.id })
+                next.push(Remedy::GoOn { sync: sync(), run: run.run })
             }
             Some(run) if run.options.is_dry() && run.status == RunStatus::Done && total.pending > 0 => {
-                next.push(Remedy::ApplyRun { run: run.id })
+                next.push(Remedy::ApplyRun { run: run.run })
             }
             Some(run) if run.status != RunStatus::Running && total.pending > 0 => {
                 next.push(Remedy::Sync { sync: Some(sync()) })
@@ -151,13 +183,6 @@ impl SyncStatus {
         }
         next
     }
-
-    /// All objects together, without reasons.
-    pub fn total(&self) -> Tally {
-        let mut total = Tally::default();
-        self.objects.iter().for_each(|object| total.add(&object.tally));
-        total
-    }
 }
 
 impl Tenant {
@@ -166,10 +191,10 @@ impl Tenant {
     ///
     /// # Errors
     /// Where there is no such sync, or the database fails.
-    pub async fn status(&self, sync: Option<&str>) -> Result<Vec<SyncStatus>, TenantError> {
+    pub async fn status(&self, sync: Option<&str>) -> Result<Vec<StatusView>, TenantError> {
         let all = self.definitions(None).await?;
         if let Some(sync) = sync {
-            self.configuration.definition(sync).await?;
+            self.configuration().definition(sync).await?;
         }
         let mut statuses = Vec::new();
         let mut relations = BTreeSet::new();
@@ -179,29 +204,35 @@ impl Tenant {
                 continue;
             }
             let objects = self.object_statuses(definition, first, &all).await?;
-            let (mut disabled, mut crashed) = (Vec::new(), BTreeMap::new());
+            let mut total = Tally::default();
+            objects.iter().for_each(|object| total.add(&object.tally));
+            let mut status = StatusView {
+                sync: definition.name.clone(),
+                exchanges: definition.exchanges.clone().into(),
+                disabled: Vec::new(),
+                crashed: BTreeMap::new(),
+                trust: self.ledger().trust(&definition.name).await?,
+                last_run: None,
+                objects,
+                total,
+                next: Vec::new(),
+                waiting: None,
+            };
             for exchange in definition.exchanges.iter().filter(|exchange| *exchange != HUB) {
-                let health = self.configuration.health(exchange).await?;
+                let health = self.configuration().health(exchange).await?;
                 if health.crashes > 0 {
-                    crashed.insert(exchange.clone(), health);
+                    status.crashed.insert(exchange.clone(), health);
                 }
-                if !self.configuration.integration(exchange).await?.enabled {
-                    disabled.push(exchange.clone());
+                if !self.configuration().integration(exchange).await?.enabled {
+                    status.disabled.push(exchange.clone());
                 }
             }
-            let last = match self.ledger.runs(Some(&definition.name), None, 1).await?.pop() {
-                Some(run) => Some(self.as_it_stands(run).await?),
-                None => None,
-            };
-            statuses.push(SyncStatus {
-                sync: definition.name.clone(),
-                exchanges: definition.exchanges.clone(),
-                disabled,
-                crashed,
-                trust: self.ledger.trust(&definition.name).await?,
-                last,
-                objects,
-            });
+            if let Some(run) = self.ledger().runs(Some(&definition.name), None, 1).await?.pop() {
+                let run = self.as_it_stands(run).await?;
+                status.last_run = Some(RunView::of(&run, &definition.exchanges));
+            }
+            status.next = status.remedies(self.clock().now()).into_iter().map(NextStep::from).collect();
+            statuses.push(status);
         }
         Ok(statuses)
     }
@@ -214,9 +245,11 @@ impl Tenant {
     ) -> Result<Vec<ObjectStatus>, TenantError> {
         let mapped = |id| all.iter().any(|sync| sync.mapping(id).is_some());
         let names = Names(&definition.exchanges);
-        let counts = self.ledger.pair_counts(Some(&definition.relation)).await?;
+        let counts = self.ledger().pair_counts(Some(&definition.relation)).await?;
+        let mappings: Vec<MappingId> = definition.mappings.iter().map(|mapping| mapping.id).collect();
+        let conflicts = self.ledger().count_conflicts(ConflictFilter::Mappings(&mappings)).await?;
         let mut objects = Vec::new();
-        for mapping in self.ledger.mappings(Some(&definition.relation)).await? {
+        for mapping in self.ledger().mappings(Some(&definition.relation)).await? {
             let ours = definition.mapping(mapping.id).is_some();
             let of_mapping = counts.iter().filter(|count| count.mapping == mapping.id);
             let mut tally = Tally::default();
@@ -226,24 +259,10 @@ impl Tenant {
             if !ours && (!first || mapped(mapping.id) || tally.records == 0) {
                 continue;
             }
-            objects.push(ObjectStatus { objects: mapping.objects, mapped: ours, tally });
-        }
-        let conflicts = self.conflicts(Some(&definition.name)).await?;
-        for object in objects.iter_mut().filter(|object| object.mapped) {
-            let mut reasons: BTreeMap<(&'static str, String), u64> = BTreeMap::new();
-            for conflict in conflicts.iter().filter(|conflict| conflict.open.objects == object.objects) {
-                object.tally.conflicts += 1;
-                let reason = &conflict.open.conflict.reason;
-                let sentence = names.field(reason, Sides::default());
-                *reasons.entry((reason.code(), sentence)).or_default() += 1;
+            for count in conflicts.iter().filter(|count| count.mapping == mapping.id) {
+                tally.count_conflicts(count, names);
             }
-            let counted = |((code, reason), records): ((&'static str, String), u64)| CountedReason {
-                status: "conflict",
-                samples: vec![reason.clone()],
-                reason: ReasonView { code, reason },
-                records,
-            };
-            object.tally.reasons.extend(reasons.into_iter().map(counted));
+            objects.push(ObjectStatus { objects: mapping.objects, mapped: ours, tally });
         }
         Ok(objects)
     }

@@ -1,0 +1,205 @@
+//! Records of the hub: where each value comes from, and what waits.
+
+use super::change::times;
+use super::page::{Cursor, Page};
+use super::reason::{Names, ReasonView};
+use crate::config::HUB;
+use crate::tenant::{RecordName, Tenant, TenantError};
+use entente_core::{Side, Sides, Timestamp, Value};
+use entente_sqlite::{ListQuery, RecordView};
+use entente_sync::{Change, ChangeStatus, ConflictFilter, FieldMapping, Pair, Status, SyncDefinition};
+use serde::Serialize;
+
+/// How many of the latest changes of a pair are looked through for what waits.
+const HISTORY: usize = 100;
+
+/// How many conflicts of a pair are looked at: more than any mapping has fields.
+const CONFLICTS: usize = 10_000;
+
+/// A record of the hub, with its pairs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecordDetail {
+    /// The record: each field with its value, since when, and who wrote it.
+    #[serde(flatten)]
+    pub record: RecordView,
+    /// Its pairs, by sync.
+    pub pairs: Vec<PairView>,
+    /// Fields about which something is not settled.
+    pub unsettled: Vec<UnsettledView>,
+}
+
+/// A pair of a record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PairView {
+    /// The sync.
+    pub sync: String,
+    /// The record on the other side, where there is one.
+    pub counterpart: Option<RecordName>,
+    /// `todo`, `live`, `ok`, `failed`, `held`, `excluded` or `deleted`.
+    pub status: &'static str,
+    /// Why it stands there, where that is not plain.
+    #[serde(flatten)]
+    pub reason: Option<ReasonView>,
+    /// When a failed one is tried again by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+}
+
+/// A field about which something is not settled.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnsettledView {
+    /// The sync.
+    pub sync: String,
+    /// The field of the record.
+    pub field: String,
+    /// `conflict`, `pending`, `held`, or the status of a change that was not made.
+    pub state: &'static str,
+    /// The number of the conflict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<i64>,
+    /// The run that saw it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<i64>,
+    /// What the other side has, or is to get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<Value>,
+    /// Why it is not settled.
+    #[serde(flatten)]
+    pub reason: ReasonView,
+}
+
+impl Tenant {
+    /// Records of the hub by id. Their number is not counted, since a search would have to read them all.
+    ///
+    /// # Errors
+    /// Where there is no such object or field, or the database fails.
+    pub async fn list_records(
+        &self,
+        object: &str,
+        query: &ListQuery,
+    ) -> Result<Page<RecordView>, TenantError> {
+        let list = self.hub().list(object, query).await?;
+        let next = list.next.and_then(|next| next.parse().ok()).map(Cursor::behind);
+        Ok(Page { rows: list.records, next, total: None })
+    }
+
+    /// A record of the hub.
+    ///
+    /// # Errors
+    /// Where there is no such record, or the database fails.
+    pub async fn show_record(&self, object: &str, id: &str) -> Result<RecordDetail, TenantError> {
+        let record = self.hub().get(object, id).await?;
+        let (mut pairs, mut unsettled) = (Vec::new(), Vec::new());
+        for definition in self.definitions(None).await? {
+            for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[*side] == HUB) {
+                let found =
+                    self.ledger().pairs_of_record(Some(&definition.relation), side, object, id).await?;
+                for (mapping, pair) in found {
+                    let other = side.other();
+                    unsettled.extend(self.unsettled(&definition, side, &pair).await?);
+                    pairs.push(PairView {
+                        sync: definition.name.clone(),
+                        counterpart: pair.half(other).id.clone().map(|id| RecordName {
+                            exchange: definition.exchanges[other].clone(),
+                            object: mapping.objects[other].clone(),
+                            id,
+                        }),
+                        status: pair.status.word(),
+                        reason: pair.reason.map(|reason| Names(&definition.exchanges).view(&reason)),
+                        due: pair.due,
+                    });
+                }
+            }
+        }
+        Ok(RecordDetail { record, pairs, unsettled })
+    }
+
+    /// The fields of a pair about which something is not settled. `side` is where the record stands.
+    async fn unsettled(
+        &self,
+        definition: &SyncDefinition,
+        side: Side,
+        pair: &Pair,
+    ) -> Result<Vec<UnsettledView>, TenantError> {
+        let Some(mapping) = definition.mapping(pair.mapping) else { return Ok(Vec::new()) };
+        let names = Names(&definition.exchanges);
+        let mut found = Found { sync: &definition.name, side, views: Vec::new() };
+        let which = ConflictFilter::Pair(pair.id);
+        for open in self.ledger().open_conflicts(which, 0, CONFLICTS).await? {
+            let theirs = if side == Side::Left { &open.conflict.right } else { &open.conflict.left };
+            let times = Sides::new(open.conflict.left.time, open.conflict.right.time);
+            let reason = names.field_view(&open.conflict.reason, times);
+            let other = Some(theirs.value.clone());
+            let numbers = (Some(open.id), Some(open.conflict.run));
+            found.add(mapping.field(open.conflict.slot), "conflict", numbers, other, reason);
+        }
+        // The newest word about a field counts.
+        let mut told = Vec::new();
+        for change in self.ledger().history(pair.id, None, HISTORY).await? {
+            let waits = waits(&change, pair);
+            let Change { status, fields, target, reason, run, .. } = change;
+            for field in fields {
+                if told.contains(&field.slot) || status == ChangeStatus::Dropped {
+                    continue;
+                }
+                told.push(field.slot);
+                if waits {
+                    let why = match &reason {
+                        Some(reason) => names.view(reason),
+                        None => names.field_view(&field.reason, times(target, &field)),
+                    };
+                    let other = (target != side).then_some(field.value);
+                    found.add(mapping.field(field.slot), status.word(), (None, Some(run)), other, why);
+                }
+            }
+        }
+        let state = match pair.status {
+            Status::Todo | Status::Live => "pending",
+            Status::Held => "held",
+            _ => return Ok(found.views),
+        };
+        let reported = |slot| pair.half(side).seen(slot).or(pair.half(side.other()).seen(slot)).is_some();
+        for field in mapping.fields.iter().filter(|field| reported(field.slot)) {
+            let reason = pair.reason.as_ref().map_or_else(
+                || ReasonView { code: "to-be-decided", reason: "decided by the next run".to_owned() },
+                |reason| names.view(reason),
+            );
+            let other = pair.current(side.other(), field.slot).cloned();
+            found.add(Some(field), state, (None, None), other, reason);
+        }
+        Ok(found.views)
+    }
+}
+
+/// Whether a change still waits to be made.
+fn waits(change: &Change, pair: &Pair) -> bool {
+    match change.status {
+        ChangeStatus::Withheld | ChangeStatus::Sent | ChangeStatus::Deferred | ChangeStatus::Retry => true,
+        ChangeStatus::Failed => pair.status == Status::Failed,
+        ChangeStatus::Planned | ChangeStatus::Done | ChangeStatus::Dropped => false,
+    }
+}
+
+/// What was found of a pair: each field once, the first word about it.
+struct Found<'a> {
+    sync: &'a str,
+    side: Side,
+    views: Vec<UnsettledView>,
+}
+
+impl Found<'_> {
+    fn add(
+        &mut self,
+        field: Option<&FieldMapping>,
+        state: &'static str,
+        (conflict, run): (Option<i64>, Option<i64>),
+        other: Option<Value>,
+        reason: ReasonView,
+    ) {
+        let Some(field) = field.map(|field| field.name(self.side).to_owned()) else { return };
+        if !self.views.iter().any(|known| known.field == field) {
+            let sync = self.sync.to_owned();
+            self.views.push(UnsettledView { sync, field, state, conflict, run, other, reason });
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! Views of a tenant that was filled by hand: their pages, their sums, and `docs/json.md`.
+
+use super::*;
+use crate::config::{Grants, PluginFacts, definition_from_manual};
+use crate::tenant::{RecordName, Tenant};
+use entente_core::{Basis, Side, Timestamp, Value, Why};
+use entente_plugin::Compiler;
+use entente_sqlite::ListQuery;
+use entente_sync::{
+    Action, Change, ChangeStatus, ChangedField, Conflict, Description, Exchange, Feature, Field, FieldReason,
+    Lease, MappingId, Object, Pair, PairId, ProposedDirection, ProposedField, ProposedMapping, Reason,
+    RecordRef, RemoteSaid, Run, RunOptions, RunStatus, Seen, Status, SyncDefinition,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros((1_700_000_000 + second) * 1_000_000)
+}
+
+/// A remote with persons, as its plugin describes it.
+fn remote() -> Description {
+    let field = |name: &str, kind: &str| Field {
+        name: name.into(),
+        label: name.into(),
+        kind: kind.into(),
+        writable: true,
+        identifier: name == "email",
+        ..Field::default()
+    };
+    let person = Object {
+        name: "person".into(),
+        label: "Person".into(),
+        fields: vec![field("email", "email"), field("town", "text")],
+        features: [Feature::Create, Feature::Update, Feature::Delete].into(),
+        ..Object::default()
+    };
+    Description { objects: vec![person] }
+}
+
+fn manual() -> Vec<ProposedMapping> {
+    let both = |hub: &str, remote: &str| ProposedField {
+        hub: hub.into(),
+        remote: remote.into(),
+        direction: ProposedDirection::Both,
+        required: false,
+    };
+    vec![ProposedMapping {
+        hub: "contact".into(),
+        remote: "person".into(),
+        fields: vec![both("email", "email"), both("city", "town")],
+        identifiers: vec!["email".into()],
+        identify_by_all: false,
+    }]
+}
+
+/// A tenant with a sync of contacts and persons, and the lease of its relation.
+struct World {
+    _folder: tempfile::TempDir,
+    tenant: Tenant,
+    definition: SyncDefinition,
+    lease: Lease,
+    mapping: MappingId,
+    city: usize,
+}
+
+async fn world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let tenant = Tenant::open(folder.path(), None, Compiler::InThisProcess).unwrap();
+    let configuration = tenant.configuration();
+    configuration.install_plugin("helloworld", b"\0asm", &PluginFacts::default()).await.unwrap();
+    let draft = configuration
+        .draft_integration(
+            "HelloWorld",
+            "helloworld",
+            BTreeMap::from([("url".to_owned(), Value::text("https://crm.example.com"))]),
+            Grants::default(),
+            BTreeMap::new(),
+        )
+        .await
+        .unwrap();
+    let hub = tenant.hub().describe().await.unwrap();
+    let (sync, _) = definition_from_manual("HelloWorld", &hub, &remote(), &manual()).unwrap();
+    configuration.add_integration(&draft, Some(sync)).await.unwrap();
+    let definition = configuration.definition("HelloWorld").await.unwrap();
+    let mapping = &definition.mappings[0];
+    let city = mapping.fields.iter().find(|field| field.names.left == "city").unwrap().slot;
+    let lease =
+        tenant.ledger().acquire("HelloWorld", "a test", at(0), Duration::from_secs(60)).await.unwrap();
+    World { _folder: folder, mapping: mapping.id, city, lease, definition, tenant }
+}
+
+impl World {
+    fn pair(&self, left: &str, right: &str, status: Status, reason: Option<Reason>) -> Pair {
+        let mut pair = Pair::new(self.mapping);
+        pair.halves.left.id = Some(left.to_owned());
+        pair.halves.right.id = Some(right.to_owned());
+        pair.status = status;
+        pair.reason = reason;
+        pair
+    }
+
+    fn change(&self, run: i64, pair: PairId, value: &str, status: ChangeStatus) -> Change {
+        Change {
+            id: 0,
+            key: format!("key-{run}-{pair}"),
+            run,
+            mapping: self.mapping,
+            pair,
+            target: Side::Right,
+            action: Action::Update(format!("p{pair}")),
+            fields: vec![ChangedField {
+                slot: self.city,
+                value: Value::text(value),
+                source: Value::text(value),
+                base: Some(Value::text("Umeå")),
+                time: None,
+                base_time: None,
+                joint: false,
+                stored: None,
+                reason: FieldReason::Judge(Why::OnlyChange(Side::Left)),
+            }],
+            status,
+            reason: None,
+            ticket: None,
+            sent: Some(at(2)),
+            settled: Some(at(3)),
+        }
+    }
+
+    async fn save(&self, run: Option<&Run>, pairs: &mut [Pair], changes: &mut [Change]) {
+        let mut unit = self.tenant.ledger().begin(&self.lease).await.unwrap();
+        unit.save_pairs(pairs).await.unwrap();
+        unit.save_changes(changes).await.unwrap();
+        if let Some(run) = run {
+            unit.save_run(run).await.unwrap();
+        }
+        unit.commit().await.unwrap();
+    }
+
+    async fn run(&self) -> Run {
+        let run = Run::new("HelloWorld", "HelloWorld", RunOptions::default(), at(1));
+        let mut run = self.tenant.ledger().start_run(&self.lease, run).await.unwrap();
+        run.status = RunStatus::Done;
+        run.ended = Some(at(9));
+        run
+    }
+
+    async fn conflict(&self, pair: PairId, run: i64) {
+        let seen = |text: &str| Seen { value: Value::text(text), time: None };
+        let conflict = Conflict {
+            pair,
+            slot: self.city,
+            left: seen("Lund"),
+            right: seen("Kiruna"),
+            reason: FieldReason::Judge(Why::Undecided(Basis::NoEvidence)),
+            run,
+        };
+        let mut unit = self.tenant.ledger().begin(&self.lease).await.unwrap();
+        unit.save_conflicts(&[pair], &[conflict], at(5)).await.unwrap();
+        unit.commit().await.unwrap();
+    }
+}
+
+fn refused() -> Reason {
+    Reason::Refused {
+        side: Side::Right,
+        said: RemoteSaid::new("invalid", "the town is not known"),
+        fields: vec!["town".to_owned()],
+    }
+}
+
+/// All rows of a list, by the page.
+async fn all<T>(limit: usize, mut page: impl AsyncFnMut(PageRequest) -> Page<T>) -> (Vec<T>, Vec<usize>) {
+    let (mut rows, mut sizes, mut request) = (Vec::new(), Vec::new(), PageRequest::first(limit));
+    loop {
+        let Page { rows: more, next, total } = page(request).await;
+        sizes.push(more.len());
+        rows.extend(more);
+        request.after = next;
+        if next.is_none() {
+            assert_eq!(total, Some(rows.len() as u64), "the pages add up to what was counted");
+            return (rows, sizes);
+        }
+        assert!(sizes.len() < 100, "a cursor moves on");
+    }
+}
+
+#[tokio::test]
+async fn changes_come_by_the_page_and_add_up() {
+    let world = world().await;
+    let run = world.run().await;
+    let mut pairs: Vec<Pair> =
+        (1..=120).map(|n| world.pair(&n.to_string(), &format!("p{n}"), Status::Ok, None)).collect();
+    world.save(None, &mut pairs, &mut []).await;
+    let status = |n: usize| if n.is_multiple_of(3) { ChangeStatus::Failed } else { ChangeStatus::Done };
+    let mut changes: Vec<Change> =
+        pairs.iter().enumerate().map(|(n, pair)| world.change(run.id, pair.id, "Lund", status(n))).collect();
+    world.save(Some(&run), &mut [], &mut changes).await;
+
+    let list = async |request| world.tenant.list_changes(&run, None, request).await.unwrap();
+    let (rows, sizes) = all(50, list).await;
+    assert_eq!(sizes, [50, 50, 20]);
+    let records: Vec<String> = rows.iter().map(|row| row.record.as_ref().unwrap().to_string()).collect();
+    let expected: Vec<String> = (1..=120).map(|n| format!("HelloWorld/person:p{n}")).collect();
+    assert_eq!(records, expected);
+    assert_eq!(rows[0].source.as_ref().unwrap().to_string(), "contact:1");
+    assert_eq!(rows[0].fields[0].field, "town", "fields are called as where they are written");
+
+    let failed =
+        async |request| world.tenant.list_changes(&run, Some(ChangeStatus::Failed), request).await.unwrap();
+    assert_eq!(all(39, failed).await.1, [39, 1]);
+    let detail = world.tenant.show_run(run.id, PageRequest::first(7)).await.unwrap();
+    assert_eq!(detail.changes_by_status, BTreeMap::from([("done", 80), ("failed", 40)]));
+    let changes = detail.changes.unwrap();
+    assert_eq!((changes.rows.len(), changes.total), (7, Some(120)));
+}
+
+#[tokio::test]
+async fn what_waits_comes_by_the_page_and_adds_up() {
+    let world = world().await;
+    let run = world.run().await;
+    let mut pairs: Vec<Pair> = (1..=30)
+        .map(|n| {
+            let (status, reason) = match n % 3 {
+                0 => (Status::Failed, Some(refused())),
+                1 => (Status::Held, Some(Reason::NoRecord)),
+                _ => (Status::Ok, None),
+            };
+            world.pair(&n.to_string(), &format!("p{n}"), status, reason)
+        })
+        .collect();
+    world.save(Some(&run), &mut pairs, &mut []).await;
+    for pair in pairs.iter().filter(|pair| pair.status == Status::Ok) {
+        world.conflict(pair.id, run.id).await;
+    }
+    let tenant = &world.tenant;
+    let failed = async |request| tenant.list_failed(None, request).await.unwrap();
+    assert_eq!(all(4, failed).await.1, [4, 4, 2]);
+    let held = async |request| tenant.list_held(Some("HelloWorld"), request).await.unwrap();
+    assert_eq!(all(10, held).await.1, [10]);
+    let conflicts = async |request| tenant.list_conflicts(None, request).await.unwrap();
+    let (open, sizes) = all(6, conflicts).await;
+    assert_eq!(sizes, [6, 4]);
+    let number = open[7].conflict;
+    assert_eq!(tenant.find_conflict(number).await.unwrap().unwrap().open.id, number);
+    assert!(tenant.find_conflict(number + 1000).await.unwrap().is_none());
+
+    let waiting = tenant.show_waiting("HelloWorld", 2).await.unwrap();
+    assert_eq!((waiting.held, waiting.failed, waiting.conflicts, waiting.total), (10, 10, 10, 30));
+    assert_eq!(waiting.list.len(), 6, "the first two of each kind");
+    let status = tenant.status(None).await.unwrap().remove(0);
+    let total = &status.total;
+    assert_eq!((total.records, total.conflicts), (30, 10));
+    assert_eq!(
+        total.in_sync + total.pending + total.failed + total.held + total.excluded,
+        total.records,
+        "each record is counted once"
+    );
+    let of = |word: &str| -> u64 {
+        let reasons = status.objects.iter().flat_map(|object| &object.tally.reasons);
+        reasons.filter(|reason| reason.status == word).map(|reason| reason.records).sum()
+    };
+    assert_eq!((of("held"), of("failed"), of("conflict")), (10, 10, 10), "reasons add up");
+}
+
+#[tokio::test]
+async fn runs_come_by_the_page() {
+    let world = world().await;
+    for _ in 0..5 {
+        let run = world.run().await;
+        world.save(Some(&run), &mut [], &mut []).await;
+    }
+    let list = async |request| world.tenant.list_runs(Some("HelloWorld"), request).await.unwrap();
+    let (runs, sizes) = all(2, list).await;
+    assert_eq!(
+        (runs.iter().map(|run| run.run).collect::<Vec<_>>(), sizes),
+        (vec![5, 4, 3, 2, 1], vec![2, 2, 1])
+    );
+    assert!(world.tenant.list_runs(Some("Other"), PageRequest::first(2)).await.is_err());
+}
+
+#[test]
+fn a_cursor_comes_back_as_it_was_given() {
+    let cursor = Cursor::behind(73_500);
+    assert_eq!(serde_json::to_value(cursor).unwrap(), serde_json::json!("73500"));
+    assert_eq!("73500".parse(), Ok(cursor));
+    for wrong in ["", "-1", "x", "1.5"] {
+        assert!(wrong.parse::<Cursor>().is_err(), "{wrong}");
+    }
+}
+
+/// The name of an example in the page, and the example.
+struct Examples(Vec<(&'static str, String)>);
+
+impl Examples {
+    fn add(&mut self, name: &'static str, view: &impl Serialize) {
+        let mut value = serde_json::to_value(view).unwrap();
+        settle(&mut value);
+        self.0.push((name, serde_json::to_string_pretty(&value).unwrap()));
+    }
+}
+
+/// Puts in place of what differs from one run of the test to the next what always is the same.
+fn settle(value: &mut serde_json::Value) {
+    use serde_json::Value as Json;
+    match value {
+        Json::String(text) if text.len() > 19 && Timestamp::parse(text).is_ok_and(|time| time > at(1000)) => {
+            *text = "2026-01-31T09:00:00Z".to_owned();
+        }
+        Json::Array(list) => list.iter_mut().for_each(settle),
+        Json::Object(object) => {
+            for (name, value) in object {
+                if name == "bytes" { *value = 450_560.into() } else { settle(value) }
+            }
+        }
+        _ => {}
+    }
+}
+
+async fn examples() -> Examples {
+    let world = world().await;
+    let tenant = &world.tenant;
+    let values = |email: &str| {
+        vec![("email".to_owned(), Value::text(email)), ("city".to_owned(), Value::text("Lund"))]
+    };
+    for email in ["ada@example.org", "bo@example.org", "cleo@example.org"] {
+        tenant.hub().create("contact", &values(email)).await.unwrap();
+    }
+    let mut run = world.run().await;
+    let duplicate = Reason::DuplicateOf {
+        record: Some(RecordRef::new(Side::Left, "contact", "1")),
+        preferred: false,
+        became: None,
+    };
+    let mut pairs = [
+        world.pair("1", "p1", Status::Ok, None),
+        world.pair("2", "p2", Status::Failed, Some(refused())),
+        world.pair("3", "p3", Status::Held, Some(duplicate.clone())),
+    ];
+    pairs[1].attempts = 1;
+    pairs[1].due = Some(at(60));
+    world.save(None, &mut pairs, &mut []).await;
+    let mut changes = [
+        world.change(run.id, pairs[0].id, "Lund", ChangeStatus::Done),
+        Change {
+            reason: Some(refused()),
+            ..world.change(run.id, pairs[1].id, "Atlantis", ChangeStatus::Failed)
+        },
+    ];
+    let counts = run.count(Side::Right, "person");
+    (counts.reported, counts.updated, counts.failed, counts.held) = (3, 1, 1, 1);
+    counts.because(&refused());
+    counts.because(&duplicate);
+    world.save(Some(&run), &mut [], &mut changes).await;
+    world.conflict(pairs[0].id, run.id).await;
+
+    let first = PageRequest::first(1);
+    let mut examples = Examples(Vec::new());
+    let query = ListQuery { limit: 1, ..ListQuery::default() };
+    let mut records = tenant.list_records("contact", &query).await.unwrap();
+    records.rows[0].fields.truncate(3);
+    examples.add("record list", &records);
+    let mut record = tenant.show_record("contact", "1").await.unwrap();
+    record.record.fields.truncate(3);
+    examples.add("record show", &record);
+    examples.add("status", &tenant.status(None).await.unwrap());
+    examples.add("run list", &tenant.list_runs(None, first).await.unwrap());
+    examples.add("run show", &tenant.show_run(run.id, first).await.unwrap());
+    examples.add("sync", &tenant.show_ended(&run, 1, None).await.unwrap());
+    examples.add("conflict list", &tenant.list_conflicts(None, first).await.unwrap());
+    let settled = SettledView {
+        conflict: 1,
+        sync: world.definition.name.clone(),
+        choice: entente_sync::Choice::Side(Side::Left),
+        closed: false,
+    };
+    examples.add("conflict settle", &[settled]);
+    examples.add("retry", &tenant.list_failed(None, first).await.unwrap());
+    let name = RecordName { exchange: "HelloWorld".into(), object: "person".into(), id: "p2".into() };
+    tenant.ledger().release(&world.lease).await.unwrap();
+    examples.add("retry RECORD", &tenant.retry_records(&[name], None, false).await.unwrap());
+    examples.add("integration list", &tenant.list_integrations().await.unwrap());
+    examples.add("tenant limits", &tenant.list_limits().await.unwrap()[..1].to_vec());
+    examples.add("tenant list", &[TenantView::Well(tenant.overview().await.unwrap())]);
+    examples
+}
+
+/// `docs/json.md` shows what is so: between the marks of an example stands what the views make.
+#[tokio::test]
+async fn the_page_has_every_example_as_it_is() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/json.md");
+    let there = std::fs::read_to_string(&path).unwrap();
+    let mut page = there.clone();
+    for (name, example) in examples().await.0 {
+        let begin = format!("<!-- example: {name} -->\n");
+        const END: &str = "<!-- end -->";
+        let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("{name} is not in the page"));
+        let (_, after) = rest.split_once(END).unwrap();
+        page = format!("{before}{begin}```json\n{example}\n```\n{END}{after}");
+    }
+    if there != page && std::env::var_os("ENTENTE_WRITE_DOCS").is_some() {
+        std::fs::write(&path, page).unwrap();
+        return;
+    }
+    assert_eq!(
+        there, page,
+        "docs/json.md is out of date; write it with: ENTENTE_WRITE_DOCS=1 cargo test -p entente --lib the_page"
+    );
+}

@@ -28,6 +28,21 @@ pub enum Feature {
     Absence,
 }
 
+impl Feature {
+    /// What it is, for whoever reads the result of the simulation.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Feature::EditBeforeWrite => {
+                "edits between report and order at a remote system that refuses no stale write"
+            }
+            Feature::RefusedBatch => "orders refused as a whole for the sake of one record",
+            Feature::DeletePolicies => "deletions that go further than the record that was deleted",
+            Feature::Merges => "remote systems that join two records and say so",
+            Feature::Absence => "records that are gone because a complete listing no longer has them",
+        }
+    }
+}
+
 /// Whether a feature may be drawn.
 pub(crate) fn on(feature: Feature) -> bool {
     !KNOWN.contains(&feature)

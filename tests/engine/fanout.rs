@@ -36,7 +36,7 @@ impl Fan {
                 .await
                 .unwrap();
             let field = |(slot, (left, right, kind)): (usize, &(&str, &str, &str))| FieldMapping {
-                slot,
+                slot: Slot(slot),
                 names: Sides::new((*left).to_owned(), (*right).to_owned()),
                 kinds: Sides::by(|_| (*kind).into()),
                 writable: Sides::new(true, true),
@@ -50,7 +50,7 @@ impl Fan {
                     id,
                     objects: Sides::new("contact".to_owned(), "person".to_owned()),
                     fields: fields.iter().enumerate().map(field).collect(),
-                    identifiers: vec![0],
+                    identifiers: vec![Slot(0)],
                     create: Sides::new(true, true),
                     ..ObjectMapping::default()
                 }],

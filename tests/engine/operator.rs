@@ -349,7 +349,7 @@ async fn constants_and_defaults_fill_new_records_and_make_no_echo() {
     world.right.set_field("person", "origin", "text");
     world.people().fields[1].default = Sides::new(None, Some(text("unknown")));
     let constant = FieldMapping {
-        slot: 5,
+        slot: Slot(5),
         names: Sides::new("=origin".into(), "origin".into()),
         kinds: Sides::new("text".into(), "text".into()),
         direction: entente_core::Direction::ToRight,

@@ -3,7 +3,7 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Blanks, Direction, Value};
-use entente_sync::{ConflictFilter, OperatorLedger as _, Reading, RunOptions, Scope};
+use entente_sync::{ConflictFilter, OperatorLedger as _, Reading, RunOptions, Scope, Slot};
 
 pub async fn pair_of_anas() -> (World, String, String) {
     let world = World::new().await;
@@ -259,7 +259,7 @@ async fn other_identifiers_start_a_new_recognition() {
     let mut world = World::new().await;
     world.left.put("contact", &[("email", text("1@example.org")), ("phone", text("77"))], "2020-01-01");
     world.run().await;
-    world.people().identifiers = vec![2];
+    world.people().identifiers = vec![Slot(2)];
     world.definition.version = 2;
     world.run().await;
     let stranger =

@@ -20,7 +20,7 @@ pub fn text(text: &str) -> Value {
     Value::text(text)
 }
 
-fn field(slot: usize, left: &str, right: &str, kind: &str) -> FieldMapping {
+fn field(slot: Slot, left: &str, right: &str, kind: &str) -> FieldMapping {
     FieldMapping {
         slot,
         names: Sides::new(left.to_owned(), right.to_owned()),
@@ -88,7 +88,7 @@ impl World {
                     ("tags", "labels"),
                     ("company", "org"),
                 ];
-                assert_eq!(ensure_slots(session, contact, &pairs)?, [0, 1, 2, 3, 4]);
+                assert_eq!(ensure_slots(session, contact, &pairs)?, [0, 1, 2, 3, 4].map(Slot));
                 ensure_slots(session, company, &[("name", "title"), ("city", "town")])?;
                 Ok((contact, company))
             })
@@ -98,7 +98,7 @@ impl World {
             id,
             objects: Sides::new(left.to_owned(), right.to_owned()),
             fields,
-            identifiers: vec![0],
+            identifiers: vec![Slot(0)],
             identify_by: IdentifyBy::Any,
             create: Sides::new(true, true),
             filters: Sides::new(vec![], vec![]),
@@ -106,13 +106,13 @@ impl World {
             ..ObjectMapping::default()
         };
         let people = vec![
-            field(0, "email", "mail", "email"),
-            field(1, "name", "full", "text"),
-            field(2, "phone", "tel", "text"),
-            field(3, "tags", "labels", "texts"),
-            field(4, "company", "org", "reference"),
+            field(Slot(0), "email", "mail", "email"),
+            field(Slot(1), "name", "full", "text"),
+            field(Slot(2), "phone", "tel", "text"),
+            field(Slot(3), "tags", "labels", "texts"),
+            field(Slot(4), "company", "org", "reference"),
         ];
-        let companies = vec![field(0, "name", "title", "text"), field(1, "city", "town", "text")];
+        let companies = vec![field(Slot(0), "name", "title", "text"), field(Slot(1), "city", "town", "text")];
         let definition = SyncDefinition {
             name: "s".to_owned(),
             relation: "r".to_owned(),

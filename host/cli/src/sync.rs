@@ -287,7 +287,7 @@ pub(super) async fn run_once(
 mod tests {
     use super::*;
     use clap::Parser;
-    use entente_sync::{Direction, FieldMapping, ObjectMapping, Side};
+    use entente_sync::{Direction, FieldMapping, ObjectMapping, Side, Slot};
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -311,9 +311,9 @@ mod tests {
             id,
             objects: Sides::new(object.into(), "person".into()),
             fields: vec![
-                field(0, "email", Direction::Both),
-                field(4, "phone", Direction::Both),
-                field(5, "score", Direction::ToLeft),
+                field(Slot(0), "email", Direction::Both),
+                field(Slot(4), "phone", Direction::Both),
+                field(Slot(5), "score", Direction::ToLeft),
             ],
             ..ObjectMapping::default()
         };
@@ -344,7 +344,7 @@ mod tests {
         let two = ["--trust", "left", "--trust-field", "contact.phone", "--trust-field", "res.partner.email"];
         assert_eq!(
             trust(&two, Sides::new("x", "y")),
-            Ok(Some(Trust { side: Side::Left, fields: vec![(3, 4), (7, 0)] }))
+            Ok(Some(Trust { side: Side::Left, fields: vec![(3, Slot(4)), (7, Slot(0))] }))
         );
         insta::assert_snapshot!(trust(&["--trust", "hub"], Sides::new("x", "y")).unwrap_err(), @"--trust: neither side of this sync is the hub, so write left or right");
         for (field, message) in [

@@ -1,11 +1,12 @@
 //! Apply: a run that makes the changes of an earlier plan and no others. Everything is collected and decided
 //! again; a change goes out only if its decision and what it rests on are still the same.
 
+use super::change::{Change, ChangeStatus, ChangedField};
 use super::decide::Plan;
 use super::error::SyncError;
-use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
-use super::pair::{Pair, PairId};
+use super::number::{PairId, Slot};
+use super::pair::Pair;
 use super::reason::{Difference, Reason};
 use super::session::Session;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ fn difference(planned: &Change, now: &Change) -> Option<Difference> {
         let (planned, now) = (planned.action.deed(), now.action.deed());
         return Some(if planned == now { Difference::Record } else { Difference::Deed { planned, now } });
     }
-    let by_slot = |change: &Change| -> BTreeMap<usize, ChangedField> {
+    let by_slot = |change: &Change| -> BTreeMap<Slot, ChangedField> {
         change.fields.iter().map(|field| (field.slot, field.clone())).collect()
     };
     let (before, after) = (by_slot(planned), by_slot(now));
@@ -142,7 +143,7 @@ mod tests {
             target: Side::Left,
             action: Action::Update("1".to_owned()),
             fields: vec![ChangedField {
-                slot: 0,
+                slot: Slot(0),
                 value: Value::text(value),
                 source: Value::text(value),
                 base: Some(Value::text(base)),
@@ -166,11 +167,11 @@ mod tests {
         let text = Value::text;
         assert_eq!(
             difference(&change("a", "b"), &change("a", "c")),
-            Some(Difference::Base { slot: 0, planned: Some(text("b")), now: Some(text("c")) })
+            Some(Difference::Base { slot: Slot(0), planned: Some(text("b")), now: Some(text("c")) })
         );
         assert_eq!(
             difference(&change("a", "b"), &change("x", "b")),
-            Some(Difference::Value { slot: 0, planned: text("a"), now: text("x") })
+            Some(Difference::Value { slot: Slot(0), planned: text("a"), now: text("x") })
         );
         let create = Change { action: Action::Create, ..change("a", "b") };
         assert_eq!(

@@ -1,15 +1,18 @@
 //! Collect: ask a side for its report, page by page. Each page is stored together with the cursor of the
 //! next.
 
+use super::description::ChangeTimes;
 use super::error::SyncError;
-use super::exchange::{ChangeTimes, Page, ReportRequest, Wanted, Window, codes};
+use super::exchange::codes;
 use super::feature::Feature;
 use super::intake::Purpose;
-use super::ledger::{Listing, OpenReport, Progress, Requeue};
+use super::ledger::Requeue;
 use super::limits;
 use super::observer::Step;
 use super::options::{Reading, Scope};
+use super::progress::{Listing, OpenReport, Progress};
 use super::reason::{Code, Reason, RecordRef};
+use super::report::{Page, ReportRequest, Wanted, Window};
 use super::session::{Session, Tries};
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,12 +1,13 @@
 //! Records that have become others: merged into another one, given another id, or turned into another kind.
 
-use super::definition::{MappingId, ObjectMapping};
+use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Conversion, Page};
 use super::identity;
 use super::intake::Working;
+use super::number::MappingId;
 use super::pair::{Pair, Status};
 use super::reason::{Reason, RecordRef};
+use super::report::{Conversion, Page};
 use super::session::Session;
 use entente_core::Side;
 
@@ -204,7 +205,7 @@ fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Si
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Agreed, FieldMapping};
+    use crate::{Agreed, FieldMapping, Slot};
     use entente_core::{Sides, Value};
 
     #[test]
@@ -220,18 +221,19 @@ mod tests {
             fields,
             ..ObjectMapping::default()
         };
-        let lead = mapping(1, "lead", vec![field(0, "email", "mail"), field(1, "name", "title")]);
-        let contact = mapping(2, "contact", vec![field(0, "name", "full_name"), field(1, "email", "mail")]);
+        let lead = mapping(1, "lead", vec![field(Slot(0), "email", "mail"), field(Slot(1), "name", "title")]);
+        let contact =
+            mapping(2, "contact", vec![field(Slot(0), "name", "full_name"), field(Slot(1), "email", "mail")]);
         let mut pair = Pair::new(1);
         pair.half_mut(Side::Right).id = Some("L1".to_owned());
         pair.half_mut(Side::Left).id = Some("7".to_owned());
         let agreed = |text: &str| Agreed { left: Some(Value::text(text)), right: Some(Value::text(text)) };
-        pair.set_agreed(0, agreed("a@example.org"));
-        pair.set_agreed(1, agreed("Ada"));
+        pair.set_agreed(Slot(0), agreed("a@example.org"));
+        pair.set_agreed(Slot(1), agreed("Ada"));
         move_pair(&mut pair, &lead, &contact, Side::Right, "C9");
         assert_eq!((pair.mapping, pair.half(Side::Right).id.as_deref()), (2, Some("C9")));
-        assert_eq!(pair.agreed(1), Some(&agreed("a@example.org")), "the same two fields stay settled");
-        assert_eq!(pair.agreed(0), None, "other fields meet for the first time");
-        assert_eq!(pair.current(Side::Left, 0), Some(&Value::text("Ada")), "with what is known");
+        assert_eq!(pair.agreed(Slot(1)), Some(&agreed("a@example.org")), "the same two fields stay settled");
+        assert_eq!(pair.agreed(Slot(0)), None, "other fields meet for the first time");
+        assert_eq!(pair.current(Side::Left, Slot(0)), Some(&Value::text("Ada")), "with what is known");
     }
 }

@@ -1,14 +1,15 @@
 //! Decide: one pair at a time, what is to be written where, and why. No side is asked and nothing is stored
 //! here.
 
-use super::definition::{FieldMapping, MappingId, ObjectMapping};
+use super::change::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling};
+use super::definition::{FieldMapping, ObjectMapping};
 use super::deletions::AfterDeletion;
-use super::exchange::Action;
 use super::feature::Feature;
 use super::filter::takes_part;
-use super::ledger::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling};
 use super::links::Links;
-use super::pair::{Agreed, Pair, PairId, Seen, Status};
+use super::number::{MappingId, PairId, Slot};
+use super::order::Action;
+use super::pair::{Agreed, Pair, Seen, Status};
 use super::reason::{FieldReason, Reason, RecordRef};
 use super::session::Session;
 use entente_core::{
@@ -22,7 +23,7 @@ pub(super) struct Plan {
     pub(super) changes: Vec<Change>,
     pub(super) conflicts: Vec<Conflict>,
     /// What the operator has decided about fields of these pairs.
-    pub(super) rulings: HashMap<(PairId, usize), Ruling>,
+    pub(super) rulings: HashMap<(PairId, Slot), Ruling>,
 }
 
 /// What a side has for a field.

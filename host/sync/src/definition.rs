@@ -1,12 +1,10 @@
 //! What a sync is: two exchanges, which objects and fields correspond, and the policies.
 
+use super::number::{MappingId, Slot};
 pub use entente_core::{Blanks, Direction, Drift, Unresolved, WriteRule};
 
 use entente_core::{FieldRules, Kind, Side, Sides, Value};
 use serde::{Deserialize, Serialize};
-
-/// The number of an object mapping in the ledger.
-pub type MappingId = i64;
 
 /// A sync as the operator has defined it, checked against what both sides describe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +47,16 @@ impl Brake {
     }
 }
 
+/// What of a plan the brake holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Braked {
+    /// Deletions.
+    Deletes,
+    /// Updates that replace a value by a blank.
+    Blankings,
+}
+
 /// Two objects that correspond.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ObjectMapping {
@@ -59,7 +67,7 @@ pub struct ObjectMapping {
     /// Which fields correspond.
     pub fields: Vec<FieldMapping>,
     /// Slots of the fields that tell that two records are the same, the best one first.
-    pub identifiers: Vec<usize>,
+    pub identifiers: Vec<Slot>,
     /// All identifiers must agree, or any.
     pub identify_by: IdentifyBy,
     /// Whether records may be created, left and right.
@@ -114,7 +122,7 @@ pub enum DeletePolicy {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct FieldMapping {
     /// Its place in the pairs of the mapping; never given to another pair of fields.
-    pub slot: usize,
+    pub slot: Slot,
     /// The names of the fields, left and right.
     pub names: Sides<String>,
     /// The kinds of the fields.
@@ -185,7 +193,7 @@ impl ObjectMapping {
     }
 
     /// The field of this slot.
-    pub fn field(&self, slot: usize) -> Option<&FieldMapping> {
+    pub fn field(&self, slot: Slot) -> Option<&FieldMapping> {
         self.fields.iter().find(|field| field.slot == slot)
     }
 }

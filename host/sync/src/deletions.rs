@@ -1,13 +1,14 @@
 //! Deletions: who is gone, what that means for the counterpart, and the brake on doing too much of it.
 
+use super::change::ChangedField;
 use super::decide::Plan;
-use super::definition::{DeletePolicy, ObjectMapping};
+use super::definition::{Braked, DeletePolicy, ObjectMapping};
 use super::error::SyncError;
-use super::exchange::Action;
 use super::feature::Feature;
 use super::intake::Purpose;
-use super::ledger::{Braked, ChangedField};
 use super::limits;
+use super::number::Slot;
+use super::order::Action;
 use super::pair::{Half, Pair, Seen, Status};
 use super::reason::{FieldReason, Notice, Reason, RecordRef};
 use super::session::Session;
@@ -23,7 +24,7 @@ pub(super) enum AfterDeletion {
 
 /// Takes back what was settled, keeping what the survivor has: to whom it is linked next, it is new.
 pub(super) fn unsettle(pair: &mut Pair, survivor: Side) {
-    for slot in 0..pair.agreed.len() {
+    for slot in Slot::first(pair.agreed.len()) {
         if pair.half(survivor).seen(slot).is_none()
             && let Some(value) = pair.agreed(slot).and_then(|agreed| agreed.half(survivor)).cloned()
         {
@@ -35,11 +36,13 @@ pub(super) fn unsettle(pair: &mut Pair, survivor: Side) {
 
 /// Whether a side has an edit that was never settled.
 fn edited(pair: &Pair, side: Side) -> bool {
-    pair.half(side).seen.iter().enumerate().any(|(slot, seen)| {
-        seen.as_ref().is_some_and(|seen| match pair.agreed(slot).and_then(|agreed| agreed.half(side)) {
-            Some(was) => *was != seen.value,
-            // Never settled: a blank that was always there is no edit.
-            None => !seen.value.is_blank(),
+    Slot::first(pair.half(side).seen.len()).any(|slot| {
+        pair.half(side).seen(slot).is_some_and(|seen| {
+            match pair.agreed(slot).and_then(|agreed| agreed.half(side)) {
+                Some(was) => *was != seen.value,
+                // Never settled: a blank that was always there is no edit.
+                None => !seen.value.is_blank(),
+            }
         })
     })
 }
@@ -246,7 +249,7 @@ mod tests {
         let mut pair = Pair::new(1);
         pair.half_mut(Side::Left).id = Some("1".to_owned());
         pair.half_mut(Side::Right).id = Some("a".to_owned());
-        pair.set_agreed(0, Agreed { left: Some(Value::text("Ada")), right: Some(Value::text("ADA")) });
+        pair.set_agreed(Slot(0), Agreed { left: Some(Value::text("Ada")), right: Some(Value::text("ADA")) });
         pair
     }
 
@@ -254,9 +257,9 @@ mod tests {
     fn an_edit_is_what_was_never_settled() {
         let mut pair = pair();
         assert!(!edited(&pair, Side::Left));
-        pair.half_mut(Side::Left).set_seen(0, Some(Seen { value: Value::text("Ada"), time: None }));
+        pair.half_mut(Side::Left).set_seen(Slot(0), Some(Seen { value: Value::text("Ada"), time: None }));
         assert!(!edited(&pair, Side::Left), "what was agreed is no edit");
-        pair.half_mut(Side::Left).set_seen(0, Some(Seen { value: Value::text("Eva"), time: None }));
+        pair.half_mut(Side::Left).set_seen(Slot(0), Some(Seen { value: Value::text("Eva"), time: None }));
         assert!(edited(&pair, Side::Left) && !edited(&pair, Side::Right));
     }
 
@@ -264,8 +267,8 @@ mod tests {
     fn what_the_survivor_has_outlives_the_link() {
         let mut pair = pair();
         unsettle(&mut pair, Side::Right);
-        assert_eq!(pair.current(Side::Right, 0), Some(&Value::text("ADA")));
-        assert_eq!(pair.current(Side::Left, 0), None);
+        assert_eq!(pair.current(Side::Right, Slot(0)), Some(&Value::text("ADA")));
+        assert_eq!(pair.current(Side::Left, Slot(0)), None);
         assert!(pair.agreed.is_empty());
     }
 }

@@ -1,10 +1,12 @@
 //! Schema drift: a field that a side no longer has, or has with another type, is parked; the rest is synced.
 //! When it is back, its side is listed again.
 
-use super::definition::{FieldMapping, MappingId, ObjectMapping, SyncDefinition};
+use super::definition::{FieldMapping, ObjectMapping, SyncDefinition};
+use super::description::{Description, Object};
 use super::error::SyncError;
-use super::exchange::{Description, Object};
-use super::ledger::{Progress, Requeue};
+use super::ledger::Requeue;
+use super::number::{MappingId, Slot};
+use super::progress::Progress;
 use super::reason::{Code, Notice};
 use super::session::Session;
 use entente_core::{Side, Sides};
@@ -30,7 +32,7 @@ fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<Notice> {
 pub(super) fn misfits(
     definition: &SyncDefinition,
     descriptions: &Sides<Description>,
-) -> Vec<(MappingId, usize, Notice)> {
+) -> Vec<(MappingId, Slot, Notice)> {
     let mut found = Vec::new();
     for mapping in &definition.mappings {
         for side in Side::BOTH {

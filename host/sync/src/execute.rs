@@ -5,16 +5,18 @@
 //! every change is marked as sent before the call, so that one without an answer is known to have an unknown
 //! fate.
 
+use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, Answer, Order, OrderedChange};
+use super::exchange::codes;
 use super::feature::Feature;
 use super::intake::Purpose;
-use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::links::Links;
+use super::number::{PairId, Slot};
 use super::observer::Step;
-use super::pair::{Pair, PairId, Status};
+use super::order::{Action, Answer, Order, OrderedChange};
+use super::pair::{Pair, Status};
 use super::reason::{Reason, RecordRef};
 use super::session::{Session, Tries};
 use super::split::splittable;
@@ -40,7 +42,7 @@ pub(super) struct Outgoing {
 /// A field of a create that was never answered.
 #[derive(Debug, Clone)]
 pub(super) struct SentBefore {
-    pub(super) slot: usize,
+    pub(super) slot: Slot,
     /// What the source had.
     pub(super) source: Value,
     /// What was sent, in the words of the target.
@@ -220,8 +222,8 @@ impl Session<'_> {
         mapping: &ObjectMapping,
         target: Side,
         outgoing: &[Outgoing],
-    ) -> (Order, Vec<usize>) {
-        let slots: Vec<usize> = outgoing
+    ) -> (Order, Vec<Slot>) {
+        let slots: Vec<Slot> = outgoing
             .iter()
             .flat_map(|entry| entry.change.fields.iter().map(|field| field.slot))
             .collect::<BTreeSet<_>>()
@@ -231,7 +233,7 @@ impl Session<'_> {
         let changes = outgoing
             .iter()
             .map(|entry| {
-                let of = |slot: usize| entry.change.fields.iter().position(|field| field.slot == slot);
+                let of = |slot: Slot| entry.change.fields.iter().position(|field| field.slot == slot);
                 let create = entry.change.action == Action::Create;
                 let source = entry.pair.half(target.other()).id.clone();
                 OrderedChange {
@@ -372,9 +374,9 @@ impl Session<'_> {
             match self.exchange(target).execute(&order).await {
                 Ok(executed) => break executed,
                 Err(error) => {
-                    let may = repeatable || error.code == super::exchange::codes::RATE_LIMITED;
+                    let may = repeatable || error.code == codes::RATE_LIMITED;
                     if may && self.wait_out(target, &error, &mut tries).await? {
-                        if error.code != super::exchange::codes::RATE_LIMITED {
+                        if error.code != codes::RATE_LIMITED {
                             outgoing.iter_mut().for_each(|entry| entry.resent = true);
                         }
                         continue;
@@ -417,7 +419,7 @@ impl Session<'_> {
         answers: &[Answer],
         outgoing: &[Outgoing],
     ) -> Result<Owners, SyncError> {
-        use super::exchange::Outcome::{Converted, Created, Unchanged, Updated};
+        use super::order::Outcome::{Converted, Created, Unchanged, Updated};
         let asked: HashMap<&str, &Pair> =
             outgoing.iter().map(|entry| (entry.change.key.as_str(), &entry.pair)).collect();
         let named = |answer: &Answer| {
@@ -441,7 +443,7 @@ pub(super) type Owners = HashMap<String, Pair>;
 /// A create may be answered with a record that is known already: where that waits alone in a pair of its own,
 /// the pair goes, since the record now belongs to the one that asked.
 pub(super) fn absorbed(owners: &Owners, target: Side, answers: &[Answer]) -> Vec<PairId> {
-    use super::exchange::Outcome::{Created, Unchanged, Updated};
+    use super::order::Outcome::{Created, Unchanged, Updated};
     let named = |answer: &Answer| match &answer.outcome {
         Created(written) | Updated(written) | Unchanged(written) => owners.get(&written.id),
         _ => None,

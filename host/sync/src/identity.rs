@@ -1,7 +1,8 @@
 //! What a record is recognised by.
 
+use super::change::Change;
 use super::definition::{IdentifyBy, ObjectMapping};
-use super::ledger::Change;
+use super::number::Slot;
 use super::pair::Key;
 use entente_core::{Side, Value, canonical_identifier};
 
@@ -10,7 +11,7 @@ use entente_core::{Side, Value, canonical_identifier};
 pub(super) fn keys<'a>(
     mapping: &ObjectMapping,
     side: Side,
-    value_of: impl Fn(usize) -> Option<&'a Value>,
+    value_of: impl Fn(Slot) -> Option<&'a Value>,
 ) -> Vec<Key> {
     let texts = mapping.identifiers.iter().map(|slot| {
         let field = mapping.field(*slot)?;
@@ -39,7 +40,7 @@ pub(super) fn keys_sent(mapping: &ObjectMapping, change: &Change) -> Vec<Key> {
 }
 
 /// What a field of the source was when a change was sent.
-pub(super) fn sent(change: &Change, slot: usize) -> Option<&Value> {
+pub(super) fn sent(change: &Change, slot: Slot) -> Option<&Value> {
     change.fields.iter().find(|field| field.slot == slot).map(|field| &field.source)
 }
 
@@ -47,7 +48,7 @@ pub(super) fn sent(change: &Change, slot: usize) -> Option<&Value> {
 pub(super) fn lookup_key<'a>(
     mapping: &ObjectMapping,
     target: Side,
-    value_of: impl Fn(usize) -> Option<&'a Value>,
+    value_of: impl Fn(Slot) -> Option<&'a Value>,
 ) -> Vec<Option<Value>> {
     let source = target.other();
     mapping

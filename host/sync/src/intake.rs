@@ -1,15 +1,18 @@
 //! Intake: what a side reports goes into its pairs; records that nobody knows yet are matched. By the page,
 //! in one commit.
 
-use super::definition::{MappingId, ObjectMapping};
+use super::change::Change;
+use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, Batch, FieldTime, Page, Row};
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
-use super::ledger::{Change, Progress};
-use super::pair::{Key, Pair, PairId, RunId, Seen, Status};
+use super::number::{Column, MappingId, PairId, RunId, Slot};
+use super::order::Action;
+use super::pair::{Key, Pair, Seen, Status};
+use super::progress::Progress;
 use super::reason::{Reason, RecordRef, RemoteSaid};
 use super::recover::settle_made;
+use super::report::{Batch, FieldTime, Page, Row};
 use super::session::Session;
 use entente_core::{Side, Sides, Timestamp, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -136,13 +139,13 @@ impl<'m> Working<'m> {
 }
 
 /// By slot, the column of a batch.
-fn columns(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(usize, usize)> {
-    let place = |name: &str| batch.fields.iter().position(|field| field == name);
-    mapping.fields.iter().filter_map(|field| Some((field.slot, place(field.name(side))?))).collect()
+fn columns(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(Slot, Column)> {
+    let column = |name: &str| batch.fields.iter().position(|field| field == name).map(Column);
+    mapping.fields.iter().filter_map(|field| Some((field.slot, column(field.name(side))?))).collect()
 }
 
-fn value_at<'r>(columns: &[(usize, usize)], row: &'r Row, slot: usize) -> Option<&'r Value> {
-    let column = columns.iter().find(|(known, _)| *known == slot)?.1;
+fn value_at<'r>(columns: &[(Slot, Column)], row: &'r Row, slot: Slot) -> Option<&'r Value> {
+    let Column(column) = columns.iter().find(|(known, _)| *known == slot)?.1;
     row.values.get(column)?.as_ref()
 }
 
@@ -150,14 +153,14 @@ fn value_at<'r>(columns: &[(usize, usize)], row: &'r Row, slot: usize) -> Option
 pub(super) fn apply_row(
     pair: &mut Pair,
     side: Side,
-    columns: &[(usize, usize)],
+    columns: &[(Slot, Column)],
     row: &Row,
     arrival: Timestamp,
     run: RunId,
 ) -> bool {
     let clamp = |time: FieldTime| FieldTime { at: time.at.min(arrival), ..time };
     let mut new = pair.half(side).id.as_deref() != Some(row.id.as_str());
-    for &(slot, column) in columns {
+    for &(slot, Column(column)) in columns {
         let Some(value) = row.values.get(column).and_then(Option::as_ref) else {
             continue;
         };
@@ -418,7 +421,7 @@ impl Session<'_> {
         work: &mut Working<'_>,
         place: usize,
         row: &Row,
-        columns: &[(usize, usize)],
+        columns: &[(Slot, Column)],
         keys: Vec<Key>,
         arrival: Timestamp,
         purpose: Purpose,
@@ -515,7 +518,7 @@ impl Session<'_> {
         &mut self,
         work: &mut Working<'_>,
         row: &Row,
-        columns: &[(usize, usize)],
+        columns: &[(Slot, Column)],
         keys: Vec<Key>,
         arrival: Timestamp,
         purpose: Purpose,

@@ -5,11 +5,13 @@
 //! [`RunOptions`] of the same path.
 
 mod apply;
+mod change;
 mod collect;
 mod convert;
 mod decide;
 mod definition;
 mod deletions;
+mod description;
 mod drift;
 mod duplicates;
 mod engine;
@@ -21,54 +23,61 @@ mod feature;
 mod filter;
 mod identity;
 mod intake;
+mod json;
 mod ledger;
 mod limits;
 mod links;
 mod local;
 mod meet;
+mod number;
 mod observer;
 mod operator;
 mod options;
+mod order;
 mod outcome;
 mod pair;
+mod progress;
 mod reason;
 mod reconcile;
 mod recover;
 mod remedy;
+mod report;
 mod run;
 mod session;
 mod split;
 mod undo;
 
+pub use change::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling, Weight};
 pub use definition::{
-    Blanks, Brake, Condition, DeletePolicy, Direction, Drift, FieldMapping, IdentifyBy, MappingId,
+    Blanks, Brake, Braked, Condition, DeletePolicy, Direction, Drift, FieldMapping, IdentifyBy,
     ObjectMapping, Prefer, SyncDefinition, Test, Unresolved, WriteRule,
+};
+pub use description::{
+    ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };
 pub use engine::{Engine, RunEnd};
 pub use entente_core::{Side, Sides};
 pub use env::{Clock, Randomness, SystemClock, SystemRandomness};
 pub use error::SyncError;
-pub use exchange::{
-    Action, Answer, BadRow, Batch, ChangeTimes, Collection, Conversion, Deletion, Description, Exchange,
-    ExchangeError, Executed, Field, FieldTime, LocalExchange, Object, Order, OrderedChange, Outcome, Page,
-    ProposedDirection, ProposedField, ProposedMapping, Query, ReportRequest, Row, StateWrites, TicketState,
-    Wanted, Window, Written, codes,
-};
+pub use exchange::{Exchange, ExchangeError, LocalExchange, Query, codes};
 pub use feature::Feature;
-pub use ledger::{
-    Braked, Change, ChangeStatus, ChangedField, Choice, Conflict, Lease, Ledger, LedgerError, Listing,
-    OpenReport, Progress, Requeue, Ruling, TodoFilter, Unit, Weight,
-};
+pub use ledger::{Lease, Ledger, LedgerError, Requeue, TodoFilter, Unit};
+pub use number::{MappingId, PairId, RunId, Slot};
 pub use observer::{Observer, Silent, Step};
 pub use operator::{
     ChangeFilter, ConflictCount, ConflictFilter, MappingRow, OpenConflict, OperatorLedger, PairCount,
     PairLine, SlotRow,
 };
 pub use options::{Reading, RunKind, RunOptions, Scope, Span, Trust};
-pub use pair::{Agreed, Half, Key, Pair, PairId, RunId, Seen, Status};
+pub use order::{Action, Answer, Collection, Executed, Order, OrderedChange, Outcome, TicketState, Written};
+pub use pair::{Agreed, Half, Key, Pair, Seen, Status};
+pub use progress::{Listing, OpenReport, Progress};
 pub use reason::{
     Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, ReasonCounts,
     RecordRef, RemoteSaid,
 };
 pub use remedy::{Message, Remedy};
+pub use report::{
+    BadRow, Batch, Conversion, Deletion, FieldTime, Page, ReportRequest, Row, StateWrites, Wanted, Window,
+};
 pub use run::{Counts, Run, RunStatus};

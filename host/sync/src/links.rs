@@ -2,7 +2,8 @@
 
 use super::definition::{ObjectMapping, SyncDefinition};
 use super::error::SyncError;
-use super::pair::{Pair, PairId};
+use super::number::{PairId, Slot};
+use super::pair::Pair;
 use super::session::Session;
 use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -71,7 +72,7 @@ pub(super) fn references<'p>(
     side: Side,
     pairs: &'p [Pair],
 ) -> impl Iterator<Item = &'p Reference> {
-    let slots: Vec<usize> =
+    let slots: Vec<Slot> =
         mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
     pairs.iter().flat_map(move |pair| {
         let values: Vec<&Value> = slots.iter().filter_map(|slot| pair.current(side, *slot)).collect();

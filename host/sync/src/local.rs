@@ -1,12 +1,14 @@
 //! Local: a side that shares the ledger's store is written in the very commit that records the outcome.
 
+use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, Answer};
 use super::execute::{Outgoing, Owners, translate};
-use super::ledger::{Change, ChangeStatus, Unit};
+use super::ledger::Unit;
 use super::links::Links;
-use super::pair::{Pair, PairId};
+use super::number::PairId;
+use super::order::{Action, Answer};
+use super::pair::Pair;
 use super::session::Session;
 use entente_core::{Side, Value};
 use std::collections::HashMap;

@@ -3,13 +3,16 @@
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, Page, Query, ReportRequest, Wanted, Window, codes};
+use super::exchange::{Query, codes};
 use super::feature::Feature;
 use super::identity;
 use super::intake::Purpose;
 use super::limits;
-use super::pair::{Pair, PairId, Status};
+use super::number::PairId;
+use super::order::Action;
+use super::pair::{Pair, Status};
 use super::reason::{Reason, RecordRef};
+use super::report::{Page, ReportRequest, Wanted, Window};
 use super::session::{Session, Tries};
 use entente_core::Side;
 use std::collections::HashMap;

@@ -1,9 +1,10 @@
 //! Operator queries: what ran, what it did, what waits, and the two things that an operator changes in the
 //! ledger by hand. The engine itself needs none of them; a second store has to implement them all the same.
 
-use super::definition::MappingId;
-use super::ledger::{Change, ChangeStatus, Choice, Conflict, Lease, Ledger, LedgerError};
-use super::pair::{Pair, PairId, RunId, Status};
+use super::change::{Change, ChangeStatus, Choice, Conflict};
+use super::ledger::{Lease, Ledger, LedgerError};
+use super::number::{MappingId, PairId, RunId, Slot};
+use super::pair::{Pair, Status};
 use super::reason::{Code, FieldReason, Reason};
 use super::run::Run;
 use async_trait::async_trait;
@@ -69,7 +70,7 @@ pub struct MappingRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotRow {
     /// Its place in the pairs of the mapping.
-    pub slot: usize,
+    pub slot: Slot,
     /// The names of the fields, left and right.
     pub fields: Sides<String>,
 }

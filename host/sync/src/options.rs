@@ -1,7 +1,6 @@
 //! What a run is asked to do.
 
-use super::definition::MappingId;
-use super::pair::RunId;
+use super::number::{MappingId, RunId, Slot};
 use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -151,12 +150,12 @@ pub struct Trust {
     pub side: Side,
     /// Mapping and slot of the fields; empty for all.
     #[serde(default)]
-    pub fields: Vec<(MappingId, usize)>,
+    pub fields: Vec<(MappingId, Slot)>,
 }
 
 impl Trust {
     /// Whether it holds for a field.
-    pub fn covers(&self, mapping: MappingId, slot: usize) -> bool {
+    pub fn covers(&self, mapping: MappingId, slot: Slot) -> bool {
         self.fields.is_empty() || self.fields.contains(&(mapping, slot))
     }
 }
@@ -356,7 +355,7 @@ mod tests {
 
     #[test]
     fn what_was_asked_comes_back_as_it_was() {
-        let trust = Trust { side: Side::Right, fields: vec![(1, 2)] };
+        let trust = Trust { side: Side::Right, fields: vec![(1, Slot(2))] };
         let named = Sides::new(vec![("contact".to_owned(), "1".to_owned())], vec![]);
         let scopes = [
             Scope::default(),

@@ -1,14 +1,16 @@
 //! What became of changes: `agreed` moves on a known outcome, and on nothing else.
 
+use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
-use super::exchange::{Action, Answer, FieldTime, Outcome, Written};
 use super::execute::{Outgoing, Owners, SentBefore, waits_for};
 use super::identity;
 use super::intake::apply_row;
-use super::ledger::{Change, ChangeStatus};
 use super::limits;
+use super::number::{Column, Slot};
+use super::order::{Action, Answer, Outcome, Written};
 use super::pair::{Agreed, Pair, Seen, Status};
 use super::reason::{InvalidAnswer, Reason, RecordRef, RemoteSaid};
+use super::report::FieldTime;
 use super::session::Session;
 use entente_core::{Kind, Side, Sides, Value, canonical, elements, same_content};
 use std::collections::{HashMap, HashSet};
@@ -21,7 +23,7 @@ impl Session<'_> {
         mapping: &ObjectMapping,
         target: Side,
         outgoing: Vec<Outgoing>,
-        slots: &[usize],
+        slots: &[Slot],
         answers: Vec<Answer>,
         owners: &Owners,
     ) -> (Vec<Pair>, Vec<Change>) {
@@ -94,8 +96,8 @@ impl Session<'_> {
                     self.refused(mapping, target, &mut entry, reason);
                 }
                 Outcome::Stale(row) => {
-                    let columns: Vec<(usize, usize)> =
-                        slots.iter().copied().enumerate().map(|(column, slot)| (slot, column)).collect();
+                    let columns: Vec<(Slot, Column)> =
+                        slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
                     apply_row(&mut entry.pair, target, &columns, &row, now, self.run.id);
                     self.dropped(mapping, &mut entry, Reason::Stale);
                 }
@@ -151,7 +153,7 @@ impl Session<'_> {
         mapping: &ObjectMapping,
         target: Side,
         entry: &mut Outgoing,
-        slots: &[usize],
+        slots: &[Slot],
         written: &Written,
         made: Made,
     ) {
@@ -392,7 +394,7 @@ impl Session<'_> {
 
 /// What a side has now, where that is not what it had when an order was made of it: a change since then, also
 /// where it only went back to what was agreed before.
-pub(super) fn edited_since(pair: &Pair, side: Side, slot: usize, then: &Value) -> Option<Seen> {
+pub(super) fn edited_since(pair: &Pair, side: Side, slot: Slot, then: &Value) -> Option<Seen> {
     let seen = pair.half(side).seen(slot).cloned();
     let now =
         seen.or_else(|| pair.current(side, slot).map(|value| Seen { value: value.clone(), time: None }));
@@ -419,7 +421,7 @@ fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Va
 pub(super) fn settle_elements(
     pair: &mut Pair,
     target: Side,
-    slot: usize,
+    slot: Slot,
     values: [Option<&Value>; 3],
     newer: Option<Seen>,
 ) -> bool {

@@ -1,15 +1,11 @@
 //! The pair: link, cache and work item in one.
 
-use super::definition::MappingId;
-use super::exchange::FieldTime;
+use super::json::present;
+use super::number::{MappingId, PairId, RunId, Slot};
 use super::reason::Reason;
+use super::report::FieldTime;
 use entente_core::{Side, Sides, Timestamp, Value};
 use serde::{Deserialize, Serialize};
-
-/// The number of a pair in the ledger.
-pub type PairId = i64;
-/// The number of a run in the ledger.
-pub type RunId = i64;
 
 /// Where a pair stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,11 +81,6 @@ pub struct Agreed {
     pub right: Option<Value>,
 }
 
-/// JSON null is a value here; only a missing key is `None`.
-pub(super) fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 impl Agreed {
     /// The half of a side.
     pub fn half(&self, side: Side) -> Option<&Value> {
@@ -123,19 +114,19 @@ pub struct Half {
 
 impl Half {
     /// What was last reported for a slot where it differs from the agreed half.
-    pub fn seen(&self, slot: usize) -> Option<&Seen> {
-        self.seen.get(slot).and_then(Option::as_ref)
+    pub fn seen(&self, slot: Slot) -> Option<&Seen> {
+        self.seen.get(slot.index()).and_then(Option::as_ref)
     }
 
     /// Notes or forgets what was reported for a slot.
-    pub fn set_seen(&mut self, slot: usize, seen: Option<Seen>) {
-        if self.seen.len() <= slot {
+    pub fn set_seen(&mut self, slot: Slot, seen: Option<Seen>) {
+        if self.seen.len() <= slot.index() {
             if seen.is_none() {
                 return;
             }
-            self.seen.resize(slot + 1, None);
+            self.seen.resize(slot.index() + 1, None);
         }
-        self.seen[slot] = seen;
+        self.seen[slot.index()] = seen;
     }
 }
 
@@ -209,20 +200,20 @@ impl Pair {
     }
 
     /// What was settled for a slot.
-    pub fn agreed(&self, slot: usize) -> Option<&Agreed> {
-        self.agreed.get(slot).and_then(Option::as_ref)
+    pub fn agreed(&self, slot: Slot) -> Option<&Agreed> {
+        self.agreed.get(slot.index()).and_then(Option::as_ref)
     }
 
     /// Settles a slot.
-    pub fn set_agreed(&mut self, slot: usize, agreed: Agreed) {
-        if self.agreed.len() <= slot {
-            self.agreed.resize(slot + 1, None);
+    pub fn set_agreed(&mut self, slot: Slot, agreed: Agreed) {
+        if self.agreed.len() <= slot.index() {
+            self.agreed.resize(slot.index() + 1, None);
         }
-        self.agreed[slot] = Some(agreed);
+        self.agreed[slot.index()] = Some(agreed);
     }
 
     /// The value that a side has now, as far as it is known.
-    pub fn current(&self, side: Side, slot: usize) -> Option<&Value> {
+    pub fn current(&self, side: Side, slot: Slot) -> Option<&Value> {
         match self.half(side).seen(slot) {
             Some(seen) => Some(&seen.value),
             None => self.agreed(slot).and_then(|agreed| agreed.half(side)),

@@ -1,9 +1,10 @@
 //! Reasons: why a pair, a change or a field stands as it does, as data. Sentences are made where they are shown,
 //! and nothing here is ever recognised by a text: what a remote system says stands apart, in [`RemoteSaid`].
 
-use super::exchange::Action;
-use super::ledger::Braked;
-use super::pair::{RunId, present};
+use super::definition::Braked;
+use super::json::present;
+use super::number::{RunId, Slot};
+use super::order::Action;
 use super::remedy::Remedy;
 use entente_core::{Kind, Reference, Side, Value, Why};
 use serde::{Deserialize, Serialize};
@@ -103,19 +104,19 @@ pub enum Difference {
     /// Another field would be written too.
     FieldMore {
         /// Its slot.
-        slot: usize,
+        slot: Slot,
         /// The value.
         value: Value,
     },
     /// A field need not be written any more.
     FieldLess {
         /// Its slot.
-        slot: usize,
+        slot: Slot,
     },
     /// Another value would be written.
     Value {
         /// The slot of the field.
-        slot: usize,
+        slot: Slot,
         /// What was planned.
         planned: Value,
         /// What it would be now.
@@ -124,7 +125,7 @@ pub enum Difference {
     /// The target has another value than when it was planned.
     Base {
         /// The slot of the field.
-        slot: usize,
+        slot: Slot,
         /// What stood there; `None`: nothing was known.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         planned: Option<Value>,

@@ -1,17 +1,19 @@
 //! Reconcile: for each pair with something new, the judge settles field by field. The result is the plan, in
 //! the ledger before anything is sent.
 
+use super::change::Change;
 use super::decide::Plan;
-use super::definition::{MappingId, ObjectMapping};
+use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::Action;
 use super::feature::Feature;
 use super::intake::Purpose;
-use super::ledger::{Change, TodoFilter};
+use super::ledger::TodoFilter;
 use super::limits;
 use super::links::Links;
+use super::number::{MappingId, PairId};
 use super::observer::Step;
-use super::pair::{Pair, PairId, Status};
+use super::order::Action;
+use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::session::Session;
 use entente_core::{Side, Sides};

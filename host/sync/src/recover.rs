@@ -1,16 +1,17 @@
 //! Recovery: changes that were sent and never answered. Their fate is unknown; nothing is sent blind a second
 //! time.
 
+use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, TicketState};
 use super::execute::{Outgoing, absorbed};
 use super::feature::Feature;
 use super::intake::Purpose;
-use super::ledger::{Change, ChangeStatus};
 use super::limits;
+use super::number::PairId;
+use super::order::{Action, TicketState};
 use super::outcome::{edited_since, settle_elements};
-use super::pair::{Agreed, Pair, PairId, Status};
+use super::pair::{Agreed, Pair, Status};
 use super::reason::Reason;
 use super::session::Session;
 use entente_core::{Side, Timestamp, same_content};

@@ -1,7 +1,7 @@
 //! One execution of a sync: what was asked, what it counted.
 
+use super::number::RunId;
 use super::options::RunOptions;
-use super::pair::RunId;
 use super::reason::{Notice, Reason, ReasonCounts};
 use super::remedy::Message;
 use entente_core::{Side, Sides, Timestamp};

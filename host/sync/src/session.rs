@@ -1,14 +1,15 @@
 //! A run under way: what all its phases share.
 
-use super::definition::{FieldMapping, MappingId, ObjectMapping, SyncDefinition};
+use super::definition::{FieldMapping, ObjectMapping, SyncDefinition};
+use super::description::{ChangeTimes, Description, Object};
 use super::engine::Engine;
 use super::error::SyncError;
-use super::exchange::{ChangeTimes, Description, Exchange, ExchangeError, Object, codes};
+use super::exchange::{Exchange, ExchangeError, codes};
 use super::feature::Feature;
 use super::ledger::{Lease, Unit};
 use super::limits;
+use super::number::{MappingId, PairId, Slot};
 use super::options::Trust;
-use super::pair::PairId;
 use super::run::Run;
 use entente_core::{Side, Sides, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,7 +43,7 @@ pub(super) struct Session<'a> {
     /// The side that wins in this run, whatever changed.
     pub(super) trust: Option<Trust>,
     /// Fields that take no part: the schema of a side no longer fits the mapping.
-    pub(super) parked: BTreeSet<(MappingId, usize)>,
+    pub(super) parked: BTreeSet<(MappingId, Slot)>,
     /// A listing whose rows are looked at anew, by side: identifiers may be others than before.
     pub(super) rekey: Sides<bool>,
     /// Pairs that were in an order which failed as a whole: the most changes that an order with them may

@@ -1,13 +1,15 @@
 //! Split: an order that failed as a whole goes out again in halves, until the one change that is to blame
 //! stands alone.
 
+use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{Action, ExchangeError, codes};
+use super::exchange::{ExchangeError, codes};
 use super::execute::Outgoing;
 use super::feature::Feature;
-use super::ledger::{Change, ChangeStatus};
-use super::pair::{PairId, Status};
+use super::number::PairId;
+use super::order::Action;
+use super::pair::Status;
 use super::reason::{Notice, Reason, RemoteSaid};
 use super::session::Session;
 use entente_core::Side;

@@ -1,15 +1,16 @@
 //! Undo: a run that puts back what an earlier one changed, as a plan of its own. What anybody has changed
 //! since stays, and is listed.
 
+use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::Action;
 use super::feature::Feature;
 use super::intake::Purpose;
-use super::ledger::{Change, ChangeStatus, ChangedField};
 use super::limits;
 use super::links::Links;
-use super::pair::{Half, Pair, PairId, RunId, Status};
+use super::number::{PairId, RunId, Slot};
+use super::order::Action;
+use super::pair::{Half, Pair, Status};
 use super::reason::{FieldReason, Kept, Notice, Reason, RecordRef};
 use super::session::Session;
 use entente_core::{Reference, Side, Sides, Value};
@@ -66,7 +67,7 @@ impl Session<'_> {
         // Per side, the records that are to go, with their changes; and what this undo settles about others.
         let mut going: Sides<HashMap<Reference, i64>> = Default::default();
         let mut gone: HashSet<(PairId, Side)> = HashSet::new();
-        let mut freed: HashSet<(PairId, Side, usize)> = HashSet::new();
+        let mut freed: HashSet<(PairId, Side, Slot)> = HashSet::new();
         let mut after = 0;
         loop {
             let page = self
@@ -90,7 +91,7 @@ impl Session<'_> {
         }
         let mut kept: HashMap<i64, RecordRef> = HashMap::new();
         for mapping in &definition.mappings {
-            let slots: Vec<usize> =
+            let slots: Vec<Slot> =
                 mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
             for side in Side::BOTH {
                 let mut after = 0;
@@ -336,7 +337,7 @@ fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) ->
 
 /// The deletion of a record that was made: what it has is kept, so that this can be undone too.
 fn undo_whole(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Undone {
-    let field = |slot: usize| {
+    let field = |slot: Slot| {
         Some(ChangedField {
             slot,
             value: Value::Null,

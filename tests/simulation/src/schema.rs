@@ -1,7 +1,7 @@
 //! What the systems keep: people and companies, under the names of the hub and under those of remote systems.
 
 use entente_core::{Kind, Value};
-use entente_sync::{Field, FieldMapping, Sides};
+use entente_sync::{Field, FieldMapping, Sides, Slot};
 
 /// People.
 pub(crate) const PERSON: usize = 0;
@@ -96,7 +96,7 @@ impl Words {
 }
 
 /// The fields of an object with the policies that everything has unless a character says otherwise.
-pub(crate) fn field_mappings(object: usize, words: Sides<Words>, slots: &[usize]) -> Vec<FieldMapping> {
+pub(crate) fn field_mappings(object: usize, words: Sides<Words>, slots: &[Slot]) -> Vec<FieldMapping> {
     let fields = columns(object).iter().zip(slots).enumerate();
     fields
         .map(|(place, (column, slot))| FieldMapping {

@@ -6,7 +6,7 @@ use super::run::exchanges_of;
 use crate::tenant::{RecordName, Tenant, TenantError};
 use entente_core::{Reference, Side, Sides, Value};
 use entente_sync::{
-    Action, Change, ChangeFilter, ChangeStatus, ChangedField, MappingId, MappingRow, Pair, PairId, Run,
+    Action, Change, ChangeFilter, ChangeStatus, ChangedField, MappingId, MappingRow, Pair, PairId, Run, Slot,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ struct Lookup<'a> {
     relation: &'a str,
     exchanges: &'a Sides<String>,
     mappings: BTreeMap<MappingId, MappingRow>,
-    fields: BTreeMap<MappingId, BTreeMap<usize, Sides<String>>>,
+    fields: BTreeMap<MappingId, BTreeMap<Slot, Sides<String>>>,
     /// By target and link of the source; `None` where the target has no such record.
     links: BTreeMap<(Side, Reference), Option<Reference>>,
 }
@@ -148,7 +148,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    async fn field(&mut self, mapping: MappingId, slot: usize, side: Side) -> Result<String, TenantError> {
+    async fn field(&mut self, mapping: MappingId, slot: Slot, side: Side) -> Result<String, TenantError> {
         if !self.fields.contains_key(&mapping) {
             let slots = self.tenant.ledger().slots(mapping).await?;
             self.fields.insert(mapping, slots.into_iter().map(|row| (row.slot, row.fields)).collect());

@@ -9,7 +9,7 @@ use entente_sqlite::ListQuery;
 use entente_sync::{
     Action, Change, ChangeStatus, ChangedField, Conflict, Description, Exchange, Feature, Field, FieldReason,
     Lease, MappingId, Object, Pair, PairId, ProposedDirection, ProposedField, ProposedMapping, Reason,
-    RecordRef, RemoteSaid, Run, RunOptions, RunStatus, Seen, Status, SyncDefinition,
+    RecordRef, RemoteSaid, Run, RunOptions, RunStatus, Seen, Slot, Status, SyncDefinition,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ struct World {
     definition: SyncDefinition,
     lease: Lease,
     mapping: MappingId,
-    city: usize,
+    city: Slot,
 }
 
 async fn world() -> World {

@@ -16,7 +16,7 @@
 
 use crate::store::StoreError;
 use entente_core::{Timestamp, Value, Why};
-use entente_sync::{Agreed, ChangedField, FieldReason, FieldTime, Key, Reason, Seen};
+use entente_sync::{Agreed, ChangedField, FieldReason, FieldTime, Key, Reason, Seen, Slot};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
@@ -298,7 +298,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreError> {
     #[derive(Serialize)]
     struct Field<'a> {
-        s: usize,
+        s: Slot,
         v: &'a Value,
         #[serde(skip_serializing_if = "Option::is_none")]
         f: Option<&'a Value>,
@@ -354,7 +354,7 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
 pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError> {
     #[derive(Deserialize)]
     struct Field {
-        s: usize,
+        s: Slot,
         v: Value,
         #[serde(default, deserialize_with = "present")]
         f: Option<Value>,

@@ -5,14 +5,16 @@ use super::codec::{decode, decode_reason, encode, reason_data};
 use super::mappings::slot_of;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Conflict, ConflictCount, ConflictFilter, FieldReason, OpenConflict, PairId, Seen, Sides};
+use entente_sync::{
+    Conflict, ConflictCount, ConflictFilter, FieldReason, OpenConflict, PairId, Seen, Sides, Slot,
+};
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An open conflict of a pair, as it is stored.
 struct Stored {
     id: i64,
-    slot: usize,
+    slot: Slot,
     left: Seen,
     right: Seen,
 }
@@ -54,7 +56,7 @@ pub(super) fn save(
     let ids: BTreeSet<PairId> =
         pairs.iter().copied().chain(conflicts.iter().map(|conflict| conflict.pair)).collect();
     // Of two entries for one field the later one counts.
-    let by_field: BTreeMap<(PairId, usize), &Conflict> =
+    let by_field: BTreeMap<(PairId, Slot), &Conflict> =
         conflicts.iter().map(|conflict| ((conflict.pair, conflict.slot), conflict)).collect();
     for pair in ids {
         let mut stored = Vec::new();
@@ -68,8 +70,10 @@ pub(super) fn save(
             });
         }
         drop(rows);
-        let now: Vec<&Conflict> =
-            by_field.range((pair, 0)..=(pair, usize::MAX)).map(|(_, conflict)| *conflict).collect();
+        let now: Vec<&Conflict> = by_field
+            .range((pair, Slot(0))..=(pair, Slot(usize::MAX)))
+            .map(|(_, conflict)| *conflict)
+            .collect();
         // The values make the conflict; their times may be known better by now.
         let same = |old: &Stored, new: &Conflict| {
             old.slot == new.slot && old.left.value == new.left.value && old.right.value == new.right.value
@@ -85,7 +89,7 @@ pub(super) fn save(
             match stored.iter().find(|old| same(old, new)) {
                 Some(old) => again.execute(params![old.id, left, right, code, at.micros(), data])?,
                 None => {
-                    let slot = i64::try_from(new.slot).unwrap_or(i64::MAX);
+                    let slot = i64::try_from(new.slot.index()).unwrap_or(i64::MAX);
                     insert.execute(params![pair, slot, left, right, code, new.run, at.micros(), data])?
                 }
             };

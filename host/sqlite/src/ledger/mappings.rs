@@ -1,7 +1,7 @@
 //! Stable ids: of object mappings in a relation, and of pairs of fields in a mapping (slots).
 
 use crate::store::{Session, StoreError};
-use entente_sync::{MappingId, MappingRow, Sides, SlotRow};
+use entente_sync::{MappingId, MappingRow, Sides, Slot, SlotRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The number of a mapping, given now where there is none yet. For use in the transaction that stores the
@@ -43,7 +43,7 @@ pub fn ensure_slots<L: AsRef<str>, R: AsRef<str>>(
     session: Session<'_>,
     mapping: MappingId,
     fields: &[(L, R)],
-) -> Result<Vec<usize>, StoreError> {
+) -> Result<Vec<Slot>, StoreError> {
     let connection = session.connection();
     let mut find = connection.prepare_cached(
         "SELECT slot FROM slot WHERE mapping = ?1 AND left_field = ?2 AND right_field = ?3",
@@ -72,8 +72,9 @@ pub fn ensure_slots<L: AsRef<str>, R: AsRef<str>>(
 }
 
 /// A slot as it is stored.
-pub(super) fn slot_of(number: i64) -> Result<usize, StoreError> {
+pub(super) fn slot_of(number: i64) -> Result<Slot, StoreError> {
     usize::try_from(number)
+        .map(Slot)
         .map_err(|_| StoreError::Corrupt { what: "slot".to_owned(), why: format!("{number} is no slot") })
 }
 

@@ -6,7 +6,7 @@ use crate::dice::lock;
 use crate::schema::{TAGS, meaning};
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
-use entente_sync::{Action, Side, Status};
+use entente_sync::{Action, Side, Slot, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl End<'_> {
@@ -57,7 +57,7 @@ impl End<'_> {
                 && change
                     .fields
                     .iter()
-                    .any(|field| field.slot == edit.field && field.base.as_ref().is_some_and(same))
+                    .any(|field| field.slot == Slot(edit.field) && field.base.as_ref().is_some_and(same))
         })
     }
 

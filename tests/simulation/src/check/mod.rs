@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use entente_core::Value;
 use entente_sqlite::ListQuery;
 use entente_sync::{
-    Change, ChangeFilter, ConflictFilter, MappingId, OperatorLedger as _, Pair, PairId, Side, Status,
+    Change, ChangeFilter, ConflictFilter, MappingId, OperatorLedger as _, Pair, PairId, Side, Slot, Status,
     SyncError,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ struct End<'w> {
     /// Pairs, with the sync and the object that they are of.
     pairs: Vec<(usize, usize, Pair)>,
     /// Fields in conflict: pair and slot.
-    conflicts: BTreeSet<(PairId, usize)>,
+    conflicts: BTreeSet<(PairId, Slot)>,
     changes: Vec<Change>,
 }
 

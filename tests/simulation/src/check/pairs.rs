@@ -8,7 +8,7 @@ use crate::schema::{CITY, COMPANY, EMPLOYER, PERSON, PHONE, columns, meaning};
 use crate::system::System;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
-use entente_sync::{Blanks, Pair, Reason, Side, Sides, Status};
+use entente_sync::{Blanks, Pair, Reason, Side, Sides, Slot, Status};
 use std::collections::BTreeMap;
 
 impl End<'_> {
@@ -145,7 +145,7 @@ impl End<'_> {
     /// Whether two values of a settled pair may stand as they do.
     fn agree(&self, sync: usize, object: usize, field: usize, pair: &Pair, values: Sides<&Value>) -> bool {
         let Sides { left, right } = values;
-        if self.conflicts.contains(&(pair.id, field)) {
+        if self.conflicts.contains(&(pair.id, Slot(field))) {
             return true;
         }
         if (object, field) == (PERSON, EMPLOYER) {
@@ -155,7 +155,7 @@ impl End<'_> {
             return true;
         }
         let character = &self.world.character;
-        let agreed = pair.agreed(field).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
+        let agreed = pair.agreed(Slot(field)).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
         let as_agreed = agreed == Some([Some(left), Some(right)]);
         match (object, field) {
             // Where nothing has ever come from the source, what the target had from the beginning stays.

@@ -6,7 +6,7 @@ use crate::config::file::words::{direction_word, sides_word};
 use crate::config::stored::custom::{Custom, CustomField};
 use crate::config::stored::integrations::Integration;
 use entente_sync::{
-    Blanks, Brake, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, Prefer,
+    Blanks, Brake, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, Prefer, Slot,
     SyncDefinition, Test, Unresolved, WriteRule,
 };
 use serde::Serialize;
@@ -213,7 +213,7 @@ fn custom_field(custom: &CustomField) -> String {
 }
 
 fn object(mapping: &ObjectMapping) -> String {
-    let name = |slot: &usize| mapping.field(*slot).map_or("?", |field| field.names.left.as_str());
+    let name = |slot: &Slot| mapping.field(*slot).map_or("?", |field| field.names.left.as_str());
     let identifiers: Vec<&str> = mapping.identifiers.iter().map(name).collect();
     let mut text = match (identifiers.is_empty(), mapping.identify_by) {
         (true, _) => "no identifiers".to_owned(),

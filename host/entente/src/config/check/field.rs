@@ -9,7 +9,7 @@ use crate::config::file::words::{SideWords, direction_word, only, towards};
 use crate::config::names::{HUB, exchange, known};
 use entente_core::{Compatibility, Kind, Value};
 use entente_sync::{
-    Blanks, Direction, Drift, Feature, Field, FieldMapping, Object, Side, Sides, Unresolved, WriteRule,
+    Blanks, Direction, Drift, Feature, Field, FieldMapping, Object, Side, Sides, Slot, Unresolved, WriteRule,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -151,7 +151,7 @@ pub(crate) fn check_field(
     let kinds = fields.map(|field| field.kind.clone());
     let lists = kinds.left.carrier() == kinds.right.carrier() && kinds.left.is_list();
     Some(FieldMapping {
-        slot: 0,
+        slot: Slot(0),
         names: Sides::new(one.left.get_ref().clone(), one.right.get_ref().clone()),
         kinds,
         direction,

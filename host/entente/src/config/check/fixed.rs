@@ -8,7 +8,7 @@ use crate::config::file::value;
 use crate::config::file::words::{SideWords, direction_word, towards};
 use crate::config::names::{HUB, exchange, known};
 use entente_core::Value;
-use entente_sync::{Direction, Field, FieldMapping, Object, Side, Sides, WriteRule};
+use entente_sync::{Direction, Field, FieldMapping, Object, Side, Sides, Slot, WriteRule};
 use toml::Spanned;
 
 /// What stands in for the field that a constant does without: a name that no field can have.
@@ -129,7 +129,7 @@ pub(crate) fn check_constant(
         return None;
     }
     Some(FieldMapping {
-        slot: 0,
+        slot: Slot(0),
         names: Sides::new(one.left.get_ref().clone(), one.right.get_ref().clone()),
         kinds: Sides::new(field.kind.clone(), field.kind.clone()),
         direction,

@@ -11,7 +11,7 @@ use crate::config::names::{HUB, exchange, known};
 use entente_core::{Carrier, Kind};
 use entente_sync::{
     Condition, DeletePolicy, Description, Direction, Feature, FieldMapping, IdentifyBy, Object,
-    ObjectMapping, Prefer, Side, Sides, Test, WriteRule,
+    ObjectMapping, Prefer, Side, Sides, Slot, Test, WriteRule,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -138,7 +138,7 @@ fn check_object(
                 found.problem(&one.span, &part, message);
             }
         }
-        mapping.slot = fields.len();
+        mapping.slot = Slot(fields.len());
         fields.push(mapping);
     }
     let identifiers = check_identifiers(given, entry.span(), &listed, &fields, part, found);
@@ -166,7 +166,7 @@ fn check_identifiers(
     fields: &[FieldMapping],
     part: &str,
     found: &mut Findings<'_>,
-) -> Vec<usize> {
+) -> Vec<Slot> {
     let names = given.identifiers.as_deref().unwrap_or_default();
     if names.is_empty() {
         found.notice(&span, part, "there are no identifiers, so none is recognised on the other side, and every one is created anew there; name some with identifiers");

@@ -2,7 +2,7 @@
 
 use super::*;
 use entente_core::{Kind, Value};
-use entente_sync::{Direction, Side, Sides, SyncDefinition};
+use entente_sync::{Direction, Side, Sides, Slot, SyncDefinition};
 
 fn one(text: &str) -> SyncDefinition {
     let checked = check_text(text).unwrap_or_else(|problems| panic!("{problems}"));
@@ -41,7 +41,7 @@ fn a_sync_without_a_word_takes_what_the_plugin_proposes() {
             "company organisation Both [false, false]"
         ]
     );
-    assert_eq!(mapping.identifiers, [0]);
+    assert_eq!(mapping.identifiers, [Slot(0)]);
     assert_eq!(mapping.create, [true, true]);
 }
 
@@ -53,7 +53,7 @@ fn the_hub_may_be_on_the_right() {
         (phone.names.clone(), phone.direction),
         (Sides::new("mobile".to_owned(), "phone".to_owned()), Direction::ToRight)
     );
-    assert_eq!(sync.mappings[0].identifiers, [0]);
+    assert_eq!(sync.mappings[0].identifiers, [Slot(0)]);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn the_file_goes_before_the_proposal_field_by_field() {
             "email email Both None Keep"
         ]
     );
-    assert_eq!(mapping.fields[mapping.identifiers[0]].names.left, "email");
+    assert_eq!(mapping.fields[mapping.identifiers[0].index()].names.left, "email");
     assert_eq!(mapping.create, [true, false]);
     assert_eq!(sync.mappings[1].objects, ["company", "organisation"]);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use entente_core::Value;
+use entente_sync::Slot;
 
 const FILE: &str = r#"
 [object.project]
@@ -207,7 +208,7 @@ async fn fields_keep_their_slots() {
     for name in ["email", "name", "status"] {
         assert_eq!(slot(&before, name), slot(&after, name), "{name}");
     }
-    assert_eq!(slot(&after, "phone"), Some(4));
+    assert_eq!(slot(&after, "phone"), Some(Slot(4)));
     assert_eq!(after.mappings[0].identifiers, before.mappings[0].identifiers);
 }
 

@@ -33,7 +33,7 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
         .into_iter()
         .enumerate()
         .map(|(slot, value)| ChangedField {
-            slot,
+            slot: Slot(slot),
             source: if slot % 2 == 0 { value.clone() } else { Value::Null },
             base: (slot % 3 == 0).then_some(Value::Null),
             value,

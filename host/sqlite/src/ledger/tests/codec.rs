@@ -59,7 +59,7 @@ fn any_field() -> impl Strategy<Value = ChangedField> {
         any_reason(),
     )
         .prop_map(|(slot, value, source, base, time, reason)| ChangedField {
-            slot,
+            slot: Slot(slot),
             source: source.unwrap_or_else(|| value.clone()),
             value,
             base,
@@ -141,7 +141,7 @@ fn what_is_plain_is_short() {
         stored: None,
         reason: Why::OnlyChange(Side::Left).into(),
     };
-    let fields = [field(0, "Ada"), field(1, "b")];
+    let fields = [field(Slot(0), "Ada"), field(Slot(1), "b")];
     assert_eq!(
         encode_fields(&fields).unwrap(),
         r#"[{"s":0,"v":"Ada","y":{"only-change":"left"}},{"s":1,"v":"b"}]"#

@@ -1,6 +1,6 @@
 use super::*;
 
-fn conflict(pair: PairId, slot: usize, left: &str, right: &str, run: RunId, second: i64) -> Conflict {
+fn conflict(pair: PairId, slot: Slot, left: &str, right: &str, run: RunId, second: i64) -> Conflict {
     let seen = |text: &str| Seen {
         value: Value::text(text),
         time: Some(FieldTime { at: at(second), certain: false }),
@@ -22,8 +22,9 @@ async fn open(world: &World) -> Vec<OpenConflict> {
 async fn the_same_two_values_are_one_conflict() {
     let world = world().await;
     world.save(&mut [world.pair(Some("1"), Some("a")), world.pair(Some("2"), Some("b"))]).await;
-    save(&world, &[1, 2], &[conflict(1, 1, "x", "y", 4, 1), conflict(2, 0, "x", "y", 4, 1)], 10).await;
-    save(&world, &[1], &[conflict(1, 1, "x", "y", 5, 2)], 20).await;
+    save(&world, &[1, 2], &[conflict(1, Slot(1), "x", "y", 4, 1), conflict(2, Slot(0), "x", "y", 4, 1)], 10)
+        .await;
+    save(&world, &[1], &[conflict(1, Slot(1), "x", "y", 5, 2)], 20).await;
     let now = open(&world).await;
     assert_eq!(now.len(), 2, "a pair that was not looked at keeps its conflicts");
     assert_eq!((now[0].conflict.run, now[0].first, now[0].last, now[0].times), (4, at(10), at(20), 2));
@@ -48,8 +49,9 @@ async fn the_same_two_values_are_one_conflict() {
 async fn other_values_are_another_conflict_and_agreement_closes() {
     let world = world().await;
     world.save(&mut [world.pair(Some("1"), Some("a"))]).await;
-    save(&world, &[1], &[conflict(1, 0, "x", "y", 4, 1), conflict(1, 1, "x", "y", 4, 1)], 10).await;
-    save(&world, &[1], &[conflict(1, 0, "x", "z", 5, 2)], 20).await;
+    save(&world, &[1], &[conflict(1, Slot(0), "x", "y", 4, 1), conflict(1, Slot(1), "x", "y", 4, 1)], 10)
+        .await;
+    save(&world, &[1], &[conflict(1, Slot(0), "x", "z", 5, 2)], 20).await;
     let now = open(&world).await;
     assert_eq!(now.len(), 1);
     assert_eq!(
@@ -60,8 +62,9 @@ async fn other_values_are_another_conflict_and_agreement_closes() {
     assert!(open(&world).await.is_empty());
     assert_eq!(world.rows("conflict WHERE closed IN (20000000, 30000000)").await, 3);
     // Null is a value like any other, and a field counts once.
-    let null = Conflict { left: Seen { value: Value::Null, time: None }, ..conflict(1, 0, "", "z", 6, 1) };
-    save(&world, &[1], &[conflict(1, 0, "", "z", 6, 1), null.clone()], 40).await;
+    let null =
+        Conflict { left: Seen { value: Value::Null, time: None }, ..conflict(1, Slot(0), "", "z", 6, 1) };
+    save(&world, &[1], &[conflict(1, Slot(0), "", "z", 6, 1), null.clone()], 40).await;
     let now = open(&world).await;
     assert_eq!(now.len(), 1);
     assert_eq!(now[0].conflict, null);
@@ -71,7 +74,7 @@ async fn other_values_are_another_conflict_and_agreement_closes() {
 async fn a_removed_pair_has_no_open_conflict() {
     let world = world().await;
     world.save(&mut [world.pair(Some("1"), Some("a"))]).await;
-    save(&world, &[], &[conflict(1, 0, "x", "y", 4, 1)], 10).await;
+    save(&world, &[], &[conflict(1, Slot(0), "x", "y", 4, 1)], 10).await;
     let mut unit = world.unit().await;
     unit.remove_pairs(&[1]).await.unwrap();
     unit.commit().await.unwrap();

@@ -104,7 +104,7 @@ async fn everything_is_there_after_reopening_and_nothing_of_what_was_not_committ
     let world = world_in(Store::open(&path).unwrap()).await;
     let run = world.run().await;
     let mut pairs = [world.pair(Some("1"), Some("a"))];
-    pairs[0].set_agreed(0, both(Value::text("x")));
+    pairs[0].set_agreed(Slot(0), both(Value::text("x")));
     pairs[0].keys.right = Some(vec![key(2, "k")]);
     let mut changes = [super::changes::change(&world, run, 1, Side::Right)];
     let mut unit = world.unit().await;

@@ -3,9 +3,9 @@ use super::*;
 fn full(world: &World, run: RunId) -> Pair {
     let mut pair = world.pair(Some("l-\0-1"), Some("r-✓"));
     for (slot, value) in values().into_iter().enumerate() {
-        pair.set_agreed(slot, both(value.clone()));
+        pair.set_agreed(Slot(slot), both(value.clone()));
         let time = (slot % 3 > 0).then_some(FieldTime { at: at(slot as i64), certain: slot % 3 == 1 });
-        pair.half_mut(Side::BOTH[slot % 2]).set_seen(slot, Some(Seen { value, time }));
+        pair.half_mut(Side::BOTH[slot % 2]).set_seen(Slot(slot), Some(Seen { value, time }));
     }
     for side in Side::BOTH {
         let half = pair.half_mut(side);
@@ -60,17 +60,17 @@ async fn a_pair_comes_back_with_every_kind_of_value() {
 async fn a_null_that_was_agreed_is_not_unknown() {
     let world = world().await;
     let mut pair = world.pair(Some("1"), None);
-    pair.set_agreed(1, Agreed { left: Some(Value::Null), right: None });
-    pair.set_agreed(3, both(Value::Null));
-    pair.set_agreed(4, Agreed { left: None, right: None });
+    pair.set_agreed(Slot(1), Agreed { left: Some(Value::Null), right: None });
+    pair.set_agreed(Slot(3), both(Value::Null));
+    pair.set_agreed(Slot(4), Agreed { left: None, right: None });
     let mut pairs = [pair];
     world.save(&mut pairs).await;
     let [read] = &world.ledger.pairs(&[1]).await.unwrap()[..] else { panic!() };
     assert_eq!(read.agreed, pairs[0].agreed);
-    assert_eq!(read.agreed(0), None);
-    assert_eq!(read.agreed(1).unwrap().left, Some(Value::Null));
-    assert_eq!(read.agreed(1).unwrap().right, None);
-    assert_eq!(read.current(Side::Right, 3), Some(&Value::Null));
+    assert_eq!(read.agreed(Slot(0)), None);
+    assert_eq!(read.agreed(Slot(1)).unwrap().left, Some(Value::Null));
+    assert_eq!(read.agreed(Slot(1)).unwrap().right, None);
+    assert_eq!(read.current(Side::Right, Slot(3)), Some(&Value::Null));
 }
 
 #[tokio::test]
@@ -229,14 +229,17 @@ async fn mappings_and_slots_keep_their_numbers() {
     let slots = async |mapping, fields: &[(&str, &str)]| {
         world.store.transact(|c| ensure_slots(c, mapping, fields)).await
     };
-    assert_eq!(slots(world.mapping, &[("phone", "tel"), ("email", "email")]).await.unwrap(), [2, 0]);
+    assert_eq!(
+        slots(world.mapping, &[("phone", "tel"), ("email", "email")]).await.unwrap(),
+        [Slot(2), Slot(0)]
+    );
     // `name` has left the mapping and another field comes: it gets a slot of its own, and `name` its old one
     // when it is back.
     assert_eq!(
         slots(world.mapping, &[("name", "nick"), ("name", "full_name"), ("name", "nick")]).await.unwrap(),
-        [3, 1, 3]
+        [Slot(3), Slot(1), Slot(3)]
     );
-    assert_eq!(slots(other, &[("name", "nick")]).await.unwrap(), [0]);
+    assert_eq!(slots(other, &[("name", "nick")]).await.unwrap(), [Slot(0)]);
     assert!(slots(999, &[("a", "b")]).await.is_err());
     assert!(slots(other, &[("a", "")]).await.is_err());
 
@@ -252,5 +255,8 @@ async fn mappings_and_slots_keep_their_numbers() {
     assert_eq!(world.ledger.mappings(None).await.unwrap().len(), 2);
     let rows = world.ledger.slots(world.mapping).await.unwrap();
     assert_eq!(rows.len(), 4);
-    assert_eq!(rows[1], SlotRow { slot: 1, fields: Sides::new("name".to_owned(), "full_name".to_owned()) });
+    assert_eq!(
+        rows[1],
+        SlotRow { slot: Slot(1), fields: Sides::new("name".to_owned(), "full_name".to_owned()) }
+    );
 }

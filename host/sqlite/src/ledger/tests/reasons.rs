@@ -8,7 +8,7 @@ fn every() -> Vec<Reason> {
     let record = |id: &str| RecordRef::new(Side::Left, "contact", id);
     let why = Why::Judged(Side::Left, Basis::LaterCertain);
     let said = RemoteSaid::new("duplicate-of", "\"}{\u{0}");
-    let difference = Box::new(Difference::Base { slot: 3, planned: None, now: Some(Value::Null) });
+    let difference = Box::new(Difference::Base { slot: Slot(3), planned: None, now: Some(Value::Null) });
     let (records, linked, percent, least) = (12, 60, 5, 10);
     let which = Braked::Blankings;
     vec![

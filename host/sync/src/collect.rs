@@ -5,7 +5,6 @@ use super::description::ChangeTimes;
 use super::error::SyncError;
 use super::exchange::codes;
 use super::feature::Feature;
-use super::intake::Purpose;
 use super::ledger::Requeue;
 use super::limits;
 use super::observer::Step;
@@ -13,7 +12,7 @@ use super::options::{Reading, Scope};
 use super::progress::{Listing, OpenReport, Progress};
 use super::reason::{Code, Reason, RecordRef};
 use super::report::{Page, ReportRequest, Wanted, Window};
-use super::session::{Session, Tries};
+use super::session::{Purpose, Session, Tries};
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,12 +3,12 @@
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::identity;
-use super::intake::Working;
 use super::number::MappingId;
 use super::pair::{Pair, Status};
 use super::reason::{Reason, RecordRef};
 use super::report::{Conversion, Page};
 use super::session::Session;
+use super::working::Working;
 use entente_core::Side;
 
 /// Marks a pair as having something new, without touching an order that is under way.

@@ -126,6 +126,22 @@ impl ExchangeError {
         self
     }
 
+    /// Whether smaller orders may fare better: the error is about what was sent, not about the remote system or
+    /// the right to use it.
+    pub(super) fn is_about_content(&self) -> bool {
+        !matches!(
+            self.code.as_str(),
+            codes::UNAUTHORIZED
+                | codes::FORBIDDEN
+                | codes::MISCONFIGURED
+                | codes::RATE_LIMITED
+                | codes::UNAVAILABLE
+                | codes::UNSUPPORTED
+                | codes::CURSOR_EXPIRED
+                | codes::STORE
+        )
+    }
+
     /// Whether waiting and asking the same again may help.
     pub fn is_transient(&self) -> bool {
         self.code == codes::RATE_LIMITED || self.code == codes::UNAVAILABLE

@@ -5,61 +5,31 @@
 //! every change is marked as sent before the call, so that one without an answer is known to have an unknown
 //! fate.
 
-use super::change::{Change, ChangeStatus, ChangedField};
+use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::exchange::codes;
 use super::feature::Feature;
-use super::intake::Purpose;
 use super::limits;
-use super::links::Links;
 use super::number::{PairId, Slot};
 use super::observer::Step;
-use super::order::{Action, Answer, Order, OrderedChange};
+use super::order::{Action, Answer, Order};
+use super::outgoing::{Outgoing, Owners, absorbed, ordered, waits_for};
 use super::pair::{Pair, Status};
-use super::reason::{Reason, RecordRef};
-use super::session::{Session, Tries};
-use super::split::splittable;
-use entente_core::{Reference, Side, Sides, Value};
+use super::reason::Reason;
+use super::session::{Purpose, Session, Tries};
+use entente_core::{Reference, Side, Sides};
 use std::collections::{BTreeSet, HashMap};
-
-/// A change on its way: what of it is sent, and what has to wait.
-pub(super) struct Outgoing {
-    pub(super) change: Change,
-    pub(super) pair: Pair,
-    /// By field of the change, the value in the words of the target.
-    pub(super) values: Vec<Value>,
-    /// The record that a link waits for.
-    pub(super) waits: Option<Reference>,
-    /// The pair had failed before: a change of its other side did.
-    pub(super) failed: bool,
-    /// It was sent before, and the record may have been edited since it was made.
-    pub(super) resent: bool,
-    /// What was sent under its name before, the latest last: any of it may be what was made.
-    pub(super) earlier: Vec<SentBefore>,
-}
-
-/// A field of a create that was never answered.
-#[derive(Debug, Clone)]
-pub(super) struct SentBefore {
-    pub(super) slot: Slot,
-    /// What the source had.
-    pub(super) source: Value,
-    /// What was sent, in the words of the target.
-    pub(super) value: Value,
-}
 
 impl Session<'_> {
     /// Sends what is planned.
     pub(super) async fn execute(&mut self) -> Result<(), SyncError> {
-        let definition = self.definition;
         let mut order = self.parents_first();
         if self.run.options.undoes().is_some() {
             // What refers to a record goes before it.
             order.reverse();
         }
-        for place in order {
-            let mapping = &definition.mappings[place];
+        for mapping in order {
             for target in Side::BOTH {
                 let size = self
                     .object(mapping, target)
@@ -141,7 +111,7 @@ impl Session<'_> {
         }
         let links = self.links_to(self.definition, wanted).await?;
         let (mut outgoing, mut waiting, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
-        for mut change in changes {
+        for change in changes {
             let Some(pair) = pairs.remove(&change.pair) else {
                 orphans.push(Change {
                     status: ChangeStatus::Dropped,
@@ -150,35 +120,9 @@ impl Session<'_> {
                 });
                 continue;
             };
-            let mut values = Vec::with_capacity(change.fields.len());
-            let mut waits = None;
-            let mut held = false;
-            let fields = std::mem::take(&mut change.fields);
-            for field in fields {
-                match translate(&links, source, &field) {
-                    Some(value) => {
-                        values.push(value);
-                        change.fields.push(field);
-                    }
-                    None => {
-                        waits = links.missing(source, &field.value).cloned();
-                        held |= mapping.field(field.slot).is_some_and(|rules| rules.required[target]);
-                    }
-                }
-            }
-            let failed = pair.status == Status::Failed;
-            let resent = self.careful.contains_key(&pair.id) || pair.attempts > 0;
-            let earlier = unanswered
-                .iter()
-                .filter(|earlier| earlier.key == change.key && earlier.id != change.id)
-                .flat_map(|earlier| &earlier.fields)
-                .filter_map(|field| {
-                    let value = translate(&links, source, field)?;
-                    Some(SentBefore { slot: field.slot, source: field.source.clone(), value })
-                })
-                .collect();
-            let entry = Outgoing { change, pair, values, waits, failed, resent, earlier };
-            if held || entry.change.fields.is_empty() { waiting.push(entry) } else { outgoing.push(entry) }
+            let mut entry = Outgoing::new(change, pair, mapping, &links, &unanswered);
+            entry.resent |= self.careful.contains_key(&entry.pair.id);
+            if entry.must_wait() { waiting.push(entry) } else { outgoing.push(entry) }
         }
         if !orphans.is_empty() {
             let mut unit = self.begin().await?;
@@ -223,43 +167,8 @@ impl Session<'_> {
         target: Side,
         outgoing: &[Outgoing],
     ) -> (Order, Vec<Slot>) {
-        let slots: Vec<Slot> = outgoing
-            .iter()
-            .flat_map(|entry| entry.change.fields.iter().map(|field| field.slot))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
         let local = self.exchange(target).local().is_some();
-        let changes = outgoing
-            .iter()
-            .map(|entry| {
-                let of = |slot: Slot| entry.change.fields.iter().position(|field| field.slot == slot);
-                let create = entry.change.action == Action::Create;
-                let source = entry.pair.half(target.other()).id.clone();
-                OrderedChange {
-                    id: entry.change.key.clone(),
-                    action: entry.change.action.clone(),
-                    values: if matches!(entry.change.action, Action::Delete(_)) {
-                        vec![None; slots.len()]
-                    } else {
-                        slots.iter().map(|slot| of(*slot).map(|place| entry.values[place].clone())).collect()
-                    },
-                    base: if create {
-                        Vec::new()
-                    } else {
-                        slots.iter().map(|slot| entry.change.fields[of(*slot)?].base.clone()).collect()
-                    },
-                    times: if local {
-                        slots.iter().map(|slot| entry.change.fields[of(*slot)?].time).collect()
-                    } else {
-                        Vec::new()
-                    },
-                    version: entry.pair.half(target).version.clone(),
-                    source: source
-                        .map(|id| Reference { object: mapping.object(target.other()).to_owned(), id }),
-                }
-            })
-            .collect();
+        let (slots, changes) = ordered(mapping, outgoing, local);
         let order = Order {
             object: mapping.object(target).to_owned(),
             fields: slots
@@ -381,7 +290,7 @@ impl Session<'_> {
                         }
                         continue;
                     }
-                    if splittable(&error) {
+                    if error.is_about_content() {
                         return Box::pin(self.split(mapping, target, outgoing, &error)).await;
                     }
                     return Err(self.failed(target, "carry out its orders", error));
@@ -435,36 +344,4 @@ impl Session<'_> {
         let owners = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
         Ok(owners.into_iter().filter_map(|pair| Some((pair.half(target).id.clone()?, pair))).collect())
     }
-}
-
-/// Pairs by the id of the record that they have.
-pub(super) type Owners = HashMap<String, Pair>;
-
-/// A create may be answered with a record that is known already: where that waits alone in a pair of its own,
-/// the pair goes, since the record now belongs to the one that asked.
-pub(super) fn absorbed(owners: &Owners, target: Side, answers: &[Answer]) -> Vec<PairId> {
-    use super::order::Outcome::{Created, Unchanged, Updated};
-    let named = |answer: &Answer| match &answer.outcome {
-        Created(written) | Updated(written) | Unchanged(written) => owners.get(&written.id),
-        _ => None,
-    };
-    answers
-        .iter()
-        .filter_map(named)
-        .filter(|pair| pair.half(target.other()).id.is_none())
-        .map(|pair| pair.id)
-        .collect()
-}
-
-pub(super) fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {
-    if field.value.references().is_empty() {
-        Some(field.value.clone())
-    } else {
-        links.translate(source, &field.value)
-    }
-}
-
-/// A link waits until the record of `source` that it names has a counterpart.
-pub(super) fn waits_for(source: Side, reference: Option<&Reference>) -> Reason {
-    Reason::WaitsFor { record: reference.map(|reference| RecordRef::of(source, reference)) }
 }

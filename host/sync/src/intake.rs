@@ -1,224 +1,20 @@
 //! Intake: what a side reports goes into its pairs; records that nobody knows yet are matched. By the page,
 //! in one commit.
 
-use super::change::Change;
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
-use super::number::{Column, MappingId, PairId, RunId, Slot};
-use super::order::Action;
-use super::pair::{Key, Pair, Seen, Status};
+use super::number::{Column, MappingId, PairId, Slot};
+use super::pair::{Key, Pair, Status};
 use super::progress::Progress;
 use super::reason::{Reason, RecordRef, RemoteSaid};
-use super::recover::settle_made;
-use super::report::{Batch, FieldTime, Page, Row};
-use super::session::Session;
-use entente_core::{Side, Sides, Timestamp, Value};
-use std::collections::{BTreeMap, HashMap};
-
-/// Why records were read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// The side reported them.
-    Report,
-    /// The other side reported their counterparts.
-    Counterpart,
-    /// Another record refers to them.
-    Parent,
-    /// The fate of a change was unknown.
-    Reread,
-}
-
-/// The pairs of one mapping that a page touches.
-pub(super) struct Working<'m> {
-    pub(super) mapping: &'m ObjectMapping,
-    pub(super) side: Side,
-    pub(super) pairs: Vec<Pair>,
-    pub(super) touched: Vec<bool>,
-    pub(super) by_id: HashMap<String, usize>,
-    /// Pairs that were joined into others.
-    pub(super) removed: Vec<PairId>,
-    by_number: HashMap<PairId, usize>,
-    by_key: Sides<HashMap<Key, Vec<usize>>>,
-    /// By pair, what was sent for it and never answered.
-    unanswered: HashMap<PairId, Vec<Change>>,
-}
-
-impl<'m> Working<'m> {
-    fn new(mapping: &'m ObjectMapping, side: Side) -> Self {
-        Self {
-            mapping,
-            side,
-            pairs: Vec::new(),
-            touched: Vec::new(),
-            by_id: HashMap::new(),
-            removed: Vec::new(),
-            by_number: HashMap::new(),
-            by_key: Sides::default(),
-            unanswered: HashMap::new(),
-        }
-    }
-
-    fn add(&mut self, pair: Pair) -> usize {
-        if pair.id != 0
-            && let Some(place) = self.by_number.get(&pair.id)
-        {
-            return *place;
-        }
-        let place = self.pairs.len();
-        if pair.id != 0 {
-            self.by_number.insert(pair.id, place);
-        }
-        if let Some(id) = &pair.half(self.side).id {
-            self.by_id.insert(id.clone(), place);
-        }
-        self.pairs.push(pair);
-        self.touched.push(false);
-        place
-    }
-
-    fn note_keys(&mut self, side: Side, keys: &[Key], place: usize) {
-        for key in keys {
-            let places = self.by_key[side].entry(key.clone()).or_default();
-            if !places.contains(&place) {
-                places.push(place);
-            }
-        }
-    }
-
-    /// What a record was to be recognised by that was to be made for this pair on a side, of which nobody
-    /// knows whether it was.
-    fn sent_keys(&self, pair: PairId, target: Side) -> Vec<Key> {
-        let creates = self.unanswered.get(&pair).into_iter().flatten();
-        let creates = creates.filter(|change| change.action == Action::Create && change.target == target);
-        creates.flat_map(|change| identity::keys_sent(self.mapping, change)).collect()
-    }
-
-    /// The one pair whose record may have been made as this one.
-    fn sent_as(&self, keys: &[Key]) -> Option<usize> {
-        let sent = |number: &PairId| {
-            let place = *self.by_number.get(number)?;
-            let alone = self.pairs[place].half(self.side).id.is_none();
-            (alone && self.sent_keys(*number, self.side).iter().any(|key| keys.contains(key)))
-                .then_some(place)
-        };
-        let mut found = self.unanswered.keys().filter_map(sent);
-        found.next().filter(|_| found.next().is_none())
-    }
-
-    /// Settles what was sent for a pair and never answered, now that its record has been read.
-    fn settle_read(&mut self, place: usize) {
-        let pair = &mut self.pairs[place];
-        for change in
-            self.unanswered.get(&pair.id).into_iter().flatten().filter(|change| change.target == self.side)
-        {
-            // A new record has no other agreement than this one; an update is open until its pair is decided
-            // again.
-            if change.action != Action::Create || pair.agreed.is_empty() {
-                settle_made(self.mapping, pair, change);
-            }
-        }
-    }
-
-    /// Pairs that have a record on `side` with the best of these keys that any has.
-    fn owners(&self, side: Side, keys: &[Key]) -> Vec<usize> {
-        let places = |key: &Key| -> Vec<usize> {
-            let places = self.by_key[side].get(key).cloned().unwrap_or_default();
-            places.into_iter().filter(|place| !self.only_sent_as(*place, side, key)).collect()
-        };
-        keys.iter().map(places).find(|places| !places.is_empty()).unwrap_or_default()
-    }
-
-    /// Whether a key is one that a record had when it was sent, and has no more.
-    fn only_sent_as(&self, place: usize, side: Side, key: &Key) -> bool {
-        let pair = &self.pairs[place];
-        self.sent_keys(pair.id, side.other()).contains(key)
-            && !identity::keys(self.mapping, side, |slot| pair.current(side, slot)).contains(key)
-    }
-}
-
-/// By slot, the column of a batch.
-fn columns(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(Slot, Column)> {
-    let column = |name: &str| batch.fields.iter().position(|field| field == name).map(Column);
-    mapping.fields.iter().filter_map(|field| Some((field.slot, column(field.name(side))?))).collect()
-}
-
-fn value_at<'r>(columns: &[(Slot, Column)], row: &'r Row, slot: Slot) -> Option<&'r Value> {
-    let Column(column) = columns.iter().find(|(known, _)| *known == slot)?.1;
-    row.values.get(column)?.as_ref()
-}
-
-/// Puts a row into a half of its pair. Says whether anything is new.
-pub(super) fn apply_row(
-    pair: &mut Pair,
-    side: Side,
-    columns: &[(Slot, Column)],
-    row: &Row,
-    arrival: Timestamp,
-    run: RunId,
-) -> bool {
-    let clamp = |time: FieldTime| FieldTime { at: time.at.min(arrival), ..time };
-    let mut new = pair.half(side).id.as_deref() != Some(row.id.as_str());
-    for &(slot, Column(column)) in columns {
-        let Some(value) = row.values.get(column).and_then(Option::as_ref) else {
-            continue;
-        };
-        let before = pair.half(side).seen(slot);
-        let last =
-            before.map(|seen| &seen.value).or_else(|| pair.agreed(slot).and_then(|agreed| agreed.half(side)));
-        let differs = last != Some(value);
-        let time = match row.times.get(column).copied().flatten() {
-            Some(time) => Some(clamp(time)),
-            // The record's time is an upper bound for what has changed since the last report, and for nothing
-            // else.
-            None if differs => row.changed.map(|at| clamp(FieldTime { at, certain: false })),
-            None => before.and_then(|seen| seen.time),
-        };
-        let as_agreed = pair.agreed(slot).and_then(|agreed| agreed.half(side)) == Some(value);
-        let seen = (!as_agreed).then(|| Seen { value: value.clone(), time });
-        new |= differs;
-        if pair.half(side).seen(slot) != seen.as_ref() {
-            pair.half_mut(side).set_seen(slot, seen);
-        }
-    }
-    let half = pair.half_mut(side);
-    half.id = Some(row.id.clone());
-    half.changed = row.changed.map(|at| at.min(arrival));
-    half.version = row.version.clone();
-    half.read = Some(run);
-    if half.deleted.take().is_some() {
-        new = true;
-    }
-    new
-}
-
-/// What becomes of the status of a pair that was reported.
-fn stir(pair: &mut Pair, side: Side, new: bool) {
-    match pair.status {
-        Status::Live => pair.dirty |= new,
-        // Unlinked, or undone: it is not made again, whatever is edited.
-        Status::Excluded
-            if pair.half(side.other()).deleted.is_some() && pair.half(side.other()).id.is_none() => {}
-        // The tombstone of the other side: a later edit of the survivor does not bring the other record back.
-        Status::Deleted if pair.half(side.other()).deleted.is_some() => {}
-        // A duplicate, or what a merge left over, waits for the operator, whatever is edited on it; other
-        // reasons may have gone.
-        Status::Held if matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Merged { .. })) => {}
-        Status::Held | Status::Excluded | Status::Deleted => {
-            pair.status = Status::Todo;
-            pair.reason = None;
-        }
-        Status::Ok | Status::Failed if new => {
-            pair.status = Status::Todo;
-            pair.reason = None;
-            // Not 0: something may have been sent and never answered.
-            pair.attempts = pair.attempts.min(1);
-            pair.due = None;
-        }
-        Status::Ok | Status::Failed | Status::Todo => {}
-    }
-}
+use super::report::{Batch, Page, Row};
+use super::reported::{apply_row, columns, on_reported, value_at};
+use super::session::{Purpose, Session};
+use super::working::Working;
+use entente_core::{Side, Timestamp};
+use std::collections::BTreeMap;
 
 impl Session<'_> {
     /// Stores a page with the cursor of the next one.
@@ -455,7 +251,7 @@ impl Session<'_> {
         } else if purpose == Purpose::Reread && pair.status == Status::Held && !new {
             // Only looked at before something else is written to it: why it waits still holds.
         } else {
-            stir(pair, side, new);
+            on_reported(pair, side, new);
         }
         if pair.status == Status::Held && purpose == Purpose::Report {
             let counts = self.run.count(side, work.mapping.object(side));
@@ -578,7 +374,7 @@ impl Session<'_> {
             }
             None => {
                 pair.keys[side] = Some(keys.clone());
-                stir(pair, side, true);
+                on_reported(pair, side, true);
                 work.note_keys(side, &keys, place);
             }
         }
@@ -620,7 +416,7 @@ impl Session<'_> {
         }
         work.pairs[owner].keys[side] = Some(keys.clone());
         work.note_keys(side, &keys, owner);
-        stir(&mut work.pairs[owner], side, true);
+        on_reported(&mut work.pairs[owner], side, true);
         work.pairs[newcomer].reason = Some(Reason::DuplicateOf {
             record: Some(RecordRef::new(side, object, &id)),
             preferred: true,

@@ -4,6 +4,7 @@
 //! [`Engine::run`] is the only way a sync runs. A first sync, a window, some ids, one direction are
 //! [`RunOptions`] of the same path.
 
+mod answer;
 mod apply;
 mod change;
 mod collect;
@@ -28,6 +29,7 @@ mod ledger;
 mod limits;
 mod links;
 mod local;
+mod lookup;
 mod meet;
 mod number;
 mod observer;
@@ -35,17 +37,24 @@ mod operator;
 mod options;
 mod order;
 mod outcome;
+mod outgoing;
 mod pair;
+mod parents;
+mod phases;
+mod plan;
 mod progress;
 mod reason;
 mod reconcile;
 mod recover;
 mod remedy;
 mod report;
+mod reported;
 mod run;
 mod session;
+mod settle;
 mod split;
 mod undo;
+mod working;
 
 pub use change::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling, Weight};
 pub use definition::{

@@ -1,12 +1,10 @@
 //! Links between records: each side names its own records, and the pairs say which belong together.
 
-use super::definition::{ObjectMapping, SyncDefinition};
-use super::error::SyncError;
+use super::definition::ObjectMapping;
 use super::number::{PairId, Slot};
 use super::pair::Pair;
-use super::session::Session;
 use entente_core::{Reference, Side, Sides, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// The object name of a reference that stands for a pair: no side has one like it.
 const PAIR: &str = "\u{0}pair";
@@ -20,6 +18,20 @@ pub(super) struct Links {
 }
 
 impl Links {
+    /// Takes in a pair, to whose record on `side` others may refer.
+    pub(super) fn add(&mut self, mapping: &ObjectMapping, side: Side, pair: &Pair) {
+        let reference = |side: Side| {
+            let id = pair.half(side).id.clone()?;
+            Some(Reference { object: mapping.object(side).to_owned(), id })
+        };
+        if let Some(reference) = reference(side) {
+            self.numbers[side].entry(reference).or_insert(pair.id);
+        }
+        // Nothing can point to a record that is gone.
+        let there = Sides::by(|side| reference(side).filter(|_| pair.half(side).deleted.is_none()));
+        self.records.insert(pair.id, there);
+    }
+
     pub(super) fn pair_of(&self, side: Side, reference: &Reference) -> Option<PairId> {
         self.numbers[side].get(reference).copied()
     }
@@ -78,48 +90,4 @@ pub(super) fn references<'p>(
         let values: Vec<&Value> = slots.iter().filter_map(|slot| pair.current(side, *slot)).collect();
         values.into_iter().flat_map(Value::references)
     })
-}
-
-impl Session<'_> {
-    /// The pairs that these pairs refer to, on both sides.
-    pub(super) async fn links(&self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<Links, SyncError> {
-        let mut wanted: Sides<BTreeSet<Reference>> = Default::default();
-        for side in Side::BOTH {
-            wanted[side].extend(references(mapping, side, pairs).cloned());
-        }
-        self.links_to(self.definition, wanted).await
-    }
-
-    /// The pairs of these records.
-    pub(super) async fn links_to(
-        &self,
-        definition: &SyncDefinition,
-        wanted: Sides<BTreeSet<Reference>>,
-    ) -> Result<Links, SyncError> {
-        let mut links = Links::default();
-        for (side, references) in Side::BOTH.into_iter().zip(wanted) {
-            let mut by_object: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-            for reference in &references {
-                by_object.entry(&reference.object).or_default().push(reference.id.clone());
-            }
-            for mapping in &definition.mappings {
-                let Some(ids) = by_object.get(mapping.object(side)) else {
-                    continue;
-                };
-                for pair in self.engine.ledger.pairs_of(mapping.id, side, ids).await? {
-                    let records = Sides::by(|side| {
-                        // Nothing can point to a record that is gone.
-                        let id = pair.half(side).id.clone().filter(|_| pair.half(side).deleted.is_none())?;
-                        Some(Reference { object: mapping.object(side).to_owned(), id })
-                    });
-                    if let Some(id) = pair.half(side).id.clone() {
-                        let reference = Reference { object: mapping.object(side).to_owned(), id };
-                        links.numbers[side].entry(reference).or_insert(pair.id);
-                    }
-                    links.records.insert(pair.id, records);
-                }
-            }
-        }
-        Ok(links)
-    }
 }

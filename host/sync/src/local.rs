@@ -3,11 +3,11 @@
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::execute::{Outgoing, Owners, translate};
 use super::ledger::Unit;
 use super::links::Links;
 use super::number::PairId;
 use super::order::{Action, Answer};
+use super::outgoing::{Outgoing, Owners, translate};
 use super::pair::Pair;
 use super::session::Session;
 use entente_core::{Side, Value};
@@ -91,6 +91,7 @@ impl Session<'_> {
                         pair,
                         values,
                         waits: None,
+                        held: false,
                         failed: false,
                         resent: false,
                         earlier: Vec::new(),

@@ -6,16 +6,15 @@ use super::error::SyncError;
 use super::exchange::{Query, codes};
 use super::feature::Feature;
 use super::identity;
-use super::intake::Purpose;
 use super::limits;
+use super::lookup::{Found, Lookup};
 use super::number::PairId;
-use super::order::Action;
 use super::pair::{Pair, Status};
-use super::reason::{Reason, RecordRef};
+use super::reason::Reason;
 use super::report::{Page, ReportRequest, Wanted, Window};
-use super::session::{Session, Tries};
+use super::session::{Purpose, Session, Tries};
 use entente_core::Side;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
 impl Session<'_> {
@@ -94,66 +93,28 @@ impl Session<'_> {
         &mut self,
         mapping: &ObjectMapping,
         read: Side,
-        mut pairs: Vec<Pair>,
+        pairs: Vec<Pair>,
     ) -> Result<(), SyncError> {
         let target = read.other();
         if mapping.identifiers.is_empty() || !self.exchange(target).can_find() {
             return Ok(());
         }
-        let fields: Vec<String> = mapping
-            .identifiers
-            .iter()
-            .filter_map(|slot| Some(mapping.field(*slot)?.name(target).to_owned()))
-            .collect();
-        pairs.retain(|pair| !pair.is_linked());
-        // A record without any identifier cannot be found, and its absence cannot be proven this way.
-        let keys: Vec<_> = pairs
-            .iter()
-            .map(|pair| identity::lookup_key(mapping, target, |slot| pair.current(read, slot)))
-            .collect();
-        let all = mapping.identify_by == super::definition::IdentifyBy::All;
-        let usable = |key: &Vec<Option<entente_core::Value>>| {
-            if all { key.iter().all(Option::is_some) } else { key.iter().any(Option::is_some) }
-        };
-        let (mut pairs, keys): (Vec<Pair>, Vec<_>) =
-            pairs.into_iter().zip(keys).filter(|(_, key)| usable(key)).unzip();
-        if pairs.is_empty() {
+        let mut lookup = Lookup::new(mapping, target, pairs);
+        if lookup.pairs.is_empty() {
             return Ok(());
         }
-        // What was sent and never answered may be there under the identifiers of then.
-        let open: Vec<PairId> = pairs
-            .iter()
-            .filter(|pair| pair.attempts > 0 || pair.status == Status::Live)
-            .map(|pair| pair.id)
-            .collect();
-        let sent: Vec<(PairId, Vec<_>)> = self
-            .engine
-            .ledger
-            .unanswered(&open)
-            .await?
-            .iter()
-            .filter(|change| change.action == Action::Create && change.target == target)
-            .map(|change| {
-                (change.pair, identity::lookup_key(mapping, target, |slot| identity::sent(change, slot)))
-            })
-            .filter(|(_, key)| usable(key))
-            .collect();
-        let asked = keys.into_iter().chain(sent.iter().map(|(_, key)| key.clone())).collect();
-        let query = Query { object: mapping.object(target).to_owned(), fields, keys: asked, all };
-        let Some(mut found) = self.find(target, &query).await? else {
+        lookup.add_sent(&self.engine.ledger.unanswered(&lookup.open()).await?);
+        let query = lookup.query();
+        let Some(answer) = self.find(target, &query).await? else {
             return Ok(());
         };
-        if found.len() != query.keys.len() {
-            return Err(self.broke(
-                target,
-                format!("answered {} keys when {} were looked up", found.len(), query.keys.len()),
-            ));
+        if answer.len() != query.keys.len() {
+            let what = format!("answered {} keys when {} were looked up", answer.len(), query.keys.len());
+            return Err(self.broke(target, what));
         }
-        let found_as_sent = found.split_off(pairs.len());
-        let mut ids: Vec<String> = found.iter().chain(&found_as_sent).flatten().cloned().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let taken: HashMap<String, Pair> = self
+        let ids: BTreeSet<String> = answer.iter().flatten().cloned().collect();
+        let ids: Vec<String> = ids.into_iter().collect();
+        let owners: HashMap<String, Pair> = self
             .engine
             .ledger
             .pairs_of(mapping.id, target, &ids)
@@ -161,102 +122,86 @@ impl Session<'_> {
             .into_iter()
             .filter_map(|pair| Some((pair.half(target).id.clone()?, pair)))
             .collect();
-        for ((number, _), mut as_sent) in sent.iter().zip(found_as_sent) {
-            as_sent.retain(|id| taken.get(id).is_none_or(|owner| owner.half(read).id.is_none()));
-            if let Some(place) =
-                pairs.iter().position(|pair| pair.id == *number).filter(|_| !as_sent.is_empty())
-            {
-                found[place] = as_sent;
+        let meanings = lookup.found(answer, &owners);
+        let mut pairs = lookup.pairs;
+        let mut found: BTreeMap<PairId, String> = BTreeMap::new();
+        for (pair, meaning) in pairs.iter_mut().zip(meanings) {
+            match meaning {
+                Found::Nothing => pair.half_mut(read).alone = Some(self.run.id),
+                Found::Counterpart(id) => drop(found.insert(pair.id, id)),
+                Found::Held(reason) => self.hold(pair, mapping, read, reason),
             }
         }
-        let mut hints: HashMap<String, PairId> = HashMap::new();
-        let mut wanted = Vec::new();
-        for (pair, found) in pairs.iter_mut().zip(&found) {
-            let mut candidates: Vec<&String> = found.iter().collect();
-            candidates.sort_unstable();
-            candidates.dedup();
-            match candidates.as_slice() {
-                [] => pair.half_mut(read).alone = Some(self.run.id),
-                [id] => match taken.get(*id) {
-                    Some(owner) if owner.half(read).id.is_some() => {
-                        let of = owner.half(read).id.clone().unwrap_or_default();
-                        let reason = Reason::duplicate(RecordRef::new(read, mapping.object(read), &of));
-                        self.hold(pair, mapping, read, reason);
-                    }
-                    // The record is known and alone: both halves become one pair.
-                    Some(_) | None if !hints.contains_key(*id) => {
-                        hints.insert((*id).clone(), pair.id);
-                        wanted.push((*id).clone());
-                    }
-                    _ => {
-                        let reason = Reason::DuplicateOf { record: None, preferred: false, became: None };
-                        self.hold(pair, mapping, read, reason);
-                    }
-                },
-                several => {
-                    let object = mapping.object(target);
-                    let records = several.iter().map(|id| RecordRef::new(target, object, id)).collect();
-                    self.hold(pair, mapping, read, Reason::Ambiguous { records });
-                }
-            }
+        self.absorb_counterparts(mapping, target, &mut pairs, &found, &owners).await?;
+        found.retain(|_, id| !owners.contains_key(id));
+        if found.is_empty() {
+            Ok(())
+        } else if self.has(mapping, target, Feature::ById) {
+            self.fetch_found(mapping, target, found).await
+        } else {
+            self.link_unread(mapping, target, pairs, found).await
         }
-        // Halves that wait alone for a partner give their record to the pair that has found it.
-        let absorbed: Vec<PairId> = taken
-            .values()
-            .filter(|pair| hints.contains_key(pair.half(target).id.as_deref().unwrap_or_default()))
-            .map(|pair| pair.id)
-            .collect();
-        let mut unit = self.begin().await?;
-        if !absorbed.is_empty() {
-            unit.remove_pairs(&absorbed).await?;
-            for pair in &mut pairs {
-                let Some((id, _)) = hints.iter().find(|(_, number)| **number == pair.id) else {
-                    continue;
-                };
-                if let Some(alone) = taken.get(id) {
-                    *pair.half_mut(target) = alone.half(target).clone();
-                    pair.keys[target] =
-                        Some(identity::keys(mapping, target, |slot| alone.current(target, slot)));
-                    self.run.count(target, mapping.object(target)).matched += 1;
-                }
-            }
-        }
-        unit.save_pairs(&mut pairs).await?;
-        unit.commit().await?;
-        wanted.retain(|id| !taken.contains_key(id));
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        if self.has(mapping, target, Feature::ById) {
-            return self.fetch_found(mapping, target, &wanted, hints).await;
-        }
-        // The record cannot be read by itself: the link is made, and waits until a report says what the
-        // record has, and whether it takes part at all.
-        let mut linked: Vec<Pair> =
-            pairs.into_iter().filter(|pair| hints.values().any(|number| *number == pair.id)).collect();
-        for pair in &mut linked {
-            pair.half_mut(target).id =
-                hints.iter().find(|(_, number)| **number == pair.id).map(|(id, _)| id.clone());
-            let object = mapping.object(target).to_owned();
-            self.hold(pair, mapping, read, Reason::NotReadYet { side: target, object });
-        }
-        let mut unit = self.begin().await?;
-        unit.save_pairs(&mut linked).await?;
-        unit.commit().await?;
-        Ok(())
     }
 
+    /// Stores what a lookup has found. A counterpart that waits alone in a pair of its own gives its record to the
+    /// pair that has found it.
+    async fn absorb_counterparts(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        pairs: &mut [Pair],
+        found: &BTreeMap<PairId, String>,
+        owners: &HashMap<String, Pair>,
+    ) -> Result<(), SyncError> {
+        let mut unit = self.begin().await?;
+        let absorbed: Vec<PairId> =
+            found.values().filter_map(|id| owners.get(id)).map(|pair| pair.id).collect();
+        if !absorbed.is_empty() {
+            unit.remove_pairs(&absorbed).await?;
+        }
+        for pair in pairs.iter_mut() {
+            if let Some(alone) = found.get(&pair.id).and_then(|id| owners.get(id)) {
+                *pair.half_mut(target) = alone.half(target).clone();
+                pair.keys[target] = Some(identity::keys(mapping, target, |slot| alone.current(target, slot)));
+                self.run.count(target, mapping.object(target)).matched += 1;
+            }
+        }
+        unit.save_pairs(pairs).await?;
+        Ok(unit.commit().await?)
+    }
+
+    /// Links records that cannot be read by themselves. The links wait until a report says what the records
+    /// have, and whether they take part at all.
+    async fn link_unread(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        mut pairs: Vec<Pair>,
+        mut found: BTreeMap<PairId, String>,
+    ) -> Result<(), SyncError> {
+        pairs.retain(|pair| found.contains_key(&pair.id));
+        for pair in &mut pairs {
+            pair.half_mut(target).id = found.remove(&pair.id);
+            let object = mapping.object(target).to_owned();
+            self.hold(pair, mapping, target.other(), Reason::NotReadYet { side: target, object });
+        }
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut pairs).await?;
+        Ok(unit.commit().await?)
+    }
+
+    /// Reads the records that were found for these pairs.
     async fn fetch_found(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
-        ids: &[String],
-        hints: HashMap<String, PairId>,
+        found: BTreeMap<PairId, String>,
     ) -> Result<(), SyncError> {
+        let ids: Vec<String> = found.values().cloned().collect();
         for chunk in ids.chunks(limits::LOOKUP_RECORDS) {
             let page = self.page_of(target, mapping.object(target), chunk).await?;
             // The pairs that looked must be among those that the page touches.
-            self.take_in_found(mapping, target, page, hints.clone()).await?;
+            self.take_in_found(mapping, target, page, &found).await?;
         }
         Ok(())
     }
@@ -266,17 +211,16 @@ impl Session<'_> {
         mapping: &ObjectMapping,
         target: Side,
         page: Page,
-        hints: HashMap<String, PairId>,
+        found: &BTreeMap<PairId, String>,
     ) -> Result<(), SyncError> {
-        let numbers: Vec<PairId> = hints.values().copied().collect();
+        let read: HashSet<&str> =
+            page.batches.iter().flat_map(|batch| &batch.rows).map(|row| row.id.as_str()).collect();
+        let numbers: Vec<PairId> = found.keys().copied().collect();
         let mut pairs = self.engine.ledger.pairs(&numbers).await?;
         pairs.retain(|pair| pair.mapping == mapping.id && pair.half(target).id.is_none());
         for pair in &mut pairs {
-            let id = hints.iter().find(|(_, number)| **number == pair.id).map(|(id, _)| id.clone());
-            let exists =
-                page.batches.iter().any(|batch| batch.rows.iter().any(|row| Some(&row.id) == id.as_ref()));
-            if exists {
-                pair.half_mut(target).id = id;
+            if let Some(id) = found.get(&pair.id).filter(|id| read.contains(id.as_str())) {
+                pair.half_mut(target).id = Some(id.clone());
                 self.run.count(target, mapping.object(target)).matched += 1;
             }
         }

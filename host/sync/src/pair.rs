@@ -82,6 +82,14 @@ pub struct Agreed {
 }
 
 impl Agreed {
+    /// What stands on a side, and what stands on the other one.
+    pub(super) fn of(side: Side, own: Option<Value>, other: Option<Value>) -> Self {
+        match side {
+            Side::Left => Self { left: own, right: other },
+            Side::Right => Self { left: other, right: own },
+        }
+    }
+
     /// The half of a side.
     pub fn half(&self, side: Side) -> Option<&Value> {
         match side {

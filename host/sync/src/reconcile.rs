@@ -2,22 +2,19 @@
 //! the ledger before anything is sent.
 
 use super::change::Change;
-use super::decide::Plan;
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::feature::Feature;
-use super::intake::Purpose;
 use super::ledger::TodoFilter;
 use super::limits;
-use super::links::Links;
 use super::number::{MappingId, PairId};
 use super::observer::Step;
 use super::order::Action;
 use super::pair::{Pair, Status};
+use super::plan::Plan;
 use super::reason::Reason;
 use super::session::Session;
 use entente_core::{Side, Sides};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl Session<'_> {
     /// Decides. In the first pass about everything that is to be done, in later ones about what came up
@@ -32,8 +29,7 @@ impl Session<'_> {
                 waiting += self.engine.ledger.count_todo(mapping.id).await?;
             }
             self.engine.observer.begins(Step::Reconcile, Some(waiting));
-            for &place in &order {
-                let mapping = &definition.mappings[place];
+            for &mapping in &order {
                 let filter = TodoFilter {
                     mapping: mapping.id,
                     read_in: (!self.run.options.follows_bookmarks()).then_some(run),
@@ -54,8 +50,7 @@ impl Session<'_> {
             if fresh.is_empty() {
                 break;
             }
-            for &place in &order {
-                let mapping = &definition.mappings[place];
+            for &mapping in &order {
                 let Some(mut numbers) = fresh.remove(&mapping.id) else {
                     continue;
                 };
@@ -70,46 +65,6 @@ impl Session<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Places of the mappings, those that others refer to first. Cycles are cut where they are met.
-    pub(super) fn parents_first(&self) -> Vec<usize> {
-        let mappings = &self.definition.mappings;
-        let parents = |place: usize| -> Vec<usize> {
-            let mapping = &mappings[place];
-            let mut found = Vec::new();
-            for side in Side::BOTH {
-                let Some(object) = self.object(mapping, side) else {
-                    continue;
-                };
-                for field in mapping.fields.iter().filter_map(|field| object.field(field.name(side))) {
-                    found.extend((0..mappings.len()).filter(|&other| {
-                        other != place
-                            && field.targets.iter().any(|name| name == mappings[other].object(side))
-                    }));
-                }
-            }
-            found
-        };
-        fn visit(
-            place: usize,
-            parents: &dyn Fn(usize) -> Vec<usize>,
-            seen: &mut BTreeSet<usize>,
-            order: &mut Vec<usize>,
-        ) {
-            if !seen.insert(place) {
-                return;
-            }
-            for parent in parents(place) {
-                visit(parent, parents, seen, order);
-            }
-            order.push(place);
-        }
-        let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
-        for place in 0..mappings.len() {
-            visit(place, &parents, &mut seen, &mut order);
-        }
-        order
     }
 
     pub(super) async fn reconcile_pairs(
@@ -145,8 +100,9 @@ impl Session<'_> {
         for ruling in self.engine.ledger.rulings(&numbers).await? {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
         }
+        let grounds = self.grounds(mapping);
         for pair in &mut pairs {
-            self.decide(mapping, pair, &links, &mut plan);
+            self.decide(&grounds, pair, &links, &mut plan);
         }
         self.keep_names(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
@@ -208,8 +164,7 @@ impl Session<'_> {
         let mut looked = false;
         for read in Side::BOTH {
             let target = read.other();
-            let listed = self.listed[target].iter().any(|name| name == mapping.object(target));
-            if listed || !mapping.create[target] {
+            if self.is_listed(mapping, target) || !mapping.create[target] {
                 continue;
             }
             let run = self.run.id;
@@ -229,51 +184,6 @@ impl Session<'_> {
             }
         }
         Ok(looked)
-    }
-
-    /// Fetches records that these pairs refer to and that nobody has reported. Says whether any came.
-    async fn fetch_parents(
-        &mut self,
-        mapping: &ObjectMapping,
-        pairs: &[Pair],
-        links: &Links,
-    ) -> Result<bool, SyncError> {
-        let definition = self.definition;
-        let mut any = false;
-        for side in Side::BOTH {
-            let mut missing: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-            for reference in super::links::references(mapping, side, pairs) {
-                let place =
-                    definition.mappings.iter().position(|mapping| mapping.object(side) == reference.object);
-                if let Some(place) = place
-                    && links.pair_of(side, reference).is_none()
-                {
-                    missing.entry(place).or_default().insert(reference.id.clone());
-                }
-            }
-            for (place, ids) in missing {
-                let parent = &definition.mappings[place];
-                // Where everything is listed, who is not among the pairs does not exist.
-                if self.listed[side].iter().any(|name| name == parent.object(side))
-                    || !self.has(parent, side, Feature::ById)
-                {
-                    continue;
-                }
-                let ids: Vec<String> = ids.into_iter().collect();
-                self.fetch_as(side, parent.object(side), &ids, Purpose::Parent).await?;
-                let fetched = self.engine.ledger.pairs_of(parent.id, side, &ids).await?;
-                any |= !fetched.is_empty();
-                let listed = self.listed[side.other()].iter().any(|name| name == parent.object(side.other()));
-                if !listed {
-                    let alone = fetched
-                        .into_iter()
-                        .filter(|pair| !pair.is_linked() && pair.status == Status::Todo)
-                        .collect();
-                    self.look_up_pairs(parent, side, alone).await?;
-                }
-            }
-        }
-        Ok(any)
     }
 
     /// Asks for one more look at a pair in this run.

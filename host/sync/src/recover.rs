@@ -4,17 +4,16 @@
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::execute::{Outgoing, absorbed};
 use super::feature::Feature;
-use super::intake::Purpose;
 use super::limits;
 use super::number::PairId;
 use super::order::{Action, TicketState};
-use super::outcome::{edited_since, settle_elements};
-use super::pair::{Agreed, Pair, Status};
+use super::outgoing::{Outgoing, absorbed};
+use super::pair::{Pair, Status};
 use super::reason::Reason;
-use super::session::Session;
-use entente_core::{Side, Timestamp, same_content};
+use super::session::{Purpose, Session};
+use super::settle::settle_made;
+use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -333,42 +332,5 @@ impl Session<'_> {
             TicketState::Pending(after) => Some(after.unwrap_or(limits::LONGEST_PAUSE)),
             TicketState::Done | TicketState::Lost => None,
         })
-    }
-}
-
-/// What was sent and never answered is settled where it stands there now, as if the answer had come.
-pub(super) fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
-    let (target, source) = (change.target, change.target.other());
-    for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
-        let Some(rules) = mapping.field(field.slot) else { continue };
-        let found = pair.current(target, field.slot).cloned();
-        let Some(found) =
-            found.filter(|found| same_content(&rules.kinds, rules.set_like, found, &field.value))
-        else {
-            continue;
-        };
-        if rules.set_like
-            && settle_elements(
-                pair,
-                target,
-                field.slot,
-                [field.base.as_ref(), Some(&field.value), Some(&found)],
-                None,
-            )
-        {
-            continue;
-        }
-        if field.joint {
-            continue;
-        }
-        let (stored, given) = (Some(found), Some(field.source.clone()));
-        let agreed = match target {
-            Side::Left => Agreed { left: stored, right: given },
-            Side::Right => Agreed { left: given, right: stored },
-        };
-        let edited = edited_since(pair, source, field.slot, &field.source);
-        pair.set_agreed(field.slot, agreed);
-        pair.half_mut(target).set_seen(field.slot, None);
-        pair.half_mut(source).set_seen(field.slot, edited);
     }
 }

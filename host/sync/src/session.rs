@@ -15,6 +15,19 @@ use entente_core::{Side, Sides, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+/// Why records were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The side reported them.
+    Report,
+    /// The other side reported their counterparts.
+    Counterpart,
+    /// Another record refers to them.
+    Parent,
+    /// The fate of a change was unknown.
+    Reread,
+}
+
 /// A run under way.
 pub(super) struct Session<'a> {
     pub(super) engine: &'a Engine<'a>,
@@ -63,6 +76,11 @@ impl<'a> Session<'a> {
     /// The object of a mapping on a side, as it is described now.
     pub(super) fn object(&self, mapping: &ObjectMapping, side: Side) -> Option<&Object> {
         self.descriptions[side].object(mapping.object(side))
+    }
+
+    /// Whether every record of a mapping's object on a side is known.
+    pub(super) fn is_listed(&self, mapping: &ObjectMapping, side: Side) -> bool {
+        self.listed[side].iter().any(|name| name == mapping.object(side))
     }
 
     pub(super) fn has(&self, mapping: &ObjectMapping, side: Side, feature: Feature) -> bool {

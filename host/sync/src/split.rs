@@ -4,11 +4,11 @@
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::{ExchangeError, codes};
-use super::execute::Outgoing;
+use super::exchange::ExchangeError;
 use super::feature::Feature;
 use super::number::PairId;
 use super::order::Action;
+use super::outgoing::Outgoing;
 use super::pair::Status;
 use super::reason::{Notice, Reason, RemoteSaid};
 use super::session::Session;
@@ -124,20 +124,4 @@ impl Session<'_> {
         let now = self.now();
         self.look_for_created(mapping, target, creates, now).await
     }
-}
-
-/// Whether smaller orders may fare better: the error is about what was sent, not about the remote system or
-/// the right to use it.
-pub(super) fn splittable(error: &ExchangeError) -> bool {
-    !matches!(
-        error.code.as_str(),
-        codes::UNAUTHORIZED
-            | codes::FORBIDDEN
-            | codes::MISCONFIGURED
-            | codes::RATE_LIMITED
-            | codes::UNAVAILABLE
-            | codes::UNSUPPORTED
-            | codes::CURSOR_EXPIRED
-            | codes::STORE
-    )
 }

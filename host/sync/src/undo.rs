@@ -5,14 +5,13 @@ use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::feature::Feature;
-use super::intake::Purpose;
 use super::limits;
 use super::links::Links;
 use super::number::{PairId, RunId, Slot};
 use super::order::Action;
-use super::pair::{Half, Pair, Status};
+use super::pair::Pair;
 use super::reason::{FieldReason, Kept, Notice, Reason, RecordRef};
-use super::session::Session;
+use super::session::{Purpose, Session};
 use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -367,13 +366,4 @@ fn undo_delete(change: &Change) -> Undone {
         })
     };
     Undone { fields: change.fields.iter().filter_map(again).collect(), ..Undone::default() }
-}
-
-/// What becomes of a pair whose record was deleted because making it was undone.
-pub(super) fn set_undone(pair: &mut Pair, target: Side, at: entente_core::Timestamp) {
-    super::deletions::unsettle(pair, target.other());
-    *pair.half_mut(target) = Half { deleted: Some(at), ..Half::default() };
-    pair.keys[target] = Some(Vec::new());
-    pair.status = Status::Excluded;
-    pair.reason = Some(Reason::Undone);
 }

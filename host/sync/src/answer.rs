@@ -1,0 +1,239 @@
+//! Answer: what the outcome of a change means, by the rules of the plugin interface. Pure: no side is asked, nothing
+//! is stored.
+
+use super::definition::ObjectMapping;
+use super::order::{Action, Outcome, Written};
+use super::outgoing::Owners;
+use super::reason::{InvalidAnswer, Reason, RecordRef, RemoteSaid};
+use super::report::Row;
+use entente_core::{Reference, Side};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// What the remote system did to make a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+/// What an answer means for its change.
+#[derive(Debug, PartialEq)]
+pub(super) enum Meaning {
+    /// The record stands as written.
+    Made(Made, Written),
+    /// The record is not there: by this change, or before it.
+    Gone,
+    /// Nothing was written, and trying again would not help.
+    Refused(Reason),
+    /// The record that the answer names belongs to another one of the source.
+    NotItsOwn(Reason),
+    /// The record has changed since the decision; this is what it has now.
+    Stale(Row),
+    /// The record was merged into one that has a pair of its own.
+    Merged(Reason),
+    /// The record has another id now.
+    Renamed(String),
+    /// The record has become one of another object.
+    Converted(Reason),
+    /// Nobody knows whether an earlier sending has made the record.
+    Open,
+    /// Nothing was written; later it may be.
+    Later(Option<Duration>, String),
+    /// The remote system tells later, for this ticket.
+    Deferred(String),
+}
+
+/// Reads the answers to one order.
+pub(super) struct Answers<'a> {
+    mapping: &'a ObjectMapping,
+    target: Side,
+    /// The other pairs that have records which answers name.
+    owners: &'a Owners,
+    /// Ids that creates of this order were answered with.
+    made: HashSet<String>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(mapping: &'a ObjectMapping, target: Side, owners: &'a Owners) -> Self {
+        Self { mapping, target, owners, made: HashSet::new() }
+    }
+
+    /// What an outcome means for a change that does this; `resent`: it had been sent before.
+    pub(super) fn meaning(&mut self, action: &Action, resent: bool, outcome: Outcome) -> Meaning {
+        match outcome {
+            Outcome::Created(written) => self.written(action, Made::Created, written),
+            Outcome::Updated(written) => self.written(action, Made::Updated, written),
+            Outcome::Unchanged(written) => self.written(action, Made::Unchanged, written),
+            Outcome::Deleted => Meaning::Gone,
+            Outcome::Failed { code, .. } if code == "not-found" && *action != Action::Create => Meaning::Gone,
+            Outcome::Failed { code, reason, fields } => {
+                let said = RemoteSaid { code: Some(code), text: reason };
+                Meaning::Refused(Reason::Refused { side: self.target, said, fields })
+            }
+            Outcome::Stale(row) => Meaning::Stale(row),
+            Outcome::Converted(reference) => self.converted(reference),
+            // The first sending may have made the record: the next run sends it once more under its name.
+            Outcome::Retry { .. } if resent && *action == Action::Create => Meaning::Open,
+            Outcome::Retry { after, reason } => Meaning::Later(after, reason),
+            Outcome::Deferred(ticket) => Meaning::Deferred(ticket),
+        }
+    }
+
+    fn written(&mut self, action: &Action, made: Made, written: Written) -> Meaning {
+        let target = self.target;
+        let invalid = |how| Meaning::Refused(Reason::InvalidAnswer { side: target, how });
+        let record = |side: Side, id: &str| RecordRef::new(side, self.mapping.object(side), id);
+        if matches!(action, Action::Delete(_)) {
+            return invalid(InvalidAnswer::NotDeleted);
+        }
+        if written.id.is_empty() {
+            return invalid(InvalidAnswer::NoId);
+        }
+        let became = record(target, &written.id);
+        if *action == Action::Create && !self.made.insert(written.id.clone()) {
+            let became = Some(became);
+            return Meaning::NotItsOwn(Reason::DuplicateOf { record: None, preferred: false, became });
+        }
+        let source = target.other();
+        let counterpart = self.owners.get(&written.id).and_then(|owner| owner.half(source).id.as_deref());
+        if let Some(counterpart) = counterpart {
+            return Meaning::NotItsOwn(Reason::DuplicateOf {
+                record: Some(record(source, counterpart)),
+                preferred: false,
+                became: Some(became),
+            });
+        }
+        Meaning::Made(made, written)
+    }
+
+    fn converted(&self, reference: Reference) -> Meaning {
+        let into = RecordRef::of(self.target, &reference);
+        if reference.object != self.mapping.object(self.target) {
+            Meaning::Converted(Reason::Converted { from: None, into })
+        } else if self.owners.contains_key(&reference.id) {
+            Meaning::Merged(Reason::Merged { from: None, into })
+        } else {
+            Meaning::Renamed(reference.id)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pair;
+    use entente_core::Sides;
+
+    fn written(id: &str) -> Written {
+        Written { id: id.to_owned(), ..Written::default() }
+    }
+
+    fn record(side: Side, object: &str, id: &str) -> RecordRef {
+        RecordRef::new(side, object, id)
+    }
+
+    /// What an outcome means where the record `taken` has a counterpart `7`, and `alone` waits in a pair of its own.
+    fn meaning(action: &Action, resent: bool, outcome: Outcome) -> Meaning {
+        let mapping = ObjectMapping {
+            objects: Sides::new("contact".to_owned(), "member".to_owned()),
+            ..ObjectMapping::default()
+        };
+        let owner = |left: Option<&str>, right: &str| {
+            let mut pair = Pair::new(1);
+            pair.half_mut(Side::Left).id = left.map(str::to_owned);
+            pair.half_mut(Side::Right).id = Some(right.to_owned());
+            (right.to_owned(), pair)
+        };
+        let owners = Owners::from([owner(Some("7"), "taken"), owner(None, "alone")]);
+        Answers::new(&mapping, Side::Right, &owners).meaning(action, resent, outcome)
+    }
+
+    #[test]
+    fn every_outcome_means_one_thing() {
+        let (update, delete) = (Action::Update("a".to_owned()), Action::Delete("a".to_owned()));
+        let duplicate = |record, became: &str| {
+            let became = Some(self::record(Side::Right, "member", became));
+            Meaning::NotItsOwn(Reason::DuplicateOf { record, preferred: false, became })
+        };
+        let invalid = |how| Meaning::Refused(Reason::InvalidAnswer { side: Side::Right, how });
+        let failed =
+            |code: &str| Outcome::Failed { code: code.to_owned(), reason: "no".to_owned(), fields: vec![] };
+        let refused = |code: &str| {
+            let said = RemoteSaid::new(code, "no");
+            Meaning::Refused(Reason::Refused { side: Side::Right, said, fields: vec![] })
+        };
+        let retry = || Outcome::Retry { after: None, reason: "busy".to_owned() };
+        let became = |object: &str, id: &str| {
+            Outcome::Converted(Reference { object: object.to_owned(), id: id.to_owned() })
+        };
+        let into = |object: &str, id: &str| record(Side::Right, object, id);
+        let table = [
+            (
+                &Action::Create,
+                false,
+                Outcome::Created(written("b")),
+                Meaning::Made(Made::Created, written("b")),
+            ),
+            (
+                &Action::Create,
+                false,
+                Outcome::Unchanged(written("alone")),
+                Meaning::Made(Made::Unchanged, written("alone")),
+            ),
+            (&update, false, Outcome::Updated(written("a")), Meaning::Made(Made::Updated, written("a"))),
+            (&delete, false, Outcome::Updated(written("a")), invalid(InvalidAnswer::NotDeleted)),
+            (&Action::Create, false, Outcome::Created(written("")), invalid(InvalidAnswer::NoId)),
+            (
+                &Action::Create,
+                false,
+                Outcome::Created(written("taken")),
+                duplicate(Some(record(Side::Left, "contact", "7")), "taken"),
+            ),
+            (
+                &update,
+                false,
+                Outcome::Updated(written("taken")),
+                duplicate(Some(record(Side::Left, "contact", "7")), "taken"),
+            ),
+            (&delete, false, Outcome::Deleted, Meaning::Gone),
+            (&update, false, Outcome::Deleted, Meaning::Gone),
+            (&update, false, failed("not-found"), Meaning::Gone),
+            (&Action::Create, false, failed("not-found"), refused("not-found")),
+            (&update, false, failed("invalid"), refused("invalid")),
+            (&update, false, Outcome::Stale(Row::default()), Meaning::Stale(Row::default())),
+            (&update, false, became("member", "z"), Meaning::Renamed("z".to_owned())),
+            (
+                &update,
+                false,
+                became("member", "alone"),
+                Meaning::Merged(Reason::Merged { from: None, into: into("member", "alone") }),
+            ),
+            (
+                &update,
+                false,
+                became("lead", "z"),
+                Meaning::Converted(Reason::Converted { from: None, into: into("lead", "z") }),
+            ),
+            (&update, true, retry(), Meaning::Later(None, "busy".to_owned())),
+            (&Action::Create, false, retry(), Meaning::Later(None, "busy".to_owned())),
+            (&Action::Create, true, retry(), Meaning::Open),
+            (&update, false, Outcome::Deferred("t".to_owned()), Meaning::Deferred("t".to_owned())),
+        ];
+        for (action, resent, outcome, expected) in table {
+            let shown = format!("{action:?}, resent: {resent}, {outcome:?}");
+            assert_eq!(meaning(action, resent, outcome), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn two_creates_of_one_order_cannot_become_the_same_record() {
+        let mapping = ObjectMapping::default();
+        let owners = Owners::new();
+        let mut answers = Answers::new(&mapping, Side::Left, &owners);
+        let mut create = || answers.meaning(&Action::Create, false, Outcome::Created(written("b")));
+        assert_eq!(create(), Meaning::Made(Made::Created, written("b")));
+        assert!(matches!(create(), Meaning::NotItsOwn(Reason::DuplicateOf { record: None, .. })));
+    }
+}

@@ -1,0 +1,247 @@
+//! Phases: a run from its lease to its last count.
+
+use super::definition::SyncDefinition;
+use super::engine::{Engine, RunEnd};
+use super::error::SyncError;
+use super::ledger::{LedgerError, Requeue};
+use super::limits;
+use super::options::{RunKind, RunOptions};
+use super::reason::{Code, Notice, Reason};
+use super::run::{Run, RunStatus};
+use super::session::{Session, Tries};
+use entente_core::{Side, Sides};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+impl Engine<'_> {
+    /// Runs a sync once. What is committed by the time of an error stays, and the next run goes on from
+    /// there.
+    ///
+    /// # Errors
+    /// Where no run could even begin: the lease is taken, or the ledger fails.
+    pub async fn run(&self, definition: &SyncDefinition, options: RunOptions) -> Result<RunEnd, SyncError> {
+        let lease = loop {
+            match self
+                .ledger
+                .acquire(&definition.relation, self.holder, self.clock.now(), limits::LEASE)
+                .await
+            {
+                Ok(lease) => break lease,
+                Err(LedgerError::Busy { .. }) if options.wait => self.clock.sleep(limits::LEASE_POLL).await,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let now = self.clock.now();
+        let run = Run::new(definition.name.clone(), definition.relation.clone(), options, now);
+        let run = match self.ledger.start_run(&lease, run).await {
+            Ok(run) => run,
+            Err(error) => {
+                self.ledger.release(&lease).await?;
+                return Err(error.into());
+            }
+        };
+        let mut session = Session {
+            engine: self,
+            definition,
+            run,
+            lease,
+            leased: now,
+            descriptions: Sides::default(),
+            listed: Sides::default(),
+            broken: None,
+            read: Sides::default(),
+            taken: BTreeMap::new(),
+            fresh: BTreeMap::new(),
+            again: false,
+            pause: Duration::ZERO,
+            trust: None,
+            parked: BTreeSet::new(),
+            rekey: Sides::default(),
+            careful: HashMap::new(),
+        };
+        let error = match session.work().await {
+            Ok(()) => session.broken.take(),
+            Err(error) => Some(error),
+        };
+        session.end(error).await
+    }
+}
+
+impl Session<'_> {
+    async fn work(&mut self) -> Result<(), SyncError> {
+        self.describe().await?;
+        self.drift().await?;
+        self.trust_side().await?;
+        self.recover().await?;
+        if let RunKind::Undo { run, deletes_agreed } = self.run.options.kind {
+            self.plan_undo(run, deletes_agreed).await?;
+        } else {
+            self.read_both().await?;
+        }
+        for pass in 0..limits::PASSES {
+            self.again = false;
+            if self.run.options.undoes().is_none() || pass > 0 {
+                self.reconcile(pass == 0).await?;
+                self.brake().await?;
+            }
+            if self.run.options.is_dry() {
+                break;
+            }
+            self.execute().await?;
+            if self.run.options.undoes().is_some() || !self.again || pass + 1 == limits::PASSES {
+                break;
+            }
+            if !self.pause.is_zero() {
+                self.engine.clock.sleep(std::mem::take(&mut self.pause)).await;
+            }
+        }
+        self.end_plan().await?;
+        if self.run.options.waits_until_settled() {
+            self.wait_for_deferred().await?;
+        }
+        for (mapping, mut pairs) in std::mem::take(&mut self.fresh) {
+            pairs.sort_unstable();
+            pairs.dedup();
+            let Some(mapping) = self.definition.mapping(mapping) else { continue };
+            let counts = self.run.count(Side::Left, mapping.object(Side::Left));
+            counts.pending += pairs.len() as u64;
+            counts.because_of(&Reason::DecidedAgain, pairs.len() as u64);
+        }
+        self.end_trust().await
+    }
+
+    /// Collects what both sides report, and finds out what that means for records that were not reported.
+    async fn read_both(&mut self) -> Result<(), SyncError> {
+        for side in Side::BOTH {
+            if let Err(error) = self.collect(side).await {
+                match error {
+                    // What was read stays. The other side is still read, so that what needs no more can go
+                    // on.
+                    SyncError::Exchange { .. } | SyncError::Broken { .. } if self.broken.is_none() => {
+                        self.broken = Some(error)
+                    }
+                    error => return Err(error),
+                }
+            }
+        }
+        if self.broken.is_none() {
+            self.meet().await?;
+            if self.run.options.follows_bookmarks() {
+                for side in Side::BOTH {
+                    self.find_absent(side).await?;
+                }
+                self.free_duplicates().await?;
+                self.ask_again().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was held for want of a proof, or by the brake, and what was to be tried again, is looked at by a
+    /// run that sees everything.
+    async fn ask_again(&mut self) -> Result<(), SyncError> {
+        let now = self.now();
+        let all = self.trust.is_some();
+        let mut unit = self.begin().await?;
+        for mapping in &self.definition.mappings {
+            for code in [Code::AbsenceNotProven, Code::NotCheckable, Code::Brake] {
+                unit.requeue(mapping.id, Requeue::Held(code)).await?;
+            }
+            unit.requeue(mapping.id, Requeue::Due(now)).await?;
+            unit.requeue(mapping.id, Requeue::InConflict).await?;
+            if all {
+                unit.requeue(mapping.id, Requeue::Linked).await?;
+            }
+        }
+        Ok(unit.commit().await?)
+    }
+
+    /// Which side wins whatever changed, by this run or by an earlier one that has not made it so yet.
+    async fn trust_side(&mut self) -> Result<(), SyncError> {
+        let sync = &self.definition.name;
+        self.trust = match self.run.options.trust() {
+            Some(trust) => Some(trust.clone()),
+            None => self.engine.ledger.trust(sync).await?,
+        };
+        if let (Some(trust), false) = (self.run.options.trust().cloned(), self.run.options.is_dry()) {
+            let mut unit = self.begin().await?;
+            unit.save_trust(sync, Some(&trust)).await?;
+            unit.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// A trust for once ends with a run that has seen everything and made all of it.
+    async fn end_trust(&mut self) -> Result<(), SyncError> {
+        let made = |counts: &super::run::Counts| counts.pending == 0 && counts.failed == 0;
+        let complete =
+            self.run.options.follows_bookmarks() && self.broken.is_none() && !self.run.options.is_dry();
+        if self.trust.is_some() && complete && self.run.counts.iter().flat_map(BTreeMap::values).all(made) {
+            let mut unit = self.begin().await?;
+            unit.save_trust(&self.definition.name, None).await?;
+            unit.commit().await?;
+        } else if let Some(side) =
+            self.trust.as_ref().map(|trust| trust.side).filter(|_| !self.run.options.is_dry())
+        {
+            self.run.notice(Notice::StaysTrusted { side });
+        }
+        Ok(())
+    }
+
+    /// Asks both sides what they have now, and checks that the mapped objects are among it.
+    async fn describe(&mut self) -> Result<(), SyncError> {
+        for side in Side::BOTH {
+            // Every object is counted, also where there is nothing to count.
+            for mapping in &self.definition.mappings {
+                self.run.count(side, mapping.object(side));
+            }
+            let mut tries = Tries::default();
+            let description = loop {
+                match self.exchange(side).describe().await {
+                    Ok(description) => break description,
+                    Err(error) if self.wait_out(side, &error, &mut tries).await? => {}
+                    Err(error) => return Err(self.failed(side, "describe its objects", error)),
+                }
+            };
+            for mapping in &self.definition.mappings {
+                if description.object(mapping.object(side)).is_none() {
+                    let known: Vec<&str> =
+                        description.objects.iter().map(|object| object.name.as_str()).collect();
+                    return Err(SyncError::NoSuchObject {
+                        exchange: self.exchange(side).name().to_owned(),
+                        object: mapping.object(side).to_owned(),
+                        known: known.join(", "),
+                        sync: self.definition.name.clone(),
+                    });
+                }
+            }
+            self.descriptions[side] = description;
+        }
+        Ok(())
+    }
+
+    async fn end(mut self, error: Option<SyncError>) -> Result<RunEnd, SyncError> {
+        self.run.ended = Some(self.now());
+        self.run.status = match &error {
+            None => RunStatus::Done,
+            Some(SyncError::Stopped | SyncError::TimeUp) => RunStatus::Interrupted,
+            Some(_) => RunStatus::Failed,
+        };
+        for (side, read) in Side::BOTH.into_iter().zip(std::mem::take(&mut self.read)) {
+            for (object, read) in read {
+                let counts = self.run.count(side, &object);
+                counts.unchanged = read.saturating_sub(
+                    counts.updated + counts.pending + counts.held + counts.failed + counts.excluded,
+                );
+            }
+        }
+        self.run.error = error.as_ref().map(SyncError::message);
+        if !matches!(error, Some(SyncError::Ledger(LedgerError::Fenced { .. }))) {
+            let mut unit = self.begin().await?;
+            unit.save_run(&self.run).await?;
+            unit.commit().await?;
+            self.engine.ledger.release(&self.lease).await?;
+        }
+        Ok(RunEnd { run: self.run, error })
+    }
+}

@@ -1,0 +1,450 @@
+//! Plan: what is to be written where, and why, decided for one pair at a time. Pure: no side is asked and nothing
+//! is stored; what a decision rests on comes in as [`Grounds`].
+
+use super::change::{Change, ChangedField, Choice, Conflict, Ruling};
+use super::definition::{DeletePolicy, FieldMapping, ObjectMapping};
+use super::filter::takes_part;
+use super::links::Links;
+use super::number::{PairId, RunId, Slot};
+use super::options::Trust;
+use super::pair::{Agreed, Half, Pair, Seen, Status};
+use super::reason::{FieldReason, Reason, RecordRef};
+use super::settle::unsettle;
+use entente_core::{
+    Current, Decision, FieldRules, Settled, Side, Sides, Value, Why, Write, settle, settle_new,
+};
+use std::collections::HashMap;
+
+/// What was decided about a batch of pairs.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) changes: Vec<Change>,
+    pub(super) conflicts: Vec<Conflict>,
+    /// What the operator has decided about fields of these pairs.
+    pub(super) rulings: HashMap<(PairId, Slot), Ruling>,
+}
+
+/// What can be done with the object of a side, and what is known of it in this run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Abilities {
+    /// Every record is known: one that is not among the pairs does not exist.
+    pub(super) listed: bool,
+    pub(super) create: bool,
+    pub(super) delete: bool,
+    /// A record can be read just before it is written.
+    pub(super) by_id: bool,
+    /// The plugin compares with the base values itself.
+    pub(super) base_values: bool,
+    /// A write is refused where the record has another version.
+    pub(super) conditional: bool,
+    /// It shares the store of the ledger: nothing comes between decision and write.
+    pub(super) local: bool,
+}
+
+/// What decisions about the pairs of one mapping rest on, besides the pairs.
+#[derive(Debug, Clone)]
+pub(super) struct Grounds<'m> {
+    pub(super) mapping: &'m ObjectMapping,
+    /// Fields that take part: those that are not parked.
+    pub(super) fields: Vec<&'m FieldMapping>,
+    /// Slots of the others: the schema of a side no longer fits the mapping.
+    pub(super) parked: Vec<Slot>,
+    pub(super) sides: Sides<Abilities>,
+    /// The step of change times that both sides can tell, in microseconds.
+    pub(super) precision: u64,
+    /// A side cannot tell an empty text from none.
+    pub(super) one_blank: bool,
+    /// The side that wins in this run, whatever changed.
+    pub(super) trust: Option<Trust>,
+    pub(super) run: RunId,
+    /// A side could not be read to its end.
+    pub(super) broken: bool,
+    /// The run reads on from the bookmarks of both sides: what it did not read has not changed.
+    pub(super) follows_bookmarks: bool,
+}
+
+/// What is to be done about two records that belong together.
+#[derive(Debug, Default)]
+pub(super) struct Linked<'m> {
+    /// Fields whose values agree.
+    pub(super) agreements: Vec<&'m FieldMapping>,
+    /// Fields that contradict each other, with what the judge says.
+    pub(super) conflicts: Vec<(Conflict, Why)>,
+    /// What is to be written, by side.
+    pub(super) writes: Sides<Vec<ChangedField>>,
+}
+
+/// What is to be done about a record without a counterpart.
+#[derive(Debug, PartialEq)]
+pub(super) enum NewRecord {
+    /// The counterpart may be on a page that was not read.
+    Later,
+    /// None is made.
+    Excluded(Reason),
+    /// The operator has to look at it.
+    Held(Reason),
+    /// One with these fields.
+    Create(Vec<ChangedField>),
+}
+
+/// What is to be done about a pair one of whose records is gone.
+#[derive(Debug, PartialEq)]
+pub(super) enum Gone {
+    /// Nothing.
+    Settled(Status, Reason),
+    /// The operator has to look at it.
+    Held(Reason),
+    /// The record is to be made again.
+    Recreate,
+    /// The other record, of this id, is deleted too. The fields are what it had, so that this can be undone.
+    Delete(String, Vec<ChangedField>),
+}
+
+/// Whether an edit that was made on the target since the decision can be lost by a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// It cannot: the write rests on what stands there.
+    Checked,
+    /// It can: nobody can look, but the last report was of this run or followed without a gap.
+    Unchecked,
+    /// It can, and the last report is old: nothing is written.
+    NotCheckable,
+}
+
+/// What a side has for a field.
+fn current<'p>(field: &'p FieldMapping, pair: &'p Pair, side: Side) -> Option<&'p Value> {
+    field.value_of(side, || pair.current(side, field.slot))
+}
+
+/// What an operator's decision comes to: which sides are written. `None` where the values are others by now.
+fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: Sides<Current<'_>>) -> Option<Decision> {
+    if Side::BOTH.into_iter().any(|side| ruling.values[side] != *now[side].value) {
+        return None;
+    }
+    match &ruling.choice {
+        Choice::Side(side) => {
+            let trusting = FieldRules { trust: Some(*side), ..*rules };
+            Some(settle(&trusting, None, Some(now.left), Some(now.right)).decision)
+        }
+        Choice::Value(value) => {
+            let mut writes = Vec::new();
+            for target in Side::BOTH {
+                let wanted =
+                    if target == Side::Left { value.clone() } else { rules.translate(value, Side::Left)? };
+                if wanted != *now[target].value && rules.direction.reaches(target) && rules.writable[target] {
+                    let source = now[target.other()].value.clone();
+                    writes.push(Write { target, value: wanted, source, time: None });
+                }
+            }
+            // Written to one side only, the value is what the other one has.
+            Some(if writes.is_empty() { Decision::Agree } else { Decision::Write(writes) })
+        }
+    }
+}
+
+/// Whether a side has an edit that was never settled.
+pub(super) fn edited(pair: &Pair, side: Side) -> bool {
+    Slot::first(pair.half(side).seen.len()).any(|slot| {
+        pair.half(side).seen(slot).is_some_and(|seen| {
+            match pair.agreed(slot).and_then(|agreed| agreed.half(side)) {
+                Some(was) => *was != seen.value,
+                // Never settled: a blank that was always there is no edit.
+                None => !seen.value.is_blank(),
+            }
+        })
+    })
+}
+
+/// Settles the fields whose values agree.
+pub(super) fn agree(pair: &mut Pair, agreements: &[&FieldMapping]) {
+    for field in agreements {
+        let [left, right] = Side::BOTH.map(|side| current(field, pair, side).cloned());
+        pair.set_agreed(field.slot, Agreed { left, right });
+        for side in Side::BOTH {
+            pair.half_mut(side).set_seen(field.slot, None);
+        }
+    }
+}
+
+impl<'m> Grounds<'m> {
+    fn takes_part(&self, slot: Slot) -> bool {
+        !self.parked.contains(&slot)
+    }
+
+    /// Whether records can be recognised: every identifier takes part.
+    fn recognises(&self) -> bool {
+        self.mapping.identifiers.iter().all(|slot| self.takes_part(*slot))
+    }
+
+    /// Whether a side is trusted for a field by this run only: it wins over what was settled before, too.
+    fn trusted_once(&self, slot: Slot) -> Option<Side> {
+        self.trust.as_ref().filter(|trust| trust.covers(self.mapping.id, slot)).map(|trust| trust.side)
+    }
+
+    /// Settles the fields of two records that belong together.
+    pub(super) fn linked(
+        &self,
+        pair: &Pair,
+        links: &Links,
+        rulings: &HashMap<(PairId, Slot), Ruling>,
+    ) -> Linked<'m> {
+        let mut linked = Linked::default();
+        for field in &self.fields {
+            let time = |side: Side| pair.half(side).seen(field.slot).and_then(|seen| seen.time);
+            let (settled, reason) = self.field(field, pair, links, rulings);
+            match settled.decision {
+                Decision::Unknown => {}
+                Decision::Agree => linked.agreements.push(field),
+                Decision::Write(writes) => {
+                    let joint = writes.len() > 1;
+                    for write in writes {
+                        linked.writes[write.target].push(ChangedField {
+                            slot: field.slot,
+                            value: write.value,
+                            source: write.source,
+                            base: current(field, pair, write.target).cloned(),
+                            time: write.time,
+                            base_time: time(write.target),
+                            joint,
+                            stored: None,
+                            reason: reason.clone(),
+                        });
+                    }
+                }
+                Decision::Conflict => {
+                    let [left, right] = Side::BOTH.map(|side| Seen {
+                        value: current(field, pair, side).cloned().unwrap_or(Value::Null),
+                        time: time(side),
+                    });
+                    let (pair, slot, run) = (pair.id, field.slot, self.run);
+                    linked.conflicts.push((Conflict { pair, slot, left, right, reason, run }, settled.why));
+                }
+            }
+        }
+        linked
+    }
+
+    /// What the judge says about one field, or the operator where the judge cannot decide.
+    fn field(
+        &self,
+        field: &FieldMapping,
+        pair: &Pair,
+        links: &Links,
+        rulings: &HashMap<(PairId, Slot), Ruling>,
+    ) -> (Settled, FieldReason) {
+        let slot = field.slot;
+        let once = self.trusted_once(slot);
+        let rules = FieldRules { trust: once.or(field.trust), ..field.rules(self.precision, self.one_blank) };
+        let link = Sides::by(|side| {
+            let value = pair.current(side, slot).filter(|_| field.is_reference())?;
+            links.canonical(side, value)
+        });
+        let now = Sides::by(|side| {
+            let time = pair.half(side).seen(slot).and_then(|seen| seen.time);
+            Some(Current { value: current(field, pair, side)?, link: link[side].as_ref(), time })
+        });
+        let halves = pair
+            .agreed(slot)
+            .filter(|_| once.is_none())
+            .map(|agreed| Sides::by(|side| field.value_of(side, || agreed.half(side))));
+        let settled = settle(&rules, halves, now.left, now.right);
+        if settled.decision == Decision::Conflict
+            && let (Some(ruling), Some(now)) = (rulings.get(&(pair.id, slot)), now.both())
+            && let Some(decision) = ruled(&rules, ruling, now)
+        {
+            return (Settled { decision, ..settled }, FieldReason::Ruled);
+        }
+        let why = FieldReason::Judge(settled.why);
+        (settled, why)
+    }
+
+    /// Whether the target of an update can be trusted to be as it was when the update was decided.
+    pub(super) fn guard(&self, pair: &Pair, target: Side) -> Guard {
+        let can = self.sides[target];
+        let half = pair.half(target);
+        if can.local || (can.conditional && half.version.is_some()) || can.by_id || can.base_values {
+            Guard::Checked
+        } else if self.follows_bookmarks || half.read == Some(self.run) {
+            Guard::Unchecked
+        } else {
+            Guard::NotCheckable
+        }
+    }
+
+    /// A new record on `target`, if its absence there is proven and everything that it needs is there.
+    pub(super) fn new_record(&self, pair: &Pair, target: Side) -> NewRecord {
+        let source = target.other();
+        let object = self.mapping.object(target);
+        if self.broken {
+            return NewRecord::Later;
+        }
+        if !self.mapping.create[target] || !self.sides[target].create {
+            return NewRecord::Excluded(Reason::NotCreatedThere { side: target });
+        }
+        if !self.recognises() {
+            return NewRecord::Held(Reason::Schema { side: target, object: object.to_owned() });
+        }
+        if !self.sides[target].listed && pair.half(source).alone != Some(self.run) {
+            return NewRecord::Held(self.not_proven(pair, target));
+        }
+        let mut fields = Vec::new();
+        let mut own = false;
+        for field in &self.mapping.fields {
+            match self.new_field(field, pair, target) {
+                Ok(Some(changed)) => {
+                    own |= changed.reason != FieldReason::Default && !field.is_constant(source);
+                    fields.push(changed);
+                }
+                Ok(None) => {}
+                Err(why) => {
+                    let (object, field) = (object.to_owned(), field.name(target).to_owned());
+                    return NewRecord::Held(Reason::Required { side: target, object, field, why });
+                }
+            }
+        }
+        if !own {
+            return NewRecord::Excluded(Reason::NothingFlows { side: target });
+        }
+        if !self.fits(target, &fields) {
+            return NewRecord::Excluded(Reason::WouldBeOutsideFilter { side: target });
+        }
+        NewRecord::Create(fields)
+    }
+
+    /// A field of a new record: `None` where nothing is written, an error where a required one has nothing.
+    fn new_field(
+        &self,
+        field: &FieldMapping,
+        pair: &Pair,
+        target: Side,
+    ) -> Result<Option<ChangedField>, Why> {
+        let source = target.other();
+        let from = current(field, pair, source).filter(|_| self.takes_part(field.slot));
+        let new = |value: Value, source: Value, time, reason: FieldReason| ChangedField {
+            slot: field.slot,
+            value,
+            source,
+            base: None,
+            time,
+            base_time: None,
+            joint: false,
+            stored: None,
+            reason,
+        };
+        if from.is_none_or(Value::is_blank)
+            && let Some(default) = &field.default[target]
+            && field.direction.reaches(target)
+        {
+            let from = from.cloned().unwrap_or(Value::Null);
+            return Ok(Some(new(default.clone(), from, None, FieldReason::Default)));
+        }
+        let time = pair.half(source).seen(field.slot).and_then(|seen| seen.time);
+        let now = from.map(|value| Current { value, link: None, time });
+        match settle_new(&field.rules(1, false), now, target)? {
+            Ok(write) => Ok(Some(new(write.value, write.source, write.time, Why::NewRecord.into()))),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Why no counterpart is made where nothing proves that it is not there.
+    fn not_proven(&self, pair: &Pair, target: Side) -> Reason {
+        let (mapping, source) = (self.mapping, target.other());
+        let fields = || mapping.identifiers.iter().filter_map(|slot| mapping.field(*slot));
+        let blank = |field: &FieldMapping| current(field, pair, source).is_none_or(Value::is_blank);
+        let id = pair.half(source).id.as_deref().unwrap_or_default();
+        Reason::AbsenceNotProven {
+            record: RecordRef::new(source, mapping.object(source), id),
+            object: mapping.object(target).to_owned(),
+            identifiers: fields().map(|field| field.name(target).to_owned()).collect(),
+            without: fields().all(blank),
+        }
+    }
+
+    /// Whether a new record with these fields would take part. Nobody knows what it will have in a field that
+    /// this sync does not write.
+    fn fits(&self, target: Side, fields: &[ChangedField]) -> bool {
+        let mapping = self.mapping;
+        let written = |name: &str| {
+            let field = mapping.fields.iter().find(|field| field.name(target) == name)?;
+            let ours =
+                field.direction.reaches(target) && field.writable[target] && self.takes_part(field.slot);
+            ours.then_some(field.slot)
+        };
+        mapping.filters[target].iter().filter(|condition| written(&condition.field).is_some()).all(
+            |condition| {
+                takes_part(std::slice::from_ref(condition), |name| {
+                    let slot = written(name)?;
+                    fields.iter().find(|field| field.slot == slot).map(|field| &field.value)
+                })
+            },
+        )
+    }
+
+    /// What the deletion policy says about a pair whose record on `gone` is gone. Takes back in the pair what was
+    /// settled, where the policy ends the link.
+    pub(super) fn gone(&self, pair: &mut Pair, gone: Side) -> Gone {
+        let (mapping, survivor) = (self.mapping, gone.other());
+        let object = mapping.object(gone);
+        if pair.half(survivor).id.is_none() || pair.half(survivor).deleted.is_some() {
+            // Nobody is recognised by a record that is gone.
+            pair.keys[gone] = Some(Vec::new());
+            return Gone::Settled(Status::Deleted, Reason::DeletedEverywhere);
+        }
+        let Some(was) = pair.half(gone).id.clone() else {
+            let reason = match pair.reason {
+                Some(Reason::Undone) => Reason::Undone,
+                _ => Reason::Unlinked { side: gone, object: object.to_owned(), id: None },
+            };
+            return Gone::Settled(Status::Excluded, reason);
+        };
+        let record = RecordRef::new(gone, object, &was);
+        match mapping.deletes {
+            DeletePolicy::Ignore => Gone::Settled(Status::Deleted, Reason::DeletedIgnored { record }),
+            DeletePolicy::Unlink => {
+                let deleted = pair.half(gone).deleted;
+                end_link(pair, gone, Half { deleted, ..Half::default() });
+                let RecordRef { object, id, .. } = record;
+                Gone::Settled(Status::Excluded, Reason::Unlinked { side: gone, object, id: Some(id) })
+            }
+            DeletePolicy::Recreate => {
+                end_link(pair, gone, Half::default());
+                Gone::Recreate
+            }
+            DeletePolicy::Delete => self.delete_survivor(pair, survivor, record),
+        }
+    }
+
+    fn delete_survivor(&self, pair: &Pair, survivor: Side, deleted: RecordRef) -> Gone {
+        let mapping = self.mapping;
+        let id = pair.half(survivor).id.clone().unwrap_or_default();
+        if edited(pair, survivor) {
+            let edited = RecordRef::new(survivor, mapping.object(survivor), &id);
+            return Gone::Held(Reason::DeletedAndEdited { deleted, edited });
+        }
+        if !self.sides[survivor].delete {
+            let object = mapping.object(survivor).to_owned();
+            return Gone::Settled(Status::Deleted, Reason::CannotBeDeleted { record: deleted, object });
+        }
+        let kept = |field: &FieldMapping| {
+            Some(ChangedField {
+                slot: field.slot,
+                value: Value::Null,
+                source: Value::Null,
+                base: Some(pair.current(survivor, field.slot)?.clone()),
+                time: None,
+                base_time: pair.half(survivor).seen(field.slot).and_then(|seen| seen.time),
+                joint: false,
+                stored: None,
+                reason: FieldReason::Deleted { record: deleted.clone() },
+            })
+        };
+        Gone::Delete(id, mapping.fields.iter().filter_map(kept).collect())
+    }
+}
+
+/// Takes the record of a side out of its pair. What the other one has is new to whatever it is linked to next.
+fn end_link(pair: &mut Pair, gone: Side, left: Half) {
+    unsettle(pair, gone.other());
+    *pair.half_mut(gone) = left;
+    pair.keys[gone] = Some(Vec::new());
+}

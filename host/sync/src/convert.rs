@@ -8,7 +8,7 @@ use super::pair::{Pair, Status};
 use super::reason::{Reason, RecordRef};
 use super::report::{Conversion, Page};
 use super::session::Session;
-use super::working::Working;
+use super::working::{Entry, Working};
 use entente_core::Side;
 
 /// Marks a pair as having something new, without touching an order that is under way.
@@ -31,23 +31,23 @@ impl Session<'_> {
             conversion.before.object == object && conversion.after.object == object
         };
         for conversion in page.conversions.iter().filter(ours) {
-            let Some(place) = work.by_id.get(&conversion.before.id).copied() else {
+            let Some(entry) = work.by_id.get(&conversion.before.id).copied() else {
                 continue;
             };
             if conversion.before.id == conversion.after.id {
                 continue;
             }
             let winner = work.by_id.get(&conversion.after.id).copied();
-            let alone = |place: usize| work.pairs[place].half(side.other()).id.is_none();
+            let alone = |entry: Entry| work.pairs[entry].half(side.other()).id.is_none();
             match winner {
-                Some(winner) if !alone(winner) || alone(place) => {
-                    work.touched[place] = true;
+                Some(winner) if !alone(winner) || alone(entry) => {
+                    work.touch(entry);
                     let reason = Reason::Merged {
                         from: Some(RecordRef::of(side, &conversion.before)),
                         into: RecordRef::of(side, &conversion.after),
                     };
                     let now = self.now();
-                    let pair = &mut work.pairs[place];
+                    let pair = &mut work.pairs[entry];
                     if pair.half(side).deleted.is_some() {
                         continue;
                     }
@@ -63,34 +63,33 @@ impl Session<'_> {
                 Some(winner) => {
                     // The winner waits alone: the pair of the loser becomes its own.
                     let half = work.pairs[winner].half(side).clone();
-                    work.removed.push(work.pairs[winner].id);
-                    work.touched[winner] = false;
+                    work.remove(winner);
                     self.follow_record(
                         work,
-                        place,
+                        entry,
                         &conversion.before.id,
                         half.id.clone().unwrap_or_default(),
                     );
-                    let pair = &mut work.pairs[place];
+                    let pair = &mut work.pairs[entry];
                     *pair.half_mut(side) = half;
                     pair.keys[side] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
                 }
-                None => self.follow_record(work, place, &conversion.before.id, conversion.after.id.clone()),
+                None => self.follow_record(work, entry, &conversion.before.id, conversion.after.id.clone()),
             }
         }
     }
 
-    fn follow_record(&mut self, work: &mut Working<'_>, place: usize, before: &str, after: String) {
+    fn follow_record(&mut self, work: &mut Working<'_>, entry: Entry, before: &str, after: String) {
         let side = work.side;
-        let pair = &mut work.pairs[place];
+        let pair = &mut work.pairs[entry];
         let half = pair.half_mut(side);
         half.id = Some(after.clone());
         half.version = None;
         half.deleted = None;
         stir(pair);
         work.by_id.remove(before);
-        work.by_id.insert(after, place);
-        work.touched[place] = true;
+        work.by_id.insert(after, entry);
+        work.touch(entry);
     }
 
     /// Moves pairs of records that have become another kind of record into the mapping of that kind, where it

@@ -10,9 +10,9 @@ use super::pair::{Key, Pair, Status};
 use super::progress::Progress;
 use super::reason::{Reason, RecordRef, RemoteSaid};
 use super::report::{Batch, Page, Row};
-use super::reported::{apply_row, columns, on_reported, value_at};
+use super::reported::{apply_row, columns_of, on_reported, value_at};
 use super::session::{Purpose, Session};
-use super::working::Working;
+use super::working::{Entry, Meeting, Working};
 use entente_core::{Side, Timestamp};
 use std::collections::BTreeMap;
 
@@ -58,16 +58,16 @@ impl Session<'_> {
         let mut fresh: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         let mut taken: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         for work in works {
-            let chosen = work.pairs.into_iter().zip(work.touched).filter(|(_, touched)| *touched);
-            let mut pairs: Vec<Pair> = chosen.map(|(pair, _)| pair).collect();
             unit.remove_pairs(&work.removed).await?;
+            let mapping = work.mapping.id;
+            let mut pairs = work.into_touched();
             unit.save_pairs(&mut pairs).await?;
             if !self.run.options.follows_bookmarks() {
-                taken.entry(work.mapping.id).or_default().extend(pairs.iter().map(|pair| pair.id));
+                taken.entry(mapping).or_default().extend(pairs.iter().map(|pair| pair.id));
             }
             if purpose == Purpose::Parent {
                 let numbers = pairs.iter().filter(|pair| pair.status == Status::Todo).map(|pair| pair.id);
-                fresh.entry(work.mapping.id).or_default().extend(numbers);
+                fresh.entry(mapping).or_default().extend(numbers);
             }
         }
         if let Some(progress) = progress {
@@ -129,9 +129,9 @@ impl Session<'_> {
         }
         let mut keys: Vec<Key> = Vec::new();
         for batch in batches {
-            let columns = columns(mapping, side, batch);
+            let columns = columns_of(mapping, side, batch);
             // A record that is linked keeps its counterpart, whatever its identifiers become.
-            let linked = |id: &String| work.by_id.get(id).is_some_and(|place| work.pairs[*place].is_linked());
+            let linked = |id: &String| work.by_id.get(id).is_some_and(|entry| work.pairs[*entry].is_linked());
             for row in batch.rows.iter().filter(|row| !linked(&row.id)) {
                 keys.extend(identity::keys(mapping, side, |slot| value_at(&columns, row, slot)));
             }
@@ -149,8 +149,8 @@ impl Session<'_> {
                     work.add(pair);
                 }
                 for (key, number) in found {
-                    if let Some(place) = work.by_number.get(&number).copied() {
-                        work.note_keys(owner_side, std::slice::from_ref(&key), place);
+                    if let Some(entry) = work.by_number.get(&number).copied() {
+                        work.note_keys(owner_side, std::slice::from_ref(&key), entry);
                     }
                 }
             }
@@ -165,7 +165,7 @@ impl Session<'_> {
 
     fn absorb(&mut self, work: &mut Working<'_>, batch: &Batch, arrival: Timestamp, purpose: Purpose) {
         let (mapping, side) = (work.mapping, work.side);
-        let columns = columns(mapping, side, batch);
+        let columns = columns_of(mapping, side, batch);
         let object = mapping.object(side);
         for row in &batch.rows {
             let by_name = |name: &str| {
@@ -179,8 +179,8 @@ impl Session<'_> {
                 // Outside the filter nothing is matched; but this may be what was sent and never answered.
                 known = known.or_else(|| work.sent_as(&keys));
                 self.run.count(side, object).excluded += 1;
-                if let Some(place) = known {
-                    let pair = &mut work.pairs[place];
+                if let Some(entry) = known {
+                    let pair = &mut work.pairs[entry];
                     apply_row(pair, side, &columns, row, arrival, self.run.id);
                     pair.half_mut(side).filtered = true;
                     if pair.status == Status::Live {
@@ -189,25 +189,25 @@ impl Session<'_> {
                         pair.status = Status::Excluded;
                         pair.reason = Some(Reason::OutsideFilter { side });
                     }
-                    work.touched[place] = true;
+                    work.touch(entry);
                 }
                 continue;
             }
             match known {
-                Some(place) => self.absorb_known(work, place, row, &columns, keys, arrival, purpose),
+                Some(entry) => self.absorb_known(work, entry, row, &columns, keys, arrival, purpose),
                 None => self.absorb_unknown(work, row, &columns, keys, arrival, purpose),
             }
         }
         for deletion in &batch.deleted {
-            let Some(place) = work.by_id.get(&deletion.id).copied() else {
+            let Some(entry) = work.by_id.get(&deletion.id).copied() else {
                 continue;
             };
             let at = deletion.deleted.unwrap_or(arrival).min(arrival);
-            if work.pairs[place].half(side).deleted.is_none() {
-                self.bury(mapping, &mut work.pairs[place], side, at);
+            if work.pairs[entry].half(side).deleted.is_none() {
+                self.bury(mapping, &mut work.pairs[entry], side, at);
             }
-            work.pairs[place].half_mut(side).read = Some(self.run.id);
-            work.touched[place] = true;
+            work.pairs[entry].half_mut(side).read = Some(self.run.id);
+            work.touch(entry);
         }
     }
 
@@ -215,7 +215,7 @@ impl Session<'_> {
     fn absorb_known(
         &mut self,
         work: &mut Working<'_>,
-        place: usize,
+        entry: Entry,
         row: &Row,
         columns: &[(Slot, Column)],
         keys: Vec<Key>,
@@ -223,16 +223,16 @@ impl Session<'_> {
         purpose: Purpose,
     ) {
         let side = work.side;
-        let sent_keys = if work.pairs[place].is_linked() {
+        let sent_keys = if work.pairs[entry].is_linked() {
             Vec::new()
         } else {
-            work.sent_keys(work.pairs[place].id, side.other())
+            work.sent_keys(work.pairs[entry].id, side.other())
         };
-        let pair = &mut work.pairs[place];
+        let pair = &mut work.pairs[entry];
         let was_filtered = std::mem::take(&mut pair.half_mut(side).filtered);
         let mut new = apply_row(pair, side, columns, row, arrival, self.run.id);
-        work.settle_read(place);
-        let pair = &mut work.pairs[place];
+        work.settle_read(entry);
+        let pair = &mut work.pairs[entry];
         if pair.context && purpose == Purpose::Report {
             // So far it was only read for the sake of another record; now it takes part.
             pair.context = false;
@@ -260,34 +260,34 @@ impl Session<'_> {
                 counts.because(reason);
             }
         }
-        work.touched[place] = true;
-        if new && !duplicate && !keys.is_empty() && self.meet_known(work, place, &keys) {
-            work.note_keys(side, &keys, place);
+        work.touch(entry);
+        if new && !duplicate && !keys.is_empty() && self.meet_known(work, entry, &keys) {
+            work.note_keys(side, &keys, entry);
         }
     }
 
     /// A record that was alone may have an identifier now that another one has: it meets its counterpart, or
     /// is held as a duplicate. Says whether it stands for its identifiers.
-    fn meet_known(&mut self, work: &mut Working<'_>, place: usize, keys: &[Key]) -> bool {
+    fn meet_known(&mut self, work: &mut Working<'_>, entry: Entry, keys: &[Key]) -> bool {
         let (mapping, side) = (work.mapping, work.side);
-        let pair = &work.pairs[place];
+        let pair = &work.pairs[entry];
         if pair.is_linked()
             || pair.half(side.other()).deleted.is_some()
             || !matches!(pair.status, Status::Todo | Status::Excluded)
         {
             return true;
         }
-        if let Some(owner) = work.owners(side, keys).into_iter().find(|owner| *owner != place) {
+        if let Some(owner) = work.owners(side, keys).into_iter().find(|owner| *owner != entry) {
             let id = work.pairs[owner].half(side).id.clone().unwrap_or_default();
-            let sent_keys = work.sent_keys(work.pairs[place].id, side.other());
-            let pair = &mut work.pairs[place];
+            let sent_keys = work.sent_keys(work.pairs[entry].id, side.other());
+            let pair = &mut work.pairs[entry];
             pair.keys[side] = Some(sent_keys);
             let reason = Reason::duplicate(RecordRef::new(side, mapping.object(side), &id));
             self.hold(pair, mapping, side, reason);
             return false;
         }
-        let others: Vec<usize> =
-            work.owners(side.other(), keys).into_iter().filter(|owner| *owner != place).collect();
+        let others: Vec<Entry> =
+            work.owners(side.other(), keys).into_iter().filter(|owner| *owner != entry).collect();
         let [other] = others[..] else {
             return true;
         };
@@ -298,9 +298,8 @@ impl Session<'_> {
             return true;
         }
         let half = work.pairs[other].half(side.other()).clone();
-        work.removed.push(work.pairs[other].id);
-        work.touched[other] = false;
-        let pair = &mut work.pairs[place];
+        work.remove(other);
+        let pair = &mut work.pairs[entry];
         *pair.half_mut(side.other()) = half;
         pair.keys[side.other()] =
             Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
@@ -320,74 +319,55 @@ impl Session<'_> {
         purpose: Purpose,
     ) {
         let (mapping, side) = (work.mapping, work.side);
-        let (object, other_object) = (mapping.object(side), mapping.object(side.other()));
-        let mut hold = None;
-        let mut meets = None;
-        let own = work.owners(side, &keys);
-        let others = work.owners(side.other(), &keys);
-        if let Some(place) = work.sent_as(&keys) {
-            meets = Some(place);
-        } else if let Some(owner) = own.first() {
-            let id = work.pairs[*owner].half(side).id.clone().unwrap_or_default();
-            hold = Some(Reason::duplicate(RecordRef::new(side, object, &id)));
-        } else if others.len() > 1 {
-            let record = |place: &usize| {
-                let id = work.pairs[*place].half(side.other()).id.as_ref()?;
-                Some(RecordRef::new(side.other(), other_object, id))
-            };
-            hold = Some(Reason::Ambiguous { records: others.iter().filter_map(record).collect() });
-        } else if let Some(place) = others.first() {
-            match &work.pairs[*place].half(side).id {
-                Some(id) => hold = Some(Reason::duplicate(RecordRef::new(side, object, id))),
-                None => meets = Some(*place),
-            }
-        }
-        let place = match meets {
-            Some(place) => {
+        let object = mapping.object(side);
+        let (meets, hold) = match work.meeting(&keys) {
+            Meeting::Nothing => (None, None),
+            Meeting::Pair(entry) => (Some(entry), None),
+            Meeting::Held { reason, rival } => (None, Some((reason, rival))),
+        };
+        let entry = match meets {
+            Some(entry) => {
                 self.run.count(side, object).matched += 1;
-                let pair = &mut work.pairs[place];
+                let pair = &mut work.pairs[entry];
                 if work.unanswered.contains_key(&pair.id) {
                     pair.keys[side.other()] =
                         Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
                 }
-                place
+                entry
             }
             None => work.add(Pair::new(mapping.id)),
         };
-        let rival = own.first().or(others.first()).copied().filter(|_| hold.is_some());
         let context = purpose == Purpose::Parent;
-        let pair = &mut work.pairs[place];
+        let pair = &mut work.pairs[entry];
         let is_new = pair.half(side.other()).id.is_none();
         apply_row(pair, side, columns, row, arrival, self.run.id);
-        work.settle_read(place);
-        let pair = &mut work.pairs[place];
+        work.settle_read(entry);
+        let pair = &mut work.pairs[entry];
         pair.context = if is_new { context } else { pair.context && context };
+        let mut rival = None;
         match hold {
-            Some(reason) => {
+            Some((reason, owner)) => {
+                rival = Some(owner);
                 // A held newcomer does not stand for its keys, so that it never attracts another record.
                 pair.keys[side] = Some(Vec::new());
-                pair.status = Status::Held;
-                let counts = self.run.count(side, object);
-                counts.held += 1;
-                counts.because(&reason);
-                pair.reason = Some(reason);
+                self.hold(pair, mapping, side, reason);
             }
             None => {
                 pair.keys[side] = Some(keys.clone());
                 on_reported(pair, side, true);
-                work.note_keys(side, &keys, place);
+                work.note_keys(side, &keys, entry);
             }
         }
-        work.by_id.insert(row.id.clone(), place);
-        work.touched[place] = true;
+        work.by_id.insert(row.id.clone(), entry);
+        work.touch(entry);
         if let Some(owner) = rival {
-            self.prefer(work, owner, place, keys);
+            self.prefer(work, owner, entry, keys);
         }
     }
 
     /// Gives the place of a record that was linked or waits to be, and never settled, to a newcomer that the
     /// operator's rules prefer.
-    fn prefer(&mut self, work: &mut Working<'_>, owner: usize, newcomer: usize, keys: Vec<Key>) {
+    fn prefer(&mut self, work: &mut Working<'_>, owner: Entry, newcomer: Entry, keys: Vec<Key>) {
         let (mapping, side) = (work.mapping, work.side);
         let rules = &mapping.prefer[side];
         let settled = !work.pairs[owner].agreed.is_empty() || work.pairs[owner].status == Status::Live;
@@ -395,11 +375,11 @@ impl Session<'_> {
             return;
         }
         let pairs = &work.pairs;
-        let candidate = |place: usize| Candidate {
-            id: pairs[place].half(side).id.as_deref().unwrap_or_default(),
+        let candidate = |entry: Entry| Candidate {
+            id: pairs[entry].half(side).id.as_deref().unwrap_or_default(),
             value_of: Box::new(move |name: &str| {
                 let field = mapping.fields.iter().find(|field| field.name(side) == name)?;
-                pairs[place].current(side, field.slot)
+                pairs[entry].current(side, field.slot)
             }),
         };
         if !better(rules, &candidate(newcomer), &candidate(owner)) {
@@ -407,12 +387,12 @@ impl Session<'_> {
         }
         let (winner, loser) = (work.pairs[newcomer].half(side).clone(), work.pairs[owner].half(side).clone());
         let (object, id) = (mapping.object(side), winner.id.clone().unwrap_or_default());
-        for (place, half) in [(owner, winner), (newcomer, loser)] {
+        for (entry, half) in [(owner, winner), (newcomer, loser)] {
             if let Some(id) = half.id.clone() {
-                work.by_id.insert(id, place);
+                work.by_id.insert(id, entry);
             }
-            *work.pairs[place].half_mut(side) = half;
-            work.touched[place] = true;
+            *work.pairs[entry].half_mut(side) = half;
+            work.touch(entry);
         }
         work.pairs[owner].keys[side] = Some(keys.clone());
         work.note_keys(side, &keys, owner);

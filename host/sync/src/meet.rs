@@ -80,7 +80,7 @@ impl Session<'_> {
         while let Some(mut pairs) = self.one_sided(mapping, read, &mut after).await? {
             let run = Some(self.run.id);
             pairs.retain(|pair| {
-                !pair.is_linked() && pair.half(read).alone != run && pair.status == Status::Todo
+                !pair.is_linked() && pair.half(read).no_match_in != run && pair.status == Status::Todo
             });
             self.look_up_pairs(mapping, read, pairs).await?;
         }
@@ -127,7 +127,7 @@ impl Session<'_> {
         let mut found: BTreeMap<PairId, String> = BTreeMap::new();
         for (pair, meaning) in pairs.iter_mut().zip(meanings) {
             match meaning {
-                Found::Nothing => pair.half_mut(read).alone = Some(self.run.id),
+                Found::Nothing => pair.half_mut(read).no_match_in = Some(self.run.id),
                 Found::Counterpart(id) => drop(found.insert(pair.id, id)),
                 Found::Held(reason) => self.hold(pair, mapping, read, reason),
             }

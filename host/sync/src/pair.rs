@@ -116,8 +116,8 @@ pub struct Half {
     pub deleted: Option<Timestamp>,
     /// It is outside the filter of its side.
     pub filtered: bool,
-    /// The run whose lookup on the **other** side found no counterpart of this record.
-    pub alone: Option<RunId>,
+    /// The last run that looked for this record's counterpart and found none.
+    pub no_match_in: Option<RunId>,
 }
 
 impl Half {

@@ -284,7 +284,7 @@ impl<'m> Grounds<'m> {
         if !self.recognises() {
             return NewRecord::Held(Reason::Schema { side: target, object: object.to_owned() });
         }
-        if !self.sides[target].listed && pair.half(source).alone != Some(self.run) {
+        if !self.sides[target].listed && pair.half(source).no_match_in != Some(self.run) {
             return NewRecord::Held(self.not_proven(pair, target));
         }
         let mut fields = Vec::new();

@@ -173,7 +173,7 @@ impl Session<'_> {
                 half.id.is_some()
                     && half.deleted.is_none()
                     && !half.filtered
-                    && half.alone != Some(run)
+                    && half.no_match_in != Some(run)
                     && other.id.is_none()
                     && other.deleted.is_none()
             };

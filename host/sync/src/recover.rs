@@ -169,7 +169,7 @@ impl Session<'_> {
             .pairs(&numbers)
             .await?
             .into_iter()
-            .map(|pair| (pair.id, pair.is_linked() || pair.half(target.other()).alone == Some(run)))
+            .map(|pair| (pair.id, pair.is_linked() || pair.half(target.other()).no_match_in == Some(run)))
             .collect();
         let (known, unknown): (Vec<Change>, Vec<Change>) =
             changes.into_iter().partition(|change| looked.get(&change.pair).copied().unwrap_or(false));

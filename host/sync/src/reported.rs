@@ -8,7 +8,7 @@ use super::report::{Batch, FieldTime, Row};
 use entente_core::{Side, Timestamp, Value};
 
 /// By slot, the column of a batch.
-pub(super) fn columns(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(Slot, Column)> {
+pub(super) fn columns_of(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(Slot, Column)> {
     let column = |name: &str| batch.fields.iter().position(|field| field == name).map(Column);
     mapping.fields.iter().filter_map(|field| Some((field.slot, column(field.name(side))?))).collect()
 }

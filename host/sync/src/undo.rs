@@ -26,6 +26,29 @@ struct Undone {
     why: Option<Kept>,
 }
 
+/// What the plan of an undo does to links between records.
+#[derive(Default)]
+struct Undoing {
+    /// By side, the records that are deleted, with the numbers of their changes.
+    deletes: Sides<HashMap<Reference, i64>>,
+    /// The pairs of those records.
+    gone: HashSet<(PairId, Side)>,
+    /// Fields that it writes: their links go.
+    written: HashSet<(PairId, Side, Slot)>,
+}
+
+impl Undoing {
+    /// The changes that delete records to which a record keeps a link in one of these slots.
+    fn deleted_targets(&self, pair: &Pair, side: Side, slots: &[Slot]) -> impl Iterator<Item = i64> {
+        slots
+            .iter()
+            .filter(move |slot| !self.written.contains(&(pair.id, side, **slot)))
+            .filter_map(move |slot| pair.current(side, *slot))
+            .flat_map(Value::references)
+            .filter_map(move |reference| self.deletes[side].get(reference).copied())
+    }
+}
+
 impl Session<'_> {
     /// Plans to put back what a run changed.
     pub(super) async fn plan_undo(&mut self, run: RunId, deletes_agreed: u64) -> Result<(), SyncError> {
@@ -62,68 +85,16 @@ impl Session<'_> {
     /// A record that others refer to, which this undo leaves as they are, is not deleted: the remote system
     /// would blank their links, and that would count as an edit. Says how many stay.
     async fn keep_what_is_referred_to(&mut self) -> Result<u64, SyncError> {
-        let definition = self.definition;
-        // Per side, the records that are to go, with their changes; and what this undo settles about others.
-        let mut going: Sides<HashMap<Reference, i64>> = Default::default();
-        let mut gone: HashSet<(PairId, Side)> = HashSet::new();
-        let mut freed: HashSet<(PairId, Side, Slot)> = HashSet::new();
-        let mut after = 0;
-        loop {
-            let page = self
-                .engine
-                .ledger
-                .changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS)
-                .await?;
-            let Some(last) = page.last() else { break };
-            after = last.id;
-            for change in page {
-                match (&change.action, definition.mapping(change.mapping)) {
-                    (Action::Delete(id), Some(mapping)) => {
-                        let object = mapping.object(change.target).to_owned();
-                        going[change.target].insert(Reference { object, id: id.clone() }, change.id);
-                        gone.insert((change.pair, change.target));
-                    }
-                    _ => freed
-                        .extend(change.fields.iter().map(|field| (change.pair, change.target, field.slot))),
-                }
-            }
-        }
+        let undoing = self.undoing().await?;
         let mut kept: HashMap<i64, RecordRef> = HashMap::new();
-        for mapping in &definition.mappings {
-            let slots: Vec<Slot> =
-                mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
+        for mapping in &self.definition.mappings {
             for side in Side::BOTH {
-                let mut after = 0;
-                while !slots.is_empty() && !going[side].is_empty() {
-                    let pairs = self
-                        .engine
-                        .ledger
-                        .not_read_since(mapping.id, side, RunId::MAX, after, limits::RECONCILE_PAIRS)
-                        .await?;
-                    let Some(last) = pairs.last() else { break };
-                    after = last.id;
-                    for pair in pairs.iter().filter(|pair| !gone.contains(&(pair.id, side))) {
-                        let stay = slots.iter().filter(|slot| !freed.contains(&(pair.id, side, **slot)));
-                        for reference in
-                            stay.filter_map(|slot| pair.current(side, *slot)).flat_map(Value::references)
-                        {
-                            if let Some(change) = going[side].get(reference) {
-                                let id = pair.half(side).id.as_deref().unwrap_or_default();
-                                kept.entry(*change)
-                                    .or_insert_with(|| RecordRef::new(side, mapping.object(side), id));
-                            }
-                        }
-                    }
-                }
+                self.note_referrers(mapping, side, &undoing, &mut kept).await?;
             }
         }
         let mut after = 0;
         loop {
-            let mut page = self
-                .engine
-                .ledger
-                .changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS)
-                .await?;
+            let mut page = self.planned_after(after).await?;
             let Some(last) = page.last() else { break };
             after = last.id;
             page.retain(|change| kept.contains_key(&change.id));
@@ -136,6 +107,65 @@ impl Session<'_> {
             unit.commit().await?;
         }
         Ok(kept.len() as u64)
+    }
+
+    async fn planned_after(&self, after: i64) -> Result<Vec<Change>, SyncError> {
+        let ledger = self.engine.ledger;
+        Ok(ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?)
+    }
+
+    /// What the plan of this undo deletes, and what it settles about other records.
+    async fn undoing(&self) -> Result<Undoing, SyncError> {
+        let mut undoing = Undoing::default();
+        let mut after = 0;
+        loop {
+            let page = self.planned_after(after).await?;
+            let Some(last) = page.last() else { return Ok(undoing) };
+            after = last.id;
+            for change in page {
+                match (&change.action, self.definition.mapping(change.mapping)) {
+                    (Action::Delete(id), Some(mapping)) => {
+                        let object = mapping.object(change.target).to_owned();
+                        let record = Reference { object, id: id.clone() };
+                        undoing.deletes[change.target].insert(record, change.id);
+                        undoing.gone.insert((change.pair, change.target));
+                    }
+                    _ => {
+                        let written = |field: &ChangedField| (change.pair, change.target, field.slot);
+                        undoing.written.extend(change.fields.iter().map(written));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Finds records of a side that keep a link to one that the undo deletes: by the number of its change, the
+    /// first record that refers to it.
+    async fn note_referrers(
+        &self,
+        mapping: &ObjectMapping,
+        side: Side,
+        undoing: &Undoing,
+        kept: &mut HashMap<i64, RecordRef>,
+    ) -> Result<(), SyncError> {
+        let slots: Vec<Slot> =
+            mapping.fields.iter().filter(|field| field.is_reference()).map(|field| field.slot).collect();
+        if slots.is_empty() || undoing.deletes[side].is_empty() {
+            return Ok(());
+        }
+        let (ledger, mut after) = (self.engine.ledger, 0);
+        loop {
+            let pairs =
+                ledger.not_read_since(mapping.id, side, RunId::MAX, after, limits::RECONCILE_PAIRS).await?;
+            let Some(last) = pairs.last() else { return Ok(()) };
+            after = last.id;
+            for pair in pairs.iter().filter(|pair| !undoing.gone.contains(&(pair.id, side))) {
+                let id = pair.half(side).id.as_deref().unwrap_or_default();
+                for change in undoing.deleted_targets(pair, side, &slots) {
+                    kept.entry(change).or_insert_with(|| RecordRef::new(side, mapping.object(side), id));
+                }
+            }
+        }
     }
 
     async fn undo_changes(
@@ -263,11 +293,7 @@ impl Session<'_> {
         self.run.notice(Notice::DeletesNotAgreed { run, deletes });
         let mut after = 0;
         loop {
-            let mut page = self
-                .engine
-                .ledger
-                .changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS)
-                .await?;
+            let mut page = self.planned_after(after).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
             for change in &mut page {

@@ -34,7 +34,7 @@ fn half(row: &Row<'_>, side: Side) -> Result<Half, StoreError> {
     Ok(Half {
         id: row.get(of(2))?,
         read: row.get(of(9))?,
-        alone: row.get(of(11))?,
+        no_match_in: row.get(of(11))?,
         filtered: row.get(of(13))?,
         deleted: moment(row, of(15))?,
         changed,

@@ -204,8 +204,8 @@ fn write(
     bind(&pair.context)?;
     bind(&left.read)?;
     bind(&right.read)?;
-    bind(&left.alone)?;
-    bind(&right.alone)?;
+    bind(&left.no_match_in)?;
+    bind(&right.no_match_in)?;
     bind(&left.filtered)?;
     bind(&right.filtered)?;
     bind(&micros(left.deleted))?;

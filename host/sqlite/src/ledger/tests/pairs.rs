@@ -14,7 +14,7 @@ fn full(world: &World, run: RunId) -> Pair {
         half.read = Some(run);
         half.deleted = Some(at(-5));
         half.filtered = side == Side::Left;
-        half.alone = (side == Side::Right).then_some(run);
+        half.no_match_in = (side == Side::Right).then_some(run);
     }
     pair.status = Status::Held;
     pair.reason = Some(Reason::NotThere { record: RecordRef::new(Side::Left, "contact", "12") });

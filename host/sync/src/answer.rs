@@ -150,14 +150,35 @@ mod tests {
         Answers::new(&mapping, Side::Right, &owners).meaning(action, resent, outcome)
     }
 
+    fn duplicate(record: Option<RecordRef>, became: &str) -> Meaning {
+        let became = Some(self::record(Side::Right, "member", became));
+        Meaning::NotItsOwn(Reason::DuplicateOf { record, preferred: false, became })
+    }
+
     #[test]
-    fn every_outcome_means_one_thing() {
+    fn an_answer_that_names_a_record_means_one_thing() {
         let (update, delete) = (Action::Update("a".to_owned()), Action::Delete("a".to_owned()));
-        let duplicate = |record, became: &str| {
-            let became = Some(self::record(Side::Right, "member", became));
-            Meaning::NotItsOwn(Reason::DuplicateOf { record, preferred: false, became })
-        };
         let invalid = |how| Meaning::Refused(Reason::InvalidAnswer { side: Side::Right, how });
+        let made = |made, id: &str| Meaning::Made(made, written(id));
+        let counterpart = || Some(record(Side::Left, "contact", "7"));
+        let table = [
+            (&Action::Create, Outcome::Created(written("b")), made(Made::Created, "b")),
+            (&Action::Create, Outcome::Unchanged(written("alone")), made(Made::Unchanged, "alone")),
+            (&update, Outcome::Updated(written("a")), made(Made::Updated, "a")),
+            (&delete, Outcome::Updated(written("a")), invalid(InvalidAnswer::NotDeleted)),
+            (&Action::Create, Outcome::Created(written("")), invalid(InvalidAnswer::NoId)),
+            (&Action::Create, Outcome::Created(written("taken")), duplicate(counterpart(), "taken")),
+            (&update, Outcome::Updated(written("taken")), duplicate(counterpart(), "taken")),
+        ];
+        for (action, outcome, expected) in table {
+            let shown = format!("{action:?}, {outcome:?}");
+            assert_eq!(meaning(action, false, outcome), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_write_means_one_thing() {
+        let (create, update) = (Action::Create, Action::Update("a".to_owned()));
         let failed =
             |code: &str| Outcome::Failed { code: code.to_owned(), reason: "no".to_owned(), fields: vec![] };
         let refused = |code: &str| {
@@ -165,60 +186,25 @@ mod tests {
             Meaning::Refused(Reason::Refused { side: Side::Right, said, fields: vec![] })
         };
         let retry = || Outcome::Retry { after: None, reason: "busy".to_owned() };
+        let later = || Meaning::Later(None, "busy".to_owned());
         let became = |object: &str, id: &str| {
             Outcome::Converted(Reference { object: object.to_owned(), id: id.to_owned() })
         };
-        let into = |object: &str, id: &str| record(Side::Right, object, id);
+        let merged = Reason::Merged { from: None, into: record(Side::Right, "member", "alone") };
+        let converted = Reason::Converted { from: None, into: record(Side::Right, "lead", "z") };
         let table = [
-            (
-                &Action::Create,
-                false,
-                Outcome::Created(written("b")),
-                Meaning::Made(Made::Created, written("b")),
-            ),
-            (
-                &Action::Create,
-                false,
-                Outcome::Unchanged(written("alone")),
-                Meaning::Made(Made::Unchanged, written("alone")),
-            ),
-            (&update, false, Outcome::Updated(written("a")), Meaning::Made(Made::Updated, written("a"))),
-            (&delete, false, Outcome::Updated(written("a")), invalid(InvalidAnswer::NotDeleted)),
-            (&Action::Create, false, Outcome::Created(written("")), invalid(InvalidAnswer::NoId)),
-            (
-                &Action::Create,
-                false,
-                Outcome::Created(written("taken")),
-                duplicate(Some(record(Side::Left, "contact", "7")), "taken"),
-            ),
-            (
-                &update,
-                false,
-                Outcome::Updated(written("taken")),
-                duplicate(Some(record(Side::Left, "contact", "7")), "taken"),
-            ),
-            (&delete, false, Outcome::Deleted, Meaning::Gone),
+            (&Action::Delete("a".to_owned()), false, Outcome::Deleted, Meaning::Gone),
             (&update, false, Outcome::Deleted, Meaning::Gone),
             (&update, false, failed("not-found"), Meaning::Gone),
-            (&Action::Create, false, failed("not-found"), refused("not-found")),
+            (&create, false, failed("not-found"), refused("not-found")),
             (&update, false, failed("invalid"), refused("invalid")),
             (&update, false, Outcome::Stale(Row::default()), Meaning::Stale(Row::default())),
             (&update, false, became("member", "z"), Meaning::Renamed("z".to_owned())),
-            (
-                &update,
-                false,
-                became("member", "alone"),
-                Meaning::Merged(Reason::Merged { from: None, into: into("member", "alone") }),
-            ),
-            (
-                &update,
-                false,
-                became("lead", "z"),
-                Meaning::Converted(Reason::Converted { from: None, into: into("lead", "z") }),
-            ),
-            (&update, true, retry(), Meaning::Later(None, "busy".to_owned())),
-            (&Action::Create, false, retry(), Meaning::Later(None, "busy".to_owned())),
-            (&Action::Create, true, retry(), Meaning::Open),
+            (&update, false, became("member", "alone"), Meaning::Merged(merged)),
+            (&update, false, became("lead", "z"), Meaning::Converted(converted)),
+            (&update, true, retry(), later()),
+            (&create, false, retry(), later()),
+            (&create, true, retry(), Meaning::Open),
             (&update, false, Outcome::Deferred("t".to_owned()), Meaning::Deferred("t".to_owned())),
         ];
         for (action, resent, outcome, expected) in table {

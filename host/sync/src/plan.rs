@@ -448,3 +448,6 @@ fn end_link(pair: &mut Pair, gone: Side, left: Half) {
     *pair.half_mut(gone) = left;
     pair.keys[gone] = Some(Vec::new());
 }
+
+#[cfg(test)]
+mod tests;

@@ -304,3 +304,6 @@ pub(super) fn set_undone(pair: &mut Pair, target: Side, at: Timestamp) {
     pair.status = Status::Excluded;
     pair.reason = Some(Reason::Undone);
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Holds the sources to what ARCHITECTURE.md says about the engine: data knows no traits, pure halves know neither
+//! a run under way nor a side, no files import each other in a circle, and functions stay short.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use structure::{Source, circles, functions_stay_short, imports, sources};
+
+/// From the lowest floor to the highest. A file imports from its own floor and from those below.
+const FLOORS: &[(&str, &[&str])] = &[
+    (
+        "data",
+        &[
+            "change",
+            "definition",
+            "description",
+            "feature",
+            "json",
+            "limits",
+            "number",
+            "options",
+            "order",
+            "pair",
+            "progress",
+            "reason",
+            "remedy",
+            "report",
+            "run",
+        ],
+    ),
+    ("traits", &["env", "error", "exchange", "ledger", "observer", "operator"]),
+    (
+        "pure",
+        &[
+            "answer", "filter", "identity", "links", "lookup", "outgoing", "plan", "reported", "settle",
+            "working",
+        ],
+    ),
+    (
+        "run",
+        &[
+            "apply",
+            "collect",
+            "convert",
+            "decide",
+            "deletions",
+            "drift",
+            "duplicates",
+            "engine",
+            "execute",
+            "intake",
+            "local",
+            "meet",
+            "outcome",
+            "parents",
+            "phases",
+            "reconcile",
+            "recover",
+            "session",
+            "split",
+            "undo",
+        ],
+    ),
+];
+
+fn all() -> Vec<Source> {
+    let mut all = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    all.retain(|source| source.path != "lib.rs");
+    all
+}
+
+fn floor(file: &str) -> usize {
+    FLOORS
+        .iter()
+        .position(|(_, files)| files.contains(&file))
+        .unwrap_or_else(|| panic!("{file}.rs: which floor is it on?"))
+}
+
+#[test]
+fn a_floor_knows_only_those_below_it() {
+    let imports = imports(&all());
+    for (file, imported) in &imports {
+        for other in imported {
+            let (own, below) = (floor(file), floor(other));
+            let (own_name, other_name) = (FLOORS[own].0, FLOORS[below].0);
+            assert!(below <= own, "{file}.rs ({own_name}) must not know {other}.rs ({other_name})");
+        }
+    }
+    let listed: usize = FLOORS.iter().map(|(_, files)| files.len()).sum();
+    assert_eq!(imports.len(), listed, "a floor lists a file that is not there");
+}
+
+#[test]
+fn a_file_is_imported_by_its_name() {
+    for source in all().iter().filter(|source| !source.is_test()) {
+        for (number, line) in source.code() {
+            assert!(!line.contains("crate::"), "say super::file::Name: {}:{number}: {line}", source.path);
+        }
+    }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    assert_eq!(circles(&imports(&all())), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn what_is_pure_asks_nobody() {
+    for source in all().iter().filter(|source| FLOORS[floor(source.top())].0 == "pure") {
+        for (number, line) in source.code() {
+            let asks = ["async ", ".await", "dyn Ledger", "dyn Exchange", "Session"]
+                .iter()
+                .find(|word| line.contains(*word));
+            assert_eq!(asks, None, "{}:{number}: {line}", source.path);
+        }
+    }
+}
+
+#[test]
+fn functions_stay_short_here() {
+    let functions = functions_stay_short(&all());
+    assert!(functions > 300, "functions are found: {functions}");
+}

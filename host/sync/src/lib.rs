@@ -1,8 +1,9 @@
-//! The engine: collect, reconcile, execute. It knows the traits [`Exchange`] and [`Ledger`] only, neither
-//! SQLite nor wasm.
+//! The engine of two-way syncs: collect, reconcile, execute, recover, undo. It knows the traits [`Exchange`] and
+//! [`Ledger`] only, neither SQLite nor wasm.
 //!
 //! [`Engine::run`] is the only way a sync runs. A first sync, a window, some ids, one direction are
-//! [`RunOptions`] of the same path.
+//! [`RunOptions`] of the same path. Data, traits, pure halves and phases of a run are floors, which
+//! `tests/structure.rs` lists and checks.
 
 mod answer;
 mod apply;

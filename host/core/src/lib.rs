@@ -1,7 +1,7 @@
-//! The pure core of Entente: what a record is made of, and which side's value of a field wins, and why.
+//! The pure core of Entente: record values, and the judge that decides which side's value of a field wins.
 //!
-//! No I/O, no clock, no randomness, no wasm: everything here is a function of its arguments. A host that
-//! embeds Entente meets these types through the crates above; [`settle`] and [`judge`] can be used alone.
+//! No I/O, no clock, no randomness, no wasm: everything here is a function of its arguments. Programs that
+//! embed Entente see these types through the crates above; [`settle`] and [`judge`] can also be used alone.
 
 mod judge;
 mod record;

@@ -1,11 +1,11 @@
-//! Open lists of words: an enum of what this version knows, and the text of everything else.
+//! Open enums: the known words of a list, and any other word as text.
 
-/// Defines an enum whose variants stand for documented words of the plugin interface, with a last variant
-/// `Other` for the words that this version does not know.
+/// Defines an enum over documented words of the plugin interface. The last variant, `Other`, carries words
+/// that this version does not know.
 ///
-/// In JSON, TOML and tables it is the plain word. `KNOWN` has every known word in the order given, `as_str`
-/// is the word, and `From` of a text is the only way to make one from a word: `Other` thus never holds a word
-/// that has a variant of its own, and equal words are equal values.
+/// In JSON, TOML and tables the value is the plain word. `KNOWN` has every known word in the order given;
+/// `as_str` is the word. `From` of a text is the only constructor, so that `Other` never holds a known word,
+/// and equal words are equal values.
 #[macro_export]
 macro_rules! open_words {
     (

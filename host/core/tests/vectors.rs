@@ -1,4 +1,4 @@
-//! The vectors that host and SDK share, as this crate reads and writes them: `tests/vectors` says what they are.
+//! Shared test vectors of host and SDK, as this crate reads and writes them; `tests/vectors` documents them.
 
 use entente_core::{Timestamp, Value};
 use serde::Deserialize;
@@ -83,7 +83,7 @@ fn values() {
     let vectors: Values = serde_json::from_str(include_str!("../../../tests/vectors/values.json")).unwrap();
     for vector in &vectors.values {
         let value: Value = serde_json::from_value(vector.stored.clone()).unwrap();
-        // As text too: `3` and `3.0` are two values.
+        // Compared as text too, since `3` and `3.0` are two values.
         assert_eq!(serde_json::to_string(&value).unwrap(), vector.stored.to_string(), "{}", vector.name);
         if let Some(text) = &vector.text {
             assert_eq!(value.to_string(), *text, "{}", vector.name);

@@ -1,11 +1,11 @@
-//! The form in which two values are compared, so that what means the same is no change.
+//! The canonical form in which two values are compared, so that differences of notation count as no change.
 
 use super::side::Sides;
 use crate::record::{Comparison, Kind, Value};
 
-/// The canonical form of a value of a kind. E-mail addresses are compared without case and outer space,
-/// telephone numbers by their digits and plus sign, sets without order and repetition, whole floats as
-/// integers. Everything else is compared as it is.
+/// The canonical form of a value of a kind. E-mail addresses lose case and outer white space, phone numbers
+/// keep digits and plus signs, sets are sorted without duplicates, whole floats become integers. Everything
+/// else stays as it is.
 pub fn canonical(kind: &Kind, set_like: bool, value: &Value) -> Value {
     match value {
         Value::Text(text) => match kind.comparison() {
@@ -13,7 +13,7 @@ pub fn canonical(kind: &Kind, set_like: bool, value: &Value) -> Value {
             Comparison::Address => Value::Text(text.trim().to_lowercase()),
             Comparison::Digits => {
                 let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
-                // A «number» without digits, such as "none", is a text like any other.
+                // A «phone number» without digits, such as "none", is compared as text.
                 if digits.chars().any(|c| c.is_ascii_digit()) { Value::Text(digits) } else { value.clone() }
             }
         },
@@ -36,12 +36,13 @@ pub fn canonical(kind: &Kind, set_like: bool, value: &Value) -> Value {
     }
 }
 
-/// Whether two values of two kinds mean the same.
+/// Whether two values of two kinds are equal in canonical form.
 pub fn same_content(kinds: &Sides<Kind>, set_like: bool, left: &Value, right: &Value) -> bool {
     if left == right {
         return true;
     }
-    // The laxer kind of the two decides: an e-mail address kept in a plain text field is still one.
+    // A kind that is not plain text takes precedence: an e-mail address in a plain text field is compared as
+    // an address.
     let Sides { left: one, right: other } = kinds;
     let kind = if *one != Kind::Text { one } else { other };
     canonical(kind, set_like, left) == canonical(kind, set_like, right)

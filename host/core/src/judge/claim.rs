@@ -1,52 +1,52 @@
-//! Two claims on a field, weighed by their evidence.
+//! The judge's modes: two claims on a field, compared by the evidence of their change times.
 
 use crate::record::{FieldTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The change times that the judge weighs. Absent is absent, not «oldest».
+/// The change times that the judge compares. An absent time is unknown, not «oldest».
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Evidence {
-    /// The field's own change time.
+    /// The field's own change time (certain).
     pub certain: Option<Timestamp>,
-    /// A time before or at which the field changed last: usually that of the record.
+    /// An upper bound of the field's change time (possible): usually the record's change time.
     pub possible: Option<Timestamp>,
 }
 
 impl Evidence {
-    /// Evidence from a known field time, at a precision. A certain time is also the possible one, so that an
-    /// unrelated edit of the record never decides.
+    /// Evidence from a field's change time, truncated to `precision`. A certain time also serves as the
+    /// possible one, so that an unrelated edit of the record never decides.
     pub fn of(time: Option<FieldTime>, precision: u64) -> Self {
         let at = time.map(|time| time.at.cut_to(precision));
         Self { certain: at.filter(|_| time.is_some_and(|time| time.certain)), possible: at }
     }
 }
 
-/// A value with its evidence.
+/// A side's value with its evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim<'a, V: ?Sized> {
-    /// The value.
+    /// The value claimed.
     pub value: &'a V,
     /// Its evidence.
     pub evidence: Evidence,
 }
 
-/// Which evidence counts. Each mode decides what the one before decides, and more.
+/// Which evidence counts. Each mode decides whatever the mode before it decides, and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Both certain times: the later wins.
     Hard,
     /// Hard, then both possible times.
     Best,
-    /// Best, then a certain time that is later than the other side's possible time.
+    /// Best, then one side's certain time that is later than the other side's possible time.
     Fuzzy,
 }
 
 impl Mode {
-    /// Every mode, the strictest first.
+    /// Every mode, strictest first.
     pub const ALL: [Mode; 3] = [Mode::Hard, Mode::Best, Mode::Fuzzy];
 
-    /// The word for it.
+    /// The word for the mode.
     pub const fn word(self) -> &'static str {
         match self {
             Mode::Hard => "hard",
@@ -55,27 +55,27 @@ impl Mode {
         }
     }
 
-    /// The mode of this word.
+    /// The mode with this word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.word() == word)
     }
 }
 
-/// Who wins.
+/// The winner of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Winner {
     /// The left claim.
     Left,
     /// The right claim.
     Right,
-    /// Both say the same.
+    /// Neither: the values are equal.
     Equal,
-    /// The evidence does not decide.
+    /// Neither: the evidence does not decide.
     Unresolved,
 }
 
 impl Winner {
-    /// The word for it.
+    /// The word for the winner.
     pub const fn word(self) -> &'static str {
         match self {
             Winner::Left => "left",
@@ -86,26 +86,26 @@ impl Winner {
     }
 }
 
-/// What a verdict rests on.
+/// The evidence that a verdict rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// The contents are equal.
     SameContent,
-    /// Both certain times are known, one is later.
+    /// Both certain times are known, and they differ: the later wins.
     LaterCertain,
-    /// Both possible times are known, one is later.
+    /// Both possible times are known, and they differ: the later wins.
     LaterPossible,
-    /// A certain time lies after the other side's possible time.
+    /// A certain time is later than the other side's possible time.
     CertainAfterPossible,
-    /// Times are known, and they are equal.
+    /// The times are known and equal.
     SameTime,
-    /// One side or both have no time that the mode may use.
+    /// A side has no time that the mode may use.
     NoEvidence,
 }
 
 impl Basis {
-    /// For people.
+    /// A sentence for people.
     pub const fn text(self) -> &'static str {
         match self {
             Basis::SameContent => "both sides have the same content",
@@ -124,17 +124,17 @@ impl fmt::Display for Basis {
     }
 }
 
-/// What the judge says.
+/// The judge's verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// Who wins.
+    /// Which side wins.
     pub winner: Winner,
     /// Why.
     pub reason: Basis,
 }
 
-/// Says who wins. Equal content is agreement before any mode; times that are equal never decide; values have
-/// no influence.
+/// Compares two claims. Equal values are agreement in every mode; equal times never decide; the values
+/// themselves have no influence beyond their equality.
 #[inline]
 pub fn judge<V: PartialEq + ?Sized>(mode: Mode, left: &Claim<'_, V>, right: &Claim<'_, V>) -> Verdict {
     if left.value == right.value {
@@ -143,7 +143,7 @@ pub fn judge<V: PartialEq + ?Sized>(mode: Mode, left: &Claim<'_, V>, right: &Cla
     weigh(mode, left.evidence, right.evidence)
 }
 
-/// The later of two times, if both are known and differ.
+/// The side with the later time, if both times are known and differ.
 #[inline]
 fn later(left: Option<Timestamp>, right: Option<Timestamp>) -> Option<Winner> {
     match (left, right) {
@@ -198,7 +198,7 @@ mod tests {
         (verdict.winner, verdict.reason)
     }
 
-    /// Left and right: certain, possible. The winner in each mode.
+    /// Left and right evidence (certain, possible), and the winner in each mode.
     #[test]
     fn the_table_of_modes() {
         use Winner::{Left, Right, Unresolved};
@@ -214,7 +214,7 @@ mod tests {
             ((None, Some(1)), (Some(2), None), [Unresolved, Unresolved, Right]),
             ((Some(1), None), (None, Some(2)), [Unresolved, Unresolved, Unresolved]),
             ((Some(1), None), (None, Some(1)), [Unresolved, Unresolved, Unresolved]),
-            // Certain decides before possible.
+            // Certain times decide before possible ones.
             ((Some(2), Some(3)), (Some(1), Some(9)), [Left, Left, Left]),
             ((Some(5), Some(5)), (Some(5), Some(6)), [Unresolved, Right, Right]),
             ((None, None), (Some(1), Some(1)), [Unresolved, Unresolved, Unresolved]),
@@ -257,7 +257,7 @@ mod tests {
     proptest! {
         #[test]
         fn swapping_the_sides_swaps_the_winner(left in any_evidence(), right in any_evidence()) {
-            // Fuzzy tries left first: swapped sides may differ only where both would win by it.
+            // Mode fuzzy asks the left side first, so that it is not symmetric where both sides would win.
             for mode in [Mode::Hard, Mode::Best] {
                 let (a, why) = verdict(mode, left, right);
                 let (b, why_swapped) = verdict(mode, right, left);

@@ -1,8 +1,8 @@
 //! The judge: which side's value of a field wins, and why. Pure and total: no I/O, no clock, no wasm.
 //!
-//! [`judge`] weighs two claims by their evidence. [`settle`] puts it into its place among the rules of a
-//! field: equality, trust, direction, what changed since the two sides last agreed, and the policies for
-//! blanks, writing and required values.
+//! [`judge`] compares the evidence of two claims. [`settle`] applies it among the rules of a field: equality,
+//! trust, direction, what changed since the sides last agreed, and the policies for blanks, writing and
+//! required values.
 
 mod canonical;
 mod claim;

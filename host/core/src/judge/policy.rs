@@ -1,10 +1,10 @@
-//! The rules that an operator sets for a field.
+//! Field policies: the rules that an operator sets for a field.
 
 use super::side::{Side, Sides};
 use crate::record::{Kind, Value};
 use serde::{Deserialize, Serialize};
 
-/// Which way values may flow.
+/// The direction in which values flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
@@ -18,7 +18,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Whether values may flow to this side.
+    /// Whether values flow to this side.
     pub const fn reaches(self, side: Side) -> bool {
         matches!(
             (self, side),
@@ -26,7 +26,7 @@ impl Direction {
         )
     }
 
-    /// The only side that is written, for a one-way field.
+    /// The target of a one-way field: the only side that is written.
     pub const fn only_target(self) -> Option<Side> {
         match self {
             Direction::ToLeft => Some(Side::Left),
@@ -36,7 +36,7 @@ impl Direction {
     }
 }
 
-/// What to do when the judge cannot decide.
+/// The policy for fields that the judge cannot decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unresolved {
@@ -44,82 +44,82 @@ pub enum Unresolved {
     Left,
     /// The right value wins.
     Right,
-    /// The field waits for the operator.
+    /// The field is in conflict and waits for the operator.
     #[default]
     Hold,
 }
 
-/// What a blank does to a value.
+/// The policy for blanks: what happens where one side is cleared and the other has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Blanks {
-    /// It replaces the value.
+    /// A blank replaces the value.
     #[default]
     Overwrite,
-    /// It never replaces a value; the sides may differ.
+    /// A blank never replaces a value; the sides may differ.
     Keep,
     /// The value is written back over the blank.
     Fill,
 }
 
-/// When the target may be written.
+/// The write rule of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WriteRule {
-    /// Always.
+    /// Always written.
     #[default]
     Always,
-    /// Where it has no value.
+    /// Written only where the target is blank.
     IfEmpty,
-    /// Never.
+    /// Never written.
     Never,
 }
 
-/// What to do when the target of a one-way field was edited.
+/// The policy for drift: the target of a one-way field was edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Drift {
-    /// It is listed and left alone.
+    /// The edit is listed and left alone.
     #[default]
     Keep,
     /// The source's value is written again.
     Restore,
 }
 
-/// All rules of a field, as [`super::settle`] takes them.
+/// All policies of one field, as [`super::settle`] takes them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FieldRules<'a> {
-    /// The kinds of the two fields.
+    /// The kinds of the field on the two sides.
     pub kinds: &'a Sides<Kind>,
-    /// Which way values may flow.
+    /// The direction in which values flow.
     pub direction: Direction,
-    /// A blank is not sent to this side.
+    /// Whether a side requires a value; a blank is not sent there.
     pub required: Sides<bool>,
-    /// The side can be written.
+    /// Whether a side can be written.
     pub writable: Sides<bool>,
-    /// The value is a set, merged element by element.
+    /// Whether the value is a set, merged element by element.
     pub set_like: bool,
-    /// Wins whatever changed.
+    /// The trusted side: it wins whatever changed.
     pub trust: Option<Side>,
-    /// What to do when the judge cannot decide.
+    /// The policy for fields that the judge cannot decide.
     pub unresolved: Unresolved,
-    /// What a blank does to a value.
+    /// The policy for blanks.
     pub blanks: Blanks,
-    /// When the target may be written.
+    /// The write rule of the target.
     pub write: WriteRule,
-    /// What to do when the target of a one-way field was edited.
+    /// The policy for drift.
     pub drift: Drift,
-    /// Values that correspond, left and right.
+    /// The value map: corresponding values, left and right; empty where values are copied as they are.
     pub values: &'a [(Value, Value)],
-    /// One of the sides cannot tell null, empty text and an empty list apart.
+    /// Whether a side cannot tell null, empty text and an empty list apart.
     pub one_blank: bool,
-    /// The step of change times in microseconds: that of the coarser side.
+    /// The precision at which change times are compared, in microseconds: that of the coarser side.
     pub precision: u64,
 }
 
 impl FieldRules<'_> {
-    /// The value in the words of the other side, by the value map; `None` where the map has no word for it.
-    /// Blanks and fields without a map pass as they are.
+    /// Translates a value for the other side by the value map; `None` where the map does not list it. Blanks
+    /// pass unchanged, and so does every value of a field without a map.
     pub fn translate(&self, value: &Value, from: Side) -> Option<Value> {
         if self.values.is_empty() || value.is_blank() {
             return Some(value.clone());

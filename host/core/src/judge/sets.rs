@@ -1,9 +1,10 @@
-//! Sets of texts, merged element by element against what was agreed.
+//! Three-way merge of sets of texts: the two sides against their agreed halves.
 
 use super::side::{Side, Sides};
 use crate::record::Value;
 
-/// The elements of a set-like value, in their order and each once; `None` where the value is no set of texts.
+/// The elements of a set-like value in their order, without duplicates; `None` where the value is not a set
+/// of texts.
 pub fn elements(value: Option<&Value>) -> Option<Vec<&str>> {
     let texts = match value {
         None | Some(Value::Null) => return Some(Vec::new()),
@@ -19,8 +20,9 @@ pub fn elements(value: Option<&Value>) -> Option<Vec<&str>> {
     Some(once)
 }
 
-/// What each side shall hold: its own elements, with what the other side added, without what the other side
-/// removed. Against two different halves, so that a remote that rewrites elements makes no echo.
+/// Three-way merge: each side keeps its elements, gains what the other side added since `agreed`, and loses
+/// what the other side removed. Each side is compared with its own half of `agreed`, so that a remote that
+/// rewrites elements produces no echo.
 pub(super) fn merge<'a>(now: Sides<&[&'a str]>, agreed: Sides<&[&'a str]>) -> Sides<Vec<&'a str>> {
     let added = |side: Side| {
         now[side].iter().copied().filter(|text| !agreed[side].contains(text)).collect::<Vec<_>>()
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn tags_on_both_sides() {
-        // S18: left adds "vip", right adds "eu" and removes "old".
+        // Example S18: left adds "vip", right adds "eu" and removes "old".
         let [left, right] =
             merge(Sides::new(&["old", "vip"], &["eu"]), Sides::new(&["old"], &["old"])).into_array();
         assert_eq!(left, ["vip", "eu"]);

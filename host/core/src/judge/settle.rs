@@ -1,4 +1,5 @@
-//! One field of one pair: the first rule that applies decides, then the policies apply to the winner.
+//! Settling one field of a pair: the first rule that applies chooses a winner, then the field's policies are
+//! applied to its value.
 
 use super::canonical::same_content;
 use super::claim::{Basis, Claim, Evidence, Mode, Winner, judge};
@@ -8,19 +9,19 @@ use super::side::{Side, Sides};
 use crate::record::{FieldTime, Value};
 use serde::{Deserialize, Serialize};
 
-/// What a side has now.
+/// The current state of a field on one side.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Current<'a> {
-    /// The value in the words of its side.
+    /// The value as this side reports it.
     pub value: &'a Value,
-    /// For a link to another record: the value as numbers of pairs, which both sides share. `None` for every
-    /// other field, and where the record that is linked to is not known.
+    /// For a reference to a known record: the value as pair numbers, which both sides share. `None` for every
+    /// other field, and where the referenced record is not in a pair.
     pub link: Option<&'a Value>,
-    /// When it changed, and how surely.
+    /// The change time, with whether it is certain.
     pub time: Option<FieldTime>,
 }
 
-/// What was last settled: the left half and the right half, `None` where a half was never known.
+/// The agreed values, left half and right half; `None` where a half was never known.
 pub type Halves<'a> = Sides<Option<&'a Value>>;
 
 /// A value that a side shall be given.
@@ -28,88 +29,88 @@ pub type Halves<'a> = Sides<Option<&'a Value>>;
 pub struct Write {
     /// The side that is written.
     pub target: Side,
-    /// The value in the words of the target; a link still is one of the source side.
+    /// The value as the target stores it; a reference still names the source's record.
     pub value: Value,
-    /// The value that it comes from, in the words of the source.
+    /// The source's value that it was translated from.
     pub source: Value,
-    /// When that changed.
+    /// The change time of the source's value.
     pub time: Option<FieldTime>,
 }
 
-/// What is to be done about a field.
+/// What to do about a field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// A side has said nothing about the field yet.
+    /// Nothing: a side has not reported the field yet.
     Unknown,
-    /// Nothing is written; what stands on the two sides is what is agreed from now on.
+    /// Nothing is written; the current values become the agreed ones.
     Agree,
-    /// One side is written, or, for sets, both.
+    /// One side is written; for a merged set possibly both.
     Write(Vec<Write>),
-    /// The field waits for the operator.
+    /// The field is in conflict and waits for the operator.
     Conflict,
 }
 
 /// A decision with its reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
-    /// What is to be done.
+    /// What to do.
     pub decision: Decision,
     /// Why.
     pub why: Why,
 }
 
-/// Why a field was settled as it was. Serialised as its code, or as `{"code": data}` where there is data.
+/// Why a field was settled as it was. Serialised as its code, or as `{"code": data}` where it carries data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
-    /// A side has not delivered it.
+    /// A side has not reported the field.
     NotDelivered,
-    /// The contents are equal.
+    /// The two values have equal content.
     Same,
-    /// Neither side has changed since they agreed to differ.
+    /// Neither side has changed since the values were agreed, although they differ.
     AsAgreed,
-    /// The operator trusts this side.
+    /// The operator trusts this side: it wins whatever changed.
     Trusted(Side),
     /// The field flows one way, and this side is its source.
     Source(Side),
-    /// The target of a one-way field was edited, and that is kept.
+    /// Drift: the target of a one-way field was edited, and the edit is kept.
     DriftKept(Side),
-    /// The target of a one-way field was edited, and that is undone.
+    /// Drift: the target of a one-way field was edited, and the source's value is written again.
     DriftRestored(Side),
-    /// A value beats a blank at the first meeting.
+    /// First link: a value beats a blank.
     ValueBeatsBlank(Side),
     /// Only this side has changed.
     OnlyChange(Side),
-    /// Sets are merged element by element.
+    /// Two sets were merged element by element.
     Merged,
-    /// The judge decided for this side.
+    /// The judge decided for this side, on this evidence.
     Judged(Side, Basis),
-    /// The judge could not decide, and the policy names this side.
+    /// The judge could not decide; the policy for unresolved fields names this side.
     Policy(Side, Basis),
-    /// The judge could not decide.
+    /// The judge could not decide; the field is in conflict.
     Undecided(Basis),
-    /// Nothing may flow towards this side.
+    /// The direction of the field excludes this side.
     NotThisWay(Side),
     /// The field cannot be written on this side.
     NotWritable(Side),
-    /// The write rule says never.
+    /// The write rule is `never`.
     NeverWritten,
-    /// The write rule says only where it is empty.
+    /// The write rule is `if-empty`, and this side has a value.
     NotEmpty(Side),
-    /// A blank does not replace a value.
+    /// The policy for blanks is `keep`: a blank does not replace this side's value.
     BlankKept(Side),
-    /// The value is written back over this side's blank.
+    /// The policy for blanks is `fill`: the value is written back over this side's blank.
     BlankFilled(Side),
-    /// A blank is not sent where the field is required.
+    /// A blank is not sent to this side, where the field is required.
     RequiredBlank(Side),
-    /// The value map has no word for it on this side.
+    /// The value map has no counterpart for the value on this side.
     NoSuchWord(Side),
-    /// A new record is made.
+    /// The value is part of a new record.
     NewRecord,
 }
 
 impl Why {
-    /// Its code: stable, for tables and programs.
+    /// The stable code of the reason, for tables and programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Why::NotDelivered => "not-delivered",
@@ -138,7 +139,7 @@ impl Why {
     }
 }
 
-/// Settles one field of a pair whose two records are there.
+/// Settles one field of a pair that has both records.
 pub fn settle(
     rules: &FieldRules<'_>,
     agreed: Option<Halves<'_>>,
@@ -152,11 +153,12 @@ pub fn settle(
     if equal(rules, &left, &right) {
         return agree(Why::Same);
     }
-    // Both halves must be known for «changed» to mean anything.
+    // A change can be told only against a known half of `agreed`.
     let agreed = agreed.and_then(Sides::both);
     let changed = agreed.map(|halves| Sides::by(|side| changed(rules, side, halves[side], now[side].value)));
     if let Some(side) = rules.trust {
-        // What was settled with the trusted side's value may look different on the other one.
+        // The two values may differ although the trusted side's value was settled: the other side may store
+        // it in another form, or a policy withheld it.
         return if changed == Some(Sides::new(false, false)) {
             agree(Why::AsAgreed)
         } else {
@@ -180,11 +182,11 @@ pub fn settle(
     }
 }
 
-/// What a new record on `target` is given for a field: the value, or the reason why it is left out. `Err`
-/// where the record cannot be made without it.
+/// Settles one field of a record that is to be created on `target`: the value to send, or the reason why the
+/// field is left out. `Err` where the record cannot be created without the field.
 ///
 /// # Errors
-/// The reason why no record can be made.
+/// The reason why the record cannot be created.
 pub fn settle_new(
     rules: &FieldRules<'_>,
     source: Option<Current<'_>>,
@@ -196,7 +198,7 @@ pub fn settle_new(
         return left_out(if required { Why::RequiredBlank(target) } else { Why::NotDelivered });
     };
     if current.value.is_blank() {
-        // A new record has blanks anyway; sending them would only stamp them.
+        // A new record has blanks anyway; sending them would only give them a change time.
         return left_out(if required { Why::RequiredBlank(target) } else { Why::Same });
     }
     if !rules.direction.reaches(target) {
@@ -273,7 +275,7 @@ fn first_meeting(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
     match now.map(|current| current.value.is_blank()).into_array() {
         [false, true] => give(rules, now, Side::Left, Why::ValueBeatsBlank(Side::Left)),
         [true, false] => give(rules, now, Side::Right, Why::ValueBeatsBlank(Side::Right)),
-        // Two kinds of blank that never were a value are no contradiction.
+        // Two different blanks (null and empty text) are no conflict where neither side ever had a value.
         [true, true] => agree(Why::Same),
         [false, false] => contest(rules, now),
     }
@@ -282,8 +284,8 @@ fn first_meeting(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
 fn contest(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
     let Sides { left, right } = now
         .map(|current| Claim { value: current.value, evidence: Evidence::of(current.time, rules.precision) });
-    // Fuzzy decides all that hard and best decide, in that order. The contents are known to differ: the same
-    // text on two sides may be two different links.
+    // Mode fuzzy includes hard and best. The two contents are known to differ, so the judge gets two
+    // constants: equal ids on two sides may be references to different records.
     let verdict = judge(
         Mode::Fuzzy,
         &Claim { value: &0, evidence: left.evidence },
@@ -300,7 +302,7 @@ fn contest(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
     }
 }
 
-/// Whether a side may be written at all, whatever the value.
+/// Whether the field's rules let this side be written at all, whatever the value.
 fn may_write(rules: &FieldRules<'_>, target: Side) -> Result<(), Why> {
     if !rules.direction.reaches(target) {
         return Err(Why::NotThisWay(target));
@@ -314,7 +316,7 @@ fn may_write(rules: &FieldRules<'_>, target: Side) -> Result<(), Why> {
     Ok(())
 }
 
-/// Gives the winner's value to the other side, as far as the policies allow.
+/// Applies the field's policies to the winner's value, and writes it to the other side where they allow it.
 fn give(rules: &FieldRules<'_>, now: &Sides<Current<'_>>, winner: Side, why: Why) -> Settled {
     let target = winner.other();
     let (from, to) = (&now[winner], &now[target]);
@@ -358,7 +360,7 @@ fn send(rules: &FieldRules<'_>, from: &Current<'_>, target: Side, why: Why) -> S
     }
 }
 
-/// Merges two sets; `None` where a value is none.
+/// Three-way merge of the two sets; `None` where a value is not a set.
 fn merge_sets(
     rules: &FieldRules<'_>,
     now: &Sides<Current<'_>>,

@@ -1,4 +1,4 @@
-//! The two sides of a sync, and what there is one of for each.
+//! The two sides of a sync (`Side`), and pairs of values by side (`Sides`).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -36,12 +36,12 @@ impl fmt::Display for Side {
     }
 }
 
-/// A value for each side. Stored and shown as a list of two, left first.
+/// A value for each side. Serialised as a list of two, left first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Sides<T> {
-    /// That of the left side.
+    /// The left side's value.
     pub left: T,
-    /// That of the right side.
+    /// The right side's value.
     pub right: T,
 }
 
@@ -51,13 +51,13 @@ impl<T> Sides<T> {
         Self { left, right }
     }
 
-    /// The value that a function has for each side, left first.
+    /// Built from a function of the side, left first.
     #[inline]
     pub fn by(mut of: impl FnMut(Side) -> T) -> Self {
         Self { left: of(Side::Left), right: of(Side::Right) }
     }
 
-    /// `own` for this side, `other` for the other one.
+    /// `own` for this side, `other` for its opposite.
     #[inline]
     pub fn seen_from(side: Side, own: T, other: T) -> Self {
         match side {
@@ -66,7 +66,7 @@ impl<T> Sides<T> {
         }
     }
 
-    /// Another value for each side, left first.
+    /// Maps both values, left first.
     #[inline]
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Sides<U> {
         Sides { left: f(self.left), right: f(self.right) }
@@ -78,19 +78,19 @@ impl<T> Sides<T> {
         Sides { left: &self.left, right: &self.right }
     }
 
-    /// Both, left first.
+    /// References to both values, left first.
     #[inline]
     pub fn iter(&self) -> std::array::IntoIter<&T, 2> {
         [&self.left, &self.right].into_iter()
     }
 
-    /// Both, to change them, left first.
+    /// Mutable references to both values, left first.
     #[inline]
     pub fn iter_mut(&mut self) -> std::array::IntoIter<&mut T, 2> {
         [&mut self.left, &mut self.right].into_iter()
     }
 
-    /// Left and right, to be matched.
+    /// As an array, left first, to match on.
     #[inline]
     pub fn into_array(self) -> [T; 2] {
         [self.left, self.right]
@@ -98,7 +98,7 @@ impl<T> Sides<T> {
 }
 
 impl<T: PartialEq> Sides<T> {
-    /// Whether a side has this value.
+    /// Whether one of the sides has this value.
     #[inline]
     pub fn contains(&self, value: &T) -> bool {
         self.left == *value || self.right == *value
@@ -106,7 +106,7 @@ impl<T: PartialEq> Sides<T> {
 }
 
 impl<T> Sides<Option<T>> {
-    /// Both, if both are there.
+    /// Both values, if neither is `None`.
     #[inline]
     pub fn both(self) -> Option<Sides<T>> {
         Some(Sides { left: self.left?, right: self.right? })

@@ -1,16 +1,16 @@
-//! The form in which values of identifiers are compared.
+//! The canonical form of identifier values, by which records of the two sides are matched.
 
 use super::{Comparison, Kind, Value};
 
-/// What two values of an identifier field have in common when they name the same record; `None` where the
-/// value names nothing.
+/// The canonical form of an identifier value: two records match where it is equal. `None` where the value
+/// identifies no record.
 ///
-/// Texts are trimmed, lower-cased, and runs of white space count as
-/// one space. An e-mail address needs something on both sides of its `@`, since what people put in for want
-/// of an address («n/a», «-») must not join strangers. Of a phone number the digits count, without a leading
-/// `00`; only zeros name nobody. Numbers, days and moments compare by their text, so that a customer number
-/// 12 is one number whether its side calls it a number or a text. Lists, links to several records and yes/no
-/// never identify.
+/// Texts are trimmed and lower-cased, and runs of white space become one space. An e-mail address needs text
+/// on both sides of its `@`: people fill required fields with «n/a» or «-», and these must not match
+/// strangers. Phone numbers are reduced to their digits without a leading `00`; a number of zeros only
+/// identifies nobody. Numbers, dates and timestamps are compared by their text, so that customer number 12
+/// matches whether its side has it as a number or as text. Booleans, lists of texts and lists of references
+/// never identify a record.
 pub fn canonical_identifier(kind: &Kind, value: &Value) -> Option<String> {
     match value {
         Value::Null | Value::Boolean(_) | Value::Texts(_) | Value::References(_) => None,
@@ -27,8 +27,8 @@ pub fn canonical_identifier(kind: &Kind, value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a text has nothing but visible ASCII characters, so that only its case may differ from its
-/// canonical form. Nearly all identifiers are such, and they are looked at several times a record.
+/// Fast path: the text has only visible ASCII characters, so that the canonical form is its lower case. Most
+/// identifiers are like this, and each is canonicalised several times per record.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -64,7 +64,7 @@ fn email(text: &str) -> Option<String> {
 }
 
 fn spelled_email(text: &str) -> Option<String> {
-    // What copying from web pages leaves behind, invisibly.
+    // Zero-width characters come along invisibly when an address is copied from a web page.
     let visible = |c: &char| !matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
     let address: String = text.chars().filter(visible).collect();
     let (local, domain) = address.trim().rsplit_once('@')?;

@@ -1,4 +1,4 @@
-//! Values as JSON: how they are stored, printed with `--json`, and read from people.
+//! The JSON encoding of values: in the database, in `--json` output, and in what people type.
 //!
 //! Null, booleans, numbers, texts and lists of texts are themselves; a number with a decimal point is a
 //! float. The rest are objects with one key: `{"date":"2020-01-31"}`, `{"time":"2020-01-31T10:00:00Z"}`,

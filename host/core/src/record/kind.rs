@@ -1,19 +1,19 @@
-//! The kinds of field, and everything that is decided by them.
+//! Field kinds, and every decision that depends on the kind of a field.
 //!
-//! A new kind is a new line of [`Kind`]; the compiler then names each `match` that has to place it, here and in
-//! what the hub reads and stores.
+//! To add a kind, add a line to [`Kind`]; the compiler then reports each `match` that must handle it, here
+//! and where the hub parses and stores values.
 
 use super::Value;
 
 crate::open_words! {
-    /// What a field holds, by the words of `mapping-manual.wit`. An unknown kind is handled as text.
+    /// The kind of a field, by the words of `mapping-manual.wit`. Unknown kinds are handled as text.
     #[derive(Default)]
     pub enum Kind {
-        /// Yes or no.
+        /// True or false.
         Boolean = "boolean",
-        /// A whole number.
+        /// A whole number (signed, 64 bits).
         Integer = "integer",
-        /// A number.
+        /// A floating-point number (64 bits).
         Float = "float",
         /// A line of text.
         #[default]
@@ -26,19 +26,19 @@ crate::open_words! {
         Phone = "phone",
         /// A web address.
         Url = "url",
-        /// A day.
+        /// A calendar day.
         Date = "date",
-        /// A moment.
+        /// A moment in UTC.
         Timestamp = "timestamp",
-        /// Several texts.
+        /// A list of texts.
         Texts = "texts",
-        /// One of the choices.
+        /// One of the field's choices.
         Choice = "choice",
-        /// Several of the choices.
+        /// Several of the field's choices.
         Choices = "choices",
-        /// A link to another record.
+        /// A reference to another record.
         Reference = "reference",
-        /// Links to several records.
+        /// References to several records.
         References = "references",
         /// A number of any precision, kept as text.
         Decimal = "decimal",
@@ -49,7 +49,7 @@ crate::open_words! {
     }
 }
 
-/// The case of [`Value`] that carries the values of a kind.
+/// The variant of [`Value`] that carries values of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier<'k> {
     /// [`Value::Boolean`].
@@ -70,7 +70,7 @@ pub enum Carrier<'k> {
     Reference,
     /// [`Value::References`].
     References,
-    /// [`Value::Other`] with this word.
+    /// [`Value::Other`] with this kind.
     Other(&'k str),
 }
 
@@ -79,27 +79,27 @@ pub enum Carrier<'k> {
 pub enum Comparison {
     /// As they are.
     Exact,
-    /// As e-mail addresses: without case and outer space.
+    /// As e-mail addresses: case and outer white space do not count.
     Address,
-    /// As phone numbers: by their digits.
+    /// As phone numbers: only their digits count.
     Digits,
 }
 
-/// How values of two kinds stand for each other.
+/// Whether a field of one kind can be mapped to a field of another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compatibility {
-    /// They go over as they are.
+    /// Values are copied as they are.
     Same,
-    /// Whole numbers and others: towards the whole ones, decimals are lost or refused.
+    /// Integer and float: towards the integer, a fraction is lost or refused.
     Numbers,
-    /// Only where a table says which value stands for which.
+    /// Only with a value map that lists which value corresponds to which.
     ByTable,
-    /// Not at all.
+    /// The two kinds cannot be mapped.
     Never,
 }
 
 impl Kind {
-    /// What carries its values.
+    /// The variant of [`Value`] that carries values of this kind.
     pub const fn carrier(&self) -> Carrier<'_> {
         match self {
             Kind::Boolean => Carrier::Boolean,
@@ -121,7 +121,7 @@ impl Kind {
         }
     }
 
-    /// How its texts are compared.
+    /// How texts of this kind are compared.
     pub const fn comparison(&self) -> Comparison {
         match self {
             Kind::Email => Comparison::Address,
@@ -146,7 +146,7 @@ impl Kind {
         }
     }
 
-    /// How its values and those of another kind stand for each other.
+    /// Whether a field of this kind can be mapped to a field of the other kind.
     pub fn compatibility(&self, other: &Kind) -> Compatibility {
         match (self.carrier(), other.carrier()) {
             (a, b) if a == b => Compatibility::Same,
@@ -157,7 +157,7 @@ impl Kind {
         }
     }
 
-    /// Whether the value is carried as those of this kind are. Null is of no kind.
+    /// Whether the value has the variant that carries this kind. False for null, which belongs to no kind.
     pub fn carries(&self, value: &Value) -> bool {
         match value {
             Value::Null => false,
@@ -174,22 +174,22 @@ impl Kind {
         }
     }
 
-    /// Whether its values are links to other records.
+    /// Whether its values are references to other records.
     pub const fn is_link(&self) -> bool {
         matches!(self.carrier(), Carrier::Reference | Carrier::References)
     }
 
-    /// Whether its values may be sets: several elements whose order means nothing.
+    /// Whether its values may be sets: lists whose order does not matter.
     pub const fn is_list(&self) -> bool {
         matches!(self.carrier(), Carrier::Texts | Carrier::References)
     }
 
-    /// Whether its values are among the choices of the field.
+    /// Whether its values must be among the choices of the field.
     pub const fn is_choice(&self) -> bool {
         matches!(self, Kind::Choice | Kind::Choices)
     }
 
-    /// Whether a single value can tell a record apart from others; lists and yes/no cannot.
+    /// Whether a value can identify a record; booleans and lists cannot.
     pub const fn is_distinctive(&self) -> bool {
         !matches!(self.carrier(), Carrier::Boolean | Carrier::Texts | Carrier::References)
     }

@@ -1,4 +1,4 @@
-//! What a record is made of: values, references, moments. No I/O, no policy.
+//! Record values: values, kinds, references, timestamps and their encodings. No I/O, no policy.
 
 mod identifier;
 mod json;

@@ -1,4 +1,4 @@
-//! A moment in UTC, to the microsecond.
+//! Timestamps: moments in UTC, to the microsecond.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,16 +23,17 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// When a field last changed.
+/// The change time of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldTime {
     /// The moment.
     pub at: Timestamp,
-    /// It is the field's own time; else an upper bound.
+    /// Whether this is the field's own change time; otherwise it is an upper bound, such as the record's
+    /// change time.
     pub certain: bool,
 }
 
-/// A text that is no moment.
+/// A text that cannot be parsed as a date and time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{text}' is not a date and time; write for example 2020-01-31 18:00:00 or 2020-01-31T18:00:00+01:00"
@@ -64,8 +65,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment cut down to a step of so many microseconds, which is how a remote with coarser times sees
-    /// it.
+    /// Truncated to a multiple of `step` microseconds, which is what a remote of that precision would report.
     pub const fn cut_to(self, step: u64) -> Self {
         if step <= 1 || step > i64::MAX as u64 {
             return self;
@@ -73,12 +73,12 @@ impl Timestamp {
         Self(self.0 - self.0.rem_euclid(step as i64))
     }
 
-    /// This much later, or the last moment there is.
+    /// Later by this duration, saturating.
     pub fn later_by(self, pause: std::time::Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// The moment so many microseconds earlier.
+    /// Earlier by this number of microseconds.
     pub const fn earlier_by(self, micros: i64) -> Self {
         Self::from_micros(self.0.saturating_sub(micros))
     }
@@ -121,7 +121,7 @@ impl Timestamp {
         Err(TimestampError { text: text.chars().take(80).collect() })
     }
 
-    /// The calendar form.
+    /// As a calendar date and time in UTC.
     pub fn to_datetime(self) -> DateTime<Utc> {
         Utc.timestamp_micros(self.0).single().unwrap_or_default()
     }

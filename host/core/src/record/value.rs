@@ -1,4 +1,4 @@
-//! The value of one field.
+//! Field values and references between records.
 
 use super::Timestamp;
 use chrono::NaiveDate;
@@ -16,32 +16,32 @@ pub struct Reference {
 
 /// A value of a field. Null, empty text, zero, `false` and the empty list are five different values.
 ///
-/// «Nothing is said about this field» is no value: it is the `None` of an `Option<Value>`.
+/// A field that its side does not report (unset) has no value: the `None` of an `Option<Value>`.
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
 pub enum Value {
     /// The field is empty (cleared).
     Null,
-    /// Yes or no.
+    /// True or false.
     Boolean(bool),
-    /// A whole number.
+    /// A signed 64-bit integer.
     Integer(i64),
-    /// A finite number; [`Value::float`] refuses the others.
+    /// A finite 64-bit floating-point number; [`Value::float`] refuses NaN and the infinities.
     Float(f64),
     /// Text, exactly as its side has it.
     Text(String),
-    /// A day without time and zone.
+    /// A calendar day without time and zone.
     Date(NaiveDate),
-    /// A moment.
+    /// A moment in UTC, to the microsecond.
     Timestamp(Timestamp),
-    /// Several texts in order.
+    /// An ordered list of texts.
     Texts(Vec<String>),
-    /// A link to another record.
+    /// A reference to another record.
     Reference(Reference),
-    /// Links to several records.
+    /// An ordered list of references.
     References(Vec<Reference>),
-    /// Everything else, compared as text: `decimal`, `time`, `json`.
+    /// A value of any other kind, compared as text: `decimal`, `time`, `json`.
     Other {
-        /// Which kind of value it is.
+        /// The word of its kind.
         kind: String,
         /// Its canonical text.
         text: String,
@@ -50,16 +50,16 @@ pub enum Value {
 
 impl Eq for Value {}
 
-/// A value that cannot be.
+/// Why a value cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// NaN or infinite.
+    /// A floating-point number is NaN or infinite.
     #[error("a number must be finite")]
     NotFinite,
-    /// A reference without id or object.
+    /// A reference has no object or no id.
     #[error("a reference needs an object and an id that are not empty")]
     EmptyReference,
-    /// Year, month and day that are no date.
+    /// Year, month and day do not name a day of the calendar.
     #[error("{year}-{month:02}-{day:02} is not a day of the calendar")]
     NoSuchDay {
         /// The year given.
@@ -69,7 +69,7 @@ pub enum ValueError {
         /// The day given.
         day: u8,
     },
-    /// JSON that stands for no value.
+    /// A JSON text encodes no value.
     #[error("{0}")]
     Json(String),
 }
@@ -80,7 +80,7 @@ impl Value {
         Value::Text(text.into())
     }
 
-    /// A number that is finite. Minus zero becomes zero, so that equal numbers are equal.
+    /// A finite floating-point value. Minus zero becomes zero, so that equal numbers have one representation.
     ///
     /// # Errors
     /// [`ValueError::NotFinite`] for NaN and the infinities.
@@ -88,7 +88,7 @@ impl Value {
         if number.is_finite() { Ok(Value::Float(number + 0.0)) } else { Err(ValueError::NotFinite) }
     }
 
-    /// A link.
+    /// A reference to a record.
     ///
     /// # Errors
     /// [`ValueError::EmptyReference`] where object or id are empty.
@@ -100,17 +100,18 @@ impl Value {
         Ok(Value::Reference(reference))
     }
 
-    /// A day.
+    /// A calendar day.
     ///
     /// # Errors
-    /// [`ValueError::NoSuchDay`] where the calendar has none such.
+    /// [`ValueError::NoSuchDay`] where the calendar has no such day.
     pub fn date(year: i32, month: u8, day: u8) -> Result<Self, ValueError> {
         NaiveDate::from_ymd_opt(year, month.into(), day.into())
             .map(Value::Date)
             .ok_or(ValueError::NoSuchDay { year, month, day })
     }
 
-    /// Whether policies for blanks apply: null, empty text or an empty list. Zero and `false` are not blank.
+    /// Whether the value is blank, so that the policies for blanks apply: null, empty text or an empty list.
+    /// Zero and `false` are not blank.
     pub fn is_blank(&self) -> bool {
         match self {
             Value::Null => true,
@@ -121,7 +122,7 @@ impl Value {
         }
     }
 
-    /// The records that the value links to.
+    /// The references in the value: one, several, or none for other kinds.
     pub fn references(&self) -> &[Reference] {
         match self {
             Value::Reference(reference) => std::slice::from_ref(reference),
@@ -138,7 +139,7 @@ impl fmt::Display for Reference {
 }
 
 impl fmt::Display for Value {
-    /// For people: lists are joined by commas, null is nothing.
+    /// Text for people: list elements are joined by commas, null is empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Null => Ok(()),

@@ -32,7 +32,7 @@ fn current(value: &Value, at: Option<FieldTime>) -> Option<Current<'_>> {
     Some(Current { value, link: None, time: at })
 }
 
-/// Settles texts; "-" is null. Agreed as left and right.
+/// Settles two texts; "-" is null. `agreed` is its left and right half.
 fn run(
     rules: &FieldRules<'_>,
     agreed: Option<(&str, &str)>,
@@ -249,7 +249,7 @@ fn any_rules() -> impl Strategy<
 }
 
 proptest! {
-    /// Whatever the rules: after the writes are done and settled, one more look writes nothing (I2).
+    /// Convergence (I2): whatever the rules, a second round after the writes are settled writes nothing.
     #[test]
     fn quiet_after_one_round(
         (blanks, write, unresolved, direction, trust, drift, required) in any_rules(),
@@ -277,8 +277,8 @@ proptest! {
         prop_assert_eq!(&second.decision, &Decision::Agree, "{:?}", second.why);
     }
 
-    /// A value that both sides changed is never silently dropped: it wins, it is in conflict, or a policy
-    /// names the reason.
+    /// No lost update: a value that both sides changed wins, is in conflict, or is withheld by a policy with
+    /// its reason.
     #[test]
     fn no_edit_vanishes(base in any_text(), left in any_text(), right in any_text(), times in (0i64..3, 0i64..3)) {
         let kinds = kinds();

@@ -1,9 +1,8 @@
-//! What a tenant keeps, in one SQLite file: the hub (the built-in record store, an [`Exchange`]) and the ledger
-//! of the engine (pairs, plans, runs, leases), over a store with migrations and units of work; and the rows of
-//! the configuration.
+//! The SQLite database of a tenant: the hub (the built-in record store, an [`Exchange`]), the engine's ledger
+//! (pairs, plans, runs, leases), the rows of the configuration, and the store under them (migrations, units
+//! of work).
 //!
-//! An order to the hub, its outcome and the pair commit together, in one transaction. Nothing above this crate
-//! writes SQL.
+//! An order to the hub, its outcome and the pair commit in one transaction. No other crate writes SQL.
 //!
 //! [`Exchange`]: entente_sync::Exchange
 

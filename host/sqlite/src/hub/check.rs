@@ -1,14 +1,15 @@
-//! Whether a field takes a value.
+//! Validation of a value against its field's definition.
 
 use super::error::Refusal;
 use super::schema::FieldDefinition;
 use entente_core::{Kind, Value};
 
-/// Whole numbers up to here are the same number as a float.
+/// The largest integer magnitude up to which every integer is exact as an `f64`.
 const EXACT_IN_FLOAT: u64 = 1 << 53;
 
-/// The value as the hub stores it. A whole number becomes a float where the field holds floats and nothing is
-/// lost by it; all else is stored as it is or refused. Whether linked records exist is not asked here.
+/// Validates a value and converts it to its stored form: an integer becomes a float where the field holds
+/// floats and the conversion is exact. Everything else is stored as it is or refused. Referential integrity
+/// is not checked here.
 pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refusal> {
     let refuse = |code, reason: String| Err(Refusal::new(&field.name, code, reason));
     if field.required && value.is_blank() {
@@ -62,7 +63,7 @@ pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refu
     Ok(value)
 }
 
-/// Characters, counted only where the bytes do not settle it.
+/// The number of characters; they are counted only where the byte length does not decide.
 fn characters(text: &str, longest: usize) -> usize {
     if text.len() <= longest { text.len() } else { text.chars().count() }
 }
@@ -76,7 +77,7 @@ pub(super) fn choices(field: &FieldDefinition) -> String {
     list
 }
 
-/// The beginning of a text, for messages.
+/// A prefix of a text, for messages.
 pub(super) fn cut(text: &str) -> String {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {
@@ -85,7 +86,7 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// Whether two values are the same content of a field: elements of a set have no order.
+/// Whether two values of a field are equal; the elements of a set have no order.
 pub(super) fn same(field: &FieldDefinition, a: &Value, b: &Value) -> bool {
     fn sorted<T: Ord>(list: &[T]) -> Vec<&T> {
         let mut list: Vec<&T> = list.iter().collect();

@@ -1,4 +1,4 @@
-//! The place of the next page of a report, as text that only the hub reads.
+//! The hub's report cursor: the position of the next page, as text opaque to the engine.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,7 +6,7 @@ use entente_sync::{ExchangeError, ReportRequest, codes};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What one object is read for. The order is that of reading.
+/// The part of an object's report that is being read, in reading order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Part {
@@ -14,22 +14,21 @@ pub(super) enum Part {
     Deletions,
 }
 
-/// Where to go on.
+/// The position of the next page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cursor {
-    /// What was asked for; another question cannot go on from here.
+    /// A digest of the request; a different request cannot continue from this cursor.
     asked: String,
-    /// The place in the objects of the request.
+    /// The index of the object in the request.
     pub(super) object: usize,
     pub(super) part: Part,
-    /// The last key that was read: change number, change time or place in the list of ids; `None` before the
-    /// first.
+    /// The last key read: change number, change time or index in the list of ids; `None` before the first.
     pub(super) key: Option<i64>,
-    /// Among equal keys the last record.
+    /// The last record among those with an equal key.
     pub(super) id: i64,
-    /// The last change when the report was begun. What comes later belongs to the next report.
+    /// The highest change number when the report began. Later changes belong to the next report.
     pub(super) upper: i64,
-    /// The last record when the report was begun.
+    /// The highest record id when the report began.
     pub(super) top: i64,
 }
 
@@ -38,7 +37,7 @@ impl Cursor {
         Self { asked: asked(request), object: 0, part: Part::Records, key: None, id: 0, upper, top }
     }
 
-    /// Goes to the next part, or the next object.
+    /// Advances to the next part, or to the next object.
     pub(super) fn advance(&mut self) {
         self.key = None;
         self.id = 0;
@@ -79,7 +78,7 @@ pub(super) fn expired(reason: &str) -> ExchangeError {
     ExchangeError::new(codes::CURSOR_EXPIRED, reason)
 }
 
-/// A digest of what decides which rows come in which order.
+/// A digest of everything in the request that determines rows and their order.
 fn asked(request: &ReportRequest) -> String {
     let mut digest = Sha256::new();
     let mut add = |text: &str| {

@@ -1,7 +1,7 @@
-//! How the fields of a record are written into its row.
+//! Row encoding: how the fields of a record are stored in one row.
 //!
-//! Values are a JSON object by field name. Most fields of a record were written together, so the stamps are
-//! kept by group and the largest group names no fields.
+//! Values are a JSON object by field name. Stamps are stored by group, since most fields of a record were
+//! written together; the largest group omits its field names.
 
 use super::schema::ObjectSchema;
 use crate::store::StoreError;
@@ -11,17 +11,17 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use std::fmt::{self, Write as _};
 
-/// Since when a field has its value, and who wrote it.
+/// The change time and origin of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) time: FieldTime,
-    /// A number of `hub_source`.
+    /// The number in `hub_source` of who wrote it.
     pub(super) source: i64,
     /// The run of the sync; 0 for other sources.
     pub(super) run: i64,
 }
 
-/// A field that was ever set.
+/// A stored field that was set at least once.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stored {
     pub(super) value: Value,
@@ -31,10 +31,10 @@ pub(super) struct Stored {
 /// The fields of a record, in the order of its object; `None` where a field was never set.
 pub(super) type Fields = Vec<Option<Stored>>;
 
-/// A group of fields with one stamp as it is stored.
+/// A group of fields that share a stamp, as it is stored.
 type Group<'a> = (i64, u8, i64, i64, Vec<&'a str>);
 
-/// Values and stamps as they are stored.
+/// Encodes values and stamps.
 pub(super) fn encode(object: &ObjectSchema, fields: &Fields) -> Result<(String, String), StoreError> {
     let name = |index: usize| object.definition.fields[index].name.as_str();
     let mut data = Vec::with_capacity(64 * fields.len());
@@ -45,7 +45,7 @@ pub(super) fn encode(object: &ObjectSchema, fields: &Fields) -> Result<(String, 
         if data.len() > 1 {
             data.push(b',');
         }
-        // Names are letters, digits and underscores: nothing to escape.
+        // Field names are letters, digits and underscores, so that nothing needs escaping.
         data.push(b'"');
         data.extend_from_slice(name(index).as_bytes());
         data.extend_from_slice(b"\":");
@@ -66,7 +66,7 @@ pub(super) fn encode(object: &ObjectSchema, fields: &Fields) -> Result<(String, 
             stamps.push(',');
         }
         let FieldTime { at, certain } = stamp.time;
-        // Writing to a text never fails.
+        // Writing to a String cannot fail.
         let _ = write!(stamps, "[{},{},{},{},[", at.micros(), u8::from(certain), stamp.source, stamp.run);
         if n + 1 < groups.len() {
             for (m, &index) in members.iter().enumerate() {
@@ -79,7 +79,7 @@ pub(super) fn encode(object: &ObjectSchema, fields: &Fields) -> Result<(String, 
     Ok((data, stamps))
 }
 
-/// The fields from what is stored.
+/// Decodes values and stamps.
 pub(super) fn decode(object: &ObjectSchema, data: &str, stamps: &str) -> Result<Fields, StoreError> {
     let groups: Vec<Group<'_>> = serde_json::from_str(stamps).map_err(|error| corrupt(object, &error))?;
     let stamp = |(at, certain, source, run, _): &Group<'_>| Stamp {
@@ -112,7 +112,7 @@ fn corrupt(object: &ObjectSchema, why: &dyn fmt::Display) -> StoreError {
     StoreError::Corrupt { what: format!("a {} of the hub", object.name()), why: why.to_string() }
 }
 
-/// Reads the values straight to their places.
+/// Deserialises values directly into their slots.
 struct Values<'a> {
     object: &'a ObjectSchema,
 }
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for Values<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let known = &self.object.definition.fields;
         let mut values = vec![None; known.len()];
-        // Values are written in the order of the fields, so the next name is nearly always further on.
+        // Values are written in field order, so the next name is nearly always found after the current one.
         let mut from = 0;
         while let Some(name) = map.next_key::<&str>()? {
             let ahead = known[from..].iter().position(|field| field.name == name).map(|ahead| from + ahead);

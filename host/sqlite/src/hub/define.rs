@@ -1,4 +1,4 @@
-//! Objects and fields that the operator defines, and changes of definitions that lose nothing.
+//! Custom objects and fields, and schema changes that lose no stored value.
 
 use super::Hub;
 use super::check::check;
@@ -9,17 +9,17 @@ use crate::store::{Session, StoreError};
 use entente_core::Kind;
 use rusqlite::{Connection, params};
 
-/// Names that stand for something else wherever fields are named.
+/// Reserved field names.
 const RESERVED: [&str; 3] = ["id", "object", "changed"];
 
-/// The most fields that an object has.
+/// The limit of fields per object.
 const MOST_FIELDS: usize = 500;
 
 impl Hub {
-    /// Defines a kind of record, or gives one a new label.
+    /// Defines an object, or changes its label.
     ///
     /// # Errors
-    /// [`HubError::Definition`] for a name that cannot be; [`HubError::Store`].
+    /// [`HubError::Definition`] for an invalid name; [`HubError::Store`].
     pub async fn define_object(&self, name: &str, label: &str) -> Result<(), HubError> {
         self.write(|connection| Self::define_object_within(Session::over(connection), name, label)).await
     }
@@ -40,9 +40,9 @@ impl Hub {
         })
     }
 
-    /// Defines a field, or changes its definition. The name stays for ever; a new kind, fewer choices or
-    /// targets and a shorter limit are taken only where every value that is stored still fits. Whether the
-    /// field comes with the program is not changed.
+    /// Defines a field, or changes its definition. Its name cannot be changed. A new kind, fewer choices or
+    /// targets, or a lower length limit are accepted only if every stored value still fits. Whether the field
+    /// is built in does not change.
     ///
     /// # Errors
     /// [`HubError::Definition`] with what is wrong and what to do, [`HubError::UnknownObject`],
@@ -82,7 +82,7 @@ impl Hub {
         })
     }
 
-    /// Removes a field that no record has ever used.
+    /// Removes a field that was never set on any record.
     ///
     /// # Errors
     /// [`HubError::Definition`] where it comes with the program or holds values; [`HubError::UnknownField`],
@@ -118,7 +118,7 @@ impl Hub {
         self.write(|connection| Self::define(connection, |schema| remove(connection, schema))).await
     }
 
-    /// Removes an object that has no records, with its fields.
+    /// Removes an object without records, with its fields.
     ///
     /// # Errors
     /// [`HubError::Definition`] where it comes with the program, has or had records, or references point to
@@ -157,7 +157,7 @@ impl Hub {
                 }
             }
             if count("hub_tombstone")? > 0 {
-                // Their numbers would be read as those of whatever object is defined next.
+                // The numbers of the former records would be read as those of the next object defined.
                 return refuse(
                     "records of it were deleted, and syncs may still have to hear of that; leave it"
                         .to_owned(),
@@ -170,12 +170,12 @@ impl Hub {
         self.write(|connection| Self::define(connection, |schema| remove(connection, schema))).await
     }
 
-    /// Changes the definitions, and tells every reader that they have changed.
+    /// Changes the definitions and raises their version, so that every reader reloads them.
     fn define(
         connection: &Connection,
         change: impl FnOnce(&Schema) -> Result<(), HubError>,
     ) -> Result<(), HubError> {
-        // Read anew rather than kept: what is not committed must not be remembered.
+        // Loaded without the cache: uncommitted definitions must not be cached.
         change(&Schema::load(connection)?)?;
         connection.execute("UPDATE hub_counter SET schema = schema + 1", [])?;
         Ok(())
@@ -240,7 +240,7 @@ fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) 
     Ok(())
 }
 
-/// Refuses what would lose or invalidate stored values.
+/// Refuses a change that would lose or invalidate stored values.
 fn check_change(
     connection: &Connection,
     object: &ObjectSchema,
@@ -262,7 +262,7 @@ fn check_change(
     if !narrower {
         return Ok(());
     }
-    // A field that becomes required may have blanks from before.
+    // A field that becomes required may have stored blanks.
     let lenient = FieldDefinition { required: false, ..new.clone() };
     let mut misfits = 0u64;
     let mut first = String::new();

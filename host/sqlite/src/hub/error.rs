@@ -1,16 +1,17 @@
-//! What the hub refuses, and why.
+//! Errors of the hub.
 
 use crate::store::StoreError;
 use std::fmt;
 
-/// A value that the hub does not take.
+/// A value that a field refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The field.
     pub field: String,
-    /// A word of `order-execution.wit`: `invalid-value`, `required`, `too-large`, `unsupported`.
+    /// The failure code, a word of `order-execution.wit`: `invalid-value`, `required`, `too-large`,
+    /// `unsupported`.
     pub code: &'static str,
-    /// For a person: what is wrong and what to do.
+    /// The reason and remedy, for people.
     pub reason: String,
 }
 
@@ -30,15 +31,15 @@ fn joined(refusals: &[Refusal]) -> String {
     refusals.iter().map(Refusal::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Why the hub could not do what it was asked. Nothing was written.
+/// Why a call failed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
-    /// There is no such kind of record.
+    /// There is no such object.
     #[error("the hub has no object '{name}'; it has {known}")]
     UnknownObject {
-        /// What was asked for.
+        /// The name requested.
         name: String,
-        /// What there is.
+        /// The existing objects.
         known: String,
     },
     /// The object has no such field.
@@ -46,9 +47,9 @@ pub enum HubError {
     UnknownField {
         /// The object.
         object: String,
-        /// What was asked for.
+        /// The name requested.
         name: String,
-        /// What there is.
+        /// The existing fields.
         known: String,
     },
     /// There is no such record.
@@ -58,23 +59,23 @@ pub enum HubError {
         object: String,
         /// The id.
         id: String,
-        /// There was one.
+        /// Whether it existed and was deleted.
         deleted: bool,
     },
-    /// Values that the fields do not take.
+    /// Fields refused their values.
     #[error("{record}: {}", joined(refusals))]
     Refused {
         /// Which record: «contact 12», «new contact».
         record: String,
-        /// What is wrong, field by field.
+        /// The refusals, by field.
         refusals: Vec<Refusal>,
     },
-    /// A definition that cannot be.
+    /// A definition is invalid.
     #[error("{what}: {why}")]
     Definition {
         /// Which object or field.
         what: String,
-        /// What is wrong with it and what to do.
+        /// What is wrong with it, and the remedy.
         why: String,
     },
     /// The database failed.

@@ -1,4 +1,4 @@
-//! The hub as a side of a sync.
+//! The hub as an [`Exchange`].
 
 use super::Hub;
 use super::error::HubError;
@@ -48,7 +48,7 @@ impl Exchange for Hub {
         _object: &str,
         _fields: &[String],
     ) -> Result<Collection, ExchangeError> {
-        // The hub never defers.
+        // The hub never defers a change, so there are no tickets.
         Ok(Collection { answers: Vec::new(), state: TicketState::Lost })
     }
 

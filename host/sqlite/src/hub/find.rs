@@ -1,4 +1,4 @@
-//! Records by the values of their identifier fields.
+//! Look-up: records by the values of their identifier fields.
 
 use super::Hub;
 use super::error::HubError;
@@ -8,11 +8,11 @@ use entente_core::{Value, canonical_identifier};
 use entente_sync::{ExchangeError, Query, codes};
 use rusqlite::Connection;
 
-/// The most ids that one key answers: nobody chooses among more.
+/// The limit of ids found per key: more candidates than this are never chosen from.
 const MOST_FOUND: usize = 1000;
 
 impl Hub {
-    /// For each key the ids that it identifies, ascending.
+    /// For each key, the ids that it identifies, in ascending order.
     pub(super) fn look_up(
         &self,
         connection: &Connection,
@@ -46,7 +46,8 @@ impl Hub {
     }
 }
 
-/// The records that have all these values, or any. A value that identifies nothing matches nothing.
+/// The records that match all of these values, or any of them. A value that identifies nothing matches
+/// nothing.
 pub(super) fn matching(
     connection: &Connection,
     object: &ObjectSchema,

@@ -1,7 +1,7 @@
-//! Several texts in one, as cells and people have them.
+//! The text form of lists, in CSV cells and for people.
 
-/// Elements as one text, which [`read_list`] reads back. The separator, backslashes before it and white space
-/// at the ends of an element are protected by a backslash; an element that is empty is `\e`.
+/// Joins elements into a text that [`read_list`] splits again. Separators, backslashes before them and white
+/// space at the ends of an element are escaped by a backslash; an empty element is `\e`.
 pub(super) fn write_list<'a>(elements: impl Iterator<Item = &'a str>, separator: char) -> String {
     let mut out = String::new();
     for (n, element) in elements.enumerate() {
@@ -22,12 +22,11 @@ pub(super) fn write_list<'a>(elements: impl Iterator<Item = &'a str>, separator:
     out
 }
 
-/// The elements of a list. A backslash that protects nothing stands for itself, so that `C:\tags` is one
-/// element as it is.
+/// Splits a list. A backslash that escapes nothing is literal, so that `C:\tags` is one element as it stands.
 pub(super) fn read_list(text: &str, separator: char) -> Vec<String> {
     let mut list = Vec::new();
     let mut element = String::new();
-    // White space up to here is protected from being trimmed.
+    // White space up to here is escaped, and not trimmed.
     let (mut kept_start, mut kept_end) = (false, 0);
     let mut raw_empty = false;
     let mut chars = text.chars().peekable();

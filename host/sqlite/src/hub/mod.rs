@@ -1,16 +1,16 @@
 //! The hub: the built-in record store, as an [`Exchange`](entente_sync::Exchange).
 //!
-//! It has the objects `contact` and `company` and those that the operator defines. For each field of each
-//! record it keeps the value, since when it has it (surely, or at most since), and where it came from. A
-//! record is one row, so that one write stores it; identifier fields are found through a table of their own.
-//! Every change has a number that grows over the whole hub: bookmarks run on these numbers, never on times.
+//! It has the objects `contact` and `company`, and those that the operator defines. For each field of each
+//! record it stores the value, its change time (certain or an upper bound) and its origin. A record is one
+//! row; identifier fields have an index table. Every change gets the next number of a sequence over the whole
+//! hub: bookmarks are positions in this sequence, never times.
 //!
-//! Ids are the digits of a number that is never given again, not even to another object.
+//! Ids are decimal numbers that are never reused, not even by another object.
 //!
-//! What is to come, and where it has its place: several addresses of one contact and memberships (in or out
-//! of a group, since when) become objects of their own, whose records refer to the contact and have the same
-//! fields, stamps and change numbers as any other; virtual fields of the contact (`member.newsletter`,
-//! `email.bulk`) read and write them. Nothing of the tables here changes for that.
+//! Planned: multiple addresses of a contact, and memberships (in or out of a group, with change time), become
+//! objects of their own. Their records reference the contact and have fields, stamps and change numbers like
+//! any other; virtual fields of the contact (`member.newsletter`, `email.bulk`) read and write them. The
+//! tables here stay as they are.
 
 mod check;
 mod csv;
@@ -45,12 +45,12 @@ use rusqlite::Connection;
 use schema::Schema;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The record store. Clones share everything.
+/// The record store. Clones share their state.
 #[derive(Clone)]
 pub struct Hub {
     store: Store,
     clock: Arc<dyn Clock>,
-    /// The definitions as last read, with their version; another process may have written new ones.
+    /// The cached definitions with their version; another process may have written newer ones.
     schema: Arc<Mutex<Option<Arc<Schema>>>>,
 }
 
@@ -61,7 +61,7 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// The hub of a store. What people write is dated by the clock.
+    /// The hub of a store. Operator writes are dated by the clock.
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock, schema: Arc::default() }
     }
@@ -89,7 +89,7 @@ impl Hub {
         Ok(self.store.read(count).await?)
     }
 
-    /// The definitions as this connection sees them.
+    /// The definitions as of this connection's transaction.
     fn schema(&self, connection: &Connection) -> Result<Arc<Schema>, HubError> {
         let version = Schema::current(connection)?;
         let mut cached = self.schema.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +101,7 @@ impl Hub {
         Ok(schema)
     }
 
-    /// Reads from one state of the database.
+    /// Runs reads in one snapshot.
     async fn read<T: Send>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, HubError> + Send,
@@ -109,7 +109,7 @@ impl Hub {
         self.store.read(|connection| Ok::<_, StoreError>(read(connection))).await?
     }
 
-    /// Writes in a transaction of its own.
+    /// Runs writes in a transaction of their own.
     async fn write<T: Send>(
         &self,
         write: impl FnOnce(&Connection) -> Result<T, HubError> + Send,

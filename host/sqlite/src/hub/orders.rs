@@ -1,5 +1,5 @@
-//! Carrying out orders: each change on its own, and each field only where it still has the value that the
-//! decision was based on.
+//! Order execution: each change by itself, and each field conditionally on the value that the decision was
+//! based on (compare-and-set).
 
 use super::Hub;
 use super::check::{check, same};
@@ -12,8 +12,7 @@ use entente_sync::{Action, Answer, FieldTime, Order, OrderedChange, Outcome, Wri
 use rusqlite::Connection;
 
 impl Hub {
-    /// Carries out an order in the transaction of this connection. Only a failure of the database ends it as
-    /// a whole.
+    /// Executes an order in the caller's transaction. Only a database failure fails it as a whole.
     pub(super) fn carry_out(&self, connection: &Connection, order: &Order) -> Result<Vec<Answer>, HubError> {
         let schema = self.schema(connection)?;
         let answer = |change: &OrderedChange, outcome| Answer { change: change.id.clone(), outcome };
@@ -46,7 +45,7 @@ struct Writing<'a> {
     schema: &'a Schema,
     object: &'a ObjectSchema,
     order: &'a Order,
-    /// The places of the fields of the order; `None` for one that the hub does not have.
+    /// The indexes of the order's fields; `None` for a field that the hub does not have.
     fields: Vec<Option<usize>>,
     batch: Batch<'a>,
 }
@@ -99,8 +98,8 @@ impl Writing<'_> {
         Ok(Outcome::Deleted)
     }
 
-    /// Whether a field has another value than the decision was based on: of those that are written, or of all
-    /// for a deletion.
+    /// Whether the record was edited since the decision: a written field, or for a deletion any field of the
+    /// order, differs from its base value.
     fn overtaken(&self, change: &OrderedChange, record: &Record, whole: bool) -> bool {
         self.fields.iter().enumerate().any(|(n, index)| {
             let (Some(index), Some(base)) = (*index, change.base.get(n).and_then(Option::as_ref)) else {
@@ -115,7 +114,7 @@ impl Writing<'_> {
         })
     }
 
-    /// What to write, and what cannot be written.
+    /// The fields to write, and the refused ones.
     fn writes(&self, change: &OrderedChange) -> Result<(Vec<Write>, Vec<Refusal>), HubError> {
         let (mut writes, mut refusals) = (Vec::new(), Vec::new());
         let bound = FieldTime { at: self.order.at, certain: false };
@@ -144,7 +143,7 @@ impl Writing<'_> {
     }
 }
 
-/// A value as the hub stores it, with its links looked up.
+/// Converts a value to its stored form and checks its references.
 pub(super) fn admit(
     connection: &Connection,
     schema: &Schema,

@@ -1,4 +1,4 @@
-//! Text to value, by the kind of the field: what people type and what stands in the cells of a file.
+//! Parsing text into values by the kind of the field: what people type, and cells of files.
 
 use super::check::{check, choices, cut};
 use super::list::read_list;
@@ -6,10 +6,10 @@ use super::schema::FieldDefinition;
 use chrono::{NaiveDate, NaiveTime};
 use entente_core::{Kind, Reference, Timestamp, Value};
 
-/// Which way round `01/02/2020` is meant.
+/// The order of day and month in dates such as `01/02/2020`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DateOrder {
-    /// Nothing is guessed: such dates are refused.
+    /// Unknown: such dates are refused.
     #[default]
     Unknown,
     /// Day, month, year.
@@ -18,14 +18,14 @@ pub enum DateOrder {
     MonthFirst,
 }
 
-/// How text is read.
+/// Parse options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseOptions {
-    /// What stands between the elements of a list.
+    /// The separator between the elements of a list.
     pub list_separator: char,
-    /// Numbers are written `1.234,5`.
+    /// Whether numbers are written as `1.234,5`.
     pub decimal_comma: bool,
-    /// Which way round dates with slashes are meant.
+    /// The order of day and month in dates with slashes.
     pub date_order: DateOrder,
 }
 
@@ -35,7 +35,7 @@ impl Default for ParseOptions {
     }
 }
 
-/// A text that is no value of the field.
+/// A text that is not a value of the field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseError(pub String);
@@ -44,16 +44,16 @@ fn wrong<T>(why: impl Into<String>) -> Result<T, ParseError> {
     Err(ParseError(why.into()))
 }
 
-/// The value that a text stands for in a field.
+/// Parses a text as a value of a field.
 ///
-/// Texts are taken exactly as they are, so «NULL», «0» and a space are texts; e-mail addresses lose the white
-/// space around them and must look like one. Everything else ignores white space around it. No text stands
-/// for null: what an empty one means is for the caller to say. Elements of a list are trimmed, and empty ones
-/// left out, unless a backslash protects them. A choice is given by its value or its label. A reference is
-/// `object:id`, or the id alone where there is one target.
+/// Texts are taken exactly as they are: «NULL», «0» and a space are texts. E-mail addresses are trimmed and
+/// must look like one. Every other kind ignores surrounding white space. No text denotes null: the caller
+/// decides what an empty text means. List elements are trimmed and empty ones dropped, unless escaped by a
+/// backslash. A choice is given by its value or its label. A reference is `object:id`, or only the id where
+/// there is a single target.
 ///
 /// # Errors
-/// [`ParseError`] with what is wrong and what to write instead, for a person.
+/// [`ParseError`] with the reason and the remedy, for people.
 pub fn parse_value(field: &FieldDefinition, text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
     let trimmed = text.trim();
     let shown = || cut(trimmed);
@@ -98,12 +98,12 @@ pub fn parse_value(field: &FieldDefinition, text: &str, options: &ParseOptions) 
             )
         }
     };
-    // Whether a blank is allowed is for the whole record to say.
+    // Whether a blank is allowed is decided for the whole record.
     let lenient = FieldDefinition { required: false, ..field.clone() };
     check(&lenient, value).map_err(|refusal| ParseError(refusal.reason))
 }
 
-/// A moment as people write it; without an offset it is UTC.
+/// Parses a timestamp as people write it; without an offset it is UTC.
 pub(super) fn parse_timestamp(text: &str, options: &ParseOptions) -> Result<Timestamp, ParseError> {
     let four_digits =
         |c: &str| c.starts_with(['+', '-']) || c.bytes().take_while(u8::is_ascii_digit).count() >= 4;
@@ -133,7 +133,7 @@ fn email(text: &str) -> Result<Value, ParseError> {
             && !domain.is_empty()
             && !text.contains(|c: char| c.is_whitespace() || c.is_control())
     };
-    // The empty text is a blank, not a bad address.
+    // An empty text is a blank, not an invalid address.
     if text.is_empty() || text.rsplit_once('@').is_some_and(looks) {
         return Ok(Value::text(text));
     }
@@ -152,7 +152,7 @@ fn integer(text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
     let Some(plain) = plain_number(text, options) else {
         return wrong(format!("'{}' is not a whole number; write for example 1234", cut(text)));
     };
-    // Spreadsheets write whole numbers as 12.0.
+    // Spreadsheets write integers as 12.0.
     let whole = match plain.split_once('.') {
         Some((whole, zeros)) if !whole.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
         _ => &plain,
@@ -171,8 +171,8 @@ fn integer(text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
     }
 }
 
-/// The number with a point and without marks between thousands; `None` where it has other characters than a
-/// number.
+/// The number with a decimal point and without thousands separators; `None` where it has characters that no
+/// number has.
 fn plain_number(text: &str, options: &ParseOptions) -> Option<String> {
     let plain = if options.decimal_comma { text.replace('.', "").replace(',', ".") } else { text.to_owned() };
     let number = !plain.is_empty()
@@ -195,7 +195,7 @@ fn decimal(text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
         let zero = whole.is_empty() && part.bytes().all(|b| b == b'0');
         let sign = if negative && !zero { "-" } else { "" };
         let whole = if whole.is_empty() { "0" } else { whole };
-        // The places after the point are kept: 12.50 says more than 12.5.
+        // Trailing zeros are kept: 12.50 states a precision that 12.5 does not.
         Some(if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") })
     });
     match canonical {
@@ -212,7 +212,7 @@ fn date(text: &str, options: &ParseOptions) -> Option<NaiveDate> {
         (digits(a) && digits(b) && digits(c)).then_some((a, b, c))
     };
     let day = |year: &str, month: &str, day: &str| {
-        // A year of two digits could be of any century.
+        // A two-digit year is ambiguous.
         if year.len() < 4 || month.len() > 2 || day.len() > 2 {
             return None;
         }
@@ -246,7 +246,7 @@ fn order_hint(day: &str) -> &'static str {
 
 fn time(text: &str) -> Option<NaiveTime> {
     let forms = ["%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M%p"];
-    // A leap second has no place in a day of 86,400 seconds.
+    // A leap second cannot be represented.
     forms
         .iter()
         .find_map(|form| NaiveTime::parse_from_str(text, form).ok())
@@ -268,7 +268,7 @@ fn choice(field: &FieldDefinition, text: &str) -> Result<String, ParseError> {
     }
 }
 
-/// `object:id`, where the object is one of the targets.
+/// A reference as `object:id`, where the object is one of the targets.
 pub(super) fn explicit_reference(field: &FieldDefinition, text: &str) -> Option<Reference> {
     let (object, id) = text.split_once(':')?;
     let known = field.targets.iter().any(|target| target == object) && super::records::number(id).is_some();

@@ -1,4 +1,4 @@
-//! What people do with records: read, list, make, change and delete them.
+//! Record calls for operators: create, read, list, change and delete.
 
 use super::Hub;
 use super::check::cut;
@@ -14,16 +14,16 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-/// How many records a list looks at before it lets others use the database.
+/// How many records a list examines before it releases the database.
 const STRETCH: usize = 1000;
 
-/// Who wrote a value.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "source")]
 pub enum Origin {
-    /// A person, with the record calls.
+    /// The operator, through the record calls.
     Operator,
-    /// An import from a file.
+    /// A file import.
     Import,
     /// A sync.
     Sync {
@@ -34,31 +34,31 @@ pub enum Origin {
     },
 }
 
-/// A field of a record as people see it.
+/// A field of a record, for display.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecordField {
     /// Its name.
     pub name: String,
     /// The value; null where it was never set.
     pub value: Value,
-    /// Since when it has this value, and how surely; `None` where it was never set.
+    /// Its change time, with whether it is certain; `None` where it was never set.
     pub time: Option<FieldTime>,
-    /// Who wrote it; `None` where it was never set.
+    /// Its origin; `None` where it was never set.
     pub origin: Option<Origin>,
 }
 
-/// A record as people see it.
+/// A record, for display.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecordView {
     /// The object.
     pub object: String,
     /// The id.
     pub id: String,
-    /// When its newest field changed.
+    /// Its change time: the newest of its fields.
     pub changed: Timestamp,
-    /// The number of its last change.
+    /// The change number of its last change.
     pub version: String,
-    /// All fields of the object, in their order.
+    /// All fields of the object, in definition order.
     pub fields: Vec<RecordField>,
 }
 
@@ -69,31 +69,31 @@ impl RecordView {
     }
 }
 
-/// Which records to list.
+/// Filter and paging of a list.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListQuery {
-    /// Fields and the value that each must have. An identifier is compared in its canonical form, so that
-    /// «Ada@Example.org» is found by «ada@example.org»; a list must contain the text, or be the same list.
+    /// Fields and the value that each must have. Identifiers are compared in canonical form
+    /// («ada@example.org» finds «Ada@Example.org»); a list field must contain the text, or equal the list.
     pub filter: Vec<(String, Value)>,
-    /// A text that some field must contain, in whatever case.
+    /// A text that some field must contain, ignoring case.
     pub search: Option<String>,
-    /// Go on after the record of this id.
+    /// The id after which the page begins.
     pub after: Option<String>,
-    /// The most records; 0 for 100.
+    /// The page length; 0 means 100.
     pub limit: usize,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct List {
-    /// The records, by id.
+    /// The records, in order of id.
     pub records: Vec<RecordView>,
-    /// What to give as `after` for the next part; `None` at the end.
+    /// The `after` of the next page; `None` at the end.
     pub next: Option<String>,
 }
 
 impl Hub {
-    /// Makes a record. Every value is dated now, and certain.
+    /// Creates a record. Its values are dated now, as certain.
     ///
     /// # Errors
     /// [`HubError::Refused`] with every field that is wrong; [`HubError::UnknownObject`],
@@ -116,7 +116,7 @@ impl Hub {
         .await
     }
 
-    /// Changes fields of a record. A value that the field has already keeps its time and origin.
+    /// Changes fields of a record. An unchanged value keeps its time and origin.
     ///
     /// # Errors
     /// As [`Hub::create`], and [`HubError::NoRecord`].
@@ -143,8 +143,8 @@ impl Hub {
         .await
     }
 
-    /// Deletes a record. Links of other records to it stay as they are. Syncs hear of it by their policy for
-    /// deletions.
+    /// Deletes a record and leaves a tombstone. References to it stay as they are. Syncs apply their policy
+    /// for deletions.
     ///
     /// # Errors
     /// [`HubError::NoRecord`], [`HubError::UnknownObject`], [`HubError::Store`].
@@ -175,7 +175,7 @@ impl Hub {
         .await
     }
 
-    /// Records by id, as many as asked for.
+    /// A page of records, in order of id.
     ///
     /// # Errors
     /// [`HubError::UnknownObject`], [`HubError::UnknownField`], [`HubError::Store`].
@@ -210,7 +210,7 @@ impl Hub {
         }
     }
 
-    /// How many records match; paging is left out of account.
+    /// The number of records that match; paging is ignored.
     ///
     /// # Errors
     /// As [`Hub::list`].
@@ -244,7 +244,7 @@ impl Hub {
     }
 }
 
-/// What to write, and what cannot be written.
+/// The fields to write, and the refused ones.
 fn writes(
     connection: &Connection,
     schema: &Schema,
@@ -274,8 +274,8 @@ fn require(connection: &Connection, object: &ObjectSchema, id: &str) -> Result<R
     Err(HubError::NoRecord { object: object.name().to_owned(), id: cut(id), deleted })
 }
 
-/// The next records that match, at most `wanted`, of at most [`STRETCH`] that are looked at; and where to go
-/// on, if there may be more.
+/// The next matching records, at most `wanted`, out of at most [`STRETCH`] examined; and where to continue if
+/// there may be more.
 pub(super) fn stretch(
     connection: &Connection,
     object: &ObjectSchema,
@@ -289,7 +289,7 @@ pub(super) fn stretch(
     }
     let search = query.search.as_deref().map(str::to_lowercase);
     let mut found = Vec::new();
-    // An identifier names few records: the others need not be looked at.
+    // An identifier matches few records, so the index is used instead of a scan.
     let key =
         filter.iter().find(|(field, value)| object.definition.fields[*field].identifier && !value.is_blank());
     if let Some((field, value)) = key {
@@ -341,7 +341,7 @@ fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)], s
     filter.iter().all(equal) && search.is_none_or(contains)
 }
 
-/// The origins by their numbers, each read once.
+/// Origins by number, each loaded once.
 #[derive(Default)]
 struct Sources(BTreeMap<i64, (String, String)>);
 

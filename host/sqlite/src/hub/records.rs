@@ -1,4 +1,4 @@
-//! Reading and writing records. All of it within the transaction of the caller.
+//! Row access: reading and writing records, within the caller's transaction.
 
 use super::data::{Fields, Stamp, Stored, decode, encode};
 use super::error::HubError;
@@ -7,15 +7,15 @@ use entente_core::{Timestamp, Value, canonical_identifier};
 use entente_sync::FieldTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// `hub_source` of what the operator writes.
+/// The number in `hub_source` of the operator.
 pub(super) const OPERATOR: i64 = 1;
-/// `hub_source` of imports.
+/// The number in `hub_source` of imports.
 pub(super) const IMPORT: i64 = 2;
 
-/// The columns that [`Record::read`] takes, in its order.
+/// The columns that [`Record::read`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, seq, other_seq, source, changed, data, stamps";
 
-/// A record as it is stored.
+/// A stored record.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Record {
     pub(super) id: i64,
@@ -47,15 +47,15 @@ impl Record {
         self.fields.get(field).and_then(Option::as_ref).map_or(&NULL, |stored| &stored.value)
     }
 
-    /// The form of an identifier field that records are found by.
+    /// The canonical form of an identifier field, as the index has it.
     fn key(&self, object: &ObjectSchema, field: usize) -> Option<String> {
         canonical_identifier(&object.definition.fields[field].kind, self.value(field))
     }
 }
 
-/// The number of an id that people and other sides write as text; `None` where it is no id of the hub.
+/// Parses an id; `None` where it is not an id of the hub.
 pub(super) fn number(id: &str) -> Option<i64> {
-    // «007» and «+7» are not 7: one record has one id.
+    // Only the canonical decimal form is an id: «007» and «+7» are not 7.
     id.parse().ok().filter(|number: &i64| *number > 0 && number.to_string() == id)
 }
 
@@ -71,14 +71,14 @@ pub(super) fn load(
     rows.next()?.map(|row| Record::read(object, row)).transpose()
 }
 
-/// Whether there is a record of this id.
+/// Whether a record with this id exists.
 pub(super) fn exists(connection: &Connection, object: &ObjectSchema, id: i64) -> Result<bool, HubError> {
     let mut statement =
         connection.prepare_cached("SELECT 1 FROM hub_record WHERE id = ?1 AND object = ?2")?;
     Ok(statement.exists(params![id, object.number])?)
 }
 
-/// When the record of this id was deleted.
+/// The time of deletion of the record with this id.
 pub(super) fn deleted(
     connection: &Connection,
     object: &ObjectSchema,
@@ -90,7 +90,7 @@ pub(super) fn deleted(
     Ok(micros.map(Timestamp::from_micros))
 }
 
-/// The ids of the records whose identifier field has this canonical form, ascending; at most `limit`.
+/// The ids of records whose identifier field has this canonical form, ascending; at most `limit`.
 pub(super) fn by_key(
     connection: &Connection,
     object: &ObjectSchema,
@@ -106,7 +106,7 @@ pub(super) fn by_key(
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// The number of a sync among the sources.
+/// The number in `hub_source` of a sync, assigned now if it has none.
 pub(super) fn sync_source(connection: &Connection, sync: &str) -> Result<i64, HubError> {
     if let Some(number) = known_source(connection, sync)? {
         return Ok(number);
@@ -115,14 +115,14 @@ pub(super) fn sync_source(connection: &Connection, sync: &str) -> Result<i64, Hu
     Ok(connection.last_insert_rowid())
 }
 
-/// The number of a sync that has written before.
+/// The number in `hub_source` of a sync; `None` if it has never written.
 pub(super) fn known_source(connection: &Connection, sync: &str) -> Result<Option<i64>, HubError> {
     let mut statement =
         connection.prepare_cached("SELECT number FROM hub_source WHERE kind = 'sync' AND name = ?1")?;
     Ok(statement.query_row([sync], |row| row.get(0)).optional()?)
 }
 
-/// A value to be written.
+/// A field write.
 #[derive(Debug, Clone)]
 pub(super) struct Write {
     pub(super) field: usize,
@@ -130,8 +130,8 @@ pub(super) struct Write {
     pub(super) time: FieldTime,
 }
 
-/// Changes that are written together. The counters are read once and written by [`Batch::close`]; a batch
-/// that is not closed must be rolled back.
+/// A batch of writes with one change sequence. The counters are read once and stored by [`Batch::close`]; a
+/// batch that is not closed must be rolled back.
 pub(super) struct Batch<'c> {
     pub(super) connection: &'c Connection,
     source: i64,
@@ -159,7 +159,7 @@ impl<'c> Batch<'c> {
         Stored { value, stamp: Stamp { time, source: self.source, run: self.run } }
     }
 
-    /// Makes a record. `at` dates it where no field has a time.
+    /// Creates a record. `at` is its change time where no field has one.
     pub(super) fn create(
         &mut self,
         object: &ObjectSchema,
@@ -168,7 +168,7 @@ impl<'c> Batch<'c> {
     ) -> Result<Record, HubError> {
         let mut fields: Fields = vec![None; object.definition.fields.len()];
         for write in writes {
-            // A blank without history: that a new record has no value says nothing about when it lost it.
+            // A blank in a new record gets no stamp: it says nothing about when a value was cleared.
             if write.value != Value::Null {
                 fields[write.field] = Some(self.stored(write.value, write.time));
             }
@@ -192,7 +192,7 @@ impl<'c> Batch<'c> {
         Ok(record)
     }
 
-    /// Writes what differs. Answers whether anything did.
+    /// Writes the fields that differ. Returns whether any did.
     pub(super) fn update(
         &mut self,
         object: &ObjectSchema,
@@ -223,7 +223,7 @@ impl<'c> Batch<'c> {
             return Ok(false);
         }
         if record.source != self.source {
-            // Whoever wrote last becomes one of the others.
+            // `other_seq` is the last change by any source but the current one.
             record.other_seq = record.seq;
             record.source = self.source;
         }
@@ -276,12 +276,12 @@ impl<'c> Batch<'c> {
     }
 }
 
-/// The newest time of any field.
+/// The newest change time of the fields.
 fn newest(fields: &Fields) -> Option<Timestamp> {
     fields.iter().flatten().map(|stored| stored.stamp.time.at).max()
 }
 
-/// Goes through all records of an object, in the order of their ids.
+/// Visits all records of an object in order of id.
 pub(super) fn each(
     connection: &Connection,
     object: &ObjectSchema,
@@ -296,7 +296,7 @@ pub(super) fn each(
     Ok(())
 }
 
-/// Writes the look-up table of one identifier field anew.
+/// Rebuilds the index of one identifier field.
 pub(super) fn rebuild_keys(
     connection: &Connection,
     object: &ObjectSchema,

@@ -1,9 +1,9 @@
-//! What is new, changed or deleted, page by page.
+//! Sync reports of the hub: new, changed and deleted records, page by page.
 //!
-//! Four ways to ask: given ids; everything that exists; what changed since a bookmark; what has a change time
-//! in a window. A page is read by key, never by counting rows off, so that writes between two pages neither
-//! repeat rows nor hide any. The first page fixes the number of the last change. A change made after that
-//! belongs to the next report, and the bookmark is that number.
+//! A report reads by one of four access paths: given ids; a complete listing; changes since a bookmark;
+//! change times within a window. Pages use keyset pagination, so that writes between two pages neither repeat
+//! nor hide rows. The first page fixes the highest change number; later changes belong to the next report,
+//! and that number becomes the bookmark.
 
 use super::Hub;
 use super::cursor::{Cursor, Part, expired};
@@ -15,10 +15,10 @@ use entente_core::{Timestamp, Value};
 use entente_sync::{BadRow, Batch, Deletion, ExchangeError, Page, ReportRequest, Row, Wanted};
 use rusqlite::{Connection, Params, params};
 
-/// Pages longer than this would only take memory.
+/// The maximum page length: longer pages would only use more memory.
 const LONGEST_PAGE: u32 = 10_000;
 
-/// How an object is read.
+/// The access path of an object.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Ids,
@@ -28,7 +28,7 @@ enum Way {
 }
 
 impl Hub {
-    /// One page of a report.
+    /// Reads one page of a report.
     pub(super) fn page(
         &self,
         connection: &Connection,
@@ -70,7 +70,7 @@ impl Hub {
             let found = reading.read(&mut cursor, limit - read, &mut batch)?;
             read += found;
             match page.batches.last_mut() {
-                // The same object asked for twice stays two batches: their fields may differ.
+                // The same object requested twice stays two batches, since their fields may differ.
                 Some(last) if last.object == batch.object && last.fields == batch.fields => {
                     last.rows.append(&mut batch.rows);
                     last.bad.append(&mut batch.bad);
@@ -90,7 +90,8 @@ impl Hub {
     }
 }
 
-/// About how many records a report has. Those in a window are not worth a second search.
+/// An estimate of the number of records in a report. For a window there is none, since it would cost a second
+/// search.
 fn count(
     connection: &Connection,
     schema: &Schema,
@@ -122,8 +123,9 @@ fn way(request: &ReportRequest, wanted: &Wanted, since: Option<i64>) -> Way {
         return Way::Everything;
     }
     match (since, request.window.since) {
-        // The window of such a run ends now, and the times of hub fields come from other machines: what is
-        // dated a little ahead would be passed over by the bookmark for ever.
+        // With a bookmark, the window is ignored: the run's window ends now, and hub field times come from
+        // other machines. A record dated slightly in the future would fall outside the window, and the
+        // bookmark would then skip it for ever.
         (Some(bookmark), _) => Way::Since(bookmark),
         (None, Some(from)) => Way::Window(from, request.window.until),
         (None, None) => Way::Everything,
@@ -145,18 +147,18 @@ fn counters(connection: &Connection) -> Result<(i64, i64), HubError> {
     Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// One object of a report.
+/// The reading of one object of a report.
 struct Reading<'a> {
     connection: &'a Connection,
     object: &'a ObjectSchema,
-    /// The number of the sync that asks.
+    /// The number in `hub_source` of the requesting sync.
     own: i64,
     wanted: &'a Wanted,
     way: Way,
 }
 
 impl Reading<'_> {
-    /// Reads on from the cursor until the object is through or the limit is reached.
+    /// Reads from the cursor until the object is complete or the limit is reached.
     fn read(&self, cursor: &mut Cursor, limit: usize, batch: &mut Batch) -> Result<usize, HubError> {
         if matches!(self.way, Way::Ids) {
             return self.ids(cursor, limit, batch);
@@ -185,8 +187,8 @@ impl Reading<'_> {
                 &fields,
                 batch,
             )?,
-            // By id and without looking at change numbers: a record that is changed during the listing keeps
-            // its place in it.
+            // Ordered by id and not by change number, so that a record that is changed during the listing
+            // keeps its position.
             (Part::Records, _) => self.rows(
                 &format!("SELECT {COLUMNS} FROM hub_record WHERE object = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4"),
                 params![object, key, cursor.top, left],
@@ -202,7 +204,8 @@ impl Reading<'_> {
                 batch,
             )?,
             (Part::Deletions, way) => {
-                // With a bookmark, what the sync deleted itself is known to it; in a full listing nothing is.
+                // Echo suppression: since a bookmark, the sync's own deletions are left out; a complete
+                // listing leaves out none.
                 let (bookmark, own) = if let Way::Since(bookmark) = way { (bookmark, self.own) } else { (0, -1) };
                 self.deletions(
                     "SELECT id, seq, deleted FROM hub_tombstone WHERE object = ?1 AND seq > ?2 AND seq <= ?3 AND source <> ?4
@@ -219,7 +222,7 @@ impl Reading<'_> {
         Ok(read)
     }
 
-    /// The places of the wanted fields; `None` for one that the hub does not have.
+    /// The indexes of the requested fields; `None` for a field that the hub does not have.
     fn fields(&self) -> Vec<Option<usize>> {
         self.wanted.fields.iter().map(|field| self.object.index(field)).collect()
     }
@@ -241,7 +244,7 @@ impl Reading<'_> {
             read += 1;
             match Record::read(self.object, row) {
                 Ok(record) => batch.rows.push(as_row(record, fields)),
-                // One record that cannot be read must not stop the others.
+                // One corrupt record must not stop the others.
                 Err(HubError::Store(error @ StoreError::Corrupt { .. })) => {
                     batch.bad.push(BadRow { id: Some(id.to_string()), reason: error.to_string() });
                 }
@@ -271,7 +274,7 @@ impl Reading<'_> {
         Ok(batch.deleted.len() - before)
     }
 
-    /// Just the records that were named; what is not there counts as deleted.
+    /// Reads the records with the requested ids; those that do not exist are reported as deleted.
     fn ids(&self, cursor: &mut Cursor, limit: usize, batch: &mut Batch) -> Result<usize, HubError> {
         let fields = self.fields();
         let from = usize::try_from(cursor.key.unwrap_or(0)).unwrap_or(0);
@@ -305,7 +308,7 @@ impl Reading<'_> {
     }
 }
 
-/// A record as a row with these fields.
+/// Converts a record to a row of these fields.
 pub(super) fn as_row(mut record: Record, fields: &[Option<usize>]) -> Row {
     let mut values = Vec::with_capacity(fields.len());
     let mut times = Vec::with_capacity(fields.len());
@@ -315,7 +318,7 @@ pub(super) fn as_row(mut record: Record, fields: &[Option<usize>]) -> Row {
             times.push(None);
             continue;
         };
-        // A field that is asked for again further on is still needed then.
+        // A field that is requested again later must not be moved out yet.
         let again = fields[n + 1..].contains(&Some(index));
         let stored = if again { record.fields[index].clone() } else { record.fields[index].take() };
         match stored {

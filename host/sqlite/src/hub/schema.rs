@@ -1,5 +1,4 @@
-//! Kinds of record and their fields: the built-in ones, which a migration writes, and those that the operator
-//! defines.
+//! Object and field definitions: the built-in ones, which a migration writes, and the operator's own.
 
 use super::error::HubError;
 use crate::store::StoreError;
@@ -9,58 +8,58 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The longest name of an object or field.
+/// The length limit of object and field names.
 pub(super) const LONGEST_NAME: usize = 64;
 
-/// A kind of record.
+/// The definition of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectDefinition {
     /// The name that mappings use.
     pub name: String,
-    /// For people.
+    /// The label, for people.
     pub label: String,
-    /// It comes with the program.
+    /// Whether it is built in.
     #[serde(default)]
     pub builtin: bool,
-    /// Its fields, in the order in which they were defined.
+    /// Its fields, in definition order.
     #[serde(default)]
     pub fields: Vec<FieldDefinition>,
 }
 
-/// A field of a kind of record.
+/// The definition of a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldDefinition {
     /// The name that mappings use.
     pub name: String,
-    /// For people.
+    /// The label, for people.
     pub label: String,
-    /// What it holds.
+    /// Its kind.
     pub kind: Kind,
-    /// A new record cannot be made without it, and it cannot be cleared.
+    /// Whether a new record needs a value, and the field cannot be cleared.
     #[serde(default)]
     pub required: bool,
-    /// Records can be recognised by it.
+    /// Whether records are recognised by it.
     #[serde(default)]
     pub identifier: bool,
-    /// The value is a set, merged element by element.
+    /// Whether the value is a set, merged element by element.
     #[serde(default)]
     pub set_like: bool,
     /// The objects that a reference may point to.
     #[serde(default)]
     pub targets: Vec<String>,
-    /// What a choice may be: value and label. Empty: anything.
+    /// The choices: value and label. Empty allows anything.
     #[serde(default)]
     pub choices: Vec<(String, String)>,
-    /// The longest text in characters, where it is shorter than what the hub takes anyway.
+    /// The length limit in characters, where it is lower than the hub's own.
     #[serde(default)]
     pub max_length: Option<u32>,
-    /// It comes with the program.
+    /// Whether it is built in.
     #[serde(default)]
     pub builtin: bool,
 }
 
 impl FieldDefinition {
-    /// A field of this kind without anything special about it.
+    /// A field of this kind with default properties.
     pub fn new(name: impl Into<String>, label: impl Into<String>, kind: Kind) -> Self {
         Self {
             name: name.into(),
@@ -76,10 +75,10 @@ impl FieldDefinition {
         }
     }
 
-    /// The definition that a description of a side gives, for a configuration to hand on.
+    /// The definition equivalent to a field of an exchange's description.
     ///
     /// # Errors
-    /// [`HubError::Definition`] where the hub has no such kind of field.
+    /// [`HubError::Definition`] where the hub has no such field kind.
     pub fn from_field(field: &Field) -> Result<Self, HubError> {
         if let Kind::Other(_) = field.kind {
             let what = format!("field {}", field.name);
@@ -96,7 +95,7 @@ impl FieldDefinition {
         })
     }
 
-    /// The most characters that a value may have.
+    /// The length limit of its values, in characters.
     pub fn longest(&self) -> u32 {
         let most = longest(&self.kind);
         self.max_length.map_or(most, |own| own.min(most))
@@ -119,7 +118,7 @@ impl FieldDefinition {
     }
 }
 
-/// The most characters that a value of a kind has where its field sets no limit of its own.
+/// The default length limit of a kind's values, in characters.
 const fn longest(kind: &Kind) -> u32 {
     match kind {
         Kind::LongText | Kind::Json | Kind::Texts | Kind::Choices => 1 << 20,
@@ -141,7 +140,7 @@ const fn longest(kind: &Kind) -> u32 {
     }
 }
 
-/// Why a kind that the hub does not know is refused.
+/// The message that refuses an unknown kind.
 pub(super) fn no_such_kind(kind: &Kind) -> String {
     format!("the hub has no kind '{kind}'; it has {}", names(Kind::KNOWN.iter().map(Kind::as_str)))
 }
@@ -176,7 +175,7 @@ impl ObjectDefinition {
     }
 }
 
-/// An object with the numbers that its tables go by.
+/// An object definition with its numbers in tables.
 #[derive(Debug)]
 pub(super) struct ObjectSchema {
     pub(super) number: i64,
@@ -190,7 +189,7 @@ impl ObjectSchema {
         &self.definition.name
     }
 
-    /// The place of a field.
+    /// The index of a field.
     pub(super) fn index(&self, field: &str) -> Option<usize> {
         self.definition.fields.iter().position(|known| known.name == field)
     }
@@ -203,7 +202,7 @@ impl ObjectSchema {
         })
     }
 
-    /// The places of the identifier fields.
+    /// The indexes of the identifier fields.
     pub(super) fn identifiers(&self) -> impl Iterator<Item = usize> {
         self.definition
             .fields
@@ -214,7 +213,7 @@ impl ObjectSchema {
     }
 }
 
-/// All definitions, as they were at one version.
+/// All definitions, as of one version.
 #[derive(Debug)]
 pub(super) struct Schema {
     pub(super) version: i64,
@@ -237,7 +236,7 @@ impl Schema {
         Description { objects: self.objects.iter().map(|object| object.definition.describe()).collect() }
     }
 
-    /// The version that the database has now.
+    /// The current version of the definitions in the database.
     pub(super) fn current(connection: &Connection) -> Result<i64, HubError> {
         Ok(connection.prepare_cached("SELECT schema FROM hub_counter")?.query_row([], |row| row.get(0))?)
     }
@@ -293,7 +292,7 @@ fn fields(connection: &Connection, object: i64) -> Result<(Vec<i64>, Vec<FieldDe
     Ok((numbers, fields))
 }
 
-/// «a, b, c» for messages.
+/// Names as «a, b, c», for messages.
 pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }

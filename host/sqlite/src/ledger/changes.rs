@@ -1,4 +1,4 @@
-//! Changes: the plan of a run, and afterwards its history.
+//! Rows of the table `change`: the plan of a run, and its history once it has been executed.
 
 use super::WriteError;
 use super::codec::{decode_fields, decode_reason, encode_fields, reason_columns};
@@ -18,7 +18,7 @@ const fn action_of(action: &Action) -> (&'static str, Option<&String>) {
     }
 }
 
-/// Whether the index of open changes holds changes of this status; its definition names the same ones.
+/// Whether the partial index `change_open` covers this status; the index definition names the same statuses.
 const fn is_open(status: ChangeStatus) -> bool {
     match status {
         ChangeStatus::Planned
@@ -66,7 +66,7 @@ fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
     })
 }
 
-/// Changes of `SELECT … FROM change` with this rest.
+/// Reads changes by `SELECT … FROM change` followed by `rest`.
 pub(super) fn select(
     connection: &Connection,
     rest: &str,
@@ -81,7 +81,7 @@ pub(super) fn select(
     Ok(changes)
 }
 
-/// Changes of a run for one mapping and side, in one status.
+/// Changes of a run for one mapping and target side that have this status.
 pub(super) fn of_run(
     connection: &Connection,
     run: RunId,
@@ -91,8 +91,8 @@ pub(super) fn of_run(
     after: i64,
     limit: i64,
 ) -> Result<Vec<Change>, StoreError> {
-    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not
-    // see.
+    // The status is a literal in the statement: SQLite uses a partial index only where the statement's text
+    // implies its condition, not for a bound parameter.
     let index = if is_open(status) { "change_open" } else { "change_run" };
     let rest = format!(
         "INDEXED BY {index} WHERE run = ?1 AND mapping = ?2 AND target = ?3 AND status = '{}' AND id > ?4 ORDER BY id LIMIT ?5",
@@ -101,7 +101,7 @@ pub(super) fn of_run(
     select(connection, &rest, &[&run, &mapping, &side_number(target), &after, &limit])
 }
 
-/// How many changes of a run have which status.
+/// The number of changes of a run, by status.
 pub(super) fn count(connection: &Connection, run: RunId) -> Result<Vec<(ChangeStatus, u64)>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT status, count(*) FROM change INDEXED BY change_run WHERE run = ?1 GROUP BY status ORDER BY status",
@@ -122,7 +122,7 @@ fn status_of(word: &str) -> Result<ChangeStatus, StoreError> {
     })
 }
 
-/// How many changes of a run for one mapping and side are planned.
+/// The number of planned changes of a run for one mapping and target side.
 pub(super) fn count_planned(
     connection: &Connection,
     run: RunId,
@@ -136,7 +136,7 @@ pub(super) fn count_planned(
     Ok(u64::try_from(rows).unwrap_or_default())
 }
 
-/// Changes of mappings that are in one status, whatever their run.
+/// Changes of these mappings in one status, over all runs.
 pub(super) fn open(
     connection: &Connection,
     mappings: &[MappingId],
@@ -145,7 +145,8 @@ pub(super) fn open(
     limit: i64,
 ) -> Result<Vec<Change>, StoreError> {
     let index = if is_open(status) { "INDEXED BY change_open" } else { "" };
-    // Numbers first, in their order for each mapping and side; of these, the first are loaded.
+    // Two steps: first the numbers per mapping and side in ascending order, then the rows of the first of
+    // them.
     let mut statement = connection.prepare_cached(&format!(
         "SELECT id FROM change {index} WHERE mapping = ?1 AND target = ?2 AND status = '{}' AND id > ?3 ORDER BY id LIMIT ?4",
         status.word()
@@ -174,13 +175,14 @@ pub(super) fn open(
     Ok(changes)
 }
 
-/// Writes changes; new ones get their numbers.
+/// Inserts or updates changes; new ones get their numbers.
 pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<(), WriteError> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO change (key, action, record, fields, status, reason, ticket, sent, settled, run, mapping, pair, target, blanks, reason_data)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
-    // What a change belongs to seldom changes; to name it would rewrite the entries of every index.
+    // The columns that change rarely (pair, mapping, run) are not in the UPDATE: naming them would rewrite
+    // their entries in every index.
     let mut update = connection.prepare_cached(
         "UPDATE change SET key = ?1, action = ?2, record = ?3, fields = ?4, status = ?5, reason = ?6, ticket = ?7, sent = ?8, settled = ?9, reason_data = ?10
          WHERE id = ?11",
@@ -242,10 +244,10 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
     Ok(())
 }
 
-/// Drops what is planned or withheld for pairs.
+/// Drops the planned and withheld changes of pairs.
 pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestamp) -> Result<(), WriteError> {
-    // A partial index that is empty says so for all of them. Its condition stands here in its own words, or
-    // SQLite would not use it.
+    // Fast path: an empty partial index proves that no pair has an open change. The index's condition is
+    // repeated literally, or SQLite would not use it.
     let any = "SELECT EXISTS (SELECT 1 FROM change INDEXED BY change_open
         WHERE status = 'planned' OR status = 'withheld' OR status = 'sent' OR status = 'deferred' OR status = 'retry')";
     if !connection.prepare_cached(any)?.query_row([], |row| row.get(0))? {
@@ -278,8 +280,8 @@ pub(super) fn of_pairs(
     Ok(found)
 }
 
-/// Creates and updates that were sent and of which nobody knows whether they were made. An update is one
-/// until it is decided again, a create until an answer comes to its name.
+/// Changes that were sent and whose outcome is unknown: updates until they are decided again, creates until
+/// an answer to their idempotency key arrives.
 pub(super) fn unanswered(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Change>, StoreError> {
     const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND sent IS NOT NULL AND (
             status = 'retry' AND action = 'update' OR status IN ('retry', 'dropped') AND action = 'create' AND NOT EXISTS (

@@ -1,18 +1,18 @@
-//! The forms of columns that hold several values: compact JSON, made to be small where nothing is remarkable.
+//! The encoding of columns that hold several values: compact JSON that omits whatever is at its default.
 //!
-//! - `agreed`: an array by slot. A value stands for both halves; `{"l":…,"r":…}` for halves that differ, or
-//!   of which one was never known; `{}` for a slot that was never settled. Such slots are left out at the
-//!   end, and where there are no others the column is `NULL`. JSON null is the value null.
+//! - `agreed`: an array by slot. A plain value stands for both halves; `{"l":…,"r":…}` gives halves that
+//! differ, or of which only one is known; `{}` marks a slot that was never settled. Such slots are cut off at
+//! the end of the array, and an empty array is `NULL`. JSON null is the value null.
 //! - `left_seen`, `right_seen`: an array by slot: `null`, or `[value]`, `[value,time]`, `[value,time,true]`
-//!   where the time is certain. The time is given in microseconds after the change time of the record, from
-//!   which it seldom differs.
+//! with a certain time. The time is in microseconds relative to the record's change time, which it rarely
+//! differs from.
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.
 //! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs,
-//!   `b` the base, `t` a possible or `c` a certain time, `bt` or `bc` those of the base, `j` joint, `o` the
-//!   outcome where it differs, and, where it differs from that of the field before, the reason: `y` what the
-//!   judge said, or `x` another one.
-//! - `reason`, `reason_data`: the code of a reason, and what it is about; both `NULL` where there is none, the
-//!   second one also where the code says all.
+//! `b` the base value, `t` a possible or `c` a certain time, `bt` or `bc` the same for the base, `j` joint,
+//! `o` the outcome where it differs from `v`, and the reason where it differs from the previous field's: `y`
+//! a reason of settling, `x` any other.
+//! - `reason`, `reason_data`: the code of a reason and its data; both `NULL` without a reason, `reason_data`
+//! also where the code has no data.
 
 use crate::store::StoreError;
 use entente_core::{Timestamp, Value, Why};
@@ -27,7 +27,7 @@ fn corrupt(what: &str) -> impl Fn(serde_json::Error) -> StoreError + '_ {
     move |error| StoreError::Corrupt { what: what.to_owned(), why: error.to_string() }
 }
 
-/// JSON of anything.
+/// Serialises a column as JSON.
 pub(super) fn encode<T: Serialize>(what: &str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(corrupt(what))
 }
@@ -37,7 +37,7 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Resul
     serde_json::from_str(text).map_err(corrupt(what))
 }
 
-/// What is stored of a reason beside its code; `None` where the code says all. Reasons are serialised as
+/// The column `reason_data` of a reason; `None` where the code has no data. Reasons are serialised as
 /// `"code"` or as `{"code":data}`.
 pub(super) fn reason_data<T: Serialize>(code: &str, reason: &T) -> Result<Option<String>, StoreError> {
     let text = encode("reason", reason)?;
@@ -45,7 +45,7 @@ pub(super) fn reason_data<T: Serialize>(code: &str, reason: &T) -> Result<Option
     Ok(data.map(str::to_owned))
 }
 
-/// The reason of these two columns.
+/// Reads a reason from its two columns.
 pub(super) fn decode_reason<T: for<'a> Deserialize<'a>>(
     code: Option<&str>,
     data: Option<&str>,
@@ -58,7 +58,7 @@ pub(super) fn decode_reason<T: for<'a> Deserialize<'a>>(
     .map(Some)
 }
 
-/// A reason as its two columns take it.
+/// A reason as its two columns.
 pub(super) fn reason_columns(
     reason: Option<&Reason>,
 ) -> Result<(Option<&'static str>, Option<String>), StoreError> {
@@ -67,12 +67,12 @@ pub(super) fn reason_columns(
     Ok((Some(code), reason_data(code, reason)?))
 }
 
-/// The list without what is empty at its end; `None` where nothing is left.
+/// The list without trailing `None`s; `None` where nothing remains.
 fn trimmed<T>(list: &[Option<T>]) -> Option<&[Option<T>]> {
     list.iter().rposition(Option::is_some).map(|last| &list[..=last])
 }
 
-/// `agreed` as it is stored.
+/// Encodes the column `agreed`.
 pub(super) fn encode_agreed(agreed: &[Option<Agreed>]) -> Result<Option<String>, StoreError> {
     struct Slots<'a>(&'a [Option<Agreed>]);
     struct Slot<'a>(&'a Option<Agreed>);
@@ -100,7 +100,7 @@ pub(super) fn encode_agreed(agreed: &[Option<Agreed>]) -> Result<Option<String>,
     trimmed(agreed).map(|slots| encode("agreed values", &Slots(slots))).transpose()
 }
 
-/// `agreed` as it was stored.
+/// Decodes the column `agreed`.
 pub(super) fn decode_agreed(text: Option<&str>) -> Result<Vec<Option<Agreed>>, StoreError> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let slots: Vec<AgreedSlot> = decode("agreed values", text)?;
@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for AgreedVisitor {
         let mut agreed = Agreed { left: None, right: None };
         let Some(first) = map.next_key::<String>()? else { return Ok(AgreedSlot(None)) };
         if !matches!(first.as_str(), "l" | "r" | "unknown") {
-            // A value that is itself an object: give it its key back.
+            // The value is itself an object: deserialise it with the key that was already read.
             return Value::deserialize(MapAccessDeserializer::new(WithKey { key: Some(first), rest: map }))
                 .map(AgreedSlot::both);
         }
@@ -180,7 +180,7 @@ impl<'de> Visitor<'de> for AgreedVisitor {
     }
 }
 
-/// A map whose first key has been read already.
+/// A map access that replays a first key which was already read.
 struct WithKey<A> {
     key: Option<String>,
     rest: A,
@@ -201,7 +201,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithKey<A> {
     }
 }
 
-/// What a side reported, as it is stored; `changed` is the change time of the record.
+/// Encodes a column of seen values; `changed` is the record's change time.
 pub(super) fn encode_seen(
     seen: &[Option<Seen>],
     changed: Option<Timestamp>,
@@ -230,7 +230,7 @@ pub(super) fn encode_seen(
     trimmed(seen).map(|slots| encode("reported values", &Slots(slots, base))).transpose()
 }
 
-/// What a side reported, as it was stored.
+/// Decodes a column of seen values.
 pub(super) fn decode_seen(
     text: Option<&str>,
     changed: Option<Timestamp>,
@@ -273,7 +273,7 @@ impl<'de> Deserialize<'de> for SeenSlot {
     }
 }
 
-/// The keys of a side as they are stored.
+/// Encodes the keys of a side.
 pub(super) fn encode_keys(keys: &[Key]) -> Result<Option<String>, StoreError> {
     if keys.is_empty() {
         return Ok(None);
@@ -282,19 +282,19 @@ pub(super) fn encode_keys(keys: &[Key]) -> Result<Option<String>, StoreError> {
     encode("keys", &list).map(Some)
 }
 
-/// The keys of a side as they were stored.
+/// Decodes the keys of a side.
 pub(super) fn decode_keys(text: Option<&str>) -> Result<Vec<Key>, StoreError> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let list: Vec<(u32, String)> = decode("keys", text)?;
     Ok(list.into_iter().map(|(rank, text)| Key { rank, text }).collect())
 }
 
-/// JSON null is a value here; only a missing key is `None`.
+/// Keeps JSON null as the value null, so that only a missing key is `None`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
-/// The fields of a change as they are stored.
+/// Encodes the fields of a change.
 pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreError> {
     #[derive(Serialize)]
     struct Field<'a> {
@@ -350,7 +350,7 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
     encode("fields of a change", &list)
 }
 
-/// The fields of a change as they were stored.
+/// Decodes the fields of a change.
 pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError> {
     #[derive(Deserialize)]
     struct Field {

@@ -1,4 +1,5 @@
-//! Conflicts: open until the values agree, are decided upon, or become others.
+//! Rows of the table `conflict`. A conflict is open until its values agree, the operator settles it, or other
+//! values replace it.
 
 use super::WriteError;
 use super::codec::{decode, decode_reason, encode, reason_data};
@@ -11,7 +12,7 @@ use entente_sync::{
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An open conflict of a pair, as it is stored.
+/// An open conflict as it is stored.
 struct Stored {
     id: i64,
     slot: Slot,
@@ -31,14 +32,14 @@ fn reason(row: &Row<'_>, code: usize, data: usize) -> Result<FieldReason, StoreE
     })
 }
 
-/// Notes the conflicts of pairs; others that are open for these pairs are closed.
+/// Stores the conflicts of pairs, and closes every other open conflict of these pairs.
 pub(super) fn save(
     connection: &Connection,
     pairs: &[PairId],
     conflicts: &[Conflict],
     at: Timestamp,
 ) -> Result<(), WriteError> {
-    // A partial index that is empty says so for all of them.
+    // Fast path: an empty partial index proves that no conflict is open.
     let any = "SELECT EXISTS (SELECT 1 FROM conflict INDEXED BY conflict_open WHERE closed IS NULL)";
     if conflicts.is_empty() && !connection.prepare_cached(any)?.query_row([], |row| row.get(0))? {
         return Ok(());
@@ -55,7 +56,7 @@ pub(super) fn save(
     )?;
     let ids: BTreeSet<PairId> =
         pairs.iter().copied().chain(conflicts.iter().map(|conflict| conflict.pair)).collect();
-    // Of two entries for one field the later one counts.
+    // If a field is listed twice, the later entry counts.
     let by_field: BTreeMap<(PairId, Slot), &Conflict> =
         conflicts.iter().map(|conflict| ((conflict.pair, conflict.slot), conflict)).collect();
     for pair in ids {
@@ -74,7 +75,7 @@ pub(super) fn save(
             .range((pair, Slot(0))..=(pair, Slot(usize::MAX)))
             .map(|(_, conflict)| *conflict)
             .collect();
-        // The values make the conflict; their times may be known better by now.
+        // A conflict is identified by its two values; their times may have become known more exactly.
         let same = |old: &Stored, new: &Conflict| {
             old.slot == new.slot && old.left.value == new.left.value && old.right.value == new.right.value
         };
@@ -98,8 +99,8 @@ pub(super) fn save(
     Ok(())
 }
 
-/// The index that open conflicts are read by, and the condition besides. With the index by number, which holds the
-/// open ones only, a page costs what it shows, however many were closed over the years.
+/// The index for reading open conflicts, and an additional condition. `conflict_number` is a partial index by
+/// number that holds open conflicts only, so that the cost of a page does not grow with the closed ones.
 fn open_where(which: ConflictFilter<'_>) -> (&'static str, String) {
     match which {
         ConflictFilter::All => ("conflict_number", String::new()),
@@ -111,7 +112,7 @@ fn open_where(which: ConflictFilter<'_>) -> (&'static str, String) {
     }
 }
 
-/// What a page of open conflicts is read by: ?1 is the number above which it begins, ?2 how many it has at most.
+/// The SQL of a page of open conflicts: ?1 is the number after which it begins, ?2 its maximum length.
 pub(super) fn open_sql(which: ConflictFilter<'_>) -> String {
     let (index, condition) = open_where(which);
     format!(
@@ -125,7 +126,7 @@ pub(super) fn open_sql(which: ConflictFilter<'_>) -> String {
     )
 }
 
-/// How many conflicts of which mapping are open, and why.
+/// The number of open conflicts by mapping and reason.
 pub(super) fn count(
     connection: &Connection,
     which: ConflictFilter<'_>,
@@ -152,7 +153,7 @@ pub(super) fn count(
     Ok(counts)
 }
 
-/// Open conflicts by number, above `after`.
+/// A page of open conflicts by number, after `after`.
 pub(super) fn open(
     connection: &Connection,
     which: ConflictFilter<'_>,

@@ -1,4 +1,4 @@
-//! Leases with fencing numbers: one writer for each relation, and every unit checks the number.
+//! Leases with fencing numbers: one writer per relation; every unit of work checks the number.
 
 use crate::store::StoreError;
 use entente_core::Timestamp;
@@ -6,7 +6,7 @@ use entente_sync::{Lease, LedgerError};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
-/// `now + ttl`, as far as there are moments.
+/// `now + ttl`, saturating.
 fn end(now: Timestamp, ttl: Duration) -> i64 {
     let micros = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_micros(now.micros().saturating_add(micros)).micros()
@@ -43,7 +43,7 @@ pub(super) fn acquire(
     Ok(Ok(Lease { relation: relation.to_owned(), fence }))
 }
 
-/// Who has the lease, whether or not its time is over.
+/// The lease of a relation and its holder, whether or not it has expired.
 pub(super) fn holder(connection: &Connection, relation: &str) -> Result<Option<(Lease, String)>, StoreError> {
     Ok(connection
         .prepare_cached("SELECT fence, holder FROM lease WHERE relation = ?1 AND holder IS NOT NULL")?
@@ -53,7 +53,7 @@ pub(super) fn holder(connection: &Connection, relation: &str) -> Result<Option<(
         .optional()?)
 }
 
-/// Renews the lease; false where another holder has it.
+/// Renews the lease; false if another holder has taken it.
 pub(super) fn renew(
     connection: &Connection,
     lease: &Lease,
@@ -68,7 +68,7 @@ pub(super) fn renew(
     Ok(rows == 1)
 }
 
-/// Releases the lease; no effect where another holder has it.
+/// Releases the lease; no effect if another holder has taken it.
 pub(super) fn release(connection: &Connection, lease: &Lease) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE lease SET holder = NULL, until = 0 WHERE relation = ?1 AND fence = ?2")?
@@ -76,13 +76,13 @@ pub(super) fn release(connection: &Connection, lease: &Lease) -> Result<(), Stor
     Ok(())
 }
 
-/// Takes every lease away; what a holder still writes is fenced off.
+/// Ends every lease; later writes of its holders are fenced off.
 pub(super) fn end_all(connection: &Connection) -> Result<(), StoreError> {
     connection.execute("UPDATE lease SET holder = NULL, until = 0, fence = fence + 1", [])?;
     Ok(())
 }
 
-/// Whether the fencing number is still current. An expired lease holds until another run takes it.
+/// Whether the fencing number is still current. An expired lease remains valid until another run takes it.
 pub(super) fn holds(connection: &Connection, lease: &Lease) -> Result<bool, StoreError> {
     Ok(connection
         .prepare_cached("SELECT 1 FROM lease WHERE relation = ?1 AND fence = ?2 AND holder IS NOT NULL")?

@@ -1,10 +1,10 @@
-//! Stable ids: of object mappings in a relation, and of pairs of fields in a mapping (slots).
+//! Stable numbers: of the object mappings of a relation, and of the field pairs of a mapping (slots).
 
 use crate::store::{Session, StoreError};
 use entente_sync::{MappingId, MappingRow, Sides, Slot, SlotRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// The number of a mapping, given now where there is none yet. For use in the transaction that stores the
+/// The number of a mapping, assigned now if it has none. To be called in the transaction that stores the
 /// configuration.
 ///
 /// # Errors
@@ -33,9 +33,9 @@ pub fn ensure_mapping(
     Ok(connection.last_insert_rowid())
 }
 
-/// The slots of pairs of fields (left, right), in their order, given now where there are none yet. A slot
-/// stays with its two fields for ever, also while they are not in the mapping: values that were settled there
-/// are found again when they come back.
+/// The slots of field pairs (left, right) in their order, assigned now where they have none. A slot belongs
+/// to its two fields for ever, also while they are not mapped, so that settled values are found again when
+/// they return.
 ///
 /// # Errors
 /// Where the mapping does not exist, a name is empty, or the database fails.
@@ -71,7 +71,7 @@ pub fn ensure_slots<L: AsRef<str>, R: AsRef<str>>(
     Ok(slots)
 }
 
-/// A slot as it is stored.
+/// A slot from its column.
 pub(super) fn slot_of(number: i64) -> Result<Slot, StoreError> {
     usize::try_from(number)
         .map(Slot)
@@ -82,7 +82,7 @@ fn mapping_row(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
     Ok(MappingRow { id: row.get(0)?, relation: row.get(1)?, objects: Sides::new(row.get(2)?, row.get(3)?) })
 }
 
-/// Every mapping, of one relation or of all.
+/// The mappings of one relation, or of all.
 pub(super) fn mappings(
     connection: &Connection,
     relation: Option<&str>,
@@ -93,7 +93,7 @@ pub(super) fn mappings(
     Ok(rows)
 }
 
-/// Every slot of a mapping, also of fields that have left it.
+/// All slots of a mapping, including those of fields that are no longer mapped.
 pub(super) fn slots(connection: &Connection, mapping: MappingId) -> Result<Vec<SlotRow>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT slot, left_field, right_field FROM slot WHERE mapping = ?1 ORDER BY slot")?;

@@ -1,10 +1,9 @@
-//! The ledger: the state of the engine, in the SQLite file of the tenant: pairs, plans and their history, conflicts,
-//! runs, leases, places in reports, and what exchanges keep. The tables are in
-//! `store/migrations/0002_ledger.sql`.
+//! The ledger in the tenant's SQLite file: pairs, plans and history, conflicts, runs, leases, bookmarks and
+//! cursors, and the state of exchanges. `store/migrations` has the tables.
 //!
-//! [`SqliteLedger`] implements the traits [`Ledger`] and [`Unit`] for the engine, and [`OperatorLedger`]
-//! for the operator. When a configuration is applied, [`ensure_mapping`] and [`ensure_slots`] give mappings and
-//! fields their numbers.
+//! [`SqliteLedger`] implements the engine's traits [`Ledger`] and [`Unit`], and [`OperatorLedger`] for the
+//! operator. [`ensure_mapping`] and [`ensure_slots`] number mappings and field pairs when a configuration is
+//! applied.
 
 mod changes;
 mod codec;
@@ -40,9 +39,9 @@ use write_error::{WriteError, failed};
 
 /// The [`Ledger`] in a [`Store`].
 ///
-/// A pair comes back as it was saved, but for slots without anything at the end of `agreed` and `seen`, which
-/// are left out; its keys are not loaded. Numbers that a unit has given to pairs and changes hold once it has
-/// committed. A unit in which a write has failed cannot be committed.
+/// A pair is read back as it was saved, except that trailing empty slots of `agreed` and `seen` are left out,
+/// and keys are not loaded. Numbers assigned to pairs and changes are valid once their unit has committed. A
+/// unit with a failed write cannot be committed.
 #[derive(Debug, Clone)]
 pub struct SqliteLedger {
     store: Store,
@@ -54,8 +53,8 @@ impl SqliteLedger {
         Self { store }
     }
 
-    /// Ends every lease and fences off its holder: for a database that came from elsewhere, where no run of
-    /// this home can hold one.
+    /// Ends every lease and fences off its holder. For a database that was copied or restored, whose leases
+    /// no run of this home can hold.
     ///
     /// # Errors
     /// Where the database fails.
@@ -63,7 +62,7 @@ impl SqliteLedger {
         self.store.write(|connection| lease::end_all(connection)).await.map_err(failed("end the leases"))
     }
 
-    /// Writes under a lease that is checked in the same transaction.
+    /// Runs a write in a transaction that first checks the lease.
     async fn within<T>(
         &self,
         lease: &Lease,
@@ -80,7 +79,7 @@ impl SqliteLedger {
     }
 }
 
-/// A page's length for SQLite.
+/// A page length as an SQLite parameter.
 fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,5 @@
-//! What the operator has decided, what runs ask for it, and what is put back to be done.
+//! Operator decisions: rulings on conflicts, retries, the deletion guard, trust, and the schema that a side
+//! last had.
 
 use super::WriteError;
 use super::codec::{decode, encode, reason_columns};
@@ -11,7 +12,7 @@ use entente_sync::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// Puts pairs back to `todo`.
+/// Sets pairs back to `todo`.
 pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeue) -> rusqlite::Result<u64> {
     const BACK: &str =
         "UPDATE pair SET status = 'todo', reason = NULL, reason_data = NULL, due = NULL WHERE mapping = ?1";
@@ -41,7 +42,8 @@ pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeu
     Ok(rows as u64)
 }
 
-/// What a plan would delete and blank on a side of a mapping.
+/// The input of the deletion guard: how many records a plan would delete and blank on one side of a mapping,
+/// and how many pairs are live.
 pub(super) fn weight(
     connection: &Connection,
     run: RunId,
@@ -61,7 +63,7 @@ pub(super) fn weight(
         blankings: count(&format!("{planned} AND blanks"))?,
         linked: 0,
     };
-    // To count all pairs costs a scan: only where it matters.
+    // Counting all pairs is a scan, so it is done only where the plan deletes or blanks.
     if weight.deletes + weight.blankings > 0 {
         let linked: i64 = connection
             .prepare_cached(
@@ -74,7 +76,7 @@ pub(super) fn weight(
     Ok(weight)
 }
 
-/// Withholds planned changes and holds their pairs.
+/// Withholds the planned deletes or blankings of a side, and holds their pairs.
 pub(super) fn hold_planned(
     connection: &Connection,
     run: RunId,
@@ -102,10 +104,10 @@ pub(super) fn hold_planned(
     Ok(())
 }
 
-/// What the operator has decided about conflicts of pairs, the latest decision last. One that is closed still
-/// counts: its write may have failed, and it holds for its two values only.
+/// The operator's rulings on conflicts of these pairs, the latest last. Rulings on closed conflicts are
+/// included: their write may have failed, and a ruling applies to its two values only.
 pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Ruling>, StoreError> {
-    // A partial index that is empty says so for all of them.
+    // Fast path: an empty partial index proves that there is no ruling.
     let any = "SELECT EXISTS (SELECT 1 FROM conflict INDEXED BY conflict_ruled WHERE ruling IS NOT NULL)";
     if !connection.prepare_cached(any)?.query_row([], |row| row.get(0))? {
         return Ok(Vec::new());
@@ -133,8 +135,8 @@ pub(super) fn rulings(connection: &Connection, pairs: &[PairId]) -> Result<Vec<R
     Ok(rulings)
 }
 
-/// Notes how the operator has settled an open conflict, and puts its pair back to be decided. `None` where
-/// there is no such conflict.
+/// Stores the operator's ruling on an open conflict, and sets its pair back to `todo`. `None` where no such
+/// conflict is open.
 pub(super) fn rule(
     connection: &Connection,
     conflict: i64,
@@ -152,7 +154,8 @@ pub(super) fn rule(
     Ok(pair)
 }
 
-/// Puts failed and held pairs back to be done, as if they had never failed: one, or all of a mapping.
+/// Sets pairs back to `todo` as if they had not failed: one pair, failed or held, or all failed pairs of a
+/// mapping.
 pub(super) fn retry(
     connection: &Connection,
     mapping: MappingId,
@@ -167,7 +170,7 @@ pub(super) fn retry(
     Ok(rows as u64)
 }
 
-/// The side that is to win until it has.
+/// The one-shot trust of a sync: the side that wins until a run has completed with it.
 pub(super) fn trust(connection: &Connection, sync: &str) -> Result<Option<Trust>, StoreError> {
     let text: Option<String> = connection
         .prepare_cached("SELECT trust FROM trust WHERE sync = ?1")?
@@ -176,7 +179,7 @@ pub(super) fn trust(connection: &Connection, sync: &str) -> Result<Option<Trust>
     text.map(|text| decode("trusted side", &text)).transpose()
 }
 
-/// Notes the side that is to win until it has.
+/// Sets or clears the one-shot trust of a sync.
 pub(super) fn save_trust(
     connection: &Connection,
     sync: &str,
@@ -191,7 +194,7 @@ pub(super) fn save_trust(
     Ok(())
 }
 
-/// The objects of a side as they were when the sync last ran.
+/// The description of a side as of the last run; compared to detect schema drift.
 pub(super) fn known_schema(
     connection: &Connection,
     sync: &str,
@@ -204,7 +207,7 @@ pub(super) fn known_schema(
     text.map(|text| decode("objects of a side", &text)).transpose()
 }
 
-/// Notes the objects of a side as they are now.
+/// Stores the current description of a side.
 pub(super) fn save_schema(
     connection: &Connection,
     sync: &str,

@@ -1,4 +1,4 @@
-//! Pairs: reading them by what the engine knows of them.
+//! Reading pairs: by number, record, key and status.
 
 use super::codec::{decode_agreed, decode_reason, decode_seen};
 use super::progress::side_number;
@@ -7,12 +7,12 @@ use entente_core::Timestamp;
 use entente_sync::{Code, Half, Key, MappingId, Pair, PairId, RunId, Side, Sides, Status, TodoFilter};
 use rusqlite::{Connection, Row, ToSql, params};
 
-/// What [`from_row`] reads, in its order.
+/// The columns that [`from_row`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, \
      left_alone, right_alone, left_filtered, right_filtered, left_deleted, right_deleted, left_changed, right_changed, \
      left_version, right_version, agreed, left_seen, right_seen, due, reason_data";
 
-/// The status of a word in the table.
+/// Parses the column `status`.
 pub(super) fn status_of(word: &str) -> Result<Status, StoreError> {
     Status::from_word(word).ok_or_else(|| StoreError::Corrupt {
         what: "status of a pair".to_owned(),
@@ -70,8 +70,7 @@ fn collect(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<
     Ok(pairs)
 }
 
-/// Pairs by number. One prepared look-up each: within the process that costs what one statement for all of
-/// them would.
+/// Pairs by number, each by a prepared look-up: in process that costs no more than one statement for all.
 pub(super) fn by_ids(connection: &Connection, ids: &[PairId]) -> Result<Vec<Pair>, StoreError> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
@@ -107,7 +106,7 @@ pub(super) fn by_records(
     Ok(pairs)
 }
 
-/// Which pairs have these keys on a side.
+/// The pairs that have these keys on a side.
 pub(super) fn by_keys(
     connection: &Connection,
     mapping: MappingId,
@@ -129,7 +128,7 @@ pub(super) fn by_keys(
     Ok(found)
 }
 
-/// Pairs with status `todo`. `INDEXED BY` makes it an error, not a slow scan, should the index not serve.
+/// Pairs with status `todo`. With `INDEXED BY`, an index that does not serve is an error, not a slow scan.
 pub(super) fn todo(
     connection: &Connection,
     filter: &TodoFilter,
@@ -146,7 +145,7 @@ pub(super) fn todo(
     collect(connection, &sql, &[&filter.mapping, &after, &filter.read_in, &filter.read_on_both, &limit])
 }
 
-/// Pairs whose record on a side was last read before a run.
+/// Pairs whose record on a side was last read before this run.
 pub(super) fn not_read_since(
     connection: &Connection,
     mapping: MappingId,

@@ -1,4 +1,4 @@
-//! How far sides have been read, and what exchanges keep.
+//! Reading progress of each side (bookmark, cursor), and the state that exchanges keep.
 
 use super::codec::{decode, encode};
 use crate::store::StoreError;
@@ -6,7 +6,7 @@ use entente_sync::{Progress, Side, StateWrites};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 
-/// The number of a side in the tables.
+/// The number of a side in tables.
 pub(super) fn side_number(side: Side) -> i64 {
     match side {
         Side::Left => 0,
@@ -14,7 +14,7 @@ pub(super) fn side_number(side: Side) -> i64 {
     }
 }
 
-/// How far a side has been read; the beginning where nothing is stored.
+/// The reading progress of a side; the default where none is stored.
 pub(super) fn progress(connection: &Connection, sync: &str, side: Side) -> Result<Progress, StoreError> {
     let place: Option<String> = connection
         .prepare_cached("SELECT place FROM progress WHERE sync = ?1 AND side = ?2")?
@@ -23,7 +23,7 @@ pub(super) fn progress(connection: &Connection, sync: &str, side: Side) -> Resul
     place.map_or_else(|| Ok(Progress::default()), |place| decode("progress", &place))
 }
 
-/// Writes how far a side has been read.
+/// Stores the reading progress of a side.
 pub(super) fn save_progress(
     connection: &Connection,
     sync: &str,
@@ -39,7 +39,7 @@ pub(super) fn save_progress(
     Ok(())
 }
 
-/// What an exchange has kept.
+/// The state that an exchange has kept.
 pub(super) fn state(
     connection: &Connection,
     exchange: &str,
@@ -50,7 +50,7 @@ pub(super) fn state(
     Ok(state)
 }
 
-/// Writes what an exchange wants kept, and removes what it wants removed.
+/// Writes and removes state of an exchange.
 pub(super) fn save_state(
     connection: &Connection,
     exchange: &str,

@@ -1,4 +1,5 @@
-//! Operator queries and the two things that an operator changes by hand: [`OperatorLedger`] over SQLite.
+//! Operator queries, and the operator's two writes (settling a conflict, retrying): [`OperatorLedger`] on
+//! SQLite.
 
 use super::codec::decode_reason;
 use super::progress::side_number;
@@ -200,17 +201,17 @@ impl OperatorLedger for SqliteLedger {
     }
 }
 
-/// What a page of the changes of a run is read by, of one side and status or of all.
+/// The SQL of a page of a run's changes, by side and status or of all.
 pub(super) const CHANGES: &str =
     "INDEXED BY change_run WHERE run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND id > ?4
      ORDER BY id LIMIT ?5";
 
-/// How many pairs have a reason of one code, and some of them.
+/// The pairs with one reason code: their number, and data of some of them.
 #[derive(Default)]
 struct OfCode {
     pairs: u64,
     samples: Vec<Reason>,
-    /// What is stored of those.
+    /// Data of the first of these reasons.
     data: Vec<Option<String>>,
 }
 
@@ -227,7 +228,7 @@ impl OfCode {
 }
 
 fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<PairCount>, StoreError> {
-    // Counted here: SQLite would sort all pairs first.
+    // Grouped in Rust: with GROUP BY, SQLite would first sort all pairs.
     let mut statement = connection.prepare_cached(
         "SELECT mapping, status, reason, reason_data FROM pair
          WHERE ?1 IS NULL OR mapping IN (SELECT id FROM mapping WHERE relation = ?1)",
@@ -254,10 +255,10 @@ fn count_in(connection: &Connection, status: Status, mapping: MappingId) -> Resu
     Ok(u64::try_from(pairs).unwrap_or_default())
 }
 
-/// What a page of pairs is read by: ?1 is the mapping, ?2 the number above which it begins, ?3 how many it has at most.
+/// The SQL of a page of pairs: ?1 is the mapping, ?2 the number after which it begins, ?3 its maximum length.
 pub(super) fn pairs_sql(status: Status, of_mapping: bool) -> String {
-    // The word stands in the statement, for SQLite does not use a partial index for a value that it does not
-    // see.
+    // The status is a literal in the statement: SQLite uses a partial index only where the statement's text
+    // implies its condition, not for a bound parameter.
     let of_mapping = if of_mapping { "p.mapping = ?1" } else { "?1 IS NULL" };
     format!(
         "SELECT p.id, p.mapping, m.left_object, m.right_object, p.left_id, p.right_id, p.reason, p.attempts, p.reason_data, p.due

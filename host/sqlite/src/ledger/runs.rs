@@ -1,4 +1,4 @@
-//! Runs, with what they were asked and what they counted.
+//! Rows of the table `run`: what a run was asked to do, and its counts.
 
 use super::codec::{decode, encode};
 use crate::store::StoreError;
@@ -8,8 +8,8 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices, remedies";
 
-/// Gives a run its number. Runs of the relation that are still running were left by a crash: one writer at a
-/// time.
+/// Assigns a run its number. Runs of the relation that are still marked as running were ended by a crash,
+/// since a relation has one writer at a time.
 pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreError> {
     connection
         .prepare_cached("UPDATE run SET status = 'interrupted' WHERE relation = ?1 AND status = 'running'")?
@@ -34,7 +34,7 @@ pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreE
     Ok(run)
 }
 
-/// Writes what may have changed since the run began. False where there is no such run.
+/// Stores the columns that change during a run. False if there is no such run.
 pub(super) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreError> {
     let rows = connection
         .prepare_cached(
@@ -52,7 +52,7 @@ pub(super) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreErro
     Ok(rows == 1)
 }
 
-/// What can be done about the error of a run; nothing is stored of none.
+/// The column of a run's remedies; `NULL` where there are none.
 fn remedies(run: &Run) -> Result<Option<String>, StoreError> {
     let remedies = run.error.as_ref().map(|error| &error.remedies).filter(|remedies| !remedies.is_empty());
     remedies.map(|remedies| encode("remedies of a run", remedies)).transpose()
@@ -86,7 +86,7 @@ fn from_row(row: &Row<'_>) -> Result<Run, StoreError> {
     })
 }
 
-/// The runs of `SELECT … FROM run` with this rest.
+/// Reads runs by `SELECT … FROM run` followed by `rest`.
 fn select(connection: &Connection, rest: &str, params: &[&dyn ToSql]) -> Result<Vec<Run>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM run {rest}"))?;
     let mut rows = statement.query(params)?;
@@ -97,7 +97,7 @@ fn select(connection: &Connection, rest: &str, params: &[&dyn ToSql]) -> Result<
     Ok(runs)
 }
 
-/// Runs, newest first, below this number.
+/// A page of runs, newest first, below this number.
 pub(super) fn page(
     connection: &Connection,
     sync: Option<&str>,
@@ -107,7 +107,7 @@ pub(super) fn page(
     select(connection, page_sql(sync.is_some()), &[&sync, &before, &limit])
 }
 
-/// What a page of runs is read by.
+/// The SQL of a page of runs.
 pub(super) const fn page_sql(of_sync: bool) -> &'static str {
     if of_sync {
         "INDEXED BY run_sync WHERE sync = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
@@ -116,13 +116,13 @@ pub(super) const fn page_sql(of_sync: bool) -> &'static str {
     }
 }
 
-/// The run of a sync that came after this one.
+/// The next run of a sync after this one.
 pub(super) fn after(connection: &Connection, sync: &str, run: RunId) -> Result<Option<Run>, StoreError> {
     const REST: &str = "INDEXED BY run_sync WHERE sync = ?1 AND id > ?2 ORDER BY id LIMIT 1";
     Ok(select(connection, REST, &[&sync, &run])?.pop())
 }
 
-/// How many runs there are.
+/// The number of runs.
 pub(super) fn count(connection: &Connection, sync: Option<&str>) -> Result<u64, StoreError> {
     let of_sync = if sync.is_some() { "WHERE sync = ?1" } else { "WHERE ?1 IS NULL" };
     let runs: i64 = connection

@@ -1,4 +1,4 @@
-//! Pairs: writing them.
+//! Writing pairs: inserts, partial updates, and the key index.
 
 use super::WriteError;
 use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen, reason_columns};
@@ -8,7 +8,7 @@ use entente_core::Timestamp;
 use entente_sync::{Code, Half, Key, MappingId, Pair, PairId, Side, Sides};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
 
-/// Written every time.
+/// Columns that every update writes.
 const BODY: [&str; 22] = [
     "status",
     "reason",
@@ -33,11 +33,11 @@ const BODY: [&str; 22] = [
     "left_seen",
     "right_seen",
 ];
-// Written only where they differ: SQLite rewrites the entries of every index that a named column is part of,
-// changed or not.
+// Columns that an update names only if they differ: SQLite rewrites the entries of every index on a named
+// column, even for an equal value.
 const APART: [&str; 5] = ["mapping", "left_id", "right_id", "left_keys", "right_keys"];
 
-/// Which of those differ from the stored row.
+/// Which columns of `APART` differ from the stored row.
 #[derive(Debug, Clone, Copy, Default)]
 struct Differs([bool; APART.len()]);
 
@@ -57,18 +57,19 @@ impl Differs {
     }
 }
 
-/// By side, what the row is to hold of its keys, where that changes.
+/// By side, the new text of the column of keys; the outer `None` means unchanged.
 type KeyTexts = Sides<Option<Option<String>>>;
 
-/// What is known of the stored row of a pair before it is written.
+/// The stored row of a pair before it is updated.
 struct Before {
     mapping: MappingId,
     differs: Differs,
-    /// Where the pair has new ones.
+    /// The stored keys, loaded where the pair has new ones or moves to another mapping.
     keys: Sides<Vec<Key>>,
 }
 
-/// Writes pairs; new ones get their numbers. Records may change hands between the pairs of one call.
+/// Inserts or updates pairs; new ones get their numbers. Within one call, a record may move from one pair to
+/// another.
 pub(super) fn save(connection: &Connection, pairs: &mut [Pair]) -> Result<(), WriteError> {
     let before = compare(connection, pairs)?;
     number(connection, pairs, &before)?;
@@ -115,8 +116,8 @@ fn update_sql(differs: Differs) -> String {
     format!("UPDATE pair SET {} = ? WHERE id = ?", differs.columns().join(" = ?, "))
 }
 
-/// How pairs differ from what is stored. Records that a pair loses are taken from it at once, so that another
-/// may get them.
+/// Compares pairs with their stored rows. Ids that a pair gives up are set to NULL at once, so that the
+/// unique index lets another pair of the same call take them.
 fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>>, WriteError> {
     let mut load = connection
         .prepare_cached("SELECT mapping, left_id, right_id, left_keys, right_keys FROM pair WHERE id = ?1")?;
@@ -143,7 +144,7 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
                 differs.0[Differs::IDS + n] = true;
                 lost[side] |= id.is_some();
             }
-            // Who lost its record above gets it back under the new mapping.
+            // A pair that moved to another mapping was set to NULL above, so its ids are written again.
             differs.0[Differs::IDS + n] |= moved;
         }
         let keys = if moved || pair.keys.iter().any(Option::is_some) {
@@ -164,7 +165,7 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
     Ok(before)
 }
 
-/// Gives new pairs their numbers, which no other pair ever gets: history names them.
+/// Assigns numbers to new pairs. Numbers are never reused, since the history names them.
 fn number(connection: &Connection, pairs: &mut [Pair], before: &[Option<Before>]) -> Result<(), WriteError> {
     let new = before.iter().filter(|before| before.is_none()).count();
     if new == 0 {
@@ -234,7 +235,8 @@ fn write(
     Ok(statement.raw_execute()?)
 }
 
-/// What pairs are recognised by. The row of the pair holds a copy, which says what to take out.
+/// The index of keys (`pair_key`). The pair's row holds a copy of its keys, which says which entries to
+/// remove.
 struct Keys<'c> {
     connection: &'c Connection,
     load: CachedStatement<'c>,
@@ -255,7 +257,7 @@ impl<'c> Keys<'c> {
         })
     }
 
-    /// The keys that a stored pair has.
+    /// The stored keys of a pair.
     fn stored(&mut self, pair: PairId) -> Result<Sides<Vec<Key>>, WriteError> {
         let texts: Option<Sides<Option<String>>> =
             self.load.query_row([pair], |row| Ok(Sides::new(row.get(0)?, row.get(1)?))).optional()?;
@@ -263,8 +265,8 @@ impl<'c> Keys<'c> {
         Ok(Sides::new(decode_keys(left.as_deref())?, decode_keys(right.as_deref())?))
     }
 
-    /// Replaces the keys of the sides that have new ones. Gives what the row is to hold, by side, where that
-    /// changes.
+    /// Replaces the keys of the sides that have new ones. Returns the new texts of the columns, where they
+    /// change.
     fn replace(&mut self, pair: &Pair, before: Option<&Before>) -> Result<KeyTexts, WriteError> {
         let moved = before.is_some_and(|before| before.mapping != pair.mapping);
         let mut texts = KeyTexts::default();
@@ -289,7 +291,7 @@ impl<'c> Keys<'c> {
         Ok(texts)
     }
 
-    /// Takes the keys of a pair out.
+    /// Removes all keys of a pair.
     fn remove_all(&mut self, pair: PairId) -> Result<(), WriteError> {
         let mapping: Option<MappingId> = self
             .connection
@@ -305,8 +307,8 @@ impl<'c> Keys<'c> {
     }
 }
 
-/// Removes pairs. Their history stays; what was planned for them is dropped and their conflicts are closed,
-/// for nothing can come of them any more.
+/// Removes pairs. Their history stays; planned changes are dropped and conflicts closed, since no run will
+/// come back to them.
 pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), WriteError> {
     let mut keys = Keys::new(connection)?;
     let mut drop_plans = connection.prepare_cached(
@@ -325,7 +327,7 @@ pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), Writ
     Ok(())
 }
 
-/// Says in words what a constraint refused.
+/// Names the record and the pair in a violation of a unique constraint.
 fn explain(connection: &Connection, pair: &Pair, why: WriteError) -> WriteError {
     if why.kind != Some(StoreFailure::Constraint) {
         return why;

@@ -1,4 +1,4 @@
-//! A unit of work of a run: one transaction, begun under its lease.
+//! A run's unit of work: one transaction, begun under its lease.
 
 use super::write_error::{WriteError, failed};
 use super::{changes, conflicts, lease, operator, progress, runs, save};
@@ -12,17 +12,17 @@ use entente_sync::{
 use rusqlite::Connection;
 use std::any::Any;
 
-/// An open unit. The transaction holds the write lock of the file from its beginning, so the lease that was
+/// An open unit of work. Its transaction holds the file's write lock from the beginning, so that the lease
 /// checked there cannot change hands before the commit.
 #[derive(Debug)]
 pub(super) struct SqliteUnit {
     unit: StoreUnit,
-    /// A write failed half way: what came before it must not be committed alone.
+    /// A write failed half way, so the unit must not be committed.
     broken: bool,
 }
 
 impl SqliteUnit {
-    /// Checks the lease within the transaction that the unit will commit.
+    /// Checks the lease inside the transaction that the unit will commit.
     pub(super) fn begin(unit: StoreUnit, lease: &Lease) -> Result<Self, LedgerError> {
         if lease::holds(unit.connection(), lease).map_err(failed("begin a unit of work"))? {
             Ok(Self { unit, broken: false })

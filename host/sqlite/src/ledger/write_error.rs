@@ -1,18 +1,18 @@
-//! The error inside the ledger: what failed, before it is known in which call.
+//! The internal error of the ledger's writes, before the call that failed is known.
 
 use crate::store::{StoreError, StoreFailure};
 use entente_sync::LedgerError;
 
-/// A failed read or write. [`WriteError::while_`] adds what was tried and makes it an error of the trait.
+/// A failed read or write. [`WriteError::while_`] adds what was tried and converts it to the trait's error.
 #[derive(Debug)]
 pub(super) struct WriteError {
     text: String,
-    /// What kind of failure the database reported, if it did.
+    /// The kind of failure, where the database reported it.
     pub(super) kind: Option<StoreFailure>,
 }
 
 impl WriteError {
-    /// The error for people.
+    /// Converts to the trait's error.
     pub(super) fn while_(self, doing: &'static str) -> LedgerError {
         LedgerError::Store { doing, why: self.text }
     }
@@ -33,14 +33,14 @@ impl From<rusqlite::Error> for WriteError {
 impl From<StoreError> for WriteError {
     fn from(error: StoreError) -> Self {
         match error {
-            // The sentence that it goes into says already that the database failed.
+            // The surrounding sentence already says that the database failed.
             StoreError::Failed { kind, why } => Self { text: why, kind: Some(kind) },
             error => error.to_string().into(),
         }
     }
 }
 
-/// Turns a failure into a [`LedgerError`] that says what was tried.
+/// Converts a failure into a [`LedgerError`] that says what was tried.
 pub(super) fn failed<E: Into<WriteError>>(doing: &'static str) -> impl Fn(E) -> LedgerError {
     move |error| error.into().while_(doing)
 }

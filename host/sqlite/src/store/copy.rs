@@ -1,14 +1,13 @@
-//! Copies of a database: one made while others go on writing, and one that came from elsewhere and is looked
-//! at before it is used.
+//! Copies of a database: online backup, and validation of a database file that came from elsewhere.
 
 use super::{BUSY_TIMEOUT, Store, StoreError, migrations};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
-/// Opens a file as it is, without bringing its tables up to date.
+/// Opens a file without applying migrations.
 pub(crate) fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
-    // Not read-only, since the log of the file must be readable; and nothing is made where nothing is.
+    // Not read-only, since the WAL must be readable; without CREATE, so that a missing file is an error.
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -19,8 +18,8 @@ pub(crate) fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
 }
 
 impl Store {
-    /// Copies the database in a file as it stands at one moment. Runs may go on meanwhile. What was deleted
-    /// is not in the copy.
+    /// Online backup: copies the database as of one moment while other connections go on writing. Deleted
+    /// rows are not in the copy.
     ///
     /// # Errors
     /// Where the file is no database, or the copy cannot be written.
@@ -31,8 +30,8 @@ impl Store {
         Ok(())
     }
 
-    /// Looks at a database that came from elsewhere: whether it is whole, and has the tables that this
-    /// program makes and nothing else.
+    /// Validates a database that came from elsewhere: its integrity, and that it has exactly the tables of
+    /// this program.
     ///
     /// # Errors
     /// [`StoreError::Newer`] where it is from a newer version, [`StoreError::Foreign`] where it is something
@@ -41,7 +40,8 @@ impl Store {
         let foreign = |why: String| StoreError::Foreign { path: path.to_owned(), why };
         let strange = |error: rusqlite::Error| foreign(error.to_string());
         let connection = open_as_it_is(path)?;
-        // A statement that came with the file may do nothing but what SQLite itself does.
+        // With an untrusted schema, SQL from the file's own schema may call only functions that SQLite marks
+        // as innocuous.
         connection.pragma_update(None, "trusted_schema", false).map_err(strange)?;
         let version: i64 =
             connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(strange)?;
@@ -102,7 +102,7 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(names, ["before"]);
-        // One that has been opened, and is in another journal mode since, is known as well.
+        // A file that has been opened before, and is in another journal mode since, is accepted too.
         Store::check_foreign(&copy).unwrap();
         assert!(Store::copy(&path, &copy).is_err(), "a file that is there is not overwritten");
         assert!(Store::copy(&folder.path().join("none.db"), &folder.path().join("c.db")).is_err());

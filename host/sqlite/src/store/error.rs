@@ -1,4 +1,4 @@
-//! Why the store could not do what it was asked.
+//! Errors of the store.
 
 use rusqlite::ErrorCode;
 use std::path::PathBuf;
@@ -7,17 +7,17 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreFailure {
-    /// Another process held the file locked for longer than a statement waits.
+    /// Another process held a lock on the file for longer than the busy timeout.
     Busy,
     /// The disk or the quota is full.
     Full,
-    /// The file or its folder may not be written.
+    /// The file or its folder is not writable.
     ReadOnly,
     /// The operating system could not read or write.
     Io,
     /// The file is damaged, or is no database.
     Damaged,
-    /// A rule of a table was broken: a duplicate, or a reference to nothing.
+    /// A table constraint was violated: a duplicate, or a dangling reference.
     Constraint,
     /// Anything else.
     Other,
@@ -53,7 +53,7 @@ pub enum StoreError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// What the migrations said.
+        /// The version found.
         why: String,
     },
     /// A copy cannot be written.
@@ -64,12 +64,12 @@ pub enum StoreError {
         /// What SQLite said.
         why: String,
     },
-    /// A file that came from elsewhere and is something else.
+    /// A file that came from elsewhere is not a database of this program.
     #[error("{} is no database of entente: {why}", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What is strange about it.
+        /// What is unexpected about it.
         why: String,
     },
     /// A statement failed.
@@ -80,10 +80,10 @@ pub enum StoreError {
         /// What SQLite said.
         why: String,
     },
-    /// What is stored cannot be read.
+    /// A stored value cannot be decoded.
     #[error("the database holds something that cannot be read ({what}): {why}")]
     Corrupt {
-        /// Where.
+        /// Which value.
         what: String,
         /// Why.
         why: String,

@@ -1,4 +1,4 @@
-//! The tables, by number. A migration that has been released is never changed; a new one is added.
+//! Migrations of the schema, by number. A released migration is never changed; a new one is appended.
 
 mod earlier;
 
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 
-/// Kind, name and statement of a table, an index or whatever else a file has.
+/// Kind, name and SQL of a table, an index or another schema object.
 pub(super) type Made = (String, String, Option<String>);
 
 fn all() -> Vec<M<'static>> {
@@ -32,12 +32,12 @@ fn migrations() -> Migrations<'static> {
     Migrations::new(all())
 }
 
-/// The newest version of the tables.
+/// The newest schema version.
 pub(super) fn newest() -> usize {
     all().len()
 }
 
-/// Kind, name and statement of everything in a file of this version.
+/// Kind, name and SQL of every schema object of a version.
 pub(super) fn tables_of(version: usize) -> Result<Vec<Made>, StoreError> {
     let mut connection = Connection::open_in_memory()?;
     migrations().to_version(&mut connection, version).map_err(|error| StoreError::Corrupt {
@@ -47,7 +47,7 @@ pub(super) fn tables_of(version: usize) -> Result<Vec<Made>, StoreError> {
     tables(&connection)
 }
 
-/// Kind, name and statement of everything in a file, but for what SQLite makes by itself.
+/// Kind, name and SQL of every schema object in a file, except SQLite's own.
 pub(super) fn tables(connection: &Connection) -> Result<Vec<Made>, StoreError> {
     let mut statement =
         connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex_%' ORDER BY type, name")?;
@@ -55,7 +55,7 @@ pub(super) fn tables(connection: &Connection) -> Result<Vec<Made>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Brings the tables up to date, each migration in a transaction of its own.
+/// Applies the missing migrations, each in its own transaction.
 pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     migrations().to_latest(connection).map_err(|error| match error {
         rusqlite_migration::Error::MigrationDefinition(
@@ -65,7 +65,7 @@ pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), Stor
     })
 }
 
-/// Makes the tables of an earlier version.
+/// Migrates up to this version only.
 #[cfg(test)]
 pub(super) fn to(connection: &mut Connection, version: usize) {
     migrations().to_version(connection, version).unwrap();

@@ -1,8 +1,6 @@
-//! The SQLite file of a tenant, which hub, ledger and configuration share: connection, migrations, units of
-//! work.
+//! The tenant's SQLite file, shared by hub, ledger and configuration: connection, migrations, units of work.
 //!
-//! Within this crate, `store`, `hub`, `ledger` and `stored` run SQL; outside of it there are a [`Session`] and
-//! the calls that take one.
+//! Only this crate runs SQL. Other crates hold a [`Session`] and make the calls that take one.
 
 mod copy;
 mod error;
@@ -22,18 +20,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long a statement waits for another process that writes to the same file.
+/// SQLite's busy timeout: how long a statement waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What SQLite keeps of the file in memory. Its own 2 MiB are less than the indexes of a hundred thousand
-/// pairs.
+/// SQLite's page cache. Its default of 2 MiB is less than the indexes of a hundred thousand pairs.
 const PAGE_CACHE_KIB: i64 = 16 * 1024;
 
-/// After how many pages the log goes into the file: 16 MiB, so that a page which many commits touch is
-/// written there once.
+/// Pages in the WAL before a checkpoint: 16 MiB, so that a page touched by many commits is written to the
+/// file once.
 const CHECKPOINT_PAGES: i64 = 4096;
 
-/// Statements that stay prepared on a connection; more than the program has.
+/// The statement cache of a connection, larger than the number of statements in the program.
 const PREPARED_STATEMENTS: usize = 256;
 
 /// One SQLite file. Clones share the connection.
@@ -49,7 +46,7 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a file, making it and bringing its tables up to date where needed.
+    /// Opens a file, creating it and applying migrations where needed.
     ///
     /// # Errors
     /// Where the file cannot be opened or written, or is from a newer version.
@@ -60,7 +57,7 @@ impl Store {
         Self::prepare(connection, path)
     }
 
-    /// A store that is gone with the process, for tests.
+    /// A store in memory, for tests.
     ///
     /// # Errors
     /// Where SQLite fails.
@@ -74,23 +71,24 @@ impl Store {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(open)?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
         connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
-        // With WAL, NORMAL loses no committed transaction when the process dies and keeps the file whole when
-        // the machine does.
+        // In WAL mode, NORMAL loses no committed transaction when the process dies, and does not corrupt the
+        // file when the machine does.
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(open)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(open)?;
         connection.pragma_update(None, "temp_store", "MEMORY").map_err(open)?;
         connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB).map_err(open)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(open)?;
-        // Plans of statements are made once, and not anew for every value that is bound.
+        // The query planner stability guarantee: a statement is planned once, and not again for each bound
+        // value.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(open)?;
         migrations::apply(&mut connection, path)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// Reads from one snapshot: all calls see the file as it stood at the first of them.
+    /// Read transaction: all reads in the closure see the snapshot of the first one.
     ///
     /// # Errors
-    /// What the closure gives, or where the database fails.
+    /// The closure's error, or where the database fails.
     pub async fn snapshot<T, E, F>(&self, read: F) -> Result<T, E>
     where
         F: FnOnce(Session<'_>) -> Result<T, E> + Send,
@@ -100,10 +98,10 @@ impl Store {
         self.read(|connection| Ok(read(Session::over(connection)))).await?
     }
 
-    /// Writes in one transaction: all of it, or nothing where the closure fails.
+    /// Write transaction: committed as a whole, or rolled back if the closure fails.
     ///
     /// # Errors
-    /// What the closure gives, or where the database fails.
+    /// The closure's error, or where the database fails.
     pub async fn transact<T, E, F>(&self, write: F) -> Result<T, E>
     where
         F: FnOnce(Session<'_>) -> Result<T, E>,
@@ -115,7 +113,7 @@ impl Store {
         Ok(value)
     }
 
-    /// Has SQLite look through the whole file.
+    /// Runs SQLite's integrity check over the whole file.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] with what it found wrong.
@@ -136,7 +134,8 @@ impl Store {
         T: Send,
     {
         let connection = self.connection.lock().await;
-        // One read transaction for all statements: each one by itself would lock the file anew.
+        // One read transaction for all statements; in autocommit, each statement would lock the file by
+        // itself.
         let looking = connection.unchecked_transaction()?;
         let value = read(&looking)?;
         looking.commit()?;
@@ -156,7 +155,7 @@ impl Store {
         Ok(value)
     }
 
-    /// Begins a unit of work that several parts of the program write to.
+    /// Begins a unit of work, a write transaction that several parts of the program share.
     ///
     /// # Errors
     /// Where the database is locked by another process for too long.

@@ -1,12 +1,12 @@
-//! Sessions: an open transaction as code outside this crate sees it, without SQL and without a connection.
+//! Sessions: an open transaction as other crates see it, without SQL or connection.
 
 use rusqlite::Connection;
 
-/// An open transaction. Calls that are given the same session see one state of the file, and what they write
-/// is committed together or not at all.
+/// An open transaction. Calls with the same session see one snapshot of the file, and their writes commit
+/// together or not at all.
 ///
-/// It comes from [`Store::snapshot`](crate::Store::snapshot), [`Store::transact`](crate::Store::transact) or
-/// [`StoreUnit::session`](crate::StoreUnit::session), and ends with it.
+/// Obtained from [`Store::snapshot`](crate::Store::snapshot), [`Store::transact`](crate::Store::transact) or
+/// [`StoreUnit::session`](crate::StoreUnit::session), whose transaction it lives as long as.
 #[derive(Clone, Copy)]
 pub struct Session<'c> {
     connection: &'c Connection,
@@ -17,7 +17,7 @@ impl<'c> Session<'c> {
         Self { connection }
     }
 
-    /// What this crate's SQL runs on.
+    /// The connection, for this crate's SQL.
     pub(crate) fn connection(self) -> &'c Connection {
         self.connection
     }

@@ -1,10 +1,10 @@
-//! A unit of work: hub and ledger write to one transaction, which commits as a whole.
+//! Units of work: hub and ledger write to one transaction, which commits as a whole.
 
 use super::{Session, StoreError};
 use rusqlite::Connection;
 use tokio::sync::OwnedMutexGuard;
 
-/// An open transaction. Dropped without [`StoreUnit::commit`], it leaves nothing behind.
+/// An open transaction. Rolled back when dropped without [`StoreUnit::commit`].
 pub struct StoreUnit {
     connection: OwnedMutexGuard<Connection>,
     open: bool,
@@ -22,17 +22,17 @@ impl StoreUnit {
         Ok(Self { connection, open: true })
     }
 
-    /// What to write with.
+    /// The session to write with.
     pub fn session(&self) -> Session<'_> {
         Session::over(&self.connection)
     }
 
-    /// What this crate's SQL runs on.
+    /// The connection, for this crate's SQL.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Writes everything.
+    /// Commits.
     ///
     /// # Errors
     /// Where the database fails; then nothing is written.
@@ -48,7 +48,8 @@ impl Drop for StoreUnit {
         if self.open
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
-            // SQLite has rolled back by itself after some errors; anything else ends with the connection.
+            // After some errors SQLite has rolled back by itself; otherwise the transaction ends with the
+            // connection.
             tracing::debug!(%error, "roll back");
         }
     }

@@ -1,11 +1,12 @@
-//! Table `call_budget`: calls that integrations may make in a minute, shared by all syncs and processes.
+//! Table `call_budget`: the rate limit of each integration's HTTP calls, shared by all syncs and processes.
 
 use crate::store::{Store, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 impl Store {
-    /// Draws from the calls that an integration may make: `draw` is given until when those are spent that
-    /// were made, in microseconds since 1970, and answers until when they are now, and what it has drawn.
+    /// Draws from an integration's call budget. `draw` gets the moment until which the budget is spent, in
+    /// microseconds since 1970, and returns the new one with its result; both happen in one write
+    /// transaction.
     ///
     /// # Errors
     /// Where the database fails.

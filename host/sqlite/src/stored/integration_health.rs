@@ -1,4 +1,4 @@
-//! Table `integration_health`: integrations whose plugin crashed in its last runs.
+//! Table `integration_health`: consecutive crashes of an integration's plugin, with pause and quarantine.
 
 use crate::store::{Session, StoreError};
 use entente_core::Timestamp;
@@ -8,17 +8,17 @@ use rusqlite::{OptionalExtension, params};
 /// The crashes of an integration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthRow {
-    /// Runs in a row that it crashed in.
+    /// Consecutive runs that crashed.
     pub crashes: u32,
-    /// Why, the last time.
+    /// The reason of the last crash.
     pub reason: String,
-    /// What can be done about that.
+    /// Remedies for the last crash.
     pub remedies: Vec<Remedy>,
-    /// When, the last time.
+    /// The time of the last crash.
     pub last: Timestamp,
-    /// It is not run before then.
+    /// The integration is not run before then.
     pub paused_until: Option<Timestamp>,
-    /// Since when it is not run any more.
+    /// Since when the integration is quarantined.
     pub quarantined: Option<Timestamp>,
 }
 
@@ -39,7 +39,7 @@ impl Session<'_> {
                 last: Timestamp::from_micros(row.get(2)?),
                 paused_until: time(row.get(3)?),
                 quarantined: time(row.get(4)?),
-                // What cannot be read is no reason to know nothing of the crash.
+                // Remedies that cannot be read must not hide the crash.
                 remedies: row
                     .get::<_, Option<String>>(5)?
                     .and_then(|text| serde_json::from_str(&text).ok())
@@ -71,7 +71,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Forgets the crashes of an integration.
+    /// Removes the crash record of an integration.
     ///
     /// # Errors
     /// Where the database fails.

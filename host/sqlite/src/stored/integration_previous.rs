@@ -1,4 +1,4 @@
-//! Table `integration_previous`: the version that an integration ran before, to go back to.
+//! Table `integration_previous`: the plugin version that an integration ran before, for rollback.
 
 use crate::store::{Session, StoreError};
 use rusqlite::{OptionalExtension, params};
@@ -17,7 +17,7 @@ pub struct PreviousVersionRow {
 }
 
 impl Session<'_> {
-    /// The version that an integration ran before.
+    /// The plugin version that an integration ran before.
     ///
     /// # Errors
     /// Where the database fails.
@@ -36,7 +36,7 @@ impl Session<'_> {
         Ok(row.optional()?)
     }
 
-    /// Writes the version that an integration ran before, in place of the one before that.
+    /// Stores the version that an integration ran before, replacing an earlier one.
     ///
     /// # Errors
     /// Where the database fails.

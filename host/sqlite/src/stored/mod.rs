@@ -1,6 +1,6 @@
-//! The tables of the configuration: one file a table, with its row as a plain type and the calls of a
-//! [`Session`](crate::Session) that read and write it. What the rows mean, and which of them are allowed, is
-//! said above this crate.
+//! The tables of the configuration, one per file: the row as a plain type, and the calls of a
+//! [`Session`](crate::Session) that read and write it. Meaning and validity of the rows are checked above
+//! this crate.
 
 mod call_budget;
 mod custom_definition;

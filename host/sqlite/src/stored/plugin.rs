@@ -1,5 +1,5 @@
-//! Table `plugin`: installed components by name and digest. Of the versions under one name, the last
-//! installed is current; the others serve the integrations that were set up with them.
+//! Table `plugin`: installed components by name and digest. The last one installed under a name is current;
+//! older versions serve the integrations that were set up with them.
 
 use crate::store::{Session, Store, StoreError};
 use entente_core::Timestamp;
@@ -64,9 +64,9 @@ impl Session<'_> {
         Ok(statement.query_row([name], read).optional()?)
     }
 
-    /// Makes a version current, new or known; earlier versions that no integration runs or ran before are
-    /// forgotten. Gives the row as it is now: of a known version, the moment of its first installation stays,
-    /// and so does what the new row does not say.
+    /// Makes a version current, whether new or known, and removes earlier versions that no integration runs
+    /// or can be rolled back to. Returns the resulting row: a known version keeps its first installation
+    /// time, and whatever the new row leaves empty.
     ///
     /// # Errors
     /// Where the database fails.
@@ -97,7 +97,7 @@ impl Session<'_> {
         Ok(connection.query_row(&select, [name, digest], read)?)
     }
 
-    /// Forgets the version of this digest, or all versions of a plugin, also as one to go back to.
+    /// Removes the version of this digest, or all versions of a plugin, including those kept for rollback.
     ///
     /// # Errors
     /// Where an integration runs it, or the database fails.
@@ -116,8 +116,8 @@ impl Session<'_> {
 }
 
 impl Store {
-    /// The digests of components that the database in a file names, whatever version its tables have. It is
-    /// not brought up to date.
+    /// The component digests that a database file names, in whatever schema version it has. No migration is
+    /// applied.
     ///
     /// # Errors
     /// Where the file cannot be read as a database.

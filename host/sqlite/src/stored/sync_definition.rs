@@ -1,5 +1,5 @@
-//! Tables `sync_definition` and `sync_version`: syncs, and the version of the mapping of each, which outlives
-//! the sync. One that comes back under its name must not take up the listings of an older mapping.
+//! Tables `sync_definition` and `sync_version`: syncs, and their mapping versions. A version outlives its
+//! sync, so that a sync re-created under the name does not resume listings of an older mapping.
 
 use crate::store::{Session, StoreError};
 use entente_core::Sides;
@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, params};
 pub struct SyncRow {
     /// Its name.
     pub name: String,
-    /// The set of pairs that it works on.
+    /// The relation that it works on.
     pub relation: String,
     /// The names of the exchanges, left and right.
     pub exchanges: Sides<String>,
@@ -49,7 +49,7 @@ impl Session<'_> {
         Ok(statement.query_row([name], read).optional()?)
     }
 
-    /// The version that the mapping of a sync of this name had last, whether or not the sync is still there.
+    /// The last mapping version of a sync with this name, whether or not the sync still exists.
     ///
     /// # Errors
     /// Where the database fails.
@@ -59,7 +59,7 @@ impl Session<'_> {
         Ok(statement.query_row([name], |row| row.get(0)).optional()?)
     }
 
-    /// Writes a sync, new or changed, with the version of its mapping.
+    /// Stores a sync with its mapping version.
     ///
     /// # Errors
     /// Where the database fails.
@@ -77,7 +77,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Removes a sync, false where there is none. Its version, pairs and history stay.
+    /// Removes a sync; false where there is none. Its mapping version, pairs and history stay.
     ///
     /// # Errors
     /// Where the database fails.

@@ -1,11 +1,11 @@
-//! Table `tenant_limit`: limits of the tenant that differ from their defaults.
+//! Table `tenant_limit`: limits that a tenant overrides.
 
 use crate::store::{Session, StoreError};
 use rusqlite::params;
 use std::collections::BTreeMap;
 
 impl Session<'_> {
-    /// The limits that were set, by name: bytes, milliseconds or things, as the limit is counted.
+    /// The overridden limits by name, in the unit of each: bytes, milliseconds or a count.
     ///
     /// # Errors
     /// Where the database fails.
@@ -29,7 +29,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Takes a limit back to its default.
+    /// Resets a limit to its default.
     ///
     /// # Errors
     /// Where the database fails.

@@ -1,10 +1,10 @@
-//! Which column is which field.
+//! The header of a CSV file: which column is read as which field.
 
 use super::rows::Line;
 use super::{CsvError, ImportKey, ImportOptions, UnusedColumn};
 use crate::hub::schema::{ObjectSchema, names};
 
-/// What columns with the change times of their rows are called.
+/// Column names that are recognised as the change time of a row.
 const CHANGED: [&str; 15] = [
     "changed",
     "changedat",
@@ -23,7 +23,7 @@ const CHANGED: [&str; 15] = [
     "dateupdated",
 ];
 
-/// Other names that fields go by.
+/// Aliases of field names.
 const ALIASES: [(&str, &[&str]); 9] = [
     ("first_name", &["givenname", "forename"]),
     ("last_name", &["surname", "familyname"]),
@@ -36,29 +36,29 @@ const ALIASES: [(&str, &[&str]); 9] = [
     ("region", &["state", "province"]),
 ];
 
-/// The columns of a file.
+/// The columns of a file, as its header and the options assign them.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
-    /// Their names, for messages.
+    /// The headings, for messages.
     pub(super) names: Vec<String>,
-    /// The field that each is read as.
+    /// By column, the field that it is read as.
     pub(super) fields: Vec<Option<usize>>,
-    /// The column of the change times.
+    /// The column of change times.
     pub(super) changed: Option<usize>,
-    /// The column of the ids, where records are known by it.
+    /// The column of ids, where records are recognised by it.
     pub(super) id: Option<usize>,
-    /// The fields that records are known by.
+    /// The fields by which records are recognised.
     pub(super) key: Vec<usize>,
     pub(super) unused: Vec<UnusedColumn>,
 }
 
-/// Letters and digits only: «E-mail», «e_mail» and «EMAIL» are one name.
+/// A name reduced to letters and digits: «E-mail», «e_mail» and «EMAIL» are equal.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 impl Columns {
-    /// Reads the header.
+    /// Reads the header row.
     pub(super) fn read(
         header: &Line,
         object: &ObjectSchema,
@@ -119,7 +119,7 @@ impl Columns {
         Ok(columns)
     }
 
-    /// Takes a column by its heading, or answers why it is not read.
+    /// Assigns a column by its heading; otherwise the reason why it is not read.
     fn recognise(
         &mut self,
         number: usize,
@@ -149,7 +149,7 @@ impl Columns {
         Some(format!("{} has no such field", object.name()))
     }
 
-    /// The column that the operator names: as it is written, by number, or else by its letters.
+    /// The column that the operator names: exactly, by number, or by letters and digits.
     fn find(&self, headings: &[String], wanted: &str) -> Result<usize, CsvError> {
         let wanted = wanted.trim();
         let by_number = wanted
@@ -206,7 +206,7 @@ impl Columns {
     }
 }
 
-/// The field that a name stands for: its name, its label, or another name that people use.
+/// The field with this name, label or alias.
 fn field(name: &str, object: &ObjectSchema) -> Option<usize> {
     let fields = &object.definition.fields;
     fields

@@ -1,31 +1,31 @@
-//! Bytes of a file to UTF-8, in pieces.
+//! Streaming decoder: bytes of a file to UTF-8.
 
 use super::CsvError;
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::io::{self, BufRead, Read};
 
-/// How much is read at once, and looked at to find out encoding and delimiter.
+/// The size of a read, and of the sample that encoding and delimiter are detected from.
 pub(super) const PIECE: usize = 64 * 1024;
 
-/// A file as UTF-8. Where the encoding is not certain, the bytes are given as they are, and rows that are no
-/// UTF-8 are decoded one by one.
+/// A file as UTF-8. Where the encoding is not certain, bytes pass through unchanged, and rows that are not
+/// valid UTF-8 are decoded one at a time.
 pub(super) struct Source<R> {
     reader: R,
     decoder: Option<Decoder>,
     raw: Vec<u8>,
-    /// What has been decoded, and how much of it has been taken.
+    /// Decoded text, and how much of it has been consumed.
     text: Vec<u8>,
     at: usize,
     /// Bytes read from the file so far.
     pub(super) bytes: u64,
     ended: bool,
     pub(super) encoding: &'static Encoding,
-    /// Something was no text in the encoding and was replaced.
+    /// Whether invalid bytes were replaced.
     pub(super) replaced: bool,
 }
 
 impl<R: Read> Source<R> {
-    /// Looks at the beginning of a file.
+    /// Detects the encoding from the beginning of the file.
     pub(super) fn open(reader: R, label: Option<&str>) -> Result<Self, CsvError> {
         let named = match label {
             Some(label) => Some(
@@ -57,7 +57,7 @@ impl<R: Read> Source<R> {
             (None, None) => (wide(&first).unwrap_or(UTF_8), 0),
         };
         source.encoding = encoding;
-        // Else neither the operator nor the file says which encoding it is.
+        // Otherwise neither the operator nor the file names the encoding.
         if mark > 0 || named.is_some() || encoding != UTF_8 {
             source.decoder = Some(encoding.new_decoder_without_bom_handling());
         }
@@ -66,7 +66,7 @@ impl<R: Read> Source<R> {
         Ok(source)
     }
 
-    /// The first piece of the text, as long as no more was read.
+    /// The first piece of decoded text, until more is read.
     pub(super) fn beginning(&self) -> &[u8] {
         &self.text[self.at..]
     }
@@ -86,7 +86,7 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
-    /// Makes text of the bytes that were read.
+    /// Decodes the bytes that were read.
     fn decode(&mut self) {
         self.text.clear();
         self.at = 0;
@@ -130,7 +130,7 @@ impl<R: Read> Read for Source<R> {
     }
 }
 
-/// UTF-16 without a byte order mark: every other byte of ordinary text is zero.
+/// Detects UTF-16 without a byte order mark: in ordinary text every other byte is zero.
 fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
     const LOOKED_AT: usize = 1024;
     let sample = &bytes[..bytes.len().min(LOOKED_AT)];

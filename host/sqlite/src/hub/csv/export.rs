@@ -1,4 +1,4 @@
-//! Export, page by page.
+//! CSV export, page by page.
 
 use super::{CsvError, sniff};
 use crate::hub::error::HubError;
@@ -13,37 +13,37 @@ use rusqlite::Connection;
 use serde::Serialize;
 use std::io::Write;
 
-/// How records are exported. Null, the empty text and the empty list are all an empty cell, since CSV cannot
-/// tell them apart; an import takes none of them for a value.
+/// Export options. Null, the empty text and the empty list are all written as an empty cell, since CSV cannot
+/// tell them apart; an import reads none of them as a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportOptions {
     /// The object.
     pub object: String,
-    /// The fields, in this order; empty for all.
+    /// The fields, in this order; empty means all.
     pub fields: Vec<String>,
-    /// Which records; paging is left out of account.
+    /// Which records; its paging is ignored.
     pub query: ListQuery,
-    /// A first column `id`.
+    /// Whether the first column is `id`.
     pub id: bool,
-    /// A last column `changed` with the time of the last change of the record.
+    /// Whether the last column is `changed`, the record's change time.
     pub changed: bool,
-    /// A byte order mark, by which spreadsheet programs know UTF-8.
+    /// Whether the file begins with a byte order mark, by which spreadsheet programs recognise UTF-8.
     pub byte_order_mark: bool,
-    /// What stands between cells.
+    /// The delimiter between cells.
     pub delimiter: char,
-    /// What stands between the elements of a list.
+    /// The separator between the elements of a list.
     pub list_separator: char,
-    /// Links as `company:12`, not by name. Records whose name is blank or not the only one are always written
-    /// so.
+    /// Whether references are written as `company:12` instead of by name. A reference to a record whose name
+    /// is blank or not unique is always written like this.
     pub references_by_id: bool,
-    /// Puts an apostrophe before texts that a spreadsheet program would run as a formula (those that begin
-    /// with `=`, `+`, `-`, `@`, a tab or a carriage return). For files that people open; such texts, phone
-    /// numbers among them, do not come back from an import as they were.
+    /// Escapes formulas: puts an apostrophe before texts that a spreadsheet program would evaluate (those
+    /// that begin with `=`, `+`, `-`, `@`, a tab or a carriage return). For files that people open; such
+    /// texts, phone numbers among them, do not survive a re-import unchanged.
     pub guard_formulas: bool,
 }
 
 impl ExportOptions {
-    /// Everything of an object, for another import.
+    /// Options for exporting an object completely, for a re-import.
     pub fn new(object: impl Into<String>) -> Self {
         Self {
             object: object.into(),
@@ -60,14 +60,14 @@ impl ExportOptions {
     }
 }
 
-/// What was exported.
+/// The result of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Exported {
-    /// How many records.
+    /// The number of records.
     pub rows: u64,
 }
 
-/// Exports records as UTF-8 with a header of field names. Memory does not grow with the number of records.
+/// Exports records as UTF-8 with a header of field names. Memory use is constant.
 ///
 /// # Errors
 /// [`CsvError::Write`], [`CsvError::Delimiter`], [`CsvError::Hub`] for unknown objects and fields or a
@@ -148,7 +148,7 @@ impl Export<'_> {
         Ok(cells)
     }
 
-    /// The text of a value.
+    /// Formats a value as a cell.
     fn cell(&self, definition: &FieldDefinition, value: &Value) -> Result<String, HubError> {
         let text = match value {
             Value::Null => String::new(),
@@ -169,7 +169,7 @@ impl Export<'_> {
         Ok(text)
     }
 
-    /// A link by what identifies the other record, where that leads back to it.
+    /// Formats a reference by the other record's identifier, where an import would find the record by it.
     fn link(&self, definition: &FieldDefinition, reference: &Reference) -> Result<String, HubError> {
         let by_id = reference.to_string();
         let (false, Some(target), Some(number)) = (
@@ -179,7 +179,8 @@ impl Export<'_> {
         ) else {
             return Ok(by_id);
         };
-        // An import looks through the targets in their order; a name in an earlier one would lead astray.
+        // An import searches the target objects in order, so that a record of an earlier one with the same
+        // name would be found instead.
         if definition.targets.first() != Some(&reference.object) {
             return Ok(by_id);
         }

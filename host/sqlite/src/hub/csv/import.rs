@@ -1,4 +1,4 @@
-//! Import: rows are read and parsed, then written batch by batch, each in one transaction.
+//! CSV import: rows are parsed, then written in batches of one transaction each.
 
 use super::columns::Columns;
 use super::decode::Source;
@@ -20,13 +20,12 @@ use std::collections::HashSet;
 use std::io::{BufRead, Read};
 use std::sync::Arc;
 
-/// Imports a file. `progress` is told after each batch how many bytes and rows have been read.
+/// Imports a file. `progress` is called after each batch with the bytes and rows read so far.
 ///
-/// Memory does not grow with the file. Every batch is kept once it is written, whatever becomes of later
-/// ones.
+/// Memory use is constant. A batch that has been written is kept, even if a later one fails.
 ///
 /// # Errors
-/// [`CsvError`] where the file as a whole cannot be read; what is wrong with single rows is in the report.
+/// [`CsvError`] where the file cannot be read as a whole; errors of single rows are in the report.
 pub async fn import_csv(
     hub: &Hub,
     reader: impl Read + Send,
@@ -97,18 +96,18 @@ pub async fn import_csv(
     Ok(import.finish(rows.source(), rows.odd_rows))
 }
 
-/// A cell that was read.
+/// A parsed cell.
 pub(super) enum Content {
     Value(Value),
     Clear,
-    /// What names other records.
+    /// The names of referenced records.
     Links(Vec<String>),
 }
 
-/// A row that was read.
+/// A parsed row.
 pub(super) struct Parsed {
     pub(super) line: u64,
-    /// The field, the column and what it holds.
+    /// Field, column and content of each cell.
     pub(super) cells: Vec<(usize, usize, Content)>,
     pub(super) id: Option<String>,
     pub(super) time: FieldTime,
@@ -120,15 +119,15 @@ pub(super) struct Import<'a> {
     pub(super) schema: Arc<Schema>,
     pub(super) object: Arc<ObjectSchema>,
     pub(super) report: ImportReport,
-    /// In a dry run: keys of records that would have been made by now.
+    /// Dry run only: keys of records that would have been created by now.
     pub(super) seen: HashSet<(i64, String)>,
-    /// Rows whose change time is still to come.
+    /// The number of rows whose change time lies in the future.
     pub(super) future: u64,
     pub(super) now: Timestamp,
 }
 
 impl Import<'_> {
-    /// Reads the cells of a row; `None` where it is blank or wrong, which is counted.
+    /// Parses a row; `None` where it is blank or wrong, which is counted.
     fn parse(&mut self, line: &Line) -> Option<Parsed> {
         if line.is_blank() {
             self.report.skipped += 1;
@@ -170,8 +169,8 @@ impl Import<'_> {
                     continue;
                 }
                 match parse_timestamp(text.trim(), &self.options.parse) {
-                    // A clock that is wrong, or a time zone: since when the row has been right is not known
-                    // after all.
+                    // A change time in the future means a wrong clock or time zone, so it is no evidence of
+                    // when the row was right.
                     Ok(at) if at > self.now => {
                         parsed.time = FieldTime { at: self.now, certain: false };
                         future = true;
@@ -197,11 +196,11 @@ impl Import<'_> {
         Some(parsed)
     }
 
-    /// What a cell says about its field; `None` where it says nothing.
+    /// Parses a cell; `None` where it leaves its field unset.
     fn content(&self, field: usize, text: &str) -> Result<Option<Content>, String> {
         let definition = &self.object.definition.fields[field];
         let kind = &definition.kind;
-        // To texts white space matters.
+        // White space is significant in texts.
         let free = matches!(kind, Kind::Text | Kind::LongText | Kind::Phone | Kind::Url);
         if text.is_empty() || (!free && text.trim().is_empty()) {
             return Ok(match self.options.empty {
@@ -264,8 +263,8 @@ impl Import<'_> {
                         match self.link(batch.connection, field, name)? {
                             Ok(Linked::There(link)) => links.push(link),
                             Ok(Linked::Wanting { target, index, value }) => {
-                                // Its place is filled when everything else about the row is known to be
-                                // right.
+                                // A record is created for the reference only once the rest of the row is
+                                // known to be valid; until then it is a placeholder.
                                 wanting.push((writes.len(), n, target, index, value));
                                 links.push(Reference { object: String::new(), id: String::new() });
                             }
@@ -307,7 +306,7 @@ impl Import<'_> {
             }
         }
         for (write, column) in writes.iter_mut().zip(columns) {
-            // A link by number may be to nothing.
+            // A reference by id may dangle.
             let value = std::mem::replace(&mut write.value, Value::Null);
             match admit(batch.connection, &self.schema, &object, write.field, value)? {
                 Ok(value) => write.value = value,
@@ -324,7 +323,7 @@ impl Import<'_> {
         Ok(Ok(()))
     }
 
-    /// Writes what is right about a row.
+    /// Writes a valid row.
     fn put(
         &mut self,
         batch: &mut Batch<'_>,

@@ -1,24 +1,24 @@
-//! Import and export of CSV, as people really have it.
+//! CSV import and export, for files as they occur in practice.
 //!
-//! What a cell means:
+//! Meaning of a cell:
 //!
-//! - White space around a cell, with or without quotes, belongs to the text; every other kind of field
-//!   ignores it, and so does the comparison of identifiers. «NULL», «0» and «-» are texts like any other.
-//! - A quote begins a quoted cell only right after the delimiter; after a space it is a character like any
-//!   other.
-//! - An empty cell, with or without quotes, leaves the field as it is; [`Empty::Clear`] clears it instead.
-//!   CSV cannot tell null, the empty text and the empty list apart.
-//! - A short row lacks its last cells: those fields are left as they are. A row with more filled cells than
-//!   the header is refused.
-//! - A row that has something wrong is refused as a whole and listed; all other rows are kept.
-//! - Lists are separated by semicolons (or what the options say). Links to other records are given by an
-//!   identifier of the other record, such as the name of a company, or as `company:12`.
+//! - White space around a cell, quoted or not, is part of a text; other kinds of field ignore it, and so does
+//! the comparison of identifiers. «NULL», «0» and «-» are ordinary texts.
+//! - A quote opens a quoted cell only directly after the delimiter; after a space it is an ordinary
+//! character.
+//! - An empty cell, quoted or not, leaves the field unset; with [`Empty::Clear`] it clears the field. CSV
+//! cannot tell null, the empty text and the empty list apart.
+//! - A row that is too short leaves its last fields unset. A row with more non-empty cells than the header is
+//! refused.
+//! - A row with an error is refused as a whole and listed; all other rows are imported.
+//! - List elements are separated by semicolons (or as the options say). References are given by an identifier
+//! of the other record, such as the name of a company, or as `company:12`.
 //!
-//! Without a column of change times the values are dated by the import, as an upper bound: nobody knows since
-//! when the file has been right. With one, every field of the row has that time, as certain; a time that is
-//! still to come counts as none, and is told. A field whose value in the hub has a later time keeps it, and
-//! is counted as older; at equal times the file wins. A row without a value in any column that is read makes
-//! no record and is refused.
+//! Change times: without a column of change times, the time of the import is an upper bound for every value,
+//! since the file does not say since when it has been right. With such a column, its time is the certain
+//! change time of every field in the row; a time in the future counts as none and is reported. Where the
+//! hub's value of a field is later, the field keeps it and is counted as older; at equal times the file wins.
+//! A row whose columns that are read are all empty creates no record and is refused.
 
 mod columns;
 mod decode;
@@ -38,42 +38,42 @@ use super::parse::ParseOptions;
 use serde::Serialize;
 use std::io;
 
-/// How a file is imported. Nothing in a file stands for the empty text or the empty list: an empty cell
-/// leaves a field as it is or clears it, whether it is written with two quotes or without.
+/// Import options. No cell content denotes the empty text or the empty list: an empty cell, quoted or not,
+/// leaves a field unset or clears it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// The object that the rows are records of.
+    /// The object of the records.
     pub object: String,
-    /// What stands between cells; `None` finds it out.
+    /// The delimiter between cells; `None` detects it.
     pub delimiter: Option<char>,
-    /// The encoding by its name, like `windows-1252`; `None` finds it out: a byte order mark, else UTF-8, and
-    /// Windows-1252 for rows that are not valid UTF-8.
+    /// The encoding by name, such as `windows-1252`; `None` detects it: a byte order mark, otherwise UTF-8,
+    /// with Windows-1252 for rows that are not valid UTF-8.
     pub encoding: Option<String>,
-    /// Columns (by name, or `#3` by number) and the field that each belongs to; an empty field leaves the
-    /// column out. Other columns are matched by name or label of the field.
+    /// Columns (by name, or by number as `#3`) and the field that each is read as; an empty field ignores the
+    /// column. Other columns are matched by the field's name or label.
     pub map: Vec<(String, String)>,
-    /// Which column says that a row is a record that the hub has.
+    /// How an existing record is recognised.
     pub key: ImportKey,
-    /// What an empty cell does.
+    /// The meaning of an empty cell.
     pub empty: Empty,
-    /// How cells are read.
+    /// How cells are parsed.
     pub parse: ParseOptions,
-    /// The column with the change times of the rows; `None` takes one that is called `changed`, `updated_at`,
-    /// `modified` or the like; an empty name takes none.
+    /// The column of change times; `None` takes a column named `changed`, `updated_at`, `modified` or the
+    /// like; an empty name takes none.
     pub changed_column: Option<String>,
-    /// A record that a row links to, and that does not exist, is made.
+    /// Whether a referenced record that does not exist is created.
     pub create_references: bool,
-    /// Nothing is written. Which rows are new is told right; a row that repeats the key of an earlier new one
-    /// counts as updated.
+    /// Dry run: nothing is written. New rows are counted correctly; a row that repeats the key of an earlier
+    /// new row counts as updated.
     pub dry_run: bool,
-    /// How many bad rows are listed; the others are only counted.
+    /// How many refused rows are listed; further ones are only counted.
     pub listed: usize,
-    /// How many rows are written in one transaction.
+    /// Rows per transaction.
     pub batch: usize,
 }
 
 impl ImportOptions {
-    /// The usual options for an object.
+    /// Default options for an object.
     pub fn new(object: impl Into<String>) -> Self {
         Self {
             object: object.into(),
@@ -92,49 +92,49 @@ impl ImportOptions {
     }
 }
 
-/// Which column says that a row is a record that the hub has.
+/// How an existing record is recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ImportKey {
-    /// The first identifier field of the object, if the file has it: importing a file twice changes nothing.
-    /// Rows without a value there are new.
+    /// By the first identifier field of the object, if the file has it, which makes importing idempotent.
+    /// Rows without a value there are new records.
     #[default]
     Usual,
-    /// None: every row is a new record.
+    /// Not at all: every row is a new record.
     None,
-    /// The column `id` with ids of the hub. Rows without one are new.
+    /// By the column `id` with ids of the hub. Rows without an id are new records.
     Id,
-    /// Identifier fields, which must all agree. Rows that lack one are new.
+    /// By these identifier fields, all of which must match. Rows that lack one are new records.
     Fields(Vec<String>),
 }
 
-/// What an empty cell does.
+/// The meaning of an empty cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Empty {
-    /// It leaves the field as it is.
+    /// It leaves the field unset.
     #[default]
     Keep,
     /// It clears the field.
     Clear,
 }
 
-/// What became of a file.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ImportReport {
-    /// Rows after the header, without blank ones.
+    /// Rows after the header, without blank rows.
     pub rows: u64,
-    /// New records.
+    /// Records created.
     pub created: u64,
-    /// Records that were changed.
+    /// Records changed.
     pub updated: u64,
-    /// Rows that say what the hub has already.
+    /// Rows equal to what the hub already has.
     pub unchanged: u64,
-    /// Rows that were refused.
+    /// Rows refused.
     pub failed: u64,
     /// Blank rows.
     pub skipped: u64,
-    /// Fields that were left alone because the hub has a newer value.
+    /// Fields left alone because the hub's value is newer.
     pub older: u64,
-    /// Records that were made because rows link to them.
+    /// Records created because a row references them.
     pub references_created: u64,
     /// The first refused rows.
     pub bad: Vec<BadCell>,
@@ -146,18 +146,18 @@ pub struct ImportReport {
     pub delimiter: char,
     /// The encoding.
     pub encoding: String,
-    /// What else the operator should know.
+    /// Further notes for the operator.
     pub notes: Vec<String>,
 }
 
 /// A row that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BadCell {
-    /// The line of the file that the row begins on, from 1.
+    /// The line of the file on which the row begins, from 1.
     pub line: u64,
-    /// The column that is wrong, if it is one.
+    /// The column that is wrong, where it is a single one.
     pub column: Option<String>,
-    /// The beginning of what it holds.
+    /// A prefix of its content.
     pub value: String,
     /// What is wrong and what to do.
     pub reason: String,
@@ -174,8 +174,8 @@ pub struct UnusedColumn {
     pub reason: String,
 }
 
-/// Why a file cannot be imported or exported. Batches of rows that were written before are kept; importing
-/// again is safe where there is a key.
+/// Why a file cannot be imported or exported. Batches written before are kept; repeating the import is safe
+/// where records are recognised by a key.
 #[derive(Debug, thiserror::Error)]
 pub enum CsvError {
     /// The file cannot be read.
@@ -189,7 +189,7 @@ pub enum CsvError {
     /// The file cannot be written.
     #[error("the file cannot be written: {0}")]
     Write(io::Error),
-    /// The file is no CSV.
+    /// The file is not CSV.
     #[error("the file is {what}, not CSV; {remedy}")]
     NotCsv {
         /// What it looks like.
@@ -200,15 +200,15 @@ pub enum CsvError {
     /// There is no encoding of this name.
     #[error("'{0}' is no known encoding; try utf-8, windows-1252, utf-16le or shift_jis")]
     Encoding(String),
-    /// A delimiter that cannot be.
+    /// The character cannot be a delimiter.
     #[error(
         "'{0}' cannot be a delimiter; take one ASCII character such as , or ; and neither a quote nor a line break"
     )]
     Delimiter(char),
-    /// The file has no header.
+    /// The file has no header row.
     #[error("the file has no header; its first line must name the columns, such as email,first_name")]
     NoHeader,
-    /// No column is a field.
+    /// No column matches a field of the object.
     #[error(
         "no column of the file is a field of {object}; the columns are {columns}; the fields are {fields}; say which is which with a mapping such as \"Mail=email\""
     )]
@@ -220,17 +220,17 @@ pub enum CsvError {
         /// The fields.
         fields: String,
     },
-    /// An option that does not go with the file.
+    /// An option does not fit the file.
     #[error("{0}")]
     Options(String),
-    /// A row without end.
+    /// A row exceeds the length limit.
     #[error(
         "the row that begins on line {line} is longer than {limit} bytes; probably a quote in it is never closed"
     )]
     RowTooLong {
-        /// Where it begins.
+        /// The line on which it begins.
         line: u64,
-        /// The most bytes that a row may have.
+        /// The length limit of a row, in bytes.
         limit: usize,
     },
     /// The hub failed.

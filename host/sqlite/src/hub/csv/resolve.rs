@@ -1,4 +1,4 @@
-//! Which records a row is about: the one that it changes, and those that it links to.
+//! Record resolution of imported rows: the record that a row changes, and the records that it references.
 
 use super::import::{Content, Import, Parsed};
 use crate::hub::check::cut;
@@ -12,29 +12,29 @@ use entente_sync::FieldTime;
 use rusqlite::Connection;
 use std::sync::Arc;
 
-/// What is wrong with a row.
+/// An error in a row.
 pub(super) struct Bad {
     pub(super) column: Option<usize>,
     pub(super) value: String,
     pub(super) reason: String,
 }
 
-/// Whether the hub has the record of a row.
+/// The record that a row changes.
 pub(super) enum Known {
     New,
     Record(records::Record),
-    /// In a dry run: an earlier row would have made it.
+    /// Dry run only: an earlier row would have created it.
     Seen,
 }
 
-/// Whether the hub has the record that a cell names.
+/// The record that a cell references.
 pub(super) enum Linked {
     There(Reference),
     Wanting { target: Arc<ObjectSchema>, index: usize, value: Value },
 }
 
 impl Import<'_> {
-    /// The record that a row is about.
+    /// Finds the record that a row changes.
     pub(super) fn known(
         &self,
         connection: &Connection,
@@ -92,7 +92,7 @@ impl Import<'_> {
         }
     }
 
-    /// The record that a cell names.
+    /// Finds the record that a cell references.
     pub(super) fn link(
         &self,
         connection: &Connection,
@@ -173,7 +173,7 @@ impl Import<'_> {
         Ok(Ok(Linked::Wanting { target: Arc::clone(target), index, value }))
     }
 
-    /// Makes the record that a row links to, unless the same row has just made it.
+    /// Creates a referenced record, unless the same row has just created it.
     pub(super) fn make(
         &mut self,
         batch: &mut Batch<'_>,
@@ -197,7 +197,7 @@ impl Import<'_> {
         (object.fields[field], canonical.unwrap_or_default())
     }
 
-    /// Remembers the keys of a record that is not going to stay. Answers whether any was new.
+    /// Dry run only: remembers the keys of a record that is not written. Returns whether any of them is new.
     pub(super) fn see(&mut self, object: &ObjectSchema, writes: &[Write]) -> bool {
         let identifiers = writes
             .iter()

@@ -1,30 +1,29 @@
-//! Rows and cells.
+//! CSV rows and cells.
 //!
-//! The library finds the cells. It is handed the file line by line, since what else must be known of a row
-//! shows in the lines: which one it begins on, which were blank before it, how long it is, and whether the
-//! file ends within it.
+//! The `csv` crate splits cells. It is fed line by line, because the import also needs what only the lines
+//! show: on which line a row begins, how many blank lines precede it, how long it is, and whether the file
+//! ends inside it.
 
 use super::CsvError;
 use csv::{ByteRecord, StringRecord};
 use encoding_rs::WINDOWS_1252;
 use std::io::{self, BufRead, Read};
 
-/// The most bytes that a row may have; a quote that is never closed would else take the whole file into
-/// memory.
+/// The length limit of a row; otherwise a quote that is never closed would take the whole file into memory.
 const LONGEST_ROW: usize = 16 * 1024 * 1024;
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    /// The line of the file that it begins on, from 1.
+    /// The line of the file on which it begins, from 1.
     pub(super) number: u64,
     pub(super) cells: StringRecord,
-    /// The file ends within a quote.
+    /// Whether the file ends inside a quoted cell.
     pub(super) open_quote: bool,
 }
 
 impl Line {
-    /// Nothing in any cell.
+    /// Whether every cell is empty.
     pub(super) fn is_blank(&self) -> bool {
         self.cells.iter().all(|cell| cell.trim().is_empty()) && !self.open_quote
     }
@@ -33,12 +32,12 @@ impl Line {
 /// The rows of a file.
 pub(super) struct Rows<R> {
     reader: csv::Reader<Lines<R>>,
-    /// Rows that were taken for Windows-1252.
+    /// The number of rows decoded as Windows-1252.
     pub(super) odd_rows: u64,
 }
 
 impl<R: BufRead> Rows<R> {
-    /// The rows of a text, of which some lines were read before.
+    /// The rows of a text of which `lines` lines were already read.
     pub(super) fn new(text: R, delimiter: u8, lines: u64) -> Self {
         let lines =
             Lines { text, given: lines, blank: 0, began: lines + 1, length: 0, last: b'\n', ended: false };
@@ -50,12 +49,12 @@ impl<R: BufRead> Rows<R> {
         Self { reader, odd_rows: 0 }
     }
 
-    /// What the rows are read from.
+    /// The underlying source.
     pub(super) fn source(&self) -> &R {
         &self.reader.get_ref().text
     }
 
-    /// How many lines between rows had nothing at all on them; those are no rows.
+    /// The number of blank lines between rows.
     pub(super) fn blank_lines(&self) -> u64 {
         self.reader.get_ref().blank
     }
@@ -75,7 +74,8 @@ impl<R: BufRead> Rows<R> {
             Err(error) => return Err(CsvError::Read { line: lines.given, why: error.into() }),
         }
         let (number, open_quote) = (lines.began, lines.ended);
-        // Decided by the row, so that a file that is UTF-8 nearly everywhere is read right nearly everywhere.
+        // The encoding is decided per row, so that a file that is nearly all UTF-8 is read correctly but for
+        // the odd rows.
         let cells = StringRecord::from_byte_record(record).unwrap_or_else(|error| {
             self.odd_rows += 1;
             error
@@ -88,22 +88,22 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// Gives a text at most a line at a time, so that no more has been given than the row takes that is being
-/// read. Blank lines before a row are left out. The last line always ends in a line break: what then is still
-/// not a whole row at the end of the text is within a quote.
+/// A reader that yields at most one line at a time, so that the parser never holds more than the row it is
+/// reading. Blank lines before a row are skipped. The last line always gets a line break: a row that is still
+/// incomplete at the end of the text is then known to be inside a quoted cell.
 struct Lines<R> {
     text: R,
-    /// How many lines have been given or left out.
+    /// Lines yielded or skipped.
     given: u64,
-    /// How many have been left out.
+    /// Lines skipped.
     blank: u64,
-    /// The line that the row begins on.
+    /// The line on which the current row begins.
     began: u64,
-    /// How much of the row has been given.
+    /// Bytes of the current row yielded so far.
     length: usize,
-    /// The byte that was taken last.
+    /// The last byte yielded.
     last: u8,
-    /// There is no more.
+    /// Whether the text is at its end.
     ended: bool,
 }
 
@@ -130,7 +130,7 @@ impl<R: BufRead> Read for Lines<R> {
             let end = text.iter().position(|byte| breaks_line(*byte));
             let taken = end.map_or(text.len(), |end| end + 1);
             out[..taken].copy_from_slice(&text[..taken]);
-            // The second half of a line break.
+            // The LF of a CR LF whose CR was already yielded.
             let paired = self.last == b'\r' && out[0] == b'\n';
             self.last = out[taken - 1];
             self.text.consume(if at_end { 0 } else { taken });

@@ -1,15 +1,15 @@
-//! What stands between the cells of a file.
+//! Delimiter detection.
 
 use super::CsvError;
 use super::rows::Rows;
 
-/// The delimiters that are tried, the likeliest first.
+/// The candidate delimiters, the most likely first.
 const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// How many rows are looked at.
+/// The number of rows sampled.
 const ROWS: usize = 50;
 
-/// The delimiter that the operator names, as a byte.
+/// The delimiter given by the operator, as a byte.
 pub(super) fn given(delimiter: char) -> Result<u8, CsvError> {
     match u8::try_from(delimiter) {
         Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => Ok(byte),
@@ -17,8 +17,8 @@ pub(super) fn given(delimiter: char) -> Result<u8, CsvError> {
     }
 }
 
-/// What spreadsheet programs put on a first line of its own: `sep=;`. Answers the delimiter and how many
-/// bytes to leave out.
+/// The `sep=;` line that spreadsheet programs write first. Returns the delimiter and the number of bytes to
+/// skip.
 pub(super) fn declared(sample: &[u8]) -> Option<(u8, usize)> {
     let rest = sample.strip_prefix(b"sep=").or_else(|| sample.strip_prefix(b"SEP="))?;
     let (&delimiter, rest) = rest.split_first()?;
@@ -28,7 +28,7 @@ pub(super) fn declared(sample: &[u8]) -> Option<(u8, usize)> {
     (line_break > 0).then_some((delimiter, 5 + line_break))
 }
 
-/// The delimiter that cuts the first rows most evenly into most cells; a comma where none cuts at all.
+/// The candidate that splits the first rows most evenly into most cells; a comma where none splits any.
 pub(super) fn delimiter(sample: &[u8]) -> u8 {
     let mut best = (0.0, 0, b',');
     for candidate in CANDIDATES {
@@ -45,9 +45,9 @@ pub(super) fn delimiter(sample: &[u8]) -> u8 {
     best.2
 }
 
-/// How many cells each row has.
+/// The number of cells of each row.
 fn widths(sample: &[u8], delimiter: u8) -> Vec<usize> {
-    // Where the sample ends within the file, its last row is not whole; but a file may be one row.
+    // The sample may end inside a row, so the last row is dropped; but a file may be a single row.
     let end = sample.iter().rposition(|byte| matches!(byte, b'\r' | b'\n'));
     let mut rows = Rows::new(end.map_or(sample, |end| &sample[..=end]), delimiter, 0);
     let mut widths = Vec::new();

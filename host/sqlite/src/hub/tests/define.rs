@@ -1,4 +1,4 @@
-//! Objects and fields of the operator.
+//! Custom objects and fields.
 
 use super::*;
 use crate::hub::FieldDefinition;

@@ -1,4 +1,4 @@
-//! The hub as a whole.
+//! Shared set-up of the hub's tests.
 
 mod define;
 mod orders;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-/// A clock that goes on by one microsecond with each look.
+/// A clock that advances by one microsecond with each call.
 #[derive(Default)]
 pub(super) struct Ticks(AtomicI64);
 
@@ -51,12 +51,12 @@ pub(super) fn values(pairs: &[(&str, Value)]) -> Vec<(String, Value)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
-/// A record that the operator makes.
+/// Creates a contact as the operator.
 pub(super) async fn contact(hub: &Hub, email: &str) -> String {
     hub.create("contact", &values(&[("email", Value::text(email))])).await.unwrap().id
 }
 
-/// An order of the sync for contacts.
+/// An order of a sync for contacts.
 pub(super) fn order(sync: &str, fields: &[&str], changes: Vec<OrderedChange>) -> Order {
     Order {
         object: "contact".into(),
@@ -105,7 +105,7 @@ pub(super) fn request(fields: &[&str]) -> ReportRequest {
     }
 }
 
-/// All pages of a report; after each the closure may write.
+/// All pages of a report; the closure may write after each.
 pub(super) async fn all_pages(
     hub: &Hub,
     mut request: ReportRequest,
@@ -158,7 +158,7 @@ pub(super) fn certain(micros: i64) -> Option<FieldTime> {
     Some(FieldTime { at: at(micros), certain: true })
 }
 
-/// Values that must never be taken for one another, as texts.
+/// Texts that must never be taken for one another.
 pub(super) fn awkward_texts() -> Vec<String> {
     let long = "long ".repeat(10_000);
     [

@@ -1,4 +1,4 @@
-//! Orders.
+//! Order execution.
 
 use super::*;
 use crate::hub::people::Origin;
@@ -78,10 +78,10 @@ async fn a_field_that_has_changed_meanwhile_makes_the_change_stale() {
         update.base = vec![text(first.1), city.map_or_else(|| text("elsewhere"), |city| text(city.1))];
         order("mine", &["first_name", "city"], vec![update])
     };
-    // The value is already what it shall be, whatever it was based on.
+    // The stored value already equals the new one, so its base does not matter.
     let outcomes = execute(&hub, &update(("Ada", "A."), Some(("Paris", "London")))).await;
     assert!(matches!(&outcomes[0], Outcome::Updated(_)), "{outcomes:?}");
-    // A field that is not written may have any base.
+    // The base of a field that is not written does not matter.
     let outcomes = execute(&hub, &update(("Ada L.", "Ada"), None)).await;
     assert!(matches!(&outcomes[0], Outcome::Updated(_)), "{outcomes:?}");
     let outcomes = execute(&hub, &update(("Augusta", "Ada L."), Some(("Rome", "London")))).await;
@@ -90,7 +90,7 @@ async fn a_field_that_has_changed_meanwhile_makes_the_change_stale() {
     assert_eq!(row.times.len(), 2);
     let outcomes = execute(&hub, &update(("Ada L.", "Ada L."), Some(("Paris", "Paris")))).await;
     assert!(matches!(&outcomes[0], Outcome::Unchanged(_)), "{outcomes:?}");
-    // Nothing is known about what it was based on: written as it is.
+    // Without a base value the write is unconditional.
     let blind = order("mine", &["city"], vec![change(Action::Update(id.clone()), vec![text("Oslo")])]);
     assert!(matches!(&execute(&hub, &blind).await[0], Outcome::Updated(_)));
 }
@@ -161,7 +161,7 @@ async fn values_of_every_kind_are_stored_as_they_are() {
         assert_eq!(written.values, [Some(value.clone())]);
         assert_eq!(hub.get("contact", &written.id).await.unwrap().value(&name), Some(&value));
     }
-    // A whole number in a field of floats is one.
+    // An integer is accepted in a field of floats.
     let outcomes =
         execute(&hub, &order("mine", &["x3"], vec![change(Action::Create, vec![Some(Value::Integer(2))])]))
             .await;
@@ -221,7 +221,7 @@ async fn elements_of_a_set_have_no_order() {
     assert!(matches!(&outcomes[0], Outcome::Updated(_)), "{outcomes:?}");
 }
 
-/// A ledger's unit, as far as the hub sees it.
+/// The unit of work of a ledger, as the hub sees it.
 struct Shared(Option<StoreUnit>);
 
 #[async_trait]
@@ -302,7 +302,7 @@ async fn an_order_within_a_unit_is_written_with_it_or_not_at_all() -> Result<(),
         }
         assert_eq!(hub.count("contact", &Default::default()).await.unwrap(), u64::from(commit));
     }
-    // What was rolled back was never there: its id is free.
+    // The rolled-back record never existed: its id is assigned again.
     assert_eq!(made[0], made[1]);
     let _ = hub.get("contact", &made[1]).await.unwrap();
     Ok(())

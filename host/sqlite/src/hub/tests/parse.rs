@@ -1,4 +1,4 @@
-//! Text to value.
+//! Parsing text into values.
 
 use super::super::list::{read_list, write_list};
 use super::*;

@@ -1,4 +1,4 @@
-//! The calls for people.
+//! Record calls for operators.
 
 use super::*;
 use crate::hub::people::{ListQuery, Origin};

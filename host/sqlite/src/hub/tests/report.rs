@@ -1,4 +1,4 @@
-//! Reports.
+//! Sync reports of the hub.
 
 use super::*;
 use crate::hub::people::ListQuery;
@@ -55,7 +55,7 @@ async fn writes_during_a_report_are_neither_lost_nor_repeated_for_ever() {
         }
         let (others, gone) = (&hub, &made[19]);
         let pages = all_pages(&hub, request.clone(), async |page| {
-            // Every record is changed over and over, new ones appear, and one goes away before its turn.
+            // Every record is changed repeatedly, new ones appear, and one is deleted before its page.
             for id in made.iter().take(19) {
                 others.set("contact", id, &values(&[("city", Value::text(page.to_string()))])).await.unwrap();
             }
@@ -109,7 +109,7 @@ async fn what_a_sync_wrote_is_not_reported_to_it_but_to_every_other() {
     assert_eq!(ids_since("other", "0").await, ["1"]);
     assert_eq!(ids_since("never heard of", "0").await, ["1"]);
 
-    // Another one writes too, and then this sync again.
+    // The operator writes too, and then this sync again.
     hub.set("contact", "1", &values(&[("city", Value::text("Rome"))])).await.unwrap();
     execute(&hub, &order("mine", &["phone"], vec![change(Action::Update("1".into()), vec![text("1")])]))
         .await;
@@ -124,7 +124,7 @@ async fn what_a_sync_wrote_is_not_reported_to_it_but_to_every_other() {
     assert_eq!(ids_since("other", "4").await, Vec::<String>::new());
     assert_eq!(ids_since("other", "3").await, ["1"], "what the other sync wrote before");
 
-    // A full listing has everything, whoever wrote it.
+    // A complete listing has every record, whoever wrote it.
     let full = ReportRequest { full: true, bookmark: Some("5".into()), ..request(&["email"]) };
     assert_eq!(ids(&pages(&hub, full).await), ["1"]);
 
@@ -266,7 +266,7 @@ async fn records_are_found_by_their_identifiers() {
     assert_eq!(find(&["email", "number"], both, false).await.unwrap()[1], ["1", "2", "3"]);
     assert_eq!(find(&["city"], vec![], true).await.unwrap_err().code, codes::UNSUPPORTED);
 
-    // What is changed or deleted is no longer found.
+    // Changed and deleted records are no longer found by the old value.
     hub.set("contact", "1", &values(&[("email", Value::Null)])).await.unwrap();
     hub.delete("contact", "3").await.unwrap();
     assert_eq!(

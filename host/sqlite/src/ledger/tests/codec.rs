@@ -71,7 +71,7 @@ fn any_field() -> impl Strategy<Value = ChangedField> {
         })
 }
 
-/// What comes back: the list without what is empty at its end.
+/// What decoding returns: the list without trailing `None`s.
 fn trimmed<T: Clone>(mut list: Vec<Option<T>>) -> Vec<Option<T>> {
     while list.last().is_some_and(Option::is_none) {
         list.pop();

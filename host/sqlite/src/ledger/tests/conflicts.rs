@@ -61,7 +61,7 @@ async fn other_values_are_another_conflict_and_agreement_closes() {
     save(&world, &[1], &[], 30).await;
     assert!(open(&world).await.is_empty());
     assert_eq!(world.rows("conflict WHERE closed IN (20000000, 30000000)").await, 3);
-    // Null is a value like any other, and a field counts once.
+    // Null is a value like any other, and two entries for a field count once.
     let null =
         Conflict { left: Seen { value: Value::Null, time: None }, ..conflict(1, Slot(0), "", "z", 6, 1) };
     save(&world, &[1], &[conflict(1, Slot(0), "", "z", 6, 1), null.clone()], 40).await;

@@ -45,7 +45,7 @@ async fn a_unit_that_is_dropped_leaves_nothing() {
     {
         assert_eq!(world.rows(table).await, 0, "{table}");
     }
-    // Also its numbers are free again.
+    // The numbers of the rolled-back unit are assigned again.
     world.save(&mut pairs.map(|pair| Pair { id: 0, ..pair })).await;
     assert_eq!(world.ledger.pairs(&[1]).await.unwrap().len(), 1);
 }
@@ -112,7 +112,7 @@ async fn everything_is_there_after_reopening_and_nothing_of_what_was_not_committ
     unit.save_changes(&mut changes).await.unwrap();
     unit.save_progress("crm", Side::Left, &progress()).await.unwrap();
     unit.commit().await.unwrap();
-    // The process dies in the middle of the next unit.
+    // The process dies in the middle of the next unit of work.
     let mut unit = world.unit().await;
     unit.remove_pairs(&[1]).await.unwrap();
     unit.save_pairs(&mut [world.pair(Some("2"), None)]).await.unwrap();

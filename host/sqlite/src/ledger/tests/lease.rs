@@ -17,19 +17,19 @@ async fn one_writer_at_a_time() {
     ledger.release(&world.lease).await.unwrap();
     let second = ledger.acquire(RELATION, "second", at(0), TTL).await.unwrap();
     assert!(second.fence > world.lease.fence);
-    // The first one has nothing to say any more, also not by giving back what is no longer its own.
+    // The first holder is fenced off: it can neither renew nor release the lease.
     assert!(matches!(ledger.renew(&world.lease, at(0), TTL).await, Err(LedgerError::Fenced { .. })));
     ledger.release(&world.lease).await.unwrap();
     assert!(ledger.acquire(RELATION, "third", at(0), TTL).await.is_err());
     ledger.begin(&second).await.unwrap().commit().await.unwrap();
-    // The end of time is no overflow.
+    // The expiry saturates at the end of time.
     ledger.renew(&second, Timestamp::MAX, Duration::MAX).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_expired_lease_is_taken_over_and_the_old_holder_writes_nothing() {
     let world = world().await;
-    // Its time is over, but nobody has taken it: it may go on.
+    // The lease has expired but nobody has taken it: its holder may go on.
     world.save(&mut [world.pair(Some("1"), None)]).await;
     let second = world.ledger.acquire(RELATION, "second", at(60), TTL).await.unwrap();
     assert!(second.fence > world.lease.fence);
@@ -54,7 +54,7 @@ async fn a_lease_cannot_change_hands_under_an_open_unit() {
     let world = world_in(Store::open(&path).unwrap()).await;
     let mut unit = world.unit().await;
     unit.save_pairs(&mut [world.pair(Some("1"), None)]).await.unwrap();
-    // Another process, which does not wait.
+    // A second process, which does not wait for locks.
     let other = rusqlite::Connection::open(&path).unwrap();
     other.busy_timeout(Duration::ZERO).unwrap();
     assert!(other.execute("UPDATE lease SET fence = fence + 1", []).is_err());

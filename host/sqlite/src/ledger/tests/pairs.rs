@@ -45,7 +45,7 @@ async fn a_pair_comes_back_with_every_kind_of_value() {
         world.ledger.pairs_of(world.mapping, Side::Right, &["l-\0-1".to_owned()]).await.unwrap().is_empty()
     );
 
-    // And once more as a change of what is there.
+    // The same values as an update of a stored pair.
     let changed = &mut pairs[1];
     let id = changed.id;
     *changed = full(&world, run);
@@ -93,7 +93,7 @@ async fn a_record_has_one_pair_in_a_mapping() {
     drop(unit);
     assert_eq!(world.rows("pair").await, 2);
 
-    // Another mapping is another matter.
+    // The same records may be paired again in another mapping.
     let other = world.store.transact(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
     let mut pair = world.pair(Some("1"), None);
     pair.mapping = other;
@@ -156,7 +156,7 @@ async fn keys_lead_to_pairs_until_they_are_replaced() {
     assert_eq!(find(world.mapping, Side::Right, &all).await, [(bob.clone(), 2)]);
     assert!(find(world.mapping + 1, Side::Left, &all).await.is_empty());
 
-    // None leaves them, a list replaces them, an empty one removes them.
+    // `None` leaves the keys, a list replaces them, an empty list removes them.
     pairs[0].keys = Sides::new(None, Some(vec![]));
     pairs[1].keys = Sides::new(Some(vec![bob.clone()]), Some(vec![]));
     world.save(&mut pairs).await;
@@ -166,7 +166,7 @@ async fn keys_lead_to_pairs_until_they_are_replaced() {
     );
     assert!(find(world.mapping, Side::Right, &all).await.is_empty());
 
-    // They follow a pair into another mapping, and go with it.
+    // Keys follow a pair into another mapping, and are removed with it.
     let other = world.store.transact(|c| ensure_mapping(c, RELATION, "contact", "lead")).await.unwrap();
     pairs[0].keys = Sides::new(None, None);
     pairs[0].mapping = other;
@@ -233,8 +233,8 @@ async fn mappings_and_slots_keep_their_numbers() {
         slots(world.mapping, &[("phone", "tel"), ("email", "email")]).await.unwrap(),
         [Slot(2), Slot(0)]
     );
-    // `name` has left the mapping and another field comes: it gets a slot of its own, and `name` its old one
-    // when it is back.
+    // After `name` has left the mapping, a new field gets a slot of its own, and `name` gets its old slot
+    // when it returns.
     assert_eq!(
         slots(world.mapping, &[("name", "nick"), ("name", "full_name"), ("name", "nick")]).await.unwrap(),
         [Slot(3), Slot(1), Slot(3)]

@@ -106,7 +106,7 @@ async fn a_record_leads_to_its_pairs_in_every_relation() {
     assert!(world.ledger.pairs_of_record(None, Side::Left, "member", "1").await.unwrap().is_empty());
 }
 
-/// The plan of a statement, and how many steps its first row to the last one take.
+/// The query plan of a statement, and how many virtual-machine steps SQLite takes for all its rows.
 async fn plan_and_steps(world: &World, sql: &str, params: &[i64]) -> (String, i32) {
     world
         .store
@@ -133,7 +133,8 @@ async fn plan_and_steps(world: &World, sql: &str, params: &[i64]) -> (String, i3
         .unwrap()
 }
 
-/// So many more runs, changes of run 1, failed pairs, and conflicts, of which one in ten is open.
+/// Adds runs, changes of run 1, failed pairs, and conflicts of which one in ten is open, numbered `from` to
+/// `until`.
 async fn fill(world: &World, from: i64, until: i64) {
     world
         .store
@@ -154,7 +155,7 @@ async fn fill(world: &World, from: i64, until: i64) {
         .unwrap();
 }
 
-/// A page costs what it shows, however much there is: the same steps with ten times as many rows.
+/// The cost of a page depends on its length only: the same number of steps with ten times as many rows.
 #[tokio::test]
 async fn a_page_reads_what_it_shows() {
     let world = world().await;
@@ -211,7 +212,7 @@ async fn a_page_reads_what_it_shows() {
     }
 }
 
-/// What is counted adds up to what is listed.
+/// Counts add up to what the lists show.
 #[tokio::test]
 async fn counts_add_up() {
     let world = world().await;
@@ -234,8 +235,8 @@ async fn counts_add_up() {
     assert_eq!(world.ledger.count_in(Status::Failed, world.mapping).await.unwrap(), failed.len() as u64);
 }
 
-/// Reads that may meet millions of rows must go by an index. (Reads with `INDEXED BY` fail where it would not
-/// serve.)
+/// Reads of tables with millions of rows use an index. (Reads with `INDEXED BY` fail by themselves where it
+/// does not serve.)
 #[tokio::test]
 async fn big_tables_are_not_scanned() {
     let world = world().await;

@@ -1,4 +1,4 @@
-//! Migration 9: texts of reasons become codes with data. What is not recognised is kept as it is, as
+//! Migration 9: the texts of reasons become codes with data. A text that is not recognised is kept as
 //! [`Reason::Earlier`].
 
 use entente_core::{Basis, Side, Sides, Why};
@@ -11,21 +11,21 @@ use rusqlite_migration::{HookError, HookResult};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Rows that are read before they are written.
+/// The number of rows read before they are rewritten.
 const PAGE: i64 = 1000;
 
-/// What is known of the row that a text stands in.
+/// The context of a text: what the row says besides it.
 struct Context {
-    /// The side that the text is about where it does not say so.
+    /// The side that the text is about, where the text names none.
     side: Side,
-    /// The names of the objects, left and right, where they are known.
+    /// The object names, left and right, where known.
     objects: Sides<Option<String>>,
-    /// An exchange has refused something: the text is its own.
+    /// The row records a refusal by an exchange, so the text is the exchange's own.
     refused: bool,
 }
 
 impl Context {
-    /// The record of this name. Where both sides have such an object, on the side that the text is about.
+    /// The record with this name. If both sides have such an object, the one of the context's side.
     fn record(&self, name: &str) -> Option<RecordRef> {
         let (object, id) = name.split_once(':')?;
         let has = |side: Side| self.objects[side].as_deref() == Some(object);
@@ -50,7 +50,7 @@ impl Context {
         known.or_else(broken).or_else(said).unwrap_or_else(|| Reason::Earlier { text: text.to_owned() })
     }
 
-    /// One of the texts of earlier versions.
+    /// Parses a text of an earlier version.
     fn ours(&self, text: &str) -> Option<Reason> {
         plain(text)
             .or_else(|| sided(text))
@@ -266,7 +266,7 @@ fn side_of(word: &str) -> Option<Side> {
     Side::BOTH.into_iter().find(|side| side.to_string() == word)
 }
 
-/// Texts without anything in them.
+/// Parses texts without parameters.
 fn plain(text: &str) -> Option<Reason> {
     Some(match text {
         "it has no record on either side" => Reason::NoRecord,
@@ -299,7 +299,7 @@ fn plain(text: &str) -> Option<Reason> {
     })
 }
 
-/// Texts that end in a side.
+/// Parses texts that end in a side.
 fn sided(text: &str) -> Option<Reason> {
     for side in Side::BOTH {
         match text.strip_suffix(&format!(" the {side}")) {
@@ -313,7 +313,7 @@ fn sided(text: &str) -> Option<Reason> {
     None
 }
 
-/// Texts about a plan that is not as it was. Values in them cannot be read back.
+/// Parses texts about a stale plan. Values in them cannot be read back.
 fn difference_of(text: &str) -> Option<Difference> {
     let deed = |word| match word {
         "create" => Some(Deed::Create),
@@ -335,7 +335,7 @@ fn difference_of(text: &str) -> Option<Difference> {
     })
 }
 
-/// Texts about what an undo leaves as it is.
+/// Parses texts about records that an undo leaves alone.
 fn kept(text: &str) -> Option<Kept> {
     Some(match text {
         "its record is gone" => Kept::Gone,
@@ -350,7 +350,7 @@ fn kept(text: &str) -> Option<Kept> {
     })
 }
 
-/// Everything that the judge of earlier versions could say.
+/// Parses every text of the earlier versions' judge.
 fn why_of(text: &str) -> Option<Why> {
     let plain = match text {
         "a side has not delivered this field" => Some(Why::NotDelivered),
@@ -410,7 +410,7 @@ fn hook(error: impl std::fmt::Display) -> HookError {
     HookError::Hook(error.to_string())
 }
 
-/// Code and data of something that is serialised as a reason is.
+/// Code and data of anything serialised like a reason.
 fn columns<T: serde::Serialize>(code: &str, reason: &T) -> Result<Option<String>, HookError> {
     let text = serde_json::to_string(reason).map_err(hook)?;
     let data = text.strip_suffix('}').and_then(|text| text.get(code.len() + r#"{"":"#.len()..));
@@ -421,7 +421,7 @@ fn side(number: i64) -> Side {
     if number == 0 { Side::Left } else { Side::Right }
 }
 
-/// Turns every text of the database into a code with data.
+/// Converts every text in the database.
 pub(super) fn apply(connection: &Connection) -> HookResult {
     pairs(connection)?;
     changes(connection)?;
@@ -464,7 +464,7 @@ fn pairs(connection: &Connection) -> HookResult {
     }
 }
 
-/// The fields of a change with their reasons as data. Everything else stays as it is, to the letter.
+/// Converts the reasons in the column `fields`; everything else stays byte for byte.
 fn fields(context: &Context, text: &str) -> Result<String, HookError> {
     let mut fields: Vec<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(text).map_err(hook)?;
     for field in &mut fields {
@@ -502,7 +502,7 @@ fn changes(connection: &Connection) -> HookResult {
                 Some(text) => status == "failed" || (status == "retry" && !ours(text) && !again(text)),
                 None => false,
             };
-            // What is said of a change is about its target; a duplicate is one of the source.
+            // A change's text is about its target; that of a duplicate is about the source.
             let mut context = Context { side: side(target), objects, refused };
             let list = fields(&context, &list)?;
             if text.as_ref().is_some_and(|text| text.strip_prefix("duplicate of ").is_some() || ours(text)) {
@@ -549,7 +549,7 @@ fn runs(connection: &Connection) -> HookResult {
     Ok(())
 }
 
-/// The counts of a run: by side, by object, and of what is in there the reasons.
+/// Converts the reasons in the counts of a run, which are nested by side and object.
 fn counts_of(text: &str) -> Result<String, HookError> {
     type Counts = [BTreeMap<String, BTreeMap<String, Box<RawValue>>>; 2];
     let mut sides: Counts = serde_json::from_str(text).map_err(hook)?;

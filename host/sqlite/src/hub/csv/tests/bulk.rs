@@ -1,4 +1,4 @@
-//! A large file.
+//! Import and export of a large file.
 
 use super::*;
 use std::fmt::Write as _;

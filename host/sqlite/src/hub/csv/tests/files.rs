@@ -1,4 +1,4 @@
-//! Files as people have them.
+//! File formats: encodings, delimiters, quotes and line breaks as they occur in practice.
 
 use super::*;
 
@@ -160,7 +160,7 @@ async fn lines_are_those_of_an_editor() {
     assert_eq!((declared.bad[0].line, declared.skipped), (3, 1));
 }
 
-/// Gives a few bytes at a time, and now and then fails.
+/// A reader that yields a few bytes at a time and sometimes fails.
 struct Trickle<'a>(&'a [u8], usize);
 
 impl std::io::Read for Trickle<'_> {

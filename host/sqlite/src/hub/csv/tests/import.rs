@@ -1,4 +1,4 @@
-//! What rows do to records.
+//! Effects of imported rows on records.
 
 use super::*;
 use crate::hub::tests::{at, certain};
@@ -126,7 +126,7 @@ async fn white_space_around_cells_matters_to_texts_only() {
     assert_eq!(record.value("since").unwrap().to_string(), "2001-02-03");
     assert_eq!(record.value("marks"), Some(&Value::Texts(vec!["a".into(), "b".into()])));
     assert_eq!(column(&hub, "company", "name").await, texts(&["ACME"]));
-    // Cells of nothing but white space say nothing about the others.
+    // Cells with only white space do not affect the other cells.
     let report =
         contacts(&hub, "email,company,city,number,since,marks\nA@example.org ,  ,\" Oslo \",  ,  ,  \n")
             .await;
@@ -199,7 +199,7 @@ async fn older_values_do_not_overwrite_newer_ones() {
     assert_eq!((first.time, first.origin.clone()), (certain(1_577_793_600_000_000), Some(Origin::Import)));
     assert_eq!(record.changed, set, "the newest field is as new as it was");
 
-    // At the same moment the file wins; a later one does anyway, and no time lies ahead of the import.
+    // At equal times the file wins, and at later ones; no time lies after the import.
     for (time, city) in
         [(set.to_string(), "Bern"), ("2019-12-31".to_owned(), "Bern"), ("2999-01-01".to_owned(), "Wien")]
     {
@@ -310,7 +310,7 @@ async fn required_fields_of_new_records() {
 
 #[tokio::test]
 async fn the_samples_are_imported_whole() {
-    // 2022: none of their change times is still to come.
+    // The clock is at 2022: no change time lies in the future.
     let hub = hub_from(1_640_995_200_000_000);
     let sample = |name: &str| {
         std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples").join(name)).unwrap()
@@ -334,7 +334,7 @@ async fn a_row_without_a_value_in_a_column_that_is_read_makes_no_record() {
     let reason =
         "none of the columns that are read has a value in this row, so it would make an empty record";
     assert_eq!(bad, [(3, reason), (4, reason)]);
-    // Also where an empty cell clears, but a record that is there may be cleared.
+    // With empty cells that clear, too, no record is created; but an existing record may be cleared.
     let clear = ImportOptions { empty: Empty::Clear, ..ImportOptions::new("contact") };
     let report = import(&hub, "email,city,shoe size\na@example.org,,1\n,,44\n", &clear).await.unwrap();
     assert_eq!((report.updated, report.created, report.failed), (1, 0, 1), "{report:?}");

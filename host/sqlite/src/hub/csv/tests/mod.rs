@@ -1,4 +1,4 @@
-//! Import and export.
+//! Shared set-up of the tests of CSV import and export.
 
 mod bulk;
 mod files;

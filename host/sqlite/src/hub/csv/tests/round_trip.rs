@@ -1,4 +1,4 @@
-//! What is exported comes back.
+//! Round trip: an import of an export restores the values.
 
 use super::*;
 use crate::hub::FieldDefinition;
@@ -30,7 +30,7 @@ fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![prop::sample::select(awkward_texts()), any::<String>(), r#"[ a"',;\n\r\t\\=]{0,8}"#]
 }
 
-/// A value of the kind; links point to the first two companies.
+/// A value of the kind; references point to the first two companies.
 fn any_value(kind: &Kind) -> BoxedStrategy<Value> {
     let choice = || prop::sample::select(vec!["a;b".to_owned(), " c".to_owned(), String::new()]);
     let link = || {
@@ -68,12 +68,12 @@ fn any_record() -> impl Strategy<Value = Vec<(String, Value)>> {
     Kind::KNOWN.iter().map(field).collect::<Vec<_>>()
 }
 
-/// What a cell says of a value: the empty text and the empty list are as null.
+/// The value that a cell restores: the empty text and the empty list become null.
 fn cell(value: &Value) -> &Value {
     if value.is_blank() { &Value::Null } else { value }
 }
 
-/// How many lines a text ends.
+/// The number of line ends in a text.
 fn lines(text: &[u8]) -> u64 {
     String::from_utf8_lossy(text).replace("\r\n", "\n").matches(['\r', '\n']).count() as u64
 }
@@ -101,7 +101,7 @@ proptest! {
             prop_assert!(report.bad.is_empty(), "{:?}", report.bad);
             let there = all(&to, "contact").await;
             for (n, before) in all(&from, "contact").await.iter().enumerate() {
-                // A record without anything is a blank row.
+                // A record without values is exported as a blank row.
                 if before.fields.iter().all(|field| cell(&field.value).to_string().trim().is_empty()) {
                     return Ok(());
                 }
@@ -132,7 +132,7 @@ proptest! {
             read.push(line.cells.iter().map(str::to_owned).collect::<Vec<_>>());
         }
         prop_assert_eq!(found, numbers);
-        // A byte order mark at the very beginning is one to every reader.
+        // A byte order mark at the very beginning of the text is read as such.
         if !rows[0][0].starts_with('\u{feff}') {
             prop_assert_eq!(read, rows);
         }

@@ -17,7 +17,7 @@ fn duplicate(record: Option<RecordRef>, preferred: bool, became: Option<RecordRe
     Reason::DuplicateOf { record, preferred, became }
 }
 
-/// What a pair with a contact could have as its reason, and what becomes of it.
+/// Texts of pairs with a contact, and the reasons they become.
 fn of_pairs() -> Vec<(&'static str, &'static str, Reason)> {
     let object = || "person".to_owned();
     vec![
@@ -176,7 +176,7 @@ fn of_pairs() -> Vec<(&'static str, &'static str, Reason)> {
                 difference: Box::new(Difference::Deed { planned: Deed::Update, now: Deed::Create }),
             },
         ),
-        // What a remote system said is its own, whatever it looks like.
+        // A remote system's text is kept as its own, whatever it looks like.
         (
             "failed",
             "duplicate of: contact:12",
@@ -199,7 +199,7 @@ fn of_pairs() -> Vec<(&'static str, &'static str, Reason)> {
     ]
 }
 
-/// What a change to the right could have.
+/// Texts of changes to the right side.
 fn of_changes() -> Vec<(&'static str, &'static str, Reason)> {
     let not = |difference| Reason::NotExecutedBy { run: 5, difference: Box::new(difference) };
     vec![
@@ -283,7 +283,7 @@ fn of_changes() -> Vec<(&'static str, &'static str, Reason)> {
     ]
 }
 
-/// What a field could have.
+/// Texts of fields.
 fn of_fields() -> Vec<(&'static str, FieldReason)> {
     vec![
         ("new record", Why::NewRecord.into()),
@@ -323,7 +323,7 @@ fn of_fields() -> Vec<(&'static str, FieldReason)> {
     ]
 }
 
-/// A database of version 8 with a row for every text.
+/// A database of version 8 with one row per text.
 fn before() -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
     to(&mut connection, 8);
@@ -341,7 +341,7 @@ fn before() -> Connection {
         connection.execute(change, params!["[]", status, text]).unwrap();
     }
     for (text, _) in of_fields() {
-        // A float and a text as they are to stay, and a second field for the same reason.
+        // A float and a text that must stay byte for byte, and a second field with the same reason.
         let fields = serde_json::json!([{"s": 0, "v": 0.1, "b": "\"y\":", "y": text}, {"s": 1, "v": null}]);
         connection.execute(change, params![fields.to_string(), "done", None::<String>]).unwrap();
         let conflict = "INSERT INTO conflict (pair, slot, left_value, right_value, reason, run, first, last, times, closed)

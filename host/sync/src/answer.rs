@@ -4,8 +4,9 @@
 use super::definition::ObjectMapping;
 use super::order::{Action, Outcome, Written};
 use super::outgoing::Owners;
-use super::reason::{InvalidAnswer, Reason, RecordRef, RemoteSaid};
+use super::reason::Reason;
 use super::report::Row;
+use super::subject::{InvalidAnswer, RecordRef, RemoteSaid};
 use entente_core::{Reference, Side};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub(super) enum Meaning {
     /// Nothing was written, and trying again would not help.
     Refused(Reason),
     /// The record that the answer names belongs to another one of the source.
-    NotItsOwn(Reason),
+    BelongsToAnother(Reason),
     /// The record has changed since the decision; this is what it has now.
     Stale(Row),
     /// The record was merged into one that has a pair of its own.
@@ -94,12 +95,12 @@ impl<'a> Answers<'a> {
         let became = record(target, &written.id);
         if *action == Action::Create && !self.made.insert(written.id.clone()) {
             let became = Some(became);
-            return Meaning::NotItsOwn(Reason::DuplicateOf { record: None, preferred: false, became });
+            return Meaning::BelongsToAnother(Reason::DuplicateOf { record: None, preferred: false, became });
         }
         let source = target.other();
         let counterpart = self.owners.get(&written.id).and_then(|owner| owner.half(source).id.as_deref());
         if let Some(counterpart) = counterpart {
-            return Meaning::NotItsOwn(Reason::DuplicateOf {
+            return Meaning::BelongsToAnother(Reason::DuplicateOf {
                 record: Some(record(source, counterpart)),
                 preferred: false,
                 became: Some(became),
@@ -152,7 +153,7 @@ mod tests {
 
     fn duplicate(record: Option<RecordRef>, became: &str) -> Meaning {
         let became = Some(self::record(Side::Right, "member", became));
-        Meaning::NotItsOwn(Reason::DuplicateOf { record, preferred: false, became })
+        Meaning::BelongsToAnother(Reason::DuplicateOf { record, preferred: false, became })
     }
 
     #[test]
@@ -220,6 +221,6 @@ mod tests {
         let mut answers = Answers::new(&mapping, Side::Left, &owners);
         let mut create = || answers.meaning(&Action::Create, false, Outcome::Created(written("b")));
         assert_eq!(create(), Meaning::Made(Made::Created, written("b")));
-        assert!(matches!(create(), Meaning::NotItsOwn(Reason::DuplicateOf { record: None, .. })));
+        assert!(matches!(create(), Meaning::BelongsToAnother(Reason::DuplicateOf { record: None, .. })));
     }
 }

@@ -2,12 +2,13 @@
 //! again; a change goes out only if its decision and what it rests on are still the same.
 
 use super::change::{Change, ChangeStatus, ChangedField};
+use super::difference::Difference;
 use super::error::SyncError;
 use super::limits;
 use super::number::{PairId, Slot};
 use super::pair::Pair;
 use super::plan::Plan;
-use super::reason::{Difference, Reason};
+use super::reason::Reason;
 use super::session::Session;
 use std::collections::BTreeMap;
 

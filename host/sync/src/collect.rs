@@ -10,9 +10,10 @@ use super::limits;
 use super::observer::Step;
 use super::options::{Reading, Scope};
 use super::progress::{Listing, OpenReport, Progress};
-use super::reason::{Code, Reason, RecordRef};
+use super::reason::{Code, Reason};
 use super::report::{Page, ReportRequest, Wanted, Window};
 use super::session::{Purpose, Session, Tries};
+use super::subject::RecordRef;
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -275,7 +276,7 @@ impl Session<'_> {
         loop {
             match self.exchange(side).report(request).await {
                 Ok(page) => return Ok(page),
-                Err(error) if self.wait_out(side, &error, &mut tries).await? => {}
+                Err(error) if self.back_off(side, &error, &mut tries).await? => {}
                 Err(error) => return Err(self.failed(side, "report its changes", error)),
             }
         }

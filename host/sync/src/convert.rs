@@ -5,14 +5,15 @@ use super::error::SyncError;
 use super::identity;
 use super::number::MappingId;
 use super::pair::{Pair, Status};
-use super::reason::{Reason, RecordRef};
+use super::reason::Reason;
 use super::report::{Conversion, Page};
 use super::session::Session;
+use super::subject::RecordRef;
 use super::working::{Entry, Working};
 use entente_core::Side;
 
 /// Marks a pair as having something new, without touching an order that is under way.
-fn stir(pair: &mut Pair) {
+fn mark_for_decision(pair: &mut Pair) {
     if pair.status == Status::Live {
         pair.dirty = true;
     } else {
@@ -86,7 +87,7 @@ impl Session<'_> {
         half.id = Some(after.clone());
         half.version = None;
         half.deleted = None;
-        stir(pair);
+        mark_for_decision(pair);
         work.by_id.remove(before);
         work.by_id.insert(after, entry);
         work.touch(entry);

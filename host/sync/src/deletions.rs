@@ -5,8 +5,9 @@ use super::definition::{Braked, ObjectMapping};
 use super::error::SyncError;
 use super::feature::Feature;
 use super::limits;
+use super::notice::Notice;
 use super::pair::{Pair, Status};
-use super::reason::{Notice, Reason};
+use super::reason::Reason;
 use super::session::{Purpose, Session};
 use entente_core::Side;
 
@@ -45,7 +46,7 @@ impl Session<'_> {
                 });
                 let now = self.now();
                 for pair in &mut gone {
-                    self.bury(mapping, pair, side, now);
+                    self.note_deletion(mapping, pair, side, now);
                 }
                 let mut unit = self.begin().await?;
                 unit.save_pairs(&mut gone).await?;
@@ -59,7 +60,7 @@ impl Session<'_> {
     }
 
     /// Notes that a record is gone. What becomes of its counterpart is decided with everything else.
-    pub(super) fn bury(
+    pub(super) fn note_deletion(
         &mut self,
         mapping: &ObjectMapping,
         pair: &mut Pair,

@@ -5,7 +5,7 @@ use super::error::SyncError;
 use super::identity;
 use super::limits;
 use super::number::PairId;
-use super::pair::{Key, Pair, Status};
+use super::pair::{MatchKey, Pair, Status};
 use super::reason::Code;
 use super::session::Session;
 use entente_core::{Side, Sides};
@@ -38,7 +38,7 @@ impl Session<'_> {
 
     async fn free(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Result<(), SyncError> {
         // A duplicate has one record; a pair with two is held for its two at once.
-        let mut alone: Vec<(Side, Pair, Vec<Key>)> = Vec::new();
+        let mut alone: Vec<(Side, Pair, Vec<MatchKey>)> = Vec::new();
         for pair in pairs {
             let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some()) else {
                 continue;
@@ -48,14 +48,15 @@ impl Session<'_> {
                 alone.push((side, pair, keys));
             }
         }
-        let mut owners: Sides<HashMap<Key, PairId>> = Default::default();
+        let mut owners: Sides<HashMap<MatchKey, PairId>> = Default::default();
         for side in Side::BOTH {
-            let keys: Vec<Key> = alone.iter().flat_map(|(_, _, keys)| keys.iter().cloned()).collect();
+            let keys: Vec<MatchKey> = alone.iter().flat_map(|(_, _, keys)| keys.iter().cloned()).collect();
             for (key, pair) in self.engine.ledger.pairs_by_key(mapping.id, side, &keys).await? {
                 owners[side].entry(key).or_insert(pair);
             }
         }
-        let (mut saved, mut removed, mut taken): (Vec<Pair>, Vec<PairId>, HashSet<Key>) = Default::default();
+        let (mut saved, mut removed, mut taken): (Vec<Pair>, Vec<PairId>, HashSet<MatchKey>) =
+            Default::default();
         for (side, mut pair, keys) in alone {
             let owner = |side: Side| keys.iter().find_map(|key| owners[side].get(key).copied());
             if owner(side).is_some() || keys.iter().any(|key| taken.contains(key)) {

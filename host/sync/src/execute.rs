@@ -49,7 +49,7 @@ impl Session<'_> {
                         .changes(self.run.id, mapping.id, target, ChangeStatus::Planned, 0, size as usize)
                         .await?;
                     let most =
-                        |change: &Change| self.careful.get(&change.pair).copied().unwrap_or(size as usize);
+                        |change: &Change| self.order_caps.get(&change.pair).copied().unwrap_or(size as usize);
                     let Some(first) = changes.first().map(most) else { break };
                     let together =
                         changes.iter().take(first).take_while(|change| most(change) == first).count();
@@ -69,10 +69,10 @@ impl Session<'_> {
     ) -> Result<(), SyncError> {
         let (mut outgoing, mut waiting) = self.prepare(mapping, target, changes).await?;
         if !waiting.is_empty() {
-            self.put_off(mapping, target, &mut waiting).await?;
+            self.defer_waiting(mapping, target, &mut waiting).await?;
         }
         if self.exchange(target).local().is_none() {
-            outgoing = self.look_before_writing(mapping, target, outgoing).await?;
+            outgoing = self.drop_stale(mapping, target, outgoing).await?;
         }
         if outgoing.is_empty() {
             return Ok(());
@@ -121,7 +121,7 @@ impl Session<'_> {
                 continue;
             };
             let mut entry = Outgoing::new(change, pair, mapping, &links, &unanswered);
-            entry.resent |= self.careful.contains_key(&entry.pair.id);
+            entry.resent |= self.order_caps.contains_key(&entry.pair.id);
             if entry.must_wait() { waiting.push(entry) } else { outgoing.push(entry) }
         }
         if !orphans.is_empty() {
@@ -133,7 +133,7 @@ impl Session<'_> {
     }
 
     /// Notes that these changes wait for a record that has no counterpart yet.
-    async fn put_off(
+    async fn defer_waiting(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
@@ -186,14 +186,14 @@ impl Session<'_> {
     }
 
     /// An undo touches pairs that are not decided in its run: what is new on them stays to be done.
-    pub(super) fn owes_more(&self, pair: &Pair) -> bool {
+    pub(super) fn undo_leaves_todo(&self, pair: &Pair) -> bool {
         self.run.options.undoes().is_some() && pair.status == Status::Todo
     }
 
     /// Reads records just before they are written, where the remote system neither refuses what rests on an
     /// older state nor has a plugin that compares for itself. What has changed since the decision is decided
     /// again.
-    async fn look_before_writing(
+    async fn drop_stale(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
@@ -217,7 +217,7 @@ impl Session<'_> {
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         let mut now: HashMap<PairId, Pair> =
             self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
-        let (mut fresh, mut stale) = (Vec::new(), Vec::new());
+        let (mut unchanged, mut stale) = (Vec::new(), Vec::new());
         for mut entry in outgoing {
             let Some(pair) = now.remove(&entry.pair.id) else { continue };
             let changed = entry.change.action != Action::Create
@@ -226,7 +226,7 @@ impl Session<'_> {
                         pair.current(target, field.slot) != entry.pair.current(target, field.slot)
                     }));
             entry.pair = pair;
-            if changed { stale.push(entry) } else { fresh.push(entry) }
+            if changed { stale.push(entry) } else { unchanged.push(entry) }
         }
         if !stale.is_empty() {
             for entry in &mut stale {
@@ -240,7 +240,7 @@ impl Session<'_> {
             unit.save_changes(&mut changes).await?;
             unit.commit().await?;
         }
-        Ok(fresh)
+        Ok(unchanged)
     }
 
     async fn send_remote(
@@ -253,7 +253,7 @@ impl Session<'_> {
         for entry in &mut outgoing {
             entry.change.status = ChangeStatus::Sent;
             entry.change.sent = Some(now);
-            entry.pair.dirty = self.owes_more(&entry.pair);
+            entry.pair.dirty = self.undo_leaves_todo(&entry.pair);
             entry.pair.status = Status::Live;
         }
         let mut pairs: Vec<Pair> = outgoing.iter().map(|entry| entry.pair.clone()).collect();
@@ -284,7 +284,7 @@ impl Session<'_> {
                 Ok(executed) => break executed,
                 Err(error) => {
                     let may = repeatable || error.code == codes::RATE_LIMITED;
-                    if may && self.wait_out(target, &error, &mut tries).await? {
+                    if may && self.back_off(target, &error, &mut tries).await? {
                         if error.code != codes::RATE_LIMITED {
                             outgoing.iter_mut().for_each(|entry| entry.resent = true);
                         }

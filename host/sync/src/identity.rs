@@ -3,7 +3,7 @@
 use super::change::Change;
 use super::definition::{IdentifyBy, ObjectMapping};
 use super::number::Slot;
-use super::pair::Key;
+use super::pair::MatchKey;
 use entente_core::{Side, Value, canonical_identifier};
 
 /// The keys of a record: one for each identifier that it has, or one for all of them together. A record that
@@ -12,7 +12,7 @@ pub(super) fn keys<'a>(
     mapping: &ObjectMapping,
     side: Side,
     value_of: impl Fn(Slot) -> Option<&'a Value>,
-) -> Vec<Key> {
+) -> Vec<MatchKey> {
     let texts = mapping.identifiers.iter().map(|slot| {
         let field = mapping.field(*slot)?;
         let translated = value_of(*slot).and_then(|value| match side {
@@ -24,18 +24,18 @@ pub(super) fn keys<'a>(
     match mapping.identify_by {
         IdentifyBy::Any => {
             let ranked = texts.enumerate();
-            ranked.filter_map(|(rank, text)| Some(Key { rank: rank as u32, text: text? })).collect()
+            ranked.filter_map(|(rank, text)| Some(MatchKey { rank: rank as u32, text: text? })).collect()
         }
         IdentifyBy::All => match texts.collect::<Option<Vec<String>>>() {
             // A separator that no canonical text contains keeps ("a","bc") apart from ("ab","c").
-            Some(texts) if !texts.is_empty() => vec![Key { rank: 0, text: texts.join("\u{1f}") }],
+            Some(texts) if !texts.is_empty() => vec![MatchKey { rank: 0, text: texts.join("\u{1f}") }],
             _ => Vec::new(),
         },
     }
 }
 
 /// The keys of a record that was to be made on the other side, as they were when that was sent.
-pub(super) fn keys_sent(mapping: &ObjectMapping, change: &Change) -> Vec<Key> {
+pub(super) fn keys_sent(mapping: &ObjectMapping, change: &Change) -> Vec<MatchKey> {
     keys(mapping, change.target.other(), |slot| sent(change, slot))
 }
 

@@ -6,13 +6,14 @@ use super::error::SyncError;
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
 use super::number::{Column, MappingId, PairId, Slot};
-use super::pair::{Key, Pair, Status};
+use super::pair::{MatchKey, Pair, Status};
 use super::progress::Progress;
-use super::reason::{Reason, RecordRef, RemoteSaid};
+use super::reason::Reason;
 use super::report::{Batch, Page, Row};
 use super::reported::{apply_row, columns_of, on_reported, value_at};
 use super::session::{Purpose, Session};
-use super::working::{Entry, Meeting, Working};
+use super::subject::{RecordRef, RemoteSaid};
+use super::working::{Entry, Match, Working};
 use entente_core::{Side, Timestamp};
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ impl Session<'_> {
             let mut work = self.load(mapping, side, &batches, &page).await?;
             self.convert(&mut work, &page);
             for batch in batches {
-                self.absorb(&mut work, batch, arrival, purpose);
+                self.take_in_batch(&mut work, batch, arrival, purpose);
             }
             works.push(work);
         }
@@ -55,19 +56,19 @@ impl Session<'_> {
             }
         }
         let mut unit = self.begin().await?;
-        let mut fresh: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
-        let mut taken: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
+        let mut revisits: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
+        let mut read_pairs: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         for work in works {
             unit.remove_pairs(&work.removed).await?;
             let mapping = work.mapping.id;
             let mut pairs = work.into_touched();
             unit.save_pairs(&mut pairs).await?;
             if !self.run.options.follows_bookmarks() {
-                taken.entry(mapping).or_default().extend(pairs.iter().map(|pair| pair.id));
+                read_pairs.entry(mapping).or_default().extend(pairs.iter().map(|pair| pair.id));
             }
             if purpose == Purpose::Parent {
                 let numbers = pairs.iter().filter(|pair| pair.status == Status::Todo).map(|pair| pair.id);
-                fresh.entry(mapping).or_default().extend(numbers);
+                revisits.entry(mapping).or_default().extend(numbers);
             }
         }
         if let Some(progress) = progress {
@@ -78,11 +79,11 @@ impl Session<'_> {
         }
         unit.save_run(&self.run).await?;
         unit.commit().await?;
-        for (mapping, numbers) in taken {
-            self.taken.entry(mapping).or_default().extend(numbers);
+        for (mapping, numbers) in read_pairs {
+            self.read_pairs.entry(mapping).or_default().extend(numbers);
         }
-        for (mapping, numbers) in fresh {
-            self.fresh.entry(mapping).or_default().extend(numbers);
+        for (mapping, numbers) in revisits {
+            self.revisits.entry(mapping).or_default().extend(numbers);
         }
         self.engine.observer.collected(side, rows, remaining);
         Ok(())
@@ -127,7 +128,7 @@ impl Session<'_> {
         for pair in ledger.pairs_of(mapping.id, side, &ids).await? {
             work.add(pair);
         }
-        let mut keys: Vec<Key> = Vec::new();
+        let mut keys: Vec<MatchKey> = Vec::new();
         for batch in batches {
             let columns = columns_of(mapping, side, batch);
             // A record that is linked keeps its counterpart, whatever its identifiers become.
@@ -163,7 +164,7 @@ impl Session<'_> {
         Ok(work)
     }
 
-    fn absorb(&mut self, work: &mut Working<'_>, batch: &Batch, arrival: Timestamp, purpose: Purpose) {
+    fn take_in_batch(&mut self, work: &mut Working<'_>, batch: &Batch, arrival: Timestamp, purpose: Purpose) {
         let (mapping, side) = (work.mapping, work.side);
         let columns = columns_of(mapping, side, batch);
         let object = mapping.object(side);
@@ -194,8 +195,8 @@ impl Session<'_> {
                 continue;
             }
             match known {
-                Some(entry) => self.absorb_known(work, entry, row, &columns, keys, arrival, purpose),
-                None => self.absorb_unknown(work, row, &columns, keys, arrival, purpose),
+                Some(entry) => self.take_in_known(work, entry, row, &columns, keys, arrival, purpose),
+                None => self.take_in_unknown(work, row, &columns, keys, arrival, purpose),
             }
         }
         for deletion in &batch.deleted {
@@ -204,7 +205,7 @@ impl Session<'_> {
             };
             let at = deletion.deleted.unwrap_or(arrival).min(arrival);
             if work.pairs[entry].half(side).deleted.is_none() {
-                self.bury(mapping, &mut work.pairs[entry], side, at);
+                self.note_deletion(mapping, &mut work.pairs[entry], side, at);
             }
             work.pairs[entry].half_mut(side).read = Some(self.run.id);
             work.touch(entry);
@@ -212,13 +213,13 @@ impl Session<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a row with all that is known of it")]
-    fn absorb_known(
+    fn take_in_known(
         &mut self,
         work: &mut Working<'_>,
         entry: Entry,
         row: &Row,
         columns: &[(Slot, Column)],
-        keys: Vec<Key>,
+        keys: Vec<MatchKey>,
         arrival: Timestamp,
         purpose: Purpose,
     ) {
@@ -261,14 +262,14 @@ impl Session<'_> {
             }
         }
         work.touch(entry);
-        if new && !duplicate && !keys.is_empty() && self.meet_known(work, entry, &keys) {
+        if new && !duplicate && !keys.is_empty() && self.match_known(work, entry, &keys) {
             work.note_keys(side, &keys, entry);
         }
     }
 
     /// A record that was alone may have an identifier now that another one has: it meets its counterpart, or
     /// is held as a duplicate. Says whether it stands for its identifiers.
-    fn meet_known(&mut self, work: &mut Working<'_>, entry: Entry, keys: &[Key]) -> bool {
+    fn match_known(&mut self, work: &mut Working<'_>, entry: Entry, keys: &[MatchKey]) -> bool {
         let (mapping, side) = (work.mapping, work.side);
         let pair = &work.pairs[entry];
         if pair.is_linked()
@@ -309,21 +310,21 @@ impl Session<'_> {
         true
     }
 
-    fn absorb_unknown(
+    fn take_in_unknown(
         &mut self,
         work: &mut Working<'_>,
         row: &Row,
         columns: &[(Slot, Column)],
-        keys: Vec<Key>,
+        keys: Vec<MatchKey>,
         arrival: Timestamp,
         purpose: Purpose,
     ) {
         let (mapping, side) = (work.mapping, work.side);
         let object = mapping.object(side);
-        let (meets, hold) = match work.meeting(&keys) {
-            Meeting::Nothing => (None, None),
-            Meeting::Pair(entry) => (Some(entry), None),
-            Meeting::Held { reason, rival } => (None, Some((reason, rival))),
+        let (meets, hold) = match work.match_record(&keys) {
+            Match::Nothing => (None, None),
+            Match::Pair(entry) => (Some(entry), None),
+            Match::Held { reason, rival } => (None, Some((reason, rival))),
         };
         let entry = match meets {
             Some(entry) => {
@@ -367,7 +368,7 @@ impl Session<'_> {
 
     /// Gives the place of a record that was linked or waits to be, and never settled, to a newcomer that the
     /// operator's rules prefer.
-    fn prefer(&mut self, work: &mut Working<'_>, owner: Entry, newcomer: Entry, keys: Vec<Key>) {
+    fn prefer(&mut self, work: &mut Working<'_>, owner: Entry, newcomer: Entry, keys: Vec<MatchKey>) {
         let (mapping, side) = (work.mapping, work.side);
         let rules = &mapping.prefer[side];
         let settled = !work.pairs[owner].agreed.is_empty() || work.pairs[owner].status == Status::Live;

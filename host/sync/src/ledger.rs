@@ -5,7 +5,7 @@ use super::definition::Braked;
 use super::description::Description;
 use super::number::{MappingId, PairId, RunId};
 use super::options::Trust;
-use super::pair::{Key, Pair};
+use super::pair::{MatchKey, Pair};
 use super::progress::Progress;
 use super::reason::{Code, Reason};
 use super::remedy::Remedy;
@@ -130,8 +130,8 @@ pub trait Ledger: Send + Sync {
         &self,
         mapping: MappingId,
         side: Side,
-        keys: &[Key],
-    ) -> Result<Vec<(Key, PairId)>, LedgerError>;
+        keys: &[MatchKey],
+    ) -> Result<Vec<(MatchKey, PairId)>, LedgerError>;
     /// Pairs with status `todo`, by number, above `after`.
     async fn todo(&self, filter: &TodoFilter, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
     /// How many pairs have status `todo`.

@@ -10,11 +10,12 @@ mod apply;
 mod change;
 mod collect;
 mod convert;
+mod counterparts;
 mod decide;
 mod definition;
 mod deletions;
 mod description;
-mod drift;
+mod difference;
 mod duplicates;
 mod engine;
 mod env;
@@ -31,7 +32,7 @@ mod limits;
 mod links;
 mod local;
 mod lookup;
-mod meet;
+mod notice;
 mod number;
 mod observer;
 mod operator;
@@ -45,15 +46,18 @@ mod phases;
 mod plan;
 mod progress;
 mod reason;
+mod reason_counts;
 mod reconcile;
 mod recover;
 mod remedy;
 mod report;
 mod reported;
 mod run;
+mod schema_drift;
 mod session;
 mod settle;
 mod split;
+mod subject;
 mod undo;
 mod working;
 
@@ -65,6 +69,7 @@ pub use definition::{
 pub use description::{
     ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };
+pub use difference::{Difference, Kept};
 pub use engine::{Engine, RunEnd};
 pub use entente_core::{Side, Sides};
 pub use env::{Clock, Randomness, SystemClock, SystemRandomness};
@@ -72,6 +77,7 @@ pub use error::SyncError;
 pub use exchange::{Exchange, ExchangeError, LocalExchange, Query, codes};
 pub use feature::Feature;
 pub use ledger::{Lease, Ledger, LedgerError, Requeue, TodoFilter, Unit};
+pub use notice::Notice;
 pub use number::{MappingId, PairId, RunId, Slot};
 pub use observer::{Observer, Silent, Step};
 pub use operator::{
@@ -79,15 +85,16 @@ pub use operator::{
     PairLine, SlotRow,
 };
 pub use options::{Reading, RunKind, RunOptions, Scope, Span, Trust};
-pub use order::{Action, Answer, Collection, Executed, Order, OrderedChange, Outcome, TicketState, Written};
-pub use pair::{Agreed, Half, Key, Pair, Seen, Status};
-pub use progress::{Listing, OpenReport, Progress};
-pub use reason::{
-    Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, ReasonCounts,
-    RecordRef, RemoteSaid,
+pub use order::{
+    Action, Answer, Collection, Deed, Executed, Order, OrderedChange, Outcome, TicketState, Written,
 };
+pub use pair::{Agreed, Half, MatchKey, Pair, Seen, Status};
+pub use progress::{Listing, OpenReport, Progress};
+pub use reason::{Code, FieldReason, Reason};
+pub use reason_counts::{Counted, ReasonCounts};
 pub use remedy::{Message, Remedy};
 pub use report::{
     BadRow, Batch, Conversion, Deletion, FieldTime, Page, ReportRequest, Row, StateWrites, Wanted, Window,
 };
 pub use run::{Counts, Run, RunStatus};
+pub use subject::{InvalidAnswer, RecordRef, RemoteSaid};

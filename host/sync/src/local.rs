@@ -22,7 +22,7 @@ impl Session<'_> {
         mut outgoing: Vec<Outgoing>,
     ) -> Result<(), SyncError> {
         for entry in &mut outgoing {
-            entry.pair.dirty |= self.owes_more(&entry.pair);
+            entry.pair.dirty |= self.undo_leaves_todo(&entry.pair);
         }
         let (order, slots) = self.order(mapping, target, &outgoing);
         let exchange = self.exchange(target);
@@ -47,7 +47,7 @@ impl Session<'_> {
     /// Takes those new records out of a plan, with their pairs, that can be made in the commit of the
     /// decision: nothing is asked of another system, and nothing has to wait. The brake is about what is
     /// deleted and blanked; these are neither.
-    pub(super) fn creates_at_once(
+    pub(super) fn take_immediate_creates(
         &self,
         target: Side,
         links: &Links,
@@ -110,7 +110,7 @@ impl Session<'_> {
     }
 
     /// Makes new records within a unit of work.
-    pub(super) async fn make_at_once(
+    pub(super) async fn execute_immediate_creates(
         &mut self,
         unit: &mut dyn Unit,
         mapping: &ObjectMapping,

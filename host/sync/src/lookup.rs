@@ -8,7 +8,8 @@ use super::identity;
 use super::number::PairId;
 use super::order::Action;
 use super::pair::{Pair, Status};
-use super::reason::{Reason, RecordRef};
+use super::reason::Reason;
+use super::subject::RecordRef;
 use entente_core::{Side, Value};
 use std::collections::{HashMap, HashSet};
 

@@ -38,6 +38,29 @@ pub enum Action {
     Delete(String),
 }
 
+impl Action {
+    /// What is done, whatever the record.
+    pub const fn deed(&self) -> Deed {
+        match self {
+            Action::Create => Deed::Create,
+            Action::Update(_) => Deed::Update,
+            Action::Delete(_) => Deed::Delete,
+        }
+    }
+}
+
+/// What is done to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deed {
+    /// It is made.
+    Create,
+    /// It is changed.
+    Update,
+    /// It is deleted.
+    Delete,
+}
+
 /// One change of an order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderedChange {

@@ -9,10 +9,11 @@ use super::number::{Column, Slot};
 use super::order::{Action, Answer, Written};
 use super::outgoing::{Outgoing, Owners, waits_for};
 use super::pair::{Pair, Status};
-use super::reason::{Reason, RemoteSaid};
+use super::reason::Reason;
 use super::reported::apply_row;
 use super::session::Session;
 use super::settle::{Settlement, set_undone};
+use super::subject::RemoteSaid;
 use entente_core::{Side, Sides};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -62,7 +63,7 @@ impl Session<'_> {
             Meaning::Made(made, written) => self.made(mapping, target, entry, slots, &written, made),
             Meaning::Gone => self.gone(mapping, target, entry),
             Meaning::Refused(reason) => self.refused(mapping, target, entry, reason),
-            Meaning::NotItsOwn(reason) => self.not_its_own(mapping, target, entry, reason),
+            Meaning::BelongsToAnother(reason) => self.belongs_to_another(mapping, target, entry, reason),
             Meaning::Stale(row) => {
                 let columns: Vec<(Slot, Column)> =
                     slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
@@ -101,7 +102,13 @@ impl Session<'_> {
     }
 
     /// The answer names a record that belongs to another one.
-    fn not_its_own(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, reason: Reason) {
+    fn belongs_to_another(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        entry: &mut Outgoing,
+        reason: Reason,
+    ) {
         entry.change.status = ChangeStatus::Dropped;
         entry.change.sent = None;
         entry.change.reason = Some(reason.clone());
@@ -134,7 +141,7 @@ impl Session<'_> {
         };
         let again = settlement.settle(entry);
         if entry.change.action == Action::Create {
-            recognise(mapping, target, &mut entry.pair);
+            set_keys(mapping, target, &mut entry.pair);
         }
         entry.change.status = ChangeStatus::Done;
         self.end_made(mapping, target, entry, again);
@@ -199,7 +206,7 @@ impl Session<'_> {
         change.sent = None;
         change.reason = Some(Reason::RecordGone);
         pair.status = Status::Todo;
-        self.bury(mapping, pair, target, now);
+        self.note_deletion(mapping, pair, target, now);
         self.revisit(mapping.id, pair.id);
     }
 
@@ -260,7 +267,7 @@ impl Session<'_> {
 }
 
 /// What the two records of a pair are recognised by, now that the one on `target` was made.
-fn recognise(mapping: &ObjectMapping, target: Side, pair: &mut Pair) {
+fn set_keys(mapping: &ObjectMapping, target: Side, pair: &mut Pair) {
     let source = target.other();
     pair.keys[target] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
     if pair.attempts > 0 {

@@ -7,7 +7,8 @@ use super::links::Links;
 use super::number::{PairId, Slot};
 use super::order::{Action, Answer, OrderedChange};
 use super::pair::{Pair, Status};
-use super::reason::{Reason, RecordRef};
+use super::reason::Reason;
+use super::subject::RecordRef;
 use entente_core::{Reference, Side, Value};
 use std::collections::{BTreeSet, HashMap};
 

@@ -140,7 +140,7 @@ impl Half {
 
 /// What identifies a record: the place of the identifier in the mapping and its canonical text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
+pub struct MatchKey {
     /// 0 for the best identifier.
     pub rank: u32,
     /// The canonical text of the value, or of all values together.
@@ -157,7 +157,7 @@ pub struct Pair {
     /// Left and right.
     pub halves: Sides<Half>,
     /// What each side is recognised by; `None`: unchanged since it was loaded.
-    pub keys: Sides<Option<Vec<Key>>>,
+    pub keys: Sides<Option<Vec<MatchKey>>>,
     /// By slot, what was last settled.
     pub agreed: Vec<Option<Agreed>>,
     /// Where it stands.

@@ -5,8 +5,9 @@ use super::engine::{Engine, RunEnd};
 use super::error::SyncError;
 use super::ledger::{LedgerError, Requeue};
 use super::limits;
+use super::notice::Notice;
 use super::options::{RunKind, RunOptions};
-use super::reason::{Code, Notice, Reason};
+use super::reason::{Code, Reason};
 use super::run::{Run, RunStatus};
 use super::session::{Session, Tries};
 use entente_core::{Side, Sides};
@@ -50,14 +51,14 @@ impl Engine<'_> {
             listed: Sides::default(),
             broken: None,
             read: Sides::default(),
-            taken: BTreeMap::new(),
-            fresh: BTreeMap::new(),
-            again: false,
+            read_pairs: BTreeMap::new(),
+            revisits: BTreeMap::new(),
+            another_pass: false,
             pause: Duration::ZERO,
             trust: None,
             parked: BTreeSet::new(),
             rekey: Sides::default(),
-            careful: HashMap::new(),
+            order_caps: HashMap::new(),
         };
         let error = match session.work().await {
             Ok(()) => session.broken.take(),
@@ -70,7 +71,7 @@ impl Engine<'_> {
 impl Session<'_> {
     async fn work(&mut self) -> Result<(), SyncError> {
         self.describe().await?;
-        self.drift().await?;
+        self.check_schema().await?;
         self.trust_side().await?;
         self.recover().await?;
         if let RunKind::Undo { run, deletes_agreed } = self.run.options.kind {
@@ -79,7 +80,7 @@ impl Session<'_> {
             self.read_both().await?;
         }
         for pass in 0..limits::PASSES {
-            self.again = false;
+            self.another_pass = false;
             if self.run.options.undoes().is_none() || pass > 0 {
                 self.reconcile(pass == 0).await?;
                 self.brake().await?;
@@ -88,7 +89,7 @@ impl Session<'_> {
                 break;
             }
             self.execute().await?;
-            if self.run.options.undoes().is_some() || !self.again || pass + 1 == limits::PASSES {
+            if self.run.options.undoes().is_some() || !self.another_pass || pass + 1 == limits::PASSES {
                 break;
             }
             if !self.pause.is_zero() {
@@ -99,7 +100,7 @@ impl Session<'_> {
         if self.run.options.waits_until_settled() {
             self.wait_for_deferred().await?;
         }
-        for (mapping, mut pairs) in std::mem::take(&mut self.fresh) {
+        for (mapping, mut pairs) in std::mem::take(&mut self.revisits) {
             pairs.sort_unstable();
             pairs.dedup();
             let Some(mapping) = self.definition.mapping(mapping) else { continue };
@@ -125,13 +126,13 @@ impl Session<'_> {
             }
         }
         if self.broken.is_none() {
-            self.meet().await?;
+            self.fetch_missing_halves().await?;
             if self.run.options.follows_bookmarks() {
                 for side in Side::BOTH {
                     self.find_absent(side).await?;
                 }
                 self.free_duplicates().await?;
-                self.ask_again().await?;
+                self.requeue_waiting().await?;
             }
         }
         Ok(())
@@ -139,7 +140,7 @@ impl Session<'_> {
 
     /// What was held for want of a proof, or by the brake, and what was to be tried again, is looked at by a
     /// run that sees everything.
-    async fn ask_again(&mut self) -> Result<(), SyncError> {
+    async fn requeue_waiting(&mut self) -> Result<(), SyncError> {
         let now = self.now();
         let all = self.trust.is_some();
         let mut unit = self.begin().await?;
@@ -199,7 +200,7 @@ impl Session<'_> {
             let description = loop {
                 match self.exchange(side).describe().await {
                     Ok(description) => break description,
-                    Err(error) if self.wait_out(side, &error, &mut tries).await? => {}
+                    Err(error) if self.back_off(side, &error, &mut tries).await? => {}
                     Err(error) => return Err(self.failed(side, "describe its objects", error)),
                 }
             };

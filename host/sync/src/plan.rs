@@ -8,8 +8,9 @@ use super::links::Links;
 use super::number::{PairId, RunId, Slot};
 use super::options::Trust;
 use super::pair::{Agreed, Half, Pair, Seen, Status};
-use super::reason::{FieldReason, Reason, RecordRef};
-use super::settle::unsettle;
+use super::reason::{FieldReason, Reason};
+use super::settle::forget_agreed;
+use super::subject::RecordRef;
 use entente_core::{
     Current, Decision, FieldRules, Settled, Side, Sides, Value, Why, Write, settle, settle_new,
 };
@@ -177,7 +178,7 @@ impl<'m> Grounds<'m> {
     }
 
     /// Whether a side is trusted for a field by this run only: it wins over what was settled before, too.
-    fn trusted_once(&self, slot: Slot) -> Option<Side> {
+    fn one_time_trust(&self, slot: Slot) -> Option<Side> {
         self.trust.as_ref().filter(|trust| trust.covers(self.mapping.id, slot)).map(|trust| trust.side)
     }
 
@@ -233,7 +234,7 @@ impl<'m> Grounds<'m> {
         rulings: &HashMap<(PairId, Slot), Ruling>,
     ) -> (Settled, FieldReason) {
         let slot = field.slot;
-        let once = self.trusted_once(slot);
+        let once = self.one_time_trust(slot);
         let rules = FieldRules { trust: once.or(field.trust), ..field.rules(self.precision, self.one_blank) };
         let link = Sides::by(|side| {
             let value = pair.current(side, slot).filter(|_| field.is_reference())?;
@@ -444,7 +445,7 @@ impl<'m> Grounds<'m> {
 
 /// Takes the record of a side out of its pair. What the other one has is new to whatever it is linked to next.
 fn end_link(pair: &mut Pair, gone: Side, left: Half) {
-    unsettle(pair, gone.other());
+    forget_agreed(pair, gone.other());
     *pair.half_mut(gone) = left;
     pair.keys[gone] = Some(Vec::new());
 }

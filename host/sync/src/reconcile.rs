@@ -46,12 +46,12 @@ impl Session<'_> {
             }
         }
         for _ in 0..limits::PARENT_DEPTH {
-            let mut fresh = std::mem::take(&mut self.fresh);
-            if fresh.is_empty() {
+            let mut revisits = std::mem::take(&mut self.revisits);
+            if revisits.is_empty() {
                 break;
             }
             for &mapping in &order {
-                let Some(mut numbers) = fresh.remove(&mapping.id) else {
+                let Some(mut numbers) = revisits.remove(&mapping.id) else {
                     continue;
                 };
                 numbers.sort_unstable();
@@ -104,14 +104,16 @@ impl Session<'_> {
         for pair in &mut pairs {
             self.decide(&grounds, pair, &links, &mut plan);
         }
-        self.keep_names(&pairs, &mut plan).await?;
+        self.reuse_idempotency_keys(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
-        let at_once = Sides::by(|target| self.creates_at_once(target, &links, &mut pairs, &mut plan.changes));
+        let at_once =
+            Sides::by(|target| self.take_immediate_creates(target, &links, &mut pairs, &mut plan.changes));
         let now = self.now();
         let mut unit = self.begin().await?;
         let (mut made, mut written) = (Vec::new(), Sides::new(0, 0));
         for (target, outgoing) in Side::BOTH.into_iter().zip(at_once) {
-            let (decided, changes) = self.make_at_once(unit.as_mut(), mapping, target, outgoing).await?;
+            let (decided, changes) =
+                self.execute_immediate_creates(unit.as_mut(), mapping, target, outgoing).await?;
             written[target] = changes.len() as u64;
             pairs.extend(decided);
             made.extend(changes);
@@ -132,7 +134,7 @@ impl Session<'_> {
     }
 
     /// A record that may have been made already is made under the name that it was to be made under first.
-    async fn keep_names(&self, pairs: &[Pair], plan: &mut Plan) -> Result<(), SyncError> {
+    async fn reuse_idempotency_keys(&self, pairs: &[Pair], plan: &mut Plan) -> Result<(), SyncError> {
         let tried: BTreeSet<PairId> =
             pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
         let creates: Vec<PairId> = plan
@@ -168,7 +170,7 @@ impl Session<'_> {
                 continue;
             }
             let run = self.run.id;
-            let alone = |pair: &&Pair| {
+            let unproven_create = |pair: &&Pair| {
                 let (half, other) = (pair.half(read), pair.half(target));
                 half.id.is_some()
                     && half.deleted.is_none()
@@ -177,7 +179,7 @@ impl Session<'_> {
                     && other.id.is_none()
                     && other.deleted.is_none()
             };
-            let unproven: Vec<Pair> = pairs.iter().filter(alone).cloned().collect();
+            let unproven: Vec<Pair> = pairs.iter().filter(unproven_create).cloned().collect();
             for chunk in unproven.chunks(limits::LOOKUP_RECORDS) {
                 self.look_up_pairs(mapping, read, chunk.to_vec()).await?;
                 looked = true;
@@ -188,7 +190,7 @@ impl Session<'_> {
 
     /// Asks for one more look at a pair in this run.
     pub(super) fn revisit(&mut self, mapping: MappingId, pair: PairId) {
-        self.fresh.entry(mapping).or_default().push(pair);
-        self.again = true;
+        self.revisits.entry(mapping).or_default().push(pair);
+        self.another_pass = true;
     }
 }

@@ -12,7 +12,7 @@ use super::outgoing::{Outgoing, absorbed};
 use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::session::{Purpose, Session};
-use super::settle::settle_made;
+use super::settle::settle_as_sent;
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -220,7 +220,7 @@ impl Session<'_> {
                 changes
                     .iter()
                     .filter(|change| change.pair == number)
-                    .for_each(|change| settle_made(mapping, pair, change));
+                    .for_each(|change| settle_as_sent(mapping, pair, change));
                 pair.status = Status::Todo;
                 pair.reason = None;
             } else {

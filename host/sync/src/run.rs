@@ -1,8 +1,10 @@
 //! One execution of a sync: what was asked, what it counted.
 
+use super::notice::Notice;
 use super::number::RunId;
 use super::options::RunOptions;
-use super::reason::{Notice, Reason, ReasonCounts};
+use super::reason::Reason;
+use super::reason_counts::ReasonCounts;
 use super::remedy::Message;
 use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -45,12 +45,12 @@ pub(super) struct Session<'a> {
     /// Records read, by side and object: those reported, and their counterparts.
     pub(super) read: Sides<BTreeMap<String, u64>>,
     /// Pairs that were read in this run, where what was not reported has to be asked for: by window or ids.
-    pub(super) taken: BTreeMap<MappingId, BTreeSet<PairId>>,
+    pub(super) read_pairs: BTreeMap<MappingId, BTreeSet<PairId>>,
     /// Pairs that are to be reconciled in the next round or pass: parents that were read because a record
     /// refers to them, changes that met a newer record, links that wait for their parent.
-    pub(super) fresh: BTreeMap<MappingId, Vec<PairId>>,
+    pub(super) revisits: BTreeMap<MappingId, Vec<PairId>>,
     /// Something happened that asks for one more pass.
-    pub(super) again: bool,
+    pub(super) another_pass: bool,
     /// How long to wait before that pass.
     pub(super) pause: Duration,
     /// The side that wins in this run, whatever changed.
@@ -61,7 +61,7 @@ pub(super) struct Session<'a> {
     pub(super) rekey: Sides<bool>,
     /// Pairs that were in an order which failed as a whole: the most changes that an order with them may
     /// have.
-    pub(super) careful: HashMap<PairId, usize>,
+    pub(super) order_caps: HashMap<PairId, usize>,
 }
 
 impl<'a> Session<'a> {
@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
 
     /// Whether to ask the same once more after an error, having waited as long as the side asked for. `tries`
     /// counts the attempts so far.
-    pub(super) async fn wait_out(
+    pub(super) async fn back_off(
         &self,
         side: Side,
         error: &ExchangeError,

@@ -13,7 +13,7 @@ use entente_core::{Kind, Side, Sides, Timestamp, Value, canonical, elements, sam
 
 /// What a side has now, where that is not what it had when an order was made of it: a change since then, also
 /// where it only went back to what was agreed before.
-pub(super) fn edited_since(pair: &Pair, side: Side, slot: Slot, then: &Value) -> Option<Seen> {
+pub(super) fn edit_since(pair: &Pair, side: Side, slot: Slot, then: &Value) -> Option<Seen> {
     let seen = pair.half(side).seen(slot).cloned();
     let now =
         seen.or_else(|| pair.current(side, slot).map(|value| Seen { value: value.clone(), time: None }));
@@ -35,7 +35,7 @@ pub(super) struct Settlement<'a> {
 
 /// How a field that was sent is settled.
 #[derive(Debug, PartialEq)]
-enum Settling<'e> {
+enum FieldOutcome<'e> {
     /// What stands there is what an earlier sending of the create carried: that is agreed, and what the source has
     /// now is an edit.
     AsSentBefore(&'e SentBefore),
@@ -43,7 +43,7 @@ enum Settling<'e> {
     /// somebody has edited the record since: what was sent is agreed, and what is stored is an edit of the target.
     EditedSince,
     /// Both sides are written, and this one came first: nothing is settled before the other one is.
-    HalfMade,
+    FirstOfTwo,
     /// The elements of a set that were carried are settled, and no others.
     Elements,
     /// What was sent and what stands there is agreed.
@@ -90,14 +90,14 @@ impl Settlement<'_> {
         said.unwrap_or_else(|| sent.clone())
     }
 
-    fn settling<'e>(
+    fn field_outcome<'e>(
         &self,
         pair: &Pair,
         sending: &Sending<'e>,
         field: &ChangedField,
         sent: &Value,
         stored: &Value,
-    ) -> Settling<'e> {
+    ) -> FieldOutcome<'e> {
         let rules = self.mapping.field(field.slot);
         if let Some(rules) = rules.filter(|_| sending.create)
             && !same_content(&rules.kinds, rules.set_like, stored, sent)
@@ -106,19 +106,19 @@ impl Settlement<'_> {
                 before.slot == field.slot && same_content(&rules.kinds, rules.set_like, stored, &before.value)
             };
             if let Some(before) = sending.earlier.iter().rfind(carried) {
-                return Settling::AsSentBefore(before);
+                return FieldOutcome::AsSentBefore(before);
             }
             if sending.resent {
-                return Settling::EditedSince;
+                return FieldOutcome::EditedSince;
             }
         }
         let first_of_two = self.target == Side::Left || sending.failed || pair.reason.is_some();
         if rules.is_some_and(|rules| rules.set_like) && !self.undo {
-            Settling::Elements
+            FieldOutcome::Elements
         } else if field.joint && first_of_two {
-            Settling::HalfMade
+            FieldOutcome::FirstOfTwo
         } else {
-            Settling::Agreed
+            FieldOutcome::Agreed
         }
     }
 
@@ -133,29 +133,29 @@ impl Settlement<'_> {
         let (target, source, slot) = (self.target, self.target.other(), field.slot);
         let stored = self.stored(slot, sent);
         field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
-        match self.settling(pair, sending, field, sent, &stored) {
-            Settling::AsSentBefore(before) => {
+        match self.field_outcome(pair, sending, field, sent, &stored) {
+            FieldOutcome::AsSentBefore(before) => {
                 settle_earlier(pair, target, before, stored);
                 return true;
             }
-            Settling::EditedSince => {
+            FieldOutcome::EditedSince => {
                 let time = self.written.changed.map(|at| FieldTime { at, certain: false });
                 let edit = Seen { value: stored, time };
                 settle_both(pair, target, field, sent.clone(), Some(edit));
                 return true;
             }
-            Settling::HalfMade => {
+            FieldOutcome::FirstOfTwo => {
                 let time = pair.half(target).seen(slot).and_then(|seen| seen.time);
                 pair.half_mut(target).set_seen(slot, Some(Seen { value: stored, time }));
             }
-            Settling::Elements => {
+            FieldOutcome::Elements => {
                 let newer = newer_edit(pair, target, field, sent, &stored);
                 let values = [field.base.as_ref(), Some(sent), Some(&stored)];
                 if !settle_elements(pair, target, slot, values, newer.clone()) {
                     settle_both(pair, target, field, stored, newer);
                 }
             }
-            Settling::Agreed => {
+            FieldOutcome::Agreed => {
                 if let Some(now) = pair.current(source, slot).filter(|_| field.joint) {
                     field.source = now.clone();
                 }
@@ -200,7 +200,7 @@ fn newer_edit(pair: &Pair, target: Side, field: &ChangedField, sent: &Value, sto
 /// Settles a field: `written` is agreed with what the source had, and what either side has by now is an edit.
 fn settle_both(pair: &mut Pair, target: Side, field: &ChangedField, written: Value, edit: Option<Seen>) {
     let (source, slot) = (target.other(), field.slot);
-    let edited = edited_since(pair, source, slot, &field.source);
+    let edited = edit_since(pair, source, slot, &field.source);
     pair.set_agreed(slot, Agreed::of(target, Some(written), Some(field.source.clone())));
     pair.half_mut(target).set_seen(slot, edit);
     pair.half_mut(source).set_seen(slot, edited);
@@ -209,7 +209,7 @@ fn settle_both(pair: &mut Pair, target: Side, field: &ChangedField, written: Val
 /// Settles a field of a new record as it was sent before. What the source has now is a change since then.
 fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Value) {
     let source = target.other();
-    let edited = edited_since(pair, source, before.slot, &before.source);
+    let edited = edit_since(pair, source, before.slot, &before.source);
     pair.set_agreed(before.slot, Agreed::of(target, Some(stored), Some(before.source.clone())));
     pair.half_mut(target).set_seen(before.slot, None);
     pair.half_mut(source).set_seen(before.slot, edited);
@@ -256,7 +256,7 @@ pub(super) fn settle_elements(
 }
 
 /// What was sent and never answered is settled where it stands there now, as if the answer had come.
-pub(super) fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
+pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
     let target = change.target;
     for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
         let Some(rules) = mapping.field(field.slot) else { continue };
@@ -285,7 +285,7 @@ pub(super) fn settle_made(mapping: &ObjectMapping, pair: &mut Pair, change: &Cha
 }
 
 /// Takes back what was settled, keeping what the survivor has: to whom it is linked next, it is new.
-pub(super) fn unsettle(pair: &mut Pair, survivor: Side) {
+pub(super) fn forget_agreed(pair: &mut Pair, survivor: Side) {
     for slot in Slot::first(pair.agreed.len()) {
         if pair.half(survivor).seen(slot).is_none()
             && let Some(value) = pair.agreed(slot).and_then(|agreed| agreed.half(survivor)).cloned()
@@ -298,7 +298,7 @@ pub(super) fn unsettle(pair: &mut Pair, survivor: Side) {
 
 /// What becomes of a pair whose record was deleted because making it was undone.
 pub(super) fn set_undone(pair: &mut Pair, target: Side, at: Timestamp) {
-    unsettle(pair, target.other());
+    forget_agreed(pair, target.other());
     *pair.half_mut(target) = Half { deleted: Some(at), ..Half::default() };
     pair.keys[target] = Some(Vec::new());
     pair.status = Status::Excluded;

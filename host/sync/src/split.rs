@@ -1,4 +1,4 @@
-//! Split: an order that failed as a whole goes out again in halves, until the one change that is to blame
+//! Split: an order that failed as a whole goes out again in halves, until the one change that is to settle_single
 //! stands alone.
 
 use super::change::{Change, ChangeStatus};
@@ -6,17 +6,19 @@ use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::exchange::ExchangeError;
 use super::feature::Feature;
+use super::notice::Notice;
 use super::number::PairId;
 use super::order::Action;
 use super::outgoing::Outgoing;
 use super::pair::Status;
-use super::reason::{Notice, Reason, RemoteSaid};
+use super::reason::Reason;
 use super::session::Session;
+use super::subject::RemoteSaid;
 use entente_core::Side;
 use std::collections::HashSet;
 
 impl Session<'_> {
-    /// An order that failed as a whole goes out again in two halves, down to the one change that is to blame.
+    /// An order that failed as a whole goes out again in two halves, down to the one change that is to settle_single.
     /// What became of each is found out first: nothing is sent blind a second time.
     pub(super) async fn split(
         &mut self,
@@ -29,12 +31,12 @@ impl Session<'_> {
         self.run.notice(Notice::OrderFailed { side: target, said, remedies: error.remedies.clone() });
         let half = outgoing.len() / 2;
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
-        self.careful.extend(numbers.iter().map(|number| (*number, half.max(1))));
+        self.order_caps.extend(numbers.iter().map(|number| (*number, half.max(1))));
         let idempotent = self.has(mapping, target, Feature::IdempotentCreate);
         let (mut again, others): (Vec<Outgoing>, Vec<Outgoing>) =
             outgoing.into_iter().partition(|entry| idempotent && entry.change.action == Action::Create);
         if half == 0 {
-            return self.blame(mapping, target, again, others, error).await;
+            return self.settle_single(mapping, target, again, others, error).await;
         }
         // Made once only, however often it is sent under its name: it stays marked as sent, and a run that
         // dies here sends it again.
@@ -43,7 +45,7 @@ impl Session<'_> {
         for part in [again, rest].into_iter().filter(|part| !part.is_empty()) {
             Box::pin(self.deliver(mapping, target, part)).await?;
         }
-        self.find_out(mapping, target, others).await?;
+        self.recover_sent(mapping, target, others).await?;
         let mut pairs = self.engine.ledger.pairs(&numbers).await?;
         let planned: HashSet<PairId> = self
             .engine
@@ -60,7 +62,7 @@ impl Session<'_> {
 
     /// The one change of an order that failed as a whole: it has failed, unless it was made in spite of the
     /// error.
-    async fn blame(
+    async fn settle_single(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
@@ -84,7 +86,7 @@ impl Session<'_> {
             .iter()
             .map(|entry| (entry.pair.id, entry.change.action.clone(), entry.change.fields.clone()))
             .next();
-        self.find_out(mapping, target, others).await?;
+        self.recover_sent(mapping, target, others).await?;
         let Some((number, action, fields)) = sent else {
             return Ok(());
         };
@@ -111,7 +113,7 @@ impl Session<'_> {
     }
 
     /// Finds out what became of changes whose order was not answered.
-    async fn find_out(
+    async fn recover_sent(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,

@@ -3,15 +3,18 @@
 
 use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::ObjectMapping;
+use super::difference::Kept;
 use super::error::SyncError;
 use super::feature::Feature;
 use super::limits;
 use super::links::Links;
+use super::notice::Notice;
 use super::number::{PairId, RunId, Slot};
 use super::order::Action;
 use super::pair::Pair;
-use super::reason::{FieldReason, Kept, Notice, Reason, RecordRef};
+use super::reason::{FieldReason, Reason};
 use super::session::{Purpose, Session};
+use super::subject::RecordRef;
 use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -74,7 +77,7 @@ impl Session<'_> {
             }
         }
         if deletes > 0 {
-            deletes -= self.keep_what_is_referred_to().await?;
+            deletes -= self.withhold_referenced_deletes().await?;
         }
         if deletes != deletes_agreed {
             self.ask_for_deletes(run, deletes).await?;
@@ -84,7 +87,7 @@ impl Session<'_> {
 
     /// A record that others refer to, which this undo leaves as they are, is not deleted: the remote system
     /// would blank their links, and that would count as an edit. Says how many stay.
-    async fn keep_what_is_referred_to(&mut self) -> Result<u64, SyncError> {
+    async fn withhold_referenced_deletes(&mut self) -> Result<u64, SyncError> {
         let undoing = self.undoing().await?;
         let mut kept: HashMap<i64, RecordRef> = HashMap::new();
         for mapping in &self.definition.mappings {
@@ -189,14 +192,14 @@ impl Session<'_> {
                 Action::Create => match self.undo_create(mapping, change, pair, &later) {
                     Ok(Some(id)) => (Action::Delete(id), undo_whole(mapping, change, pair)),
                     Ok(None) => continue,
-                    Err(why) => (Action::Create, left_whole(change, why)),
+                    Err(why) => (Action::Create, keep_whole(change, why)),
                 },
                 Action::Delete(_)
                     if pair.half(target).id.as_ref().is_some() && pair.half(target).deleted.is_some() =>
                 {
                     (Action::Create, undo_delete(change))
                 }
-                Action::Delete(_) => (Action::Create, left_whole(change, Kept::ThereAgain)),
+                Action::Delete(_) => (Action::Create, keep_whole(change, Kept::ThereAgain)),
             };
             for (fields, stays) in [(undone.fields, None), (undone.left, undone.why)] {
                 if fields.is_empty() {
@@ -315,7 +318,7 @@ impl Undone {
     }
 }
 
-fn left_whole(change: &Change, why: Kept) -> Undone {
+fn keep_whole(change: &Change, why: Kept) -> Undone {
     let mut undone = Undone::default();
     change.fields.iter().for_each(|field| undone.leave(field, why.clone()));
     undone

@@ -6,9 +6,10 @@ use super::definition::ObjectMapping;
 use super::identity;
 use super::number::PairId;
 use super::order::Action;
-use super::pair::{Key, Pair};
-use super::reason::{Reason, RecordRef};
-use super::settle::settle_made;
+use super::pair::{MatchKey, Pair};
+use super::reason::Reason;
+use super::settle::settle_as_sent;
+use super::subject::RecordRef;
 use entente_core::{Side, Sides};
 use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
@@ -43,7 +44,7 @@ impl IndexMut<Entry> for Entries {
 
 /// What a record that nobody knows yet meets in a working set.
 #[derive(Debug, PartialEq)]
-pub(super) enum Meeting {
+pub(super) enum Match {
     /// Nothing: it gets a pair of its own.
     Nothing,
     /// The pair of its counterpart, or of the create that may have made it.
@@ -63,7 +64,7 @@ pub(super) struct Working<'m> {
     /// Pairs that were joined into others.
     pub(super) removed: Vec<PairId>,
     pub(super) by_number: HashMap<PairId, Entry>,
-    by_key: Sides<HashMap<Key, Vec<Entry>>>,
+    by_key: Sides<HashMap<MatchKey, Vec<Entry>>>,
     /// By pair, what was sent for it and never answered.
     pub(super) unanswered: HashMap<PairId, Vec<Change>>,
 }
@@ -124,14 +125,14 @@ impl<'m> Working<'m> {
     }
 
     /// What a record with these keys meets that no pair has yet.
-    pub(super) fn meeting(&self, keys: &[Key]) -> Meeting {
+    pub(super) fn match_record(&self, keys: &[MatchKey]) -> Match {
         let side = self.side;
         let record = |entry: Entry, side: Side| {
             let id = self.pairs[entry].half(side).id.as_deref()?;
             Some(RecordRef::new(side, self.mapping.object(side), id))
         };
         if let Some(entry) = self.sent_as(keys) {
-            return Meeting::Pair(entry);
+            return Match::Pair(entry);
         }
         let duplicate = |entry: Entry| Reason::DuplicateOf {
             record: record(entry, side),
@@ -139,20 +140,20 @@ impl<'m> Working<'m> {
             became: None,
         };
         if let Some(&rival) = self.owners(side, keys).first() {
-            return Meeting::Held { reason: duplicate(rival), rival };
+            return Match::Held { reason: duplicate(rival), rival };
         }
         match self.owners(side.other(), keys).as_slice() {
-            [] => Meeting::Nothing,
-            [entry] if self.pairs[*entry].half(side).id.is_none() => Meeting::Pair(*entry),
-            [rival] => Meeting::Held { reason: duplicate(*rival), rival: *rival },
+            [] => Match::Nothing,
+            [entry] if self.pairs[*entry].half(side).id.is_none() => Match::Pair(*entry),
+            [rival] => Match::Held { reason: duplicate(*rival), rival: *rival },
             several => {
                 let records = several.iter().filter_map(|entry| record(*entry, side.other())).collect();
-                Meeting::Held { reason: Reason::Ambiguous { records }, rival: several[0] }
+                Match::Held { reason: Reason::Ambiguous { records }, rival: several[0] }
             }
         }
     }
 
-    pub(super) fn note_keys(&mut self, side: Side, keys: &[Key], entry: Entry) {
+    pub(super) fn note_keys(&mut self, side: Side, keys: &[MatchKey], entry: Entry) {
         for key in keys {
             let entries = self.by_key[side].entry(key.clone()).or_default();
             if !entries.contains(&entry) {
@@ -163,14 +164,14 @@ impl<'m> Working<'m> {
 
     /// What a record was to be recognised by that was to be made for this pair on a side, of which nobody
     /// knows whether it was.
-    pub(super) fn sent_keys(&self, pair: PairId, target: Side) -> Vec<Key> {
+    pub(super) fn sent_keys(&self, pair: PairId, target: Side) -> Vec<MatchKey> {
         let creates = self.unanswered.get(&pair).into_iter().flatten();
         let creates = creates.filter(|change| change.action == Action::Create && change.target == target);
         creates.flat_map(|change| identity::keys_sent(self.mapping, change)).collect()
     }
 
     /// The one pair whose record may have been made as this one.
-    pub(super) fn sent_as(&self, keys: &[Key]) -> Option<Entry> {
+    pub(super) fn sent_as(&self, keys: &[MatchKey]) -> Option<Entry> {
         let sent = |number: &PairId| {
             let entry = *self.by_number.get(number)?;
             let alone = self.pairs[entry].half(self.side).id.is_none();
@@ -190,14 +191,14 @@ impl<'m> Working<'m> {
             // A new record has no other agreement than this one; an update is open until its pair is decided
             // again.
             if change.action != Action::Create || pair.agreed.is_empty() {
-                settle_made(self.mapping, pair, change);
+                settle_as_sent(self.mapping, pair, change);
             }
         }
     }
 
     /// Pairs that have a record on `side` with the best of these keys that any has.
-    pub(super) fn owners(&self, side: Side, keys: &[Key]) -> Vec<Entry> {
-        let entries = |key: &Key| -> Vec<Entry> {
+    pub(super) fn owners(&self, side: Side, keys: &[MatchKey]) -> Vec<Entry> {
+        let entries = |key: &MatchKey| -> Vec<Entry> {
             let entries = self.by_key[side].get(key).cloned().unwrap_or_default();
             entries.into_iter().filter(|entry| !self.only_sent_as(*entry, side, key)).collect()
         };
@@ -205,7 +206,7 @@ impl<'m> Working<'m> {
     }
 
     /// Whether a key is one that a record had when it was sent, and has no more.
-    fn only_sent_as(&self, entry: Entry, side: Side, key: &Key) -> bool {
+    fn only_sent_as(&self, entry: Entry, side: Side, key: &MatchKey) -> bool {
         let pair = &self.pairs[entry];
         self.sent_keys(pair.id, side.other()).contains(key)
             && !identity::keys(self.mapping, side, |slot| pair.current(side, slot)).contains(key)

@@ -124,8 +124,8 @@ impl Ledger for GatedLedger {
         &self,
         mapping: MappingId,
         side: Side,
-        keys: &[Key],
-    ) -> Result<Vec<(Key, PairId)>, LedgerError> {
+        keys: &[MatchKey],
+    ) -> Result<Vec<(MatchKey, PairId)>, LedgerError> {
         self.inner.pairs_by_key(mapping, side, keys).await
     }
 

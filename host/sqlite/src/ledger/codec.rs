@@ -16,7 +16,7 @@
 
 use crate::store::StoreError;
 use entente_core::{Timestamp, Value, Why};
-use entente_sync::{Agreed, ChangedField, FieldReason, FieldTime, Key, Reason, Seen, Slot};
+use entente_sync::{Agreed, ChangedField, FieldReason, FieldTime, MatchKey, Reason, Seen, Slot};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
@@ -274,7 +274,7 @@ impl<'de> Deserialize<'de> for SeenSlot {
 }
 
 /// Encodes the keys of a side.
-pub(super) fn encode_keys(keys: &[Key]) -> Result<Option<String>, StoreError> {
+pub(super) fn encode_keys(keys: &[MatchKey]) -> Result<Option<String>, StoreError> {
     if keys.is_empty() {
         return Ok(None);
     }
@@ -283,10 +283,10 @@ pub(super) fn encode_keys(keys: &[Key]) -> Result<Option<String>, StoreError> {
 }
 
 /// Decodes the keys of a side.
-pub(super) fn decode_keys(text: Option<&str>) -> Result<Vec<Key>, StoreError> {
+pub(super) fn decode_keys(text: Option<&str>) -> Result<Vec<MatchKey>, StoreError> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let list: Vec<(u32, String)> = decode("keys", text)?;
-    Ok(list.into_iter().map(|(rank, text)| Key { rank, text }).collect())
+    Ok(list.into_iter().map(|(rank, text)| MatchKey { rank, text }).collect())
 }
 
 /// Keeps JSON null as the value null, so that only a missing key is `None`.

@@ -28,7 +28,7 @@ use crate::store::Store;
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
-    Change, ChangeFilter, ChangeStatus, Code, Description, Key, Lease, Ledger, LedgerError, MappingId,
+    Change, ChangeFilter, ChangeStatus, Code, Description, Lease, Ledger, LedgerError, MappingId, MatchKey,
     OperatorLedger, Pair, PairId, Progress, Ruling, Run, RunId, Side, Status, TodoFilter, Trust, Unit,
     Weight,
 };
@@ -167,8 +167,8 @@ impl Ledger for SqliteLedger {
         &self,
         mapping: MappingId,
         side: Side,
-        keys: &[Key],
-    ) -> Result<Vec<(Key, PairId)>, LedgerError> {
+        keys: &[MatchKey],
+    ) -> Result<Vec<(MatchKey, PairId)>, LedgerError> {
         self.store
             .read(|connection| pairs::by_keys(connection, mapping, side, keys))
             .await

@@ -4,7 +4,7 @@ use super::codec::{decode_agreed, decode_reason, decode_seen};
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Code, Half, Key, MappingId, Pair, PairId, RunId, Side, Sides, Status, TodoFilter};
+use entente_sync::{Code, Half, MappingId, MatchKey, Pair, PairId, RunId, Side, Sides, Status, TodoFilter};
 use rusqlite::{Connection, Row, ToSql, params};
 
 /// The columns that [`from_row`] reads, in its order.
@@ -111,9 +111,9 @@ pub(super) fn by_keys(
     connection: &Connection,
     mapping: MappingId,
     side: Side,
-    keys: &[Key],
-) -> Result<Vec<(Key, PairId)>, StoreError> {
-    let mut keys: Vec<&Key> = keys.iter().collect();
+    keys: &[MatchKey],
+) -> Result<Vec<(MatchKey, PairId)>, StoreError> {
+    let mut keys: Vec<&MatchKey> = keys.iter().collect();
     keys.sort_unstable();
     keys.dedup();
     let mut statement = connection

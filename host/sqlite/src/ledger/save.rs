@@ -5,7 +5,7 @@ use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen, reason_
 use super::progress::side_number;
 use crate::store::StoreFailure;
 use entente_core::Timestamp;
-use entente_sync::{Code, Half, Key, MappingId, Pair, PairId, Side, Sides};
+use entente_sync::{Code, Half, MappingId, MatchKey, Pair, PairId, Side, Sides};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
 
 /// Columns that every update writes.
@@ -65,7 +65,7 @@ struct Before {
     mapping: MappingId,
     differs: Differs,
     /// The stored keys, loaded where the pair has new ones or moves to another mapping.
-    keys: Sides<Vec<Key>>,
+    keys: Sides<Vec<MatchKey>>,
 }
 
 /// Inserts or updates pairs; new ones get their numbers. Within one call, a record may move from one pair to
@@ -258,7 +258,7 @@ impl<'c> Keys<'c> {
     }
 
     /// The stored keys of a pair.
-    fn stored(&mut self, pair: PairId) -> Result<Sides<Vec<Key>>, WriteError> {
+    fn stored(&mut self, pair: PairId) -> Result<Sides<Vec<MatchKey>>, WriteError> {
         let texts: Option<Sides<Option<String>>> =
             self.load.query_row([pair], |row| Ok(Sides::new(row.get(0)?, row.get(1)?))).optional()?;
         let Sides { left, right } = texts.unwrap_or_default();

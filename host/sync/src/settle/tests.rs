@@ -238,7 +238,7 @@ fn of_a_set_the_elements_that_were_carried_are_agreed() {
 fn what_the_survivor_has_outlives_the_link() {
     let mut pair = Pair::new(1);
     pair.set_agreed(Slot(0), Agreed { left: Some(text("Ada")), right: Some(text("ADA")) });
-    unsettle(&mut pair, Side::Right);
+    forget_agreed(&mut pair, Side::Right);
     assert_eq!(pair.current(Side::Right, Slot(0)), Some(&text("ADA")));
     assert_eq!(pair.current(Side::Left, Slot(0)), None);
     assert!(pair.agreed.is_empty());
@@ -250,7 +250,7 @@ fn a_change_without_an_answer_is_settled_only_where_it_stands_there() {
     let settled = |now: &str| {
         let mut entry = update(text("Eva"), text("Ada"));
         entry.pair.half_mut(Side::Right).set_seen(Slot(0), edit(text(now)));
-        settle_made(&mapping, &mut entry.pair, &entry.change);
+        settle_as_sent(&mapping, &mut entry.pair, &entry.change);
         state(&entry, 0)
     };
     assert_eq!(settled("Eva"), (both(text("Eva"), text("Eva")), None, None));

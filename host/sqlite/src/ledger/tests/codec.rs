@@ -100,7 +100,7 @@ proptest! {
 
     #[test]
     fn keys_come_back(keys in prop::collection::vec((any::<u32>(), any::<String>()), 0..4)) {
-        let keys: Vec<Key> = keys.into_iter().map(|(rank, text)| Key { rank, text }).collect();
+        let keys: Vec<MatchKey> = keys.into_iter().map(|(rank, text)| MatchKey { rank, text }).collect();
         let text = encode_keys(&keys).unwrap();
         prop_assert_eq!(decode_keys(text.as_deref()).unwrap(), keys);
     }

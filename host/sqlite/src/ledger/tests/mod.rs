@@ -104,6 +104,6 @@ pub(super) fn both(value: Value) -> Agreed {
     Agreed { left: Some(value.clone()), right: Some(value) }
 }
 
-pub(super) fn key(rank: u32, text: &str) -> Key {
-    Key { rank, text: text.to_owned() }
+pub(super) fn key(rank: u32, text: &str) -> MatchKey {
+    MatchKey { rank, text: text.to_owned() }
 }

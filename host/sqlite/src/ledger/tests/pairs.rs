@@ -141,8 +141,9 @@ async fn a_number_is_never_given_to_another_pair() {
 #[tokio::test]
 async fn keys_lead_to_pairs_until_they_are_replaced() {
     let world = world().await;
-    let find =
-        async |mapping, side, keys: &[Key]| world.ledger.pairs_by_key(mapping, side, keys).await.unwrap();
+    let find = async |mapping, side, keys: &[MatchKey]| {
+        world.ledger.pairs_by_key(mapping, side, keys).await.unwrap()
+    };
     let (ada, bob) = (key(0, "ada@x.org"), key(1, "Bob\0"));
     let mut pairs = [world.pair(Some("1"), None), world.pair(Some("2"), Some("a"))];
     pairs[0].keys = Sides::new(Some(vec![ada.clone(), bob.clone(), ada.clone()]), None);

@@ -5,9 +5,10 @@ use super::definition::{FieldMapping, ObjectMapping, SyncDefinition};
 use super::description::{Description, Object};
 use super::error::SyncError;
 use super::ledger::Requeue;
+use super::notice::Notice;
 use super::number::{MappingId, Slot};
 use super::progress::Progress;
-use super::reason::{Code, Notice};
+use super::reason::Code;
 use super::session::Session;
 use entente_core::{Side, Sides};
 use std::collections::BTreeSet;
@@ -69,7 +70,7 @@ fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Descrip
 
 impl Session<'_> {
     /// Compares what both sides have now with the mapping and with what they had when this sync last ran.
-    pub(super) async fn drift(&mut self) -> Result<(), SyncError> {
+    pub(super) async fn check_schema(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut known = Sides::default();
         for side in Side::BOTH {

@@ -20,7 +20,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 impl Session<'_> {
     /// Brings the other half of every record that was read in this run. Needed where a side was not listed:
     /// by window or ids.
-    pub(super) async fn meet(&mut self) -> Result<(), SyncError> {
+    pub(super) async fn fetch_missing_halves(&mut self) -> Result<(), SyncError> {
         if self.run.options.follows_bookmarks() {
             return Ok(());
         }
@@ -57,12 +57,12 @@ impl Session<'_> {
         read: Side,
         after: &mut PairId,
     ) -> Result<Option<Vec<Pair>>, SyncError> {
-        let taken = self
-            .taken
+        let read_pairs = self
+            .read_pairs
             .get(&mapping.id)
             .into_iter()
-            .flat_map(|taken| taken.range((Excluded(*after), Unbounded)));
-        let numbers: Vec<PairId> = taken.take(limits::LOOKUP_RECORDS).copied().collect();
+            .flat_map(|pairs| pairs.range((Excluded(*after), Unbounded)));
+        let numbers: Vec<PairId> = read_pairs.take(limits::LOOKUP_RECORDS).copied().collect();
         let Some(last) = numbers.last() else {
             return Ok(None);
         };
@@ -132,7 +132,7 @@ impl Session<'_> {
                 Found::Held(reason) => self.hold(pair, mapping, read, reason),
             }
         }
-        self.absorb_counterparts(mapping, target, &mut pairs, &found, &owners).await?;
+        self.merge_counterparts(mapping, target, &mut pairs, &found, &owners).await?;
         found.retain(|_, id| !owners.contains_key(id));
         if found.is_empty() {
             Ok(())
@@ -145,7 +145,7 @@ impl Session<'_> {
 
     /// Stores what a lookup has found. A counterpart that waits alone in a pair of its own gives its record to the
     /// pair that has found it.
-    async fn absorb_counterparts(
+    async fn merge_counterparts(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
@@ -245,7 +245,7 @@ impl Session<'_> {
             match self.exchange(side).find(query).await {
                 Ok(found) => return Ok(Some(found)),
                 Err(error) if error.code == codes::UNSUPPORTED => return Ok(None),
-                Err(error) if self.wait_out(side, &error, &mut tries).await? => {}
+                Err(error) if self.back_off(side, &error, &mut tries).await? => {}
                 Err(error) => return Err(self.failed(side, "look records up", error)),
             }
         }

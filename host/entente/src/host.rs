@@ -1,8 +1,7 @@
-//! Many tenants in one process: they share what runs plugins and the code of plugins, and nothing else.
+//! Many tenants in one process: they share the plugin runtime and compiled code, and nothing else.
 //!
-//! A tenant is opened when somebody needs it. When more than some number are open, those that nobody uses and
-//! that were used longest ago are closed, so that an idle tenant costs neither memory nor open files, however
-//! many there are.
+//! Tenants are opened on demand. Beyond a number of open tenants, the least recently used idle ones are
+//! closed, so that an idle tenant costs neither memory nor open files, however many there are.
 
 use crate::config::{Home, SecretText};
 use crate::tenant::{Removed, RestoreOptions, Restored, SharedRuntime, Tenant, TenantError, remove, restore};
@@ -12,11 +11,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
-/// How a [`Host`] works.
+/// Options of a [`Host`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostOptions {
-    /// Tenants that stay open when nobody uses them. Each has up to three open files and, after much work, 16
-    /// MiB of pages in memory.
+    /// The number of idle tenants that stay open. Each has up to three open files and, after much work, 16
+    /// MiB of page cache.
     pub open_tenants: usize,
 }
 
@@ -26,7 +25,7 @@ impl Default for HostOptions {
     }
 }
 
-/// A home with all its tenants. One is enough for a process; it is shared by reference or in an [`Arc`].
+/// A home with all its tenants. A process needs one, shared by reference or in an [`Arc`].
 pub struct Host {
     home: Home,
     key: Option<SecretText>,
@@ -38,18 +37,18 @@ pub struct Host {
 #[derive(Default)]
 struct Open {
     tenants: HashMap<String, Slot>,
-    /// Counts uses, to tell which was the last.
+    /// Counts uses: the recency of an entry.
     uses: u64,
 }
 
 struct Slot {
-    /// Filled by who opens it; others wait for that.
+    /// Set by the caller that opens it; concurrent callers wait for that.
     tenant: Arc<OnceCell<Arc<Tenant>>>,
     used: u64,
 }
 
 impl Slot {
-    /// Nobody has it, and nobody is opening it.
+    /// Nobody uses or is opening it.
     fn is_idle(&self) -> bool {
         Arc::strong_count(&self.tenant) == 1
             && self.tenant.get().is_none_or(|tenant| Arc::strong_count(tenant) == 1)
@@ -66,8 +65,8 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    /// Opens a home folder, making it where needed. `key` is the value of `ENTENTE_KEY`. No tenant is opened
-    /// yet.
+    /// Opens a home folder, creating it where needed. `key` is the value of `ENTENTE_KEY`. No tenant is
+    /// opened yet.
     ///
     /// # Errors
     /// Where the folder cannot be used.
@@ -91,7 +90,7 @@ impl Host {
         &self.home
     }
 
-    /// The tenants that there are, by name, `default` first. They need not be open.
+    /// The names of all tenants, `default` first, whether open or not.
     ///
     /// # Errors
     /// Where the folder cannot be read.
@@ -99,7 +98,7 @@ impl Host {
         Ok(self.home.tenants()?)
     }
 
-    /// A tenant, opened where it is not open. It stays open at least as long as somebody has it.
+    /// A tenant, opened where needed. It stays open at least as long as the caller holds it.
     ///
     /// # Errors
     /// [`crate::config::ConfigError::Unknown`] where it was not added, or where its database cannot be
@@ -110,7 +109,7 @@ impl Host {
             .get_or_try_init(async || {
                 let (home, name, key, plugins) =
                     (self.home.clone(), name.to_owned(), self.key.clone(), Arc::clone(&self.plugins));
-                // New migrations may take a while.
+                // Migrations may take a while.
                 crate::tenant::blocking(move || Tenant::within(home, &name, key, plugins))
                     .await?
                     .map(Arc::new)
@@ -118,17 +117,17 @@ impl Host {
             .await
             .map(Arc::clone);
         drop(cell);
-        // One that could not be opened is idle by now, and is not kept.
+        // A tenant that could not be opened is idle now, and is dropped.
         self.close_beyond(self.options.open_tenants);
         opened
     }
 
-    /// Closes all tenants that nobody uses.
+    /// Closes all idle tenants.
     pub fn close_idle(&self) {
         self.close_beyond(0);
     }
 
-    /// How many tenants are open.
+    /// The number of open tenants.
     pub fn open_tenants(&self) -> usize {
         self.lock().tenants.values().filter(|slot| slot.tenant.initialized()).count()
     }
@@ -136,18 +135,17 @@ impl Host {
     /// Adds an empty tenant.
     ///
     /// # Errors
-    /// Where there is one of this name, or the name cannot be one.
+    /// Where the name is taken or invalid.
     pub async fn add(&self, name: &str) -> Result<(), TenantError> {
         let (home, name) = (self.home.clone(), name.to_owned());
         Ok(crate::tenant::blocking(move || home.add_tenant(&name)).await??)
     }
 
-    /// Adds a tenant from a file that [`Tenant::export`] has written: all of it, or nothing. Its secrets are
-    /// sealed anew for its name.
+    /// Adds a tenant from a file that [`Tenant::export`] wrote, atomically. Its secrets are re-encrypted for
+    /// the new name.
     ///
     /// # Errors
-    /// Where there is one of this name, the file is not as it was exported, or the key to its secrets is
-    /// another.
+    /// Where the name is taken, the file is not as it was exported, or the key to its secrets is another.
     pub async fn restore(
         &self,
         name: &str,
@@ -157,11 +155,11 @@ impl Host {
         restore(&self.home, name, file, self.key.clone(), options).await
     }
 
-    /// Removes a tenant with everything of it, and the components that no other one uses. `default` is
+    /// Removes a tenant with all its data, and the components that no other tenant uses. `default` is
     /// emptied.
     ///
     /// # Errors
-    /// [`TenantError::Busy`] while a run of it is under way in any process, or somebody has it open here.
+    /// [`TenantError::Busy`] while a run of it is under way in any process, or while it is in use here.
     pub async fn remove(&self, name: &str) -> Result<Removed, TenantError> {
         let closed = {
             let mut open = self.lock();
@@ -190,7 +188,7 @@ impl Host {
         Arc::clone(&slot.tenant)
     }
 
-    /// Closes the tenants that were used longest ago, until so many are left or the others are in use.
+    /// Closes the least recently used idle tenants until at most this many are open or the others are in use.
     fn close_beyond(&self, most: usize) {
         let mut closed = Vec::new();
         let mut open = self.lock();
@@ -202,7 +200,7 @@ impl Host {
             closed.extend(open.tenants.remove(&name));
         }
         drop(open);
-        // Closing a database writes what is left in its log: not while others wait for the list.
+        // Closing a database checkpoints its WAL, which must not happen under the lock of the list.
         drop(closed);
     }
 }
@@ -245,7 +243,7 @@ mod tests {
         assert_eq!(host.open_tenants(), 0);
     }
 
-    /// Files in a folder that this process has open.
+    /// The number of files in a folder that this process has open.
     #[cfg(target_os = "linux")]
     fn open_files(folder: &Path) -> usize {
         let folder = folder.canonicalize().unwrap();

@@ -4,10 +4,10 @@
 //! collects what changed on both sides, judges field by field which value is right, writes orders, and keeps
 //! state. This crate is what a program embeds; the command line calls nothing else.
 //!
-//! - [`Tenant`] is the whole, opened: what the command line does, an embedding program can call there.
+//! - [`Tenant`] is an open tenant: everything that the command line does is a call of it.
 //! - [`Host`] is a home with many tenants, for a program that serves all of them.
-//! - [`view`] is what is shown of a tenant, as data: what the command line prints, and a service answers.
-//! - [`Configuration`] is what the operator has set; [`File`] is `entente.toml`.
+//! - [`view`] is what is shown of a tenant, as data: the command line prints it, a service answers with it.
+//! - [`Configuration`] is the stored configuration; [`File`] is a parsed `entente.toml`.
 //!
 //! The crates below are re-exported, so that an embedding program depends on this one alone: [`entente_core`]
 //! (values and the judge), [`entente_sync`] (the engine), [`entente_sqlite`] (hub and ledger) and

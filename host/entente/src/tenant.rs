@@ -1,5 +1,5 @@
-//! A tenant, opened: hub, ledger, configuration and plugins together. What the command line and any program
-//! that embeds the host calls.
+//! An open tenant: hub, ledger, configuration and plugins together, with the calls that the command line and
+//! embedding programs make.
 
 use crate::config::{
     Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft,
@@ -44,10 +44,10 @@ pub use rerun::RerunError;
 pub(crate) use restore::restore;
 pub use restore::{RestoreOptions, Restored};
 
-/// Why a tenant could not do what it was asked.
+/// Why a call on a tenant failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
-    /// The configuration.
+    /// The configuration failed.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A file cannot be read or written.
@@ -60,19 +60,19 @@ pub enum TenantError {
         /// What the system said.
         why: std::io::Error,
     },
-    /// The hub.
+    /// The hub failed.
     #[error(transparent)]
     Hub(#[from] HubError),
-    /// The ledger.
+    /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A plugin cannot be loaded.
     #[error(transparent)]
     Plugin(#[from] LoadError),
-    /// A grant cannot be one.
+    /// A grant is invalid.
     #[error(transparent)]
     Grant(#[from] entente_plugin::GrantError),
     /// A sync could not begin.
@@ -81,7 +81,7 @@ pub enum TenantError {
     /// An exchange failed outside a run.
     #[error("{exchange} could not {doing}: {error}")]
     Exchange {
-        /// Which one.
+        /// The exchange.
         exchange: String,
         /// What it was asked.
         doing: &'static str,
@@ -94,37 +94,37 @@ pub enum TenantError {
     /// A record is in no sync.
     #[error("no sync knows the record {0}; a record gets into one with the first run that reads it")]
     NoPair(String),
-    /// The integration is switched off.
+    /// The integration is disabled.
     #[error("the integration '{0}' is disabled")]
     Disabled(String),
-    /// A setting that the plugin cannot do without.
+    /// A setting that the plugin requires is not set.
     #[error("the plugin of '{integration}' needs the setting '{setting}' ({reason})")]
     NotSet {
-        /// Which integration.
+        /// The integration.
         integration: String,
         /// The setting.
         setting: String,
-        /// What it is for, as the plugin's author says.
+        /// Its purpose, in the words of the plugin's author.
         reason: String,
     },
-    /// A limit of the tenant.
+    /// A limit of the tenant is reached.
     #[error(transparent)]
     Limit(#[from] LimitReached),
-    /// A limit cannot be set so.
+    /// A limit cannot be set.
     #[error(transparent)]
     UnknownLimit(#[from] UnknownLimit),
-    /// A tenant cannot be removed now.
+    /// The tenant cannot be removed while it is in use.
     #[error("the tenant '{tenant}' {why}")]
     Busy {
-        /// Which one.
+        /// The tenant.
         tenant: String,
         /// What is under way, and what to do.
         why: String,
     },
-    /// An export cannot be written, or is not what it should be.
+    /// An export cannot be written, or an archive cannot be used.
     #[error("{}: {error}", path.display())]
     Archive {
-        /// The file.
+        /// The archive.
         path: PathBuf,
         /// What is wrong, and what to do.
         error: ArchiveError,
@@ -132,7 +132,7 @@ pub enum TenantError {
 }
 
 impl TenantError {
-    /// What can be done about it.
+    /// Remedies for the error.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             TenantError::Config(error) => error.remedies(),
@@ -165,18 +165,18 @@ pub struct Tenant {
     ledger: Arc<dyn OperatorLedger>,
     configuration: Configuration,
     clock: Arc<dyn Clock>,
-    /// Started when the first plugin is needed: most commands need none. Tenants of one [`crate::host::Host`]
-    /// share it.
+    /// Started when a plugin is first needed, which most commands never do. Tenants of one
+    /// [`crate::host::Host`] share it.
     plugins: Arc<SharedRuntime>,
-    /// What all its plugins take together.
+    /// The account that its plugins' resource use counts against.
     account: OnceCell<Arc<TenantAccount>>,
-    /// The calls that its integrations may make in a minute.
+    /// The call budgets of its integrations.
     budget: Arc<dyn CallBudget>,
-    /// Where the HTTP calls of its plugins are written down.
+    /// The audit log of its plugins' HTTP calls.
     audit: Arc<dyn Audit>,
 }
 
-/// What runs plugins, once it is needed.
+/// The plugin runtime, started on demand.
 pub(crate) struct SharedRuntime {
     compiler: Compiler,
     started: OnceCell<PluginRuntime>,
@@ -195,8 +195,8 @@ impl std::fmt::Debug for Tenant {
 }
 
 impl Tenant {
-    /// Opens the tenant `default` of a home folder, making both where needed. `key` is the value of
-    /// `ENTENTE_KEY`; plugins that are new here are compiled by `compiler`.
+    /// Opens the tenant `default` of a home folder, creating both where needed. `key` is the value of
+    /// `ENTENTE_KEY`; plugins without cached code are compiled by `compiler`.
     ///
     /// # Errors
     /// Where the folder or the database cannot be used.
@@ -204,8 +204,8 @@ impl Tenant {
         Self::open_named(home, DEFAULT_TENANT, key, compiler)
     }
 
-    /// Opens a tenant that was added to a home folder; `default` need not be. A program that has many open at
-    /// a time opens them through [`crate::host::Host`].
+    /// Opens a tenant that was added to a home folder; `default` need not be added. A program with many open
+    /// tenants opens them through [`crate::host::Host`].
     ///
     /// # Errors
     /// [`ConfigError::Unknown`] where there is no such tenant, or where the folder or the database cannot be
@@ -219,7 +219,7 @@ impl Tenant {
         Self::within(Home::open(home)?, tenant, key, Arc::new(SharedRuntime::new(compiler)))
     }
 
-    /// Opens a tenant that runs its plugins together with others.
+    /// Opens a tenant that shares a plugin runtime with others.
     pub(crate) fn within(
         home: Home,
         tenant: &str,
@@ -244,7 +244,7 @@ impl Tenant {
         })
     }
 
-    /// The configuration that a database holds.
+    /// The configuration in a database.
     fn configuration_over(store: Store, home: Home, tenant: &str) -> Configuration {
         Configuration::new(store, home).of_tenant(tenant)
     }
@@ -259,7 +259,7 @@ impl Tenant {
         &self.hub
     }
 
-    /// Pairs, plans and runs.
+    /// The ledger of pairs, plans and runs, as operators query it.
     pub fn ledger(&self) -> &dyn OperatorLedger {
         self.ledger.as_ref()
     }
@@ -269,20 +269,20 @@ impl Tenant {
         &self.configuration
     }
 
-    /// The database.
+    /// Its SQLite store.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The clock that everything here is dated by.
+    /// The clock that dates all writes.
     pub fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }
 
-    /// What runs plugins.
+    /// The plugin runtime, started now where needed.
     ///
     /// # Errors
-    /// Where the machine cannot run any.
+    /// Where this machine cannot run plugins.
     pub async fn plugins(&self) -> Result<PluginRuntime, TenantError> {
         let home = self.configuration.home();
         let start = || async {
@@ -298,8 +298,8 @@ impl Tenant {
         Ok(runtime.on_account(self.account().await?))
     }
 
-    /// What all its plugins take together in this process, under the limits that held when the first of them
-    /// was needed.
+    /// The account that its plugins' resource use counts against in this process, with the limits in force
+    /// when it was first needed.
     ///
     /// # Errors
     /// Where the database fails.
@@ -308,16 +308,16 @@ impl Tenant {
         self.account.get_or_try_init(open).await.cloned()
     }
 
-    /// Installs a component under a name, having looked at what it is.
+    /// Installs a component under a name, after validating it.
     ///
     /// # Errors
-    /// Where the bytes are no plugin.
+    /// Where the bytes are not a plugin.
     pub async fn install_plugin(
         &self,
         name: &str,
         bytes: &[u8],
     ) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
-        // Compiling now shows at once whether it runs, and makes the first sync quick.
+        // Compiling now shows at once whether it works, and makes the first sync fast.
         let inspection = self
             .plugins()
             .await?
@@ -330,7 +330,7 @@ impl Tenant {
         Ok((installed, inspection))
     }
 
-    /// An exchange by its name: the hub, or an integration that is ready to run.
+    /// An exchange by name: the hub, or an integration ready to run.
     ///
     /// # Errors
     /// [`TenantError::Config`] where there is none of this name, [`TenantError::Disabled`], or where its
@@ -388,8 +388,8 @@ impl Tenant {
     /// Runs a sync once.
     ///
     /// # Errors
-    /// Where it could not even begin, as with an integration that is quarantined; how it ended is in
-    /// [`RunEnd`].
+    /// Where the run could not begin, for example because an integration is quarantined; how a run ended is
+    /// in [`RunEnd`].
     pub async fn sync(
         &self,
         name: &str,
@@ -398,10 +398,10 @@ impl Tenant {
         stop: &AtomicBool,
     ) -> Result<(SyncDefinition, RunEnd), TenantError> {
         let definition = self.configuration.definition(name).await?;
-        // Before there is a run of ours, whose name may be that of one which has died.
+        // Before this run has a name, which may equal that of a run that died.
         self.take_over(&definition.relation).await?;
         let presence = self.begin_run(options.wait, stop).await?;
-        // One may have died while this one waited for its place.
+        // Another run may have died while this one waited for its permit.
         self.take_over(&definition.relation).await?;
         let left = self.side(&definition.exchanges.left).await?;
         let right = self.side(&definition.exchanges.right).await?;
@@ -423,7 +423,7 @@ impl Tenant {
         };
         let end = engine.run(&definition, options).await;
         for side in [&left, &right] {
-            // The run has been; how it went is told whatever becomes of this.
+            // The run is over; its result is returned whether or not this write succeeds.
             if let Err(error) = self.note_health(side, end.is_ok()).await {
                 tracing::warn!(sync = name, %error, "whether a plugin crashed could not be noted");
             }
@@ -442,7 +442,7 @@ impl Tenant {
     async fn note_health(&self, side: &SyncSide, ran: bool) -> Result<(), TenantError> {
         let SyncSide::Plugin(plugin) = side else { return Ok(()) };
         let crash = plugin.crash();
-        // A run that never came to call it says nothing about it.
+        // A run that never called the plugin says nothing about it.
         if crash.is_none() && !ran {
             return Ok(());
         }
@@ -451,15 +451,15 @@ impl Tenant {
         if crash.is_some()
             && let Err(notice) = health.check(name, self.clock.now())
         {
-            // As data: whoever shows the line words them.
+            // As data: whoever displays the line words the remedies.
             let remedies = serde_json::to_string(&notice.remedies()).unwrap_or_default();
             tracing::warn!(integration = name, %remedies, "{notice}");
         }
         Ok(())
     }
 
-    /// What the plugins of these exchanges logged while a run was under way, the oldest first; the latest 8
-    /// to 16 MiB of a tenant are kept.
+    /// The log lines of these exchanges' plugins during a run, oldest first; a tenant keeps its last 8 to 16
+    /// MiB.
     ///
     /// # Errors
     /// Where the file cannot be read.
@@ -472,7 +472,7 @@ impl Tenant {
         let until = match run.ended {
             Some(ended) => ended,
             None if run.status == RunStatus::Running => self.clock.now(),
-            // It was killed, nobody knows when: before the next one began.
+            // The process was killed at an unknown time, but before the next run began.
             None => match self.ledger.run_after(&run.sync, run.id).await? {
                 Some(next) => next.started,
                 None => self.clock.now(),
@@ -485,20 +485,20 @@ impl Tenant {
         })
     }
 
-    /// What the plugin of an integration asks for.
+    /// The manifest of a component.
     ///
     /// # Errors
-    /// Where its component cannot be read, or is not what was installed.
+    /// Where the component cannot be read, or is not the one installed.
     pub async fn manifest(&self, digest: &str) -> Result<Manifest, TenantError> {
         let path = self.configuration.home().component(digest);
         Ok(PluginRuntime::inspect_installed(&path, digest, &self.limits().await?).await?.manifest)
     }
 
-    /// Applies a configuration file, as a whole or not at all. [`File::parse`] reads its text; `inputs` are the
-    /// components and environment variables that it names.
+    /// Applies a configuration file atomically. [`File::parse`] parses its text; `inputs` are the components
+    /// and environment variables that it names.
     ///
     /// # Errors
-    /// Everything that is wrong with it at once, or what a plugin that must be described says.
+    /// Every problem of the file at once, or the error of a plugin that must be described.
     pub async fn apply(
         &self,
         file: &File,
@@ -521,7 +521,7 @@ impl Tenant {
                 described.facts.insert(digest.clone(), facts(&inspection));
                 manifests.insert(digest.as_str(), inspection.manifest);
             }
-            // What is wrong already is told without asking a remote system first.
+            // Known problems are reported without asking a remote system first.
             if draft.needed && prepared.problems.is_empty() {
                 let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
                 let name = &draft.integration.name;
@@ -551,7 +551,7 @@ impl Tenant {
         Ok(plan)
     }
 
-    /// What is to be said of settings of an integration that its plugin does not read.
+    /// Notices of settings that the integration's plugin does not read.
     pub async fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<(String, String)> {
         let manifest = self.manifest(&integration.digest).await.unwrap_or_default();
         settings::unknown(integration, &manifest)
@@ -564,11 +564,11 @@ impl Tenant {
         exchange.describe().await.map_err(|error| failed(name, "describe its objects", error))
     }
 
-    /// Adds an integration, and the sync that its plugin proposes. Tells what of the proposal was left out.
-    /// The plugin is asked first, so that a wrong address or key shows now.
+    /// Adds an integration, and the sync that its plugin proposes. Returns notices of what was left out of
+    /// the proposal. The plugin is asked first, so that a wrong address or key is noticed now.
     ///
     /// # Errors
-    /// Where names are taken or unknown, the plugin fails, or nothing of its proposal fits.
+    /// Where names are taken or unknown, the plugin fails, or nothing of its proposal can be used.
     pub async fn add_integration(
         &self,
         draft: &Draft,
@@ -594,25 +594,25 @@ impl Tenant {
         Ok((self.configuration.add_integration(draft, sync).await?, notices))
     }
 
-    /// Has SQLite look through the whole file.
+    /// Runs SQLite's integrity check over the whole database.
     ///
     /// # Errors
-    /// What it found wrong.
+    /// What the check found.
     pub async fn check_database(&self) -> Result<String, TenantError> {
         self.store.check().await?;
         Ok("whole".to_owned())
     }
 
-    /// The key that secrets are sealed with; `None` where there is none yet.
+    /// The key that encrypts secrets; `None` where there is none yet.
     ///
     /// # Errors
-    /// Where the key file cannot be trusted.
+    /// Where the key file is readable by others, or is no key.
     pub fn key(&self, variable: Option<&str>) -> Result<Option<SealingKey>, TenantError> {
         Ok(SealingKey::find(self.configuration.home(), variable)?)
     }
 }
 
-/// A side of a sync that runs here.
+/// A side of a running sync.
 enum SyncSide {
     Hub(Hub),
     Plugin(Box<PluginExchange>),
@@ -627,7 +627,7 @@ impl SyncSide {
     }
 }
 
-/// What is noted of a plugin, so that its file need not be read to list it.
+/// The facts stored about a plugin, so that listing it need not read its file.
 fn facts(inspection: &Inspection) -> PluginFacts {
     let manifest = &inspection.manifest;
     let named = format!("{} {}: {}", manifest.name, manifest.version, manifest.description);

@@ -4,11 +4,10 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Files that people write: settings, manifests.
+/// The size limit of files that people write: settings, manifests.
 pub const MOST_TEXT: u64 = 16 << 20;
 
-/// Reads a file as a whole, unless it has more bytes than that. Pipes and devices, which may never end, are
-/// refused.
+/// Reads a whole file, up to a size limit. Pipes and devices, which may never end, are refused.
 pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let too_much = |size: u64| {
         io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size} bytes; {most} are the most"))
@@ -24,7 +23,7 @@ pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(too_much(found.len()));
     }
     let mut bytes = Vec::new();
-    // It may grow, and some files say that they are empty.
+    // The file may grow, and special files report a size of 0.
     File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(too_much(bytes.len() as u64));
@@ -32,19 +31,19 @@ pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A text that people have written.
+/// Reads a text file that people write.
 pub fn read_text(path: &Path) -> io::Result<String> {
     let bytes = read_at_most(path, MOST_TEXT)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
 }
 
-/// Who owns a file.
+/// The owner of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner(u32);
 
 impl Owner {
     #[cfg(unix)]
-    /// Who owns a file or folder.
+    /// The owner of a file or folder.
     pub fn of(found: &Metadata) -> Self {
         Self(std::os::unix::fs::MetadataExt::uid(found))
     }
@@ -55,8 +54,7 @@ impl Owner {
     }
 }
 
-/// Why others than this user and the system's own can change a folder or a file, if they can: in words that
-/// follow its name, with what to do.
+/// Why other users can change a file or folder, if they can: a phrase to follow its name, with the remedy.
 #[cfg(unix)]
 pub fn changed_by_others(path: &Path, found: &Metadata, we: Owner) -> Option<String> {
     use std::os::unix::fs::MetadataExt;

@@ -1,16 +1,16 @@
 //! Plugins: a capability sandbox for untrusted WebAssembly components that talk to foreign systems.
 //!
-//! [`inspect`] says what a file is. [`PluginRuntime`] compiles plugins and keeps the result; a
-//! [`LoadedPlugin`] becomes a [`PluginExchange`], a side of a sync, with what the operator has set and
-//! granted in a [`PluginConfig`].
+//! [`inspect`] validates a file. [`PluginRuntime`] compiles plugins and caches the code; a [`LoadedPlugin`]
+//! becomes a [`PluginExchange`], a side of a sync, with the operator's settings and grants in a
+//! [`PluginConfig`].
 //!
-//! A plugin is a stranger. It runs in a store of its own with nothing granted: no files, no environment, no
-//! sockets. It reaches the hosts of its [`HttpGrant`]s, uses secrets without seeing them, and everything that
-//! it takes is counted by [`Limits`]. Whatever goes wrong in it costs one call: the store is dropped, and the
-//! next call starts a fresh one.
+//! Plugins are untrusted. Each runs in a store of its own with nothing granted: no files, environment or
+//! sockets. It reaches the hosts of its [`HttpGrant`]s, uses secrets without seeing them, and its resource
+//! use is limited by [`Limits`]. A failure costs one call: the store is dropped, and the next call starts a
+//! fresh one.
 //!
-//! Only this crate knows wasmtime and the HTTP client. Its folders are floors; each knows those above it in this
-//! table and none below, which `tests/structure.rs` checks:
+//! Only this crate depends on wasmtime and the HTTP client. Its folders are layers; each may use those above
+//! it in this table and none below, which `tests/structure.rs` checks:
 //!
 //! | floor | what it is |
 //! |---|---|

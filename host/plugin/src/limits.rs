@@ -1,7 +1,7 @@
 //! The table of limits for plugins and tenants: name, default, maximum, and the reason for each.
 //!
-//! A limit that is reached is a [`LimitReached`]: it names the limit, its value and what was asked, and has
-//! what can be done as data.
+//! A limit that is reached is a [`LimitReached`]: its name, its value, the amount asked for, and remedies as
+//! data.
 
 use entente_sync::Remedy;
 use serde::Serialize;
@@ -9,13 +9,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a limit is counted.
+/// The unit of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitUnit {
     /// Bytes.
     Bytes,
-    /// Things.
+    /// A count.
     Count,
     /// Time.
     Time,
@@ -43,7 +43,7 @@ impl LimitUnit {
         }
     }
 
-    /// What counts in this unit: `bytes`, `count`, `milliseconds`.
+    /// The word for the unit: `bytes`, `count`, `milliseconds`.
     pub const fn word(self) -> &'static str {
         match self {
             LimitUnit::Bytes => "bytes",
@@ -52,7 +52,7 @@ impl LimitUnit {
         }
     }
 
-    /// As much as this, or a little more, in a number that people like.
+    /// The next round number of the unit.
     fn round_up(self, quantity: u64) -> u64 {
         let step = match (self, quantity) {
             (LimitUnit::Bytes, MIB..) => MIB,
@@ -79,25 +79,25 @@ impl LimitUnit {
     }
 }
 
-/// One limit, for tables and help.
+/// One row of the table of limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// What it is called in settings and errors.
+    /// The name in settings and errors.
     pub name: &'static str,
-    /// How it is counted.
+    /// The unit.
     pub unit: LimitUnit,
-    /// Its value; times in milliseconds.
+    /// The current value; times in milliseconds.
     pub value: u64,
-    /// What it is where nothing is set.
+    /// The default.
     pub default: u64,
-    /// The most that it can be set to.
+    /// The highest value that can be set.
     pub most: u64,
-    /// What it is for and why it is that much.
+    /// What it bounds, and why at this value.
     pub reason: &'static str,
 }
 
 impl Limit {
-    /// The value for people.
+    /// The value, for people.
     pub fn shown(&self) -> String {
         self.unit.show(self.value)
     }
@@ -107,7 +107,7 @@ impl Limit {
         self.unit.show(self.default)
     }
 
-    /// The most that it can be, for people.
+    /// The highest value, for people.
     pub fn most_shown(&self) -> String {
         self.unit.show(self.most)
     }
@@ -115,11 +115,11 @@ impl Limit {
 
 macro_rules! limits {
     ($($field:ident $name:literal $unit:ident = $default:expr, at most $most:expr; $reason:literal)*) => {
-        /// What a tenant and its plugins may use. Times in milliseconds, sizes in bytes; [`Limits::table`]
-        /// tells what each is for.
+        /// The limits of a tenant and its plugins. Times in milliseconds, sizes in bytes; [`Limits::table`]
+        /// explains each.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {
-            /// Whose they are, for the command that raises one.
+            /// The tenant, for commands that raise a limit.
             pub tenant: Arc<str>,
             $(#[doc = $reason] pub $field: u64,)*
         }
@@ -146,8 +146,8 @@ macro_rules! limits {
                 if [$($name),*].contains(&name) { Ok(()) } else { Err(UnknownLimit::Name { name: name.to_owned() }) }
             }
 
-            /// Sets a limit that was stored, in its own unit; false where there is none of this name. More
-            /// than can be is cut.
+            /// Sets a stored limit, in its own unit; false where there is none of this name. A value above
+            /// the maximum is reduced to it.
             pub fn restore(&mut self, name: &str, value: u64) -> bool {
                 match name {
                     $($name => self.$field = value.min($most),)*
@@ -159,7 +159,7 @@ macro_rules! limits {
             /// Sets a limit by its name, from a text such as `256 MiB`, `5 s` or `1000`.
             ///
             /// # Errors
-            /// [`UnknownLimit`] where there is no such limit or the text is no such quantity.
+            /// [`UnknownLimit`] where there is no such limit, or the text is not a quantity of its unit.
             pub fn set(&mut self, name: &str, text: &str) -> Result<(), UnknownLimit> {
                 match name {
                     $($name => {
@@ -190,12 +190,11 @@ macro_rules! limits {
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// Slots for instances in the pooling allocator, for all tenants together: plugins that run, or wait between
-/// two calls. A slot costs address space, not memory.
+/// Instance slots in the pooling allocator, for all tenants together. A slot costs address space, not memory.
 pub(super) const INSTANCE_SLOTS: u32 = 64;
-/// The largest memory of one instance: that much address space is reserved for each slot of the pool.
+/// The largest memory of one instance: each slot of the pool reserves this much address space.
 pub(super) const MEMORY_SLOT: u64 = 512 * MIB;
-/// The largest table of one instance, for the same reason.
+/// The largest table of one instance, also reserved by each slot.
 pub(super) const TABLE_SLOT: u64 = 100_000;
 
 limits! {
@@ -297,8 +296,8 @@ limits! {
         "One request in all, with its answer."
 }
 
-/// Maps what wasmtime says of a component that fits no slot of the pooling allocator to the limit behind it.
-/// A test for each would fail if the words changed.
+/// Maps wasmtime's message about a component that fits no slot of the pooling allocator to the limit behind
+/// it. A test for each fails if the wording changes.
 pub(super) fn of_pool(limits: &Limits, text: &str) -> Option<LimitReached> {
     let known = [
         ("core module instances, which exceeds", limits.instances(None)),
@@ -320,23 +319,23 @@ impl Limits {
 /// A limit has been reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitReached {
-    /// Which limit.
+    /// The name of the limit.
     pub name: &'static str,
-    /// How it is counted.
+    /// Its unit.
     pub unit: LimitUnit,
-    /// How much there may be; times in milliseconds.
+    /// Its value; times in milliseconds.
     pub value: u64,
-    /// The most that it can be set to.
+    /// The highest value that can be set.
     pub most: u64,
-    /// How much there would have been, where that is known.
+    /// The amount asked for, where known.
     pub asked: Option<u64>,
-    /// Whose limit.
+    /// The tenant.
     pub tenant: Arc<str>,
 }
 
 impl LimitReached {
-    /// The value that allows it: twice as much, or what was asked for. `None` where it cannot be raised so
-    /// far.
+    /// A value that would allow it: twice the limit, or the amount asked for. `None` where the maximum does
+    /// not allow that.
     fn raised(&self) -> Option<String> {
         let asked = self.asked.unwrap_or_default();
         if self.value >= self.most || asked > self.most {
@@ -346,19 +345,20 @@ impl LimitReached {
         Some(self.unit.show(next).replace(" bytes", "").replace(' ', ""))
     }
 
-    /// Whether all of the tenant together reach it, which says nothing about one plugin.
+    /// Whether it is shared by all plugins of the tenant, so that reaching it says nothing about a single
+    /// plugin.
     fn of_tenant(&self) -> bool {
         self.name.starts_with("tenant-")
     }
 
-    /// What can be done about it.
+    /// Remedies for the operator.
     pub fn remedies(&self) -> Vec<Remedy> {
         let raise = self.raised().map(|value| Remedy::RaiseLimit {
             tenant: self.tenant.to_string(),
             limit: self.name.to_owned(),
             value,
         });
-        // Only this one is reached by what the operator starts, and not by what a plugin does.
+        // Only this limit is reached by operators' commands, not by plugins.
         if self.name == "runs-at-once" {
             return [Remedy::Wait].into_iter().chain(raise).collect();
         }
@@ -386,7 +386,7 @@ impl fmt::Display for LimitReached {
 
 impl std::error::Error for LimitReached {}
 
-/// A limit cannot be set so.
+/// Why a limit cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownLimit {
     /// There is no limit of this name.
@@ -395,7 +395,7 @@ pub enum UnknownLimit {
         /// What was given.
         name: String,
     },
-    /// The text is no quantity of this kind.
+    /// The text is not a quantity of its unit.
     #[error("'{text}' is no value for the limit {name}; write {}", match unit {
         LimitUnit::Bytes => "a size such as 256 MiB",
         LimitUnit::Count => "a whole number",
@@ -404,23 +404,23 @@ pub enum UnknownLimit {
     Value {
         /// The limit.
         name: String,
-        /// What was given.
+        /// The text.
         text: String,
-        /// How it is counted.
+        /// Its unit.
         unit: LimitUnit,
     },
-    /// More than the host can give at all.
+    /// The value is above the maximum.
     #[error("the limit {name} cannot be more than {most}")]
     TooMuch {
         /// The limit.
         name: String,
-        /// The most that it can be.
+        /// The maximum.
         most: String,
     },
 }
 
 impl UnknownLimit {
-    /// What can be done about it.
+    /// Remedies for the operator.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             UnknownLimit::Name { .. } => vec![Remedy::ShowLimits],
@@ -460,7 +460,7 @@ mod tests {
         let names: std::collections::BTreeSet<_> = table.iter().map(|limit| limit.name).collect();
         assert_eq!(names.len(), table.len());
         assert!(table.iter().all(|limit| limit.value > 0 && limit.reason.ends_with('.')));
-        // Setting a limit to what it shows changes nothing: what is printed can be typed.
+        // Setting a limit to its displayed value changes nothing: what is printed can be typed.
         let mut limits = Limits::default();
         for limit in &table {
             limits.set(limit.name, &limit.shown()).unwrap();

@@ -1,9 +1,9 @@
-//! `docs/limits.md` says what is so.
+//! Test: `docs/limits.md` has the same table as the code.
 
 use super::limits::Limits;
 use std::path::Path;
 
-/// The rows of the table, as they are to stand in the page.
+/// The rows of the table, in the form of the page.
 fn rows() -> String {
     let row = |limit: super::Limit| {
         format!(

@@ -1,15 +1,15 @@
-//! SECURITY.md is kept true: the tests and limits that it names exist.
+//! Test: the tests and limits that SECURITY.md names exist.
 
 use crate::Limits;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What stands between backticks in a column of the table.
+/// The texts in backticks in a column of the table.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Names of functions in all sources of a folder.
+/// The names of all functions in the sources of a folder.
 fn functions(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

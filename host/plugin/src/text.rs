@@ -1,4 +1,4 @@
-//! Output sanitising: untrusted texts made fit for a terminal, a log or a shell command.
+//! Output sanitising: makes untrusted texts safe for a terminal, a log or a shell command.
 
 /// Escapes control, invisible and bidirectional characters, and truncates at `most` bytes.
 pub(super) fn clean(text: &str, most: u64) -> String {

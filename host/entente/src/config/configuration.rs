@@ -1,5 +1,5 @@
-//! The handle on the configuration of a tenant. Its calls are with what they are about: in `stored` those on
-//! integrations, plugins, secrets and syncs, in `apply` those that take or make a file.
+//! `Configuration`, the handle on a tenant's configuration. Its calls are beside their subject: those on
+//! integrations, plugins, secrets and syncs in `stored`, those that take or make a file in `apply`.
 
 use super::error::ConfigError;
 use super::home::folder::{DEFAULT_TENANT, Home};
@@ -32,21 +32,21 @@ impl Configuration {
         Self { store, home, tenant: DEFAULT_TENANT.to_owned(), key_variable: None }
     }
 
-    /// Of another tenant; `store` must be its own.
+    /// Of another tenant; `store` must be that tenant's.
     #[must_use]
     pub fn of_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = tenant.into();
         self
     }
 
-    /// With the value of `ENTENTE_KEY`, which goes before the key of the home folder.
+    /// With the value of `ENTENTE_KEY`, which takes precedence over the key in the home folder.
     #[must_use]
     pub fn with_key(mut self, key: Option<SecretText>) -> Self {
         self.key_variable = key;
         self
     }
 
-    /// As it is in another database, such as a copy.
+    /// The same configuration on another database, such as a copy.
     #[must_use]
     pub(crate) fn over(mut self, store: Store) -> Self {
         self.store = store;
@@ -88,7 +88,7 @@ impl Configuration {
         self.store.transact(write).await
     }
 
-    /// A transaction that the caller commits, or not.
+    /// Begins a transaction, which the caller commits or drops.
     pub(super) async fn begin(&self) -> Result<StoreUnit, ConfigError> {
         Ok(self.store.begin().await?)
     }

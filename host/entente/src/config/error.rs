@@ -1,4 +1,4 @@
-//! What can be wrong, in words that say where; what to do is data.
+//! Errors of the configuration, with positions; remedies are data.
 
 use entente_core::Timestamp;
 use entente_sqlite::StoreError;
@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 
-/// A place in `entente.toml`; both count from 1, columns in characters.
+/// A position in `entente.toml`; line and column count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// The line.
@@ -22,7 +22,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A file that is no TOML, or not of the form of `entente.toml`.
+/// A file that is not TOML, or not of the form of `entente.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {message}")]
 pub struct FileError {
@@ -32,16 +32,16 @@ pub struct FileError {
     pub message: String,
 }
 
-/// One thing that is wrong with a configuration.
+/// One problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// Where in the file; `None` where it comes from something else, such as the manual of a plugin.
+    /// The position in the file; `None` for a problem that comes from elsewhere, such as a plugin's manual.
     pub place: Option<Place>,
-    /// Which part: «sync HelloWorld, contact ↔ person».
+    /// The part: «sync HelloWorld, contact ↔ person».
     pub part: String,
     /// What is wrong.
     pub message: String,
-    /// What can be done beside a change of the file.
+    /// Remedies beside a change of the file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remedies: Vec<Remedy>,
 }
@@ -55,10 +55,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What the operator should know, although nothing is wrong. Of the same form as a [`Problem`].
+/// A notice for the operator: of the same form as a [`Problem`], but no error.
 pub type Notice = Problem;
 
-/// Everything that is wrong with a configuration, in the order of the file.
+/// Every problem of a configuration, in file order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Problems(pub Vec<Problem>);
@@ -75,7 +75,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Why the configuration could not do what it was asked.
+/// Why a configuration call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The home folder cannot be used.
@@ -83,7 +83,7 @@ pub enum ConfigError {
     Home {
         /// The folder.
         path: PathBuf,
-        /// What is the matter with it.
+        /// What is wrong with it.
         why: String,
     },
     /// A file cannot be read or written.
@@ -96,34 +96,34 @@ pub enum ConfigError {
         /// What the system said.
         why: String,
     },
-    /// The key that secrets are sealed with is missing, wrong, or open to others.
+    /// The key that encrypts secrets is missing, wrong, or readable by others.
     #[error("{0}")]
     Key(String),
-    /// A stored secret cannot be opened, or a new one not be sealed.
+    /// A stored secret cannot be decrypted, or a new one cannot be encrypted.
     #[error("secret '{name}' of integration '{integration}': {why}")]
     Secret {
-        /// Whose.
+        /// The integration.
         integration: String,
-        /// Which.
+        /// The secret.
         name: String,
-        /// What is the matter.
+        /// The reason.
         why: String,
-        /// What can be done.
+        /// Remedies.
         remedies: Vec<Remedy>,
     },
-    /// There is nothing of this name.
+    /// No such integration, plugin, sync or tenant exists.
     #[error("unknown {what} '{name}'; {known}")]
     Unknown {
         /// `integration`, `plugin`, `sync`, …
         what: &'static str,
-        /// What was asked for.
+        /// The name asked for.
         name: String,
-        /// What there is instead.
+        /// The names that exist.
         known: String,
-        /// What can be done.
+        /// Remedies.
         remedies: Vec<Remedy>,
     },
-    /// A name that cannot be.
+    /// The name is invalid.
     #[error("{0}")]
     Name(String),
     /// The name is taken.
@@ -133,68 +133,68 @@ pub enum ConfigError {
         what: &'static str,
         /// The name.
         name: String,
-        /// What can be done, other than taking another name.
+        /// Remedies, besides another name.
         remedies: Vec<Remedy>,
     },
-    /// Others could change what is kept.
+    /// Other users could change a file or folder.
     #[error("{} {why}; it is not used like this", path.display())]
     Exposed {
-        /// What they could change.
+        /// The file or folder.
         path: PathBuf,
-        /// In which way, and what to do.
+        /// How, and what to do.
         why: String,
     },
-    /// Its plugin has crashed too often.
+    /// Quarantine: the plugin has crashed too often.
     #[error(
         "the integration '{integration}' is quarantined since {since}: its plugin crashed in {crashes} runs in a row, the last time because {reason}"
     )]
     Quarantined {
-        /// Which.
+        /// The integration.
         integration: String,
         /// Since when.
         since: Timestamp,
-        /// Runs in a row that it crashed in.
+        /// Consecutive runs that crashed.
         crashes: u32,
-        /// Why, the last time.
+        /// The reason of the last crash.
         reason: String,
-        /// What can be done about that.
+        /// Remedies.
         remedies: Vec<Remedy>,
     },
-    /// Its plugin has crashed a few times and is left alone for a while.
+    /// Backoff: the plugin has crashed, and is not run until the pause is over.
     #[error(
         "the integration '{integration}' pauses until {until}: its plugin crashed in {crashes} runs in a row, the last time because {reason}"
     )]
     Paused {
-        /// Which.
+        /// The integration.
         integration: String,
         /// Until when.
         until: Timestamp,
-        /// Runs in a row that it crashed in.
+        /// Consecutive runs that crashed.
         crashes: u32,
-        /// Why, the last time.
+        /// The reason of the last crash.
         reason: String,
-        /// What can be done about that.
+        /// Remedies.
         remedies: Vec<Remedy>,
     },
-    /// There is nothing to go back to.
+    /// There is no earlier version to roll back to.
     #[error("the integration '{0}' has had no other version of its plugin")]
     NoVersionBefore(String),
-    /// Something else depends on it.
+    /// Another part of the configuration uses it.
     #[error("{what} '{name}' is used by {users}")]
     InUse {
         /// `plugin`, `integration`, …
         what: &'static str,
         /// The name.
         name: String,
-        /// By what.
+        /// The users.
         users: String,
-        /// What can be done.
+        /// Remedies.
         remedies: Vec<Remedy>,
     },
-    /// The file cannot be read as `entente.toml`.
+    /// The file cannot be parsed as `entente.toml`.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file can be read and says something that cannot be. Nothing was saved.
+    /// The file is parsed but invalid. Nothing was saved.
     #[error("{0}")]
     Problems(Problems),
     /// The database failed.
@@ -203,7 +203,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// What can be done about it.
+    /// Remedies for the error.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             ConfigError::Home { .. } => vec![Remedy::ChooseHome],
@@ -236,7 +236,7 @@ impl ConfigError {
         }
     }
 
-    /// The problems of the file, if that is what is wrong.
+    /// The problems of the file; empty for other errors.
     pub fn problems(&self) -> &[Problem] {
         match self {
             ConfigError::Problems(problems) => &problems.0,
@@ -245,14 +245,14 @@ impl ConfigError {
     }
 }
 
-/// First what is to be done about the crash itself: nothing lets it run better before.
+/// Remedies for the crash come first: resuming the integration does not help before.
 fn after_crashes(crash: &[Remedy], integration: &str, until: Option<Timestamp>) -> Vec<Remedy> {
     let integration = integration.to_owned();
     let then = [Remedy::Resume { integration: integration.clone(), until }, Remedy::RollBack { integration }];
     crash.iter().cloned().chain(then).collect()
 }
 
-/// An error of reading or writing a file.
+/// An I/O error of a file.
 pub(crate) fn io(path: &std::path::Path, action: &'static str, error: &std::io::Error) -> ConfigError {
     ConfigError::Io { path: path.to_owned(), action, why: error.to_string() }
 }

@@ -1,10 +1,11 @@
 //! The configuration: the home folder, plugins, integrations, secrets, grants and syncs, and `entente apply
 //! FILE`.
 //!
-//! [`Configuration`] is what a program calls. Its floors, each of which knows only those before it: [`file`]
-//! (the text of `entente.toml`), [`home`] (folder, keys, tenants), [`stored`] (what the database keeps),
-//! [`check`](mod@check) (a file and descriptions in, [`Checked`] syncs or every [`Problem`] out), [`apply`]
-//! (a file and what is stored). Integrations are described by the caller, since that needs a running plugin.
+//! [`Configuration`] is the handle that programs use. Its layers, each of which depends only on those before
+//! it: [`file`] (parsing `entente.toml`), [`home`] (folder, keys, tenants), [`stored`] (what the database
+//! keeps), [`check`](mod@check) (a file and descriptions in, [`Checked`] syncs or every [`Problem`] out),
+//! [`apply`] (a file and the stored configuration). The caller obtains descriptions of integrations, since
+//! that takes a running plugin.
 
 mod apply;
 mod check;

@@ -1,14 +1,14 @@
-//! Names of integrations, syncs and objects: what they may look like, and which one was probably meant.
+//! Names of integrations, syncs and objects: their syntax, and suggestions for misspelt ones.
 
 /// The name of the built-in record store among the exchanges.
 pub const HUB: &str = "hub";
 
-/// The longest name.
+/// The length limit of a name.
 const LONGEST: usize = 64;
-/// How many names a message lists.
+/// The number of names that a message lists.
 const LISTED: usize = 12;
 
-/// Whether a name can be one: letters, digits, dash, underscore.
+/// Checks the syntax of a name: letters, digits, dash, underscore.
 pub fn check_name(what: &str, name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err(format!("the name of {} {what} is empty", article(what)));
@@ -31,7 +31,7 @@ pub fn check_name(what: &str, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// As [`check_name`]; `hub` is taken.
+/// [`check_name`], and `hub` is reserved.
 pub(crate) fn check_integration_name(name: &str) -> Result<(), String> {
     check_name("integration", name)?;
     if name.eq_ignore_ascii_case(HUB) {
@@ -42,7 +42,7 @@ pub(crate) fn check_integration_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// How an exchange is called within a sentence.
+/// How an exchange is named within a sentence.
 pub(crate) fn exchange(name: &str) -> &str {
     if name == HUB { "the hub" } else { name }
 }
@@ -51,12 +51,12 @@ fn article(what: &str) -> &'static str {
     if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
-/// The first characters of a text.
+/// A prefix of a text.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-/// «there is: HelloWorld»: the names that are near, or all of them, or that there is none.
+/// A suggestion «there is: HelloWorld»: the similar names, or all, or that there is none.
 pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
     let all: Vec<&str> = there.into_iter().collect();
     if all.is_empty() {
@@ -72,7 +72,7 @@ pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) ->
     format!("there is: {}{more}", listed.join(", "))
 }
 
-/// The names that differ by a few letters, the nearest first.
+/// The names within a few edits, the nearest first.
 fn near<'a>(name: &str, all: &[&'a str]) -> Vec<&'a str> {
     let wanted = name.to_lowercase();
     let allowed = (wanted.chars().count() / 3).max(1);
@@ -85,7 +85,7 @@ fn near<'a>(name: &str, all: &[&'a str]) -> Vec<&'a str> {
     found.into_iter().take(3).map(|(_, there)| there).collect()
 }
 
-/// How many letters are to be put in, taken out, replaced or swapped.
+/// The Damerau-Levenshtein edit distance.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();

@@ -1,19 +1,19 @@
-//! Secrets in the clear, as long as they are in memory.
+//! Secrets in plain text, while they are in memory.
 
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A secret in the clear. It prints nothing and is wiped from memory when dropped.
+/// A secret in plain text. Its debug output is empty, and it is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes over a text.
+    /// Takes ownership of a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself. Nothing that is written, logged or sent to a plugin may come from here.
+    /// The plain text. It must not be written, logged or sent to a plugin.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,6 @@
-//! The file that a tenant is exported to: a tar archive of its database, its configuration as text and its
-//! components, with a list of what is in it, which comes first. Only what the list names is taken out again,
-//! and nothing is written to a path that an archive gives.
+//! The export archive of a tenant: a tar file with its database, its configuration as text and its
+//! components, preceded by a list of contents. Only listed files are unpacked, and paths from the archive are
+//! never written to.
 
 use crate::config::is_digest;
 use entente_core::Timestamp;
@@ -13,47 +13,47 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// What the list of contents is called.
+/// The path of the list of contents.
 const LIST: &str = "entente-tenant.json";
-/// The database.
+/// The path of the database.
 pub(super) const DATABASE: &str = "entente.db";
-/// The configuration, to be read by people.
+/// The path of the configuration, which is for people to read.
 pub(super) const CONFIGURATION: &str = "entente.toml";
-/// The form of the archive, raised when an older program could not read it any more.
+/// The format version, raised when older programs can no longer read it.
 const FORMAT: u32 = 1;
 
-/// The longest list.
+/// The size limit of the list of contents.
 const MOST_LIST: u64 = 1 << 20;
-/// The most files.
+/// The limit of files.
 const MOST_FILES: usize = 1000;
-/// The longest configuration.
+/// The size limit of the configuration text.
 const MOST_TEXT: u64 = 64 << 20;
 
-/// What an archive says about itself.
+/// The list of contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Archived {
-    /// The form of the archive.
+    /// The format version.
     pub format: u32,
-    /// The tenant as it was called.
+    /// The tenant's name.
     pub tenant: String,
-    /// When it was made.
+    /// The time of the export.
     pub made: Timestamp,
-    /// The version of the program that made it.
+    /// The version of the exporting program.
     pub program: String,
     /// Its integrations.
     pub integrations: Vec<String>,
-    /// How many secrets are in the database, sealed.
+    /// The number of secrets in the database, encrypted.
     pub secrets: u64,
-    /// The fingerprints of the keys that they are sealed with. The keys are not in the archive.
+    /// The fingerprints of the keys that encrypt them. The keys are not in the archive.
     pub keys: Vec<String>,
-    /// What to know about the secrets, for who reads this.
+    /// A note on the secrets, for people who read the list.
     pub note: String,
     /// The files.
     pub contents: Vec<Content>,
 }
 
-/// A file of an archive.
+/// A file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
@@ -61,11 +61,11 @@ pub struct Content {
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// Its digest, in hex.
+    /// Its SHA-256, in hex.
     pub sha256: String,
 }
 
-/// Why an archive is not taken.
+/// Why an archive is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// It cannot be read or written.
@@ -76,31 +76,31 @@ pub enum ArchiveError {
         /// What the system said.
         why: io::Error,
     },
-    /// It is something else.
+    /// It is not an export of a tenant.
     #[error("it is no export of a tenant: {0}")]
     NotOne(String),
-    /// It was made by a newer version.
+    /// It was written by a newer version.
     #[error("it was made by entente {0}, which is newer; use that version")]
     Newer(String),
-    /// It holds what no export does.
+    /// It contains a file that no export has.
     #[error("it holds {0}, which no export does; it was not made by entente, and nothing of it was taken")]
     Odd(String),
-    /// It is not what was exported.
+    /// It differs from its list of contents.
     #[error("it is not what was exported: {0}; take another copy of the file")]
     Damaged(String),
-    /// Its database is something else.
+    /// Its database is not a tenant's.
     #[error("its database cannot be taken: {0}; it was not made by entente, and nothing of it was taken")]
     Database(String),
-    /// A file that is to be exported is not what it should be.
+    /// A file to be exported is damaged.
     #[error("it cannot be exported: {0}")]
     Source(String),
-    /// Its secrets cannot be opened.
+    /// Its secrets cannot be decrypted.
     #[error("{0}")]
     Key(String),
 }
 
 impl ArchiveError {
-    /// What can be done about it.
+    /// Remedies for the error.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             ArchiveError::NotOne(_) => vec![Remedy::ExportTenant { tenant: None }],
@@ -118,24 +118,24 @@ fn writing(why: io::Error) -> ArchiveError {
     ArchiveError::Io { doing: "written", why }
 }
 
-/// Where a component is in an archive.
+/// The path of a component in an archive.
 pub(super) fn component_path(digest: &str) -> String {
     format!("plugins/{digest}.wasm")
 }
 
-/// The digest that a path of a component names.
+/// The digest in a component's path.
 fn component_of(path: &str) -> Option<&str> {
     path.strip_prefix("plugins/")?.strip_suffix(".wasm").filter(|digest| is_digest(digest))
 }
 
-/// The files of an opened archive, by digest for components.
+/// The unpacked files; components by digest.
 #[derive(Debug)]
 pub(super) struct Unpacked {
     pub(super) list: Archived,
     pub(super) components: BTreeMap<String, PathBuf>,
 }
 
-/// Copies and counts; the digest of what went through.
+/// Copies and counts bytes, and returns their digest.
 fn copy(from: &mut impl Read, to: &mut impl Write) -> Result<(u64, String), ArchiveError> {
     let mut buffer = vec![0; 256 << 10];
     let (mut bytes, mut hash) = (0, Sha256::new());
@@ -153,13 +153,13 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> Result<(u64, String), Arch
     }
 }
 
-/// What the list says of a file.
+/// The entry in the list of contents for a file.
 pub(super) fn content(path: String, file: &Path) -> Result<Content, ArchiveError> {
     let (bytes, sha256) = copy(&mut File::open(file).map_err(reading)?, &mut io::sink())?;
     Ok(Content { path, bytes, sha256 })
 }
 
-/// Writes an archive with these files, in the order of its list. It appears under its name when it is whole.
+/// Writes an archive of these files, in the order of its list. It gets its name by a rename when complete.
 pub(super) fn write(output: &Path, list: &Archived, files: &[PathBuf]) -> Result<(), ArchiveError> {
     if output.exists() {
         return Err(writing(io::Error::new(
@@ -168,7 +168,7 @@ pub(super) fn write(output: &Path, list: &Archived, files: &[PathBuf]) -> Result
         )));
     }
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // For the user alone, as every temporary file.
+    // Accessible to this user only, as every temporary file.
     let mut file = tempfile::NamedTempFile::new_in(parent).map_err(writing)?;
     let mut archive = tar::Builder::new(BufWriter::new(file.as_file_mut()));
     let mut append = |path: &str, bytes: u64, from: &mut dyn Read| {
@@ -190,12 +190,12 @@ pub(super) fn write(output: &Path, list: &Archived, files: &[PathBuf]) -> Result
     Ok(())
 }
 
-/// Takes an archive apart into a folder, under names of our own, and compares everything with its list.
+/// Unpacks an archive into a folder under our own names, and verifies everything against its list.
 pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveError> {
     let file = File::open(archive).map_err(reading)?;
     let size = file.metadata().map_err(reading)?.len();
     let mut archive = tar::Archive::new(BufReader::with_capacity(256 << 10, file));
-    // Raw: an export needs none of the extensions by which an entry gets another name or size than its header
+    // Raw entries: an export uses no tar extensions, which give an entry another name or size than its header
     // says.
     let mut entries = archive.entries().map_err(reading)?.raw(true);
     let list = match entries.next() {
@@ -219,7 +219,7 @@ pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveE
                 content.bytes
             )));
         }
-        // The list was checked: there are no other paths.
+        // The list was validated, so there are no other paths.
         let target = match component_of(&path) {
             Some(digest) => {
                 let target = folder.join(format!("{digest}.wasm"));
@@ -227,7 +227,7 @@ pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveE
                 Some(target)
             }
             None if path == DATABASE => Some(folder.join(DATABASE)),
-            // Written for people; what counts is in the database.
+            // For people only; the configuration that counts is in the database.
             None => None,
         };
         let (bytes, sha256) = match target {
@@ -247,7 +247,7 @@ pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveE
     Ok(Unpacked { list, components })
 }
 
-/// A path that is text, of an entry that is a file.
+/// The path of a regular file, as UTF-8.
 fn plain_path(entry: &tar::Entry<'_, impl Read>) -> Result<String, ArchiveError> {
     let path = entry.path_bytes();
     let path = String::from_utf8_lossy(&path)
@@ -263,7 +263,7 @@ fn plain_path(entry: &tar::Entry<'_, impl Read>) -> Result<String, ArchiveError>
     }
 }
 
-/// The list of contents, which must be the first entry, and name nothing that an export does not have.
+/// The list of contents, which must be the first entry, and may name only what an export has.
 fn list(entry: &mut tar::Entry<'_, impl Read>, size: u64) -> Result<Archived, ArchiveError> {
     let path = plain_path(entry).map_err(|error| ArchiveError::NotOne(error.to_string()))?;
     if path != LIST {
@@ -274,7 +274,7 @@ fn list(entry: &mut tar::Entry<'_, impl Read>, size: u64) -> Result<Archived, Ar
     }
     let mut text = Vec::new();
     entry.take(MOST_LIST).read_to_end(&mut text).map_err(reading)?;
-    // The form first: what a newer program writes may look otherwise.
+    // The format version first: a newer format may differ in everything else.
     #[derive(Deserialize)]
     struct Form {
         format: u32,
@@ -332,7 +332,7 @@ fn list(entry: &mut tar::Entry<'_, impl Read>, size: u64) -> Result<Archived, Ar
     Ok(list)
 }
 
-/// The largest component that any tenant can be allowed.
+/// The size limit of a component at the highest setting of any tenant.
 fn most_component() -> u64 {
     Limits::default()
         .table()
@@ -342,7 +342,7 @@ fn most_component() -> u64 {
 }
 
 impl Archived {
-    /// A list of these contents.
+    /// Builds the list of contents.
     pub(super) fn new(
         tenant: &str,
         integrations: Vec<String>,
@@ -371,7 +371,7 @@ impl Archived {
     }
 }
 
-/// Writes a file that is gone with its folder.
+/// Writes a temporary text file.
 pub(super) fn write_text(path: &Path, text: &str) -> Result<(), ArchiveError> {
     fs::write(path, text).map_err(writing)
 }
@@ -381,7 +381,7 @@ pub(super) fn write_text(path: &Path, text: &str) -> Result<(), ArchiveError> {
 mod tests {
     use super::*;
 
-    /// An archive of these entries, whatever they are.
+    /// An archive of arbitrary entries.
     fn archive(folder: &Path, entries: &[(tar::EntryType, &str, &[u8])]) -> PathBuf {
         let path = folder.join("archive.tar");
         let mut archive = tar::Builder::new(File::create(&path).unwrap());
@@ -389,7 +389,7 @@ mod tests {
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(*kind);
             header.set_size(content.len() as u64);
-            // As bytes, since the library itself refuses to write odd paths.
+            // As bytes, since the tar crate refuses to write such paths.
             header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
             header.set_cksum();
             archive.append(&header, *content).unwrap();
@@ -450,7 +450,7 @@ mod tests {
             assert_eq!(fs::metadata(&output).unwrap().permissions().mode() & 0o777, 0o600);
         }
 
-        // Cut off anywhere, or with a byte changed, it is not taken.
+        // An archive that is truncated anywhere, or has a byte changed, is refused.
         let whole = fs::read(&output).unwrap();
         for end in (0..whole.len() - 1024).step_by(50_021) {
             fs::write(folder.path().join("cut"), &whole[..end]).unwrap();

@@ -1,4 +1,4 @@
-//! The configuration of a plugin, from what is stored of its integration.
+//! Building a plugin's configuration from its stored integration.
 
 use super::TenantError;
 use crate::config::{Integration, SecretText};

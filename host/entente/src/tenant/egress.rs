@@ -1,4 +1,4 @@
-//! What plugins need of their tenant to send requests: its books, and the calls of a minute.
+//! A tenant's audit and log files, and its stored call budgets.
 
 use async_trait::async_trait;
 use entente_core::Timestamp;
@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How large a file grows: about forty thousand calls. It then becomes the old one, of which one is kept.
+/// The size at which a file is rotated: about forty thousand calls. One rotated file is kept.
 const MOST: u64 = 8 << 20;
 
-/// The calls of a minute, in the database of the tenant.
+/// Call budgets, in the tenant's database.
 pub(super) struct StoredBudget {
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
@@ -42,9 +42,9 @@ impl CallBudget for StoredBudget {
     }
 }
 
-/// `egress.jsonl` and `log.jsonl` in the folder of a tenant: a line for each HTTP call of its plugins, and
-/// for each line that they log. At 8 MiB a file is put aside as `egress.1.jsonl` or `log.1.jsonl`, in place
-/// of the one before.
+/// The audit log `egress.jsonl` and the plugin log `log.jsonl` in the folder of a tenant: a line for each
+/// HTTP call of its plugins, and for each line that they log. At 8 MiB a file is rotated to `egress.1.jsonl`
+/// or `log.1.jsonl`.
 #[derive(Debug)]
 pub struct PluginFiles {
     calls: LineFile,
@@ -70,9 +70,9 @@ struct Line<'a, T> {
 /// A line that a plugin has logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoggedLine {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// By the plugin of which integration.
+    /// The integration whose plugin logged it.
     pub integration: String,
     /// `info`, `warn` or `error`.
     pub level: String,
@@ -81,7 +81,7 @@ pub struct LoggedLine {
 }
 
 impl PluginFiles {
-    /// In this folder, which must be there when the first call is made.
+    /// In this folder, which must exist when the first line is written.
     pub fn new(folder: &Path, clock: Arc<dyn Clock>) -> Self {
         let calls = LineFile::new(folder.join("egress.jsonl"), "HTTP calls of plugins");
         let log = LineFile::new(folder.join("log.jsonl"), "log lines of plugins");
@@ -104,10 +104,10 @@ impl Audit for PluginFiles {
     }
 }
 
-/// What plugins of these integrations have logged in that time, as far as it is still there.
+/// The log lines of these integrations' plugins in an interval, as far as they are still kept.
 ///
 /// # Errors
-/// Where a file is there and cannot be read. Lines that are none are left out.
+/// Where a file exists and cannot be read. Malformed lines are skipped.
 pub(super) fn logged(
     folder: &Path,
     integrations: &Sides<String>,
@@ -131,15 +131,14 @@ pub(super) fn logged(
     Ok(lines)
 }
 
-/// A file that lines are appended to. It is opened anew for each: what a line tells of takes far longer, no
-/// file stays open for a tenant that does nothing, and one that another process has put aside is not written
-/// to.
+/// An append-only log file. It is opened for each line: that is cheap beside the call that a line records, an
+/// idle tenant keeps no file open, and a file that another process has rotated is not written to.
 #[derive(Debug)]
 struct LineFile {
     path: PathBuf,
     most: u64,
     what: &'static str,
-    /// Whether writing has failed, so that it is said once.
+    /// Whether writing has failed before, so that it is reported once.
     failed: Mutex<bool>,
 }
 
@@ -180,7 +179,7 @@ impl LineFile {
     }
 
     fn put_aside(&self, full: &File) -> io::Result<()> {
-        // Two processes may find it full at the same time; the second one finds a new file there.
+        // Two processes may see it full at the same time; only the one with the lock rotates.
         if full.try_lock().is_err() {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! A tenant as one file, to be kept or to be moved elsewhere.
+//! Exporting a tenant as one file, for backup or to move it.
 
 use super::archive::{self, ArchiveError, Archived};
 use super::{Tenant, TenantError};
@@ -7,22 +7,22 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 impl Tenant {
-    /// Exports the tenant as it stands, also while runs go on: a copy of its database, its components, and
-    /// its configuration as text. Secrets stay sealed; the key to them is not in the file.
+    /// Exports the tenant as of one moment, also during runs: a copy of its database, its components, and its
+    /// configuration as text. Secrets stay encrypted; their key is not in the file.
     ///
     /// # Errors
-    /// Where the file is there already or cannot be written, or a component is missing.
+    /// Where the file exists or cannot be written, or a component is missing.
     pub async fn export(&self, output: &Path) -> Result<Archived, TenantError> {
         let wrong = |error: ArchiveError| TenantError::Archive { path: output.to_owned(), error };
         let io = |why| wrong(ArchiveError::Io { doing: "written", why });
-        // In the folder of the tenant: what an export that is cut off leaves there goes with it.
+        // In the tenant's folder, so that remains of an interrupted export are removed with it.
         let work = tempfile::Builder::new()
             .prefix(".export-")
             .tempdir_in(self.configuration.folder())
             .map_err(io)?;
         let (from, copy) =
             (self.configuration.home().database(self.name()), work.path().join(archive::DATABASE));
-        // Nobody removes a component meanwhile.
+        // Keeps the components from being garbage-collected meanwhile.
         let held = self.configuration.home().hold_components();
         blocking({
             let copy = copy.clone();
@@ -30,7 +30,7 @@ impl Tenant {
         })
         .await??;
 
-        // All that is told of it is read from the copy, so that everything fits together.
+        // Everything else is read from the copy, so that it is consistent.
         let store = Store::open(&copy)?;
         let copied = self.configuration.clone().over(store);
         let integrations: Vec<String> =
@@ -44,7 +44,7 @@ impl Tenant {
             }
         }
         let text = copied.export().await?;
-        // Closed, so that everything is in the one file.
+        // Closed, so that the WAL is checkpointed into the one file.
         drop(copied);
         let digests = Store::digests_in(&copy)?;
 
@@ -88,7 +88,7 @@ impl Tenant {
     }
 }
 
-/// Does what takes long where it holds nobody up.
+/// Runs blocking work on Tokio's blocking pool.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, TenantError> {

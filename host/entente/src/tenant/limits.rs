@@ -1,4 +1,4 @@
-//! What a tenant may use: the defaults, and what was set for it.
+//! Limits of a tenant: the defaults, overridden by what is set for it.
 
 use super::presence::Presence;
 use super::{Tenant, TenantError};
@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How often one who waits for a place looks again.
+/// How often a run that waits for a permit looks again.
 const POLL: Duration = Duration::from_millis(500);
 
 impl Tenant {
-    /// The limits that hold for this tenant. They are read anew each time, since another process may set
-    /// them.
+    /// The limits in force for this tenant. They are read each time, since another process may set them.
     ///
     /// # Errors
     /// Where the database fails.
@@ -34,7 +33,7 @@ impl Tenant {
         Ok(limits)
     }
 
-    /// What was set for this tenant: bytes, milliseconds or things, by the name of the limit.
+    /// The limits that are set for this tenant, by name, in their units: bytes, milliseconds or a count.
     ///
     /// # Errors
     /// Where the database fails.
@@ -42,8 +41,8 @@ impl Tenant {
         Ok(self.store.snapshot::<_, StoreError, _>(|session| session.limits()).await?)
     }
 
-    /// Sets limits by name, from texts such as `256MiB`, `5s` or `1000`, and takes others back to their
-    /// defaults: all of it, or nothing where one of them cannot be. It holds from the next run on.
+    /// Sets limits by name, from texts such as `256MiB`, `5s` or `1000`, and resets others to their defaults,
+    /// atomically. They apply from the next run on.
     ///
     /// # Errors
     /// [`TenantError::UnknownLimit`], or where the database fails.
@@ -75,10 +74,10 @@ impl Tenant {
         self.limits().await
     }
 
-    /// Takes a place among the runs that the tenant may have at once.
+    /// Acquires one of the tenant's permits for concurrent runs (limit `runs-at-once`).
     ///
     /// # Errors
-    /// The limit, unless one waits; [`SyncError::Stopped`] where waiting is given up; and where the tenant
+    /// The limit, unless `wait`; [`SyncError::Stopped`] where waiting is interrupted; and where the tenant
     /// has been removed meanwhile.
     pub(super) async fn begin_run(&self, wait: bool, stop: &AtomicBool) -> Result<Presence, TenantError> {
         let folder = self.configuration.folder();

@@ -1,5 +1,5 @@
-//! What the operator decides between runs: conflicts are settled, failed records are tried again. Each takes
-//! the lease of the relation, so that it never meets a run.
+//! Operator calls between runs: settling conflicts and retrying failed records. Each holds the lease of the
+//! relation, so that it excludes runs.
 
 use super::presence::{self, Presence};
 use super::{Tenant, TenantError};
@@ -14,26 +14,27 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What is done under such a lease takes no longer.
+/// The time to live of such a lease; no operator call takes longer.
 const LEASE: Duration = Duration::from_secs(60);
-/// How often one who waits looks again.
+/// How often a call that waits for the lease tries again.
 const POLL: Duration = Duration::from_millis(500);
-/// A conflict that is open, with the sync that it belongs to.
+/// An open conflict, with the sync that it belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitingConflict {
     /// The first sync, by name, that maps the field.
     pub sync: String,
-    /// The relation that its pairs are in.
+    /// The relation of its pair.
     pub relation: String,
     /// The exchanges, left and right.
     pub exchanges: Sides<String>,
-    /// The field; `None` where it is not mapped any more.
+    /// The field mapping; `None` where the field is no longer mapped.
     pub field: Option<FieldMapping>,
     /// The conflict.
     pub open: OpenConflict,
 }
 
-/// A record of an exchange: `contact:12` of the hub, `HelloWorld/person:p3` of an integration. In JSON that text.
+/// The name of a record: `contact:12` of the hub, `HelloWorld/person:p3` of an integration. Serialised as
+/// this text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordName {
     /// The exchange.
@@ -60,7 +61,7 @@ impl Serialize for RecordName {
 }
 
 impl RecordName {
-    /// The records of a pair: those that there are, left first.
+    /// The names of a pair's records, left first.
     pub(crate) fn of_pair(
         exchanges: &Sides<String>,
         objects: &Sides<String>,
@@ -73,7 +74,7 @@ impl RecordName {
         Side::BOTH.into_iter().filter_map(of_side).collect()
     }
 
-    /// Without the exchange, for where it is plain which one is meant.
+    /// Without the exchange, where it is clear from context.
     pub fn short(&self) -> String {
         format!("{}:{}", self.object, self.id)
     }
@@ -97,21 +98,21 @@ impl FromStr for RecordName {
     }
 }
 
-/// What became of a record that was to be tried again.
+/// The result of retrying a record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Retried {
     /// The record.
     pub record: RecordName,
     /// The sync.
     pub sync: String,
-    /// How it stood.
+    /// Its status before.
     pub status: Status,
-    /// Whether it is tried again: only what failed or is held can be.
+    /// Whether it is retried: only failed and held records can be.
     pub again: bool,
 }
 
 impl Tenant {
-    /// The syncs as they are defined, all or the one of this name.
+    /// The definition of the sync of this name, or all definitions.
     pub(crate) async fn definitions(&self, sync: Option<&str>) -> Result<Vec<SyncDefinition>, TenantError> {
         if let Some(sync) = sync {
             return Ok(vec![self.configuration.definition(sync).await?]);
@@ -123,7 +124,7 @@ impl Tenant {
         Ok(definitions)
     }
 
-    /// Gives the lease of a relation back where the process that had it is known to have died.
+    /// Releases the lease of a relation whose holder is known to have died.
     pub(super) async fn take_over(&self, relation: &str) -> Result<(), TenantError> {
         let folder = self.configuration.folder();
         if let Some((lease, holder)) = self.ledger.holder(relation).await?
@@ -136,7 +137,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// Does something while no run of the relation can be under way.
+    /// Runs an operation under the lease of the relation.
     async fn leased<T>(
         &self,
         relation: &str,
@@ -157,7 +158,7 @@ impl Tenant {
         Ok(done?)
     }
 
-    /// A run as it stands: one that was left running by a process that has died is interrupted.
+    /// A run with its current status: a run left as running by a process that died is interrupted.
     ///
     /// # Errors
     /// Where the database fails.
@@ -171,7 +172,7 @@ impl Tenant {
         {
             return Ok(run);
         }
-        // It may have come to its end since it was read.
+        // The run may have ended since it was read.
         run = self.ledger.run(run.id).await?.unwrap_or(run);
         if run.status == RunStatus::Running {
             run.status = RunStatus::Interrupted;
@@ -179,7 +180,7 @@ impl Tenant {
         Ok(run)
     }
 
-    /// Open conflicts by number, above `after`, at most `limit`, of one sync or of all; and how many there are.
+    /// A page of open conflicts by number, after `after`, of one sync or all; with the total.
     ///
     /// # Errors
     /// Where there is no such sync, or the database fails.
@@ -190,7 +191,7 @@ impl Tenant {
         limit: usize,
     ) -> Result<(Vec<WaitingConflict>, u64), TenantError> {
         let definitions = self.definitions(sync).await?;
-        // Where several syncs map the same objects, the first by name stands for them.
+        // If several syncs map the same objects, the first by name is shown.
         let mut owners: BTreeMap<MappingId, (&SyncDefinition, &ObjectMapping)> = BTreeMap::new();
         for definition in &definitions {
             for mapping in &definition.mappings {
@@ -215,7 +216,7 @@ impl Tenant {
         Ok((waiting.collect(), total))
     }
 
-    /// The open conflict of this number; `None` where it is closed, or was never there.
+    /// The open conflict with this number; `None` where it is closed or never existed.
     ///
     /// # Errors
     /// Where the database fails.
@@ -224,8 +225,8 @@ impl Tenant {
         Ok(found.pop().filter(|conflict| conflict.open.id == number))
     }
 
-    /// Settles conflicts as the operator says; the next run makes it so. Gives the numbers of those that were
-    /// closed meanwhile. `wait`: for a run that is under way.
+    /// Settles conflicts by the operator's rulings, which the next run carries out. Returns the numbers of
+    /// those that were closed meanwhile. With `wait`, waits for a run under way.
     ///
     /// # Errors
     /// [`LedgerError::Busy`] while a run is under way, or where the database fails.
@@ -256,8 +257,7 @@ impl Tenant {
         Ok(gone)
     }
 
-    /// Puts everything that failed back to be done, of one sync or of all. Says how many records of which
-    /// sync.
+    /// Sets all failed pairs of one sync or all back to `todo`. Returns the number of records by sync.
     ///
     /// # Errors
     /// [`LedgerError::Busy`] while a run is under way; where there is no such sync, or the database fails.
@@ -289,7 +289,7 @@ impl Tenant {
         Ok(again)
     }
 
-    /// Puts the pairs of these records back to be done, failed and held ones, in one sync or in all.
+    /// Sets the failed and held pairs of these records back to `todo`, in one sync or in all.
     ///
     /// # Errors
     /// [`TenantError::NoPair`] where a record is in no sync; [`LedgerError::Busy`] while a run is under way.
@@ -299,7 +299,7 @@ impl Tenant {
         sync: Option<&str>,
         wait: bool,
     ) -> Result<Vec<Retried>, TenantError> {
-        // All of them are looked for before any is touched.
+        // All records are looked up before any is changed.
         let mut found: BTreeMap<String, Vec<(MappingId, Pair, Retried)>> = BTreeMap::new();
         let definitions = self.definitions(sync).await?;
         for record in records {

@@ -1,29 +1,29 @@
-//! Whether a run is still alive: each holds a lock on a file of its own, which the system gives back however
-//! the process ends. So the lease of a process that was killed need not run out before the next run begins.
+//! Liveness of runs: each run holds a file lock of its own, which the system releases however the process
+//! ends. The lease of a killed process is thus taken over without waiting for it to expire.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A run under way, until dropped.
+/// A live run, until dropped.
 #[derive(Debug)]
 pub(super) struct Presence {
     holder: String,
     path: PathBuf,
-    /// None where the folder or file system has no locks: then leases just run out.
+    /// `None` where the file system has no locks: leases then simply expire.
     file: Option<File>,
 }
 
 impl Presence {
-    /// A new run of this process, in the folder of its tenant.
+    /// Registers a run of this process, in the folder of its tenant.
     pub(super) fn begin(folder: &Path) -> Self {
         let _quiet = quiet(folder);
         Self::enter(folder)
     }
 
-    /// A new run, unless so many are under way already: then it gives how many those are.
+    /// Registers a run, unless `most` are alive already; their number is the error.
     pub(super) fn begin_within(folder: &Path, most: u64) -> Result<Self, u64> {
-        // Counted and entered at one go, or two could take the last place.
+        // Counted and registered under one lock, or two runs could take the last permit.
         let _quiet = quiet(folder);
         match living(folder) {
             living if living < most => Ok(Self::enter(folder)),
@@ -34,7 +34,7 @@ impl Presence {
     fn enter(folder: &Path) -> Self {
         static RUNS: AtomicU64 = AtomicU64::new(0);
         let process = std::process::id();
-        // Almost always a process has one run; a program that embeds the host may have more.
+        // Usually a process has one run; a program that embeds the host may have more.
         let holder = match RUNS.fetch_add(1, Ordering::Relaxed) {
             0 => format!("process {process}"),
             n => format!("process {process}-{n}"),
@@ -47,12 +47,12 @@ impl Presence {
             .open(&path)
             .ok()
             .filter(|file| file.try_lock().is_ok());
-        // A name that nobody takes for one that can be looked up.
+        // A name that is never looked up as a lock file.
         let holder = if file.is_some() { holder } else { format!("{holder}, without a lock") };
         Self { holder, path, file }
     }
 
-    /// What the lease is held by.
+    /// The name under which the run holds its lease.
     pub(super) fn holder(&self) -> &str {
         &self.holder
     }
@@ -70,8 +70,8 @@ fn path(folder: &Path, holder: &str) -> PathBuf {
     folder.join(format!("{}.lock", holder.replace(' ', "-")))
 }
 
-/// Held while runs are counted or entered. A file of its own, since who looks whether a lock is held holds it
-/// for a moment himself.
+/// The lock held while runs are counted or registered. It is a file of its own, since testing whether a lock
+/// is held takes it for a moment.
 fn quiet(folder: &Path) -> Option<File> {
     let file =
         File::options().create(true).truncate(false).write(true).open(folder.join("runs.lock")).ok()?;
@@ -79,7 +79,7 @@ fn quiet(folder: &Path) -> Option<File> {
     Some(file)
 }
 
-/// How many runs of a tenant are under way, in all processes. Those that cannot lock are not seen.
+/// The number of live runs of a tenant, in all processes. Runs without a lock are not counted.
 pub(super) fn under_way(folder: &Path) -> u64 {
     let _quiet = quiet(folder);
     living(folder)
@@ -100,9 +100,9 @@ fn living(folder: &Path) -> u64 {
     runs.count() as u64
 }
 
-/// Whether the run of this name is not under way any more. Its file is there from before it takes the lease
-/// until after it has given it back; the one who takes the lease away removes what is left with [`forget`],
-/// afterwards, since it may be killed in between.
+/// Whether the run of this name has died. Its lock file exists from before it takes the lease until after it
+/// has released it. Whoever takes over the lease then removes the file with [`forget`], in this order, since
+/// it may be killed in between.
 pub(super) fn has_died(folder: &Path, holder: &str) -> bool {
     let known = holder
         .strip_prefix("process ")
@@ -114,7 +114,7 @@ pub(super) fn has_died(folder: &Path, holder: &str) -> bool {
         }
 }
 
-/// Removes what a run left that has died.
+/// Removes the lock file of a run that has died.
 pub(super) fn forget(folder: &Path, holder: &str) {
     let _ = fs::remove_file(path(folder, holder));
 }
@@ -140,7 +140,7 @@ mod tests {
         assert!(has_died(folder.path(), &holder), "it has ended");
         assert_eq!(under_way(folder.path()), 1);
 
-        // What a process leaves that was killed. It stays known as dead until its lease has been taken away.
+        // What a killed process leaves. It stays known as dead until its lease has been taken over.
         fs::write(path(folder.path(), "process 1"), "").unwrap();
         assert!(has_died(folder.path(), "process 1") && has_died(folder.path(), "process 1"));
         forget(folder.path(), "process 1");
@@ -157,7 +157,7 @@ mod tests {
     fn only_so_many_runs_at_once() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(under_way(folder.path()), 0);
-        // What a process leaves that was killed takes no place.
+        // A file left by a killed process does not count as a live run.
         fs::write(path(folder.path(), "process 1"), "").unwrap();
         let first = Presence::begin_within(folder.path(), 2).unwrap();
         let _second = Presence::begin_within(folder.path(), 2).unwrap();

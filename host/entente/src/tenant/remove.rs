@@ -1,4 +1,4 @@
-//! A tenant that is to leave nothing behind.
+//! Removing a tenant without a trace.
 
 use super::TenantError;
 use super::presence::under_way;
@@ -6,19 +6,19 @@ use crate::config::{DEFAULT_TENANT, Home};
 use serde::Serialize;
 use std::fs;
 
-/// A tenant that was removed.
+/// The result of removing a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removed {
     /// Its name.
     pub tenant: String,
-    /// The digests of the components that went with it, since no other tenant uses them.
+    /// The digests of the components that were removed with it, since no other tenant uses them.
     pub components: Vec<String>,
-    /// Why components were left, if they were: another tenant could not be asked what it uses.
+    /// Why components were kept, if they were: the database of another tenant could not be read.
     pub components_left: Option<String>,
 }
 
-/// Removes a tenant with everything of it: database, logs, locks, and the components that no other tenant
-/// uses, with what was compiled of them. `default` is empty afterwards, since it always exists.
+/// Removes a tenant with all its data: database, logs, locks, and the components that no other tenant uses,
+/// with their compiled code. `default` is empty afterwards, since it always exists.
 pub(crate) fn remove(home: &Home, tenant: &str) -> Result<Removed, TenantError> {
     if !home.has_tenant(tenant) {
         return Err(home.unknown_tenant(tenant).into());
@@ -36,7 +36,7 @@ pub(crate) fn remove(home: &Home, tenant: &str) -> Result<Removed, TenantError> 
             0 => {}
             runs => return Err(busy(runs)),
         }
-        // Out of its place it cannot be opened any more; a run may have begun just before.
+        // Once renamed away it cannot be opened any more; but a run may have begun just before.
         let aside = home.put_aside(tenant, |aside| under_way(aside) > 0)?.ok_or_else(|| busy(1))?;
         fs::remove_dir_all(&aside).map_err(|why| TenantError::Io { path: aside, doing: "removed", why })?;
     } else if tenant != DEFAULT_TENANT {

@@ -1,4 +1,4 @@
-//! Runs that follow from an earlier one: a plan that is applied, a run that is undone.
+//! Runs derived from an earlier run: applying a plan, undoing a run.
 
 use super::{Tenant, TenantError};
 use entente_sync::Remedy;
@@ -7,29 +7,29 @@ use entente_sync::{
 };
 use std::collections::BTreeSet;
 
-/// Changes that are read at a time.
+/// Changes read at a time.
 const PAGE: usize = 1000;
 
 /// Why a run cannot be applied or undone.
 #[derive(Debug, thiserror::Error)]
 pub enum RerunError {
-    /// There is none of this number.
+    /// There is no run of this number.
     #[error("there is no run {0}")]
     NoRun(RunId),
-    /// It has been executed itself.
+    /// The run was not a dry run, so there is no plan to apply.
     #[error("run {0} was no dry run, so what it planned is done")]
     NotDry(RunId),
-    /// Its plan is not whole.
+    /// The plan is incomplete.
     #[error("run {run} {how}, so its plan is not whole")]
     NotWhole {
         /// The run.
         run: RunId,
         /// Its sync.
         sync: String,
-        /// How it stands.
+        /// The status of the dry run.
         how: &'static str,
     },
-    /// It was applied before.
+    /// The plan was applied before.
     #[error("run {run} was applied already, by run {by}")]
     Applied {
         /// The run.
@@ -39,7 +39,7 @@ pub enum RerunError {
         /// The run that applied it.
         by: RunId,
     },
-    /// A newer plan has taken its place.
+    /// A newer plan has replaced it.
     #[error("run {run} is not the newest dry run of {sync}; that is run {newest}")]
     Overtaken {
         /// The run.
@@ -49,19 +49,19 @@ pub enum RerunError {
         /// The newest dry run.
         newest: RunId,
     },
-    /// Only what was written can be undone.
+    /// The run was a dry run, which wrote nothing to undo.
     #[error("run {0} was a dry run and wrote nothing, so there is nothing to undo")]
     WasDry(RunId),
-    /// It is under way.
+    /// The run is still under way.
     #[error("run {0} is still under way; wait for its end, or stop it with Ctrl-C where it runs")]
     Running(RunId),
-    /// Nothing to undo.
+    /// The run wrote nothing to undo.
     #[error("run {0} wrote nothing, so there is nothing to undo")]
     WroteNothing(RunId),
 }
 
 impl RerunError {
-    /// What can be done about it.
+    /// Remedies for the error.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             RerunError::NoRun(_) => vec![Remedy::ListRuns],
@@ -76,7 +76,7 @@ impl RerunError {
 }
 
 impl Tenant {
-    /// A run of this number, as it stands: one whose process has died is interrupted.
+    /// A run by number, with its current status: a run whose process has died is interrupted.
     ///
     /// # Errors
     /// [`RerunError::NoRun`], or where the database fails.
@@ -87,10 +87,10 @@ impl Tenant {
         }
     }
 
-    /// The sync and the options of a run that executes the plan of a dry run.
+    /// The sync and the run options that apply the plan of a dry run.
     ///
     /// # Errors
-    /// [`RerunError`] where that is no dry run, was applied, or is not the newest one.
+    /// [`RerunError`] where the run is not a dry run, was applied, or is not the newest one.
     pub async fn to_apply(&self, run: RunId) -> Result<(String, RunOptions), TenantError> {
         let plan = self.find_run(run).await?;
         let sync = plan.sync.clone();
@@ -136,8 +136,7 @@ impl Tenant {
         ))
     }
 
-    /// The sync and the options of a run that puts back what another one wrote; so many records may be
-    /// deleted for it.
+    /// The sync and the run options that undo a run, with leave to delete this many records.
     ///
     /// # Errors
     /// [`RerunError`] where there is nothing to undo.
@@ -160,8 +159,8 @@ impl Tenant {
         Ok((earlier.sync, RunKind::Undo { run, deletes_agreed }.into()))
     }
 
-    /// What a run that applied or undid another one left out, in the order of the plans; each has its reason. What
-    /// it made is not read for that.
+    /// The changes that an apply or undo run left out, in plan order; each has its reason. What the run
+    /// itself created is not read for that.
     pub(crate) async fn left_out(&self, run: &Run) -> Result<Vec<Change>, TenantError> {
         let mut left = Vec::new();
         if let Some(plan) = run.options.applies() {
@@ -170,8 +169,8 @@ impl Tenant {
                 let own = self.ledger.changes_for(run.id, &pairs).await?;
                 let decided: BTreeSet<(PairId, Side)> =
                     own.iter().map(|change| (change.pair, change.target)).collect();
-                // What became of the others is told by the changes of the run itself; what was overtaken before
-                // it began is older news.
+                // The run's own changes tell about the other pairs; changes dropped before the run began do
+                // not belong to it.
                 let counts = |change: &&Change| {
                     !decided.contains(&(change.pair, change.target))
                         && change.settled.is_some_and(|settled| settled >= run.started)
@@ -183,7 +182,7 @@ impl Tenant {
         Ok(left)
     }
 
-    /// The changes of a run in a status.
+    /// The changes of a run that have this status.
     async fn changes(&self, run: RunId, status: ChangeStatus) -> Result<Vec<Change>, TenantError> {
         let filter = ChangeFilter { target: None, status: Some(status) };
         let mut changes: Vec<Change> = Vec::new();

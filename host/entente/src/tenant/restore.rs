@@ -1,4 +1,4 @@
-//! A tenant from the file that it was exported to.
+//! Restoring a tenant from its export.
 
 use super::archive::{self, ArchiveError};
 use super::export::blocking;
@@ -8,31 +8,31 @@ use entente_sqlite::{SqliteLedger, Store, StoreError};
 use serde::Serialize;
 use std::path::Path;
 
-/// How to restore.
+/// Options of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RestoreOptions {
-    /// Leave the secrets out, because the key to them is lost.
+    /// Whether the secrets are left out, because the key to them is lost.
     pub without_secrets: bool,
 }
 
-/// A tenant that was restored.
+/// The result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Restored {
     /// Its name here.
     pub tenant: String,
-    /// Its name where it was exported.
+    /// Its name when it was exported.
     pub exported_as: String,
     /// Its integrations.
     pub integrations: Vec<String>,
-    /// Components that were not here yet.
+    /// The number of components that were not installed here yet.
     pub components: u64,
-    /// Secrets that came along.
+    /// The number of secrets restored.
     pub secrets: u64,
     /// Secrets that were left out and must be set again, as `integration/name`.
     pub left_out: Vec<String>,
 }
 
-/// Adds a tenant from an export: all of it, or nothing.
+/// Adds a tenant from an export, atomically.
 pub(crate) async fn restore(
     home: &Home,
     tenant: &str,
@@ -41,7 +41,7 @@ pub(crate) async fn restore(
     options: RestoreOptions,
 ) -> Result<Restored, TenantError> {
     let wrong = |error: ArchiveError| TenantError::Archive { path: file.to_owned(), error };
-    // Where another one is being added, this waits, and must not hold up that one.
+    // May wait for the lock while another tenant is added, so it runs on the blocking pool.
     let making = (home.clone(), tenant.to_owned());
     let new = blocking(move || making.0.new_tenant(&making.1)).await??;
     let unpacking = (file.to_owned(), new.folder().to_owned());
@@ -55,7 +55,7 @@ pub(crate) async fn restore(
     })?;
 
     let store = Store::open(&database)?;
-    // Nobody runs anything here, whoever had a lease where it comes from; his writes would be fenced off.
+    // No run of this home holds a lease in a restored database; writes of former holders are fenced off.
     SqliteLedger::new(store.clone()).end_leases().await?;
     let key = SealingKey::find(home, key.as_ref().map(SecretText::reveal))?;
     let configuration = Tenant::configuration_over(store, home.clone(), tenant);
@@ -107,7 +107,7 @@ mod tests {
     use entente_core::Timestamp;
     use std::path::PathBuf;
 
-    /// An export with this database, as somebody makes it who knows how.
+    /// An export whose database somebody has tampered with.
     fn export(folder: &Path, change: &str) -> PathBuf {
         let database = folder.join("made.db");
         drop(Store::open(&database).unwrap());

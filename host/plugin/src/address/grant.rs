@@ -1,4 +1,4 @@
-//! Host patterns: which addresses a grant allows. Pure: text in, decision out.
+//! Egress grants: host patterns, and whether an address matches them. Pure: text in, decision out.
 
 use super::public::not_public;
 use reqwest::Url;
@@ -6,17 +6,17 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Permission to send requests to a host: `https://api.example.com`, `https://*.example.com`,
+/// A grant to send requests to a host: `https://api.example.com`, `https://*.example.com`,
 /// `https://erp.example.com:8443`, `http://127.0.0.1:8787`.
 ///
-/// Plain http and addresses of private networks are granted literally only, the latter with their port. A
-/// wildcard stands for sub-domains, never for the domain itself.
+/// Plain http and private addresses need a literal grant, private addresses with their port. A wildcard
+/// matches sub-domains, never the domain itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HttpGrant {
     https: bool,
     host: Host,
     port: u16,
-    /// The port was written down.
+    /// Whether the port was written explicitly.
     explicit: bool,
 }
 
@@ -28,17 +28,17 @@ enum Host {
     Address(IpAddr),
 }
 
-/// A text that is no grant.
+/// A text that is not a grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is no address that can be granted: {reason}")]
 pub struct GrantError {
-    /// What was given.
+    /// The text.
     pub text: String,
-    /// What is wrong and what to write instead.
+    /// The reason, and what to write instead.
     pub reason: String,
 }
 
-/// Where a request goes.
+/// The target of a request: scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     https: bool,
@@ -53,8 +53,8 @@ enum TargetHost {
 }
 
 impl Target {
-    /// The target of a URL, normalised (WHATWG), so that `0x7f.1` is 127.0.0.1 here as it is for
-    /// whoever connects.
+    /// The target of a URL after WHATWG normalisation, so that `0x7f.1` is 127.0.0.1 here as it is for the
+    /// HTTP client.
     pub(crate) fn of(url: &Url) -> Result<Self, &'static str> {
         let https = match url.scheme() {
             "https" => true,
@@ -69,8 +69,7 @@ impl Target {
         if matches!(&host, TargetHost::Name(name) if name.ends_with('.')) {
             return Err("its host ends with a dot");
         }
-        // URLs let through what means something to a shell, and stars; the operator is told hosts to copy
-        // them into a command.
+        // URLs allow shell metacharacters and stars; but hosts are shown to the operator in commands to copy.
         let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_');
         if matches!(&host, TargetHost::Name(name) if name.contains(odd)) {
             return Err("its host has a character that no name of a host has");
@@ -88,7 +87,7 @@ impl Target {
 }
 
 impl fmt::Display for Target {
-    /// As a grant for it would be written.
+    /// In the form of a grant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = match &self.host {
             TargetHost::Address(address) => not_public(*address).is_some(),
@@ -118,7 +117,7 @@ fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
 
-/// What `Url::host_str` gives.
+/// A host as `Url::host_str` returns it.
 fn host(text: &str) -> Option<TargetHost> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     match bare.parse::<IpAddr>() {
@@ -129,8 +128,7 @@ fn host(text: &str) -> Option<TargetHost> {
 }
 
 impl HttpGrant {
-    /// The grant for the host of an address, whatever its path; `None` where it leads to no host that can be
-    /// granted.
+    /// The grant for the host of an address, whatever its path; `None` where the host cannot be granted.
     pub(crate) fn of_address(address: &str) -> Option<Self> {
         let url = Url::parse(address.trim()).ok()?;
         Target::of(&url).ok()?.to_string().parse().ok()
@@ -149,7 +147,7 @@ impl HttpGrant {
             }
     }
 
-    /// Whether there is an address that both allow.
+    /// Whether some address matches both.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.https == other.https
             && self.port == other.port
@@ -164,7 +162,7 @@ impl HttpGrant {
             }
     }
 
-    /// Whether it names this very address and port, which is what addresses of private networks need.
+    /// Whether it names this address and port literally, which private addresses require.
     pub(crate) fn names_address(&self, address: IpAddr, port: u16) -> bool {
         self.explicit
             && self.port == port
@@ -184,7 +182,8 @@ impl FromStr for HttpGrant {
             |reason: &str| GrantError { text: crate::text::clean(text, 200), reason: reason.to_owned() };
         let form =
             "write for example https://api.example.com, https://*.example.com or http://127.0.0.1:8787";
-        // URLs drop some of these in silence, and then what was typed is not what is granted.
+        // URL parsing silently drops some of these characters, so that the grant would differ from what was
+        // typed.
         if text.trim().contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(error(form));
         }
@@ -203,7 +202,7 @@ impl FromStr for HttpGrant {
                 "a star can stand only for sub-domains, at the beginning: https://*.example.com",
             ));
         }
-        // `Url` overlooks such characters, and would read another address than a person does.
+        // `Url` tolerates such characters, and would parse another address than a person reads.
         if rest.starts_with('/') || rest.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control())
         {
             return Err(error(form));
@@ -213,7 +212,7 @@ impl FromStr for HttpGrant {
             return Err(error("grants are for hosts; leave out the path"));
         }
         let target = Target::of(&url).map_err(error)?;
-        // `Url` drops a port that is the default one; whether it was written shows in the text.
+        // `Url` drops a default port; only the text shows whether it was written.
         let explicit = rest
             .split(['/', '\\', '?', '#'])
             .next()

@@ -1,4 +1,4 @@
-//! Addresses as operators grant them and plugins ask for them. Pure: text in, decision out.
+//! Addresses in grants and manifests, and their normalisation. Pure: text in, decision out.
 
 pub(crate) mod grant;
 pub(crate) mod public;

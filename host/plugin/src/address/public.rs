@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Why an address is not of the public network, if it is not.
+/// Why an address is not public; `None` for a public one.
 pub(crate) fn not_public(address: IpAddr) -> Option<&'static str> {
     match address.to_canonical() {
         IpAddr::V4(address) => v4(address),
@@ -35,7 +35,7 @@ fn v6(address: Ipv6Addr) -> Option<&'static str> {
     Some(match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => "unspecified",
         [0, 0, 0, 0, 0, 0, 0, 1] => "this machine",
-        // Addresses that carry an IPv4 address are as public as that one.
+        // IPv6 addresses that embed an IPv4 address are public if that one is.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => return embedded(high, low),
         [0x2002, high, low, ..] => return embedded(high, low),
         [0x2001, 0, ..] => "a tunnel",

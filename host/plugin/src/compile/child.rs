@@ -11,16 +11,15 @@ const WORD: &str = "compile-plugin";
 
 /// The exit code for a component that cannot be compiled; standard error says why.
 pub(crate) const INVALID: u8 = 65;
-/// The exit code of a program that is not the one that asks.
+/// The exit code of a program that is not a compiler for this host.
 pub(crate) const FOREIGN: u8 = 64;
-/// The exit code where the process could not be confined, or not be heard.
+/// The exit code where resource limits could not be set, or reading or writing failed.
 pub(crate) const UNFIT: u8 = 71;
 
-/// Address space that counts in no memory: the program itself, stacks of threads, and what allocators set
-/// apart.
+/// Address space that uses no memory: the program image, thread stacks, and allocator reservations.
 #[cfg(unix)]
 const ADDRESSES: u64 = 1 << 30;
-/// Standard input, output and error, and what the system reads of itself.
+/// File descriptors: the standard streams, and what the system opens by itself.
 #[cfg(unix)]
 const FILES: u64 = 16;
 
@@ -28,7 +27,7 @@ const FILES: u64 = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Job {
     pub(crate) allocation: Allocation,
-    /// The hash of the settings for which the code is to be.
+    /// The hash of the engine settings to compile for.
     pub(crate) settings: u64,
     /// Bytes.
     pub(crate) memory: u64,
@@ -69,8 +68,9 @@ impl Job {
     }
 }
 
-/// Compiles, where this process was started to do that by [`Compiler::Child`](super::compiler::Compiler::Child); `None`
-/// where it was not. A program that compiles with itself calls this before anything else, and ends with the
+/// Runs the compiler if this process was started as one by
+/// [`Compiler::Child`](super::compiler::Compiler::Child); `None` if it was not. A program that compiles with
+/// itself calls this first, and exits with the returned code:
 /// code that it gets:
 ///
 /// ```no_run
@@ -120,7 +120,7 @@ fn compile(job: &Job) -> Result<(), (u8, String)> {
         .map_err(|error| unfit("the code cannot be handed over", &error))
 }
 
-/// Sets resource limits (`setrlimit`) on memory, CPU time and files. A lower limit that is set already stays.
+/// Sets resource limits (`setrlimit`) on memory, CPU time and files. A lower limit already in force stays.
 #[cfg(unix)]
 fn confine(job: &Job) -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -129,10 +129,10 @@ fn confine(job: &Job) -> std::io::Result<()> {
         (Resource::Core, same(0)),
         (Resource::Fsize, same(0)),
         (Resource::Nofile, same(FILES)),
-        // The first is answered by a signal that tells what it is for, the second by a kill like any other.
+        // The soft limit sends SIGXCPU, which identifies the cause; the hard limit kills the process.
         (Resource::Cpu, (job.seconds, job.seconds.saturating_add(1))),
-        // What can be written, whoever set it apart: less than the addresses that are taken, more than the
-        // memory that is used.
+        // RLIMIT_DATA counts writable memory, whoever reserved it: less than the address space, and more than
+        // the memory in use.
         (Resource::Data, same(job.memory)),
         (Resource::As, same(job.memory.saturating_add(ADDRESSES))),
     ];
@@ -143,7 +143,7 @@ fn confine(job: &Job) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Elsewhere than on Unix, the time that the host waits and the size of the answer are what is left.
+/// On systems other than Unix, only the host's timeout and the size limit of the artifact apply.
 #[cfg(not(unix))]
 fn confine(_job: &Job) -> std::io::Result<()> {
     Ok(())

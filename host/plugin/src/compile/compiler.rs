@@ -1,6 +1,6 @@
-//! Ahead-of-time compilation in a sandboxed child process. wasmtime promises nothing about what compiling a
-//! hostile component costs, so the child has limits of its own, and the host takes the artifact that comes
-//! out.
+//! Ahead-of-time compilation in a child process with resource limits. wasmtime does not bound the cost of
+//! compiling a hostile component, so the child has its own limits, and the host loads the artifact that it
+//! returns.
 
 use super::child::{FOREIGN, INVALID, Job, UNFIT};
 use super::settings::{Allocation, settings_hash};
@@ -18,29 +18,29 @@ use wasmtime::Engine;
 const WALL_PER_CPU: u32 = 3;
 /// Bytes of a compiler's message that an error shows.
 const MESSAGE_BYTES: u64 = 500;
-/// Functions that are compiled at the same time; memory grows with each.
+/// Functions compiled in parallel; memory use grows with each.
 const THREADS: usize = 2;
 
 /// Where plugins are compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compiler {
-    /// A process of its own for each plugin, with limits on its memory and time. The program is one whose
-    /// first act is [`answer_as_compiler`](super::child::answer_as_compiler), built with the same version of
-    /// this library, such as `entente`.
+    /// A child process per plugin, with limits on its memory and time. The program must call
+    /// [`answer_as_compiler`](super::child::answer_as_compiler) first of all, and be built with the same
+    /// version of this library, such as `entente`.
     Child(PathBuf),
-    /// This process. A plugin that is made to be hard to compile can then take all its memory, hold up what
-    /// else it does, or end it: for trusted plugins and tests.
+    /// This process. A plugin made to be hard to compile can exhaust its memory, block its other work, or
+    /// abort it: for trusted plugins and tests only.
     InThisProcess,
 }
 
 impl Compiler {
-    /// Processes of the program that runs now. It must begin with
-    /// [`answer_as_compiler`](super::child::answer_as_compiler), or it would start itself over and over.
+    /// Child processes of the running program. It must begin with
+    /// [`answer_as_compiler`](super::child::answer_as_compiler), or it would start itself recursively.
     ///
     /// # Errors
-    /// Where the system does not say what runs.
+    /// Where the system does not tell the path of the running program.
     pub fn this_program() -> io::Result<Self> {
-        // The running file itself, also after an update has put another one in its place.
+        // The running executable itself, even after an update has replaced the file.
         let running = Path::new("/proc/self/exe");
         if cfg!(target_os = "linux") && running.exists() {
             return Ok(Self::Child(running.to_owned()));
@@ -60,7 +60,7 @@ pub enum CompileError {
     /// A limit on time, memory or size is exceeded.
     #[error("the plugin was not compiled: {0}")]
     Limit(LimitReached),
-    /// The compiler ended in a way that it should not.
+    /// The compiler process ended unexpectedly.
     #[error(
         "the plugin was not compiled: the compiler {how}; other plugins are not affected. Report it, with the plugin"
     )]
@@ -84,25 +84,25 @@ pub enum CompileError {
     Foreign {
         /// The program that should compile.
         program: PathBuf,
-        /// What it said, or what is wrong with what it made.
+        /// Its output, or what is wrong with its artifact.
         said: String,
     },
-    /// The compiler cannot do its work on this machine.
+    /// The compiler does not work on this machine.
     #[error("plugins cannot be compiled on this machine: {0}")]
     Unfit(String),
 }
 
-/// The permit to compile. One plugin is compiled at a time, however many tenants bring one: each compilation
-/// may take a processor and much memory.
+/// The permit to compile. One plugin is compiled at a time, whatever the number of tenants: a compilation may
+/// take a processor and much memory.
 pub(crate) async fn permit() -> Option<SemaphorePermit<'static>> {
     static PERMIT: Semaphore = Semaphore::const_new(1);
-    // It is never closed.
+    // The semaphore is never closed.
     PERMIT.acquire().await.ok()
 }
 
 /// Compiles in this process.
 ///
-/// Blocks for up to seconds.
+/// Blocks, for up to seconds.
 pub(crate) fn in_process(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
     engine
         .precompile_component(wasm)
@@ -143,7 +143,7 @@ pub(crate) async fn in_child(
     };
     let talk = async {
         let give = async {
-            // It may end before it has read everything; how it ended says more than a broken pipe.
+            // The child may exit before it has read everything; its exit status says more than a broken pipe.
             let _ = stdin.write_all(wasm).await;
             drop(stdin);
             Ok::<_, CompileError>(())
@@ -164,13 +164,13 @@ pub(crate) async fn in_child(
     }
 }
 
-/// The whole environment of the child. It inherits nothing: no setting of this process changes the artifact,
-/// and no secret of it is within reach of a component that attacks the compiler.
+/// The child's complete environment. It inherits none: no variable of this process can change the artifact,
+/// and no secret in one is exposed to a component that attacks the compiler.
 fn environment() -> [(&'static str, String); 3] {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     [
         ("RAYON_NUM_THREADS", threads.to_string()),
-        // Allocators set address space apart for later, a gigabyte at a time, which would count as used.
+        // Allocators reserve address space in advance, by the gigabyte, which would count against the limit.
         ("MIMALLOC_ARENA_RESERVE", "32MiB".to_owned()),
         ("MALLOC_ARENA_MAX", "1".to_owned()),
     ]
@@ -212,8 +212,8 @@ fn failure(status: ExitStatus, said: &str, limits: &Limits) -> Option<Ended> {
     let crashed = |how: String| CompileError::Crashed {
         how: if said.is_empty() { how } else { format!("{how} and said: {said}") },
     };
-    // In the words of Rust's allocator, of the system, and of the system where a thread lacks memory for its
-    // stack.
+    // The messages of Rust's allocator, of the system, and of the system where a thread's stack cannot be
+    // allocated.
     let no_memory =
         ["memory allocation of", "out of memory", "os error 12", "Resource temporarily unavailable"]
             .iter()
@@ -262,5 +262,5 @@ mod signals {
     pub(crate) const XCPU: i32 = 24;
 }
 
-/// The smallest component there is, to see whether compiling works at all.
+/// The smallest component, to test whether compilation works at all.
 pub(crate) const SMALLEST: &[u8] = b"\0asm\x0d\0\x01\0";

@@ -1,5 +1,5 @@
 //! Content-addressed cache of compiled code on disk, authenticated with HMAC-SHA-256. Loading an artifact
-//! runs native code, so only what this host wrote and finds unchanged is loaded.
+//! runs native code, so only artifacts that this host wrote are loaded.
 
 use super::settings::settings_hash;
 use crate::files::{Owner, changed_by_others};
@@ -15,8 +15,7 @@ use zeroize::Zeroizing;
 const MAGIC: &[u8] = b"entente compiled plugin 2\n";
 const MAC_LENGTH: usize = 32;
 
-/// The MAC key of the code cache: an artifact without a valid MAC is never run, whoever put it into the
-/// folder.
+/// The MAC key of the code cache: an artifact without a valid MAC is never run.
 #[derive(Clone)]
 pub struct CacheMacKey(Zeroizing<[u8; 32]>);
 
@@ -59,7 +58,7 @@ pub enum CacheError {
         /// The folder.
         folder: PathBuf,
     },
-    /// Others may write into it.
+    /// Other users can write to it.
     #[error("the cache folder {} {why}", folder.display())]
     Exposed {
         /// The folder.
@@ -67,7 +66,7 @@ pub enum CacheError {
         /// In which way, and what to do.
         why: String,
     },
-    /// The folder cannot be made or read.
+    /// The folder cannot be created or read.
     #[error("the cache folder {} cannot be used: {error}", folder.display())]
     Unusable {
         /// The folder.
@@ -78,7 +77,7 @@ pub enum CacheError {
 }
 
 impl DiskCache {
-    /// Makes the folder if it is missing, for this user alone.
+    /// Opens the folder; creates it, accessible to this user only, where it is missing.
     pub(crate) fn open(folder: &Path, key: CacheMacKey) -> Result<Self, CacheError> {
         let unusable = |error| CacheError::Unusable { folder: folder.to_owned(), error };
         if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -96,7 +95,7 @@ impl DiskCache {
         if !metadata.is_dir() {
             return Err(unusable(io::Error::from(io::ErrorKind::NotADirectory)));
         }
-        // A file of ours tells who we are, without asking for it through unsafe code.
+        // The owner of a file of our own is our user id, without an unsafe system call.
         let probe = tempfile::tempfile_in(folder).and_then(|file| file.metadata()).map_err(unusable)?;
         if let Some(why) = changed_by_others(folder, &metadata, Owner::of(&probe)) {
             return Err(CacheError::Exposed { folder: folder.to_owned(), why });
@@ -104,7 +103,7 @@ impl DiskCache {
         Ok(Self { folder: folder.to_owned(), key })
     }
 
-    /// Looks up a component. A damaged entry is a miss.
+    /// Looks up a component. A damaged entry counts as a miss.
     ///
     /// Blocks while it reads.
     pub(crate) fn get(&self, engine: &Engine, digest: &str) -> Option<Component> {
@@ -117,12 +116,12 @@ impl DiskCache {
         }
     }
 
-    /// Loads an artifact that was compiled just now, and stores it.
+    /// Loads a freshly compiled artifact, and stores it.
     ///
     /// Blocks while it writes.
     ///
     /// # Errors
-    /// Where it was made by another version, or with other settings.
+    /// Where it was compiled by another version or with other settings.
     pub(crate) fn insert(
         &self,
         engine: &Engine,
@@ -130,7 +129,7 @@ impl DiskCache {
         artifact: &[u8],
     ) -> wasmtime::Result<Component> {
         let component = load_fresh(engine, artifact)?;
-        // A cache that cannot be written costs time, not correctness.
+        // A cache that cannot be written costs time only.
         if let Err(error) = self.store(&name(engine, digest), artifact) {
             tracing::warn!(%error, "compiled code could not be kept; the plugin is compiled again next time");
         }
@@ -154,7 +153,7 @@ impl DiskCache {
             .mac(name, artifact)?
             .verify_slice(mark)
             .map_err(|_| wasmtime::Error::msg("it is not what this host has compiled"))?;
-        // Read, not mapped: the bytes that were checked are the bytes that run.
+        // Read, not memory-mapped: the bytes that were authenticated are the bytes that run.
         deserialize(engine, artifact).map(Some)
     }
 
@@ -182,13 +181,12 @@ fn private_folder() -> fs::DirBuilder {
     fs::DirBuilder::new()
 }
 
-/// The cache key: digest of the component and hash of the engine settings, so that another version of either
-/// is a miss.
+/// The cache key: component digest and hash of the engine settings, so that a change of either is a miss.
 fn name(engine: &Engine, digest: &str) -> String {
     format!("{digest}-{:016x}.bin", settings_hash(engine))
 }
 
-/// Loads an artifact that was compiled just now, which needs no MAC.
+/// Loads a freshly compiled artifact, which needs no MAC.
 pub(crate) fn load_fresh(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
     if !matches!(Engine::detect_precompiled(artifact), Some(Precompiled::Component)) {
         return Err(wasmtime::Error::msg("what it made is no compiled component"));
@@ -196,15 +194,15 @@ pub(crate) fn load_fresh(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<C
     deserialize(engine, artifact)
 }
 
-/// The only place where foreign bytes become native code.
+/// The only place where untrusted bytes become native code.
 #[expect(
     unsafe_code,
     reason = "wasmtime cannot check compiled code; the callers pass only what they compiled or what bears the mark of what was"
 )]
 fn deserialize(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either just
-    // now, here or in the process that was started to compile, or through a file that bears a mark which only
-    // who has the key can make, and which names plugin and settings.
+    // SAFETY: the bytes come from `precompile_component` of an engine with the same settings: either from
+    // this process or its compiler child just now, or from a file whose MAC only a holder of the key can
+    // make, and which covers plugin and settings.
     unsafe { Component::deserialize(engine, artifact) }
 }
 
@@ -224,7 +222,7 @@ mod tests {
         CacheMacKey::new([7; 32])
     }
 
-    /// As a load does it: from the cache, else compiled and kept.
+    /// What a load does: from the cache, otherwise compiled and stored.
     fn component(cache: &DiskCache, engine: &Engine, digest: &str) {
         if cache.get(engine, digest).is_none() {
             cache.insert(engine, digest, &engine.precompile_component(EMPTY).unwrap()).unwrap();
@@ -303,7 +301,7 @@ mod tests {
             assert!(cache.get(&theirs, "digest").is_some());
             assert!(cache.load(&ours, &ours_name).unwrap().is_none(), "it has a name of its own");
 
-            // Even with our mark and our name: wasmtime knows its own.
+            // Even under a valid MAC and name, wasmtime recognises its own artifacts.
             cache.store(&ours_name, &artifact).unwrap();
             assert!(cache.load(&ours, &ours_name).is_err());
             assert!(

@@ -1,13 +1,13 @@
 //! LRU cache of compiled code in memory, by digest: one copy for all tenants that use a plugin.
 //!
-//! Code holds nothing of a tenant. The next run of any tenant need not read and check it again.
+//! Compiled code holds no tenant data. A later run of any tenant need not load and verify it again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Component;
 
-/// Capacity: plugins whose code stays in memory although nobody runs them. HelloWorld takes half a megabyte,
-/// a plugin with an engine of its own (JavaScript, Python) some tens.
+/// Capacity: plugins whose code stays in memory although no instance runs. HelloWorld takes half a megabyte,
+/// a plugin that embeds a language engine (JavaScript, Python) some tens of megabytes.
 const KEPT: usize = 32;
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl MemoryCache {
         slot.used = used;
         let place = Arc::clone(&slot.component);
         while inner.plugins.len() > KEPT {
-            // Who has it goes on; it is only not found again.
+            // Users of the evicted code keep it; it is only no longer found.
             let Some(oldest) =
                 inner.plugins.iter().min_by_key(|(_, slot)| slot.used).map(|(digest, _)| digest.clone())
             else {

@@ -1,4 +1,4 @@
-//! From a component to native code: the compiler, in a process of its own, and the caches of what it made.
+//! Compilation of components to native code: the compiler child process, and the caches of artifacts.
 
 pub(crate) mod child;
 pub(crate) mod compiler;

@@ -1,5 +1,4 @@
-//! The settings of the wasmtime engine: what decides how code is compiled and how the pooling allocator is
-//! cut.
+//! Settings of the wasmtime engine: code generation, and the sizes of the pooling allocator.
 
 use crate::limits::{INSTANCE_SLOTS, MEMORY_SLOT, TABLE_SLOT};
 use sha2::{Digest, Sha256};
@@ -9,31 +8,30 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-/// Cache version: set by hand whenever a setting below changes that wasmtime does not compare when it loads
-/// compiled code (optimisation, NaNs).
+/// Cache version: raised by hand whenever a setting below changes that wasmtime does not compare when it
+/// loads an artifact (optimisation, NaNs).
 pub(crate) const SETTINGS_EDITION: &str = "1";
 
-/// The instance allocation strategy. Code that was compiled for one does not fit the other.
+/// The instance allocation strategy. Code compiled for one does not fit the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Allocation {
-    /// The pooling allocator: slots are reserved when the process begins.
+    /// The pooling allocator: slots are reserved when the process starts.
     Pooled,
-    /// Memory is mapped for each instance, where no address space can be reserved.
+    /// On-demand allocation: memory is mapped for each instance, where no address space can be reserved.
     OnDemand,
 }
 
-/// An engine that compiles and runs nothing: it reserves no memory, and what it makes fits the engine that
-/// has the same allocation.
+/// A compile-only engine: it reserves no memory, and its artifacts fit the engine with the same allocation.
 pub(crate) fn compile_only(allocation: Allocation) -> wasmtime::Result<Engine> {
     let mut config = code(allocation);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     Engine::new(&config)
 }
 
-/// Everything that makes compiled code of one wasm file differ.
+/// A hash of everything besides the wasm file that affects compiled code.
 pub(crate) fn settings_hash(engine: &Engine) -> u64 {
-    /// The standard hasher is not promised to be the same in the next release of Rust, and a changed hash
-    /// would only cost a compilation; but a good one is at hand.
+    /// Rust does not promise that its default hasher stays the same over releases; a changed hash would only
+    /// cost a recompilation, but SHA-256 is at hand.
     struct Sha(Sha256);
     impl Hasher for Sha {
         fn finish(&self) -> u64 {
@@ -50,7 +48,7 @@ pub(crate) fn settings_hash(engine: &Engine) -> u64 {
     hasher.finish()
 }
 
-/// What decides how code is compiled: what holds for every guest, and how its memory lies.
+/// Code generation: the settings of every guest, and its memory layout.
 fn code(allocation: Allocation) -> Config {
     let mut config = guest_facing();
     match allocation {
@@ -58,7 +56,7 @@ fn code(allocation: Allocation) -> Config {
             config.memory_reservation(MEMORY_SLOT);
         }
         Allocation::OnDemand => {
-            // Next to no address space beyond what is used: bounds are checked in code instead.
+            // Reserves almost no address space beyond what is used: bounds are checked in code instead.
             config.memory_reservation(0);
             config.memory_reservation_for_growth(1 << 20);
             config.memory_guard_size(64 << 10);
@@ -67,26 +65,27 @@ fn code(allocation: Allocation) -> Config {
     config
 }
 
-/// What holds for every guest, however memory is allocated.
+/// The settings of every guest, whatever the allocation.
 fn guest_facing() -> Config {
     let mut config = Config::new();
     config.strategy(Strategy::Cranelift);
     config.cranelift_opt_level(OptLevel::Speed);
-    // The same answer on every machine, so that a run can be repeated.
+    // Determinism: the same results on every machine, so that a run can be reproduced.
     config.cranelift_nan_canonicalization(true);
-    // Only what tool chains emit today. 64-bit and several memories are less travelled paths of the bounds
-    // checks, relaxed SIMD differs between machines. Threads and garbage collection are not compiled in.
+    // Only features that tool chains emit today. Memory64 and multi-memory are less tested paths of the
+    // bounds checks, and relaxed SIMD differs between machines. Threads and garbage collection are not
+    // compiled in.
     config.wasm_memory64(false);
     config.wasm_multi_memory(false);
     config.wasm_relaxed_simd(false);
     config.wasm_component_model_map(false);
-    // Asynchronous components are young, and calls cost three to five times as much with them.
+    // The component-model async feature is young, and makes calls three to five times as expensive.
     config.concurrency_support(false);
     config.epoch_interruption(true);
-    // Registered for each loaded module, which old unwinders search one by one.
+    // Unwind info is registered for each loaded module, and old unwinders search the modules linearly.
     config.native_unwind_info(false);
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
-    // Else an environment variable decides.
+    // Otherwise an environment variable decides.
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config
 }
@@ -95,14 +94,14 @@ pub(crate) fn pooled() -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCE_SLOTS)
         .total_stacks(INSTANCE_SLOTS)
-        // JavaScript and Python have about 10 core instances, and 10 MB of bookkeeping where others have a
-        // few KB.
+        // JavaScript and Python components have about 10 core instances, and 10 MB of metadata where others
+        // have a few KB.
         .total_core_instances(INSTANCE_SLOTS * 32)
         .max_core_instances_per_component(64)
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
-        // As many as every plugin may have (limits memories and tables): one that has more takes nothing from
-        // the others.
+        // As many as each plugin may have (limits `memories` and `tables`), so that a plugin with more takes
+        // none from the others.
         .total_memories(INSTANCE_SLOTS * 8)
         .max_memories_per_component(32)
         .max_memory_size(MEMORY_SLOT as usize)
@@ -110,11 +109,11 @@ pub(crate) fn pooled() -> Config {
         .max_tables_per_component(64)
         .max_tables_per_module(64)
         .table_elements(TABLE_SLOT as usize)
-        // The pages that nearly every call touches; what is above goes back to the machine.
+        // The pages that nearly every call touches stay resident; the rest is returned to the system.
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(16 << 10)
-        // Asks the kernel which pages were touched, and cleans just those: half the time of a start.
-        // Elsewhere than on Linux 6.7 and later it changes nothing.
+        // PAGEMAP_SCAN finds the touched pages and resets only those, which halves the time of a start. No
+        // effect except on Linux 6.7 and later.
         .pagemap_scan(Enabled::Auto);
     let mut config = code(Allocation::Pooled);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
@@ -134,7 +133,7 @@ mod tests {
 
     #[test]
     fn both_ways_of_allocation_make_an_engine_that_compiles() {
-        // The smallest component: magic, version, layer.
+        // The smallest component: magic number, version, layer.
         let empty = b"\0asm\x0d\0\x01\0";
         for config in [pooled(), on_demand()] {
             let engine = Engine::new(&config).unwrap();

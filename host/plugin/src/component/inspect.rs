@@ -20,7 +20,7 @@ pub struct Inspection {
     pub digest: String,
     /// The version of the package `entente:integration` that it is written for.
     pub version: String,
-    /// The world that it fits: `integration`, `integration-lookup`, `integration-webhook`,
+    /// The world that it implements: `integration`, `integration-lookup`, `integration-webhook`,
     /// `integration-full`.
     pub world: &'static str,
     /// Whether it exports `lookup`.
@@ -31,7 +31,7 @@ pub struct Inspection {
     pub asks: Vec<Capability>,
     /// Every interface that it imports, by its full name.
     pub imports: Vec<String>,
-    /// The languages and tools that made it, with their versions, where the file says so.
+    /// The languages and tools that produced it, with versions, where the file says so.
     pub producers: BTreeMap<String, Vec<String>>,
     /// Functions in all its modules.
     pub functions: u64,
@@ -39,42 +39,42 @@ pub struct Inspection {
     pub manifest: Manifest,
 }
 
-/// Why a file is no plugin that can be used here.
+/// Why a file cannot be used as a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
-    /// No WebAssembly.
+    /// Not WebAssembly.
     #[error("this is not WebAssembly but {looks_like}; give the .wasm file of a plugin")]
     NotWasm {
-        /// What it looks like.
+        /// The format that it looks like.
         looks_like: &'static str,
     },
-    /// WebAssembly as text.
+    /// WebAssembly in text format.
     #[error(
         "this is WebAssembly in its text format; turn it into a binary component first, for example with 'wasm-tools parse'"
     )]
     Text,
-    /// A module without the component around it.
+    /// A core module without a component around it.
     #[error(
         "this is a core module, not a component; build the plugin anew, or use 'wasm-tools component new' where the module was built \
          with wit-bindgen"
     )]
     CoreModule,
-    /// Native code.
+    /// Precompiled native code.
     #[error(
         "this is compiled native code (.cwasm), which is never accepted because it cannot be checked; give the .wasm file that it was made from"
     )]
     Precompiled,
-    /// Cut off or damaged.
+    /// Truncated or damaged.
     #[error("the file is cut off or damaged: {reason} (at byte {offset} of {size}); copy or build it again")]
     Broken {
-        /// What is wrong.
+        /// The parser's message.
         reason: String,
-        /// Where.
+        /// The byte offset of the error.
         offset: u64,
-        /// How long the file is.
+        /// The size of the file.
         size: u64,
     },
-    /// A component for something else.
+    /// A component for another purpose.
     #[error(
         "this component is no plugin of Entente: it exports {}, but nothing of {PACKAGE}*",
         list(exports)
@@ -83,27 +83,27 @@ pub enum InspectError {
         /// What it exports.
         exports: Vec<String>,
     },
-    /// A plugin that lacks required interfaces.
+    /// A plugin that lacks required exports.
     #[error("the plugin does not export {}; every plugin exports {}", list(missing), REQUIRED.join(", "))]
     Incomplete {
-        /// What it lacks.
+        /// The missing exports.
         missing: Vec<String>,
     },
-    /// A version of the interface that this host does not have.
+    /// It targets an interface version that this host does not have.
     #[error("the plugin is written for entente:integration {}; this host has {}. {}", list(found), KNOWN_VERSIONS.join(", "),
         "Build the plugin for that version, or use a host that has the other one")]
     UnknownVersion {
-        /// What it is written for.
+        /// The versions that it targets.
         found: Vec<String>,
     },
-    /// An interface that this host does not know.
+    /// It exports an interface that this host does not know.
     #[error("the plugin exports {name}, which this host does not know; it knows {}. {}", [REQUIRED, OPTIONAL].concat().join(", "),
         "A newer host may; without it the plugin would be run without what that export does")]
     UnknownExport {
         /// The interface.
         name: String,
     },
-    /// An import that the host does not offer.
+    /// It imports something that the host does not provide.
     #[error("the plugin asks for {name}, which this host does not offer")]
     UnknownImport {
         /// The import.
@@ -117,16 +117,16 @@ pub enum InspectError {
         "the plugin {words}, but its manifest does not ask for that; the author says so, with the reason, in {MANIFEST_FILE} beside Cargo.toml and builds it again"
     )]
     NotAsked {
-        /// What it does.
+        /// The use of the capability.
         words: &'static str,
     },
-    /// Too large, or too much in it.
+    /// A limit on its size or contents is exceeded.
     #[error("{0}")]
     Limit(#[from] LimitReached),
 }
 
 impl InspectError {
-    /// What can be done about it.
+    /// Remedies for the error.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             InspectError::Limit(limit) => limit.remedies(),
@@ -138,7 +138,7 @@ impl InspectError {
 
 /// Names that a message lists.
 const LISTED: usize = 12;
-/// Bytes of a name, and how many of them are kept of what made the file.
+/// The length limit of a name in bytes, and of each producer entry.
 const NAME: u64 = 200;
 const PRODUCERS: usize = 100;
 
@@ -150,15 +150,15 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Looks at the bytes of a plugin.
+/// Validates the bytes of a plugin.
 ///
 /// # Errors
-/// [`InspectError`], whose text says what the file is instead and what to do.
+/// [`InspectError`], whose text says what the file is instead, and what to do.
 pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError> {
     inspect_if(bytes, limits, |_| Ok(()))
 }
 
-/// Looks at the bytes if their digest, SHA-256 in hex, is one that may be looked at.
+/// Validates the bytes if `may` accepts their SHA-256 (in hex).
 pub(crate) fn inspect_if<E: From<InspectError>>(
     bytes: &[u8],
     limits: &Limits,
@@ -198,7 +198,8 @@ pub(crate) fn inspect_if<E: From<InspectError>>(
 }
 
 impl Inspection {
-    /// Whether its manifest asks for every capability that it imports, so that an operator has read of it.
+    /// Checks that the manifest asks for every capability that the component imports, so that an operator has
+    /// seen it.
     ///
     /// # Errors
     /// [`InspectError::NotAsked`].
@@ -218,11 +219,11 @@ impl Inspection {
     }
 }
 
-/// Checks the magic number and the version of the format.
+/// Checks the magic number and the format version.
 fn check_kind(bytes: &[u8]) -> Result<(), InspectError> {
     if let Some(rest) = bytes.strip_prefix(b"\0asm") {
         return match rest {
-            // The version word: a module has 1 and layer 0, a component has layer 1.
+            // The version word: a core module has version 1 and layer 0, a component layer 1.
             [1, 0, 0, 0, ..] => Err(InspectError::CoreModule),
             [0x0d, 0, 1, 0, ..] => Ok(()),
             [_, _, 1, 0, ..] => {
@@ -302,7 +303,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
                     counted.exports.push(clean(export.map_err(damaged)?.name.name, NAME));
                 }
             }
-            // The plugin's own, not that of a component within it.
+            // The section of the outermost component, not of a nested one.
             Payload::CustomSection(section) if section.name() == MANIFEST_SECTION && depth == 1 => {
                 let size = section.data().len() as u64;
                 if size > limits.manifest_bytes {
@@ -313,7 +314,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
                 }
             }
             Payload::CustomSection(section) => {
-                // Only information: what cannot be read is left out.
+                // Informational only: what cannot be parsed is ignored.
                 if let KnownCustom::Producers(fields) = section.as_known() {
                     for field in fields.into_iter().flatten() {
                         for value in field.values.into_iter().flatten() {
@@ -337,18 +338,18 @@ mod tests {
 
     const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 
-    /// A component of names only: enough to look at, not to run.
+    /// A component with names only: enough for validation, not to run.
     fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
         let mut bytes = HEADER.to_vec();
         let name = |name: &str| [&[0, name.len() as u8], name.as_bytes()].concat();
-        // An import of an instance of type 0; an export of instance 0 without a type of its own.
+        // Imports of an instance of type 0; exports of instance 0 without a type of their own.
         for (section, names, end) in [(10, imports, &[5, 0][..]), (11, exports, &[5, 0, 0][..])] {
             let mut content = vec![names.len() as u8];
             for one in names {
                 content.extend_from_slice(&name(one));
                 content.extend_from_slice(end);
             }
-            // Two bytes of length, for contents of up to 16 KiB.
+            // A two-byte LEB128 length, for contents of up to 16 KiB.
             bytes.extend_from_slice(&[
                 section,
                 (content.len() & 0x7f) as u8 | 0x80,
@@ -359,7 +360,7 @@ mod tests {
         bytes
     }
 
-    /// With a manifest.
+    /// The component with a manifest section.
     fn asking(component: &[u8], manifest: &str) -> Vec<u8> {
         let mut content = vec![MANIFEST_SECTION.len() as u8];
         content.extend_from_slice(MANIFEST_SECTION.as_bytes());
@@ -487,7 +488,7 @@ mod tests {
         for end in 8..whole.len() {
             match look(&whole[..end]) {
                 Err(InspectError::Broken { size, .. }) => assert_eq!(size, end as u64),
-                // It may end between two sections, which cannot be seen; then what is missing is named.
+                // A file truncated between two sections is valid; what is missing is then named.
                 Err(InspectError::NoPlugin { .. }) => {}
                 other => panic!("cut at {end}: {other:?}"),
             }

@@ -1,12 +1,13 @@
-//! Compatibility: which interfaces and versions this host knows, and whether those of a component fit.
+//! Interface compatibility: the interfaces and versions that this host knows, and whether a component fits
+//! them.
 
 use super::inspect::InspectError;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// The package of the interface.
+/// The WIT package of the interface.
 pub(crate) const PACKAGE: &str = "entente:integration/";
-/// The versions of it that this host runs.
+/// The versions of the package that this host runs.
 pub const KNOWN_VERSIONS: &[&str] = &["0.1.0-draft"];
 pub(crate) const REQUIRED: &[&str] = &["mapping-manual", "sync-report", "order-execution"];
 pub(crate) const OPTIONAL: &[&str] = &["lookup", "webhook"];
@@ -29,7 +30,8 @@ pub enum Capability {
     Log,
     /// Clocks and random numbers.
     Clock,
-    /// What its language imports unasked (files, environment, sockets, …): there, but empty.
+    /// WASI interfaces that its language runtime imports unasked (files, environment, sockets, …): linked,
+    /// but with nothing granted.
     EmptyWasi,
 }
 
@@ -57,13 +59,13 @@ pub(crate) struct Names {
     pub(crate) asks: BTreeSet<Capability>,
 }
 
-/// `entente:integration/log@0.1.0` is (`log`, `0.1.0`).
+/// Splits a name of our package: `entente:integration/log@0.1.0` is (`log`, `0.1.0`).
 fn ours(name: &str) -> Option<(&str, &str)> {
     let rest = name.strip_prefix(PACKAGE)?;
     Some(rest.split_once('@').unwrap_or((rest, "")))
 }
 
-/// Checks the exports and imports of a component against what this host has.
+/// Checks the exports and imports of a component against what this host provides.
 pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, InspectError> {
     let exported: Vec<_> = exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
     if exported.is_empty() {
@@ -71,7 +73,7 @@ pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, Ins
         return Err(InspectError::NoPlugin { exports });
     }
     let imported: Vec<_> = imports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
-    // Versions first: what an unknown version exports cannot be judged.
+    // Versions first: the exports of an unknown version cannot be judged.
     let strange: BTreeSet<_> =
         exported
             .iter()
@@ -123,7 +125,7 @@ fn asks(imports: &[String]) -> Result<BTreeSet<Capability>, InspectError> {
 fn wasi(name: &str) -> Option<Capability> {
     let rest = name.strip_prefix("wasi:")?;
     let (path, version) = rest.split_once('@')?;
-    // 0.2.x is one track; 0.3 is another interface under the same names.
+    // 0.2.x is one compatible track; 0.3 has other interfaces under the same names.
     if !version.starts_with("0.2.") {
         return None;
     }

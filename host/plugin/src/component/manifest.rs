@@ -1,9 +1,9 @@
-//! The manifest: the capabilities that a plugin asks for, with reasons, in a custom section of its component,
+//! The manifest: the capabilities that a plugin asks for, with reasons. A custom section of its component,
 //! which `plugin build` writes from the author's `plugin.toml`.
 //!
-//! Asking grants nothing. What a plugin may do is what it asks for here *and* the operator has granted; what
-//! it does not ask for cannot be granted at all. So an operator who grants too much, or keeps a grant that
-//! nobody needs any more, loses nothing.
+//! Asking grants nothing. A plugin's effective permissions are the intersection of what the manifest asks for
+//! and what the operator has granted. An operator who grants too much, or keeps a stale grant, therefore
+//! loses nothing.
 
 use crate::address::grant::HttpGrant;
 use crate::text::clean;
@@ -14,17 +14,16 @@ use std::fmt;
 
 /// The custom section of a component that holds the manifest, as JSON.
 pub const MANIFEST_SECTION: &str = "entente:manifest";
-/// The file beside `Cargo.toml` that an author writes it in.
+/// The author's source of the manifest, a file beside `Cargo.toml`.
 pub const MANIFEST_FILE: &str = "plugin.toml";
 
-/// The format version. A host refuses one that it does not know: what it cannot read it cannot show to the
-/// operator.
+/// The format version. A host refuses an unknown one: what it cannot parse it cannot show to the operator.
 const FORMAT: u32 = 1;
-/// The most entries of a kind: an operator reads them all.
+/// The limit of entries of a kind: an operator reads them all.
 const MOST_ASKS: usize = 50;
 const MOST_TEXT: usize = 300;
 
-/// What a plugin asks for.
+/// The capabilities that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -33,61 +32,61 @@ pub struct Manifest {
     /// The name of the plugin, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Its version, for people; what counts is the digest of the component.
+    /// Its version, for people; the component's digest is what counts.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// What it does, in a line.
+    /// A description of one line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Where it wants to send requests.
+    /// The hosts that it asks for.
     #[serde(default, rename = "host", skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostAsk>,
-    /// The secrets that it wants to use.
+    /// The secrets that it asks for.
     #[serde(default, rename = "secret", skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretAsk>,
     /// The settings that it reads.
     #[serde(default, rename = "setting", skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<SettingAsk>,
-    /// Why it wants to keep a few bytes between calls.
+    /// The reason for keeping state between calls; `None` where it keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StateAsk>,
 }
 
-/// A host that a plugin wants to reach.
+/// A host that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostAsk {
-    /// As a grant is written (`https://api.example.com`, `https://*.example.com`), with settings in braces:
-    /// as a part of the host (`https://{dc}.api.example.com`), or as the whole (`{url}`). `*` stands for
-    /// whatever the operator grants.
+    /// A pattern in the form of a grant (`https://api.example.com`, `https://*.example.com`), with settings
+    /// in braces: as a part of the host (`https://{dc}.api.example.com`), or as the whole (`{url}`). `*` asks
+    /// for whatever the operator grants.
     pub address: String,
-    /// What for.
+    /// The reason, for the operator.
     pub reason: String,
 }
 
-/// A secret that a plugin wants to use.
+/// A secret that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretAsk {
     /// Its name.
     pub name: String,
-    /// Whether it is sent, or signs.
+    /// Whether it is sent or used to sign.
     #[serde(default, rename = "use")]
     pub usage: SecretUse,
-    /// Where it wants to send it, as in [`HostAsk::address`].
+    /// The hosts that it is sent to, as in [`HostAsk::address`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
-    /// Only in this header; without it in any one.
+    /// The only header that it is sent in; without it, any header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// Also as this parameter of the query.
+    /// The query parameter that it may be sent in as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
-    /// What for.
+    /// The reason, for the operator.
     pub reason: String,
 }
 
-/// What a secret is for; never both.
+/// The usage of a secret; never both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretUse {
@@ -104,22 +103,22 @@ pub enum SecretUse {
 pub struct SettingAsk {
     /// Its name.
     pub name: String,
-    /// Whether the plugin does not work without it.
+    /// Whether the plugin requires it.
     #[serde(default)]
     pub required: bool,
-    /// What it is.
+    /// Its description, for the operator.
     pub reason: String,
 }
 
-/// That a plugin keeps state.
+/// The request to keep state between calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateAsk {
-    /// What for.
+    /// The reason, for the operator.
     pub reason: String,
 }
 
-/// Why a manifest cannot be used.
+/// Why a manifest is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the manifest of the plugin cannot be read: {0}")]
 pub struct ManifestError(pub String);
@@ -148,11 +147,11 @@ impl Manifest {
     /// Parses the section of a component.
     ///
     /// # Errors
-    /// [`ManifestError`]. The text is a stranger's, and what is shown of it is cut and escaped.
+    /// [`ManifestError`]. The text is untrusted, and what is shown of it is truncated and escaped.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         let wrong = |error: serde_json::Error| ManifestError(clean(&error.to_string(), 300));
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(wrong)?;
-        // A list would be taken for an object whose names were left out.
+        // serde would take an array for an object whose names were left out.
         let object = value.as_object().ok_or_else(|| ManifestError("it is no JSON object".to_owned()))?;
         match object.get("format") {
             None => {}
@@ -179,12 +178,12 @@ impl Manifest {
 
     /// Serialises it for the section of a component.
     pub fn to_json(&self) -> Vec<u8> {
-        // Texts and numbers only: it cannot fail.
+        // Texts and numbers only, so it cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// The difference to an earlier manifest: what this one asks for in addition. Settings are no danger: the
-    /// operator sets them.
+    /// The additional requests compared with an earlier manifest. Settings are left out: the operator sets
+    /// them, so they are no risk.
     #[must_use]
     pub fn more_than(&self, before: &Self) -> Self {
         let new_host = |host: &&HostAsk| !before.hosts.iter().any(|old| old.address == host.address);
@@ -212,7 +211,7 @@ impl Manifest {
         }
     }
 
-    /// Everything that is asked for, as sentences for the operator.
+    /// Every request as a sentence for the operator.
     pub fn asks(&self) -> Vec<AskInWords> {
         let mut asks = Vec::new();
         let mut add =
@@ -248,12 +247,13 @@ impl Manifest {
         asks
     }
 
-    /// The hosts that are asked for, with these settings. One whose settings are not set asks for nothing.
+    /// The hosts asked for, with these settings filled in. A pattern whose settings are not set asks for
+    /// nothing.
     pub fn hosts_with(&self, settings: &BTreeMap<String, Value>) -> Vec<AskedHost> {
         self.hosts.iter().filter_map(|host| AskedHost::of(&host.address, settings)).collect()
     }
 
-    /// The ask for a secret.
+    /// The request for a secret.
     pub fn secret(&self, name: &str) -> Option<&SecretAsk> {
         self.secrets.iter().find(|secret| secret.name == name)
     }
@@ -344,7 +344,7 @@ fn check_names<'n>(
     Ok(())
 }
 
-/// Checks a pattern with settings in it: filled with something harmless it must be a grant.
+/// Checks a pattern with settings: with harmless values filled in, it must be a grant.
 fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<(), ManifestError> {
     if address == "*" {
         return Ok(());
@@ -378,12 +378,12 @@ fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<(), Manifes
     Ok(())
 }
 
-/// The settings in braces (placeholders of a pattern).
+/// The names of the settings in a pattern, which stand in braces.
 fn names_in(address: &str) -> impl Iterator<Item = &str> {
     address.split('{').skip(1).map(|part| part.split_once('}').map_or(part, |(name, _)| name))
 }
 
-/// The setting of an address that is a setting as a whole: `{url}`.
+/// The setting of a pattern that is a single setting: `{url}`.
 fn whole(address: &str) -> Option<&str> {
     address.strip_prefix('{')?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))
 }
@@ -409,11 +409,11 @@ fn filled(pattern: &str, value: impl Fn(&str) -> Option<String>) -> Result<Strin
     Ok(text)
 }
 
-/// Fills the settings into a pattern: `https://{dc}.api.example.com` with `dc` = `us1`. A setting can only
-/// be part of a host name, so that it cannot lead elsewhere.
+/// Fills settings into a pattern: `https://{dc}.api.example.com` with `dc` = `us1`. The value may only be a
+/// part of a host name, so that it cannot redirect the request.
 ///
 /// # Errors
-/// Where a setting is missing or holds something else.
+/// Where a setting is missing or has another form.
 pub fn fill(pattern: &str, settings: &BTreeMap<String, Value>) -> Result<String, ManifestError> {
     filled(pattern, |name| settings.get(name).map(ToString::to_string))
 }
@@ -426,17 +426,17 @@ fn place(address: &str) -> String {
     }
 }
 
-/// A host that a plugin asks for, with the settings in place.
+/// A host that a plugin asks for, with the settings filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskedHost {
-    /// Whatever the operator grants.
+    /// Any host that the operator grants.
     Any,
-    /// This one.
+    /// This host.
     Only(HttpGrant),
 }
 
 impl AskedHost {
-    /// `None` where the settings in it are not set, or lead to no host.
+    /// `None` where its settings are not set, or give no host.
     pub fn of(address: &str, settings: &BTreeMap<String, Value>) -> Option<Self> {
         if address == "*" {
             return Some(AskedHost::Any);
@@ -458,12 +458,12 @@ impl fmt::Display for AskedHost {
     }
 }
 
-/// Something that a plugin asks for, as it is shown to whoever decides.
+/// A request of a plugin in words, for the operator who decides on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AskInWords {
     /// `sends requests to https://api.example.com`
     pub words: String,
-    /// What for, in the author's words.
+    /// The reason, in the author's words.
     pub reason: String,
 }
 

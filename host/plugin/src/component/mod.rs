@@ -1,4 +1,4 @@
-//! What a file is: the component's imports and exports, its manifest, its size. Nothing of it is run here.
+//! Static analysis of a component: imports, exports, manifest, size. Nothing of it is compiled or run here.
 
 pub(crate) mod inspect;
 pub(crate) mod interface;

@@ -1,7 +1,7 @@
-//! Audit log: one entry for each HTTP call of a plugin, also for those that were denied, and its log lines.
+//! Audit log: an entry for each HTTP call of a plugin, including denied ones, and the plugin's log lines.
 //!
-//! The entry of a call holds no secret, no header, no body and no query. Of the path it has the words only
-//! (`/v1/contacts/*`): ids, addresses and names in it may be those of people.
+//! The entry of a call contains no secret, header, body or query. The path is redacted to its words
+//! (`/v1/contacts/*`): ids, addresses and names in it may be personal data.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 
 /// A sink for the audit log.
 pub trait Audit: Send + Sync + fmt::Debug {
-    /// A call has ended. Called where the plugin runs: it must not wait.
+    /// Records a finished call. Called on the plugin's path: it must not block.
     fn http(&self, call: &HttpCall<'_>);
 
-    /// A plugin has written a line: of the levels `info`, `warn` and `error`, within its limits, without
-    /// secrets and control characters. Called where the plugin runs: it must not wait.
+    /// Records a line that a plugin has logged, at level `info`, `warn` or `error`, within its limits, with
+    /// secrets and control characters removed. Called on the plugin's path: it must not block.
     fn log(&self, line: &LogLine<'_>);
 }
 
-/// An audit log that keeps nothing.
+/// An audit log that discards everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoAudit;
 
@@ -28,7 +28,7 @@ impl Audit for NoAudit {
     fn log(&self, _: &LogLine<'_>) {}
 }
 
-/// A line that a plugin has written or printed.
+/// A line that a plugin has logged or printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogLine<'a> {
     /// The integration.
@@ -42,7 +42,7 @@ pub struct LogLine<'a> {
 /// One HTTP call of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HttpCall<'a> {
-    /// Whose it was.
+    /// The tenant.
     pub tenant: &'a str,
     /// The integration.
     pub integration: &'a str,
@@ -50,25 +50,25 @@ pub struct HttpCall<'a> {
     pub plugin: &'a str,
     /// The method.
     pub method: &'a str,
-    /// Scheme, host and port; empty where the plugin gave no address that can be read.
+    /// Scheme, host and port; empty where the plugin's address cannot be parsed.
     pub to: &'a str,
-    /// The words of the path.
+    /// The redacted path.
     pub path: &'a str,
-    /// The status that the remote system answered.
+    /// The response status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Why there was no answer, or none to its end: an error code of wasi:http, or `given-up` where the
-    /// plugin was ended or did not read the answer.
+    /// Why there was no complete response: an error code of wasi:http, or `given-up` where the plugin was
+    /// stopped or did not read the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
-    /// What denied it: `grant`, `address`, `secret`, or the name of a limit.
+    /// The reason of a denial: `grant`, `address`, `secret`, or the name of a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denied: Option<&'a str>,
-    /// Bytes of the body that was sent.
+    /// Bytes of the request body.
     pub bytes_out: u64,
-    /// Bytes of the body that was read.
+    /// Bytes of the response body.
     pub bytes_in: u64,
-    /// How long it took.
+    /// The duration of the call.
     #[serde(rename = "ms", serialize_with = "milliseconds")]
     pub duration: Duration,
 }
@@ -77,7 +77,7 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The audit log of an integration, with what each of its entries says.
+/// The audit log of an integration, with the fields common to its entries.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditContext {
     pub(crate) audit: Arc<dyn Audit>,
@@ -86,7 +86,7 @@ pub(crate) struct AuditContext {
     pub(crate) plugin: Arc<str>,
 }
 
-/// The entry of a call that is under way. It is written when it is dropped, however the call ends.
+/// The entry of a call in progress. It is written when dropped, however the call ends.
 #[derive(Debug)]
 pub(crate) struct AuditEntry {
     audit: AuditContext,
@@ -106,7 +106,7 @@ impl AuditEntry {
     pub(crate) fn new(audit: &AuditContext, method: &http::Method) -> Self {
         Self {
             audit: audit.clone(),
-            // Any text can be a method.
+            // A method is arbitrary text.
             method: crate::text::clean(method.as_str(), 20),
             to: String::new(),
             path: String::new(),
@@ -143,12 +143,12 @@ impl AuditEntry {
         self.bytes_in += bytes;
     }
 
-    /// The answer was read to its end.
+    /// The response was read to its end.
     pub(crate) fn ended(&mut self) {
         self.whole = true;
     }
 
-    /// The call failed. Only the code of the error is logged: its text may hold anything.
+    /// The call failed. Only the error's code is logged: its text is arbitrary.
     pub(crate) fn failed(&mut self, error: &wasmtime_wasi_http::Error) {
         let name = format!("{error:?}");
         let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -184,7 +184,7 @@ impl Drop for AuditEntry {
     }
 }
 
-/// Redacts a path: words and numbers of versions stay, anything else becomes a star.
+/// Redacts a path: words and version numbers stay, every other segment becomes a star.
 fn words(path: &str) -> String {
     const PARTS: usize = 8;
     let is_word = |part: &str| {
@@ -196,7 +196,7 @@ fn words(path: &str) -> String {
             && number.contains(|c: char| c.is_ascii_digit())
             && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
             && {
-                // A bare number is an id.
+                // A plain number is an id.
                 part.starts_with('v') || number.contains('.')
             }
     };

@@ -1,4 +1,4 @@
-//! Response bodies: limits on size and time, and redaction, while the plugin reads.
+//! Response bodies: size limits, timeouts and redaction while the plugin reads.
 
 use super::audit::AuditEntry;
 use super::notice::{Notice, Notices};
@@ -14,16 +14,16 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::Error;
 
-/// A response body. The read-ahead buffer comes first; then the rest is streamed as the plugin reads
+/// A response body. The read-ahead buffer comes first; the rest is streamed as the plugin reads
 /// (backpressure).
 pub(super) struct AnswerBody {
     pub(super) ahead: VecDeque<Bytes>,
     pub(super) rest: Option<Rest>,
-    /// Memory that `ahead` takes, given back with it.
+    /// The memory permit of `ahead`, released with it.
     pub(super) _reserved: Option<OwnedSemaphorePermit>,
 }
 
-/// What a response body shares with its request.
+/// The context of a request that its response body keeps.
 pub(super) struct BodyContext {
     pub(super) limits: Limits,
     pub(super) notices: Notices,
@@ -33,7 +33,7 @@ pub(super) struct BodyContext {
     pub(super) permits: [OwnedSemaphorePermit; 2],
 }
 
-/// What has not been read yet.
+/// The part of the body that has not been read yet.
 pub(super) struct Rest {
     body: reqwest::Body,
     scrub: Option<Stream>,
@@ -49,7 +49,7 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// `(idle_time, deadline)`: the timeouts for the next piece and for the whole.
+    /// `(idle_time, deadline)`: the timeouts of the next chunk and of the whole body.
     pub(super) fn new(
         body: reqwest::Body,
         scrub: Option<Stream>,
@@ -77,7 +77,7 @@ impl Rest {
         self.notices.add(Notice::Limit(limit));
     }
 
-    /// The next piece; `None` at the end.
+    /// The next chunk; `None` at the end.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let polled = self.poll_next(cx);
         if let Poll::Ready(Some(Err(error))) = &polled {
@@ -118,7 +118,7 @@ impl Rest {
                     self.ended = true;
                     return Poll::Ready(Some(Err(super::wire::wire_error(&error))));
                 }
-                // Trailers are left out: nothing needs them.
+                // Trailers are dropped: plugins do not need them.
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
                         let reset = Instant::now() + self.idle_time;

@@ -1,6 +1,5 @@
-//! Rate limit: a token bucket for HTTP calls that belongs to an integration, since its remote system counts
-//! by credential. All syncs and processes that use the integration draw from the same bucket, a few calls at
-//! a time.
+//! Rate limit: a token bucket per integration for its HTTP calls, since a remote system counts by credential.
+//! All syncs and processes that use the integration share the bucket, and draw a few tokens at a time.
 
 use crate::limits::Limits;
 use async_trait::async_trait;
@@ -12,24 +11,24 @@ use tokio::sync::Mutex as AsyncMutex;
 
 const MINUTE: i64 = 60_000_000;
 
-/// The parameters of a token bucket, from calls a minute. Tokens come back one by one; the burst is a tenth
-/// of a minute's calls, and taken off the steady rate, so that no minute has more calls than it may.
+/// Parameters of a token bucket. Tokens return at a steady rate; the burst is a tenth of a minute's calls and
+/// is subtracted from that rate, so that no minute exceeds its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallRate {
     per_minute: u64,
 }
 
-/// What a bucket answers.
+/// The result of a draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drawn {
-    /// Tokens for so many calls.
+    /// This many tokens.
     Calls(u64),
-    /// It is empty; there is a token after so long.
+    /// None; the next token returns after this time.
     After(Duration),
 }
 
 impl CallRate {
-    /// The parameters for so many calls a minute.
+    /// Parameters for this many calls a minute.
     pub fn new(per_minute: u64) -> Self {
         Self { per_minute }
     }
@@ -38,22 +37,22 @@ impl CallRate {
         i64::try_from(self.per_minute / 10).unwrap_or(i64::MAX / MINUTE).clamp(1, i64::MAX / MINUTE)
     }
 
-    /// Microseconds until one more token comes back.
+    /// Microseconds per token.
     fn pace(self) -> i64 {
         let steady = i64::try_from(self.per_minute).unwrap_or(i64::MAX).saturating_sub(self.burst()).max(1);
         (MINUTE + steady - 1) / steady
     }
 
-    /// Draws tokens (the generic cell rate algorithm). A bucket keeps one moment, in microseconds: the
-    /// theoretical arrival time, until which all tokens that were drawn are spent; any number stands for a
-    /// full bucket. Answers the new moment and the tokens, at most as many as wanted.
+    /// Draws tokens by the generic cell rate algorithm. The bucket's state is one moment, in microseconds:
+    /// the theoretical arrival time, until which all drawn tokens are spent; any past moment is a full
+    /// bucket. Returns the new state and at most `wanted` tokens.
     pub fn draw(self, spent_until: i64, now: i64, wanted: u64) -> (i64, Drawn) {
         if self.per_minute == 0 {
             return (spent_until, Drawn::After(Duration::from_secs(60)));
         }
         let (pace, burst) = (self.pace(), self.burst());
         let ahead = pace.saturating_mul(burst);
-        // A clock that was set back makes nobody wait for longer than a whole budget takes.
+        // If the clock was set back, nobody waits longer than for one whole budget.
         let spent = spent_until.clamp(now, now.saturating_add(ahead));
         let calls = (now.saturating_add(ahead) - spent) / pace;
         let calls = calls.min(i64::try_from(wanted.max(1)).unwrap_or(i64::MAX));
@@ -64,27 +63,27 @@ impl CallRate {
         (spent_until, Drawn::After(Duration::from_micros(wait.unsigned_abs())))
     }
 
-    /// Tokens drawn at a time: what comes back within a second, so that the store of the budget is not asked
-    /// for each call, and few tokens are lost unused.
+    /// Tokens drawn at a time: as many as return within a second, so that the shared store is not asked for
+    /// each call, and few tokens expire unused.
     fn batch(self) -> u64 {
         (self.per_minute / 60).clamp(1, 16)
     }
 }
 
-/// Why a budget cannot be asked.
+/// A budget cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("the calls a minute of the integration '{integration}' cannot be counted: {why}")]
 pub struct BudgetError {
-    /// Whose it is.
+    /// The integration.
     pub integration: String,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// Keeps the budgets of integrations, for all processes that use them.
+/// The store of call budgets, shared by all processes that use the integrations.
 #[async_trait]
 pub trait CallBudget: Send + Sync + fmt::Debug {
-    /// Draws calls, at most as many as wanted; see [`CallRate::draw`].
+    /// Draws at most `wanted` tokens; see [`CallRate::draw`].
     ///
     /// # Errors
     /// Where the budget cannot be read or written.
@@ -96,7 +95,7 @@ pub trait CallBudget: Send + Sync + fmt::Debug {
     }
 }
 
-/// Budgets that are kept in this process alone.
+/// Call budgets of this process only.
 #[derive(Debug)]
 pub struct BudgetInMemory {
     began: Instant,
@@ -121,7 +120,7 @@ impl CallBudget for BudgetInMemory {
     }
 }
 
-/// The tokens of one exchange: it draws a few at a time, and has some that it did not use yet.
+/// The tokens of one exchange, which draws a few at a time and keeps those not yet used.
 #[derive(Debug)]
 pub(crate) struct Calls {
     integration: String,
@@ -139,15 +138,14 @@ struct Prefetched {
 /// Why there is no token.
 #[derive(Debug)]
 pub(crate) enum NoToken {
-    /// There is one after so long, which is too late.
+    /// The next token returns after this time, which is too late.
     After(Duration),
-    /// The budget cannot be asked.
+    /// The budget cannot be read or written.
     Failed(BudgetError),
 }
 
 impl Calls {
-    /// What was prefetched and not used for so long is not used any more: it belongs to a minute that is
-    /// over.
+    /// How long prefetched tokens are valid; after that they would count towards a minute that is over.
     const KEPT: Duration = Duration::from_secs(10);
 
     pub(crate) fn new(integration: &str, limits: &Limits, budget: Arc<dyn CallBudget>) -> Self {
@@ -155,9 +153,9 @@ impl Calls {
         Self { integration: integration.to_owned(), rate, budget, prefetched: AsyncMutex::default() }
     }
 
-    /// Takes a token for one call, now or after a pause of at most so long.
+    /// Takes a token for one call, waiting at most `patience`.
     pub(crate) async fn take(&self, patience: Duration) -> Result<(), NoToken> {
-        // The lock is fair: waiters get it in the order of arrival.
+        // The mutex is fair: waiters are served in order of arrival.
         let mut prefetched = self.prefetched.lock().await;
         if prefetched.at.is_none_or(|at| at.elapsed() > Self::KEPT) {
             prefetched.left = 0;
@@ -182,7 +180,7 @@ impl Calls {
         Ok(())
     }
 
-    /// How long it takes until one more token comes back.
+    /// The time until one more token returns.
     pub(crate) fn pace(&self) -> Duration {
         Duration::from_micros(self.rate.pace().unsigned_abs())
     }
@@ -248,7 +246,7 @@ mod tests {
         }
     }
 
-    /// A budget whose time passes only by waiting.
+    /// A budget with virtual time, which passes only by waiting.
     #[derive(Debug, Default)]
     struct Faked {
         now: AtomicI64,
@@ -282,7 +280,7 @@ mod tests {
         assert_eq!(budget.asked.load(Ordering::Relaxed), 6, "ten at a time");
         let error = calls.take(Duration::ZERO).await.unwrap_err();
         assert!(matches!(error, NoToken::After(pause) if pause == calls.pace()), "{error:?}");
-        // Another exchange of the same integration finds it spent as well.
+        // Another exchange of the same integration shares the empty bucket.
         assert!(Calls::new("shop", &limits, budget.clone()).take(Duration::ZERO).await.is_err());
         for _ in 0..540 {
             calls.take(Duration::from_secs(1)).await.unwrap();

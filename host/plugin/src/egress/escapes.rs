@@ -1,23 +1,23 @@
-//! Decoding with a source map: bytes with their escapes undone, and for each decoded byte its span in the raw
-//! bytes.
+//! Decoding with a source map: the bytes with their escapes undone, and for each decoded byte its span in the
+//! raw bytes.
 
 use std::ops::Range;
 
-/// The most raw bytes that can stand for one decoded byte: `\u0041`.
+/// The longest escape of one byte: `\u0041`.
 pub(super) const LONGEST: usize = 6;
 
-/// The ways in which servers write what does not fit as it is.
+/// The escaping schemes that servers use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Encoding {
-    /// `%2F`, as in addresses.
+    /// Percent-encoding (`%2F`), as in URLs.
     Percent,
-    /// The same with a plus for a space, as in forms.
+    /// Percent-encoding with a plus for a space, as in forms.
     Form,
-    /// `\/`, `\u002f`, as in JSON.
+    /// JSON escapes (`\/`, `\u002f`).
     Json,
 }
 
-/// The bytes, read in one encoding.
+/// The bytes decoded by one scheme.
 pub(super) struct Decoded {
     pub(super) bytes: Vec<u8>,
     /// For each decoded byte: start and length of its raw bytes.
@@ -25,7 +25,7 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    /// All decodings that differ from the bytes themselves.
+    /// Every decoding that differs from the raw bytes.
     pub(super) fn all(raw: &[u8]) -> Vec<Self> {
         let (percent, plus, backslash) = (raw.contains(&b'%'), raw.contains(&b'+'), raw.contains(&b'\\'));
         [(percent, Encoding::Percent), (plus, Encoding::Form), (backslash, Encoding::Json)]
@@ -52,15 +52,15 @@ impl Decoded {
         decoded
     }
 
-    /// Where in what came a part of the decoded stands.
+    /// The raw span of a decoded range.
     pub(super) fn span(&self, part: Range<usize>) -> Option<Range<usize>> {
         let (start, _) = *self.spans.get(part.start)?;
         let (last, length) = *self.spans.get(part.end.checked_sub(1)?)?;
         Some(start..last + usize::from(length))
     }
 
-    /// The place itself, or the beginning of the escape that it lies within: from there on everything reads
-    /// as it did.
+    /// The offset itself, or the start of the escape that contains it: a boundary from which decoding gives
+    /// the same result.
     pub(super) fn boundary(&self, at: usize) -> usize {
         let index = self.spans.partition_point(|(start, _)| *start < at);
         match index.checked_sub(1).and_then(|index| self.spans.get(index)) {
@@ -74,7 +74,7 @@ fn digits(text: Option<&[u8]>) -> Option<u32> {
     text?.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// The next byte, and how many stand for it.
+/// Decodes the next byte; returns the number of raw bytes consumed.
 fn percent(rest: &[u8], form: bool) -> ([u8; 4], usize, u8) {
     let plain = rest.first().copied().unwrap_or_default();
     match plain {
@@ -87,7 +87,7 @@ fn percent(rest: &[u8], form: bool) -> ([u8; 4], usize, u8) {
     }
 }
 
-/// The next character as UTF-8, how many bytes that are, and how many stand for it.
+/// Decodes the next character to UTF-8; returns its length, and the number of raw bytes consumed.
 fn json(rest: &[u8]) -> ([u8; 4], usize, u8) {
     let plain = rest.first().copied().unwrap_or_default();
     if plain != b'\\' {

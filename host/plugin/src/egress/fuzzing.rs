@@ -1,4 +1,4 @@
-//! Ways in for the fuzz targets.
+//! Entry points for the fuzz targets.
 
 use super::scrub::Scrubber;
 use super::secrets::Secret;
@@ -9,18 +9,17 @@ fn parsed(url: &str) -> Option<Target> {
     Target::of(&Url::parse(url).ok()?).ok()
 }
 
-/// Whether a grant lets a plugin ask for an address.
+/// Whether a grant matches an address.
 pub fn allows(grant: &HttpGrant, url: &str) -> bool {
     parsed(url).is_some_and(|target| grant.allows(&target))
 }
 
-/// What the operator is told to grant for an address; `None` where it is never possible.
+/// The grant suggested to the operator for an address; `None` where it cannot be granted.
 pub fn suggested(url: &str) -> Option<String> {
     parsed(url).map(|target| target.to_string())
 }
 
-/// Scheme, host and port of an address as whoever connects reads them; `None` where it is no address of the
-/// web.
+/// Scheme, host and port of an address as the HTTP client parses them; `None` where it is no web address.
 pub fn target(url: &str) -> Option<(String, String, u16)> {
     let url = Url::parse(url).ok()?;
     Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()?))

@@ -1,5 +1,5 @@
-//! Header rules: limits, and hop-by-hop and forwarding headers (RFC 9110, 7.6.1), which are not a plugin's
-//! business.
+//! Header rules: size limits, and removal of hop-by-hop and forwarding headers (RFC 9110, 7.6.1), which
+//! plugins must not control.
 
 use super::scrub::Scrubber;
 use crate::limits::{LimitReached, Limits};
@@ -17,7 +17,7 @@ pub(super) fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), 
     Ok(())
 }
 
-/// Removes hop-by-hop headers, those that `Connection` names, and those that only a proxy may set.
+/// Removes hop-by-hop headers, those named by `Connection`, and those that only a proxy may set.
 pub(super) fn strip(headers: &mut HeaderMap) {
     const RESERVED: &[&str] = &[
         "connection",

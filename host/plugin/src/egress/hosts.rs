@@ -1,9 +1,9 @@
-//! The egress allow list of one integration: a request leaves only where the manifest *and* a grant allow it.
+//! The egress allow list of an integration: a request leaves only where the manifest *and* a grant allow it.
 
 use crate::address::grant::{HttpGrant, Target};
 use crate::component::manifest::AskedHost;
 
-/// Where requests may go: what the plugin asks for and the operator has granted, both.
+/// The intersection of the manifest's hosts and the operator's grants.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hosts {
     pub(crate) asked: Vec<AskedHost>,

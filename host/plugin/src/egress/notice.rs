@@ -1,4 +1,4 @@
-//! What the operator should know when a call fails, though the plugin may not say it.
+//! Notices for the operator: why a call failed, where the plugin itself may not be told.
 
 use super::secrets::SecretError;
 use crate::limits::LimitReached;
@@ -6,33 +6,33 @@ use entente_sync::Remedy;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Something that the operator should know when the call then fails.
+/// A reason that the operator should know if the call then fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notice {
-    /// A host that the manifest does not ask for.
+    /// The manifest does not ask for the host.
     NotAsked { url: String },
-    /// A host that is not granted.
+    /// The host is not granted.
     Denied { url: String, grant: String },
-    /// A name that is granted, at an address that is not.
+    /// The host is granted, but resolves to an address that is not.
     Address { url: String, why: String, grant: String },
-    /// A secret towards a host that it is not bound to.
+    /// The secret is not bound to the host.
     Secret { url: String, secret: String },
-    /// A secret that it cannot have.
+    /// The secret is not available to the plugin.
     NoSecret(SecretError),
-    /// A limit.
+    /// A limit is reached.
     Limit(LimitReached),
-    /// All calls of this minute are made; there is one again after so long.
+    /// The call budget is spent; the next token returns after this time.
     Spent { limit: LimitReached, after: Duration },
 }
 
-/// Notices of one call.
+/// The notices of one call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notices(Arc<Mutex<Vec<Notice>>>);
 
 impl Notices {
     pub(crate) fn add(&self, notice: Notice) {
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A few tell it all; a plugin may be denied a thousand times.
+        // Each is kept once; a plugin may be denied a thousand times.
         let known = |other: &Notice| {
             *other == notice || matches!((other, &notice), (Notice::Spent { .. }, Notice::Spent { .. }))
         };
@@ -68,7 +68,7 @@ impl Notice {
         }
     }
 
-    /// What the operator can do about it.
+    /// Remedies for the operator.
     pub(crate) fn remedies(&self, integration: &str) -> Vec<Remedy> {
         let integration = integration.to_owned();
         match self {

@@ -10,10 +10,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// How a name is looked up; tests bring their own.
+/// A name resolution function; tests replace it.
 pub(crate) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// As the machine does it.
+/// The resolver of the system.
 pub(crate) fn system_lookup() -> Lookup {
     Arc::new(|name| {
         Box::pin(async move {
@@ -23,7 +23,7 @@ pub(crate) fn system_lookup() -> Lookup {
     })
 }
 
-/// None of the addresses of a name may be called.
+/// The addresses of a name are all denied.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{name} is at {address}, which is {why}")]
 pub(super) struct AddressDenied {
@@ -34,14 +34,14 @@ pub(super) struct AddressDenied {
 }
 
 impl AddressDenied {
-    /// The address and port as a grant would name it, without its scheme.
+    /// Address and port in the form of a grant, without scheme.
     pub(super) fn grantable(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
     }
 }
 
-/// Resolves names for connections to one port, and lets through only what may be called. The addresses that
-/// were checked are those that are connected to; the name is not looked up again.
+/// A resolver for connections to one port that returns only allowed addresses. The client connects to these
+/// addresses; the name is not resolved again.
 pub(super) struct Checked {
     pub(super) hosts: Arc<Hosts>,
     pub(super) port: u16,

@@ -1,4 +1,4 @@
-//! Redaction: finds secrets in answers (Aho-Corasick), in the encodings in which a server is likely to echo
+//! Redaction: finds secrets in responses (Aho-Corasick), in the encodings in which a server is likely to echo
 //! them, and masks them.
 
 use super::escapes::{self, Decoded};
@@ -9,19 +9,19 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Minimum length of a needle: shorter texts stand by chance in every other answer.
+/// Minimum length of a needle: shorter texts occur by chance in many responses.
 const SHORTEST: usize = 5;
 
 /// The search automaton for the secrets of one integration.
 #[derive(Clone)]
 pub(crate) struct Scrubber {
     search: Arc<AhoCorasick>,
-    /// The longest needle with every byte of it escaped: how much of a body has to be kept back.
+    /// The longest needle with every byte escaped: how many bytes a stream has to hold back.
     longest: usize,
 }
 
 impl Scrubber {
-    /// An automaton for these secrets; `None` where all are too short, or there are none.
+    /// Builds the automaton; `None` where there are no secrets, or all are too short.
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
         let mut needles: Vec<Vec<u8>> = secrets
             .flat_map(|secret| forms(secret.expose().as_bytes()))
@@ -34,14 +34,14 @@ impl Scrubber {
         Some(Self { search: Arc::new(search), longest: longest * escapes::LONGEST })
     }
 
-    /// Masks in place; tells whether there was something.
+    /// Masks in place; returns whether anything was found.
     pub(crate) fn mask(&self, bytes: &mut [u8]) -> bool {
         let raw = zeroize::Zeroizing::new(bytes.to_vec());
         self.mask_as_in(&raw, &Decoded::all(&raw), bytes)
     }
 
-    /// Masks what is found in `raw`, as it is or with escapes undone. Forms overlap, so what is searched must
-    /// not be what is masked.
+    /// Masks what is found in `raw` and in its decodings. Encoded forms overlap, so the search runs on the
+    /// unmasked bytes.
     fn mask_as_in(&self, raw: &[u8], decodings: &[Decoded], masked: &mut [u8]) -> bool {
         let mut found = false;
         let mut cover = |place: std::ops::Range<usize>| {
@@ -63,21 +63,21 @@ impl Scrubber {
         found
     }
 
-    /// A text without secrets.
+    /// The text with secrets masked.
     pub(crate) fn text(&self, text: String) -> String {
         let mut bytes = text.into_bytes();
         self.mask(&mut bytes);
-        // Needles are whole characters and the mask is ASCII, so this stays UTF-8.
+        // Needles consist of whole characters and the mask is ASCII, so the result is UTF-8.
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Redacts a body that comes in pieces.
+    /// Redaction of a streamed body.
     pub(super) fn stream(&self) -> Stream {
         Stream { scrubber: self.clone(), raw: Vec::new(), masked: Vec::new() }
     }
 }
 
-/// Streaming redaction. It keeps back as many bytes as the beginning of a secret may have.
+/// Streaming redaction. It holds back as many bytes as the beginning of a secret may have.
 pub(super) struct Stream {
     scrubber: Scrubber,
     raw: Vec<u8>,
@@ -85,7 +85,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// The bytes that are final after this piece.
+    /// The bytes that are final after this chunk.
     pub(super) fn push(&mut self, piece: &[u8]) -> Bytes {
         self.raw.extend_from_slice(piece);
         self.masked.extend_from_slice(piece);
@@ -97,15 +97,15 @@ impl Stream {
         Bytes::from(self.masked.drain(..ready).collect::<Vec<_>>())
     }
 
-    /// What is left at the end.
+    /// The bytes held back, at the end.
     pub(super) fn finish(&mut self) -> Bytes {
         self.raw.clear();
         Bytes::from(std::mem::take(&mut self.masked))
     }
 }
 
-/// The secret as it is, as base64 wherever it stands in what was encoded (so also within «user:secret»), and
-/// in hexadecimal. Escapes, as in addresses and JSON, are undone before these are searched.
+/// The encoded forms of a secret: plain, base64 at each alignment (so also inside «user:secret»), and
+/// hexadecimal. URL and JSON escapes are decoded before the search.
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![
         secret.to_vec(),
@@ -116,7 +116,7 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
         forms.extend([hex::encode(secret).into_bytes(), hex::encode_upper(secret).into_bytes()]);
     }
     for before in 0..3usize {
-        // A letter stands for six bits: only those that lie wholly within the secret are sure.
+        // A base64 character encodes six bits: only characters wholly inside the secret are certain.
         let mut padded = vec![0; before];
         padded.extend_from_slice(secret);
         let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
@@ -129,7 +129,7 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Percent-encoding as in a path or query; with `form`, a space is a plus.
+/// Percent-encodes as in a path or query; with `form`, a space becomes a plus.
 pub(super) fn url_encoded(text: &[u8], form: bool, upper: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for byte in text {
@@ -164,11 +164,11 @@ mod tests {
             String::from_utf8(url_encoded(SECRET.as_bytes(), true, false)).unwrap(),
         ];
         texts.push(hex::encode(SECRET));
-        // As JavaScript, PHP and Python escape, who do not agree about what has to be.
+        // JavaScript, PHP and Python differ in which characters they escape.
         texts.push(r#"s3cr3t%2Fkey%2Bwith%3D%22all%22+%C3%A4%c3%b6%C3%BC"#.to_owned());
         texts.push(r#"s3cr3t\/key+with\u003d\"all\"\u0020\u00e4\u00F6\u00fc"#.to_owned());
         texts.push(STANDARD.encode(SECRET).replace('=', "%3D"));
-        // Within something longer that was encoded, at each of the three spans that base64 knows.
+        // Inside a longer encoded text, at each of the three base64 alignments.
         for user in ["", "a", "ab", "abc", "abcd"] {
             texts.push(STANDARD.encode(format!("{user}:{SECRET}")));
             texts.push(URL_SAFE_NO_PAD.encode(format!("{user}:{SECRET}:more")));

@@ -1,4 +1,4 @@
-//! Secret injection: plugins see placeholders only, and a secret is put in when the request leaves the host.
+//! Secret injection: plugins see placeholders only; the secret is inserted when the request leaves the host.
 
 use super::hosts::Hosts;
 use super::scrub::url_encoded;
@@ -18,7 +18,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A secret. It is wiped when it is dropped and shows nothing of itself.
+/// A secret. It is wiped when dropped, and its debug output is empty.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
@@ -39,12 +39,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A binding of a secret to hosts by the operator. What it is used for, the manifest of its plugin says.
+/// A binding of a secret to hosts, by the operator. The manifest of the plugin states its usage.
 #[derive(Debug, Clone)]
 pub struct SecretGrant {
     /// Its name.
     pub name: String,
-    /// The hosts that it may be sent to. They must be granted as such too.
+    /// The hosts that it may be sent to, which must be granted as such too.
     pub hosts: Vec<HttpGrant>,
     /// The header that it may be sent in; `None`: any header.
     pub header: Option<HeaderName>,
@@ -61,7 +61,7 @@ pub(crate) struct BoundSecret {
     hosts: Hosts,
     /// The header that it may be sent in; `None`: any header.
     header: Option<HeaderName>,
-    /// Only the operator or only the plugin wants another header: then it goes into none.
+    /// Manifest and grant name different headers, so it may be sent in none.
     no_header: bool,
     query: Option<String>,
 }
@@ -85,7 +85,7 @@ impl BoundSecret {
     }
 }
 
-/// Why a secret cannot be had. For the plugin and the operator.
+/// Why a secret is not available. For the plugin and the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SecretError {
     #[error("there is no secret '{0}'")]
@@ -101,7 +101,7 @@ pub(crate) enum SecretError {
 }
 
 impl SecretError {
-    /// What the operator of an integration can do about it.
+    /// Remedies for the operator.
     pub(crate) fn remedies(&self, integration: String) -> Vec<Remedy> {
         vec![match self {
             SecretError::Missing(secret) => Remedy::SetSecret { integration, secret: secret.clone() },
@@ -114,17 +114,17 @@ impl SecretError {
     }
 }
 
-/// The secrets of an integration and what is granted for them.
+/// The secrets of an integration with their effective bindings.
 #[derive(Debug)]
 pub(crate) struct Vault {
     secrets: BTreeMap<String, Secret>,
     bound: Vec<BoundSecret>,
-    /// Those that the manifest asks for.
+    /// The secrets that the manifest asks for.
     asked: Vec<String>,
 }
 
 impl Vault {
-    /// `asked` are the secrets of the manifest, with these settings; `grants` what the operator allows.
+    /// `asked` are the manifest's secrets, with these settings filled in; `grants` are the operator's.
     pub(crate) fn new(
         secrets: BTreeMap<String, Secret>,
         grants: Vec<SecretGrant>,
@@ -161,7 +161,7 @@ impl Vault {
                 Err(SecretError::NotSigningKey(bound.name.clone()))
             }
             (secret, bound) => {
-                // Keys of every length are good for HMAC.
+                // HMAC accepts keys of every length.
                 let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
                     .map_err(|_| SecretError::NotSigningKey(bound.name.clone()))?;
                 mac.update(data);
@@ -176,8 +176,7 @@ impl Vault {
         Ok(secret.expose().as_bytes().ct_eq(candidate.as_bytes()).into())
     }
 
-    /// Whether a secret is bound to this host: what the plugin itself brings to log in there is then left
-    /// out.
+    /// Whether a secret is bound to this host. The plugin's own credential headers are then removed.
     fn bound(&self, target: &Target) -> bool {
         self.bound.iter().any(|bound| bound.usage == SecretUse::Send && bound.hosts.allows(target))
     }
@@ -186,7 +185,7 @@ impl Vault {
 /// What a placeholder stands for.
 enum Meaning {
     Plain,
-    /// The whole value of an `authorization` header, for this user.
+    /// The complete value of an `authorization` header (Basic, with this user).
     Basic(String),
 }
 
@@ -196,19 +195,19 @@ struct Placeholder {
     meaning: Meaning,
 }
 
-/// The placeholders of one running plugin. Nothing outside of it knows them.
+/// The placeholders of one running plugin; no other plugin can use them.
 #[derive(Default)]
 pub(super) struct Placeholders(VecDeque<Placeholder>);
 
-/// How many are remembered: a plugin that asks for one with every request needs the last only.
+/// How many placeholders stay valid: a plugin that makes one per request needs only the last.
 const REMEMBERED: usize = 256;
 
-/// A request that carries a placeholder to where the secret must not go.
+/// A request carries a placeholder to a host that its secret is not bound to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotForThisHost(pub(super) String);
 
 impl Placeholders {
-    /// A new placeholder for a secret; with `user` for the whole of a Basic header.
+    /// Makes a placeholder for a secret; with `user`, for the complete value of a Basic header.
     pub(super) fn make(
         &mut self,
         vault: &Vault,
@@ -220,7 +219,7 @@ impl Placeholders {
             return Err(SecretError::SigningKey(bound.name.clone()));
         }
         let mut random = [0u8; 16];
-        // Without chance there can be no placeholder that cannot be guessed, so there is none.
+        // Without randomness a placeholder could be guessed, so none is made.
         getrandom::fill(&mut random).map_err(|_| SecretError::NotGranted(name.to_owned()))?;
         let text = format!("entente-secret-{}", hex::encode(random));
         let meaning = user.map_or(Meaning::Plain, |user| Meaning::Basic(user.to_owned()));
@@ -231,8 +230,8 @@ impl Placeholders {
         Ok(text)
     }
 
-    /// Replaces placeholders by their secrets in the header or query parameter that was granted. Elsewhere
-    /// they go out as they are.
+    /// Replaces placeholders by their secrets in the granted header or query parameter. Anywhere else they
+    /// are sent unchanged.
     pub(super) fn fill(
         &self,
         vault: &Vault,
@@ -272,7 +271,7 @@ fn mentions(url: &Url, headers: &HeaderMap, text: &str) -> bool {
     url.as_str().contains(text) || headers.values().any(|value| contains(value.as_bytes()))
 }
 
-/// Fills the first header whose value is the placeholder, or a scheme word and the placeholder.
+/// Fills the first header whose value is the placeholder, or an authentication scheme and the placeholder.
 fn fill_header(
     headers: &mut HeaderMap,
     placeholder: &Placeholder,
@@ -299,7 +298,7 @@ fn fill_header(
                 STANDARD.encode(Zeroizing::new(format!("{user}:{}", secret.expose())).as_bytes())
             ),
         });
-        // A secret with control characters fits into no header; then the placeholder goes out and the server
+        // A secret with control characters cannot be in a header; the placeholder is sent, and the server
         // refuses it.
         let Ok(mut filled) = HeaderValue::from_bytes(full.as_bytes()) else { return None };
         filled.set_sensitive(true);
@@ -310,7 +309,7 @@ fn fill_header(
     None
 }
 
-/// One word and one space: `Bearer `.
+/// A word and one space, as in `Bearer `.
 fn is_scheme(text: &str) -> bool {
     text.strip_suffix(' ').is_some_and(|word| {
         !word.is_empty()
@@ -355,7 +354,7 @@ fn is_credential(name: &HeaderName) -> bool {
 mod tests {
     use super::*;
 
-    /// What a manifest asks for; `wants` are the header and the parameter.
+    /// The secrets of a manifest; `wants` are header and query parameter.
     fn asks(host: &str, wants: (Option<&str>, Option<&str>)) -> Vec<SecretAsk> {
         let ask = |name: &str, usage, hosts| SecretAsk {
             name: name.to_owned(),
@@ -389,7 +388,7 @@ mod tests {
         asked_vault(&asks("*", (None, query)), query, header)
     }
 
-    /// Sends headers and a URL in which `{}` is a new placeholder, and tells what would go out.
+    /// Sends headers and a URL in which `{}` is a new placeholder, and returns the filled request.
     fn sent(
         vault: &Vault,
         url: &str,
@@ -514,7 +513,7 @@ mod tests {
     fn a_signing_key_signs_and_is_never_sent() {
         let vault = vault(None, None);
         let mac = vault.hmac("signing", b"data").unwrap();
-        // As computed by another implementation.
+        // A test vector computed by another implementation.
         assert_eq!(hex::encode(mac), "053520f4583329656d41a388c5e594cbacb5975e86fac3d294f348ae93e71e87");
         assert_eq!(
             Placeholders::default().make(&vault, "signing", None),

@@ -1,5 +1,5 @@
-//! One HTTP request of a plugin: the egress filter, then secrets, rate limit, concurrency permits, and the
-//! answer.
+//! Sending one HTTP request of a plugin: egress filter, secret injection, rate limit, concurrency permits,
+//! response.
 
 use super::audit::{Audit, AuditContext, AuditEntry};
 use super::body::{AnswerBody, BodyContext, Rest};
@@ -27,11 +27,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-/// Read-ahead: bytes of an answer that are buffered before the plugin reads them, so that the connection is
-/// free again even where a plugin first starts all its requests and reads the answers afterwards.
+/// Read-ahead: bytes of a response that are buffered before the plugin reads them, so that its connection is
+/// released even if a plugin first starts all its requests and reads the responses afterwards.
 const READ_AHEAD: usize = 1 << 20;
 
-/// The HTTP channel of an integration: connection pools, secrets and quotas of its own, shared with no other.
+/// The HTTP channel of an integration: connection pools, secrets and quotas that no other integration shares.
 pub(crate) struct Channel {
     pub(crate) integration: String,
     pub(crate) vault: Vault,
@@ -42,14 +42,14 @@ pub(crate) struct Channel {
     limits: Limits,
     hosts: Arc<Hosts>,
     lookup: Lookup,
-    /// By scheme and port: which addresses are allowed depends on the port, and the resolver is told the name
-    /// only.
+    /// Clients by scheme and port: which addresses are allowed depends on the port, but a resolver is told
+    /// the name only.
     clients: Mutex<HashMap<(bool, u16), reqwest::Client>>,
     parallel: Arc<Semaphore>,
     read_ahead: Arc<Semaphore>,
 }
 
-/// What an integration shares with others.
+/// The context that an integration shares with others.
 pub(crate) struct ChannelContext<'a> {
     pub(crate) digest: &'a str,
     pub(crate) account: Arc<TenantAccount>,
@@ -97,7 +97,7 @@ impl Channel {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        // The first to set it wins; every part of the program sets the same.
+        // The first call wins; every part of the program installs the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let checked =
             Checked { hosts: Arc::clone(&self.hosts), port: target.port(), lookup: Arc::clone(&self.lookup) };
@@ -111,7 +111,7 @@ impl Channel {
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(usize::try_from(self.limits.http_parallel).unwrap_or(usize::MAX));
         if !target.https() {
-            // Without TLS the certificates of the machine are not needed, and they may be missing.
+            // Without TLS the system's certificates are not needed, and they may be missing.
             builder = builder.tls_certs_only([]);
         }
         let client = builder.build().map_err(|error| {
@@ -129,7 +129,7 @@ pub(crate) struct Egress {
     placeholders: Placeholders,
     notices: Notices,
     requests: u64,
-    /// When the call of the plugin began that these requests are made in.
+    /// When the plugin's current call began.
     began: Instant,
 }
 
@@ -148,10 +148,10 @@ impl Egress {
         &self.channel
     }
 
-    /// Before each call of the plugin.
+    /// Resets the per-call state.
     pub(crate) fn begin(&mut self) {
         self.requests = 0;
-        // One that was kept from the last call stands for nothing any more.
+        // Placeholders of the previous call become invalid.
         self.placeholders = Placeholders::default();
         self.began = Instant::now();
         self.notices.take();
@@ -166,7 +166,7 @@ impl Egress {
         self.noted(made)
     }
 
-    /// Notes for the operator that the plugin cannot have a secret.
+    /// Adds a notice that the plugin cannot use a secret.
     pub(crate) fn noted<T>(&self, had: Result<T, SecretError>) -> Result<T, SecretError> {
         if let Err(error) = &had {
             self.notices.add(Notice::NoSecret(error.clone()));
@@ -174,12 +174,12 @@ impl Egress {
         had
     }
 
-    /// Notes for the operator that the plugin has reached a limit and been told so.
+    /// Adds a notice that the plugin has reached a limit and was told so.
     pub(crate) fn reached(&self, limit: LimitReached) {
         self.notices.add(Notice::Limit(limit));
     }
 
-    /// All that can be decided without waiting.
+    /// Every decision that does not wait.
     fn prepare(
         &mut self,
         request: http::Request<WasiBody>,
@@ -188,7 +188,7 @@ impl Egress {
         let limits = &self.channel.limits;
         self.requests += 1;
         if self.requests > limits.http_requests {
-            // Only the first one over the limit is logged: the others would fill the audit log.
+            // Only the first request over the limit is logged, so that the others do not flood the audit log.
             if self.requests == limits.http_requests + 1 {
                 let mut entry = AuditEntry::new(&self.channel.audit, request.method());
                 if let Ok(url) = Url::parse(&request.uri().to_string()) {
@@ -247,7 +247,7 @@ impl Egress {
             self.deny(notice)
         })?;
         if self.channel.scrubber.is_some() {
-            // What is compressed cannot be searched for secrets.
+            // A compressed response cannot be searched for secrets.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         headers
@@ -262,7 +262,8 @@ impl Egress {
         let head_time = shorter(limits.http_connect_time, options.connect_timeout)
             + shorter(limits.http_idle_time, options.first_byte_timeout);
         let idle_time = shorter(limits.http_idle_time, options.between_bytes_timeout);
-        // The second half of its time is for the answer, and for the plugin to say that there was none.
+        // The second half of the call's time is left for the response, and for the plugin to report that
+        // there was none.
         let patience = self.began + Limits::time(limits.call_time / 2);
         let (method, body) = (parts.method, Some(body));
         Ok(move |entry| Prepared {
@@ -282,7 +283,7 @@ impl Egress {
 
     fn deny(&self, notice: Notice) -> Error {
         let integration = &self.channel.integration;
-        // As data: whoever shows the line words them.
+        // As data: whoever displays the line words the remedies.
         let remedies = serde_json::to_string(&notice.remedies(integration)).unwrap_or_default();
         tracing::warn!(integration, %remedies, "{}", notice.text());
         self.notices.add(notice);
@@ -290,7 +291,7 @@ impl Egress {
     }
 }
 
-/// Without the query, which may hold personal data or a placeholder.
+/// The URL without its query, which may hold personal data or a placeholder.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -298,7 +299,7 @@ pub(super) fn shown(url: &Url) -> String {
     clean(url.as_str(), 300)
 }
 
-/// A request that may be sent.
+/// A request that passed the filter.
 struct Prepared {
     client: reqwest::Client,
     channel: Arc<Channel>,
@@ -309,12 +310,12 @@ struct Prepared {
     body: Option<WasiBody>,
     head_time: Duration,
     idle_time: Duration,
-    /// Until when it may wait for leave to be made at all.
+    /// Until when it may wait for rate limit and permits.
     patience: Instant,
     entry: AuditEntry,
 }
 
-/// A limit that ends a request, for the operator and the audit log.
+/// Records a limit that ends a request, for the operator and the audit log.
 fn reached(entry: &mut AuditEntry, notices: &Notices, limit: LimitReached) {
     entry.denied(limit.name);
     notices.add(Notice::Limit(limit));
@@ -343,7 +344,7 @@ impl Prepared {
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
     }
 
-    /// Up to the head of the answer.
+    /// Sends the request and waits for the response head.
     async fn answer(
         &mut self,
         deadline: Instant,
@@ -352,8 +353,8 @@ impl Prepared {
         let permits = self.permits(deadline).await?;
         let channel = Arc::clone(&self.channel);
         let limits = &channel.limits;
-        // The body is gathered first: it is counted before anything leaves, and goes out with its length,
-        // which many servers insist on.
+        // The body is buffered first: its size is checked before anything leaves, and it is sent with its
+        // length, which many servers require.
         let body = match self.body.take() {
             Some(body) => match timeout_at(deadline, gather(body, limits)).await {
                 Ok(Ok(body)) => body,
@@ -383,7 +384,7 @@ impl Prepared {
             }
         };
         let answer = answered.map_err(|error| {
-            // Without the address: it may hold a secret by now.
+            // Without the URL, which may contain a secret by now.
             let error = error.without_url();
             tracing::debug!(integration = channel.integration, error = %chain(&error), "a request of the plugin failed");
             let error = connect_error(&error, &self.url, &self.notices);
@@ -492,7 +493,7 @@ async fn read_ahead(mut rest: Rest, memory: &Arc<Semaphore>) -> Result<AnswerBod
                 match (more, &mut reserved) {
                     (Some(more), Some(reserved)) => reserved.merge(more),
                     (Some(more), none) => *none = Some(more),
-                    // Much is waiting to be read already: the rest of this one waits where it is.
+                    // Enough is buffered already: the rest of this response stays in its connection.
                     (None, _) => break,
                 }
             }
@@ -536,8 +537,8 @@ mod tests {
     use std::net::IpAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    /// Sends to a name that resolves to this machine, with these grants (`PORT` stands for that of the
-    /// server).
+    /// Sends to a name that resolves to this machine, with these grants (`PORT` is replaced by the server's
+    /// port).
     async fn rebound(grants: &[&str]) -> (Result<u16, Error>, Vec<Notice>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

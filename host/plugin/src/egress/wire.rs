@@ -1,4 +1,4 @@
-//! Transport errors as error codes of wasi:http, which is what a plugin sees.
+//! Maps transport errors to wasi:http error codes, which plugins see.
 
 use super::notice::{Notice, Notices};
 use super::resolve::AddressDenied;
@@ -12,7 +12,7 @@ fn causes<'a>(
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let now = next?;
-        // An error of the system that wraps another one names as its source what is below that one.
+        // The source of an io::Error that wraps another error is what is below that one.
         next = match now.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => now.source(),
@@ -25,7 +25,7 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// An error of that kind anywhere below.
+/// The first error of this type in the chain of causes.
 fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
     causes(error).find_map(|error| error.downcast_ref::<E>())
 }
@@ -61,7 +61,7 @@ pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices
     wire_error(error)
 }
 
-/// What broke once the connection stood.
+/// Maps an error after the connection was established.
 pub(super) fn wire_error(error: &reqwest::Error) -> Error {
     match cause::<std::io::Error>(error).map(std::io::Error::kind) {
         Some(

@@ -1,4 +1,4 @@
-//! Quotas of a tenant: what all its running plugins take together.
+//! Quotas of a tenant: the resource use of all its running plugins.
 
 use super::cpu::cpu_permits;
 use super::semaphore::Flow;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 
-/// The account of a tenant: what its plugins take together, over all its integrations and runs in this
+/// The account of a tenant: what its plugins use together, over all its integrations and runs in this
 /// process. Each tenant has one.
 #[derive(Debug)]
 pub struct TenantAccount {
@@ -20,16 +20,16 @@ pub struct TenantAccount {
     pub(crate) slots: Arc<Flow>,
 }
 
-/// What plugins take at the moment.
+/// The current resource use of a tenant's plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TenantUse {
     /// Bytes of memory.
     pub memory: u64,
-    /// Plugins that run, or wait between two calls.
+    /// Instances that run or are warm.
     pub instances: usize,
-    /// Plugins that compute at this very moment.
+    /// Instances that hold a permit to compute.
     pub computing: usize,
-    /// HTTP requests under way.
+    /// HTTP requests in progress.
     pub http: usize,
 }
 
@@ -38,8 +38,7 @@ fn permits(count: u64) -> usize {
 }
 
 impl TenantAccount {
-    /// An account with nothing on it. Of the limits those count that are about a tenant: `workers` and what
-    /// begins with `tenant-`.
+    /// A new account, with the tenant's limits: `workers`, and those that begin with `tenant-`.
     pub fn new(tenant: &str, limits: &Limits) -> Self {
         Self {
             tenant: tenant.to_owned(),
@@ -56,7 +55,7 @@ impl TenantAccount {
         &self.tenant
     }
 
-    /// What its plugins take at the moment.
+    /// The current use.
     pub fn used(&self) -> TenantUse {
         TenantUse {
             memory: self.memory.load(Ordering::Relaxed),
@@ -70,12 +69,12 @@ impl TenantAccount {
         &self.limits
     }
 
-    /// Whether it holds as many slots of the pool as it may.
+    /// Whether the tenant holds as many instance slots as it may.
     pub(crate) fn has_all_its_slots(&self) -> bool {
         self.slots.held() as u64 >= self.limits.tenant_instances
     }
 
-    /// Counts memory that a plugin wants to have.
+    /// Charges memory that a plugin requests.
     ///
     /// # Errors
     /// The limit `tenant-memory-bytes`.
@@ -87,13 +86,13 @@ impl TenantAccount {
     }
 
     pub(crate) fn give_memory_back(&self, bytes: u64) {
-        // Never below zero: each limiter gives back only what it has taken.
+        // Never below zero: each limiter returns only what it has taken.
         self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
 impl Default for TenantAccount {
-    /// An account for itself, with the usual limits.
+    /// An account of its own, with default limits.
     fn default() -> Self {
         Self::new("", &Limits::default())
     }

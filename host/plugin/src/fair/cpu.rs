@@ -1,9 +1,9 @@
 //! Permits to compute. A plugin computes only while its call is polled, and epoch interruption makes it yield
-//! at each tick; so each poll takes a permit, and there are fewer permits than processors: however many
-//! plugins compute, the work of the host goes on beside them.
+//! at each tick. Each poll takes a permit, and there are fewer permits than processors, so that the host's
+//! own work continues whatever the number of plugins that compute.
 //!
-//! Without contention a poll costs two uncontended locks and two readings of the clock: a tenth of a
-//! microsecond, beside calls that take ten and more.
+//! Without contention a poll costs two uncontended locks and two clock readings: a tenth of a microsecond,
+//! beside calls of ten microseconds and more.
 
 use super::semaphore::{FairSemaphore, Flow, Permit};
 use futures::future::BoxFuture;
@@ -14,19 +14,18 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// The credit of a flow that returns from idle: a few calls for a page. A sync beside plugins that compute
-/// without end then waits for the permit that is in use and no longer.
+/// without end then waits only for the permit in use.
 const CREDIT: Duration = Duration::from_millis(20);
 
 /// CPU time after which a call pays the surcharge; a page of a thousand rows takes some milliseconds.
 const LONG: Duration = Duration::from_millis(50);
 
-/// The factor by which the CPU time of a long call counts from then on, and that of a call that ended in a
-/// crash or at a limit. A tenant whose calls are short and end well gets eight times as much as each that
-/// computes without end or crashes again and again, so a third beside sixteen of those; and none of them
-/// starves.
+/// The factor by which CPU time counts beyond `LONG`, and in calls that ended in a crash or at a limit. A
+/// tenant with short, successful calls gets eight times as much as each one that computes without end or
+/// crashes repeatedly, so a third beside sixteen of those; and none of them starves.
 const SURCHARGE: u32 = 8;
 
-/// The permits of this process: one fewer than processors, and at least one.
+/// The permits of this process: the number of processors less one, and at least one.
 pub(crate) fn cpu_permits() -> &'static Arc<FairSemaphore> {
     static PERMITS: OnceLock<Arc<FairSemaphore>> = OnceLock::new();
     PERMITS.get_or_init(|| {
@@ -35,18 +34,18 @@ pub(crate) fn cpu_permits() -> &'static Arc<FairSemaphore> {
     })
 }
 
-/// The most nanoseconds that count between two readings of the clock: a longer gap means that the machine was
-/// busy with something else.
+/// The most nanoseconds counted between two clock readings: a longer gap means that the machine was busy with
+/// something else.
 const LONGEST_STEP: u64 = 40_000_000;
 
-/// Measures the CPU time of a plugin in one call: wall time while its call is polled.
+/// The CPU time of a plugin in one call: wall time while its call is polled.
 #[derive(Debug, Default)]
 pub(crate) struct CpuMeter {
-    /// In nanoseconds, up to the end of the last poll.
+    /// Nanoseconds up to the end of the last poll.
     used: AtomicU64,
-    /// When this poll began; 0 between polls.
+    /// The start of the current poll; 0 between polls.
     since: AtomicU64,
-    /// It yielded at a tick, and is ready to go on.
+    /// Whether it yielded at a tick, and is ready to continue.
     yielded: AtomicBool,
     failed: AtomicBool,
 }
@@ -58,13 +57,13 @@ impl CpuMeter {
         u64::try_from(BEGINNING.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    /// Before each call.
+    /// Resets for the next call.
     pub(crate) fn reset(&self) {
         self.used.store(0, Ordering::Relaxed);
         self.failed.store(false, Ordering::Relaxed);
     }
 
-    /// The CPU time so far. Called when it yields at a tick.
+    /// The CPU time so far. Called when the plugin yields at a tick.
     pub(crate) fn yields(&self) -> Duration {
         self.yielded.store(true, Ordering::Relaxed);
         Duration::from_nanos(self.used_at(Self::now()))
@@ -80,15 +79,15 @@ impl CpuMeter {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 
-    /// The factor by which the CPU time of this call counts now.
+    /// The surcharge factor that applies now.
     fn surcharge(&self) -> u32 {
         if self.failed.load(Ordering::Relaxed) || self.used() > LONG { SURCHARGE } else { 1 }
     }
 
-    /// The call ended in a crash or at a limit: it pays the surcharge for all its CPU time, and so does the
-    /// cleaning up after it.
+    /// The call ended in a crash or at a limit: the surcharge applies to all its CPU time, and to cleaning up
+    /// after it.
     pub(crate) fn fail(&self, flow: &Flow) {
-        // Beyond that the surcharge was paid already.
+        // Beyond `LONG` the surcharge was charged already.
         let once = self.used().min(LONG);
         self.failed.store(true, Ordering::Relaxed);
         flow.charge(once * (SURCHARGE - 1));
@@ -98,7 +97,7 @@ impl CpuMeter {
         self.since.store(now, Ordering::Relaxed);
     }
 
-    /// Whether it yielded.
+    /// Ends the poll; returns whether the plugin yielded.
     fn end(&self, now: u64) -> bool {
         self.used.store(self.used_at(now), Ordering::Relaxed);
         self.since.store(0, Ordering::Relaxed);
@@ -120,7 +119,7 @@ impl<'a, T> OnCpu<'a, T> {
         Self { work, permit: Permit::new(flow), meter, waited: Duration::ZERO, waits_since: None }
     }
 
-    /// How long it has waited for permits.
+    /// The time spent waiting for permits.
     pub(crate) fn waited(&self) -> Duration {
         self.waited + self.waits_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
@@ -192,7 +191,7 @@ mod tests {
         assert!(!meter.end(MS), "once");
     }
 
-    /// Computes in so many polls, and notes who did.
+    /// Computes in this many polls, and records which task did.
     fn computes(
         name: char,
         polls: usize,

@@ -1,5 +1,4 @@
-//! Start-time fair queueing over tenants: which call computes next, which tenant gets a slot of the pool, and
-//! the account of each tenant.
+//! Start-time fair queueing over tenants: permits to compute, instance slots, and the account of each tenant.
 
 pub(crate) mod account;
 pub(crate) mod cpu;

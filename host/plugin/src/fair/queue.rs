@@ -17,7 +17,7 @@ pub(crate) struct Ticket(u64);
 
 #[derive(Debug)]
 struct FlowState {
-    /// Its cap: the most permits that it may hold at a time.
+    /// The most permits that it may hold at a time (cap).
     cap: usize,
     held: usize,
     /// What its tenant has used, raised to the floor (less the credit) when it returns from idle.
@@ -27,7 +27,7 @@ struct FlowState {
     eligible: Option<(u64, u64)>,
 }
 
-/// Gives out a fixed number of permits.
+/// A queue over a fixed number of permits.
 #[derive(Debug)]
 pub(crate) struct FairQueue {
     permits: usize,
@@ -37,7 +37,7 @@ pub(crate) struct FairQueue {
     waiting: usize,
     /// The virtual time of the queue: the start tag of the flow that was served last. It only grows.
     floor: u64,
-    /// For tickets, and to break ties in the order of arrival.
+    /// Numbers tickets, and breaks ties in order of arrival.
     sequence: u64,
     flows: Vec<Option<FlowState>>,
     /// Flows that have tickets and are below their caps: by virtual time, then by arrival.
@@ -58,17 +58,17 @@ impl FairQueue {
         }
     }
 
-    /// Permits that are given out.
+    /// Permits in use.
     pub(crate) fn held(&self) -> usize {
         self.held
     }
 
-    /// Tickets that wait.
+    /// Tickets waiting.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Permits that a flow holds.
+    /// Permits held by a flow.
     pub(crate) fn held_by(&self, flow: FlowId) -> usize {
         self.flow(flow).map_or(0, |flow| flow.held)
     }
@@ -105,7 +105,7 @@ impl FairQueue {
         }
     }
 
-    /// Requests a permit: it is granted at once (`None`), or there is a ticket for it.
+    /// Requests a permit: granted at once (`None`), or a ticket to wait with.
     pub(crate) fn request(&mut self, flow: FlowId) -> Option<Ticket> {
         let (floor, credit) = (self.floor, self.credit);
         let free = self.held < self.permits;
@@ -113,7 +113,8 @@ impl FairQueue {
         if state.held == 0 && state.waiting.is_empty() {
             state.virtual_time = state.virtual_time.max(floor.saturating_sub(credit));
         }
-        // While a permit is free, no eligible flow waits; only this flow's own cap can be in the way.
+        // While a permit is free, no eligible flow is waiting; only this flow's own cap can prevent the
+        // grant.
         if free && state.held < state.cap && state.waiting.is_empty() {
             state.held += 1;
             let start = state.virtual_time;
@@ -124,14 +125,14 @@ impl FairQueue {
         Some(self.enqueue(flow))
     }
 
-    /// Releases a permit with what was used under it. Answers the ticket that is served next.
+    /// Releases a permit, charging what was used under it. Returns the ticket that is served next.
     pub(crate) fn release(&mut self, flow: FlowId, used: u64) -> Option<(FlowId, Ticket)> {
         self.take_back(flow, used);
         self.serve_next()
     }
 
-    /// Releases a permit and requests it again. Answers the new ticket, and the ticket that is served next,
-    /// which may be that one.
+    /// Releases a permit and requests another one. Returns the new ticket, and the ticket that is served
+    /// next, which may be the same.
     pub(crate) fn release_and_request(
         &mut self,
         flow: FlowId,
@@ -142,7 +143,7 @@ impl FairQueue {
         (ticket, self.serve_next())
     }
 
-    /// Adds to the virtual time of a flow, beside what was used under permits.
+    /// Charges a flow's virtual time for use outside of permits.
     pub(crate) fn charge(&mut self, flow: FlowId, used: u64) {
         if let Some(state) = self.flow_mut(flow) {
             state.virtual_time = state.virtual_time.saturating_add(used);
@@ -150,7 +151,7 @@ impl FairQueue {
         self.update_eligible(flow);
     }
 
-    /// Takes a ticket back.
+    /// Cancels a ticket.
     pub(crate) fn cancel(&mut self, flow: FlowId, ticket: Ticket) {
         let Some(state) = self.flow_mut(flow) else { return };
         if let Some(index) = state.waiting.iter().position(|waiting| *waiting == ticket) {
@@ -160,8 +161,8 @@ impl FairQueue {
         }
     }
 
-    /// Whether a flow should release a permit that it holds without using it: it has tickets of its own, or
-    /// the next eligible flow holds fewer permits. So idle permits go to flows that have none.
+    /// Whether a flow should release a permit that it holds unused: it has tickets of its own, or the next
+    /// eligible flow holds fewer permits. Idle permits thus go to flows that have none.
     pub(crate) fn should_release(&self, flow: FlowId) -> bool {
         let Some(state) = self.flow(flow) else { return false };
         let next = self.eligible.values().next().and_then(|index| self.flow(FlowId(*index)));
@@ -196,13 +197,13 @@ impl FairQueue {
         self.update_eligible(flow);
     }
 
-    /// Keeps [`FairQueue::eligible`] in step with a flow that has changed.
+    /// Updates the entry of a changed flow in [`FairQueue::eligible`].
     fn update_eligible(&mut self, flow: FlowId) {
         self.sequence += 1;
         let arrival = self.sequence;
         let Some(state) = self.flows.get_mut(flow.0).and_then(Option::as_mut) else { return };
         let start = (!state.waiting.is_empty() && state.held < state.cap).then_some(state.virtual_time);
-        // A flow whose virtual time has not changed keeps its arrival.
+        // A flow whose virtual time is unchanged keeps its order of arrival.
         if start.is_some() && start == state.eligible.map(|(start, _)| start) {
             return;
         }
@@ -266,11 +267,11 @@ mod tests {
         let mut other = (b, queue.request(b).unwrap());
         let mut holder = a;
         for _ in 0..10 {
-            // Both are backlogged.
+            // Both flows are backlogged.
             let (again, next) = queue.release_and_request(holder, 10);
             assert_eq!(next, Some(other));
             (other, holder) = ((holder, again), other.0);
-            // The third one is served next whenever it comes, for as long as its credit lasts.
+            // The rare flow is served next whenever it requests, for as long as its credit lasts.
             let wants = queue.request(rare).unwrap();
             let (again, next) = queue.release_and_request(holder, 10);
             assert_eq!(next, Some((rare, wants)));
@@ -371,7 +372,7 @@ mod tests {
         proptest::collection::vec(step, 0..200)
     }
 
-    /// The same in a simple way, to compare with.
+    /// A naive implementation, to compare with.
     struct Model {
         flows: Vec<(FlowId, usize)>,
         holds: Vec<FlowId>,
@@ -450,7 +451,7 @@ mod tests {
             let mut queue = FairQueue::new(total, 0);
             let flows: Vec<FlowId> = (0..tenants).map(|_| queue.join(total)).collect();
             let mut holds = VecDeque::new();
-            // Each flow is backlogged: it has more tickets than there are permits, all the time.
+            // Each flow stays backlogged: it has more tickets than there are permits.
             for flow in flows.iter().flat_map(|flow| [flow; 8]) {
                 if queue.request(*flow).is_none() {
                     holds.push_back(*flow);
@@ -460,7 +461,7 @@ mod tests {
                 let (_, next) = queue.release_and_request(holds.pop_front().unwrap(), used);
                 holds.push_back(next.unwrap().0);
             }
-            // No flow is ahead by more than what one can use under all permits at once.
+            // No flow is ahead by more than one flow can use under all permits at once.
             let used: Vec<u64> = flows.iter().map(|flow| queue.virtual_time(*flow)).collect();
             let apart = used.iter().max().unwrap() - used.iter().min().unwrap();
             prop_assert!(apart <= total as u64 * 1000, "{used:?}");

@@ -1,5 +1,5 @@
-//! An asynchronous semaphore whose waiters are served by start-time fair queueing over tenants
-//! ([`FairQueue`]). There are two: permits to compute, and slots of the pooling allocator.
+//! An asynchronous semaphore with start-time fair queueing over tenants ([`FairQueue`]). The process has two:
+//! permits to compute, and instance slots.
 
 use super::queue::{FairQueue, FlowId, Ticket};
 use std::collections::HashMap;
@@ -10,45 +10,45 @@ use std::task::{Context, Poll, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// How long a permit that was granted waits for its task to be polled. A task that nothing polls must not
-/// hold up the others: after this its permit goes to the next ticket.
+/// How long a granted permit waits for its task to be polled. A task that is not polled must not block the
+/// others: its permit then goes to the next ticket.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// A fixed number of permits. One that is held is released when its [`Permit`] is dropped.
+/// A fixed number of permits. A held one is released when its [`Permit`] is dropped.
 #[derive(Debug)]
 pub(crate) struct FairSemaphore {
     state: Mutex<State>,
-    /// There are tickets.
+    /// Whether tickets are waiting.
     contended: AtomicBool,
-    /// There are deferred wakers for [`FairSemaphore::tick`].
+    /// Whether wakers are deferred to [`FairSemaphore::tick`].
     attention: AtomicBool,
-    /// The thread that calls [`FairSemaphore::tick`].
+    /// The clock thread, which calls [`FairSemaphore::tick`].
     clock: OnceLock<Thread>,
 }
 
 #[derive(Debug)]
 struct State {
     queue: FairQueue,
-    /// Of the tickets that wait.
+    /// The wakers of waiting tickets.
     wakers: HashMap<Ticket, Waker>,
-    /// Tickets that were granted a permit and whose tasks were not polled since.
+    /// Granted tickets whose tasks have not been polled since.
     granted: HashMap<Ticket, (FlowId, Instant)>,
-    /// Wakers that the clock thread calls.
+    /// Wakers for the clock thread to call.
     deferred: Vec<Waker>,
 }
 
-/// Which thread wakes the next waiter.
+/// The thread that wakes the next waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wake {
-    /// This one: its task is about to wait, so the thread is free for the task that is woken.
+    /// This thread: its task is about to wait, so the thread is free for the woken task.
     Here,
-    /// The clock thread: this task goes on, and Tokio puts a task that a worker wakes into that worker's LIFO
-    /// slot, where no other worker can steal it.
+    /// The clock thread: the current task continues, and Tokio puts a task woken by a worker into that
+    /// worker's LIFO slot, from which no other worker can steal it.
     ByClock,
 }
 
 impl FairSemaphore {
-    /// A semaphore with so many permits. A flow that returns from idle starts `credit` below the floor.
+    /// A semaphore with this many permits. A flow that returns from idle starts `credit` below the floor.
     pub(crate) fn new(permits: usize, credit: Duration) -> Arc<Self> {
         let credit = u64::try_from(credit.as_nanos()).unwrap_or(u64::MAX);
         let state = State {
@@ -76,13 +76,13 @@ impl FairSemaphore {
         self.state().queue.held()
     }
 
-    /// From now on this thread calls [`FairSemaphore::tick`] whenever it is unparked.
+    /// Makes the current thread the clock thread: it calls [`FairSemaphore::tick`] whenever it is unparked.
     pub(crate) fn set_clock_thread(&self) {
         let _ = self.clock.set(std::thread::current());
     }
 
-    /// Calls deferred wakers, and passes on permits whose tasks were not polled within [`GRACE`]. Answers
-    /// whether there are tickets.
+    /// Calls deferred wakers, and passes on permits whose tasks were not polled within [`GRACE`]. Returns
+    /// whether tickets are waiting.
     pub(crate) fn tick(&self, now: Instant) -> bool {
         if !self.attention.load(Ordering::Acquire) && !self.contended.load(Ordering::Acquire) {
             return false;
@@ -97,7 +97,7 @@ impl FairSemaphore {
             .map(|(ticket, (flow, _))| (*ticket, *flow))
             .collect();
         for (ticket, flow) in late {
-            // Its task requests a permit anew when it is polled after all.
+            // If its task is polled after all, it requests a permit again.
             state.granted.remove(&ticket);
             let next = state.queue.release(flow, 0);
             wake.extend(state.grant(next, now));
@@ -113,7 +113,7 @@ impl FairSemaphore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers whether there are tickets. The clock goes faster then, so the first one wakes it.
+    /// Updates `contended`. The clock ticks faster while it is set, so the first ticket unparks it.
     fn update_contended(&self, state: &State) {
         let contended = state.queue.waiting() > 0;
         if self.contended.swap(contended, Ordering::AcqRel) != contended && contended {
@@ -145,7 +145,7 @@ impl FairSemaphore {
 }
 
 impl State {
-    /// Marks a ticket as granted. Answers the waker of its task.
+    /// Marks a ticket as granted. Returns the waker of its task.
     fn grant(&mut self, next: Option<(FlowId, Ticket)>, now: Instant) -> Option<Waker> {
         let (flow, ticket) = next?;
         self.granted.insert(ticket, (flow, now));
@@ -153,7 +153,7 @@ impl State {
     }
 }
 
-/// The flow of a tenant in a semaphore; it leaves when it is dropped.
+/// The flow of a tenant in a semaphore; it is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Flow {
     semaphore: Arc<FairSemaphore>,
@@ -171,7 +171,7 @@ impl Flow {
         self.semaphore.state().queue.virtual_time(self.id)
     }
 
-    /// Adds to the virtual time of the tenant.
+    /// Charges the tenant's virtual time.
     pub(crate) fn charge(&self, used: Duration) {
         self.semaphore.state().queue.charge(self.id, u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -190,12 +190,12 @@ impl Drop for Flow {
     }
 }
 
-/// A permit: not requested, requested or held. It may be released and acquired again many times.
+/// A permit: not requested, requested or held. It can be released and acquired again many times.
 #[derive(Debug)]
 pub(crate) struct Permit {
     flow: Arc<Flow>,
     phase: Phase,
-    /// The factor by which the time that it is held counts towards the virtual time.
+    /// The factor by which the time it is held counts towards virtual time.
     surcharge: u32,
 }
 
@@ -203,7 +203,7 @@ pub(crate) struct Permit {
 enum Phase {
     Idle,
     Waiting(Ticket),
-    /// Since when.
+    /// Held since this moment.
     Held(Instant),
 }
 
@@ -212,7 +212,7 @@ impl Permit {
         Self { flow, phase: Phase::Idle, surcharge: 1 }
     }
 
-    /// From now on, the time that it is held counts so many times.
+    /// Sets the factor for the time that it is held from now on.
     pub(crate) fn set_surcharge(&mut self, factor: u32) {
         self.surcharge = factor;
     }
@@ -222,7 +222,7 @@ impl Permit {
         self.surcharge
     }
 
-    /// Ready once it is held.
+    /// Ready once the permit is held.
     pub(crate) fn poll_acquire(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if matches!(self.phase, Phase::Held(_)) {
             return Poll::Ready(());
@@ -253,7 +253,7 @@ impl Permit {
         }
     }
 
-    /// Releases it and requests it again under one lock, so that this flow takes part when the next ticket is
+    /// Releases and requests the permit under one lock, so that this flow competes when the next ticket is
     /// chosen.
     pub(crate) fn reacquire(&mut self, cx: &mut Context<'_>) {
         let Phase::Held(since) = self.phase else { return };
@@ -273,18 +273,17 @@ impl Permit {
         }
     }
 
-    /// Releases it; the task is about to wait for something else.
+    /// Releases the permit; the task is about to wait for something else.
     pub(crate) fn release_and_wait(&mut self) {
         self.release(Wake::Here);
     }
 
-    /// Releases it; the task goes on with something else.
+    /// Releases the permit; the task continues with something else.
     pub(crate) fn release_and_run(&mut self) {
         self.release(Wake::ByClock);
     }
 
-    /// Whether a permit that is held without being used should be released, see
-    /// [`FairQueue::should_release`].
+    /// Whether a permit that is held unused should be released, see [`FairQueue::should_release`].
     pub(crate) fn should_release(&self) -> bool {
         self.flow.semaphore.contended.load(Ordering::Acquire)
             && self.flow.semaphore.state().queue.should_release(self.flow.id)
@@ -335,7 +334,7 @@ mod tests {
         permit.poll_acquire(&mut Context::from_waker(noop_waker_ref())).is_ready()
     }
 
-    /// Permits held, tickets, wakers, and permits granted and not picked up.
+    /// Counts of permits held, tickets, wakers, and permits granted but not picked up.
     fn counts(semaphore: &FairSemaphore) -> [usize; 4] {
         let state = semaphore.state();
         [state.queue.held(), state.queue.waiting(), state.wakers.len(), state.granted.len()]
@@ -373,7 +372,7 @@ mod tests {
                 spin(Duration::from_micros(10));
                 if permit.flow.id == flows[1].id {
                     permit.reacquire(&mut Context::from_waker(noop_waker_ref()));
-                    // What is used from here on is not looked at.
+                    // What is used from here on is not charged.
                     permit.set_surcharge(0);
                     assert!(poll(permit));
                 }
@@ -404,7 +403,7 @@ mod tests {
         let mut gives_up = Permit::new(b);
         let mut stays = Permit::new(c);
         assert!(!poll(&mut gives_up) && !poll(&mut stays));
-        // Dropped after its permit was granted: the next ticket gets it.
+        // Dropped after its grant: the next ticket gets the permit.
         drop(held);
         assert_eq!(counts(&semaphore), [1, 1, 1, 1]);
         drop(gives_up);

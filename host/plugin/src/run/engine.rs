@@ -7,25 +7,26 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
-/// The epoch tick: how often running plugins yield. Short enough that others get their permits in time, long
+/// The epoch tick: how often running plugins yield. Short enough that waiters get permits in time, long
 /// enough to cost nothing.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// The tick under contention for permits: long enough that switching costs next to nothing, short enough that
+/// The tick while permits are contended: long enough that switching costs next to nothing, short enough that
 /// a short call does not wait for one that computes without end.
 const TICK_WHEN_WANTED: Duration = Duration::from_millis(1);
 
-/// The engine, and how it gives memory.
+/// The engine, and its instance allocation.
 #[derive(Clone)]
 pub(crate) struct Started {
     pub(crate) engine: Engine,
     pub(crate) allocation: Allocation,
 }
 
-/// The engine, made when it is first needed. One per process: wasmtime has mixed up the types of two before.
+/// The engine, created on first use. One per process: wasmtime has had bugs that confused the types of two
+/// engines.
 ///
 /// # Errors
-/// Where the machine cannot run compiled code at all.
+/// Where this machine cannot run compiled code.
 pub(crate) fn engine() -> Result<Started, wasmtime::Error> {
     static ENGINE: OnceLock<Result<Started, String>> = OnceLock::new();
     ENGINE.get_or_init(|| start().map_err(|error| format!("{error:#}"))).clone().map_err(wasmtime::Error::msg)
@@ -39,7 +40,7 @@ fn start() -> wasmtime::Result<Started> {
             Started { engine: Engine::new(&on_demand())?, allocation: Allocation::OnDemand }
         }
     };
-    // A thread of its own, since the executor may be what a plugin keeps busy. It ends with the engine.
+    // A dedicated thread, since plugins may keep the executor busy. It ends with the engine.
     let weak = started.engine.weak();
     std::thread::Builder::new().name("plugin-clock".to_owned()).spawn(move || {
         cpu_permits().set_clock_thread();
@@ -54,7 +55,7 @@ fn start() -> wasmtime::Result<Started> {
                 engine.increment_epoch();
                 last = now;
             }
-            // Unparked by the first waiter for a permit, and for deferred wake-ups.
+            // Unparked by the first waiter for a permit, and for deferred wakers.
             std::thread::park_timeout((last + tick).saturating_duration_since(Instant::now()));
         }
     })?;

@@ -1,4 +1,4 @@
-//! Error mapping: from how a call of a plugin failed to the code that the engine decides by and the text for
+//! Error mapping: from the failure of a plugin's call to the code on which the engine acts, and the text for
 //! the operator.
 
 use crate::egress::{Channel, Notice, Scrubber};
@@ -11,7 +11,7 @@ use wasmtime::Trap;
 
 /// How a call of a plugin failed.
 pub(crate) enum Failure {
-    /// The plugin answered an error; its instance stays usable.
+    /// The plugin returned an error; its instance stays usable.
     Plugin(PluginError),
     /// The answer is malformed or exceeds a limit.
     Refused(Refused),
@@ -39,8 +39,7 @@ impl Failure {
             return Failure::Limit(limit.clone());
         }
         if let Some(full) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
-            // Components of unusual shape can exhaust a pool that is not counted by instances (memories,
-            // tables).
+            // Components of unusual shape can exhaust a pool other than that of instances (memories, tables).
             let text =
                 format!("{full}; wait, run fewer syncs at the same time, or spread them over several hosts");
             return Failure::Busy(text, Vec::new());
@@ -51,7 +50,8 @@ impl Failure {
         {
             return Failure::Limit(limits.resources(None));
         }
-        // Types that wasmtime keeps to itself; a test for each would fail if the words changed.
+        // Errors of types private to wasmtime, recognised by text; a test for each fails if the wording
+        // changes.
         let text = format!("{error:#}");
         let known = [
             ("fuel allocated for hostcalls", limits.hostcall_bytes(None)),
@@ -114,8 +114,8 @@ impl Failure {
     }
 }
 
-/// The plugin's own words, cut and escaped. What it says of a limit or a trap is not believed: these codes
-/// are the host's.
+/// The plugin's own text, truncated and escaped. Codes for limits and traps are the host's alone, so a
+/// plugin's claim to one is ignored.
 fn plugin_error(error: PluginError, limits: &Limits) -> ExchangeError {
     let code = clean(&error.code, 100);
     let code = match code.as_str() {
@@ -131,12 +131,12 @@ fn plugin_error(error: PluginError, limits: &Limits) -> ExchangeError {
         code,
         reason,
         after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())),
-        // What a plugin proposes to the operator is text, and nothing else.
+        // A plugin cannot propose remedies, only text.
         remedies: Vec::new(),
     }
 }
 
-/// Of what a remedy names, a plugin chooses the host: it may not carry a secret out that way.
+/// A plugin chooses the host that a remedy names, so secrets are masked there too.
 fn scrubbed(remedy: Remedy, scrubber: &Scrubber) -> Remedy {
     match remedy {
         Remedy::GrantHost { integration, host } => {
@@ -153,7 +153,7 @@ fn scrubbed(remedy: Remedy, scrubber: &Scrubber) -> Remedy {
 fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice]) -> ExchangeError {
     for notice in notices {
         let text = notice.text();
-        // A plugin that was told so may have said it already.
+        // A plugin that was told the reason may have repeated it.
         if !error.reason.contains(&text) {
             error.reason.push_str("; ");
             error.reason.push_str(&text);
@@ -164,16 +164,16 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
             }
         }
     }
-    // Waiting does not help where leave is missing, whatever the plugin made of it.
+    // Where a permission is missing, retrying does not help, whatever code the plugin chose.
     let (code, after) = match notices.first() {
         Some(
             Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. },
         ) => (codes::MISCONFIGURED, None),
-        // That is what a remote system says that counts calls itself.
+        // The code that a remote system would answer that limits calls itself.
         Some(Notice::Spent { after, .. }) => {
             (codes::RATE_LIMITED, Some((*after).max(Duration::from_secs(1))))
         }
-        // A slow or large answer may be the remote's own; the plugin's word for it stands.
+        // A slow or large response may be the remote's doing, so the plugin's code stands.
         Some(Notice::Limit(_) | Notice::NoSecret(_)) | None => return error,
     };
     if error.code != codes::LIMIT && error.code != codes::TRAP {
@@ -199,12 +199,12 @@ fn trap(function: &str, error: &wasmtime::Error) -> String {
     format!("the plugin crashed in {function}: {what}{place}; its log lines may say more")
 }
 
-/// The functions nearest to where it happened, without the machinery of panics, and each once. Names are the
-/// plugin's own words too.
+/// The innermost functions of a backtrace, without the panic machinery, each once. Their names are untrusted
+/// text too.
 fn places(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
     let mut places: Vec<String> = Vec::new();
     for name in trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name) {
-        // The alternate form leaves out the hash.
+        // The alternate form omits the hash.
         let name = clean(&format!("{:#}", rustc_demangle::demangle(name)), 120);
         let tells =
             !["panic", "rust_begin", "core::", "std::", "alloc::"].iter().any(|noise| name.contains(noise));

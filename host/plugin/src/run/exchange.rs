@@ -1,4 +1,4 @@
-//! A plugin as a side of a sync.
+//! A plugin as an exchange, a side of a sync.
 
 use super::error::Failure;
 use super::guest::Guest;
@@ -25,35 +25,35 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use tokio::sync::Mutex;
 use wasmtime::Store;
 
-/// What an operator has set and granted for one integration.
+/// The settings and grants of one integration.
 #[derive(Debug, Clone)]
 pub struct PluginConfig {
     /// The name of the integration.
     pub integration: String,
-    /// Its settings. It sees those that its manifest names.
+    /// Its settings. The plugin sees those that its manifest names.
     pub settings: BTreeMap<String, Value>,
     /// Its secrets, by name.
     pub secrets: BTreeMap<String, Secret>,
-    /// What its secrets may be used for. A secret without a grant cannot be used.
+    /// The grants of its secrets. A secret without a grant cannot be used.
     pub secret_grants: Vec<SecretGrant>,
-    /// Where it may send requests, as far as its manifest asks for it.
+    /// The hosts that it may send requests to, as far as its manifest asks for them.
     pub http: Vec<HttpGrant>,
     /// Whether state between calls is withheld.
     pub no_state: bool,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
-    /// What it kept in earlier runs.
+    /// The state that it kept in earlier runs.
     pub state: BTreeMap<String, Vec<u8>>,
-    /// What its tenant takes, shared by all integrations and runs of the tenant.
+    /// The account of its tenant, shared by all integrations and runs.
     pub account: Arc<TenantAccount>,
-    /// The calls that it may make in a minute, shared by all that use the integration.
+    /// Its call budget, shared by all users of the integration.
     pub budget: Arc<dyn CallBudget>,
-    /// Who is told of its HTTP calls.
+    /// The audit log.
     pub audit: Arc<dyn Audit>,
 }
 
 impl Default for PluginConfig {
-    /// Nothing set and nothing granted, with an account and a budget of its own.
+    /// No settings and no grants, with an account and a budget of its own.
     fn default() -> Self {
         Self {
             integration: String::new(),
@@ -71,30 +71,30 @@ impl Default for PluginConfig {
     }
 }
 
-/// A plugin as a side of a sync. It runs in one instance, started with the first call and anew after anything
-/// that went wrong in it; calls wait for each other.
+/// A plugin as a side of a sync. It has one instance, started by the first call, and replaced after every
+/// failure; calls are serialised.
 pub struct PluginExchange {
     plugin: Arc<Plugin>,
     channel: Arc<Channel>,
     settings: Arc<BTreeMap<String, Value>>,
     limits: Limits,
-    /// The error of every call, where the plugin needs a capability that is not granted.
+    /// The error of every call, if the plugin requires a capability that is not granted.
     withheld: Option<ExchangeError>,
-    /// The warm instance, between two calls.
+    /// The warm instance between calls.
     idle: Arc<Idle>,
     running: Mutex<Running>,
-    /// Why it crashed, the last time.
+    /// The last crash.
     crash: std::sync::Mutex<Option<Message>>,
-    /// The objects that want `base` with their orders; known after the first description.
+    /// The objects whose orders carry `base`; known after the first description.
     with_base: OnceLock<Vec<String>>,
-    /// Pages of the report that is being read that had nothing in them, in a row.
+    /// Consecutive empty pages of the current report.
     empty_pages: AtomicU64,
 }
 
 struct Running {
-    /// What the plugin has kept, with what ended well in this exchange.
+    /// The plugin's state, with the committed writes of this exchange.
     kept: Arc<BTreeMap<String, Vec<u8>>>,
-    /// State written by calls whose answers cannot carry it; committed with the next page or outcome.
+    /// State written by calls whose results cannot carry it; committed with the next page or outcome.
     unsaved: StateWrites,
 }
 
@@ -128,7 +128,7 @@ impl PluginExchange {
         }
     }
 
-    /// Why the plugin crashed in this exchange or ran into a limit, the last time that it did.
+    /// The last crash or limit of the plugin in this exchange.
     pub fn crash(&self) -> Option<Message> {
         self.crash.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -144,9 +144,8 @@ impl PluginExchange {
         error
     }
 
-    /// One call: takes the warm instance or starts one, calls it under deadlines, and validates the answer.
-    /// `save` tells whether the answer can carry state, `accept` has the last word about an answer that is
-    /// valid.
+    /// One call: takes the warm instance or starts one, calls it under deadlines, and validates the result.
+    /// `save` tells whether the result carries state; `accept` is the final check of a valid result.
     async fn call<Q: ?Sized + Sync, U: Send>(
         &self,
         function: &'static str,
@@ -160,7 +159,7 @@ impl PluginExchange {
         }
         let mut running = self.running.lock().await;
         let kept = Arc::clone(&running.kept);
-        // Taken out: when this future is dropped in the middle of a call, the instance goes with it.
+        // Taken out: if this future is dropped during a call, the instance is dropped with it.
         let instance = self.idle.take().filter(|instance| instance.calls < self.limits.calls_per_instance);
         let mut instance = match instance {
             Some(instance) => instance,
@@ -200,8 +199,8 @@ impl PluginExchange {
                 Ok((answer, state))
             }
             Err(failure) => {
-                // An error that the plugin told in good order leaves it whole; everything else ends this
-                // instance.
+                // After an error that the plugin returned, its instance stays usable; every other failure
+                // ends it.
                 if matches!(failure, Failure::Plugin(_)) {
                     self.idle.put(instance);
                 } else {
@@ -212,7 +211,7 @@ impl PluginExchange {
         }
     }
 
-    /// Counts pages in a row that have nothing in them and yet are not the last.
+    /// Counts consecutive empty pages that are not the last one.
     fn counted(&self, request: &ReportRequest, page: Page) -> Result<Page, Refused> {
         let has_something = page
             .batches
@@ -250,7 +249,7 @@ impl Exchange for PluginExchange {
             .iter()
             .filter(|object| object.has(Feature::BaseValues))
             .map(|object| object.name.clone());
-        // The first description counts for the life of the exchange, which is one run.
+        // The first description is valid for the life of the exchange, which is one run.
         let _ = self.with_base.set(objects.collect());
         Ok(description)
     }

@@ -1,4 +1,4 @@
-//! Store data: what the host keeps for one instance.
+//! Store data: the host's state of one instance.
 
 use super::limiter::Limiter;
 use super::log::{Log, Printed};
@@ -25,21 +25,21 @@ pub(crate) struct Guest {
     pub(crate) settings: Arc<BTreeMap<String, Value>>,
     pub(crate) state: State,
     pub(crate) matches: u64,
-    /// How long this call has computed.
+    /// The CPU time of the current call.
     pub(crate) meter: Arc<CpuMeter>,
 }
 
 impl Guest {
     pub(crate) fn new(channel: Arc<Channel>, settings: Arc<BTreeMap<String, Value>>, limits: Limits) -> Self {
         let log = Log::new(Arc::clone(&channel), limits.clone());
-        // Nothing is granted: no arguments, environment, files or sockets. The clocks and random numbers are
+        // Nothing is granted: no arguments, environment, files or sockets. Clocks and random numbers are
         // real.
         let mut wasi = WasiCtx::builder();
         wasi.stdout(Printed(log.clone())).stderr(Printed(log.clone())).max_random_size(limits.random_bytes);
         let mut table = ResourceTable::new();
         table.set_max_capacity(size(limits.resources));
         let mut http = WasiHttpCtx::new();
-        // It counts what a header takes in memory, which is about twice what it takes on the wire.
+        // wasmtime counts the memory of a header, which is about twice its size on the wire.
         http.set_field_size_limit(size(limits.http_header_bytes.saturating_mul(2)));
         Self {
             wasi: wasi.build(),
@@ -56,7 +56,7 @@ impl Guest {
         }
     }
 
-    /// Before each call.
+    /// Resets for the next call.
     pub(crate) fn begin(&mut self, kept: Arc<BTreeMap<String, Vec<u8>>>) {
         self.egress.begin();
         self.log.begin();
@@ -68,7 +68,7 @@ impl Guest {
     /// The epoch callback: counts CPU time; the plugin yields afterwards.
     ///
     /// # Errors
-    /// When it has computed for as long as one call may.
+    /// The limit `cpu-time`.
     pub(crate) fn tick(&mut self) -> Result<(), LimitReached> {
         let over = self.meter.yields() > Limits::time(self.limits.cpu_time);
         if over { Err(self.limits.cpu_time(None)) } else { Ok(()) }
@@ -91,7 +91,7 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// The plugin's state, a key-value store: what was committed before, overlaid by the writes of this call.
+/// The plugin's state, a key-value store: the committed state, overlaid by the writes of the current call.
 pub(crate) struct State {
     limits: Limits,
     kept: Arc<BTreeMap<String, Vec<u8>>>,
@@ -108,7 +108,7 @@ impl State {
         self.writes.clear();
     }
 
-    /// What the call has written, once it has ended well.
+    /// The writes of a call that succeeded.
     pub(crate) fn take(&mut self) -> StateWrites {
         std::mem::take(&mut self.writes)
     }
@@ -143,7 +143,7 @@ impl State {
     pub(crate) fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), LimitReached> {
         let mut all = self.keys_with_sizes();
         all.insert(&key, value.len());
-        // A key costs a little of its own, or a million empty values would be free.
+        // A fixed overhead per key, or a million empty values would be free.
         let total = all.iter().map(|(key, length)| (key.len() + length + 32) as u64).sum();
         if total > self.limits.state_bytes {
             return Err(self.limits.state_bytes(Some(total)));

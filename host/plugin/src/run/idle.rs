@@ -1,5 +1,5 @@
-//! Warm instances: those that wait for the next call of their exchange. They hold slots of the pool, so they
-//! are evicted when another exchange waits for one; the next call then starts a new instance.
+//! Warm instances: kept for the next call of their exchange. They hold instance slots, so they are evicted
+//! when another exchange waits for one; the next call then starts a new instance.
 
 use super::instance::Instance;
 use crate::fair::account::TenantAccount;
@@ -11,11 +11,11 @@ pub(crate) struct Idle {
     instance: Mutex<Option<Instance>>,
 }
 
-/// Those of all exchanges in this process, in the order in which they were made.
+/// Those of all exchanges in this process, in order of creation.
 static ALL: Mutex<Vec<Weak<Idle>>> = Mutex::new(Vec::new());
 
 impl Idle {
-    /// Nothing yet, for an exchange on this account.
+    /// Empty, for an exchange of this account.
     pub(crate) fn new(account: Arc<TenantAccount>) -> Arc<Self> {
         let idle = Arc::new(Self { account, instance: Mutex::default() });
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,7 +29,7 @@ impl Idle {
         self.take_if(|_| true)
     }
 
-    /// Keeps an instance for the next call, unless somebody waits for its slot.
+    /// Keeps an instance for the next call, unless its slot is wanted.
     pub(crate) fn put(&self, instance: Instance) {
         if !instance.should_be_evicted() {
             *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
@@ -41,8 +41,8 @@ impl Idle {
     }
 }
 
-/// The instance to evict for an account that waits for a slot: one of its own where it holds as many as it
-/// may, else one of an account that holds more slots than it does.
+/// The instance to evict for an account that waits for a slot: one of its own if it holds as many as it may,
+/// otherwise one of an account that holds more slots than it does.
 pub(crate) fn to_evict(account: &Arc<TenantAccount>) -> Option<Instance> {
     let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = all.iter().filter_map(Weak::upgrade);

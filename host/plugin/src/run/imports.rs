@@ -1,4 +1,4 @@
-//! What the host does when a plugin calls an import, in the host's own types.
+//! The implementation of the imports that plugins call, in the host's own types.
 
 use super::guest::Guest;
 use crate::egress::SecretError;
@@ -28,7 +28,7 @@ impl Imports for Guest {
     fn matches(&mut self, secret: &str, candidate: &str) -> Result<Result<bool, SecretError>, LimitReached> {
         self.matches += 1;
         if self.matches > self.limits.secret_matches {
-            // No error for the plugin to handle: whoever asks so often is guessing.
+            // A trap rather than an error: a plugin that compares so often is guessing.
             return Err(self.limits.secret_matches(Some(self.matches)));
         }
         Ok(self.egress.noted(self.egress.channel().vault.matches(secret, candidate)))

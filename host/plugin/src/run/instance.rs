@@ -22,17 +22,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use wasmtime::{Store, UpdateDeadline};
 
-/// How long a call waits for a slot of the pool.
+/// How long a call waits for an instance slot.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A plugin that has been started. It is dropped after whatever went wrong in it: a store that has trapped,
-/// or whose call was given up, cannot be used again.
+/// A running plugin. It is dropped after every failure: a store that has trapped, or whose call was
+/// cancelled, cannot be used again.
 pub(crate) struct Instance {
     pub(crate) store: Store<Guest>,
     pub(crate) functions: Box<dyn Functions<Guest>>,
     pub(crate) calls: u64,
     limits: Limits,
-    /// Its slot of the pool, released after the store is gone.
+    /// Its instance slot, released after the store is dropped.
     slot: Permit,
 }
 
@@ -59,7 +59,7 @@ impl Instance {
         store.set_hostcall_fuel(size(limits.hostcall_bytes));
         store.set_max_component_handles(size(limits.handles));
         store.set_epoch_deadline(1);
-        // At each tick the plugin gives way to other tasks, and its computing time is counted.
+        // At each tick the plugin yields to other tasks, and its CPU time is counted.
         store.epoch_deadline_callback(|mut store| {
             store.data_mut().tick()?;
             Ok(UpdateDeadline::Yield(1))
@@ -101,19 +101,18 @@ impl Instance {
         answered
     }
 
-    /// Ends it, after a call that failed.
+    /// Ends the instance after a failed call.
     pub(crate) async fn end(self) {
         fail(&self.store);
         discard(self.store).await;
     }
 
-    /// Ends it between two calls.
+    /// Ends the instance between two calls.
     async fn retire(self) {
         discard(self.store).await;
     }
 
-    /// Whether another exchange waits for its slot, so that it had better end than stay warm for its next
-    /// call.
+    /// Whether another exchange waits for its slot, so that it should end rather than stay warm.
     pub(crate) fn should_be_evicted(&self) -> bool {
         self.slot.should_release()
     }
@@ -123,7 +122,7 @@ fn fail(store: &Store<Guest>) {
     store.data().meter.fail(&store.data().egress.channel().account.cpu);
 }
 
-/// Drops a store. Unmapping much memory takes a while: it is done under a permit too, and charged to the
+/// Drops a store. Unmapping much memory takes a while, so it holds a permit too, and is charged to the
 /// tenant.
 async fn discard(store: Store<Guest>) {
     let (cpu, meter) =
@@ -147,8 +146,8 @@ fn no_slot(account: &TenantAccount) -> Failure {
     }
 }
 
-/// Runs a call under permits and the deadline `call-time`. Waiting for permits extends the deadline, up to
-/// once more the time of a call: the engine relies on it that a call ends.
+/// Runs a call under permits and the deadline `call-time`. Waiting for permits extends the deadline, at most
+/// by the same time again: the engine relies on every call to end.
 async fn timed<T>(
     work: BoxFuture<'_, wasmtime::Result<T>>,
     account: &TenantAccount,

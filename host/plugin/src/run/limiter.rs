@@ -5,15 +5,15 @@ use crate::limits::Limits;
 use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
-/// Counts what the instances of a store have. `StoreLimits` of wasmtime counts each memory alone, so many
-/// small ones would pass it.
+/// Counts all memories, tables and instances of a store together. wasmtime's `StoreLimits` bounds each memory
+/// alone, so that many small ones would pass.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limits: Limits,
-    /// The account of the tenant, whose quota counts as well.
+    /// The tenant's account, whose quota applies too.
     account: Arc<TenantAccount>,
     used: u64,
-    /// Bytes that were granted last: growing may still fail afterwards, and then they are given back.
+    /// Bytes granted last: growing may still fail afterwards, and they are then returned.
     granted: u64,
 }
 
@@ -40,15 +40,15 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // The plugin's own maximum is no limit of ours: it hears «no», as the language expects.
+        // The plugin's own maximum is not our limit: the request fails as the language expects.
         if maximum.is_some_and(|most| desired > most) {
             return Ok(false);
         }
         let grant = bytes(desired.saturating_sub(current));
         let total = self.used.saturating_add(grant);
         if total > self.limits.memory_bytes {
-            // An error rather than «no»: most allocators end in a trap without a word, and this one names the
-            // limit.
+            // An error rather than a failed request: most allocators would trap without explanation, and the
+            // error names the limit.
             return Err(self.limits.memory_bytes(Some(total)).into());
         }
         self.account.take_memory(grant)?;

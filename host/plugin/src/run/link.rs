@@ -1,4 +1,4 @@
-//! What a plugin finds when it is started: the imports that its manifest asks for, and no others.
+//! Linking: the imports that a plugin's manifest asks for, and no others.
 
 use super::guest::Guest;
 use crate::component::manifest::Manifest;
@@ -6,7 +6,7 @@ use crate::wire::{self, Optional};
 use wasmtime::component::Linker;
 use wasmtime::{Engine, Result};
 
-/// The capabilities of a plugin: what of the host it can call at all.
+/// The capabilities of a plugin: which optional imports are linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Capabilities {
     http: bool,
@@ -24,11 +24,11 @@ impl Capabilities {
     }
 }
 
-/// What the host offers to plugins with these capabilities; nothing else is there to be called. A linker is
-/// never cloned.
+/// A linker with the imports for these capabilities; no other host function can be called. A linker is never
+/// cloned.
 pub(crate) fn linker(engine: &Engine, capabilities: Capabilities) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
-    // All of WASI 0.2: several languages import it unasked. The context of a store grants nothing of it.
+    // All of WASI 0.2, which several languages import unasked. The store's context grants none of it.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     if capabilities.http {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;

@@ -1,4 +1,4 @@
-//! The log of a plugin, with quotas: lines from the import `log`, and what it prints.
+//! The log of a plugin, with quotas: lines of the import `log`, and its standard output and error.
 
 use crate::egress::Channel;
 use crate::egress::audit::LogLine;
@@ -10,7 +10,7 @@ use tracing::Level;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// The log of one running plugin: counts, cuts, and hands on to `tracing`.
+/// The log of one running plugin: counts, truncates, and forwards to `tracing`.
 #[derive(Clone)]
 pub(crate) struct Log {
     channel: Arc<Channel>,
@@ -23,7 +23,7 @@ struct Used {
     lines: u64,
     bytes: u64,
     dropped: u64,
-    /// What was printed since the last end of a line.
+    /// Output since the last line break.
     partial: Vec<u8>,
 }
 
@@ -32,12 +32,12 @@ impl Log {
         Self { channel, limits, used: Arc::default() }
     }
 
-    /// Before each call.
+    /// Resets for the next call.
     pub(crate) fn begin(&self) {
         *self.used() = Used::default();
     }
 
-    /// After each call: what was printed without an end of line, and how much was dropped.
+    /// Ends a call: logs unterminated output, and how much was dropped.
     pub(crate) fn end(&self) {
         let partial = std::mem::take(&mut self.used().partial);
         if !partial.is_empty() {
@@ -87,7 +87,7 @@ impl Log {
             let level = level.as_str().to_ascii_lowercase();
             self.channel.audit.audit.log(&LogLine { integration, level: &level, text: &text });
         }
-        // The level of a line is part of its static description, so one call for each.
+        // The level is part of a line's static metadata, so each level needs a macro call of its own.
         match level {
             Level::TRACE => tracing::trace!(target: "entente::plugin", integration, "{text}"),
             Level::DEBUG => tracing::debug!(target: "entente::plugin", integration, "{text}"),
@@ -117,12 +117,12 @@ impl Log {
     }
 
     fn printed_line(&self, line: &[u8]) {
-        // Exceptions of Python and JavaScript, and panics, come this way.
+        // Panics, and exceptions of Python and JavaScript, come this way.
         self.line(Level::WARN, &format!("printed: {}", String::from_utf8_lossy(line)), &[]);
     }
 }
 
-/// Standard output or error of a plugin: never full, never anybody's terminal.
+/// Standard output and error of a plugin: never blocks, and never a terminal.
 pub(crate) struct Printed(pub(crate) Log);
 
 impl IsTerminal for Printed {
@@ -133,7 +133,7 @@ impl IsTerminal for Printed {
 
 impl StdoutStream for Printed {
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Only WASI 0.3 asks for it, which is not linked.
+        // Only used by WASI 0.3, which is not linked.
         Box::new(tokio::io::sink())
     }
 

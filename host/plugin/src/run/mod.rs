@@ -1,5 +1,5 @@
-//! Running components: the engine, the store of an instance with its limits, calls with their deadlines, and
-//! the plugin as a side of a sync.
+//! Running components: engine, stores with their limits, calls with their deadlines, and the plugin as an
+//! exchange.
 
 pub(crate) mod engine;
 pub(crate) mod error;

@@ -1,4 +1,4 @@
-//! Loading: inspect, compile or find in a cache, link, and start once to check the exports.
+//! Loading plugins: validate, compile or take from a cache, link, and instantiate once to check the exports.
 
 use super::engine::{Started, engine};
 use super::error::Failure;
@@ -26,39 +26,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-/// Compiles and runs plugins. One is enough for a process; clones share everything.
+/// The plugin runtime: compiles and runs plugins. One per process suffices; clones share everything.
 #[derive(Clone)]
 pub struct PluginRuntime {
     inner: Arc<Runtime>,
-    /// What it takes to look at plugins goes on this account.
+    /// The account that loading plugins counts against.
     account: Arc<TenantAccount>,
 }
 
-/// What plugins take of this process, over all tenants.
+/// The resource use of all plugins in this process, over all tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RuntimeUse {
-    /// Slots of the pool that are taken.
+    /// Instance slots in use.
     pub slots: usize,
-    /// Components that are running. This and what follows is 0 where there is no pool.
+    /// Running components. This and the following counts are 0 without a pooling allocator.
     pub components: u64,
-    /// Core instances in them.
+    /// Their core instances.
     pub instances: u64,
     /// Their memories.
     pub memories: usize,
     /// Their tables.
     pub tables: usize,
-    /// Stacks of calls under way.
+    /// Stacks of calls in progress.
     pub stacks: usize,
 }
 
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     allocation: Allocation,
-    /// One for each set of capabilities that a plugin has asked for.
+    /// A linker for each set of capabilities that a plugin has asked for.
     linkers: Mutex<HashMap<Capabilities, Arc<Linker<Guest>>>>,
     disk_cache: DiskCache,
     compiler: Compiler,
-    /// Compiled code in memory, which all tenants share.
+    /// Compiled code in memory, shared by all tenants.
     memory_cache: MemoryCache,
     limits: Limits,
     lookup: Lookup,
@@ -67,7 +67,7 @@ pub(crate) struct Runtime {
 /// Why a plugin cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The file is no plugin that this host knows.
+    /// The file is not a plugin that this host knows.
     #[error(transparent)]
     Inspect(#[from] InspectError),
     /// The cache cannot be used.
@@ -98,7 +98,7 @@ pub enum LoadError {
     /// Instantiation fails.
     #[error("the plugin cannot be started: {0}")]
     Start(String),
-    /// It runs into a limit before it can be called.
+    /// A limit is reached during loading.
     #[error("the plugin cannot be started: {0}")]
     Limit(LimitReached),
     /// This machine cannot run WebAssembly.
@@ -107,7 +107,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// What can be done about it.
+    /// Remedies for the error.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             LoadError::Changed { .. } => vec![Remedy::InstallPlugin { file: None }],
@@ -119,10 +119,10 @@ impl LoadError {
 }
 
 impl PluginRuntime {
-    /// Compiled code is kept in `cache`, a folder that is made if it is missing and must belong to this user
-    /// alone, and only what bears the mark of `key` is run from there; what is not there is made by
-    /// `compiler`. `limits` hold for looking at plugins, compiling and starting them; each integration brings
-    /// its own for its calls.
+    /// Compiled code is cached in `cache`, a folder that is created if missing and must belong to this user
+    /// alone. Only artifacts with a MAC of `key` are run from there; missing ones are compiled by `compiler`.
+    /// `limits` apply to validating, compiling and starting plugins; each integration brings its own for
+    /// calls.
     ///
     /// # Errors
     /// [`LoadError::Cache`] and [`LoadError::Engine`].
@@ -150,13 +150,13 @@ impl PluginRuntime {
         Ok(Self { inner: Arc::new(runtime), account })
     }
 
-    /// The same runtime, with what it takes to look at plugins on the account of a tenant.
+    /// The same runtime, with loading charged to the account of a tenant.
     #[must_use]
     pub fn on_account(&self, account: Arc<TenantAccount>) -> Self {
         Self { inner: Arc::clone(&self.inner), account }
     }
 
-    /// What plugins take of this process at the moment, over all tenants and runtimes.
+    /// The current resource use of all plugins, over all tenants and runtimes.
     pub fn used(&self) -> RuntimeUse {
         let slots = instance_slots().held();
         match self.inner.engine.pooling_allocator_metrics() {
@@ -172,7 +172,7 @@ impl PluginRuntime {
         }
     }
 
-    /// What a file is, without running it.
+    /// Validates a file without running it.
     ///
     /// # Errors
     /// [`InspectError`], whose text says what it is instead.
@@ -180,8 +180,8 @@ impl PluginRuntime {
         inspect(bytes, &self.inner.limits)
     }
 
-    /// Makes a plugin ready to be called: looked at, compiled (or found in the cache), linked, and started
-    /// once to see that all its exports have the right shape.
+    /// Loads a plugin: validated, compiled (or taken from the cache), linked, and instantiated once to check
+    /// the types of all its exports.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -229,7 +229,7 @@ impl PluginRuntime {
     ) -> Result<Plugin, LoadError> {
         let _permit = compiler::permit().await;
         let (runtime, digest) = (Arc::clone(&self.inner), inspection.digest.clone());
-        // Whoever was before may have compiled the same.
+        // A previous holder of the permit may have compiled the same component.
         if let Some(component) = blocking(move || Ok(runtime.find(&digest))).await? {
             return self.inner.link(&component, inspection);
         }
@@ -261,10 +261,10 @@ impl PluginRuntime {
         }
     }
 
-    /// Sees whether plugins can be compiled, by compiling the smallest component there is.
+    /// Tests whether compilation works, with the smallest component.
     ///
     /// # Errors
-    /// [`LoadError::Compile`] with what is wrong.
+    /// [`LoadError::Compile`] with the reason.
     pub async fn try_compiler(&self) -> Result<(), LoadError> {
         let _permit = compiler::permit().await;
         let artifact = self.compiled(Arc::new(compiler::SMALLEST.to_vec()), &self.inner.limits).await?;
@@ -285,8 +285,8 @@ impl PluginRuntime {
         self.load_within(read_component(file, &self.inner.limits)?, &self.inner.limits).await
     }
 
-    /// Loads a component that was installed, under the limits of a tenant: only what still has this digest is
-    /// run.
+    /// Loads an installed component, under the limits of a tenant. A component whose digest has changed is
+    /// refused.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -302,7 +302,7 @@ impl PluginRuntime {
         self.load_if(bytes, limits, move |found| is_as_installed(found, &digest, &path)).await
     }
 
-    /// Looks at a component that was installed, without loading it.
+    /// Validates an installed component without loading it.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -321,12 +321,12 @@ impl PluginRuntime {
     }
 }
 
-/// Compared before anything of it is read: what was changed is a stranger's.
+/// Checked before the file is parsed: a changed file is untrusted.
 fn is_as_installed(found: &str, digest: &str, file: &Path) -> Result<(), LoadError> {
     if found == digest { Ok(()) } else { Err(LoadError::Changed { file: file.display().to_string() }) }
 }
 
-/// Reads the file of a component, unless it has more bytes than it may.
+/// Reads the file of a component, up to the limit of its size.
 ///
 /// # Errors
 /// [`LoadError::Read`], and the limit.
@@ -365,7 +365,7 @@ impl Runtime {
         Ok(Plugin { runtime: Arc::clone(self), pre, exports, inspection })
     }
 
-    /// What was compiled just now cannot be loaded.
+    /// A freshly compiled artifact cannot be loaded.
     fn not_loaded(&self, error: &wasmtime::Error) -> CompileError {
         let text = format!("{error:#}");
         if let Some(limit) = crate::limits::of_pool(&self.limits, &text) {
@@ -379,7 +379,7 @@ impl Runtime {
     }
 }
 
-/// Runs blocking work on the blocking pool of Tokio.
+/// Runs blocking work on Tokio's blocking pool.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
 ) -> Result<T, LoadError> {
@@ -404,12 +404,12 @@ pub(crate) struct Plugin {
 }
 
 impl LoadedPlugin {
-    /// What is known of it.
+    /// The result of its validation.
     pub fn inspection(&self) -> &Inspection {
         &self.plugin.inspection
     }
 
-    /// The plugin as a side of a sync, with what an operator has set and granted. Nothing is called yet.
+    /// The plugin as an exchange, with the operator's settings and grants. Nothing is called yet.
     pub fn exchange(&self, config: PluginConfig) -> PluginExchange {
         PluginExchange::new(Arc::clone(&self.plugin), Arc::clone(&self.plugin.runtime.lookup), config)
     }

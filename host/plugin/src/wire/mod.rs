@@ -1,9 +1,9 @@
 //! The plugin interface (WIT), one folder for each of its versions.
 //!
-//! What stands here is common to all versions and says everything in the host's own types. Bindings that a
-//! macro generates stay within the folder of their version, behind three things: [`link`] gives what plugins
-//! import, [`exports`] finds what they export, and [`Functions`] calls it. A further version is a folder
-//! beside `v0_1` that implements [`Functions`], and a line in the two functions.
+//! This module is common to all versions, and uses the host's own types only. Generated bindings stay within
+//! the folder of their version, behind three items: [`link`] provides the imports of plugins, [`exports`]
+//! finds their exports, and [`Functions`] calls them. To add a version, add a folder beside `v0_1` that
+//! implements [`Functions`], and a line in the two functions.
 
 pub(crate) mod v0_1;
 
@@ -18,17 +18,17 @@ use tracing::Level;
 use wasmtime::component::{Instance, InstancePre, Linker};
 use wasmtime::{Result as WasmResult, Store};
 
-/// What a plugin may import from the host, whatever the version: the data of its store implements it.
+/// The imports that the host provides, whatever the version; implemented by the store data.
 pub(crate) trait Imports: Send + 'static {
     /// Writes a log line.
     fn log(&self, level: Level, message: &str, fields: &[(String, String)]);
     /// The settings that its manifest names.
     fn settings(&self) -> &BTreeMap<String, Value>;
-    /// A placeholder for a secret, with `user` for the whole value of a Basic `authorization` header.
+    /// A placeholder for a secret; with `user`, for the complete value of a Basic `authorization` header.
     fn placeholder(&mut self, secret: &str, user: Option<&str>) -> Result<String, SecretError>;
     /// HMAC-SHA-256 with a signing key.
     fn hmac_sha256(&self, secret: &str, data: &[u8]) -> Result<Vec<u8>, SecretError>;
-    /// Compares a text with a secret. The limit ends the call.
+    /// Compares a text with a secret in constant time. The limit ends the call.
     fn matches(&mut self, secret: &str, candidate: &str) -> Result<Result<bool, SecretError>, LimitReached>;
     /// The value of a key in the plugin's state.
     fn state_get(&self, key: &str) -> Option<Vec<u8>>;
@@ -36,7 +36,7 @@ pub(crate) trait Imports: Send + 'static {
     fn state_set(&mut self, key: String, value: Vec<u8>) -> Result<(), LimitReached>;
     /// Deletes a key of the plugin's state.
     fn state_delete(&mut self, key: String);
-    /// The keys of the plugin's state that begin so.
+    /// The keys of the plugin's state with this prefix.
     fn state_keys(&self, prefix: &str) -> Vec<String>;
 }
 
@@ -47,21 +47,21 @@ pub(crate) struct Optional {
     pub(crate) state: bool,
 }
 
-/// An error that a plugin answered, in its own words: nothing of it is checked yet.
+/// An error that a plugin returned, not validated yet.
 #[derive(Debug)]
 pub(crate) struct PluginError {
     pub(crate) code: String,
     pub(crate) reason: String,
-    /// Seconds after which it makes sense to call again.
+    /// Seconds after which to call again.
     pub(crate) after: Option<u32>,
 }
 
-/// Why an answer of a plugin cannot be taken.
+/// Why a result of a plugin is refused.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// The answer exceeds a limit.
+    /// It exceeds a limit.
     Limit(LimitReached),
-    /// The answer is malformed.
+    /// It is malformed.
     Invalid(String),
 }
 
@@ -71,11 +71,11 @@ impl From<LimitReached> for Refused {
     }
 }
 
-/// An answer that was not checked yet. It is checked against what was asked (`Q`) after the call has given
-/// its CPU permit back, so that the host's own work is not counted as the plugin's.
+/// A result that is not validated yet. It is checked against the request (`Q`) after the call has released
+/// its CPU permit, so that the host's own work is not charged to the plugin.
 pub(crate) type Unchecked<Q, T> = Box<dyn FnOnce(&Q, &Limits, &str) -> Result<T, Refused> + Send>;
 
-/// A call under way. The outer error is a trap or a limit, after which the store is dropped.
+/// A call in progress. The outer error is a trap or a limit, after which the store is dropped.
 pub(crate) type Called<'a, Q, T> = BoxFuture<'a, WasmResult<Result<Unchecked<Q, T>, PluginError>>>;
 
 /// The exported functions of one instance.
@@ -90,7 +90,7 @@ pub(crate) trait Functions<T>: Send + Sync {
         request: &ReportRequest,
         limits: &Limits,
     ) -> Called<'a, ReportRequest, Page>;
-    /// `with_base`: the values that the changes are based on go along.
+    /// `with_base`: whether the values that the changes are based on are passed.
     fn execute<'a>(
         &'a self,
         store: &'a mut Store<T>,
@@ -107,15 +107,15 @@ pub(crate) trait Functions<T>: Send + Sync {
     fn find<'a>(&'a self, store: &'a mut Store<T>, query: &Query) -> Called<'a, Query, Vec<Vec<String>>>;
 }
 
-/// Where the exported functions stand in a component, found once for all its instances.
+/// The exports of a component, looked up once for all its instances.
 pub(crate) type Exports<T> = Box<dyn Fn(Instance) -> Box<dyn Functions<T>> + Send + Sync>;
 
-/// Adds what plugins of every version import to a linker.
+/// Adds the imports of every interface version to a linker.
 pub(crate) fn link<T: Imports>(linker: &mut Linker<T>, optional: Optional) -> WasmResult<()> {
     v0_1::link(linker, optional)
 }
 
-/// Finds the exports of a component, in the version that it was inspected to have.
+/// Looks up the exports of a component, in the version found by its inspection.
 pub(crate) fn exports<T: Send + 'static>(
     pre: &InstancePre<T>,
     inspection: &Inspection,

@@ -1,4 +1,4 @@
-//! Adding one integration, with the sync that its plugin proposes, without a file.
+//! Adding one integration, and the sync that its plugin proposes, without a configuration file.
 
 use super::commit::{ApplyOptions, Described, put_integration};
 use super::prepare::{Draft, PluginSource};
@@ -15,20 +15,21 @@ use entente_sync::Remedy;
 use entente_sync::{Clock, SyncDefinition, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An integration that was added.
+/// The result of adding an integration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Added {
     /// The integration.
     pub integration: Integration,
-    /// The sync of its name, where one was made.
+    /// The sync of the same name, where one was made.
     pub sync: Option<SyncDefinition>,
 }
 
 impl Configuration {
-    /// A new integration that is not stored yet, to be described first.
+    /// Drafts a new integration that is not stored yet, so that its plugin can be asked to describe itself
+    /// first.
     ///
     /// # Errors
-    /// Where the name is taken or cannot be one, or the plugin is not installed.
+    /// Where the name is taken or invalid, or the plugin is not installed.
     pub async fn draft_integration(
         &self,
         name: &str,
@@ -55,11 +56,11 @@ impl Configuration {
         .await
     }
 
-    /// Stores a new integration and, where one is given, the sync that [`definition_from_manual`](crate::definition_from_manual) made
-    /// for it; both or neither.
+    /// Stores a new integration and, where one is given, the sync that
+    /// [`definition_from_manual`](crate::definition_from_manual) made for it, in one transaction.
     ///
     /// # Errors
-    /// Where the name is taken or cannot be one, a pattern is no grant, or the database or the key fails.
+    /// Where the name is taken or invalid, a pattern is no grant, or the database or the key fails.
     pub async fn add_integration(
         &self,
         draft: &Draft,

@@ -1,4 +1,4 @@
-//! Applies a file: checks everything, then saves everything, or nothing.
+//! Applying a configuration file atomically: everything is checked, then everything is stored or nothing.
 
 use super::plan::{self, ConfigurationPlan, PlanLine, PlanSign, Snapshot};
 use super::prepare::{ApplyContext, Draft, FileInputs, PluginSource, Prepared, prepare};
@@ -18,30 +18,30 @@ use entente_sqlite::Session;
 use entente_sync::{Clock, Description, ProposedMapping, SystemClock};
 use std::collections::BTreeMap;
 
-/// What running plugins and the hub have told.
+/// What plugins and the hub said of themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Described {
-    /// What each exchange of [`File::needed`] has, by its name; `hub` among them.
+    /// The description of each exchange of [`File::needed`], by name; `hub` among them.
     pub descriptions: BTreeMap<String, Description>,
-    /// What the integrations propose, by their names.
+    /// The mappings that the integrations propose, by name.
     pub manuals: BTreeMap<String, Vec<ProposedMapping>>,
-    /// What is known about components that are installed from a file, by digest.
+    /// Facts about components that the file installs, by digest.
     pub facts: BTreeMap<String, PluginFacts>,
 }
 
 /// How to apply a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ApplyOptions {
-    /// Only tell what would change.
+    /// Whether only the plan is computed and nothing is kept.
     pub dry_run: bool,
-    /// Also remove the integrations and syncs that the file does not name. Objects, fields and pairs stay in
-    /// any case.
+    /// Whether integrations and syncs that the file does not name are removed. Objects, fields and pairs
+    /// always stay.
     pub prune: bool,
 }
 
 impl Configuration {
-    /// Applies a file, as a whole or not at all, and tells what has changed. With [`ApplyOptions::dry_run`]
-    /// the very same is done and nothing is kept.
+    /// Applies a file atomically, and returns the plan of what changed. With [`ApplyOptions::dry_run`] the
+    /// same is done in a transaction that is rolled back.
     ///
     /// # Errors
     /// [`ConfigError::Problems`] with everything that is wrong; or where the database or a secret fails.
@@ -63,7 +63,7 @@ impl Configuration {
     }
 }
 
-/// Applies a file within a transaction. The caller commits, or not.
+/// Applies a file in the caller's transaction, which the caller commits or drops.
 pub(crate) fn apply(
     file: &File,
     context: &ApplyContext<'_>,
@@ -110,7 +110,7 @@ fn take_snapshot(session: Session<'_>) -> Result<Snapshot, ConfigError> {
     Ok(plan::snapshot(&custom::load(session)?, &integrations::list(session)?, &syncs::list(session)?))
 }
 
-/// Stores an integration with its plugin and secrets, and tells which secrets are new or changed.
+/// Stores an integration with its plugin and secrets, and adds new and changed secrets to the plan.
 pub(crate) fn put_integration(
     draft: &Draft,
     secrets: SecretStore<'_>,
@@ -120,7 +120,8 @@ pub(crate) fn put_integration(
 ) -> Result<Vec<PlanLine>, ConfigError> {
     let (session, integration) = (secrets.session, &draft.integration);
     if let PluginSource::File(bytes) = &draft.plugin {
-        // A file by digest that no row names does no harm, should the transaction fail.
+        // A component file without a row is harmless, should the transaction roll back: the next sweep
+        // removes it.
         if !options.dry_run {
             store_component(secrets.home, bytes)?;
         }
@@ -151,7 +152,7 @@ pub(crate) fn put_integration(
     Ok(lines)
 }
 
-/// Removes what the file does not name.
+/// Removes integrations and syncs that the file does not name.
 fn prune(session: Session<'_>, file: &File) -> Result<(), ConfigError> {
     for sync in syncs::list(session)? {
         if !file.sync.contains_key(sync.name.as_str()) {
@@ -160,7 +161,7 @@ fn prune(session: Session<'_>, file: &File) -> Result<(), ConfigError> {
     }
     let needed = file.needed();
     for integration in integrations::list(session)? {
-        // One that a sync of the file joins stays, although the file says nothing about it.
+        // An integration that a sync of the file uses stays, even if the file does not define it.
         if integration.name != HUB
             && !file.integration.contains_key(integration.name.as_str())
             && !needed.contains(&integration.name)

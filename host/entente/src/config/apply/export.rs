@@ -1,4 +1,4 @@
-//! The stored configuration as `entente.toml`. Applied again, it changes nothing. Secrets are not in it.
+//! Exporting the stored configuration as `entente.toml`, without secrets. Applying it again changes nothing.
 
 use crate::config::check::fixed::is_stand_in;
 use crate::config::configuration::Configuration;
@@ -16,7 +16,7 @@ use entente_sync::{
 use serde::Serialize;
 use std::fmt::Write;
 
-/// Collects lines. Writing to a text cannot fail.
+/// A buffer of lines. Writing to a String cannot fail.
 #[derive(Default)]
 struct Out(String);
 
@@ -73,7 +73,7 @@ fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     format!("[{}]", texts.join(", "))
 }
 
-/// The word that serde has for a case of an enum, quoted.
+/// The word that serde has for an enum variant, quoted.
 fn word<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(quote)).unwrap_or_default()
 }
@@ -201,7 +201,8 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
             out.line(name, format!("[{}]", rules.iter().map(prefer).collect::<Vec<_>>().join(", ")));
         }
     }
-    // A field that goes to several others cannot be a key, nor what stands in for a field.
+    // A field that is mapped to several others cannot be a key of the table, nor can the stand-in of a
+    // constant.
     let single = |field: &FieldMapping| {
         !is_stand_in(&field.names.left)
             && mapping.fields.iter().filter(|other| other.names.left == field.names.left).count() == 1
@@ -239,7 +240,7 @@ fn join(policies: &[(&'static str, String)]) -> String {
     policies.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What is not as it would be without a word.
+/// The policies that differ from their defaults.
 fn policies(field: &FieldMapping) -> Vec<(&'static str, String)> {
     let mut all = Vec::new();
     let without_a_word = match field.writable.into_array() {

@@ -1,5 +1,5 @@
-//! Applying a file to what is stored, all of it or nothing, the difference that this makes, and the way back:
-//! what is stored as a file.
+//! Applying a configuration file to the stored configuration, the plan of what that changes, and the export
+//! of the stored configuration as a file.
 
 pub(super) mod add;
 pub(super) mod commit;

@@ -1,4 +1,4 @@
-//! What applying a file changes, in lines.
+//! The plan of a configuration change: a diff of parts, in lines.
 
 use crate::config::check::fixed::is_stand_in;
 use crate::config::error::Notice;
@@ -13,37 +13,37 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What happens to a part.
+/// The kind of difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PlanSign {
-    /// It is new.
+    /// The part is added.
     Added,
-    /// It is different.
+    /// The part is changed.
     Changed,
-    /// It goes.
+    /// The part is removed.
     Removed,
 }
 
-/// One difference.
+/// One line of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlanLine {
-    /// What happens.
+    /// The kind of difference.
     pub sign: PlanSign,
-    /// To which part: «sync HelloWorld, contact ↔ person, field email ↔ email».
+    /// The part: «sync HelloWorld, contact ↔ person, field email ↔ email».
     pub part: String,
-    /// What it was.
+    /// Its description before.
     pub before: Option<String>,
-    /// What it will be.
+    /// Its description after.
     pub after: Option<String>,
 }
 
-/// What applying a file changes.
+/// The plan of a configuration change.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ConfigurationPlan {
     /// The differences, by part.
     pub lines: Vec<PlanLine>,
-    /// What the operator should know.
+    /// Notices for the operator.
     pub notices: Vec<Notice>,
 }
 
@@ -82,10 +82,10 @@ impl fmt::Display for ConfigurationPlan {
     }
 }
 
-/// Each part with what is said about it. Two of these, before and after, make a plan.
+/// A description of each part. Two snapshots, before and after, make a plan.
 pub(crate) type Snapshot = BTreeMap<String, String>;
 
-/// The lines that lead from one to the other.
+/// The diff of two snapshots.
 pub(crate) fn difference(before: &Snapshot, after: &Snapshot) -> Vec<PlanLine> {
     let text = |text: &String| (!text.is_empty()).then(|| text.clone());
     let mut lines = Vec::new();
@@ -113,7 +113,7 @@ pub(crate) fn difference(before: &Snapshot, after: &Snapshot) -> Vec<PlanLine> {
     lines
 }
 
-/// Everything but secrets, of which only names would show.
+/// Describes everything but secrets, of which only the names would show.
 pub(crate) fn snapshot(custom: &Custom, integrations: &[Integration], syncs: &[SyncDefinition]) -> Snapshot {
     let mut parts = Snapshot::new();
     for object in &custom.objects {

@@ -1,5 +1,5 @@
-//! The integrations of a file together with what is stored: what the caller needs to run a plugin and have it
-//! described.
+//! Drafts of the integrations that a file needs: file and stored configuration merged, so that the caller can
+//! run their plugins and have them described.
 
 use crate::config::check::sync::Findings;
 use crate::config::configuration::Configuration;
@@ -21,12 +21,12 @@ use std::path::Path;
 use std::sync::Arc;
 use toml::Spanned;
 
-/// Where the component of an integration is.
+/// The source of an integration's component.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PluginSource {
-    /// In the home folder, by its digest.
+    /// Installed in the home folder, by its digest.
     Installed,
-    /// In a file that is installed when the configuration is applied; these are its bytes.
+    /// A file that is installed when the configuration is applied, with its bytes.
     File(Arc<[u8]>),
 }
 
@@ -39,45 +39,48 @@ impl std::fmt::Debug for PluginSource {
     }
 }
 
-/// An integration as it will be, with what it needs to run.
+/// An integration as it will be after applying, with what is needed to run it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     /// Plugin, settings and grants.
     pub integration: Integration,
     /// The component.
     pub plugin: PluginSource,
-    /// Its secrets in the clear, stored ones and those from the environment.
+    /// Its secrets in plain text, stored ones and those from the environment.
     pub secrets: BTreeMap<String, SecretText>,
-    /// Whether a sync of the file joins it, so that it must be described.
+    /// Whether a sync of the file uses it, so that it must be described.
     pub needed: bool,
     /// The secrets that came from the environment.
     pub(crate) given: BTreeSet<String>,
 }
 
-/// The integrations of a file and of its syncs.
+/// The drafts of a file's integrations.
 #[derive(Debug, Default)]
 pub struct Prepared {
-    /// Those about which nothing is wrong yet.
+    /// The drafts without a known problem.
     pub drafts: Vec<Draft>,
-    /// What is wrong. [`crate::Configuration::apply`] finds it again, and tells it with everything else.
+    /// Problems found so far. [`crate::Configuration::apply`] finds them again and reports them with all
+    /// others.
     pub problems: Vec<Problem>,
-    /// What the operator should know.
+    /// Notices for the operator.
     pub notices: Vec<Notice>,
     pub(crate) broken: BTreeSet<String>,
 }
 
-/// What a configuration file names and does not hold. The caller hands it in: the library reads neither the
-/// environment nor files of the operator by itself, since a service applies files of many people.
+/// Inputs that a configuration file names but does not contain. The caller provides them: the library itself
+/// reads neither environment variables nor files of the operator, since a service applies files of many
+/// people.
 #[derive(Clone, Copy)]
 pub struct FileInputs<'a> {
-    /// The bytes of the component at a path, as the path stands in the file; at most 256 MiB are of use.
+    /// The bytes of the component at a path, as the path is written in the file; files over 256 MiB are
+    /// refused.
     pub component: &'a (dyn Fn(&Path) -> io::Result<Vec<u8>> + Sync),
     /// The value of an environment variable; `None` where it is not set.
     pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
 
 impl FileInputs<'static> {
-    /// No components and no variables: plugins must be installed, and secrets set, before.
+    /// No components and no variables: plugins must be installed and secrets set beforehand.
     pub const NONE: Self = Self {
         component: &|_| Err(io::Error::new(io::ErrorKind::Unsupported, "no files are read here")),
         variable: &|_| None,
@@ -90,21 +93,21 @@ impl std::fmt::Debug for FileInputs<'_> {
     }
 }
 
-/// What applying a file reads besides the file.
+/// The context of applying a file.
 #[derive(Clone, Copy)]
 pub(crate) struct ApplyContext<'a> {
-    /// The transaction, and the secrets in it.
+    /// The transaction, with the secrets in it.
     pub(crate) secrets: SecretStore<'a>,
     /// Components and variables.
     pub(crate) inputs: FileInputs<'a>,
 }
 
 impl Configuration {
-    /// The integrations that a file and its syncs name, as they will be: what is needed to run those that
-    /// must be described.
+    /// Drafts the integrations that a file and its syncs name, with what is needed to run those that must be
+    /// described.
     ///
     /// # Errors
-    /// Where the database fails, or a stored secret cannot be opened. What is wrong with the file is in
+    /// Where the database fails, or a stored secret cannot be decrypted. Problems of the file are in
     /// [`Prepared::problems`].
     pub async fn prepare(&self, file: &File, inputs: FileInputs<'_>) -> Result<Prepared, ConfigError> {
         self.read(|session| prepare(file, &ApplyContext { secrets: self.secret_store(session), inputs }))
@@ -251,7 +254,7 @@ fn draft(
                 given.insert(secret.get_ref().clone());
                 secrets.insert(secret.get_ref().clone(), SecretText::new(text));
             }
-            // Once it is stored, the variable need not be set any more.
+            // Once the secret is stored, the variable need not be set.
             None if secrets.contains_key(secret.get_ref()) => {}
             None => {
                 let message = format!(
@@ -275,8 +278,8 @@ fn draft(
     Ok(Draft { integration, plugin: source, secrets, needed: false, given })
 }
 
-/// The component that the file names. A stored integration keeps the one that it has: grants were given to
-/// that one.
+/// The component that the file names. A stored integration keeps its own component, since its grants were
+/// given to that one.
 fn plugin(
     integration: &str,
     given: &Spanned<String>,
@@ -344,7 +347,7 @@ impl From<InstalledPlugin> for PluginName {
     }
 }
 
-/// The name that a file is installed under.
+/// The plugin name under which a file is installed.
 fn name_of(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name: String = stem

@@ -1,4 +1,4 @@
-//! Checks a pair of fields and its policies.
+//! Validation of a pair of fields and its policies.
 
 use super::fit::fit;
 use super::fixed;
@@ -14,7 +14,7 @@ use entente_sync::{
 use std::ops::Range;
 use toml::Spanned;
 
-/// A pair of fields as it is written in the file.
+/// A pair of fields as written in the file.
 #[derive(Debug, Clone)]
 pub(crate) struct Listed {
     pub(crate) span: Range<usize>,
@@ -32,7 +32,7 @@ impl Listed {
     }
 }
 
-/// The pairs of fields of an object, in the order of the file; those that are left out are not among them.
+/// The field pairs of an object, in file order, without those that are excluded.
 pub(crate) fn listed(entry: &Spanned<MappingEntry>) -> Vec<Listed> {
     let given = entry.get_ref();
     let mut all = Vec::new();
@@ -68,22 +68,22 @@ pub(crate) fn listed(entry: &Spanned<MappingEntry>) -> Vec<Listed> {
         let right = entry.right.clone().or(either).unwrap_or_else(|| left.clone());
         all.push(Listed { span: field.span(), left, right, entry: entry.clone() });
     }
-    // Those of a default mapping have no place and come after.
+    // Those of a default mapping have no position in the file, and come last.
     all.sort_by_key(|one| one.span.start);
     all
 }
 
-/// A name with the place of its key where it has none of its own.
+/// A name with its key's span where it has no span of its own.
 fn at(name: Spanned<String>, span: &Range<usize>) -> Spanned<String> {
     if name.span().start == usize::MAX { Spanned::new(span.clone(), name.into_inner()) } else { name }
 }
 
-/// Whether a field can be written at all, as a part of its object.
+/// Whether a field can be written at all, given its object.
 pub(crate) fn can_write(object: &Object, field: &Field) -> bool {
     field.writable && (object.has(Feature::Update) || object.has(Feature::Create))
 }
 
-/// Checks one pair. `None` where its fields do not exist or cannot be joined.
+/// Validates a pair of fields. `None` where its fields do not exist or cannot be mapped to each other.
 pub(crate) fn check_field(
     one: &Listed,
     sides: SideWords<'_>,
@@ -260,7 +260,7 @@ fn check_kinds(
     }
 }
 
-/// `values`: a table from left text to right value, or a list of pairs.
+/// Validates `values`, the value map: a table from left text to right value, or a list of pairs.
 fn check_values(
     entry: &FieldEntry,
     fields: Sides<&Field>,
@@ -312,7 +312,8 @@ fn check_values(
             (Side::Left, &left, values.iter().any(|pair| pair.0 == left)),
             (Side::Right, &right, values.iter().any(|pair| pair.1 == right)),
         ] {
-            // Several values may become one as long as nothing has to find the way back.
+            // Many-to-one is allowed only if values flow in that direction alone: the way back would be
+            // ambiguous.
             let other = side.other();
             if twice && direction.is_some_and(|direction| direction.reaches(other)) {
                 found.problem(

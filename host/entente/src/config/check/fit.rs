@@ -1,10 +1,10 @@
-//! Which values a field takes.
+//! Conversion of a value to the kind of a field.
 
 use entente_core::{Carrier, Value};
 use entente_sync::Field;
 
-/// The value as the field would hold it, or why it cannot. For a list field this is the list, or an element
-/// as text.
+/// The value as the field would hold it, or why it cannot. For a list field this is the list, or with
+/// `element` one element as text.
 pub fn fit(value: Value, field: &Field, element: bool) -> Result<Value, String> {
     let refused = |value: &Value| Err(format!("{} is no value of the kind {}", describe(value), field.kind));
     let fitted = match (field.kind.carrier(), value) {

@@ -1,4 +1,4 @@
-//! Values that stand in the file itself: constants in place of a field, and what new records begin with.
+//! Validation of constants (in place of a field of the other side) and of defaults for new records.
 
 use super::field::{Listed, can_write};
 use super::fit::fit;
@@ -11,19 +11,19 @@ use entente_core::Value;
 use entente_sync::{Direction, Field, FieldMapping, Object, Side, Sides, Slot, WriteRule};
 use toml::Spanned;
 
-/// What stands in for the field that a constant does without: a name that no field can have.
+/// The stand-in for the field that a constant replaces: a name that no field can have.
 pub(crate) fn stand_in(field: &Spanned<String>) -> Spanned<String> {
     Spanned::new(field.span(), format!("={}", field.get_ref()))
 }
 
-/// Whether a name stands in for a field.
+/// Whether a name is such a stand-in.
 pub(crate) fn is_stand_in(name: &str) -> bool {
     name.starts_with('=')
 }
 
-/// Reads a value as the field holds it.
+/// Converts a TOML value to a value of the field.
 fn read(given: &toml::Value, field: &Field) -> Result<Value, String> {
-    // Its links would be those of one side, and be looked up on the other.
+    // A reference would name a record of one side and be looked up on the other.
     if field.kind.is_link() {
         return Err(format!(
             "a {} cannot be given in the file; map it to a field of the other side",
@@ -34,7 +34,7 @@ fn read(given: &toml::Value, field: &Field) -> Result<Value, String> {
     if value.is_blank() { Err("it is blank; leave it out".to_owned()) } else { Ok(value) }
 }
 
-/// Checks a field that gets the same value in every record.
+/// Validates a constant: a field that has the same value in every record.
 pub(crate) fn check_constant(
     one: &Listed,
     given: &Spanned<toml::Value>,
@@ -142,7 +142,7 @@ pub(crate) fn check_constant(
     })
 }
 
-/// What a new record begins with where the other side has nothing.
+/// Validates defaults: values for fields of a new record where the other side is blank.
 pub(crate) fn check_defaults(
     one: &Listed,
     fields: Sides<&Field>,
@@ -183,7 +183,7 @@ pub(crate) fn check_defaults(
     })
 }
 
-/// Tells of defaults for records that are never made.
+/// Adds a notice for defaults of records that are never created.
 pub(crate) fn check_new_records(
     listed: &[Listed],
     fields: &[FieldMapping],

@@ -1,4 +1,4 @@
-//! The mapping that a plugin proposes, as a sync: for `integration add`, and for `mapping = "default"`.
+//! The plugin's proposed mapping as a sync: for `integration add`, and for `mapping = "default"`.
 
 use super::field::can_write;
 use super::object::check_objects;
@@ -13,15 +13,15 @@ use entente_sync::{
     Remedy, Side, Sides, SyncDefinition,
 };
 
-/// Proposed objects in the form of the file, without what the hub or the remote system lacks.
+/// The proposed objects in file form, without those that the hub or the remote system lacks.
 #[derive(Debug, Default)]
 pub(crate) struct Proposed {
     pub(crate) entries: Vec<MappingEntry>,
     pub(crate) notices: Vec<String>,
 }
 
-/// Takes over what can be taken over; the rest becomes a notice. A proposal is made for most customers, so a
-/// field that this one does not have is no error.
+/// Converts the proposal; what cannot be used becomes a notice. A proposal is made for most customers, so a
+/// field that this one lacks is no error.
 pub(crate) fn entries(
     manual: &[ProposedMapping],
     hub: Side,
@@ -65,8 +65,7 @@ pub(crate) fn entries(
     proposed
 }
 
-/// The direction that a proposed field can have, with what is to be said about it; or why it cannot be
-/// mapped.
+/// The direction that a proposed field can have, with its notice; or why it cannot be mapped.
 fn take_field(
     field: &ProposedField,
     hub: &Object,
@@ -123,7 +122,7 @@ fn entry(
     let mut identifiers = Vec::new();
     for name in &mapping.identifiers {
         match taken.iter().find(|(field, _)| field.hub == *name) {
-            // Identifiers are named by the left side.
+            // Identifiers are named by their left field.
             Some((field, _)) => identifiers.push(nowhere(if hub == Side::Left {
                 field.hub.clone()
             } else {
@@ -134,7 +133,7 @@ fn entry(
             }
         }
     }
-    // A side whose required fields nothing is written to gets no new records.
+    // No records are created on a side whose required fields are not mapped.
     let mut create = [true, true];
     for (n, who) in [(0, "the hub"), (1, "the remote system")] {
         let filled = |name: &str| {
@@ -184,8 +183,8 @@ fn entry(
     }
 }
 
-/// The sync that `integration add` makes from the plugin's proposal: left the hub, right the integration,
-/// name and relation those of the integration. With it come the lines that tell what was left out.
+/// The sync that `integration add` makes from a proposal: left the hub, right the integration; name and
+/// relation are the integration's. Returned with notices of what was left out.
 ///
 /// # Errors
 /// Where nothing of the proposal can be used, or it contradicts itself.

@@ -1,5 +1,5 @@
-//! Validation: a file and the descriptions of its exchanges in, syncs that can be run or every problem out.
-//! Reads and writes no store.
+//! Validation of a configuration file against the descriptions of its exchanges: syncs that can be run, or
+//! every problem. Neither reads nor writes the store.
 
 pub(super) mod field;
 pub(super) mod fit;

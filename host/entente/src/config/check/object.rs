@@ -1,4 +1,4 @@
-//! Checks which objects correspond, and what holds for all their fields together.
+//! Validation of object mappings, and of what holds for all their fields together.
 
 use super::field::{self, Listed};
 use super::fit::fit;
@@ -16,7 +16,7 @@ use entente_sync::{
 use std::ops::Range;
 use toml::Spanned;
 
-/// Checks all objects of a sync.
+/// Validates all object mappings of a sync.
 pub(crate) fn check_objects(
     entries: &[Spanned<MappingEntry>],
     sides: SideWords<'_>,
@@ -173,13 +173,13 @@ fn check_identifiers(
     }
     let mut slots = Vec::new();
     for name in names {
-        // Of several, one that does not depend on their order in the file.
+        // If several match, the choice does not depend on their order in the file.
         let hit = fields
             .iter()
             .filter(|field| field.names.left == *name.get_ref())
             .min_by_key(|field| (field.direction != Direction::Both, &field.names.right));
         let Some(field) = hit else {
-            // A field that is listed and wrong has had its message.
+            // A field that is listed and invalid has been reported already.
             if !listed.iter().any(|one| one.left.get_ref() == name.get_ref()) {
                 let there = fields
                     .iter()
@@ -203,7 +203,7 @@ fn check_identifiers(
             }
             continue;
         };
-        // A reference is a number of its own side, which tells nothing on the other one.
+        // A reference identifies a record of its own side only.
         let weak = field.kinds.iter().find(|kind| !kind.is_distinctive() || kind.is_link());
         if field.constant.is_some() {
             found.problem(
@@ -265,7 +265,7 @@ fn check_create(
             );
             continue;
         }
-        // A field that is listed and wrong has had its message.
+        // A field that is listed and invalid has been reported already.
         let named = |name: &str| {
             listed.iter().any(|one| one.name(side) == name)
                 && !fields.iter().any(|field| field.name(side) == name)
@@ -296,7 +296,7 @@ fn check_create(
     create
 }
 
-/// The word for creating on the other side only, or nowhere.
+/// The word for creating records on the other side only, or nowhere.
 fn other_word(create: Sides<bool>, without: Side) -> &'static str {
     match (create[without.other()], without) {
         (false, _) => "none",
@@ -344,8 +344,8 @@ fn check_filter(
     conditions
 }
 
-/// The rules that choose among several records that fit. They look at what the pairs keep, which is mapped
-/// fields.
+/// Validates the tie-break rules among several matching records. They are evaluated on what pairs store,
+/// which is mapped fields.
 fn check_prefer(
     given: &MappingEntry,
     side: Side,
@@ -433,7 +433,7 @@ fn check_condition(
     }
 }
 
-/// A reference is carried only where the records that it points to are mapped too.
+/// Checks that a mapped reference points to objects that are mapped too; it is not carried otherwise.
 fn check_targets(
     field: &FieldMapping,
     objects: Sides<&Object>,

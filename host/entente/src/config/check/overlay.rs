@@ -1,11 +1,10 @@
-//! The mapping of the file on top of the one that a plugin proposes.
+//! Overlay: merges the file's mapping over the one that a plugin proposes.
 
 use crate::config::file::form::{FieldEntry, FieldWord, MappingEntry, nowhere};
 use std::collections::BTreeSet;
 use toml::Spanned;
 
-/// Puts the objects of the file in place of the proposed ones: object by object, and within an object field
-/// by field.
+/// Replaces proposed objects by those of the file; within an object, field by field.
 pub(crate) fn overlay(base: Vec<MappingEntry>, file: &[Spanned<MappingEntry>]) -> Vec<Spanned<MappingEntry>> {
     fn names(entry: &MappingEntry) -> [Option<&str>; 2] {
         [text(&entry.left), text(&entry.right)]
@@ -14,7 +13,7 @@ pub(crate) fn overlay(base: Vec<MappingEntry>, file: &[Spanned<MappingEntry>]) -
     let mut entries = Vec::new();
     for entry in file {
         let given = entry.get_ref();
-        // With one side named, the other is what the plugin proposes.
+        // If the file names only one side, the other is as proposed.
         let matches = |proposed: &MappingEntry| {
             let (ours, theirs) = (names(given), names(proposed));
             (0..2).all(|side| ours[side].is_none() || ours[side] == theirs[side])
@@ -47,9 +46,9 @@ fn merge(base: MappingEntry, given: &MappingEntry) -> MappingEntry {
     merged.prefer_left = given.prefer_left.clone().or(base.prefer_left);
     merged.prefer_right = given.prefer_right.clone().or(base.prefer_right);
     let proposed: Vec<FieldEntry> = base.field.into_iter().map(Spanned::into_inner).collect();
-    // What is not said about a field that is named on one side only is as proposed.
+    // For a field named on one side only, whatever the file leaves out is as proposed.
     let complete = |left: Option<&str>, entry: &mut FieldEntry| {
-        // A constant stands in place of the other field.
+        // A constant takes the place of the other field.
         if entry.constant.is_some() {
             return;
         }

@@ -1,4 +1,4 @@
-//! Checks a file against what the exchanges describe: syncs that can be run, or everything that is wrong.
+//! Validation of a file against what the exchanges describe: syncs that can be run, or every problem.
 
 use super::manual;
 use super::object;
@@ -15,35 +15,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;
 
-/// A sync that is right, but has no numbers yet: those come from the ledger when it is stored.
+/// A valid sync whose mappings and slots have no numbers yet; the ledger assigns them when it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyncDraft(pub(crate) SyncDefinition);
 
 impl SyncDraft {
-    /// The definition, with the places of mappings and fields for their numbers.
+    /// The definition, with indexes in place of the numbers of mappings and slots.
     pub fn definition(&self) -> &SyncDefinition {
         &self.0
     }
 }
 
-/// A file that makes sense.
+/// A valid file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Checked {
-    /// Objects that the operator adds to the hub.
+    /// Custom objects of the hub.
     pub objects: Vec<CustomObject>,
-    /// Fields that the operator adds to the hub.
+    /// Custom fields of the hub.
     pub fields: Vec<CustomField>,
     /// The syncs.
     pub syncs: Vec<SyncDraft>,
-    /// What the operator should know.
+    /// Notices for the operator.
     pub notices: Vec<Notice>,
 }
 
-/// Checks a file. `descriptions` has what each exchange of [`File::needed`] says about itself, the hub
-/// included, and `manuals` what the integrations propose.
+/// Validates a file. `descriptions` has the description of each exchange of [`File::needed`], the hub
+/// included, and `manuals` the mappings that the integrations propose.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the file.
+/// Every problem, in file order.
 pub fn check(
     file: &File,
     descriptions: &BTreeMap<String, Description>,
@@ -54,18 +54,18 @@ pub fn check(
     found.end(checked)
 }
 
-/// What is stored besides the file.
+/// The stored configuration that the file builds on.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     pub(crate) syncs: Vec<SyncDefinition>,
     pub(crate) custom: Custom,
     /// The names of all integrations.
     pub(crate) integrations: Vec<String>,
-    /// Integrations of which it is known already that something is wrong; they need no second message.
+    /// Integrations with a known problem, which is not reported again.
     pub(crate) broken: BTreeSet<String>,
 }
 
-/// What was found, with its places.
+/// Problems and notices found so far, with their positions.
 #[derive(Debug)]
 pub(crate) struct Findings<'a> {
     file: &'a File,
@@ -167,7 +167,7 @@ pub(crate) fn check_with(
     checked
 }
 
-/// Adds an object of the operator's own, or its fields, to the description of the hub.
+/// Adds a custom object, or custom fields, to the description of the hub.
 fn check_custom(
     name: &Spanned<String>,
     entry: &ObjectEntry,
@@ -210,7 +210,7 @@ fn check_custom(
                 format!("the hub has a field '{}' of its own on {object}; take another name", name.get_ref()),
             );
         }
-        // Also where something is wrong with it: the syncs that use it need no message of their own.
+        // Added even if invalid, so that syncs that use it are not reported too.
         if let Some(there) = hub.objects.iter_mut().find(|there| there.name == *object) {
             there.fields.retain(|known| known.name != field.name);
             there.fields.push(field.clone());
@@ -391,7 +391,7 @@ fn check_brake(entry: &SyncEntry, part: &str, found: &mut Findings<'_>) -> Brake
     brake
 }
 
-/// The objects of the file, on top of those that the plugin proposes where that is asked for.
+/// The object mappings of the file, merged over those that the plugin proposes where that is asked for.
 fn mapping_entries(
     name: &Spanned<String>,
     entry: &SyncEntry,
@@ -401,7 +401,7 @@ fn mapping_entries(
     part: &str,
     found: &mut Findings<'_>,
 ) -> Option<Vec<Spanned<MappingEntry>>> {
-    // A sync that lists nothing takes what the plugin proposes.
+    // A sync that lists no objects takes the proposed mapping.
     let span = match &entry.mapping {
         Some(word) => word.span(),
         None if entry.object.is_empty() => name.span(),

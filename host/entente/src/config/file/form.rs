@@ -1,4 +1,4 @@
-//! `entente.toml`: its form. What it means is for [`super::check`].
+//! The form of `entente.toml` as serde types. [`super::check`] gives it meaning.
 
 use super::words::{CreateWord, DirectionWord, SideWord, UnresolvedWord};
 use crate::config::error::{FileError, Place};
@@ -14,7 +14,7 @@ use toml::Spanned;
 
 pub(crate) type Named<T> = BTreeMap<Spanned<String>, T>;
 
-/// A file that has been read. It has the form of `entente.toml`; whether it makes sense is not known yet.
+/// A parsed file. It has the form of `entente.toml`, and is not validated yet.
 #[derive(Debug, Clone, Default)]
 pub struct File {
     pub(crate) object: Named<ObjectEntry>,
@@ -138,7 +138,7 @@ pub(crate) struct BrakeEntry {
     pub(crate) records: Option<u64>,
 }
 
-/// `mapping = "default"`: what the plugin proposes, with the objects of the file in place of its own.
+/// `mapping = "default"`: the proposed mapping, with the objects of the file merged over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum MappingWord {
@@ -161,22 +161,22 @@ pub(crate) struct MappingEntry {
     pub(crate) filter_right: Option<Vec<Spanned<ConditionEntry>>>,
     pub(crate) prefer_left: Option<Vec<Spanned<PreferEntry>>>,
     pub(crate) prefer_right: Option<Vec<Spanned<PreferEntry>>>,
-    /// By the name on the left.
+    /// Fields by the name on the left.
     #[serde(default)]
     pub(crate) fields: Named<FieldWord>,
-    /// One by one, for fields that go to several others.
+    /// Fields one by one, for those that are mapped to several others.
     #[serde(default)]
     pub(crate) field: Vec<Spanned<FieldEntry>>,
 }
 
-/// `"email"`, `true` (of the same name), `false` (left out), or a table.
+/// `"email"`, `true` (same name), `false` (excluded), or a table.
 #[derive(Debug, Clone)]
 pub(crate) enum FieldWord {
     Out,
     Entry(Box<FieldEntry>),
 }
 
-/// One pair of fields.
+/// A pair of fields.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FieldEntry {
@@ -221,7 +221,7 @@ pub(crate) enum PreferEntry {
     Where(ConditionEntry),
 }
 
-/// A part that does not stand in the file by itself.
+/// A part without a position in the file.
 pub(crate) fn nowhere<T>(value: T) -> Spanned<T> {
     Spanned::new(usize::MAX..usize::MAX, value)
 }
@@ -318,12 +318,12 @@ impl<'de> Deserialize<'de> for SecretGrantEntry {
     }
 }
 
-/// Where the lines begin.
+/// The byte offsets at which lines begin.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lines(String);
 
 impl Lines {
-    /// The place of a byte.
+    /// The position of a byte offset.
     pub(crate) fn place(&self, offset: usize) -> Place {
         let mut end = offset.min(self.0.len());
         while !self.0.is_char_boundary(end) {
@@ -335,7 +335,7 @@ impl Lines {
     }
 }
 
-/// The message of the reader on one line, and in words where it has none.
+/// The parser's message on one line, reworded where it has none.
 fn plain(message: &str) -> String {
     match message.trim_end() {
         "wanted string or table" => "a text is wanted here".to_owned(),
@@ -344,10 +344,10 @@ fn plain(message: &str) -> String {
 }
 
 impl File {
-    /// Reads a file.
+    /// Parses a file.
     ///
     /// # Errors
-    /// Where the text is no TOML, or has keys or words that `entente.toml` does not have; with line and
+    /// Where the text is not TOML, or has keys or words that `entente.toml` does not have; with line and
     /// column.
     pub fn parse(text: &str) -> Result<Self, FileError> {
         let lines = Lines(text.to_owned());
@@ -360,8 +360,8 @@ impl File {
         }
     }
 
-    /// The integrations that the syncs of the file join, which must be described before it can be checked.
-    /// `hub` is among them where it is on a side or has fields of its own here.
+    /// The integrations that the file's syncs use, which must be described before validation. `hub` is among
+    /// them if it is a side, or has custom fields here.
     pub fn needed(&self) -> BTreeSet<String> {
         let mut needed: BTreeSet<String> =
             self.sync.iter().flat_map(|(name, sync)| sync.exchanges(name.get_ref())).collect();
@@ -371,14 +371,14 @@ impl File {
         needed
     }
 
-    /// The place of a span; `None` for what is not from the file.
+    /// The position of a span; `None` for parts that are not from the file.
     pub(crate) fn place(&self, span: &Range<usize>) -> Option<Place> {
         (span.start != usize::MAX).then(|| self.lines.place(span.start))
     }
 }
 
 impl SyncEntry {
-    /// Left and right; without a word the hub, and the integration of the sync's own name.
+    /// The exchanges of a sync, left and right; by default the hub, and the integration with the sync's name.
     pub(crate) fn exchanges(&self, name: &str) -> Sides<String> {
         let named = |side: &Option<Spanned<String>>, default: &str| {
             side.as_ref().map_or_else(|| default.to_owned(), |side| side.get_ref().clone())

@@ -1,5 +1,4 @@
-//! `entente.toml` as text: its form, the values and the words in it. What it means is for
-//! [`check`](super::check).
+//! Parsing `entente.toml`: its form, values and words. [`check`](super::check) validates it.
 
 pub(super) mod form;
 pub(super) mod value;

@@ -1,13 +1,13 @@
-//! Values as people write them in TOML.
+//! Conversion between TOML values and record values.
 //!
-//! Texts, numbers, booleans, dates, date-times and lists of texts are themselves; a table with one key says
-//! the rest, by the words of the JSON form: `{ ref = ["company", "12"] }`, `{ other = ["decimal", "12.50"]
+//! Texts, numbers, booleans, dates, date-times and lists of texts are plain TOML; every other value is a
+//! table with one key, as in the JSON form: `{ ref = ["company", "12"] }`, `{ other = ["decimal", "12.50"]
 //! }`. TOML has no null.
 
 use entente_core::{Timestamp, Value};
 use toml::value::Datetime;
 
-/// What a TOML value stands for.
+/// The record value of a TOML value.
 pub(crate) fn from_toml(value: &toml::Value) -> Result<Value, String> {
     match value {
         toml::Value::String(text) => Ok(Value::text(text)),
@@ -39,14 +39,14 @@ fn from_datetime(moment: &Datetime) -> Result<Value, String> {
     }
 }
 
-/// The TOML that [`from_toml`] reads as this value; `None` for null.
+/// The TOML text that [`from_toml`] reads as this value; `None` for null.
 pub(crate) fn to_toml(value: &Value) -> Option<String> {
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
     Some(match value {
         Value::Null => return None,
         Value::Boolean(yes) => yes.to_string(),
         Value::Integer(number) => number.to_string(),
-        // Debug always has a point or an exponent, so that it is read as a float again.
+        // Debug always writes a point or an exponent, so that it is parsed as a float again.
         Value::Float(number) => format!("{number:?}"),
         Value::Text(text) => quote(text),
         Value::Date(day) => format!("{{ date = {} }}", quote(&day.to_string())),
@@ -62,7 +62,7 @@ pub(crate) fn to_toml(value: &Value) -> Option<String> {
     })
 }
 
-/// A text as a basic string of TOML.
+/// A text as a TOML basic string.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -81,7 +81,7 @@ pub(crate) fn quote(text: &str) -> String {
     quoted
 }
 
-/// A name as a key of TOML: bare where it may be.
+/// A name as a TOML key: bare where possible.
 pub(crate) fn key(name: &str) -> String {
     let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if bare { name.to_owned() } else { quote(name) }

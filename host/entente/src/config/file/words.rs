@@ -1,11 +1,11 @@
-//! The words of `entente.toml` that name a side or a way. Which side they mean shows only with the exchanges
-//! of the sync.
+//! Words of `entente.toml` for sides and directions, relative to the exchanges of a sync (`hub`,
+//! `to-integration`).
 
 use crate::config::names::HUB;
 use entente_sync::{Direction, Side, Sides, Unresolved};
 use serde::Deserialize;
 
-/// A side: by its place, or by what is there.
+/// A side: by its position, or by the exchange on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SideWord {
@@ -15,7 +15,7 @@ pub(crate) enum SideWord {
     Integration,
 }
 
-/// Which way values may flow.
+/// The direction in which values flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum DirectionWord {
@@ -26,7 +26,7 @@ pub(crate) enum DirectionWord {
     Both,
 }
 
-/// Where the judge cannot decide: a side, or the operator.
+/// The policy for fields that the judge cannot decide: a side, or hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum UnresolvedWord {
@@ -37,7 +37,7 @@ pub(crate) enum UnresolvedWord {
     Hold,
 }
 
-/// Where records may be created.
+/// The sides on which records may be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CreateWord {
@@ -49,14 +49,14 @@ pub(crate) enum CreateWord {
     None,
 }
 
-/// Turns words into sides.
+/// Resolves words to sides, given the exchanges of a sync.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SideWords<'a> {
     pub(crate) exchanges: &'a Sides<String>,
 }
 
 impl SideWords<'_> {
-    /// The side of the hub, where exactly one is.
+    /// The side of the hub, if exactly one side is the hub.
     pub(crate) fn hub(self) -> Option<Side> {
         match (self.exchanges.left == HUB, self.exchanges.right == HUB) {
             (true, false) => Some(Side::Left),
@@ -120,7 +120,7 @@ impl SideWords<'_> {
     }
 }
 
-/// The direction whose only target is this side.
+/// The direction towards this side only.
 pub(crate) fn towards(side: Side) -> Direction {
     match side {
         Side::Left => Direction::ToLeft,
@@ -128,12 +128,12 @@ pub(crate) fn towards(side: Side) -> Direction {
     }
 }
 
-/// True for this side only.
+/// `true` for this side, `false` for the other.
 pub(crate) fn only(side: Side) -> Sides<bool> {
     Sides::seen_from(side, true, false)
 }
 
-/// How a direction is written.
+/// The word for a direction.
 pub(crate) fn direction_word(direction: Direction) -> &'static str {
     match direction {
         Direction::ToLeft => "to-left",
@@ -142,7 +142,7 @@ pub(crate) fn direction_word(direction: Direction) -> &'static str {
     }
 }
 
-/// How a pair of yes and no is written.
+/// The word for a set of sides.
 pub(crate) fn sides_word(sides: Sides<bool>) -> &'static str {
     match sides.into_array() {
         [true, true] => "both",

@@ -1,4 +1,4 @@
-//! Components in the home folder: files by digest, which all tenants share.
+//! The component store of a home: content-addressed files, shared by all tenants.
 
 use super::folder::Home;
 use super::tenants::{HomeLock, hold};
@@ -9,18 +9,18 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 
-/// The digest that a component is known by: SHA-256 in hex.
+/// The digest of a component: SHA-256 in hex.
 pub fn digest_of(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Whether it is a SHA-256 in hex.
+/// Whether a text is a SHA-256 in hex.
 pub(crate) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Puts a component into the home folder. It is written aside and moved into place; the same bytes are
-/// written once.
+/// Stores a component in the home folder. It is written to a temporary file and renamed; equal bytes are
+/// stored once.
 pub(crate) fn store_component(home: &Home, bytes: &[u8]) -> Result<String, ConfigError> {
     let digest = digest_of(bytes);
     let path = home.component(&digest);
@@ -37,24 +37,24 @@ pub(crate) fn store_component(home: &Home, bytes: &[u8]) -> Result<String, Confi
 }
 
 impl Home {
-    /// Puts a component into the home folder; false where it is there already.
+    /// Stores a component in the home folder; false where it is there already.
     pub(crate) fn put_component(&self, bytes: &[u8]) -> Result<bool, ConfigError> {
         let there = self.component(&digest_of(bytes)).is_file();
         store_component(self, bytes)?;
         Ok(!there)
     }
 
-    /// A shared lock that keeps [`Home::sweep_components`] out while a component is installed that no tenant
+    /// A shared lock that excludes [`Home::sweep_components`] while a component is installed that no tenant
     /// names yet.
     pub fn hold_components(&self) -> HomeLock {
         hold(&self.path().join("plugins.lock"), File::lock_shared)
     }
 
-    /// Garbage collection: removes components that no tenant names, and what was compiled of them. Where the
-    /// database of a tenant cannot be read, nothing is removed. Gives the digests that are gone.
+    /// Garbage collection: removes components that no tenant names, and their compiled code. If the database
+    /// of any tenant cannot be read, nothing is removed. Returns the removed digests.
     ///
     /// # Errors
-    /// Where a tenant cannot be asked, or a file cannot be removed.
+    /// Where a tenant's database cannot be read, or a file cannot be removed.
     pub fn sweep_components(&self) -> Result<BTreeSet<String>, ConfigError> {
         let _held = hold(&self.path().join("plugins.lock"), File::lock);
         let mut used = BTreeSet::new();
@@ -110,7 +110,7 @@ mod tests {
         );
         assert_eq!(fs::read_dir(home.cache()).unwrap().count(), 3);
 
-        // What cannot be asked may need anything.
+        // A tenant whose database cannot be read may use any component.
         fs::write(home.component(&digest(3)), "x").unwrap();
         fs::write(home.database("b"), "no database").unwrap();
         assert!(home.sweep_components().is_err());

@@ -1,4 +1,4 @@
-//! The home folder: where everything is that the program keeps.
+//! The home folder: its layout, and the checks that no other user can change it.
 
 use crate::config::error::{ConfigError, io};
 use crate::config::names::check_name;
@@ -8,27 +8,26 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The tenant that there always is.
+/// The tenant that always exists.
 pub const DEFAULT_TENANT: &str = "default";
 
 /// The folder of an installation.
 ///
 /// `tenants/NAME/entente.db` is the database of a tenant, `plugins/` holds components by digest, `cache/`
-/// compiled code, `secret.key` the key that secrets are sealed with, `code.key` the one that compiled plugins
-/// are marked with.
+/// compiled code, `secret.key` the key that encrypts secrets, `code.key` the MAC key of compiled code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     path: PathBuf,
-    /// Who runs this program.
+    /// The user that runs this process.
     we: Owner,
 }
 
 impl Home {
-    /// The folder given, else `ENTENTE_HOME`, else `entente` in the data folder of the user
-    /// (`$XDG_DATA_HOME`, `~/.local/share`).
+    /// The path given, else `ENTENTE_HOME`, else `entente` in the user's data folder (`$XDG_DATA_HOME`,
+    /// `~/.local/share`).
     ///
     /// # Errors
-    /// Where none of these is known.
+    /// Where none of these is set.
     pub fn locate(
         given: Option<&Path>,
         environment: impl Fn(&str) -> Option<OsString>,
@@ -40,7 +39,7 @@ impl Home {
         if let Some(path) = set("ENTENTE_HOME") {
             return Ok(path);
         }
-        // A relative XDG path is to be ignored, by its specification.
+        // By its specification, a relative XDG path is ignored.
         if let Some(path) = set("XDG_DATA_HOME").filter(|path| path.is_absolute()) {
             return Ok(path.join("entente"));
         }
@@ -53,10 +52,10 @@ impl Home {
         }
     }
 
-    /// Opens the folder; makes it, for the user alone, where it is not there yet.
+    /// Opens the folder; creates it, accessible to this user only, where it is missing.
     ///
     /// # Errors
-    /// Where it is a file, or cannot be made or written.
+    /// Where it is a file, or cannot be created or written.
     pub fn open(path: &Path) -> Result<Self, ConfigError> {
         let refuse = |why: String| ConfigError::Home { path: path.to_owned(), why };
         match fs::metadata(path) {
@@ -71,8 +70,7 @@ impl Home {
                 return Err(refuse(format!("cannot be used: {error}")));
             }
         }
-        // Whether it can be written shows by writing only: permissions, read-only mounts and quotas all
-        // count.
+        // Only writing shows whether it is writable: permissions, read-only mounts and quotas all count.
         let probe = tempfile::Builder::new()
             .prefix(".try-")
             .tempfile_in(path)
@@ -80,7 +78,7 @@ impl Home {
         let probe =
             probe.map_err(|error| refuse(format!("cannot be written: {error}; check its permissions")))?;
         let home = Self { path: path.to_owned(), we: Owner::of(&probe) };
-        // Whoever could change what is in there could have other plugins run, with the secrets of this user.
+        // Whoever can change these files could have other plugins run with this user's secrets.
         let inside = [home.plugins(), home.path.join("tenants"), home.key_file(), home.code_key_file()];
         for place in std::iter::once(home.path.clone()).chain(inside) {
             home.refuse_exposed(&place)?;
@@ -91,7 +89,7 @@ impl Home {
         Ok(home)
     }
 
-    /// Refuses what others can change, if it is there.
+    /// Refuses a file or folder that other users can change; a missing one is accepted.
     fn refuse_exposed(&self, place: &Path) -> Result<(), ConfigError> {
         match fs::metadata(place).ok().and_then(|found| changed_by_others(place, &found, self.we)) {
             Some(why) => Err(ConfigError::Exposed { path: place.to_owned(), why }),
@@ -124,17 +122,17 @@ impl Home {
         self.plugins().join(format!("{digest}.wasm"))
     }
 
-    /// The folder of compiled code. Only this program writes there.
+    /// The folder of compiled code, written by this program only.
     pub fn cache(&self) -> PathBuf {
         self.path.join("cache")
     }
 
-    /// The file with the key that secrets are sealed with.
+    /// The file with the key that encrypts secrets.
     pub fn key_file(&self) -> PathBuf {
         self.path.join("secret.key")
     }
 
-    /// The file with the key that compiled plugins are marked with.
+    /// The file with the MAC key of compiled code.
     pub fn code_key_file(&self) -> PathBuf {
         self.path.join("code.key")
     }
@@ -147,11 +145,11 @@ impl Home {
         self.open_tenant(DEFAULT_TENANT)
     }
 
-    /// Opens the database of a tenant. Only that of `default` is made where there is none; others are added
-    /// first.
+    /// Opens the database of a tenant. Only that of `default` is created where it is missing; other tenants
+    /// must be added first.
     ///
-    /// # Errors
-    /// [`ConfigError::Unknown`] where there is no such tenant; where the name cannot be one, or the database
+    /// [`ConfigError::Unknown`] where there is no such tenant; where the name is invalid, or the database
+    /// cannot be opened.
     /// cannot be opened.
     pub fn open_tenant(&self, tenant: &str) -> Result<Store, ConfigError> {
         check_name("tenant", tenant).map_err(ConfigError::Name)?;
@@ -167,7 +165,7 @@ impl Home {
     }
 }
 
-/// Makes a folder and those above it, for the user alone.
+/// Creates a folder and its parents, accessible to this user only.
 pub(super) fn make_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

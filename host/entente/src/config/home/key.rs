@@ -1,5 +1,5 @@
-//! Keys: the one that secrets are sealed with, in a file of the home folder or in the environment, and the
-//! one that compiled plugins are marked with. Never in a database.
+//! Key management: the key that encrypts secrets, from a file of the home folder or the environment, and the
+//! MAC key of compiled code. Keys are never stored in a database.
 
 use super::folder::Home;
 use crate::config::error::{ConfigError, io};
@@ -12,12 +12,12 @@ use std::io::Write;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The environment variable that a key may be in.
+/// The environment variable that may hold the key.
 pub(crate) const KEY_VARIABLE: &str = "ENTENTE_KEY";
 
 const LENGTH: usize = 32;
 
-/// A key of 32 bytes. It prints nothing and is wiped from memory when dropped.
+/// A key of 32 bytes. Its debug output is empty, and it is wiped from memory when dropped.
 pub struct SealingKey {
     bytes: Zeroizing<[u8; LENGTH]>,
     origin: String,
@@ -30,11 +30,11 @@ impl fmt::Debug for SealingKey {
 }
 
 impl SealingKey {
-    /// The key of `ENTENTE_KEY` (given as its value), else that of the home folder; `None` where there is
+    /// The key in `ENTENTE_KEY` (given as its value), else the one in the home folder; `None` where there is
     /// neither.
     ///
     /// # Errors
-    /// Where it is no key, or its file may be read by others.
+    /// Where it is not a key, or its file is readable by others.
     pub fn find(home: &Home, variable: Option<&str>) -> Result<Option<Self>, ConfigError> {
         if let Some(text) = variable.filter(|text| !text.trim().is_empty()) {
             let bytes = decode(text).ok_or_else(|| {
@@ -48,11 +48,10 @@ impl SealingKey {
         Self::find_in(&home.key_file(), EXPOSED)
     }
 
-    /// The key that compiled plugins are marked with, made where there is none: without it they are compiled
-    /// anew.
+    /// The MAC key of compiled code, created where it is missing: plugins are then compiled anew.
     ///
     /// # Errors
-    /// Where its file holds no key, may be read by others, or cannot be written.
+    /// Where its file holds no key, is readable by others, or cannot be written.
     pub fn of_code(home: &Home) -> Result<Self, ConfigError> {
         const EXPOSED: &str = "others could have code of theirs run here; remove it, it is made anew";
         let path = home.code_key_file();
@@ -77,7 +76,7 @@ impl SealingKey {
         Ok(Some(Self { bytes, origin: path.display().to_string() }))
     }
 
-    /// As [`SealingKey::find`]; makes a key in the home folder where there is none.
+    /// [`SealingKey::find`], but creates a key in the home folder where there is none.
     ///
     /// # Errors
     /// As [`SealingKey::find`], or where the file cannot be written.
@@ -94,8 +93,8 @@ impl SealingKey {
             ConfigError::Key(format!("the system has no random numbers to make a key of: {error}"))
         })?;
         let write = |error: &std::io::Error| io(path, "written", error);
-        // Made aside and moved into place, so that nobody ever reads half a key. Temporary files are for the
-        // user alone.
+        // Written to a temporary file and renamed, so that no reader ever sees a partial key. Temporary files
+        // are accessible to this user only.
         let mut file = tempfile::NamedTempFile::new_in(home.path()).map_err(|error| write(&error))?;
         let text = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
         file.write_all(text.as_bytes())
@@ -104,7 +103,7 @@ impl SealingKey {
         file.as_file().sync_all().map_err(|error| write(&error))?;
         match file.persist_noclobber(path) {
             Ok(_) => Ok(Self { bytes, origin: path.display().to_string() }),
-            // Another process was first: its key counts.
+            // Another process was faster: its key counts.
             Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
                 Self::find_in(path, exposed)?.ok_or_else(|| write(&error.error))
             }
@@ -112,12 +111,12 @@ impl SealingKey {
         }
     }
 
-    /// Where it comes from: a path, or the name of the variable.
+    /// The source of the key: a path, or the name of the variable.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// A short name of the key that says nothing about it.
+    /// A short fingerprint, which does not reveal the key.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(b"entente key fingerprint\0");

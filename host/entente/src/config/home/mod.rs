@@ -1,4 +1,4 @@
-//! The home folder: where everything is kept, the keys, and the tenants in it.
+//! The home folder of an installation: its layout, the keys, and the tenants in it.
 
 pub(super) mod components;
 pub(super) mod folder;

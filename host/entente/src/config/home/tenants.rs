@@ -1,7 +1,8 @@
-//! The tenants of a home: which there are, and that two programs at a time do not change that.
+//! The tenants of a home: listing, adding and removing them under a lock between processes.
 //!
-//! A tenant is a folder in `tenants/` with a database. It comes and goes as a whole: its folder is made aside
-//! and moved into place, and moved aside before it is deleted. Names that begin with a dot are never tenants.
+//! A tenant is a folder in `tenants/` with a database. It is added and removed atomically: its folder is
+//! prepared elsewhere and renamed into place, and renamed away before it is deleted. Names that begin with a
+//! dot are never tenants.
 
 use super::folder::{DEFAULT_TENANT, Home, make_folder};
 use crate::config::error::{ConfigError, io};
@@ -16,15 +17,15 @@ use std::path::{Path, PathBuf};
 const ADDING: &str = ".adding-";
 const REMOVING: &str = ".removing-";
 
-/// A file lock on the tenants or the components of a home, until dropped. Advisory: where the file system has
-/// no locks it excludes nobody.
+/// A file lock on the tenants or the components of a home, held until dropped. Advisory: on a file system
+/// without locks it excludes nobody.
 #[derive(Debug)]
 #[must_use]
 pub struct HomeLock {
     _file: Option<File>,
 }
 
-/// A tenant that is being made, in a folder of its own that is gone when this is dropped.
+/// A tenant that is being added, in a temporary folder that is removed when this is dropped.
 #[derive(Debug)]
 pub struct NewTenant {
     folder: tempfile::TempDir,
@@ -33,25 +34,25 @@ pub struct NewTenant {
 }
 
 impl NewTenant {
-    /// The folder, as long as it is not in its place.
+    /// The temporary folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The database, as long as it is not in its place.
+    /// The database in the temporary folder.
     pub fn database(&self) -> PathBuf {
         self.folder().join("entente.db")
     }
 
-    /// Puts it into its place: from now on it is there. The database must be closed.
+    /// Renames the folder into place, which adds the tenant. The database must be closed.
     ///
     /// # Errors
     /// Where the folder cannot be moved.
     pub fn finish(self) -> Result<(), ConfigError> {
-        // An empty folder of that name is in nobody's way.
+        // An empty folder of that name would be in the way of the rename.
         let _ = fs::remove_dir(&self.place);
         fs::rename(self.folder.path(), &self.place).map_err(|error| io(&self.place, "made", &error))?;
-        // It is not where the temporary folder would be removed from.
+        // The temporary folder has moved, so there is nothing to clean up.
         let _ = self.folder.keep();
         Ok(())
     }
@@ -62,7 +63,7 @@ impl Home {
         self.path().join("tenants")
     }
 
-    /// The tenants, by name; `default` first, which there always is.
+    /// The tenants by name; first `default`, which always exists.
     ///
     /// # Errors
     /// Where the folder cannot be read.
@@ -86,12 +87,12 @@ impl Home {
         Ok(std::iter::once(DEFAULT_TENANT.to_owned()).chain(names).collect())
     }
 
-    /// Whether there is a tenant of this name.
+    /// Whether a tenant of this name exists.
     pub fn has_tenant(&self, tenant: &str) -> bool {
         tenant == DEFAULT_TENANT || (check_name("tenant", tenant).is_ok() && self.database(tenant).is_file())
     }
 
-    /// There is none of this name.
+    /// The error that there is no tenant of this name.
     pub(crate) fn unknown_tenant(&self, tenant: &str) -> ConfigError {
         let there = self.tenants().unwrap_or_default();
         let known = known(tenant, there.iter().map(String::as_str));
@@ -99,10 +100,10 @@ impl Home {
         ConfigError::Unknown { what: "tenant", name: tenant.to_owned(), known, remedies }
     }
 
-    /// Begins to make a tenant, while no other one is made or removed.
+    /// Begins to add a tenant, under the lock that excludes adding and removing others.
     ///
     /// # Errors
-    /// [`ConfigError::Exists`], or where the name cannot be one or a folder cannot be made.
+    /// [`ConfigError::Exists`], or where the name is invalid or a folder cannot be created.
     pub fn new_tenant(&self, tenant: &str) -> Result<NewTenant, ConfigError> {
         check_name("tenant", tenant).map_err(ConfigError::Name)?;
         let folder = self.tenants_folder();
@@ -113,7 +114,7 @@ impl Home {
             let remedies = vec![Remedy::RemoveTenant { tenant: tenant.to_owned() }];
             return Err(ConfigError::Exists { what: "tenant", name: tenant.to_owned(), remedies });
         }
-        // Temporary folders are for the user alone.
+        // Temporary folders are accessible to this user only.
         let made = tempfile::Builder::new()
             .prefix(ADDING)
             .tempdir_in(&folder)
@@ -124,15 +125,15 @@ impl Home {
     /// Adds an empty tenant.
     ///
     /// # Errors
-    /// As [`Home::new_tenant`], or where the database cannot be made.
+    /// As [`Home::new_tenant`], or where the database cannot be created.
     pub fn add_tenant(&self, tenant: &str) -> Result<(), ConfigError> {
         let new = self.new_tenant(tenant)?;
         drop(Store::open(&new.database())?);
         new.finish()
     }
 
-    /// Takes a tenant out of its place and gives the folder that it is in now; `still_busy` may send it back.
-    /// The caller holds [`Home::hold_tenants`].
+    /// Renames a tenant's folder away so that it can no longer be opened, and returns its new path. If
+    /// `still_busy`, it is renamed back, and the result is `None`. The caller holds [`Home::hold_tenants`].
     pub(crate) fn put_aside(
         &self,
         tenant: &str,
@@ -152,7 +153,7 @@ impl Home {
         Ok(Some(aside.keep()))
     }
 
-    /// Removes what interrupted programs have left of tenants that they made or removed. The caller holds
+    /// Removes folders that interrupted processes left while adding or removing tenants. The caller holds
     /// [`Home::hold_tenants`].
     pub(crate) fn sweep_tenants(&self) {
         for entry in fs::read_dir(self.tenants_folder()).into_iter().flatten().flatten() {
@@ -215,7 +216,7 @@ mod tests {
         assert!(home.has_tenant("a"), "it was put back");
         home.put_aside("a", |aside| !aside.join("entente.db").is_file()).unwrap().unwrap();
         assert!(!home.has_tenant("a"));
-        // As after a program that was killed.
+        // A folder left by a killed process.
         fs::create_dir(home.path().join("tenants/.adding-x")).unwrap();
         home.sweep_tenants();
         assert_eq!(left(&home), 1);

@@ -1,4 +1,4 @@
-//! What the operator adds to the hub: objects and fields of their own.
+//! Custom objects and fields of the hub, as the operator defined them.
 
 use super::json::{from_json, to_json};
 use crate::config::error::{ConfigError, Problem, Problems};
@@ -6,16 +6,16 @@ use entente_sqlite::{CustomDefinitionRow, FieldDefinition, Hub, HubError, Sessio
 use entente_sync::Field;
 use serde::{Deserialize, Serialize};
 
-/// An object of the operator's own.
+/// A custom object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomObject {
     /// Its name.
     pub name: String,
-    /// For people.
+    /// The label, for people.
     pub label: String,
 }
 
-/// A field of the operator's own, on one of their objects or on a built-in one.
+/// A custom field, on a custom or a built-in object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomField {
     /// The object that it is on.
@@ -24,7 +24,7 @@ pub struct CustomField {
     pub field: Field,
 }
 
-/// Everything that was ever defined.
+/// All custom definitions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Custom {
     pub(crate) objects: Vec<CustomObject>,
@@ -41,7 +41,7 @@ impl Custom {
     }
 }
 
-/// What was defined before.
+/// Loads the stored definitions.
 pub(crate) fn load(session: Session<'_>) -> Result<Custom, ConfigError> {
     let mut custom = Custom::default();
     for row in session.custom_definitions()? {
@@ -55,7 +55,7 @@ pub(crate) fn load(session: Session<'_>) -> Result<Custom, ConfigError> {
     Ok(custom)
 }
 
-/// Defines in the hub what is new or different, and remembers it.
+/// Defines new and changed objects and fields in the hub, and stores the definitions.
 pub(crate) fn put(session: Session<'_>, custom: &Custom, before: &Custom) -> Result<(), ConfigError> {
     let row = |object: &str, field: &str, definition: String| CustomDefinitionRow {
         object: object.to_owned(),
@@ -81,7 +81,7 @@ pub(crate) fn put(session: Session<'_>, custom: &Custom, before: &Custom) -> Res
     Ok(())
 }
 
-/// What the hub does not take is a problem of the file, at the part that defines it.
+/// A definition that the hub refuses is a problem of the file, at the part that defines it.
 fn refused(part: String, error: HubError) -> ConfigError {
     match error {
         HubError::Store(error) => ConfigError::Store(error),

@@ -1,5 +1,5 @@
-//! Integrations whose plugins crash: growing pauses between runs, then quarantine until the operator says
-//! otherwise.
+//! Crash handling of integrations: growing pauses between runs (backoff), then quarantine until the operator
+//! resumes the integration.
 
 use super::integrations;
 use crate::config::configuration::Configuration;
@@ -10,12 +10,12 @@ use entente_sync::{Message, Remedy};
 use serde::Serialize;
 use std::time::Duration;
 
-/// Runs in a row that a plugin may crash in before it is not run any more. A remote system that sends
-/// something odd gets over it by itself within a few runs; what crashes this often will crash again.
+/// Consecutive crashes before quarantine. A remote system's odd answer is usually gone within a few runs;
+/// what crashes this often will crash again.
 const QUARANTINE_AFTER: u32 = 5;
 
-/// How long an integration is left alone after so many crashes in a row. The first may be chance, and an
-/// operator who tries again at once is right.
+/// The backoff after this many consecutive crashes. There is none after the first two: they may be chance,
+/// and the operator may try again at once.
 fn pause_after(crashes: u32) -> Option<Duration> {
     let seconds = match crashes {
         0..=2 => return None,
@@ -25,26 +25,26 @@ fn pause_after(crashes: u32) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// How the plugin of an integration has been doing.
+/// The crash record of an integration's plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Health {
-    /// Runs in a row that it crashed in.
+    /// Consecutive runs that crashed.
     pub crashes: u32,
-    /// Why, the last time.
+    /// The reason of the last crash.
     pub reason: Option<String>,
-    /// What can be done about that.
+    /// Remedies for the last crash.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remedies: Vec<Remedy>,
-    /// When, the last time.
+    /// The time of the last crash.
     pub last: Option<Timestamp>,
-    /// It is not run before then.
+    /// The integration is not run before then.
     pub paused_until: Option<Timestamp>,
-    /// It is not run any more, since then.
+    /// Since when the integration is quarantined.
     pub quarantined: Option<Timestamp>,
 }
 
 impl Health {
-    /// After one more crash.
+    /// The record after one more crash.
     fn crashed(&self, crash: &Message, now: Timestamp) -> HealthRow {
         let crashes = self.crashes.saturating_add(1);
         let micros = |pause: Duration| i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
@@ -63,10 +63,10 @@ impl Health {
         }
     }
 
-    /// Whether it may run.
+    /// Whether the integration may be run now.
     ///
     /// # Errors
-    /// [`ConfigError::Quarantined`] and [`ConfigError::Paused`], with the reason and the way out.
+    /// [`ConfigError::Quarantined`] and [`ConfigError::Paused`], with the reason and the remedy.
     pub fn check(&self, integration: &str, now: Timestamp) -> Result<(), ConfigError> {
         let reason = self.reason.clone().unwrap_or_default();
         if let Some(since) = self.quarantined {
@@ -109,7 +109,7 @@ fn read(session: Session<'_>, integration: &str) -> Result<Health, ConfigError> 
 }
 
 impl Configuration {
-    /// How the plugin of an integration has been doing.
+    /// The crash record of an integration's plugin.
     ///
     /// # Errors
     /// Where the database fails.
@@ -117,7 +117,7 @@ impl Configuration {
         self.read(|session| read(session, integration)).await
     }
 
-    /// Notes how a run went for an integration: with the reason of a crash, or well.
+    /// Records the result of a run for an integration: a crash, or success, which clears the record.
     ///
     /// # Errors
     /// Where the database fails.
@@ -145,10 +145,10 @@ impl Configuration {
         }
     }
 
-    /// Lets an integration run again. Tells how it stood.
+    /// Ends pause and quarantine of an integration. Returns the record as it was.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
+    /// [`ConfigError::Unknown`] with the names that exist.
     pub async fn resume_integration(&self, integration: &str) -> Result<Health, ConfigError> {
         self.write(|session| {
             integrations::get(session, integration)?;

@@ -11,52 +11,52 @@ use entente_sync::Remedy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A configured plugin. Its secrets are apart.
+/// A configured plugin. Its secrets are stored apart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Integration {
-    /// Its name, by which syncs know it.
+    /// Its name, which syncs refer to.
     pub name: String,
     /// The name of the plugin.
     pub plugin: String,
-    /// The digest of the component. It stays until `entente integration upgrade`.
+    /// The digest of its component. It changes only by `entente integration upgrade`.
     pub digest: String,
     /// Whether it may run.
     pub enabled: bool,
-    /// What the plugin reads through `settings`.
+    /// The values that the plugin reads through `settings`.
     pub settings: BTreeMap<String, Value>,
-    /// What it may reach.
+    /// What it is allowed.
     pub grants: Grants,
 }
 
-/// What an integration may reach. Nothing, unless it is listed.
+/// The grants of an integration. Whatever is not listed is denied.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Grants {
-    /// Where it may send requests: `https://api.example.com`, `https://*.example.com`,
+    /// The hosts that it may send requests to: `https://api.example.com`, `https://*.example.com`,
     /// `https://{dc}.api.example.com`.
     #[serde(default)]
     pub http: Vec<String>,
-    /// Where each secret may be sent.
+    /// The hosts that each secret may be sent to.
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretGrant>,
-    /// It may keep nothing between calls, although its manifest asks for that.
+    /// Whether it is denied state between calls, although its manifest asks for that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_state: bool,
 }
 
-/// Where a secret may be sent.
+/// The grant of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SecretGrant {
-    /// To these hosts, by the same patterns.
+    /// The hosts that it may be sent to, as patterns.
     pub hosts: Vec<String>,
-    /// Only as this header; `None`: as the plugin's manifest says.
+    /// The only header that it may be sent in; `None`: as the plugin's manifest says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// As this parameter of the query.
+    /// The query parameter that it may be sent in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
 }
 
-/// Whether a pattern can be a grant: scheme, host, perhaps a port; plain http only literally.
+/// Checks that a pattern can be a grant: scheme, host, optional port; plain http only for a literal host.
 pub(crate) fn check_pattern(pattern: &str) -> Result<(), String> {
     let wrong = |why: &str| {
         Err(format!(
@@ -99,17 +99,17 @@ fn parse(row: IntegrationRow) -> Result<Integration, ConfigError> {
     })
 }
 
-/// All of them, by name.
+/// All integrations, by name.
 pub(crate) fn list(session: Session<'_>) -> Result<Vec<Integration>, ConfigError> {
     session.integrations()?.into_iter().map(parse).collect()
 }
 
-/// The one of this name, if there is one.
+/// The integration of this name; `None` where there is none.
 pub(crate) fn find(session: Session<'_>, name: &str) -> Result<Option<Integration>, ConfigError> {
     session.integration(name)?.map(parse).transpose()
 }
 
-/// The one of this name.
+/// The integration of this name.
 pub(crate) fn get(session: Session<'_>, name: &str) -> Result<Integration, ConfigError> {
     if let Some(integration) = find(session, name)? {
         return Ok(integration);
@@ -138,7 +138,7 @@ pub(crate) fn put(session: Session<'_>, integration: &Integration) -> Result<(),
     Ok(())
 }
 
-/// What is wrong with the names and patterns of an integration.
+/// Checks the names and patterns of an integration.
 fn check(integration: &Integration) -> Result<(), String> {
     check_integration_name(&integration.name)?;
     for name in integration.settings.keys() {
@@ -158,12 +158,12 @@ fn check(integration: &Integration) -> Result<(), String> {
     Ok(())
 }
 
-/// Settings are named by plugin authors, who like dots.
+/// Checks the name of a setting: as other names, and dots, which plugin authors like.
 pub(crate) fn check_setting_name(name: &str) -> Result<(), String> {
     check_name("setting", &name.replace('.', "-"))
 }
 
-/// Forgets an integration with its settings, grants and secrets.
+/// Removes an integration with its settings, grants and secrets.
 pub(crate) fn remove(session: Session<'_>, name: &str) -> Result<(), ConfigError> {
     if session.remove_integration(name)? { Ok(()) } else { Err(unknown(session, name)?) }
 }
@@ -180,16 +180,16 @@ impl Configuration {
     /// The integration of this name.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
+    /// [`ConfigError::Unknown`] with the names that exist.
     pub async fn integration(&self, name: &str) -> Result<Integration, ConfigError> {
         self.read(|session| get(session, name)).await
     }
 
-    /// Changes an integration: settings, grants, enabled. Name, plugin and digest are as they were; for
-    /// another digest there is [`Configuration::upgrade_integration`].
+    /// Changes settings, grants and `enabled` of an integration. Name, plugin and digest are kept;
+    /// [`Configuration::upgrade_integration`] changes the digest.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is, or where a name or pattern cannot be one.
+    /// [`ConfigError::Unknown`] with the names that exist, or where a name or pattern is invalid.
     pub async fn change_integration(
         &self,
         name: &str,
@@ -208,11 +208,11 @@ impl Configuration {
         .await
     }
 
-    /// Removes an integration with its settings, grants and secrets; with `syncs` also the syncs that join
-    /// it, whose names it tells. Pairs and history stay.
+    /// Removes an integration with its settings, grants and secrets; with `syncs` also the syncs that use it,
+    /// whose names are returned. Pairs and history stay.
     ///
     /// # Errors
-    /// [`ConfigError::InUse`] where syncs join it and are to stay.
+    /// [`ConfigError::InUse`] where syncs use it and are not to be removed.
     pub async fn remove_integration(&self, name: &str, syncs: bool) -> Result<Vec<String>, ConfigError> {
         self.write(|session| {
             get(session, name)?;

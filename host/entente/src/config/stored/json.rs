@@ -1,16 +1,16 @@
-//! JSON columns. What cannot be read there is a damaged database, and says which row.
+//! JSON columns. A column that cannot be parsed is reported as database corruption, with its row.
 
 use entente_sqlite::StoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A column from its value.
+/// Serialises a column.
 pub(super) fn to_json<T: Serialize>(what: &str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|error| StoreError::Corrupt { what: what.to_owned(), why: error.to_string() })
 }
 
-/// The value of a column; `what` names the row for the error.
+/// Parses a column; `what` names the row for the error.
 pub(super) fn from_json<T: DeserializeOwned>(
     what: impl FnOnce() -> String,
     json: &str,

@@ -1,4 +1,4 @@
-//! What the database of a tenant keeps of its configuration: one file for each kind of thing.
+//! The stored configuration of a tenant: one file per kind of thing.
 
 pub(super) mod custom;
 pub(super) mod health;

@@ -1,4 +1,4 @@
-//! Installed plugins: the component files by digest, and the names they go by.
+//! Installed plugins: component files by digest, and the names of their versions.
 
 use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
@@ -10,22 +10,22 @@ use entente_sync::Remedy;
 use entente_sync::{Clock, SystemClock};
 use serde::Serialize;
 
-/// The fewest characters of a digest that stand for it.
+/// The minimum length of a digest prefix.
 const SHORTEST_PREFIX: usize = 6;
 
-/// The characters of a whole digest.
+/// The length of a complete digest.
 const WHOLE_DIGEST: usize = 64;
 
-/// What is known about a component besides its bytes.
+/// Facts about a component besides its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PluginFacts {
-    /// The version of the WIT package that it was built for, where that can be told.
+    /// The version of the WIT package that it was built for, where known.
     pub version: Option<String>,
-    /// What it says about itself.
+    /// Its description of itself.
     pub description: String,
 }
 
-/// A component under a name.
+/// An installed version of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InstalledPlugin {
     /// The name that it was installed under.
@@ -36,11 +36,11 @@ pub struct InstalledPlugin {
     pub size: u64,
     /// The version of the WIT package that it was built for, where known.
     pub version: Option<String>,
-    /// What it says about itself.
+    /// Its description of itself.
     pub description: String,
     /// When it was installed.
     pub installed: Timestamp,
-    /// Whether a new integration with this name gets it: the one installed last.
+    /// Whether a new integration with this plugin gets it: the version installed last.
     pub current: bool,
 }
 
@@ -51,7 +51,7 @@ impl From<PluginRow> for InstalledPlugin {
     }
 }
 
-/// Enters a component under a name and makes it current. Integrations keep the digest that they have.
+/// Stores a version under a name and makes it current. Integrations keep their digests.
 pub(crate) fn enter(
     session: Session<'_>,
     name: &str,
@@ -61,8 +61,7 @@ pub(crate) fn enter(
     now: Timestamp,
 ) -> Result<InstalledPlugin, ConfigError> {
     check_name("plugin", name).map_err(ConfigError::Name)?;
-    // Versions before it are of use only to integrations that were set up with them, or may go back to them;
-    // the others go.
+    // Earlier versions are kept only where an integration runs them or can be rolled back to them.
     let row = session.put_current_plugin(&PluginRow {
         name: name.to_owned(),
         digest: digest.to_owned(),
@@ -75,16 +74,16 @@ pub(crate) fn enter(
     Ok(row.into())
 }
 
-/// All of them, by name, the current version first.
+/// All installed versions by name, the current one first.
 pub(crate) fn list(session: Session<'_>) -> Result<Vec<InstalledPlugin>, ConfigError> {
     Ok(session.plugins()?.into_iter().map(InstalledPlugin::from).collect())
 }
 
-/// The current version of a name, or the component whose digest begins like this.
+/// The current version of a name, or the version whose digest has this prefix.
 pub(crate) fn find(session: Session<'_>, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
     let prefix = name_or_digest.to_ascii_lowercase();
     let is_hex = prefix.bytes().all(|byte| byte.is_ascii_hexdigit());
-    // A whole digest is that and nothing else, whatever names there are.
+    // A complete digest is never taken for a name.
     let is_digest = is_hex && prefix.len() == WHOLE_DIGEST;
     if !is_digest && let Some(plugin) = session.current_plugin(name_or_digest)? {
         return Ok(plugin.into());
@@ -112,7 +111,8 @@ pub(crate) fn find(session: Session<'_>, name_or_digest: &str) -> Result<Install
     Err(ConfigError::Unknown { what: "plugin", name: name_or_digest.to_owned(), known, remedies })
 }
 
-/// Forgets a plugin, by name (all its versions) or digest. The file stays: other tenants may use it.
+/// Removes a plugin by name (all its versions) or by digest. The component file stays: other tenants may use
+/// it.
 pub(crate) fn remove(session: Session<'_>, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
     let plugin = find(session, name_or_digest)?;
     let only = (plugin.name != name_or_digest).then_some(plugin.digest.as_str());
@@ -128,17 +128,17 @@ pub(crate) fn remove(session: Session<'_>, name_or_digest: &str) -> Result<Insta
                 .collect(),
         });
     }
-    // No integration runs it, but some may have run it before: they cannot go back to it any more.
+    // No integration runs it; those that ran it before can no longer be rolled back to it.
     session.remove_plugin(&plugin.name, only)?;
     Ok(plugin)
 }
 
 impl Configuration {
-    /// Installs a component under a name. The same bytes again are no error; other bytes become the current
-    /// version, and integrations keep the one that they have.
+    /// Installs a component under a name. Installing equal bytes again is no error; other bytes become the
+    /// current version, and integrations keep theirs.
     ///
     /// # Errors
-    /// Where the name cannot be one, or the file cannot be written.
+    /// Where the name is invalid, or the file cannot be written.
     pub async fn install_plugin(
         &self,
         name: &str,
@@ -159,15 +159,15 @@ impl Configuration {
         self.read(list).await
     }
 
-    /// The current version of a name, or the plugin whose digest begins like this (6 characters or more).
+    /// The current version of a name, or the version whose digest has this prefix (6 characters or more).
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
+    /// [`ConfigError::Unknown`] with the names that exist.
     pub async fn plugin(&self, name_or_digest: &str) -> Result<InstalledPlugin, ConfigError> {
         self.read(|session| find(session, name_or_digest)).await
     }
 
-    /// Forgets a plugin by name, with all its versions, or by digest.
+    /// Removes a plugin by name, with all its versions, or by digest.
     ///
     /// # Errors
     /// [`ConfigError::InUse`] where integrations run it.

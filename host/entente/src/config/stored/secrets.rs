@@ -1,4 +1,4 @@
-//! Secrets of integrations, sealed in the database.
+//! Secrets of integrations, encrypted at rest (AEAD) in the tenant's database.
 
 use super::integrations;
 use crate::config::configuration::Configuration;
@@ -15,11 +15,11 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use zeroize::Zeroize;
 
-/// The longest secret in bytes: longer ones are files, and header values are short.
+/// The length limit of a secret in bytes: header values are short, and longer ones are files.
 const LONGEST: usize = 64 * 1024;
 const NONCE: usize = 24;
 
-/// A secret that is stored; not what it is.
+/// A stored secret, without its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SecretInfo {
     /// Its name.
@@ -28,8 +28,8 @@ pub struct SecretInfo {
     pub key: String,
 }
 
-/// The associated data of the AEAD: binds a ciphertext to its tenant, integration and name, so that it opens
-/// nowhere else. Lengths keep the parts apart.
+/// The associated data of the AEAD: binds a ciphertext to its tenant, integration and name, so that it can be
+/// decrypted nowhere else. Length prefixes keep the parts apart.
 fn associated_data(tenant: &str, integration: &str, name: &str) -> Vec<u8> {
     let mut bytes = b"entente secret 1".to_vec();
     for part in [tenant, integration, name] {
@@ -44,7 +44,7 @@ fn failed(integration: &str, name: &str, why: impl Into<String>) -> ConfigError 
     ConfigError::Secret { integration, name, why: why.into(), remedies: Vec::new() }
 }
 
-/// Seals and stores a secret, in place of an older one of that name.
+/// Encrypts and stores a secret, replacing an older one of that name.
 fn put(
     session: Session<'_>,
     key: &SealingKey,
@@ -66,8 +66,8 @@ fn put(
     if text.reveal().len() > LONGEST {
         return Err(failed(integration, name, format!("it is longer than {LONGEST} bytes")));
     }
-    // One key for all: a secret that is set with the wrong key by mistake would be found out only when it is
-    // needed.
+    // All secrets share one key: a secret encrypted with a wrong key by mistake would be noticed only when it
+    // is needed.
     if let Some(other) = session.other_secret_key(&key.fingerprint(), integration, name)? {
         return Err(failed(integration, name, wrong_key(key, &other)));
     }
@@ -88,7 +88,7 @@ fn put(
     Ok(())
 }
 
-/// Opens a secret; `None` where there is none of that name.
+/// Decrypts a secret; `None` where there is none of that name.
 fn get(
     session: Session<'_>,
     key: Option<&SealingKey>,
@@ -143,13 +143,13 @@ fn wrong_key(key: &SealingKey, wanted: &str) -> String {
     )
 }
 
-/// The secrets that an integration has, by name.
+/// The secrets of an integration, by name, without their texts.
 fn list(session: Session<'_>, integration: &str) -> Result<Vec<SecretInfo>, ConfigError> {
     let info = |row: SecretRow| SecretInfo { name: row.name, key: row.key };
     Ok(session.secrets(integration)?.into_iter().map(info).collect())
 }
 
-/// Takes a secret away.
+/// Removes a secret.
 fn remove(session: Session<'_>, integration: &str, name: &str) -> Result<(), ConfigError> {
     if session.remove_secret(integration, name)? {
         return Ok(());
@@ -163,7 +163,7 @@ fn remove(session: Session<'_>, integration: &str, name: &str) -> Result<(), Con
     })
 }
 
-/// The secrets of a tenant within a transaction, with what it takes to find their key.
+/// The secrets of a tenant within a transaction, with the sources of their key.
 #[derive(Clone, Copy)]
 pub(crate) struct SecretStore<'a> {
     pub(crate) session: Session<'a>,
@@ -174,7 +174,7 @@ pub(crate) struct SecretStore<'a> {
 }
 
 impl SecretStore<'_> {
-    /// The secrets of an integration, in the clear.
+    /// Decrypts the secrets of an integration.
     pub(crate) fn open(self, integration: &str) -> Result<BTreeMap<String, SecretText>, ConfigError> {
         let mut opened = BTreeMap::new();
         let stored = list(self.session, integration)?;
@@ -190,12 +190,14 @@ impl SecretStore<'_> {
         Ok(opened)
     }
 
-    /// Seals and stores a secret, in place of an older one of that name. The key is made where there is none.
+    /// Encrypts and stores a secret, replacing an older one of that name. The key is created where there is
+    /// none.
     pub(crate) fn put(self, integration: &str, name: &str, text: &SecretText) -> Result<(), ConfigError> {
         put(self.session, &self.key()?, self.tenant, integration, name, text)
     }
 
-    /// The key to seal with; made where there is none, but never in place of one that is missing.
+    /// The key to encrypt with. It is created where there is none, but never while secrets exist that need
+    /// another.
     fn key(self) -> Result<SealingKey, ConfigError> {
         if let Some(key) = SealingKey::find(self.home, self.key_variable)? {
             return Ok(key);
@@ -228,10 +230,10 @@ impl Configuration {
         .await
     }
 
-    /// Takes a secret away.
+    /// Removes a secret.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
+    /// [`ConfigError::Unknown`] with the names that exist.
     pub async fn unset_secret(&self, integration: &str, name: &str) -> Result<(), ConfigError> {
         self.write(|session| {
             integrations::get(session, integration)?;
@@ -240,10 +242,10 @@ impl Configuration {
         .await
     }
 
-    /// Which secrets an integration has; not what they are.
+    /// Lists the secrets of an integration, without their texts.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
+    /// [`ConfigError::Unknown`] with the names that exist.
     pub async fn secrets(&self, integration: &str) -> Result<Vec<SecretInfo>, ConfigError> {
         self.read(|session| {
             integrations::get(session, integration)?;
@@ -252,7 +254,7 @@ impl Configuration {
         .await
     }
 
-    /// The secrets of an integration in the clear, for the plugin host.
+    /// Decrypts the secrets of an integration, for the plugin host.
     ///
     /// # Errors
     /// Where the key is wrong or missing, or a secret is damaged.
@@ -264,7 +266,7 @@ impl Configuration {
         .await
     }
 
-    /// Seals all secrets for this tenant that were sealed for one of another name; how many there are.
+    /// Re-encrypts all secrets for this tenant's name; returns their number.
     ///
     /// # Errors
     /// Where the key is wrong or missing, or a secret is damaged. Then nothing is changed.
@@ -277,7 +279,7 @@ impl Configuration {
             let mut taken = 0;
             for integration in integrations::list(session)? {
                 for secret in list(session, &integration.name)? {
-                    // Opened also where the name is the same: a wrong key shows now.
+                    // Decrypted even where the name is unchanged, so that a wrong key is noticed now.
                     if let Some(text) = get(session, key, tenant, &integration.name, &secret.name)?
                         && let Some(key) = key
                     {
@@ -291,7 +293,7 @@ impl Configuration {
         .await
     }
 
-    /// Takes all secrets away, and gives their names as `integration/name`.
+    /// Removes all secrets, and returns their names as `integration/name`.
     ///
     /// # Errors
     /// Where the database fails.

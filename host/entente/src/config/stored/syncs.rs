@@ -1,4 +1,4 @@
-//! Stored syncs, and when their mapping counts as a new one.
+//! Stored syncs, and when a changed mapping counts as a new mapping version.
 
 use super::json::{from_json, to_json};
 use crate::config::configuration::Configuration;
@@ -14,7 +14,7 @@ use serde::Serialize;
 pub struct StoredSync {
     /// Its name.
     pub name: String,
-    /// The set of pairs that it works on.
+    /// The relation that it works on.
     pub relation: String,
     /// The exchanges, left and right.
     pub exchanges: Sides<String>,
@@ -22,8 +22,8 @@ pub struct StoredSync {
     pub version: u32,
 }
 
-/// Replaces the places of mappings and fields by the numbers of the ledger, and puts them in the order of
-/// these: then the order in the file means nothing.
+/// Replaces the indexes of mappings and slots by the numbers of the ledger, and sorts by these, so that the
+/// order in the file does not matter.
 pub(crate) fn number(session: Session<'_>, definition: &mut SyncDefinition) -> Result<(), StoreError> {
     for mapping in &mut definition.mappings {
         let Sides { left, right } = &mapping.objects;
@@ -51,8 +51,8 @@ pub(crate) fn number(session: Session<'_>, definition: &mut SyncDefinition) -> R
     Ok(())
 }
 
-/// Whether two definitions read the same records and fields as the same. Policies may differ: they do not ask
-/// for the listings to start again.
+/// Whether two definitions read the same records and fields in the same way. Policies may differ: they do not
+/// require new listings.
 pub(crate) fn same_mapping(a: &SyncDefinition, b: &SyncDefinition) -> bool {
     let sorted = |definition: &SyncDefinition| {
         let mut mappings = definition.mappings.clone();
@@ -68,7 +68,7 @@ pub(crate) fn same_mapping(a: &SyncDefinition, b: &SyncDefinition) -> bool {
             x.id == y.id
                 && x.objects == y.objects
                 && x.identifiers == y.identifiers
-                // With one identifier, «any» and «all» are the same.
+                // With a single identifier, «any» and «all» are equivalent.
                 && (single || x.identify_by == y.identify_by)
                 && same_filter(&x.filters.left, &y.filters.left)
                 && same_filter(&x.filters.right, &y.filters.right)
@@ -86,12 +86,12 @@ pub(crate) fn same_mapping(a: &SyncDefinition, b: &SyncDefinition) -> bool {
         })
 }
 
-/// All conditions must hold, so their order means nothing.
+/// All conditions must hold, so their order does not matter.
 fn same_filter(a: &[entente_sync::Condition], b: &[entente_sync::Condition]) -> bool {
     a.iter().all(|condition| b.contains(condition)) && b.iter().all(|condition| a.contains(condition))
 }
 
-/// Stores a numbered definition and gives it as it is stored, with its version.
+/// Stores a numbered definition, and returns it as stored, with its mapping version.
 pub(crate) fn put(
     session: Session<'_>,
     mut definition: SyncDefinition,
@@ -115,7 +115,7 @@ fn parse(row: SyncRow) -> Result<SyncDefinition, ConfigError> {
     Ok(from_json(|| format!("sync '{}'", row.name), &row.definition)?)
 }
 
-/// The sync of this name, if there is one.
+/// The sync of this name; `None` where there is none.
 pub(crate) fn find(session: Session<'_>, name: &str) -> Result<Option<SyncDefinition>, ConfigError> {
     session.sync(name)?.map(parse).transpose()
 }
@@ -135,12 +135,12 @@ fn unknown(session: Session<'_>, name: &str) -> Result<ConfigError, ConfigError>
     Ok(ConfigError::Unknown { what: "sync", name: name.to_owned(), known, remedies })
 }
 
-/// All of them, by name.
+/// All syncs, by name.
 pub(crate) fn list(session: Session<'_>) -> Result<Vec<SyncDefinition>, ConfigError> {
     session.syncs()?.into_iter().map(parse).collect()
 }
 
-/// Forgets a sync. Pairs and history stay in the ledger.
+/// Removes a sync. Pairs and history stay in the ledger.
 pub(crate) fn remove(session: Session<'_>, name: &str) -> Result<(), ConfigError> {
     if session.remove_sync(name)? { Ok(()) } else { Err(unknown(session, name)?) }
 }
@@ -149,7 +149,7 @@ impl Configuration {
     /// The sync of this name.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
+    /// [`ConfigError::Unknown`] with the names that exist.
     pub async fn definition(&self, sync: &str) -> Result<SyncDefinition, ConfigError> {
         self.read(|session| get(session, sync)).await
     }
@@ -172,7 +172,7 @@ impl Configuration {
     /// Removes a sync. Pairs and history stay.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
+    /// [`ConfigError::Unknown`] with the names that exist.
     pub async fn remove_sync(&self, name: &str) -> Result<(), ConfigError> {
         self.write(|session| remove(session, name)).await
     }

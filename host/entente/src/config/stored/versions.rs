@@ -1,5 +1,4 @@
-//! Which version of its plugin an integration runs: the next one, and back to the one before. Grants belong
-//! to a version.
+//! Upgrade and rollback of an integration's plugin version. Grants belong to a version.
 
 use super::integrations::{self, Grants, Integration};
 use super::json::{from_json, to_json};
@@ -8,7 +7,7 @@ use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
 use entente_sqlite::{PreviousVersionRow, Session};
 
-/// Keeps the version that an integration has, to go back to, and forgets the crashes of it.
+/// Remembers the version that an integration runs, for rollback, and clears its crash record.
 fn leave_version(session: Session<'_>, integration: &Integration) -> Result<(), ConfigError> {
     session.put_previous_version(&PreviousVersionRow {
         integration: integration.name.clone(),
@@ -20,11 +19,11 @@ fn leave_version(session: Session<'_>, integration: &Integration) -> Result<(), 
 }
 
 impl Configuration {
-    /// Gives an integration another installed component, with the grants that the operator has agreed to for
-    /// it. The version that it had is remembered; what is known of crashes of that one is forgotten.
+    /// Upgrades an integration to another installed component, with the grants that the operator agreed to
+    /// for it. The previous version is remembered, and its crash record is cleared.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is.
+    /// [`ConfigError::Unknown`] with the names that exist.
     pub async fn upgrade_integration(
         &self,
         name: &str,
@@ -46,11 +45,11 @@ impl Configuration {
         .await
     }
 
-    /// Gives an integration back the version that it had before, with the grants of that time. Done twice, it
-    /// is the newer one again.
+    /// Rolls an integration back to the version that it ran before, with the grants of that version. A second
+    /// rollback returns to the newer version.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`] with what there is; [`ConfigError::NoVersionBefore`].
+    /// [`ConfigError::Unknown`] with the names that exist; [`ConfigError::NoVersionBefore`].
     pub async fn roll_back_integration(&self, name: &str) -> Result<Integration, ConfigError> {
         self.write(|session| {
             let stored = integrations::get(session, name)?;

@@ -1,4 +1,4 @@
-//! Files that are wrong, and the full message for each.
+//! Invalid configuration files, and the full message for each.
 
 use super::*;
 

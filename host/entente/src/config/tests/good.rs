@@ -1,4 +1,4 @@
-//! Files that are right, and what they become.
+//! Valid configuration files, and what they become.
 
 use super::*;
 use entente_core::{Kind, Value};

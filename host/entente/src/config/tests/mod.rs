@@ -1,4 +1,4 @@
-//! What the tests of the configuration share: two sides and a home.
+//! Shared set-up of the configuration's tests: two sides and a home.
 
 mod bad;
 mod good;
@@ -124,7 +124,7 @@ pub(super) fn check_text(text: &str) -> Result<Checked, String> {
     check(&file, &described.descriptions, &described.manuals).map_err(|problems| problems.to_string())
 }
 
-/// A home in a folder of its own, with a configuration.
+/// A home in a temporary folder, with a configuration.
 pub(super) struct Try {
     pub(super) folder: tempfile::TempDir,
     pub(super) home: Home,
@@ -152,7 +152,7 @@ impl Try {
         let file = File::parse(text)?;
         let mut described = self.described.clone();
         described.descriptions.retain(|name, _| name == "hub" || file.needed().contains(name));
-        // The hub describes what was defined before.
+        // The hub's description includes what was defined before.
         let custom = self.store.snapshot(super::stored::custom::load).await.unwrap();
         let hub = described.descriptions.get_mut("hub").unwrap();
         hub.objects.extend(custom.objects.iter().map(|custom| object(&custom.name, vec![])));
@@ -177,7 +177,7 @@ impl Try {
             .map_err(|error| self.clean(&error.to_string()))
     }
 
-    /// Without what differs from one run of the tests to the next.
+    /// Masks what differs from one run of the tests to the next.
     pub(super) fn clean(&self, text: &str) -> String {
         text.replace(&self.folder.path().display().to_string(), "DIR")
     }

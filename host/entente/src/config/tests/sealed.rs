@@ -1,4 +1,4 @@
-//! Secrets at rest.
+//! Secrets are encrypted at rest.
 
 use super::*;
 use entente_sqlite::{SecretRow, Session, StoreError};
@@ -62,7 +62,7 @@ async fn a_wrong_key_is_told_and_nothing_is_sealed_with_it() {
     let said = |error: ConfigError| error.to_string().replace(&fingerprint, "RIGHT");
     insta::assert_snapshot!(said(wrong.open_secrets("HelloWorld").await.unwrap_err()), @"secret 'api-key' of integration 'HelloWorld': the secrets here are sealed with the key RIGHT, ENTENTE_KEY is 19628099288f; use the right key, or take all secrets away and set them again");
     insta::assert_snapshot!(said(wrong.set_secret("Second", "token", &SecretText::new("x")).await.unwrap_err()), @"secret 'token' of integration 'Second': the secrets here are sealed with the key RIGHT, ENTENTE_KEY is 19628099288f; use the right key, or take all secrets away and set them again");
-    // The last secret may be replaced with another key.
+    // The only secret may be replaced with another key.
     wrong.set_secret("HelloWorld", "api-key", &SecretText::new("x")).await.unwrap();
     assert_eq!(wrong.open_secrets("HelloWorld").await.unwrap()["api-key"].reveal(), "x");
 }
@@ -102,8 +102,7 @@ async fn a_secret_of_one_tenant_opens_in_no_other() {
     it.home.add_tenant("other").unwrap();
     let store = it.home.open_tenant("other").unwrap();
     let other = it.configuration.clone().over(store.clone()).of_tenant("other");
-    // Everything that is stored, with the same names, in the database of the other one; and the key is the
-    // same.
+    // All stored ciphertexts, under the same names, in the database of the other tenant; the key is the same.
     let read = |session: Session<'_>| {
         Ok::<_, StoreError>((session.plugins()?, session.integrations()?, session.secrets("HelloWorld")?))
     };
@@ -121,7 +120,7 @@ async fn a_secret_of_one_tenant_opens_in_no_other() {
     let refused = other.open_secrets("HelloWorld").await.unwrap_err();
     insta::assert_snapshot!(refused, @"secret 'api-key' of integration 'HelloWorld': what is stored has been changed or is damaged");
 
-    // Who has the key and knows where it comes from can take it over, as restoring an export does.
+    // With the key and the original tenant's name they can be taken over, as restoring an export does.
     let key = SealingKey::find(&it.home, None).unwrap();
     assert!(other.take_over_secrets("a-third", key.as_ref()).await.is_err());
     assert_eq!(other.take_over_secrets("default", key.as_ref()).await.unwrap(), 1);

@@ -1,4 +1,4 @@
-//! Applying, storing, exporting.
+//! Applying, storing and exporting the configuration.
 
 use super::*;
 use entente_core::Value;
@@ -129,7 +129,7 @@ async fn nothing_is_saved_when_one_thing_is_wrong() {
     line 31, column 60: sync Three, contact ↔ person: contact of the hub has no field 'emial'; there is: email; [object.contact.field.NAME] defines one
     line 31, column 60: sync Three, contact ↔ person: person of HelloWorld has no field 'emial'; there is: email
     "#);
-    // The last thing that is written fails.
+    // The last write of the transaction fails.
     let database = rusqlite::Connection::open(it.home.database("default")).unwrap();
     let trigger =
         "CREATE TRIGGER broken BEFORE INSERT ON sync_version BEGIN SELECT raise(ABORT, 'refused'); END";
@@ -151,7 +151,7 @@ async fn the_version_grows_when_the_mapping_means_something_else() {
         ("trust = \"left\"", "unresolved = \"right\""),
         ("drift = \"restore\"", "drift = \"keep\""),
         ("write = \"if-empty\"", "required = true"),
-        // With one identifier, one is all.
+        // With a single identifier, «any» and «all» are equivalent.
         ("identify-by = \"all\"", "identify-by = \"any\""),
         ("identify-by = \"all\"", "create = \"none\""),
         (
@@ -189,7 +189,7 @@ async fn the_version_grows_when_the_mapping_means_something_else() {
             assert_eq!(it.version("HelloWorld").await, version, "{new}");
         }
     }
-    // What comes back under its name does not take up old listings.
+    // A sync that is re-created under its name does not resume old listings.
     it.configuration.remove_sync("HelloWorld").await.unwrap();
     it.apply(FILE).await.unwrap();
     assert_eq!(it.version("HelloWorld").await, version + 1);
@@ -259,7 +259,7 @@ async fn plugins_are_installed_found_and_kept() {
     insta::assert_snapshot!(it.configuration.plugin("heloworld").await.unwrap_err(), @"unknown plugin 'heloworld'; there is: helloworld");
     insta::assert_snapshot!(it.configuration.remove_plugin("helloworld").await.unwrap_err(), @"plugin 'helloworld' is used by HelloWorld");
 
-    // The integration keeps what it has, until it is upgraded.
+    // The integration keeps its digest until it is upgraded.
     let plan = it.apply_with(FILE, ApplyOptions::default()).await.unwrap();
     assert!(plan.is_empty(), "{plan}");
     let digests = |text: String| text.replace(&one.digest[..12], "ONE").replace(&two.digest[..12], "TWO");
@@ -365,7 +365,7 @@ async fn the_hub_decides_about_changes_of_fields() {
     insta::assert_snapshot!(it.apply("[object.contact.field.loyalty]\nkind = \"integer\"\nlabel = \"Points\"").await.unwrap(), @"~ object contact, field loyalty: integer, Loyalty → integer, Points");
 }
 
-/// Everything that a sync can say besides what [`FILE`] has.
+/// Every policy of a sync that [`FILE`] does not have.
 const POLICIES: &str = r#"
 [integration.HelloWorld]
 plugin = "helloworld"
@@ -442,7 +442,7 @@ async fn policies_are_told_exported_and_applied_again() {
         it.configuration.definition("HelloWorld").await.unwrap()
     );
 
-    // What a record gets is read anew; how much may be deleted at once is not.
+    // A changed constant starts a new mapping version; a changed deletion guard does not.
     it.apply(&text.replace("percent = 20", "percent = 21")).await.unwrap();
     assert_eq!(it.version("HelloWorld").await, 1);
     insta::assert_snapshot!(it.apply(&text.replace("\"won\"", "\"new\"").replace("\"delete\"", "\"unlink\"")).await.unwrap(), @"

@@ -1,8 +1,8 @@
-//! What `bindgen!` generates for the world `integration-full`, and nothing else. Only `convert`, `host_api`
-//! and `link` name it.
+//! Generated code only: what `bindgen!` makes of the world `integration-full`. Used by `convert`, `host_api`
+//! and `link` alone.
 //!
-//! The world with all optional interfaces is bound, but each exported interface is resolved alone (see
-//! `link`), so a plugin that lacks an optional one still loads.
+//! The world with all optional interfaces is bound, but each exported interface is looked up by itself (see
+//! `link`), so that a plugin without an optional one still loads.
 
 #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
 

@@ -1,4 +1,4 @@
-//! What a plugin exports: found once for each component, called in each of its instances.
+//! The exports of a plugin: looked up once for each component, called in each of its instances.
 
 use super::bindings::entente::integration::types;
 use super::bindings::exports::entente::integration::{
@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Result, Store};
 
-/// Where the exported interfaces stand in a component. Optional ones may be absent.
+/// The exported interfaces of a component. Optional ones may be absent.
 struct Indices {
     manual: mapping_manual::GuestIndices,
     report: sync_report::GuestIndices,
@@ -37,8 +37,8 @@ pub(crate) fn exports<T: Send + 'static>(
     Ok(Box::new(move |instance| Box::new(Functions::new(Arc::clone(&indices), instance))))
 }
 
-/// The functions of one instance. Each interface is found, and its types are checked, when it is first
-/// called: most instances are asked one thing only.
+/// The functions of one instance. An interface is resolved, and its types checked, when it is first called:
+/// most instances are called for one thing only.
 struct Functions {
     indices: Arc<Indices>,
     instance: Instance,
@@ -92,7 +92,7 @@ impl From<types::Error> for PluginError {
     }
 }
 
-/// An answer with what checks it.
+/// A result with the function that validates it.
 fn unchecked<Q: ?Sized + 'static, W: Send + 'static, T: 'static>(
     answer: std::result::Result<W, types::Error>,
     check: fn(&mut Lift<'_>, W, &Q) -> std::result::Result<T, Refused>,
@@ -107,7 +107,7 @@ fn unchecked<Q: ?Sized + 'static, W: Send + 'static, T: 'static>(
 
 impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
     fn check_types(&self, store: &mut Store<T>) -> Result<()> {
-        // What a webhook means is asked by a later part of the host.
+        // Webhooks are not called yet; only their types are checked.
         if let Some(webhook) = &self.indices.webhook {
             webhook.load(&mut *store, &self.instance)?;
         }

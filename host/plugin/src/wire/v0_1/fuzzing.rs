@@ -1,4 +1,4 @@
-//! Answers of plugins made up from bytes, as the generated bindings would hold them, for the fuzz targets.
+//! Fuzz input: results of plugins generated from bytes, as the generated bindings would hold them.
 
 use super::bindings::entente::integration::types as wit;
 use super::bindings::exports::entente::integration::{mapping_manual, order_execution, sync_report};
@@ -8,7 +8,7 @@ use crate::wire::Refused;
 use arbitrary::{Result, Unstructured};
 use entente_sync::{Answer, Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest};
 
-/// What became of an answer: taken, or refused with these words.
+/// A result, lifted or refused with this message.
 pub type Lifted<T> = std::result::Result<T, String>;
 
 fn told<T>(lifted: std::result::Result<T, Refused>) -> Lifted<T> {
@@ -18,10 +18,9 @@ fn told<T>(lifted: std::result::Result<T, Refused>) -> Lifted<T> {
     })
 }
 
-/// A page made up from bytes, and what was said in it: rows and deletions.
-///
+/// A page generated from bytes, and the rows and deletions that it had.
 /// # Errors
-/// Where the bytes do not suffice.
+/// Where there are too few bytes.
 pub fn page(
     u: &mut Unstructured<'_>,
     limits: &Limits,
@@ -32,19 +31,19 @@ pub fn page(
     Ok((said, told(convert::page(&mut Lift::new(limits, "fuzz"), made, request))))
 }
 
-/// Answers to an order made up from bytes.
+/// Outcomes of an order generated from bytes.
 ///
 /// # Errors
-/// Where the bytes do not suffice.
+/// Where there are too few bytes.
 pub fn answers(u: &mut Unstructured<'_>, limits: &Limits, order: &Order) -> Result<Lifted<Vec<Answer>>> {
     let made = list(u, |u| answer(u, order))?;
     Ok(told(convert::answers(&mut Lift::new(limits, "fuzz"), made, &order.fields, Some(order))))
 }
 
-/// Answers to a ticket made up from bytes.
+/// Outcomes of a ticket generated from bytes.
 ///
 /// # Errors
-/// Where the bytes do not suffice.
+/// Where there are too few bytes.
 pub fn collection(u: &mut Unstructured<'_>, limits: &Limits, order: &Order) -> Result<Lifted<Collection>> {
     let state = match u.int_in_range(0..=2)? {
         0 => order_execution::TicketState::Done,
@@ -55,28 +54,28 @@ pub fn collection(u: &mut Unstructured<'_>, limits: &Limits, order: &Order) -> R
     Ok(told(convert::collection(&mut Lift::new(limits, "fuzz"), made, &order.fields)))
 }
 
-/// What was found, made up from bytes.
+/// Look-up results generated from bytes.
 ///
 /// # Errors
-/// Where the bytes do not suffice.
+/// Where there are too few bytes.
 pub fn found(u: &mut Unstructured<'_>, limits: &Limits, query: &Query) -> Result<Lifted<Vec<Vec<String>>>> {
     let made = list(u, |u| list(u, text))?;
     Ok(told(convert::found(&mut Lift::new(limits, "fuzz"), made, query)))
 }
 
-/// A description made up from bytes.
+/// A description generated from bytes.
 ///
 /// # Errors
-/// Where the bytes do not suffice.
+/// Where there are too few bytes.
 pub fn description(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Lifted<Description>> {
     let made = mapping_manual::Description { objects: list(u, object)?, extra: vec![] };
     Ok(told(convert::description(&mut Lift::new(limits, "fuzz"), made)))
 }
 
-/// A proposed mapping made up from bytes.
+/// A proposed mapping generated from bytes.
 ///
 /// # Errors
-/// Where the bytes do not suffice.
+/// Where there are too few bytes.
 pub fn manual(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Lifted<Vec<ProposedMapping>>> {
     let made = list(u, |u| {
         Ok(mapping_manual::ObjectMapping {
@@ -99,7 +98,7 @@ pub fn manual(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Lifted<Vec<Pr
     Ok(told(convert::manual(&mut Lift::new(limits, "fuzz"), made)))
 }
 
-/// Few, or some: enough to run into small limits.
+/// A list that is usually short, and sometimes long enough to exceed small limits.
 fn list<'a, T>(
     u: &mut Unstructured<'a>,
     mut one: impl FnMut(&mut Unstructured<'a>) -> Result<T>,
@@ -115,7 +114,7 @@ fn text(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(piece.repeat(times))
 }
 
-/// Usually a proper name, of few.
+/// A name, usually one of a few valid ones.
 fn name(u: &mut Unstructured<'_>) -> Result<String> {
     if u.ratio(1, 8)? { text(u) } else { Ok((*u.choose(&["thing", "name", "score", "other"])?).to_owned()) }
 }
@@ -141,7 +140,7 @@ fn value(u: &mut Unstructured<'_>) -> Result<wit::Value> {
     })
 }
 
-/// As many as there are fields, usually.
+/// Values, usually one for each field.
 fn values(u: &mut Unstructured<'_>, fields: usize) -> Result<Vec<wit::Value>> {
     if u.ratio(1, 16)? { list(u, value) } else { (0..fields).map(|_| value(u)).collect() }
 }

@@ -1,4 +1,4 @@
-//! What a plugin imports from the host: log, settings, secrets, state.
+//! The imports of this version (log, settings, secrets, state), implemented over [`super::super::Imports`].
 
 use super::bindings::entente::integration::types::Error;
 use super::bindings::entente::integration::{log, secrets, settings, state, types};
@@ -12,10 +12,10 @@ use tracing::Level;
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker};
 
-/// The data of a store as the generated code wants to see it.
+/// Adapts store data to the generated traits.
 struct Host<'a, T>(&'a mut T);
 
-/// Tells the generated code that it finds a [`Host`] in a store.
+/// Tells the generated code how to find a [`Host`] in a store.
 struct In<T>(PhantomData<T>);
 
 impl<T: Imports> HasData for In<T> {

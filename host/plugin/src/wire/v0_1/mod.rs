@@ -1,5 +1,5 @@
-//! Version 0.1 of the package `entente:integration`: generated bindings, and the conversion from and to the
-//! host's own types. Nothing here is named outside of `wire`.
+//! Version 0.1 of the package `entente:integration`: generated bindings, and the conversion to and from the
+//! host's own types. Nothing here is visible outside of `wire`.
 
 mod bindings;
 mod convert;

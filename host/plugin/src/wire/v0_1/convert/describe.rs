@@ -1,4 +1,4 @@
-//! What a plugin says of the remote system.
+//! Lifting descriptions and proposed mappings of a plugin.
 
 use super::super::bindings::exports::entente::integration::mapping_manual as wit;
 use super::Lift;
@@ -10,9 +10,9 @@ use entente_sync::{
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Labels are shown in tables.
+/// The length limit of labels, which are shown in tables.
 const LABEL: u64 = 256;
-/// A day: a longer lag would be a mistake.
+/// The limit of the search lag: more than a day would be a mistake.
 const LONGEST_LAG: u32 = 86_400;
 
 pub(crate) fn description(
@@ -68,7 +68,7 @@ impl Lift<'_> {
                 .map(Feature::from)
                 .collect(),
             search_lag: object.search_lag.map(|seconds| Duration::from_secs(seconds.min(LONGEST_LAG).into())),
-            // No rows or changes at all would never end.
+            // A page size of 0 would never end.
             page_size: object.page_size.map(|rows| rows.max(1)),
             order_size: object.order_size.map(|changes| changes.max(1)),
             name,

@@ -1,5 +1,5 @@
-//! Lifting and lowering between the types of the interface and those of the host. Answers of plugins are
-//! untrusted input: everything is validated and counted here, so that nothing behind it has to.
+//! Lifting and lowering between the types of the interface and those of the host. Results of plugins are
+//! untrusted input: everything is validated and counted here, so that no code behind it has to.
 
 mod describe;
 mod order;
@@ -17,10 +17,10 @@ use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 use crate::wire::Refused;
 
-/// Validates one answer while it is lifted.
+/// Validates one result while lifting it.
 pub(crate) struct Lift<'a> {
     limits: &'a Limits,
-    /// For warnings about parts that are left out.
+    /// For warnings about parts that are dropped.
     integration: &'a str,
     bytes: u64,
 }
@@ -30,7 +30,7 @@ impl<'a> Lift<'a> {
         Self { limits, integration, bytes: 0 }
     }
 
-    /// Counts the texts of the answer.
+    /// Counts the texts of the result.
     fn count(&mut self, bytes: usize) -> Result<(), LimitReached> {
         self.bytes += bytes as u64;
         if self.bytes > self.limits.page_bytes {
@@ -40,7 +40,7 @@ impl<'a> Lift<'a> {
         }
     }
 
-    /// A cursor, bookmark, ticket or version.
+    /// An opaque token: a cursor, bookmark, ticket or version.
     fn token(&mut self, text: String) -> Result<String, LimitReached> {
         if text.len() as u64 > self.limits.token_bytes {
             return Err(self.limits.token_bytes(Some(text.len() as u64)));
@@ -69,7 +69,7 @@ impl<'a> Lift<'a> {
         })
     }
 
-    /// A name of an object or a field; they are shown everywhere and stand in settings.
+    /// The name of an object or a field; names are shown everywhere and appear in settings.
     fn name(&self, name: String, what: &str) -> Result<String, Refused> {
         if name.is_empty() || name.len() as u64 > self.limits.id_bytes || clean(&name, u64::MAX) != name {
             return Err(Refused::Invalid(format!(

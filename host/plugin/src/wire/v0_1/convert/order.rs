@@ -1,4 +1,4 @@
-//! Orders and what became of their changes.
+//! Lowering orders, and lifting the outcomes of their changes.
 
 use super::super::bindings::exports::entente::integration::order_execution as wit;
 use super::Lift;
@@ -9,10 +9,10 @@ use entente_sync::{Action, Answer, Collection, Order, Outcome, TicketState, Writ
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// A longer pause would be a mistake; whoever needs it asks again after it.
+/// The limit of a requested pause: a longer one would be a mistake, and the plugin can ask again after it.
 const LONGEST_PAUSE: u32 = 86_400;
 
-/// `base` goes along only for objects that want it: it costs as much as the change itself.
+/// `base` is passed only for objects that want it: it costs as much as the change itself.
 pub(crate) fn lower_order(order: &Order, with_base: bool) -> wit::Order {
     wit::Order {
         object: order.object.clone(),
@@ -47,8 +47,8 @@ pub(crate) fn lower_order(order: &Order, with_base: bool) -> wit::Order {
     }
 }
 
-/// Checks answers. One that cannot be understood is left out, so that its change counts as sent with its fate
-/// unknown; that is what it is.
+/// Validates outcomes. One that cannot be understood is dropped, so that its change counts as sent with an
+/// unknown outcome, which is true.
 pub(crate) fn answers(
     lift: &mut Lift<'_>,
     answers: Vec<wit::Answer>,
@@ -114,7 +114,7 @@ impl Lift<'_> {
             reason,
             fields: Vec::new(),
         };
-        // What says that nothing was written is a failure even where the rest of it makes no sense.
+        // An outcome that says that nothing was written is a failure, even if the rest of it is invalid.
         let senseless = |reason: String| {
             failed(codes::INVALID_ANSWER, format!("the plugin's answer cannot be understood: {reason}"))
         };
@@ -162,7 +162,7 @@ impl Lift<'_> {
         } else {
             match self.values(written.values, fields)? {
                 Ok(values) => values,
-                // That it was written is certain; only what the remote made of it is not known.
+                // The write itself is certain; only the stored row is not known.
                 Err(reason) => {
                     self.warn(&format!(
                         "the values of record '{}' as stored were left out: {reason}",

@@ -1,4 +1,4 @@
-//! Requests for reports, pages, and lookups.
+//! Lowering report requests, and lifting pages and look-up results.
 
 use super::super::bindings::entente::integration::types as wit;
 use super::super::bindings::exports::entente::integration::{lookup, sync_report};
@@ -9,7 +9,7 @@ use crate::wire::Refused;
 use entente_core::Timestamp;
 use entente_sync::{BadRow, Batch, Conversion, Deletion, Page, Query, ReportRequest, StateWrites};
 
-/// The most rows that the answer to a request may have.
+/// The most rows that a page for this request may have.
 fn most_rows(request: &ReportRequest, limits: &Limits) -> u64 {
     u64::from(request.limit).min(limits.page_rows)
 }
@@ -41,7 +41,8 @@ pub(crate) fn lower_request(request: &ReportRequest, limits: &Limits) -> sync_re
     }
 }
 
-/// Checks a page. Rows that are wrong become `bad` rows; what is too much or has no place fails the page.
+/// Validates a page. Invalid rows become `bad` rows; too many rows, and invalid names or tokens, fail the
+/// page.
 pub(crate) fn page(
     lift: &mut Lift<'_>,
     page: sync_report::Page,
@@ -52,7 +53,7 @@ pub(crate) fn page(
     if rows > most {
         let mut limit = lift.limits.page_rows(Some(rows));
         if most < limit.value {
-            // More than the host asked for: a higher limit would change nothing.
+            // More than the host requested: raising the limit would not help.
             (limit.value, limit.most) = (most, most);
         }
         return Err(limit.into());
@@ -83,7 +84,7 @@ pub(crate) fn page(
             .into_iter()
             .map(|object| lift.name(object, "a complete object"))
             .collect::<Result<_, _>>()?,
-        // Only shown; what is no number is nothing.
+        // Informational: a value that makes no sense is dropped.
         remaining: page
             .extra
             .iter()
@@ -137,7 +138,7 @@ pub(crate) fn lower_query(query: &Query) -> lookup::Query {
     }
 }
 
-/// Checks what was found: an answer for each key, no empty ids.
+/// Validates look-up results: one for each key, without empty ids.
 pub(crate) fn found(
     lift: &mut Lift<'_>,
     found: Vec<Vec<String>>,

@@ -1,4 +1,4 @@
-//! Values, rows and references.
+//! Lifting and lowering values, rows and references.
 
 use super::super::bindings::entente::integration::types as wit;
 use super::Lift;
@@ -7,7 +7,7 @@ use chrono::Datelike;
 use entente_core::{Reference, Timestamp, Value};
 use entente_sync::{FieldTime, Row};
 
-/// To the plugin; nothing said is `unset`.
+/// Lowers a value; `None` becomes `unset`.
 pub(crate) fn lower_value(value: Option<&Value>) -> wit::Value {
     match value {
         None => wit::Value::Unset,
@@ -16,7 +16,7 @@ pub(crate) fn lower_value(value: Option<&Value>) -> wit::Value {
         Some(Value::Integer(number)) => wit::Value::Integer(*number),
         Some(Value::Float(number)) => wit::Value::Float(*number),
         Some(Value::Text(text)) => wit::Value::Text(text.clone()),
-        // Months and days are below 256.
+        // Months and days fit in a byte.
         Some(Value::Date(day)) => {
             wit::Value::Date(wit::Date { year: day.year(), month: day.month() as u8, day: day.day() as u8 })
         }
@@ -40,7 +40,7 @@ pub(super) fn lower_values(values: &[Option<Value>]) -> Vec<wit::Value> {
     values.iter().map(|value| lower_value(value.as_ref())).collect()
 }
 
-/// What a single record has wrong; the others go on.
+/// The error of a single record; the others are not affected.
 pub(super) type OrBad<T> = Result<Result<T, String>, LimitReached>;
 
 impl Lift<'_> {
@@ -70,7 +70,7 @@ impl Lift<'_> {
         Ok(lifted.map(Some).map_err(|error| error.to_string()))
     }
 
-    /// The values of one record, one for each field.
+    /// Lifts the values of a record, one for each field.
     pub(super) fn values(&mut self, values: Vec<wit::Value>, fields: &[String]) -> OrBad<Vec<Option<Value>>> {
         if values.len() != fields.len() {
             return Ok(Err(format!("it has {} values for {} fields", values.len(), fields.len())));

@@ -1,4 +1,4 @@
-//! The vectors that host and SDK share, as they cross the interface: `tests/vectors` says what they are.
+//! Shared test vectors of host and SDK, as they cross the interface; `tests/vectors` documents them.
 
 use super::super::bindings::entente::integration::types as wit;
 use super::Lift;
@@ -112,7 +112,7 @@ fn wire_row(row: WireRow) -> wit::Row {
     }
 }
 
-/// The generated type has no equality; minus zero is zero.
+/// The generated type has no equality, so its debug form is compared; minus zero is zero.
 fn told(value: &wit::Value) -> String {
     match value {
         wit::Value::Float(number) => format!("{:?}", number + 0.0),

@@ -24,7 +24,7 @@ pub use config::fuzzing;
 pub use config::{
     Added, ApplyOptions, Checked, ConfigError, Configuration, ConfigurationPlan, CustomField, CustomObject,
     DEFAULT_TENANT, Described, Draft, File, FileError, FileInputs, Grants, HUB, Health, Home, HomeLock,
-    InstalledPlugin, Integration, NewTenant, Notice, Place, PlanLine, PlanSign, PluginFacts, PluginSource,
+    InstalledPlugin, Integration, NewTenant, Notice, PlanLine, PlanSign, PluginFacts, PluginSource, Position,
     Prepared, Problem, Problems, SealingKey, SecretGrant, SecretInfo, SecretText, StoredSync, SyncDraft,
     check, check_name, definition_from_manual, digest_of, fit,
 };

@@ -542,7 +542,7 @@ impl Tenant {
             let unknown =
                 manifests.get(digest).map(|manifest| settings::unknown(&draft.integration, manifest));
             plan.notices.extend(unknown.unwrap_or_default().into_iter().map(|name| Notice {
-                place: None,
+                position: None,
                 part: format!("integration {}", draft.integration.name),
                 message: settings::unknown_text(&draft.integration, &name),
                 remedies: Vec::new(),

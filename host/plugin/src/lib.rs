@@ -12,7 +12,7 @@
 //! Only this crate depends on wasmtime and the HTTP client. Its folders are layers; each may use those above
 //! it in this table and none below, which `tests/structure.rs` checks:
 //!
-//! | floor | what it is |
+//! | layer | what it is |
 //! |---|---|
 //! | `text`, `files`, `limits` | untrusted texts and files, and the table of limits |
 //! | `address` | patterns of hosts, and which addresses are public |

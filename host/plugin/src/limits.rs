@@ -219,9 +219,9 @@ limits! {
     tenant_memory_bytes "tenant-memory-bytes" Bytes = 512 * MIB, at most 65_536 * MIB;
         "Memory of all running plugins of a tenant together: four that take all they may, or several hundred small ones."
     tenant_instances "tenant-instances" Count = 16, at most 64;
-        "Plugins of a tenant that run, or wait between two calls, at the same time; further ones wait. There are 64 places for all tenants."
+        "Plugins of a tenant that run, or wait between two calls, at the same time; further ones wait. The pool has 64 instance slots for all tenants."
     workers "workers" Count = 1, at most 64;
-        "Plugins of a tenant that compute at the same time; further ones take turns. A sync computes in its plugin for a tenth of its time, so one is enough for several syncs."
+        "Plugins of a tenant that compute at the same time (permits); further ones wait for a permit. A sync computes in its plugin for a tenth of its time, so one is enough for several syncs."
     memories "memories" Count = 8, at most 32;
         "Linear memories of one running plugin."
     tables "tables" Count = 16, at most 64;

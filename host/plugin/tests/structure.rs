@@ -1,4 +1,4 @@
-//! Holds the sources to what `src/lib.rs` says about them: a floor knows only those below it, no version of
+//! Holds the sources to what `src/lib.rs` says about them: a layer knows only those below it, no version of
 //! the plugin interface leaks, and functions stay short.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -6,9 +6,9 @@
 use std::path::Path;
 use structure::{Source, functions_stay_short, named, sources};
 
-/// From the lowest floor to the highest. A floor is a file or folder in `src`; those of one line do not know
-/// each other, but for `limits`, which every floor may know.
-const FLOORS: &[&[&str]] = &[
+/// From the lowest layer to the highest. A layer is a file or folder in `src`; those of one line do not know
+/// each other, but for `limits`, which every layer may know.
+const LAYERS: &[&[&str]] = &[
     &["text", "files", "limits"],
     &["address"],
     &["component"],
@@ -25,8 +25,8 @@ fn all() -> Vec<Source> {
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
-fn height(floor: &str) -> Option<usize> {
-    FLOORS.iter().position(|floors| floors.contains(&floor))
+fn height(layer: &str) -> Option<usize> {
+    LAYERS.iter().position(|layers| layers.contains(&layer))
 }
 
 /// A line without its comment.
@@ -35,20 +35,20 @@ fn code(line: &str) -> &str {
 }
 
 #[test]
-fn a_floor_knows_only_those_below_it() {
+fn a_layer_knows_only_those_below_it() {
     let mut seen = 0;
     for source in all() {
         let own = source.top();
         if ABOVE_ALL.contains(&own) {
             continue;
         }
-        let own_height = height(own).unwrap_or_else(|| panic!("{}: which floor is it on?", source.path));
+        let own_height = height(own).unwrap_or_else(|| panic!("{}: which layer is it on?", source.path));
         for (number, line) in source.lines.iter().enumerate() {
             let at = format!("{}:{}: {line}", source.path, number + 1);
-            assert!(own == "wire" || !line.contains("super::super"), "name the floor by crate::: {at}");
+            assert!(own == "wire" || !line.contains("super::super"), "name the layer by crate::: {at}");
             for other in named(code(line), "crate::").filter(|other| *other != own) {
-                // Names that the crate shows as a whole may come from any floor.
-                let height = height(other).unwrap_or_else(|| panic!("name its floor: {at}"));
+                // Names that the crate shows as a whole may come from any layer.
+                let height = height(other).unwrap_or_else(|| panic!("name its layer: {at}"));
                 assert!(height < own_height, "{own} must not know {other}: {at}");
                 seen += 1;
             }

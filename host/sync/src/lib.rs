@@ -2,7 +2,7 @@
 //! [`Ledger`] only, neither SQLite nor wasm.
 //!
 //! [`Engine::run`] is the only way a sync runs. A first sync, a window, some ids, one direction are
-//! [`RunOptions`] of the same path. Data, traits, pure halves and phases of a run are floors, which
+//! [`RunOptions`] of the same path. Data, traits, pure halves and phases of a run are layers, which
 //! `tests/structure.rs` lists and checks.
 
 mod answer;

@@ -6,8 +6,8 @@
 use std::path::Path;
 use structure::{Source, circles, functions_stay_short, imports, sources};
 
-/// From the lowest floor to the highest. A file imports from its own floor and from those below.
-const FLOORS: &[(&str, &[&str])] = &[
+/// From the lowest layer to the highest. A file imports from its own layer and from those below.
+const LAYERS: &[(&str, &[&str])] = &[
     (
         "data",
         &[
@@ -73,25 +73,25 @@ fn all() -> Vec<Source> {
     all
 }
 
-fn floor(file: &str) -> usize {
-    FLOORS
+fn layer(file: &str) -> usize {
+    LAYERS
         .iter()
         .position(|(_, files)| files.contains(&file))
-        .unwrap_or_else(|| panic!("{file}.rs: which floor is it on?"))
+        .unwrap_or_else(|| panic!("{file}.rs: which layer is it on?"))
 }
 
 #[test]
-fn a_floor_knows_only_those_below_it() {
+fn a_layer_knows_only_those_below_it() {
     let imports = imports(&all());
     for (file, imported) in &imports {
         for other in imported {
-            let (own, below) = (floor(file), floor(other));
-            let (own_name, other_name) = (FLOORS[own].0, FLOORS[below].0);
+            let (own, below) = (layer(file), layer(other));
+            let (own_name, other_name) = (LAYERS[own].0, LAYERS[below].0);
             assert!(below <= own, "{file}.rs ({own_name}) must not know {other}.rs ({other_name})");
         }
     }
-    let listed: usize = FLOORS.iter().map(|(_, files)| files.len()).sum();
-    assert_eq!(imports.len(), listed, "a floor lists a file that is not there");
+    let listed: usize = LAYERS.iter().map(|(_, files)| files.len()).sum();
+    assert_eq!(imports.len(), listed, "a layer lists a file that is not there");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn no_files_import_each_other_in_a_circle() {
 
 #[test]
 fn what_is_pure_asks_nobody() {
-    for source in all().iter().filter(|source| FLOORS[floor(source.top())].0 == "pure") {
+    for source in all().iter().filter(|source| LAYERS[layer(source.top())].0 == "pure") {
         for (number, line) in source.code() {
             let asks = ["async ", ".await", "dyn Ledger", "dyn Exchange", "Session"]
                 .iter()

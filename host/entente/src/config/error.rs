@@ -9,14 +9,14 @@ use std::path::PathBuf;
 
 /// A position in `entente.toml`; line and column count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub struct Position {
     /// The line.
     pub line: usize,
     /// The column.
     pub column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }
@@ -24,10 +24,10 @@ impl fmt::Display for Place {
 
 /// A file that is not TOML, or not of the form of `entente.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {message}")]
+#[error("{position}: {message}")]
 pub struct FileError {
     /// Where.
-    pub place: Place,
+    pub position: Position,
     /// What is wrong.
     pub message: String,
 }
@@ -36,7 +36,7 @@ pub struct FileError {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
     /// The position in the file; `None` for a problem that comes from elsewhere, such as a plugin's manual.
-    pub place: Option<Place>,
+    pub position: Option<Position>,
     /// The part: «sync HelloWorld, contact ↔ person».
     pub part: String,
     /// What is wrong.
@@ -48,8 +48,8 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(place) = self.place {
-            write!(f, "{place}: ")?;
+        if let Some(position) = self.position {
+            write!(f, "{position}: ")?;
         }
         write!(f, "{}: {}", self.part, self.message)
     }

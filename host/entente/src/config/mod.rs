@@ -30,7 +30,7 @@ pub use check::fit::fit;
 pub use check::manual::definition_from_manual;
 pub use check::sync::{Checked, SyncDraft, check};
 pub use configuration::Configuration;
-pub use error::{ConfigError, FileError, Notice, Place, Problem, Problems};
+pub use error::{ConfigError, FileError, Notice, Position, Problem, Problems};
 pub use file::form::File;
 pub use home::components::digest_of;
 pub(crate) use home::components::is_digest;

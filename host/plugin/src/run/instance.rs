@@ -134,12 +134,12 @@ fn no_slot(account: &TenantAccount) -> Failure {
     let limit = account.limits().tenant_instances;
     if account.has_all_its_slots() {
         let text = format!(
-            "all {limit} places that the tenant has for running plugins are taken; wait until one is free"
+            "all {limit} instance slots of the tenant are in use by running plugins; wait until one is free"
         );
         Failure::Busy(text, account.limits().tenant_instances(None).remedies())
     } else {
         let text = format!(
-            "all {} places for running plugins are taken; wait, run fewer syncs at the same time, or spread them over several hosts",
+            "all {} instance slots are in use by running plugins; wait, run fewer syncs at the same time, or spread them over several hosts",
             crate::limits::INSTANCE_SLOTS
         );
         Failure::Busy(text, Vec::new())

@@ -3,7 +3,7 @@
 use super::manual;
 use super::object;
 use super::overlay::overlay;
-use crate::config::error::{Notice, Place, Problem, Problems};
+use crate::config::error::{Notice, Position, Problem, Problems};
 use crate::config::file::form::{CustomEntry, File, MappingEntry, ObjectEntry, SyncEntry};
 use crate::config::file::words::SideWords;
 use crate::config::names::{HUB, check_name, known};
@@ -78,8 +78,8 @@ impl<'a> Findings<'a> {
         Self { file, problems: Vec::new(), notices: Vec::new() }
     }
 
-    fn place(&self, span: &Range<usize>) -> Option<Place> {
-        self.file.place(span)
+    fn position(&self, span: &Range<usize>) -> Option<Position> {
+        self.file.position(span)
     }
 
     fn found(
@@ -90,7 +90,7 @@ impl<'a> Findings<'a> {
         remedies: impl IntoIterator<Item = Remedy>,
     ) -> Problem {
         Problem {
-            place: self.place(span),
+            position: self.position(span),
             part: part.to_owned(),
             message: message.into(),
             remedies: remedies.into_iter().collect(),

@@ -1,7 +1,7 @@
 //! The form of `entente.toml` as serde types. [`super::check`] gives it meaning.
 
 use super::words::{CreateWord, DirectionWord, SideWord, UnresolvedWord};
-use crate::config::error::{FileError, Place};
+use crate::config::error::{FileError, Position};
 use crate::config::names::HUB;
 use entente_sync::{Blanks, DeletePolicy, Drift, IdentifyBy, Sides, WriteRule};
 use serde::Deserialize;
@@ -324,14 +324,14 @@ pub(crate) struct Lines(String);
 
 impl Lines {
     /// The position of a byte offset.
-    pub(crate) fn place(&self, offset: usize) -> Place {
+    pub(crate) fn position(&self, offset: usize) -> Position {
         let mut end = offset.min(self.0.len());
         while !self.0.is_char_boundary(end) {
             end -= 1;
         }
         let before = &self.0[..end];
         let start = before.rfind('\n').map_or(0, |at| at + 1);
-        Place { line: before.matches('\n').count() + 1, column: before[start..].chars().count() + 1 }
+        Position { line: before.matches('\n').count() + 1, column: before[start..].chars().count() + 1 }
     }
 }
 
@@ -354,8 +354,8 @@ impl File {
         match toml::from_str::<Content>(text) {
             Ok(Content { object, integration, sync }) => Ok(Self { object, integration, sync, lines }),
             Err(error) => {
-                let place = lines.place(error.span().map_or(0, |span| span.start));
-                Err(FileError { place, message: plain(error.message()) })
+                let position = lines.position(error.span().map_or(0, |span| span.start));
+                Err(FileError { position, message: plain(error.message()) })
             }
         }
     }
@@ -372,8 +372,8 @@ impl File {
     }
 
     /// The position of a span; `None` for parts that are not from the file.
-    pub(crate) fn place(&self, span: &Range<usize>) -> Option<Place> {
-        (span.start != usize::MAX).then(|| self.lines.place(span.start))
+    pub(crate) fn position(&self, span: &Range<usize>) -> Option<Position> {
+        (span.start != usize::MAX).then(|| self.lines.position(span.start))
     }
 }
 

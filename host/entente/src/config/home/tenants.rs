@@ -29,7 +29,7 @@ pub struct HomeLock {
 #[derive(Debug)]
 pub struct NewTenant {
     folder: tempfile::TempDir,
-    place: PathBuf,
+    target: PathBuf,
     _held: HomeLock,
 }
 
@@ -50,8 +50,8 @@ impl NewTenant {
     /// Where the folder cannot be moved.
     pub fn finish(self) -> Result<(), ConfigError> {
         // An empty folder of that name would be in the way of the rename.
-        let _ = fs::remove_dir(&self.place);
-        fs::rename(self.folder.path(), &self.place).map_err(|error| io(&self.place, "made", &error))?;
+        let _ = fs::remove_dir(&self.target);
+        fs::rename(self.folder.path(), &self.target).map_err(|error| io(&self.target, "made", &error))?;
         // The temporary folder has moved, so there is nothing to clean up.
         let _ = self.folder.keep();
         Ok(())
@@ -119,7 +119,7 @@ impl Home {
             .prefix(ADDING)
             .tempdir_in(&folder)
             .map_err(|error| io(&folder, "written", &error))?;
-        Ok(NewTenant { folder: made, place: self.tenant_folder(tenant), _held: held })
+        Ok(NewTenant { folder: made, target: self.tenant_folder(tenant), _held: held })
     }
 
     /// Adds an empty tenant.

@@ -86,7 +86,7 @@ fn refused(part: String, error: HubError) -> ConfigError {
     match error {
         HubError::Store(error) => ConfigError::Store(error),
         error => ConfigError::Problems(Problems(vec![Problem {
-            place: None,
+            position: None,
             part,
             message: error.to_string(),
             remedies: Vec::new(),

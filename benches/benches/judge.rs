@@ -1,4 +1,4 @@
-//! The judge.
+//! Benchmark: verdicts of the judge.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Calls of plugins, and starting them.
+//! Benchmarks: calls of plugins, and starting them.
 
 use anyhow::Result;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,4 +1,4 @@
-//! The physical limit: the rows that the program has written, written again by bare SQLite.
+//! Baseline: the rows that the program wrote, inserted again by bare SQLite.
 
 use crate::took::{Took, Watch};
 use anyhow::Result;
@@ -9,12 +9,12 @@ use std::path::Path;
 /// Rows of each table in one transaction, as many as a page of a report has.
 const ROWS: usize = 1_000;
 
-/// What was written.
+/// The result of the inserts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
-    /// How long the inserts and commits took.
+    /// The duration of inserts and commits.
     pub(crate) took: Took,
-    /// How many rows.
+    /// The number of rows.
     pub(crate) rows: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What the rows share: what was asked, and what is costly to make.
+//! Shared state of the rows: options, and fixtures that are expensive to build.
 
 use crate::guests;
 use crate::took::{Took, median};
@@ -8,13 +8,13 @@ use made_up::people::{Ids, People};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// How many people are edited where an edit is measured.
+/// The number of people edited in rows that measure edits.
 pub(crate) const EDITED: u64 = 10;
 
-/// What was asked.
+/// Command-line options.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Only the sizes up to 100,000.
+    /// Only sizes up to 100,000.
     pub quick: bool,
     /// The folder with the scripts of the peers.
     pub peers: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! Processes of their own: how long they take and how much memory at most.
+//! Child processes: their duration and peak memory.
 
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// What a process took.
+/// The resource use of a process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Used {
-    /// By the clock on the wall, in seconds.
+    /// Wall time in seconds.
     pub(crate) wall: f64,
-    /// The most memory that it had, in bytes, where that was looked at and the system tells.
+    /// Peak memory in bytes, where it was sampled and the system reports it.
     pub(crate) peak: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The contacts file of the peers, read by the page.
+//! The peers' contacts file, read page by page.
 
 use anyhow::{Context, Result};
 use entente_core::{Timestamp, Value};

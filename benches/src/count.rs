@@ -1,4 +1,4 @@
-//! The judge at work: fields with every kind of evidence.
+//! Input for the judge: fields with every kind of evidence.
 
 use entente_core::{
     Claim, Current, Evidence, FieldRules, FieldTime, Mode, Sides, Timestamp, Value, Winner, judge, settle,

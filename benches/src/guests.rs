@@ -1,4 +1,4 @@
-//! The plugins that are measured, built from their sources as `entente plugin build` does.
+//! The measured plugins, built from source as `entente plugin build` does.
 
 use anyhow::{Context, Result};
 use entente_cli::{BuildOptions, build_plugin};

@@ -1,8 +1,7 @@
-//! How fast Entente is: every figure beside something that it can be compared with, measured in the same run
-//! on the same machine.
-//!
-//! The program `speed` measures the rows in [`rows`] and prints a table; `benches/` holds the small ones once
-//! more for criterion, and the script `instructions` counts what [`workload`] executes.
+//! Performance of Entente: every figure beside a comparison that is measured in the same run on the same
+//! machine.
+//! The program `speed` measures the rows in [`rows`] and prints a table; `benches/` has the small ones for
+//! criterion, and the script `instructions` counts the instructions of [`workload`].
 
 mod bare;
 mod bench;

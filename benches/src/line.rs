@@ -1,16 +1,16 @@
-//! A line of the table.
+//! A line of the table: a figure, its comparison and its goal.
 
 use crate::quantity::Quantity;
 use crate::took::Took;
 use serde::Serialize;
 
-/// Whether a goal is reached.
+/// Whether a goal is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Holds {
-    /// It is.
+    /// It is met.
     Yes,
-    /// It is not.
+    /// It is missed.
     No,
     /// There is no goal; the figure is shown.
     Shown,

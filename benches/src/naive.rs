@@ -1,5 +1,4 @@
-//! What a simple script does instead: look whether the record has changed, upsert it, and upsert one row that
-//! links both ids.
+//! Baseline: a simple script that compares a hash, upserts the record, and upserts a row that links both ids.
 
 use crate::took::{Took, Watch};
 use anyhow::Result;

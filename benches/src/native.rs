@@ -1,5 +1,5 @@
-//! `plugins/made-up` without a component: the same people behind the same trait. Or the contacts of a file
-//! instead of them.
+//! `plugins/made-up` compiled natively, without a component: the same people behind the same trait. Or the
+//! contacts of a file.
 
 use crate::contacts::Contacts;
 use anyhow::Result;

@@ -1,4 +1,4 @@
-//! One call of a plugin with a page of 1,000 rows of 8 fields, each way.
+//! One plugin call with a page of 1,000 rows of 8 fields, in each direction.
 
 use crate::world::{Guest, World};
 use anyhow::{Result, ensure};

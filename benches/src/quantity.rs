@@ -1,4 +1,4 @@
-//! Quantities as people write them.
+//! Formatting of quantities for people.
 
 use serde::Serialize;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The table for people, and the lines for programs.
+//! Output: the table for people, and JSON lines for programs.
 
 use crate::line::Line;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};

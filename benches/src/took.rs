@@ -1,15 +1,15 @@
-//! Taking times.
+//! Measuring wall and CPU time.
 
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::time::Instant;
 
-/// How long something took, in seconds.
+/// A duration, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Took {
-    /// By the clock on the wall.
+    /// Wall time.
     pub wall: f64,
-    /// Of the processors, over all threads of this process: steadier where others use the machine too.
+    /// CPU time over all threads of this process: steadier on a busy machine.
     pub cpu: f64,
 }
 
@@ -20,7 +20,7 @@ impl std::ops::AddAssign for Took {
     }
 }
 
-/// A clock that was started.
+/// A stopwatch.
 #[derive(Debug)]
 pub(crate) struct Watch {
     wall: Instant,
@@ -34,24 +34,24 @@ fn cpu() -> f64 {
 }
 
 impl Watch {
-    /// Starts one.
+    /// Starts a stopwatch.
     pub(crate) fn start() -> Self {
         Self { cpu: cpu(), wall: Instant::now() }
     }
 
-    /// What it says now.
+    /// The time since the start.
     pub(crate) fn took(&self) -> Took {
         Took { wall: self.wall.elapsed().as_secs_f64(), cpu: cpu() - self.cpu }
     }
 }
 
-/// The one in the middle, by the wall.
+/// The median, by wall time.
 pub fn median(mut times: Vec<Took>) -> Took {
     times.sort_by(|a, b| a.wall.total_cmp(&b.wall));
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// The middle of some runs of something quick.
+/// The median of several runs of something quick.
 pub(crate) fn repeat(times: usize, mut run: impl FnMut()) -> Took {
     let timed = |_| {
         let watch = Watch::start();

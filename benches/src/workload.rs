@@ -1,5 +1,5 @@
-//! Fixed work, whose instructions a machine counts the same however busy it is. The script `instructions`
-//! runs it.
+//! Fixed work for instruction counts, which do not depend on the load of the machine. The script
+//! `instructions` runs it.
 
 use crate::bench::{Bench, Options};
 use crate::count;

@@ -1,4 +1,4 @@
-//! A tenant with a made-up remote system.
+//! A tenant with a generated remote system.
 
 use crate::contacts::{COLUMNS, Contacts};
 use crate::native::{Native, Source};

@@ -1,6 +1,6 @@
-//! A secret in every place where one can be, a remote that gives it back in every form, a plugin that hunts
-//! for it and gives all that it gets away, and then a look at everything that was printed or written: it is
-//! found nowhere but in the files of the keys.
+//! Secret leakage (canary test): secrets in every place where one can be, a remote that echoes them in every
+//! encoding, and a plugin that searches for them and discloses whatever it gets. Everything printed or
+//! written is then searched; the canaries may be in the key files only.
 
 use crate::support::guests;
 use crate::support::server::{Server, answer};
@@ -16,18 +16,18 @@ use std::process::Stdio;
 use std::sync::{Mutex, mpsc};
 use tokio::runtime::Runtime;
 
-/// Sent as a header; comes from the environment.
+/// Sent as a header; given in the environment.
 const KEY: &str = "canary/key+4f81d2c95b7e=do~not~print";
-/// Sent in the query; comes from the environment, by `entente.toml`.
+/// Sent in the query; given in the environment, by `entente.toml`.
 const PARAM: &str = "canary&param%9c3b07aa=never(shown)";
-/// Granted for nothing; comes from standard input.
+/// Not granted to anything; given on standard input.
 const SIGN: &str = "canary-sign/77aa01+nobody+knows";
-/// What texts are signed with; comes from the environment.
+/// A signing key; given in the environment.
 const SIGNING: &str = "canary/signing+5d20ee=only~the~mac~is~seen";
 /// The key of the second home, from the environment.
 const SEALING: [u8; 32] = *b"\x9a canary for sealing the rest \xe1\x07";
 
-/// All forms that a value may be found in.
+/// Every encoding that is searched for.
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let percent = |upper: bool| {
         let one = |byte: &u8| match byte {
@@ -53,7 +53,7 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// What must not be seen, with its name.
+/// Canaries by name, in every encoding.
 #[derive(Default)]
 struct Hidden(Vec<(&'static str, Vec<u8>)>);
 
@@ -70,7 +70,7 @@ impl Hidden {
         self.0.extend(forms(value).into_iter().map(|form| (name, form)));
     }
 
-    /// A key as it is in its file or its variable, and its bytes.
+    /// A key as text, as in its file or variable, and as bytes.
     fn add_key(&mut self, name: &'static str, text: &str) {
         let bytes = STANDARD.decode(text.trim()).unwrap();
         assert_eq!(bytes.len(), 32);
@@ -78,27 +78,27 @@ impl Hidden {
         self.add(name, &bytes);
     }
 
-    /// Names and forms that are in it.
+    /// The names and encodings found in the bytes.
     fn found(&self, bytes: &[u8]) -> Vec<String> {
         let search = AhoCorasick::new(self.0.iter().map(|(_, form)| form)).unwrap();
         let hits = search.find_overlapping_iter(bytes).map(|hit| &self.0[hit.pattern().as_usize()]);
         hits.map(|(name, form)| format!("{name} as {}", String::from_utf8_lossy(form))).collect()
     }
 
-    /// Backwards, so that the plugin can look for them without holding them.
+    /// Reversed, so that the plugin can search for them without holding them.
     fn reversed(&self) -> String {
         let backwards = |form: &Vec<u8>| form.iter().rev().map(|byte| char::from(*byte)).collect::<String>();
         self.0.iter().map(|(_, form)| backwards(form)).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// Answers with all that came, in every form, beside what a token endpoint would say.
+/// Echoes the request in every encoding, beside the fields of a token endpoint's answer.
 fn echo(request: &str) -> Vec<u8> {
     let echoed: Vec<String> =
         request.lines().filter(|line| line.contains("canary")).map(str::to_owned).collect();
     let mut forms: Vec<String> =
         forms(request.as_bytes()).iter().map(|form| String::from_utf8_lossy(form).into_owned()).collect();
-    // As JavaScript escapes, which leaves more as it is.
+    // JavaScript's encoding, which escapes fewer characters.
     forms.extend([KEY, PARAM].map(|secret| {
         secret
             .replace('%', "%25")
@@ -120,7 +120,7 @@ fn echo(request: &str) -> Vec<u8> {
     )
 }
 
-/// A home, and everything that the program has printed in it.
+/// A home, and everything that the program printed in it.
 struct Watch {
     home: Home,
     sealing: Option<String>,
@@ -164,7 +164,7 @@ impl Watch {
         shown
     }
 
-    /// Nothing that was printed, and no file, holds anything of it; the file of a key holds that key only.
+    /// No output and no file contains a canary, except that a key file contains its own key.
     #[track_caller]
     fn hides(&self, hidden: &Hidden) {
         assert!(
@@ -228,7 +228,7 @@ score = true
     )
 }
 
-/// A home with all secrets in it, of which `sealing` may be the key.
+/// A home with all canaries; `sealing` is its key, if given.
 fn watched(url: &str, sealing: Option<String>) -> Watch {
     let watch = Watch { home: Home::new(), sealing, printed: Mutex::default() };
     watch.well(&["plugin", "install", &text(guests::hostile_path()), "--name", "hostile"]);
@@ -258,7 +258,7 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// What the log says that the plugin has found, wherever it says it.
+/// The plugin's log says that it found nothing.
 #[track_caller]
 fn found_nothing(shown: &str) {
     assert!(shown.contains("found 0;"), "{shown}");
@@ -277,7 +277,7 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
         watch.run_with(&[&["sync", "evil"], options].concat(), "", variables)
     };
 
-    // It would find what is there.
+    // Control: the plugin finds a text that is there.
     let control = "reversed=nekot_sseccA nekot_ssecca";
     watch.well(&["integration", "set", "evil", "--set", control, "--set", "then=error"]);
     let (code, shown) = watch.run(&["sync", "evil", "--json"]);
@@ -324,7 +324,7 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
     let records = watch.well(&["record", "list", "thing", "--json"]);
     found_nothing(&records);
 
-    // All that prints data.
+    // Every command that prints data.
     let id = serde_json::from_str::<Value>(&records).unwrap()["rows"][0]["id"].as_str().unwrap().to_owned();
     let (record, plugin) = (format!("thing:{id}"), text(guests::hostile_path()));
     watch.well(&["export"]);
@@ -355,7 +355,7 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
             assert_ne!(code, 2, "{command:?}: {shown}");
         }
     }
-    // What fails on the way to a secret.
+    // Failures while a secret is given.
     watch.run_with(&["integration", "set", "evil", "--secret", "no good name"], &format!("{SIGN}\n"), &[]);
     watch.run_with(
         &["integration", "add", "worse", "--plugin", "hostile", "--secret", "sign", "--secret", "key"],
@@ -406,7 +406,7 @@ fn a_canary_key_in_the_environment_and_a_run_that_is_killed_leave_nothing() {
     hidden.add_key("ENTENTE_KEY", &STANDARD.encode(SEALING));
     hidden.add_key("code.key", &std::fs::read_to_string(watch.home.path().join("code.key")).unwrap());
     watch.hides(&hidden);
-    // It is there where it has to be.
+    // Control: the canary is where it must be.
     drop(going);
     let (code, shown) = watch.run(&["sync", "evil"]);
     assert_eq!(code, 1, "{shown}");

@@ -1,4 +1,4 @@
-//! The program as the compiler of its own plugins.
+//! The program as the compiler child of its own plugins.
 
 use crate::support::guests;
 use crate::world::{Home, text};
@@ -29,7 +29,7 @@ fn whether_it_works_is_told_by_doctor() {
         .says(&["compiling", "plugins can be compiled, in a process of its own"]);
 }
 
-/// Where no address space can be reserved, plugins are compiled to do without.
+/// Without address space to reserve, plugins are compiled for on-demand allocation.
 #[cfg(target_os = "linux")]
 #[test]
 fn with_little_address_space_it_compiles_for_that() {

@@ -1,4 +1,4 @@
-//! `entente apply`: a whole configuration from a file.
+//! `entente apply`: a complete configuration from a file.
 
 use crate::world::{Home, World};
 use hello_crm::{ManualClock, Object};
@@ -56,7 +56,7 @@ fn world() -> World {
     World::unconnected(Home::with_plugin(), hello_crm::seed::Seed::default(), clock)
 }
 
-/// All that is configured.
+/// The complete configuration.
 fn state(world: &World) -> Vec<String> {
     [&["integration", "list", "--json"][..], &["plugin", "list", "--json"]]
         .map(|args| world.run(args).well().stdout)
@@ -86,7 +86,7 @@ fn a_file_is_applied_as_a_whole_and_once() {
     assert_eq!(state(&world), applied);
     world.keeps_the_key_secret();
 
-    // What is configured is what happens.
+    // The sync acts as configured.
     world.run(&["record", "set", "project", "title=New house"]).well();
     world
         .run(&[
@@ -142,7 +142,7 @@ fn everything_that_is_wrong_is_told_at_once_and_nothing_is_saved() {
         .replace("targets = [\"company\"]", "targets = [\"concern\"]");
     let output = world.run(&["apply", &world.file("wrong.toml", wrong)]).fails(1, &["concern"]);
     assert_eq!(state(&world), before, "{output}");
-    // The rest can be told once what it builds on is right.
+    // These problems show only once those that they depend on are fixed.
     let wrong = FILE
         .replace("URL", &world.url)
         .replace("{ right = \"region\"", "{ right = \"state\"")

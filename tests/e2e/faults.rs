@@ -1,5 +1,4 @@
-//! What is asked for wrongly, and remote systems that refuse or fail: the exit code, and an error that says
-//! what to do.
+//! Wrong usage, and remote systems that refuse or fail: exit codes, and errors with remedies.
 
 use crate::world::{CANARY, Home, World, sample};
 use hello_crm::{Action, Object, RateLimit, Rule};

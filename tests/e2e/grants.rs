@@ -1,4 +1,4 @@
-//! What a plugin asks for, what the operator grants, and what comes of both: hosts, versions, crashes.
+//! Manifest and grants: the effective permissions, upgrades that ask for more, and quarantine.
 
 use crate::support::guests;
 use crate::world::{Home, text};
@@ -31,7 +31,7 @@ create = "both"
 name = true
 "#;
 
-/// The hostile plugin as other tools would have made it: without what it asks for.
+/// The hostile plugin without its manifest, as other tools would have built it.
 fn without_manifest() -> Vec<u8> {
     let whole = guests::hostile_component();
     let (mut start, mut depth) = (None, 0);
@@ -40,7 +40,7 @@ fn without_manifest() -> Vec<u8> {
             Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth -= 1,
             Payload::CustomSection(section) if depth == 1 && section.name() == "entente:manifest" => {
-                // Before the content stand the kind of section and its length, of two bytes.
+                // The section id and a two-byte length precede its content.
                 assert!((128..16384).contains(&(section.range().end - section.range().start)));
                 start = Some(usize::try_from(section.range().start).unwrap() - 3);
                 assert_eq!(section.range().end, whole.len() as u64, "it comes last");
@@ -51,7 +51,7 @@ fn without_manifest() -> Vec<u8> {
     whole[..start.unwrap()].to_vec()
 }
 
-/// A plugin that asks for this, besides settings and state.
+/// A plugin whose manifest asks for this, besides settings and state.
 fn asking(home: &Home, name: &str, asks: &str) -> String {
     let component = home.file("bare.wasm", without_manifest());
     let manifest = home.file("plugin.toml", format!("{SETTINGS}{asks}"));
@@ -146,7 +146,7 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
         "to agree: entente integration upgrade evil --plugin ",
     ]);
     assert_eq!(digest(&home), old);
-    // What is printed agrees to what was shown, and to nothing that is installed meanwhile.
+    // The printed command agrees to what was shown, and not to a component installed meanwhile.
     let agree = waits.stdout.split("upgrade evil --plugin ").nth(1).unwrap().trim().to_owned();
     assert_eq!(agree.find(' '), Some(64), "the whole digest, of which nobody can make a second one: {agree}");
     let agree: Vec<&str> =
@@ -171,12 +171,12 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     assert_eq!(digest(&home), old);
     home.run(&["integration", "rollback", "evil"]).well();
     assert_eq!(digest(&home), new);
-    // What was taken away stays away: only what is new is agreed to.
+    // A revoked grant stays revoked: an upgrade agrees to additional requests only.
     home.run(&["integration", "rollback", "evil"]).well();
     home.run(&["integration", "grant", "evil", "--reset"]).well();
     let shown = home.run(&["integration", "upgrade", "evil", "--agree"]).well();
     shown.says(&["evil may send requests to: https://stats.example.com"]);
-    // One by one; whether it may keep something is another matter.
+    // One grant at a time; state is granted independently.
     home.run(&["integration", "grant", "evil", "--no-state"])
         .well()
         .says(&["it may keep nothing between runs"]);
@@ -199,7 +199,7 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     home.run(&["integration", "grant", "evil", "--all"])
         .well()
         .says(&["it may keep a few bytes between runs"]);
-    // A no counts for more than a yes.
+    // `no` takes precedence over `yes`.
     let shown =
         home.run(&["integration", "grant", "evil", "--all", "--no-http", "https://stats.example.com"]).well();
     shown.says(&["evil may send requests to: https://crm.example.com\n"]);
@@ -227,7 +227,7 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
         useless.stderr.contains("the plugin of evil does not ask for https://other.example.com"),
         "{useless}"
     );
-    // The way down asks for less, which needs nobody's word.
+    // The older version asks for less, which needs no agreement.
     home.run(&["plugin", "install", &first, "--name", "evil"]).well();
     home.run(&["integration", "upgrade", "evil"])
         .well()
@@ -271,7 +271,7 @@ fn what_was_changed_since_it_was_installed_is_not_run() {
     home.run(&["sync", "evil"]).well();
     let file = home.dir.path().join("home/plugins").join(format!("{}.wasm", digest(&home)));
     let whole = std::fs::read(&honest).unwrap();
-    // Another plugin, one bit, cut off.
+    // Another plugin, a flipped bit, a truncated file.
     let mut bit = whole.clone();
     bit[20_000] ^= 1;
     for changed in [std::fs::read(&other).unwrap(), bit, whole[..1000].to_vec()] {
@@ -302,7 +302,7 @@ fn what_a_plugin_logs_is_kept_with_its_run() {
     assert!(!shown.stdout.contains("--log"), "{shown}");
     assert_eq!(home.run(&["run", "show", "1", "--json"]).well().json()["log"][0]["level"], "warn");
     assert_eq!(home.run(&["run", "show", "2", "--json"]).well().json()["log"], json!([]));
-    // Of one that was killed nobody knows when it ended: what later runs logged is not its own.
+    // The end of a killed run is unknown; log lines of later runs are not shown with it.
     attack(&home, "log-control").well();
     let database =
         rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
@@ -338,7 +338,7 @@ fn a_hostile_plugin_that_crashes_again_and_again_is_quarantined() {
         .well()
         .says(&["evil pauses until", "or let evil run at once: entente integration resume evil"]);
 
-    // The pause passes, twice.
+    // Lets the pause expire, twice.
     let database =
         rusqlite::Connection::open(home.dir.path().join("home/tenants/default/entente.db")).unwrap();
     for _ in 0..2 {

@@ -1,11 +1,11 @@
-//! Plugins that misbehave cost their own run, say why, and leave nothing half done.
+//! Hostile plugins fail their own run with a reason, and leave no partial writes.
 
 use crate::support::guests;
 use crate::world::{Home, Output, text};
 use serde_json::json;
 use std::sync::OnceLock;
 
-/// The hub has an object for what the plugin has, and one record of it.
+/// The hub has an object for the plugin's object, with one record.
 const CONFIGURATION: &str = r#"
 [object.thing.field.name]
 kind = "text"
@@ -30,7 +30,7 @@ name = true
 score = true
 "#;
 
-/// A home with the plugin and a sync; it is told later what to attack.
+/// A home with the plugin and a sync; tests choose the attack.
 fn home() -> Home {
     static TEMPLATE: OnceLock<Home> = OnceLock::new();
     TEMPLATE
@@ -53,7 +53,7 @@ fn attack(home: &Home, settings: &[&str]) -> Output {
     home.run(&["sync", "evil", "--json"])
 }
 
-/// Attacks when it is asked for a report: the run fails, nothing is written, and the next one goes well.
+/// Attacks during a report: the run fails, nothing is written, and the next run succeeds.
 fn in_report(settings: &[&str], telling: &[&str]) {
     let home = home();
     let before = home.records("thing");
@@ -170,7 +170,7 @@ fn one_that_traps_when_it_writes_leaves_the_hub_whole() {
     let things = home.records("thing");
     assert!(things.len() <= 2 && things.iter().any(|thing| thing.text("name") == "ours"), "{things:?}");
     home.run(&["doctor", "--offline"]).well();
-    // Whether the record was made on the other side is not known, and it is not made blindly once more.
+    // Whether the create was executed is unknown, so it is not sent blindly again.
     let output = attack(&home, &["attack=none"]);
     assert!([0, 3].contains(&output.code), "{output}");
     assert_eq!(home.records("thing").len(), 2);

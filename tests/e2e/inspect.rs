@@ -1,4 +1,4 @@
-//! What `plugin inspect` and `plugin install` make of files.
+//! `plugin inspect` and `plugin install`: validation of files.
 
 use crate::support::guests;
 use crate::world::{Home, text};

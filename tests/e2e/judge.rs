@@ -1,4 +1,4 @@
-//! Commands that need no home.
+//! Commands that need no home folder.
 
 use crate::world::Home;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A run that is killed at any moment: nothing is lost, nothing is there twice, the next one goes on.
+//! Crash recovery: a run is killed at each request; nothing is lost or duplicated, and the next run resumes.
 
 use crate::world::{Home, World, agree, agree_after};
 use hello_crm::{Action, DropWhen, Rule, SystemClock};
@@ -7,10 +7,10 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// People on the side of the CRM. The sample files of the hub overlap with them.
+/// People in the CRM. The hub's sample files overlap with them.
 const PEOPLE: usize = 300;
 
-/// No request waits so long that it would go on by itself.
+/// A delay that never ends by itself during a test.
 const LONG: u64 = 3_600_000;
 
 /// A home with records in the hub, for a first sync.
@@ -36,7 +36,7 @@ fn start(world: &World) -> Child {
         .unwrap()
 }
 
-/// Waits until the child has come so far, or has ended: `true` where it has come so far.
+/// Waits until the child has come this far (`true`) or has ended.
 fn comes_to(child: &mut Child, there: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
     loop {
@@ -51,7 +51,7 @@ fn comes_to(child: &mut Child, there: impl Fn() -> bool) -> bool {
     }
 }
 
-/// After a kill: everything opens, the sync comes to its end, and all is as if nothing had happened.
+/// After the kill: everything opens, the sync completes, and the result equals that of an undisturbed run.
 #[track_caller]
 fn recovers(world: &World, expected: &Ending, what: &str) {
     world.crm.reset();
@@ -66,7 +66,7 @@ fn recovers(world: &World, expected: &Ending, what: &str) {
     assert_eq!(&Ending::of(world), expected, "{what}");
 }
 
-/// How many there are of what, at the end.
+/// The number of records at the end.
 #[derive(Debug, PartialEq)]
 struct Ending {
     hub: Vec<usize>,
@@ -80,7 +80,7 @@ impl Ending {
     }
 }
 
-/// A run that nobody disturbs: how it ends, and how many requests it makes.
+/// An undisturbed run: its result, and the number of its requests.
 fn undisturbed() -> (Ending, u64) {
     let world = world();
     let output = world.sync(&[]);
@@ -101,7 +101,7 @@ fn a_run_that_is_killed_at_a_request_goes_on_in_the_next() {
             let world = world();
             world.crm.reset();
             if lost {
-                // This request is done but its answer is lost, and the process dies at the one after.
+                // This request is executed but its response is lost, and the process dies at the next one.
                 world.crm.add_fault(Rule::new(Action::Drop { drop: DropWhen::After }).after(request));
             }
             world.crm.add_fault(
@@ -165,7 +165,7 @@ fn a_second_run_beside_one_that_is_under_way_is_refused() {
         ],
     );
     world.crm.reset();
-    // Nobody holds the lease of a process that is gone.
+    // The lease of a dead process is taken over.
     let output = world.sync(&[]);
     assert!([0, 3].contains(&output.code), "{output}");
     agree(&world);

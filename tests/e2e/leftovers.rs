@@ -1,4 +1,4 @@
-//! What a person who is new here stumbles over: hints that lead somewhere, and words that say what is meant.
+//! Usability for newcomers: hints that work when followed, and unambiguous messages.
 
 use crate::world::{Home, World};
 use hello_crm::{Action, Rule};

@@ -1,4 +1,4 @@
-//! The program `entente` as its users run it, with real components, real HTTP and real files.
+//! End-to-end tests: the program `entente` with real components, real HTTP and real files.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 

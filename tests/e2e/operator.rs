@@ -1,9 +1,9 @@
-//! What the operator decides between runs: conflicts, what failed, how everything stands.
+//! Operator commands between runs: conflicts, retries, status.
 
 use crate::world::World;
 use serde_json::{Value, json};
 
-/// A person whom both sides have, with ids on the left and on the right.
+/// A person linked on both sides, with ids on the left and on the right.
 fn linked() -> (World, String, String) {
     let world = World::new();
     world.import("First name,Last name,E-mail,City,Phone,Changed\nAda,Ek,ada@ek.example,Umeå,+46 1,2020-02-01T00:00:00Z\n").well();
@@ -13,7 +13,7 @@ fn linked() -> (World, String, String) {
     (world, contact, person)
 }
 
-/// Both sides give this person another city at the same moment, so that nothing can tell which is newer.
+/// Edits the city on both sides at the same moment, so that the judge cannot decide.
 fn disagree(world: &World, person: &str, at: &str, ours: &str, theirs: &str) {
     world.import(&format!("E-mail,City,Changed\nada@ek.example,{ours},{at}\n")).well();
     world.edit_person(at, person, json!({ "city": theirs }));
@@ -118,7 +118,7 @@ fn a_conflict_is_settled_by_another_value_or_all_at_once() {
     assert_eq!(conflicts(&world), Vec::<Value>::new());
 }
 
-/// A contact whose number the CRM refuses.
+/// A contact whose phone number the CRM refuses.
 fn refused() -> (World, String) {
     let (world, contact, _) = linked();
     world.run(&["record", "set", &format!("contact:{contact}"), "phone=not a number"]).well();
@@ -146,7 +146,7 @@ fn what_failed_is_listed_and_tried_again() {
     ]);
     world.run(&["record", "show", &format!("contact:{contact}")]).well().says(&["failed"]);
 
-    // The record is put back; it fails once more, and counts from the beginning.
+    // The record is retried; it fails again, with its attempts counted anew.
     let record = letter["records"][1].as_str().unwrap();
     world
         .run(&["retry", record])
@@ -168,7 +168,7 @@ fn what_failed_is_listed_and_tried_again() {
     world.run(&["retry", "contact:1", "--all"]).exits(2);
 }
 
-/// How many pairs the ledger has.
+/// The number of pairs in the ledger.
 fn pairs(world: &World) -> u64 {
     let connection = rusqlite::Connection::open(world.path().join("tenants/default/entente.db")).unwrap();
     connection.query_row("SELECT count(*) FROM pair", [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs()
@@ -183,7 +183,7 @@ fn status_counts_every_record_once() {
         "next: see what a run would do: entente sync HelloWorld --dry-run",
     ]);
     let (world, contact) = refused();
-    // One in conflict, one that failed, one held, one deleted, one pending.
+    // One pair in conflict, one failed, one held, one deleted, one pending.
     world
         .import(
             "Last name,E-mail,City,Changed\nBo,bo@example.org,Umeå,2020-02-01T00:00:00Z\nGone,gone@example.org,Lund,2020-02-01T00:00:00Z\n",

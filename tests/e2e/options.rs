@@ -1,10 +1,10 @@
-//! Options of `entente sync` that hold something back, or ask for a part.
+//! Options of `entente sync` that withhold changes or restrict a run.
 
 use crate::world::World;
 use hello_crm::Object;
 use serde_json::{Value, json};
 
-/// One record on each side that the other one lacks, and one on both that was edited on both.
+/// A record on each side that the other lacks, and one that was edited on both.
 fn world() -> (World, String) {
     let world = World::new();
     world

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-/// Runs a command line in the root of the sources, as a person does.
+/// Runs a command line in the root of the sources.
 fn shell(line: &str) -> Output {
     let mut command = Command::new("sh");
     command
@@ -37,7 +37,7 @@ fn ends(address: &str) {
     }
 }
 
-/// It is started beside `entente`, and is there after a build of everything.
+/// Starts the sample CRM beside `entente`; a build of the workspace has it.
 fn ensure_crm(entente: &Path) {
     if !entente.with_file_name("hello-crm").is_file() {
         let built = Command::new(env!("CARGO"))
@@ -80,7 +80,7 @@ fn it_runs_from_start_to_end_and_all_that_it_advises_works() {
         let output = shell(command);
         let said = text(&output);
         let code = output.status.code();
-        // The sample has a person twice, so that a run has something to hold.
+        // The sample has a duplicate, so a run may hold a record.
         let fine =
             if command.contains(" sync ") { code == Some(0) || code == Some(3) } else { code == Some(0) };
         assert!(fine, "$ {command}\nexit code {code:?}\n{said}");

@@ -1,4 +1,4 @@
-//! Files as people have them, in and out.
+//! Record import and export, with files as they occur in practice.
 
 use crate::world::Home;
 use serde_json::{Value, json};

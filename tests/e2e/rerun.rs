@@ -1,12 +1,11 @@
-//! Plans that are applied, runs that are undone, and what a run does once: trust, and more deletions than
-//! usual.
+//! Applying plans, undoing runs, and one-shot options: trust, and a lifted deletion guard.
 
 use crate::world::{Output, World};
 use hello_crm::Object;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Three people on both sides.
+/// Three people linked on both sides.
 fn world() -> World {
     let world = World::new();
     world
@@ -32,7 +31,7 @@ fn a_plan_is_applied_where_nothing_has_changed_since() {
     let plan = world.sync(&["--dry-run"]).well();
     assert_eq!(plan.json()["changes"]["rows"].as_array().map(Vec::len), Some(2), "{plan}");
     let plan = number(&plan);
-    // One of them is edited meanwhile, and a third one, which is not in the plan.
+    // One of them is edited meanwhile, and a third person, who is not in the plan.
     world.import("E-mail,City,Changed\nb@example.org,Ystad,2020-04-01T00:00:00Z\nc@example.org,Ystad,2020-04-01T00:00:00Z\n").well();
     world
         .run(&["run", "apply", &older])
@@ -138,7 +137,7 @@ fn a_trusted_side_wins_once_whatever_changed() {
         json!({ "city": "Kiruna", "phone": "+46 1" }),
     );
     world.import("E-mail,City,Phone,Changed\na@example.org,Lund,+46 2,2020-03-01T00:00:00Z\n").well();
-    // Without a word the CRM's later values would win.
+    // Without trust, the CRM's later values would win.
     world.sync(&["--trust", "hub", "--trust-field", "contact.city"]).well();
     let (hub, crm) = (world.find("contact", "email", "a@example.org"), world.person("a@example.org"));
     assert_eq!((hub.text("city"), &crm.fields["city"]), ("Lund", &json!("Lund")));

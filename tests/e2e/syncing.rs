@@ -1,4 +1,4 @@
-//! Records come into agreement.
+//! Convergence: records on both sides come into agreement.
 
 use crate::world::{World, agree, sample};
 use hello_crm::{DropWhen, Object};
@@ -73,7 +73,7 @@ fn counts_have_reasons() {
     ]);
 }
 
-/// A person whom both sides have, changed last on 2020-02-01.
+/// A person linked on both sides, last changed on 2020-02-01.
 fn linked() -> (World, String, String) {
     let world = World::new();
     world
@@ -89,7 +89,7 @@ fn linked() -> (World, String, String) {
 #[test]
 fn of_two_edits_of_a_field_the_later_one_stays() {
     let (world, contact, person) = linked();
-    // The CRM is later.
+    // The CRM's edit is later.
     world.import("E-mail,City,Changed\nada@ek.example,Lund,2020-03-01T00:00:00Z\n").well();
     world.edit_person("2020-03-01T00:00:01Z", &person, json!({ "city": "Kiruna" }));
     let output = world.sync(&[]).well();
@@ -98,7 +98,7 @@ fn of_two_edits_of_a_field_the_later_one_stays() {
     assert_eq!(world.person("ada@ek.example").fields["city"], json!("Kiruna"));
     world.is_quiet();
 
-    // The hub is later: it is edited now, the CRM in 2020.
+    // The hub's edit is later: now, against 2020 in the CRM.
     world.edit_person("2020-04-01T00:00:00Z", &person, json!({ "city": "Malmö" }));
     world.run(&["record", "set", &format!("contact:{contact}"), "city=Visby"]).well();
     let output = world.sync(&[]).well();
@@ -204,7 +204,7 @@ fn a_first_sync_of_two_full_sides_joins_them_once() {
     for options in [&[][..], &["--full"], &["--first-time-sync"]] {
         let (before, batches) = (world.everything(), world.crm.request_count("POST", "/batch"));
         let again = world.sync(options);
-        // What is held is told by every run, whether it read it again or not.
+        // Held records are reported by every run, whether read again or not.
         assert_eq!(again.code, first.code, "{again}");
         assert_eq!(again.json()["waiting"]["held"], first.json()["waiting"]["held"], "{again}");
         assert_eq!((again.written("hub"), again.written("HelloWorld")), (0, 0), "{again}");

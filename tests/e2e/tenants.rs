@@ -1,5 +1,4 @@
-//! Many tenants in one home: they see nothing of each other, come and go as a whole, and each has its own
-//! limits.
+//! Tenant isolation: tenants share no data, are added and removed atomically, and have limits of their own.
 
 use crate::support::guests;
 use crate::world::{CANARY, Home, Output, World, contains, text};
@@ -9,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 
-/// No request waits so long that it would go on by itself.
+/// A delay that never ends by itself during a test.
 const LONG: u64 = 3_600_000;
 
 /// Runs a command for a tenant.
@@ -66,7 +65,7 @@ fn last_names(home: &Home, tenant: &str) -> Vec<String> {
     list.stdout.lines().map(name).collect()
 }
 
-/// Begins a sync that the CRM keeps waiting.
+/// Begins a sync whose request the CRM delays.
 fn begin_long_run(world: &World) -> Child {
     world.crm.add_fault(Rule::new(Action::Delay { delay_ms: LONG }).path("/").times(None));
     let mut child = world
@@ -88,7 +87,7 @@ fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
-/// It ran to its end and wrote to neither side.
+/// The run completed and wrote to neither side.
 #[track_caller]
 fn has_nothing_to_do(output: &Output) {
     assert!([0, 3].contains(&output.code), "{output}");
@@ -111,7 +110,7 @@ fn tenants_with_the_same_names_see_nothing_of_each_other() {
     assert_eq!(last_names(home, "acme"), ["anna-of-acme"]);
     assert_eq!(last_names(home, "globex"), ["gustav-of-globex"]);
 
-    // Numbers of runs and records are each tenant's own; names and all that was set too.
+    // Run and record numbers are per tenant; so are names and settings.
     for tenant in ["acme", "globex"] {
         let runs = of(home, tenant, &["run", "list", "--json"]).well().json()["rows"].clone();
         assert_eq!((runs.as_array().unwrap().len(), &runs[0]["run"]), (1, &json!(1)), "{runs}");
@@ -141,7 +140,7 @@ fn tenants_with_the_same_names_see_nothing_of_each_other() {
         assert_eq!(people, [json!(own)]);
     }
 
-    // A secret of one tenant is of no use to another, also where all names are the same.
+    // A secret cannot be decrypted for another tenant, even under the same names.
     home.run(&["tenant", "add", "initech"]).well();
     of(home, "initech", &["plugin", "install", &text(guests::hello_path())]).well();
     connect(home, "initech", &acme.url, "a-wrong-key").fails(1, &["could not"]);
@@ -191,13 +190,13 @@ fn a_tenant_that_was_not_added_is_refused_everywhere() {
     home.run(&["tenant", "add", "acme"]).fails(1, &["there already"]);
     home.run(&["tenant", "add", "default"]).fails(1, &["there already"]);
     of(&home, "acme", &["status"]).well();
-    // The option goes before the variable.
+    // The option takes precedence over the variable.
     let output =
         home.command(&["status", "--tenant", "default"]).env("ENTENTE_TENANT", "nobody").output().unwrap();
     assert!(output.status.success());
     of(&home, "acme", &["doctor", "--offline"]).well();
 
-    // One that cannot be opened hides no other, and keeps components that it may need.
+    // A tenant that cannot be opened hides no other, and keeps components that it may use.
     home.run(&["tenant", "add", "broken"]).well();
     std::fs::write(database(&home, "broken"), "no database").unwrap();
     home.run(&["tenant", "list"]).well().says(&["acme", "cannot be opened: the database"]);
@@ -225,7 +224,7 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
         .run(&["tenant", "export", "default", "--output", &file])
         .fails(1, &["there is a file of this name"]);
 
-    // Neither the secret nor the key to it is in the file, which says where it is.
+    // The file contains neither the secret nor its key, and says where the key is.
     let bytes = std::fs::read(&file).unwrap();
     let key = std::fs::read_to_string(world.path().join("secret.key")).unwrap();
     for never in [CANARY, key.trim()] {
@@ -233,7 +232,7 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     }
     assert!(contains(&bytes, b"which is not in this archive") && contains(&bytes, b"[sync.HelloWorld]"));
 
-    // Under another name in the same home, with its secret: the sync finds nothing to do.
+    // Restored under another name in the same home, with its secret: the sync finds nothing to do.
     world.run(&["tenant", "add", "copy", "--from", &file]).well().says(&["exported as default", "1 secrets"]);
     has_nothing_to_do(&of(&world, "copy", &["sync", "HelloWorld", "--json"]));
     let records = |home: &Home, tenant: &str| {
@@ -243,7 +242,7 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     assert_eq!(of(&world, "copy", &["export"]).well().stdout, world.run(&["export"]).well().stdout);
     world.run(&["tenant", "add", "copy", "--from", &file]).fails(1, &["there already"]);
 
-    // In another home the key is missing, or another one; nothing is half there then.
+    // In another home the key is missing or different; a failed restore leaves nothing behind.
     let elsewhere = Home::new();
     let add = ["tenant", "add", "acme", "--from", &file];
     elsewhere
@@ -260,7 +259,7 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     let output = sync.env("ENTENTE_KEY", key.trim()).output().unwrap();
     assert!(matches!(output.status.code(), Some(0 | 3)), "{output:?}");
 
-    // Where the key is lost, the secrets are set again.
+    // If the key is lost, secrets are set again.
     elsewhere
         .run(&["tenant", "add", "globex", "--from", &file, "--without-secrets"])
         .well()
@@ -270,7 +269,7 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     elsewhere.run_with(&set, format!("{CANARY}\n")).well();
     has_nothing_to_do(&of(&elsewhere, "globex", &["sync", "HelloWorld", "--json"]));
 
-    // A file that was changed on its way is not taken.
+    // A file that was changed in transit is refused.
     let mut changed = bytes.clone();
     let middle = changed.len() / 2;
     changed[middle] ^= 1;
@@ -313,7 +312,7 @@ fn nothing_of_a_removed_tenant_stays() {
     world.sync(&[]).well();
     let home = &world.home;
     add(home, TENANT, &world.url, CANARY);
-    // A plugin that nobody else uses, a record, a setting, a run, and a run that was killed.
+    // A plugin that no other tenant uses, a record, a setting, a run, and a killed run.
     of(home, TENANT, &["plugin", "install", &text(guests::hostile_path()), "--name", "hostile"]).well();
     of(home, TENANT, &["record", "set", "contact", &format!("last_name={MARKER}")]).well();
     of(home, TENANT, &["integration", "set", "HelloWorld", "--set", &format!("note={MARKER}")]).well();
@@ -360,7 +359,7 @@ fn nothing_of_a_removed_tenant_stays() {
     home.run(&["tenant", "remove", TENANT, "--yes"]).fails(1, &["unknown tenant"]);
     world.is_quiet();
 
-    // The one that there always is can be emptied, and filled again.
+    // `default` can be emptied and filled again.
     let file = text(&world.dir.path().join("default.tar"));
     home.run(&["tenant", "export", "default", "--output", &file]).well();
     home.run(&["tenant", "remove", "default", "--yes"]).well().says(&["emptied default"]);
@@ -388,7 +387,7 @@ fn a_limit_holds_for_its_tenant_only_and_its_error_says_how_to_raise_it() {
     let mut output =
         of(home, "acme", &["sync", "HelloWorld"]).fails(1, &["limit memory-bytes of 64 KiB reached"]);
     world.sync(&[]).well();
-    // What the error says is typed until it works.
+    // Follows the remedy of each error until the command succeeds.
     let mut tries = 0;
     while output.code == 1 {
         let (_, rest) =

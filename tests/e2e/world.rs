@@ -1,5 +1,4 @@
-//! A folder of its own for the program, a running hello-crm, and a way to call the one and to look into the
-//! other.
+//! Test fixture: a home folder of its own, a running hello-crm, calls of the program and look-ups in the CRM.
 
 use crate::support::guests;
 use hello_crm::{Clock, Config, Handle, ManualClock, Object, RecordView, Server, Stamp, SystemClock};
@@ -11,13 +10,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// The key of the CRM. It must turn up nowhere.
+/// The CRM's key, a canary: it must appear nowhere.
 pub(crate) const CANARY: &str = "canary-4f81d2c95b7e-do-not-print";
 
-/// Nothing that is started here takes nearly as long.
+/// A timeout far above what any command takes.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Commands to copy without the home that each test has for itself: what they name it by is a test of its own
+/// Removes the `--home` of each test from commands to copy; that they name it is tested separately
 /// (`cli/remedy.rs`, and `a_command_to_copy_names_the_home_that_was_given`).
 fn without_home(text: &str) -> String {
     let mut parts = text.split("entente --home ");
@@ -30,7 +29,7 @@ fn without_home(text: &str) -> String {
     plain
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Output {
     args: String,
@@ -58,20 +57,20 @@ impl Output {
         output
     }
 
-    /// It ended with this exit code.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self}");
         self
     }
 
-    /// It did all that was asked.
+    /// Asserts exit code 0.
     #[track_caller]
     pub(crate) fn well(self) -> Self {
         self.exits(0)
     }
 
-    /// It ended with this code, and its error says all this.
+    /// Asserts the exit code, and that the error contains all of these.
     #[track_caller]
     pub(crate) fn fails(self, code: i32, parts: &[&str]) -> Self {
         for part in parts {
@@ -80,7 +79,7 @@ impl Output {
         self.exits(code)
     }
 
-    /// What it printed contains all this.
+    /// Asserts that the output contains all of these.
     #[track_caller]
     pub(crate) fn says(self, parts: &[&str]) -> Self {
         for part in parts {
@@ -89,13 +88,13 @@ impl Output {
         self
     }
 
-    /// What it printed with `--json`.
+    /// The output as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {self}"))
     }
 
-    /// The counts of one object on one side, as `--json` prints them.
+    /// The counts of an object on a side, from `--json`.
     #[track_caller]
     pub(crate) fn counts(&self, exchange: &str, object: &str) -> Value {
         let counts = self.json()["counts"][exchange][object].clone();
@@ -103,7 +102,7 @@ impl Output {
         counts
     }
 
-    /// How many records it wrote on a side.
+    /// The number of records written on a side.
     #[track_caller]
     pub(crate) fn written(&self, exchange: &str) -> u64 {
         let json = self.json();
@@ -123,7 +122,7 @@ impl std::fmt::Display for Output {
     }
 }
 
-/// A record of the hub: its id, and its values by field.
+/// A record of the hub: id, and values by field.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HubRecord {
     pub(crate) id: String,
@@ -136,7 +135,7 @@ impl HubRecord {
     }
 }
 
-/// A folder for the program.
+/// A home folder.
 pub(crate) struct Home {
     pub(crate) dir: TempDir,
 }
@@ -146,7 +145,7 @@ impl Home {
         Self { dir: TempDir::new().unwrap() }
     }
 
-    /// One in which the plugin HelloWorld is installed. It is compiled once for all tests.
+    /// A home with the plugin HelloWorld, which is compiled once for all tests.
     pub(crate) fn with_plugin() -> Self {
         static TEMPLATE: OnceLock<Home> = OnceLock::new();
         TEMPLATE
@@ -158,7 +157,7 @@ impl Home {
             .copy()
     }
 
-    /// All of it once more.
+    /// A copy of the home.
     pub(crate) fn copy(&self) -> Self {
         let copy = Self::new();
         copy_folder(&self.path(), &copy.path());
@@ -169,14 +168,14 @@ impl Home {
         self.dir.path().join("home")
     }
 
-    /// A file beside the home folder.
+    /// Writes a file beside the home folder.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.dir.path().join(name);
         std::fs::write(&path, content).unwrap();
         text(&path)
     }
 
-    /// The program, ready to be started.
+    /// A command of the program.
     pub(crate) fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entente"));
         command.arg("--home").arg(self.path()).args(args).current_dir(self.dir.path());
@@ -191,14 +190,14 @@ impl Home {
         self.run_with(args, "")
     }
 
-    /// Runs the program with this on standard input.
+    /// Runs the program with this standard input.
     pub(crate) fn run_with(&self, args: &[&str], input: impl Into<Vec<u8>>) -> Output {
         let mut command = assert_cmd::Command::from_std(self.command(args));
         let output = command.write_stdin(input).timeout(PATIENCE).output().unwrap();
         Output::of(args.join(" "), &output)
     }
 
-    /// All records of an object, in the order of their ids.
+    /// All records of an object, by id.
     pub(crate) fn records(&self, object: &str) -> Vec<HubRecord> {
         let list = self.run(&["record", "list", object, "--limit", "1000000", "--json"]).well().json();
         assert_eq!(list["next"], Value::Null, "not everything was listed");
@@ -217,7 +216,7 @@ impl Home {
             .collect()
     }
 
-    /// The one record with this value.
+    /// The single record with this value.
     #[track_caller]
     pub(crate) fn find(&self, object: &str, field: &str, value: &str) -> HubRecord {
         let mut found: Vec<_> =
@@ -243,7 +242,7 @@ impl Home {
         files
     }
 
-    /// The key of the CRM stands in no file.
+    /// Asserts that no file contains the CRM's key.
     #[track_caller]
     pub(crate) fn keeps_the_key_secret(&self) {
         let files = self.files();
@@ -287,7 +286,7 @@ pub(crate) fn sample(name: &str) -> String {
     text(&root().join("host/samples").join(name))
 }
 
-/// A home with the integration HelloWorld and its sync, and the CRM that it talks to.
+/// A home with the integration HelloWorld and its sync, and the CRM behind it.
 pub(crate) struct World {
     pub(crate) home: Home,
     pub(crate) crm: Handle,
@@ -305,7 +304,7 @@ impl std::ops::Deref for World {
 }
 
 impl World {
-    /// A CRM without records, whose clock stands at the beginning of 2020 and moves only when a test says so.
+    /// A CRM without records, with a manual clock at the beginning of 2020.
     pub(crate) fn new() -> Self {
         Self::with(
             Home::with_plugin(),
@@ -314,7 +313,7 @@ impl World {
         )
     }
 
-    /// A CRM with so many invented people, and the time of day.
+    /// A CRM with this many sample people, and the system clock.
     pub(crate) fn with_sample(people: usize) -> Self {
         Self::with(Home::with_plugin(), hello_crm::seed::sample(people), Arc::new(SystemClock))
     }
@@ -325,7 +324,7 @@ impl World {
         world
     }
 
-    /// The integration is not added yet.
+    /// Without the integration.
     pub(crate) fn unconnected(home: Home, seed: hello_crm::seed::Seed, clock: Arc<dyn Clock>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -343,15 +342,14 @@ impl World {
         )
     }
 
-    /// Runs the sync, with JSON.
+    /// Runs the sync with `--json`.
     pub(crate) fn sync(&self, options: &[&str]) -> Output {
         let mut args = vec!["sync", "HelloWorld", "--json"];
         args.extend(options);
         self.run(&args)
     }
 
-    /// One more run finds nothing to do, and writes to neither side. Records that were held before may still
-    /// be.
+    /// Asserts convergence: one more run writes to neither side. Records held before may still be held.
     #[track_caller]
     pub(crate) fn is_quiet(&self) -> Output {
         let before = (self.everything(), self.crm.request_count("POST", "/batch"));
@@ -363,13 +361,13 @@ impl World {
         output
     }
 
-    /// All that both sides have.
+    /// Every record of both sides.
     pub(crate) fn everything(&self) -> (Vec<Vec<HubRecord>>, Vec<Vec<RecordView>>) {
         let hub = ["company", "contact"].map(|object| self.records(object)).into();
         (hub, Object::ALL.map(|object| self.crm.records(object)).into())
     }
 
-    /// The one person with this e-mail address.
+    /// The single person with this e-mail address.
     #[track_caller]
     pub(crate) fn person(&self, email: &str) -> RecordView {
         let mut found = self.crm.find(Object::Person, "email", &json!(email));
@@ -377,7 +375,7 @@ impl World {
         found.remove(0)
     }
 
-    /// Makes a person in the CRM, at a moment.
+    /// Creates a person in the CRM at this time.
     #[track_caller]
     pub(crate) fn make_person(&self, at: &str, fields: Value) -> String {
         assert!(self.crm.set_clock(moment(at)), "the clock runs by itself");
@@ -386,7 +384,7 @@ impl World {
         outcome.record.expect("the new person")["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Edits a person in the CRM, at a moment.
+    /// Edits a person in the CRM at this time.
     #[track_caller]
     pub(crate) fn edit_person(&self, at: &str, id: &str, fields: Value) {
         assert!(self.crm.set_clock(moment(at)), "the clock runs by itself");
@@ -414,14 +412,14 @@ pub(crate) fn moment(text: &str) -> Stamp {
     Stamp::parse(text).unwrap()
 }
 
-/// Both sides have the same people by e-mail address and the same companies by name, and people belong to the
-/// same ones.
+/// Asserts that both sides have the same people by e-mail address, the same companies by name, and the same
+/// references between them.
 #[track_caller]
 pub(crate) fn agree(world: &World) {
     agree_after(world, "");
 }
 
-/// The same, after something that is told when it fails.
+/// The same, with a context for the message.
 #[track_caller]
 pub(crate) fn agree_after(world: &World, what: &str) {
     let (hub, crm) = world.everything();
@@ -477,11 +475,11 @@ pub(crate) fn agree_after(world: &World, what: &str) {
     for (email, contacts) in hub {
         let people = &crm[email];
         if email.is_empty() {
-            // Nothing tells them apart, so they were made one for one.
+            // They have no identifier, so they were created one for one.
             assert_eq!(contacts, people, "people without an address");
             continue;
         }
-        // One side may have had a person twice from the start; the sync adds no more, and joins one of them.
+        // One side may have had a duplicate from the start; the sync adds none, and links one of the two.
         let [one] = &(if contacts.len() == 1 { contacts } else { people })[..] else {
             panic!("{email} is there {} and {} times", contacts.len(), people.len())
         };

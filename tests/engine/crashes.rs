@@ -1,4 +1,4 @@
-//! Answers that never came.
+//! Lost answers and crashes: changes with an unknown outcome.
 
 use crate::fake::Fault;
 use crate::world::{World, text};
@@ -43,9 +43,9 @@ async fn else_it_is_held() {
     world.right.character.can_find = false;
     lost_create(&world).await;
     world.run().await;
-    // The two of unknown fate are held; the fifth is made.
+    // The two unknown creates are held; the fifth record is created.
     assert_eq!(world.right.records("person").len(), 5);
-    // Their records are reported, and met by their identifiers.
+    // Their records are reported, and matched by their identifiers.
     world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!((world.right.records("person").len(), world.left.records("contact").len()), (5, 5));
 }
@@ -69,7 +69,7 @@ async fn s12_an_update_without_an_answer_is_read_again_and_not_sent_blind() {
         };
         world.right.fault("execute", 1, fault);
         assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
-        // Somebody edits it there before we look again.
+        // Somebody edits the record before the engine looks again.
         world.right.edit("person", &r, "full", text("edited"), "2025-01-02");
         world.right.writes();
         world.run().await;
@@ -129,7 +129,7 @@ async fn an_order_that_never_left_is_not_forgotten_when_the_other_side_was_writt
     world.assert_quiet().await;
 }
 
-/// The next create on the right is carried out, and the plugin traps before it answers.
+/// The next create on the right is executed, and the plugin traps before it answers.
 async fn trap_after_create(world: &World) -> String {
     let left =
         world.left.put("contact", &[("email", text("old@example.org")), ("name", text("Ann"))], "2020-01-01");
@@ -147,7 +147,7 @@ async fn a_create_without_an_answer_is_recognised_by_what_was_sent() {
     world.right.character.can_find = false;
     let left = trap_after_create(&world).await;
     world.left.edit("contact", &left, "email", text("new@example.org"), "2025-01-01");
-    // Somebody new takes the address over.
+    // A new record takes over the identifier.
     world.left.put("contact", &[("email", text("old@example.org")), ("name", text("Bea"))], "2025-01-02");
     for _ in 0..3 {
         world.run_with(RunOptions::sync(Reading::Full)).await;
@@ -165,7 +165,7 @@ async fn it_is_looked_up_by_what_was_sent() {
     let left = world.left.put("contact", &[("email", text("old@example.org"))], "2020-01-01");
     world.right.fault("execute", 1, Fault::Lost);
     assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
-    // A run for other records hears of the edit, while the create is still open.
+    // A run for other records is told of the edit while the create's outcome is still unknown.
     world.left.edit("contact", &left, "email", text("new@example.org"), "2025-01-01");
     world.run().await;
     assert_eq!((world.right.records("person").len(), world.left.records("contact").len()), (1, 1));
@@ -182,7 +182,7 @@ async fn a_create_without_an_answer_keeps_its_name_whatever_is_edited() {
     world.left.put("contact", &[("email", text("first@example.org"))], "2020-01-01");
     world.run().await;
     let left = trap_after_create(&world).await;
-    // Its listing lacks the record, and the order that follows from that never leaves, twice.
+    // The listing lacks the record, and the order that follows from that is never sent, twice.
     world.right.shorten(true);
     for n in 0..2 {
         world.left.edit("contact", &left, "name", text(&format!("Ann {n}")), "2025-01-01");
@@ -210,8 +210,8 @@ async fn an_update_without_an_answer_is_settled_by_the_next_report() {
     world.right.fault("execute", 1, Fault::Lost);
     assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
     assert_eq!(world.right.value("person", &right, "labels"), Value::Texts(vec!["new".to_owned()]));
-    // It stands there, and is taken off on the left: that is an edit, and not something that the left never
-    // had.
+    // The tag reached the right side and is then removed on the left: that is an edit, not a value that the
+    // left never had.
     world.left.edit("contact", &left, "tags", Value::Texts(vec![]), "2025-01-02");
     world.run().await;
     assert_eq!(world.right.value("person", &right, "labels"), Value::Texts(vec![]));
@@ -224,7 +224,7 @@ async fn an_answer_that_names_the_record_of_another_pair_is_held_and_blocks_noth
     let mut world = World::new().await;
     world.right.character.can_find = false;
     trap_after_create(&world).await;
-    // Renamed before it is reported, it comes as somebody new.
+    // Renamed before it is reported, the record appears as a new one.
     let right = world.person("old@example.org");
     world.right.edit("person", &right, "mail", text("other@example.org"), "2026-01-02");
     world.clock.advance(std::time::Duration::from_secs(86_400));

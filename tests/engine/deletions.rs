@@ -1,11 +1,11 @@
-//! Deleted, merged and converted records, the policies for them, and the brake.
+//! Deleted, merged and converted records, deletion policies, and the deletion guard.
 
 use crate::fake::Fake;
 use crate::world::{World, text};
 use entente_core::Value;
 use entente_sync::*;
 
-/// So many linked pairs.
+/// A world with this many linked pairs.
 async fn linked(count: usize, policy: DeletePolicy) -> (World, Vec<String>, Vec<String>) {
     let mut world = World::new().await;
     world.people().deletes = policy;
@@ -87,7 +87,7 @@ async fn recreate_makes_it_again() {
 #[tokio::test]
 async fn an_update_that_finds_nothing_is_a_report_of_the_deletion() {
     let (mut world, lefts, rights) = linked(2, DeletePolicy::Delete).await;
-    // The remote does not report deletions.
+    // A remote that does not report deletions.
     world.right.character.features.retain(|word| *word != Feature::Deletions);
     world.right.delete("person", &rights[0]);
     world.right.expire_deletions();
@@ -122,7 +122,7 @@ async fn a_listing_that_lost_a_page_is_checked_by_id() {
 #[tokio::test]
 async fn the_brake_holds_mass_deletion_by_a_broken_page_and_says_how_to_go_on() {
     let (mut world, ..) = linked(60, DeletePolicy::Delete).await;
-    // It cannot be asked by id, so that the page that is missing looks like twelve deletions.
+    // It cannot be read by id, so that a missing page looks like twelve deletions.
     world.right.character.features.retain(|word| *word != Feature::ById && *word != Feature::Deletions);
     world.right.character.page = 12;
     world.right.shorten(true);
@@ -135,7 +135,7 @@ async fn the_brake_holds_mass_deletion_by_a_broken_page_and_says_how_to_go_on() 
         "{:?}",
         run.notices
     );
-    // The page is back: nothing is gone.
+    // The page is back: nothing was deleted.
     world.right.shorten(false);
     world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(alive(&world.left, "contact"), 60);
@@ -229,7 +229,7 @@ async fn a_duplicate_takes_the_place_of_one_that_is_gone() {
     world.right.edit("person", &twin, "tel", text("9"), "2026-01-03");
     world.run().await;
     assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "phone"), text("9"));
-    // The names are told apart by their times, which come with the next report.
+    // The names differ in their change times, which come with the next report.
     world.run().await;
     assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "name"), text("twin"));
     world.assert_quiet().await;

@@ -1,4 +1,4 @@
-//! A side in plain Rust that keeps the rules of a real one: it gives out ids, pages, keeps times, refuses
+//! A fake exchange in plain Rust that behaves like a real one: it assigns ids, pages, dates changes, refuses
 //! stale writes.
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A clock that moves a second with every look, and as far as anybody sleeps.
+/// A manual clock that advances a second with each reading, and by every sleep.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
@@ -34,7 +34,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Numbers that never repeat.
+/// Pseudo-random numbers that never repeat.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -53,7 +53,7 @@ pub struct Record {
     pub deleted: bool,
 }
 
-/// What the side can do, and what goes wrong with it.
+/// The features of the exchange, and its faults.
 #[derive(Debug, Clone)]
 pub struct Character {
     pub times: ChangeTimes,
@@ -62,17 +62,17 @@ pub struct Character {
     pub page: usize,
     pub order: u32,
     pub required: Vec<&'static str>,
-    /// An order with a text that has this part is refused as a whole.
+    /// An order containing a text with this part is refused as a whole.
     pub poison: Option<&'static str>,
-    /// A record with a text that has this part is refused, alone.
+    /// A record containing a text with this part is refused by itself.
     pub refuses: Option<&'static str>,
-    /// A record with a text that has this part is to be sent again, after so long.
+    /// A record containing a text with this part is to be retried after this time.
     pub locks: Option<(&'static str, Duration)>,
-    /// The code and the text of what it refuses, in part or as a whole, or puts off; `None`: its own.
+    /// Code and text of its refusals and retries; `None`: its own.
     pub says: Option<(String, String)>,
-    /// Orders are taken, and answered only when asked with a ticket.
+    /// Orders are deferred, and answered only through their ticket.
     pub defers: bool,
-    /// Rewrites what it is given, as a normalising remote does.
+    /// Rewrites stored values, as a normalising remote does.
     pub normalise: fn(&str, Value) -> Value,
 }
 
@@ -105,16 +105,16 @@ impl Default for Character {
     }
 }
 
-/// What happens at some call.
+/// A fault at some call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// The call fails and nothing was done.
+    /// The call fails, and nothing was done.
     Fails(ExchangeError),
-    /// The call was carried out, and its answer is lost.
+    /// The call is executed, and its answer is lost.
     Lost,
-    /// The order was carried out, and the plugin falls over before it answers.
+    /// The order is executed, and the plugin traps before it answers.
     LostByTrap,
-    /// Just before the call, somebody edits a record.
+    /// Somebody edits a record just before the call.
     Edit { object: String, id: String, field: String, value: Value },
 }
 
@@ -128,15 +128,15 @@ struct State {
     calls: BTreeMap<&'static str, u64>,
     writes: Vec<String>,
     conversions: Vec<Conversion>,
-    /// Answers by ticket, and whether they are told yet.
+    /// Outcomes by ticket, and whether they may be collected yet.
     tickets: BTreeMap<String, Vec<Answer>>,
     told: bool,
     forgotten: bool,
-    /// The last page of a listing is left out, and it is said to be complete all the same.
+    /// Listings lack their last page, and still claim to be complete.
     shortened: bool,
 }
 
-/// Name and kind of each field of an object.
+/// Name and kind of the fields of an object.
 type Fields = Vec<(String, String)>;
 
 pub struct Fake {
@@ -148,7 +148,7 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// A side with objects and their fields (name and kind).
+    /// An exchange with objects and their fields (name and kind).
     pub fn new(name: &str, schema: &[(&str, &[(&str, &str)])], clock: std::sync::Arc<ManualClock>) -> Self {
         let schema = schema
             .iter()
@@ -168,7 +168,7 @@ impl Fake {
         }
     }
 
-    /// Makes a record as a person would; values and the time when.
+    /// Creates a record as a person would, at this time.
     pub fn put(&self, object: &str, values: &[(&str, Value)], at: &str) -> String {
         let at = Timestamp::parse(at).unwrap();
         let mut state = self.state.lock().unwrap();
@@ -203,7 +203,7 @@ impl Fake {
         record.changed = now;
     }
 
-    /// One record becomes another, as in a merge: the first is gone, the second stays.
+    /// Merges a record into another one, which stays.
     pub fn merge(&self, object: &str, before: &str, after: &str) {
         self.delete(object, before);
         let reference = |id: &str| Reference { object: object.to_owned(), id: id.to_owned() };
@@ -214,13 +214,13 @@ impl Fake {
             .push(Conversion { before: reference(before), after: reference(after) });
     }
 
-    /// Takes a field out of an object.
+    /// Removes a field from an object.
     pub fn drop_field(&self, object: &str, field: &str) {
         let mut schema = self.schema.lock().unwrap();
         schema.iter_mut().find(|(name, _)| name == object).unwrap().1.retain(|(name, _)| name != field);
     }
 
-    /// Gives an object a field, or a field another kind.
+    /// Adds a field to an object, or changes the kind of one.
     pub fn set_field(&self, object: &str, field: &str, kind: &str) {
         self.drop_field(object, field);
         let mut schema = self.schema.lock().unwrap();
@@ -232,7 +232,7 @@ impl Fake {
             .push((field.to_owned(), kind.to_owned()));
     }
 
-    /// Deferred orders are answered from now on, or their tickets are known no longer.
+    /// Deferred orders are now answered, or their tickets are lost.
     pub fn tell(&self, forgotten: bool) {
         let mut state = self.state.lock().unwrap();
         state.told = true;
@@ -244,19 +244,19 @@ impl Fake {
         self.state.lock().unwrap().shortened = yes;
     }
 
-    /// How often something was called.
+    /// The number of calls of a function.
     pub fn calls(&self, call: &'static str) -> u64 {
         self.state.lock().unwrap().calls.get(call).copied().unwrap_or(0)
     }
 
-    /// Forgets deleted records: no report names them any more.
+    /// Forgets deleted records: reports no longer name them.
     pub fn expire_deletions(&self) {
         for records in self.state.lock().unwrap().objects.values_mut() {
             records.retain(|_, record| !record.deleted);
         }
     }
 
-    /// Plans a fault for the n-th call (from 1) of `describe`, `report`, `execute` or `find`.
+    /// Schedules a fault at the n-th call (from 1) of `describe`, `report`, `execute` or `find`.
     pub fn fault(&self, call: &'static str, n: u64, fault: Fault) {
         let mut state = self.state.lock().unwrap();
         let made = state.calls.get(call).copied().unwrap_or(0);
@@ -268,7 +268,7 @@ impl Fake {
         state.objects[object][id].values.get(field).cloned().unwrap_or(Value::Null)
     }
 
-    /// Living records by id.
+    /// Live records by id.
     pub fn records(&self, object: &str) -> Vec<(String, Record)> {
         let state = self.state.lock().unwrap();
         let records = state.objects.get(object).cloned().unwrap_or_default();
@@ -282,12 +282,12 @@ impl Fake {
             .map(|(id, _)| id)
     }
 
-    /// What was written by orders since the last look.
+    /// What orders have written since the last call.
     pub fn writes(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().writes)
     }
 
-    /// What it says of what it does not do.
+    /// The code and text of a refusal.
     fn says(&self, code: &str, text: &str) -> (String, String) {
         self.character.says.clone().unwrap_or_else(|| (code.to_owned(), text.to_owned()))
     }
@@ -580,7 +580,7 @@ impl Exchange for Fake {
     async fn collect(&self, ticket: &str, _: &str, _: &[String]) -> Result<Collection, ExchangeError> {
         let mut state = self.state.lock().unwrap();
         if !state.told {
-            // Whoever keeps asking is answered in the end.
+            // A caller that keeps asking is answered in the end.
             state.told = true;
             return Ok(Collection {
                 answers: vec![],

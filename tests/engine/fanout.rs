@@ -1,4 +1,5 @@
-//! Several syncs on one hub: what one brought reaches the others, and never goes back to where it came from.
+//! Fan-out: several syncs on one hub. A change from one remote reaches the others and is never echoed to its
+//! origin.
 
 use crate::fake::{Counter, Fake, ManualClock};
 use crate::world::text;
@@ -102,7 +103,7 @@ impl Fan {
 #[tokio::test]
 async fn what_a_brought_reaches_b_and_does_not_go_back() {
     let mut fan = Fan::new().await;
-    // A rewrites what it is given, so that an echo would show.
+    // A normalises values, so that an echo would show.
     fan.remotes[0].character.normalise = |field, value| match (field, value) {
         ("tel", Value::Text(number)) => Value::text(number.replace("0", "+49 ")),
         (_, value) => value,
@@ -121,7 +122,7 @@ async fn what_a_brought_reaches_b_and_does_not_go_back() {
     }
     assert_eq!(fan.remotes[0].writes(), Vec::<String>::new(), "nothing goes back to A");
     assert_eq!(fan.remotes[1].writes().len(), 1, "B was written once");
-    // And the other way round: what B edits reaches A, in the form that A gives it, and B is left alone.
+    // The other way round: B's edit reaches A, in A's form, and B is not written.
     let id = fan.remotes[1].find_by("person", "mail", "x@example.org").unwrap();
     fan.remotes[1].edit("person", &id, "tel", text("02"), "2026-06-01");
     fan.run(1).await;

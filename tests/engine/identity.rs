@@ -1,4 +1,4 @@
-//! Who is who: links, duplicates, proof of absence, parents.
+//! Matching: links, duplicates, proof of absence, parents.
 
 use crate::world::{World, text};
 use entente_core::Value;
@@ -30,7 +30,7 @@ async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
     assert_eq!(run.counts.right["person"].matched, 7);
     assert_eq!((run.counts.left["contact"].created, run.counts.right["person"].created), (7, 7));
     world.assert_quiet().await;
-    // What is new later is created without a listing: the sides are known.
+    // Once the sides are known, a new record is created without a complete listing.
     world.left.put("contact", &[("email", text("later@example.org"))], "2026-02-01");
     let run = world.run().await;
     assert_eq!((run.counts.left["contact"].reported, run.counts.right["person"].created), (1, 1));
@@ -40,7 +40,7 @@ async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
 #[tokio::test]
 async fn s6_a_window_by_hand_makes_no_duplicates() {
     let world = World::new().await;
-    // The hub has them as of today, the other side as of 2020.
+    // The hub's records are dated today, the other side's 2020.
     for n in 0..5 {
         world.left.put(
             "contact",
@@ -94,11 +94,11 @@ async fn without_lookup_a_window_creates_nothing() {
     assert_eq!(world.right.records("person").len(), 0);
     assert_eq!(run.counts.left["contact"].held, 1);
     assert_eq!(run.counts.left["contact"].reasons[&Code::AbsenceNotProven].count, 1);
-    // A complete run proves it.
+    // A complete listing is a proof of absence.
     world.run().await;
     assert_eq!(world.right.records("person").len(), 1);
     world.assert_quiet().await;
-    // Also for what is not reported again.
+    // This also holds for records that are not reported again.
     world.left.put("contact", &[("email", text("b@example.org"))], "2020-01-01");
     world.run_with(World::window("2020-01-01", "2020-01-02")).await;
     assert_eq!(world.right.records("person").len(), 1);
@@ -153,7 +153,7 @@ async fn parents_go_before_their_children_and_links_are_translated() {
         link("company", &umbrella)
     );
     world.assert_quiet().await;
-    // The link is a field like any other.
+    // The reference is a field like any other.
     world.left.edit(
         "contact",
         &world.contact("q@example.org"),
@@ -190,7 +190,7 @@ async fn s9_a_parent_outside_the_window_is_fetched_and_linked() {
         "{:#?}",
         run.counts
     );
-    // Linked, not otherwise updated.
+    // The parent is linked, and not updated otherwise.
     assert_eq!(world.right.value("org", &org, "town"), text("Köln"));
     assert_eq!(world.left.value("company", &known, "city"), text("Bonn"));
     let made = world.right.find_by("org", "title", "New").unwrap();
@@ -243,7 +243,7 @@ async fn where_nothing_may_be_created_nothing_is() {
 #[tokio::test]
 async fn s11_without_a_hub_history_origin_and_undo_are_there_all_the_same() {
     let mut world = World::new().await;
-    // Neither side tells times, and neither lives in the store.
+    // Neither side has change times, and neither is the hub.
     world.left.character.times = ChangeTimes::None;
     world.right.character.times = ChangeTimes::None;
     let l = world.left.put("contact", &[("email", text("n@example.org")), ("name", text("N"))], "2020-01-01");
@@ -282,9 +282,9 @@ async fn s11_without_a_hub_history_origin_and_undo_are_there_all_the_same() {
 async fn a_record_that_would_be_outside_the_filter_of_the_other_side_is_not_made_there() {
     let mut world = World::new().await;
     let outside = Condition { field: "tel".into(), test: Test::Not(text("0")) };
-    // Nobody knows what a new record will have in a field that is not mapped.
+    // The value of an unmapped field in a new record is unknown.
     let unmapped = Condition { field: "region".into(), test: Test::Is(text("north")) };
-    // Nor in one that flows to the left only.
+    // So is that of a field that flows to the left only.
     let one_way = Condition { field: "full".into(), test: Test::Blank(false) };
     world.people().fields[1].direction = entente_core::Direction::ToLeft;
     world.people().filters.right = vec![outside, unmapped, one_way];

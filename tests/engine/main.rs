@@ -1,5 +1,5 @@
-//! The engine, with sides in plain Rust and the real ledger in memory: what comes out, and that one more run
-//! writes nothing.
+//! Engine tests: exchanges in plain Rust and the real ledger in memory. Every test ends with convergence: one
+//! more run writes nothing.
 #![allow(unreachable_pub, missing_docs, reason = "tests are nobody's library")]
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What Mautic's sync gets wrong, one test a row, each by the name of what is right.
+//! Known defects of Mautic's sync engine, one test each, named by the correct behaviour.
 
 use crate::fake::Fault;
 use crate::values::pair_of_anas;
@@ -7,7 +7,7 @@ use entente_core::Value;
 use entente_sync::*;
 use std::time::Duration;
 
-/// The sides end up swapped.
+/// Mautic: the two sides end up swapped.
 #[tokio::test]
 async fn a_conflict_leaves_both_sides_equal_and_quiet() {
     let (world, l, r) = pair_of_anas().await;
@@ -19,7 +19,7 @@ async fn a_conflict_leaves_both_sides_equal_and_quiet() {
     world.assert_quiet().await;
 }
 
-/// A page with nothing to write ends the loop, and later pages are lost.
+/// Mautic: a page without changes ends the loop, and later pages are lost.
 #[tokio::test]
 async fn pages_with_nothing_to_write_are_followed_by_the_others() {
     let world = World::new().await;
@@ -37,7 +37,7 @@ async fn pages_with_nothing_to_write_are_followed_by_the_others() {
     world.assert_quiet().await;
 }
 
-/// It aborts the run.
+/// Mautic: it aborts the run.
 #[tokio::test]
 async fn a_required_blank_holds_one_record_and_no_other() {
     let mut world = World::new().await;
@@ -56,7 +56,7 @@ async fn a_required_blank_holds_one_record_and_no_other() {
     );
 }
 
-/// They are never pulled.
+/// Mautic: they are never pulled.
 #[tokio::test]
 async fn edits_made_between_pull_and_push_are_seen_and_a_stale_write_is_refused() {
     let (world, l, r) = pair_of_anas().await;
@@ -77,7 +77,7 @@ async fn edits_made_between_pull_and_push_are_seen_and_a_stale_write_is_refused(
     world.assert_quiet().await;
 }
 
-/// It starts a nested run that wipes the options of the outer one.
+/// Mautic: it starts a nested run, which overwrites the options of the outer one.
 #[tokio::test]
 async fn a_relation_to_an_unknown_object_is_settled_in_the_same_run() {
     let world = World::new().await;
@@ -96,7 +96,7 @@ async fn a_relation_to_an_unknown_object_is_settled_in_the_same_run() {
     assert_eq!(world.right.value("person", &world.person("a@example.org"), "org").references().len(), 1);
 }
 
-/// It skips lower ids.
+/// Mautic: lower ids are skipped.
 #[tokio::test]
 async fn a_second_run_in_one_process_sees_lower_ids_too() {
     let world = World::new().await;
@@ -110,7 +110,7 @@ async fn a_second_run_in_one_process_sees_lower_ids_too() {
     assert_eq!(world.right.value("person", &world.person("low@example.org"), "full"), text("low"));
 }
 
-/// It repeats the whole batch.
+/// Mautic: the whole batch is repeated.
 #[tokio::test]
 async fn a_retry_of_one_repeats_only_that_one() {
     let mut world = World::new().await;
@@ -139,7 +139,7 @@ async fn a_retry_of_one_repeats_only_that_one() {
     assert_eq!(world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap().len(), 1);
 }
 
-/// It comes back on the next edit of the other side.
+/// Mautic: the record comes back on the next edit of the other side.
 #[tokio::test]
 async fn a_deleted_record_is_not_made_again() {
     let world = World::new().await;
@@ -154,7 +154,7 @@ async fn a_deleted_record_is_not_made_again() {
     assert_eq!(world.right.records("person").len(), 1);
 }
 
-/// Mapping rows are lost.
+/// Mautic: mapping rows are lost.
 #[tokio::test]
 async fn a_merge_moves_the_link_to_the_winner() {
     let mut world = World::new().await;
@@ -169,7 +169,7 @@ async fn a_merge_moves_the_link_to_the_winner() {
     assert_eq!(pairs[0].half(Side::Right).id, Some(winner));
 }
 
-/// There is no unique key, and runs take no lock.
+/// Mautic: there is no unique key, and runs take no lock.
 #[tokio::test]
 async fn links_are_unique_both_ways_and_a_run_holds_a_lease() {
     let (world, l, r) = pair_of_anas().await;
@@ -185,7 +185,7 @@ async fn links_are_unique_both_ways_and_a_run_holds_a_lease() {
     assert!(error.contains("another run holds"), "{error}");
 }
 
-/// They all mean «not set».
+/// Mautic: they all mean «not set».
 #[tokio::test]
 async fn zero_false_empty_and_null_travel_as_what_they_are() {
     let values = [
@@ -207,7 +207,7 @@ async fn zero_false_empty_and_null_travel_as_what_they_are() {
     }
 }
 
-/// An answer with a status of 400 or more counts as success.
+/// Mautic: a response with status 400 or above counts as success.
 #[tokio::test]
 async fn what_the_remote_refuses_has_failed_with_its_reason() {
     let mut world = World::new().await;
@@ -226,7 +226,7 @@ async fn what_the_remote_refuses_has_failed_with_its_reason() {
     assert_eq!(world.right.records("person").len(), 0);
 }
 
-/// Change rows pile up for ever where nothing is pushed.
+/// Mautic: change rows accumulate where nothing is pushed.
 #[tokio::test]
 async fn nothing_piles_up_where_data_flows_one_way_only() {
     let mut world = World::new().await;

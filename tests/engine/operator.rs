@@ -1,4 +1,4 @@
-//! What the operator decides: conflicts, plans, undo, trust, retries, rules for several candidates.
+//! Operator decisions: conflicts, plans, undo, trust, retries, tie-break rules.
 
 use crate::world::{World, text};
 use entente_core::Value;
@@ -93,10 +93,10 @@ async fn s16_an_old_plan_does_only_what_still_holds() {
         world.left.edit("contact", left, "phone", text("2"), "2025-01-01");
     }
     let plan = world.run_with(dry()).await;
-    // After the plan: one target is edited, one source is edited, and a new record comes.
+    // After the plan: one target is edited, one source is edited, and a record is created.
     world.right.edit("person", &rights[0], "tel", text("edited there"), "2026-06-01");
     world.left.edit("contact", &lefts[1], "phone", text("3"), "2026-06-01");
-    // An older edit of the target would lose as before, but nobody has agreed to write over it.
+    // An older edit of the target would lose as before, but the operator has not agreed to overwrite it.
     world.right.edit("person", &rights[3], "tel", text("older"), "2024-06-01");
     world.left.put("contact", &[("email", text("new@example.org"))], "2026-06-01");
     world.right.writes();
@@ -117,7 +117,7 @@ async fn s16_an_old_plan_does_only_what_still_holds() {
     assert!(reasons.iter().any(|reason| reason.code() == Code::DiffersFromPlan), "{reasons:?}");
     let planned = world.ledger.changes_in(plan.id, ChangeStatus::Planned, 0, 10).await.unwrap();
     assert_eq!(planned, [], "the plan is used up");
-    // What was left out is done by the next run as it then is right.
+    // The next run executes what was left out, as it is then decided.
     world.run().await;
     assert_eq!(world.right.value("person", &rights[1], "tel"), text("3"));
     assert_eq!(world.left.value("contact", &lefts[0], "phone"), text("edited there"));
@@ -178,7 +178,7 @@ async fn s17_what_was_undone_does_not_come_back() {
     world.assert_quiet().await;
     world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(world.right.value("person", &r, "tel"), text("1"));
-    // A new edit flows as ever.
+    // A later edit flows as usual.
     world.left.edit("contact", &l, "phone", text("3"), "2026-06-01");
     world.run().await;
     assert_eq!(world.right.value("person", &r, "tel"), text("3"));
@@ -206,7 +206,7 @@ async fn undo_leaves_and_lists_what_was_edited_since() {
     let left_out = world.ledger.changes_in(undone.id, ChangeStatus::Withheld, 0, 10).await.unwrap();
     assert_eq!(left_out.len(), 1);
     assert_eq!(left_out[0].reason, Some(Reason::NotUndone(Kept::Edited { now: Some(text("edited")) })));
-    // The edit is not lost by the undo.
+    // The undo does not overwrite the edit.
     world.run().await;
     assert_eq!(world.left.value("contact", &l, "phone"), text("edited"));
     world.assert_quiet().await;

@@ -1,4 +1,4 @@
-//! Pages, places, and sides that fail while they are read.
+//! Reading: pages, cursors, bookmarks, and exchanges that fail meanwhile.
 
 use crate::fake::Fault;
 use crate::world::{World, text};
@@ -18,7 +18,7 @@ async fn s10_a_broken_page_creates_nothing_and_the_next_run_goes_on_there() {
     assert!(end.error.unwrap().to_string().contains("page 3 is broken"));
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (1, 20));
     let run = world.run().await;
-    // Two pages of three were kept.
+    // Two of three pages were kept.
     assert_eq!(run.counts.right["person"].reported, 14);
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (20, 20));
     world.assert_quiet().await;
@@ -103,7 +103,7 @@ async fn time_that_is_up_ends_the_run_and_the_next_goes_on() {
     for n in 0..40 {
         world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
     }
-    // The clock moves a second with every look.
+    // The clock advances a second with each reading.
     let short = || RunOptions { max_time: Some(std::time::Duration::from_secs(40)), ..RunOptions::default() };
     let mut ends = Vec::new();
     for _ in 0..60 {
@@ -130,7 +130,7 @@ async fn a_named_record_that_is_not_there_is_told() {
     assert!(end.error.unwrap().to_string().contains("it has person, org"));
 }
 
-/// By step, as it was announced: how many records it would have, and how many it had.
+/// By step: the announced and the actual number of records.
 #[derive(Default)]
 struct Watcher(Mutex<Vec<(Step, Option<u64>, u64)>>);
 

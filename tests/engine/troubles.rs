@@ -1,5 +1,5 @@
-//! Bad records, orders that fail as a whole, deferred answers, schemas that drift, remotes that check
-//! nothing.
+//! Bad records, orders that fail as a whole, deferred changes, schema drift, remotes without conditional
+//! writes.
 
 use crate::fake::Fault;
 use crate::world::{World, text};
@@ -33,7 +33,7 @@ async fn one_bad_record_fails_alone() {
             "{:#?}",
             run.counts
         );
-        // One call for all, and two for each halving.
+        // One call for the whole order, and two for each split.
         assert!(
             world.right.calls("execute") - before <= 1 + 2 * 4,
             "{}",
@@ -149,7 +149,7 @@ async fn a_remote_that_checks_nothing_is_read_just_before_writing() {
     world.run().await;
     let r = world.person("e@example.org");
     world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
-    // The third report of the run is the look before writing: just before it, somebody edits the record.
+    // The third report of the run is the read before the write; somebody edits the record just before it.
     let edit =
         Fault::Edit { object: "person".into(), id: r.clone(), field: "tel".into(), value: text("theirs") };
     world.right.fault("report", 2, edit);
@@ -197,7 +197,7 @@ async fn a_field_that_vanished_is_parked_and_the_rest_goes_on() {
         (world.right.value("person", &r, "full"), world.right.value("person", &r, "tel")),
         (text("M"), text("1"))
     );
-    // It is back, with an edit of its own of another time.
+    // The field is back, with an edit of its own at another time.
     world.right.set_field("person", "tel", "text");
     world.run().await;
     assert_eq!(world.right.value("person", &r, "tel"), text("2"), "what was edited meanwhile arrives");

@@ -1,4 +1,4 @@
-//! What wins, and that both sides rest afterwards.
+//! Which value wins, and that both sides then converge.
 
 use crate::fake::Fault;
 use crate::world::{World, text};
@@ -114,7 +114,7 @@ async fn s5_an_edit_in_between_is_seen_and_judged_again() {
     let edit = Fault::Edit { object: "person".into(), id: r.clone(), field: "tel".into(), value: text("3") };
     world.right.fault("execute", 1, edit);
     world.run().await;
-    // The edit in between is the later one: it wins on both sides.
+    // The edit in between is later: it wins on both sides.
     assert_eq!(world.right.value("person", &r, "tel"), text("3"));
     assert_eq!(world.left.value("contact", &l, "phone"), text("3"));
     world.assert_quiet().await;
@@ -148,7 +148,7 @@ async fn s18_sets_are_merged_element_by_element() {
 
 #[tokio::test]
 async fn withheld_writes_stay_pending_and_nothing_is_lost() {
-    // S7: runs with --disable-pull, edits on both sides, then a normal run.
+    // Example S7: runs with --disable-pull, edits on both sides, then a normal run.
     let (world, l, r) = pair_of_anas().await;
     let no_pull = || RunOptions { disable_pull: true, ..RunOptions::default() };
     for n in 0..3 {
@@ -199,7 +199,7 @@ async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
             (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
             (text("123"), text("123"))
         );
-        // Without any time of the right nobody can tell: held, and both stay.
+        // Without usable change times the judge cannot decide: the field is held, and both values stay.
         assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(), conflicts);
         assert_eq!(
             (world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")),

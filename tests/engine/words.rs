@@ -1,4 +1,4 @@
-//! A remote system that says in its own name what the engine says: nothing but what is shown may change.
+//! A remote system that uses the engine's own codes and texts as its own: only what is displayed may differ.
 
 use crate::world::{World, text};
 use entente_core::{Sides, Value};
@@ -6,7 +6,7 @@ use entente_sync::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What the reasons of earlier versions began with, or were, when the engine still read them back.
+/// Texts of earlier versions that the engine once parsed, or their prefixes.
 const EARLIER: [&str; 24] = [
     "duplicate of",
     "ambiguous",
@@ -34,7 +34,7 @@ const EARLIER: [&str; 24] = [
     "contact:1 was deleted on the left; records of the right cannot be deleted",
 ];
 
-/// Every code and every word of ours, as a remote system could say it.
+/// Every code and word of the engine, as a remote system might return it.
 fn words() -> Vec<String> {
     let mut words: Vec<String> = EARLIER.map(str::to_owned).into();
     for code in Code::ALL {
@@ -46,7 +46,7 @@ fn words() -> Vec<String> {
     words
 }
 
-/// All that a run leaves behind but for what was said: records, pairs, changes, counts.
+/// Everything that a run leaves behind, except texts: records, pairs, changes, counts.
 #[derive(Debug, PartialEq)]
 struct Left {
     records: Sides<Vec<BTreeMap<String, Value>>>,
@@ -77,7 +77,8 @@ async fn left(world: &World, run: &Run) -> Left {
     }
 }
 
-/// A remote that refuses, fails whole orders and asks to wait, all with these words; what comes of it.
+/// A history with a remote that refuses records, fails whole orders and asks for retries, all with these
+/// words.
 async fn history(code: &str, said: &str) -> Vec<Left> {
     let mut world = World::new().await;
     world.right.character.says = Some((code.to_owned(), said.to_owned()));
@@ -92,12 +93,12 @@ async fn history(code: &str, said: &str) -> Vec<Left> {
     put("c@example.org", "locked");
     let good = put("d@example.org", "good");
     let mut all = vec![left(&world, &world.run().await).await];
-    // Another address, under which the other side gets the same person: the two meet.
+    // Another identifier, under which the other side gets the same person: the two records match.
     world.left.edit("contact", &refused, "email", text("new@example.org"), "2026-01-02");
     world.right.put("person", &[("mail", text("new@example.org"))], "2026-01-02");
     world.left.edit("contact", &good, "name", text("bad again"), "2026-01-02");
     all.push(left(&world, &world.run().await).await);
-    // Deleted on one side, and what failed is listed again.
+    // Deleted on one side, and the failed records are listed again.
     world.left.delete("contact", &good);
     let full = || RunOptions::sync(Reading::Full);
     all.push(left(&world, &world.run_with(full()).await).await);

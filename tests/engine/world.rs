@@ -1,4 +1,4 @@
-//! Two sides with people and companies, and a ledger.
+//! Test fixture: two exchanges with people and companies, and a ledger.
 
 use crate::fake::{Counter, Fake, ManualClock};
 use entente_core::{Blanks, Direction, Drift, Unresolved, Value, WriteRule};
@@ -117,7 +117,7 @@ impl World {
             name: "s".to_owned(),
             relation: "r".to_owned(),
             exchanges: Sides::new("L".to_owned(), "R".to_owned()),
-            // Children first on purpose: the engine finds the order.
+            // Children before parents on purpose: the engine orders them.
             mappings: vec![
                 mapping(contact, "contact", "person", people),
                 mapping(company, "company", "org", companies),
@@ -171,7 +171,7 @@ impl World {
         self.run_with(RunOptions::default()).await
     }
 
-    /// One more run writes nothing on either side.
+    /// Asserts convergence: one more run writes nothing on either side.
     pub async fn assert_quiet(&self) {
         self.left.writes();
         self.right.writes();

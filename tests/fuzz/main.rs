@@ -1,10 +1,9 @@
-//! The fuzz targets of `fuzz/` without a fuzzer: every seed, and what becomes of the seeds when they are
-//! changed at random.
+//! The fuzz targets of `fuzz/` without a fuzzer: their seed corpus, and random mutations of it.
 //!
 //!     cargo test -p entente-cli --features fuzzing --test fuzz
 //!
-//! `FUZZ_SECONDS` says how long each target runs (default: 1), `FUZZ_SEED` with which chances it begins. What
-//! fails is printed in hexadecimal, and shown again by `FUZZ_INPUT`.
+//! `FUZZ_SECONDS` is the duration of each target (default: 1), `FUZZ_SEED` the seed of the mutations. A
+//! failing input is printed in hexadecimal, and reproduced by `FUZZ_INPUT`.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Chances that are the same every time (SplitMix64).
+/// Reproducible pseudo-random numbers (SplitMix64).
 struct Chance(u64);
 
 impl Chance {
@@ -44,7 +43,7 @@ fn files(folder: &Path) -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-/// The words of a dictionary of libFuzzer.
+/// The entries of a libFuzzer dictionary.
 fn words(file: &Path) -> Vec<Vec<u8>> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let word = |line: &str| {
@@ -66,7 +65,7 @@ fn words(file: &Path) -> Vec<Vec<u8>> {
     text.lines().filter_map(word).collect()
 }
 
-/// Some changes at random places.
+/// Random mutations of a seed.
 fn changed(seeds: &[Vec<u8>], words: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let mut bytes = seeds[chance.below(seeds.len())].clone();
     for _ in 0..=chance.below(6) {
@@ -93,7 +92,7 @@ fn changed(seeds: &[Vec<u8>], words: &[Vec<u8>], chance: &mut Chance) -> Vec<u8>
             }
         }
     }
-    // What is made of bytes needs some.
+    // Targets that generate their input from bytes need enough of them.
     if chance.below(4) == 0 {
         bytes.extend((0..chance.below(400)).map(|_| chance.next() as u8));
     }
@@ -128,7 +127,7 @@ fn run(name: &str) {
                 String::from_utf8_lossy(&input)
             );
         }
-        // A few are changed further.
+        // Some inputs are mutated further.
         if chance.below(50) == 0 && input.len() < 4000 {
             if pool.len() < 500 {
                 pool.push(input);

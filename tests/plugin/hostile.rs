@@ -1,5 +1,4 @@
-//! Every way to break out that `plugins/hostile` knows, against the real runtime, and what the operator reads
-//! of it.
+//! Every attack of `plugins/hostile` against the real runtime, and the resulting error for the operator.
 
 mod beside;
 mod compile;
@@ -24,13 +23,13 @@ use std::time::{Duration, Instant};
 
 const SECRET: &str = "Zm9v-tell-nobody-1234567890/+=";
 
-/// As the program compiles: in a process of its own.
+/// The compiler of the program: a child process.
 fn compiler() -> Compiler {
     Compiler::Child(env!("CARGO_BIN_EXE_entente").into())
 }
 
 async fn loaded() -> LoadedPlugin {
-    // One folder for all tests of this program, so that the plugin is compiled once.
+    // One cache folder for all tests of this program, so that the plugin is compiled once.
     static CACHE: std::sync::LazyLock<tempfile::TempDir> =
         std::sync::LazyLock::new(|| tempfile::tempdir().unwrap());
     let runtime = PluginRuntime::new(
@@ -78,8 +77,8 @@ async fn report(exchange: &PluginExchange) -> Result<Page, ExchangeError> {
     exchange.report(&request()).await
 }
 
-/// The error of a report under an attack. The next call must work on a fresh instance: `describe` does
-/// nothing bad.
+/// The error of a report under attack. The next call must succeed on a fresh instance: `describe` does not
+/// attack.
 async fn fails(config: PluginConfig) -> ExchangeError {
     let exchange = exchange(config).await;
     let error = report(&exchange).await.expect_err("the attack ends in an error");
@@ -87,7 +86,7 @@ async fn fails(config: PluginConfig) -> ExchangeError {
     error
 }
 
-/// Without the remedy for a limit: it is the same for all, and has tests of its own.
+/// Without the remedy for a limit, which is the same for all and tested separately.
 fn short(text: &impl ToString) -> String {
     let text = text.to_string();
     let remedy = "; if the plugin has good reason to need more";
@@ -165,8 +164,7 @@ async fn a_loop_is_ended_by_the_clock() {
 
 #[tokio::test]
 async fn a_loop_lets_others_run() {
-    // On the one thread of this test, a loop that never gave way would hold up the other plugin until it is
-    // ended.
+    // On this test's only thread, a loop that never yields would block the other plugin until it is stopped.
     let looping =
         exchange(small(&[("attack", "loop")], Limits { cpu_time: 3_000, ..Limits::default() })).await;
     let honest = exchange(config(&[])).await;
@@ -241,7 +239,8 @@ async fn every_export_may_crash() {
 async fn recursion_ends_at_its_stack() {
     let error = fails(config(&[("attack", "recursion")])).await;
     assert_eq!(error.code, codes::TRAP);
-    // Rust keeps large locals on a stack of its own in memory, which ends before that of the machine.
+    // Rust keeps large locals on a shadow stack in linear memory, which is exhausted before the machine
+    // stack.
     let expected = "the plugin crashed in report: it reached outside of its memory (a stack that is exhausted, or a wrong pointer), in \
                     hostile::attack::recursion";
     assert!(error.reason.starts_with(expected), "{error}");
@@ -343,7 +342,7 @@ async fn a_granted_name_is_resolved() {
 
 #[tokio::test]
 async fn what_goes_wrong_on_the_way_has_its_own_code() {
-    // A server without TLS, asked with TLS; a port where nobody listens; an answer that is no HTTP.
+    // A server without TLS asked with TLS, a port where nobody listens, a response that is not HTTP.
     let server = Server::start(|_| b"what?\r\n\r\n".to_vec()).await;
     let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tls = format!("https://{}", plain.local_addr().unwrap());
@@ -351,7 +350,7 @@ async fn what_goes_wrong_on_the_way_has_its_own_code() {
         use tokio::io::AsyncWriteExt;
         let (mut stream, _) = plain.accept().await.unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-        // Kept open until the other side goes, so that it reads what was written.
+        // Kept open until the client closes, so that it reads the response.
         let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new()).await;
     });
     let nobody = {
@@ -438,7 +437,7 @@ fn with_secret(settings: &[(&str, &str)], server: &Server, hosts: &[&str]) -> Pl
 
 #[tokio::test]
 async fn a_secret_reaches_its_server_and_never_the_plugin() {
-    // The server gives back all that it got, as it came and in the forms that servers like.
+    // The server echoes the request, unchanged and in encodings that servers use.
     use base64::Engine as _;
     let echo = |request: &str| {
         let encoded = base64::engine::general_purpose::STANDARD.encode(format!("user:{SECRET}"));
@@ -525,9 +524,9 @@ async fn memory_that_another_one_has_left_is_empty() {
         let (marks, _) = error.reason.split_once(" marks").expect("a number of marks");
         marks.parse::<u64>().expect("a number")
     };
-    // It can find them where they are.
+    // Control: it finds its own marks.
     assert!(marks("leave-and-find-marks").await > 100_000);
-    // The pool gives a place to the same plugin again, so each comes after one that has left marks.
+    // The pool reuses a slot for the same plugin, so each instance follows one that has left marks.
     for _ in 0..20 {
         report(&loaded.exchange(of(&acme, "leave-marks"))).await.unwrap();
         assert_eq!(marks("find-marks").await, 0, "another tenant finds nothing of it");
@@ -569,7 +568,7 @@ async fn what_is_kept_has_an_end() {
     assert!(error.reason.contains("limit state-bytes of 256 KiB reached"), "{error}");
 }
 
-/// What `tracing` was told on this thread.
+/// Captures what `tracing` logs on this thread.
 #[derive(Clone, Default)]
 struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
@@ -608,7 +607,7 @@ async fn log_lines_are_counted_cut_and_escaped() {
     let _listening = lines.listen();
     report(&exchange(config(&[("attack", "log-flood")])).await).await.unwrap();
     let all = lines.all();
-    // 256 KiB of lines of 1 KiB, and the one that counts the rest.
+    // 256 KiB in lines of 1 KiB, and the line that counts the dropped ones.
     assert!((200..=260).contains(&all.len()), "{}", all.len());
     assert!(all.iter().all(|line| line.len() < 1_200));
     assert!(all.last().unwrap().contains("the rest was dropped"), "{:?}", all.last());

@@ -1,4 +1,4 @@
-//! The real runtime with plugins that mean harm, and what the operator reads of it.
+//! Plugin security tests: the real runtime with hostile plugins, and the operator's view of them.
 
 #![allow(unreachable_pub, missing_docs, reason = "tests are nobody's library")]
 #![allow(

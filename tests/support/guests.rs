@@ -1,4 +1,4 @@
-//! Plugins for tests, built from their sources by the function that `entente plugin build` calls.
+//! Plugins for tests, built from source by the function behind `entente plugin build`.
 
 use entente_cli::{BuildOptions, build_plugin};
 use std::path::{Path, PathBuf};
@@ -18,13 +18,13 @@ pub fn hello_path() -> &'static Path {
     BUILT.get_or_init(|| build("helloworld"))
 }
 
-/// The component of `plugins/hostile`, which tries to break out.
+/// The component of `plugins/hostile`.
 pub fn hostile_path() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| build("hostile"))
 }
 
-/// The component of `plugins/made-up`, whose remote system is made up on the spot.
+/// The component of `plugins/made-up`, whose remote system is generated.
 pub fn made_up_path() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| build("made-up"))

@@ -1,32 +1,32 @@
-//! A plugin in the text format of WebAssembly, for what no compiler would write.
+//! A plugin in WebAssembly text format, for code that no compiler would emit.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// Where an honest answer lies: all zero, which says that all is well, and nothing more.
+/// The address of a valid result: all zero, which is success without content.
 pub const ANSWER: u32 = 1024;
 
-/// A body that never ends.
+/// An endless loop.
 pub const LOOP: &str = "(loop $for_ever br $for_ever) unreachable";
 
-/// The bodies of its functions. What is not given is honest.
+/// The bodies of its functions. Those that are not given behave well.
 pub struct Handmade<'a> {
     pub describe: &'a str,
     pub manual: &'a str,
     pub report: &'a str,
-    /// What the function takes; a request lies in memory.
+    /// The parameters of the function; a request is passed in memory.
     pub report_params: &'a str,
     pub execute: &'a str,
     pub collect: &'a str,
-    /// Gives memory for what the host hands over.
+    /// Allocates memory for what the host passes.
     pub realloc: &'a str,
-    /// Imports the log, as `$log` that logs nothing.
+    /// Imports the log, as `$log`.
     pub log: bool,
-    /// More fields of the module.
+    /// Further fields of the module.
     pub more: &'a str,
-    /// Changes the interface that it is written for.
+    /// Edits the WIT that it is built for.
     pub wit: &'a dyn Fn(String) -> String,
 }
 
@@ -40,7 +40,7 @@ impl Default for Handmade<'_> {
             report_params: "(param i32)",
             execute: well,
             collect: well,
-            // From the end on upwards; nothing is ever given back.
+            // A bump allocator that never frees.
             realloc: "global.get $free local.get 2 i32.add i32.const 1 i32.sub i32.const 0 local.get 2 i32.sub i32.and \
                       global.set $free global.get $free global.get $free local.get 3 i32.add global.set $free",
             log: false,
@@ -109,7 +109,7 @@ impl Handmade<'_> {
     }
 }
 
-/// Words as they lie in memory, for a data segment.
+/// Words in their memory layout, for a data segment.
 pub fn words(words: &[u32]) -> String {
     words.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("\\{byte:02x}")).collect()
 }

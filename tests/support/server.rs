@@ -1,10 +1,10 @@
-//! A small HTTP server that records what it is asked and answers what a test says, byte for byte.
+//! A small HTTP server that records requests and sends responses byte for byte as a test defines them.
 
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// A running server. It ends with the test.
+/// A running server, stopped at the end of the test.
 #[derive(Clone)]
 pub(crate) struct Server {
     /// `http://127.0.0.1:port`
@@ -56,7 +56,7 @@ impl Server {
         Self { url, requests: Arc::default() }
     }
 
-    /// What came in so far.
+    /// The requests received so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -73,7 +73,7 @@ fn complete(bytes: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-/// A plain answer.
+/// An HTTP response.
 pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut out = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
     for (name, value) in headers {

@@ -1,4 +1,4 @@
-//! A healthy tenant's sync beside hostile tenants, and alone.
+//! Isolation: a healthy tenant's sync beside hostile tenants, and alone.
 
 use super::{Row, thousands};
 use crate::bench::Bench;

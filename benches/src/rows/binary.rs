@@ -1,4 +1,4 @@
-//! The size of the program and the time to build it.
+//! The size of the release binary, and its build time.
 
 use super::Row;
 use crate::bench::Bench;

@@ -1,4 +1,4 @@
-//! Runs that have nothing to do, or little, among many pairs and among few.
+//! Incremental runs with no change or few, over many pairs and few.
 
 use super::{Row, thousands};
 use crate::bench::{Bench, EDITED};

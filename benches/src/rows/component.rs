@@ -1,4 +1,4 @@
-//! The plugin as a component, beside the same plugin compiled natively.
+//! Overhead of WebAssembly: the plugin as a component, beside the same plugin compiled natively.
 
 use super::{Row, thousands};
 use crate::bench::Bench;

@@ -1,4 +1,4 @@
-//! The first sync into an empty hub, beside the same rows written by bare SQLite.
+//! The first sync into an empty hub, beside the same rows inserted by bare SQLite.
 
 use super::{Row, thousands};
 use crate::bare;

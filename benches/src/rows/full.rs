@@ -1,4 +1,4 @@
-//! A full compare in which nothing differs, beside the reading that it cannot do without.
+//! A full compare without differences, beside the reads that it needs at least.
 
 use super::{Row, thousands};
 use crate::bench::Bench;

@@ -1,4 +1,4 @@
-//! The judge alone.
+//! Throughput of the judge.
 
 use super::Row;
 use crate::bench::Bench;

@@ -1,4 +1,4 @@
-//! `entente judge` from standard input, beside reading and parsing the same lines.
+//! Throughput of `entente judge` on standard input, beside parsing the same lines.
 
 use super::{Row, thousands};
 use crate::bench::Bench;

@@ -1,4 +1,4 @@
-//! The most memory that a process of the program has, for few records and for many.
+//! Peak memory of the program, for few records and many.
 
 use super::{Row, thousands};
 use crate::bench::Bench;

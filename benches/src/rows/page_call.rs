@@ -1,4 +1,4 @@
-//! One page call of 1,000 rows of 8 fields, each way.
+//! One page call of 1,000 rows of 8 fields, in each direction.
 
 use super::Row;
 use crate::bench::Bench;

@@ -1,4 +1,4 @@
-//! Beside neighbouring tools, whose scripts are not part of this repository.
+//! Comparison with neighbouring tools, whose scripts are not part of this repository.
 
 use super::Row;
 use crate::bench::Bench;

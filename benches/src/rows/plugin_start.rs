@@ -1,4 +1,4 @@
-//! Starting a plugin: an instance, a first call with its code in the cache on disk, and compiling.
+//! Plugin start-up: instantiation, a first call with cached code, and compilation.
 
 use super::Row;
 use crate::bench::Bench;

@@ -1,4 +1,4 @@
-//! Many tenants in one process: what one costs that is idle, and how long it takes until it is called.
+//! Many tenants in one process: the cost of an idle one, and the latency of its first call.
 
 use super::{Row, thousands};
 use crate::bench::Bench;

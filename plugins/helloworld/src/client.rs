@@ -1,15 +1,15 @@
-//! Talking to hello-crm.
+//! The HTTP client of hello-crm.
 
 use entente_sdk::http::{Request, Response};
 use entente_sdk::prelude::*;
 use serde::Deserialize;
 
-/// Knows the address and the key of the remote system, and what its refusals mean.
+/// Address and key of the remote system, and the mapping of its errors.
 pub(crate) struct Client {
     base: String,
 }
 
-/// How hello-crm says that it refuses something.
+/// An error response of hello-crm.
 #[derive(Deserialize)]
 struct Refusal {
     error: RefusalBody,
@@ -38,11 +38,11 @@ impl Client {
         format!("{}/v1/{path}", self.base)
     }
 
-    /// Sends a request with the key, and turns a refusal into the error that the host knows what to do with.
+    /// Sends a request with the key, and converts an error response into an error that the host can act on.
     pub(crate) fn send(&self, request: Request) -> Result<Response, Error> {
-        // A placeholder is good for one call only, so it is asked for each time.
+        // A placeholder is valid for one call only, so it is requested each time.
         let response = request.authorization(secrets::bearer("api-key")?).send()?;
-        // The one thing that the status alone does not tell: a place in a listing that is no longer good.
+        // The status alone does not tell an expired cursor or sync token.
         if let (400 | 410, Ok(Refusal { error })) = (response.status(), response.json())
             && matches!(error.code.as_str(), "cursor-expired" | "sync-token-expired")
         {

@@ -1,4 +1,4 @@
-//! Finding records by what identifies them.
+//! Look-up: finding records by identifiers.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(crate) fn find(client: &Client, query: &Query) -> Result<Vec<Vec<String>>, E
             let body =
                 json!({ "fields": fields, "keys": keys, "match": if query.all { "all" } else { "any" } });
             let answer: Found = client.send(client.post(&path).json(&body))?.json()?;
-            // One result for each key, or it cannot be said which belongs to which.
+            // Exactly one result per key, or results cannot be assigned to keys.
             if answer.results.len() != chunk.len() {
                 return Err(Error::invalid_answer(format!(
                     "{} keys were searched for, {} were answered",
@@ -47,9 +47,9 @@ pub(crate) fn find(client: &Client, query: &Query) -> Result<Vec<Vec<String>>, E
     Ok(found)
 }
 
-/// The numbers of the keys, by which fields are set in them. For hello-crm a blank matches nothing, and with
-/// `all` would hide what the other values match; so blanks are not sent. A key without any value is in no
-/// group: nothing matches it.
+/// The indexes of the keys, grouped by which fields are set in them. hello-crm matches nothing for a blank,
+/// and with `all` a blank would hide matches of the other values; so blanks are not sent. A key without any
+/// value is in no group: nothing matches it.
 fn groups(query: &Query) -> BTreeMap<Vec<usize>, Vec<usize>> {
     let mut groups: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
     for (number, key) in query.keys.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What hello-crm has, and how it corresponds to the hub.
+//! The description of hello-crm's objects, and their proposed mapping to the hub.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Making changes.
+//! Order execution: sending changes as a batch, and mapping the results to outcomes.
 
 use entente_sdk::prelude::*;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ struct Answers {
     results: Vec<Done>,
 }
 
-/// What hello-crm says of one change.
+/// hello-crm's result of one change.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Done {
     id: String,
@@ -72,7 +72,7 @@ fn wire(order: &Order, change: &Change) -> Json {
     }
 }
 
-/// What became of a change, in the words of the host.
+/// The outcome of a change, for the host.
 pub(crate) fn outcome(order: &Order, change: &Change, done: &Done) -> Outcome {
     let row = || done.record.as_ref().map(|record| record.row(&order.fields));
     let unknown = Refusal::default();

@@ -1,4 +1,4 @@
-//! Records as hello-crm has them, and the rows that they become.
+//! hello-crm's records, and their conversion to rows.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl Record {
 
     fn value(&self, name: &str) -> Value {
         match self.fields.get(name) {
-            // Not told is not the same as empty.
+            // A field that is not reported differs from an empty one.
             None => Value::Unset,
             // The only reference there is, and in JSON a mere id.
             Some(Json::String(id)) if name == "organisation" => Value::reference(ORGANISATION, id.as_str()),

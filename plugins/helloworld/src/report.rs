@@ -1,4 +1,4 @@
-//! Reading what is new, changed or deleted.
+//! Sync reports: reading new, changed and deleted records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +16,8 @@ const READING_ORDER: [&str; 2] = [ORGANISATION, PERSON];
 /// By object the sync token of hello-crm: the bookmark of this plugin.
 type Tokens = BTreeMap<String, String>;
 
-/// Where a page starts: the cursor of this plugin. Everything that later pages need is in it, since the host
-/// makes the plugin anew for each page, and may go on days later.
+/// The position at which a page starts: the cursor of this plugin. It holds everything that later pages need,
+/// since the host creates the plugin anew for each page, and may continue days later.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Place {
     /// The object that is being read, by its number in [`READING_ORDER`].

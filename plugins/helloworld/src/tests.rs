@@ -1,4 +1,4 @@
-//! The plugin against a hello-crm of a few lines: what it asks, and what it makes of the answers.
+//! Tests against a fake hello-crm of a few lines: requests, and the conversion of responses.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! One function for each way to misbehave.
+//! Attacks, one function each.
 
 use crate::bindings::entente::integration::types::Error;
 use crate::bindings::entente::integration::{log, secrets, state};
@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::sync::Mutex;
 use wasip2::http::types::{Fields, Method};
 
-/// Does what the name says. Attacks that are about the answer (`bad-rows`, `huge-page`) are made by the
+/// Runs the attack of this name. Attacks on the result (`bad-rows`, `huge-page`) are in the export itself.
 /// export itself.
 pub(crate) fn run(name: &str) -> Result<(), Error> {
     match name {

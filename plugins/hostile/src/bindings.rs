@@ -1,4 +1,4 @@
-//! What wit-bindgen generates, and nothing else.
+//! Generated code only: what wit-bindgen makes.
 
 wit_bindgen::generate!({
     path: "../../wit/0.1.0-draft",

@@ -1,4 +1,4 @@
-//! A request over wasi:http, with as little around it as possible.
+//! A minimal request over wasi:http.
 
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{

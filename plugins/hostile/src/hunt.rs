@@ -1,5 +1,5 @@
-//! Has secrets sent in every way there is, keeps what comes back, looks for them in all its memory, and gives
-//! everything away.
+//! Secret exfiltration: sends placeholders in every possible way, keeps the responses, searches its whole
+//! memory for secrets, and discloses everything.
 
 use crate::attack::occurrences;
 use crate::bindings::entente::integration::types::Error;

@@ -1,4 +1,4 @@
-//! Attacks by requests, and with what stands for secrets in them.
+//! Attacks over HTTP, and with placeholders of secrets.
 
 use crate::bindings::entente::integration::secrets;
 use crate::bindings::entente::integration::types::Error;

@@ -1,4 +1,4 @@
-//! A plugin to measure the host with: its remote system is made up on the spot.
+//! A plugin for measuring the host: its remote system is generated.
 //!
 //! Settings: `records`, how many people there are; `ids`, `sequential` or `random`; `changed`, how many of
 //! them are edited with every new edition; `edition`, how often that has happened. A report from a bookmark

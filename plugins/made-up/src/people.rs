@@ -1,5 +1,5 @@
-//! The made-up remote system: who there is, and which page comes next. It knows neither the interface of
-//! plugins nor the host, so that it can stand behind both.
+//! The generated remote system: its people and pages. It depends neither on the plugin interface nor on the
+//! host, so that it can be used by both.
 
 /// The one object that there is.
 pub const OBJECT: &str = "person";

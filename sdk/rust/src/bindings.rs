@@ -1,5 +1,5 @@
-//! What `wit_bindgen` generates, and nothing else. Only `convert`, `export` and the modules of the host's
-//! interfaces use it.
+//! Generated code only: what `wit_bindgen` makes. Used by `convert`, `export` and the modules of the host's
+//! interfaces.
 //!
 //! The optional interfaces are worlds of their own, so that a component exports what its author asks for and
 //! no more: the host takes what a component exports for what the plugin can do.

@@ -1,4 +1,4 @@
-//! The time of day.
+//! The clock of the host.
 
 use crate::{Timestamp, host};
 

@@ -1,5 +1,5 @@
-//! Between the types of this crate and the generated ones. The lists called `extra` are room for later
-//! versions: left empty on the way out, not read on the way in.
+//! Conversion between the types of this crate and the generated ones. The lists called `extra` are reserved
+//! for later versions: left empty on the way out, ignored on the way in.
 
 use std::time::Duration;
 

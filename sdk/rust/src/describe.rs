@@ -1,4 +1,4 @@
-//! What the remote system has.
+//! Describing the remote system: objects, fields, features.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! Why a call failed as a whole.
+//! Errors of a call: a code that the host acts on, and a reason for people.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What the host decides by.
+/// The code that the host acts on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Code {
     /// The credential was refused. The host refreshes it once, then fails the run and asks the operator.

@@ -1,4 +1,4 @@
-//! From the exports of the component to the traits that an author has implemented.
+//! Exports: from the component's functions to the traits that an author implements.
 
 use std::marker::PhantomData;
 use std::sync::Once;
@@ -11,16 +11,15 @@ use crate::bindings::lookup::exports::entente::integration::lookup;
 use crate::bindings::webhook::exports::entente::integration::webhook;
 use crate::{Error, Integration, Lookup, Webhook, log};
 
-/// Stands between the component and the plugin.
+/// Adapts a plugin to the generated traits.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Exported<P>(PhantomData<P>);
 
-/// Makes the plugin and asks it.
+/// Creates the plugin and calls it.
 fn ask<P: Integration, T, W: From<T>>(call: impl FnOnce(P) -> Result<T, Error>) -> Result<W, types::Error> {
     static PANICS: Once = Once::new();
-    // The host sees a panic as a trap, and this target has no stderr of its own: the log is where the message
-    // can go.
+    // The host sees a panic as a trap, and this target has no stderr: the message goes to the log.
     PANICS.call_once(|| {
         std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string(), &[])))
     });

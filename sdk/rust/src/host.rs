@@ -1,5 +1,5 @@
-//! Where the crate meets the host: one function for each thing the host offers. Natively `testing` stands in,
-//! so that a plugin can be tested without one.
+//! The calls to the host, one function each. Natively `testing` stands in, so that a plugin can be tested
+//! without a host.
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::offered::*;

@@ -1,4 +1,4 @@
-//! What a plugin is.
+//! The trait that every plugin implements.
 
 use crate::{Answer, Collection, Description, Error, Mapping, Order, Page, ReportRequest};
 

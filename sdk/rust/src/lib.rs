@@ -1,4 +1,4 @@
-//! For authors of Entente plugins.
+//! SDK for authors of Entente plugins.
 //!
 //! A plugin joins one remote system to Entente: it says what the remote system has, reports what changed
 //! there, and makes the changes that it is asked to make. What is right when both sides differ is decided by

@@ -1,4 +1,4 @@
-//! Finding records by what identifies them.
+//! The optional interface `lookup`: finding records by identifiers.
 
 use crate::{Error, Integration, Value};
 

@@ -1,4 +1,4 @@
-//! The mapping that a plugin proposes.
+//! The proposed mapping: how the plugin's objects and fields correspond to the hub's.
 
 /// Which way data may flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The changes that the remote system is asked to make, and what became of them.
+//! Sync orders: the changes to make, and their outcomes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is new, changed or deleted in the remote system.
+//! Sync reports: new, changed and deleted records, page by page.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,4 +1,4 @@
-//! Credentials, without ever seeing one.
+//! Secrets as placeholders: a plugin uses credentials without seeing them.
 //!
 //! What a plugin holds is a placeholder: a text without meaning, which the host replaces just before a
 //! request leaves, towards the hosts and in the places that the operator has granted. It is worth nothing

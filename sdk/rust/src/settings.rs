@@ -1,4 +1,4 @@
-//! What the operator has set for this integration, by the names that the manifest of the plugin declares.
+//! Settings of the integration, by the names in the plugin's manifest.
 
 use crate::{Error, Value, host};
 

@@ -1,4 +1,5 @@
-//! A few bytes that the integration keeps between calls, apart from every other integration.
+//! State: a small key-value store of the integration, kept between calls and separate from every other
+//! integration.
 //!
 //! Cursors do not belong here: the cursor and the bookmark of a page move together with its data, this does
 //! not.

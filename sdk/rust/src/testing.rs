@@ -1,4 +1,4 @@
-//! A host to test plugins with, natively and without a network. Not there in a component.
+//! A fake host for native tests of plugins, without a network. Not part of components.
 //!
 //! ```
 //! use entente_sdk::{http, secrets, settings, testing};

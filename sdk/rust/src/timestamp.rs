@@ -1,4 +1,4 @@
-//! A moment in UTC, to the microsecond.
+//! Timestamps: moments in UTC, to the microsecond.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The value of a field.
+//! Field values and references.
 
 use std::fmt;
 

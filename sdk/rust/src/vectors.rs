@@ -1,4 +1,4 @@
-//! The vectors that host and SDK share, as this crate has them: `tests/vectors` says what they are.
+//! Shared test vectors of host and SDK, as this crate reads and writes them; `tests/vectors` documents them.
 
 use serde::Deserialize;
 use serde_json::Value as Json;

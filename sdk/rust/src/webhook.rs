@@ -1,4 +1,4 @@
-//! What the remote system says by itself.
+//! The optional interface `webhook`: what the remote system sends on its own.
 
 use serde::de::DeserializeOwned;
 

@@ -1,4 +1,4 @@
-//! `/v1`: what the CRM offers to its customers' programs.
+//! The HTTP API `/v1` for client programs.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
@@ -17,9 +17,9 @@ use crate::schema::{self, Object};
 use crate::search::Search;
 use crate::{control, guard, listing};
 
-/// Most changes of a batch.
+/// The limit of changes in a batch.
 const MOST_CHANGES: usize = 100;
-/// Longest idempotency key.
+/// The length limit of an idempotency key.
 const LONGEST_KEY: usize = 200;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -198,7 +198,7 @@ async fn batch(
     Ok(Json(json!({ "results": results })))
 }
 
-/// Saving takes a while, and goes on to its end even if the caller goes away.
+/// Executes changes. It runs to its end even if the client disconnects.
 async fn write(handle: Handle, object: Object, changes: Vec<Keyed>) -> Result<Vec<Outcome>, Problem> {
     let written = tokio::task::spawn_blocking(move || handle.0.crm.write(object, changes)).await;
     written.map_err(|error| Problem::internal(&error))?
@@ -238,7 +238,7 @@ fn is_key(key: &str) -> bool {
     (1..=LONGEST_KEY).contains(&key.chars().count())
 }
 
-/// The one member that a body must have.
+/// The single member that a body must have.
 fn only(body: Value, name: &str) -> Result<Value, Problem> {
     let refused = || {
         Problem::unprocessable(

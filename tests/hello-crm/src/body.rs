@@ -1,4 +1,4 @@
-//! JSON bodies, with refusals in the form of every other one.
+//! JSON bodies, with parse errors in the form of all other errors.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};

@@ -1,4 +1,4 @@
-//! What a change asks for, and what it does to the state.
+//! Changes: parsing, and applying them to the state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,13 +47,13 @@ impl Change {
     }
 }
 
-/// What a change did.
+/// The result of a change.
 pub(crate) struct Done {
     pub(crate) status: StatusCode,
     pub(crate) record: Option<Value>,
 }
 
-/// The state under a change, with what the change needs to know of the server.
+/// The state and context of a change.
 pub(crate) struct Desk<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) now: Stamp,
@@ -61,7 +61,7 @@ pub(crate) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Does the change as a whole, or refuses it and does nothing.
+    /// Applies the change as a whole, or refuses it without effect.
     pub(crate) fn apply(&mut self, object: Object, change: &Change) -> Result<Done, Problem> {
         match change {
             Change::Create { fields } => self.create(object, fields),
@@ -104,7 +104,7 @@ impl Desk<'_> {
         Ok(Done { status: StatusCode::OK, record: Some(self.store(object, record, given)) })
     }
 
-    /// Writes fields into a record; one that already holds them stays as it is, version and times included.
+    /// Writes fields into a record; equal values change nothing, version and times included.
     fn store(&mut self, object: Object, mut record: Record, mut values: BTreeMap<String, Value>) -> Value {
         values.retain(|name, value| record.fields.get(name) != Some(value));
         if !values.is_empty() {
@@ -131,7 +131,7 @@ impl Desk<'_> {
         self.state.table_mut(object).bury(Tombstone { number, seq, deleted_at, merged_into });
     }
 
-    /// The winner takes over what it has no value for, all tags, and every reference to the loser.
+    /// The winner takes over values that it lacks, all tags, and every reference to the loser.
     fn merge(&mut self, object: Object, id: &str, into: &str) -> Result<Done, Problem> {
         let loser = self.current(object, id, None)?.clone();
         let Some(winner) =
@@ -165,7 +165,7 @@ impl Desk<'_> {
         Ok(Done { status: StatusCode::OK, record: Some(self.store(object, winner, taken)) })
     }
 
-    /// Writes another value into every reference to a record that goes.
+    /// Redirects every reference to a removed record.
     fn repoint(&mut self, target: Object, id: &str, value: &Value) {
         for object in Object::ALL {
             for field in object.fields().iter().filter(|field| field.targets.contains(&target)) {
@@ -180,7 +180,7 @@ impl Desk<'_> {
         }
     }
 
-    /// The record that a change is for, unless it is gone or not the one that the caller saw.
+    /// The record to change, unless it is deleted or has another version.
     fn current(&self, object: Object, id: &str, if_version: Option<u64>) -> Result<&Record, Problem> {
         let record = present(self.state, object, id)?;
         if if_version.is_some_and(|expected| expected != record.version) {

@@ -1,4 +1,4 @@
-//! Instants with microseconds, and where they come from.
+//! Timestamps to the microsecond, and the clocks that they come from.
 
 use std::fmt;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Connections that can be cut from within: how an answer gets lost.
+//! Connections that can be cut, to simulate lost responses.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a request knows of its connection.
+/// A request's handle on its connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
@@ -20,7 +20,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Lets nothing more out: the next answer closes the connection instead.
+    /// Cuts the connection: the next response closes it instead.
     pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! `/control`: faults, the log of requests and the manual clock, over HTTP.
+//! The control API `/control`: faults, request log and manual clock.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The CRM itself: the state under a lock, written to its file after each request that changes it.
+//! The CRM: its state under a lock, saved to a file after each request that changes it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::seed::Seed;
 use crate::server::StartError;
 use crate::store::{Answer, State};
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The HTTP status that a request for this change alone would have.
@@ -48,7 +48,7 @@ pub(crate) struct Keyed {
     pub(crate) change: Value,
 }
 
-/// The state, its file and its clock.
+/// State, file and clock.
 pub(crate) struct Crm {
     inner: Mutex<Inner>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -58,7 +58,7 @@ pub(crate) struct Crm {
 
 struct Inner {
     state: State,
-    /// Whether the file is behind.
+    /// Whether the file is out of date.
     unsaved: bool,
 }
 

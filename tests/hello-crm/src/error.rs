@@ -1,4 +1,4 @@
-//! How a request or a change is refused.
+//! Error responses of requests and changes.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

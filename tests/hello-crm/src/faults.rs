@@ -1,22 +1,22 @@
-//! Faults on demand: answers that come late, wrong, too often or never.
+//! Fault injection: responses that are late, wrong, rate-limited or missing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A fault, and the requests that it strikes.
+/// A fault, and the requests that it applies to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Which requests the rule counts.
+    /// The requests that the rule counts.
     #[serde(default, rename = "match")]
     pub matching: Match,
-    /// How many of them pass before the first is struck.
+    /// The number of requests that pass first.
     #[serde(default)]
     pub after: u64,
-    /// How many are struck then; without it one, null for all.
+    /// The number of requests that it then applies to; default 1, null for all.
     #[serde(default = "once")]
     pub times: Option<u64>,
-    /// What happens to a request that is struck.
+    /// The fault.
     pub action: Action,
 }
 
@@ -25,37 +25,37 @@ fn once() -> Option<u64> {
 }
 
 impl Rule {
-    /// A rule that strikes the next request of any kind.
+    /// A rule for the next request of any kind.
     pub fn new(action: Action) -> Self {
         Self { matching: Match::default(), after: 0, times: Some(1), action }
     }
 
-    /// Only requests of this method.
+    /// Restricts the rule to this method.
     pub fn method(mut self, method: &str) -> Self {
         self.matching.method = Some(method.to_owned());
         self
     }
 
-    /// Only requests whose path and query contain this.
+    /// Restricts the rule to requests whose path and query contain this.
     pub fn path(mut self, part: &str) -> Self {
         self.matching.path_contains = Some(part.to_owned());
         self
     }
 
-    /// Lets so many requests pass first.
+    /// Lets this many requests pass first.
     pub fn after(mut self, requests: u64) -> Self {
         self.after = requests;
         self
     }
 
-    /// Strikes so many requests; `None` for all.
+    /// Applies to this many requests; `None` for all.
     pub fn times(mut self, times: impl Into<Option<u64>>) -> Self {
         self.times = times.into();
         self
     }
 }
 
-/// What a request must be like; what is left out does not matter.
+/// Conditions on a request; what is left out matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
@@ -67,16 +67,16 @@ pub struct Match {
     pub path_contains: Option<String>,
 }
 
-/// What happens to a request.
+/// The fault of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Action {
-    /// It is done, but later.
+    /// It is executed after a delay.
     Delay {
-        /// How much later, in milliseconds.
+        /// The delay in milliseconds.
         delay_ms: u64,
     },
-    /// It is not done and gets this answer.
+    /// It is not executed, and gets this response.
     Status {
         /// The HTTP status.
         status: u16,
@@ -84,14 +84,14 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<Value>,
     },
-    /// It is not done and gets 429.
+    /// It is not executed, and gets a 429.
     RateLimited {
         /// What the answer says.
         rate_limit: RateLimit,
     },
-    /// It gets no answer: the connection is closed.
+    /// The connection is closed without a response.
     Drop {
-        /// Whether it is done.
+        /// Whether it is executed.
         drop: DropWhen,
     },
 }
@@ -104,13 +104,13 @@ pub struct RateLimit {
     pub retry_after: u64,
 }
 
-/// When a connection is closed.
+/// When the connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DropWhen {
-    /// Before the work is done: the request is lost.
+    /// Before execution: the request is lost.
     Before,
-    /// After it is done: the answer is lost.
+    /// After execution: the response is lost.
     After,
 }
 
@@ -162,7 +162,7 @@ impl Faults {
         self.0.clone()
     }
 
-    /// Counts a request with every rule that it matches; the first that is due strikes.
+    /// Counts a request for every rule that matches; the first that is due applies.
     pub(crate) fn strike(&mut self, method: &str, target: &str) -> Option<Action> {
         let mut action = None;
         for status in &mut self.0 {

@@ -1,4 +1,4 @@
-//! What every request passes: faults, delays, limits and keys, with a line in the log.
+//! Request middleware: faults, delays, rate limit, authentication, and the request log.
 
 use std::time::Duration;
 

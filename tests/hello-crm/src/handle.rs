@@ -1,4 +1,4 @@
-//! What a test, or a program that runs the server within itself, can see and do beside the API.
+//! The in-process handle on a server, for tests and embedding programs.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A small CRM with an HTTP JSON interface: the remote system that the HelloWorld plugin talks to.
+//! A small CRM with an HTTP JSON API: the remote system of the HelloWorld plugin.
 //!
 //! It is started by the quick start, by hand (the binary `hello-crm`) and by tests, in process:
 //!
@@ -52,7 +52,7 @@ pub use table::{DeletedView, RecordView};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A lock whose holder panicked is still taken: every change to what it guards is complete on its own.
+/// A poisoned lock is used anyway: every change under it is complete on its own.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! A bucket of tokens: so many requests a second, with as many at once.
+//! Rate limit: a token bucket of requests per second.
 
 use crate::clock::Stamp;
 

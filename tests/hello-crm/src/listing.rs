@@ -1,4 +1,4 @@
-//! Listings by time window or since a sync token, page by page.
+//! Listings by time window or by sync token, page by page.
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -13,7 +13,7 @@ use crate::schema::Object;
 use crate::store::State;
 use crate::table::{DeletedView, Entry, RecordView};
 
-/// Most records of a page, and most ids of a request.
+/// The limit of records in a page, and of ids in a request.
 pub(crate) const MOST: usize = 200;
 
 /// A page as it is answered.
@@ -38,7 +38,7 @@ pub(crate) struct Query {
     fields: Option<BTreeSet<String>>,
     include_deleted: bool,
     sync_token: Option<String>,
-    /// Ties a cursor to the query that it comes from.
+    /// Binds a cursor to its query.
     fingerprint: u64,
 }
 

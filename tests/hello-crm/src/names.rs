@@ -1,4 +1,4 @@
-//! Tables that the sample records are made of. All people and companies are invented.
+//! Name tables for the sample records. All people and companies are invented.
 
 /// A part of the world: names, places and how things are written there.
 pub(crate) struct Locale {

@@ -1,4 +1,4 @@
-//! What was asked, for tests and for those who want to see what a plugin does. No header is kept.
+//! The request log, for tests and for people who watch a plugin. Headers are not kept.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,4 @@
-//! The two kinds of record and their fields.
+//! The schema: the two objects and their fields.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Look-up by the values of some fields.
+//! Search: records by the values of some fields.
 
 use std::collections::{BTreeSet, HashMap};
 

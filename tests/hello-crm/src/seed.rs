@@ -1,4 +1,4 @@
-//! What a new server begins with: samples, or a file.
+//! The initial records of a server: samples, or a file.
 
 use std::collections::BTreeMap;
 use std::path::Path;

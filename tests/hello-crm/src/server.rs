@@ -1,4 +1,4 @@
-//! The server: its configuration, its start and its end.
+//! The server: configuration, start and graceful shutdown.
 
 use std::fmt;
 use std::net::SocketAddr;

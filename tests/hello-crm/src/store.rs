@@ -1,4 +1,4 @@
-//! All that the server remembers, and the file that it is kept in.
+//! The state of the server, and its file.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The records of one object, with the indexes that listings walk along.
+//! The records of one object, with the indexes for listings.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What the CRM accepts in its fields, and how it normalises it.
+//! Validation and normalisation of field values.
 
 use std::collections::{BTreeMap, BTreeSet};
 

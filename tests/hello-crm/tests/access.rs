@@ -1,4 +1,4 @@
-//! Keys, limits, and requests that are not what they should be.
+//! Authentication, rate limit, and malformed requests.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

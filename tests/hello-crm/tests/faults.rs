@@ -1,4 +1,4 @@
-//! Faults on demand, and what is told of requests.
+//! Fault injection, and the request log.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

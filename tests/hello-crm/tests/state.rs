@@ -1,4 +1,4 @@
-//! The state file, and the program that keeps it.
+//! The state file, and the program that saves it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Tenants beside each other: what hostile ones do leaves a healthy one as it is, and whatever they took
-//! comes back.
+//! Isolation between tenants: attacks of hostile tenants do not affect a healthy one, and all resources that
+//! they took are released.
 
 use super::{compiler, config, granted, loaded, report, request, with_secret};
 use crate::support::guests::{hostile_component, made_up_path};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Everything that `plugins/hostile` knows and that needs no more than its name.
+/// Every attack of `plugins/hostile` that needs no parameters.
 const ATTACKS: &[&str] = &[
     "loop",
     "memory",
@@ -62,7 +62,7 @@ async fn healthy(folder: &Path) -> Tenant {
     tenant
 }
 
-/// Runs its sync; how long that took, and the records and pairs that it has made.
+/// Runs its sync; returns the duration, and the records and pairs created.
 async fn synced(tenant: &Tenant) -> (Duration, [Vec<String>; 2]) {
     let begun = Instant::now();
     let (_, end) =
@@ -82,7 +82,7 @@ async fn synced(tenant: &Tenant) -> (Duration, [Vec<String>; 2]) {
     (took, [records, pairs])
 }
 
-/// A tenant of its own, which attacks again and again.
+/// A tenant that attacks in an endless loop.
 async fn attacks_for_ever(plugin: LoadedPlugin, config: PluginConfig, attacks: Arc<AtomicU64>) {
     let exchange = plugin.exchange(config);
     let mut next = None;
@@ -94,7 +94,7 @@ async fn attacks_for_ever(plugin: LoadedPlugin, config: PluginConfig, attacks: A
     }
 }
 
-/// Waits until it is so, for half a minute at most.
+/// Waits for a condition, for half a minute at most.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
@@ -126,7 +126,7 @@ async fn healthy_beside_hostile() {
         )
     });
     let tenants: Vec<_> = tenants.collect();
-    // Those that wait for ever, or compute for seconds, are still at their first.
+    // Attacks that wait for ever, or compute for seconds, are still in their first round.
     until("some attacks were made", || {
         tenants.iter().filter(|(_, _, attacks, _)| attacks.load(Ordering::Relaxed) > 0).count() > 10
     })
@@ -153,7 +153,8 @@ async fn healthy_beside_hostile() {
     until("all places are free", || runtime.used() == RuntimeUse::default()).await;
 }
 
-/// Whether this test is to do its work here: it does it in a process of its own, since other tests run
+/// Whether this process runs this test alone: it needs a process of its own, since other tests run plugins
+/// too.
 /// plugins as well.
 fn is_alone(test: &str) -> bool {
     const ALONE: &str = "ENTENTE_TEST_ALONE";
@@ -195,7 +196,7 @@ async fn places_that_others_hold_between_two_calls_are_there_for_who_has_none() 
     let held = |accounts: &[Arc<TenantAccount>]| {
         accounts.iter().map(|account| account.used().instances).sum::<usize>()
     };
-    // Each holds as many as a tenant may, all of them between two calls.
+    // Each holds as many slots as a tenant may, all by warm instances.
     let greedy: Vec<_> = (0..4).map(|number| tenant(format!("greedy-{number}"))).collect();
     let exchanges: Vec<_> = greedy.iter().flat_map(|account| [(); 16].map(|()| exchange(account))).collect();
     for exchange in &exchanges {
@@ -218,7 +219,7 @@ async fn places_that_others_hold_between_two_calls_are_there_for_who_has_none() 
         [""; 0]
     );
     assert!(begun.elapsed() < Duration::from_secs(30), "nobody has waited for a place as long as one may");
-    // Those that made room start anew.
+    // Evicted exchanges start a new instance.
     for exchange in &exchanges {
         report(exchange).await.unwrap();
     }
@@ -239,7 +240,7 @@ async fn a_place_between_two_calls_is_not_taken_by_who_holds_more() {
     let modest = tenant("modest");
     let idle = exchange(&modest, "none");
     report(&idle).await.unwrap();
-    // All other places are taken by calls that sleep.
+    // All other slots are taken by calls that sleep.
     let greedy = ["a", "b", "c", "d"].map(tenant);
     let mut sleepers = tokio::task::JoinSet::new();
     for account in greedy.iter().flat_map(|account| [account; 16]).take(63) {
@@ -285,7 +286,7 @@ async fn a_tenant_with_one_place_takes_turns_with_itself() {
     let exchanges =
         [(); 3].map(|()| plugin.exchange(PluginConfig { account: Arc::clone(&account), ..config(&[]) }));
     let [a, b, c] = &exchanges;
-    // Each keeps its place for the next call only while no other one needs it.
+    // A warm instance keeps its slot only while no other exchange needs it.
     let (a, b, c) = tokio::join!(report(a), report(b), report(c));
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
     assert_eq!(account.used().instances, 1);
@@ -319,7 +320,7 @@ async fn hostile_calls_beyond_those_of_a_minute_are_told_to_wait() {
     let plugin = loaded().await;
     let first = report(&plugin.exchange(config.clone())).await.unwrap_err();
     assert_eq!(first.reason, "200 with 5 bytes: hello");
-    // Another run of the same integration draws from the same budget.
+    // Another run of the same integration draws from the same call budget.
     let error = report(&plugin.exchange(config)).await.unwrap_err();
     assert_eq!(error.code, codes::RATE_LIMITED);
     assert!(

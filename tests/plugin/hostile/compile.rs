@@ -1,4 +1,4 @@
-//! What is hard to compile, and compilers that fail: both cost that plugin only.
+//! Components that are hard to compile, and compilers that fail: both affect that plugin only.
 
 use super::{compiler, short};
 use crate::support::hostile_component;
@@ -10,7 +10,8 @@ use wasm_encoder::{
     FunctionSection, Module, ModuleSection, TypeSection, ValType,
 };
 
-/// A module with so many functions of so many steps. No step can be left out: each needs what those before
+/// A module with this many functions of this many steps. Each step depends on the ones before, so that none
+/// can be optimised away.
 /// have made.
 fn module(functions: u32, steps: u32) -> Module {
     const LOCALS: u32 = 32;
@@ -33,7 +34,7 @@ fn module(functions: u32, steps: u32) -> Module {
     module
 }
 
-/// A component around it that looks like a plugin, with one more export.
+/// A component around the module that looks like a plugin, with one more export.
 fn plugin(module: &Module, more: Option<&str>) -> Vec<u8> {
     let mut instances = ComponentInstanceSection::new();
     instances.export_items(std::iter::empty::<(&str, ComponentExportKind, u32)>());
@@ -58,7 +59,7 @@ fn runtime(folder: &Path, limits: Limits, compiler: Compiler) -> PluginRuntime {
     PluginRuntime::new(&folder.join("compiled"), CacheMacKey::new([7; 32]), limits, compiler).unwrap()
 }
 
-/// What it says of the plugin. Then it goes on with another one.
+/// The error for the plugin. Loading another plugin then succeeds.
 async fn refused(limits: Limits, compiler: Compiler, plugin: Vec<u8>) -> CompileError {
     let folder = tempfile::tempdir().unwrap();
     let error = match runtime(folder.path(), limits, compiler).load(plugin).await {
@@ -108,7 +109,7 @@ async fn one_whose_code_is_too_large_is_given_up() {
 
 #[tokio::test]
 async fn one_that_only_looks_like_a_plugin_is_told_with_what_is_wrong() {
-    // A function without the end of its body.
+    // A function body without its end.
     let (mut types, mut declared, mut code) =
         (TypeSection::new(), FunctionSection::new(), CodeSection::new());
     types.ty().function([], [ValType::I64]);
@@ -143,7 +144,7 @@ async fn a_compiler_that_fails_is_told_from_a_plugin_that_is_wrong() {
     insta::assert_snapshot!(told(script("hangs"), Limits { compile_time: 100, ..limits() }).await, @"the plugin was not compiled: limit compile-time of 100 ms reached");
     insta::assert_snapshot!(told(script("floods"), Limits { compiled_bytes: 1 << 20, ..limits() }).await, @"the plugin was not compiled: limit compiled-bytes of 1 MiB reached");
     insta::assert_snapshot!(told("/nowhere/compiler".into(), limits()).await, @"plugins cannot be compiled: PROGRAM cannot be started: No such file or directory (os error 2); if the program was moved or updated, start it anew");
-    // The program that runs these tests knows nothing of compiling.
+    // The program that runs these tests is not a compiler.
     let other = told(script("is-something-else"), limits()).await;
     insta::assert_snapshot!(other, @"the plugin was not compiled: the compiler ended with exit code 2 and said: is-something-else: unknown command compile-plugin; other plugins are not affected. Report it, with the plugin");
 }
@@ -156,13 +157,13 @@ async fn a_compiler_sees_nothing_of_this_process() {
     let mut names: Vec<&str> =
         told.split("\\n").filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     names.sort_unstable();
-    // Shells add where they are, and how deep.
+    // Variables that shells set by themselves.
     names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
     assert_eq!(names, ["MALLOC_ARENA_MAX", "MIMALLOC_ARENA_RESERVE", "RAYON_NUM_THREADS"], "{told}");
     assert!(format!("{told}\\n").contains("PWD=/\\n"), "{told}");
 }
 
-/// The process that compiles with this much memory, which no other test gives.
+/// The compiler process with this memory limit, which no other test uses.
 #[cfg(target_os = "linux")]
 fn compiling(memory: u64) -> Option<PathBuf> {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
@@ -196,7 +197,7 @@ async fn the_process_is_confined_and_ends_with_who_asked() {
     let confined = until(|| {
         let process = compiling(MEMORY)?;
         let limits = std::fs::read_to_string(process.join("limits")).ok()?;
-        // The last one that it sets.
+        // The last resource limit that it sets.
         let (_, addresses) = limits.split_once("Max address space")?;
         addresses.trim_start().starts_with(|c: char| c.is_ascii_digit()).then_some(limits)
     });
@@ -220,7 +221,7 @@ async fn the_process_is_confined_and_ends_with_who_asked() {
     until(|| compiling(MEMORY).is_none().then_some(())).await;
 }
 
-/// Found in the cache: a compiler that is not there is not missed.
+/// A cache hit: a missing compiler is not noticed.
 async fn from_cache(folder: &Path) -> Result<LoadedPlugin, LoadError> {
     runtime(folder, Limits::default(), Compiler::Child("/nowhere/compiler".into()))
         .load(hostile_component())

@@ -1,5 +1,5 @@
-//! Plugins written by hand: attacks below what a compiler would make, on the way in and out of calls and
-//! before the first one.
+//! Handwritten components: attacks below what a compiler would emit, at the boundaries of calls and before
+//! the first one.
 
 use super::{compiler, config, report, short, small};
 use crate::support::handmade::{ANSWER, Handmade, LOOP, words};
@@ -21,7 +21,7 @@ async fn load(bytes: Vec<u8>, limits: Limits) -> Result<LoadedPlugin, LoadError>
         .await
 }
 
-/// What is said of it when it is installed.
+/// The error of installing it.
 async fn refused(bytes: Vec<u8>, limits: Limits) -> String {
     match load(bytes, limits).await {
         Ok(_) => panic!("it was loaded"),
@@ -33,7 +33,7 @@ async fn loaded(guest: &Handmade<'_>) -> LoadedPlugin {
     load(guest.component(), Limits::default()).await.unwrap()
 }
 
-/// The error of a report. The next call is honest, and works.
+/// The error of a report. The next call behaves well, and succeeds.
 async fn fails(guest: Handmade<'_>, limits: Limits) -> ExchangeError {
     let exchange = loaded(&guest).await.exchange(small(&[], limits));
     let error = report(&exchange).await.expect_err("the attack ends in an error");
@@ -97,7 +97,7 @@ async fn a_loop_in_any_export_is_ended() {
 #[tokio::test]
 async fn what_the_host_calls_on_the_way_is_watched_too() {
     let mut all = String::new();
-    // The memory for what a call is given, taken from the plugin itself.
+    // `realloc` provides the memory for a call's arguments, and is the plugin's own function.
     for realloc in [LOOP, "unreachable", "i32.const -16", "i32.const 3"] {
         let guest = Handmade { realloc, ..Handmade::default() };
         let error = fails(guest, quick()).await;
@@ -129,7 +129,7 @@ async fn what_goes_wrong_before_the_first_call_is_told_when_it_is_installed() {
 #[tokio::test]
 async fn an_answer_that_is_no_answer_crashes_the_call_only() {
     let page = |complete: [u32; 2]| words(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, complete[0], complete[1], 0, 0]);
-    // An error whose code is well, and whose reason begins here and has this length.
+    // An error with a valid code, whose reason begins at this address and has this length.
     let error = |reason: [u32; 2]| words(&[1, 2048, 2, reason[0], reason[1], 0, 0, 0, 0]);
     let mut all = String::new();
     let answers = [
@@ -142,12 +142,12 @@ async fn an_answer_that_is_no_answer_crashes_the_call_only() {
         ("one text of 64 KiB twenty thousand times", page([8192, 20_000])),
     ];
     for (what, answer) in answers {
-        // It takes 160 KB in the plugin, and would take 1.3 GB here.
+        // 160 KB in the plugin, which would be 1.3 GB in the host.
         let many: String = words(&[200_000, 65_536]).repeat(20_000);
         let more = format!(
             r#"(data (i32.const {ANSWER}) "{answer}") (data (i32.const 2048) "no") (data (i32.const 2056) "\ff\fe\ed\fa") (data (i32.const 8192) "{many}")"#
         );
-        // The other functions answer from a place that is all zero.
+        // The other functions return a result that is all zero.
         let guest = Handmade {
             more: &more,
             report: "i32.const 1024",
@@ -170,7 +170,8 @@ async fn an_answer_that_is_no_answer_crashes_the_call_only() {
 
 #[tokio::test]
 async fn a_pointer_from_the_start_of_a_call_is_good_for_that_call_only() {
-    // It may not leave while the host takes memory from it: the log is an import, and `realloc` calls it.
+    // A plugin must not call out while the host allocates in it: the log is an import, and `realloc` calls
+    // it.
     let error = fails(
         Handmade { realloc: "call $log i32.const 0", log: true, ..Handmade::default() },
         Limits::default(),
@@ -198,10 +199,10 @@ async fn a_table_has_an_end() {
     insta::assert_snapshot!(short(&fails(guest, Limits::default()).await.reason), @"the plugin was stopped in report: limit table-elements of 50000 reached (asked for: 50001)");
 }
 
-/// A component with this beside the plugin in it: a module, made so many times.
+/// A component with this module beside the plugin, instantiated this many times.
 fn with_instances(module: &Module, count: u32) -> Vec<u8> {
     let mut bytes = Handmade::default().component();
-    // The plugin made by hand is the only module of the component.
+    // The handwritten plugin is the only other module of the component.
     let (modules, mut instances) = (ModuleSection(module), InstanceSection::new());
     for _ in 0..count {
         instances.instantiate(1, std::iter::empty::<(&str, ModuleArg)>());

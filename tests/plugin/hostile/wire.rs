@@ -1,4 +1,4 @@
-//! Attacks by requests and answers, and with what stands for a secret.
+//! Attacks over HTTP, and with placeholders of secrets.
 
 use super::{SECRET, config, exchange, fails, granted, loaded, report, short, with_secret};
 use crate::support::server::{Server, answer};
@@ -99,7 +99,7 @@ async fn a_grant_is_for_a_host_and_not_for_what_looks_like_it() {
 async fn a_name_that_leads_into_this_machine_is_not_followed() {
     let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
     let port = server.url.rsplit_once(':').unwrap().1;
-    // The name is granted, the address that it has is not.
+    // The name is granted, but not the address that it resolves to.
     let mut config = config(&[("attack", "http"), ("url", &format!("http://localhost.localdomain:{port}/"))]);
     config.http = vec![format!("http://localhost.localdomain:{port}").parse::<HttpGrant>().unwrap()];
     let error = fails(config).await;
@@ -133,7 +133,7 @@ async fn headers_have_an_end_in_both_directions() {
     ");
 }
 
-/// A server that takes a request and then does as it likes.
+/// A server that reads a request and then runs `behave`.
 async fn server<F: Future<Output = ()> + Send + 'static>(
     behave: impl Fn(TcpStream) -> F + Send + Sync + 'static,
 ) -> String {
@@ -174,7 +174,7 @@ async fn an_answer_that_drips_or_never_ends_is_given_up() {
         config.limits.http_total_time = 400;
         config.limits.http_idle_time = 5_000;
         config.limits.http_response_bytes = 3 << 20;
-        // How much had come when it was noticed depends on the pieces that the system made of it.
+        // How many bytes had arrived depends on how the system fragmented them.
         let reason = fails(config).await.reason;
         let (_, from_limit) = reason.split_once("; ").unwrap_or_else(|| panic!("{reason}"));
         writeln!(all, "{}", short(&from_limit).split(" (asked for").next().unwrap()).unwrap();
@@ -212,7 +212,7 @@ async fn the_length_of_a_message_is_said_once() {
       told: 200 with 3 bytes: abc
     "#);
 
-    // What the plugin says of it does not go out: the host counts.
+    // The plugin's own content length is not sent: the host counts.
     let server = Server::start(|_| answer("200 OK", &[], b"")).await;
     let error = fails(granted(&[("attack", "two-lengths")], &server)).await;
     for request in server.requests() {
@@ -247,12 +247,11 @@ async fn what_comes_after_the_body_stays_behind() {
     insta::assert_snapshot!(error.reason, @"200");
 }
 
-/// What the server got of a text that is no placeholder, or no longer one: the text, in every place.
+/// The server got the text unchanged in every place: it is no placeholder, or an expired one.
 fn is_text_only(requests: &[String], text: &str) {
     let [request] = requests else { panic!("{requests:?}") };
     assert!(!request.contains(SECRET) && !request.contains("Zm9v"), "{request}");
-    // At a host with a secret, headers that look like credentials are left out; address and body go as they
-    // are.
+    // Towards a host with a bound secret, credential headers are removed; URL and body are unchanged.
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert_eq!(body, text);
     assert!(head.starts_with(&format!("POST /path/{text}?key={text}&other={text} HTTP/1.1")), "{head}");
@@ -264,8 +263,8 @@ async fn a_placeholder_is_worth_nothing_to_another_integration() {
     let placeholder = fails(with_secret(&[("attack", "tell-placeholder")], &ours, &[&ours.url])).await.reason;
     assert!(placeholder.starts_with("entente-secret-"), "{placeholder}");
 
-    // It has a secret of this name too, granted for the same host, and its placeholder is of another
-    // instance.
+    // Another integration has a secret of the same name, granted for the same host; the placeholder is
+    // another instance's.
     let mut theirs = with_secret(&[("attack", "send-text"), ("text", &placeholder)], &ours, &[&ours.url]);
     theirs.integration = "other".to_owned();
     fails(theirs).await;
@@ -302,7 +301,7 @@ async fn a_placeholder_as_a_name_is_a_name() {
             .unwrap();
     let Some(Value::Text(name)) = &page.batches[0].rows[0].values[0] else { panic!("{page:?}") };
     assert!(name.starts_with("entente-secret-"), "{name}");
-    // Given to a plugin that sends it on, it is still only that.
+    // Passed to another plugin that sends it, it is still only text.
     let error = fails(with_secret(&[("attack", "send-text"), ("text", name)], &server, &[&server.url])).await;
     assert_eq!(error.reason, "200 with 0 bytes");
     is_text_only(&server.requests(), name);
@@ -317,7 +316,7 @@ async fn a_call_that_was_given_up_while_it_waited_gives_back_what_it_had() {
         async move {
             if FIRST.swap(false, Ordering::Relaxed) {
                 let _ = asked.send(());
-                // Until the other side goes.
+                // Until the client closes.
                 let _ = stream.read(&mut [0; 1]).await;
             } else {
                 let _ = stream
@@ -335,7 +334,7 @@ async fn a_call_that_was_given_up_while_it_waited_gives_back_what_it_had() {
         ended = report(&exchange) => panic!("nobody answered: {ended:?}"),
         _ = was_asked.recv() => {}
     }
-    // The one request that it may have at a time is free again.
+    // The only concurrency permit is free again.
     assert_eq!(report(&exchange).await.unwrap_err().reason, "200 with 0 bytes: ");
     assert!(exchange.describe().await.is_ok());
 }

@@ -1,32 +1,32 @@
-//! What the people have done, so that it can be asked what became of it.
+//! The record of user actions, against which the end of a history is checked.
 
 use entente_core::{Reference, Value};
 
-/// A field that people have set.
+/// A field edit by a user.
 #[derive(Debug, Clone)]
 pub(crate) struct Edit {
-    /// The system, by its place in the world.
+    /// The system, by its index in the world.
     pub(crate) place: usize,
     pub(crate) object: usize,
     pub(crate) id: String,
     pub(crate) field: usize,
-    /// What was stored. For tags: what it consisted of afterwards.
+    /// The stored value. For tags: the whole set afterwards.
     pub(crate) value: Value,
     pub(crate) tag: Option<Tag>,
-    /// Some sync had not heard of the record by then.
+    /// Whether some sync had not yet been told of the record.
     pub(crate) unheard: bool,
 }
 
-/// A tag that was put on a record or taken off.
+/// A tag added or removed by a user.
 #[derive(Debug, Clone)]
 pub(crate) struct Tag {
     pub(crate) text: String,
     pub(crate) put_on: bool,
-    /// Every sync knew the record by then. What was taken off before was never seen there.
+    /// Whether every sync knew the record. A tag removed before then was never seen there.
     pub(crate) heard: bool,
 }
 
-/// A record that people deleted, or joined into another one.
+/// A record that a user deleted or merged.
 #[derive(Debug, Clone)]
 pub(crate) struct Gone {
     pub(crate) place: usize,
@@ -34,18 +34,18 @@ pub(crate) struct Gone {
     pub(crate) id: String,
     /// Its identifier.
     pub(crate) identifier: Value,
-    /// Its counterparts at that moment, with the names of the syncs.
+    /// Its counterparts at that time, with the names of the syncs.
     pub(crate) partners: Vec<(String, Reference)>,
-    /// How many effects there had been.
+    /// The number of effects so far.
     pub(crate) when: u64,
 }
 
-/// Everything that people did, in its order.
+/// All user actions, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     pub(crate) edits: Vec<Edit>,
     pub(crate) gone: Vec<Gone>,
-    /// Grows with every value, so that none comes twice.
+    /// Grows with every value, so that no value occurs twice.
     pub(crate) number: u64,
 }
 
@@ -55,7 +55,7 @@ impl Book {
         self.number
     }
 
-    /// How much has been done.
+    /// The number of actions.
     pub(crate) fn size(&self) -> usize {
         self.edits.len() + self.gone.len()
     }

@@ -1,10 +1,10 @@
-//! What a history is like: every feature that can be on or off, in one place.
+//! The character of a history: every feature that can be on or off.
 
 use crate::dice::Dice;
 use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Sides, Unresolved};
 use std::time::Duration;
 
-/// What is not drawn, because the engine does not get it right yet.
+/// Features that are not drawn, because the engine does not handle them correctly yet.
 pub const KNOWN: &[Feature] = &[
     Feature::EditBeforeWrite,
     Feature::RefusedBatch,
@@ -13,23 +13,23 @@ pub const KNOWN: &[Feature] = &[
     Feature::Absence,
 ];
 
-/// What a history may have that the plainest one has not.
+/// A feature that a history may have, beyond the simplest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
-    /// People edit, between report and order, records of a remote system that refuses no stale write.
+    /// Users edit, between report and order, records of a remote without conditional writes.
     EditBeforeWrite,
-    /// A remote system refuses a whole order for the sake of one record in it.
+    /// A remote refuses a whole order because of one record.
     RefusedBatch,
-    /// Deletions go further than the record that was deleted.
+    /// Deletion policies that affect the counterpart of a deleted record.
     DeletePolicies,
-    /// A remote system joins two records and says so.
+    /// A remote merges two records and reports the conversion.
     Merges,
-    /// What a complete listing no longer has is gone.
+    /// A record missing from a complete listing counts as deleted.
     Absence,
 }
 
 impl Feature {
-    /// What it is, for whoever reads the result of the simulation.
+    /// A description for people.
     pub const fn words(self) -> &'static str {
         match self {
             Feature::EditBeforeWrite => {
@@ -48,7 +48,7 @@ pub(crate) fn on(feature: Feature) -> bool {
     !KNOWN.contains(&feature)
 }
 
-/// Who is synced with whom.
+/// The topology of the syncs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// The hub with one remote system.
@@ -59,68 +59,68 @@ pub enum Shape {
     FanOut,
 }
 
-/// What a remote system can do, and its manners.
+/// The capabilities and faults of a remote system.
 #[derive(Debug, Clone)]
 pub struct Manners {
-    /// The same change id makes a record once only.
+    /// Idempotent creates: the same change id creates a record once.
     pub idempotent: bool,
-    /// Writes of records that have changed are refused.
+    /// Conditional writes: a write to a changed record is refused.
     pub conditional: bool,
-    /// Records can be read by their id.
+    /// Reads by id.
     pub by_id: bool,
-    /// Records can be looked up.
+    /// Look-up by identifiers.
     pub find: bool,
-    /// New records are found only so much later.
+    /// The lag of the search index.
     pub search_lag: Duration,
-    /// Deletions are reported.
+    /// Reported deletions.
     pub deletions: bool,
-    /// How exactly changes are dated.
+    /// The granularity of change times.
     pub times: ChangeTimes,
-    /// The step of those times in microseconds.
+    /// The precision of change times, in microseconds.
     pub precision: i64,
-    /// Full listings go by key and are complete; else they go by offset, and rows that move are missed.
+    /// Complete listings by keyset; otherwise listings by offset, which miss rows that move.
     pub keyset: bool,
-    /// Reports give a bookmark.
+    /// Bookmarks.
     pub bookmarks: bool,
-    /// Values are rewritten when they are stored.
+    /// Stored values are normalised.
     pub normalises: bool,
-    /// Null and empty text are one thing.
+    /// Null and the empty text are equal.
     pub one_blank: bool,
-    /// No two people have the same e-mail address.
+    /// E-mail addresses are unique.
     pub unique_email: bool,
-    /// Rows of a page.
+    /// The page size.
     pub page: u32,
-    /// Changes of an order.
+    /// The order size.
     pub order: u32,
-    /// How much its clock is ahead.
+    /// The clock skew.
     pub skew_seconds: i64,
-    /// People may set the time of a change themselves.
+    /// Users may set the time of an edit.
     pub settable_times: bool,
-    /// What goes wrong.
+    /// Its faults.
     pub faults: Faults,
 }
 
-/// How often what goes wrong, in percent.
+/// Fault rates, in percent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Faults {
     /// Calls that fail before anything is done.
     pub refused_calls: u64,
-    /// Orders that are carried out, at least in part, and whose answer is lost.
+    /// Orders that are executed, at least in part, and whose answer is lost.
     pub lost_answers: u64,
-    /// Bookmarks and cursors that are no longer good.
+    /// Expired bookmarks and cursors.
     pub expired: u64,
-    /// Pages that come once more, or with their rows in another order.
+    /// Pages that are repeated, or whose rows are reordered.
     pub odd_pages: u64,
-    /// Changes that are put off.
+    /// Changes that are to be retried.
     pub put_off: u64,
-    /// Changes that are left out of the answer.
+    /// Changes missing from the answer.
     pub unanswered: u64,
-    /// Orders that are refused as a whole for one record that cannot be taken.
+    /// Whether an order is refused as a whole because of one record.
     pub whole_orders: bool,
 }
 
 impl Manners {
-    /// A remote system that can do everything and never fails.
+    /// A remote with every capability and no faults.
     pub fn best() -> Self {
         Self {
             idempotent: true,
@@ -150,7 +150,7 @@ impl Manners {
             1 => ChangeTimes::Record,
             _ => ChangeTimes::Field,
         };
-        // Where neither bookmarks nor times say what is new, every report is a whole listing.
+        // Without bookmarks and change times, every report is a complete listing.
         let bookmarks = times == ChangeTimes::None || dice.chance(80);
         let conditional = dice.chance(50);
         let step = [1, 1, 1_000_000, 60_000_000];
@@ -177,8 +177,8 @@ impl Manners {
             unique_email: dice.chance(30),
             page: u32::try_from(dice.between(1, 7)).unwrap_or(3),
             order: u32::try_from(dice.between(1, 5)).unwrap_or(2),
-            // Where windows follow the change times, only clocks that agree within their overlap lose
-            // nothing.
+            // Where windows follow change times, nothing is lost only while clock skew is less than their
+            // overlap.
             skew_seconds: if bookmarks { dice.between(-7200, 7200) } else { dice.between(-200, 200) },
             settable_times: bookmarks && dice.chance(40),
             faults: Faults {
@@ -193,44 +193,44 @@ impl Manners {
         }
     }
 
-    /// Whether people may edit its records while a run is under way, without the run being able to overwrite
-    /// what it never saw.
+    /// Whether users may edit its records during a run, without the run overwriting an edit that it never
+    /// saw.
     pub(crate) fn guards_edits(&self) -> bool {
         self.conditional || (self.by_id && on(Feature::EditBeforeWrite))
     }
 }
 
-/// What a history is like.
+/// The character of a history.
 #[derive(Debug, Clone)]
 pub struct Character {
-    /// Who is synced with whom.
+    /// The topology.
     pub shape: Shape,
-    /// The remote systems, as many as the shape has.
+    /// The remote systems, as many as the topology has.
     pub remotes: Vec<Manners>,
-    /// What happens to the counterpart of a deleted record.
+    /// The deletion policy.
     pub deletes: DeletePolicy,
-    /// Conflicts that the judge leaves open.
+    /// The policy for fields that the judge cannot decide.
     pub unresolved: Unresolved,
-    /// What blanks do to cities.
+    /// The policy for blanks, of the field city.
     pub blanks: Blanks,
-    /// The phone number flows to the right only.
+    /// Whether the phone number flows to the right only.
     pub one_way_phone: bool,
-    /// What an edit on the wrong side of such a field becomes.
+    /// The policy for drift of that field.
     pub drift: Drift,
-    /// People whose city is «hidden» take no part, by side.
+    /// Whether a side's filter excludes people whose city is «hidden».
     pub filtered: Sides<bool>,
-    /// The brake stops at so many records.
+    /// The deletion guard's limit of records.
     pub brake: u64,
-    /// Operations before the end.
+    /// The number of operations.
     pub operations: usize,
-    /// Of a hundred runs, how many are stopped dead.
+    /// The percentage of runs that crash.
     pub crashes: u64,
-    /// Of a hundred calls, before how many people edit something.
+    /// The percentage of calls before which a user edits something.
     pub edits_in_runs: u64,
 }
 
 impl Character {
-    /// Draws one.
+    /// Draws a character.
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         let shape = match dice.below(10) {
             0..=5 => Shape::Hub,

@@ -1,4 +1,4 @@
-//! Time and chance as the engine sees them: nothing but the seed moves them.
+//! Simulated time and randomness, determined by the seed alone.
 
 use crate::dice::{Dice, lock};
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// 2026-01-01 00:00:00.
 const START: i64 = 1_767_225_600_000_000;
 
-/// A clock that moves a millisecond with every look, and as far as anybody sleeps.
+/// A clock that advances a millisecond with each reading, and by every sleep.
 #[derive(Debug)]
 pub(crate) struct SimClock(AtomicI64);
 
@@ -38,7 +38,7 @@ impl Clock for SimClock {
     }
 }
 
-/// The numbers that the engine draws.
+/// The engine's source of randomness.
 #[derive(Debug)]
 pub(crate) struct SeededBits(pub(crate) Mutex<Dice>);
 

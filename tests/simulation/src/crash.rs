@@ -1,4 +1,4 @@
-//! Small stories, each stopped dead after every one of its effects in turn.
+//! Crash-point scenarios: short stories whose run is crashed after each of its effects in turn.
 
 use crate::character::{Character, Manners, Shape};
 use crate::dice::{Dice, lock};
@@ -12,31 +12,31 @@ use entente_core::Value;
 use entente_sync::{Blanks, DeletePolicy, Drift, RunOptions, Side, Sides, Unresolved};
 use std::time::Duration;
 
-/// What happens before the run that is stopped.
+/// What precedes the run that crashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Story {
-    /// Records on both sides that have never been synced, some of them of the same people.
+    /// Records on both sides that were never synced, some of them of the same people.
     FirstSync,
-    /// People have edited on both sides.
+    /// Edits on both sides.
     Updates,
-    /// People have deleted on both sides.
+    /// Deletions on both sides.
     Deletions,
 }
 
-/// A story, and who it happens to.
+/// A story in a topology.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// What happens.
+    /// The story.
     pub story: Story,
-    /// Who is synced with whom.
+    /// The topology.
     pub shape: Shape,
     /// The remote system on the right.
     pub manners: Manners,
-    /// What becomes of the counterparts of deleted records.
+    /// The deletion policy.
     pub deletes: DeletePolicy,
 }
 
-/// How many effects the run of a scenario has when nothing stops it.
+/// The number of effects of an uninterrupted run.
 ///
 /// # Errors
 /// Where the run fails.
@@ -49,8 +49,8 @@ pub fn count_effects(scenario: &Scenario) -> Result<u64> {
     }
 }
 
-/// Stops the run of a scenario dead after so many effects, opens everything again, goes on in peace and
-/// checks what came of it.
+/// Crashes the run of a scenario after `effects` effects, reopens everything, runs to convergence and checks
+/// the invariants.
 ///
 /// # Errors
 /// Where the scenario itself cannot be set up.

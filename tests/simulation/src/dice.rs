@@ -1,8 +1,8 @@
-//! Chance from a seed.
+//! Pseudo-random draws from a seed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Draws that a seed repeats.
+/// A reproducible source of draws.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(fastrand::Rng);
 
@@ -11,22 +11,22 @@ impl Dice {
         Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// Dice of their own, so that draws in one place do not move those in another.
+    /// An independent source, so that draws in one place do not shift those in another.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.0.fork())
     }
 
-    /// True in so many of a hundred cases.
+    /// True with this probability, in percent.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.0.u64(0..100) < percent
     }
 
-    /// A number below `end`; 0 where that is 0.
+    /// A number below `end`; 0 if that is 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         if end == 0 { 0 } else { self.0.usize(0..end) }
     }
 
-    /// A number from `low` to `high`, both included.
+    /// A number from `low` to `high`, inclusive.
     pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
         self.0.i64(low..=high)
     }
@@ -44,7 +44,7 @@ impl Dice {
     }
 }
 
-/// What a panicking history leaves behind is not used again, so poison says nothing.
+/// State left by a panicking history is not used again, so poisoning can be ignored.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Gates around the ledger and the sides: every effect that passes one is counted, and the run may end at it.
+//! Instrumented ledger and exchanges: every effect is counted, and the run may crash at it.
 
 use crate::dice::lock;
 use crate::remote::Made;
@@ -14,22 +14,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What the gates of a world know together.
+/// State shared by the gates of a world.
 #[derive(Default)]
 pub(crate) struct Shared {
     /// When the last lease was taken or renewed.
     pub(crate) leased: Timestamp,
     /// Leases that later runs have taken over.
     old: Vec<Lease>,
-    /// Records that orders to the hub have made, not committed yet.
+    /// Records created in the hub, not committed yet.
     uncommitted: Vec<Made>,
-    /// Records that orders to the hub have made.
+    /// Records created in the hub.
     pub(crate) made: Vec<Made>,
-    /// Commits that a run made after it had lost its lease.
+    /// Commits by a run after it lost its lease.
     pub(crate) unfenced: Vec<String>,
 }
 
-/// The ledger behind its gate.
+/// The instrumented ledger.
 pub(crate) struct GatedLedger {
     pub(crate) inner: SqliteLedger,
     pub(crate) tape: Arc<Tape>,
@@ -37,7 +37,7 @@ pub(crate) struct GatedLedger {
 }
 
 impl GatedLedger {
-    /// A run of before must not be able to write any more.
+    /// Checks fencing: an earlier run can no longer write.
     async fn fence(&self, lease: &Lease) {
         let old: Vec<Lease> =
             lock(&self.shared).old.iter().filter(|old| old.relation == lease.relation).cloned().collect();
@@ -227,12 +227,12 @@ impl Ledger for GatedLedger {
     }
 }
 
-/// A unit of work behind its gate.
+/// The instrumented unit of work.
 struct GatedUnit {
     inner: Box<dyn Unit>,
     tape: Arc<Tape>,
     shared: Arc<Mutex<Shared>>,
-    /// What is in it, for the trace.
+    /// Its contents, for the trace.
     what: Vec<String>,
 }
 
@@ -378,17 +378,17 @@ impl Unit for GatedUnit {
     }
 }
 
-/// A side behind its gate.
+/// An instrumented exchange.
 pub(crate) struct GatedExchange {
     pub(crate) inner: Arc<dyn Exchange>,
     pub(crate) tape: Arc<Tape>,
     pub(crate) shared: Arc<Mutex<Shared>>,
-    /// The people, who do not wait for a run to end.
+    /// The users, who act during runs.
     pub(crate) users: Arc<Users>,
 }
 
 impl GatedExchange {
-    /// A call is about to be made: the engine may die before, and after the side has done it.
+    /// The effect of a call: the engine may crash before the call, and after the exchange has executed it.
     async fn around<T>(
         &self,
         call: &str,

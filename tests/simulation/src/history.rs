@@ -1,4 +1,4 @@
-//! A history: what people and syncs do, drawn from one number, and its end in peace.
+//! A history: operations of users and syncs drawn from a seed, then convergence.
 
 use crate::character::Character;
 use crate::check;
@@ -12,22 +12,22 @@ use entente_sync::{Clock, LedgerError, Reading, RunOptions, Scope, Side, Sides, 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// How long a lease lasts, less what a look at the clock takes.
+/// The duration of a lease, less the time that a clock reading takes.
 const LEASE_MICROS: i64 = 179_000_000;
 
-/// How a history is run.
+/// Settings of a history.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Settings {
-    /// Say everything that happens.
+    /// Whether to print every effect.
     pub trace: bool,
-    /// The store is a file.
+    /// Whether the store is a file instead of memory.
     pub file: bool,
 }
 
-/// The history of this seed, from its first operation to the check at its end.
+/// Runs the history of a seed, from its first operation to the final checks.
 pub fn run_history(seed: u64, settings: Settings) -> Verdict {
     let mut verdict = Verdict::new(seed);
-    // A panic of the engine is a violation like any other, and the other seeds still have their turn.
+    // A panic of the engine is recorded as a violation, and the other seeds go on.
     let ended = catch_unwind(AssertUnwindSafe(|| live(seed, settings, &mut verdict)));
     let what = match ended {
         Ok(Ok(())) => return verdict,
@@ -62,7 +62,7 @@ fn live(seed: u64, settings: Settings, verdict: &mut Verdict) -> Result<()> {
     finish(&world, verdict)
 }
 
-/// One operation: of people, of a sync, or of time.
+/// One operation: of a user, of a sync, or a passage of time.
 fn operation(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()> {
     let users = &world.users;
     let place = dice.below(users.systems.len());
@@ -105,7 +105,7 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
             verdict.crashes += 1;
             let leased = lock(&world.ledger.shared).leased.micros();
             let over = world.clock.now().micros() - leased >= LEASE_MICROS;
-            // The lease of the dead run still keeps others out.
+            // The lease of the crashed run still excludes others.
             if !over
                 && dice.chance(20)
                 && !matches!(
@@ -131,7 +131,7 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
     Ok(())
 }
 
-/// How a run is asked for.
+/// Draws the options of a run.
 fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
     let normal = RunOptions::default();
     match dice.below(20) {
@@ -172,29 +172,30 @@ fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
     }
 }
 
-/// Rounds of runs within which everything must have come to rest.
+/// The number of rounds within which everything must converge.
 const ROUNDS: usize = 8;
 
-/// More than a record is tried again by itself.
+/// More retries than a record gets.
 const MOST_TRIES: usize = 8;
 
-/// Longer than any pause before a failed record is tried again.
+/// Longer than any pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
-/// No more faults, no more edits: everything comes to rest, and then it is looked at.
+/// Convergence: without faults and edits, runs every sync until nothing changes, then checks the invariants.
 pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     world.tape.note(format_args!("== nothing goes wrong any more, and nobody edits"));
     world.calm();
-    // What was missed because rows moved while they were counted off comes with the next whole listing only.
+    // Rows missed by offset paging come with the next complete listing only.
     come_to_rest(world, world.remotes().any(|remote| !remote.manners.keyset), verdict)?;
     if !calm_round(world, RunOptions::default(), verdict)? {
         verdict.add(Word::Unaccounted, "I2", "one more run wrote something".to_owned());
     }
     check::check(world, verdict)?;
     verdict.pairs.clear();
-    // A whole listing frees what was held for want of it; once that is through, another one changes nothing.
+    // A complete listing releases what was held for a missing proof of absence; a further one changes
+    // nothing.
     come_to_rest(world, true, verdict)?;
-    // What it told may be the cure for records that failed.
+    // The listing may have resolved what made records fail.
     for _ in 0..MOST_TRIES {
         if !check::failed_will_be_tried(world) {
             break;
@@ -202,7 +203,7 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
         world.clock.advance(LONGEST_PAUSE);
         come_to_rest(world, false, verdict)?;
     }
-    // How many blankings pass a tight brake depends on which failed records are due again.
+    // How many blankings a tight deletion guard lets pass depends on which failed records are due.
     let tight = world.character.brake == 1;
     if !calm_round(world, RunOptions::sync(Reading::Full), verdict)? && !tight {
         verdict.add(Word::Unaccounted, "I5", "listing everything once more wrote something".to_owned());
@@ -215,7 +216,7 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     Ok(())
 }
 
-/// Runs every sync until nothing is written any more.
+/// Runs every sync until nothing is written.
 fn come_to_rest(world: &World, full: bool, verdict: &mut Verdict) -> Result<()> {
     for round in 0..ROUNDS {
         let reading = if full && round == 0 { Reading::Full } else { Reading::Changes };
@@ -227,7 +228,7 @@ fn come_to_rest(world: &World, full: bool, verdict: &mut Verdict) -> Result<()> 
     Ok(())
 }
 
-/// Runs every sync once. Says whether nothing was written.
+/// Runs every sync once. Returns whether nothing was written.
 fn calm_round(world: &World, options: RunOptions, verdict: &mut Verdict) -> Result<bool> {
     let before = (world.remote_writes(), check::hub_state(world));
     for sync in 0..world.syncs.len() {

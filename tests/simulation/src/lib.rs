@@ -1,9 +1,9 @@
-//! The engine in a world where everything goes wrong: simulated remote systems, people who edit on all sides,
-//! crashes after every effect. Nothing but a seed decides what happens, so that whatever went wrong can be
-//! seen again.
+//! Deterministic simulation of the engine: simulated remote systems with faults, users who edit on all sides,
+//! a crash possible after every effect. A seed determines everything, so that every failure can be
+//! reproduced.
 //!
-//! [`run_history`] lives through the history of one seed and says which rules were broken. What a history may
-//! be like is in `character.rs`, and what is checked at its end in `check/`.
+//! [`run_history`] runs the history of one seed and returns the violated invariants. `character.rs` defines
+//! what a history may contain, `check/` what is verified at its end.
 
 mod book;
 mod character;

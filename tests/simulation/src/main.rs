@@ -1,4 +1,4 @@
-//! Lives through many histories and says what came of them.
+//! The program `simulate`: runs many histories and reports the violations.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use simulation::{Settings, Verdict, Word, run_history};
@@ -19,8 +19,7 @@ Usage: simulate [--histories N] [--seed S] [--trace] [--file]
   -h, --help     print this
   -V, --version  print the version";
 
-/// What the program was asked for. It is read by a library without macros: the simulation compiles without the
-/// command line's.
+/// Command-line arguments. Parsed by a library without macros, so that the simulation compiles without clap.
 struct Arguments {
     histories: u64,
     seed: u64,
@@ -28,10 +27,10 @@ struct Arguments {
     file: bool,
 }
 
-/// What the arguments ask for.
+/// The request in the arguments.
 enum Asked {
     Run(Arguments),
-    /// A text is to be printed, and nothing else done.
+    /// Print a text, and do nothing else.
     Print(String),
 }
 
@@ -70,7 +69,7 @@ fn main() -> ExitCode {
 }
 
 fn simulate(arguments: &Arguments) -> ExitCode {
-    // A panic is a violation of its history and is told there.
+    // A panic is a violation of its history, and is reported there.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let progress = ProgressBar::new(arguments.histories);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} histories, {per_sec}, {msg}") {
@@ -104,7 +103,7 @@ fn tell(verdict: &Verdict) {
     }
 }
 
-/// What came of all histories together.
+/// Totals over all histories.
 #[derive(Default)]
 struct Totals {
     histories: u64,

@@ -1,31 +1,31 @@
-//! What the systems keep: people and companies, under the names of the hub and under those of remote systems.
+//! The schema of the simulated systems: people and companies, under the names of the hub and of remotes.
 
 use entente_core::{Kind, Value};
 use entente_sync::{Field, FieldMapping, Sides, Slot};
 
-/// People.
+/// The index of the object person.
 pub(crate) const PERSON: usize = 0;
-/// Companies.
+/// The index of the object company.
 pub(crate) const COMPANY: usize = 1;
 
-/// The place of the e-mail address of a person; the name is its counterpart of a company.
+/// The index of a person's e-mail address; in a company this is the name.
 pub(crate) const IDENTIFIER: usize = 0;
-/// The place of the name of a person.
+/// The index of a person's name.
 pub(crate) const NAME: usize = 1;
 pub(crate) const PHONE: usize = 2;
 pub(crate) const CITY: usize = 3;
 pub(crate) const TAGS: usize = 4;
-/// The place of the link of a person to a company.
+/// The index of a person's reference to a company.
 pub(crate) const EMPLOYER: usize = 5;
 
-/// Which words a system uses.
+/// The names that a system uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Words {
     Hub,
     Remote,
 }
 
-/// A field: its names in the hub and in remote systems, and its kind.
+/// A field: its name in the hub and in remotes, and its kind.
 pub(crate) struct Column {
     names: [&'static str; 2],
     pub(crate) kind: Kind,
@@ -63,17 +63,17 @@ impl Words {
         columns(object)[field].names[self as usize]
     }
 
-    /// The object of this name.
+    /// The object with this name.
     pub(crate) fn read_object(self, name: &str) -> Option<usize> {
         [PERSON, COMPANY].into_iter().find(|object| self.object(*object) == name)
     }
 
-    /// The place of the field of this name.
+    /// The index of the field with this name.
     pub(crate) fn read_field(self, object: usize, name: &str) -> Option<usize> {
         (0..columns(object).len()).find(|field| self.field(object, *field) == name)
     }
 
-    /// The fields as a remote system describes them.
+    /// The fields, as a remote describes them.
     pub(crate) fn describe(self, object: usize) -> Vec<Field> {
         let fields = columns(object).iter().enumerate();
         fields
@@ -95,7 +95,7 @@ impl Words {
     }
 }
 
-/// The fields of an object with the policies that everything has unless a character says otherwise.
+/// The field mappings of an object, with the policies common to all characters.
 pub(crate) fn field_mappings(object: usize, words: Sides<Words>, slots: &[Slot]) -> Vec<FieldMapping> {
     let fields = columns(object).iter().zip(slots).enumerate();
     fields
@@ -110,7 +110,7 @@ pub(crate) fn field_mappings(object: usize, words: Sides<Words>, slots: &[Slot])
         .collect()
 }
 
-/// What remote systems make of a value that they are given.
+/// The normalised form in which remotes store a value.
 pub(crate) fn normalised(object: usize, field: usize, value: Value) -> Value {
     let Value::Text(text) = &value else { return value };
     match (object, field) {
@@ -132,7 +132,7 @@ pub(crate) fn normalised(object: usize, field: usize, value: Value) -> Value {
     }
 }
 
-/// The digits of a telephone number without the country or the leading zero.
+/// The digits of a phone number without country code or leading zero.
 fn subscriber(text: &str) -> String {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let bare =
@@ -140,8 +140,7 @@ fn subscriber(text: &str) -> String {
     bare.unwrap_or(&digits).to_owned()
 }
 
-/// The form in which values of two systems are compared: whatever a remote system may make of a value is the
-/// same.
+/// The form in which values of two systems are compared: all normalised forms of a value are equal.
 pub(crate) fn meaning(object: usize, field: usize, value: &Value) -> Value {
     if value.is_blank() {
         return Value::Null;

@@ -1,4 +1,4 @@
-//! The systems that are synced, as the people see them who work with them.
+//! The synced systems, as their users see them.
 
 use crate::remote::Remote;
 use crate::schema::{COMPANY, PERSON, Words, columns};
@@ -13,7 +13,7 @@ pub(crate) enum System {
     Remote(Arc<Remote>),
 }
 
-/// A record that is there.
+/// A live record.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
     pub(crate) id: String,
@@ -35,12 +35,12 @@ impl System {
         }
     }
 
-    /// The names of a link to a company here.
+    /// A reference to a company in this system.
     pub(crate) fn company(&self, id: &str) -> Value {
         Value::Reference(Reference { object: self.words().object(COMPANY).to_owned(), id: id.to_owned() })
     }
 
-    /// Makes a record; `None` where that is refused.
+    /// Creates a record; `None` if it is refused.
     pub(crate) async fn create(
         &self,
         object: usize,
@@ -59,7 +59,7 @@ impl System {
         }
     }
 
-    /// Edits a field; answers what is stored, `None` where that is refused.
+    /// Edits a field; returns the stored value, or `None` if it is refused.
     pub(crate) async fn set(
         &self,
         object: usize,
@@ -86,7 +86,7 @@ impl System {
         }
     }
 
-    /// The records that are there, by id.
+    /// The live records, by id.
     pub(crate) async fn records(&self, object: usize) -> Vec<Live> {
         match self {
             System::Hub(hub) => {

@@ -1,4 +1,4 @@
-//! The effects of a history: numbered, hashed, and stopped after any one of them.
+//! The effects of a history: numbered, hashed for reproducibility, and used as crash points.
 
 use crate::dice::lock;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
-/// Counts and hashes what the engine does to the world outside.
+/// Counts and hashes the engine's effects on the outside world.
 #[derive(Debug)]
 pub(crate) struct Tape(Mutex<Inner>);
 
@@ -46,14 +46,14 @@ impl Tape {
         }
     }
 
-    /// An effect has happened. Where it is the one to stop after, the caller never goes on.
+    /// An effect has happened. At the crash point this never returns.
     pub(crate) async fn effect(&self, what: String) {
         if self.count(&what) {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Counts an effect. Says whether it is the one to stop after.
+    /// Counts an effect. Returns whether it is the crash point.
     fn count(&self, what: &str) -> bool {
         let stop = {
             let mut inner = lock(&self.0);
@@ -73,7 +73,7 @@ impl Tape {
         self.note(format_args!("   fault: {what}"));
     }
 
-    /// From now on, stop after so many effects.
+    /// Sets the crash point, in effects from now.
     pub(crate) fn stop_after(&self, effects: Option<u64>) {
         let mut inner = lock(&self.0);
         inner.stop_at = effects.map(|effects| inner.effects + effects);
@@ -97,7 +97,8 @@ impl Tape {
     }
 }
 
-/// Runs a future that never waits for anything but the end of the world; `None` where it was stopped.
+/// Drives a future that never waits for anything outside the simulation; `None` if it reached the crash
+/// point.
 pub(crate) fn drive<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),

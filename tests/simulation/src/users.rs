@@ -1,4 +1,4 @@
-//! The people who work with the systems, and wait for no run to end. Every value that they type is a new one.
+//! Simulated users, who act at any time, also during runs. Every value that they type is unique.
 
 use crate::book::{Book, Edit, Gone, Tag};
 use crate::dice::{Dice, lock};
@@ -11,15 +11,15 @@ use entente_sqlite::SqliteLedger;
 use entente_sync::{Clock, Ledger, OperatorLedger as _, PairId, Side, Sides, Status};
 use std::sync::{Arc, Mutex};
 
-/// A sync as people know it: who is on its two sides.
+/// A sync, as users know it: its name and sides.
 pub(crate) struct Link {
     pub(crate) sync: String,
     pub(crate) relation: String,
-    /// The systems, by their places in the world.
+    /// The systems, by their indexes in the world.
     pub(crate) places: Sides<usize>,
 }
 
-/// The people.
+/// The users.
 pub(crate) struct Users {
     pub(crate) systems: Vec<System>,
     pub(crate) links: Vec<Link>,
@@ -28,9 +28,9 @@ pub(crate) struct Users {
     pub(crate) tape: Arc<Tape>,
     pub(crate) book: Mutex<Book>,
     pub(crate) dice: Mutex<Dice>,
-    /// Some people are in the habit of hiding records from the sync.
+    /// Whether some users exclude records from the sync by its filter.
     pub(crate) hiding: bool,
-    /// Of a hundred calls of a run, before how many they do something.
+    /// The percentage of a run's calls before which they act.
     pub(crate) busy: Mutex<u64>,
     pub(crate) merges: bool,
 }
@@ -48,7 +48,7 @@ impl Users {
         lock(&self.book).next()
     }
 
-    /// A value that nobody has typed before.
+    /// A value that was never typed before.
     fn value(&self, object: usize, field: usize) -> Value {
         let n = self.number();
         let odd = self.chance(20);
@@ -65,7 +65,7 @@ impl Users {
         }
     }
 
-    /// When they say that a change was made, where they may say that.
+    /// The time that they give for an edit, where they may.
     fn time(&self, place: usize) -> Option<Timestamp> {
         match &self.systems[place] {
             System::Remote(remote) if remote.manners.settable_times && self.chance(15) => {
@@ -82,7 +82,7 @@ impl Users {
         records.into_iter().nth(n)
     }
 
-    /// Types a value into a field.
+    /// Edits a field.
     pub(crate) async fn set(
         &self,
         place: usize,
@@ -99,7 +99,7 @@ impl Users {
         lock(&self.book).edits.push(Edit { place, object, id: id.to_owned(), field, value, tag, unheard });
     }
 
-    /// Makes a record with this identifier, or with a new one.
+    /// Creates a record with this identifier, or with a new one.
     pub(crate) async fn create(&self, place: usize, object: usize, identifier: Option<Value>) {
         let system = &self.systems[place];
         let mut values: Vec<Value> = Vec::new();
@@ -152,7 +152,7 @@ impl Users {
         }
     }
 
-    /// Edits some field of some record.
+    /// Edits a random field of a random record.
     pub(crate) async fn edit(&self, place: usize) {
         let object = if self.chance(85) { PERSON } else { COMPANY };
         let Some(record) = self.any_record(place, object).await else { return };
@@ -168,14 +168,14 @@ impl Users {
         self.set(place, object, &record.id, field, value, None).await;
     }
 
-    /// Clears some field of some person.
+    /// Clears a random field of a random person.
     pub(crate) async fn blank(&self, place: usize) {
         let Some(record) = self.any_record(place, PERSON).await else { return };
         let field = [NAME, PHONE, CITY, CITY, EMPLOYER][self.below(5)];
         self.set(place, PERSON, &record.id, field, Value::Null, None).await;
     }
 
-    /// Puts a tag on some person, or takes one off.
+    /// Adds or removes a tag of a random person.
     pub(crate) async fn tag(&self, place: usize) {
         let Some(record) = self.any_record(place, PERSON).await else { return };
         let mut tags = match &record.values[TAGS] {
@@ -197,7 +197,7 @@ impl Users {
             .await;
     }
 
-    /// Says that some person works for some company.
+    /// Sets the employer of a random person.
     pub(crate) async fn employ(&self, place: usize) {
         let Some(record) = self.any_record(place, PERSON).await else { return };
         let Some(company) = self.any_record(place, COMPANY).await else { return };
@@ -205,7 +205,7 @@ impl Users {
         self.set(place, PERSON, &record.id, EMPLOYER, link, None).await;
     }
 
-    /// Edits one field on both sides of a pair.
+    /// Edits the same field on both sides of a pair.
     pub(crate) async fn contest(&self, sync: usize) {
         let places = self.links[sync].places;
         let Some(record) = self.any_record(places.left, PERSON).await else { return };
@@ -224,7 +224,7 @@ impl Users {
         }
     }
 
-    /// Makes the same person or company on both sides.
+    /// Creates the same person or company on both sides.
     pub(crate) async fn create_on_both(&self, sync: usize) {
         let object = if self.chance(70) { PERSON } else { COMPANY };
         let identifier = self.value(object, IDENTIFIER);
@@ -233,13 +233,13 @@ impl Users {
         }
     }
 
-    /// Makes a second record of somebody who is there already.
+    /// Creates a duplicate of an existing record.
     pub(crate) async fn duplicate(&self, place: usize) {
         let Some(record) = self.any_record(place, PERSON).await else { return };
         self.create(place, PERSON, Some(record.values[IDENTIFIER].clone())).await;
     }
 
-    /// Exchanges the e-mail addresses of two people.
+    /// Swaps the e-mail addresses of two people.
     pub(crate) async fn swap(&self, place: usize) {
         let (Some(one), Some(other)) =
             (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await)
@@ -255,7 +255,7 @@ impl Users {
         self.set(place, PERSON, &one.id, IDENTIFIER, other.values[IDENTIFIER].clone(), None).await;
     }
 
-    /// Deletes some record.
+    /// Deletes a random record.
     pub(crate) async fn delete(&self, place: usize) {
         let object = if self.chance(85) { PERSON } else { COMPANY };
         if let Some(record) = self.any_record(place, object).await {
@@ -276,7 +276,7 @@ impl Users {
         }
     }
 
-    /// Joins some person of a remote system into another one.
+    /// Merges a random person of a remote into another.
     pub(crate) async fn merge(&self, place: usize) {
         let System::Remote(remote) = &self.systems[place] else { return };
         if !self.merges {
@@ -299,7 +299,7 @@ impl Users {
         }
     }
 
-    /// Makes again what was deleted.
+    /// Re-creates a deleted record.
     pub(crate) async fn recreate(&self) {
         let gone = {
             let book = lock(&self.book);
@@ -336,12 +336,12 @@ impl Users {
         partners
     }
 
-    /// How many syncs a system takes part in.
+    /// The number of syncs that a system takes part in.
     fn syncs(&self, place: usize) -> usize {
         self.links.iter().filter(|link| link.places.contains(&place)).count()
     }
 
-    /// Whether an order to write this person has not been answered yet.
+    /// Whether an order for this person has not been answered yet.
     async fn is_being_written(&self, place: usize, id: &str) -> bool {
         for link in &self.links {
             for side in Side::BOTH.into_iter().filter(|side| link.places[*side] == place) {
@@ -361,8 +361,8 @@ impl Users {
         false
     }
 
-    /// What people do while a run is under way, before one of its calls. `collecting`: before the call of a
-    /// listing, so that the run still has the time to read what it is about to overwrite.
+    /// User actions during a run, before one of its calls. `collecting`: before a call of a listing, so that
+    /// the run can still read what it is about to overwrite.
     pub(crate) async fn meanwhile(&self, collecting: bool) {
         let busy = *lock(&self.busy);
         if busy == 0 || !self.chance(busy) {

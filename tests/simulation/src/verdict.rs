@@ -1,23 +1,23 @@
-//! What is said of a history.
+//! The verdict on a history.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The words under which violations are counted.
+/// The kinds under which violations are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Word {
-    /// What somebody typed is nowhere any more.
+    /// Lost update: a typed value is nowhere any more.
     Lost,
-    /// One record has become two.
+    /// Duplicate: one record has become two.
     Doubled,
-    /// Each side holds what the other one had.
+    /// Swap: each side has the other's value.
     Swapped,
-    /// Something stands nowhere in the books, or the books are wrong about it.
+    /// Accounting: a record has no status, or the ledger is wrong about it.
     Unaccounted,
 }
 
 impl Word {
-    /// All of them, in the order in which they are told.
+    /// Every kind, in order of display.
     pub const ALL: [Word; 4] = [Word::Lost, Word::Doubled, Word::Swapped, Word::Unaccounted];
 }
 
@@ -32,14 +32,14 @@ impl fmt::Display for Word {
     }
 }
 
-/// A rule that was broken.
+/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Under which word it is counted.
+    /// Its kind.
     pub word: Word,
     /// The invariant.
     pub invariant: &'static str,
-    /// What happened, to which record.
+    /// The event and the record.
     pub what: String,
 }
 
@@ -49,24 +49,24 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What came of a history.
+/// The result of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Its seed.
     pub seed: u64,
-    /// What people and syncs did.
+    /// The number of operations of users and syncs.
     pub operations: u64,
-    /// Runs that were stopped dead.
+    /// The number of crashed runs.
     pub crashes: u64,
-    /// What went wrong with calls.
+    /// The number of faults.
     pub faults: u64,
-    /// Effects of the engine on the world outside.
+    /// The number of the engine's effects.
     pub effects: u64,
-    /// A digest of everything that happened, in its order.
+    /// A digest of all effects in order.
     pub trace: u64,
-    /// How many pairs stand where at the end.
+    /// The number of pairs by status at the end.
     pub pairs: BTreeMap<&'static str, u64>,
-    /// Rules that were broken.
+    /// The violated invariants.
     pub violations: Vec<Violation>,
 }
 
@@ -88,7 +88,7 @@ impl Verdict {
         self.violations.push(Violation { word, invariant, what });
     }
 
-    /// How many violations are counted under a word.
+    /// The number of violations of a kind.
     pub fn count(&self, word: Word) -> usize {
         self.violations.iter().filter(|violation| violation.word == word).count()
     }

@@ -1,4 +1,4 @@
-//! The systems, the syncs between them, and the ledger; and what it takes to run a sync and to stop it dead.
+//! The world of a history: systems, syncs and ledger, with running and crashing a sync.
 
 use crate::book::Book;
 use crate::character::{Character, Shape};
@@ -18,10 +18,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Longer than a lease lasts.
+/// Longer than a lease.
 const BEYOND_LEASE: Duration = Duration::from_secs(181);
 
-/// Everything that a history happens to.
+/// The state of a history.
 pub(crate) struct World {
     pub(crate) character: Character,
     pub(crate) clock: Arc<SimClock>,
@@ -31,21 +31,21 @@ pub(crate) struct World {
     pub(crate) syncs: Vec<SyncDefinition>,
     gates: Vec<GatedExchange>,
     bits: SeededBits,
-    /// The file of the store goes with the world.
+    /// The folder of the store's file, removed with the world.
     _folder: Option<tempfile::TempDir>,
 }
 
-/// How a run ended.
+/// The end of a run.
 pub(crate) enum Ran {
     Ended(Box<RunEnd>),
-    /// It could not even begin.
+    /// It could not begin.
     Refused(SyncError),
-    /// It was stopped dead.
+    /// It crashed.
     Stopped,
 }
 
 impl World {
-    /// A world of this character, with nothing in it.
+    /// An empty world of this character.
     pub(crate) fn new(character: Character, dice: &mut Dice, print: bool, file: bool) -> Result<Self> {
         let clock = Arc::new(SimClock::default());
         let tape = Arc::new(Tape::new(print));
@@ -105,7 +105,7 @@ impl World {
         Ok(Self { character, clock, tape, ledger, users, syncs, gates, bits, _folder: folder })
     }
 
-    /// Runs a sync, and stops it dead after so many effects where that is asked for.
+    /// Runs a sync, and crashes it after this many effects if given.
     pub(crate) fn run(&self, sync: usize, options: RunOptions, stop_after: Option<u64>) -> Result<Ran> {
         let places = self.users.links[sync].places;
         let stop = AtomicBool::new(false);
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// The time passes in which the lease of a run that died is over.
+    /// Lets the lease of a crashed run expire.
     pub(crate) fn outlive_lease(&self) {
         self.clock.advance(BEYOND_LEASE);
     }
@@ -155,12 +155,12 @@ impl World {
         })
     }
 
-    /// How many writes the remote systems have seen.
+    /// The number of writes in the remotes.
     pub(crate) fn remote_writes(&self) -> u64 {
         self.remotes().map(|remote| remote.writes()).sum()
     }
 
-    /// Nothing goes wrong any more and nobody edits.
+    /// Ends faults and user actions.
     pub(crate) fn calm(&self) {
         self.remotes().for_each(|remote| remote.set_faulty(false));
         *lock(&self.users.busy) = 0;
@@ -186,7 +186,7 @@ fn asked(options: &RunOptions) -> String {
     words.join(", ")
 }
 
-/// A sync between two systems, with the policies of the character.
+/// A sync between two systems, with the character's policies.
 async fn define(
     store: &Store,
     character: &Character,
@@ -210,7 +210,7 @@ async fn define(
         })
         .await?;
     let mut mappings = Vec::new();
-    // Children first: the engine finds the order.
+    // Children before parents: the engine orders them.
     for (object, (id, slots)) in [PERSON, COMPANY].into_iter().zip(numbers) {
         let mut fields = schema::field_mappings(object, words, &slots);
         for field in &mut fields {

@@ -1,13 +1,12 @@
-//! A run is stopped dead after every one of its effects in turn, also between «the side has done it» and «we
-//! have heard». Whatever the effect was, the next runs finish the work: nothing is lost and nothing is made
-//! twice.
+//! Crash points: a run crashes after each of its effects in turn, also between the execution of a call and
+//! its answer. The next runs complete the work: nothing is lost and nothing is duplicated.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use entente_sync::DeletePolicy;
 use simulation::{Manners, Scenario, Shape, Story, count_effects, crash_after};
 use std::time::Duration;
 
-/// How a remote system lets one find out whether a record was made.
+/// The ways in which a remote lets the engine find out whether a record was created.
 fn manners() -> [(&'static str, Manners); 4] {
     let best = Manners::best();
     [

@@ -1,5 +1,5 @@
-//! Histories drawn from seeds: nothing is lost, doubled, swapped or unaccounted, and a seed always tells the
-//! same story.
+//! Histories from seeds: no lost updates, duplicates, swaps or accounting errors, and every seed is
+//! reproducible.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use simulation::{Settings, run_history};
@@ -13,7 +13,7 @@ fn live_through(seeds: impl IntoIterator<Item = u64>) {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-// In parts, so that the machine can do several at a time.
+// In parts, so that they run in parallel.
 #[test]
 fn the_first_hundred_histories_keep_the_rules() {
     live_through(1..101);

@@ -1,5 +1,5 @@
-//! What the structure tests of the host's crates share: the sources of a crate as text, the imports between its
-//! files, and the lengths of functions. The sources are as rustfmt leaves them, which `./check form` sees to.
+//! Structure tests shared by the crates of the host: the sources of a crate as text, imports between its
+//! files, and function lengths. The sources are formatted by rustfmt, which `./check form` verifies.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 

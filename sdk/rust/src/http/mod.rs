@@ -1,4 +1,4 @@
-//! Requests to the remote system.
+//! HTTP requests to the remote system.
 //!
 //! From the author's view a request blocks until the whole answer is there. Redirects are not followed,
 //! cookies are not kept, and only what the manifest asks for and the operator has granted can be reached.

@@ -1,4 +1,4 @@
-//! What is sent.
+//! Building HTTP requests.
 
 use std::fmt;
 use std::time::Duration;

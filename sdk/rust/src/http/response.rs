@@ -1,4 +1,4 @@
-//! What came back.
+//! HTTP responses.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Sending over `wasi:http`, waiting by polling.
+//! Transport over `wasi:http`, waiting by polling.
 
 use std::time::Duration;
 

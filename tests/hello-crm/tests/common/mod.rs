@@ -1,4 +1,4 @@
-//! A server on a free port, and a client that knows nothing of its inside.
+//! Test fixture: a server on a free port, and a black-box client.
 #![allow(dead_code, reason = "not every test file uses everything")]
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Edits: what people typed stands where they typed it, or there is a record of what replaced it.
+//! Lost updates: every user edit is still there, or the history records what replaced it.
 
 use super::End;
 use crate::book::Edit;
@@ -46,7 +46,7 @@ impl End<'_> {
         verdict.add(Word::Lost, "I4", what);
     }
 
-    /// Whether the history has a change that replaced this very value.
+    /// Whether the history has a change that replaced this value.
     fn replaced(&self, edit: &Edit, same: &dyn Fn(&Value) -> bool) -> bool {
         self.changes.iter().any(|change| {
             let here = self.of_mapping(change.mapping).is_some_and(|(sync, object)| {

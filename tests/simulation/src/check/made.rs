@@ -1,4 +1,4 @@
-//! Records that orders made: one for one, and none for what people had deleted.
+//! Duplicates: orders create one record for each source, and none for what users deleted.
 
 use super::End;
 use crate::book::Book;
@@ -28,14 +28,14 @@ impl End<'_> {
         }
     }
 
-    /// For each source one record only.
+    /// At most one record per source.
     fn check_once(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
         let recreates = self.world.character.deletes == DeletePolicy::Recreate;
         let book = lock(&self.world.users.book);
         let mut by_source: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
         for (place, made) in made {
             let there = self.record(*place, made.object, &made.id).is_some();
-            // One that people deleted before the sync had heard of it: nobody knows that it ever was.
+            // A record deleted before the sync was told of it is unknown to it.
             let unheard = book.gone.iter().any(|gone| {
                 (gone.place, &gone.id) == (*place, &made.id)
                     && gone.partners.iter().all(|(sync, _)| *sync != made.sync)
@@ -51,8 +51,8 @@ impl End<'_> {
         }
     }
 
-    /// Whether people gave a record another identifier before the sync had heard of it. One whose making was
-    /// never answered cannot be found again then.
+    /// Whether a user changed a record's identifier before the sync was told of it. A create with an unknown
+    /// outcome cannot be found again then.
     fn renamed(&self, book: &Book, place: usize, id: &str) -> bool {
         book.edits
             .iter()
@@ -74,7 +74,7 @@ impl End<'_> {
         self.pairs.iter().filter(|(sync, of, pair)| *of == object && has(*sync, pair)).collect()
     }
 
-    /// What people deleted does not come back by itself.
+    /// A deleted record is not re-created.
     fn check_gone(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
         if self.world.character.deletes == DeletePolicy::Recreate {
             return;
@@ -100,7 +100,7 @@ impl End<'_> {
         }
     }
 
-    /// No two people of one system have the same name, since nobody types one twice.
+    /// No two people of one system have the same name, since users type none twice.
     fn check_names(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
         let book = lock(&self.world.users.book);
         for ((place, object), records) in &self.records {
@@ -115,7 +115,7 @@ impl End<'_> {
                 let known = self.pairs_with(*object, &these);
                 let theirs: Vec<(usize, &str)> =
                     known.iter().flat_map(|(sync, _, pair)| self.halves(*sync, pair)).collect();
-                // A record that was lost sight of in one system comes to the others as a new one.
+                // A record whose counterpart was lost in one system reaches the others as a new one.
                 let lost_sight = self.pairs_with(*object, &theirs).iter().any(|(sync, _, pair)| {
                     Side::BOTH.into_iter().any(|side| {
                         let id = pair.half(side).id.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What must be true at the end of a history.
+//! The invariants at the end of a history.
 
 mod edits;
 mod made;
@@ -18,24 +18,24 @@ use entente_sync::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// More than a history has of anything.
+/// A page length above any number of rows in a history.
 const ALL: usize = 1_000_000;
 
-/// Records that are there: by system and object, by id.
+/// Live records: by system and object, by id.
 type Records = BTreeMap<(usize, usize), BTreeMap<String, Vec<Value>>>;
 
-/// Everything as it is in the end.
+/// The final state.
 struct End<'w> {
     world: &'w World,
     records: Records,
-    /// Pairs, with the sync and the object that they are of.
+    /// Pairs, with their sync and object.
     pairs: Vec<(usize, usize, Pair)>,
     /// Fields in conflict: pair and slot.
     conflicts: BTreeSet<(PairId, Slot)>,
     changes: Vec<Change>,
 }
 
-/// Checks a world that has come to rest.
+/// Checks a world that has converged.
 pub(crate) fn check(world: &World, verdict: &mut Verdict) -> Result<()> {
     let end = drive(End::gather(world)).context("the ledger waits for something")??;
     end.check_pairs(verdict);
@@ -44,7 +44,7 @@ pub(crate) fn check(world: &World, verdict: &mut Verdict) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of the last changes of all records of the hub.
+/// The last change numbers of all records in the hub.
 pub(crate) fn hub_state(world: &World) -> Vec<(String, String)> {
     let mut state = Vec::new();
     for system in &world.users.systems {
@@ -59,7 +59,7 @@ pub(crate) fn hub_state(world: &World) -> Vec<(String, String)> {
     state
 }
 
-/// Whether records have failed that are tried again by themselves.
+/// Whether failed records are due for a retry.
 pub(crate) fn failed_will_be_tried(world: &World) -> bool {
     let due = |mapping| async move {
         let lines = world.ledger.inner.pairs_in(Status::Failed, Some(mapping), 0, ALL).await?;
@@ -71,7 +71,7 @@ pub(crate) fn failed_will_be_tried(world: &World) -> bool {
     mappings.into_iter().any(|mapping| matches!(drive(due(mapping.id)), Some(Ok(true))))
 }
 
-/// Sides may fail when things go wrong; the engine and its ledger may not.
+/// Exchanges may fail under faults; the engine and its ledger may not.
 pub(crate) fn expected_error(error: Option<&SyncError>, verdict: &mut Verdict) {
     match error {
         None | Some(SyncError::Exchange { .. }) => {}
@@ -125,12 +125,12 @@ impl<'w> End<'w> {
         self.records.get(&(place, object))?.get(id)
     }
 
-    /// The record of a half of a pair, where it is there.
+    /// The live record of a pair's half.
     fn half(&self, sync: usize, object: usize, pair: &Pair, side: Side) -> Option<&Vec<Value>> {
         self.record(self.place(sync, side), object, pair.half(side).id.as_deref()?)
     }
 
-    /// The sync, the object of a mapping.
+    /// The sync and object of a mapping.
     fn of_mapping(&self, id: MappingId) -> Option<(usize, usize)> {
         let syncs = self.world.syncs.iter().enumerate();
         syncs
@@ -141,13 +141,13 @@ impl<'w> End<'w> {
             .map(|(sync, object, _)| (sync, object))
     }
 
-    /// Whether a record takes part in a sync on this side.
+    /// Whether a record passes the sync's filter on this side.
     fn inside(&self, sync: usize, object: usize, side: Side, values: &[Value]) -> bool {
         let _ = sync;
         !(object == PERSON && self.world.character.filtered[side] && values[CITY] == Value::text("hidden"))
     }
 
-    /// The name of a pair, for people.
+    /// A description of a pair, for people.
     fn name(&self, sync: usize, object: usize, pair: &Pair) -> String {
         let name = |side: Side| {
             let system = self.system(self.place(sync, side));

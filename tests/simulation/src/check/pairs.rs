@@ -1,4 +1,4 @@
-//! Pairs: every record belongs to one, every one stands somewhere, and what is settled is settled on both
+//! Pair invariants: every record is in a pair, every pair has a status, and settled pairs agree on both
 //! sides.
 
 use super::End;
@@ -87,8 +87,7 @@ impl End<'_> {
                     for side in Side::BOTH.into_iter().filter(|side| there[*side].is_none()) {
                         let told = match self.system(self.place(sync, side)) {
                             System::Hub(_) => true,
-                            // After a listing that is not complete, what had gone before it is never heard
-                            // of.
+                            // After an incomplete listing, earlier deletions are never reported.
                             System::Remote(remote) => remote.manners.keyset && on(Feature::Absence),
                         };
                         if told {
@@ -142,7 +141,7 @@ impl End<'_> {
         }
     }
 
-    /// Whether two values of a settled pair may stand as they do.
+    /// Whether two values of a settled pair are allowed.
     fn agree(&self, sync: usize, object: usize, field: usize, pair: &Pair, values: Sides<&Value>) -> bool {
         let Sides { left, right } = values;
         if self.conflicts.contains(&(pair.id, Slot(field))) {
@@ -158,7 +157,7 @@ impl End<'_> {
         let agreed = pair.agreed(Slot(field)).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
         let as_agreed = agreed == Some([Some(left), Some(right)]);
         match (object, field) {
-            // Where nothing has ever come from the source, what the target had from the beginning stays.
+            // As long as the source never had a value, the target keeps its original one.
             (PERSON, PHONE) if character.one_way_phone => {
                 as_agreed || (left.is_blank() && agreed.is_none_or(|agreed| agreed[0].is_none()))
             }
@@ -174,7 +173,7 @@ impl End<'_> {
             let reference = value.references().first()?;
             let mut companies = self.pairs.iter().filter(|(of, object, _)| (*of, *object) == (sync, COMPANY));
             companies.find_map(|(_, _, pair)| {
-                // Nothing can refer to a company whose counterpart is gone.
+                // A reference to a company without a counterpart cannot be carried.
                 let linked =
                     pair.half(side).id.as_deref() == Some(&reference.id) && pair.status != Status::Deleted;
                 linked.then(|| pair.half(side.other()).id.clone())?

@@ -1,4 +1,4 @@
-//! Orders: what is done, what is answered, and how the two differ when things go wrong.
+//! Order execution of a simulated remote, where faults make answers differ from what was done.
 
 use super::{Made, Remote, State, Stored};
 use crate::dice::lock;
@@ -9,7 +9,7 @@ use entente_sync::{
 };
 use std::time::Duration;
 
-/// A value that no remote system takes.
+/// A value that every remote refuses.
 pub(crate) const POISON: &str = "poison";
 
 fn poisonous(value: &Value) -> bool {
@@ -29,7 +29,7 @@ impl Remote {
             return Err(ExchangeError::new(codes::INVALID_ANSWER, "400: the request is invalid"));
         }
         let lost = self.happens(faults.lost_answers);
-        // An order whose answer is lost may have been carried out in part only.
+        // An order whose answer is lost may have been executed in part.
         let done = if lost { lock(&self.dice).below(order.changes.len() + 1) } else { order.changes.len() };
         let mut answers = Vec::new();
         for change in order.changes.iter().take(done) {
@@ -196,7 +196,7 @@ fn written(row: Row) -> Written {
     Written { id: row.id, changed: row.changed, version: row.version, values: row.values }
 }
 
-/// An outcome in a word.
+/// An outcome as a word.
 fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Created(written) => format!("created {}", written.id),

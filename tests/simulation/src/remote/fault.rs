@@ -1,4 +1,4 @@
-//! What goes wrong with calls as a whole.
+//! Faults of whole calls.
 
 use super::Remote;
 use crate::dice::lock;
@@ -6,12 +6,12 @@ use entente_sync::{ExchangeError, codes};
 use std::time::Duration;
 
 impl Remote {
-    /// Whether what happens in so many of a hundred cases happens now.
+    /// Whether a fault with this probability, in percent, happens now.
     pub(super) fn happens(&self, percent: u64) -> bool {
         self.faulty() && lock(&self.dice).chance(percent)
     }
 
-    /// Fails now and then, before anything is done.
+    /// Fails sometimes, before anything is done.
     pub(super) fn refuse(&self, call: &str) -> Result<(), ExchangeError> {
         if !self.happens(self.manners.faults.refused_calls) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Looking records up; new ones are found late.
+//! Look-up, with a lagging search index.
 
 use super::Remote;
 use crate::dice::lock;

@@ -1,5 +1,5 @@
-//! A remote system as SaaS systems are: it gives out ids, pages, dates changes as well as it can, rewrites
-//! values, finds new records late, and fails in all the ways that the network and its makers have thought of.
+//! A simulated remote system like those of SaaS vendors: it assigns ids, pages, dates changes at its
+//! precision, normalises values, has a lagging search index, and fails in many ways.
 
 mod execute;
 mod fault;
@@ -33,18 +33,18 @@ pub(crate) struct Stored {
     /// The number of its last change.
     seq: u64,
     pub(crate) deleted: bool,
-    /// What it has become.
+    /// The record that it was merged into.
     merged: Option<String>,
 }
 
-/// A record that an order has made.
+/// A record created by an order.
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
     pub(crate) sync: String,
     pub(crate) source: Option<Reference>,
     pub(crate) object: usize,
     pub(crate) id: String,
-    /// How many effects there had been.
+    /// The number of effects so far.
     pub(crate) when: u64,
 }
 
@@ -53,7 +53,7 @@ struct State {
     objects: [BTreeMap<String, Stored>; 2],
     number: u64,
     seq: u64,
-    /// Answers to creates that must not make a second record.
+    /// Idempotency keys of creates, with the records created.
     known: HashMap<String, (usize, String)>,
     made: Vec<Made>,
     writes: u64,
@@ -91,7 +91,7 @@ impl Remote {
         }
     }
 
-    /// From now on nothing goes wrong any more, or again.
+    /// Turns faults on or off.
     pub(crate) fn set_faulty(&self, faulty: bool) {
         *lock(&self.faulty) = faulty;
     }
@@ -100,28 +100,28 @@ impl Remote {
         *lock(&self.faulty)
     }
 
-    /// How many records orders have written so far.
+    /// The number of records written by orders.
     pub(crate) fn writes(&self) -> u64 {
         lock(&self.state).writes
     }
 
-    /// The records that orders have made.
+    /// The records created by orders.
     pub(crate) fn made(&self) -> Vec<Made> {
         lock(&self.state).made.clone()
     }
 
-    /// Every record by id, also those that are gone.
+    /// Every record by id, deleted ones included.
     pub(crate) fn all(&self, object: usize) -> Vec<(String, Stored)> {
         lock(&self.state).objects[object].iter().map(|(id, record)| (id.clone(), record.clone())).collect()
     }
 
-    /// Its clock, in the steps in which it dates changes.
+    /// Its clock, at its precision.
     fn now(&self) -> Timestamp {
         let skewed = self.clock.now().micros() + self.manners.skew_seconds * 1_000_000;
         Timestamp::from_micros(skewed.div_euclid(self.manners.precision) * self.manners.precision)
     }
 
-    /// Somebody makes a record. `None` where that is refused.
+    /// A user creates a record. `None` if it is refused.
     pub(crate) fn create(&self, object: usize, values: Vec<Value>, at: Option<Timestamp>) -> Option<String> {
         let now = at.unwrap_or_else(|| self.now());
         let mut state = lock(&self.state);
@@ -131,7 +131,7 @@ impl Remote {
         Some(self.insert(&mut state, object, values, now))
     }
 
-    /// Somebody edits a field; answers what is stored. `None` where that is refused.
+    /// A user edits a field; returns the stored value. `None` if it is refused.
     pub(crate) fn set(
         &self,
         object: usize,
@@ -152,13 +152,13 @@ impl Remote {
         Some(value)
     }
 
-    /// Somebody deletes a record.
+    /// A user deletes a record.
     pub(crate) fn delete(&self, object: usize, id: &str) -> bool {
         let now = self.now();
         self.remove(&mut lock(&self.state), object, id, now, None)
     }
 
-    /// Somebody joins a record into another one.
+    /// A user merges a record into another.
     pub(crate) fn merge(&self, object: usize, loser: &str, winner: &str) -> bool {
         let now = self.now();
         let mut state = lock(&self.state);
@@ -171,7 +171,7 @@ impl Remote {
     fn insert(&self, state: &mut State, object: usize, values: Vec<Value>, now: Timestamp) -> String {
         state.number += 1;
         state.seq += 1;
-        // Ids do not grow with time, as they do not in many systems.
+        // Ids are not ordered by time, as in many systems.
         let id = format!(
             "{}{}{:04}",
             self.name,
@@ -226,7 +226,7 @@ impl Remote {
         }
     }
 
-    /// The value as this system keeps it.
+    /// The value as this system normalises it.
     fn kept(&self, object: usize, field: usize, value: Value) -> Value {
         let value = if self.manners.normalises { schema::normalised(object, field, value) } else { value };
         match value {

@@ -1,4 +1,4 @@
-//! Reports: by key, by offset, by bookmark, by window, by ids.
+//! Reports of a simulated remote: by keyset, offset, bookmark, window or ids.
 
 use super::{Remote, State, Stored};
 use crate::dice::lock;
@@ -6,18 +6,18 @@ use crate::schema::{COMPANY, PERSON, Words};
 use entente_core::Reference;
 use entente_sync::{Batch, Conversion, Deletion, ExchangeError, Page, ReportRequest, Wanted, codes};
 
-/// Where a page starts.
+/// The position at which a page starts.
 #[derive(Debug, Clone)]
 enum Place {
-    /// After the record of this object and id.
+    /// After this object and id (keyset).
     Key(usize, String),
-    /// After so many records.
+    /// After this number of records (offset).
     Offset(usize),
-    /// After this change.
+    /// After this change number.
     Seq(u64),
 }
 
-/// A cursor as text: the number of the last change when the report began, and the place.
+/// A cursor: the highest change number when the report began, and the position.
 struct Cursor {
     upper: u64,
     place: Place,
@@ -33,7 +33,7 @@ impl Cursor {
     }
 
     fn read(text: &str) -> Option<Self> {
-        // A page that came once more has a prefix, so that its cursor is not the same twice.
+        // The cursor of a repeated page has a prefix, so that the same cursor does not occur twice.
         let text = text.split_once('~').map_or(text, |(_, text)| text);
         let mut parts = text.splitn(4, '/');
         let upper = parts.next()?.parse().ok()?;
@@ -118,7 +118,7 @@ impl Remote {
             None => None,
         };
         let window = request.window;
-        // A system that keeps no times cannot tell what is in a window: it gives everything.
+        // A system without change times cannot filter by window, and reports everything.
         let timed = self.manners.times != entente_sync::ChangeTimes::None;
         let everything = bookmark.is_none() && (request.full || window.since.is_none() || !timed);
         let cursor = match &request.cursor {
@@ -180,7 +180,7 @@ impl Remote {
     }
 }
 
-/// The entries of a page, and where the next one starts if there is one.
+/// The rows of a page, and the position of the next one if there is one.
 fn choose<'s>(mut entries: Vec<Entry<'s>>, place: &Place, limit: usize) -> (Vec<Entry<'s>>, Option<Place>) {
     let from = match place {
         Place::Seq(seq) => {

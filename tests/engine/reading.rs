@@ -127,7 +127,7 @@ async fn a_named_record_that_is_not_there_is_told() {
     assert_eq!(run.counts.left["contact"].failed, 1);
     let ids = Sides::new(vec![], vec![("contact".to_owned(), "L99".to_owned())]);
     let end = world.try_run(RunOptions::sync(Scope::Ids(ids))).await.unwrap();
-    assert!(end.error.unwrap().to_string().contains("it has person, org"));
+    assert!(end.error.unwrap().to_string().contains("it maps person, org"));
 }
 
 /// By step: the announced and the actual number of records.

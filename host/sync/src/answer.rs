@@ -1,5 +1,5 @@
-//! Answer: what the outcome of a change means, by the rules of the plugin interface. Pure: no side is asked, nothing
-//! is stored.
+//! Answer: validates and interprets the outcome of a change by the rules of the plugin interface. Pure: no
+//! I/O.
 
 use super::definition::ObjectMapping;
 use super::order::{Action, Outcome, Written};
@@ -11,7 +11,7 @@ use entente_core::{Reference, Side};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// What the remote system did to make a change.
+/// How a change was executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Made {
     Created,
@@ -19,40 +19,40 @@ pub(super) enum Made {
     Unchanged,
 }
 
-/// What an answer means for its change.
+/// Interpretation of an answer.
 #[derive(Debug, PartialEq)]
 pub(super) enum Meaning {
-    /// The record stands as written.
+    /// Executed: the record is stored as written.
     Made(Made, Written),
-    /// The record is not there: by this change, or before it.
+    /// The record is deleted, by this change or before it.
     Gone,
-    /// Nothing was written, and trying again would not help.
+    /// Refused: nothing was written, and a retry would not help.
     Refused(Reason),
-    /// The record that the answer names belongs to another one of the source.
+    /// Duplicate: the record that the answer names is the counterpart of another record of the source.
     BelongsToAnother(Reason),
-    /// The record has changed since the decision; this is what it has now.
+    /// Stale: the record changed after the decision; this is what it holds now.
     Stale(Row),
-    /// The record was merged into one that has a pair of its own.
+    /// Merge: the record was merged into one that has a pair of its own.
     Merged(Reason),
     /// The record has another id now.
     Renamed(String),
-    /// The record has become one of another object.
+    /// Conversion: the record became one of another object.
     Converted(Reason),
-    /// Nobody knows whether an earlier sending has made the record.
+    /// Unknown outcome: an earlier send of the create may have succeeded.
     Open,
-    /// Nothing was written; later it may be.
+    /// Retry: nothing was written.
     Later(Option<Duration>, String),
-    /// The remote system tells later, for this ticket.
+    /// Deferred: the outcome is collected later with this ticket.
     Deferred(String),
 }
 
-/// Reads the answers to one order.
+/// Interprets the answers to one order.
 pub(super) struct Answers<'a> {
     mapping: &'a ObjectMapping,
     target: Side,
-    /// The other pairs that have records which answers name.
+    /// Other pairs that have records which answers name, by id.
     owners: &'a Owners,
-    /// Ids that creates of this order were answered with.
+    /// Ids that creates of this order were answered with; a second one with the same id is a duplicate.
     made: HashSet<String>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Answers<'a> {
         Self { mapping, target, owners, made: HashSet::new() }
     }
 
-    /// What an outcome means for a change that does this; `resent`: it had been sent before.
+    /// Interprets the outcome of a change; `resent`: the change was sent more than once.
     pub(super) fn meaning(&mut self, action: &Action, resent: bool, outcome: Outcome) -> Meaning {
         match outcome {
             Outcome::Created(written) => self.written(action, Made::Created, written),
@@ -75,7 +75,7 @@ impl<'a> Answers<'a> {
             }
             Outcome::Stale(row) => Meaning::Stale(row),
             Outcome::Converted(reference) => self.converted(reference),
-            // The first sending may have made the record: the next run sends it once more under its name.
+            // The first send may have succeeded: the next run sends it again under its idempotency key.
             Outcome::Retry { .. } if resent && *action == Action::Create => Meaning::Open,
             Outcome::Retry { after, reason } => Meaning::Later(after, reason),
             Outcome::Deferred(ticket) => Meaning::Deferred(ticket),
@@ -135,7 +135,8 @@ mod tests {
         RecordRef::new(side, object, id)
     }
 
-    /// What an outcome means where the record `taken` has a counterpart `7`, and `alone` waits in a pair of its own.
+    /// What an outcome means where the record `taken` has a counterpart `7`, and `alone` waits in a pair of
+    /// its own.
     fn meaning(action: &Action, resent: bool, outcome: Outcome) -> Meaning {
         let mapping = ObjectMapping {
             objects: Sides::new("contact".to_owned(), "member".to_owned()),

@@ -1,5 +1,5 @@
-//! Apply: a run that makes the changes of an earlier plan and no others. Everything is collected and decided
-//! again; a change goes out only if its decision and what it rests on are still the same.
+//! Apply: executes an approved plan (a saved dry run). Everything is collected and decided again; a change is
+//! sent only if its decision and its base values are those of the plan.
 
 use super::change::{Change, ChangeStatus, ChangedField};
 use super::difference::Difference;
@@ -12,7 +12,7 @@ use super::reason::Reason;
 use super::session::Session;
 use std::collections::BTreeMap;
 
-/// Why a change that is decided now is not the one that was planned; `None`: it is.
+/// How a change that is decided now differs from the planned one; `None`: it does not.
 fn difference(planned: &Change, now: &Change) -> Option<Difference> {
     if planned.action != now.action {
         let (planned, now) = (planned.action.deed(), now.action.deed());
@@ -40,8 +40,8 @@ fn difference(planned: &Change, now: &Change) -> Option<Difference> {
 }
 
 impl Session<'_> {
-    /// Compares a batch of decisions with the plan that is applied. Withholds what is not in it, and answers
-    /// its changes with what becomes of them.
+    /// Compares a batch of decisions with the approved plan. Withholds changes that differ or are not in it;
+    /// returns the changes of the plan, each with what became of it.
     pub(super) async fn approve(
         &mut self,
         numbers: &[PairId],
@@ -100,7 +100,7 @@ impl Session<'_> {
         Ok(approved)
     }
 
-    /// Ends the plan that was applied: what no decision came back to no longer applies.
+    /// Drops the rest of the approved plan: changes whose pairs were not decided in this run.
     pub(super) async fn end_plan(&mut self) -> Result<(), SyncError> {
         let Some(planned) = self.run.options.applies() else {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Change: one planned write to one record, and afterwards its history; and conflicts, which wait for a ruling of
-//! the operator.
+//! Change: one planned write to one record, kept as history afterwards. Conflict: a field that waits for a
+//! ruling of the operator.
 
 use super::json::present;
 use super::number::{MappingId, PairId, RunId, Slot};
@@ -10,25 +10,25 @@ use super::report::FieldTime;
 use entente_core::{Side, Sides, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-/// How a planned change stands.
+/// Status of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeStatus {
-    /// Decided, not sent.
+    /// Decided and not sent yet.
     Planned,
-    /// Decided, not to be sent in this run; the reason says why.
+    /// Decided, and not sent in this run; the reason says why.
     Withheld,
-    /// Sent, no answer yet: its fate is unknown.
+    /// Sent and not answered: its outcome is unknown until recovery finds it out.
     Sent,
-    /// Made.
+    /// Executed.
     Done,
-    /// Not made; overtaken by a newer decision.
+    /// Not executed; superseded by a newer decision.
     Dropped,
-    /// Refused.
+    /// Refused by the side.
     Failed,
-    /// Taken by the remote system, which tells later.
+    /// Accepted by the remote system, which reports the outcome later for the ticket.
     Deferred,
-    /// Not made; to be tried again.
+    /// To be retried: put off by the side, or its outcome could not be found out.
     Retry,
 }
 
@@ -45,7 +45,7 @@ impl ChangeStatus {
         ChangeStatus::Retry,
     ];
 
-    /// The word for it.
+    /// The stable name of the status.
     pub const fn word(self) -> &'static str {
         match self {
             ChangeStatus::Planned => "planned",
@@ -59,34 +59,37 @@ impl ChangeStatus {
         }
     }
 
-    /// The status of this word.
+    /// The status with this name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.word() == word)
     }
 }
 
-/// A field of a planned change, with what it was decided by. Kept as history once the change is made.
+/// A field of a planned change, with the values that the decision was based on. Kept as history after
+/// execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChangedField {
     /// The slot of the field in its mapping.
     pub slot: Slot,
-    /// What is written. A reference is one of the source side until the order goes out.
+    /// The value to write. A reference names a record of the source side until the order goes out.
     pub value: Value,
-    /// What the source side has.
+    /// The value of the source side.
     pub source: Value,
-    /// What the target had when the change was decided; `None`: not known, or a new record.
+    /// The value that the target had when the change was decided, for optimistic concurrency and undo;
+    /// `None`: not known, or a new record.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub base: Option<Value>,
-    /// When the winning value changed, if that is known.
+    /// Change time of the winning value, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<FieldTime>,
-    /// When the value that was replaced had changed, if that is known.
+    /// Change time of the value that is replaced, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_time: Option<FieldTime>,
-    /// The other side is written too, and both together are what was decided: only then is it settled.
+    /// The decision writes both sides (a merged set, an operator's own value): the field is settled only when
+    /// both writes are done.
     #[serde(default)]
     pub joint: bool,
-    /// What stood there afterwards, where that is not the value.
+    /// The value that the target stored, where it differs from `value` (normalised).
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub stored: Option<Value>,
     /// Why this value is written.
@@ -94,18 +97,18 @@ pub struct ChangedField {
 }
 
 impl ChangedField {
-    /// What stood there once the change was made.
+    /// The value that the target stored.
     pub fn result(&self) -> &Value {
         self.stored.as_ref().unwrap_or(&self.value)
     }
 }
 
-/// A change of the plan, and afterwards its history.
+/// A change of the plan, kept as history afterwards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// Its number; 0 before it is first saved. Numbers grow in the order of the plan.
+    /// Its number; 0 until the ledger assigns one. Numbers grow in the order of the plan.
     pub id: i64,
-    /// Names the change towards the exchange, the same however often it is sent, never used twice.
+    /// Idempotency key: the same however often the change is sent, and never used for another one.
     pub key: String,
     /// The run that decided it.
     pub run: RunId,
@@ -115,24 +118,24 @@ pub struct Change {
     pub pair: PairId,
     /// The side that is written.
     pub target: Side,
-    /// What is done there.
+    /// What is done to the record.
     pub action: Action,
-    /// The fields.
+    /// The fields that are written; for a delete, what the record had.
     pub fields: Vec<ChangedField>,
-    /// How it stands.
+    /// Its status.
     pub status: ChangeStatus,
-    /// Why it stands there.
+    /// Why it has this status.
     pub reason: Option<Reason>,
-    /// For a deferred change: what to ask with.
+    /// For a deferred change: the ticket that the outcome is collected with.
     pub ticket: Option<String>,
-    /// When it was sent, unless an answer said that it was not carried out.
+    /// When it was sent; cleared where the answer says that nothing was written.
     pub sent: Option<Timestamp>,
-    /// When its fate was known.
+    /// When its outcome became known.
     pub settled: Option<Timestamp>,
 }
 
 impl Change {
-    /// Whether it replaces a value by a blank.
+    /// Whether it replaces a value by a blank; the deletion guard counts such changes.
     pub fn blanks(&self) -> bool {
         let blanks = |field: &ChangedField| {
             field.value.is_blank() && field.base.as_ref().is_some_and(|base| !base.is_blank())
@@ -141,53 +144,53 @@ impl Change {
     }
 }
 
-/// A field whose two values contradict each other.
+/// A conflict: a field whose two values changed on both sides, and the judge cannot tell which one wins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conflict {
     /// The pair.
     pub pair: PairId,
     /// The slot of the field.
     pub slot: Slot,
-    /// What the left side has, and since when.
+    /// The value of the left side and its change time.
     pub left: Seen,
-    /// What the right side has.
+    /// The value of the right side and its change time.
     pub right: Seen,
-    /// Why the judge could not decide.
+    /// What the judge found.
     pub reason: FieldReason,
-    /// The run that saw it first.
+    /// The run that found it first.
     pub run: RunId,
 }
 
-/// How the operator has settled a conflict.
+/// How the operator settles a conflict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Choice {
-    /// The value of this side.
+    /// The value of this side wins.
     Side(Side),
-    /// Another value, in the words of the left side.
+    /// Another value is written to both sides, given as the left side would have it.
     Value(Value),
 }
 
-/// What the operator has decided about two values that contradict each other.
+/// A ruling of the operator about a conflict. It holds only while both sides still have the two values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ruling {
     /// The pair.
     pub pair: PairId,
     /// The slot of the field.
     pub slot: Slot,
-    /// The two values that it holds for, left and right.
+    /// The two values that it was made for, left and right.
     pub values: Sides<Value>,
-    /// What shall stand on both sides.
+    /// The decision.
     pub choice: Choice,
 }
 
-/// How much of an object a plan would delete or blank on a side.
+/// How much of an object a plan would delete or blank on a side, for the deletion guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Weight {
     /// Records that it would delete.
     pub deletes: u64,
     /// Records in which it would replace a value by a blank.
     pub blankings: u64,
-    /// Pairs that have a record on both sides, or whose other record has gone since.
+    /// Linked pairs: with a record on both sides, or with one that has been deleted since.
     pub linked: u64,
 }

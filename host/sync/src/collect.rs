@@ -1,5 +1,6 @@
-//! Collect: ask a side for its report, page by page. Each page is stored together with the cursor of the
-//! next.
+//! Collect: incremental read of a side, page by page. Each page is committed together with the cursor of the
+//! next one, so that a run that is interrupted resumes there; the bookmark moves when a report has been read
+//! to its end.
 
 use super::description::ChangeTimes;
 use super::error::SyncError;
@@ -17,7 +18,7 @@ use super::subject::RecordRef;
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The first moment of the year 1: before it no system has changed anything, and every one can write it.
+/// Start of a window without a lower bound: year 1, which every system can represent.
 const EARLIEST: Timestamp = Timestamp::from_micros(-62_135_596_800_000_000);
 
 impl Session<'_> {
@@ -29,7 +30,7 @@ impl Session<'_> {
                 self.collect_ids(side, ids).await
             }
             Some(Scope::Window(span)) => {
-                // A window is no listing, however long ago it begins.
+                // Never `None`: a report without a lower bound would be a complete listing.
                 let since = Some(span.since().unwrap_or(EARLIEST));
                 let until = span.until().unwrap_or(self.run.started);
                 self.collect_window(side, Window { since, until }).await
@@ -38,7 +39,7 @@ impl Session<'_> {
         }
     }
 
-    /// Reads on from the bookmark, or everything.
+    /// Reads a side from its cursor, bookmark or watermark on, or everything.
     async fn follow(&mut self, side: Side) -> Result<(), SyncError> {
         let mut progress = self.engine.ledger.progress(&self.definition.name, side).await?;
         let all = self.run.options.reading().is_some_and(|reading| reading != Reading::Changes);
@@ -64,7 +65,8 @@ impl Session<'_> {
             resumed = open.run != self.run.id;
             match self.pages(side, open, Some(&mut progress)).await {
                 Err(SyncError::Exchange { error, .. }) if error.code == codes::CURSOR_EXPIRED && !expired => {
-                    // The place is lost, not the data: everything is listed again, which proves absence anew.
+                    // The position is lost, not the data: everything is listed again, which renews the proof
+                    // of absence.
                     expired = true;
                     progress = Progress {
                         mapping_version: self.definition.version,
@@ -73,7 +75,7 @@ impl Session<'_> {
                     };
                     self.listed[side].clear();
                 }
-                // The pages that an earlier run has read are old by now; what changed since is read too
+                // A resumed report has pages that an earlier run read. What changed since is read as well
                 // before anything is decided.
                 Ok(()) if resumed => {}
                 other => return other,
@@ -81,7 +83,8 @@ impl Session<'_> {
         }
     }
 
-    /// A new mapping version: what was settled while values differ, and what was held, is looked at again.
+    /// New mapping version: puts pairs back into the work queue whose decision may change: settled ones with
+    /// differing values, ambiguous matches, missing required fields.
     async fn reopen_mappings(&mut self) -> Result<(), SyncError> {
         let mut unit = self.begin().await?;
         for mapping in &self.definition.mappings {
@@ -92,7 +95,7 @@ impl Session<'_> {
         Ok(unit.commit().await?)
     }
 
-    /// Where a report of this side begins.
+    /// Start position of a report: the bookmark, else the watermark less an overlap, else the beginning.
     fn first_page(&self, progress: &Progress, full: bool) -> OpenReport {
         let started = self.now();
         let bookmark = progress.bookmark.clone().filter(|_| !full);
@@ -104,7 +107,7 @@ impl Session<'_> {
         OpenReport {
             cursor: String::new(),
             iteration: 0,
-            // A clock that is ahead has dated the newest changes later than now.
+            // Clock skew: a remote clock that is ahead dates the newest changes later than now.
             window: Window { since, until: Timestamp::from_micros(started.micros().saturating_add(overlap)) },
             full: full || (bookmark.is_none() && since.is_none()),
             bookmark,
@@ -126,7 +129,7 @@ impl Session<'_> {
         self.pages(side, open, None).await
     }
 
-    /// Reads the records that the operator named on this side.
+    /// Reads the records that the operator named on a side.
     async fn collect_ids(&mut self, side: Side, ids: Vec<(String, String)>) -> Result<(), SyncError> {
         let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (object, id) in ids {
@@ -159,7 +162,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Objects of a side that are mapped, with the fields wanted of each.
+    /// The mapped objects of a side, with the fields that mappings and filters need of each.
     pub(super) fn wanted(&self, side: Side) -> Vec<Wanted> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for mapping in &self.definition.mappings {
@@ -181,7 +184,7 @@ impl Session<'_> {
         wanted
     }
 
-    /// The most rows of a page that suits every object asked for.
+    /// Page size: the smallest that any object of the side asks for.
     pub(super) fn page_rows(&self, side: Side) -> u32 {
         let sizes = self.descriptions[side].objects.iter().filter_map(|object| object.page_size);
         sizes.min().unwrap_or(limits::PAGE_ROWS).clamp(1, limits::PAGE_ROWS)
@@ -214,7 +217,7 @@ impl Session<'_> {
             if page.next.as_deref() == Some(open.cursor.as_str()) || page.next.as_deref() == Some("") {
                 return Err(self.broke(
                     side,
-                    format!("answered page {} with the cursor that it was given", open.iteration),
+                    format!("answered page {} with the cursor of that same page", open.iteration),
                 ));
             }
             let next = page.next.clone();
@@ -245,7 +248,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// What is known of a side once its report has been read to the end.
+    /// Moves the read position when a report has been read to its end: bookmark, watermark, proof of absence.
     fn finish_report(&self, side: Side, open: &OpenReport, page: &Page, progress: &mut Progress) {
         let description = &self.descriptions[side];
         let lists =
@@ -253,8 +256,8 @@ impl Session<'_> {
         progress.complete = if open.full {
             page.complete.iter().filter(|name| lists(name)).cloned().collect()
         } else {
-            // Followed without a gap: from a bookmark, or from a window that overlaps the last one, where
-            // changes have times.
+            // Incremental without a gap: from a bookmark, or, where changes have times, from a window that
+            // overlaps the last one.
             let timed = |name: &String| {
                 open.bookmark.is_some()
                     || description.object(name).is_some_and(|object| object.change_times != ChangeTimes::None)
@@ -270,7 +273,7 @@ impl Session<'_> {
         progress.open = None;
     }
 
-    /// One page, asked again where the side is busy or down.
+    /// Reads one page, with retries where the side is busy or unavailable.
     pub(super) async fn page(&mut self, side: Side, request: &ReportRequest) -> Result<Page, SyncError> {
         let mut tries = Tries::default();
         loop {

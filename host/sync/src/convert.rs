@@ -1,4 +1,5 @@
-//! Records that have become others: merged into another one, given another id, or turned into another kind.
+//! Conversions: moves pairs of records that were merged into another record, got another id, or became
+//! records of another object.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -12,7 +13,7 @@ use super::subject::RecordRef;
 use super::working::{Entry, Working};
 use entente_core::Side;
 
-/// Marks a pair as having something new, without touching an order that is under way.
+/// Queues a pair for a decision, or marks it dirty while an order is in flight.
 fn mark_for_decision(pair: &mut Pair) {
     if pair.status == Status::Live {
         pair.dirty = true;
@@ -23,8 +24,8 @@ fn mark_for_decision(pair: &mut Pair) {
 }
 
 impl Session<'_> {
-    /// Moves pairs of records that have become others of the same object. Where the other one has a pair with
-    /// a counterpart, that stays, and the counterpart of the one that is gone is held.
+    /// Conversions within an object (merge, new id). In a merge the winner keeps its pair if it has a
+    /// counterpart, and the loser's counterpart is held; else the loser's pair moves to the winner.
     pub(super) fn convert(&mut self, work: &mut Working<'_>, page: &Page) {
         let (mapping, side) = (work.mapping, work.side);
         let object = mapping.object(side);
@@ -62,7 +63,7 @@ impl Session<'_> {
                     }
                 }
                 Some(winner) => {
-                    // The winner waits alone: the pair of the loser becomes its own.
+                    // The winner has no counterpart: the pair of the loser moves to it.
                     let half = work.pairs[winner].half(side).clone();
                     work.remove(winner);
                     self.follow_record(
@@ -93,8 +94,8 @@ impl Session<'_> {
         work.touch(entry);
     }
 
-    /// Moves pairs of records that have become another kind of record into the mapping of that kind, where it
-    /// has the same object on the other side.
+    /// Conversions between objects (a lead became a contact): moves the pair to the mapping of the new
+    /// object, if that has the same object on the other side; else the pair is held.
     pub(super) async fn convert_across(
         &mut self,
         side: Side,
@@ -168,7 +169,7 @@ impl Session<'_> {
     }
 }
 
-/// Puts a pair into another mapping. What was settled for fields that both mappings have goes with it.
+/// Moves a pair to another mapping, with the merge base of fields that both mappings have.
 fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Side, id: &str) {
     let old = pair.clone();
     pair.mapping = to.id;

@@ -1,5 +1,5 @@
-//! Counterparts: the other half of what one side reported is fetched by its id or looked for, and parents
-//! that nobody reported are fetched because a record refers to them.
+//! Counterparts: fetches the other half of a pair that one side reported, by id or by a lookup of its
+//! identifiers.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
 impl Session<'_> {
-    /// Brings the other half of every record that was read in this run. Needed where a side was not listed:
-    /// by window or ids.
+    /// In a run by window or ids, reads the other half of every pair that the run has read; a run that reads
+    /// both sides to the end has them already.
     pub(super) async fn fetch_missing_halves(&mut self) -> Result<(), SyncError> {
         if self.run.options.follows_bookmarks() {
             return Ok(());
@@ -50,7 +50,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The next pairs that this run has read on this side only.
+    /// The next pairs that this run has read on one side only.
     async fn one_sided(
         &self,
         mapping: &ObjectMapping,
@@ -74,7 +74,7 @@ impl Session<'_> {
         Ok(Some(pairs))
     }
 
-    /// Looks on the other side for records that have no counterpart yet.
+    /// Looks up the counterparts of records that have none yet.
     async fn look_up(&mut self, mapping: &ObjectMapping, read: Side) -> Result<(), SyncError> {
         let mut after = 0;
         while let Some(mut pairs) = self.one_sided(mapping, read, &mut after).await? {
@@ -87,8 +87,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Looks for the counterparts of these pairs, which have a record on `read` only. Where the other side
-    /// cannot look, nothing is known afterwards that was not known before.
+    /// Looks up the counterparts of pairs that have a record on `read` only, and stores what was found: a
+    /// link, a hold or a proof of absence. Does nothing where the other side supports no lookup.
     pub(super) async fn look_up_pairs(
         &mut self,
         mapping: &ObjectMapping,
@@ -109,7 +109,8 @@ impl Session<'_> {
             return Ok(());
         };
         if answer.len() != query.keys.len() {
-            let what = format!("answered {} keys when {} were looked up", answer.len(), query.keys.len());
+            let what =
+                format!("answered a lookup of {} keys with {} results", query.keys.len(), answer.len());
             return Err(self.broke(target, what));
         }
         let ids: BTreeSet<String> = answer.iter().flatten().cloned().collect();
@@ -143,8 +144,8 @@ impl Session<'_> {
         }
     }
 
-    /// Stores what a lookup has found. A counterpart that waits alone in a pair of its own gives its record to the
-    /// pair that has found it.
+    /// Stores the results of a lookup. A counterpart that has a pair of its own is merged into the pair that
+    /// found it.
     async fn merge_counterparts(
         &mut self,
         mapping: &ObjectMapping,
@@ -170,8 +171,8 @@ impl Session<'_> {
         Ok(unit.commit().await?)
     }
 
-    /// Links records that cannot be read by themselves. The links wait until a report says what the records
-    /// have, and whether they take part at all.
+    /// Links counterparts that cannot be read by id. Their pairs are held until a report tells the values,
+    /// and whether the records meet the filter.
     async fn link_unread(
         &mut self,
         mapping: &ObjectMapping,
@@ -200,7 +201,7 @@ impl Session<'_> {
         let ids: Vec<String> = found.values().cloned().collect();
         for chunk in ids.chunks(limits::LOOKUP_RECORDS) {
             let page = self.page_of(target, mapping.object(target), chunk).await?;
-            // The pairs that looked must be among those that the page touches.
+            // The page is taken in with the pairs that found its records.
             self.take_in_found(mapping, target, page, &found).await?;
         }
         Ok(())
@@ -230,6 +231,7 @@ impl Session<'_> {
         self.take_in(target, page, None, Purpose::Counterpart).await
     }
 
+    /// Holds a pair: it waits for the operator, with this reason.
     pub(super) fn hold(&mut self, pair: &mut Pair, mapping: &ObjectMapping, side: Side, reason: Reason) {
         let counts = self.run.count(side, mapping.object(side));
         counts.held += 1;
@@ -238,7 +240,7 @@ impl Session<'_> {
         pair.reason = Some(reason);
     }
 
-    /// Asks for records by identifiers; `None` where the side does not do this after all.
+    /// Looks records up by identifiers; `None` where the side does not support it after all.
     async fn find(&mut self, side: Side, query: &Query) -> Result<Option<Vec<Vec<String>>>, SyncError> {
         let mut tries = Tries::default();
         loop {
@@ -251,7 +253,7 @@ impl Session<'_> {
         }
     }
 
-    /// Reads records by their ids.
+    /// Reads records by id, in batches, and takes them in.
     pub(super) async fn fetch_as(
         &mut self,
         side: Side,
@@ -298,12 +300,12 @@ impl Session<'_> {
                     request.iteration += 1;
                 }
                 Some(_) => {
-                    return Err(self.broke(side, "answered a page with the cursor that it was given"));
+                    return Err(self.broke(side, "answered a page with the cursor of that same page"));
                 }
                 None => break,
             }
         }
-        // What was not asked for is not taken, so that a report by ids stays one.
+        // Rows that were not asked for are dropped.
         for batch in &mut whole.batches {
             batch.rows.retain(|row| ids.contains(&row.id));
             batch.deleted.retain(|deletion| ids.contains(&deletion.id));

@@ -1,5 +1,5 @@
-//! Decide: carries out what the plan says about one pair: its status, its reason, its changes and the counts of
-//! the run. No side is asked and nothing is stored here.
+//! Decide: applies the decision about one pair: status, reason, changes of the plan, counts of the run. No
+//! I/O.
 
 use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::ObjectMapping;
@@ -13,7 +13,7 @@ use super::session::Session;
 use entente_core::{Side, Sides};
 
 impl Session<'_> {
-    /// What decisions about pairs of this mapping rest on now.
+    /// The inputs of decisions about the pairs of a mapping.
     pub(super) fn grounds<'m>(&self, mapping: &'m ObjectMapping) -> Grounds<'m> {
         let abilities = |side: Side| Abilities {
             listed: self.is_listed(mapping, side),
@@ -38,10 +38,10 @@ impl Session<'_> {
         }
     }
 
-    /// Decides about one pair.
+    /// Decides one pair.
     pub(super) fn decide(&mut self, grounds: &Grounds<'_>, pair: &mut Pair, links: &Links, plan: &mut Plan) {
         if let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered) {
-            // Outside the filter nothing is written, and nothing is deleted.
+            // A pair outside the filter is neither written nor deleted.
             let gone = pair.halves.iter().any(|half| half.deleted.is_some());
             pair.status = if gone { Status::Deleted } else { Status::Excluded };
             pair.reason = Some(Reason::OutsideFilter { side });
@@ -64,15 +64,14 @@ impl Session<'_> {
 
     fn decide_linked(&mut self, grounds: &Grounds<'_>, pair: &mut Pair, links: &Links, plan: &mut Plan) {
         if pair.context {
-            // Read because another record refers to it: linked, and otherwise left as it is until it is
-            // reported itself.
+            // Read as a parent only: linked, and not updated until it is reported itself.
             pair.status = Status::Ok;
             return;
         }
         let mapping = grounds.mapping;
         let linked = grounds.linked(pair, links, &plan.rulings);
         for (conflict, why) in linked.conflicts {
-            // A conflict belongs to both sides and is counted once, on the left.
+            // A conflict concerns both sides and is counted once, on the left.
             let counts = self.run.count(Side::Left, mapping.object(Side::Left));
             counts.conflicts += 1;
             let field = mapping.field(conflict.slot).map_or("", |field| field.name(Side::Left)).to_owned();
@@ -152,7 +151,8 @@ impl Session<'_> {
         }
     }
 
-    /// A change of the plan. Its pair stays to be done until the outcome is known.
+    /// Makes a change of the plan; withheld or counted as pending where the options say so. The pair stays
+    /// `todo` until the outcome is known.
     pub(super) fn change(
         &mut self,
         mapping: &ObjectMapping,

@@ -1,4 +1,4 @@
-//! What a sync is: two exchanges, which objects and fields correspond, and the policies.
+//! Definition of a sync: two exchanges, the mapping of objects and fields, and the policies.
 
 use super::number::{MappingId, Slot};
 pub use entente_core::{Blanks, Direction, Drift, Unresolved, WriteRule};
@@ -6,48 +6,51 @@ pub use entente_core::{Blanks, Direction, Drift, Unresolved, WriteRule};
 use entente_core::{FieldRules, Kind, Side, Sides, Value};
 use serde::{Deserialize, Serialize};
 
-/// A sync as the operator has defined it, checked against what both sides describe.
+/// A sync as configured by the operator, checked against the schemas of both sides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SyncDefinition {
     /// Its name.
     pub name: String,
-    /// The set of pairs that it works on. Syncs that share one share its lease.
+    /// The set of pairs that it works on. Syncs that share a relation share its lease.
     pub relation: String,
     /// The names of the exchanges, left and right.
     pub exchanges: Sides<String>,
-    /// Which objects correspond.
+    /// The objects that are kept in agreement.
     pub mappings: Vec<ObjectMapping>,
-    /// Grows when mapping, identifiers or filters change: listings then start again.
+    /// Version of the mapping: grows when mapping, identifiers or filters change, and listings then start
+    /// again.
     pub version: u32,
-    /// How many deletions and blankings a run may make before it asks.
+    /// Deletion guard: how many deletions and blankings a run may make without consent.
     #[serde(default)]
     pub brake: Brake,
 }
 
-/// What stops a run that would delete or blank too much at once. Both numbers must be passed.
+/// Limits of the deletion guard, which holds the deletions or blankings of a run when there are too many.
+/// Both limits must be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brake {
-    /// Percent of the linked records of an object.
+    /// In percent of the linked records of an object.
     pub percent: u8,
-    /// Records.
+    /// In records.
     pub records: u64,
 }
 
 impl Default for Brake {
-    /// Ten records are looked through in a minute; one record in twenty is more than a day's work deletes.
+    /// 5 % and 10 records: ten records are checked by hand in a minute, and a normal day deletes fewer than
+    /// one record in twenty.
     fn default() -> Self {
         Self { percent: 5, records: 10 }
     }
 }
 
 impl Brake {
-    /// Whether so many records of so many are too many.
+    /// Whether `records` out of `of` linked records exceed both limits.
     pub const fn stops(self, records: u64, of: u64) -> bool {
         records > self.records && records.saturating_mul(100) > of.saturating_mul(self.percent as u64)
     }
 }
 
-/// What of a plan the brake holds.
+/// Which changes of a plan the deletion guard counts and holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Braked {
@@ -57,71 +60,72 @@ pub enum Braked {
     Blankings,
 }
 
-/// Two objects that correspond.
+/// Mapping of an object of the left side to an object of the right side.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ObjectMapping {
-    /// Its number.
+    /// Its number in the ledger.
     pub id: MappingId,
     /// The names of the objects, left and right.
     pub objects: Sides<String>,
-    /// Which fields correspond.
+    /// The mapped fields.
     pub fields: Vec<FieldMapping>,
-    /// Slots of the fields that tell that two records are the same, the best one first.
+    /// Identifiers: slots of the fields that records are matched by, the best one first.
     pub identifiers: Vec<Slot>,
-    /// All identifiers must agree, or any.
+    /// Whether all identifiers must agree, or one is enough.
     pub identify_by: IdentifyBy,
     /// Whether records may be created, left and right.
     pub create: Sides<bool>,
-    /// Which records take part, left and right.
+    /// Filter of each side: which records take part; all conditions must hold.
     pub filters: Sides<Vec<Condition>>,
-    /// What happens to the counterpart of a deleted record.
+    /// Deletion policy: what happens to the counterpart of a deleted record.
     pub deletes: DeletePolicy,
-    /// Of several records of a side that fit, which one is linked: the rules in their order, left and right.
-    /// Without any, the first that was reported.
+    /// Tie-break rules of each side, in order: which of several records with the same identifiers is linked.
+    /// Without rules, the one reported first.
     #[serde(default)]
     pub prefer: Sides<Vec<Prefer>>,
 }
 
-/// A rule that chooses among several records that fit.
+/// Tie-break rule among several records with the same identifiers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prefer {
-    /// Those that meet the condition; of several, the one with the lowest id.
+    /// A record that meets the condition wins; of several, the one with the lowest id.
     Where(Condition),
-    /// The one with the lowest id.
+    /// The record with the lowest id wins.
     LowestId,
 }
 
-/// Whether one identifier is enough.
+/// How identifiers are combined in matching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IdentifyBy {
     /// Every identifier must be set and equal.
     All,
-    /// One that is equal is enough; the best one counts first.
+    /// One equal identifier is enough; better ones are tried first.
     #[default]
     Any,
 }
 
-/// What happens to the counterpart of a deleted record.
+/// Deletion policy: what happens to the counterpart of a deleted record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeletePolicy {
-    /// Survivor and tombstone stay.
+    /// Nothing: the survivor and the tombstone stay.
     #[default]
     Ignore,
-    /// The survivor is free to be linked to another record; it is never made again on the other side.
+    /// The link ends: the survivor may be matched with another record, and is never created again on the
+    /// other side.
     Unlink,
-    /// It is deleted too, unless it was edited since: then it is held.
+    /// Cascade: the counterpart is deleted too, unless it was edited since; then the pair is held.
     Delete,
-    /// The deleted record is made again from it.
+    /// The deleted record is created again from the survivor.
     Recreate,
 }
 
-/// Two fields that correspond, and how they are kept in agreement.
+/// Mapping of a field of the left side to a field of the right side, with its policies.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct FieldMapping {
-    /// Its place in the pairs of the mapping; never given to another pair of fields.
+    /// Its number within the mapping, by which pairs store its values; never reused for other fields.
     pub slot: Slot,
     /// The names of the fields, left and right.
     pub names: Sides<String>,
@@ -129,70 +133,70 @@ pub struct FieldMapping {
     pub kinds: Sides<Kind>,
     /// Which way values may flow.
     pub direction: Direction,
-    /// Goes with every change, and a record is not created without it. Per target side.
+    /// By target side: sent with every change, and a record is not created without it.
     pub required: Sides<bool>,
     /// Whether each side can be written at all.
     pub writable: Sides<bool>,
     /// The value is a set, merged element by element.
     pub set_like: bool,
-    /// Wins whatever changed.
+    /// The side that wins, whatever changed.
     pub trust: Option<Side>,
-    /// What to do when the judge cannot decide.
+    /// What happens when the judge cannot decide.
     pub unresolved: Unresolved,
-    /// What a blank does to a value.
+    /// Whether a blank may replace a value.
     pub blanks: Blanks,
     /// When the target may be written.
     pub write: WriteRule,
-    /// For a one-way field: what to do when the target was edited.
+    /// For a one-way field: what happens to an edit of the target.
     pub drift: Drift,
-    /// Values that correspond, left and right, for pick-lists.
+    /// Value map for pick-lists: left value and right value.
     pub values: Vec<(Value, Value)>,
-    /// Stands in for a field of the source of a one-way field: the target always gets this value.
+    /// Constant source of a one-way field: the target always gets this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constant: Option<Value>,
-    /// What a new record gets on a side where the other one has nothing. It never counts as a change.
+    /// By side, the value that a new record gets where the other side has none. It never counts as a change.
     #[serde(default)]
     pub default: Sides<Option<Value>>,
 }
 
-/// A condition on a field of a record; all conditions of a filter must hold.
+/// A predicate on a field of a record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
     /// The field.
     pub field: String,
-    /// What must be true of it.
+    /// The test on its value.
     #[serde(flatten)]
     pub test: Test,
 }
 
-/// What must be true of a field.
+/// A test on the value of a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Test {
-    /// It has this value.
+    /// Equal to this value.
     Is(Value),
-    /// It has another value.
+    /// Not equal to this value.
     Not(Value),
-    /// The list has this element, or the text this part.
+    /// The list contains this element, or the text this substring.
     Contains(String),
-    /// It is blank, or it is not.
+    /// Blank (`true`) or not blank (`false`).
     Blank(bool),
 }
 
 impl SyncDefinition {
-    /// The mapping of this number.
+    /// The mapping with this number.
     pub fn mapping(&self, id: MappingId) -> Option<&ObjectMapping> {
         self.mappings.iter().find(|mapping| mapping.id == id)
     }
 }
 
 impl ObjectMapping {
-    /// The object of a side.
+    /// The name of the object on a side.
     pub fn object(&self, side: Side) -> &str {
         &self.objects[side]
     }
 
-    /// The field of this slot.
+    /// The field with this slot.
     pub fn field(&self, slot: Slot) -> Option<&FieldMapping> {
         self.fields.iter().find(|field| field.slot == slot)
     }
@@ -204,7 +208,8 @@ impl FieldMapping {
         &self.names[side]
     }
 
-    /// The rules as the judge takes them. `precision` is the coarser step of the two sides' change times.
+    /// The rules in the form that the judge takes. `precision` is the coarser resolution of the two sides'
+    /// change times, in microseconds; `one_blank`: a side cannot tell null from empty.
     pub fn rules(&self, precision: u64, one_blank: bool) -> FieldRules<'_> {
         FieldRules {
             kinds: &self.kinds,
@@ -223,17 +228,17 @@ impl FieldMapping {
         }
     }
 
-    /// Whether a side has no field for it, but always the same value.
+    /// Whether the value on a side is a constant instead of a field.
     pub fn is_constant(&self, side: Side) -> bool {
         self.constant.is_some() && self.direction.only_target() == Some(side.other())
     }
 
-    /// The value on a side, which `of` has for the slot unless it is a constant.
+    /// The value on a side: the constant, else what `of` returns.
     pub fn value_of<'v>(&'v self, side: Side, of: impl FnOnce() -> Option<&'v Value>) -> Option<&'v Value> {
         if self.is_constant(side) { self.constant.as_ref() } else { of() }
     }
 
-    /// Whether its values are links to other records.
+    /// Whether its values are references to other records.
     pub fn is_reference(&self) -> bool {
         self.kinds.iter().any(Kind::is_link)
     }

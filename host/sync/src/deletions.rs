@@ -1,5 +1,5 @@
-//! Deletions: which records are gone, and the deletion guard (the brake), which holds a plan that deletes or blanks
-//! too much.
+//! Deletions: detects deleted records, also by their absence from a complete listing, and the deletion guard
+//! (the brake), which holds a plan with too many deletions or blankings.
 
 use super::definition::{Braked, ObjectMapping};
 use super::error::SyncError;
@@ -12,8 +12,8 @@ use super::session::{Purpose, Session};
 use entente_core::Side;
 
 impl Session<'_> {
-    /// Records of which the listing knows nothing are gone. Where a side can be asked for them by id it is
-    /// asked first, since a page may have shifted while it was listed.
+    /// Treats records as deleted that a complete listing did not contain. Where the side can be read by id,
+    /// they are read first, since pages may shift while a listing is read.
     pub(super) async fn find_absent(&mut self, side: Side) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut progress = self.engine.ledger.progress(&definition.name, side).await?;
@@ -59,7 +59,8 @@ impl Session<'_> {
         Ok(unit.commit().await?)
     }
 
-    /// Notes that a record is gone. What becomes of its counterpart is decided with everything else.
+    /// Sets the tombstone of a record and queues its pair; the deletion policy is applied when the pair is
+    /// decided.
     pub(super) fn note_deletion(
         &mut self,
         mapping: &ObjectMapping,
@@ -80,7 +81,7 @@ impl Session<'_> {
         }
     }
 
-    /// Holds what a plan would delete or blank, where that is more than the operator lets pass unasked.
+    /// Deletion guard: holds the planned deletions or blankings of an object and side that exceed the limits.
     pub(super) async fn brake(&mut self) -> Result<(), SyncError> {
         if self.run.options.lift_brake {
             return Ok(());

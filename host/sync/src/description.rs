@@ -1,4 +1,4 @@
-//! Description: the objects and fields of a side, and the mapping that it proposes.
+//! Description: the schema of a side (objects, fields, features), and the mapping that it proposes.
 
 use super::feature::Feature;
 use entente_core::Kind;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What a side has.
+/// Schema of a side.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Description {
     /// Its objects.
@@ -14,55 +14,55 @@ pub struct Description {
 }
 
 impl Description {
-    /// The object of this name.
+    /// The object with this name.
     pub fn object(&self, name: &str) -> Option<&Object> {
         self.objects.iter().find(|object| object.name == name)
     }
 }
 
-/// How exactly a side tells when something changed.
+/// Granularity of the change times that a side reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeTimes {
-    /// For each field: such a time is certain.
+    /// A time for each field, which is exact.
     Field,
-    /// For the record: an upper bound for its fields.
+    /// A time for the record: an upper bound for the change time of each field.
     Record,
-    /// Not at all.
+    /// No change times.
     #[default]
     None,
 }
 
-/// A kind of record.
+/// An object: a kind of record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Object {
     /// The name that requests and orders use.
     pub name: String,
-    /// For people.
+    /// Name for people.
     pub label: String,
     /// Its fields.
     pub fields: Vec<Field>,
-    /// How exactly changes are told.
+    /// Granularity of its change times.
     pub change_times: ChangeTimes,
-    /// The step of those times in microseconds; 1 for the finest.
+    /// Resolution of its change times in microseconds; 1 is the finest.
     pub precision: u64,
-    /// What can be done with it.
+    /// Features that the side supports for it.
     pub features: BTreeSet<Feature>,
-    /// After how long a new record is sure to be found by a lookup.
+    /// Eventual consistency of lookups: a new record is found after this long at the latest.
     pub search_lag: Option<Duration>,
-    /// The most rows that a page may sensibly have.
+    /// Largest page of a report, in rows.
     pub page_size: Option<u32>,
-    /// The most changes that one order may have.
+    /// Largest order, in changes.
     pub order_size: Option<u32>,
 }
 
 impl Object {
-    /// Whether it has a feature.
+    /// Whether the side supports a feature for it.
     pub fn has(&self, feature: Feature) -> bool {
         self.features.contains(&feature)
     }
 
-    /// The field of this name.
+    /// The field with this name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
@@ -73,60 +73,60 @@ impl Object {
 pub struct Field {
     /// The name that requests, batches and orders use.
     pub name: String,
-    /// For people.
+    /// Name for people.
     pub label: String,
-    /// What it holds.
+    /// Kind of its values.
     pub kind: Kind,
-    /// A new record cannot be made without it.
+    /// A record cannot be created without it.
     pub required: bool,
     /// It can be written.
     pub writable: bool,
     /// The value is a set, merged element by element.
     pub set_like: bool,
-    /// Records can be recognised by it.
+    /// Records can be matched by it.
     pub identifier: bool,
-    /// The objects that a reference may point to.
+    /// For a reference: the objects that it may point to.
     pub targets: Vec<String>,
-    /// What a choice may be: value and label. Empty: anything.
+    /// For a pick-list: the allowed values with their labels; empty: any value.
     pub choices: Vec<(String, String)>,
-    /// The longest text in characters.
+    /// Longest text in characters.
     pub max_length: Option<u32>,
 }
 
-/// A mapping that an exchange proposes; `hub` names are those of the hub.
+/// Object mapping between the hub and an exchange, as the exchange proposes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedMapping {
-    /// The object of the hub.
+    /// Name of the hub's object.
     pub hub: String,
-    /// The object of the proposer.
+    /// Name of the exchange's object.
     pub remote: String,
     /// Its fields.
     pub fields: Vec<ProposedField>,
-    /// Hub fields that tell that two records are the same.
+    /// Names of the hub fields that records are matched by.
     pub identifiers: Vec<String>,
-    /// All identifiers must agree, or any.
+    /// All identifiers must agree; else one is enough.
     pub identify_by_all: bool,
 }
 
-/// A pair of fields that an exchange proposes.
+/// Field mapping that an exchange proposes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedField {
-    /// The field of the hub.
+    /// Name of the hub's field.
     pub hub: String,
-    /// The field of the proposer.
+    /// Name of the exchange's field.
     pub remote: String,
     /// Which way data may flow.
     pub direction: ProposedDirection,
-    /// Delivered with every change.
+    /// Sent with every change.
     pub required: bool,
 }
 
-/// Which way data may flow, seen from the proposer.
+/// Which way data may flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProposedDirection {
-    /// Towards the hub only.
+    /// To the hub only.
     ToHub,
-    /// Towards the proposer only.
+    /// To the exchange only.
     ToIntegration,
     /// Both ways.
     Both,

@@ -6,27 +6,27 @@ use super::order::Deed;
 use entente_core::{Side, Value};
 use serde::{Deserialize, Serialize};
 
-/// How a decision differs from the one that was planned, or why nothing is left of a planned one.
+/// How the decision of now differs from a planned change (`run apply`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Difference {
-    /// Something else would be done.
+    /// Another action would be taken.
     Deed {
-        /// What was planned.
+        /// The planned action.
         planned: Deed,
-        /// What it would be now.
+        /// The action decided now.
         now: Deed,
     },
     /// Another record would be written.
     Record,
-    /// Another field would be written too.
+    /// A field would be written that the plan does not have.
     FieldMore {
         /// Its slot.
         slot: Slot,
-        /// The value.
+        /// The value that would be written.
         value: Value,
     },
-    /// A field need not be written any more.
+    /// A field of the plan would not be written.
     FieldLess {
         /// Its slot.
         slot: Slot,
@@ -35,59 +35,59 @@ pub enum Difference {
     Value {
         /// The slot of the field.
         slot: Slot,
-        /// What was planned.
+        /// The planned value.
         planned: Value,
-        /// What it would be now.
+        /// The value decided now.
         now: Value,
     },
-    /// The target has another value than when it was planned.
+    /// The base changed: the target holds another value than when the change was planned.
     Base {
         /// The slot of the field.
         slot: Slot,
-        /// What stood there; `None`: nothing was known.
+        /// The value when it was planned; `None`: not known.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         planned: Option<Value>,
-        /// What stands there now.
+        /// The value now; `None`: not known.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         now: Option<Value>,
     },
-    /// The records were edited, and now the other side would be written.
+    /// The records were edited since, and the other side would be written now.
     OtherSide,
-    /// There is nothing to write any more.
+    /// The records agree now: nothing would be written.
     Nothing,
-    /// The record was settled since, or left the sync.
+    /// The pair was not decided again: it was settled since, or left the sync.
     Settled,
 }
 
-/// Why an undo leaves something as it is.
+/// Why an undo keeps what the run wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kept {
-    /// The record is gone.
+    /// The record was deleted.
     Gone,
-    /// The record is there again.
+    /// The record that the run deleted exists again.
     ThereAgain,
     /// A later run changed it.
     ChangedBy {
         /// That run.
         run: RunId,
     },
-    /// It was edited.
+    /// The field was edited since.
     Edited {
-        /// What stands there; `None`: nothing is known of it.
+        /// The value now; `None`: not known.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         now: Option<Value>,
     },
-    /// A field of a record that was to be deleted was edited.
+    /// The record that the run created is not deleted: one of its fields was edited since.
     FieldEdited {
         /// The name of the field.
         field: String,
     },
-    /// The other side was edited.
+    /// The field was edited on the other side since.
     OtherSideEdited,
-    /// What stood there before is not known.
+    /// The value from before the run is not known, or refers to a record that is gone.
     NotKnown,
-    /// Records of this object cannot be deleted on that side.
+    /// The record that the run created is not deleted: the side does not support deleting its object.
     CannotBeDeleted {
         /// The side.
         side: Side,

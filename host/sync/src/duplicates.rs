@@ -1,4 +1,5 @@
-//! Records that were held as duplicates: when nobody else has their identifiers any more, they take part.
+//! Duplicates: releases records that are held as duplicates when no other record has their identifiers any
+//! more.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -12,8 +13,7 @@ use entente_core::{Side, Sides};
 use std::collections::{HashMap, HashSet};
 
 impl Session<'_> {
-    /// Looks at every duplicate again. The one whose place it wanted may be gone, or have other identifiers
-    /// by now.
+    /// Checks every held duplicate again: its rival may be deleted, or have other identifiers by now.
     pub(super) async fn free_duplicates(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         for mapping in &definition.mappings {
@@ -37,7 +37,7 @@ impl Session<'_> {
     }
 
     async fn free(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Result<(), SyncError> {
-        // A duplicate has one record; a pair with two is held for its two at once.
+        // Only pairs with one record: a linked pair is not released here.
         let mut alone: Vec<(Side, Pair, Vec<MatchKey>)> = Vec::new();
         for pair in pairs {
             let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some()) else {

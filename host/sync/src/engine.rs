@@ -1,4 +1,4 @@
-//! Engine: what a run of a sync works with, and how it ends.
+//! Engine: the dependencies of a run, and how it ends.
 
 use super::env::{Clock, Randomness};
 use super::error::SyncError;
@@ -9,21 +9,21 @@ use super::run::Run;
 use entente_core::Sides;
 use std::sync::atomic::AtomicBool;
 
-/// What a run works with.
+/// The dependencies of a run. [`Engine::run`] runs a sync once.
 pub struct Engine<'a> {
-    /// The memory.
+    /// Persistent state.
     pub ledger: &'a dyn Ledger,
     /// The two sides, left and right.
     pub exchanges: Sides<&'a dyn Exchange>,
-    /// The time.
+    /// Time.
     pub clock: &'a dyn Clock,
-    /// Chance.
+    /// Randomness, for idempotency keys and jitter.
     pub randomness: &'a dyn Randomness,
-    /// Who listens.
+    /// Receives the progress of the run.
     pub observer: &'a dyn Observer,
-    /// Set to end the run at the next safe point.
+    /// Cancellation flag: set it to end the run at the next safe point.
     pub stop: &'a AtomicBool,
-    /// Who runs, for those who find the lease taken: a process and a machine, say.
+    /// Name of the lease holder (a process and a machine, say), shown to runs that find the lease taken.
     pub holder: &'a str,
 }
 
@@ -33,11 +33,11 @@ impl std::fmt::Debug for Engine<'_> {
     }
 }
 
-/// How a run ended: what it did, and the error that ended it early.
+/// End of a run: its counts, and the error that ended it early.
 #[derive(Debug)]
 pub struct RunEnd {
     /// The run with its counts.
     pub run: Run,
-    /// Why it ended before its end; `None`: it did not.
+    /// The error that ended it early, if any.
     pub error: Option<SyncError>,
 }

@@ -1,26 +1,26 @@
-//! What the engine takes from the world outside: time and chance.
+//! Environment: clock and randomness, injected so that tests and the simulation are deterministic.
 
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The time, and waiting.
+/// Clock: the current time, and sleeping.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Now, in UTC.
+    /// The current time in UTC.
     fn now(&self) -> Timestamp;
-    /// Waits.
+    /// Sleeps.
     async fn sleep(&self, duration: Duration);
 }
 
-/// Chance: for names that must never come twice, and for jitter.
+/// Source of randomness, for idempotency keys and for jitter.
 pub trait Randomness: Send + Sync {
     /// 128 random bits.
     fn bits(&self) -> u128;
 }
 
-/// The clock of the machine.
+/// Clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -35,19 +35,19 @@ impl Clock for SystemClock {
     }
 }
 
-/// The random numbers of the operating system.
+/// Randomness of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRandomness;
 
 impl Randomness for SystemRandomness {
     fn bits(&self) -> u128 {
-        // Asked for by the page: a call for each name would cost as much as writing its row does.
+        // Drawn in blocks of 4 KiB: a system call for each key would cost as much as writing its row.
         static DRAWN: Mutex<Vec<u128>> = Mutex::new(Vec::new());
         let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
         if drawn.is_empty() {
             let mut bytes = [0; 4096];
-            // The operating system's source fails on no supported platform once the machine is up; where it
-            // did, the time still makes a name that has not been used.
+            // The operating system's source fails on no supported platform once the machine is up. If it did,
+            // the time would still give a key that was not used before.
             if getrandom::fill(&mut bytes).is_err() {
                 return SystemClock.now().micros() as u128;
             }

@@ -1,67 +1,67 @@
-//! Why a run ended before its end.
+//! Error of a run: why it ended early.
 
 use super::exchange::ExchangeError;
 use super::ledger::LedgerError;
 use super::remedy::{Message, Remedy};
 
-/// Why a run ended before its end. What was committed by then stays, and the next run goes on from there.
+/// Why a run ended early. Everything committed before stays, and the next run resumes from there.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// A side failed.
+    /// A call to a side failed.
     #[error("{exchange} could not {doing}: {error}")]
     Exchange {
-        /// Which side.
+        /// Name of the exchange.
         exchange: String,
-        /// What it was asked.
+        /// What the engine asked of it, as a verb phrase.
         doing: &'static str,
-        /// What it said.
+        /// The error that it returned.
         error: Box<ExchangeError>,
     },
-    /// A side broke the rules of the interface.
+    /// A side violated the plugin interface.
     #[error("{exchange} {what}; this is a defect of the plugin")]
     Broken {
-        /// Which side.
+        /// Name of the exchange.
         exchange: String,
-        /// What it did.
+        /// What it did, as a verb phrase.
         what: String,
     },
-    /// The mapping does not fit what a side has now.
+    /// Schema drift: a side no longer has a mapped object.
     #[error("{exchange} has no object '{object}', which the sync '{sync}' maps; it has {known}")]
     NoSuchObject {
-        /// Which side.
+        /// Name of the exchange.
         exchange: String,
         /// The object.
         object: String,
-        /// What it has.
+        /// The objects that it has.
         known: String,
-        /// The sync.
+        /// Name of the sync.
         sync: String,
     },
-    /// The operator named a record of an object that the sync does not have.
-    #[error("sync '{sync}' has no object '{object}' on the side of {exchange}; it has {known}")]
+    /// The operator named a record of an object that the sync does not map.
+    #[error("sync '{sync}' maps no object '{object}' of {exchange}; of {exchange} it maps {known}")]
     NotMapped {
-        /// Which side.
+        /// Name of the exchange.
         exchange: String,
         /// The object.
         object: String,
-        /// What is mapped there.
+        /// The objects of this exchange that the sync maps.
         known: String,
-        /// The sync.
+        /// Name of the sync.
         sync: String,
     },
-    /// The operator stopped it.
+    /// The operator stopped the run.
     #[error("stopped by the operator; the next run goes on from here")]
     Stopped,
-    /// The time that it was given was up.
-    #[error("the time that the run was given is up; the next run goes on from here")]
+    /// The run reached its time limit.
+    #[error("the run reached its time limit; the next run goes on from here")]
     TimeUp,
 }
 
 impl SyncError {
-    /// What can be done about it.
+    /// What the operator can do about it.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             SyncError::Ledger(error) => error.remedies(),
@@ -72,7 +72,7 @@ impl SyncError {
         }
     }
 
-    /// What is stored of it with the run.
+    /// The error as it is stored with the run.
     pub(crate) fn message(&self) -> Message {
         Message::new(self.to_string(), self.remedies())
     }

@@ -1,9 +1,9 @@
-//! Execute: the plan goes out in orders, parents before the records that refer to them, and each outcome is
-//! recorded on its own.
+//! Execute: sends the plan in batches (orders), in topological order of the references, and records each
+//! outcome on its own.
 //!
-//! An order to a side that shares the ledger's store commits together with its pairs. For any other side
-//! every change is marked as sent before the call, so that one without an answer is known to have an unknown
-//! fate.
+//! An order to a side in the ledger's store commits in one transaction with its pairs. For any other side
+//! delivery is at least once: each change is marked as sent before the call (write-ahead), so that a change
+//! without an answer is known to have an unknown outcome.
 
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
@@ -22,11 +22,11 @@ use entente_core::{Reference, Side, Sides};
 use std::collections::{BTreeSet, HashMap};
 
 impl Session<'_> {
-    /// Sends what is planned.
+    /// Sends the planned changes of the run, by mapping and side.
     pub(super) async fn execute(&mut self) -> Result<(), SyncError> {
         let mut order = self.parents_first();
         if self.run.options.undoes().is_some() {
-            // What refers to a record goes before it.
+            // Deletes go the other way: a referring record goes before the one that it refers to.
             order.reverse();
         }
         for mapping in order {
@@ -42,7 +42,8 @@ impl Session<'_> {
                 }
                 loop {
                     self.check_stop()?;
-                    // What was sent is planned no longer, so that the first ones are always the next ones.
+                    // A queue: a change that was sent is no longer planned, so that the first ones are the
+                    // next ones.
                     let mut changes = self
                         .engine
                         .ledger
@@ -84,8 +85,8 @@ impl Session<'_> {
         }
     }
 
-    /// Puts links into the names of the target. What has nothing left to send, or cannot be made without what
-    /// is missing, waits.
+    /// Translates the references of changes to the target. Returns the changes to send, and those that wait
+    /// for a parent.
     pub(super) async fn prepare(
         &mut self,
         mapping: &ObjectMapping,
@@ -132,7 +133,7 @@ impl Session<'_> {
         Ok((outgoing, waiting))
     }
 
-    /// Notes that these changes wait for a record that has no counterpart yet.
+    /// Drops changes that wait for a parent without a counterpart, and queues their pairs for the next pass.
     async fn defer_waiting(
         &mut self,
         mapping: &ObjectMapping,
@@ -160,7 +161,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The order for these changes; its fields are those that any of them has.
+    /// The order for these changes, and the slots of its fields.
     pub(super) fn order(
         &self,
         mapping: &ObjectMapping,
@@ -185,14 +186,15 @@ impl Session<'_> {
         (order, slots)
     }
 
-    /// An undo touches pairs that are not decided in its run: what is new on them stays to be done.
+    /// In an undo: whether the pair has reported edits that the undo does not decide, and stays in the work
+    /// queue.
     pub(super) fn undo_leaves_todo(&self, pair: &Pair) -> bool {
         self.run.options.undoes().is_some() && pair.status == Status::Todo
     }
 
-    /// Reads records just before they are written, where the remote system neither refuses what rests on an
-    /// older state nor has a plugin that compares for itself. What has changed since the decision is decided
-    /// again.
+    /// Optimistic concurrency by reading: where the side has neither conditional writes nor a plugin that
+    /// compares base values, records are read again just before they are written. A change whose record
+    /// differs by now is dropped as stale, and its pair is decided again.
     async fn drop_stale(
         &mut self,
         mapping: &ObjectMapping,
@@ -243,6 +245,7 @@ impl Session<'_> {
         Ok(unchanged)
     }
 
+    /// Marks changes as sent and their pairs as in flight, commits that, and delivers them.
     async fn send_remote(
         &mut self,
         mapping: &ObjectMapping,
@@ -265,7 +268,7 @@ impl Session<'_> {
         self.deliver(mapping, target, outgoing).await
     }
 
-    /// Sends changes that are marked as sent, and records what became of them.
+    /// Sends changes that are marked as sent, with retries, and records their outcomes.
     pub(super) async fn deliver(
         &mut self,
         mapping: &ObjectMapping,
@@ -273,7 +276,8 @@ impl Session<'_> {
         mut outgoing: Vec<Outgoing>,
     ) -> Result<(), SyncError> {
         let (order, slots) = self.order(mapping, target, &outgoing);
-        // The same order may go out again only where a change that was made the first time is not made twice.
+        // An order is retried only where that is safe: creates are idempotent, and other writes are
+        // conditional.
         let creates = outgoing.iter().any(|entry| entry.change.action == Action::Create);
         let repeatable = (!creates || self.has(mapping, target, Feature::IdempotentCreate))
             && (outgoing.iter().all(|entry| entry.change.action == Action::Create)
@@ -320,7 +324,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The other pairs that have the records which answers name, by id.
+    /// Other pairs that have the records which answers name, by id.
     pub(super) async fn owners(
         &self,
         mapping: &ObjectMapping,

@@ -1,27 +1,29 @@
-//! What an exchange can do with an object.
+//! Feature: a capability that an exchange declares for an object.
 
 entente_core::open_words! {
-    /// What an exchange can do with an object, by the words of `mapping-manual.wit`. An unknown one is ignored.
+    /// A capability of an exchange for an object, by the names of `mapping-manual.wit`. Unknown ones are
+    /// ignored.
     pub enum Feature {
-        /// Records can be made.
+        /// Records can be created.
         Create = "create",
-        /// Records can be changed.
+        /// Records can be updated.
         Update = "update",
         /// Records can be deleted.
         Delete = "delete",
-        /// Reports name deleted records.
+        /// Reports contain deletions (tombstones).
         Deletions = "deletions",
-        /// A report from the beginning lists everything.
+        /// A report from the beginning is a complete listing.
         FullListing = "full-listing",
-        /// The same change id never makes a second record.
+        /// Idempotent create: a create sent twice under the same idempotency key makes one record.
         IdempotentCreate = "idempotent-create",
-        /// A change of a record that has changed meanwhile is refused.
+        /// Conditional write: an update is refused if the record has another version by then.
         ConditionalUpdate = "conditional-update",
-        /// Orders carry the values that the record had.
+        /// Compare-and-set by the plugin: it compares the base values of an order with the record before it
+        /// writes.
         BaseValues = "base-values",
-        /// A report of given ids is possible.
+        /// Records can be read by id.
         ById = "by-id",
-        /// Null, empty text and an empty list are one thing there.
+        /// The side does not tell null, empty text and an empty list apart.
         OneBlank = "one-blank",
     }
 }

@@ -1,9 +1,9 @@
-//! Which records take part.
+//! Filter: predicates that decide which records take part, and tie-break rules among several.
 
 use super::definition::{Condition, Prefer, Test};
 use entente_core::Value;
 
-/// Whether a record meets every condition. A field that was not delivered counts as blank.
+/// Whether a record meets every condition. A field that was not reported counts as blank.
 pub(super) fn takes_part<'a>(conditions: &[Condition], value_of: impl Fn(&str) -> Option<&'a Value>) -> bool {
     conditions.iter().all(|condition| {
         let value = value_of(&condition.field).unwrap_or(&Value::Null);
@@ -20,16 +20,16 @@ pub(super) fn takes_part<'a>(conditions: &[Condition], value_of: impl Fn(&str) -
     })
 }
 
-/// The value of a field by its name.
+/// Returns the value of a field by its name.
 type ValueOf<'a> = dyn Fn(&str) -> Option<&'a Value> + 'a;
 
-/// A record that may be the counterpart of another.
+/// A record in a tie-break.
 pub(super) struct Candidate<'a> {
     pub(super) id: &'a str,
     pub(super) value_of: Box<ValueOf<'a>>,
 }
 
-/// Whether the rules choose `one` rather than `other`. The first rule that tells them apart decides.
+/// Tie-break: whether the rules prefer `one` to `other`. The first rule that distinguishes them decides.
 pub(super) fn better(rules: &[Prefer], one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
     for rule in rules {
         let order = match rule {

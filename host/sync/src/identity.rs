@@ -1,4 +1,4 @@
-//! What a record is recognised by.
+//! Identity: match keys of a record, by which counterparts and duplicates are found.
 
 use super::change::Change;
 use super::definition::{IdentifyBy, ObjectMapping};
@@ -6,8 +6,8 @@ use super::number::Slot;
 use super::pair::MatchKey;
 use entente_core::{Side, Value, canonical_identifier};
 
-/// The keys of a record: one for each identifier that it has, or one for all of them together. A record that
-/// lacks an identifier is not recognised by it; a blank never matches a blank.
+/// Match keys of a record: one for each identifier, or one for all of them together. Blank identifiers give
+/// no key: a blank never matches a blank.
 pub(super) fn keys<'a>(
     mapping: &ObjectMapping,
     side: Side,
@@ -27,24 +27,24 @@ pub(super) fn keys<'a>(
             ranked.filter_map(|(rank, text)| Some(MatchKey { rank: rank as u32, text: text? })).collect()
         }
         IdentifyBy::All => match texts.collect::<Option<Vec<String>>>() {
-            // A separator that no canonical text contains keeps ("a","bc") apart from ("ab","c").
+            // Joined with a separator that no canonical text contains: ("a","bc") differs from ("ab","c").
             Some(texts) if !texts.is_empty() => vec![MatchKey { rank: 0, text: texts.join("\u{1f}") }],
             _ => Vec::new(),
         },
     }
 }
 
-/// The keys of a record that was to be made on the other side, as they were when that was sent.
+/// Match keys that a create carried when it was sent.
 pub(super) fn keys_sent(mapping: &ObjectMapping, change: &Change) -> Vec<MatchKey> {
     keys(mapping, change.target.other(), |slot| sent(change, slot))
 }
 
-/// What a field of the source was when a change was sent.
+/// Value of the source's field when a change was sent.
 pub(super) fn sent(change: &Change, slot: Slot) -> Option<&Value> {
     change.fields.iter().find(|field| field.slot == slot).map(|field| &field.source)
 }
 
-/// The identifier fields and their values, as a lookup on `target` takes them.
+/// Identifier values in the form that a lookup on `target` takes; `None` for a blank.
 pub(super) fn lookup_key<'a>(
     mapping: &ObjectMapping,
     target: Side,

@@ -1,5 +1,5 @@
-//! Intake: what a side reports goes into its pairs; records that nobody knows yet are matched. By the page,
-//! in one commit.
+//! Intake: upserts a page of reported records into pairs, matches records without a pair by their
+//! identifiers, and commits the page in one transaction with the cursor of the next.
 
 use super::definition::ObjectMapping;
 use super::error::SyncError;
@@ -18,7 +18,7 @@ use entente_core::{Side, Timestamp};
 use std::collections::BTreeMap;
 
 impl Session<'_> {
-    /// Stores a page with the cursor of the next one.
+    /// Stores a page with the read position after it.
     pub(super) async fn take_in(
         &mut self,
         side: Side,
@@ -29,7 +29,7 @@ impl Session<'_> {
         let (arrival, remaining) = (self.now(), page.remaining);
         let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.bad.len()) as u64).sum();
         if rows > u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
-            return Err(self.broke(side, format!("answered {rows} rows, more than it was asked for")));
+            return Err(self.broke(side, format!("answered a page of {rows} rows, more than were asked for")));
         }
         let definition = self.definition;
         self.convert_across(side, &page.conversions).await?;
@@ -105,7 +105,7 @@ impl Session<'_> {
         }
     }
 
-    /// Reads the pairs that a page may touch.
+    /// Loads the working set of a page: pairs by record id, and pairs by match key of either side.
     async fn load<'m>(
         &self,
         mapping: &'m ObjectMapping,
@@ -131,7 +131,7 @@ impl Session<'_> {
         let mut keys: Vec<MatchKey> = Vec::new();
         for batch in batches {
             let columns = columns_of(mapping, side, batch);
-            // A record that is linked keeps its counterpart, whatever its identifiers become.
+            // A linked record keeps its counterpart, also when its identifiers change: it needs no match.
             let linked = |id: &String| work.by_id.get(id).is_some_and(|entry| work.pairs[*entry].is_linked());
             for row in batch.rows.iter().filter(|row| !linked(&row.id)) {
                 keys.extend(identity::keys(mapping, side, |slot| value_at(&columns, row, slot)));
@@ -177,7 +177,8 @@ impl Session<'_> {
             let keys = identity::keys(mapping, side, |slot| value_at(&columns, row, slot));
             let mut known = work.by_id.get(&row.id).copied();
             if !inside {
-                // Outside the filter nothing is matched; but this may be what was sent and never answered.
+                // A record outside the filter is not matched, except with a create of ours that was never
+                // answered.
                 known = known.or_else(|| work.sent_as(&keys));
                 self.run.count(side, object).excluded += 1;
                 if let Some(entry) = known {
@@ -212,7 +213,7 @@ impl Session<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a row with all that is known of it")]
+    #[expect(clippy::too_many_arguments, reason = "a row with its context")]
     fn take_in_known(
         &mut self,
         work: &mut Working<'_>,
@@ -235,7 +236,7 @@ impl Session<'_> {
         work.settle_read(entry);
         let pair = &mut work.pairs[entry];
         if pair.context && purpose == Purpose::Report {
-            // So far it was only read for the sake of another record; now it takes part.
+            // It was read as a parent before; from its own report on it takes part.
             pair.context = false;
             new = true;
         }
@@ -243,14 +244,14 @@ impl Session<'_> {
         let recognised = self.recognises(work.mapping);
         if (new || self.rekey[side]) && !duplicate && recognised {
             let mut stands_for = keys.clone();
-            // What was sent for it and never answered may come back under the identifiers of then.
+            // A create that was never answered may be reported with the identifiers that were sent.
             stands_for.extend(sent_keys.into_iter().filter(|key| !keys.contains(key)));
             pair.keys[side] = Some(stands_for);
         }
         if was_filtered && pair.half(side.other()).filtered {
-            // The other side still is outside.
+            // Still excluded: the record of the other side is outside its filter.
         } else if purpose == Purpose::Reread && pair.status == Status::Held && !new {
-            // Only looked at before something else is written to it: why it waits still holds.
+            // Read again without a change: the reason for the hold still applies.
         } else {
             on_reported(pair, side, new);
         }
@@ -267,8 +268,8 @@ impl Session<'_> {
         }
     }
 
-    /// A record that was alone may have an identifier now that another one has: it meets its counterpart, or
-    /// is held as a duplicate. Says whether it stands for its identifiers.
+    /// Matches a known record without a counterpart by its new identifiers: it is linked to its counterpart,
+    /// or held as a duplicate. Returns whether its pair owns these match keys.
     fn match_known(&mut self, work: &mut Working<'_>, entry: Entry, keys: &[MatchKey]) -> bool {
         let (mapping, side) = (work.mapping, work.side);
         let pair = &work.pairs[entry];
@@ -349,7 +350,7 @@ impl Session<'_> {
         match hold {
             Some((reason, owner)) => {
                 rival = Some(owner);
-                // A held newcomer does not stand for its keys, so that it never attracts another record.
+                // A held newcomer owns no match keys, so that no other record is matched with it.
                 pair.keys[side] = Some(Vec::new());
                 self.hold(pair, mapping, side, reason);
             }
@@ -366,8 +367,8 @@ impl Session<'_> {
         }
     }
 
-    /// Gives the place of a record that was linked or waits to be, and never settled, to a newcomer that the
-    /// operator's rules prefer.
+    /// Tie-break: swaps the record of a pair that was never settled with a newcomer that the operator's rules
+    /// prefer.
     fn prefer(&mut self, work: &mut Working<'_>, owner: Entry, newcomer: Entry, keys: Vec<MatchKey>) {
         let (mapping, side) = (work.mapping, work.side);
         let rules = &mapping.prefer[side];

@@ -1,4 +1,6 @@
-//! Ledger: the memory of the engine (pairs, progress, plans, runs), which it reaches through these traits only.
+//! Ledger: the persistent state of the engine (pairs, read positions, plans, runs, leases), behind traits.
+//! The pairs with status `todo` are its work queue; every write goes through a unit of work that a lease
+//! fences.
 
 use super::change::{Change, ChangeStatus, Conflict, Ruling, Weight};
 use super::definition::Braked;
@@ -17,7 +19,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Why the ledger could not do what it was asked.
+/// Why a call to the ledger failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Another run holds the lease.
@@ -25,13 +27,13 @@ pub enum LedgerError {
     Busy {
         /// The relation.
         relation: String,
-        /// Who holds it.
+        /// Holder of the lease, as [`Engine::holder`](super::engine::Engine::holder) names it.
         holder: String,
-        /// Until when, unless renewed.
+        /// When the lease expires, unless renewed.
         until: Timestamp,
     },
-    /// The lease has gone to another run meanwhile; nothing was written.
-    #[error("this run has lost its lease on '{relation}' to another one and wrote nothing more")]
+    /// Fenced: the lease expired and another run took it; nothing was written.
+    #[error("this run lost its lease on '{relation}' to another run and wrote nothing more")]
     Fenced {
         /// The relation.
         relation: String,
@@ -39,15 +41,15 @@ pub enum LedgerError {
     /// The database failed.
     #[error("the database could not {doing}: {why}")]
     Store {
-        /// What was tried.
+        /// What was tried, as a verb phrase.
         doing: &'static str,
-        /// What it said.
+        /// The error of the database.
         why: String,
     },
 }
 
 impl LedgerError {
-    /// What can be done about it.
+    /// What the operator can do about it.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             LedgerError::Busy { .. } => vec![Remedy::Wait],
@@ -56,47 +58,50 @@ impl LedgerError {
     }
 }
 
-/// The right of one run to write, with the number that every commit checks.
+/// Lease with fencing token: the exclusive right of one run to write to a relation. Every commit checks the
+/// token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// What it is for.
+    /// The relation that it covers.
     pub relation: String,
-    /// Grows with each holder.
+    /// Fencing token: grows with each holder, so that a run whose lease has passed to another one cannot
+    /// commit.
     pub fence: i64,
 }
 
-/// Which pairs are put back to `todo`.
+/// Which pairs to put back into the work queue (status `todo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requeue {
-    /// Held ones for a reason of this code.
+    /// Held pairs with a reason of this code.
     Held(Code),
-    /// Failed ones whose time has come.
+    /// Failed pairs whose backoff has passed at this time.
     Due(Timestamp),
-    /// Settled ones with a value that differs from what was agreed.
+    /// Settled pairs with a reported value that differs from the merge base.
     Differing,
-    /// All that are linked and settled.
+    /// All settled pairs that are linked.
     Linked,
-    /// Settled ones with an open conflict.
+    /// Settled pairs with an open conflict.
     InConflict,
 }
 
-/// Which pairs are to be reconciled.
+/// Filter over the work queue: which pairs to reconcile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TodoFilter {
     /// The mapping.
     pub mapping: MappingId,
-    /// Only pairs that this run has read, on one side at least.
+    /// Only pairs that this run has read on at least one side.
     pub read_in: Option<RunId>,
     /// Only pairs that this run has read on both sides.
     pub read_on_both: Option<RunId>,
 }
 
-/// The memory of the engine. Reads see what is committed; writes go through a [`Unit`].
+/// Persistent state of the engine. Reads see committed data only; writes go through a [`Unit`]. Lists are
+/// pages: by number, above `after` (keyset pagination), at most `limit`.
 ///
-/// Reading while the same task holds a unit may wait for ever: read first, then begin.
+/// A task that reads while it holds a unit may deadlock: read first, then begin.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Takes the lease of a relation until `now + ttl`.
+    /// Acquires the lease of a relation until `now + ttl`, with the next fencing token.
     async fn acquire(
         &self,
         relation: &str,
@@ -104,41 +109,41 @@ pub trait Ledger: Send + Sync {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<Lease, LedgerError>;
-    /// Keeps a lease longer.
+    /// Extends a lease until `now + ttl`.
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError>;
-    /// Gives a lease back.
+    /// Releases a lease.
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError>;
-    /// Begins a unit of work, which commits only while the lease holds.
+    /// Begins a unit of work, which commits only while the fencing token of the lease is the latest.
     async fn begin(&self, lease: &Lease) -> Result<Box<dyn Unit>, LedgerError>;
 
-    /// Begins a run; its number is given by the ledger. Runs of the relation that were left running are
-    /// marked interrupted.
+    /// Stores a new run and assigns its number. Runs of the relation that a crash left running become
+    /// interrupted.
     async fn start_run(&self, lease: &Lease, run: Run) -> Result<Run, LedgerError>;
-    /// How far a side of a sync has been read.
+    /// Read position of a side of a sync.
     async fn progress(&self, sync: &str, side: Side) -> Result<Progress, LedgerError>;
     /// Pairs by their numbers, in any order.
     async fn pairs(&self, ids: &[PairId]) -> Result<Vec<Pair>, LedgerError>;
-    /// Pairs by the id of a record, in any order.
+    /// Pairs by the ids of their records on a side, in any order.
     async fn pairs_of(
         &self,
         mapping: MappingId,
         side: Side,
         ids: &[String],
     ) -> Result<Vec<Pair>, LedgerError>;
-    /// Which pairs have a record on this side with these keys.
+    /// The pairs whose record on a side has one of these match keys.
     async fn pairs_by_key(
         &self,
         mapping: MappingId,
         side: Side,
         keys: &[MatchKey],
     ) -> Result<Vec<(MatchKey, PairId)>, LedgerError>;
-    /// Pairs with status `todo`, by number, above `after`.
+    /// A page of the work queue: pairs with status `todo`.
     async fn todo(&self, filter: &TodoFilter, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
-    /// How many pairs have status `todo`.
+    /// Length of the work queue of a mapping.
     async fn count_todo(&self, mapping: MappingId) -> Result<u64, LedgerError>;
-    /// How many changes of a run for one mapping and side are planned.
+    /// Number of planned changes of a run for one mapping and side.
     async fn count_planned(&self, run: RunId, mapping: MappingId, target: Side) -> Result<u64, LedgerError>;
-    /// Changes of a run for one mapping and side, by number, above `after`, in this status.
+    /// Changes of a run for one mapping and side, with this status.
     async fn changes(
         &self,
         run: RunId,
@@ -148,7 +153,7 @@ pub trait Ledger: Send + Sync {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError>;
-    /// Changes of these mappings that are in this status, whatever their run, by number, above `after`.
+    /// Changes of these mappings with this status, of all runs.
     async fn open_changes(
         &self,
         mappings: &[MappingId],
@@ -156,14 +161,13 @@ pub trait Ledger: Send + Sync {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError>;
-    /// Changes of a run for these pairs, whatever their status.
+    /// Changes of a run for these pairs, with any status.
     async fn changes_for(&self, run: RunId, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
-    /// Changes of a pair that were made after this one, by number.
+    /// Executed changes of a pair with a higher number than this one.
     async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError>;
-    /// Creates and updates of these pairs that were sent and of which nobody knows whether they were made,
-    /// the latest last.
+    /// Creates and updates of these pairs with an unknown outcome (sent and never answered), the latest last.
     async fn unanswered(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
-    /// All changes of a run in this status, by number, above `after`.
+    /// Changes of a run with this status, of all mappings.
     async fn changes_in(
         &self,
         run: RunId,
@@ -171,10 +175,9 @@ pub trait Ledger: Send + Sync {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError>;
-    /// What a plan would delete and blank.
+    /// Number of records that a plan would delete or blank, for the deletion guard.
     async fn weight(&self, run: RunId, mapping: MappingId, target: Side) -> Result<Weight, LedgerError>;
-    /// Pairs whose record on this side is not known to be gone and was last read before this run, by number,
-    /// above `after`.
+    /// Pairs whose record on this side is not deleted and was last read before this run.
     async fn not_read_since(
         &self,
         mapping: MappingId,
@@ -183,7 +186,7 @@ pub trait Ledger: Send + Sync {
         after: PairId,
         limit: usize,
     ) -> Result<Vec<Pair>, LedgerError>;
-    /// Held pairs whose reason has this code, by number, above `after`.
+    /// Held pairs whose reason has this code.
     async fn held(
         &self,
         mapping: MappingId,
@@ -191,33 +194,34 @@ pub trait Ledger: Send + Sync {
         after: PairId,
         limit: usize,
     ) -> Result<Vec<Pair>, LedgerError>;
-    /// What the operator has decided about conflicts of these pairs.
+    /// The operator's rulings on conflicts of these pairs.
     async fn rulings(&self, pairs: &[PairId]) -> Result<Vec<Ruling>, LedgerError>;
-    /// The side that is to win until it has.
+    /// The stored one-time trust of a sync.
     async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError>;
-    /// The objects of an exchange as they were when this sync last ran.
+    /// The schema of an exchange as stored by the last run of this sync.
     async fn known_schema(&self, sync: &str, side: Side) -> Result<Option<Description>, LedgerError>;
-    /// What an exchange has kept.
+    /// The stored state of an exchange.
     async fn state(&self, exchange: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError>;
 }
 
-/// A unit of work: all of it is written, or nothing.
+/// Unit of work: a transaction that is committed as a whole or not at all, and only under a valid lease.
 #[async_trait]
 pub trait Unit: Send {
-    /// What exchanges that live in the same store write with.
+    /// The transaction itself, for a [`LocalExchange`](super::exchange::LocalExchange) in the same store.
     fn shared(&mut self) -> &mut dyn Any;
-    /// Writes pairs; new ones get their numbers.
+    /// Inserts or updates pairs; new ones get their numbers.
     async fn save_pairs(&mut self, pairs: &mut [Pair]) -> Result<(), LedgerError>;
-    /// Removes pairs that were joined into others.
+    /// Deletes pairs that were merged into others.
     async fn remove_pairs(&mut self, ids: &[PairId]) -> Result<(), LedgerError>;
-    /// Puts pairs back to `todo`. Says how many.
+    /// Puts pairs back into the work queue. Returns how many.
     async fn requeue(&mut self, mapping: MappingId, which: Requeue) -> Result<u64, LedgerError>;
-    /// Writes changes; new ones get their numbers.
+    /// Inserts or updates changes; new ones get their numbers.
     async fn save_changes(&mut self, changes: &mut [Change]) -> Result<(), LedgerError>;
-    /// Drops the changes of these pairs that are planned, withheld or to be tried again, and belong to
-    /// earlier runs or earlier passes of this one.
+    /// Supersedes the open plans of these pairs: changes that are planned, withheld or to be retried become
+    /// dropped.
     async fn drop_plans(&mut self, pairs: &[PairId], at: Timestamp) -> Result<(), LedgerError>;
-    /// Withholds these planned changes of a run and holds their pairs, all with this reason.
+    /// Deletion guard: withholds the planned deletions or blankings of a run and holds their pairs, with this
+    /// reason.
     async fn hold_planned(
         &mut self,
         run: RunId,
@@ -226,30 +230,30 @@ pub trait Unit: Send {
         which: Braked,
         reason: &Reason,
     ) -> Result<(), LedgerError>;
-    /// Notes which side is to win until it has.
+    /// Stores or clears the one-time trust of a sync.
     async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError>;
-    /// Notes the objects of an exchange as they are now.
+    /// Stores the schema of an exchange.
     async fn save_schema(
         &mut self,
         sync: &str,
         side: Side,
         description: &Description,
     ) -> Result<(), LedgerError>;
-    /// Notes conflicts; the same two values are one conflict however often seen. Other open conflicts of
-    /// these pairs are closed.
+    /// Stores conflicts, idempotently: the same two values are one conflict however often found. Other open
+    /// conflicts of these pairs are closed.
     async fn save_conflicts(
         &mut self,
         pairs: &[PairId],
         conflicts: &[Conflict],
         at: Timestamp,
     ) -> Result<(), LedgerError>;
-    /// Writes how far a side has been read.
+    /// Stores the read position of a side.
     async fn save_progress(&mut self, sync: &str, side: Side, progress: &Progress)
     -> Result<(), LedgerError>;
-    /// Writes what an exchange wants kept.
+    /// Stores the state of an exchange.
     async fn save_state(&mut self, exchange: &str, writes: &StateWrites) -> Result<(), LedgerError>;
-    /// Writes counts and status of the run.
+    /// Stores counts, notices and status of a run.
     async fn save_run(&mut self, run: &Run) -> Result<(), LedgerError>;
-    /// Writes everything, or fails and writes nothing.
+    /// Commits everything, or fails and writes nothing.
     async fn commit(self: Box<Self>) -> Result<(), LedgerError>;
 }

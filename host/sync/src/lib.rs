@@ -1,9 +1,9 @@
-//! The engine of two-way syncs: collect, reconcile, execute, recover, undo. It knows the traits [`Exchange`] and
-//! [`Ledger`] only, neither SQLite nor wasm.
+//! Engine of bidirectional syncs by state-based three-way merge: collect, reconcile, execute, recover, undo.
+//! It works over the traits [`Exchange`] and [`Ledger`] and knows neither SQLite nor WebAssembly.
 //!
-//! [`Engine::run`] is the only way a sync runs. A first sync, a window, some ids, one direction are
-//! [`RunOptions`] of the same path. Data, traits, pure halves and phases of a run are layers, which
-//! `tests/structure.rs` lists and checks.
+//! [`Engine::run`] is the only entry point. A first sync, a window, single records or one direction are
+//! [`RunOptions`] of the same code path. The files are layered (data, traits, pure functions, run), which
+//! `tests/structure.rs` checks.
 
 mod answer;
 mod apply;

@@ -1,59 +1,61 @@
-//! The numbers of the engine, with their reasons.
+//! Limits of the engine: page and batch sizes, lease, timeouts, retries and backoff, each with its reason.
 
 use std::time::Duration;
 
-/// Rows asked for in one page: enough that a call's cost vanishes, few enough that a page of wide rows stays
-/// within the limits of a plugin.
+/// Page size in rows: large enough to amortise a call, small enough that a page of wide rows stays within the
+/// limits of a plugin.
 pub(super) const PAGE_ROWS: u32 = 500;
 
-/// Changes in one order where the side names no size: what most remote systems take in one call.
+/// Batch size of an order, in changes, where the side names none: what most remote systems accept in one
+/// call.
 pub(super) const ORDER_CHANGES: u32 = 100;
 
-/// Pairs that are reconciled in one transaction: enough that a commit's cost vanishes, few enough to be held
-/// in memory.
+/// Pairs that are reconciled in one transaction: enough to amortise a commit, few enough to hold in memory.
 pub(super) const RECONCILE_PAIRS: usize = 1000;
 
-/// Records that are looked up or fetched by id in one call: identifiers often travel in a URL.
+/// Records that are looked up or read by id in one call: small, since identifiers often travel in a URL.
 pub(super) const LOOKUP_RECORDS: usize = 100;
 
-/// How long a lease lasts unless renewed: longer than any single call to a side may take.
+/// Time to live of a lease unless renewed: longer than any single call to a side may take.
 pub(super) const LEASE: Duration = Duration::from_secs(180);
 
-/// How often a run that waits for another one looks again.
+/// Polling interval of a run that waits for the lease.
 pub(super) const LEASE_POLL: Duration = Duration::from_secs(1);
 
-/// Pauses in a run are at most this long; what must wait longer is pending work.
+/// Longest pause within a run; what must wait longer becomes pending work for a later run.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The first pause where the remote system names none; each further one is twice as long.
+/// Exponential backoff within a run: the first pause, where the remote system names none. Each further one
+/// doubles.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How often one call is asked again while the remote system is down. Being told to slow down is not counted.
+/// Retries of one call while the remote system is unavailable. Rate limiting has its own count.
 pub(super) const UNAVAILABLE_TRIES: u32 = 4;
 
-/// How often one call is asked again while the remote system says «slow down».
+/// Retries of one call while the remote system limits the rate.
 pub(super) const RATE_LIMITED_TRIES: u32 = 30;
 
-/// How long a request may still be carried out after the program that sent it was killed.
+/// How long the remote system may still process a request after the program that sent it was killed.
 pub(super) const IN_FLIGHT: Duration = Duration::from_secs(30);
 
-/// How often a change that met a newer record is decided again in one run.
+/// Passes of reconcile and execute in one run: a change that met a newer record is decided again in the next
+/// one.
 pub(super) const PASSES: u32 = 3;
 
-/// How deep parents that nobody reported are followed in one run.
+/// How many levels of unreported parents are fetched in one run.
 pub(super) const PARENT_DEPTH: u32 = 8;
 
-/// Where a remote system gives no bookmark, the next window begins this much before the last read: late
-/// commits and clocks that do not agree.
+/// Overlap of windows where a remote system gives no bookmark: the next window starts this long before the
+/// watermark, for late commits and clock skew.
 pub(super) const WINDOW_OVERLAP: Duration = Duration::from_secs(600);
 
-/// How often a failed change is tried again by itself. After that the record waits for the operator, or for
-/// an edit.
+/// Automatic retries of a failed change over later runs. After that the record waits for an edit or the
+/// operator.
 const FAILED_TRIES: u32 = 6;
 
-/// How long a failed change waits before it is tried again: a minute, then four times as long each time (up
-/// to 17 hours), and up to a quarter more by chance, so that not everything comes back at one moment. `None`:
-/// not by itself any more.
+/// Exponential backoff with jitter between runs: a failed change waits a minute, then four times as long each
+/// time (up to 17 hours), plus up to a quarter at random, so that retries do not come back at one moment.
+/// `None`: no retry by itself any more.
 pub(super) fn retry_pause(attempts: u32, chance: u128) -> Option<Duration> {
     if attempts > FAILED_TRIES {
         return None;

@@ -1,4 +1,5 @@
-//! Links between records: each side names its own records, and the pairs say which belong together.
+//! Links: translates references between records (foreign keys) from the ids of one side to the ids of the
+//! other, through the pairs.
 
 use super::definition::ObjectMapping;
 use super::number::{PairId, Slot};
@@ -6,19 +7,19 @@ use super::pair::Pair;
 use entente_core::{Reference, Side, Sides, Value};
 use std::collections::HashMap;
 
-/// The object name of a reference that stands for a pair: no side has one like it.
+/// Object name of a canonical reference, which names a pair. No side has an object of this name.
 const PAIR: &str = "\u{0}pair";
 
-/// Pairs of the records that a batch of pairs refers to.
+/// The pairs of all records that a batch of pairs refers to.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     numbers: Sides<HashMap<Reference, PairId>>,
-    /// By number, the records of both sides.
+    /// By pair number, the records of both sides.
     records: HashMap<PairId, Sides<Option<Reference>>>,
 }
 
 impl Links {
-    /// Takes in a pair, to whose record on `side` others may refer.
+    /// Adds a pair, so that references to its record on `side` can be translated.
     pub(super) fn add(&mut self, mapping: &ObjectMapping, side: Side, pair: &Pair) {
         let reference = |side: Side| {
             let id = pair.half(side).id.clone()?;
@@ -27,7 +28,7 @@ impl Links {
         if let Some(reference) = reference(side) {
             self.numbers[side].entry(reference).or_insert(pair.id);
         }
-        // Nothing can point to a record that is gone.
+        // A reference cannot be translated to a deleted record.
         let there = Sides::by(|side| reference(side).filter(|_| pair.half(side).deleted.is_none()));
         self.records.insert(pair.id, there);
     }
@@ -50,7 +51,7 @@ impl Links {
         }
     }
 
-    /// The value as numbers of pairs, which both sides share; `None` where one of the records has no pair.
+    /// The references as pair numbers, which are comparable across sides; `None` where a record has no pair.
     pub(super) fn canonical(&self, side: Side, value: &Value) -> Option<Value> {
         if value.references().is_empty() {
             return None;
@@ -61,7 +62,7 @@ impl Links {
         })
     }
 
-    /// The value in the names of the other side; `None` while one of the records has no counterpart there.
+    /// The references as ids of the other side; `None` where a record has no counterpart there yet.
     pub(super) fn translate(&self, from: Side, value: &Value) -> Option<Value> {
         self.each(value, |reference| {
             let number = self.pair_of(from, reference)?;
@@ -69,7 +70,7 @@ impl Links {
         })
     }
 
-    /// The first record in the value that has no counterpart on the other side.
+    /// The first reference in the value whose record has no counterpart on the other side.
     pub(super) fn missing<'v>(&self, from: Side, value: &'v Value) -> Option<&'v Reference> {
         value
             .references()

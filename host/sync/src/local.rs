@@ -1,4 +1,5 @@
-//! Local: a side that shares the ledger's store is written in the very commit that records the outcome.
+//! Local: exactly-once delivery to a side in the ledger's store: the writes commit in the transaction that
+//! records their outcomes.
 
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
@@ -14,7 +15,7 @@ use entente_core::{Side, Value};
 use std::collections::HashMap;
 
 impl Session<'_> {
-    /// Order, outcomes and pairs in one commit.
+    /// Executes an order; writes, outcomes and pairs commit in one transaction.
     pub(super) async fn send_local(
         &mut self,
         mapping: &ObjectMapping,
@@ -44,9 +45,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Takes those new records out of a plan, with their pairs, that can be made in the commit of the
-    /// decision: nothing is asked of another system, and nothing has to wait. The brake is about what is
-    /// deleted and blanked; these are neither.
+    /// Takes the creates out of a plan that can be executed in the transaction of the decision: their target
+    /// is in the ledger's store and no reference waits. The deletion guard does not concern them.
     pub(super) fn take_immediate_creates(
         &self,
         target: Side,
@@ -109,7 +109,7 @@ impl Session<'_> {
         outgoing
     }
 
-    /// Makes new records within a unit of work.
+    /// Executes these creates within a unit of work.
     pub(super) async fn execute_immediate_creates(
         &mut self,
         unit: &mut dyn Unit,

@@ -1,5 +1,5 @@
-//! Lookup: which records are searched for by their identifiers, and what the answer means for each. Pure: no side
-//! is asked, nothing is stored.
+//! Lookup: builds the query that searches the other side for counterparts by identifiers, and interprets its
+//! answer; an empty answer is a proof of absence. Pure: no I/O.
 
 use super::change::Change;
 use super::definition::{IdentifyBy, ObjectMapping};
@@ -13,36 +13,36 @@ use super::subject::RecordRef;
 use entente_core::{Side, Value};
 use std::collections::{HashMap, HashSet};
 
-/// Values of the identifiers, in their order.
+/// Values of the identifiers, in the order of the mapping.
 type Identifiers = Vec<Option<Value>>;
 
-/// Pairs with a record on one side only, whose counterparts are searched for on the other one.
+/// A lookup of counterparts for pairs that have a record on one side only.
 #[derive(Debug)]
 pub(super) struct Lookup<'m> {
     mapping: &'m ObjectMapping,
-    /// Where the counterparts may be.
+    /// The side that is searched.
     target: Side,
     pub(super) pairs: Vec<Pair>,
-    /// For each pair, what its record is searched by.
+    /// For each pair, the identifiers of its record.
     keys: Vec<Identifiers>,
-    /// Creates that were sent and never answered: their records may be there under the identifiers of then.
+    /// Unanswered creates: their records may exist with the identifiers that were sent.
     sent: Vec<(PairId, Identifiers)>,
 }
 
-/// What the search has found for one pair.
+/// Result of a lookup for one pair.
 #[derive(Debug, PartialEq)]
 pub(super) enum Found {
-    /// Nothing: the absence of a counterpart is proven.
+    /// Nothing: proof of absence.
     Nothing,
-    /// One record, by its id: the counterpart.
+    /// Exactly one record: the counterpart, by its id.
     Counterpart(String),
-    /// It cannot be told which record is the counterpart, or the record has another one.
+    /// Several candidates, or a record that is the counterpart of another one.
     Held(Reason),
 }
 
 impl<'m> Lookup<'m> {
-    /// Those of the pairs that can be searched for: not linked yet, and with enough identifiers. A record without
-    /// any cannot be found, and its absence cannot be proven this way.
+    /// Keeps the pairs that can be looked up: not linked, and with enough identifiers. Without identifiers
+    /// there is neither a match nor a proof of absence.
     pub(super) fn new(mapping: &'m ObjectMapping, target: Side, mut pairs: Vec<Pair>) -> Self {
         let mut keys = Vec::with_capacity(pairs.len());
         pairs.retain(|pair| {
@@ -59,13 +59,13 @@ impl<'m> Lookup<'m> {
         Self { mapping, target, pairs, keys, sent: Vec::new() }
     }
 
-    /// Pairs for which something may have been sent that was never answered.
+    /// Pairs that may have an unanswered create.
     pub(super) fn open(&self) -> Vec<PairId> {
         let open = |pair: &&Pair| pair.attempts > 0 || pair.status == Status::Live;
         self.pairs.iter().filter(open).map(|pair| pair.id).collect()
     }
 
-    /// Searches also by what these changes carried.
+    /// Adds the identifiers that unanswered creates carried.
     pub(super) fn add_sent(&mut self, unanswered: &[Change]) {
         for change in unanswered {
             if change.action == Action::Create && change.target == self.target {
@@ -78,7 +78,7 @@ impl<'m> Lookup<'m> {
         }
     }
 
-    /// What the target is asked.
+    /// The query to the target.
     pub(super) fn query(&self) -> Query {
         let field = |slot: &_| Some(self.mapping.field(*slot)?.name(self.target).to_owned());
         Query {
@@ -89,8 +89,8 @@ impl<'m> Lookup<'m> {
         }
     }
 
-    /// What the answer means for each pair. `answer` has as many lists of ids as the query had keys; `owners` are
-    /// the pairs that have those records already, by their ids.
+    /// Interprets the answer for each pair. `answer` has a list of ids for each key of the query; `owners`
+    /// are the pairs that already have those records, by id.
     pub(super) fn found(&self, mut answer: Vec<Vec<String>>, owners: &HashMap<String, Pair>) -> Vec<Found> {
         let source = self.target.other();
         let linked = |id: &String| owners.get(id).and_then(|owner| owner.half(source).id.as_deref());
@@ -114,7 +114,7 @@ impl<'m> Lookup<'m> {
                         Found::Held(Reason::duplicate(record))
                     }
                     None if given.insert(id.clone()) => Found::Counterpart(id.clone()),
-                    // Another pair of this search has found it first.
+                    // Another pair of this lookup has claimed the record.
                     None => Found::Held(Reason::DuplicateOf { record: None, preferred: false, became: None }),
                 },
                 several => {
@@ -128,7 +128,7 @@ impl<'m> Lookup<'m> {
     }
 }
 
-/// Whether a record can be searched for by this key.
+/// Whether a key has enough identifiers for a lookup.
 fn usable(mapping: &ObjectMapping, key: &Identifiers) -> bool {
     match mapping.identify_by {
         IdentifyBy::All => key.iter().all(Option::is_some),

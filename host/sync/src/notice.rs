@@ -7,13 +7,13 @@ use super::subject::RemoteSaid;
 use entente_core::{Kind, Side};
 use serde::{Deserialize, Serialize};
 
-/// Something that the operator should know of a run, besides its counts.
+/// Something that the operator should know of a run besides its counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Notice {
-    /// The deletion guard holds a part of the plan.
+    /// The deletion guard holds a part of the plan; the reason is [`Reason::Brake`].
     Brake(Reason),
-    /// A field of a side no longer fits the mapping, and is parked.
+    /// Schema drift: a mapped field was removed or changed its kind, and is parked.
     FieldParked {
         /// The side.
         side: Side,
@@ -21,11 +21,11 @@ pub enum Notice {
         object: String,
         /// The field.
         field: String,
-        /// Its kind as it was mapped, and as it is now; `None`: it is no longer there.
+        /// Its kind as mapped, and its kind now; `None`: the field was removed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kinds: Option<(Kind, Kind)>,
     },
-    /// A side has a field that it had not, and that is not mapped.
+    /// Schema drift: a side has a new field, which is not mapped.
     NewField {
         /// The side.
         side: Side,
@@ -34,7 +34,7 @@ pub enum Notice {
         /// The field.
         field: String,
     },
-    /// A side now needs a field for a new record, and nothing is mapped to it.
+    /// Schema drift: a side now requires a field for new records, and the field is not mapped.
     NewlyRequired {
         /// The side.
         side: Side,
@@ -43,24 +43,25 @@ pub enum Notice {
         /// The field.
         field: String,
     },
-    /// An order failed as a whole, and is sent in smaller ones.
+    /// An order failed as a whole and is split into smaller orders.
     OrderFailed {
         /// The side.
         side: Side,
         /// What it said.
         said: RemoteSaid,
-        /// What can be done about it, where the host knows.
+        /// What the operator can do, where the host knows it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         remedies: Vec<Remedy>,
     },
-    /// A side stays trusted, whatever changed, until a run without a window has made all of it.
+    /// A one-time trust is not used up: the side keeps winning until a run without a window has executed
+    /// every change.
     StaysTrusted {
-        /// The side.
+        /// The side that wins.
         side: Side,
     },
     /// A run that is undone wrote objects that the sync no longer maps.
     NotMapped {
-        /// The run.
+        /// The run that is undone.
         run: RunId,
     },
     /// An undo would delete records, and the operator has not agreed to that number.
@@ -70,7 +71,7 @@ pub enum Notice {
         /// How many records.
         deletes: u64,
     },
-    /// A text from before notices were data.
+    /// A text that a version stored before notices were data.
     Earlier {
         /// The text.
         text: String,
@@ -78,7 +79,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// What can be done about it, where it is one of a run of this sync.
+    /// What the operator of this sync can do about it.
     pub fn remedies(&self, sync: &str) -> Vec<Remedy> {
         match self {
             Notice::Brake(_) => vec![Remedy::LiftBrake { sync: sync.to_owned() }],

@@ -1,4 +1,4 @@
-//! Numbers: what mappings, pairs, runs and mapped fields are called in the ledger.
+//! Numbers: surrogate keys that the ledger assigns to mappings, pairs, runs and mapped fields.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -12,19 +12,19 @@ pub type PairId = i64;
 /// The number of a run in the ledger.
 pub type RunId = i64;
 
-/// The number of a field mapping within its object mapping, counted from 0. Pairs keep their values by it; it is
-/// never given to another field mapping, also when its own has been removed.
+/// The number of a field mapping within its object mapping, counted from 0. Pairs keep their values by it; it
+/// is never given to another field mapping, also when its own has been removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Slot(pub usize);
 
 impl Slot {
-    /// Where the slot stands in a list of all slots.
+    /// Its index in lists by slot.
     pub const fn index(self) -> usize {
         self.0
     }
 
-    /// Every slot of a list, in its order.
+    /// The first `count` slots, in order.
     pub(super) fn first(count: usize) -> impl Iterator<Item = Slot> {
         (0..count).map(Slot)
     }

@@ -1,26 +1,27 @@
-//! What a run tells while it works, for progress bars and logs.
+//! Observer: receives the progress of a run, for progress bars and logs.
 
 use entente_core::Side;
 use std::time::Duration;
 
-/// What a run is at. One after the other; some come several times.
+/// Step of a run. Steps follow one another; some come several times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// A side reports what it has.
+    /// A side is asked for its report.
     Collect(Side),
-    /// Pairs with something new are decided.
+    /// Queued pairs are decided.
     Reconcile,
-    /// Orders go out to a side.
+    /// Orders are sent to a side.
     Execute(Side),
 }
 
-/// Listens to a run. Every method does nothing by default.
+/// Receives the progress of a run. Every method does nothing by default.
 pub trait Observer: Send + Sync {
-    /// A step begins, with the number of its records where that is known.
+    /// A step begins; `records`: how many records it will process, where that is known.
     fn begins(&self, step: Step, records: Option<u64>) {
         let _ = (step, records);
     }
-    /// A page was read and stored, and about so many rows are still to come.
+    /// A page of `rows` rows was stored; `remaining`: estimate of the rows still to come, where the side
+    /// tells.
     fn collected(&self, side: Side, rows: u64, remaining: Option<u64>) {
         let _ = (side, rows, remaining);
     }
@@ -28,17 +29,17 @@ pub trait Observer: Send + Sync {
     fn reconciled(&self, pairs: u64) {
         let _ = pairs;
     }
-    /// Changes were answered.
+    /// Changes of an order were answered and stored.
     fn written(&self, side: Side, changes: u64) {
         let _ = (side, changes);
     }
-    /// A side asked to wait.
+    /// The run sleeps for `pause` because of `exchange`.
     fn waiting(&self, exchange: &str, pause: Duration, reason: &str) {
         let _ = (exchange, pause, reason);
     }
 }
 
-/// Nobody listens.
+/// An observer that ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

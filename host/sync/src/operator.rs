@@ -1,5 +1,5 @@
-//! Operator queries: what ran, what it did, what waits, and the two things that an operator changes in the
-//! ledger by hand. The engine itself needs none of them; a second store has to implement them all the same.
+//! Operator queries: runs, changes, pairs and conflicts for status pages, and the two writes of an operator
+//! (settle a conflict, retry). The engine does not use them; every store of a ledger has to implement them.
 
 use super::change::{Change, ChangeStatus, Choice, Conflict};
 use super::ledger::{Lease, Ledger, LedgerError};
@@ -19,22 +19,22 @@ pub struct ChangeFilter {
     pub status: Option<ChangeStatus>,
 }
 
-/// How many pairs of a mapping have the same status and a reason of the same code.
+/// Number of pairs of a mapping with the same status and reason code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairCount {
     /// The mapping.
     pub mapping: MappingId,
     /// The status.
     pub status: Status,
-    /// The code of their reasons.
+    /// The code of their reasons; `None`: without a reason.
     pub code: Option<Code>,
     /// The first reasons that differ, as many as [`Counted`](super::reason::Counted) keeps.
     pub samples: Vec<Reason>,
-    /// How many.
+    /// Number of pairs.
     pub pairs: u64,
 }
 
-/// What a list of pairs shows of one pair.
+/// One line in a list of pairs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairLine {
     /// Its number.
@@ -49,13 +49,13 @@ pub struct PairLine {
     pub status: Status,
     /// Why it has that status.
     pub reason: Option<Reason>,
-    /// Orders for it that failed in a row.
+    /// Failed attempts in a row.
     pub attempts: u32,
-    /// When a failed one is tried again by itself; `None`: not before it changes or somebody asks.
+    /// Earliest time of the next automatic retry; `None`: no retry by itself.
     pub due: Option<Timestamp>,
 }
 
-/// Two objects that correspond, as the ledger numbers them.
+/// An object mapping as stored in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappingRow {
     /// Its number.
@@ -66,21 +66,21 @@ pub struct MappingRow {
     pub objects: Sides<String>,
 }
 
-/// Two fields that correspond, or once did.
+/// A field mapping as stored in the ledger, also one that was removed from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotRow {
-    /// Its place in the pairs of the mapping.
+    /// Its number within the mapping.
     pub slot: Slot,
     /// The names of the fields, left and right.
     pub fields: Sides<String>,
 }
 
-/// An open conflict, with the names and ids that people look it up by.
+/// An open conflict with the names and ids of its records.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenConflict {
     /// Its number.
     pub id: i64,
-    /// The values, the reason, and the run that saw it first.
+    /// The values, the reason, and the run that found it first.
     pub conflict: Conflict,
     /// The mapping of the pair.
     pub mapping: MappingId,
@@ -90,53 +90,54 @@ pub struct OpenConflict {
     pub ids: Sides<Option<String>>,
     /// The names of the fields, left and right.
     pub fields: Sides<String>,
-    /// When it was seen first.
+    /// When it was found first.
     pub first: Timestamp,
-    /// When it was seen last.
+    /// When it was found last.
     pub last: Timestamp,
-    /// How often it was seen.
+    /// How often it was found.
     pub times: u64,
 }
 
-/// Which open conflicts are listed or counted.
+/// Filter over open conflicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictFilter<'a> {
-    /// Those of all pairs.
+    /// Conflicts of all pairs.
     All,
-    /// Those of the pairs of these mappings.
+    /// Conflicts of pairs of these mappings.
     Mappings(&'a [MappingId]),
-    /// Those of one pair.
+    /// Conflicts of one pair.
     Pair(PairId),
 }
 
-/// How many open conflicts of a mapping have the same reason.
+/// Number of open conflicts of a mapping with the same reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConflictCount {
     /// The mapping.
     pub mapping: MappingId,
     /// The reason.
     pub reason: FieldReason,
-    /// How many fields.
+    /// Number of fields in conflict.
     pub conflicts: u64,
 }
 
-/// What an operator asks of a ledger beside what the engine asks of it. All lists are pages: by number, above
-/// `after`, at most `limit`, unless said otherwise.
+/// Queries and writes of an operator, beside those of the engine. All lists are pages: by number, above
+/// `after` (keyset pagination), at most `limit`, unless said otherwise.
 ///
 /// Every call fails where the database fails, and one that takes a lease also where the lease is lost.
 #[async_trait]
 pub trait OperatorLedger: Ledger {
-    /// The lease of a relation and its holder, whether or not its time is over. A caller that knows the
-    /// holder to be dead takes the lease away by releasing it.
+    /// The lease of a relation and its holder, also if it has expired. A caller that knows the holder to be
+    /// dead takes the lease away by releasing it.
     async fn holder(&self, relation: &str) -> Result<Option<(Lease, String)>, LedgerError>;
-    /// Settles an open conflict; the next run writes the choice. False where there is no such conflict.
+    /// Stores a ruling on an open conflict; the next run writes it. False where there is no such conflict.
     async fn settle_conflict(
         &self,
         lease: &Lease,
         conflict: i64,
         choice: &Choice,
     ) -> Result<bool, LedgerError>;
-    /// Puts failed pairs back to `todo`: all of a mapping, or one, which may be held too. Says how many.
+    /// Puts failed pairs back into the work queue: all of a mapping, or one pair, which may be held too.
+    /// Returns how many.
     async fn retry(
         &self,
         lease: &Lease,
@@ -151,11 +152,11 @@ pub trait OperatorLedger: Ledger {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<Run>, LedgerError>;
-    /// The run of a sync that came after this one.
+    /// The next run of a sync after this one.
     async fn run_after(&self, sync: &str, run: RunId) -> Result<Option<Run>, LedgerError>;
-    /// How many runs there are, of one sync or of all.
+    /// Number of runs, of one sync or of all.
     async fn count_runs(&self, sync: Option<&str>) -> Result<u64, LedgerError>;
-    /// The run of this number.
+    /// The run with this number.
     async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError>;
     /// The changes of a run.
     async fn changes_of_run(
@@ -165,9 +166,9 @@ pub trait OperatorLedger: Ledger {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError>;
-    /// How many changes of a run have which status; those of none are left out. Every change is counted once.
+    /// Histogram of the changes of a run by status, without zeros. Every change is counted once.
     async fn count_changes(&self, run: RunId) -> Result<Vec<(ChangeStatus, u64)>, LedgerError>;
-    /// The changes of a pair, newest first, below `before` where that is given. A pair that was joined into
+    /// The changes of a pair, newest first, below `before` where that is given. A pair that was merged into
     /// another one keeps its history under its own number.
     async fn history(
         &self,
@@ -176,12 +177,13 @@ pub trait OperatorLedger: Ledger {
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError>;
 
-    /// How many pairs there are.
+    /// Number of pairs.
     async fn count(&self) -> Result<u64, LedgerError>;
-    /// How many pairs of a mapping have this status. A store should answer from an index for `todo`, `held`
-    /// and `failed`; the others may cost a scan.
+    /// Number of pairs of a mapping with this status. A store should answer from an index for `todo`, `held`
+    /// and `failed`; other statuses may cost a scan.
     async fn count_in(&self, status: Status, mapping: MappingId) -> Result<u64, LedgerError>;
-    /// How many pairs have which status and reason, of one relation or of all. Every pair is counted once.
+    /// Histogram of pairs by mapping, status and reason code, of one relation or of all. Every pair is
+    /// counted once.
     async fn pair_counts(&self, relation: Option<&str>) -> Result<Vec<PairCount>, LedgerError>;
     /// Pairs with this status, of one mapping or of all.
     async fn pairs_in(
@@ -208,11 +210,11 @@ pub trait OperatorLedger: Ledger {
         limit: usize,
     ) -> Result<Vec<OpenConflict>, LedgerError>;
 
-    /// How many open conflicts of which mapping have which reason. Every conflict is counted once.
+    /// Histogram of open conflicts by mapping and reason. Every conflict is counted once.
     async fn count_conflicts(&self, which: ConflictFilter<'_>) -> Result<Vec<ConflictCount>, LedgerError>;
 
     /// Every mapping, of one relation or of all.
     async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError>;
-    /// Every slot of a mapping, also of fields that have left it.
+    /// Every slot of a mapping, also those of removed fields.
     async fn slots(&self, mapping: MappingId) -> Result<Vec<SlotRow>, LedgerError>;
 }

@@ -1,56 +1,57 @@
-//! What a run is asked to do.
+//! Options of a run: its kind, its scope, and what may be combined with each.
 
 use super::number::{MappingId, RunId, Slot};
 use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What a run is asked to do: its kind, and what goes with every kind. Stored and shown as one flat object,
-/// the form of version 0.1.
+/// What a run is asked to do: its kind, and the options that apply to every kind. Serialised as one flat
+/// object, the form of version 0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub struct RunOptions {
-    /// What it does.
+    /// Sync, plan, apply or undo.
     pub kind: RunKind,
-    /// No orders to the right.
+    /// Withhold all writes to the right.
     pub disable_push: bool,
-    /// No orders to the left.
+    /// Withhold all writes to the left.
     pub disable_pull: bool,
-    /// Handed to the plugin.
+    /// Free options, handed to the plugin.
     pub options: Vec<(String, String)>,
-    /// Stop at a safe point after this long.
+    /// Time limit: the run stops at a safe point after this long.
     pub max_time: Option<Duration>,
-    /// Wait for another run of the relation to end.
+    /// Wait for the lease where another run of the relation holds it, instead of failing.
     pub wait: bool,
-    /// Do what the brake would stop.
+    /// Skip the deletion guard.
     pub lift_brake: bool,
 }
 
-/// What a run does.
+/// Kind of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunKind {
-    /// Decides and writes.
+    /// Collects, decides and writes.
     Sync {
-        /// What it reads.
+        /// Which records it reads.
         scope: Scope,
-        /// Wait until the remote system has told what became of changes that it deferred.
+        /// Poll until the outcomes of all deferred changes are known.
         until_settled: bool,
     },
-    /// Decides and stops: a dry run.
+    /// Dry run: collects and decides, and writes nothing.
     Plan {
-        /// What it reads.
+        /// Which records it reads.
         scope: Scope,
     },
-    /// Makes the changes that an earlier run planned and no others.
+    /// Executes the changes of an earlier plan and no others; each only while it would be decided the same
+    /// way.
     Apply {
-        /// The run that planned them.
+        /// The run that made the plan.
         plan: RunId,
-        /// What it reads: as much as the run that planned.
+        /// Which records it reads: the scope of the run that made the plan.
         scope: Scope,
     },
-    /// Puts back what a run changed.
+    /// Restores what an earlier run changed, as far as nobody has edited it since.
     Undo {
-        /// The run.
+        /// The run that is undone.
         run: RunId,
         /// How many records the operator has agreed to delete.
         deletes_agreed: u64,
@@ -66,15 +67,15 @@ impl Default for RunKind {
 /// Which records a run reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// All that there is to read; bookmarks are read and moved.
+    /// Everything that is to be read of both sides; bookmarks are read and moved.
     Whole {
-        /// How much that is.
+        /// Changes only, or everything.
         reading: Reading,
-        /// This side wins, whatever changed. Remembered until a run with complete reports has made all of
-        /// it, which is why it goes with no other scope.
+        /// One-time trust: this side wins every field. Stored until a run with complete reports has executed
+        /// all of it, which is why no other scope has it.
         trust: Option<Trust>,
     },
-    /// Records that changed in a span of time.
+    /// Records whose change time lies in an interval.
     Window(Span),
     /// These records, by side: object and id.
     Ids(Sides<Vec<(String, String)>>),
@@ -92,31 +93,31 @@ impl From<Reading> for Scope {
     }
 }
 
-/// How much of a side a whole run reads.
+/// How much a run with the scope [`Scope::Whole`] reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reading {
-    /// What changed since the last run.
+    /// Incremental: what changed since the last run.
     #[default]
     Changes,
-    /// Everything that is there.
+    /// Full: lists everything that exists.
     Full,
-    /// Everything, as if nothing had ever been synced.
+    /// Full, as if nothing had ever been synced.
     FirstTime,
 }
 
-/// A span of change times, half-open: since ≤ time < until. Without an end it ends when the run begins.
+/// Half-open interval of change times: since ≤ time < until. Without an end it ends when the run starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// From here on.
+    /// From this time on.
     Since(Timestamp),
-    /// Before.
+    /// Before this time.
     Until(Timestamp),
-    /// From the first on, before the second.
+    /// From the first time on and before the second.
     Between(Timestamp, Timestamp),
 }
 
 impl Span {
-    /// The span with these ends; `None` where it has none.
+    /// The interval with these bounds; `None` without any bound.
     pub const fn new(since: Option<Timestamp>, until: Option<Timestamp>) -> Option<Self> {
         match (since, until) {
             (Some(since), Some(until)) => Some(Self::Between(since, until)),
@@ -126,7 +127,7 @@ impl Span {
         }
     }
 
-    /// Its begin, if it has one.
+    /// Lower bound, inclusive.
     pub const fn since(self) -> Option<Timestamp> {
         match self {
             Self::Since(since) | Self::Between(since, _) => Some(since),
@@ -134,7 +135,7 @@ impl Span {
         }
     }
 
-    /// Its end, if it has one.
+    /// Upper bound, exclusive.
     pub const fn until(self) -> Option<Timestamp> {
         match self {
             Self::Until(until) | Self::Between(_, until) => Some(until),
@@ -143,18 +144,18 @@ impl Span {
     }
 }
 
-/// A side that wins once, for all fields or for some.
+/// One-time trust: a side that wins whatever changed, for all fields or for some.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trust {
     /// The side.
     pub side: Side,
-    /// Mapping and slot of the fields; empty for all.
+    /// Mapping and slot of the fields; empty: all fields.
     #[serde(default)]
     pub fields: Vec<(MappingId, Slot)>,
 }
 
 impl Trust {
-    /// Whether it holds for a field.
+    /// Whether it applies to a field.
     pub fn covers(&self, mapping: MappingId, slot: Slot) -> bool {
         self.fields.is_empty() || self.fields.contains(&(mapping, slot))
     }
@@ -167,17 +168,17 @@ impl From<RunKind> for RunOptions {
 }
 
 impl RunOptions {
-    /// A run that reads this, decides and writes.
+    /// A sync of this scope.
     pub fn sync(scope: impl Into<Scope>) -> Self {
         RunKind::Sync { scope: scope.into(), until_settled: false }.into()
     }
 
-    /// A run that reads this and stops after the plan.
+    /// A dry run of this scope.
     pub fn plan(scope: impl Into<Scope>) -> Self {
         RunKind::Plan { scope: scope.into() }.into()
     }
 
-    /// What it reads; `None` for an undo, which reads the history.
+    /// Which records it reads; `None` for an undo, which reads the history.
     pub const fn scope(&self) -> Option<&Scope> {
         match &self.kind {
             RunKind::Sync { scope, .. } | RunKind::Plan { scope } | RunKind::Apply { scope, .. } => {
@@ -187,7 +188,7 @@ impl RunOptions {
         }
     }
 
-    /// How much it reads, where it reads all that there is.
+    /// How much it reads, where its scope is the whole.
     pub const fn reading(&self) -> Option<Reading> {
         match self.scope() {
             Some(Scope::Whole { reading, .. }) => Some(*reading),
@@ -195,17 +196,17 @@ impl RunOptions {
         }
     }
 
-    /// Whether it reads everything as if nothing had ever been synced.
+    /// Whether it is a first-time sync.
     pub fn is_first_time(&self) -> bool {
         self.reading() == Some(Reading::FirstTime)
     }
 
-    /// Whether bookmarks are read and moved.
+    /// Whether bookmarks are read and moved: its scope is the whole.
     pub const fn follows_bookmarks(&self) -> bool {
         self.reading().is_some()
     }
 
-    /// The side that is to win, where the run was asked for that.
+    /// The one-time trust that it was asked for.
     pub const fn trust(&self) -> Option<&Trust> {
         match self.scope() {
             Some(Scope::Whole { trust, .. }) => trust.as_ref(),
@@ -213,17 +214,17 @@ impl RunOptions {
         }
     }
 
-    /// Whether it stops after the plan.
+    /// Whether it is a dry run.
     pub const fn is_dry(&self) -> bool {
         matches!(self.kind, RunKind::Plan { .. })
     }
 
-    /// Whether it waits until the remote system has told what became of changes that it deferred.
+    /// Whether it polls until the outcomes of all deferred changes are known.
     pub const fn waits_until_settled(&self) -> bool {
         matches!(self.kind, RunKind::Sync { until_settled: true, .. })
     }
 
-    /// The run whose plan it makes.
+    /// The run whose plan it executes.
     pub const fn applies(&self) -> Option<RunId> {
         match self.kind {
             RunKind::Apply { plan, .. } => Some(plan),
@@ -231,7 +232,7 @@ impl RunOptions {
         }
     }
 
-    /// The run that it puts back.
+    /// The run that it undoes.
     pub const fn undoes(&self) -> Option<RunId> {
         match self.kind {
             RunKind::Undo { run, .. } => Some(run),
@@ -240,7 +241,7 @@ impl RunOptions {
     }
 }
 
-/// The form in which options are stored and shown.
+/// Serialised form of the options: flat, as version 0.1 wrote it.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -286,7 +287,7 @@ impl From<Stored> for RunOptions {
             (false, true) => Reading::Full,
             (false, false) => Reading::Changes,
         };
-        // Where an older version let several stand beside each other, the one that it went by.
+        // Older versions could store several scopes at once; this is the order in which they took effect.
         let scope = if stored.ids.iter().any(|ids| !ids.is_empty()) {
             Scope::Ids(stored.ids)
         } else {

@@ -1,16 +1,16 @@
-//! Order: the changes that a side is asked to make, and what it answers to each.
+//! Order: a batch of changes that a side is asked to execute, and the outcome of each.
 
 use super::report::{FieldTime, Row, StateWrites};
 use entente_core::{Reference, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The changes of one object that a side is asked to make.
+/// A batch of changes to records of one object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
     /// The object.
     pub object: String,
-    /// The names that values and base follow.
+    /// Field names; `values`, `base` and `times` of each change follow their order.
     pub fields: Vec<String>,
     /// The changes.
     pub changes: Vec<OrderedChange>,
@@ -18,11 +18,11 @@ pub struct Order {
     pub first_time: bool,
     /// What the operator gave with `--option`.
     pub options: Vec<(String, String)>,
-    /// The sync that writes; the hub notes it as the origin.
+    /// The sync that writes; the hub stores it as the origin of the values.
     pub sync: String,
     /// The run that writes.
     pub run: i64,
-    /// When the order was made: the hub dates by it what has no time of its own.
+    /// When the order was made; the hub takes it as the change time of values without one.
     pub at: Timestamp,
 }
 
@@ -30,16 +30,16 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// A new record is made.
+    /// Create a record.
     Create,
-    /// The record of this id is changed.
+    /// Update the record with this id.
     Update(String),
-    /// The record of this id is deleted.
+    /// Delete the record with this id.
     Delete(String),
 }
 
 impl Action {
-    /// What is done, whatever the record.
+    /// The kind of the action, without the id.
     pub const fn deed(&self) -> Deed {
         match self {
             Action::Create => Deed::Create,
@@ -49,32 +49,33 @@ impl Action {
     }
 }
 
-/// What is done to a record.
+/// Kind of an [`Action`], without the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Deed {
-    /// It is made.
+    /// Create a record.
     Create,
-    /// It is changed.
+    /// Update a record.
     Update,
-    /// It is deleted.
+    /// Delete a record.
     Delete,
 }
 
 /// One change of an order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderedChange {
-    /// Names the change; the same however often it is sent.
+    /// Idempotency key: the same however often the change is sent.
     pub id: String,
-    /// What is done.
+    /// What is done to the record.
     pub action: Action,
-    /// What to write; `None` leaves the field as it is.
+    /// The values to write; `None` leaves the field as it is.
     pub values: Vec<Option<Value>>,
-    /// What the record had when the change was decided; `None` where nothing is known. Empty for a create.
+    /// The values that the record had when the change was decided, for a compare-and-set by the side; `None`
+    /// where nothing is known. Empty for a create.
     pub base: Vec<Option<Value>>,
-    /// The times of the values, for a side that keeps field times itself; as long as `values`, or empty.
+    /// Change times of the values, for a side that stores field times itself; as long as `values`, or empty.
     pub times: Vec<Option<FieldTime>>,
-    /// What the last report of the record gave for conditional writes.
+    /// Version of the record at its last report, for a conditional write (an `If-Match`, say).
     pub version: Option<String>,
     /// The record of the other side that the values come from.
     pub source: Option<Reference>,
@@ -83,84 +84,84 @@ pub struct OrderedChange {
 /// What an exchange answers to an order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Executed {
-    /// One answer for each change, in any order.
+    /// One answer for each change, in any order. A change without an answer has an unknown outcome.
     pub answers: Vec<Answer>,
-    /// What the exchange wants kept together with the outcomes.
+    /// State that the exchange wants stored; committed together with the outcomes.
     pub state: StateWrites,
 }
 
-/// What became of one change.
+/// The outcome of one change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The id of the change.
+    /// The idempotency key of the change.
     pub change: String,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
-/// What a side holds after a write.
+/// A record as its side stores it after a write.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Written {
     /// The id of the record.
     pub id: String,
-    /// When it changed.
+    /// Change time of the record, if the side tells.
     pub changed: Option<Timestamp>,
-    /// What conditional writes take from now on.
+    /// Version of the record after the write, for the next conditional write.
     pub version: Option<String>,
-    /// What was stored, in the order of the fields; empty: taken as ordered.
+    /// The stored values, in the order of the order's fields; empty: stored as ordered.
     pub values: Vec<Option<Value>>,
 }
 
-/// What became of a change.
+/// Outcome of a change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// A new record was made.
+    /// A record was created.
     Created(Written),
-    /// The record was written.
+    /// The record was updated.
     Updated(Written),
-    /// The record already had these values.
+    /// The record already had these values; nothing was written.
     Unchanged(Written),
-    /// The record is gone, by this change or before it.
+    /// The record is deleted, by this change or before it.
     Deleted,
-    /// The record has become another one; nothing was written.
+    /// The record has been converted into this one; nothing was written.
     Converted(Reference),
-    /// The record has changed since the decision; nothing was written.
+    /// The conditional write was refused: the record changed after the decision. This is what it holds now.
     Stale(Row),
-    /// Nothing was written; later it may be.
+    /// Nothing was written; the side asks for a retry.
     Retry {
-        /// How long to wait, if the side says so.
+        /// How long to wait, if the side tells.
         after: Option<Duration>,
-        /// Why.
+        /// Why, in the words of the side.
         reason: String,
     },
-    /// Nothing was written, and trying again would not help.
+    /// Nothing was written, and a retry would not help.
     Failed {
-        /// A word, see `order-execution.wit`.
+        /// Error code, see `order-execution.wit`.
         code: String,
-        /// For a person.
+        /// Message, in the words of the side.
         reason: String,
-        /// The fields that were refused.
+        /// Names of the fields that were refused.
         fields: Vec<String>,
     },
-    /// Taken; what becomes of it is told later for this ticket.
+    /// Accepted for asynchronous processing; the outcome is collected later with this ticket.
     Deferred(String),
 }
 
-/// What became of deferred changes so far.
+/// The outcomes of deferred changes so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collection {
-    /// What is settled.
+    /// Outcomes that are known by now.
     pub answers: Vec<Answer>,
-    /// How it stands with the ticket.
+    /// State of the ticket.
     pub state: TicketState,
 }
 
-/// How it stands with a ticket.
+/// State of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TicketState {
-    /// Everything is answered.
+    /// Every change is answered.
     Done,
-    /// Something is still open; ask again after this long.
+    /// Some changes are open; poll again after this long.
     Pending(Option<Duration>),
     /// The side no longer knows the ticket.
     Lost,

@@ -1,4 +1,5 @@
-//! What became of changes: `agreed` moves on a known outcome, and on nothing else.
+//! Outcome: applies the answers to an order to changes, pairs and counts. The merge base moves on a known
+//! outcome only.
 
 use super::answer::{Answers, Made, Meaning};
 use super::change::{Change, ChangeStatus};
@@ -19,7 +20,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 impl Session<'_> {
-    /// Records the answers. Changes without one stay as they are and are not among what is returned.
+    /// Applies the answers to an order. Returns the pairs and changes to store; a change without an answer is
+    /// not among them and keeps its unknown outcome.
     pub(super) fn settle_answers(
         &mut self,
         mapping: &ObjectMapping,
@@ -34,8 +36,7 @@ impl Session<'_> {
         let (mut pairs, mut changes) = (Vec::new(), Vec::new());
         let mut meanings = Answers::new(mapping, target, owners);
         for answer in answers {
-            // A second answer to one change, or one to a change that nobody sent, says nothing that can be
-            // relied on.
+            // A second answer to a change, or an answer to a change that was not sent, is ignored.
             let Some(mut entry) = by_key.remove(&answer.change) else {
                 continue;
             };
@@ -90,18 +91,18 @@ impl Session<'_> {
                 entry.change.status = ChangeStatus::Deferred;
                 entry.change.ticket = Some(ticket);
                 entry.change.settled = None;
-                // A run that waits until all is settled counts what it is told in the end.
+                // A run that polls until everything is settled counts the final outcomes instead.
                 let later = u64::from(!self.run.options.waits_until_settled());
                 let counts = self.run.count(target, mapping.object(target));
                 counts.pending += later;
                 counts.because(&Reason::Deferred);
             }
-            // Its change stays as it is; nothing is settled.
+            // The outcome stays unknown.
             Meaning::Open => {}
         }
     }
 
-    /// The answer names a record that belongs to another one.
+    /// Holds a pair whose change was answered with a record that belongs to another pair.
     fn belongs_to_another(
         &mut self,
         mapping: &ObjectMapping,
@@ -115,7 +116,7 @@ impl Session<'_> {
         self.hold(&mut entry.pair, mapping, target.other(), reason);
     }
 
-    /// The record stands as the answer says.
+    /// Settles an executed change.
     fn made(
         &mut self,
         mapping: &ObjectMapping,
@@ -139,12 +140,12 @@ impl Session<'_> {
             undo: self.run.options.undoes().is_some(),
             local: self.exchange(target).local().is_some(),
         };
-        let again = settlement.settle(entry);
+        let revisit = settlement.settle(entry);
         if entry.change.action == Action::Create {
             set_keys(mapping, target, &mut entry.pair);
         }
         entry.change.status = ChangeStatus::Done;
-        self.end_made(mapping, target, entry, again);
+        self.end_made(mapping, target, entry, revisit);
         let counts = self.run.count(target, mapping.object(target));
         match made {
             Made::Created => counts.created += 1,
@@ -153,14 +154,13 @@ impl Session<'_> {
         }
     }
 
-    /// The status of a pair whose change was made; `again`: it is to be decided once more.
-    fn end_made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, again: bool) {
+    /// Status of a pair whose change was executed; `revisit`: the pair has to be decided again.
+    fn end_made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, revisit: bool) {
         let source = target.other();
         let Outgoing { pair, waits, failed, .. } = entry;
         pair.context = false;
         pair.due = None;
-        // A reason comes from the change of the other side in this round: it failed, is withheld, or has to
-        // wait.
+        // A reason stems from the change to the other side in this pass: it failed, is withheld or waits.
         pair.status = match (&pair.reason, *failed) {
             (None, _) => Status::Ok,
             (Some(_), true) => Status::Failed,
@@ -177,14 +177,14 @@ impl Session<'_> {
             pair.status = Status::Todo;
             pair.reason = Some(waits_for(source, Some(reference)));
             self.revisit(mapping.id, pair.id);
-        } else if std::mem::take(&mut pair.dirty) || again {
+        } else if std::mem::take(&mut pair.dirty) || revisit {
             pair.status = Status::Todo;
             self.revisit(mapping.id, pair.id);
         }
     }
 
-    /// The record is not there: by this change, or before it, which is as good as a report that it was
-    /// deleted.
+    /// A deleted record: the outcome of a delete, or of an update, which then counts as a report of the
+    /// deletion.
     fn gone(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing) {
         let now = self.now();
         let Outgoing { change, pair, .. } = entry;
@@ -216,8 +216,8 @@ impl Session<'_> {
         self.fail(mapping, target, &mut entry.pair, reason);
     }
 
-    /// A record could not be written. It is tried again by itself after growing pauses, and then only when it
-    /// changes or the operator asks for it.
+    /// Fails a pair: it is retried with exponential backoff, and after the last retry only when a record
+    /// changes or the operator asks.
     pub(super) fn fail(&mut self, mapping: &ObjectMapping, target: Side, pair: &mut Pair, reason: Reason) {
         pair.status = Status::Failed;
         pair.attempts = pair.attempts.saturating_add(1);
@@ -229,6 +229,7 @@ impl Session<'_> {
         pair.reason = Some(reason);
     }
 
+    /// Drops a change whose decision no longer holds, and queues its pair for another one.
     pub(super) fn dropped(&mut self, mapping: &ObjectMapping, entry: &mut Outgoing, reason: Reason) {
         entry.change.status = ChangeStatus::Dropped;
         entry.change.sent = None;
@@ -238,6 +239,7 @@ impl Session<'_> {
         self.revisit(mapping.id, entry.pair.id);
     }
 
+    /// Retry on request of the side: in this run where the pause is short, else in a later run.
     fn later(
         &mut self,
         mapping: &ObjectMapping,
@@ -266,12 +268,12 @@ impl Session<'_> {
     }
 }
 
-/// What the two records of a pair are recognised by, now that the one on `target` was made.
+/// Match keys of a pair after its record on `target` was created.
 fn set_keys(mapping: &ObjectMapping, target: Side, pair: &mut Pair) {
     let source = target.other();
     pair.keys[target] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
     if pair.attempts > 0 {
-        // While nobody knew whether it was made, it stood for what was sent as well.
+        // While the create was unanswered, the source also owned the keys that were sent.
         pair.keys[source] = Some(identity::keys(mapping, source, |slot| pair.current(source, slot)));
     }
 }

@@ -1,5 +1,5 @@
-//! Outgoing: changes on their way to a side, with values in its words, and the order that carries them. Pure: no
-//! side is asked, nothing is stored.
+//! Outgoing: changes that are about to be sent, with references translated to the ids of the target, and the
+//! order that carries them. Pure: no I/O.
 
 use super::change::{Change, ChangedField};
 use super::definition::ObjectMapping;
@@ -12,37 +12,38 @@ use super::subject::RecordRef;
 use entente_core::{Reference, Side, Value};
 use std::collections::{BTreeSet, HashMap};
 
-/// A change on its way: what of it is sent, and what has to wait.
+/// A change that is about to be sent, with its pair.
 pub(super) struct Outgoing {
     pub(super) change: Change,
     pub(super) pair: Pair,
-    /// By field of the change, the value in the words of the target.
+    /// By field of the change, the value with references translated to the target.
     pub(super) values: Vec<Value>,
-    /// The record that a link waits for.
+    /// The record without a counterpart that a reference waits for.
     pub(super) waits: Option<Reference>,
-    /// The target requires that link.
+    /// The target requires that reference, so that the whole change waits.
     pub(super) held: bool,
-    /// The pair had failed before: a change of its other side did.
+    /// The pair has status `failed`, by a change to its other side.
     pub(super) failed: bool,
-    /// It was sent before, and the record may have been edited since it was made.
+    /// It was sent before and may have been executed then, so that the record may have been edited since.
     pub(super) resent: bool,
-    /// What was sent under its name before, the latest last: any of it may be what was made.
+    /// Fields of earlier sends under the same idempotency key, the latest last; any of those sends may have
+    /// succeeded.
     pub(super) earlier: Vec<SentBefore>,
 }
 
-/// A field of a create that was never answered.
+/// A field of an unanswered create.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SentBefore {
     pub(super) slot: Slot,
-    /// What the source had.
+    /// The value of the source at that time.
     pub(super) source: Value,
-    /// What was sent, in the words of the target.
+    /// The value that was sent.
     pub(super) value: Value,
 }
 
 impl Outgoing {
-    /// Puts the links of a change into the names of its target, and takes those out that have to wait.
-    /// `unanswered` are earlier sendings; the one of the same name carried what may have been made.
+    /// Translates the references of a change to the target, and takes out those that have to wait.
+    /// `unanswered` are earlier sends; those with the same idempotency key become [`Outgoing::earlier`].
     pub(super) fn new(
         mut change: Change,
         pair: Pair,
@@ -79,13 +80,13 @@ impl Outgoing {
         Self { change, pair, values, waits, held, failed, resent, earlier }
     }
 
-    /// Whether it has to wait as a whole: nothing is left to send, or what is missing is required.
+    /// Whether the whole change waits: a required reference is missing, or no field is left to send.
     pub(super) fn must_wait(&self) -> bool {
         self.held || self.change.fields.is_empty()
     }
 
-    /// The change as an order carries it, with a value for each of these slots. A target that shares the store of
-    /// the ledger (`local`) keeps field times itself.
+    /// The change as a row of an order, with a value for each of these slots. A target in the store of the
+    /// ledger (`local`) also gets the change times.
     fn ordered(&self, mapping: &ObjectMapping, slots: &[Slot], local: bool) -> OrderedChange {
         let Change { key, action, fields, target, .. } = &self.change;
         let of = |slot: &Slot| fields.iter().position(|field| field.slot == *slot);
@@ -111,7 +112,7 @@ impl Outgoing {
     }
 }
 
-/// The fields of an order, which are those that any of its changes has, by their slots; and its changes.
+/// The columns of an order (the union of the fields of its changes) and its rows.
 pub(super) fn ordered(
     mapping: &ObjectMapping,
     outgoing: &[Outgoing],
@@ -124,11 +125,11 @@ pub(super) fn ordered(
     (slots, changes)
 }
 
-/// Pairs by the id of the record that they have.
+/// Pairs by the id of their record on the target.
 pub(super) type Owners = HashMap<String, Pair>;
 
-/// A create may be answered with a record that is known already: where that waits alone in a pair of its own,
-/// the pair goes, since the record now belongs to the one that asked.
+/// Pairs to delete after an answer named their record: a record in a pair without a counterpart now belongs
+/// to the pair whose change was answered with it.
 pub(super) fn absorbed(owners: &Owners, target: Side, answers: &[Answer]) -> Vec<PairId> {
     use super::order::Outcome::{Created, Unchanged, Updated};
     let named = |answer: &Answer| match &answer.outcome {
@@ -143,6 +144,7 @@ pub(super) fn absorbed(owners: &Owners, target: Side, answers: &[Answer]) -> Vec
         .collect()
 }
 
+/// The value of a field with its references translated to the target; `None` where one of them has to wait.
 pub(super) fn translate(links: &Links, source: Side, field: &ChangedField) -> Option<Value> {
     if field.value.references().is_empty() {
         Some(field.value.clone())
@@ -151,7 +153,7 @@ pub(super) fn translate(links: &Links, source: Side, field: &ChangedField) -> Op
     }
 }
 
-/// A link waits until the record of `source` that it names has a counterpart.
+/// The reason for a reference that waits for the counterpart of a record of `source`.
 pub(super) fn waits_for(source: Side, reference: Option<&Reference>) -> Reason {
     Reason::WaitsFor { record: reference.map(|reference| RecordRef::of(source, reference)) }
 }

@@ -1,4 +1,8 @@
-//! The pair: link, cache and work item in one.
+//! Pair: link, cache and work-queue item in one row.
+//!
+//! The link joins the ids of a left and a right record. The cache is the base of the three-way merge
+//! (`agreed`) and what each side last reported where that differs from the base (`seen`). The work item is
+//! the status.
 
 use super::json::present;
 use super::number::{MappingId, PairId, RunId, Slot};
@@ -7,23 +11,23 @@ use super::report::FieldTime;
 use entente_core::{Side, Sides, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-/// Where a pair stands.
+/// Status of a pair: its state in the work queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Something was reported that has not been reconciled.
+    /// Queued: something was reported that has not been reconciled.
     Todo,
-    /// An order is under way.
+    /// In flight: an order was sent and not answered yet.
     Live,
-    /// Settled.
+    /// In sync.
     Ok,
-    /// An order failed; it stays so until the record changes or the operator asks again.
+    /// A change was refused. Retried by itself a few times, and when the record changes or the operator asks.
     Failed,
-    /// Waits for the operator.
+    /// Waits for the operator; [`Pair::reason`] says for what.
     Held,
-    /// Outside the filter, or left out by choice.
+    /// Takes no part: outside the filter, or left out by a policy.
     Excluded,
-    /// Gone on one side; the survivor and this tombstone stay.
+    /// Tombstone: the record was deleted on one side or on both; a survivor stays as it is.
     Deleted,
 }
 
@@ -39,7 +43,7 @@ impl Status {
         Status::Deleted,
     ];
 
-    /// The word for it, in tables and in the ledger.
+    /// The stable name of the status, for tables and the ledger.
     pub const fn word(self) -> &'static str {
         match self {
             Status::Todo => "todo",
@@ -52,37 +56,38 @@ impl Status {
         }
     }
 
-    /// The status of this word.
+    /// The status with this name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.word() == word)
     }
 }
 
-/// What a side last reported for a field, kept while it differs from what was agreed.
+/// A field value that a side last reported, kept while it differs from that side's half of the merge base.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// The value.
     #[serde(rename = "v")]
     pub value: Value,
-    /// When it changed, and how surely, if anything is known.
+    /// When the value changed, if the side tells: exactly, or as an upper bound.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub time: Option<FieldTime>,
 }
 
-/// The two values that stood on the two sides when a field was last settled. They may differ: normalised by a
-/// remote, mapped, or withheld by a policy.
+/// Base of the three-way merge of a field: the values that both sides held when it was last settled. The two
+/// halves may differ (normalised by a remote, mapped, withheld by a policy); a side has changed where its
+/// value differs from its own half, so that a remote that normalises makes no echo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agreed {
-    /// The left half; `None`: never known.
+    /// The left half; `None`: not known.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub left: Option<Value>,
-    /// The right half.
+    /// The right half; `None`: not known.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub right: Option<Value>,
 }
 
 impl Agreed {
-    /// What stands on a side, and what stands on the other one.
+    /// Built from the value of a side and the value of the other side.
     pub(super) fn of(side: Side, own: Option<Value>, other: Option<Value>) -> Self {
         match side {
             Side::Left => Self { left: own, right: other },
@@ -102,31 +107,32 @@ impl Agreed {
 /// One side of a pair.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Half {
-    /// The id of the record; `None` while there is none. Never empty.
+    /// Id of the record; `None` while there is no record. Never empty.
     pub id: Option<String>,
-    /// By slot, what was last reported where it differs from the agreed half.
+    /// By slot, the last reported value where it differs from this side's half of [`Pair::agreed`].
     pub seen: Vec<Option<Seen>>,
-    /// When the record last changed, as reported.
+    /// Change time of the record, as last reported.
     pub changed: Option<Timestamp>,
-    /// What conditional writes take.
+    /// Version of the record (an ETag, say), as last reported. A conditional write carries it and is refused
+    /// if the record has another one by then.
     pub version: Option<String>,
-    /// The run that last read the record.
+    /// The last run that read the record.
     pub read: Option<RunId>,
-    /// When it was deleted: the tombstone.
+    /// Tombstone: when the record was deleted, or was found to be.
     pub deleted: Option<Timestamp>,
-    /// It is outside the filter of its side.
+    /// The record does not meet the filter of its side.
     pub filtered: bool,
     /// The last run that looked for this record's counterpart and found none.
     pub no_match_in: Option<RunId>,
 }
 
 impl Half {
-    /// What was last reported for a slot where it differs from the agreed half.
+    /// The last reported value of a slot, where it differs from the base.
     pub fn seen(&self, slot: Slot) -> Option<&Seen> {
         self.seen.get(slot.index()).and_then(Option::as_ref)
     }
 
-    /// Notes or forgets what was reported for a slot.
+    /// Stores or clears the reported value of a slot.
     pub fn set_seen(&mut self, slot: Slot, seen: Option<Seen>) {
         if self.seen.len() <= slot.index() {
             if seen.is_none() {
@@ -138,44 +144,44 @@ impl Half {
     }
 }
 
-/// What identifies a record: the place of the identifier in the mapping and its canonical text.
+/// Key that a record is matched by: an identifier of the mapping and its canonical text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MatchKey {
-    /// 0 for the best identifier.
+    /// Position of the identifier in the mapping; 0 is the best one.
     pub rank: u32,
-    /// The canonical text of the value, or of all values together.
+    /// Canonical text of the identifier's value, or of all identifiers where all must agree.
     pub text: String,
 }
 
-/// The row that joins a left record and a right record.
+/// The row that joins a left record and a right record; either may be missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
-    /// Its number; 0 before it is first saved.
+    /// Its number; 0 until the ledger assigns one.
     pub id: PairId,
-    /// The mapping that it belongs to; names relation and objects.
+    /// The object mapping that it belongs to.
     pub mapping: MappingId,
-    /// Left and right.
+    /// The two records, left and right.
     pub halves: Sides<Half>,
-    /// What each side is recognised by; `None`: unchanged since it was loaded.
+    /// By side, the keys that its record is matched by; `None`: unchanged since the pair was loaded.
     pub keys: Sides<Option<Vec<MatchKey>>>,
-    /// By slot, what was last settled.
+    /// By slot, the base of the three-way merge; `None`: never settled.
     pub agreed: Vec<Option<Agreed>>,
-    /// Where it stands.
+    /// Its state in the work queue.
     pub status: Status,
-    /// Why it stands there, where that is not plain.
+    /// Why it has this status, where the status alone does not say it.
     pub reason: Option<Reason>,
-    /// Orders for it that failed in a row.
+    /// Attempts in a row that failed, were put off by the side or were never answered; sets the backoff.
     pub attempts: u32,
-    /// When it is tried again after a failure; `None`: not before it changes or the operator asks.
+    /// Earliest time of the next attempt after a failure; `None`: no retry by itself.
     pub due: Option<Timestamp>,
-    /// It was reported while an order was under way.
+    /// Reported while an order was in flight: queued again once the order is answered.
     pub dirty: bool,
-    /// Only read because another record refers to it: linked and created, not otherwise changed.
+    /// Read only as the parent of another record: linked and created if need be, not updated otherwise.
     pub context: bool,
 }
 
 impl Pair {
-    /// A new pair with nothing in it.
+    /// An empty pair, queued.
     pub fn new(mapping: MappingId) -> Self {
         Self {
             id: 0,
@@ -192,27 +198,27 @@ impl Pair {
         }
     }
 
-    /// One half.
+    /// The half of a side.
     pub fn half(&self, side: Side) -> &Half {
         &self.halves[side]
     }
 
-    /// One half, to change it.
+    /// The half of a side, mutable.
     pub fn half_mut(&mut self, side: Side) -> &mut Half {
         &mut self.halves[side]
     }
 
-    /// Whether both records are there.
+    /// Whether the pair has a record on both sides.
     pub fn is_linked(&self) -> bool {
         self.halves.iter().all(|half| half.id.is_some())
     }
 
-    /// What was settled for a slot.
+    /// The merge base of a slot.
     pub fn agreed(&self, slot: Slot) -> Option<&Agreed> {
         self.agreed.get(slot.index()).and_then(Option::as_ref)
     }
 
-    /// Settles a slot.
+    /// Stores the merge base of a slot.
     pub fn set_agreed(&mut self, slot: Slot, agreed: Agreed) {
         if self.agreed.len() <= slot.index() {
             self.agreed.resize(slot.index() + 1, None);
@@ -220,7 +226,7 @@ impl Pair {
         self.agreed[slot.index()] = Some(agreed);
     }
 
-    /// The value that a side has now, as far as it is known.
+    /// The last known value of a side: as reported, else the base.
     pub fn current(&self, side: Side, slot: Slot) -> Option<&Value> {
         match self.half(side).seen(slot) {
             Some(seen) => Some(&seen.value),

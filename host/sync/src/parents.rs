@@ -1,5 +1,5 @@
-//! Parents: records that others refer to. They are found by their links, fetched where nobody reported them, and
-//! come first.
+//! Parents: records that other records refer to (foreign keys). They are resolved through pairs, fetched
+//! where no report had them, and processed first: mappings are in topological order.
 
 use super::definition::{ObjectMapping, SyncDefinition};
 use super::description::{Description, Field};
@@ -13,7 +13,7 @@ use entente_core::{Reference, Side, Sides};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<'a> Session<'a> {
-    /// The pairs that these pairs refer to, on both sides.
+    /// Resolves the references of these pairs, on both sides.
     pub(super) async fn links(&self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<Links, SyncError> {
         let mut wanted: Sides<BTreeSet<Reference>> = Default::default();
         for side in Side::BOTH {
@@ -22,7 +22,7 @@ impl<'a> Session<'a> {
         self.links_to(self.definition, wanted).await
     }
 
-    /// The pairs of these records.
+    /// Resolves references to pairs, in batches by object.
     pub(super) async fn links_to(
         &self,
         definition: &SyncDefinition,
@@ -46,7 +46,8 @@ impl<'a> Session<'a> {
         Ok(links)
     }
 
-    /// Fetches records that these pairs refer to and that nobody has reported. Says whether any came.
+    /// Reads parents of these pairs that have no pair yet, and looks up their counterparts. Returns whether
+    /// any was found.
     pub(super) async fn fetch_parents(
         &mut self,
         mapping: &ObjectMapping,
@@ -68,7 +69,7 @@ impl<'a> Session<'a> {
             }
             for (parent, ids) in missing {
                 let Some(parent) = definition.mapping(parent) else { continue };
-                // Where everything is listed, a record that is not among the pairs does not exist.
+                // With a complete listing, a record without a pair does not exist.
                 if self.is_listed(parent, side) || !self.has(parent, side, Feature::ById) {
                     continue;
                 }
@@ -85,13 +86,14 @@ impl<'a> Session<'a> {
         Ok(any)
     }
 
-    /// The mappings, those that others refer to first.
+    /// The mappings in topological order: referenced objects first.
     pub(super) fn parents_first(&self) -> Vec<&'a ObjectMapping> {
         parents_first(&self.definition.mappings, &self.descriptions)
     }
 }
 
-/// Topological order of the mappings by the references between their objects. A cycle is cut where it is met.
+/// Topological order of the mappings by the references between their objects (depth-first); a cycle is cut
+/// where it closes.
 fn parents_first<'m>(
     mappings: &'m [ObjectMapping],
     descriptions: &Sides<Description>,

@@ -1,4 +1,4 @@
-//! Phases: a run from its lease to its last count.
+//! Phases: a run from acquiring its lease to storing its counts.
 
 use super::definition::SyncDefinition;
 use super::engine::{Engine, RunEnd};
@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 impl Engine<'_> {
-    /// Runs a sync once. What is committed by the time of an error stays, and the next run goes on from
-    /// there.
+    /// Runs a sync once. What is committed before an error stays, and the next run resumes from there; such
+    /// an error is in [`RunEnd::error`].
     ///
     /// # Errors
-    /// Where no run could even begin: the lease is taken, or the ledger fails.
+    /// If the run cannot start or end in the ledger: another run holds the lease, or the ledger fails.
     pub async fn run(&self, definition: &SyncDefinition, options: RunOptions) -> Result<RunEnd, SyncError> {
         let lease = loop {
             match self
@@ -111,13 +111,14 @@ impl Session<'_> {
         self.end_trust().await
     }
 
-    /// Collects what both sides report, and finds out what that means for records that were not reported.
+    /// Collect phase: reads both reports, then the counterparts of what was reported, and treats records that
+    /// are absent from a complete listing as deleted.
     async fn read_both(&mut self) -> Result<(), SyncError> {
         for side in Side::BOTH {
             if let Err(error) = self.collect(side).await {
                 match error {
-                    // What was read stays. The other side is still read, so that what needs no more can go
-                    // on.
+                    // The pages that were read stay. The other side is still read, so that pairs read on both
+                    // sides can be decided.
                     SyncError::Exchange { .. } | SyncError::Broken { .. } if self.broken.is_none() => {
                         self.broken = Some(error)
                     }
@@ -138,8 +139,9 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// What was held for want of a proof, or by the brake, and what was to be tried again, is looked at by a
-    /// run that sees everything.
+    /// Puts waiting pairs back into the work queue in a run that reads both sides to the end: pairs that were
+    /// held for want of proof or by the deletion guard, failed pairs whose backoff has passed, open
+    /// conflicts.
     async fn requeue_waiting(&mut self) -> Result<(), SyncError> {
         let now = self.now();
         let all = self.trust.is_some();
@@ -157,7 +159,7 @@ impl Session<'_> {
         Ok(unit.commit().await?)
     }
 
-    /// Which side wins whatever changed, by this run or by an earlier one that has not made it so yet.
+    /// Loads the one-time trust: of this run, or of an earlier run that has not used it up.
     async fn trust_side(&mut self) -> Result<(), SyncError> {
         let sync = &self.definition.name;
         self.trust = match self.run.options.trust() {
@@ -172,7 +174,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A trust for once ends with a run that has seen everything and made all of it.
+    /// Clears the one-time trust after a run that read both sides to the end and executed every change.
     async fn end_trust(&mut self) -> Result<(), SyncError> {
         let made = |counts: &super::run::Counts| counts.pending == 0 && counts.failed == 0;
         let complete =
@@ -189,10 +191,10 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Asks both sides what they have now, and checks that the mapped objects are among it.
+    /// Reads the schemas of both sides and checks that they have the mapped objects.
     async fn describe(&mut self) -> Result<(), SyncError> {
         for side in Side::BOTH {
-            // Every object is counted, also where there is nothing to count.
+            // Every mapped object appears in the counts, also with zeros.
             for mapping in &self.definition.mappings {
                 self.run.count(side, mapping.object(side));
             }

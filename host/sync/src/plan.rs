@@ -1,5 +1,5 @@
-//! Plan: what is to be written where, and why, decided for one pair at a time. Pure: no side is asked and nothing
-//! is stored; what a decision rests on comes in as [`Grounds`].
+//! Plan: decides for one pair what to write on which side, and why. Pure: no I/O; the inputs besides the pair
+//! are [`Grounds`].
 
 use super::change::{Change, ChangedField, Choice, Conflict, Ruling};
 use super::definition::{DeletePolicy, FieldMapping, ObjectMapping};
@@ -16,108 +16,109 @@ use entente_core::{
 };
 use std::collections::HashMap;
 
-/// What was decided about a batch of pairs.
+/// Decisions about a batch of pairs.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) changes: Vec<Change>,
     pub(super) conflicts: Vec<Conflict>,
-    /// What the operator has decided about fields of these pairs.
+    /// The operator's rulings on conflicts of these pairs.
     pub(super) rulings: HashMap<(PairId, Slot), Ruling>,
 }
 
-/// What can be done with the object of a side, and what is known of it in this run.
+/// Features of an object on a side, and what this run knows of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Abilities {
-    /// Every record is known: one that is not among the pairs does not exist.
+    /// Proof of absence: every record is in the ledger.
     pub(super) listed: bool,
     pub(super) create: bool,
     pub(super) delete: bool,
-    /// A record can be read just before it is written.
+    /// Records can be read by id, just before a write.
     pub(super) by_id: bool,
-    /// The plugin compares with the base values itself.
+    /// The plugin compares the base values itself before it writes.
     pub(super) base_values: bool,
-    /// A write is refused where the record has another version.
+    /// Conditional writes: refused where the record has another version.
     pub(super) conditional: bool,
-    /// It shares the store of the ledger: nothing comes between decision and write.
+    /// The side is in the store of the ledger and checks each field within the transaction.
     pub(super) local: bool,
 }
 
-/// What decisions about the pairs of one mapping rest on, besides the pairs.
+/// Inputs of the decisions about the pairs of one mapping.
 #[derive(Debug, Clone)]
 pub(super) struct Grounds<'m> {
     pub(super) mapping: &'m ObjectMapping,
-    /// Fields that take part: those that are not parked.
+    /// Fields that are not parked.
     pub(super) fields: Vec<&'m FieldMapping>,
-    /// Slots of the others: the schema of a side no longer fits the mapping.
+    /// Slots of parked fields (schema drift).
     pub(super) parked: Vec<Slot>,
     pub(super) sides: Sides<Abilities>,
-    /// The step of change times that both sides can tell, in microseconds.
+    /// Resolution of change times, in microseconds: the coarser one of both sides.
     pub(super) precision: u64,
-    /// A side cannot tell an empty text from none.
+    /// A side does not tell null from empty.
     pub(super) one_blank: bool,
-    /// The side that wins in this run, whatever changed.
+    /// One-time trust: the side that wins in this run, whatever changed.
     pub(super) trust: Option<Trust>,
     pub(super) run: RunId,
     /// A side could not be read to its end.
     pub(super) broken: bool,
-    /// The run reads on from the bookmarks of both sides: what it did not read has not changed.
+    /// The run reads both sides from their bookmarks: a record that it did not read has not changed.
     pub(super) follows_bookmarks: bool,
 }
 
-/// What is to be done about two records that belong together.
+/// Decision about a linked pair: the result of the three-way merge.
 #[derive(Debug, Default)]
 pub(super) struct Linked<'m> {
-    /// Fields whose values agree.
+    /// Fields whose values are equal on both sides; they become the new merge base.
     pub(super) agreements: Vec<&'m FieldMapping>,
-    /// Fields that contradict each other, with what the judge says.
+    /// Fields in conflict, with the verdict of the judge.
     pub(super) conflicts: Vec<(Conflict, Why)>,
-    /// What is to be written, by side.
+    /// Fields to write, by target side.
     pub(super) writes: Sides<Vec<ChangedField>>,
 }
 
-/// What is to be done about a record without a counterpart.
+/// Decision about a record without a counterpart.
 #[derive(Debug, PartialEq)]
 pub(super) enum NewRecord {
-    /// The counterpart may be on a page that was not read.
+    /// Undecided: the counterpart may be on a page that was not read.
     Later,
-    /// None is made.
+    /// No counterpart is created.
     Excluded(Reason),
-    /// The operator has to look at it.
+    /// Held for the operator.
     Held(Reason),
-    /// One with these fields.
+    /// A counterpart with these fields is created.
     Create(Vec<ChangedField>),
 }
 
-/// What is to be done about a pair one of whose records is gone.
+/// Decision about a pair with a tombstone.
 #[derive(Debug, PartialEq)]
 pub(super) enum Gone {
-    /// Nothing.
+    /// Nothing is written.
     Settled(Status, Reason),
-    /// The operator has to look at it.
+    /// Held for the operator.
     Held(Reason),
-    /// The record is to be made again.
+    /// The deleted record is created again.
     Recreate,
-    /// The other record, of this id, is deleted too. The fields are what it had, so that this can be undone.
+    /// The survivor, by its id, is deleted too. The fields hold its values, so that the delete can be undone.
     Delete(String, Vec<ChangedField>),
 }
 
-/// Whether an edit that was made on the target since the decision can be lost by a write.
+/// Protection against lost updates: whether a write can overwrite an edit that was made on the target after
+/// the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guard {
-    /// It cannot: the write rests on what stands there.
+    /// Protected: by a conditional write, by comparing the base values, or by reading the record just before.
     Checked,
-    /// It can: nobody can look, but the last report was of this run or followed without a gap.
+    /// Unprotected, but the last report is recent: of this run, or followed without a gap.
     Unchecked,
-    /// It can, and the last report is old: nothing is written.
+    /// Unprotected, and the last report is old: nothing is written.
     NotCheckable,
 }
 
-/// What a side has for a field.
+/// Current value of a side for a field.
 fn current<'p>(field: &'p FieldMapping, pair: &'p Pair, side: Side) -> Option<&'p Value> {
     field.value_of(side, || pair.current(side, field.slot))
 }
 
-/// What an operator's decision comes to: which sides are written. `None` where the values are others by now.
+/// The writes that a ruling leads to; `None` where a value has changed since the ruling.
 fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: Sides<Current<'_>>) -> Option<Decision> {
     if Side::BOTH.into_iter().any(|side| ruling.values[side] != *now[side].value) {
         return None;
@@ -137,26 +138,26 @@ fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: Sides<Current<'_>>) -> Op
                     writes.push(Write { target, value: wanted, source, time: None });
                 }
             }
-            // Written to one side only, the value is what the other one has.
+            // One write only: the other side already has the value.
             Some(if writes.is_empty() { Decision::Agree } else { Decision::Write(writes) })
         }
     }
 }
 
-/// Whether a side has an edit that was never settled.
+/// Whether a side has an edit since the merge base.
 pub(super) fn edited(pair: &Pair, side: Side) -> bool {
     Slot::first(pair.half(side).seen.len()).any(|slot| {
         pair.half(side).seen(slot).is_some_and(|seen| {
             match pair.agreed(slot).and_then(|agreed| agreed.half(side)) {
                 Some(was) => *was != seen.value,
-                // Never settled: a blank that was always there is no edit.
+                // No base: a blank is not an edit.
                 None => !seen.value.is_blank(),
             }
         })
     })
 }
 
-/// Settles the fields whose values agree.
+/// Makes the current values of these fields the merge base.
 pub(super) fn agree(pair: &mut Pair, agreements: &[&FieldMapping]) {
     for field in agreements {
         let [left, right] = Side::BOTH.map(|side| current(field, pair, side).cloned());
@@ -172,17 +173,17 @@ impl<'m> Grounds<'m> {
         !self.parked.contains(&slot)
     }
 
-    /// Whether records can be recognised: every identifier takes part.
+    /// Whether records can be matched: no identifier is parked.
     fn recognises(&self) -> bool {
         self.mapping.identifiers.iter().all(|slot| self.takes_part(*slot))
     }
 
-    /// Whether a side is trusted for a field by this run only: it wins over what was settled before, too.
+    /// The side with one-time trust for a field; it wins also where the field was settled before.
     fn one_time_trust(&self, slot: Slot) -> Option<Side> {
         self.trust.as_ref().filter(|trust| trust.covers(self.mapping.id, slot)).map(|trust| trust.side)
     }
 
-    /// Settles the fields of two records that belong together.
+    /// Three-way merge of the fields of a linked pair.
     pub(super) fn linked(
         &self,
         pair: &Pair,
@@ -225,7 +226,7 @@ impl<'m> Grounds<'m> {
         linked
     }
 
-    /// What the judge says about one field, or the operator where the judge cannot decide.
+    /// Verdict on one field: of the judge, or a ruling of the operator where the judge finds a conflict.
     fn field(
         &self,
         field: &FieldMapping,
@@ -259,7 +260,7 @@ impl<'m> Grounds<'m> {
         (settled, why)
     }
 
-    /// Whether the target of an update can be trusted to be as it was when the update was decided.
+    /// How an update of the target is protected against a lost update.
     pub(super) fn guard(&self, pair: &Pair, target: Side) -> Guard {
         let can = self.sides[target];
         let half = pair.half(target);
@@ -272,7 +273,8 @@ impl<'m> Grounds<'m> {
         }
     }
 
-    /// A new record on `target`, if its absence there is proven and everything that it needs is there.
+    /// Decides whether a counterpart is created on `target`: requires proof of absence and every required
+    /// field.
     pub(super) fn new_record(&self, pair: &Pair, target: Side) -> NewRecord {
         let source = target.other();
         let object = self.mapping.object(target);
@@ -312,7 +314,8 @@ impl<'m> Grounds<'m> {
         NewRecord::Create(fields)
     }
 
-    /// A field of a new record: `None` where nothing is written, an error where a required one has nothing.
+    /// A field of a new record; `None` where nothing is written, an error where a required field has no
+    /// value.
     fn new_field(
         &self,
         field: &FieldMapping,
@@ -347,7 +350,7 @@ impl<'m> Grounds<'m> {
         }
     }
 
-    /// Why no counterpart is made where nothing proves that it is not there.
+    /// The reason for a create without proof of absence.
     fn not_proven(&self, pair: &Pair, target: Side) -> Reason {
         let (mapping, source) = (self.mapping, target.other());
         let fields = || mapping.identifiers.iter().filter_map(|slot| mapping.field(*slot));
@@ -361,8 +364,8 @@ impl<'m> Grounds<'m> {
         }
     }
 
-    /// Whether a new record with these fields would take part. Nobody knows what it will have in a field that
-    /// this sync does not write.
+    /// Whether a new record with these fields would meet the filter of its side. Conditions on fields that
+    /// this sync does not write are not checked, since their values are unknown.
     fn fits(&self, target: Side, fields: &[ChangedField]) -> bool {
         let mapping = self.mapping;
         let written = |name: &str| {
@@ -381,13 +384,13 @@ impl<'m> Grounds<'m> {
         )
     }
 
-    /// What the deletion policy says about a pair whose record on `gone` is gone. Takes back in the pair what was
-    /// settled, where the policy ends the link.
+    /// Applies the deletion policy to a pair whose record on `gone` was deleted. Clears the merge base where
+    /// the policy ends the link.
     pub(super) fn gone(&self, pair: &mut Pair, gone: Side) -> Gone {
         let (mapping, survivor) = (self.mapping, gone.other());
         let object = mapping.object(gone);
         if pair.half(survivor).id.is_none() || pair.half(survivor).deleted.is_some() {
-            // Nobody is recognised by a record that is gone.
+            // A tombstone has no match keys.
             pair.keys[gone] = Some(Vec::new());
             return Gone::Settled(Status::Deleted, Reason::DeletedEverywhere);
         }
@@ -443,7 +446,8 @@ impl<'m> Grounds<'m> {
     }
 }
 
-/// Takes the record of a side out of its pair. What the other one has is new to whatever it is linked to next.
+/// Ends the link of a pair: removes the record of a side and clears the merge base, so that the survivor is
+/// merged afresh with its next counterpart.
 fn end_link(pair: &mut Pair, gone: Side, left: Half) {
     forget_agreed(pair, gone.other());
     *pair.half_mut(gone) = left;

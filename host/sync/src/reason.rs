@@ -1,5 +1,6 @@
-//! Reasons: why a pair, a change or a field stands as it does, as data. Sentences are made where they are shown,
-//! and nothing here is ever recognised by a text: what a remote system says stands apart, in [`RemoteSaid`].
+//! Reasons as data: why a pair, a change or a field has its status. Each reason has a stable code; the
+//! sentence is built where it is shown. The engine never compares texts: what a remote system said is kept
+//! apart, in [`RemoteSaid`].
 
 use super::definition::Braked;
 use super::difference::{Difference, Kept};
@@ -9,154 +10,157 @@ use super::subject::{InvalidAnswer, RecordRef, RemoteSaid};
 use entente_core::{Side, Why};
 use serde::{Deserialize, Serialize};
 
-/// Why a pair or a change stands as it does, where that is not plain.
+/// Why a pair or a change has its status.
 ///
 /// Serialised as `"code"`, or as `{"code": data}` where there is data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// Another record stands for the identifiers of this one.
+    /// Duplicate: another record of this side already has the same identifiers.
     DuplicateOf {
-        /// The other one; `None`: one of the same page or order, which had no number yet.
+        /// The other record; `None`: a record of the same page or order, which had no number yet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         record: Option<RecordRef>,
-        /// The operator's rules prefer the other one.
+        /// The operator's tie-break rules prefer the other record.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         preferred: bool,
-        /// What both have become, by the answer of the remote system.
+        /// The one record that the remote system answered with for both.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         became: Option<RecordRef>,
     },
-    /// It may be any of several records.
+    /// Ambiguous match: several records have the identifiers of this one.
     Ambiguous {
         /// The candidates.
         records: Vec<RecordRef>,
     },
-    /// The counterpart was not made: nothing proves that it is not there.
+    /// No proof of absence: the counterpart may exist on the other side, so it is not created. Proof is a
+    /// complete listing, or a lookup in the same run.
     AbsenceNotProven {
-        /// The record.
+        /// The record without a counterpart.
         record: RecordRef,
-        /// The object that would be made.
+        /// The object that would be created.
         object: String,
-        /// The names of the identifiers on that side.
+        /// Names of the identifier fields on that side.
         identifiers: Vec<String>,
-        /// The record has a value for none of them.
+        /// The record has no value in any of them, so that no lookup is possible.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         without: bool,
     },
-    /// A record is not changed in a run by window or ids: nothing tells what it has now.
+    /// Lost update not excluded: the run is limited to a window or ids, and the side offers neither
+    /// conditional writes nor a read by id, so that an edit made there could be overwritten.
     NotCheckable {
         /// Where it is.
         side: Side,
         /// Its object.
         object: String,
     },
-    /// A record was found by its identifiers, and can be read by a listing only.
+    /// A lookup found the counterpart, which cannot be read by id: it waits for the next report that lists
+    /// it.
     NotReadYet {
         /// Where it is.
         side: Side,
         /// Its object.
         object: String,
     },
-    /// A new record would lack a field that it needs.
+    /// A required field of a new record has no value.
     Required {
-        /// Where it would be made.
+        /// Where the record would be created.
         side: Side,
         /// Its object.
         object: String,
-        /// The name of the field.
+        /// The name of the field there.
         field: String,
-        /// Why there is no value.
+        /// Why the field has no value.
         why: Why,
     },
-    /// A record has become one of another object.
+    /// Conversion: the record became one of another object (a lead became a contact).
     Converted {
-        /// What it was, where that is known.
+        /// The record before, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<RecordRef>,
-        /// What it has become.
+        /// The record after.
         into: RecordRef,
     },
-    /// A record was merged into another one.
+    /// Merge: the remote system merged the record into another record of the same object.
     Merged {
-        /// What it was, where that is known.
+        /// The record that was merged away, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<RecordRef>,
-        /// What it was merged into.
+        /// The record that remains.
         into: RecordRef,
     },
-    /// Nobody knows whether an order was carried out.
+    /// Unknown outcome: a change was sent and never answered, and its effect could not be found out.
     FateUnknown {
         /// Where it was sent.
         side: Side,
-        /// The object that it was about.
+        /// The object of the record.
         object: String,
     },
-    /// The deletion guard holds a plan that would delete or blank more than may pass unasked.
+    /// Deletion guard: the plan would delete or blank more records than the limits allow without consent.
     Brake {
-        /// What would be done.
+        /// Deletions or blankings.
         which: Braked,
-        /// Where.
+        /// On which side.
         side: Side,
-        /// To which object.
+        /// Of which object.
         object: String,
-        /// To how many records.
+        /// Number of records that would be deleted or blanked.
         records: u64,
-        /// Of how many that are linked.
+        /// Number of linked records of the object.
         linked: u64,
-        /// The limits that are passed: percent.
+        /// The limit that is exceeded, in percent of the linked records.
         percent: u8,
-        /// The limits that are passed: records.
+        /// The limit that is exceeded, in records.
         least: u64,
     },
-    /// Deleted on one side and edited on the other.
+    /// Delete/update conflict: deleted on one side and edited on the other.
     DeletedAndEdited {
-        /// The one that is gone.
+        /// The deleted record.
         deleted: RecordRef,
-        /// The one that was edited.
+        /// The edited record.
         edited: RecordRef,
     },
-    /// An identifier is parked, so that nothing can be recognised.
+    /// Schema drift: an identifier field is parked, so that records cannot be matched.
     Schema {
-        /// Where the record would be made.
+        /// Where the record would be created.
         side: Side,
         /// The object.
         object: String,
     },
-    /// Outside the filter.
+    /// The record does not meet the filter of its side.
     OutsideFilter {
-        /// Of this side.
+        /// The side.
         side: Side,
     },
-    /// A new record would be outside the filter of its side.
+    /// A new record would not meet the filter of the side that it would be created on.
     WouldBeOutsideFilter {
         /// That side.
         side: Side,
     },
-    /// Nothing that it has flows to the other side.
+    /// No field of the record has a value that is mapped to the other side.
     NothingFlows {
-        /// The side that it would be made on.
+        /// The side that it would be created on.
         side: Side,
     },
-    /// There is no record on either side.
+    /// The pair has no record on either side.
     NoRecord,
-    /// New records are not made on this side.
+    /// Records are not created on this side: by the mapping, or because the side cannot.
     NotCreatedThere {
         /// The side.
         side: Side,
     },
-    /// Deleted on every side that had it.
+    /// Deleted on every side that had the record.
     DeletedEverywhere,
-    /// Deleted on one side, and then by the sync on the other one.
+    /// Deleted on one side, and then on the other side by the sync.
     DeletedOnBothSides,
-    /// Deleted on one side, and by policy nothing is done about it.
+    /// Deleted on one side; the deletion policy `ignore` keeps the survivor.
     DeletedIgnored {
-        /// The one that is gone.
+        /// The deleted record.
         record: RecordRef,
     },
-    /// Deleted on one side, and not made again.
+    /// Deleted on one side; the deletion policy `unlink` ended the link, and the record is not created again.
     Unlinked {
-        /// Where it was deleted.
+        /// Where the record was deleted.
         side: Side,
         /// Its object.
         object: String,
@@ -164,121 +168,123 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
     },
-    /// Deleted on one side; records of the other one cannot be deleted.
+    /// Deleted on one side; the other side does not support deleting records of this object.
     CannotBeDeleted {
-        /// The one that is gone.
+        /// The deleted record.
         record: RecordRef,
         /// The object whose records cannot be deleted.
         object: String,
     },
-    /// Making it was undone.
+    /// An undo deleted the record that a run had created.
     Undone,
-    /// An undo made the record again; the other side stays deleted.
+    /// An undo created the record again; the other side stays deleted.
     MadeAgain,
-    /// Pulling is switched off for this run.
+    /// Withheld: the run writes nothing to the left (`disable_pull`).
     WithheldPull,
-    /// Pushing is switched off for this run.
+    /// Withheld: the run writes nothing to the right (`disable_push`).
     WithheldPush,
-    /// A dry run would make a record.
+    /// Dry run: a record would be created.
     PlannedCreate,
-    /// A dry run would change a record.
+    /// Dry run: a record would be updated.
     PlannedUpdate,
-    /// A dry run would delete a record.
+    /// Dry run: a record would be deleted.
     PlannedDelete,
-    /// The side refused it.
+    /// The side refused the change.
     Refused {
         /// The side.
         side: Side,
         /// What it said.
         said: RemoteSaid,
-        /// The fields that it named.
+        /// The fields that it named as the cause.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fields: Vec<String>,
     },
-    /// The answer breaks the rules of the interface.
+    /// The answer of the side violates the plugin interface.
     InvalidAnswer {
-        /// Whose answer.
+        /// The side.
         side: Side,
-        /// How.
+        /// What is wrong with the answer.
         how: InvalidAnswer,
     },
-    /// To be tried again.
+    /// The side asked for a retry; nothing was written.
     RetryLater {
-        /// Who asked for it, and what was said.
+        /// The side, and what it said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         said: Option<(Side, RemoteSaid)>,
     },
-    /// A link waits until its record has a counterpart.
+    /// A reference waits until the record that it points to has a counterpart.
     WaitsFor {
-        /// That record, where it is known.
+        /// The record that it points to, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         record: Option<RecordRef>,
     },
-    /// The record has changed since the decision.
+    /// Optimistic concurrency: the record changed after the decision, which is taken again.
     Stale,
-    /// The record has become another one since the decision.
+    /// The record got another id after the decision.
     BecameAnother,
-    /// The record is gone.
+    /// The record of the change was deleted.
     RecordGone,
-    /// The pair of the change is gone.
+    /// The pair of the change was removed.
     PairGone,
-    /// The pair of the change was joined into another one.
+    /// The pair of the change was merged into another pair.
     PairJoined,
-    /// A newer decision has taken its place.
+    /// Superseded: a newer decision replaced this one.
     Overtaken,
-    /// The remote system tells later what became of it.
+    /// The remote system accepted the change and reports its outcome later.
     Deferred,
-    /// An order was answered without it.
+    /// The answer to an order lacks this change: its outcome is unknown.
     Unanswered,
-    /// No answer came, and what stands there was found out.
+    /// The change was sent and never answered; reading or looking up the record told what it holds now.
     FoundOut,
-    /// It rests on what was last reported: an edit made there since then is lost.
+    /// Blind write: the side can neither refuse a stale write nor be read first, so that an edit made there
+    /// since its last report is overwritten.
     Unchecked {
         /// The side that is written.
         side: Side,
         /// The object.
         object: String,
     },
-    /// It changed once more, or waits for another record.
+    /// The pair has to be decided again and the run has no pass left: its record changed once more, or waits
+    /// for another record.
     DecidedAgain,
-    /// A planned change was made by a later run.
+    /// A later run applied the plan and executed this change.
     ExecutedBy {
         /// That run.
         run: RunId,
     },
-    /// A planned change was not made by the run that applied the plan.
+    /// A later run applied the plan and did not execute this change, which no longer fits.
     NotExecutedBy {
         /// That run.
         run: RunId,
-        /// Why.
+        /// How the decision differs now.
         difference: Box<Difference>,
     },
-    /// It is not in the plan that is applied.
+    /// Withheld: the plan that is applied does not contain the change.
     NotInPlan {
         /// The dry run.
         run: RunId,
     },
-    /// It is not as it was planned.
+    /// Withheld: the change differs from the one in the plan that is applied.
     DiffersFromPlan {
         /// The dry run.
         run: RunId,
-        /// How.
+        /// How it differs.
         difference: Box<Difference>,
     },
-    /// An undo leaves it as it is.
+    /// An undo keeps what the run wrote.
     NotUndone(Kept),
-    /// An undo does not delete it: another record refers to it.
+    /// An undo does not delete the record: another record refers to it.
     ReferredTo {
-        /// That record.
+        /// The record that refers to it.
         by: RecordRef,
     },
-    /// An undo was not made: the number of deletions was not agreed.
+    /// An undo was not executed: the operator has not agreed to its number of deletions.
     DeletesNotAgreed,
-    /// A field is in conflict.
+    /// A field is in conflict: both sides changed, and the judge cannot tell which value wins.
     Conflict {
-        /// Its name on the left.
+        /// The name of the field on the left.
         field: String,
-        /// Why it cannot be decided.
+        /// What the judge found.
         why: Why,
     },
     /// A record could not be read.
@@ -290,15 +296,15 @@ pub enum Reason {
         /// Its id, where it has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
-        /// What is wrong with it, in the words of its side.
+        /// What is wrong with the record, in the words of its side.
         said: RemoteSaid,
     },
-    /// A record was named, and it is not there or outside the filter.
+    /// The operator named a record that does not exist or does not meet the filter.
     NotThere {
         /// The record.
         record: RecordRef,
     },
-    /// A text from before reasons were data.
+    /// A text that a version stored before reasons were data.
     Earlier {
         /// The text.
         text: String,
@@ -307,7 +313,7 @@ pub enum Reason {
 
 macro_rules! codes {
     ($($variant:ident => $word:literal),* $(,)?) => {
-        /// The code of a [`Reason`]: stable, for tables and programs.
+        /// The code of a [`Reason`]: its stable name, for tables, counts and programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Code {
@@ -321,7 +327,7 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &[Code] = &[$(Code::$variant),*];
 
-            /// The word for it.
+            /// The code as a word.
             pub const fn word(self) -> &'static str {
                 match self {
                     $(Code::$variant => $word,)*
@@ -404,7 +410,7 @@ impl Reason {
         Reason::DuplicateOf { record: Some(record), preferred: false, became: None }
     }
 
-    /// A dry run would do this.
+    /// A dry run would do this to a record.
     pub(super) const fn planned(deed: Deed) -> Self {
         match deed {
             Deed::Create => Reason::PlannedCreate,
@@ -416,38 +422,38 @@ impl Reason {
 
 /// Why a field is written, kept or left in conflict.
 ///
-/// Serialised as [`Reason`] is; what the judge says stands without a name of its own around it.
+/// Serialised as [`Reason`] is, except for what the judge says, which has no enclosing code (untagged).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FieldReason {
-    /// The default of a new record.
+    /// The configured default of a field, given to a new record.
     Default,
-    /// The operator has settled it.
+    /// The operator settled the conflict.
     Ruled,
-    /// The record is deleted, since this one was.
+    /// The deletion policy deletes the record because its counterpart was deleted.
     Deleted {
-        /// The one that is gone.
+        /// The deleted counterpart.
         record: RecordRef,
     },
-    /// What this run did is undone.
+    /// An undo restores the value that was there before a run.
     UndoOf {
-        /// The run.
+        /// The run that is undone.
         run: RunId,
     },
-    /// An undo leaves it as it is.
+    /// An undo keeps what the run wrote.
     NotUndone(Kept),
-    /// A text from before reasons were data.
+    /// A text that a version stored before reasons were data.
     Earlier {
         /// The text.
         text: String,
     },
-    /// What the judge says.
+    /// The verdict of the judge.
     #[serde(untagged)]
     Judge(Why),
 }
 
 impl FieldReason {
-    /// Its code: stable, for tables and programs.
+    /// Its code: its stable name, for tables and programs.
     pub const fn code(&self) -> &'static str {
         match self {
             FieldReason::Default => "default",

@@ -4,20 +4,20 @@ use super::reason::{Code, Reason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How often a reason was given, with a few samples of what it was about.
+/// Count of the reasons of one code, with samples.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Counted {
-    /// How often.
+    /// How many.
     pub count: u64,
-    /// The first ones that differ, at most [`Counted::SAMPLES`].
+    /// The first reasons that differ from each other, at most [`Counted::SAMPLES`].
     pub samples: Vec<Reason>,
 }
 
 impl Counted {
-    /// How many samples are kept.
+    /// Most samples that are kept.
     pub const SAMPLES: usize = 3;
 
-    /// Counts a reason so many times.
+    /// Counts a reason `times` times.
     pub fn add(&mut self, reason: &Reason, times: u64) {
         self.count += times;
         if self.samples.len() < Self::SAMPLES && !self.samples.contains(reason) {
@@ -27,12 +27,12 @@ impl Counted {
 }
 
 impl Counted {
-    /// Adds the counts of another place.
+    /// Adds another count of the same code.
     pub fn add_all(&mut self, other: &Counted) {
         self.count += other.count;
         other.samples.iter().for_each(|sample| self.add(sample, 0));
     }
 }
 
-/// Reasons by their code: however many records they name, a line each.
+/// Histogram: a count for each code, however many records the reasons name.
 pub type ReasonCounts = BTreeMap<Code, Counted>;

@@ -1,5 +1,5 @@
-//! Reconcile: for each pair with something new, the judge settles field by field. The result is the plan, in
-//! the ledger before anything is sent.
+//! Reconcile: works off the queue of pairs and merges each one field by field. The result is the plan, which
+//! is committed before anything is sent (write-ahead).
 
 use super::change::Change;
 use super::definition::ObjectMapping;
@@ -17,8 +17,8 @@ use entente_core::{Side, Sides};
 use std::collections::BTreeSet;
 
 impl Session<'_> {
-    /// Decides. In the first pass about everything that is to be done, in later ones about what came up
-    /// since.
+    /// Decides pairs in batches, parents first. The first pass takes the whole work queue, later passes take
+    /// the pairs to revisit.
     pub(super) async fn reconcile(&mut self, first: bool) -> Result<(), SyncError> {
         let definition = self.definition;
         let order = self.parents_first();
@@ -67,6 +67,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Decides a batch of pairs and commits its plan.
     pub(super) async fn reconcile_pairs(
         &mut self,
         mapping: &ObjectMapping,
@@ -76,7 +77,7 @@ impl Session<'_> {
             return Ok(());
         }
         let now = self.now();
-        // A pause after a failure is for what failed, not for a record that has gone since.
+        // The backoff after a failure does not delay a pair whose record was deleted since.
         let later = |pair: &Pair| {
             pair.due.is_some_and(|due| due > now) && pair.halves.iter().all(|half| half.deleted.is_none())
         };
@@ -133,7 +134,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A record that may have been made already is made under the name that it was to be made under first.
+    /// A create that may have been executed already is planned again under its first idempotency key.
     async fn reuse_idempotency_keys(&self, pairs: &[Pair], plan: &mut Plan) -> Result<(), SyncError> {
         let tried: BTreeSet<PairId> =
             pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
@@ -154,7 +155,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Looks for the counterparts of records whose other side was not listed completely. Says whether it did.
+    /// Looks up counterparts where there is no complete listing of the other side, as proof of absence for
+    /// creates. Returns whether any lookup was made.
     async fn look_for_counterparts(
         &mut self,
         mapping: &ObjectMapping,
@@ -188,7 +190,7 @@ impl Session<'_> {
         Ok(looked)
     }
 
-    /// Asks for one more look at a pair in this run.
+    /// Queues a pair for another decision in this run.
     pub(super) fn revisit(&mut self, mapping: MappingId, pair: PairId) {
         self.revisits.entry(mapping).or_default().push(pair);
         self.another_pass = true;

@@ -1,5 +1,5 @@
-//! Recovery: changes that were sent and never answered. Their fate is unknown; nothing is sent blind a second
-//! time.
+//! Recovery: finds out the outcome of changes that were sent and never answered (a crash, a lost answer).
+//! Only idempotent creates are sent again; other changes are read or looked up first.
 
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
@@ -18,7 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 impl Session<'_> {
-    /// Settles what earlier runs left open. A dry run leaves it, since it may have to write.
+    /// Settles changes with an unknown outcome of earlier runs. A dry run leaves them open, since recovery
+    /// may write.
     pub(super) async fn recover(&mut self) -> Result<(), SyncError> {
         self.reopen_unsent().await?;
         if self.run.options.is_dry() {
@@ -54,8 +55,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A run that ends between its two sides leaves pairs that the one has settled, while the order to the
-    /// other never left. They are decided again, and that drops the old plan.
+    /// Requeues pairs with a planned change that was never sent, although the change to their other side was
+    /// executed (a run that ended between its sides). The new decision supersedes the old plan.
     async fn reopen_unsent(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         for mapping in &definition.mappings {
@@ -84,7 +85,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// An update is settled by reading the record again: what it has decides what is still to be done.
+    /// Updates and deletes: reads the records again; what they hold decides what is still to be written.
     pub(super) async fn recover_writes(
         &mut self,
         mapping: &ObjectMapping,
@@ -108,8 +109,7 @@ impl Session<'_> {
         self.reopen(mapping, target, changes, readable).await
     }
 
-    /// A create is settled by sending it again where the remote system makes it once only, else by looking
-    /// for the record.
+    /// Creates: sent again under the same key where the side is idempotent, else looked up by identifiers.
     async fn recover_creates(
         &mut self,
         mapping: &ObjectMapping,
@@ -127,12 +127,14 @@ impl Session<'_> {
             return self.deliver(mapping, target, outgoing).await;
         }
         let sent = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
-        // It was made during the call, which takes no longer than a lease lasts, or is under way still.
+        // Upper bound for the time of the create: the end of the call, which takes no longer than a lease
+        // lasts, or of a request that is still being processed.
         let during = self.now().min(sent.later_by(limits::LEASE));
         self.look_for_created(mapping, target, changes, during.max(sent.later_by(limits::IN_FLIGHT))).await
     }
 
-    /// Looks for records whose making was never answered, and that were made by `until` at the latest.
+    /// Looks up the records of unanswered creates, which were executed by `until` or never. Waits for the
+    /// search lag of the side first (eventual consistency).
     pub(super) async fn look_for_created(
         &mut self,
         mapping: &ObjectMapping,
@@ -153,7 +155,7 @@ impl Session<'_> {
                 self.engine.observer.waiting(
                     self.exchange(target).name(),
                     rest,
-                    "until new records are found by its search",
+                    "until its search finds new records",
                 );
                 self.engine.clock.sleep(rest).await;
             }
@@ -177,8 +179,8 @@ impl Session<'_> {
         self.reopen(mapping, target, unknown, false).await
     }
 
-    /// Ends changes of unknown fate: their pairs are decided again where it is known what stands there now,
-    /// else they are held, and the changes stay unanswered.
+    /// Ends changes with an unknown outcome. Where the current state of the record is known (`known`), their
+    /// pairs are decided again; else the pairs are held, and updates stay unanswered.
     async fn reopen(
         &mut self,
         mapping: &ObjectMapping,
@@ -190,7 +192,7 @@ impl Session<'_> {
         let mut pairs: Vec<Pair> = self.engine.ledger.pairs(&numbers).await?;
         let now = self.now();
         let unknown = Reason::FateUnknown { side: target, object: mapping.object(target).to_owned() };
-        // What was found and not read yet is settled by the report that tells what it has.
+        // Records that were found and not read yet are settled by the report that tells their values.
         let unread: Vec<PairId> = pairs
             .iter()
             .filter(|pair| pair.is_linked() && pair.half(target).read.is_none())
@@ -212,7 +214,7 @@ impl Session<'_> {
         for pair in pairs.iter_mut().filter(|pair| !known || unread.contains(&pair.id)) {
             pair.attempts = pair.attempts.saturating_add(1);
         }
-        // A pair of two remote sides may have been settled by the other one's answer meanwhile.
+        // With two remote sides, the answer of the other side may have settled the pair (`ok`) meanwhile.
         for pair in pairs.iter_mut().filter(|pair| matches!(pair.status, Status::Live | Status::Ok)) {
             pair.dirty = false;
             if known {
@@ -234,8 +236,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Asks what became of changes that the remote system took to tell later. While some are open, says when
-    /// to ask again.
+    /// Collects the outcomes of deferred changes by ticket. Returns when to poll again while some are open.
     async fn collect_deferred(&mut self) -> Result<Option<Duration>, SyncError> {
         let mut pause: Option<Duration> = None;
         let definition = self.definition;
@@ -266,7 +267,8 @@ impl Session<'_> {
         Ok(pause)
     }
 
-    /// Asks for deferred changes until all are answered, the time is up or the operator stops the run.
+    /// Polls for deferred changes until all are answered, the time limit is reached or the operator stops the
+    /// run.
     pub(super) async fn wait_for_deferred(&mut self) -> Result<(), SyncError> {
         while let Some(pause) = self.collect_deferred().await? {
             self.check_stop()?;
@@ -279,7 +281,7 @@ impl Session<'_> {
             self.engine.observer.waiting(
                 "the remote system",
                 pause,
-                "until it has told what became of deferred changes",
+                "until it has the outcomes of deferred changes",
             );
             self.engine.clock.sleep(pause).await;
         }
@@ -301,7 +303,7 @@ impl Session<'_> {
             .exchange(target)
             .collect(ticket, &order.object, &order.fields)
             .await
-            .map_err(|error| self.failed(target, "tell what became of its orders", error))?;
+            .map_err(|error| self.failed(target, "report the outcomes of deferred changes", error))?;
         let lost = collection.state == TicketState::Lost;
         let unanswered: Vec<Change> = if lost {
             let answered: Vec<&str> =
@@ -320,7 +322,7 @@ impl Session<'_> {
         if !lost && !self.run.options.waits_until_settled() {
             self.run.count(target, mapping.object(target)).pending += open;
         }
-        // A lost ticket is settled like a crash: as sent, with its fate unknown.
+        // Changes of a lost ticket are recovered like those of a crash: sent, with an unknown outcome.
         settled.extend(unanswered);
         let mut unit = self.begin().await?;
         unit.remove_pairs(&absorbed).await?;

@@ -1,73 +1,74 @@
-//! Next steps as data: what an operator can do about an error, a notice or a state of affairs.
+//! Remedy: a next step for the operator, as data.
 
 use entente_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A next step for the operator, with the names that it takes. Whoever shows it words it: the command line
-/// as a command to copy, a console as a button.
+/// A next step for the operator, with its parameters. The caller renders it: the command line as a command to
+/// copy, a console as a button.
 ///
-/// Only the host makes one; what a stranger said in it (a host, the name of a setting) is data like any
-/// other. Remedies are stored with runs, so that a name here is never given another meaning.
+/// Only the host creates remedies; names in them that came from a plugin (a host, a setting) are data.
+/// Remedies are stored with runs, so that the meaning of a variant never changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the fields are names of what their variant is about")]
 pub enum Remedy {
-    /// Allow more of a limit; `value` as limits are written: `256MiB`, `10s`, `8`.
+    /// Raise a limit of a tenant to `value`, in the notation of limits: `256MiB`, `10s`, `8`.
     RaiseLimit { tenant: String, limit: String, value: String },
     /// Set a limit of a tenant.
     SetLimit { tenant: String },
-    /// See the limits, and what each is for.
+    /// Show the limits with their reasons.
     ShowLimits,
     /// Run fewer syncs of the tenant at the same time.
     RunFewer,
-    /// Tell the author of the plugin.
+    /// Report a defect to the author of the plugin.
     ReportToAuthor,
-    /// Let an integration send requests to a host.
+    /// Grant an integration requests to a host.
     GrantHost { integration: String, host: String },
-    /// Let an integration use a secret: towards one host, or towards all that are granted.
+    /// Grant an integration the use of a secret: towards one host, or towards all granted hosts.
     GrantSecret { integration: String, secret: String, host: Option<String> },
-    /// Let an integration keep a few bytes between runs.
+    /// Grant an integration persistent state.
     GrantState { integration: String },
-    /// See what the plugin of an integration asks for, beside what is granted.
+    /// Show what the plugin of an integration asks for, beside what is granted.
     ShowGrants { integration: String },
-    /// Give a secret its value.
+    /// Set the value of a secret.
     SetSecret { integration: String, secret: String },
-    /// Take the value of a secret away.
+    /// Remove the value of a secret.
     UnsetSecret { integration: String, secret: String },
     /// Set a setting of an integration.
     SetSetting { integration: String, setting: String },
-    /// Let a disabled integration run.
+    /// Enable a disabled integration.
     Enable { integration: String },
-    /// Give an integration another version of its plugin.
+    /// Upgrade an integration to another version of its plugin.
     Upgrade { integration: String },
-    /// Agree to what the version of this digest asks for in addition.
+    /// Agree to the additional grants that the version with this digest asks for.
     AgreeToUpgrade { integration: String, digest: String },
-    /// Give an integration the version of its plugin that it had before.
+    /// Roll an integration back to the previous version of its plugin.
     RollBack { integration: String },
-    /// Let an integration run again after crashes; before `until` it pauses, without it is quarantined.
+    /// Resume an integration after crashes: it pauses until `until`, or is quarantined where that is `None`.
     Resume { integration: String, until: Option<Timestamp> },
     /// Add an integration.
     AddIntegration { plugin: Option<String> },
     /// Add an integration without the sync that its plugin proposes.
     AddWithoutSync { integration: String },
-    /// Change an integration that is there.
+    /// Change an existing integration.
     ChangeIntegration { integration: String },
-    /// Remove an integration together with the syncs that join it.
+    /// Remove an integration together with its syncs.
     RemoveWithSyncs { integration: String },
     /// Remove an integration.
     RemoveIntegration { integration: String },
-    /// See the integrations.
+    /// List the integrations.
     ListIntegrations,
     /// Install a plugin from a file.
     InstallPlugin { file: Option<String> },
-    /// Build a plugin from a folder with its source.
+    /// Build a plugin from its source folder.
     BuildPlugin { folder: Option<String> },
     /// Correct the configuration in a file and apply it.
     Apply,
-    /// Take something out of the file and apply it so that what it does not name is removed.
+    /// Remove an entry from the configuration file and apply it with pruning: what the file does not name is
+    /// removed.
     ApplyPruned,
-    /// See the configuration as a file.
+    /// Export the configuration as a file.
     Export,
     /// Add a tenant.
     AddTenant { tenant: String },
@@ -79,51 +80,51 @@ pub enum Remedy {
     ExportTenant { tenant: Option<String> },
     /// Choose another home folder.
     ChooseHome,
-    /// Do the same without secrets, which are then set again.
+    /// Repeat the command without secrets, and set them again afterwards.
     LeaveSecretsOut,
-    /// Do the same, and wait until what is in the way has ended.
+    /// Repeat the command and let it wait until what is in its way has ended (another run, say).
     Wait,
     /// Run a sync.
     Sync { sync: Option<String> },
-    /// Run a sync to go on where this run was interrupted.
+    /// Run a sync, which resumes where this run was interrupted.
     GoOn { sync: String, run: i64 },
-    /// Run a sync once that is mended which made this run fail.
+    /// Run a sync again, after the cause of this run's failure is mended.
     SyncAgain { sync: String, run: i64 },
-    /// See what a run of a sync would do.
+    /// Dry run of a sync.
     PlanSync { sync: String },
-    /// Run a sync that lists everything.
+    /// Run a sync with a full listing.
     ReadAll { sync: String },
-    /// Run a sync that does what the brake holds.
+    /// Run a sync without the deletion guard.
     LiftBrake { sync: String },
-    /// See the runs.
+    /// List the runs.
     ListRuns,
-    /// See a run.
+    /// Show a run.
     ShowRun { run: i64 },
-    /// See what plugins logged during a run.
+    /// Show what plugins logged during a run.
     ShowLog { run: i64 },
-    /// Make the changes that a run has planned.
+    /// Apply the plan of a dry run.
     ApplyRun { run: i64 },
-    /// Undo a run, and delete so many records that it made.
+    /// Undo a run, with consent to delete `deletes` records that it created.
     UndoRun { run: i64, deletes: u64 },
-    /// See the conflicts, of one sync or all.
+    /// List the conflicts of one sync or of all.
     ListConflicts { sync: Option<String> },
-    /// Decide conflicts; `hub`: one side is the hub.
+    /// Settle conflicts; `hub`: one side is the hub.
     SettleConflicts { hub: bool },
-    /// See what failed in a sync, and when it is tried again.
+    /// List the failed records of a sync, with the times of their next attempts.
     ListFailed { sync: String },
-    /// Try again what failed.
+    /// Retry failed records.
     Retry,
-    /// See each record of a sync that waits.
+    /// List the records of a sync that wait.
     ShowWaiting { sync: String },
 }
 
-/// What the operator is told, with what can be done about it.
+/// A message for the operator, with remedies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub struct Message {
-    /// What happened, and to what. No command.
+    /// What happened, and to which record or thing. Contains no command.
     pub text: String,
-    /// What can be done, the best first.
+    /// What the operator can do, the best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remedies: Vec<Remedy>,
 }
@@ -147,7 +148,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// Messages as they are read: those of earlier versions are a text alone.
+/// Serialised form of messages: earlier versions stored a text alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Stored {

@@ -1,4 +1,5 @@
-//! Report: which changes a side is asked for, and the pages that it answers.
+//! Report: what a side is asked for (change data capture by window or bookmark), and the pages that it
+//! answers.
 
 pub use entente_core::FieldTime;
 
@@ -6,48 +7,48 @@ use entente_core::{Reference, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Half-open span of change times: `since` ≤ time < `until`.
+/// Half-open interval of change times: `since` ≤ time < `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// From here; `None` from the beginning.
+    /// Start, inclusive; `None`: from the beginning.
     pub since: Option<Timestamp>,
-    /// To here, exclusive.
+    /// End, exclusive.
     pub until: Timestamp,
 }
 
-/// One object that a report is asked for.
+/// An object that a report shall cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The object.
     pub object: String,
-    /// The fields wanted.
+    /// Names of the fields to report.
     pub fields: Vec<String>,
-    /// Just these records, if any are named.
+    /// Ids of the records to report; empty: all.
     pub ids: Vec<String>,
 }
 
-/// What a report shall contain.
+/// Request for one page of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportRequest {
-    /// The span of change times; the same on every page.
+    /// Interval of change times; the same on every page.
     pub window: Window,
-    /// Where the page starts; `None` for the first.
+    /// Cursor of the page, from the page before; `None` for the first one.
     pub cursor: Option<String>,
-    /// Where the report starts, from the last page of the one before; says it more exactly than the window.
+    /// Bookmark that the previous report ended with: this report starts there. More exact than the window.
     pub bookmark: Option<String>,
     /// Number of the page, from 0.
     pub iteration: u32,
     /// The objects.
     pub objects: Vec<Wanted>,
-    /// Everything, as if nothing had ever been synced.
+    /// Report everything, as if nothing had ever been synced.
     pub first_time: bool,
     /// List everything that exists.
     pub full: bool,
-    /// The most rows in the answer.
+    /// Most rows in the answer.
     pub limit: u32,
     /// What the operator gave with `--option`.
     pub options: Vec<(String, String)>,
-    /// The sync that asks; the hub leaves out what this sync itself wrote.
+    /// The sync that asks; the hub leaves out what this sync itself wrote (no echo).
     pub sync: String,
 }
 
@@ -56,50 +57,50 @@ pub struct ReportRequest {
 pub struct Page {
     /// Rows and deletions, by object.
     pub batches: Vec<Batch>,
-    /// Records that have become others.
+    /// Records that were converted into others.
     pub conversions: Vec<Conversion>,
-    /// Where the next page starts; `None`: this was the last.
+    /// Cursor of the next page; `None`: this is the last one.
     pub next: Option<String>,
-    /// With the last page: where the report of the next run starts.
+    /// On the last page: bookmark where the report of the next run starts.
     pub bookmark: Option<String>,
-    /// With the last page: the objects of which every record was listed.
+    /// On the last page: the objects of which every record was listed (complete listing).
     pub complete: Vec<String>,
-    /// About how many rows come after this page, where the side tells. For people who wait.
+    /// Estimate of the rows that follow this page, where the side tells; for progress bars.
     pub remaining: Option<u64>,
-    /// What the exchange wants kept together with the page.
+    /// State that the exchange wants stored; committed together with the page.
     pub state: StateWrites,
 }
 
-/// Keys and what they shall hold from now on; `None` removes the key.
+/// State writes of an exchange: key and new value; `None` removes the key.
 pub type StateWrites = BTreeMap<String, Option<Vec<u8>>>;
 
-/// Records of one object.
+/// Rows of one object.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// The object.
     pub object: String,
-    /// The names that the values of the rows follow.
+    /// Field names; the values of each row follow their order.
     pub fields: Vec<String>,
     /// The records.
     pub rows: Vec<Row>,
-    /// Rows that could not be read: id where known, and why.
+    /// Rows that could not be read.
     pub bad: Vec<BadRow>,
-    /// Records that are gone.
+    /// Records that were deleted.
     pub deleted: Vec<Deletion>,
 }
 
-/// One record as its side has it now.
+/// A record as its side has it now.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Row {
     /// Its id; never empty.
     pub id: String,
-    /// When it last changed, if the side says so.
+    /// Change time of the record, if the side tells.
     pub changed: Option<Timestamp>,
-    /// What conditional writes take.
+    /// Version of the record, for conditional writes.
     pub version: Option<String>,
-    /// The values, `None` where nothing is said; as long as the fields of the batch.
+    /// The values, as long as the fields of the batch; `None`: unset, the side says nothing about the field.
     pub values: Vec<Option<Value>>,
-    /// When each field last changed, and how surely; empty where no field times are known at all.
+    /// Change time of each field, exact or an upper bound; empty where the side tells none.
     pub times: Vec<Option<FieldTime>>,
 }
 
@@ -108,24 +109,24 @@ pub struct Row {
 pub struct BadRow {
     /// Its id, where it has one.
     pub id: Option<String>,
-    /// What is wrong with it.
+    /// What is wrong with it, in the words of the side.
     pub reason: String,
 }
 
-/// A record that is no longer there.
+/// A deleted record (tombstone).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deletion {
     /// Its id.
     pub id: String,
-    /// When it was deleted, if the side says so.
+    /// When it was deleted, if the side tells.
     pub deleted: Option<Timestamp>,
 }
 
-/// A record that has become another one.
+/// A conversion: a record that was merged, renumbered, or turned into one of another object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversion {
-    /// What it was.
+    /// The record before.
     pub before: Reference,
-    /// What it is now.
+    /// The record now.
     pub after: Reference,
 }

@@ -1,4 +1,4 @@
-//! Reported: what a report of one record does to its pair. Pure: no side is asked, nothing is stored.
+//! Reported: applies a reported row to a pair, and updates the pair's status. Pure: no I/O.
 
 use super::definition::ObjectMapping;
 use super::number::{Column, RunId, Slot};
@@ -7,7 +7,7 @@ use super::reason::Reason;
 use super::report::{Batch, FieldTime, Row};
 use entente_core::{Side, Timestamp, Value};
 
-/// By slot, the column of a batch.
+/// The column of a batch that each slot is in.
 pub(super) fn columns_of(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(Slot, Column)> {
     let column = |name: &str| batch.fields.iter().position(|field| field == name).map(Column);
     mapping.fields.iter().filter_map(|field| Some((field.slot, column(field.name(side))?))).collect()
@@ -18,7 +18,7 @@ pub(super) fn value_at<'r>(columns: &[(Slot, Column)], row: &'r Row, slot: Slot)
     row.values.get(column)?.as_ref()
 }
 
-/// Puts a row into a half of its pair. Says whether anything is new.
+/// Applies a row to a half of its pair. Returns whether the row differs from what was known.
 pub(super) fn apply_row(
     pair: &mut Pair,
     side: Side,
@@ -39,8 +39,8 @@ pub(super) fn apply_row(
         let differs = last != Some(value);
         let time = match row.times.get(column).copied().flatten() {
             Some(time) => Some(clamp(time)),
-            // The record's time is an upper bound for what has changed since the last report, and for nothing
-            // else.
+            // The record's time is an upper bound for fields that have changed since the last report; other
+            // fields keep their times, so that an unrelated edit never decides.
             None if differs => row.changed.map(|at| clamp(FieldTime { at, certain: false })),
             None => before.and_then(|seen| seen.time),
         };
@@ -66,13 +66,13 @@ pub(super) fn apply_row(
 pub(super) fn on_reported(pair: &mut Pair, side: Side, changed: bool) {
     match pair.status {
         Status::Live => pair.dirty |= changed,
-        // Unlinked, or undone: it is not made again, whatever is edited.
+        // Unlinked or undone: the other record is not created again, whatever is edited here.
         Status::Excluded
             if pair.half(side.other()).deleted.is_some() && pair.half(side.other()).id.is_none() => {}
-        // The tombstone of the other side: a later edit of the survivor does not bring the other record back.
+        // Tombstone of the other side: a later edit of the survivor does not create the other record again.
         Status::Deleted if pair.half(side.other()).deleted.is_some() => {}
-        // A duplicate, or what a merge left over, waits for the operator, whatever is edited on it; other
-        // reasons may have gone.
+        // Duplicates and leftovers of a merge wait for the operator, whatever is edited on them. Other holds
+        // are decided again.
         Status::Held if matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Merged { .. })) => {}
         Status::Held | Status::Excluded | Status::Deleted => {
             pair.status = Status::Todo;
@@ -81,7 +81,7 @@ pub(super) fn on_reported(pair: &mut Pair, side: Side, changed: bool) {
         Status::Ok | Status::Failed if changed => {
             pair.status = Status::Todo;
             pair.reason = None;
-            // Not 0: something may have been sent and never answered.
+            // Not 0: a change may have been sent and never answered.
             pair.attempts = pair.attempts.min(1);
             pair.due = None;
         }

@@ -1,4 +1,4 @@
-//! One execution of a sync: what was asked, what it counted.
+//! Run: one execution of a sync, with its options, status, counts and notices.
 
 use super::notice::Notice;
 use super::number::RunId;
@@ -10,17 +10,17 @@ use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How a run stands.
+/// Status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// It is under way.
+    /// Under way, or its process died and no later run has noticed yet.
     Running,
-    /// It came to its end.
+    /// Ended without an error.
     Done,
-    /// It failed; what was done by then stays.
+    /// Ended by an error. Everything committed before it stays.
     Failed,
-    /// It was stopped before its end, by the operator or by a crash.
+    /// Stopped early: by the operator, by its time limit, or by a crash.
     Interrupted,
 }
 
@@ -29,7 +29,7 @@ impl RunStatus {
     pub const ALL: [RunStatus; 4] =
         [RunStatus::Running, RunStatus::Done, RunStatus::Failed, RunStatus::Interrupted];
 
-    /// The word for it.
+    /// The stable name of the status.
     pub const fn word(self) -> &'static str {
         match self {
             RunStatus::Running => "running",
@@ -39,63 +39,65 @@ impl RunStatus {
         }
     }
 
-    /// The status of this word.
+    /// The status with this name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.word() == word)
     }
 }
 
-/// What was counted for one object of one side.
+/// Counters of a run for one object on one side. A record may be in several of them: a record that was
+/// reported and then changed is both `reported` and `updated`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Counts {
-    /// Records that the side reported.
+    /// Records in the side's report, including those that could not be read.
     pub reported: u64,
-    /// Of these, new links to a record of the other side, found by identifiers.
+    /// Records of this side that were newly linked to a counterpart, found by their identifiers.
     pub matched: u64,
-    /// Records made on this side.
+    /// Records that the run created on this side.
     pub created: u64,
-    /// Records changed on this side.
+    /// Records that the run updated on this side.
     pub updated: u64,
-    /// Records deleted on this side by the run.
+    /// Records that the run deleted on this side.
     #[serde(default)]
     pub removed: u64,
-    /// Records read, reported ones and their counterparts, that needed no write on this side.
+    /// Records read from this side, by its report or as counterparts, that needed no write. Computed when the
+    /// run ends.
     pub unchanged: u64,
-    /// Records that the side reported as gone.
+    /// Records found to be deleted on this side: reported as deleted, or absent from a complete listing.
     pub deleted: u64,
-    /// Fields in conflict.
+    /// Fields in conflict. A conflict concerns both sides and is counted on the left only.
     pub conflicts: u64,
-    /// Records that wait for the operator.
+    /// Records that are held: they wait for the operator, or for a run that can decide.
     pub held: u64,
-    /// Records that could not be read or written.
+    /// Records that could not be read, or whose write was refused.
     pub failed: u64,
-    /// Writes that are decided and were not made in this run: withheld, deferred, to be tried again, or a dry
-    /// run.
+    /// Writes that were decided and not executed in this run: planned by a dry run, withheld, deferred by the
+    /// remote system, without an answer, or to be retried.
     pub pending: u64,
-    /// Records outside the filter.
+    /// Records left out: outside the filter, or with nothing to create on the other side.
     pub excluded: u64,
-    /// Why records were held, failed, withheld or left in conflict.
+    /// Histogram of the reasons for held, failed and pending records and for conflicts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons: ReasonCounts,
 }
 
 impl Counts {
-    /// Whether this side was written.
+    /// Records that the run created, updated or deleted on this side.
     pub fn writes(&self) -> u64 {
         self.created + self.updated + self.removed
     }
 
-    /// Whether anything needs a look.
+    /// Records and fields that need attention: held, failed or in conflict.
     pub fn problems(&self) -> u64 {
         self.held + self.failed + self.conflicts
     }
 
-    /// Counts a reason.
+    /// Counts a reason once.
     pub fn because(&mut self, reason: &Reason) {
         self.because_of(reason, 1);
     }
 
-    /// Counts a reason so many times.
+    /// Counts a reason `times` times.
     pub fn because_of(&mut self, reason: &Reason, times: u64) {
         self.reasons.entry(reason.code()).or_default().add(reason, times);
     }
@@ -104,30 +106,30 @@ impl Counts {
 /// One execution of a sync.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    /// Its number; 0 before the ledger has given one.
+    /// Its number; 0 until the ledger assigns one.
     pub id: RunId,
-    /// The sync.
+    /// Name of the sync.
     pub sync: String,
-    /// The relation that it worked on.
+    /// The set of pairs that it works on.
     pub relation: String,
     /// What it was asked to do.
     pub options: RunOptions,
-    /// When it began.
+    /// Start time.
     pub started: Timestamp,
-    /// When it ended.
+    /// End time; `None` while it is under way.
     pub ended: Option<Timestamp>,
-    /// How it stands.
+    /// Its status.
     pub status: RunStatus,
-    /// Why it failed.
+    /// The error that ended it early.
     pub error: Option<Message>,
-    /// What it counted: by side, then by object.
+    /// Counters by side, then by object name.
     pub counts: Sides<BTreeMap<String, Counts>>,
-    /// What the operator should know: fields that are parked, the brake, a plan that no longer fits.
+    /// What the operator should know besides the counters: parked fields, the deletion guard, failed orders.
     pub notices: Vec<Notice>,
 }
 
 impl Run {
-    /// A run that begins now.
+    /// A run that starts now.
     pub fn new(
         sync: impl Into<String>,
         relation: impl Into<String>,
@@ -148,14 +150,14 @@ impl Run {
         }
     }
 
-    /// Tells the operator something, once.
+    /// Adds a notice, unless the run already has the same one.
     pub fn notice(&mut self, notice: Notice) {
         if !self.notices.contains(&notice) {
             self.notices.push(notice);
         }
     }
 
-    /// The counts of an object of a side.
+    /// The counters of an object on a side; created with zeros where there are none yet.
     pub fn count(&mut self, side: Side, object: &str) -> &mut Counts {
         let counts = &mut self.counts[side];
         if !counts.contains_key(object) {
@@ -164,12 +166,12 @@ impl Run {
         counts.entry(object.to_owned()).or_default()
     }
 
-    /// Records and fields that need a look.
+    /// Records and fields that need attention, over both sides.
     pub fn problems(&self) -> u64 {
         self.counts.iter().flat_map(BTreeMap::values).map(Counts::problems).sum()
     }
 
-    /// Records written on both sides.
+    /// Records created, updated or deleted, over both sides.
     pub fn writes(&self) -> u64 {
         self.counts.iter().flat_map(BTreeMap::values).map(Counts::writes).sum()
     }

@@ -1,5 +1,5 @@
-//! Schema drift: a field that a side no longer has, or has with another type, is parked; the rest is synced.
-//! When it is back, its side is listed again.
+//! Schema drift: a mapped field that a side removed, or whose kind changed, is parked, and the other fields
+//! are synced. When the field is back, its side is listed again.
 
 use super::definition::{FieldMapping, ObjectMapping, SyncDefinition};
 use super::description::{Description, Object};
@@ -13,7 +13,7 @@ use super::session::Session;
 use entente_core::{Side, Sides};
 use std::collections::BTreeSet;
 
-/// Why a field cannot take part on a side; `None`: it can.
+/// The notice for a field that no longer fits the schema of a side; `None`: it fits.
 fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<Notice> {
     let name = field.name(side);
     if field.is_constant(side) {
@@ -29,7 +29,7 @@ fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<Notice> {
     if same { None } else { parked(Some((was.clone(), now.kind.clone()))) }
 }
 
-/// Fields that cannot take part, with the reasons.
+/// All fields that no longer fit the schema of a side, with their notices.
 pub(super) fn misfits(
     definition: &SyncDefinition,
     descriptions: &Sides<Description>,
@@ -48,7 +48,7 @@ pub(super) fn misfits(
     found
 }
 
-/// What is new on a side: mapped objects have fields that they had not, or need more for a new record.
+/// Additions to the schema of a side: new fields, and newly required fields that are not mapped.
 fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Description) -> Vec<Notice> {
     let (Some(before), Some(now)) = (before.object(mapping.object(side)), now.object(mapping.object(side)))
     else {
@@ -69,7 +69,8 @@ fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Descrip
 }
 
 impl Session<'_> {
-    /// Compares what both sides have now with the mapping and with what they had when this sync last ran.
+    /// Compares the schemas of both sides with the mapping, and with the schemas of the last run of this
+    /// sync.
     pub(super) async fn check_schema(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut known = Sides::default();
@@ -89,8 +90,8 @@ impl Session<'_> {
                 }
                 let Some(object) = before.object(mapping.object(side)) else { continue };
                 for field in self.fields(mapping) {
-                    // A field that was never there was mapped since, and a new mapping version lists
-                    // everything anyway.
+                    // The field did not fit in the last run and fits now. (One that was mapped since has a
+                    // new mapping version, which lists everything anyway.)
                     if misfit(field, side, object).is_some() {
                         back.insert((mapping.id, side));
                     }

@@ -1,4 +1,4 @@
-//! A run under way: what all its phases share.
+//! Session: the state of a run that is under way, shared by all its phases.
 
 use super::definition::{FieldMapping, ObjectMapping, SyncDefinition};
 use super::description::{ChangeTimes, Description, Object};
@@ -15,20 +15,21 @@ use entente_core::{Side, Sides, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-/// Why records were read.
+/// Why records are read; decides how intake treats them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// The side reported them.
+    /// The side reported them, or the operator named them.
     Report,
-    /// The other side reported their counterparts.
+    /// They are counterparts of records that the other side reported.
     Counterpart,
-    /// Another record refers to them.
+    /// They are parents: other records refer to them.
     Parent,
-    /// The fate of a change was unknown.
+    /// They are read again, to find out what they hold now: before a write, after one without an answer, for
+    /// an undo.
     Reread,
 }
 
-/// A run under way.
+/// State of a run that is under way.
 pub(super) struct Session<'a> {
     pub(super) engine: &'a Engine<'a>,
     pub(super) definition: &'a SyncDefinition,
@@ -36,31 +37,34 @@ pub(super) struct Session<'a> {
     pub(super) lease: Lease,
     /// When the lease was last taken or renewed.
     pub(super) leased: Timestamp,
-    /// What the two sides have now.
+    /// The schemas of both sides.
     pub(super) descriptions: Sides<Description>,
-    /// Objects of which every record is known, by side: who is not among the pairs does not exist.
+    /// By side, objects with proof of absence: every record is in the ledger, so that one without a pair does
+    /// not exist.
     pub(super) listed: Sides<Vec<String>>,
-    /// A side could not be read to its end; the run does only what needs no more.
+    /// The error of a side that could not be read to its end. The run goes on with pairs that were read on
+    /// both sides and creates and deletes nothing.
     pub(super) broken: Option<SyncError>,
-    /// Records read, by side and object: those reported, and their counterparts.
+    /// Number of records read by side and object: reported ones and counterparts.
     pub(super) read: Sides<BTreeMap<String, u64>>,
-    /// Pairs that were read in this run, where what was not reported has to be asked for: by window or ids.
+    /// In a run by window or ids: the pairs that it has read, whose other halves have to be fetched.
     pub(super) read_pairs: BTreeMap<MappingId, BTreeSet<PairId>>,
-    /// Pairs that are to be reconciled in the next round or pass: parents that were read because a record
-    /// refers to them, changes that met a newer record, links that wait for their parent.
+    /// Pairs to reconcile in the next round or pass: parents that were just fetched, pairs whose change was
+    /// refused as stale, pairs whose references wait for a parent.
     pub(super) revisits: BTreeMap<MappingId, Vec<PairId>>,
-    /// Something happened that asks for one more pass.
+    /// Whether another pass of reconcile and execute is needed.
     pub(super) another_pass: bool,
-    /// How long to wait before that pass.
+    /// Pause before that pass.
     pub(super) pause: Duration,
-    /// The side that wins in this run, whatever changed.
+    /// One-time trust: the side that wins in this run, whatever changed.
     pub(super) trust: Option<Trust>,
-    /// Fields that take no part: the schema of a side no longer fits the mapping.
+    /// Schema drift: fields that are parked, since the schema of a side no longer fits the mapping.
     pub(super) parked: BTreeSet<(MappingId, Slot)>,
-    /// A listing whose rows are looked at anew, by side: identifiers may be others than before.
+    /// By side, whether match keys are computed again for every row, since the mapping's identifiers may have
+    /// changed.
     pub(super) rekey: Sides<bool>,
-    /// Pairs that were in an order which failed as a whole: the most changes that an order with them may
-    /// have.
+    /// Bisection of failed batches: the largest order that a pair may be part of, for pairs whose order
+    /// failed as a whole.
     pub(super) order_caps: HashMap<PairId, usize>,
 }
 
@@ -73,12 +77,12 @@ impl<'a> Session<'a> {
         self.engine.clock.now()
     }
 
-    /// The object of a mapping on a side, as it is described now.
+    /// The current schema of a mapping's object on a side.
     pub(super) fn object(&self, mapping: &ObjectMapping, side: Side) -> Option<&Object> {
         self.descriptions[side].object(mapping.object(side))
     }
 
-    /// Whether every record of a mapping's object on a side is known.
+    /// Whether there is proof of absence for a mapping's object on a side.
     pub(super) fn is_listed(&self, mapping: &ObjectMapping, side: Side) -> bool {
         self.listed[side].iter().any(|name| name == mapping.object(side))
     }
@@ -87,7 +91,7 @@ impl<'a> Session<'a> {
         self.object(mapping, side).is_some_and(|object| object.has(feature))
     }
 
-    /// The step of change times that both sides can tell.
+    /// Resolution of change times, in microseconds: the coarser one of both sides.
     pub(super) fn precision(&self, mapping: &ObjectMapping) -> u64 {
         Side::BOTH
             .into_iter()
@@ -103,19 +107,19 @@ impl<'a> Session<'a> {
         Side::BOTH.into_iter().any(|side| self.has(mapping, side, Feature::OneBlank))
     }
 
-    /// Fields of a mapping that take part.
+    /// Fields of a mapping that are not parked.
     pub(super) fn fields<'m>(&self, mapping: &'m ObjectMapping) -> impl Iterator<Item = &'m FieldMapping> {
         let parked = &self.parked;
         let id = mapping.id;
         mapping.fields.iter().filter(move |field| !parked.contains(&(id, field.slot)))
     }
 
-    /// Whether records of a mapping can be recognised: none of its identifiers is parked.
+    /// Whether records of a mapping can be matched: none of its identifiers is parked.
     pub(super) fn recognises(&self, mapping: &ObjectMapping) -> bool {
         mapping.identifiers.iter().all(|slot| !self.parked.contains(&(mapping.id, *slot)))
     }
 
-    /// Begins a unit of work, keeping the lease alive.
+    /// Begins a unit of work, after renewing the lease where a third of its time has passed.
     pub(super) async fn begin(&mut self) -> Result<Box<dyn Unit>, SyncError> {
         let now = self.now();
         let third = limits::LEASE.as_micros() as i64 / 3;
@@ -126,7 +130,7 @@ impl<'a> Session<'a> {
         Ok(self.engine.ledger.begin(&self.lease).await?)
     }
 
-    /// Ends the run at a safe point where the operator or the clock asks for it.
+    /// Safe point: an error where the operator has stopped the run or its time limit is reached.
     pub(super) fn check_stop(&self) -> Result<(), SyncError> {
         if self.engine.stop.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(SyncError::Stopped);
@@ -148,8 +152,8 @@ impl<'a> Session<'a> {
         SyncError::Broken { exchange: self.exchange(side).name().to_owned(), what: what.into() }
     }
 
-    /// Whether to ask the same once more after an error, having waited as long as the side asked for. `tries`
-    /// counts the attempts so far.
+    /// Exponential backoff with jitter: after a transient error, sleeps as long as the side asks for, or
+    /// twice as long as the last time. Returns whether to retry the call; `tries` counts the attempts.
     pub(super) async fn back_off(
         &self,
         side: Side,
@@ -169,7 +173,7 @@ impl<'a> Session<'a> {
             return Ok(false);
         }
         let growing = limits::FIRST_PAUSE.saturating_mul(1 << (*count - 1).min(16));
-        // Up to a quarter more, so that many hosts do not come back at one moment.
+        // Jitter of up to a quarter, so that many hosts do not retry at one moment.
         let jitter = growing.mul_f64((self.engine.randomness.bits() % 1000) as f64 / 4000.0);
         let pause = error.after.unwrap_or(growing + jitter);
         if pause > limits::LONGEST_PAUSE {
@@ -182,7 +186,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// How often one call has been tried.
+/// Retry counters of one call.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
     rate_limited: u32,

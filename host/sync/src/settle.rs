@@ -1,5 +1,4 @@
-//! Settle: how `agreed` moves, field by field, once it is known what stands on a side. Pure: no side is asked,
-//! nothing is stored.
+//! Settle: moves the merge base (`agreed`) field by field when the outcome of a write is known. Pure: no I/O.
 
 use super::change::{Change, ChangedField};
 use super::definition::{FieldMapping, ObjectMapping};
@@ -11,8 +10,8 @@ use super::reason::Reason;
 use super::report::FieldTime;
 use entente_core::{Kind, Side, Sides, Timestamp, Value, canonical, elements, same_content};
 
-/// What a side has now, where that is not what it had when an order was made of it: a change since then, also
-/// where it only went back to what was agreed before.
+/// The edit of a side since an order was made from its value: its current value, where that differs from
+/// `then`. A value that went back to the old base is an edit too.
 pub(super) fn edit_since(pair: &Pair, side: Side, slot: Slot, then: &Value) -> Option<Seen> {
     let seen = pair.half(side).seen(slot).cloned();
     let now =
@@ -20,70 +19,71 @@ pub(super) fn edit_since(pair: &Pair, side: Side, slot: Slot, then: &Value) -> O
     now.filter(|seen| seen.value != *then)
 }
 
-/// An answer that says what the target holds now, with what else bears on settling it.
+/// A successful write, with what is needed to settle it.
 pub(super) struct Settlement<'a> {
     pub(super) mapping: &'a ObjectMapping,
     pub(super) target: Side,
-    /// The fields of the order, which the values of the answer follow.
+    /// Slots of the order's fields; the values of the answer follow their order.
     pub(super) slots: &'a [Slot],
     pub(super) written: &'a Written,
     /// The run is an undo.
     pub(super) undo: bool,
-    /// The target shares the store of the ledger: it never reports what this sync wrote there.
+    /// The target is in the store of the ledger: it never reports what this sync wrote there.
     pub(super) local: bool,
 }
 
 /// How a field that was sent is settled.
 #[derive(Debug, PartialEq)]
 enum FieldOutcome<'e> {
-    /// What stands there is what an earlier sending of the create carried: that is agreed, and what the source has
-    /// now is an edit.
+    /// The stored value is the one of an earlier send of this create, which thus succeeded: that value
+    /// becomes the base, and the source's current value is an edit.
     AsSentBefore(&'e SentBefore),
-    /// We sent this create twice. The stored value differs from what we sent, so the first sending succeeded and
-    /// somebody has edited the record since: what was sent is agreed, and what is stored is an edit of the target.
+    /// We sent this create twice. The stored value differs from what we sent, so the first send succeeded and
+    /// somebody edited the record since: the sent value becomes the base, and the stored value is an edit of
+    /// the target.
     EditedSince,
-    /// Both sides are written, and this one came first: nothing is settled before the other one is.
+    /// First of two joint writes: the base moves with the second one, to the other side.
     FirstOfTwo,
-    /// The elements of a set that were carried are settled, and no others.
+    /// Set: only the elements that the order carried are settled.
     Elements,
-    /// What was sent and what stands there is agreed.
+    /// The sent and the stored value become the base.
     Agreed,
 }
 
-/// The change that was answered, besides its fields.
+/// The answered change, besides its fields.
 struct Sending<'e> {
     create: bool,
-    /// It was sent before.
+    /// It was sent more than once.
     resent: bool,
-    /// The pair had failed before.
+    /// The pair had failed before this change.
     failed: bool,
-    /// What was sent under its name before, the latest last.
+    /// Fields of earlier sends under the same idempotency key, the latest last.
     earlier: &'e [SentBefore],
 }
 
 impl Settlement<'_> {
-    /// Settles a pair whose change was made. Says whether the pair has to be decided once more.
+    /// Settles a pair whose change was executed. Returns whether the pair has to be decided again.
     pub(super) fn settle(&self, entry: &mut Outgoing) -> bool {
         let Outgoing { change, pair, values, failed, resent, earlier, .. } = entry;
         let create = change.action == Action::Create;
         let sending = Sending { create, resent: *resent, failed: *failed, earlier };
-        let mut again = false;
+        let mut revisit = false;
         for (field, sent) in change.fields.iter_mut().zip(values.iter()) {
-            again |= self.settle_field(pair, &sending, field, sent);
+            revisit |= self.settle_field(pair, &sending, field, sent);
         }
         if create {
             for field in &self.mapping.fields {
                 if change.fields.iter().all(|sent| sent.slot != field.slot) {
-                    again |= self.settle_left_out(pair, earlier, field);
+                    revisit |= self.settle_left_out(pair, earlier, field);
                 }
             }
-            // What the new record always gives to the other side is still to be written there.
-            again |= self.mapping.fields.iter().any(|field| field.is_constant(self.target));
+            // Constants of the new record are still to be written to the other side.
+            revisit |= self.mapping.fields.iter().any(|field| field.is_constant(self.target));
         }
-        again
+        revisit
     }
 
-    /// What stands in a field now: what the answer says, or what was sent.
+    /// The stored value of a field: from the answer, else as sent.
     fn stored(&self, slot: Slot, sent: &Value) -> Value {
         let column = self.slots.iter().position(|known| *known == slot);
         let said = column.and_then(|column| self.written.values.get(column).cloned().flatten());
@@ -122,7 +122,7 @@ impl Settlement<'_> {
         }
     }
 
-    /// Settles one field that was sent. Says whether the pair has to be decided once more.
+    /// Settles one field that was sent. Returns whether the pair has to be decided again.
     fn settle_field(
         &self,
         pair: &mut Pair,
@@ -166,38 +166,39 @@ impl Settlement<'_> {
         false
     }
 
-    /// Settles a field of a new record that was not sent. Says whether the pair has to be decided once more.
+    /// Settles a field of a new record that was not sent. Returns whether the pair has to be decided again.
     fn settle_left_out(&self, pair: &mut Pair, earlier: &[SentBefore], field: &FieldMapping) -> bool {
         let (target, source) = (self.target, self.target.other());
         if let Some(before) = earlier.iter().rfind(|before| before.slot == field.slot) {
-            // It was cleared since.
+            // An earlier send carried the field, and the source was cleared since.
             settle_earlier(pair, target, before, before.value.clone());
             return true;
         }
         let value = pair.current(source, field.slot).cloned();
-        // A side in the same store never reports what this sync wrote there; nothing is what was written.
+        // A side in the same store never reports what this sync wrote there: the field is null.
         let unsent = self.local.then_some(Value::Null);
         if value.as_ref().is_some_and(Value::is_blank) {
-            // A blank needs no sending; what the new record has there is known with its first report.
+            // A blank need not be sent; the first report of the new record tells its own value.
             pair.set_agreed(field.slot, Agreed::of(target, unsent, value));
             pair.half_mut(source).set_seen(field.slot, None);
         } else if let Some(value) = unsent.filter(|_| field.is_reference()) {
-            // A link that has to wait is decided again until it can be sent.
+            // A reference that waits is decided again until it can be sent.
             pair.half_mut(target).set_seen(field.slot, Some(Seen { value, time: None }));
         }
         false
     }
 }
 
-/// A report that came while the order was under way may have brought a newer edit of this very field of the
-/// target, which is kept as a change.
+/// A newer edit of the target's field, reported while the order was in flight (the pair is dirty); it stays
+/// an edit.
 fn newer_edit(pair: &Pair, target: Side, field: &ChangedField, sent: &Value, stored: &Value) -> Option<Seen> {
     let seen = pair.half(target).seen(field.slot).filter(|_| pair.dirty)?;
     let value = &seen.value;
     (Some(value) != field.base.as_ref() && value != stored && value != sent).then(|| seen.clone())
 }
 
-/// Settles a field: `written` is agreed with what the source had, and what either side has by now is an edit.
+/// Moves the base of a field to `written` and the source's value of the order. Newer values of either side
+/// stay edits.
 fn settle_both(pair: &mut Pair, target: Side, field: &ChangedField, written: Value, edit: Option<Seen>) {
     let (source, slot) = (target.other(), field.slot);
     let edited = edit_since(pair, source, slot, &field.source);
@@ -206,7 +207,8 @@ fn settle_both(pair: &mut Pair, target: Side, field: &ChangedField, written: Val
     pair.half_mut(source).set_seen(slot, edited);
 }
 
-/// Settles a field of a new record as it was sent before. What the source has now is a change since then.
+/// Moves the base of a field to an earlier send of the create. The source's current value is an edit since
+/// then.
 fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Value) {
     let source = target.other();
     let edited = edit_since(pair, source, before.slot, &before.source);
@@ -215,9 +217,10 @@ fn settle_earlier(pair: &mut Pair, target: Side, before: &SentBefore, stored: Va
     pair.half_mut(source).set_seen(before.slot, edited);
 }
 
-/// Settles those elements of a set that were carried by an order to `target`, whose value was, was sent, and
-/// is stored now. What only the target has stays a change of the target, since the order that takes it to the
-/// other side may not be made. False where the values are no sets.
+/// Moves the base of a set element by element: only the elements that an order to `target` carried are
+/// settled. `values` are the target's value before, the sent and the stored one. An element that only the
+/// target has stays an edit of the target, since the order that takes it to the other side may fail. False
+/// where the values are not sets.
 pub(super) fn settle_elements(
     pair: &mut Pair,
     target: Side,
@@ -227,7 +230,7 @@ pub(super) fn settle_elements(
 ) -> bool {
     let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return false };
     let mut halves = Sides::default();
-    // What both had before the order was agreed, whether or not that was ever settled.
+    // Elements that both sides had before the order belong to the base, also if they were never settled.
     let Some(had) = elements(pair.current(target.other(), slot)) else { return false };
     let shared: Vec<&str> = was.iter().filter(|text| had.contains(text)).copied().collect();
     for (side, now) in [(target, &stored), (target.other(), &sent)] {
@@ -255,7 +258,8 @@ pub(super) fn settle_elements(
     true
 }
 
-/// What was sent and never answered is settled where it stands there now, as if the answer had come.
+/// Settles an unanswered change by the record that was read since: fields that hold the sent value are
+/// settled as if the answer had come.
 pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &Change) {
     let target = change.target;
     for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
@@ -284,7 +288,8 @@ pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &
     }
 }
 
-/// Takes back what was settled, keeping what the survivor has: to whom it is linked next, it is new.
+/// Clears the merge base and keeps the survivor's values as edits, so that it is merged afresh with its next
+/// counterpart.
 pub(super) fn forget_agreed(pair: &mut Pair, survivor: Side) {
     for slot in Slot::first(pair.agreed.len()) {
         if pair.half(survivor).seen(slot).is_none()
@@ -296,7 +301,7 @@ pub(super) fn forget_agreed(pair: &mut Pair, survivor: Side) {
     pair.agreed.clear();
 }
 
-/// What becomes of a pair whose record was deleted because making it was undone.
+/// Excludes a pair after an undo deleted the record that a run had created.
 pub(super) fn set_undone(pair: &mut Pair, target: Side, at: Timestamp) {
     forget_agreed(pair, target.other());
     *pair.half_mut(target) = Half { deleted: Some(at), ..Half::default() };

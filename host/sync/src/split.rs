@@ -1,5 +1,5 @@
-//! Split: an order that failed as a whole goes out again in halves, until the one change that is to settle_single
-//! stands alone.
+//! Split: bisects a failed batch. An order that failed as a whole is sent again in halves, until the change
+//! that causes the error is alone.
 
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
@@ -18,8 +18,8 @@ use entente_core::Side;
 use std::collections::HashSet;
 
 impl Session<'_> {
-    /// An order that failed as a whole goes out again in two halves, down to the one change that is to settle_single.
-    /// What became of each is found out first: nothing is sent blind a second time.
+    /// Bisects a failed batch. Idempotent creates are sent again at once; the outcome of every other change
+    /// is found out first, since a blind resend could apply it twice.
     pub(super) async fn split(
         &mut self,
         mapping: &ObjectMapping,
@@ -33,16 +33,15 @@ impl Session<'_> {
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         self.order_caps.extend(numbers.iter().map(|number| (*number, half.max(1))));
         let idempotent = self.has(mapping, target, Feature::IdempotentCreate);
-        let (mut again, others): (Vec<Outgoing>, Vec<Outgoing>) =
+        let (mut creates, others): (Vec<Outgoing>, Vec<Outgoing>) =
             outgoing.into_iter().partition(|entry| idempotent && entry.change.action == Action::Create);
         if half == 0 {
-            return self.settle_single(mapping, target, again, others, error).await;
+            return self.settle_single(mapping, target, creates, others, error).await;
         }
-        // Made once only, however often it is sent under its name: it stays marked as sent, and a run that
-        // dies here sends it again.
-        again.iter_mut().for_each(|entry| entry.resent = true);
-        let rest = again.split_off(again.len().div_ceil(2));
-        for part in [again, rest].into_iter().filter(|part| !part.is_empty()) {
+        // Idempotent creates stay marked as sent: a crash here leads to another send under the same key.
+        creates.iter_mut().for_each(|entry| entry.resent = true);
+        let rest = creates.split_off(creates.len().div_ceil(2));
+        for part in [creates, rest].into_iter().filter(|part| !part.is_empty()) {
             Box::pin(self.deliver(mapping, target, part)).await?;
         }
         self.recover_sent(mapping, target, others).await?;
@@ -60,20 +59,20 @@ impl Session<'_> {
         self.reconcile_pairs(mapping, pairs).await
     }
 
-    /// The one change of an order that failed as a whole: it has failed, unless it was made in spite of the
+    /// End of the bisection: the change that is alone has failed, unless it was executed in spite of the
     /// error.
     async fn settle_single(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
-        again: Vec<Outgoing>,
+        creates: Vec<Outgoing>,
         others: Vec<Outgoing>,
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
         let said = RemoteSaid::new(&error.code, &error.reason);
         let refused = Reason::Refused { side: target, said, fields: Vec::new() };
-        for mut entry in again {
-            // Nobody knows whether it was made: whatever is sent next keeps its name.
+        for mut entry in creates {
+            // The outcome is unknown: the next send keeps the idempotency key.
             entry.change.status = ChangeStatus::Retry;
             entry.change.reason = Some(refused.clone());
             self.fail(mapping, target, &mut entry.pair, refused.clone());
@@ -112,7 +111,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Finds out what became of changes whose order was not answered.
+    /// Finds out the outcome of changes whose order failed.
     async fn recover_sent(
         &mut self,
         mapping: &ObjectMapping,

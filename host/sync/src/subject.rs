@@ -3,10 +3,10 @@
 use entente_core::{Reference, Side};
 use serde::{Deserialize, Serialize};
 
-/// A record of one side that a reason is about.
+/// Names a record: side, object and id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordRef {
-    /// Where it is.
+    /// The side that has it.
     pub side: Side,
     /// The object.
     pub object: String,
@@ -15,21 +15,21 @@ pub struct RecordRef {
 }
 
 impl RecordRef {
-    /// A record of a side.
+    /// A record of a side, by object and id.
     pub fn new(side: Side, object: &str, id: &str) -> Self {
         Self { side, object: object.to_owned(), id: id.to_owned() }
     }
 
-    /// The record that a reference of a side names.
+    /// The record that a reference names, as a side refers to it.
     pub fn of(side: Side, reference: &Reference) -> Self {
         Self::new(side, &reference.object, &reference.id)
     }
 }
 
-/// What a remote system or its plugin said, in its own words. The engine decides nothing by it.
+/// What a remote system or its plugin said, word for word. The engine shows it and takes no decision by it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RemoteSaid {
-    /// Its code, where it gave one.
+    /// Its error code, where it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Its text.
@@ -48,12 +48,12 @@ impl RemoteSaid {
     }
 }
 
-/// How an answer broke the rules of the interface.
+/// How an answer violates the plugin interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InvalidAnswer {
-    /// The record was to be deleted, and the answer says that it is there.
+    /// A delete was answered as a write.
     NotDeleted,
-    /// The record was written, and no id came back.
+    /// A write was answered with an empty id.
     NoId,
 }

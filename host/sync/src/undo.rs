@@ -1,5 +1,5 @@
-//! Undo: a run that puts back what an earlier one changed, as a plan of its own. What anybody has changed
-//! since stays, and is listed.
+//! Undo: compensating run. Its plan restores the values that an earlier run replaced, field by field; fields
+//! that were changed since are kept and listed.
 
 use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::ObjectMapping;
@@ -18,30 +18,30 @@ use super::subject::RecordRef;
 use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// What an undo makes of one change.
+/// Decision of an undo about one change.
 #[derive(Default)]
 struct Undone {
-    /// To be written.
+    /// Fields to restore.
     fields: Vec<ChangedField>,
-    /// Left as it is, with the reason of each.
+    /// Fields that are kept, each with its reason.
     left: Vec<ChangedField>,
-    /// The first of those.
+    /// The first of those reasons.
     why: Option<Kept>,
 }
 
-/// What the plan of an undo does to links between records.
+/// Effect of an undo's plan on references between records.
 #[derive(Default)]
 struct Undoing {
-    /// By side, the records that are deleted, with the numbers of their changes.
+    /// By side, the records to delete, with the numbers of their changes.
     deletes: Sides<HashMap<Reference, i64>>,
     /// The pairs of those records.
     gone: HashSet<(PairId, Side)>,
-    /// Fields that it writes: their links go.
+    /// Fields that the plan writes, whose references are replaced.
     written: HashSet<(PairId, Side, Slot)>,
 }
 
 impl Undoing {
-    /// The changes that delete records to which a record keeps a link in one of these slots.
+    /// The deletes of records that a record still refers to in one of these slots.
     fn deleted_targets(&self, pair: &Pair, side: Side, slots: &[Slot]) -> impl Iterator<Item = i64> {
         slots
             .iter()
@@ -53,7 +53,8 @@ impl Undoing {
 }
 
 impl Session<'_> {
-    /// Plans to put back what a run changed.
+    /// Plans an undo. `deletes_agreed`: how many deletions the operator has agreed to; with another number
+    /// nothing is executed.
     pub(super) async fn plan_undo(&mut self, run: RunId, deletes_agreed: u64) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut deletes = 0;
@@ -85,8 +86,9 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A record that others refer to, which this undo leaves as they are, is not deleted: the remote system
-    /// would blank their links, and that would count as an edit. Says how many stay.
+    /// Referential integrity: withholds the delete of a record that a record outside this undo refers to,
+    /// since the remote system would blank that reference, and the blank would count as an edit. Returns how
+    /// many are withheld.
     async fn withhold_referenced_deletes(&mut self) -> Result<u64, SyncError> {
         let undoing = self.undoing().await?;
         let mut kept: HashMap<i64, RecordRef> = HashMap::new();
@@ -117,7 +119,7 @@ impl Session<'_> {
         Ok(ledger.changes_in(self.run.id, ChangeStatus::Planned, after, limits::RECONCILE_PAIRS).await?)
     }
 
-    /// What the plan of this undo deletes, and what it settles about other records.
+    /// Collects what the plan of this undo deletes and writes.
     async fn undoing(&self) -> Result<Undoing, SyncError> {
         let mut undoing = Undoing::default();
         let mut after = 0;
@@ -142,8 +144,8 @@ impl Session<'_> {
         }
     }
 
-    /// Finds records of a side that keep a link to one that the undo deletes: by the number of its change, the
-    /// first record that refers to it.
+    /// Finds records of a side that still refer to a record which the undo deletes: the first one for each
+    /// delete, by the number of its change.
     async fn note_referrers(
         &self,
         mapping: &ObjectMapping,
@@ -207,8 +209,8 @@ impl Session<'_> {
                 }
                 let before = (pair.status, pair.reason.clone());
                 let mut new = self.change(mapping, pair, target, action.clone(), fields);
-                // A pair keeps its place: what is put back is settled by its outcome, and what stays needs
-                // nothing.
+                // The pair keeps its status: a restored field is settled by its outcome, and a kept field
+                // needs no work.
                 (pair.status, pair.reason) = before;
                 if let Some(why) = stays {
                     new.status = ChangeStatus::Withheld;
@@ -227,7 +229,7 @@ impl Session<'_> {
         Ok(deletes)
     }
 
-    /// Brings what is known of the records up to date, as far as they can be read.
+    /// Reads the records again, where they can be read by id.
     async fn reread(
         &mut self,
         mapping: &ObjectMapping,
@@ -259,7 +261,8 @@ impl Session<'_> {
         self.links_to(self.definition, wanted).await
     }
 
-    /// The record to delete, to undo that it was made; `None`: it is gone already.
+    /// Undo of a create: the id of the record to delete; `None` where it is deleted already; an error where
+    /// it is kept.
     fn undo_create(
         &self,
         mapping: &ObjectMapping,
@@ -290,8 +293,7 @@ impl Session<'_> {
         Ok(Some(id))
     }
 
-    /// An undo that deletes happens only when the operator has named the number of deletions; until then
-    /// nothing of it does.
+    /// Withholds the whole undo until the operator has agreed to its number of deletions.
     async fn ask_for_deletes(&mut self, run: RunId, deletes: u64) -> Result<(), SyncError> {
         self.run.notice(Notice::DeletesNotAgreed { run, deletes });
         let mut after = 0;
@@ -311,20 +313,21 @@ impl Session<'_> {
 }
 
 impl Undone {
-    /// Leaves a field as it is.
+    /// Keeps a field, with the reason.
     fn leave(&mut self, field: &ChangedField, why: Kept) {
         self.left.push(ChangedField { reason: FieldReason::NotUndone(why.clone()), ..field.clone() });
         self.why.get_or_insert(why);
     }
 }
 
+/// Keeps every field of a change, for one reason.
 fn keep_whole(change: &Change, why: Kept) -> Undone {
     let mut undone = Undone::default();
     change.fields.iter().for_each(|field| undone.leave(field, why.clone()));
     undone
 }
 
-/// What an update is put back to, field by field.
+/// Undo of an update, field by field: the base values are restored where nobody has changed the field since.
 fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) -> Undone {
     let (target, source) = (change.target, change.target.other());
     let mut undone = Undone::default();
@@ -363,7 +366,7 @@ fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) ->
     undone
 }
 
-/// The deletion of a record that was made: what it has is kept, so that this can be undone too.
+/// Undo of a create: a delete that records the current values, so that it can be undone too.
 fn undo_whole(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Undone {
     let field = |slot: Slot| {
         Some(ChangedField {
@@ -382,7 +385,7 @@ fn undo_whole(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Undone {
     Undone { fields, ..Undone::default() }
 }
 
-/// A deleted record is made again with what it had.
+/// Undo of a delete: the record is created again with the values that it had.
 fn undo_delete(change: &Change) -> Undone {
     let again = |field: &ChangedField| {
         let value = field.base.clone().filter(|base| !base.is_blank() && base.references().is_empty())?;

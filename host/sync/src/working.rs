@@ -1,5 +1,5 @@
-//! Working set: the pairs of one mapping that a page touches, found by record, by number and by what records are
-//! recognised by.
+//! Working set: the pairs of one mapping that a page may touch, in memory, indexed by record id, pair number
+//! and match key.
 
 use super::change::Change;
 use super::definition::ObjectMapping;
@@ -14,7 +14,7 @@ use entente_core::{Side, Sides};
 use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
 
-/// The index of a pair in a working set.
+/// Index of a pair in a working set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry(usize);
 
@@ -42,30 +42,31 @@ impl IndexMut<Entry> for Entries {
     }
 }
 
-/// What a record that nobody knows yet meets in a working set.
+/// Result of matching a record that has no pair yet.
 #[derive(Debug, PartialEq)]
 pub(super) enum Match {
-    /// Nothing: it gets a pair of its own.
+    /// No match: the record gets a pair of its own.
     Nothing,
-    /// The pair of its counterpart, or of the create that may have made it.
+    /// The pair of its counterpart, or of an unanswered create that the record stems from.
     Pair(Entry),
-    /// It is held: it wants to be where `rival` is, or may be the counterpart of several records.
+    /// No unique match: the record is a duplicate of the one in `rival`, or may be the counterpart of
+    /// several.
     Held { reason: Reason, rival: Entry },
 }
 
-/// The pairs of one mapping that a page touches.
+/// The pairs of one mapping that a page may touch.
 pub(super) struct Working<'m> {
     pub(super) mapping: &'m ObjectMapping,
     pub(super) side: Side,
     pub(super) pairs: Entries,
-    /// By entry, whether the pair is to be saved.
+    /// By entry, whether the pair was modified.
     touched: Vec<bool>,
     pub(super) by_id: HashMap<String, Entry>,
-    /// Pairs that were joined into others.
+    /// Pairs that were merged into others and are to be deleted.
     pub(super) removed: Vec<PairId>,
     pub(super) by_number: HashMap<PairId, Entry>,
     by_key: Sides<HashMap<MatchKey, Vec<Entry>>>,
-    /// By pair, what was sent for it and never answered.
+    /// By pair, changes that were sent and never answered.
     pub(super) unanswered: HashMap<PairId, Vec<Change>>,
 }
 
@@ -102,18 +103,18 @@ impl<'m> Working<'m> {
         entry
     }
 
-    /// The pair is to be saved.
+    /// Marks a pair as modified.
     pub(super) fn touch(&mut self, entry: Entry) {
         self.touched[entry.0] = true;
     }
 
-    /// The pair is joined into another one, and removed.
+    /// Removes a pair that was merged into another one.
     pub(super) fn remove(&mut self, entry: Entry) {
         self.removed.push(self.pairs[entry].id);
         self.touched[entry.0] = false;
     }
 
-    /// The pairs that are to be saved.
+    /// The modified pairs.
     pub(super) fn into_touched(self) -> Vec<Pair> {
         self.pairs
             .0
@@ -124,7 +125,8 @@ impl<'m> Working<'m> {
             .collect()
     }
 
-    /// What a record with these keys meets that no pair has yet.
+    /// Matches a record that has no pair yet by its keys: with an unanswered create, then with records of its
+    /// own side (duplicates), then with records of the other side (counterparts).
     pub(super) fn match_record(&self, keys: &[MatchKey]) -> Match {
         let side = self.side;
         let record = |entry: Entry, side: Side| {
@@ -162,15 +164,14 @@ impl<'m> Working<'m> {
         }
     }
 
-    /// What a record was to be recognised by that was to be made for this pair on a side, of which nobody
-    /// knows whether it was.
+    /// Match keys that unanswered creates of a pair carried to a side.
     pub(super) fn sent_keys(&self, pair: PairId, target: Side) -> Vec<MatchKey> {
         let creates = self.unanswered.get(&pair).into_iter().flatten();
         let creates = creates.filter(|change| change.action == Action::Create && change.target == target);
         creates.flat_map(|change| identity::keys_sent(self.mapping, change)).collect()
     }
 
-    /// The one pair whose record may have been made as this one.
+    /// The pair whose unanswered create carried these keys, if there is exactly one.
     pub(super) fn sent_as(&self, keys: &[MatchKey]) -> Option<Entry> {
         let sent = |number: &PairId| {
             let entry = *self.by_number.get(number)?;
@@ -182,13 +183,13 @@ impl<'m> Working<'m> {
         found.next().filter(|_| found.next().is_none())
     }
 
-    /// Settles what was sent for a pair and never answered, now that its record has been read.
+    /// Settles unanswered changes of a pair by the record that was just read.
     pub(super) fn settle_read(&mut self, entry: Entry) {
         let pair = &mut self.pairs[entry];
         for change in
             self.unanswered.get(&pair.id).into_iter().flatten().filter(|change| change.target == self.side)
         {
-            // A new record has no other agreement than this one; an update is open until its pair is decided
+            // A create has no merge base of its own yet; an update stays open until its pair is decided
             // again.
             if change.action != Action::Create || pair.agreed.is_empty() {
                 settle_as_sent(self.mapping, pair, change);
@@ -196,7 +197,7 @@ impl<'m> Working<'m> {
         }
     }
 
-    /// Pairs that have a record on `side` with the best of these keys that any has.
+    /// Pairs whose record on `side` has one of these keys; the best key that any pair has decides.
     pub(super) fn owners(&self, side: Side, keys: &[MatchKey]) -> Vec<Entry> {
         let entries = |key: &MatchKey| -> Vec<Entry> {
             let entries = self.by_key[side].get(key).cloned().unwrap_or_default();
@@ -205,7 +206,7 @@ impl<'m> Working<'m> {
         keys.iter().map(entries).find(|entries| !entries.is_empty()).unwrap_or_default()
     }
 
-    /// Whether a key is one that a record had when it was sent, and has no more.
+    /// Whether a pair owns a key only through an unanswered create, and its record has other keys by now.
     fn only_sent_as(&self, entry: Entry, side: Side, key: &MatchKey) -> bool {
         let pair = &self.pairs[entry];
         self.sent_keys(pair.id, side.other()).contains(key)

@@ -1,4 +1,4 @@
-//! The decisions as tables: a row is a case, with what must come out.
+//! Table tests of decisions: each row is a case with its expected result.
 
 use super::*;
 use crate::{Condition, Direction, IdentifyBy, Test};

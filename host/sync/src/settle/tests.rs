@@ -1,4 +1,4 @@
-//! How `agreed` moves, as tables: a row is a case, with what is agreed and what counts as an edit afterwards.
+//! Table tests of the merge base: each row is a case with the expected base and edits afterwards.
 
 use super::*;
 use crate::{ChangeStatus, FieldReason, RunId};
@@ -76,7 +76,7 @@ fn update(source: Value, base: Value) -> Outgoing {
     outgoing(Action::Update("a".to_owned()), slot, source, Some(base))
 }
 
-/// Settles an answer that says so much of the field; says whether the pair is decided once more.
+/// Settles an answer with this stored value of the field. Returns whether the pair has to be decided again.
 fn settle(entry: &mut Outgoing, stored: Option<Value>) -> bool {
     let mapping = mapping();
     let slots = [entry.change.fields[0].slot];
@@ -91,7 +91,7 @@ fn settle(entry: &mut Outgoing, stored: Option<Value>) -> bool {
         .settle(entry)
 }
 
-/// What is agreed, and what counts as an edit on the left and on the right.
+/// The base, and the edits on the left and on the right.
 fn state(entry: &Outgoing, slot: usize) -> (Option<Agreed>, Option<Seen>, Option<Seen>) {
     let pair = &entry.pair;
     let seen = |side| pair.half(side).seen(Slot(slot)).cloned();

@@ -1,15 +1,18 @@
 //! `entente integration`: configured plugins, their settings, secrets and grants.
 
 use super::Context;
-use super::integration_grant::{self, GrantArgs, widen, widen_to_all};
+use super::integration_grant::{self, GrantArgs};
 use super::output::{Done, Usage, table};
 use super::remedy;
+use super::report::remedies;
 use anyhow::Context as _;
-use entente::view::IntegrationView;
-use entente::{Grants, Integration, SecretInfo, SecretText, Tenant, TenantError};
+use entente::view::{
+    AddedIntegrationView, ChangedIntegrationView, HealthView, IntegrationView, NoticeView,
+    RemovedIntegrationView,
+};
+use entente::{IntegrationChange, NewIntegration, SecretText, TenantError};
 use entente_core::Value;
-use entente_sync::{Message, Remedy};
-use serde::Serialize;
+use entente_sync::Remedy;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
 
@@ -17,44 +20,9 @@ use std::io::{BufRead, IsTerminal};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum IntegrationCommand {
     /// Add an integration, and the sync that its plugin proposes
-    Add {
-        /// The name of the integration and of its sync
-        name: String,
-        /// The installed plugin, by name or digest [default: the name in lower case]
-        #[arg(long)]
-        plugin: Option<String>,
-        #[command(flatten)]
-        given: Given,
-        /// Allow requests to a host, such as https://api.example.com or https://*.example.com; the secrets
-        /// given may be sent there
-        #[arg(long, value_name = "URL")]
-        http: Vec<String>,
-        /// Allow everything that the plugin asks for; `plugin inspect` shows it
-        #[arg(long)]
-        grant_all: bool,
-        /// Make no sync
-        #[arg(long)]
-        no_sync: bool,
-    },
+    Add(AddArgs),
     /// Change settings and secrets
-    Set {
-        /// The integration
-        name: String,
-        #[command(flatten)]
-        given: Given,
-        /// Remove a setting
-        #[arg(long, value_name = "NAME")]
-        unset: Vec<String>,
-        /// Remove a secret
-        #[arg(long, value_name = "NAME")]
-        unset_secret: Vec<String>,
-        /// Let it run
-        #[arg(long, conflicts_with = "disable")]
-        enable: bool,
-        /// Do not let it run
-        #[arg(long)]
-        disable: bool,
-    },
+    Set(SetArgs),
     /// Say what it may reach; without options, show it beside what its plugin asks for
     Grant(GrantArgs),
     /// Give it the version of its plugin that was installed last, or another plugin; settings stay, and so do
@@ -93,9 +61,52 @@ pub(super) enum IntegrationCommand {
     List,
 }
 
+/// Options of `integration add`.
+#[derive(Debug, clap::Args)]
+pub(super) struct AddArgs {
+    /// The name of the integration and of its sync
+    name: String,
+    /// The installed plugin, by name or digest [default: the name in lower case]
+    #[arg(long)]
+    plugin: Option<String>,
+    #[command(flatten)]
+    given: Given,
+    /// Allow requests to a host, such as https://api.example.com or https://*.example.com; the secrets given may
+    /// be sent there
+    #[arg(long, value_name = "URL")]
+    http: Vec<String>,
+    /// Allow everything that the plugin asks for; `plugin inspect` shows it
+    #[arg(long)]
+    grant_all: bool,
+    /// Make no sync
+    #[arg(long)]
+    no_sync: bool,
+}
+
+/// Options of `integration set`.
+#[derive(Debug, clap::Args)]
+pub(super) struct SetArgs {
+    /// The integration
+    name: String,
+    #[command(flatten)]
+    given: Given,
+    /// Remove a setting
+    #[arg(long, value_name = "NAME")]
+    unset: Vec<String>,
+    /// Remove a secret
+    #[arg(long, value_name = "NAME")]
+    unset_secret: Vec<String>,
+    /// Let it run
+    #[arg(long, conflicts_with = "disable")]
+    enable: bool,
+    /// Do not let it run
+    #[arg(long)]
+    disable: bool,
+}
+
 /// Settings and secrets.
 #[derive(Debug, clap::Args)]
-pub(super) struct Given {
+struct Given {
     /// A setting, such as url=https://crm.example.com; may come several times
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
@@ -170,193 +181,158 @@ impl Given {
     }
 }
 
-/// Warnings go to standard error, where they do not get into data.
-pub(super) fn warn<T: Into<Message>>(warnings: Vec<T>) {
-    for warning in warnings {
-        eprintln!("warning: {}", remedy::message(&warning.into()));
+/// Prints notices to standard error, where they do not get into data.
+pub(super) fn warn(notices: &[NoticeView]) {
+    for NoticeView { message, .. } in notices {
+        eprintln!("warning: {}{}", message.text, remedies(&message.remedies));
     }
 }
 
-/// Secrets that are granted and that nobody has set.
-pub(super) fn missing_secrets<'a>(
-    integration: &str,
-    granted: impl Iterator<Item = &'a String>,
-    stored: &[SecretInfo],
-) -> Vec<Message> {
-    granted
-        .filter(|name| !stored.iter().any(|secret| secret.name == **name))
-        .map(|name| {
-            let remedy = Remedy::SetSecret { integration: integration.to_owned(), secret: name.clone() };
-            Message::new(format!("there is no secret '{name}' yet"), [remedy])
-        })
-        .collect()
-}
-
-/// Settings that the plugin does not read, of those just given.
-async fn unknown_settings<'a>(
-    tenant: &Tenant,
-    integration: &Integration,
-    names: impl Iterator<Item = &'a String>,
-) -> Vec<String> {
-    let names: Vec<&String> = names.collect();
-    tenant
-        .unknown_settings(integration)
-        .await
-        .into_iter()
-        .filter(|(name, _)| names.contains(&name))
-        .map(|(_, text)| text)
-        .collect()
+/// Puts the commands of this program beside the next steps.
+pub(super) fn add_commands(notices: &mut [NoticeView]) {
+    notices.iter_mut().for_each(|notice| notice.with_commands(remedy::command_of));
 }
 
 /// What went wrong while an integration was added. What can be done for one that is there is done here by
 /// giving the command again with more options.
-fn not_added(name: &str, unknown: &[String], error: TenantError) -> anyhow::Error {
-    let remedies = error.remedies();
-    let options: Vec<String> = remedies.iter().filter_map(remedy::option_of_add).collect();
+fn not_added(error: TenantError) -> anyhow::Error {
+    let TenantError::NotAdded { integration, notices, error } = error else { return error.into() };
+    let options: Vec<String> = error.remedies().iter().filter_map(remedy::option_of_add).collect();
     if options.is_empty() {
-        return error.into();
+        return anyhow::Error::from(*error);
     }
-    let unknown: String = unknown.iter().map(|text| format!("\n{text}")).collect();
+    let notices: String = NoticeView::all(&integration, &notices)
+        .into_iter()
+        .map(|notice| format!("\n{}", notice.message.text))
+        .collect();
     let again: String = options
         .iter()
         .map(|option| format!("\nnext: give it again with more: {}", remedy::again(option)))
         .collect();
     anyhow::anyhow!(
-        "{error}{unknown}\n{name} was not added (--http URL grants a host, and it the secrets that are given; --grant-all grants all that the \
-         plugin asks for){again}"
+        "{error}{notices}\n{integration} was not added (--http URL grants a host, and it the secrets that are given; --grant-all grants all \
+         that the plugin asks for){again}"
     )
 }
 
 /// Runs the command.
 pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyhow::Result<Done> {
-    let tenant = context.tenant()?;
-    let configuration = tenant.configuration();
     match command {
-        IntegrationCommand::Add { name, plugin, given, http, grant_all, no_sync } => {
-            let plugin = plugin.unwrap_or_else(|| name.to_lowercase());
-            let (settings, secrets) = (given.settings()?, given.secrets()?);
-            let mut grants = Grants::default();
-            let manifest = tenant.manifest(&configuration.plugin(&plugin).await?.digest).await?;
-            widen(&mut grants, &manifest, &http, &[])?;
-            if !http.is_empty() {
-                let names: Vec<String> = secrets.keys().cloned().collect();
-                widen(&mut grants, &manifest, &[], &names)?;
-            }
-            let mut draft =
-                configuration.draft_integration(&name, &plugin, settings, grants, secrets).await?;
-            if grant_all {
-                let mut grants = draft.integration.grants.clone();
-                warn(widen_to_all(&mut grants, &manifest, &draft.integration));
-                draft.integration.grants = grants;
-            }
-            let unknown =
-                unknown_settings(&tenant, &draft.integration, draft.integration.settings.keys()).await;
-            let added = tenant.add_integration(&draft, !no_sync).await;
-            let (added, mut notices) = added.map_err(|error| not_added(&name, &unknown, error))?;
-            notices.extend(unknown);
-            #[derive(Serialize)]
-            struct Result<'a> {
-                integration: &'a Integration,
-                sync: Option<&'a entente_sync::SyncDefinition>,
-                notices: &'a [String],
-            }
-            let result =
-                Result { integration: &added.integration, sync: added.sync.as_ref(), notices: &notices };
-            context.output.show(&result, |result| {
-                let mut text = format!("added the integration {name}");
-                if let Some(sync) = result.sync {
-                    for mapping in &sync.mappings {
-                        text.push_str(&format!(
-                            "\n  {} ↔ {}, {} fields",
-                            mapping.objects.left,
-                            mapping.objects.right,
-                            mapping.fields.len()
-                        ));
-                    }
-                    text.push_str(&remedy::lines(&[Remedy::PlanSync { sync: name.clone() }]));
-                }
-                for notice in result.notices {
-                    text.push_str(&format!("\nnote: {notice}"));
-                }
-                text
-            })?;
-        }
-        IntegrationCommand::Set { name, given, unset, unset_secret, enable, disable } => {
-            let settings = given.settings()?;
-            let names: Vec<String> = settings.keys().cloned().collect();
-            configuration.integration(&name).await?;
-            for (secret, text) in given.secrets()? {
-                configuration.set_secret(&name, &secret, &text).await?;
-            }
-            for secret in &unset_secret {
-                configuration.unset_secret(&name, secret).await?;
-            }
-            let changed = configuration
-                .change_integration(&name, |integration| {
-                    integration.settings.extend(settings);
-                    integration.settings.retain(|name, _| !unset.contains(name));
-                    integration.enabled = (integration.enabled || enable) && !disable;
-                })
-                .await?;
-            context.output.show(&changed, |changed| format!("the integration {} is set", changed.name))?;
-            warn(unknown_settings(&tenant, &changed, names.iter()).await);
-            let secrets = configuration.secrets(&name).await?;
-            let lost = unset_secret.iter().filter(|secret| changed.grants.secrets.contains_key(*secret));
-            warn(missing_secrets(&name, lost, &secrets));
-        }
-        IntegrationCommand::Grant(args) => return integration_grant::grant(args, context).await,
+        IntegrationCommand::Add(args) => add(args, context).await,
+        IntegrationCommand::Set(args) => set(args, context).await,
+        IntegrationCommand::Grant(args) => integration_grant::grant(args, context).await,
         IntegrationCommand::Upgrade { name, plugin, agree } => {
-            return integration_grant::upgrade(&name, plugin.as_deref(), agree, context).await;
+            integration_grant::upgrade(&name, plugin.as_deref(), agree, context).await
         }
-        IntegrationCommand::Rollback { name } => return integration_grant::roll_back(&name, context).await,
-        IntegrationCommand::Resume { name } => return integration_grant::resume(&name, context).await,
-        IntegrationCommand::Remove { name, with_syncs } => {
-            let syncs = configuration.remove_integration(&name, with_syncs).await?;
-            #[derive(Serialize)]
-            struct Removed<'a> {
-                integration: &'a str,
-                syncs: Vec<String>,
-            }
-            context.output.show(&Removed { integration: &name, syncs }, |removed| {
-                let syncs: String =
-                    removed.syncs.iter().map(|sync| format!("\nremoved the sync {sync}")).collect();
-                format!("removed the integration {name}{syncs}")
-            })?;
-        }
-        IntegrationCommand::List => {
-            let shown = tenant.list_integrations().await?;
-            context.output.show(&shown, |shown| {
-                if shown.is_empty() {
-                    return format!(
-                        "no integration{}",
-                        remedy::lines(&[Remedy::AddIntegration { plugin: None }])
-                    );
-                }
-                let mut rows = table(["name", "plugin", "settings", "may reach", "secrets", ""]);
-                for IntegrationView { integration, secrets, health } in shown {
-                    let settings: Vec<String> =
-                        integration.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                    rows.add_row(vec![
-                        integration.name.clone(),
-                        format!(
-                            "{} ({}…)",
-                            integration.plugin,
-                            integration.digest.chars().take(8).collect::<String>()
-                        ),
-                        settings.join("\n"),
-                        integration.grants.http.join("\n"),
-                        secrets.join("\n"),
-                        match (integration.enabled, health.quarantined, health.paused_until) {
-                            (false, _, _) => "disabled".to_owned(),
-                            (true, Some(_), _) => "quarantined".to_owned(),
-                            (true, None, Some(until)) => format!("pauses until {until}"),
-                            (true, None, None) => String::new(),
-                        },
-                    ]);
-                }
-                rows.to_string()
-            })?;
-        }
+        IntegrationCommand::Rollback { name } => integration_grant::roll_back(&name, context).await,
+        IntegrationCommand::Resume { name } => resume(&name, context).await,
+        IntegrationCommand::Remove { name, with_syncs } => remove(name, with_syncs, context).await,
+        IntegrationCommand::List => list(context).await,
     }
+}
+
+async fn add(args: AddArgs, context: &Context) -> anyhow::Result<Done> {
+    let AddArgs { name, plugin, given, http, grant_all, no_sync } = args;
+    let (settings, secrets) = (given.settings()?, given.secrets()?);
+    let new = NewIntegration { name, plugin, settings, secrets, hosts: http, grant_all, no_sync };
+    let (added, notices) = context.tenant()?.integrate(new).await.map_err(not_added)?;
+    let mut added = AddedIntegrationView::new(added, &notices);
+    add_commands(&mut added.notices);
+    context.output.show(&added, added_text)?;
     Ok(Done::Well)
+}
+
+fn added_text(added: &AddedIntegrationView) -> String {
+    let mut text = format!("added the integration {}", added.integration.name);
+    if let Some(sync) = &added.sync {
+        for mapping in &sync.mappings {
+            let (left, right) = (&mapping.objects.left, &mapping.objects.right);
+            text.push_str(&format!("\n  {left} ↔ {right}, {} fields", mapping.fields.len()));
+        }
+        text.push_str(&remedy::lines(&[Remedy::PlanSync { sync: sync.name.clone() }]));
+    }
+    for NoticeView { message, .. } in &added.notices {
+        text.push_str(&format!("\nnote: {}{}", message.text, remedies(&message.remedies)));
+    }
+    text
+}
+
+async fn set(args: SetArgs, context: &Context) -> anyhow::Result<Done> {
+    let SetArgs { name, given, unset, unset_secret, enable, disable } = args;
+    let tenant = context.tenant()?;
+    let settings = given.settings()?;
+    // Nobody is asked for the secrets of an integration that is not there.
+    tenant.configuration().integration(&name).await?;
+    let change = IntegrationChange {
+        settings,
+        unset,
+        secrets: given.secrets()?,
+        unset_secrets: unset_secret,
+        enabled: (enable || disable).then_some(enable),
+    };
+    let mut changed = ChangedIntegrationView::from(tenant.change_integration(&name, change).await?);
+    add_commands(&mut changed.notices);
+    context
+        .output
+        .show(&changed, |changed| format!("the integration {} is set", changed.integration.name))?;
+    warn(&changed.notices);
+    Ok(Done::Well)
+}
+
+async fn resume(name: &str, context: &Context) -> anyhow::Result<Done> {
+    let health = context.tenant()?.configuration().resume_integration(name).await?;
+    let mut health = HealthView::from(health);
+    health.with_commands(remedy::command_of);
+    context.output.show(&health, |health| match (&health.quarantined, health.crashes) {
+        (_, 0) => format!("{name} was not held back"),
+        (Some(since), crashes) => format!(
+            "{name} may run again; it was quarantined since {since}, after {crashes} runs that crashed"
+        ),
+        (None, crashes) => {
+            format!("{name} may run again at once; its plugin crashed in {crashes} runs in a row")
+        }
+    })?;
+    Ok(Done::Well)
+}
+
+async fn remove(name: String, with_syncs: bool, context: &Context) -> anyhow::Result<Done> {
+    let syncs = context.tenant()?.configuration().remove_integration(&name, with_syncs).await?;
+    context.output.show(&RemovedIntegrationView { integration: name, syncs }, |removed| {
+        let syncs: String = removed.syncs.iter().map(|sync| format!("\nremoved the sync {sync}")).collect();
+        format!("removed the integration {}{syncs}", removed.integration)
+    })?;
+    Ok(Done::Well)
+}
+
+async fn list(context: &Context) -> anyhow::Result<Done> {
+    let mut integrations = context.tenant()?.list_integrations().await?;
+    integrations.iter_mut().for_each(|integration| integration.health.with_commands(remedy::command_of));
+    context.output.show(&integrations, |shown| list_text(shown))?;
+    Ok(Done::Well)
+}
+
+fn list_text(integrations: &[IntegrationView]) -> String {
+    if integrations.is_empty() {
+        return format!("no integration{}", remedy::lines(&[Remedy::AddIntegration { plugin: None }]));
+    }
+    let mut rows = table(["name", "plugin", "settings", "may reach", "secrets", ""]);
+    for IntegrationView { integration, secrets, health } in integrations {
+        let settings: Vec<String> =
+            integration.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let digest: String = integration.digest.chars().take(8).collect();
+        rows.add_row(vec![
+            integration.name.clone(),
+            format!("{} ({digest}…)", integration.plugin),
+            settings.join("\n"),
+            integration.grants.http.join("\n"),
+            secrets.join("\n"),
+            match (integration.enabled, health.quarantined, health.paused_until) {
+                (false, _, _) => "disabled".to_owned(),
+                (true, Some(_), _) => "quarantined".to_owned(),
+                (true, None, Some(until)) => format!("pauses until {until}"),
+                (true, None, None) => String::new(),
+            },
+        ]);
+    }
+    rows.to_string()
 }

@@ -1,15 +1,14 @@
-//! What an integration may reach: `entente integration grant`, `upgrade` and `rollback`.
+//! What an integration may reach, and which version of its plugin it runs: `entente integration grant`, `upgrade`
+//! and `rollback`. The library decides ([`entente::GrantDecision`], [`entente::UpgradeDecision`]).
 
 use super::Context;
-use super::integration::{missing_secrets, warn};
-use super::output::{Done, Usage};
+use super::integration::{add_commands, warn};
+use super::output::Done;
 use super::remedy;
-use entente::Tenant;
-use entente::{Grants, Integration};
-use entente_plugin::{AskInWords, AskedHost, HttpGrant, Manifest, SecretUse, fill};
+use entente::view::{AskView, ChangedIntegrationView, GrantView, UpgradeView};
+use entente::{GrantRequest, Granted, Grants, SecretPlace, Upgraded};
+use entente_plugin::{Manifest, SecretUse};
 use entente_sync::Remedy;
-use serde::Serialize;
-use std::collections::BTreeSet;
 
 /// Options of `integration grant`.
 #[derive(Debug, clap::Args)]
@@ -42,256 +41,62 @@ pub(super) struct GrantArgs {
     reset: bool,
 }
 
-/// Takes away hosts, and secrets or single hosts of them.
-fn narrow(grants: &mut Grants, http: &[String], secrets: &[String]) -> Result<(), Usage> {
-    for host in http {
-        let before = grants.http.len();
-        grants.http.retain(|granted| granted != host);
-        if grants.http.len() == before {
-            return Err(Usage(format!(
-                "no grant is written '{host}'; there are: {}",
-                grants.http.join(", ")
-            )));
+impl GrantArgs {
+    fn request(&self) -> GrantRequest {
+        let places = |texts: &[String]| texts.iter().map(|text| place(text)).collect();
+        GrantRequest {
+            reset: self.reset,
+            all: self.all,
+            hosts: self.http.clone(),
+            secrets: places(&self.secret),
+            no_hosts: self.no_http.clone(),
+            no_secrets: places(&self.no_secret),
+            state: (self.state || self.no_state).then_some(self.state),
         }
     }
-    for text in secrets {
-        let (name, host) =
-            text.split_once('=').map_or((text.as_str(), None), |(name, host)| (name, Some(host)));
-        let Some(grant) = grants.secrets.get_mut(name) else {
-            return Err(Usage(format!("the secret '{name}' is not granted")));
-        };
-        match host {
-            None => drop(grants.secrets.remove(name)),
-            Some(host) if grant.hosts.iter().any(|granted| granted == host) => {
-                grant.hosts.retain(|granted| granted != host);
-                if grant.hosts.is_empty() {
-                    grants.secrets.remove(name);
-                }
-            }
-            Some(host) => {
-                return Err(Usage(format!(
-                    "no grant of the secret '{name}' is written '{host}'; there are: {}",
-                    grant.hosts.join(", ")
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
-/// Adds hosts, and where secrets may be sent: `NAME=URL`, or the name alone for every host that is granted. A
-/// secret goes out in the way that the plugin asks for.
-pub(super) fn widen(
-    grants: &mut Grants,
-    manifest: &Manifest,
-    http: &[String],
-    secrets: &[String],
-) -> Result<(), Usage> {
-    for host in http {
-        if !grants.http.contains(host) {
-            grants.http.push(host.clone());
-        }
+/// `NAME=URL`, or the name alone.
+fn place(text: &str) -> SecretPlace {
+    match text.split_once('=') {
+        Some((name, host)) => SecretPlace { secret: name.to_owned(), host: Some(host.to_owned()) },
+        None => SecretPlace { secret: text.to_owned(), host: None },
     }
-    for text in secrets {
-        let (name, hosts) = match text.split_once('=') {
-            Some((name, host)) => (name, vec![host.to_owned()]),
-            None => (text.as_str(), grants.http.clone()),
-        };
-        let ask = manifest.secret(name);
-        if hosts.is_empty() && ask.is_none_or(|ask| ask.usage == SecretUse::Send) {
-            return Err(Usage(format!(
-                "the secret '{name}' needs a host that it may be sent to: --secret {name}=https://api.example.com"
-            )));
-        }
-        let grant = grants.secrets.entry(name.to_owned()).or_default();
-        if let Some(ask) = ask {
-            grant.header.clone_from(&ask.header);
-            grant.query.clone_from(&ask.query);
-        }
-        for host in hosts.into_iter().filter(|_| ask.is_none_or(|ask| ask.usage == SecretUse::Send)) {
-            if !grant.hosts.contains(&host) {
-                grant.hosts.push(host);
-            }
-        }
-    }
-    Ok(())
 }
 
-/// Adds everything that a plugin asks for, as far as its settings say where. Tells what could not be granted.
-pub(super) fn widen_to_all(
-    grants: &mut Grants,
-    manifest: &Manifest,
-    integration: &Integration,
-) -> Vec<String> {
-    let mut left = Vec::new();
-    let mut hosts_of = |addresses: &[&str]| -> Vec<String> {
-        let mut hosts = Vec::new();
-        for address in addresses {
-            match AskedHost::of(address, &integration.settings) {
-                Some(AskedHost::Only(host)) => hosts.push(host.to_string()),
-                Some(AskedHost::Any) => {
-                    left.push("it asks for any host; name those that it may reach with --http".to_owned())
-                }
-                None => left.push(format!(
-                    "{address} cannot be granted: its settings are not set, or lead to no host"
-                )),
-            }
-        }
-        hosts
-    };
-    let addresses: Vec<&str> = manifest.hosts.iter().map(|host| host.address.as_str()).collect();
-    for host in hosts_of(&addresses) {
-        if !grants.http.contains(&host) {
-            grants.http.push(host);
-        }
-    }
-    for ask in &manifest.secrets {
-        let addresses: Vec<&str> = ask.hosts.iter().map(String::as_str).filter(|host| *host != "*").collect();
-        let mut hosts = hosts_of(&addresses);
-        if ask.hosts.iter().any(|host| host == "*") {
-            hosts.extend(grants.http.iter().cloned());
-        }
-        let grant = grants.secrets.entry(ask.name.clone()).or_default();
-        grant.header.clone_from(&ask.header);
-        grant.query.clone_from(&ask.query);
-        for host in hosts {
-            if !grant.hosts.contains(&host) {
-                grant.hosts.push(host);
-            }
-        }
-    }
-    grants.no_state &= manifest.state.is_none();
-    left.sort();
-    left.dedup();
-    left
-}
-
-/// What the plugin asks for beside what is granted.
-#[derive(Serialize)]
-struct Asked<'a> {
-    #[serde(flatten)]
-    grants: &'a Grants,
-    asks: Vec<AskInWords>,
-    /// Hosts that the plugin asks for and that no grant names as they are.
-    open: Vec<String>,
-    /// Secrets that it asks for and that are not granted.
-    open_secrets: Vec<&'a str>,
-}
-
-/// Hosts that are asked for and that no grant names. A wider grant may cover one; this only helps to see what
-/// is missing.
-fn open_hosts(manifest: &Manifest, integration: &Integration) -> Vec<String> {
-    let hosts = manifest.hosts_with(&integration.settings).into_iter().filter_map(|host| match host {
-        AskedHost::Only(host) => Some(host.to_string()),
-        AskedHost::Any => None,
-    });
-    hosts.filter(|host| !integration.grants.http.contains(host)).collect()
-}
-
-/// Grants that the plugin has no use for, since it does not ask for them.
-fn useless(manifest: &Manifest, integration: &Integration) -> Vec<String> {
-    let (name, grants) = (&integration.name, &integration.grants);
-    let mut useless = Vec::new();
-    if !grants.http.is_empty() && manifest.hosts.is_empty() {
-        useless.push(format!(
-            "the plugin of {name} does not ask for any host, so that granting one changes nothing"
-        ));
-    }
-    let hosts: Vec<AskedHost> = manifest.hosts_with(&integration.settings);
-    let is_asked_for = |granted: &HttpGrant| {
-        hosts.iter().any(|asked| match asked {
-            AskedHost::Any => true,
-            AskedHost::Only(asked) => asked.overlaps(granted),
-        })
-    };
-    let of_secrets = grants.secrets.values().flat_map(|grant| &grant.hosts);
-    let granted: BTreeSet<&String> =
-        grants.http.iter().chain(of_secrets).filter(|_| !manifest.hosts.is_empty()).collect();
-    for text in granted {
-        if let Some(grant) = fill(text, &integration.settings).ok().and_then(|text| text.parse().ok())
-            && !is_asked_for(&grant)
-        {
-            useless.push(format!(
-                "the plugin of {name} does not ask for {text}, so that granting it changes nothing"
-            ));
-        }
-    }
-    for secret in grants.secrets.keys().filter(|secret| manifest.secret(secret).is_none()) {
-        useless.push(format!(
-            "the plugin of {name} does not ask for a secret '{secret}', so that granting it changes nothing"
-        ));
-    }
-    useless
-}
-
-/// What the plugin asks for; nothing where that cannot be told, with a warning.
-async fn manifest_or_none(tenant: &Tenant, digest: &str) -> Manifest {
-    tenant.manifest(digest).await.unwrap_or_else(|error| {
-        warn(vec![format!("what the plugin asks for cannot be told: {error}")]);
-        Manifest::default()
-    })
-}
-
+/// Runs `integration grant`.
 pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<Done> {
-    let tenant = context.tenant()?;
-    let configuration = tenant.configuration();
-    let GrantArgs { name, all, http, secret, state, no_state, no_http, no_secret, reset } = args;
-    let before = configuration.integration(&name).await?;
-    // To take grants away one need not know what for they were.
-    let manifest = match all || !http.is_empty() || !secret.is_empty() {
-        true => tenant.manifest(&before.digest).await?,
-        false => manifest_or_none(&tenant, &before.digest).await,
-    };
-    let mut grants = before.grants.clone();
-    if reset {
-        (grants.http, grants.secrets) = Default::default();
-    }
-    let left = if all { widen_to_all(&mut grants, &manifest, &before) } else { Vec::new() };
-    widen(&mut grants, &manifest, &http, &secret)?;
-    // Last: a no counts for more than a yes.
-    narrow(&mut grants, &no_http, &no_secret)?;
-    grants.no_state = (grants.no_state || no_state) && !state;
-    let changes = grants != before.grants;
-    let after = match changes {
-        true => configuration.change_integration(&name, |integration| integration.grants = grants).await?,
-        false => before,
-    };
-    let open_secrets = manifest.secrets.iter().map(|ask| ask.name.as_str());
-    let open_secrets = open_secrets.filter(|name| !after.grants.secrets.contains_key(*name)).collect();
-    let shown = Asked {
-        grants: &after.grants,
-        asks: manifest.asks(),
-        open: open_hosts(&manifest, &after),
-        open_secrets,
-    };
-    context.output.show(&shown, |shown| {
-        let mut text = String::new();
-        if shown.asks.is_empty() {
-            text.push_str("its plugin asks for nothing\n");
-        } else {
-            text.push_str("its plugin asks for this:\n");
-            for ask in &shown.asks {
-                text.push_str(&format!("  - it {} ({})\n", ask.words, ask.reason));
-            }
-        }
-        text.push_str(&words(&name, &manifest, shown.grants));
-        for host in &shown.open {
-            let remedy = Remedy::GrantHost { integration: name.clone(), host: host.clone() };
-            text.push_str(&format!("\nnot granted: {host}{}", remedy::lines(&[remedy])));
-        }
-        for secret in &shown.open_secrets {
-            let (integration, secret) = (name.clone(), (*secret).to_owned());
-            text.push_str(&format!("\nnot granted: the secret {secret}"));
-            let remedy = Remedy::GrantSecret { integration, secret, host: None };
-            text.push_str(&remedy::lines(&[remedy]));
-        }
-        text
-    })?;
-    let secrets = configuration.secrets(&name).await?;
-    warn(missing_secrets(&name, after.grants.secrets.keys(), &secrets));
-    warn(useless(&manifest, &after));
-    warn(left);
+    let granted = context.tenant()?.grant(&args.name, &args.request()).await?;
+    let mut shown = GrantView::from(&granted);
+    add_commands(&mut shown.notices);
+    context.output.show(&shown, |shown| grant_text(&granted, shown))?;
+    warn(&shown.notices);
     Ok(Done::Well)
+}
+
+fn grant_text(granted: &Granted, shown: &GrantView) -> String {
+    let name = &granted.integration.name;
+    let mut text = match shown.asks.is_empty() {
+        true => "its plugin asks for nothing".to_owned(),
+        false => format!("its plugin asks for this:{}", asks("- it", &shown.asks)),
+    };
+    text.push('\n');
+    text.push_str(&words(name, &granted.manifest, &shown.grants));
+    for host in &shown.open {
+        let remedy = Remedy::GrantHost { integration: name.clone(), host: host.clone() };
+        text.push_str(&format!("\nnot granted: {host}{}", remedy::lines(&[remedy])));
+    }
+    for secret in &shown.open_secrets {
+        let (integration, secret) = (name.clone(), secret.clone());
+        text.push_str(&format!("\nnot granted: the secret {secret}"));
+        text.push_str(&remedy::lines(&[Remedy::GrantSecret { integration, secret, host: None }]));
+    }
+    text
+}
+
+/// A line for each thing that is asked for.
+fn asks(sign: &str, asks: &[AskView]) -> String {
+    asks.iter().map(|ask| format!("\n  {sign} {} ({})", ask.words, ask.reason)).collect()
 }
 
 /// What an integration may do.
@@ -316,20 +121,6 @@ fn words(name: &str, manifest: &Manifest, grants: &Grants) -> String {
     text
 }
 
-/// A change of version, as it is shown.
-#[derive(Serialize)]
-struct Upgrade<'a> {
-    integration: &'a Integration,
-    /// The digest before.
-    before: &'a str,
-    /// Whether the new one is used now.
-    upgraded: bool,
-    /// What it asks for and the version before did not.
-    more: &'a [AskInWords],
-    /// What the version before asked for and it does not.
-    less: &'a [AskInWords],
-}
-
 fn short(digest: &str) -> String {
     digest.chars().take(12).collect()
 }
@@ -338,115 +129,71 @@ fn version(manifest: &Manifest) -> String {
     if manifest.version.is_empty() { String::new() } else { format!(" {}", manifest.version) }
 }
 
+/// Runs `integration upgrade`.
 pub(super) async fn upgrade(
     name: &str,
     plugin: Option<&str>,
     agree: bool,
     context: &Context,
 ) -> anyhow::Result<Done> {
-    let tenant = context.tenant()?;
-    let configuration = tenant.configuration();
-    let before = configuration.integration(name).await?;
-    let wanted = configuration.plugin(plugin.unwrap_or(&before.plugin)).await?;
-    let new = tenant.manifest(&wanted.digest).await?;
-    // Without knowing what the version before asks for, all is new.
-    let old = manifest_or_none(&tenant, &before.digest).await;
-    let added = new.more_than(&old);
-    let (more, less) = (added.asks(), old.more_than(&new).asks());
-    let waits = !more.is_empty() && !agree;
-    let mut left = Vec::new();
-    let after = if waits {
-        before.clone()
-    } else {
-        let mut grants = before.grants.clone();
-        if !more.is_empty() {
-            // Only what is new: what was asked before and is not granted was kept back.
-            left = widen_to_all(&mut grants, &added, &before);
-        }
-        configuration.upgrade_integration(name, &wanted.digest, grants).await?
-    };
-    let shown = Upgrade {
-        integration: &after,
-        before: &before.digest,
-        upgraded: after.digest != before.digest,
-        more: &more,
-        less: &less,
-    };
-    context.output.show(&shown, |shown| {
-        let mut text = match (waits, shown.upgraded) {
-            (true, _) => format!(
-                "{}{} ({}…) asks for more than the version that {name} runs ({}…):",
-                wanted.name,
-                version(&new),
-                short(&wanted.digest),
-                short(shown.before)
-            ),
-            (false, false) => format!("{name} has this version of {} already", after.plugin),
-            (false, true) => format!(
-                "{name} runs {}{} ({}…) now, before {}…; back with: {}",
-                after.plugin,
-                version(&new),
-                short(&after.digest),
-                short(shown.before),
-                remedy::command(&Remedy::RollBack { integration: name.to_owned() })
-            ),
-        };
-        for ask in shown.more {
-            text.push_str(&format!("\n  + it {} ({})", ask.words, ask.reason));
-        }
-        for ask in shown.less {
-            text.push_str(&format!("\n  - it no longer {} ({})", ask.words, ask.reason));
-        }
-        if waits {
-            // With the digest, so that what is agreed to is what was shown, whatever is installed meanwhile.
-            let (integration, digest) = (name.to_owned(), wanted.digest.clone());
-            let agree = remedy::command(&Remedy::AgreeToUpgrade { integration, digest });
-            text.push_str(&format!("\nnothing has changed; to agree: {agree}"));
-        } else if !shown.more.is_empty() {
-            text.push_str(&format!(
-                "\nwhat it asks for in addition is granted; {}",
-                words(name, &new, &after.grants)
-            ));
-        }
-        text
-    })?;
-    warn(left);
-    if waits {
+    let upgraded = context.tenant()?.upgrade(name, plugin, agree).await?;
+    let mut shown = UpgradeView::from(&upgraded);
+    add_commands(&mut shown.notices);
+    context.output.show(&shown, |shown| upgrade_text(&upgraded, shown))?;
+    warn(&shown.notices);
+    if upgraded.waits {
         anyhow::bail!("{name} waits for your word: the new version asks for more");
     }
     Ok(Done::Well)
 }
 
-pub(super) async fn roll_back(name: &str, context: &Context) -> anyhow::Result<Done> {
-    let tenant: Tenant = context.tenant()?;
-    let configuration = tenant.configuration();
-    let before = configuration.integration(name).await?;
-    let after = configuration.roll_back_integration(name).await?;
-    let manifest = manifest_or_none(&tenant, &after.digest).await;
-    context.output.show(&after, |after| {
-        format!(
-            "{name} runs {}{} ({}…) again, with the grants of that version, instead of {}…\n{}",
-            after.plugin,
-            version(&manifest),
-            short(&after.digest),
-            short(&before.digest),
-            words(name, &manifest, &after.grants)
-        )
-    })?;
-    Ok(Done::Well)
+fn upgrade_text(upgraded: &Upgraded, shown: &UpgradeView) -> String {
+    let (name, wanted) = (&shown.integration.name, &upgraded.plugin);
+    let (version, before) = (version(&upgraded.manifest), short(&shown.before));
+    let mut text = match (shown.waits, shown.upgraded) {
+        (true, _) => format!(
+            "{}{version} ({}…) asks for more than the version that {name} runs ({before}…):",
+            wanted.name,
+            short(&wanted.digest)
+        ),
+        (false, false) => format!("{name} has this version of {} already", wanted.name),
+        (false, true) => format!(
+            "{name} runs {}{version} ({}…) now, before {before}…; back with: {}",
+            wanted.name,
+            short(&wanted.digest),
+            remedy::command(&Remedy::RollBack { integration: name.clone() })
+        ),
+    };
+    text.push_str(&asks("+ it", &shown.more));
+    text.push_str(&asks("- it no longer", &shown.less));
+    if shown.waits {
+        // With the digest, so that what is agreed to is what was shown, whatever is installed meanwhile.
+        let (integration, digest) = (name.clone(), wanted.digest.clone());
+        let agree = remedy::command(&Remedy::AgreeToUpgrade { integration, digest });
+        text.push_str(&format!("\nnothing has changed; to agree: {agree}"));
+    } else if !shown.more.is_empty() {
+        let may = words(name, &upgraded.manifest, &shown.integration.grants);
+        text.push_str(&format!("\nwhat it asks for in addition is granted; {may}"));
+    }
+    text
 }
 
-pub(super) async fn resume(name: &str, context: &Context) -> anyhow::Result<Done> {
-    let tenant = context.tenant()?;
-    let health = tenant.configuration().resume_integration(name).await?;
-    context.output.show(&health, |health| match (&health.quarantined, health.crashes) {
-        (_, 0) => format!("{name} was not held back"),
-        (Some(since), crashes) => format!(
-            "{name} may run again; it was quarantined since {since}, after {crashes} runs that crashed"
-        ),
-        (None, crashes) => {
-            format!("{name} may run again at once; its plugin crashed in {crashes} runs in a row")
-        }
+/// Runs `integration rollback`.
+pub(super) async fn roll_back(name: &str, context: &Context) -> anyhow::Result<Done> {
+    let (before, changed) = context.tenant()?.roll_back(name).await?;
+    let manifest = changed.manifest.clone();
+    let mut shown = ChangedIntegrationView::from(changed);
+    add_commands(&mut shown.notices);
+    context.output.show(&shown, |ChangedIntegrationView { integration, .. }| {
+        format!(
+            "{name} runs {}{} ({}…) again, with the grants of that version, instead of {}…\n{}",
+            integration.plugin,
+            version(&manifest),
+            short(&integration.digest),
+            short(&before.digest),
+            words(name, &manifest, &integration.grants)
+        )
     })?;
+    warn(&shown.notices);
     Ok(Done::Well)
 }

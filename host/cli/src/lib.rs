@@ -193,7 +193,7 @@ pub fn main() -> ExitCode {
         Ok(done) => done.into(),
         Err(error) => {
             report(&error);
-            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if is_wrong_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -215,6 +215,11 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Judge(_) | Command::Completion(_) => Ok(Done::Well),
     }
+}
+
+/// Whether what was asked for can never work.
+fn is_wrong_usage(error: &anyhow::Error) -> bool {
+    error.is::<Usage>() || matches!(error.downcast_ref(), Some(TenantError::Grants(_)))
 }
 
 /// Prints an error with what caused it, each cause once.

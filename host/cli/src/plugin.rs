@@ -6,9 +6,9 @@ use super::progress::spinner;
 use super::remedy;
 use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
 use anyhow::Context as _;
+use entente::view::{AskView, BuiltPluginView, InspectionView, PluginView};
 use entente_plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
 use entente_sync::Remedy;
-use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -74,7 +74,13 @@ fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn describe(inspection: &Inspection) -> String {
+/// A line for each thing that is asked for.
+fn asks_lines(manifest: &Manifest) -> String {
+    AskView::all(manifest).iter().map(|ask| format!("\n  - it {} ({})", ask.words, ask.reason)).collect()
+}
+
+fn describe(shown: &InspectionView) -> String {
+    let inspection = &shown.inspection;
     let mut text = format!(
         "a plugin for entente:integration@{}, world {}\n{} bytes, {} functions, sha256 {}",
         inspection.version, inspection.world, inspection.size, inspection.functions, inspection.digest
@@ -83,22 +89,13 @@ fn describe(inspection: &Inspection) -> String {
     if !manifest.name.is_empty() {
         text = format!("{} {}: {}\n{text}", manifest.name, manifest.version, manifest.description);
     }
-    text.push_str("\nit uses:");
-    for ask in &inspection.asks {
-        text.push_str(&format!("\n  - it {}", ask.words()));
+    let uses: String = inspection.asks.iter().map(|ask| format!("\n  - it {}", ask.words())).collect();
+    for (what, lines) in [("it uses", uses), ("it asks for", asks_lines(manifest))] {
+        let lines = if lines.is_empty() { " nothing" } else { lines.as_str() };
+        text.push_str(&format!("\n{what}:{lines}"));
     }
-    if inspection.asks.is_empty() {
-        text.push_str(" nothing");
-    }
-    text.push_str("\nit asks for:");
-    for ask in manifest.asks() {
-        text.push_str(&format!("\n  - it {} ({})", ask.words, ask.reason));
-    }
-    if manifest.asks().is_empty() {
-        text.push_str(" nothing");
-    }
-    if let Err(error) = inspection.check_asks() {
-        text.push_str(&format!("\nit cannot be used as it is: {error}"));
+    if let Some(refused) = &shown.refused {
+        text.push_str(&format!("\nit cannot be used as it is: {}", refused.text));
     }
     text.push_str(match (inspection.lookup, inspection.webhook) {
         (true, true) => "\nit can look records up by identifiers, and takes webhooks",
@@ -131,7 +128,7 @@ async fn limits(context: &Context) -> anyhow::Result<Limits> {
     }
 }
 
-fn install(file: &Path) -> Remedy {
+fn install_remedy(file: &Path) -> Remedy {
     Remedy::InstallPlugin { file: Some(file.to_string_lossy().into_owned()) }
 }
 
@@ -139,112 +136,116 @@ fn install(file: &Path) -> Remedy {
 pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
         PluginCommand::Build { dir, manifest: Some(manifest), output: Some(output), .. } => {
-            let text =
-                read_text(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
-            let manifest = Manifest::from_toml(&text).with_context(|| manifest.display().to_string())?;
-            let component = add_manifest(&read_component(&dir, &Limits::default())?, &manifest)
-                .with_context(|| dir.display().to_string())?;
-            let inspection =
-                inspect(&component, &Limits::default()).with_context(|| dir.display().to_string())?;
-            write(&output, &component)?;
-            context.output.show(&inspection, |inspection| {
-                format!(
-                    "{}\n{}{}",
-                    output.display(),
-                    describe(inspection),
-                    remedy::lines(&[install(&output)])
-                )
-            })?;
+            wrap(&dir, &manifest, &output, context)
         }
-        PluginCommand::Build { dir, output, offline, .. } => {
-            let options = BuildOptions { output, offline, ..BuildOptions::default() };
-            let built = build(&dir, &options, context.output)?;
-            #[derive(Serialize)]
-            struct Shown {
-                component: PathBuf,
-                bytes: u64,
-                package: String,
-                version: String,
-                compiler: String,
-                manifest: Manifest,
-            }
-            let shown = Shown {
-                component: built.component,
-                bytes: built.bytes,
-                package: built.package,
-                version: built.version,
-                compiler: built.compiler.to_string(),
-                manifest: built.manifest,
-            };
-            context.output.show(&shown, |shown| {
-                let asks: String = shown.manifest.asks().iter().map(|ask| format!("\n  - it {} ({})", ask.words, ask.reason)).collect();
-                let asks = match asks.as_str() {
-                    "" => format!("\nit asks for nothing; what it needs, and why, goes into {MANIFEST_FILE} beside Cargo.toml"),
-                    asks => format!("\nit asks for:{asks}"),
-                };
-                format!(
-                    "{} {} built with {}: {} ({} bytes){asks}{}",
-                    shown.package,
-                    shown.version,
-                    shown.compiler,
-                    shown.component.display(),
-                    shown.bytes,
-                    remedy::lines(&[install(&shown.component)])
-                )
-            })?;
-        }
-        PluginCommand::Inspect { file } => {
-            let limits = limits(context).await?;
-            let bytes = read_component(&file, &limits)?;
-            let inspection = inspect(&bytes, &limits).with_context(|| file.display().to_string())?;
-            context.output.show(&inspection, describe)?;
-        }
-        PluginCommand::Install { file, name } => {
-            let name = match name {
-                Some(name) => name,
-                None => named_by(&file)?,
-            };
-            let tenant = context.tenant()?;
-            let bytes = read_component(&file, &tenant.limits().await?)?;
-            let (installed, inspection) =
-                tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
-            context.output.show(&installed, |installed| {
-                format!(
-                    "installed {} ({}…)\n{}{}",
-                    installed.name,
-                    &installed.digest[..12],
-                    describe(&inspection),
-                    remedy::lines(&[Remedy::AddIntegration { plugin: Some(installed.name.clone()) }])
-                )
-            })?;
-        }
+        PluginCommand::Build { dir, output, offline, .. } => compile(&dir, output, offline, context),
+        PluginCommand::Inspect { file } => look(&file, context).await,
+        PluginCommand::Install { file, name } => install(&file, name, context).await,
         PluginCommand::Remove { name } => {
             let removed = context.tenant()?.configuration().remove_plugin(&name).await?;
-            context.output.show(&removed, |_| format!("removed the plugin {name}"))?;
+            context.output.show(&PluginView::from(removed), |_| format!("removed the plugin {name}"))?;
+            Ok(Done::Well)
         }
         PluginCommand::List => {
-            let plugins = context.tenant()?.configuration().plugins().await?;
-            context.output.show(&plugins, |plugins| {
-                if plugins.is_empty() {
-                    let next = remedy::lines(&[Remedy::BuildPlugin { folder: None }]);
-                    return format!("no plugin is installed{next}");
-                }
-                let mut rows =
-                    table(["name", "digest", "bytes", "interface", "installed", "", "what it says it is"]);
-                for plugin in plugins {
-                    rows.add_row(vec![
-                        plugin.name.clone(),
-                        plugin.digest.chars().take(12).collect(),
-                        plugin.size.to_string(),
-                        plugin.version.clone().unwrap_or_default(),
-                        plugin.installed.to_string(),
-                        if plugin.current { String::new() } else { "older".to_owned() },
-                        cell(&plugin.description, 60),
-                    ]);
-                }
-                rows.to_string()
-            })?;
+            let plugins = context.tenant()?.list_plugins().await?;
+            context.output.show(&plugins, |plugins| list_text(plugins))?;
+            Ok(Done::Well)
         }
     }
+}
+
+/// Gives a component that other tools have made its manifest.
+fn wrap(component: &Path, manifest: &Path, output: &Path, context: &Context) -> anyhow::Result<Done> {
+    let text = read_text(manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+    let manifest = Manifest::from_toml(&text).with_context(|| manifest.display().to_string())?;
+    let limits = Limits::default();
+    let what = || component.display().to_string();
+    let bytes = add_manifest(&read_component(component, &limits)?, &manifest).with_context(what)?;
+    let inspection = inspection_view(inspect(&bytes, &limits).with_context(what)?);
+    write(output, &bytes)?;
+    context.output.show(&inspection, |inspection| {
+        let next = remedy::lines(&[install_remedy(output)]);
+        format!("{}\n{}{next}", output.display(), describe(inspection))
+    })?;
     Ok(Done::Well)
+}
+
+/// Compiles a plugin from its source.
+fn compile(dir: &Path, output: Option<PathBuf>, offline: bool, context: &Context) -> anyhow::Result<Done> {
+    let options = BuildOptions { output, offline, ..BuildOptions::default() };
+    let Built { component, bytes, package, version, compiler, manifest, .. } =
+        build(dir, &options, context.output)?;
+    let shown = BuiltPluginView {
+        component: component.to_string_lossy().into_owned(),
+        bytes,
+        package,
+        version,
+        compiler: compiler.to_string(),
+        manifest,
+    };
+    context.output.show(&shown, |shown| {
+        let asks = match asks_lines(&shown.manifest).as_str() {
+            "" => format!(
+                "\nit asks for nothing; what it needs, and why, goes into {MANIFEST_FILE} beside Cargo.toml"
+            ),
+            asks => format!("\nit asks for:{asks}"),
+        };
+        let BuiltPluginView { package, version, compiler, component, bytes, .. } = shown;
+        let next = remedy::lines(&[install_remedy(Path::new(component))]);
+        format!("{package} {version} built with {compiler}: {component} ({bytes} bytes){asks}{next}")
+    })?;
+    Ok(Done::Well)
+}
+
+/// An inspection, with the commands of this program beside the next steps.
+fn inspection_view(inspection: Inspection) -> InspectionView {
+    let mut shown = InspectionView::from(inspection);
+    shown.with_commands(remedy::command_of);
+    shown
+}
+
+async fn look(file: &Path, context: &Context) -> anyhow::Result<Done> {
+    let limits = limits(context).await?;
+    let bytes = read_component(file, &limits)?;
+    let inspection = inspect(&bytes, &limits).with_context(|| file.display().to_string())?;
+    context.output.show(&inspection_view(inspection), describe)?;
+    Ok(Done::Well)
+}
+
+async fn install(file: &Path, name: Option<String>, context: &Context) -> anyhow::Result<Done> {
+    let name = match name {
+        Some(name) => name,
+        None => named_by(file)?,
+    };
+    let tenant = context.tenant()?;
+    let bytes = read_component(file, &tenant.limits().await?)?;
+    let (installed, inspection) =
+        tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
+    context.output.show(&PluginView::from(installed), |installed| {
+        let digest: String = installed.digest.chars().take(12).collect();
+        let described = describe(&InspectionView::from(inspection));
+        let next = remedy::lines(&[Remedy::AddIntegration { plugin: Some(installed.name.clone()) }]);
+        format!("installed {} ({digest}…)\n{described}{next}", installed.name)
+    })?;
+    Ok(Done::Well)
+}
+
+fn list_text(plugins: &[PluginView]) -> String {
+    if plugins.is_empty() {
+        let next = remedy::lines(&[Remedy::BuildPlugin { folder: None }]);
+        return format!("no plugin is installed{next}");
+    }
+    let mut rows = table(["name", "digest", "bytes", "interface", "installed", "", "what it says it is"]);
+    for plugin in plugins {
+        rows.add_row(vec![
+            plugin.name.clone(),
+            plugin.digest.chars().take(12).collect(),
+            plugin.size.to_string(),
+            plugin.version.clone().unwrap_or_default(),
+            plugin.installed.to_string(),
+            if plugin.current { String::new() } else { "older".to_owned() },
+            cell(&plugin.description, 60),
+        ]);
+    }
+    rows.to_string()
 }

@@ -77,11 +77,6 @@ pub(super) fn option_of_add(remedy: &Remedy) -> Option<String> {
     }
 }
 
-/// A message for people, with a line for each remedy.
-pub(super) fn message(message: &Message) -> String {
-    format!("{message}{}", lines(&message.remedies))
-}
-
 /// An error of the command line itself, with what can be done about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -242,6 +237,12 @@ impl Given {
             Remedy::GrantSecret { integration: name, secret, host } => {
                 let secret = host.as_ref().map_or_else(|| secret.clone(), |host| format!("{secret}={host}"));
                 step("if that is meant, allow it", integration("grant", name).option("--secret", &secret))
+            }
+            Remedy::NameHost { integration: name, secret: None } => {
+                step("name those that it may reach", integration("grant", name).plain("--http URL"))
+            }
+            Remedy::NameHost { integration: name, secret: Some(secret) } => {
+                step("name one", integration("grant", name).option("--secret", &format!("{secret}=URL")))
             }
             Remedy::GrantState { integration: name } => {
                 step("allow it", integration("grant", name).plain("--state"))
@@ -418,6 +419,8 @@ mod tests {
                 secret: text("key"),
                 host: Some(text("https://a.example")),
             },
+            Remedy::NameHost { integration: name(), secret: None },
+            Remedy::NameHost { integration: name(), secret: Some(text("key")) },
             Remedy::GrantState { integration: name() },
             Remedy::ShowGrants { integration: name() },
             Remedy::SetSecret { integration: name(), secret: text("key") },
@@ -478,8 +481,11 @@ mod tests {
                 true
             }
             Remedy::ReportToAuthor | Remedy::GrantHost { .. } | Remedy::GrantSecret { .. } => true,
-            Remedy::GrantState { .. } | Remedy::ShowGrants { .. } | Remedy::SetSecret { .. } => true,
-            Remedy::UnsetSecret { .. } | Remedy::SetSetting { .. } | Remedy::Enable { .. } => true,
+            Remedy::NameHost { .. } | Remedy::GrantState { .. } | Remedy::ShowGrants { .. } => true,
+            Remedy::SetSecret { .. }
+            | Remedy::UnsetSecret { .. }
+            | Remedy::SetSetting { .. }
+            | Remedy::Enable { .. } => true,
             Remedy::Upgrade { .. } | Remedy::AgreeToUpgrade { .. } | Remedy::RollBack { .. } => true,
             Remedy::Resume { .. } | Remedy::AddIntegration { .. } | Remedy::AddWithoutSync { .. } => true,
             Remedy::ChangeIntegration { .. } | Remedy::RemoveWithSyncs { .. } => true,
@@ -516,6 +522,8 @@ mod tests {
         if that is meant, allow it: entente integration grant shop --http https://api.example.com
         if that is meant, allow it: entente integration grant shop --secret key
         if that is meant, allow it: entente integration grant shop --secret key=https://a.example
+        name those that it may reach: entente integration grant shop --http URL
+        name one: entente integration grant shop --secret key=URL
         allow it: entente integration grant shop --state
         see what the plugin asks for: entente integration grant shop
         set the secret key: entente integration set shop --secret key

@@ -14,6 +14,7 @@
 //! [`entente_plugin`] (components). ARCHITECTURE.md tells which part may know what.
 
 mod config;
+mod grants;
 mod host;
 mod tenant;
 pub mod view;
@@ -32,8 +33,13 @@ pub use entente_core;
 pub use entente_plugin;
 pub use entente_sqlite;
 pub use entente_sync;
+pub use grants::{
+    GrantDecision, GrantDifference, GrantRefused, GrantRequest, IntegrationNotice, SecretPlace,
+    UpgradeDecision,
+};
 pub use host::{Host, HostOptions};
 pub use tenant::{
-    ArchiveError, Archived, Content, LoggedLine, PluginFiles, RecordName, Removed, RerunError,
-    RestoreOptions, Restored, Retried, Tenant, TenantError, WaitingConflict,
+    ArchiveError, Archived, Changed, Content, Granted, IntegrationChange, LoggedLine, NewIntegration,
+    PluginFiles, RecordName, Removed, RerunError, RestoreOptions, Restored, Retried, Tenant, TenantError,
+    Upgraded, WaitingConflict,
 };

@@ -6,6 +6,7 @@ use crate::config::{
     File, FileInputs, HUB, Home, Notice, PluginFacts, PluginSource, Problems, SealingKey, SecretText,
     definition_from_manual,
 };
+use crate::grants::{GrantRefused, IntegrationNotice};
 use egress::StoredBudget;
 use entente_plugin::{
     Audit, CacheMacKey, CallBudget, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
@@ -26,6 +27,7 @@ mod archive;
 mod connections;
 mod egress;
 mod export;
+mod integrations;
 mod limits;
 mod operator;
 mod presence;
@@ -37,6 +39,7 @@ mod settings;
 pub use archive::{ArchiveError, Archived, Content};
 pub use egress::{LoggedLine, PluginFiles};
 pub(crate) use export::blocking;
+pub use integrations::{Changed, Granted, IntegrationChange, NewIntegration, Upgraded};
 pub use operator::{RecordName, Retried, WaitingConflict};
 pub use remove::Removed;
 pub(crate) use remove::remove;
@@ -107,6 +110,19 @@ pub enum TenantError {
         /// Its purpose, in the words of the plugin's author.
         reason: String,
     },
+    /// An integration was not added, for what came up once its plugin was asked.
+    #[error("{error}")]
+    NotAdded {
+        /// The integration.
+        integration: String,
+        /// Notices for the operator besides.
+        notices: Vec<IntegrationNotice>,
+        /// What came up.
+        error: Box<TenantError>,
+    },
+    /// Grants cannot be changed as it was asked for.
+    #[error(transparent)]
+    Grants(#[from] GrantRefused),
     /// A limit of the tenant is reached.
     #[error(transparent)]
     Limit(#[from] LimitReached),
@@ -145,6 +161,8 @@ impl TenantError {
             TenantError::NotSet { integration, setting, .. } => {
                 vec![Remedy::SetSetting { integration: integration.clone(), setting: setting.clone() }]
             }
+            TenantError::NotAdded { error, .. } => error.remedies(),
+            TenantError::Grants(error) => error.remedies(),
             TenantError::Limit(limit) => limit.remedies(),
             TenantError::UnknownLimit(error) => error.remedies(),
             TenantError::Archive { error, .. } => error.remedies(),
@@ -549,15 +567,6 @@ impl Tenant {
             }));
         }
         Ok(plan)
-    }
-
-    /// Notices of settings that the integration's plugin does not read.
-    pub async fn unknown_settings(&self, integration: &crate::config::Integration) -> Vec<(String, String)> {
-        let manifest = self.manifest(&integration.digest).await.unwrap_or_default();
-        settings::unknown(integration, &manifest)
-            .into_iter()
-            .map(|name| (name.clone(), settings::unknown_text(integration, &name)))
-            .collect()
     }
 
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {

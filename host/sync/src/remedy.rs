@@ -27,6 +27,8 @@ pub enum Remedy {
     GrantHost { integration: String, host: String },
     /// Grant an integration the use of a secret: towards one host, or towards all granted hosts.
     GrantSecret { integration: String, secret: String, host: Option<String> },
+    /// Name the hosts that an integration may send requests to, or that a secret may be sent to.
+    NameHost { integration: String, secret: Option<String> },
     /// Grant an integration persistent state.
     GrantState { integration: String },
     /// Show what the plugin of an integration asks for, beside what is granted.

@@ -1,7 +1,14 @@
-//! Integrations: settings, grants, the names of secrets, and how the plugin has been doing.
+//! Integrations: settings, the names of secrets, how the plugin has been doing; and what became of adding,
+//! changing and removing one. Grants and versions are in `grant`.
 
-use crate::config::{Health, Integration};
-use crate::tenant::{Tenant, TenantError};
+use super::notice::NoticeView;
+use super::run::Exchanges;
+use super::step::NextStep;
+use crate::config::{Added, Health, Integration};
+use crate::grants::IntegrationNotice;
+use crate::tenant::{Changed, Tenant, TenantError};
+use entente_core::{Sides, Timestamp};
+use entente_sync::{Remedy, SyncDefinition};
 use serde::Serialize;
 
 /// An integration.
@@ -13,7 +20,122 @@ pub struct IntegrationView {
     /// The names of its secrets; their values are never shown.
     pub secrets: Vec<String>,
     /// How its plugin has been doing.
-    pub health: Health,
+    pub health: HealthView,
+}
+
+/// How the plugin of an integration has been doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HealthView {
+    /// Runs in a row that it crashed in.
+    pub crashes: u32,
+    /// Why, the last time.
+    pub reason: Option<String>,
+    /// What can be done about that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<NextStep>,
+    /// When, the last time.
+    pub last: Option<Timestamp>,
+    /// It is not run before then.
+    pub paused_until: Option<Timestamp>,
+    /// It is not run any more, since then.
+    pub quarantined: Option<Timestamp>,
+}
+
+/// An integration that was added.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AddedIntegrationView {
+    /// The integration.
+    pub integration: Integration,
+    /// The sync of its name, where one was made.
+    pub sync: Option<AddedSyncView>,
+    /// What the operator should know.
+    pub notices: Vec<NoticeView>,
+}
+
+/// A sync that was added with its integration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AddedSyncView {
+    /// Its name.
+    pub name: String,
+    /// The exchanges that it joins.
+    pub exchanges: Exchanges,
+    /// Which objects correspond.
+    pub mappings: Vec<MappingView>,
+}
+
+/// Two objects that correspond.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MappingView {
+    /// Their names, left and right.
+    pub objects: Sides<String>,
+    /// The names of the fields that correspond, left and right.
+    pub fields: Vec<Sides<String>>,
+}
+
+/// An integration that was changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangedIntegrationView {
+    /// The integration as it is now.
+    #[serde(flatten)]
+    pub integration: Integration,
+    /// What the operator should know.
+    pub notices: Vec<NoticeView>,
+}
+
+/// An integration that was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RemovedIntegrationView {
+    /// Its name.
+    pub integration: String,
+    /// The syncs that were removed with it.
+    pub syncs: Vec<String>,
+}
+
+impl From<Health> for HealthView {
+    fn from(health: Health) -> Self {
+        let Health { crashes, reason, remedies, last, paused_until, quarantined } = health;
+        let remedies = remedies.into_iter().map(NextStep::from).collect();
+        Self { crashes, reason, remedies, last, paused_until, quarantined }
+    }
+}
+
+impl HealthView {
+    /// Puts the commands beside the next steps.
+    pub fn with_commands(&mut self, command: impl Fn(&Remedy) -> Option<String>) {
+        for step in &mut self.remedies {
+            step.command = command(&step.remedy);
+        }
+    }
+}
+
+impl From<&SyncDefinition> for AddedSyncView {
+    fn from(sync: &SyncDefinition) -> Self {
+        let mappings = sync.mappings.iter().map(|mapping| MappingView {
+            objects: mapping.objects.clone(),
+            fields: mapping.fields.iter().map(|field| field.names.clone()).collect(),
+        });
+        Self {
+            name: sync.name.clone(),
+            exchanges: sync.exchanges.clone().into(),
+            mappings: mappings.collect(),
+        }
+    }
+}
+
+impl AddedIntegrationView {
+    /// What [`Tenant::integrate`] has made.
+    pub fn new(added: Added, notices: &[IntegrationNotice]) -> Self {
+        let Added { integration, sync } = added;
+        let notices = NoticeView::all(&integration.name, notices);
+        Self { sync: sync.as_ref().map(AddedSyncView::from), notices, integration }
+    }
+}
+
+impl From<Changed> for ChangedIntegrationView {
+    fn from(changed: Changed) -> Self {
+        let Changed { integration, notices, .. } = changed;
+        Self { notices: NoticeView::all(&integration.name, &notices), integration }
+    }
 }
 
 impl Tenant {
@@ -28,7 +150,7 @@ impl Tenant {
             let secrets = configuration.secrets(&integration.name).await?;
             views.push(IntegrationView {
                 secrets: secrets.into_iter().map(|secret| secret.name).collect(),
-                health: configuration.health(&integration.name).await?,
+                health: configuration.health(&integration.name).await?.into(),
                 integration,
             });
         }

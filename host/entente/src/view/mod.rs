@@ -10,9 +10,12 @@
 
 mod change;
 mod conflict;
+mod grant;
 mod integration;
 mod limit;
+mod notice;
 mod page;
+mod plugin;
 pub mod reason;
 mod record;
 mod run;
@@ -26,9 +29,15 @@ mod tests;
 
 pub use change::{ChangeView, ChangedFieldView};
 pub use conflict::{ClaimView, ConflictView, SettledView};
-pub use integration::IntegrationView;
+pub use grant::{DifferenceView, GrantView, SecretPlaceView, UpgradeView};
+pub use integration::{
+    AddedIntegrationView, AddedSyncView, ChangedIntegrationView, HealthView, IntegrationView, MappingView,
+    RemovedIntegrationView,
+};
 pub use limit::LimitView;
+pub use notice::NoticeView;
 pub use page::{Cursor, CursorError, Page, PageRequest};
+pub use plugin::{AskView, BuiltPluginView, InspectionView, PluginView};
 pub use reason::{CountedView, ReasonView};
 pub use record::{PairView, RecordDetail, UnsettledView};
 pub use run::{CountsView, Exchanges, RunDetail, RunView};

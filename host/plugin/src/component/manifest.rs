@@ -214,10 +214,12 @@ impl Manifest {
     /// Every request as a sentence for the operator.
     pub fn asks(&self) -> Vec<AskInWords> {
         let mut asks = Vec::new();
-        let mut add =
-            |words: String, reason: &str| asks.push(AskInWords { words, reason: reason.to_owned() });
+        let mut add = |ask: &'static str, name: Option<&String>, words: String, reason: &str| {
+            asks.push(AskInWords { ask, name: name.cloned(), words, reason: reason.to_owned() })
+        };
         for host in &self.hosts {
-            add(format!("sends requests to {}", place(&host.address)), &host.reason);
+            let words = format!("sends requests to {}", place(&host.address));
+            add("host", Some(&host.address), words, &host.reason);
         }
         for secret in &self.secrets {
             let places: Vec<String> = secret.hosts.iter().map(|host| place(host)).collect();
@@ -235,14 +237,15 @@ impl Manifest {
                     format!("has texts signed with the secret {}, which is never sent", secret.name)
                 }
             };
-            add(words, &secret.reason);
+            add("secret", Some(&secret.name), words, &secret.reason);
         }
         for setting in &self.settings {
             let must = if setting.required { ", which must be set" } else { "" };
-            add(format!("reads the setting {}{must}", setting.name), &setting.reason);
+            let words = format!("reads the setting {}{must}", setting.name);
+            add("setting", Some(&setting.name), words, &setting.reason);
         }
         if let Some(state) = &self.state {
-            add("keeps a few bytes between runs".to_owned(), &state.reason);
+            add("state", None, "keeps a few bytes between runs".to_owned(), &state.reason);
         }
         asks
     }
@@ -459,8 +462,12 @@ impl fmt::Display for AskedHost {
 }
 
 /// A request of a plugin in words, for the operator who decides on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskInWords {
+    /// What kind of thing is asked for: `host`, `secret`, `setting` or `state`.
+    pub ask: &'static str,
+    /// Its name; of a host the address, as the manifest has it.
+    pub name: Option<String>,
     /// `sends requests to https://api.example.com`
     pub words: String,
     /// The reason, in the author's words.

@@ -168,12 +168,4 @@ impl Configuration {
         };
         Ok(syncs.into_iter().map(short).collect())
     }
-
-    /// Removes a sync. Pairs and history stay.
-    ///
-    /// # Errors
-    /// [`ConfigError::Unknown`] with the names that exist.
-    pub async fn remove_sync(&self, name: &str) -> Result<(), ConfigError> {
-        self.write(|session| remove(session, name)).await
-    }
 }

@@ -190,7 +190,8 @@ async fn the_version_grows_when_the_mapping_means_something_else() {
         }
     }
     // A sync that is re-created under its name does not resume old listings.
-    it.configuration.remove_sync("HelloWorld").await.unwrap();
+    it.apply_with("", ApplyOptions { dry_run: false, prune: true }).await.unwrap();
+    assert!(it.configuration.definition("HelloWorld").await.is_err());
     it.apply(FILE).await.unwrap();
     assert_eq!(it.version("HelloWorld").await, version + 1);
 }

@@ -1,15 +1,18 @@
 //! Views of a tenant that was filled by hand: their pages, their sums, and `docs/json.md`.
 
 use super::*;
-use crate::config::{Grants, PluginFacts, definition_from_manual};
-use crate::tenant::{RecordName, Tenant};
+use crate::config::{
+    Added, Grants, Health, InstalledPlugin, Integration, PluginFacts, definition_from_manual,
+};
+use crate::grants::{GrantRequest, IntegrationNotice, SecretPlace, decide_grant, decide_upgrade};
+use crate::tenant::{Changed, Granted, RecordName, Tenant, Upgraded};
 use entente_core::{Basis, Side, Timestamp, Value, Why};
-use entente_plugin::Compiler;
+use entente_plugin::{Capability, Compiler, Inspection, Manifest};
 use entente_sqlite::ListQuery;
 use entente_sync::{
     Action, Change, ChangeStatus, ChangedField, Conflict, Description, Exchange, Feature, Field, FieldReason,
     Lease, MappingId, Object, Pair, PairId, ProposedDirection, ProposedField, ProposedMapping, Reason,
-    RecordRef, RemoteSaid, Run, RunOptions, RunStatus, Seen, Slot, Status, SyncDefinition,
+    RecordRef, Remedy, RemoteSaid, Run, RunOptions, RunStatus, Seen, Slot, Status, SyncDefinition,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -385,7 +388,110 @@ async fn examples() -> Examples {
     examples.add("integration list", &tenant.list_integrations().await.unwrap());
     examples.add("tenant limits", &tenant.list_limits().await.unwrap()[..1].to_vec());
     examples.add("tenant list", &[TenantView::Well(tenant.overview().await.unwrap())]);
+    add_integrations(&world, &mut examples).await;
+    add_plugins(tenant, &mut examples).await;
     examples
+}
+
+/// What became of adding, changing and removing an integration, and of its grants.
+async fn add_integrations(world: &World, examples: &mut Examples) {
+    let configuration = world.tenant.configuration();
+    let integration = configuration.integration("HelloWorld").await.unwrap();
+    let mut definition = world.definition.clone();
+    definition.mappings[0].fields.truncate(2);
+    let added = Added { integration: integration.clone(), sync: Some(definition) };
+    let misspelt =
+        IntegrationNotice::UnknownSetting { setting: "adress".to_owned(), plugin: "helloworld".to_owned() };
+    examples.add("integration add", &AddedIntegrationView::new(added, std::slice::from_ref(&misspelt)));
+    let before = manifest("");
+    let changed =
+        Changed { integration: integration.clone(), manifest: before.clone(), notices: vec![misspelt] };
+    examples.add("integration set", &ChangedIntegrationView::from(changed));
+
+    let request = GrantRequest {
+        hosts: vec!["https://crm.example.com".to_owned()],
+        secrets: vec![SecretPlace { secret: "api-key".to_owned(), host: None }],
+        ..GrantRequest::default()
+    };
+    let decision = decide_grant(&integration, &before, &[], &request).unwrap();
+    let granted = Integration { grants: decision.grants.clone(), ..integration };
+    let view = GrantView::from(&Granted { integration: granted.clone(), manifest: before.clone(), decision });
+    examples.add("integration grant", &view);
+
+    let after =
+        manifest("[[host]]\naddress = \"https://stats.example.com\"\nreason = \"counts what was synced\"\n");
+    let decision = decide_upgrade(&granted, &before, &after);
+    let plugin = configuration.plugin("helloworld").await.unwrap();
+    let plugin = InstalledPlugin { digest: "5e".repeat(32), ..plugin };
+    let upgraded =
+        Upgraded { before: granted.clone(), after: granted, plugin, manifest: after, decision, waits: true };
+    examples.add("integration upgrade", &UpgradeView::from(&upgraded));
+    let health = Health {
+        crashes: 5,
+        reason: Some("the plugin crashed in report: it went over the limit memory of 64 MiB".to_owned()),
+        remedies: vec![Remedy::ReportToAuthor],
+        last: Some(at(9)),
+        paused_until: None,
+        quarantined: Some(at(9)),
+    };
+    examples.add("integration resume", &HealthView::from(health));
+    let removed = RemovedIntegrationView {
+        integration: "HelloWorld".to_owned(),
+        syncs: configuration.remove_integration("HelloWorld", true).await.unwrap(),
+    };
+    examples.add("integration remove", &removed);
+}
+
+/// What a plugin asks for, with this besides.
+fn manifest(more: &str) -> Manifest {
+    let asks = r#"
+        name = "helloworld"
+        version = "0.1.0"
+        description = "Keeps people in step"
+        [[setting]]
+        name = "url"
+        required = true
+        reason = "the address of the CRM"
+        [[host]]
+        address = "{url}"
+        reason = "the API of the CRM"
+        [[secret]]
+        name = "api-key"
+        hosts = ["{url}"]
+        header = "authorization"
+        reason = "signs in at the CRM"
+    "#;
+    Manifest::from_toml(&format!("{asks}\n{more}")).unwrap()
+}
+
+/// What is installed, and what a file is.
+async fn add_plugins(tenant: &Tenant, examples: &mut Examples) {
+    examples.add("plugin list", &tenant.list_plugins().await.unwrap());
+    let inspection = Inspection {
+        size: 104_857,
+        digest: "5e".repeat(32),
+        version: "0.1.0-draft".to_owned(),
+        world: "integration-lookup",
+        lookup: true,
+        webhook: false,
+        asks: vec![Capability::Http, Capability::State],
+        imports: vec!["wasi:http/outgoing-handler@0.2.0".to_owned()],
+        producers: BTreeMap::from([("language".to_owned(), vec!["Rust".to_owned()])]),
+        functions: 612,
+        manifest: manifest(""),
+    };
+    examples.add("plugin inspect", &InspectionView::from(inspection));
+    let built = BuiltPluginView {
+        component: "plugins/target/components/helloworld.wasm".to_owned(),
+        bytes: 104_857,
+        package: "helloworld".to_owned(),
+        version: "0.1.0".to_owned(),
+        compiler: "rustc 1.95.0".to_owned(),
+        manifest: manifest(""),
+    };
+    examples.add("plugin build", &built);
+    let removed = tenant.configuration().remove_plugin("helloworld").await.unwrap();
+    examples.add("plugin remove", &PluginView::from(removed));
 }
 
 /// `docs/json.md` shows what is so: between the marks of an example stands what the views make.

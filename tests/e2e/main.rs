@@ -19,6 +19,7 @@ mod operator;
 mod options;
 mod quickstart;
 mod records;
+mod remove;
 mod rerun;
 mod syncing;
 mod tenants;

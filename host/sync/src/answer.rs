@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// How a change was executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Made {
+pub(super) enum Execution {
     Created,
     Updated,
     Unchanged,
@@ -23,7 +23,7 @@ pub(super) enum Made {
 #[derive(Debug, PartialEq)]
 pub(super) enum Meaning {
     /// Executed: the record is stored as written.
-    Made(Made, Written),
+    Made(Execution, Written),
     /// The record is deleted, by this change or before it.
     Gone,
     /// Refused: nothing was written, and a retry would not help.
@@ -64,9 +64,9 @@ impl<'a> Answers<'a> {
     /// Interprets the outcome of a change; `resent`: the change was sent more than once.
     pub(super) fn meaning(&mut self, action: &Action, resent: bool, outcome: Outcome) -> Meaning {
         match outcome {
-            Outcome::Created(written) => self.written(action, Made::Created, written),
-            Outcome::Updated(written) => self.written(action, Made::Updated, written),
-            Outcome::Unchanged(written) => self.written(action, Made::Unchanged, written),
+            Outcome::Created(written) => self.written(action, Execution::Created, written),
+            Outcome::Updated(written) => self.written(action, Execution::Updated, written),
+            Outcome::Unchanged(written) => self.written(action, Execution::Unchanged, written),
             Outcome::Deleted => Meaning::Gone,
             Outcome::Failed { code, .. } if code == "not-found" && *action != Action::Create => Meaning::Gone,
             Outcome::Failed { code, reason, fields } => {
@@ -82,7 +82,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    fn written(&mut self, action: &Action, made: Made, written: Written) -> Meaning {
+    fn written(&mut self, action: &Action, made: Execution, written: Written) -> Meaning {
         let target = self.target;
         let invalid = |how| Meaning::Refused(Reason::InvalidAnswer { side: target, how });
         let record = |side: Side, id: &str| RecordRef::new(side, self.mapping.object(side), id);
@@ -164,9 +164,9 @@ mod tests {
         let made = |made, id: &str| Meaning::Made(made, written(id));
         let counterpart = || Some(record(Side::Left, "contact", "7"));
         let table = [
-            (&Action::Create, Outcome::Created(written("b")), made(Made::Created, "b")),
-            (&Action::Create, Outcome::Unchanged(written("alone")), made(Made::Unchanged, "alone")),
-            (&update, Outcome::Updated(written("a")), made(Made::Updated, "a")),
+            (&Action::Create, Outcome::Created(written("b")), made(Execution::Created, "b")),
+            (&Action::Create, Outcome::Unchanged(written("alone")), made(Execution::Unchanged, "alone")),
+            (&update, Outcome::Updated(written("a")), made(Execution::Updated, "a")),
             (&delete, Outcome::Updated(written("a")), invalid(InvalidAnswer::NotDeleted)),
             (&Action::Create, Outcome::Created(written("")), invalid(InvalidAnswer::NoId)),
             (&Action::Create, Outcome::Created(written("taken")), duplicate(counterpart(), "taken")),
@@ -221,7 +221,7 @@ mod tests {
         let owners = Owners::new();
         let mut answers = Answers::new(&mapping, Side::Left, &owners);
         let mut create = || answers.meaning(&Action::Create, false, Outcome::Created(written("b")));
-        assert_eq!(create(), Meaning::Made(Made::Created, written("b")));
+        assert_eq!(create(), Meaning::Made(Execution::Created, written("b")));
         assert!(matches!(create(), Meaning::BelongsToAnother(Reason::DuplicateOf { record: None, .. })));
     }
 }

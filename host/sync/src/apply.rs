@@ -101,7 +101,7 @@ impl Session<'_> {
     }
 
     /// Drops the rest of the approved plan: changes whose pairs were not decided in this run.
-    pub(super) async fn end_plan(&mut self) -> Result<(), SyncError> {
+    pub(super) async fn drop_unmatched_plan(&mut self) -> Result<(), SyncError> {
         let Some(planned) = self.run.options.applies() else {
             return Ok(());
         };

@@ -215,7 +215,7 @@ impl Session<'_> {
             };
             let page = self.page(side, &request).await?;
             if page.next.as_deref() == Some(open.cursor.as_str()) || page.next.as_deref() == Some("") {
-                return Err(self.broke(
+                return Err(self.protocol_violation(
                     side,
                     format!("answered page {} with the cursor of that same page", open.iteration),
                 ));
@@ -280,7 +280,7 @@ impl Session<'_> {
             match self.exchange(side).report(request).await {
                 Ok(page) => return Ok(page),
                 Err(error) if self.back_off(side, &error, &mut tries).await? => {}
-                Err(error) => return Err(self.failed(side, "report its changes", error)),
+                Err(error) => return Err(self.call_failed(side, "report its changes", error)),
             }
         }
     }

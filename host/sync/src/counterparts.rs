@@ -111,7 +111,7 @@ impl Session<'_> {
         if answer.len() != query.keys.len() {
             let what =
                 format!("answered a lookup of {} keys with {} results", query.keys.len(), answer.len());
-            return Err(self.broke(target, what));
+            return Err(self.protocol_violation(target, what));
         }
         let ids: BTreeSet<String> = answer.iter().flatten().cloned().collect();
         let ids: Vec<String> = ids.into_iter().collect();
@@ -248,7 +248,7 @@ impl Session<'_> {
                 Ok(found) => return Ok(Some(found)),
                 Err(error) if error.code == codes::UNSUPPORTED => return Ok(None),
                 Err(error) if self.back_off(side, &error, &mut tries).await? => {}
-                Err(error) => return Err(self.failed(side, "look records up", error)),
+                Err(error) => return Err(self.call_failed(side, "look records up", error)),
             }
         }
     }
@@ -300,7 +300,9 @@ impl Session<'_> {
                     request.iteration += 1;
                 }
                 Some(_) => {
-                    return Err(self.broke(side, "answered a page with the cursor of that same page"));
+                    return Err(
+                        self.protocol_violation(side, "answered a page with the cursor of that same page")
+                    );
                 }
                 None => break,
             }

@@ -7,15 +7,15 @@ use super::feature::Feature;
 use super::links::Links;
 use super::order::Action;
 use super::pair::{Pair, Status};
-use super::plan::{Abilities, Gone, Grounds, Guard, NewRecord, Plan, agree};
+use super::plan::{Capabilities, Gone, Inputs, NewRecord, Plan, WriteCheck, agree};
 use super::reason::Reason;
 use super::session::Session;
 use entente_core::{Side, Sides};
 
 impl Session<'_> {
     /// The inputs of decisions about the pairs of a mapping.
-    pub(super) fn grounds<'m>(&self, mapping: &'m ObjectMapping) -> Grounds<'m> {
-        let abilities = |side: Side| Abilities {
+    pub(super) fn inputs<'m>(&self, mapping: &'m ObjectMapping) -> Inputs<'m> {
+        let capabilities = |side: Side| Capabilities {
             listed: self.is_listed(mapping, side),
             create: self.has(mapping, side, Feature::Create),
             delete: self.has(mapping, side, Feature::Delete),
@@ -24,22 +24,22 @@ impl Session<'_> {
             conditional: self.has(mapping, side, Feature::ConditionalUpdate),
             local: self.exchange(side).local().is_some(),
         };
-        Grounds {
+        Inputs {
             mapping,
             fields: self.fields(mapping).collect(),
             parked: self.parked.iter().filter(|(of, _)| *of == mapping.id).map(|(_, slot)| *slot).collect(),
-            sides: Sides::by(abilities),
+            sides: Sides::by(capabilities),
             precision: self.precision(mapping),
             one_blank: self.one_blank(mapping),
             trust: self.trust.clone(),
             run: self.run.id,
-            broken: self.broken.is_some(),
+            read_failed: self.read_error.is_some(),
             follows_bookmarks: self.run.options.follows_bookmarks(),
         }
     }
 
     /// Decides one pair.
-    pub(super) fn decide(&mut self, grounds: &Grounds<'_>, pair: &mut Pair, links: &Links, plan: &mut Plan) {
+    pub(super) fn decide(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, links: &Links, plan: &mut Plan) {
         if let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered) {
             // A pair outside the filter is neither written nor deleted.
             let gone = pair.halves.iter().any(|half| half.deleted.is_some());
@@ -48,13 +48,13 @@ impl Session<'_> {
             return;
         }
         if let Some(gone) = Side::BOTH.into_iter().find(|side| pair.half(*side).deleted.is_some()) {
-            self.decide_deleted(grounds, pair, gone, plan);
+            self.decide_deleted(inputs, pair, gone, plan);
             return;
         }
         match (pair.half(Side::Left).id.is_some(), pair.half(Side::Right).id.is_some()) {
-            (true, true) => self.decide_linked(grounds, pair, links, plan),
-            (true, false) => self.decide_new(grounds, pair, Side::Right, plan),
-            (false, true) => self.decide_new(grounds, pair, Side::Left, plan),
+            (true, true) => self.decide_linked(inputs, pair, links, plan),
+            (true, false) => self.decide_new(inputs, pair, Side::Right, plan),
+            (false, true) => self.decide_new(inputs, pair, Side::Left, plan),
             (false, false) => {
                 pair.status = Status::Excluded;
                 pair.reason = Some(Reason::NoRecord);
@@ -62,14 +62,14 @@ impl Session<'_> {
         }
     }
 
-    fn decide_linked(&mut self, grounds: &Grounds<'_>, pair: &mut Pair, links: &Links, plan: &mut Plan) {
+    fn decide_linked(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, links: &Links, plan: &mut Plan) {
         if pair.context {
             // Read as a parent only: linked, and not updated until it is reported itself.
             pair.status = Status::Ok;
             return;
         }
-        let mapping = grounds.mapping;
-        let linked = grounds.linked(pair, links, &plan.rulings);
+        let mapping = inputs.mapping;
+        let linked = inputs.linked(pair, links, &plan.rulings);
         for (conflict, why) in linked.conflicts {
             // A conflict concerns both sides and is counted once, on the left.
             let counts = self.run.count(Side::Left, mapping.object(Side::Left));
@@ -83,38 +83,38 @@ impl Session<'_> {
         pair.reason = None;
         for (target, fields) in Side::BOTH.into_iter().zip(linked.writes) {
             if !fields.is_empty() {
-                self.decide_update(grounds, pair, target, fields, plan);
+                self.decide_update(inputs, pair, target, fields, plan);
             }
         }
     }
 
     fn decide_update(
         &mut self,
-        grounds: &Grounds<'_>,
+        inputs: &Inputs<'_>,
         pair: &mut Pair,
         target: Side,
         fields: Vec<ChangedField>,
         plan: &mut Plan,
     ) {
-        let mapping = grounds.mapping;
+        let mapping = inputs.mapping;
         let object = || mapping.object(target).to_owned();
-        let guard = grounds.guard(pair, target);
-        if guard == Guard::NotCheckable {
+        let check = inputs.write_check(pair, target);
+        if check == WriteCheck::NotCheckable {
             let reason = Reason::NotCheckable { side: target, object: object() };
             self.hold(pair, mapping, target.other(), reason);
             return;
         }
         let id = pair.half(target).id.clone().unwrap_or_default();
         let mut change = self.change(mapping, pair, target, Action::Update(id), fields);
-        if guard == Guard::Unchecked && change.reason.is_none() {
+        if check == WriteCheck::Unchecked && change.reason.is_none() {
             change.reason = Some(Reason::Unchecked { side: target, object: object() });
         }
         plan.changes.push(change);
     }
 
-    fn decide_new(&mut self, grounds: &Grounds<'_>, pair: &mut Pair, target: Side, plan: &mut Plan) {
-        let (mapping, source) = (grounds.mapping, target.other());
-        match grounds.new_record(pair, target) {
+    fn decide_new(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, target: Side, plan: &mut Plan) {
+        let (mapping, source) = (inputs.mapping, target.other());
+        match inputs.new_record(pair, target) {
             NewRecord::Later => pair.status = Status::Todo,
             NewRecord::Excluded(reason) => {
                 pair.status = Status::Excluded;
@@ -131,19 +131,19 @@ impl Session<'_> {
         }
     }
 
-    fn decide_deleted(&mut self, grounds: &Grounds<'_>, pair: &mut Pair, gone: Side, plan: &mut Plan) {
-        if grounds.broken {
+    fn decide_deleted(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, gone: Side, plan: &mut Plan) {
+        if inputs.read_failed {
             pair.status = Status::Todo;
             return;
         }
-        let (mapping, survivor) = (grounds.mapping, gone.other());
-        match grounds.gone(pair, gone) {
+        let (mapping, survivor) = (inputs.mapping, gone.other());
+        match inputs.gone(pair, gone) {
             Gone::Settled(status, reason) => {
                 pair.status = status;
                 pair.reason = Some(reason);
             }
             Gone::Held(reason) => self.hold(pair, mapping, survivor, reason),
-            Gone::Recreate => self.decide_new(grounds, pair, gone, plan),
+            Gone::Recreate => self.decide_new(inputs, pair, gone, plan),
             Gone::Delete(id, fields) => {
                 let change = self.change(mapping, pair, survivor, Action::Delete(id), fields);
                 plan.changes.push(change);

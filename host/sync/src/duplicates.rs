@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 impl Session<'_> {
     /// Checks every held duplicate again: its rival may be deleted, or have other identifiers by now.
-    pub(super) async fn free_duplicates(&mut self) -> Result<(), SyncError> {
+    pub(super) async fn release_duplicates(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         for mapping in &definition.mappings {
             if !self.recognises(mapping) {
@@ -30,13 +30,13 @@ impl Session<'_> {
                     .await?;
                 let Some(last) = pairs.last() else { break };
                 after = last.id;
-                self.free(mapping, pairs).await?;
+                self.release(mapping, pairs).await?;
             }
         }
         Ok(())
     }
 
-    async fn free(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Result<(), SyncError> {
+    async fn release(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Result<(), SyncError> {
         // Only pairs with one record: a linked pair is not released here.
         let mut alone: Vec<(Side, Pair, Vec<MatchKey>)> = Vec::new();
         for pair in pairs {

@@ -297,7 +297,7 @@ impl Session<'_> {
                     if error.is_about_content() {
                         return Box::pin(self.split(mapping, target, outgoing, &error)).await;
                     }
-                    return Err(self.failed(target, "carry out its orders", error));
+                    return Err(self.call_failed(target, "carry out its orders", error));
                 }
             }
         };

@@ -29,7 +29,10 @@ impl Session<'_> {
         let (arrival, remaining) = (self.now(), page.remaining);
         let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.bad.len()) as u64).sum();
         if rows > u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
-            return Err(self.broke(side, format!("answered a page of {rows} rows, more than were asked for")));
+            return Err(self.protocol_violation(
+                side,
+                format!("answered a page of {rows} rows, more than were asked for"),
+            ));
         }
         let definition = self.definition;
         self.convert_across(side, &page.conversions).await?;

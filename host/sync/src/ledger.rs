@@ -27,7 +27,7 @@ pub enum LedgerError {
     Busy {
         /// The relation.
         relation: String,
-        /// Holder of the lease, as [`Engine::holder`](super::engine::Engine::holder) names it.
+        /// Holder of the lease, as `Engine::holder` names it.
         holder: String,
         /// When the lease expires, unless renewed.
         until: Timestamp,

@@ -34,7 +34,7 @@ impl Session<'_> {
         let answers = local
             .execute_within(unit.as_mut(), &order)
             .await
-            .map_err(|error| self.failed(target, "write", error))?;
+            .map_err(|error| self.call_failed(target, "write", error))?;
         let (mut pairs, mut changes) =
             self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new());
         unit.save_pairs(&mut pairs).await?;
@@ -121,8 +121,10 @@ impl Session<'_> {
             return Ok((Vec::new(), Vec::new()));
         };
         let (order, slots) = self.order(mapping, target, &outgoing);
-        let answers: Vec<Answer> =
-            local.execute_within(unit, &order).await.map_err(|error| self.failed(target, "write", error))?;
+        let answers: Vec<Answer> = local
+            .execute_within(unit, &order)
+            .await
+            .map_err(|error| self.call_failed(target, "write", error))?;
         Ok(self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new()))
     }
 }

@@ -28,7 +28,7 @@ pub struct PairCount {
     pub status: Status,
     /// The code of their reasons; `None`: without a reason.
     pub code: Option<Code>,
-    /// The first reasons that differ, as many as [`Counted`](super::reason::Counted) keeps.
+    /// The first reasons that differ, as many as [`Counted`](super::reason_counts::Counted) keeps.
     pub samples: Vec<Reason>,
     /// Number of pairs.
     pub pairs: u64,

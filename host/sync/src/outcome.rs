@@ -1,7 +1,7 @@
 //! Outcome: applies the answers to an order to changes, pairs and counts. The merge base moves on a known
 //! outcome only.
 
-use super::answer::{Answers, Made, Meaning};
+use super::answer::{Answers, Execution, Meaning};
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::identity;
@@ -124,7 +124,7 @@ impl Session<'_> {
         entry: &mut Outgoing,
         slots: &[Slot],
         written: &Written,
-        made: Made,
+        made: Execution,
     ) {
         let half = entry.pair.half_mut(target);
         half.id = Some(written.id.clone());
@@ -148,9 +148,9 @@ impl Session<'_> {
         self.end_made(mapping, target, entry, revisit);
         let counts = self.run.count(target, mapping.object(target));
         match made {
-            Made::Created => counts.created += 1,
-            Made::Updated => counts.updated += 1,
-            Made::Unchanged => {}
+            Execution::Created => counts.created += 1,
+            Execution::Updated => counts.updated += 1,
+            Execution::Unchanged => {}
         }
     }
 

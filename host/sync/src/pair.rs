@@ -109,7 +109,7 @@ impl Agreed {
 pub struct Half {
     /// Id of the record; `None` while there is no record. Never empty.
     pub id: Option<String>,
-    /// By slot, the last reported value where it differs from this side's half of [`Pair::agreed`].
+    /// By slot, the last reported value where it differs from this side's half of `agreed`.
     pub seen: Vec<Option<Seen>>,
     /// Change time of the record, as last reported.
     pub changed: Option<Timestamp>,

@@ -49,7 +49,7 @@ impl Engine<'_> {
             leased: now,
             descriptions: Sides::default(),
             listed: Sides::default(),
-            broken: None,
+            read_error: None,
             read: Sides::default(),
             read_pairs: BTreeMap::new(),
             revisits: BTreeMap::new(),
@@ -61,7 +61,7 @@ impl Engine<'_> {
             order_caps: HashMap::new(),
         };
         let error = match session.work().await {
-            Ok(()) => session.broken.take(),
+            Ok(()) => session.read_error.take(),
             Err(error) => Some(error),
         };
         session.end(error).await
@@ -96,7 +96,7 @@ impl Session<'_> {
                 self.engine.clock.sleep(std::mem::take(&mut self.pause)).await;
             }
         }
-        self.end_plan().await?;
+        self.drop_unmatched_plan().await?;
         if self.run.options.waits_until_settled() {
             self.wait_for_deferred().await?;
         }
@@ -119,20 +119,20 @@ impl Session<'_> {
                 match error {
                     // The pages that were read stay. The other side is still read, so that pairs read on both
                     // sides can be decided.
-                    SyncError::Exchange { .. } | SyncError::Broken { .. } if self.broken.is_none() => {
-                        self.broken = Some(error)
+                    SyncError::Exchange { .. } | SyncError::Broken { .. } if self.read_error.is_none() => {
+                        self.read_error = Some(error)
                     }
                     error => return Err(error),
                 }
             }
         }
-        if self.broken.is_none() {
+        if self.read_error.is_none() {
             self.fetch_missing_halves().await?;
             if self.run.options.follows_bookmarks() {
                 for side in Side::BOTH {
                     self.find_absent(side).await?;
                 }
-                self.free_duplicates().await?;
+                self.release_duplicates().await?;
                 self.requeue_waiting().await?;
             }
         }
@@ -178,7 +178,7 @@ impl Session<'_> {
     async fn end_trust(&mut self) -> Result<(), SyncError> {
         let made = |counts: &super::run::Counts| counts.pending == 0 && counts.failed == 0;
         let complete =
-            self.run.options.follows_bookmarks() && self.broken.is_none() && !self.run.options.is_dry();
+            self.run.options.follows_bookmarks() && self.read_error.is_none() && !self.run.options.is_dry();
         if self.trust.is_some() && complete && self.run.counts.iter().flat_map(BTreeMap::values).all(made) {
             let mut unit = self.begin().await?;
             unit.save_trust(&self.definition.name, None).await?;
@@ -203,7 +203,7 @@ impl Session<'_> {
                 match self.exchange(side).describe().await {
                     Ok(description) => break description,
                     Err(error) if self.back_off(side, &error, &mut tries).await? => {}
-                    Err(error) => return Err(self.failed(side, "describe its objects", error)),
+                    Err(error) => return Err(self.call_failed(side, "describe its objects", error)),
                 }
             };
             for mapping in &self.definition.mappings {

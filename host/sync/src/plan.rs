@@ -1,5 +1,5 @@
 //! Plan: decides for one pair what to write on which side, and why. Pure: no I/O; the inputs besides the pair
-//! are [`Grounds`].
+//! are [`Inputs`].
 
 use super::change::{Change, ChangedField, Choice, Conflict, Ruling};
 use super::definition::{DeletePolicy, FieldMapping, ObjectMapping};
@@ -27,7 +27,7 @@ pub(super) struct Plan {
 
 /// Features of an object on a side, and what this run knows of it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Abilities {
+pub(super) struct Capabilities {
     /// Proof of absence: every record is in the ledger.
     pub(super) listed: bool,
     pub(super) create: bool,
@@ -44,13 +44,13 @@ pub(super) struct Abilities {
 
 /// Inputs of the decisions about the pairs of one mapping.
 #[derive(Debug, Clone)]
-pub(super) struct Grounds<'m> {
+pub(super) struct Inputs<'m> {
     pub(super) mapping: &'m ObjectMapping,
     /// Fields that are not parked.
     pub(super) fields: Vec<&'m FieldMapping>,
     /// Slots of parked fields (schema drift).
     pub(super) parked: Vec<Slot>,
-    pub(super) sides: Sides<Abilities>,
+    pub(super) sides: Sides<Capabilities>,
     /// Resolution of change times, in microseconds: the coarser one of both sides.
     pub(super) precision: u64,
     /// A side does not tell null from empty.
@@ -59,7 +59,7 @@ pub(super) struct Grounds<'m> {
     pub(super) trust: Option<Trust>,
     pub(super) run: RunId,
     /// A side could not be read to its end.
-    pub(super) broken: bool,
+    pub(super) read_failed: bool,
     /// The run reads both sides from their bookmarks: a record that it did not read has not changed.
     pub(super) follows_bookmarks: bool,
 }
@@ -104,7 +104,7 @@ pub(super) enum Gone {
 /// Protection against lost updates: whether a write can overwrite an edit that was made on the target after
 /// the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Guard {
+pub(super) enum WriteCheck {
     /// Protected: by a conditional write, by comparing the base values, or by reading the record just before.
     Checked,
     /// Unprotected, but the last report is recent: of this run, or followed without a gap.
@@ -168,7 +168,7 @@ pub(super) fn agree(pair: &mut Pair, agreements: &[&FieldMapping]) {
     }
 }
 
-impl<'m> Grounds<'m> {
+impl<'m> Inputs<'m> {
     fn takes_part(&self, slot: Slot) -> bool {
         !self.parked.contains(&slot)
     }
@@ -261,15 +261,15 @@ impl<'m> Grounds<'m> {
     }
 
     /// How an update of the target is protected against a lost update.
-    pub(super) fn guard(&self, pair: &Pair, target: Side) -> Guard {
+    pub(super) fn write_check(&self, pair: &Pair, target: Side) -> WriteCheck {
         let can = self.sides[target];
         let half = pair.half(target);
         if can.local || (can.conditional && half.version.is_some()) || can.by_id || can.base_values {
-            Guard::Checked
+            WriteCheck::Checked
         } else if self.follows_bookmarks || half.read == Some(self.run) {
-            Guard::Unchecked
+            WriteCheck::Unchecked
         } else {
-            Guard::NotCheckable
+            WriteCheck::NotCheckable
         }
     }
 
@@ -278,7 +278,7 @@ impl<'m> Grounds<'m> {
     pub(super) fn new_record(&self, pair: &Pair, target: Side) -> NewRecord {
         let source = target.other();
         let object = self.mapping.object(target);
-        if self.broken {
+        if self.read_failed {
             return NewRecord::Later;
         }
         if !self.mapping.create[target] || !self.sides[target].create {
@@ -308,7 +308,7 @@ impl<'m> Grounds<'m> {
         if !own {
             return NewRecord::Excluded(Reason::NothingFlows { side: target });
         }
-        if !self.fits(target, &fields) {
+        if !self.meets_filter(target, &fields) {
             return NewRecord::Excluded(Reason::WouldBeOutsideFilter { side: target });
         }
         NewRecord::Create(fields)
@@ -366,7 +366,7 @@ impl<'m> Grounds<'m> {
 
     /// Whether a new record with these fields would meet the filter of its side. Conditions on fields that
     /// this sync does not write are not checked, since their values are unknown.
-    fn fits(&self, target: Side, fields: &[ChangedField]) -> bool {
+    fn meets_filter(&self, target: Side, fields: &[ChangedField]) -> bool {
         let mapping = self.mapping;
         let written = |name: &str| {
             let field = mapping.fields.iter().find(|field| field.name(target) == name)?;

@@ -33,7 +33,7 @@ impl Session<'_> {
                 let filter = TodoFilter {
                     mapping: mapping.id,
                     read_in: (!self.run.options.follows_bookmarks()).then_some(run),
-                    read_on_both: self.broken.is_some().then_some(run),
+                    read_on_both: self.read_error.is_some().then_some(run),
                 };
                 let mut after: PairId = 0;
                 loop {
@@ -93,7 +93,7 @@ impl Session<'_> {
             pairs.retain(|pair| pair.status == Status::Todo);
         }
         let mut links = self.links(mapping, &pairs).await?;
-        if self.broken.is_none() && self.fetch_parents(mapping, &pairs, &links).await? {
+        if self.read_error.is_none() && self.fetch_parents(mapping, &pairs, &links).await? {
             links = self.links(mapping, &pairs).await?;
         }
         let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
@@ -101,9 +101,9 @@ impl Session<'_> {
         for ruling in self.engine.ledger.rulings(&numbers).await? {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
         }
-        let grounds = self.grounds(mapping);
+        let inputs = self.inputs(mapping);
         for pair in &mut pairs {
-            self.decide(&grounds, pair, &links, &mut plan);
+            self.decide(&inputs, pair, &links, &mut plan);
         }
         self.reuse_idempotency_keys(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
@@ -162,7 +162,7 @@ impl Session<'_> {
         mapping: &ObjectMapping,
         pairs: &[Pair],
     ) -> Result<bool, SyncError> {
-        if self.broken.is_some() {
+        if self.read_error.is_some() {
             return Ok(false);
         }
         let mut looked = false;

@@ -299,11 +299,10 @@ impl Session<'_> {
         let (mut outgoing, waiting) = self.prepare(mapping, target, changes).await?;
         outgoing.extend(waiting);
         let (order, slots) = self.order(mapping, target, &outgoing);
-        let collection = self
-            .exchange(target)
-            .collect(ticket, &order.object, &order.fields)
-            .await
-            .map_err(|error| self.failed(target, "report the outcomes of deferred changes", error))?;
+        let collection =
+            self.exchange(target).collect(ticket, &order.object, &order.fields).await.map_err(|error| {
+                self.call_failed(target, "report the outcomes of deferred changes", error)
+            })?;
         let lost = collection.state == TicketState::Lost;
         let unanswered: Vec<Change> = if lost {
             let answered: Vec<&str> =

@@ -49,7 +49,7 @@ pub(super) fn misfits(
 }
 
 /// Additions to the schema of a side: new fields, and newly required fields that are not mapped.
-fn news(mapping: &ObjectMapping, side: Side, before: &Description, now: &Description) -> Vec<Notice> {
+fn additions(mapping: &ObjectMapping, side: Side, before: &Description, now: &Description) -> Vec<Notice> {
     let (Some(before), Some(now)) = (before.object(mapping.object(side)), now.object(mapping.object(side)))
     else {
         return Vec::new();
@@ -85,8 +85,8 @@ impl Session<'_> {
         for side in Side::BOTH {
             let Some(before) = &known[side] else { continue };
             for mapping in &definition.mappings {
-                for news in news(mapping, side, before, &self.descriptions[side]) {
-                    self.run.notice(news);
+                for notice in additions(mapping, side, before, &self.descriptions[side]) {
+                    self.run.notice(notice);
                 }
                 let Some(object) = before.object(mapping.object(side)) else { continue };
                 for field in self.fields(mapping) {
@@ -165,7 +165,7 @@ mod tests {
         let before = Description { objects: vec![object(&[("mail", "email")])] };
         let mut now = before.clone();
         now.objects[0].fields.push(Field { name: "fax".to_owned(), required: true, ..Field::default() });
-        assert_eq!(news(&mapping, Side::Right, &before, &now).len(), 2);
-        assert!(news(&mapping, Side::Right, &now, &now).is_empty());
+        assert_eq!(additions(&mapping, Side::Right, &before, &now).len(), 2);
+        assert!(additions(&mapping, Side::Right, &now, &now).is_empty());
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct Session<'a> {
     pub(super) listed: Sides<Vec<String>>,
     /// The error of a side that could not be read to its end. The run goes on with pairs that were read on
     /// both sides and creates and deletes nothing.
-    pub(super) broken: Option<SyncError>,
+    pub(super) read_error: Option<SyncError>,
     /// Number of records read by side and object: reported ones and counterparts.
     pub(super) read: Sides<BTreeMap<String, u64>>,
     /// In a run by window or ids: the pairs that it has read, whose other halves have to be fetched.
@@ -144,11 +144,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    pub(super) fn failed(&self, side: Side, doing: &'static str, error: ExchangeError) -> SyncError {
+    pub(super) fn call_failed(&self, side: Side, doing: &'static str, error: ExchangeError) -> SyncError {
         SyncError::Exchange { exchange: self.exchange(side).name().to_owned(), doing, error: Box::new(error) }
     }
 
-    pub(super) fn broke(&self, side: Side, what: impl Into<String>) -> SyncError {
+    pub(super) fn protocol_violation(&self, side: Side, what: impl Into<String>) -> SyncError {
         SyncError::Broken { exchange: self.exchange(side).name().to_owned(), what: what.into() }
     }
 

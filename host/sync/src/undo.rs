@@ -31,7 +31,7 @@ struct Undone {
 
 /// Effect of an undo's plan on references between records.
 #[derive(Default)]
-struct Undoing {
+struct UndoEffects {
     /// By side, the records to delete, with the numbers of their changes.
     deletes: Sides<HashMap<Reference, i64>>,
     /// The pairs of those records.
@@ -40,7 +40,7 @@ struct Undoing {
     written: HashSet<(PairId, Side, Slot)>,
 }
 
-impl Undoing {
+impl UndoEffects {
     /// The deletes of records that a record still refers to in one of these slots.
     fn deleted_targets(&self, pair: &Pair, side: Side, slots: &[Slot]) -> impl Iterator<Item = i64> {
         slots
@@ -120,8 +120,8 @@ impl Session<'_> {
     }
 
     /// Collects what the plan of this undo deletes and writes.
-    async fn undoing(&self) -> Result<Undoing, SyncError> {
-        let mut undoing = Undoing::default();
+    async fn undoing(&self) -> Result<UndoEffects, SyncError> {
+        let mut undoing = UndoEffects::default();
         let mut after = 0;
         loop {
             let page = self.planned_after(after).await?;
@@ -150,7 +150,7 @@ impl Session<'_> {
         &self,
         mapping: &ObjectMapping,
         side: Side,
-        undoing: &Undoing,
+        undoing: &UndoEffects,
         kept: &mut HashMap<i64, RecordRef>,
     ) -> Result<(), SyncError> {
         let slots: Vec<Slot> =

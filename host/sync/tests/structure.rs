@@ -1,5 +1,6 @@
-//! Holds the sources to what ARCHITECTURE.md says about the engine: data knows no traits, pure halves know neither
-//! a run under way nor a side, no files import each other in a circle, and functions stay short.
+//! Architecture tests of the engine's sources: a layer (data, traits, pure, run) imports from lower layers
+//! only, there are no import cycles, pure files do no I/O, and functions stay short. ARCHITECTURE.md
+//! describes the same rules.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -33,9 +33,10 @@ fn mapping() -> ObjectMapping {
     }
 }
 
-fn grounds(mapping: &ObjectMapping) -> Grounds<'_> {
-    let can = Abilities { listed: true, create: true, delete: true, by_id: true, ..Abilities::default() };
-    Grounds {
+fn inputs(mapping: &ObjectMapping) -> Inputs<'_> {
+    let can =
+        Capabilities { listed: true, create: true, delete: true, by_id: true, ..Capabilities::default() };
+    Inputs {
         mapping,
         fields: mapping.fields.iter().collect(),
         parked: Vec::new(),
@@ -44,7 +45,7 @@ fn grounds(mapping: &ObjectMapping) -> Grounds<'_> {
         one_blank: false,
         trust: None,
         run: RUN,
-        broken: false,
+        read_failed: false,
         follows_bookmarks: true,
     }
 }
@@ -79,13 +80,13 @@ fn linked(values: &[&str]) -> Pair {
 fn new_record(
     values: &[&str],
     change: fn(&mut ObjectMapping),
-    ground: fn(&mut Grounds<'_>),
+    adjust: fn(&mut Inputs<'_>),
 ) -> Result<Vec<usize>, NewRecord> {
     let mut mapping = mapping();
     change(&mut mapping);
-    let mut grounds = grounds(&mapping);
-    ground(&mut grounds);
-    match grounds.new_record(&alone(values), Side::Right) {
+    let mut inputs = inputs(&mapping);
+    adjust(&mut inputs);
+    match inputs.new_record(&alone(values), Side::Right) {
         NewRecord::Create(fields) => Ok(fields.iter().map(|field| field.slot.index()).collect()),
         other => Err(other),
     }
@@ -102,8 +103,8 @@ fn a_new_record_has_what_flows_there() {
 #[test]
 fn a_new_record_waits_for_proof_and_for_what_it_needs() {
     let (side, object) = (Side::Right, || "member".to_owned());
-    let broken = new_record(&["a@x.org"], |_| {}, |g| g.broken = true);
-    assert_eq!(broken, Err(NewRecord::Later));
+    let unread = new_record(&["a@x.org"], |_| {}, |inputs| inputs.read_failed = true);
+    assert_eq!(unread, Err(NewRecord::Later));
     let parked = new_record(&["a@x.org"], |_| {}, |g| g.parked = vec![Slot(0)]);
     assert_eq!(parked, Err(NewRecord::Held(Reason::Schema { side, object: object() })));
     let not_proven = Reason::AbsenceNotProven {
@@ -150,21 +151,20 @@ fn no_new_record_is_made_where_it_would_not_take_part() {
 #[test]
 fn a_lookup_of_this_run_proves_absence_too() {
     let mapping = mapping();
-    let mut grounds = grounds(&mapping);
-    grounds.sides.right.listed = false;
+    let mut inputs = inputs(&mapping);
+    inputs.sides.right.listed = false;
     let mut pair = alone(&["a@x.org"]);
     pair.half_mut(Side::Left).no_match_in = Some(RUN - 1);
-    assert!(matches!(grounds.new_record(&pair, Side::Right), NewRecord::Held(_)));
+    assert!(matches!(inputs.new_record(&pair, Side::Right), NewRecord::Held(_)));
     pair.half_mut(Side::Left).no_match_in = Some(RUN);
-    assert!(matches!(grounds.new_record(&pair, Side::Right), NewRecord::Create(_)));
+    assert!(matches!(inputs.new_record(&pair, Side::Right), NewRecord::Create(_)));
 }
 
 #[test]
 fn a_default_fills_what_the_source_leaves_blank() {
     let mut mapping = mapping();
     mapping.fields[1].default.right = Some(Value::text("unknown"));
-    let NewRecord::Create(fields) = grounds(&mapping).new_record(&alone(&["a@x.org", ""]), Side::Right)
-    else {
+    let NewRecord::Create(fields) = inputs(&mapping).new_record(&alone(&["a@x.org", ""]), Side::Right) else {
         panic!("it is made");
     };
     assert_eq!((&fields[1].value, &fields[1].reason), (&Value::text("unknown"), &FieldReason::Default));
@@ -173,39 +173,45 @@ fn a_default_fills_what_the_source_leaves_blank() {
 
 #[test]
 fn an_update_is_guarded_by_what_can_be_checked() {
-    type Case = (&'static str, Option<&'static str>, Option<RunId>, fn(&mut Grounds<'_>), Guard);
+    type Case = (&'static str, Option<&'static str>, Option<RunId>, fn(&mut Inputs<'_>), WriteCheck);
     let cases: [Case; 8] = [
-        ("it is read before it is written", None, None, |g| g.sides.right.by_id = true, Guard::Checked),
-        ("the plugin compares", None, None, |g| g.sides.right.base_values = true, Guard::Checked),
-        ("one store", None, None, |g| g.sides.right.local = true, Guard::Checked),
-        ("a version goes with it", Some("v"), None, |g| g.sides.right.conditional = true, Guard::Checked),
-        ("no version is known", None, None, |g| g.sides.right.conditional = true, Guard::NotCheckable),
-        ("a version that nobody takes", Some("v"), None, |_| {}, Guard::NotCheckable),
-        ("followed without a gap", None, None, |g| g.follows_bookmarks = true, Guard::Unchecked),
-        ("read in this run", None, Some(RUN), |_| {}, Guard::Unchecked),
+        ("it is read before it is written", None, None, |g| g.sides.right.by_id = true, WriteCheck::Checked),
+        ("the plugin compares", None, None, |g| g.sides.right.base_values = true, WriteCheck::Checked),
+        ("one store", None, None, |g| g.sides.right.local = true, WriteCheck::Checked),
+        (
+            "a version goes with it",
+            Some("v"),
+            None,
+            |g| g.sides.right.conditional = true,
+            WriteCheck::Checked,
+        ),
+        ("no version is known", None, None, |g| g.sides.right.conditional = true, WriteCheck::NotCheckable),
+        ("a version that nobody takes", Some("v"), None, |_| {}, WriteCheck::NotCheckable),
+        ("followed without a gap", None, None, |g| g.follows_bookmarks = true, WriteCheck::Unchecked),
+        ("read in this run", None, Some(RUN), |_| {}, WriteCheck::Unchecked),
     ];
     let mapping = mapping();
-    for (case, version, read, ground, expected) in cases {
-        let mut grounds = Grounds { sides: Sides::default(), follows_bookmarks: false, ..grounds(&mapping) };
-        ground(&mut grounds);
+    for (case, version, read, adjust, expected) in cases {
+        let mut inputs = Inputs { sides: Sides::default(), follows_bookmarks: false, ..inputs(&mapping) };
+        adjust(&mut inputs);
         let mut pair = linked(&["a@x.org"]);
         pair.half_mut(Side::Right).version = version.map(str::to_owned);
         pair.half_mut(Side::Right).read = read;
-        assert_eq!(grounds.guard(&pair, Side::Right), expected, "{case}");
+        assert_eq!(inputs.write_check(&pair, Side::Right), expected, "{case}");
     }
 }
 
 #[test]
 fn one_edit_is_written_and_two_are_a_conflict_until_the_operator_rules() {
     let mapping = mapping();
-    let grounds = grounds(&mapping);
+    let inputs = inputs(&mapping);
     let (links, none) = (Links::default(), HashMap::new());
     let mut pair = linked(&["a@x.org", "Ada", "Ulm"]);
-    let settled = grounds.linked(&pair, &links, &none);
+    let settled = inputs.linked(&pair, &links, &none);
     assert!(settled.writes.iter().all(Vec::is_empty) && settled.conflicts.is_empty());
 
     pair.half_mut(Side::Left).set_seen(Slot(1), seen("Eva"));
-    let one = grounds.linked(&pair, &links, &none);
+    let one = inputs.linked(&pair, &links, &none);
     let [write] = one.writes.right.as_slice() else { panic!("one field: {:?}", one.writes) };
     assert_eq!(
         (write.slot, &write.value, &write.base),
@@ -214,7 +220,7 @@ fn one_edit_is_written_and_two_are_a_conflict_until_the_operator_rules() {
     assert!(one.writes.left.is_empty() && one.conflicts.is_empty());
 
     pair.half_mut(Side::Right).set_seen(Slot(1), seen("Ida"));
-    let two = grounds.linked(&pair, &links, &none);
+    let two = inputs.linked(&pair, &links, &none);
     let [(conflict, _)] = two.conflicts.as_slice() else { panic!("one field: {:?}", two.conflicts) };
     assert_eq!((conflict.pair, conflict.slot, conflict.run), (3, Slot(1), RUN));
     assert!(two.writes.iter().all(Vec::is_empty));
@@ -223,12 +229,12 @@ fn one_edit_is_written_and_two_are_a_conflict_until_the_operator_rules() {
         let values = Sides::new(Value::text(left), Value::text("Ida"));
         HashMap::from([((3, Slot(1)), Ruling { pair: 3, slot: Slot(1), values, choice })])
     };
-    let ruled = grounds.linked(&pair, &links, &ruling("Eva", Choice::Side(Side::Right)));
+    let ruled = inputs.linked(&pair, &links, &ruling("Eva", Choice::Side(Side::Right)));
     assert_eq!(ruled.writes.left[0].value, Value::text("Ida"));
     assert_eq!((&ruled.writes.left[0].reason, ruled.conflicts.len()), (&FieldReason::Ruled, 0));
-    let other = grounds.linked(&pair, &links, &ruling("Eva", Choice::Value(Value::text("Uta"))));
+    let other = inputs.linked(&pair, &links, &ruling("Eva", Choice::Value(Value::text("Uta"))));
     assert!(other.writes.iter().all(|fields| fields.len() == 1 && fields[0].joint), "both sides get it");
-    let stale = grounds.linked(&pair, &links, &ruling("Ada", Choice::Side(Side::Right)));
+    let stale = inputs.linked(&pair, &links, &ruling("Ada", Choice::Side(Side::Right)));
     assert_eq!(stale.conflicts.len(), 1, "the operator has seen other values");
 }
 
@@ -237,10 +243,10 @@ fn a_side_that_is_trusted_for_one_run_wins_over_what_was_settled() {
     let mapping = mapping();
     let mut pair = linked(&["a@x.org", "Ada"]);
     pair.set_agreed(Slot(1), Agreed { left: Some(Value::text("Ada")), right: Some(Value::text("ADA L.")) });
-    let plain = grounds(&mapping).linked(&pair, &Links::default(), &HashMap::new());
+    let plain = inputs(&mapping).linked(&pair, &Links::default(), &HashMap::new());
     assert!(plain.writes.iter().all(Vec::is_empty), "they agreed to differ");
     let trust = Some(Trust { side: Side::Right, fields: Vec::new() });
-    let trusting = Grounds { trust, ..grounds(&mapping) };
+    let trusting = Inputs { trust, ..inputs(&mapping) };
     let linked = trusting.linked(&pair, &Links::default(), &HashMap::new());
     assert_eq!(linked.writes.left[0].value, Value::text("ADA L."));
 }
@@ -252,7 +258,7 @@ fn equal_values_are_agreed_and_no_longer_edits() {
     for side in Side::BOTH {
         pair.half_mut(side).set_seen(Slot(1), seen("Ada"));
     }
-    let agreements = grounds(&mapping).linked(&pair, &Links::default(), &HashMap::new()).agreements;
+    let agreements = inputs(&mapping).linked(&pair, &Links::default(), &HashMap::new()).agreements;
     assert!(agreements.iter().any(|field| field.slot == Slot(1)));
     agree(&mut pair, &agreements);
     let both = Some(Value::text("Ada"));
@@ -275,14 +281,14 @@ fn an_edit_is_what_was_never_settled() {
 #[test]
 fn the_policy_says_what_becomes_of_the_counterpart() {
     let deleted = Timestamp::from_micros(1);
-    let gone = |policy, ground: fn(&mut Grounds<'_>), touch: fn(&mut Pair)| {
+    let gone = |policy, adjust: fn(&mut Inputs<'_>), touch: fn(&mut Pair)| {
         let mapping = ObjectMapping { deletes: policy, ..mapping() };
-        let mut grounds = grounds(&mapping);
-        ground(&mut grounds);
+        let mut inputs = inputs(&mapping);
+        adjust(&mut inputs);
         let mut pair = linked(&["a@x.org", "Ada"]);
         pair.half_mut(Side::Right).deleted = Some(deleted);
         touch(&mut pair);
-        (grounds.gone(&mut pair, Side::Right), pair)
+        (inputs.gone(&mut pair, Side::Right), pair)
     };
     let record = RecordRef::new(Side::Right, "member", "a");
 
@@ -335,10 +341,10 @@ fn what_was_undone_or_unlinked_before_stays_so() {
     let mut pair = alone(&["a@x.org"]);
     pair.half_mut(Side::Right).deleted = Some(Timestamp::from_micros(1));
     let unlinked = Reason::Unlinked { side: Side::Right, object: "member".to_owned(), id: None };
-    assert_eq!(grounds(&mapping).gone(&mut pair, Side::Right), Gone::Settled(Status::Excluded, unlinked));
+    assert_eq!(inputs(&mapping).gone(&mut pair, Side::Right), Gone::Settled(Status::Excluded, unlinked));
     pair.reason = Some(Reason::Undone);
     assert_eq!(
-        grounds(&mapping).gone(&mut pair, Side::Right),
+        inputs(&mapping).gone(&mut pair, Side::Right),
         Gone::Settled(Status::Excluded, Reason::Undone)
     );
 }

@@ -190,6 +190,8 @@ impl Session<'_> {
         sizes.min().unwrap_or(limits::PAGE_ROWS).clamp(1, limits::PAGE_ROWS)
     }
 
+    /// Reads pages until the report ends. Each page is committed with the read position after it; a cursor
+    /// that does not advance is an error.
     async fn pages(
         &mut self,
         side: Side,

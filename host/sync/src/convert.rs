@@ -81,6 +81,7 @@ impl Session<'_> {
         }
     }
 
+    /// Moves a pair to the new id of its record.
     fn follow_record(&mut self, work: &mut Working<'_>, entry: Entry, before: &str, after: String) {
         let side = work.side;
         let pair = &mut work.pairs[entry];
@@ -150,6 +151,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Whether a mapping already has a pair for the converted record or for its counterpart.
     async fn is_taken(
         &self,
         mapping: MappingId,

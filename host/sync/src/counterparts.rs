@@ -268,6 +268,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Reads records by id and joins the pages of the answer into one.
     async fn page_of(&mut self, side: Side, object: &str, ids: &[String]) -> Result<Page, SyncError> {
         self.check_stop()?;
         let fields = self

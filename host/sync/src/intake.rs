@@ -167,6 +167,7 @@ impl Session<'_> {
         Ok(work)
     }
 
+    /// Applies the rows and deletions of a batch to the working set.
     fn take_in_batch(&mut self, work: &mut Working<'_>, batch: &Batch, arrival: Timestamp, purpose: Purpose) {
         let (mapping, side) = (work.mapping, work.side);
         let columns = columns_of(mapping, side, batch);
@@ -216,6 +217,7 @@ impl Session<'_> {
         }
     }
 
+    /// Applies a row to its pair.
     #[expect(clippy::too_many_arguments, reason = "a row with its context")]
     fn take_in_known(
         &mut self,
@@ -314,6 +316,7 @@ impl Session<'_> {
         true
     }
 
+    /// Matches a row that has no pair: it is linked, gets a pair of its own, or is held.
     fn take_in_unknown(
         &mut self,
         work: &mut Working<'_>,

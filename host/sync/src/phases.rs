@@ -69,6 +69,8 @@ impl Engine<'_> {
 }
 
 impl Session<'_> {
+    /// The phases: schema check, recovery, collect (or the plan of an undo), then passes of reconcile and
+    /// execute.
     async fn work(&mut self) -> Result<(), SyncError> {
         self.describe().await?;
         self.check_schema().await?;

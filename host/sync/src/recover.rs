@@ -288,6 +288,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Polls one ticket and applies the outcomes known by now. Returns when to poll again.
     async fn collect_ticket(
         &mut self,
         mapping: &ObjectMapping,

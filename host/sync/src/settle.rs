@@ -90,6 +90,7 @@ impl Settlement<'_> {
         said.unwrap_or_else(|| sent.clone())
     }
 
+    /// Decides how a sent field is settled.
     fn field_outcome<'e>(
         &self,
         pair: &Pair,

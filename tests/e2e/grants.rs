@@ -235,6 +235,61 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
     assert_eq!(digest(&home), old);
 }
 
+/// What a program reads that decides for the operator: the same as people do, as data.
+#[test]
+fn what_a_version_asks_for_in_addition_is_data() {
+    let home = Home::new();
+    let url = "[[host]]\naddress = \"{url}\"\nreason = \"your server\"\n[[secret]]\nname = \"key\"\nhosts = [\"{url}\"]\nreason = \"signs in\"";
+    let stats = "https://stats.example.com";
+    let first = asking(&home, "first.wasm", url);
+    let second =
+        asking(&home, "second.wasm", &format!("{url}\n[[host]]\naddress = \"{stats}\"\nreason = \"counts\""));
+    integrate(&home, &first);
+    let shown = home.run(&["integration", "grant", "evil", "--all", "--json"]).well().json();
+    assert_eq!((&shown["http"], &shown["open"]), (&json!([]), &json!([])), "its setting is not set");
+    assert_eq!(
+        (&shown["notices"][0]["code"], &shown["notices"][1]["code"]),
+        (&json!("secret-not-set"), &json!("host-unknown"))
+    );
+    let command = shown["notices"][0]["remedies"][0]["command"].as_str().unwrap();
+    assert!(command.ends_with("integration set evil --secret key"), "{command}");
+    home.run(&["integration", "set", "evil", "--set", "url=https://crm.example.com"]).well();
+    let shown = home.run(&["integration", "grant", "evil", "--all", "--json"]).well().json();
+    let widened = json!({
+        "http": ["https://crm.example.com"],
+        "secrets": [{ "secret": "key", "host": "https://crm.example.com" }],
+        "state": false,
+    });
+    assert_eq!(shown["widened"], widened);
+    let none = json!({ "http": [], "secrets": [], "state": false });
+    assert_eq!(shown["narrowed"], none);
+
+    let old = digest(&home);
+    home.run(&["plugin", "install", &second, "--name", "evil"]).well();
+    let waits = home.run(&["integration", "upgrade", "evil", "--json"]).exits(1).json();
+    assert_eq!(
+        (&waits["waits"], &waits["upgraded"], &waits["before"]),
+        (&json!(true), &json!(false), &json!(old))
+    );
+    assert_eq!(waits["more"][0]["ask"], "host");
+    assert_eq!(waits["more"][0]["name"], stats);
+    assert_eq!(waits["widened"]["http"], json!([stats]), "what agreeing would grant");
+    assert_eq!(digest(&home), old);
+    let wanted = waits["wanted"].as_str().unwrap();
+    let agreed =
+        home.run(&["integration", "upgrade", "evil", "--plugin", wanted, "--agree", "--json"]).well().json();
+    assert_eq!((&agreed["waits"], &agreed["upgraded"]), (&json!(false), &json!(true)));
+    assert_eq!((&agreed["widened"], &agreed["more"]), (&waits["widened"], &waits["more"]), "what was shown");
+    assert_eq!(agreed["integration"]["digest"], wanted);
+
+    // The version before may be removed, since nobody runs it; then there is no way back to it.
+    home.run(&["plugin", "remove", wanted]).fails(1, &["is used by evil"]);
+    let removed = home.run(&["plugin", "remove", &old, "--json"]).well().json();
+    assert_eq!((&removed["digest"], &removed["current"]), (&json!(old), &json!(false)));
+    home.run(&["integration", "rollback", "evil"]).fails(1, &["has had no other version of its plugin"]);
+    assert_eq!(digest(&home), wanted);
+}
+
 #[test]
 fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
     let home = Home::new();

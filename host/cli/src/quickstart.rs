@@ -4,8 +4,8 @@ use super::output::{Done, Usage, print_line};
 use super::{Context, key_variable, plugin, record_import, report, sync};
 use crate::toolchain::BuildOptions;
 use anyhow::Context as _;
-use entente::Tenant;
-use entente::{Grants, SecretGrant, SecretText};
+use entente::view::NoticeView;
+use entente::{NewIntegration, SecretText, Tenant};
 use entente_core::Value;
 use entente_plugin::Compiler;
 use entente_sqlite::ImportOptions;
@@ -97,21 +97,14 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     let bytes = fs::read(&built.component)
         .with_context(|| format!("{} cannot be read", built.component.display()))?;
     tenant.install_plugin("helloworld", &bytes).await?;
-    let grants = Grants {
-        http: vec![url.clone()],
-        secrets: BTreeMap::from([(
-            "api-key".to_owned(),
-            SecretGrant { hosts: vec![url.clone()], ..SecretGrant::default() },
-        )]),
-        ..Grants::default()
+    let new = NewIntegration {
+        name: "HelloWorld".to_owned(),
+        settings: BTreeMap::from([("url".to_owned(), Value::text(&url))]),
+        secrets: BTreeMap::from([("api-key".to_owned(), SecretText::new(key))]),
+        hosts: vec![url.clone()],
+        ..NewIntegration::default()
     };
-    let settings = BTreeMap::from([("url".to_owned(), Value::text(&url))]);
-    let secrets = BTreeMap::from([("api-key".to_owned(), SecretText::new(key))]);
-    let draft = tenant
-        .configuration()
-        .draft_integration("HelloWorld", "helloworld", settings, grants, secrets)
-        .await?;
-    let (added, notices) = tenant.add_integration(&draft, true).await?;
+    let (added, notices) = tenant.integrate(new).await?;
     for mapping in added.sync.iter().flat_map(|sync| &sync.mappings) {
         print_line(&format!(
             "{} ↔ {}, {} fields",
@@ -120,8 +113,8 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
             mapping.fields.len()
         ));
     }
-    for notice in notices {
-        print_line(&format!("note: {notice}"));
+    for NoticeView { message, .. } in NoticeView::all("HelloWorld", &notices) {
+        print_line(&format!("note: {}", message.text));
     }
 
     let command = format!(

@@ -118,7 +118,7 @@ impl Tenant {
     /// Changes settings and secrets of an integration.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`](crate::ConfigError::Unknown) with what there is, or where a name cannot be one or the key fails.
+    /// Where there is no such integration, a name cannot be one, or the key fails.
     pub async fn change_integration(
         &self,
         name: &str,
@@ -156,8 +156,8 @@ impl Tenant {
     /// Changes what an integration may reach; an empty request changes nothing, and tells how it stands.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`](crate::ConfigError::Unknown) with what there is; [`TenantError::Grants`]; where something is granted and what
-    /// the plugin asks for cannot be told, or a pattern is no grant.
+    /// Where there is no such integration; [`TenantError::Grants`]; where something is granted and what the plugin
+    /// asks for cannot be told, or a pattern is no grant.
     pub async fn grant(&self, name: &str, request: &GrantRequest) -> Result<Granted, TenantError> {
         let configuration = self.configuration();
         let before = configuration.integration(name).await?;
@@ -181,10 +181,10 @@ impl Tenant {
     /// Gives an integration another version of its plugin, the one that was installed last unless one is named. A
     /// version that asks for more waits, and nothing changes, unless `agree`.
     ///
-    /// Whoever agrees names the digest that was shown, so that nothing else is agreed to that is installed meanwhile.
+    /// Whoever agrees names the digest that was shown: another version may have been installed meanwhile.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`](crate::ConfigError::Unknown) with what there is, or where the version cannot be read.
+    /// Where there is no such integration or plugin, or the version cannot be read.
     pub async fn upgrade(
         &self,
         name: &str,
@@ -210,7 +210,7 @@ impl Tenant {
     /// tells the version that it had until now.
     ///
     /// # Errors
-    /// [`ConfigError::Unknown`](crate::ConfigError::Unknown) with what there is; [`ConfigError::NoVersionBefore`](crate::ConfigError::NoVersionBefore).
+    /// Where there is no such integration, or it has had no other version.
     pub async fn roll_back(&self, name: &str) -> Result<(Integration, Changed), TenantError> {
         let configuration = self.configuration();
         let before = configuration.integration(name).await?;

@@ -90,7 +90,7 @@ fn one_that_traps_is_told_from_one_that_is_stopped() {
     in_report(
         &["attack=trap"],
         &[
-            "the plugin crashed in report: it panicked or gave up, in hostile::attack::run",
+            "the plugin crashed in report: it panicked or aborted, in hostile::attack::run",
             "report it to the author",
         ],
     );

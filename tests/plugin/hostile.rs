@@ -218,7 +218,7 @@ async fn a_panic_is_a_crash_with_a_name() {
     assert!(
         error
             .reason
-            .starts_with("the plugin crashed in report: it panicked or gave up, in hostile::attack::run"),
+            .starts_with("the plugin crashed in report: it panicked or aborted, in hostile::attack::run"),
         "{error}"
     );
     assert!(
@@ -241,7 +241,7 @@ async fn recursion_ends_at_its_stack() {
     assert_eq!(error.code, codes::TRAP);
     // Rust keeps large locals on a shadow stack in linear memory, which is exhausted before the machine
     // stack.
-    let expected = "the plugin crashed in report: it reached outside of its memory (a stack that is exhausted, or a wrong pointer), in \
+    let expected = "the plugin crashed in report: out-of-bounds memory access (a stack overflow, or an invalid pointer), in \
                     hostile::attack::recursion";
     assert!(error.reason.starts_with(expected), "{error}");
 }

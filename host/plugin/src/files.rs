@@ -34,7 +34,7 @@ pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// Reads a text file that people write.
 pub fn read_text(path: &Path) -> io::Result<String> {
     let bytes = read_at_most(path, MOST_TEXT)?;
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 /// The owner of a file.
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(read_at_most(&file, 11).unwrap_err().to_string(), "it has 12 bytes; 11 are the most");
         assert_eq!(read_at_most(folder.path(), 12).unwrap_err().kind(), io::ErrorKind::IsADirectory);
         fs::write(&file, b"\xff").unwrap();
-        assert_eq!(read_text(&file).unwrap_err().to_string(), "it is no text in UTF-8");
+        assert_eq!(read_text(&file).unwrap_err().to_string(), "it is not UTF-8 text");
         #[cfg(unix)]
         assert_eq!(
             read_text(Path::new("/dev/zero")).unwrap_err().to_string(),

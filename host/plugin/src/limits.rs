@@ -203,13 +203,13 @@ limits! {
     functions "functions" Count = 150_000, at most 1_000_000;
         "Functions in a plugin; time and memory of compiling grow with them. Plugins in JavaScript have about 30000."
     imports "imports" Count = 200, at most 1_000;
-        "Imports of a plugin. All that the host offers are fewer than 50."
+        "Imports of a plugin. The host offers fewer than 50."
     nesting "nesting" Count = 16, at most 100;
-        "Components within components."
+        "Nesting depth of components."
     manifest_bytes "manifest-bytes" Bytes = 64 * KIB, at most MIB;
-        "What a plugin says that it needs. People read it before they install it."
+        "Manifest of a plugin. Operators read it before they install the plugin."
     compile_time "compile-time" Time = 60_000, at most 3_600_000;
-        "Processor time of compiling a plugin, in whole seconds; three times as much by the clock. A plugin in Rust takes about a second, one in JavaScript up to half a minute."
+        "CPU time of compiling a plugin, in whole seconds; three times as much wall time. A plugin in Rust takes about a second, one in JavaScript up to half a minute."
     compile_memory "compile-memory" Bytes = 1024 * MIB, at most 16 * 1024 * MIB;
         "Memory of the process that compiles a plugin. Plugins in JavaScript take 870 MiB of it. It grows with the largest functions."
     compiled_bytes "compiled-bytes" Bytes = 128 * MIB, at most 1024 * MIB;
@@ -239,33 +239,33 @@ limits! {
     random_bytes "random-bytes" Bytes = 64 * KIB, at most MIB;
         "Random bytes that one call may ask for."
     cpu_time "cpu-time" Time = 5_000, at most 600_000;
-        "Computing time of one call. A page of 1000 rows takes milliseconds in Rust, 0.1 s in JavaScript."
+        "CPU time of one call. A page of 1000 rows takes milliseconds in Rust, 0.1 s in JavaScript."
     call_time "call-time" Time = 60_000, at most 3_600_000;
-        "Time of one call in all, waiting for the remote system included."
+        "Wall time of one call, waiting for the remote system included."
     calls_per_instance "calls-per-instance" Count = 1000, at most 1_000_000;
-        "Calls after which a plugin is started anew, so that what it leaks does not add up."
+        "Calls after which a plugin gets a new instance, so that memory leaks do not add up."
     page_rows "page-rows" Count = 1000, at most 10_000;
-        "Rows and deletions in one page, also where the host asked for more."
+        "Rows and deletions in one page, even if the host asked for more."
     pages_without_progress "pages-without-progress" Count = 1000, at most 1_000_000;
         "Pages in a row without a row, a deletion or a conversion. A remote system that is read day by day has so many of them in three years without a change."
     page_bytes "page-bytes" Bytes = 4 * MIB, at most 64 * MIB;
         "Texts of one page or of the answers to one order."
     id_bytes "id-bytes" Bytes = KIB, at most 8 * KIB;
-        "The id of a record. Longer ones make the row a failed record."
+        "Length of a record's id. A row with a longer one becomes a failed record."
     token_bytes "token-bytes" Bytes = 64 * KIB, at most MIB;
-        "A cursor, a bookmark, a ticket or the version of a row."
+        "Length of a cursor, a bookmark, a ticket or the version of a row."
     objects "objects" Count = 1000, at most 10_000;
         "Objects that a plugin describes."
     fields "fields" Count = 5000, at most 50_000;
         "Fields of one object."
     reason_bytes "reason-bytes" Bytes = 2 * KIB, at most 64 * KIB;
-        "The text of an error. What is over is cut."
+        "Length of an error's text. Longer texts are truncated."
     log_lines "log-lines" Count = 500, at most 100_000;
-        "Log lines of one call, what is printed included. What is over is dropped and counted."
+        "Log lines of one call, printed ones included. Further ones are dropped and counted."
     log_line_bytes "log-line-bytes" Bytes = KIB, at most 64 * KIB;
-        "One log line. What is over is cut."
+        "Length of one log line. Longer lines are truncated."
     log_bytes "log-bytes" Bytes = 256 * KIB, at most 16 * MIB;
-        "Log lines of one call together. What is over is dropped and counted."
+        "Total length of the log lines of one call. Further ones are dropped and counted."
     state_bytes "state-bytes" Bytes = 256 * KIB, at most 16 * MIB;
         "Keys and values that a plugin keeps between calls. Cursors do not belong there."
     runs_at_once "runs-at-once" Count = 4, at most 1000;
@@ -283,17 +283,17 @@ limits! {
     http_request_bytes "http-request-bytes" Bytes = 8 * MIB, at most 256 * MIB;
         "Body of a request."
     http_response_bytes "http-response-bytes" Bytes = 16 * MIB, at most 256 * MIB;
-        "Body of an answer."
+        "Body of a response."
     http_header_bytes "http-header-bytes" Bytes = 64 * KIB, at most MIB;
-        "Headers of a request or an answer together."
+        "Total size of the headers of a request or a response."
     http_headers "http-headers" Count = 128, at most 1000;
-        "Headers of a request or an answer."
+        "Number of headers of a request or a response."
     http_connect_time "http-connect-time" Time = 10_000, at most 300_000;
-        "From the name to the open connection."
+        "Time to connect, name resolution included."
     http_idle_time "http-idle-time" Time = 30_000, at most 600_000;
-        "To the first byte of an answer, and between two pieces of it."
+        "Time to the first byte of a response, and between two chunks of it."
     http_total_time "http-total-time" Time = 60_000, at most 3_600_000;
-        "One request in all, with its answer."
+        "Total time of one request, response included."
 }
 
 /// Maps wasmtime's message about a component that fits no slot of the pooling allocator to the limit behind
@@ -376,7 +376,7 @@ impl fmt::Display for LimitReached {
             write!(f, " (asked for: {})", self.unit.show(asked))?;
         }
         if self.of_tenant() {
-            f.write_str("; it counts all that the tenant runs at the same time")?;
+            f.write_str("; it is shared by everything that the tenant runs at the same time")?;
         } else if self.raised().is_none() {
             write!(f, "; it cannot be more than {}", self.unit.show(self.most))?;
         }
@@ -507,7 +507,7 @@ mod tests {
         acme: runs-at-once = 8
         ");
         insta::assert_snapshot!(said(limits.tenant_instances(None)), @"
-        limit tenant-instances of 16 reached; it counts all that the tenant runs at the same time
+        limit tenant-instances of 16 reached; it is shared by everything that the tenant runs at the same time
         RunFewer
         acme: tenant-instances = 32
         ");

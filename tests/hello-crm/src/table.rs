@@ -239,7 +239,7 @@ impl TryFrom<Rows> for Table {
         for (number, seq) in all {
             if number >= rows.next || !numbers.insert(number) || !places.insert(seq) {
                 return Err(format!(
-                    "record {number} stands there twice, or beyond the next free number {}",
+                    "record {number} occurs twice, or beyond the next free number {}",
                     rows.next
                 ));
             }

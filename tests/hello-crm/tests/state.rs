@@ -75,7 +75,7 @@ fn a_damaged_file_is_not_overwritten() {
         ("{\"format\": 1".to_owned(), "EOF"),
         (String::new(), "EOF"),
         (broken(&|state| state["format"] = json!(2)), "format is 2"),
-        (broken(&|state| state["persons"]["next"] = json!(1)), "stands there twice"),
+        (broken(&|state| state["persons"]["next"] = json!(1)), "occurs twice"),
         (
             broken(&|state| state["persons"]["records"][0]["fields"]["organisation"] = json!("o1")),
             "points to organisation",

@@ -140,7 +140,7 @@ async fn a_compiler_that_fails_is_told_from_a_plugin_that_is_wrong() {
     let limits = Limits::default;
     insta::assert_snapshot!(told(script("crashes"), limits()).await, @"the plugin was not compiled: the compiler was ended by signal 11 and said: reading far outside; other plugins are not affected. Report it, with the plugin");
     insta::assert_snapshot!(told(script("is-killed"), limits()).await, @"the plugin was not compiled: the compiler was killed, perhaps because the machine is short of memory; other plugins are not affected. Report it, with the plugin");
-    insta::assert_snapshot!(told(script("lies"), limits()).await, @"plugins cannot be compiled: PROGRAM is no compiler for this version of the host (what it made is no compiled component); if the program was updated, start it anew");
+    insta::assert_snapshot!(told(script("lies"), limits()).await, @"plugins cannot be compiled: PROGRAM is no compiler for this version of the host (its output is not a compiled component); if the program was updated, start it anew");
     insta::assert_snapshot!(told(script("hangs"), Limits { compile_time: 100, ..limits() }).await, @"the plugin was not compiled: limit compile-time of 100 ms reached");
     insta::assert_snapshot!(told(script("floods"), Limits { compiled_bytes: 1 << 20, ..limits() }).await, @"the plugin was not compiled: limit compiled-bytes of 1 MiB reached");
     insta::assert_snapshot!(told("/nowhere/compiler".into(), limits()).await, @"plugins cannot be compiled: PROGRAM cannot be started: No such file or directory (os error 2); if the program was moved or updated, start it anew");

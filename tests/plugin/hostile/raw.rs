@@ -105,7 +105,7 @@ async fn what_the_host_calls_on_the_way_is_watched_too() {
     }
     insta::assert_snapshot!(all, @r"
     limit: the plugin was stopped in report: limit cpu-time of 50 ms reached
-    trap: the plugin crashed in report: it panicked or gave up; its log lines may say more
+    trap: the plugin crashed in report: it panicked or aborted; its log lines may say more
     trap: the plugin crashed in report: realloc return: beyond end of memory; its log lines may say more
     trap: the plugin crashed in report: realloc return: result not aligned; its log lines may say more
     ");
@@ -189,7 +189,7 @@ async fn recursion_without_memory_ends_at_the_stack_of_the_machine() {
     };
     let error = fails(guest, Limits::default()).await;
     assert_eq!(error.code, codes::TRAP);
-    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: its stack is exhausted (endless recursion?), in deep; its log lines may say more");
+    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: stack overflow (endless recursion?), in deep; its log lines may say more");
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Name(String),
     /// The name is taken.
-    #[error("the {what} '{name}' is there already")]
+    #[error("the {what} '{name}' already exists")]
     Exists {
         /// `integration`, `sync`, …
         what: &'static str,

@@ -210,7 +210,7 @@ pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveE
         let mut entry = entry.map_err(|error| ArchiveError::Damaged(error.to_string()))?;
         let path = plain_path(&entry)?;
         let Some(content) = expected.remove(path.as_str()) else {
-            return Err(ArchiveError::Odd(format!("'{path}' without or beside its list")));
+            return Err(ArchiveError::Odd(format!("'{path}', which its list of contents does not name")));
         };
         if entry.size() != content.bytes {
             return Err(ArchiveError::Damaged(format!(
@@ -473,13 +473,13 @@ mod tests {
         insta::assert_snapshot!(refused(&[]), @"it is no export of a tenant: it is empty");
         insta::assert_snapshot!(refused(&[(FILE, DATABASE, b"db")]), @"it is no export of a tenant: it begins with 'entente.db' and not with entente-tenant.json");
         insta::assert_snapshot!(refused(&[first]), @"it is not what was exported: entente.db is missing; take another copy of the file");
-        insta::assert_snapshot!(refused(&[first, (FILE, "../../etc/passwd", b"x")]), @"it holds '../../etc/passwd' without or beside its list, which no export does; it was not made by entente, and nothing of it was taken");
+        insta::assert_snapshot!(refused(&[first, (FILE, "../../etc/passwd", b"x")]), @"it holds '../../etc/passwd', which its list of contents does not name, which no export does; it was not made by entente, and nothing of it was taken");
         insta::assert_snapshot!(refused(&[first, (tar::EntryType::Symlink, DATABASE, b"")]), @"it holds 'entente.db', a link, which no export does; it was not made by entente, and nothing of it was taken");
         insta::assert_snapshot!(refused(&[first, (tar::EntryType::GNUSparse, DATABASE, b"db")]), @"it holds 'entente.db', which is no plain file, which no export does; it was not made by entente, and nothing of it was taken");
         insta::assert_snapshot!(refused(&[first, (tar::EntryType::GNULongName, "././@LongLink", b"entente.db\0")]), @"it holds '././@LongLink', which is no plain file, which no export does; it was not made by entente, and nothing of it was taken");
         insta::assert_snapshot!(refused(&[first, (FILE, DATABASE, b"bd")]), @"it is not what was exported: entente.db has another digest than its list says; take another copy of the file");
         insta::assert_snapshot!(refused(&[first, (FILE, DATABASE, b"d")]), @"it is not what was exported: entente.db has 1 bytes and should have 2; take another copy of the file");
-        insta::assert_snapshot!(refused(&[first, (FILE, DATABASE, b"db"), (FILE, DATABASE, b"db")]), @"it holds 'entente.db' without or beside its list, which no export does; it was not made by entente, and nothing of it was taken");
+        insta::assert_snapshot!(refused(&[first, (FILE, DATABASE, b"db"), (FILE, DATABASE, b"db")]), @"it holds 'entente.db', which its list of contents does not name, which no export does; it was not made by entente, and nothing of it was taken");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) fn plugin_config(
             let header = grant.header.as_deref().map(|text| {
                 http::HeaderName::from_bytes(text.as_bytes()).map_err(|_| GrantError {
                     text: text.to_owned(),
-                    reason: "it is no name of a header".to_owned(),
+                    reason: "it is not the name of a header".to_owned(),
                 })
             });
             Ok(SecretGrant {

@@ -156,7 +156,7 @@ impl LineFile {
         if let Err(error) = &written
             && !*failed
         {
-            tracing::warn!(file = %self.path.display(), %error, "{} cannot be written down; is the disk full?", self.what);
+            tracing::warn!(file = %self.path.display(), %error, "{} cannot be logged; is the disk full?", self.what);
         }
         *failed = written.is_err();
     }

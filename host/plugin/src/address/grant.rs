@@ -30,7 +30,7 @@ enum Host {
 
 /// A text that is not a grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is no address that can be granted: {reason}")]
+#[error("'{text}' cannot be granted: {reason}")]
 pub struct GrantError {
     /// The text.
     pub text: String,
@@ -72,7 +72,7 @@ impl Target {
         // URLs allow shell metacharacters and stars; but hosts are shown to the operator in commands to copy.
         let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_');
         if matches!(&host, TargetHost::Name(name) if name.contains(odd)) {
-            return Err("its host has a character that no name of a host has");
+            return Err("its host has a character that no host name has");
         }
         Ok(Self { https, host, port })
     }
@@ -199,7 +199,7 @@ impl FromStr for HttpGrant {
         };
         if rest.contains('*') {
             return Err(error(
-                "a star can stand only for sub-domains, at the beginning: https://*.example.com",
+                "a wildcard can only stand for sub-domains, at the beginning: https://*.example.com",
             ));
         }
         // `Url` tolerates such characters, and would parse another address than a person reads.
@@ -220,7 +220,9 @@ impl FromStr for HttpGrant {
             .rsplit_once(':')
             .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let host = match target.host {
-            TargetHost::Address(_) if wildcard => return Err(error("a star does not go with an address")),
+            TargetHost::Address(_) if wildcard => {
+                return Err(error("a wildcard cannot be combined with an IP address"));
+            }
             TargetHost::Address(address) => {
                 if not_public(address).is_some() && !explicit {
                     return Err(error(
@@ -230,10 +232,10 @@ impl FromStr for HttpGrant {
                 Host::Address(address)
             }
             TargetHost::Name(_) if wildcard && !https => {
-                return Err(error("plain http can be granted for one host only, without a star"));
+                return Err(error("plain http can be granted for a literal host only, without a wildcard"));
             }
             TargetHost::Name(name) if wildcard && !name.contains('.') => {
-                return Err(error("a star for everything below a top-level domain is too much"));
+                return Err(error("a wildcard for a whole top-level domain is too broad"));
             }
             TargetHost::Name(name) if wildcard => Host::Below(format!(".{name}")),
             TargetHost::Name(name) if name == "localhost" && !explicit => {
@@ -332,16 +334,16 @@ mod tests {
             ("ftp://example.com", "only http and https"),
             ("https://example.com/path", "leave out the path"),
             ("https://*.com", "top-level"),
-            ("https://*", "star"),
-            ("https://a.*.com", "star"),
-            ("https://*.10.0.0.1", "star does not go"),
-            ("http://*.example.com", "one host only"),
+            ("https://*", "wildcard"),
+            ("https://a.*.com", "wildcard"),
+            ("https://*.10.0.0.1", "wildcard cannot be combined"),
+            ("http://*.example.com", "literal host only"),
             ("http://127.0.0.1", "need their port"),
             ("https://10.1.2.3", "need their port"),
             ("https://169.254.169.254", "need their port"),
             ("http://localhost", "need their port"),
             ("https://me@example.com", "user and password"),
-            ("https://a`b`.example.com", "no name of a host has"),
+            ("https://a`b`.example.com", "no host name has"),
             ("https://", "write for example"),
             ("http:////10.0.0.1:8787/", "write for example"),
             ("https://api.exa\tmple.com:8443", "write for example"),
@@ -378,7 +380,7 @@ mod tests {
             assert!(Url::parse(url).is_ok(), "{url}");
             assert_eq!(
                 Target::of(&Url::parse(url).unwrap()),
-                Err("its host has a character that no name of a host has"),
+                Err("its host has a character that no host name has"),
                 "{url}"
             );
         }

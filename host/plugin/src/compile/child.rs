@@ -102,7 +102,7 @@ pub fn answer_as_compiler(arguments: impl IntoIterator<Item = OsString>) -> Opti
 
 fn compile(job: &Job) -> Result<(), (u8, String)> {
     let unfit = |what: &str, error: &dyn std::fmt::Display| (UNFIT, format!("{what}: {error}"));
-    confine(job).map_err(|error| unfit("it cannot be confined", &error))?;
+    confine(job).map_err(|error| unfit("its resource limits cannot be set", &error))?;
     let mut wasm = Vec::new();
     std::io::stdin()
         .lock()

@@ -232,7 +232,7 @@ fn failure(status: ExitStatus, said: &str, limits: &Limits) -> Option<Ended> {
         }
         (_, Some(signal)) => crashed(format!("was ended by signal {signal}")),
         (Some(code), None) => crashed(format!("ended with exit code {code}")),
-        (None, None) => crashed("ended in a strange way".to_owned()),
+        (None, None) => crashed("ended for an unknown reason".to_owned()),
     }))
 }
 

@@ -189,7 +189,7 @@ fn name(engine: &Engine, digest: &str) -> String {
 /// Loads a freshly compiled artifact, which needs no MAC.
 pub(crate) fn load_fresh(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
     if !matches!(Engine::detect_precompiled(artifact), Some(Precompiled::Component)) {
-        return Err(wasmtime::Error::msg("what it made is no compiled component"));
+        return Err(wasmtime::Error::msg("its output is not a compiled component"));
     }
     deserialize(engine, artifact)
 }

@@ -310,7 +310,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
                     return Err(limits.manifest_bytes(Some(size)).into());
                 }
                 if counted.manifest.replace(Manifest::parse(section.data())?).is_some() {
-                    return Err(ManifestError("it stands there twice".to_owned()).into());
+                    return Err(ManifestError("it occurs twice".to_owned()).into());
                 }
             }
             Payload::CustomSection(section) => {
@@ -446,9 +446,7 @@ mod tests {
         let told = |bytes: &[u8], limits: &Limits| inspect(bytes, limits).unwrap_err().to_string();
         let bad = told(&asking(&plain, "{\"files\":true}"), &Limits::default());
         assert!(bad.starts_with("the manifest of the plugin cannot be read: unknown field `files`"), "{bad}");
-        assert!(
-            told(&asking(&asking(&plain, "{}"), "{}"), &Limits::default()).contains("it stands there twice")
-        );
+        assert!(told(&asking(&asking(&plain, "{}"), "{}"), &Limits::default()).contains("it occurs twice"));
         let long = told(&asking(&plain, "{}  "), &Limits { manifest_bytes: 3, ..Limits::default() });
         assert!(long.starts_with("limit manifest-bytes of 3 bytes reached (asked for: 4 bytes)"), "{long}");
     }

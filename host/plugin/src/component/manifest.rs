@@ -152,7 +152,7 @@ impl Manifest {
         let wrong = |error: serde_json::Error| ManifestError(clean(&error.to_string(), 300));
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(wrong)?;
         // serde would take an array for an object whose names were left out.
-        let object = value.as_object().ok_or_else(|| ManifestError("it is no JSON object".to_owned()))?;
+        let object = value.as_object().ok_or_else(|| ManifestError("it is not a JSON object".to_owned()))?;
         match object.get("format") {
             None => {}
             Some(format) if format.as_u64() == Some(FORMAT.into()) => {}
@@ -311,14 +311,14 @@ impl Manifest {
             if let Some(header) = &secret.header
                 && http::HeaderName::from_bytes(header.as_bytes()).is_err()
             {
-                return refuse(format!("'{}' is no name of a header", clean(header, 100)));
+                return refuse(format!("'{}' is not the name of a header", clean(header, 100)));
             }
             if let Some(query) = &secret.query
                 && (query.is_empty()
                     || query.len() > 100
                     || !query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)))
             {
-                return refuse(format!("'{}' is no name of a parameter", clean(query, 100)));
+                return refuse(format!("'{}' is not the name of a parameter", clean(query, 100)));
             }
         }
         Ok(self)
@@ -341,7 +341,7 @@ fn check_names<'n>(
             )));
         }
         if !seen.insert(name) {
-            return Err(ManifestError(format!("the {what} '{name}' stands there twice")));
+            return Err(ManifestError(format!("the {what} '{name}' occurs twice")));
         }
     }
     Ok(())
@@ -546,7 +546,7 @@ reason = "address of your server"
         let table = [
             ("[[host]]\naddress = \"https://a.example\"", "missing field `reason`"),
             ("[[host]]\naddress = \"https://a.example\"\nreason = \" \"", "without a reason"),
-            ("[[host]]\naddress = \"a.example\"\nreason = \"x\"", "no address that can be granted"),
+            ("[[host]]\naddress = \"a.example\"\nreason = \"x\"", "cannot be granted"),
             ("[[host]]\naddress = \"https://a.example\\r\"\nreason = \"x\"", "spaces or control characters"),
             ("[[host]]\naddress = \"https://{dc}.example\"\nreason = \"x\"", "a setting that is not listed"),
             ("[[host]]\naddress = \"https://{dc.example\"\nreason = \"x\"", "not listed"),
@@ -555,15 +555,15 @@ reason = "address of your server"
             ("[[secret]]\nname = \"a\"\nuse = \"sign\"\nhosts = [\"*\"]\nreason = \"x\"", "cannot be sent"),
             (
                 "[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nheader = \"a:b\"\nreason = \"x\"",
-                "no name of a header",
+                "not the name of a header",
             ),
             (
                 "[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nquery = \"a&b\"\nreason = \"x\"",
-                "no name of a parameter",
+                "not the name of a parameter",
             ),
             (
                 "[[setting]]\nname = \"a\"\nreason = \"x\"\n[[setting]]\nname = \"a\"\nreason = \"x\"",
-                "stands there twice",
+                "occurs twice",
             ),
             ("files = true", "unknown field `files`"),
         ];

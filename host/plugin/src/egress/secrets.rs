@@ -96,7 +96,7 @@ pub(crate) enum SecretError {
     NotGranted(String),
     #[error("the secret '{0}' is a signing key and is never sent")]
     SigningKey(String),
-    #[error("the secret '{0}' is there to be sent, not to sign with")]
+    #[error("the secret '{0}' is for sending, not a signing key")]
     NotSigningKey(String),
 }
 

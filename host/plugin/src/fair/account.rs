@@ -107,7 +107,7 @@ mod tests {
         let account =
             TenantAccount::new("acme", &Limits { tenant_memory_bytes: 10 << 20, ..Limits::default() });
         account.take_memory(6 << 20).unwrap();
-        insta::assert_snapshot!(account.take_memory(5 << 20).unwrap_err(), @"limit tenant-memory-bytes of 10 MiB reached (asked for: 11 MiB); it counts all that the tenant runs at the same time");
+        insta::assert_snapshot!(account.take_memory(5 << 20).unwrap_err(), @"limit tenant-memory-bytes of 10 MiB reached (asked for: 11 MiB); it is shared by everything that the tenant runs at the same time");
         account.take_memory(4 << 20).unwrap();
         account.give_memory_back(10 << 20);
         assert_eq!(account.used(), TenantUse::default());

@@ -185,10 +185,10 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
 
 fn trap(function: &str, error: &wasmtime::Error) -> String {
     let what = match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) => "it panicked or gave up".to_owned(),
-        Some(Trap::StackOverflow) => "its stack is exhausted (endless recursion?)".to_owned(),
+        Some(Trap::UnreachableCodeReached) => "it panicked or aborted".to_owned(),
+        Some(Trap::StackOverflow) => "stack overflow (endless recursion?)".to_owned(),
         Some(Trap::MemoryOutOfBounds) => {
-            "it reached outside of its memory (a stack that is exhausted, or a wrong pointer)".to_owned()
+            "out-of-bounds memory access (a stack overflow, or an invalid pointer)".to_owned()
         }
         Some(Trap::IntegerDivisionByZero) => "it divided by zero".to_owned(),
         Some(trap) => trap.to_string(),

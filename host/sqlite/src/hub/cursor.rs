@@ -64,7 +64,7 @@ impl Cursor {
         let cursor: Option<Self> =
             URL_SAFE_NO_PAD.decode(text).ok().and_then(|json| serde_json::from_slice(&json).ok());
         let cursor =
-            cursor.ok_or_else(|| expired("the cursor is none that the hub gave; begin the report again"))?;
+            cursor.ok_or_else(|| expired("the cursor is not one of the hub's; begin the report again"))?;
         if cursor.asked != asked(request) {
             return Err(expired(
                 "the cursor belongs to a report of other objects, fields or times; begin the report again",

@@ -137,7 +137,7 @@ fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) 
     }
     for (n, (value, _)) in field.choices.iter().enumerate() {
         if value.is_empty() || field.choices[..n].iter().any(|(other, _)| other == value) {
-            return Err(wrong(object, field, format!("the choice '{value}' is empty or there twice")));
+            return Err(wrong(object, field, format!("the choice '{value}' is empty or listed twice")));
         }
     }
     if field.set_like && !field.kind.is_list() {

@@ -41,9 +41,7 @@ impl Hub {
             None => Cursor::start(request, seq, top),
         };
         if cursor.upper > seq {
-            return Err(expired(
-                "the cursor is of a later state of the hub than there is now; begin the report again",
-            ));
+            return Err(expired("the cursor is newer than the hub's data; begin the report again"));
         }
         let since = request.bookmark.as_deref().map(|bookmark| read_bookmark(bookmark, seq)).transpose()?;
         let own = records::known_source(connection, &request.sync)?.unwrap_or(-1);
@@ -135,10 +133,10 @@ fn way(request: &ReportRequest, wanted: &Wanted, since: Option<i64>) -> Way {
 fn read_bookmark(bookmark: &str, seq: i64) -> Result<i64, ExchangeError> {
     match bookmark.parse::<i64>() {
         Ok(number) if (0..=seq).contains(&number) => Ok(number),
-        Ok(number) if number > seq => Err(expired(
-            "the bookmark is of a later state of the hub than there is now; list everything again",
-        )),
-        _ => Err(expired("the bookmark is none that the hub gave; list everything again")),
+        Ok(number) if number > seq => {
+            Err(expired("the bookmark is newer than the hub's data; list everything again"))
+        }
+        _ => Err(expired("the bookmark is not one of the hub's; list everything again")),
     }
 }
 

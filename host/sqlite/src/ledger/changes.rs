@@ -231,7 +231,7 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
             change.id
         ])?;
         if rows != 1 {
-            return Err(WriteError::from(format!("change {} is not there", change.id)));
+            return Err(WriteError::from(format!("there is no change {}", change.id)));
         }
         if !belongs.exists(params![change.id, change.run, change.mapping, change.pair, target])? {
             connection

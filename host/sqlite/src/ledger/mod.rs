@@ -112,7 +112,7 @@ impl Ledger for SqliteLedger {
         self.store
             .write(|connection| lease::release(connection, lease))
             .await
-            .map_err(failed("give the lease back"))
+            .map_err(failed("release the lease"))
     }
 
     async fn begin(&self, lease: &Lease) -> Result<Box<dyn Unit>, LedgerError> {
@@ -144,7 +144,7 @@ impl Ledger for SqliteLedger {
         self.store
             .read(|connection| progress::progress(connection, sync, side))
             .await
-            .map_err(failed("read how far a side was read"))
+            .map_err(failed("read the bookmark and cursor of a side"))
     }
 
     async fn pairs(&self, ids: &[PairId]) -> Result<Vec<Pair>, LedgerError> {
@@ -313,6 +313,6 @@ impl Ledger for SqliteLedger {
         self.store
             .read(|connection| progress::state(connection, exchange))
             .await
-            .map_err(failed("read what an exchange keeps"))
+            .map_err(failed("read the state of an exchange"))
     }
 }

@@ -43,7 +43,7 @@ impl OperatorLedger for SqliteLedger {
         mapping: MappingId,
         pair: Option<PairId>,
     ) -> Result<u64, LedgerError> {
-        self.within(lease, "put pairs back to be done", |connection| {
+        self.within(lease, "set pairs back to todo", |connection| {
             Ok(operator::retry(connection, mapping, pair)?)
         })
         .await

@@ -90,7 +90,7 @@ pub(super) fn save(connection: &Connection, pairs: &mut [Pair]) -> Result<(), Wr
         let rows =
             write(statement, pair, differs, &texts).map_err(|error| explain(connection, pair, error))?;
         if rows != 1 {
-            return Err(WriteError::from(format!("pair {} is not there", pair.id)));
+            return Err(WriteError::from(format!("there is no pair {}", pair.id)));
         }
     }
     Ok(())
@@ -129,7 +129,7 @@ fn compare(connection: &Connection, pairs: &[Pair]) -> Result<Vec<Option<Before>
         }
         let mut rows = load.query([pair.id])?;
         let Some(row) = rows.next()? else {
-            return Err(WriteError::from(format!("pair {} is not there", pair.id)));
+            return Err(WriteError::from(format!("there is no pair {}", pair.id)));
         };
         let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let mapping = row.get(0)?;

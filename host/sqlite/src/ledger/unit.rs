@@ -111,13 +111,13 @@ impl Unit for SqliteUnit {
         side: Side,
         progress: &Progress,
     ) -> Result<(), LedgerError> {
-        self.write("save how far a side was read", |connection| {
+        self.write("save the bookmark and cursor of a side", |connection| {
             progress::save_progress(connection, sync, side, progress)
         })
     }
 
     async fn save_state(&mut self, exchange: &str, writes: &StateWrites) -> Result<(), LedgerError> {
-        self.write("save what an exchange keeps", |connection| {
+        self.write("save the state of an exchange", |connection| {
             progress::save_state(connection, exchange, writes)
         })
     }
@@ -127,14 +127,14 @@ impl Unit for SqliteUnit {
             if runs::save(connection, run)? {
                 Ok(())
             } else {
-                Err(WriteError::from(format!("run {} is not there", run.id)))
+                Err(WriteError::from(format!("there is no run {}", run.id)))
             }
         })
     }
 
     async fn commit(self: Box<Self>) -> Result<(), LedgerError> {
         if self.broken {
-            return Err(WriteError::from("a part of it had failed, so nothing was written".to_owned())
+            return Err(WriteError::from("a write in it had failed, so it was rolled back".to_owned())
                 .while_("commit"));
         }
         self.unit.commit().map_err(failed("commit"))

@@ -200,7 +200,7 @@ mod tests {
         home.add_tenant("a").unwrap();
         assert_eq!(home.tenants().unwrap(), ["default", "a", "b"]);
         home.open_tenant("a").unwrap();
-        insta::assert_snapshot!(home.add_tenant("a").unwrap_err(), @"the tenant 'a' is there already");
+        insta::assert_snapshot!(home.add_tenant("a").unwrap_err(), @"the tenant 'a' already exists");
         insta::assert_snapshot!(home.open_tenant("ab").unwrap_err(), @"unknown tenant 'ab'; there is: a, b");
         insta::assert_snapshot!(home.add_tenant("../x").unwrap_err(), @"'../x' cannot be the name of a tenant: '.' is none of letters (a to z), digits, dash and underscore");
 
@@ -227,6 +227,6 @@ mod tests {
         let (_folder, home) = home();
         assert!(home.has_tenant("default") && !home.database("default").exists());
         home.add_tenant("default").unwrap();
-        insta::assert_snapshot!(home.add_tenant("default").unwrap_err(), @"the tenant 'default' is there already");
+        insta::assert_snapshot!(home.add_tenant("default").unwrap_err(), @"the tenant 'default' already exists");
     }
 }

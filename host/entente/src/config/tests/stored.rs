@@ -311,7 +311,7 @@ async fn an_integration_is_added_with_the_sync_of_its_manual() {
     let added = it.configuration.add_integration(&draft, Some(sync.clone())).await.unwrap();
     assert_eq!(added.sync.unwrap(), it.configuration.definition("HelloWorld").await.unwrap());
     assert_eq!(it.configuration.open_secrets("HelloWorld").await.unwrap()["api-key"].reveal(), "x");
-    insta::assert_snapshot!(it.configuration.add_integration(&draft, Some(sync)).await.unwrap_err(), @"the integration 'HelloWorld' is there already");
+    insta::assert_snapshot!(it.configuration.add_integration(&draft, Some(sync)).await.unwrap_err(), @"the integration 'HelloWorld' already exists");
     let text = it.configuration.export().await.unwrap();
     assert_eq!(it.apply(&text).await.unwrap(), "");
     let draft = it

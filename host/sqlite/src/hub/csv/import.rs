@@ -414,7 +414,7 @@ impl Import<'_> {
         if self.columns.key.is_empty() && self.options.key == ImportKey::Usual {
             report
                 .notes
-                .push("no column identifies records, so every row is a new one; importing the file again would double them".to_owned());
+                .push("no column identifies records, so every row is a new one; importing the file again would duplicate them".to_owned());
         }
         self.report
     }

@@ -121,7 +121,7 @@ impl Import<'_> {
                     }
                     several => {
                         let reason = format!(
-                            "{} records of {} are called so; write {}:{} or another id",
+                            "{} records of {} have this name; write {}:{} or another id",
                             several.len(),
                             target.name(),
                             target.name(),

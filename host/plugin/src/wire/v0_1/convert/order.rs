@@ -80,7 +80,7 @@ pub(crate) fn answers(
         match lift.outcome(answer.outcome, fields)? {
             Ok(outcome) => lifted.push(Answer { change: answer.change, outcome }),
             Err(reason) => lift.warn(&format!(
-                "the answer to change '{}' cannot be understood: {reason}; its fate is unknown",
+                "the answer to change '{}' cannot be understood: {reason}; its outcome is unknown",
                 super::clean(&answer.change, 100)
             )),
         }

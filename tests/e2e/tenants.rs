@@ -187,8 +187,8 @@ fn a_tenant_that_was_not_added_is_refused_everywhere() {
     assert!(!home.path().join("tenants/acme").exists());
 
     home.run(&["tenant", "add", "acme"]).well().says(&["--tenant acme", "ENTENTE_TENANT=acme"]);
-    home.run(&["tenant", "add", "acme"]).fails(1, &["there already"]);
-    home.run(&["tenant", "add", "default"]).fails(1, &["there already"]);
+    home.run(&["tenant", "add", "acme"]).fails(1, &["already exists"]);
+    home.run(&["tenant", "add", "default"]).fails(1, &["already exists"]);
     of(&home, "acme", &["status"]).well();
     // The option takes precedence over the variable.
     let output =
@@ -240,7 +240,7 @@ fn a_tenant_goes_into_a_file_and_comes_back() {
     };
     assert_eq!(records(&world, "copy"), records(&world, "default"));
     assert_eq!(of(&world, "copy", &["export"]).well().stdout, world.run(&["export"]).well().stdout);
-    world.run(&["tenant", "add", "copy", "--from", &file]).fails(1, &["there already"]);
+    world.run(&["tenant", "add", "copy", "--from", &file]).fails(1, &["already exists"]);
 
     // In another home the key is missing or different; a failed restore leaves nothing behind.
     let elsewhere = Home::new();

@@ -274,7 +274,7 @@ async fn hostile_memory_ends_at_the_account_of_its_tenant() {
     assert_eq!((error.code.as_str(), account.used()), (codes::LIMIT, TenantUse::default()));
     let (before, after) = error.reason.split_once(" (asked for: ").unwrap();
     insta::assert_snapshot!(before, @"the plugin was stopped in report: limit tenant-memory-bytes of 64 MiB reached");
-    insta::assert_snapshot!(after.split_once("); ").unwrap().1, @"it counts all that the tenant runs at the same time");
+    insta::assert_snapshot!(after.split_once("); ").unwrap().1, @"it is shared by everything that the tenant runs at the same time");
     let raise = &error.remedies[1];
     assert!(matches!(raise, Remedy::RaiseLimit { value, .. } if value == "128MiB"), "{raise:?}");
 }

@@ -1,3 +1,5 @@
+//! Settling: tables of rules, and properties over all of them.
+
 use super::*;
 use crate::record::{Kind, Timestamp};
 use proptest::prelude::*;

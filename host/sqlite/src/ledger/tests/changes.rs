@@ -1,3 +1,5 @@
+//! Changes: saving, look-ups, plans and history.
+
 use super::*;
 
 pub(super) fn change(world: &World, run: RunId, pair: PairId, target: Side) -> Change {
@@ -76,7 +78,7 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
 
     changes[0].id = 99;
     let error = world.unit().await.save_changes(&mut changes[..1]).await.unwrap_err();
-    assert!(error.to_string().contains("change 99 is not there"), "{error}");
+    assert!(error.to_string().contains("there is no change 99"), "{error}");
 }
 
 #[tokio::test]

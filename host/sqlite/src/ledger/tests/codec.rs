@@ -1,3 +1,5 @@
+//! Column encodings: round trips, and their stored form.
+
 use super::*;
 use crate::ledger::codec::*;
 use entente_core::{Basis, Reference, Why};

@@ -1,3 +1,5 @@
+//! Conflicts: opening, repeating and closing.
+
 use super::*;
 
 fn conflict(pair: PairId, slot: Slot, left: &str, right: &str, run: RunId, second: i64) -> Conflict {

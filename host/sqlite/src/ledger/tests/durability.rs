@@ -1,3 +1,5 @@
+//! Durability: rollback and commit of units of work, and a process that dies.
+
 use super::*;
 use crate::store::StoreUnit;
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! Leases: fencing, expiry, and a second process.
+
 use super::*;
 
 #[tokio::test]

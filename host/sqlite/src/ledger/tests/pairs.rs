@@ -1,3 +1,5 @@
+//! Pairs: saving, look-ups, unique records, keys and slots.
+
 use super::*;
 
 fn full(world: &World, run: RunId) -> Pair {
@@ -121,7 +123,7 @@ async fn a_pair_that_is_not_there_cannot_be_changed() {
     let mut pair = world.pair(Some("1"), None);
     pair.id = 7;
     let error = world.unit().await.save_pairs(&mut [pair]).await.unwrap_err();
-    assert!(error.to_string().contains("pair 7 is not there"), "{error}");
+    assert!(error.to_string().contains("there is no pair 7"), "{error}");
 }
 
 #[tokio::test]

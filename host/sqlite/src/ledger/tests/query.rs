@@ -1,3 +1,5 @@
+//! Operator queries: results, cost of a page, and use of indexes.
+
 use super::*;
 use crate::ledger::{conflicts as open_conflicts, query as queries, runs};
 
@@ -31,7 +33,7 @@ async fn runs_are_listed_newest_first() {
     assert_eq!(world.ledger.count_runs(None).await.unwrap(), 2);
     assert_eq!(world.ledger.count_runs(Some("crm")).await.unwrap(), 1);
     run.id = 99;
-    assert!(world.unit().await.save_run(&run).await.unwrap_err().to_string().contains("run 99 is not there"));
+    assert!(world.unit().await.save_run(&run).await.unwrap_err().to_string().contains("there is no run 99"));
 }
 
 #[tokio::test]

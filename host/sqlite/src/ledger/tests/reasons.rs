@@ -1,3 +1,5 @@
+//! Reasons: round trips of every code with its data.
+
 use super::*;
 use crate::ledger::codec::{decode_reason, reason_columns, reason_data};
 use entente_core::{Basis, Why};

@@ -171,7 +171,7 @@ async fn companies_by_name() {
     hub.create("company", &values(&[("name", Value::text("acme inc"))])).await.unwrap();
     let report = contacts(&hub, "email,company\na@example.org,ACME Inc\n").await;
     assert!(
-        report.bad[0].reason.contains("2 records of company are called so; write company:1"),
+        report.bad[0].reason.contains("2 records of company have this name; write company:1"),
         "{report:?}"
     );
 }
@@ -289,7 +289,7 @@ async fn keys_of_other_kinds() {
         assert!(error.contains(expected), "{error}");
     }
     let report = contacts(&hub, "city\nOslo\n").await;
-    assert!(report.notes.iter().any(|note| note.contains("would double them")));
+    assert!(report.notes.iter().any(|note| note.contains("would duplicate them")));
 }
 
 #[tokio::test]

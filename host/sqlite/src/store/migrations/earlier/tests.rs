@@ -1,3 +1,5 @@
+//! Migration 9: every text of earlier versions, and the reason that it becomes.
+
 use super::super::{apply as migrate, to};
 use super::*;
 use std::path::Path;

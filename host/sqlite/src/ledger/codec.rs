@@ -1,18 +1,18 @@
 //! The encoding of columns that hold several values: compact JSON that omits whatever is at its default.
 //!
 //! - `agreed`: an array by slot. A plain value stands for both halves; `{"l":…,"r":…}` gives halves that
-//! differ, or of which only one is known; `{}` marks a slot that was never settled. Such slots are cut off at
-//! the end of the array, and an empty array is `NULL`. JSON null is the value null.
+//!   differ, or of which only one is known; `{}` marks a slot that was never settled. Such slots are cut off at
+//!   the end of the array, and an empty array is `NULL`. JSON null is the value null.
 //! - `left_seen`, `right_seen`: an array by slot: `null`, or `[value]`, `[value,time]`, `[value,time,true]`
-//! with a certain time. The time is in microseconds relative to the record's change time, which it rarely
-//! differs from.
+//!   with a certain time. The time is in microseconds relative to the record's change time, which it rarely
+//!   differs from.
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.
 //! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs,
-//! `b` the base value, `t` a possible or `c` a certain time, `bt` or `bc` the same for the base, `j` joint,
-//! `o` the outcome where it differs from `v`, and the reason where it differs from the previous field's: `y`
-//! a reason of settling, `x` any other.
+//!   `b` the base value, `t` a possible or `c` a certain time, `bt` or `bc` the same for the base, `j` joint,
+//!   `o` the outcome where it differs from `v`, and the reason where it differs from the previous field's: `y`
+//!   a reason of settling, `x` any other.
 //! - `reason`, `reason_data`: the code of a reason and its data; both `NULL` without a reason, `reason_data`
-//! also where the code has no data.
+//!   also where the code has no data.
 
 use crate::store::StoreError;
 use entente_core::{Timestamp, Value, Why};

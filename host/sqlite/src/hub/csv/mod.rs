@@ -3,16 +3,16 @@
 //! Meaning of a cell:
 //!
 //! - White space around a cell, quoted or not, is part of a text; other kinds of field ignore it, and so does
-//! the comparison of identifiers. «NULL», «0» and «-» are ordinary texts.
+//!   the comparison of identifiers. «NULL», «0» and «-» are ordinary texts.
 //! - A quote opens a quoted cell only directly after the delimiter; after a space it is an ordinary
-//! character.
+//!   character.
 //! - An empty cell, quoted or not, leaves the field unset; with [`Empty::Clear`] it clears the field. CSV
-//! cannot tell null, the empty text and the empty list apart.
+//!   cannot tell null, the empty text and the empty list apart.
 //! - A row that is too short leaves its last fields unset. A row with more non-empty cells than the header is
-//! refused.
+//!   refused.
 //! - A row with an error is refused as a whole and listed; all other rows are imported.
 //! - List elements are separated by semicolons (or as the options say). References are given by an identifier
-//! of the other record, such as the name of a company, or as `company:12`.
+//!   of the other record, such as the name of a company, or as `company:12`.
 //!
 //! Change times: without a column of change times, the time of the import is an upper bound for every value,
 //! since the file does not say since when it has been right. With such a column, its time is the certain

@@ -72,8 +72,9 @@ pub(super) async fn run(command: ConflictCommand, context: &Context) -> anyhow::
 }
 
 async fn list(sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::Result<Done> {
-    let page = context.tenant()?.list_conflicts(sync, page.request(context.output)).await?;
-    context.output.show(&page, |page| {
+    let tenant = context.tenant()?;
+    let read = async |request| tenant.list_conflicts(sync, request).await;
+    page.show(context.output, read, |page| {
         if page.rows.is_empty() {
             return "no conflict is open".to_owned();
         }
@@ -107,7 +108,8 @@ async fn list(sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::
             more(page, "conflicts") + &go_on(page),
             remedy::lines(&[Remedy::SettleConflicts { hub }])
         )
-    })?;
+    })
+    .await?;
     Ok(Done::Well)
 }
 

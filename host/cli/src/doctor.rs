@@ -1,9 +1,9 @@
 //! `entente doctor`: whether everything that is needed is there and works.
 
-use super::Context;
 use super::output::{Done, table};
-use entente::Tenant;
-use serde::Serialize;
+use super::{Context, remedy};
+use entente::view::CheckView;
+use entente_sync::Remedy;
 
 /// Options of `entente doctor`.
 #[derive(Debug, clap::Args)]
@@ -13,35 +13,19 @@ pub(super) struct DoctorArgs {
     offline: bool,
 }
 
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Check {
-    what: String,
-    well: bool,
-    finding: String,
-}
-
-fn check(what: impl Into<String>, result: Result<String, String>) -> Check {
-    let (well, finding) = match result {
-        Ok(finding) => (true, finding),
-        Err(finding) => (false, finding),
-    };
-    Check { what: what.into(), well, finding }
-}
-
 /// Runs the command.
 pub(super) async fn run(args: DoctorArgs, context: &Context) -> anyhow::Result<Done> {
-    let mut checks = Vec::new();
     let home = context.home();
-    checks.push(check(
-        "home folder",
-        home.as_ref().map(|home| home.display().to_string()).map_err(ToString::to_string),
-    ));
+    let home = home.as_ref().map(|home| home.display().to_string());
+    let mut checks = vec![CheckView::new("home folder", home.map_err(wrong))];
     match context.tenant() {
-        Ok(tenant) => look_at(&tenant, args.offline, &mut checks).await,
-        Err(error) => checks.push(check("database", Err(error.to_string()))),
+        Ok(tenant) => {
+            let key = std::env::var("ENTENTE_KEY").ok();
+            checks.extend(tenant.examine(args.offline, key.as_deref()).await);
+        }
+        Err(error) => checks.push(CheckView::new("database", Err(wrong(&error)))),
     }
-    checks.push(check("compiler for plugins", Ok(compiler())));
+    checks.push(CheckView::new("compiler for plugins", Ok(compiler())));
     let well = checks.iter().all(|check| check.well);
     context.output.show(&checks, |checks| {
         let mut rows = table(["", "what", "finding"]);
@@ -52,7 +36,8 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> anyhow::Result<D
                 check.finding.clone(),
             ]);
         }
-        rows.to_string()
+        let remedies = checks.iter().flat_map(|check| &check.remedies);
+        format!("{rows}{}", remedy::lines(remedies))
     })?;
     if !well {
         anyhow::bail!("something needs a look; the lines marked «wrong» say what");
@@ -60,67 +45,9 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> anyhow::Result<D
     Ok(Done::Well)
 }
 
-async fn look_at(tenant: &Tenant, offline: bool, checks: &mut Vec<Check>) {
-    checks.push(check("database", tenant.check_database().await.map_err(|error| error.to_string())));
-    let variable = std::env::var("ENTENTE_KEY").ok();
-    let key = match tenant.key(variable.as_deref()) {
-        Ok(Some(key)) => Ok(format!("from {}", key.origin())),
-        Ok(None) if has_secrets(tenant).await => {
-            Err("the key that secrets are sealed with is gone; put secret.key back into the home folder or set ENTENTE_KEY, or set each secret again".to_owned())
-        }
-        Ok(None) => Ok("none yet; it is made with the first secret".to_owned()),
-        Err(error) => Err(error.to_string()),
-    };
-    checks.push(check("key for secrets", key));
-    match tenant.plugins().await {
-        Ok(plugins) => {
-            checks.push(check("sandbox", Ok("plugins can run".to_owned())));
-            let compiled = plugins.try_compiler().await;
-            let compiled = compiled.map(|()| "plugins can be compiled, in a process of its own".to_owned());
-            checks.push(check("compiling", compiled.map_err(|error| error.to_string())));
-        }
-        Err(error) => checks.push(check("sandbox", Err(error.to_string()))),
-    }
-    let integrations = match tenant.configuration().integrations().await {
-        Ok(integrations) => integrations,
-        Err(error) => {
-            checks.push(check("configuration", Err(error.to_string())));
-            return;
-        }
-    };
-    for integration in integrations.iter().filter(|integration| integration.enabled) {
-        let what = format!("integration {}", integration.name);
-        let health = tenant.configuration().health(&integration.name).await;
-        if let Err(held_back) =
-            health.and_then(|health| health.check(&integration.name, tenant.clock().now()))
-        {
-            checks.push(check(what, Err(held_back.to_string())));
-            continue;
-        }
-        let result = match tenant.exchange(&integration.name).await {
-            Err(error) => Err(error.to_string()),
-            Ok(_) if offline => Ok("its plugin loads".to_owned()),
-            Ok(exchange) => match exchange.describe().await {
-                Ok(description) => {
-                    let objects: Vec<&str> =
-                        description.objects.iter().map(|object| object.name.as_str()).collect();
-                    Ok(format!("answers, and has {}", objects.join(", ")))
-                }
-                Err(error) => Err(error.to_string()),
-            },
-        };
-        checks.push(check(what, result));
-    }
-}
-
-/// Whether any integration has a secret stored.
-async fn has_secrets(tenant: &Tenant) -> bool {
-    for integration in tenant.configuration().integrations().await.unwrap_or_default() {
-        if tenant.configuration().secrets(&integration.name).await.is_ok_and(|secrets| !secrets.is_empty()) {
-            return true;
-        }
-    }
-    false
+/// What is wrong, with what can be done about it.
+fn wrong(error: &anyhow::Error) -> (String, Vec<Remedy>) {
+    (error.to_string(), remedy::of(error))
 }
 
 /// How a plugin would be compiled; that there is no way matters to authors only.

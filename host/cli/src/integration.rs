@@ -4,7 +4,6 @@ use super::Context;
 use super::integration_grant::{self, GrantArgs};
 use super::output::{Done, Usage, table};
 use super::remedy;
-use super::report::remedies;
 use anyhow::Context as _;
 use entente::view::{
     AddedIntegrationView, ChangedIntegrationView, HealthView, IntegrationView, NoticeView,
@@ -184,13 +183,8 @@ impl Given {
 /// Prints notices to standard error, where they do not get into data.
 pub(super) fn warn(notices: &[NoticeView]) {
     for NoticeView { message, .. } in notices {
-        eprintln!("warning: {}{}", message.text, remedies(&message.remedies));
+        eprintln!("warning: {}{}", message.text, remedy::lines(&message.remedies));
     }
-}
-
-/// Puts the commands of this program beside the next steps.
-pub(super) fn add_commands(notices: &mut [NoticeView]) {
-    notices.iter_mut().for_each(|notice| notice.with_commands(remedy::command_of));
 }
 
 /// What went wrong while an integration was added. What can be done for one that is there is done here by
@@ -236,8 +230,7 @@ async fn add(args: AddArgs, context: &Context) -> anyhow::Result<Done> {
     let (settings, secrets) = (given.settings()?, given.secrets()?);
     let new = NewIntegration { name, plugin, settings, secrets, hosts: http, grant_all, no_sync };
     let (added, notices) = context.tenant()?.integrate(new).await.map_err(not_added)?;
-    let mut added = AddedIntegrationView::new(added, &notices);
-    add_commands(&mut added.notices);
+    let added = AddedIntegrationView::new(added, &notices);
     context.output.show(&added, added_text)?;
     Ok(Done::Well)
 }
@@ -252,7 +245,7 @@ fn added_text(added: &AddedIntegrationView) -> String {
         text.push_str(&remedy::lines(&[Remedy::PlanSync { sync: sync.name.clone() }]));
     }
     for NoticeView { message, .. } in &added.notices {
-        text.push_str(&format!("\nnote: {}{}", message.text, remedies(&message.remedies)));
+        text.push_str(&format!("\nnote: {}{}", message.text, remedy::lines(&message.remedies)));
     }
     text
 }
@@ -270,8 +263,7 @@ async fn set(args: SetArgs, context: &Context) -> anyhow::Result<Done> {
         unset_secrets: unset_secret,
         enabled: (enable || disable).then_some(enable),
     };
-    let mut changed = ChangedIntegrationView::from(tenant.change_integration(&name, change).await?);
-    add_commands(&mut changed.notices);
+    let changed = ChangedIntegrationView::from(tenant.change_integration(&name, change).await?);
     context
         .output
         .show(&changed, |changed| format!("the integration {} is set", changed.integration.name))?;
@@ -281,8 +273,7 @@ async fn set(args: SetArgs, context: &Context) -> anyhow::Result<Done> {
 
 async fn resume(name: &str, context: &Context) -> anyhow::Result<Done> {
     let health = context.tenant()?.configuration().resume_integration(name).await?;
-    let mut health = HealthView::from(health);
-    health.with_commands(remedy::command_of);
+    let health = HealthView::from(health);
     context.output.show(&health, |health| match (&health.quarantined, health.crashes) {
         (_, 0) => format!("{name} was not held back"),
         (Some(since), crashes) => format!(
@@ -305,8 +296,7 @@ async fn remove(name: String, with_syncs: bool, context: &Context) -> anyhow::Re
 }
 
 async fn list(context: &Context) -> anyhow::Result<Done> {
-    let mut integrations = context.tenant()?.list_integrations().await?;
-    integrations.iter_mut().for_each(|integration| integration.health.with_commands(remedy::command_of));
+    let integrations = context.tenant()?.list_integrations().await?;
     context.output.show(&integrations, |shown| list_text(shown))?;
     Ok(Done::Well)
 }

@@ -2,7 +2,7 @@
 //! and `rollback`. The library decides ([`entente::GrantDecision`], [`entente::UpgradeDecision`]).
 
 use super::Context;
-use super::integration::{add_commands, warn};
+use super::integration::warn;
 use super::output::Done;
 use super::remedy;
 use entente::view::{AskView, ChangedIntegrationView, GrantView, UpgradeView};
@@ -67,8 +67,7 @@ fn place(text: &str) -> SecretPlace {
 /// Runs `integration grant`.
 pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<Done> {
     let granted = context.tenant()?.grant(&args.name, &args.request()).await?;
-    let mut shown = GrantView::from(&granted);
-    add_commands(&mut shown.notices);
+    let shown = GrantView::from(&granted);
     context.output.show(&shown, |shown| grant_text(&granted, shown))?;
     warn(&shown.notices);
     Ok(Done::Well)
@@ -137,8 +136,7 @@ pub(super) async fn upgrade(
     context: &Context,
 ) -> anyhow::Result<Done> {
     let upgraded = context.tenant()?.upgrade(name, plugin, agree).await?;
-    let mut shown = UpgradeView::from(&upgraded);
-    add_commands(&mut shown.notices);
+    let shown = UpgradeView::from(&upgraded);
     context.output.show(&shown, |shown| upgrade_text(&upgraded, shown))?;
     warn(&shown.notices);
     if upgraded.waits {
@@ -182,8 +180,7 @@ fn upgrade_text(upgraded: &Upgraded, shown: &UpgradeView) -> String {
 pub(super) async fn roll_back(name: &str, context: &Context) -> anyhow::Result<Done> {
     let (before, changed) = context.tenant()?.roll_back(name).await?;
     let manifest = changed.manifest.clone();
-    let mut shown = ChangedIntegrationView::from(changed);
-    add_commands(&mut shown.notices);
+    let shown = ChangedIntegrationView::from(changed);
     context.output.show(&shown, |ChangedIntegrationView { integration, .. }| {
         format!(
             "{name} runs {}{} ({}…) again, with the grants of that version, instead of {}…\n{}",

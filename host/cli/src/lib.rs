@@ -28,17 +28,19 @@ mod run;
 mod run_again;
 mod sides;
 mod status;
+mod stream;
 mod sync;
 mod tenant;
 mod toolchain;
 mod waiting;
 
-use entente::{DEFAULT_TENANT, Home, SecretText};
-use entente::{Tenant, TenantError};
+use entente::view::{ErrorCode, ErrorView};
+use entente::{DEFAULT_TENANT, Home, SecretText, Tenant, TenantError};
 pub use toolchain::{BuildError, BuildOptions, Built, Progress, build_plugin};
 
 use clap::{Parser, Subcommand};
 use entente_plugin::{Compiler, answer_as_compiler};
+use entente_sync::SyncError;
 use output::{Done, Output, Usage};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -163,6 +165,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error.
+            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                report_json(&ErrorView::new(ErrorCode::Usage, error.to_string().trim_end()));
+                return ExitCode::from(2);
+            }
             let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
             let _ = error.print();
             return code;
@@ -192,7 +198,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(done) => done.into(),
         Err(error) => {
-            report(&error);
+            report(&error, context.output.json);
             if is_wrong_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -223,7 +229,7 @@ fn is_wrong_usage(error: &anyhow::Error) -> bool {
 }
 
 /// Prints an error with what caused it, each cause once.
-fn report(error: &anyhow::Error) {
+fn report(error: &anyhow::Error, json: bool) {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
@@ -234,13 +240,30 @@ fn report(error: &anyhow::Error) {
     // Files and remote systems have a say in errors, and none in what a terminal does.
     let text: String =
         text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-    eprintln!("error: {text}{}", remedy::lines(&remedy::of(error)));
-    if let Some(TenantError::Config(entente::ConfigError::Problems(problems))) =
-        error.downcast_ref::<TenantError>()
-        && problems.0.len() > 1
-    {
-        eprintln!("{} problems; nothing was saved", problems.0.len());
+    let remedies = remedy::of(error);
+    let known = error.chain().find_map(|cause| cause.downcast_ref::<TenantError>()).map(ErrorView::from);
+    if json {
+        return report_json(&ErrorView { error: text, remedies, ..known.unwrap_or_else(|| unknown(error)) });
     }
+    eprintln!("error: {text}{}", remedy::lines(&remedies));
+    let problems = known.map_or(0, |error| error.problems.len());
+    if problems > 1 {
+        eprintln!("{problems} problems; nothing was saved");
+    }
+}
+
+/// An error that is none of a tenant.
+fn unknown(error: &anyhow::Error) -> ErrorView {
+    let sync = error.chain().find_map(|cause| cause.downcast_ref::<SyncError>()).map(ErrorCode::of_sync);
+    let code = if error.is::<Usage>() { ErrorCode::Usage } else { sync.unwrap_or(ErrorCode::Failed) };
+    ErrorView::new(code, String::new())
+}
+
+/// Prints an error for programs: one object on standard error.
+fn report_json(error: &ErrorView) {
+    let Ok(mut data) = serde_json::to_value(error) else { return };
+    remedy::add_commands(&mut data);
+    eprintln!("{data:#}");
 }
 
 fn log_to_stderr(verbose: u8) {

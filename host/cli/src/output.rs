@@ -1,5 +1,6 @@
 //! How results are shown: tables for people, JSON for programs, and the exit code.
 
+use super::remedy;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -49,7 +50,9 @@ impl Output {
     /// Where the data cannot be put into JSON.
     pub(super) fn show<T: Serialize>(self, data: &T, table: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         if self.json {
-            print_line(&serde_json::to_string_pretty(data)?);
+            let mut data = serde_json::to_value(data)?;
+            remedy::add_commands(&mut data);
+            print_line(&serde_json::to_string_pretty(&data)?);
         } else {
             print_line(&table(data));
         }
@@ -62,10 +65,15 @@ impl Output {
     }
 }
 
-/// Writes to standard output. A reader that has gone away (`| head`) ends the program quietly.
+/// Writes a line to standard output. A reader that has gone away (`| head`) ends the program quietly.
 pub(super) fn print_line(text: &str) {
+    print_text(&format!("{text}\n"));
+}
+
+/// Writes to standard output, as [`print_line`] does.
+pub(super) fn print_text(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    if writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_err() {
+    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
         std::process::exit(0);
     }
 }

@@ -1,7 +1,10 @@
 //! Which part of a list a command shows.
 
-use super::output::Output;
+use super::output::{Output, print_text};
+use super::stream;
+use entente::TenantError;
 use entente::view::{Cursor, Page, PageRequest};
+use serde::Serialize;
 
 /// How many rows people are shown unless they ask for more.
 const SHOWN: usize = 50;
@@ -22,12 +25,33 @@ impl PageArgs {
     pub(super) fn request(self, output: Output) -> PageRequest {
         PageRequest { after: self.after, limit: limit(self.limit, output) }
     }
+
+    /// Shows a list: a page of it, or all of it where nothing was said about a limit and a program reads.
+    pub(super) async fn show<T: Serialize>(
+        self,
+        output: Output,
+        mut read: impl AsyncFnMut(PageRequest) -> Result<Page<T>, TenantError>,
+        table: impl FnOnce(&Page<T>) -> String,
+    ) -> anyhow::Result<()> {
+        let page = read(self.request(output)).await?;
+        if !self.is_whole(output) {
+            return output.show(&page, table);
+        }
+        stream::print_list(0, page, read).await?;
+        print_text("\n");
+        Ok(())
+    }
+
+    /// Whether the whole list is printed, however long.
+    pub(super) fn is_whole(self, output: Output) -> bool {
+        output.json && self.limit.is_none()
+    }
 }
 
-/// How many rows are shown where so many were asked for, or nothing was said.
+/// How many rows are shown where so many were asked for, or nothing was said; of a list that is printed as a whole,
+/// how many are read at once.
 pub(super) fn limit(given: Option<usize>, output: Output) -> usize {
-    // One less than the most, since a page reads one row more than it shows.
-    given.unwrap_or(if output.json { usize::MAX - 1 } else { SHOWN })
+    given.unwrap_or(if output.json { stream::AT_ONCE } else { SHOWN })
 }
 
 /// For people: that there is more than is shown.

@@ -7,7 +7,7 @@ use super::remedy;
 use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
 use anyhow::Context as _;
 use entente::view::{AskView, BuiltPluginView, InspectionView, PluginView};
-use entente_plugin::{Inspection, Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
+use entente_plugin::{Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
 use entente_sync::Remedy;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -161,7 +161,7 @@ fn wrap(component: &Path, manifest: &Path, output: &Path, context: &Context) -> 
     let limits = Limits::default();
     let what = || component.display().to_string();
     let bytes = add_manifest(&read_component(component, &limits)?, &manifest).with_context(what)?;
-    let inspection = inspection_view(inspect(&bytes, &limits).with_context(what)?);
+    let inspection = InspectionView::from(inspect(&bytes, &limits).with_context(what)?);
     write(output, &bytes)?;
     context.output.show(&inspection, |inspection| {
         let next = remedy::lines(&[install_remedy(output)]);
@@ -197,18 +197,11 @@ fn compile(dir: &Path, output: Option<PathBuf>, offline: bool, context: &Context
     Ok(Done::Well)
 }
 
-/// An inspection, with the commands of this program beside the next steps.
-fn inspection_view(inspection: Inspection) -> InspectionView {
-    let mut shown = InspectionView::from(inspection);
-    shown.with_commands(remedy::command_of);
-    shown
-}
-
 async fn look(file: &Path, context: &Context) -> anyhow::Result<Done> {
     let limits = limits(context).await?;
     let bytes = read_component(file, &limits)?;
     let inspection = inspect(&bytes, &limits).with_context(|| file.display().to_string())?;
-    context.output.show(&inspection_view(inspection), describe)?;
+    context.output.show(&InspectionView::from(inspection), describe)?;
     Ok(Done::Well)
 }
 

@@ -6,6 +6,7 @@ use super::record_export::{ExportArgs, export_command};
 use super::record_import::{ImportArgs, import_command};
 use super::{Context, record_show};
 use anyhow::Context as _;
+use entente::view::DeletedView;
 use entente::view::Page;
 use entente_core::Value;
 use entente_sqlite::{Hub, ListQuery, ObjectDefinition, ParseOptions, RecordView, parse_value};
@@ -124,7 +125,7 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
             for (object, id) in &references {
                 hub.delete(object, id).await?;
             }
-            let deleted = serde_json::json!({ "deleted": records });
+            let deleted = DeletedView { deleted: records.clone() };
             context.output.show(&deleted, |_| {
                 format!("{} deleted; syncs carry it on as their policy says", records.join(", "))
             })?;

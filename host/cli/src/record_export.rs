@@ -5,6 +5,7 @@ use super::output::{Done, Usage};
 use super::record::{assignments, definition};
 use anyhow::Context as _;
 use entente::Tenant;
+use entente::view::ExportedView;
 use entente_sqlite::{ExportOptions, ListQuery, ObjectDefinition, export_csv};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -85,9 +86,9 @@ pub(super) async fn export_command(
     writer.flush()?;
     drop(writer);
     output.persist(&file).with_context(|| format!("{} cannot be written", file.display()))?;
-    context.output.show(&serde_json::json!({ "rows": rows }), |_| {
-        format!("{rows} records exported to {}", file.display())
-    })?;
+    context
+        .output
+        .show(&ExportedView { rows }, |_| format!("{rows} records exported to {}", file.display()))?;
     Ok(Done::Well)
 }
 

@@ -4,6 +4,8 @@
 use entente::{ConfigError, TenantError};
 use entente_plugin::{InspectError, LimitReached, LoadError, UnknownLimit};
 use entente_sync::{Message, Remedy, SyncError};
+use serde::Deserialize;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tracing_subscriber::field::MakeExt;
@@ -35,9 +37,35 @@ pub(super) fn command(remedy: &Remedy) -> String {
     this_process().command(remedy)
 }
 
-/// The command that does it, where there is one.
-pub(super) fn command_of(remedy: &Remedy) -> Option<String> {
-    this_process().step(remedy).command
+/// The fields of views that hold next steps. What a stranger says is never a list of objects there.
+const NEXT_STEPS: [&str; 2] = ["next", "remedies"];
+
+/// Gives each next step in JSON that the views have made the `command` that does it. The library knows no command.
+pub(super) fn add_commands(data: &mut Value) {
+    match data {
+        Value::Array(items) => items.iter_mut().for_each(add_commands),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::Array(steps) if NEXT_STEPS.contains(&name.as_str()) => {
+                        steps.iter_mut().for_each(add_command);
+                    }
+                    other => add_commands(other),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Adds the command of one next step, where it has one.
+fn add_command(step: &mut Value) {
+    let remedy = Remedy::deserialize(&*step);
+    if let (Ok(remedy), Some(fields)) = (remedy, step.as_object_mut())
+        && let Some(command) = this_process().step(&remedy).command
+    {
+        fields.insert("command".to_owned(), command.into());
+    }
 }
 
 /// For people, on a line: what for, and the command.
@@ -341,6 +369,9 @@ impl Given {
                 let words = self.entente("retry").option("--sync", sync);
                 step("see what failed, and when it is tried again", words)
             }
+            Remedy::RetryRecord { sync, record } => {
+                step("try it again", self.entente("retry").word(record).option("--sync", sync))
+            }
             Remedy::Retry => step("try again (--all for all of them)", self.entente("retry RECORD")),
             Remedy::ShowWaiting { sync } => {
                 step("see which records are held", self.entente("status").word(sync))
@@ -470,6 +501,7 @@ mod tests {
             Remedy::SettleConflicts { hub: false },
             Remedy::ListFailed { sync: name() },
             Remedy::Retry,
+            Remedy::RetryRecord { sync: name(), record: text("HelloWorld/person:p3") },
             Remedy::ShowWaiting { sync: name() },
         ]
     }
@@ -501,7 +533,8 @@ mod tests {
                 true
             }
             Remedy::UndoRun { .. } | Remedy::ListConflicts { .. } | Remedy::SettleConflicts { .. } => true,
-            Remedy::ListFailed { .. } | Remedy::Retry | Remedy::ShowWaiting { .. } => true,
+            Remedy::ListFailed { .. } | Remedy::Retry | Remedy::RetryRecord { .. } => true,
+            Remedy::ShowWaiting { .. } => true,
         }
     }
 
@@ -573,6 +606,7 @@ mod tests {
         decide: entente conflict settle NUMBER --left, --right or --value VALUE
         see what failed, and when it is tried again: entente retry --sync shop
         try again (--all for all of them): entente retry RECORD
+        try it again: entente retry HelloWorld/person:p3 --sync shop
         see which records are held: entente status shop
         ");
     }
@@ -632,6 +666,26 @@ mod tests {
         }
         let again = Given { arguments: vec!["sync".to_owned(), "a b".to_owned()], ..Given::default() };
         assert_eq!(again.command(&Remedy::Wait), "entente sync 'a b' --wait");
+    }
+
+    #[test]
+    fn only_next_steps_get_a_command() {
+        let setting = serde_json::json!({ "step": "list-runs", "command": "mine" });
+        let mut data = serde_json::json!({
+            "settings": setting,
+            "rows": [{ "remedies": [{ "step": "list-runs" }, { "step": "no-step-of-ours" }] }],
+            "next": "17",
+        });
+        add_commands(&mut data);
+        let expected = serde_json::json!({
+            "settings": setting,
+            "rows": [{ "remedies": [
+                { "step": "list-runs", "command": "entente run list" },
+                { "step": "no-step-of-ours" },
+            ] }],
+            "next": "17",
+        });
+        assert_eq!(data, expected);
     }
 
     #[test]

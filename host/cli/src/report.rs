@@ -3,21 +3,17 @@
 use super::changes::{changes_table, left_out_table};
 use super::output::{Done, Output, cell, table};
 use super::remedy;
+use super::run::print_detail;
 use super::waiting::{most, waiting_text};
 use super::{paging, remedy::command};
 use anyhow::Context as _;
 use entente::Tenant;
-use entente::view::{MessageView, NextStep, PageRequest, RunDetail, RunView};
-use entente_sync::{Counts, Remedy, RunEnd, SyncError};
-
-/// Remedies of next steps.
-pub(super) fn remedies(steps: &[NextStep]) -> String {
-    remedy::lines(steps.iter().map(|step| &step.remedy))
-}
+use entente::view::{PageRequest, RunDetail, RunView};
+use entente_sync::{ChangeStatus, Counts, Message, Remedy, RunEnd, SyncError};
 
 /// What the run has to say besides its counts, a line each.
 pub(super) fn notices_text(run: &RunView) -> String {
-    let text = |notice: &MessageView| format!("\nnotice: {}{}", notice.text, remedies(&notice.remedies));
+    let text = |notice: &Message| format!("\nnotice: {notice}{}", remedy::lines(&notice.remedies));
     run.notices.iter().map(text).collect()
 }
 
@@ -99,12 +95,16 @@ pub(super) async fn show(
     let (plan, again) = (options.is_dry(), options.applies().or(options.undoes()).is_some());
     // Only plans, and runs that follow from an earlier one, show their changes.
     let changes = (plan || again).then(|| PageRequest::first(paging::limit(limit, output)));
-    let mut detail = tenant.show_ended(&end.run, most(output), changes).await?;
-    detail.run.with_commands(remedy::command_of);
+    let detail = tenant.show_ended(&end.run, most(output), changes).await?;
     let left = detail.left_out.as_ref().is_some_and(|left_out| !left_out.rows.is_empty());
     let complete = !left && detail.waiting.as_ref().is_none_or(|waiting| waiting.total == 0);
     // What a run that failed at once has counted is nothing; its error says all.
     if end.error.is_some() && !output.json && !got_anywhere(&detail.run) {
+        return Ok(complete);
+    }
+    if output.json && limit.is_none() {
+        let status = again.then_some(ChangeStatus::Done);
+        print_detail(tenant, &end.run, detail, status).await?;
         return Ok(complete);
     }
     let failed = end.error.is_some();

@@ -37,10 +37,10 @@ pub(super) async fn run(args: RetryArgs, context: &Context) -> anyhow::Result<Do
         context.output.show(&again, |again| {
             let lines: Vec<String> = again
                 .iter()
-                .filter(|(_, count)| **count > 0)
-                .map(|(sync, count)| {
-                    let next = remedy::command(&Remedy::Sync { sync: Some(sync.clone()) });
-                    format!("{count} records are tried again by the next run: {next}")
+                .filter(|one| one.records > 0)
+                .map(|one| {
+                    let next = remedy::command(&Remedy::Sync { sync: Some(one.sync.clone()) });
+                    format!("{} records are tried again by the next run: {next}", one.records)
                 })
                 .collect();
             if lines.is_empty() { "nothing has failed".to_owned() } else { lines.join("\n") }
@@ -81,25 +81,29 @@ async fn retry(
 }
 
 async fn list(tenant: &Tenant, sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::Result<()> {
-    let page = tenant.list_failed(sync, page.request(context.output)).await?;
-    context.output.show(&page, |page| {
-        if page.rows.is_empty() {
-            return "nothing has failed".to_owned();
-        }
-        let mut rows = table(["sync", "records", "why", "attempts", "tried again"]);
-        for one in &page.rows {
-            let names: Vec<String> = one.records.iter().map(ToString::to_string).collect();
-            rows.add_row(vec![
-                one.sync.clone(),
-                names.join(" ↔ "),
-                cell(one.reason.as_ref().map_or("", |why| why.reason.as_str()), 160),
-                one.attempts.to_string(),
-                one.due.map_or_else(
-                    || "when it changes, or you ask".to_owned(),
-                    |due| format!("by a run after {due}"),
-                ),
-            ]);
-        }
-        format!("{rows}{}{}", more(page, "that failed") + &go_on(page), remedy::lines(&[Remedy::Retry]))
-    })
+    page.show(
+        context.output,
+        async |request| tenant.list_failed(sync, request).await,
+        |page| {
+            if page.rows.is_empty() {
+                return "nothing has failed".to_owned();
+            }
+            let mut rows = table(["sync", "records", "why", "attempts", "tried again"]);
+            for one in &page.rows {
+                let names: Vec<String> = one.records.iter().map(ToString::to_string).collect();
+                rows.add_row(vec![
+                    one.sync.clone(),
+                    names.join(" ↔ "),
+                    cell(one.reason.as_ref().map_or("", |why| why.reason.as_str()), 160),
+                    one.attempts.to_string(),
+                    one.due.map_or_else(
+                        || "when it changes, or you ask".to_owned(),
+                        |due| format!("by a run after {due}"),
+                    ),
+                ]);
+            }
+            format!("{rows}{}{}", more(page, "that failed") + &go_on(page), remedy::lines(&[Remedy::Retry]))
+        },
+    )
+    .await
 }

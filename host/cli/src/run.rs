@@ -4,10 +4,11 @@ use super::changes::changes_table;
 use super::output::{Done, cell, print_line, table};
 use super::paging::{PageArgs, go_on};
 use super::remedy;
-use super::report::{counts_table, notices_text, remedies};
-use super::{Context, run_again};
+use super::report::{counts_table, notices_text};
+use super::{Context, run_again, stream};
+use entente::Tenant;
 use entente::view::{Cursor, Page, PageRequest, RunDetail, RunView};
-use entente_sync::{Remedy, RunKind};
+use entente_sync::{ChangeStatus, Remedy, Run, RunKind};
 
 /// The commands below `entente run`.
 #[derive(Debug, clap::Subcommand)]
@@ -48,13 +49,16 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
         RunCommand::Undo(args) => return run_again::undo(args, context).await,
         RunCommand::List { sync, limit, after } => {
             let tenant = context.tenant()?;
-            let mut page = tenant.list_runs(sync.as_deref(), PageRequest { after, limit }).await?;
-            page.rows.iter_mut().for_each(|run| run.with_commands(remedy::command_of));
+            let page = tenant.list_runs(sync.as_deref(), PageRequest { after, limit }).await?;
             output.show(&page, list_table)?;
         }
         RunCommand::Show { run, page, log } => {
-            let mut detail = context.tenant()?.show_run(run, page.request(output)).await?;
-            detail.run.with_commands(remedy::command_of);
+            let tenant = context.tenant()?;
+            let detail = tenant.show_run(run, page.request(output)).await?;
+            if page.is_whole(output) {
+                print_detail(&tenant, &tenant.find_run(run).await?, detail, None).await?;
+                return Ok(Done::Well);
+            }
             output.show(&detail, |detail| detail_text(detail, log))?;
             for line in detail.log.iter().flatten().filter(|_| log && !output.json) {
                 print_line(&format!("{} {} {} {}", line.at, line.level, line.integration, line.text));
@@ -62,6 +66,27 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
         }
     }
     Ok(Done::Well)
+}
+
+/// Prints a run as JSON, with all of its changes, of which `status` are meant, and with all that it left out.
+pub(super) async fn print_detail(
+    tenant: &Tenant,
+    run: &Run,
+    mut detail: RunDetail,
+    status: Option<ChangeStatus>,
+) -> anyhow::Result<()> {
+    let (changes, left_out) = (detail.changes.take(), detail.left_out.take());
+    let mut object = stream::Object::begin(&detail)?;
+    if let Some(first) = changes {
+        object.name("changes");
+        stream::print_list(1, first, async |request| tenant.list_changes(run, status, request).await).await?;
+    }
+    if let Some(first) = left_out {
+        object.name("left_out");
+        stream::print_list(1, first, async |request| tenant.list_left_out(run, request).await).await?;
+    }
+    object.end();
+    Ok(())
 }
 
 fn list_table(page: &Page<RunView>) -> String {
@@ -100,7 +125,7 @@ fn detail_text(detail: &RunDetail, log: bool) -> String {
     let run = &detail.run;
     let head = format!("run {} of {}, {}, {}", run.run, run.sync, run.status.word(), run.started);
     let counts = format!("{}{}", counts_table(run), notices_text(run));
-    let error = run.error.as_ref().map(|error| format!("\n{error}{}", remedies(&run.remedies)));
+    let error = run.error.as_ref().map(|error| format!("\n{error}{}", remedy::lines(&run.remedies)));
     let error = error.unwrap_or_default();
     let next = remedy::command(&Remedy::ShowLog { run: run.run });
     let lines = match detail.log.as_ref().map_or(0, Vec::len) {

@@ -1,7 +1,7 @@
 //! `entente status`: how the syncs stand.
 
 use super::output::{Done, cell, table};
-use super::report::{notices_text, remedies};
+use super::report::notices_text;
 use super::waiting::{most, waiting_lines};
 use super::{Context, remedy};
 use entente::ConfigError;
@@ -24,7 +24,6 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
         if args.name.is_some() {
             status.waiting = Some(tenant.show_waiting(&status.sync, most(context.output)).await?);
         }
-        status.with_commands(remedy::command_of);
     }
     context.output.show(&statuses, |statuses| {
         if statuses.is_empty() {
@@ -32,7 +31,7 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
         }
         let texts: Vec<String> = statuses
             .iter()
-            .map(|status| format!("{}{}", text(status, now), remedies(&status.next)))
+            .map(|status| format!("{}{}", text(status, now), remedy::lines(&status.next)))
             .collect();
         texts.join("\n\n")
     })?;

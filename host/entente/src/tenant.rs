@@ -40,7 +40,7 @@ pub use archive::{ArchiveError, Archived, Content};
 pub use egress::{LoggedLine, PluginFiles};
 pub(crate) use export::blocking;
 pub use integrations::{Changed, Granted, IntegrationChange, NewIntegration, Upgraded};
-pub use operator::{RecordName, Retried, WaitingConflict};
+pub use operator::{RecordName, Retried, RetriedAll, WaitingConflict};
 pub use remove::Removed;
 pub(crate) use remove::remove;
 pub use rerun::RerunError;

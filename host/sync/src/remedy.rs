@@ -116,6 +116,8 @@ pub enum Remedy {
     ListFailed { sync: String },
     /// Retry failed records.
     Retry,
+    /// Try again one record, which failed or is held.
+    RetryRecord { sync: String, record: String },
     /// List the records of a sync that wait.
     ShowWaiting { sync: String },
 }

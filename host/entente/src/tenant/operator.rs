@@ -111,6 +111,15 @@ pub struct Retried {
     pub again: bool,
 }
 
+/// How many failed records of a sync are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RetriedAll {
+    /// The sync.
+    pub sync: String,
+    /// How many records, of those that no sync named before has.
+    pub records: u64,
+}
+
 impl Tenant {
     /// The definition of the sync of this name, or all definitions.
     pub(crate) async fn definitions(&self, sync: Option<&str>) -> Result<Vec<SyncDefinition>, TenantError> {
@@ -261,12 +270,8 @@ impl Tenant {
     ///
     /// # Errors
     /// [`LedgerError::Busy`] while a run is under way; where there is no such sync, or the database fails.
-    pub async fn retry_failed(
-        &self,
-        sync: Option<&str>,
-        wait: bool,
-    ) -> Result<BTreeMap<String, u64>, TenantError> {
-        let mut again = BTreeMap::new();
+    pub async fn retry_failed(&self, sync: Option<&str>, wait: bool) -> Result<Vec<RetriedAll>, TenantError> {
+        let mut again = Vec::new();
         let mut seen: BTreeSet<MappingId> = BTreeSet::new();
         for definition in self.definitions(sync).await? {
             let mappings: Vec<MappingId> = definition
@@ -284,7 +289,7 @@ impl Tenant {
                     Ok(count)
                 })
                 .await?;
-            again.insert(definition.name, count);
+            again.push(RetriedAll { sync: definition.name, records: count });
         }
         Ok(again)
     }

@@ -159,40 +159,60 @@ impl Tenant {
         Ok((earlier.sync, RunKind::Undo { run, deletes_agreed }.into()))
     }
 
-    /// The changes that an apply or undo run left out, in plan order; each has its reason. What the run
-    /// itself created is not read for that.
-    pub(crate) async fn left_out(&self, run: &Run) -> Result<Vec<Change>, TenantError> {
+    /// What a run that applied or undid another one left out, in the order of the plans, above the number `above`, at
+    /// most `most`. What it made is not read for that.
+    pub(crate) async fn left_out(
+        &self,
+        run: &Run,
+        above: i64,
+        most: usize,
+    ) -> Result<Vec<Change>, TenantError> {
         let mut left = Vec::new();
         if let Some(plan) = run.options.applies() {
-            for dropped in self.changes(plan, ChangeStatus::Dropped).await?.chunks(PAGE) {
-                let pairs: Vec<PairId> = dropped.iter().map(|change| change.pair).collect();
-                let own = self.ledger.changes_for(run.id, &pairs).await?;
-                let decided: BTreeSet<(PairId, Side)> =
-                    own.iter().map(|change| (change.pair, change.target)).collect();
-                // The run's own changes tell about the other pairs; changes dropped before the run began do
-                // not belong to it.
-                let counts = |change: &&Change| {
-                    !decided.contains(&(change.pair, change.target))
-                        && change.settled.is_some_and(|settled| settled >= run.started)
-                };
-                left.extend(dropped.iter().filter(counts).cloned());
+            let filter = ChangeFilter { target: None, status: Some(ChangeStatus::Dropped) };
+            let mut after = above;
+            while left.len() < most {
+                let dropped = self.ledger.changes_of_run(plan, filter, after, PAGE).await?;
+                let Some(last) = dropped.last() else { break };
+                after = last.id;
+                left.extend(self.undecided(run, dropped).await?);
             }
+            left.truncate(most);
         }
-        left.extend(self.changes(run.id, ChangeStatus::Withheld).await?);
+        if left.len() < most {
+            let filter = ChangeFilter { target: None, status: Some(ChangeStatus::Withheld) };
+            left.extend(self.ledger.changes_of_run(run.id, filter, above, most - left.len()).await?);
+        }
         Ok(left)
     }
 
-    /// The changes of a run that have this status.
-    async fn changes(&self, run: RunId, status: ChangeStatus) -> Result<Vec<Change>, TenantError> {
-        let filter = ChangeFilter { target: None, status: Some(status) };
-        let mut changes: Vec<Change> = Vec::new();
+    /// How many changes a run left out. Those that its plan dropped are read for that, by the page.
+    pub(crate) async fn count_left_out(&self, run: &Run) -> Result<u64, TenantError> {
+        let counts = self.ledger.count_changes(run.id).await?;
+        let withheld = counts.iter().find(|(status, _)| *status == ChangeStatus::Withheld);
+        let mut total = withheld.map_or(0, |(_, count)| *count);
+        let Some(plan) = run.options.applies() else { return Ok(total) };
+        let filter = ChangeFilter { target: None, status: Some(ChangeStatus::Dropped) };
+        let mut after = 0;
         loop {
-            let after = changes.last().map_or(0, |change| change.id);
-            let page = self.ledger.changes_of_run(run, filter, after, PAGE).await?;
-            if page.is_empty() {
-                return Ok(changes);
-            }
-            changes.extend(page);
+            let dropped = self.ledger.changes_of_run(plan, filter, after, PAGE).await?;
+            let Some(last) = dropped.last() else { return Ok(total) };
+            after = last.id;
+            total += self.undecided(run, dropped).await?.len() as u64;
         }
+    }
+
+    /// Those dropped changes of a plan that the run which applied it did not come back to. What became of the others is
+    /// told by the changes of that run; what was overtaken before it began is older news.
+    async fn undecided(&self, run: &Run, mut dropped: Vec<Change>) -> Result<Vec<Change>, TenantError> {
+        let pairs: Vec<PairId> = dropped.iter().map(|change| change.pair).collect();
+        let own = self.ledger.changes_for(run.id, &pairs).await?;
+        let decided: BTreeSet<(PairId, Side)> =
+            own.iter().map(|change| (change.pair, change.target)).collect();
+        dropped.retain(|change| {
+            !decided.contains(&(change.pair, change.target))
+                && change.settled.is_some_and(|settled| settled >= run.started)
+        });
+        Ok(dropped)
     }
 }

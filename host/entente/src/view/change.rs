@@ -81,11 +81,12 @@ impl Tenant {
         run: &Run,
         request: PageRequest,
     ) -> Result<Page<ChangeView>, TenantError> {
-        let changes = self.left_out(run).await?;
-        let total = Some(changes.len() as u64);
-        let above = request.above();
-        let read: Vec<Change> =
-            changes.into_iter().filter(|change| change.id > above).take(request.to_read()).collect();
+        // Counted once: a later page is read on from where the one before ended.
+        let total = match request.after {
+            None => Some(self.count_left_out(run).await?),
+            Some(_) => None,
+        };
+        let read = self.left_out(run, request.above(), request.to_read()).await?;
         let mut page = Page::of(read, request, |change| change.id, total);
         let rows = self.view_changes(run, &std::mem::take(&mut page.rows)).await?;
         Ok(page.with_rows(rows))

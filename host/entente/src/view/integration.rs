@@ -3,7 +3,6 @@
 
 use super::notice::NoticeView;
 use super::run::Exchanges;
-use super::step::NextStep;
 use crate::config::{Added, Health, Integration};
 use crate::grants::IntegrationNotice;
 use crate::tenant::{Changed, Tenant, TenantError};
@@ -32,7 +31,7 @@ pub struct HealthView {
     pub reason: Option<String>,
     /// What can be done about that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remedies: Vec<NextStep>,
+    pub remedies: Vec<Remedy>,
     /// When, the last time.
     pub last: Option<Timestamp>,
     /// It is not run before then.
@@ -94,17 +93,7 @@ pub struct RemovedIntegrationView {
 impl From<Health> for HealthView {
     fn from(health: Health) -> Self {
         let Health { crashes, reason, remedies, last, paused_until, quarantined } = health;
-        let remedies = remedies.into_iter().map(NextStep::from).collect();
         Self { crashes, reason, remedies, last, paused_until, quarantined }
-    }
-}
-
-impl HealthView {
-    /// Puts the commands beside the next steps.
-    pub fn with_commands(&mut self, command: impl Fn(&Remedy) -> Option<String>) {
-        for step in &mut self.remedies {
-            step.command = command(&step.remedy);
-        }
     }
 }
 

@@ -3,13 +3,15 @@
 //! a sentence back.
 //!
 //! In JSON, a moment is RFC 3339 in UTC; a record is its name as commands take it ([`RecordName`]); a reason is a
-//! `code` for programs beside a `reason` for people; a next step is data ([`NextStep`]). Lists come by the page
+//! `code` for programs beside a `reason` for people; a next step is data ([`Remedy`](entente_sync::Remedy)). Lists come by the page
 //! ([`Page`]). `docs/json.md` has an example of each, which a test compares.
 //!
 //! [`RecordName`]: crate::RecordName
 
 mod change;
 mod conflict;
+mod doctor;
+mod error;
 mod grant;
 mod integration;
 mod limit;
@@ -18,9 +20,9 @@ mod page;
 mod plugin;
 pub mod reason;
 mod record;
+mod remedies;
 mod run;
 mod status;
-mod step;
 mod tenant;
 mod waiting;
 
@@ -29,6 +31,8 @@ mod tests;
 
 pub use change::{ChangeView, ChangedFieldView};
 pub use conflict::{ClaimView, ConflictView, SettledView};
+pub use doctor::CheckView;
+pub use error::{ErrorCode, ErrorView};
 pub use grant::{DifferenceView, GrantView, SecretPlaceView, UpgradeView};
 pub use integration::{
     AddedIntegrationView, AddedSyncView, ChangedIntegrationView, HealthView, IntegrationView, MappingView,
@@ -39,9 +43,8 @@ pub use notice::NoticeView;
 pub use page::{Cursor, CursorError, Page, PageRequest};
 pub use plugin::{AskView, BuiltPluginView, InspectionView, PluginView};
 pub use reason::{CountedView, ReasonView};
-pub use record::{PairView, RecordDetail, UnsettledView};
+pub use record::{DeletedView, ExportedView, PairView, RecordDetail, UnsettledView};
 pub use run::{CountsView, Exchanges, RunDetail, RunView};
 pub use status::{CountedReason, ObjectStatus, StatusView, Tally};
-pub use step::{MessageView, NextStep};
 pub use tenant::{LastRun, Overview, TenantView};
 pub use waiting::{WaitingItem, WaitingRecord, WaitingView};

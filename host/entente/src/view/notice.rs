@@ -1,8 +1,7 @@
 //! What the operator is told about an integration, in words.
 
-use super::step::MessageView;
 use crate::grants::IntegrationNotice;
-use entente_sync::Remedy;
+use entente_sync::Message;
 use serde::Serialize;
 
 /// Something that the operator should know, although nothing is wrong.
@@ -12,26 +11,19 @@ pub struct NoticeView {
     pub code: &'static str,
     /// What to read, and the next steps.
     #[serde(flatten)]
-    pub message: MessageView,
+    pub message: Message,
 }
 
 impl NoticeView {
     /// A notice about an integration.
     pub fn new(integration: &str, notice: &IntegrationNotice) -> Self {
-        let message = MessageView::new(sentence(integration, notice), notice.remedies(integration));
+        let message = Message::new(sentence(integration, notice), notice.remedies(integration));
         Self { code: notice.code(), message }
     }
 
     /// Those about an integration.
     pub fn all(integration: &str, notices: &[IntegrationNotice]) -> Vec<Self> {
         notices.iter().map(|notice| Self::new(integration, notice)).collect()
-    }
-
-    /// Puts the commands beside the next steps.
-    pub fn with_commands(&mut self, command: impl Fn(&Remedy) -> Option<String>) {
-        for step in &mut self.message.remedies {
-            step.command = command(&step.remedy);
-        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! Plugins: those that are installed, and what a file is and asks for.
 
-use super::step::{MessageView, NextStep};
 use crate::config::InstalledPlugin;
 use crate::tenant::{Tenant, TenantError};
 use entente_core::Timestamp;
 use entente_plugin::{AskInWords, Inspection, Manifest};
-use entente_sync::Remedy;
+use entente_sync::Message;
 use serde::Serialize;
 
 /// An installed version of a plugin.
@@ -49,7 +48,7 @@ pub struct InspectionView {
     pub inspection: Inspection,
     /// Why it cannot be used as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refused: Option<MessageView>,
+    pub refused: Option<Message>,
 }
 
 /// A component that was built from source.
@@ -93,18 +92,8 @@ impl From<AskInWords> for AskView {
 impl From<Inspection> for InspectionView {
     fn from(inspection: Inspection) -> Self {
         let refused = inspection.check_asks().err();
-        let refused = refused.map(|error| MessageView::new(error.to_string(), error.remedies()));
+        let refused = refused.map(|error| Message::new(error.to_string(), error.remedies()));
         Self { inspection, refused }
-    }
-}
-
-impl InspectionView {
-    /// Puts the commands beside the next steps.
-    pub fn with_commands(&mut self, command: impl Fn(&Remedy) -> Option<String>) {
-        for step in self.refused.iter_mut().flat_map(|refused| &mut refused.remedies) {
-            let NextStep { remedy, command: shown } = step;
-            *shown = command(remedy);
-        }
     }
 }
 

@@ -181,8 +181,7 @@ impl Names<'_> {
                     Braked::Blankings => "blanked in part",
                 };
                 format!(
-                    "brake: {records} of {linked} {object} records of {} would be {verb}, more than {percent} % and more than {least}; \
-                     if that is right, lift the brake for one run with --lift-brake",
+                    "brake: {records} of {linked} {object} records of {} would be {verb}, more than {percent} % and more than {least}",
                     self.called(*side)
                 )
             }
@@ -405,8 +404,8 @@ pub const fn title(code: Code) -> &'static str {
         Code::CannotBeDeleted => "deleted on one side; the other one cannot delete",
         Code::Undone => "undone: the record that was made for it was deleted again",
         Code::MadeAgain => "its record was made again by an undo; the other side stays deleted",
-        Code::WithheldPull => "withheld: --disable-pull",
-        Code::WithheldPush => "withheld: --disable-push",
+        Code::WithheldPull => "withheld: pulling was switched off for that run",
+        Code::WithheldPush => "withheld: pushing was switched off for that run",
         Code::PlannedCreate => "planned: to create",
         Code::PlannedUpdate => "planned: to change",
         Code::PlannedDelete => "planned: to delete",

@@ -3,11 +3,14 @@
 use super::change::times;
 use super::page::{Cursor, Page};
 use super::reason::{Names, ReasonView};
+use super::remedies::of_pair;
 use crate::config::HUB;
 use crate::tenant::{RecordName, Tenant, TenantError};
 use entente_core::{Side, Sides, Timestamp, Value};
 use entente_sqlite::{ListQuery, RecordView};
-use entente_sync::{Change, ChangeStatus, ConflictFilter, FieldMapping, Pair, Status, SyncDefinition};
+use entente_sync::{
+    Change, ChangeStatus, ConflictFilter, FieldMapping, Pair, Remedy, Status, SyncDefinition,
+};
 use serde::Serialize;
 
 /// How many of the latest changes of a pair are looked through for what waits.
@@ -28,6 +31,20 @@ pub struct RecordDetail {
     pub unsettled: Vec<UnsettledView>,
 }
 
+/// Records that were deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeletedView {
+    /// Their names, as they were given.
+    pub deleted: Vec<String>,
+}
+
+/// What was exported to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ExportedView {
+    /// How many records.
+    pub rows: u64,
+}
+
 /// A pair of a record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PairView {
@@ -43,6 +60,9 @@ pub struct PairView {
     /// When a failed one is tried again by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// What can be done about it, the best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
 }
 
 /// A field about which something is not settled.
@@ -97,7 +117,10 @@ impl Tenant {
                 for (mapping, pair) in found {
                     let other = side.other();
                     unsettled.extend(self.unsettled(&definition, side, &pair).await?);
+                    let ids = pair.halves.as_ref().map(|half| half.id.clone());
+                    let records = RecordName::of_pair(&definition.exchanges, &mapping.objects, &ids);
                     pairs.push(PairView {
+                        remedies: of_pair(&definition.name, pair.status, pair.reason.as_ref(), &records),
                         sync: definition.name.clone(),
                         counterpart: pair.half(other).id.clone().map(|id| RecordName {
                             exchange: definition.exchanges[other].clone(),

@@ -3,11 +3,10 @@
 use super::change::ChangeView;
 use super::page::{Cursor, Page, PageRequest};
 use super::reason::{CountedView, Names};
-use super::step::{MessageView, NextStep};
 use super::waiting::WaitingView;
 use crate::tenant::{LoggedLine, Tenant, TenantError};
 use entente_core::{Side, Sides, Timestamp};
-use entente_sync::{ChangeStatus, Counts, ReasonCounts, Remedy, Run, RunId, RunOptions, RunStatus};
+use entente_sync::{ChangeStatus, Counts, Message, ReasonCounts, Remedy, Run, RunId, RunOptions, RunStatus};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -50,7 +49,7 @@ pub struct RunView {
     pub error: Option<String>,
     /// What can be done about that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remedies: Vec<NextStep>,
+    pub remedies: Vec<Remedy>,
     /// When it began.
     pub started: Timestamp,
     /// When it ended.
@@ -64,7 +63,7 @@ pub struct RunView {
     /// Records that it held or failed, and fields that it left in conflict, on both sides.
     pub problems: u64,
     /// What it has to say besides its counts.
-    pub notices: Vec<MessageView>,
+    pub notices: Vec<Message>,
     /// What it counted: by exchange, then by object.
     pub counts: BTreeMap<String, BTreeMap<String, CountsView>>,
     /// The reasons of all counts together, a line for each code.
@@ -123,12 +122,7 @@ impl RunView {
             sync: run.sync.clone(),
             status: run.status,
             error: run.error.as_ref().map(|error| error.text.clone()),
-            remedies: run
-                .error
-                .iter()
-                .flat_map(|error| error.remedies.iter().cloned())
-                .map(NextStep::from)
-                .collect(),
+            remedies: run.error.iter().flat_map(|error| error.remedies.iter().cloned()).collect(),
             started: run.started,
             ended: run.ended,
             options: run.options.clone(),
@@ -136,7 +130,7 @@ impl RunView {
             written: run.writes(),
             problems: run.problems(),
             notices: notices
-                .map(|notice| MessageView::new(names.notice(notice), notice.remedies(&run.sync)))
+                .map(|notice| Message::new(names.notice(notice), notice.remedies(&run.sync)))
                 .collect(),
             counts: Side::BOTH.into_iter().map(of_side).collect(),
             reasons: counted(&reasons),
@@ -154,14 +148,6 @@ impl RunView {
     /// Writes that were decided and not made, on both sides.
     pub fn pending(&self) -> u64 {
         self.objects().map(|(.., view)| view.counts.pending).sum()
-    }
-
-    /// Gives each next step its command.
-    pub fn with_commands(&mut self, command: impl Fn(&Remedy) -> Option<String>) {
-        let of_notices = self.notices.iter_mut().flat_map(|notice| &mut notice.remedies);
-        for step in self.remedies.iter_mut().chain(of_notices) {
-            step.command = command(&step.remedy);
-        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::reason::{Names, ReasonView};
 use super::run::{Exchanges, RunView};
-use super::step::NextStep;
 use super::waiting::WaitingView;
 use crate::config::{ConfigError, HUB, Health};
 use crate::tenant::{Tenant, TenantError};
@@ -34,7 +33,7 @@ pub struct StatusView {
     /// All objects together, without reasons.
     pub total: Tally,
     /// What to do next, the first thing first; nothing where all is well.
-    pub next: Vec<NextStep>,
+    pub next: Vec<Remedy>,
     /// What waits, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<WaitingView>,
@@ -135,16 +134,6 @@ impl Tally {
 }
 
 impl StatusView {
-    /// Gives each next step its command.
-    pub fn with_commands(&mut self, command: impl Fn(&Remedy) -> Option<String>) {
-        for step in &mut self.next {
-            step.command = command(&step.remedy);
-        }
-        if let Some(run) = &mut self.last_run {
-            run.with_commands(command);
-        }
-    }
-
     fn remedies(&self, now: Timestamp) -> Vec<Remedy> {
         let sync = || self.sync.clone();
         let total = &self.total;
@@ -158,7 +147,7 @@ impl StatusView {
             _ if !held_back.is_empty() => {}
             None => next.push(Remedy::PlanSync { sync: sync() }),
             Some(run) if run.status == RunStatus::Failed => {
-                next.extend(run.remedies.iter().map(|step| step.remedy.clone()));
+                next.extend(run.remedies.iter().cloned());
                 next.push(Remedy::SyncAgain { sync: sync(), run: run.run })
             }
             Some(run) if run.status == RunStatus::Interrupted => {
@@ -231,7 +220,7 @@ impl Tenant {
                 let run = self.as_it_stands(run).await?;
                 status.last_run = Some(RunView::of(&run, &definition.exchanges));
             }
-            status.next = status.remedies(self.clock().now()).into_iter().map(NextStep::from).collect();
+            status.next = status.remedies(self.clock().now());
             statuses.push(status);
         }
         Ok(statuses)

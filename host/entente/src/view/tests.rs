@@ -362,6 +362,8 @@ async fn examples() -> Examples {
 
     let first = PageRequest::first(1);
     let mut examples = Examples(Vec::new());
+    let disabled = crate::TenantError::Disabled("HelloWorld".to_owned());
+    examples.add("error", &ErrorView::from(&disabled));
     let query = ListQuery { limit: 1, ..ListQuery::default() };
     let mut records = tenant.list_records("contact", &query).await.unwrap();
     records.rows[0].fields.truncate(3);
@@ -385,6 +387,9 @@ async fn examples() -> Examples {
     let name = RecordName { exchange: "HelloWorld".into(), object: "person".into(), id: "p2".into() };
     tenant.ledger().release(&world.lease).await.unwrap();
     examples.add("retry RECORD", &tenant.retry_records(&[name], None, false).await.unwrap());
+    examples.add("retry --all", &tenant.retry_failed(None, false).await.unwrap());
+    let checks = tenant.examine(true, None).await;
+    examples.add("doctor", &checks.into_iter().filter(|check| check.what == "database").collect::<Vec<_>>());
     examples.add("integration list", &tenant.list_integrations().await.unwrap());
     examples.add("tenant limits", &tenant.list_limits().await.unwrap()[..1].to_vec());
     examples.add("tenant list", &[TenantView::Well(tenant.overview().await.unwrap())]);

@@ -2,9 +2,11 @@
 
 use super::page::{Page, PageRequest};
 use super::reason::{Names, ReasonView};
+use super::remedies::of_pair;
+use crate::config::HUB;
 use crate::tenant::{RecordName, Tenant, TenantError};
 use entente_core::{Sides, Timestamp, Value};
-use entente_sync::{ConflictFilter, MappingId, PairLine, Status, SyncDefinition};
+use entente_sync::{ConflictFilter, MappingId, PairLine, Remedy, Status, SyncDefinition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -42,6 +44,9 @@ pub struct WaitingItem {
     /// Why it waits.
     #[serde(flatten)]
     pub reason: Option<ReasonView>,
+    /// What can be done about it, the best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
 }
 
 /// A record that is held or failed.
@@ -60,6 +65,9 @@ pub struct WaitingRecord {
     pub attempts: u32,
     /// When it is tried again by itself; `None`: not before it changes or somebody asks.
     pub due: Option<Timestamp>,
+    /// What can be done about it, the best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
 }
 
 impl Tenant {
@@ -78,13 +86,17 @@ impl Tenant {
                 Status::Held => &mut waiting.held,
                 _ => &mut waiting.failed,
             } += count;
-            waiting.list.extend(lines.into_iter().map(|line| WaitingItem {
-                status: status.word(),
-                records: RecordName::of_pair(&definition.exchanges, &line.objects, &line.ids),
-                conflict: None,
-                field: None,
-                values: None,
-                reason: line.reason.map(|reason| names.view(&reason)),
+            waiting.list.extend(lines.into_iter().map(|line| {
+                let records = RecordName::of_pair(&definition.exchanges, &line.objects, &line.ids);
+                WaitingItem {
+                    status: status.word(),
+                    remedies: of_pair(sync, status, line.reason.as_ref(), &records),
+                    records,
+                    conflict: None,
+                    field: None,
+                    values: None,
+                    reason: line.reason.map(|reason| names.view(&reason)),
+                }
             }));
         }
         let which = ConflictFilter::Mappings(&mappings);
@@ -94,6 +106,7 @@ impl Tenant {
         if waiting.conflicts == 0 {
             return Ok(waiting);
         }
+        let hub = definition.exchanges.iter().any(|exchange| exchange == HUB);
         for open in self.ledger().open_conflicts(which, 0, most).await? {
             let times = Sides::new(open.conflict.left.time, open.conflict.right.time);
             waiting.list.push(WaitingItem {
@@ -103,6 +116,7 @@ impl Tenant {
                 field: Some(open.fields.left),
                 reason: Some(names.field_view(&open.conflict.reason, times)),
                 values: Some(Sides::new(open.conflict.left.value, open.conflict.right.value)),
+                remedies: vec![Remedy::SettleConflicts { hub }],
             });
         }
         Ok(waiting)
@@ -152,10 +166,12 @@ impl Tenant {
         let page = Page::of(lines, request, |line| line.id, Some(total));
         let view = |line: &PairLine| {
             let definition = owners.get(&line.mapping)?;
+            let records = RecordName::of_pair(&definition.exchanges, &line.objects, &line.ids);
             Some(WaitingRecord {
                 sync: definition.name.clone(),
                 status: status.word(),
-                records: RecordName::of_pair(&definition.exchanges, &line.objects, &line.ids),
+                remedies: of_pair(&definition.name, status, line.reason.as_ref(), &records),
+                records,
                 reason: line.reason.as_ref().map(|reason| Names(&definition.exchanges).view(reason)),
                 attempts: line.attempts,
                 due: line.due,

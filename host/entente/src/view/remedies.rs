@@ -1,0 +1,65 @@
+//! Remedies of single records: what the operator can do about one that failed or is held.
+
+use crate::tenant::RecordName;
+use entente_sync::{Reason, Remedy, Status};
+
+/// What can be done about a pair of a sync that stands like this. `records`: its records, left first.
+pub(super) fn of_pair(
+    sync: &str,
+    status: Status,
+    reason: Option<&Reason>,
+    records: &[RecordName],
+) -> Vec<Remedy> {
+    let sync = || sync.to_owned();
+    let retry = || {
+        let record =
+            records.first().map(|record| Remedy::RetryRecord { sync: sync(), record: record.to_string() });
+        record.into_iter().collect()
+    };
+    match (status, reason) {
+        (Status::Failed, _) => retry(),
+        (Status::Held, Some(Reason::Brake { .. })) => vec![Remedy::LiftBrake { sync: sync() }],
+        (
+            Status::Held,
+            Some(Reason::AbsenceNotProven { .. } | Reason::NotCheckable { .. } | Reason::NotReadYet { .. }),
+        ) => vec![Remedy::ReadAll { sync: sync() }],
+        (Status::Held, Some(Reason::Schema { .. })) => vec![Remedy::Apply],
+        (Status::Held, Some(Reason::FateUnknown { .. } | Reason::Required { .. })) => retry(),
+        (Status::Todo, Some(_)) => vec![Remedy::Sync { sync: Some(sync()) }],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use entente_sync::{Braked, Side};
+
+    #[test]
+    fn a_record_that_waits_says_what_helps() {
+        let record: RecordName = "contact:12".parse().unwrap();
+        let of =
+            |status, reason: Option<&Reason>| of_pair("shop", status, reason, std::slice::from_ref(&record));
+        let sync = || "shop".to_owned();
+        let retry = vec![Remedy::RetryRecord { sync: sync(), record: "contact:12".to_owned() }];
+        assert_eq!(of(Status::Failed, None), retry);
+        let object = || "person".to_owned();
+        let unknown = Reason::FateUnknown { side: Side::Right, object: object() };
+        assert_eq!(of(Status::Held, Some(&unknown)), retry);
+        let unread = Reason::NotReadYet { side: Side::Right, object: object() };
+        assert_eq!(of(Status::Held, Some(&unread)), [Remedy::ReadAll { sync: sync() }]);
+        let brake = Reason::Brake {
+            which: Braked::Deletes,
+            side: Side::Right,
+            object: object(),
+            records: 12,
+            linked: 60,
+            percent: 5,
+            least: 10,
+        };
+        assert_eq!(of(Status::Held, Some(&brake)), [Remedy::LiftBrake { sync: sync() }]);
+        let duplicate = Reason::DuplicateOf { record: None, preferred: false, became: None };
+        assert_eq!(of(Status::Held, Some(&duplicate)), [], "nothing but an edit of one of them helps");
+        assert_eq!(of(Status::Ok, None), []);
+    }
+}

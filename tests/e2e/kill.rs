@@ -2,6 +2,7 @@
 
 use crate::world::{Home, World, agree, agree_after};
 use hello_crm::{Action, DropWhen, Rule, SystemClock};
+use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -157,13 +158,10 @@ fn a_second_run_beside_one_that_is_under_way_is_refused() {
     let second = world.sync(&[]);
     child.kill().unwrap();
     child.wait().unwrap();
-    second.fails(
-        1,
-        &[
-            "another run holds 'HelloWorld' (process ",
-            "next: wait until it has ended: entente sync HelloWorld --json --wait",
-        ],
-    );
+    let second = second.fails(1, &["another run holds 'HelloWorld' (process "]);
+    let error = second.error().unwrap();
+    assert_eq!((&error["code"], &error["remedies"][0]["step"]), (&json!("busy"), &json!("wait")), "{second}");
+    assert_eq!(error["remedies"][0]["command"], "entente sync HelloWorld --json --wait", "{second}");
     world.crm.reset();
     // The lease of a dead process is taken over.
     let output = world.sync(&[]);

@@ -12,6 +12,7 @@ mod faults;
 mod grants;
 mod hostile;
 mod inspect;
+mod json;
 mod judge;
 mod kill;
 mod leftovers;

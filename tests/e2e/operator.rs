@@ -156,8 +156,11 @@ fn what_failed_is_listed_and_tried_again() {
     world.run(&["retry", record]).well().says(&["only what failed or is held is put back"]);
     world.sync(&[]).exits(3);
     let all = world.run(&["retry", "--all", "--sync", "HelloWorld", "--json"]).well().json();
-    assert_eq!(all, json!({ "HelloWorld": 1 }));
-    assert_eq!(world.run(&["retry", "--all", "--json"]).well().json(), json!({ "HelloWorld": 0 }));
+    assert_eq!(all, json!([{ "sync": "HelloWorld", "records": 1 }]));
+    assert_eq!(
+        world.run(&["retry", "--all", "--json"]).well().json(),
+        json!([{ "sync": "HelloWorld", "records": 0 }])
+    );
 
     world.run(&["record", "set", &format!("contact:{contact}"), "phone=+46 7"]).well();
     world.sync(&[]).well();

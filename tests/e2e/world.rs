@@ -73,10 +73,24 @@ impl Output {
     /// Asserts the exit code, and that the error contains all of these.
     #[track_caller]
     pub(crate) fn fails(self, code: i32, parts: &[&str]) -> Self {
+        let said = match self.error() {
+            Some(error) => {
+                let steps = error["remedies"].as_array().into_iter().flatten();
+                let commands: Vec<&str> = steps.filter_map(|step| step["command"].as_str()).collect();
+                format!("error: {}\n{}", error["error"].as_str().unwrap_or_default(), commands.join("\n"))
+            }
+            None => self.stderr.clone(),
+        };
         for part in parts {
-            assert!(self.stderr.contains(part), "«{part}» is not in the error: {self}");
+            assert!(said.contains(part), "«{part}» is not in the error: {self}");
         }
         self.exits(code)
+    }
+
+    /// The error of a command with `--json`; `None` where it is none.
+    pub(crate) fn error(&self) -> Option<Value> {
+        let begin = self.stderr.find("{\n")?;
+        serde_json::from_str(&self.stderr[begin..]).ok()
     }
 
     /// Asserts that the output contains all of these.

@@ -35,7 +35,7 @@ mod toolchain;
 mod waiting;
 
 use entente::view::{ErrorCode, ErrorView};
-use entente::{DEFAULT_TENANT, Home, SecretText, Tenant, TenantError};
+use entente::{ConfigError, DEFAULT_TENANT, FileError, Home, SecretText, Tenant, TenantError};
 pub use toolchain::{BuildError, BuildOptions, Built, Progress, build_plugin};
 
 use clap::{Parser, Subcommand};
@@ -241,7 +241,10 @@ fn report(error: &anyhow::Error, json: bool) {
     let text: String =
         text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     let remedies = remedy::of(error);
-    let known = error.chain().find_map(|cause| cause.downcast_ref::<TenantError>()).map(ErrorView::from);
+    let known = error.chain().find_map(|cause| {
+        let of_tenant = cause.downcast_ref::<TenantError>().map(ErrorView::from);
+        of_tenant.or_else(|| cause.downcast_ref::<ConfigError>().map(ErrorView::from))
+    });
     if json {
         return report_json(&ErrorView { error: text, remedies, ..known.unwrap_or_else(|| unknown(error)) });
     }
@@ -255,7 +258,11 @@ fn report(error: &anyhow::Error, json: bool) {
 /// An error that is none of a tenant.
 fn unknown(error: &anyhow::Error) -> ErrorView {
     let sync = error.chain().find_map(|cause| cause.downcast_ref::<SyncError>()).map(ErrorCode::of_sync);
-    let code = if error.is::<Usage>() { ErrorCode::Usage } else { sync.unwrap_or(ErrorCode::Failed) };
+    let file = error.chain().find_map(|cause| cause.downcast_ref::<FileError>()).map(|_| ErrorCode::Invalid);
+    let code = match error.is::<Usage>() {
+        true => ErrorCode::Usage,
+        false => sync.or(file).unwrap_or(ErrorCode::Failed),
+    };
     ErrorView::new(code, String::new())
 }
 

@@ -65,12 +65,22 @@ impl ErrorView {
 
 impl From<&TenantError> for ErrorView {
     fn from(error: &TenantError) -> Self {
-        let problems = match error {
-            TenantError::Config(config) => config.problems().to_vec(),
-            _ => Vec::new(),
-        };
-        let remedies = error.remedies();
-        Self { problems, remedies, ..Self::new(ErrorCode::of(error), error.to_string()) }
+        match error {
+            TenantError::Config(error) => error.into(),
+            other => {
+                Self { remedies: other.remedies(), ..Self::new(ErrorCode::of(other), other.to_string()) }
+            }
+        }
+    }
+}
+
+impl From<&ConfigError> for ErrorView {
+    fn from(error: &ConfigError) -> Self {
+        Self {
+            problems: error.problems().to_vec(),
+            remedies: error.remedies(),
+            ..Self::new(ErrorCode::of_config(error), error.to_string())
+        }
     }
 }
 

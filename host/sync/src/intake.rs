@@ -50,14 +50,7 @@ impl Session<'_> {
             }
             works.push(work);
         }
-        if purpose == Purpose::Report {
-            self.count_page(side, &page);
-        }
-        if matches!(purpose, Purpose::Report | Purpose::Counterpart) {
-            for batch in &page.batches {
-                *self.read[side].entry(batch.object.clone()).or_default() += batch.rows.len() as u64;
-            }
-        }
+        self.count_page(side, &page, purpose);
         let mut unit = self.begin().await?;
         let mut revisits: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         let mut read_pairs: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
@@ -92,8 +85,15 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn count_page(&mut self, side: Side, page: &Page) {
+    /// Counts the records of a page, as far as the reason for reading them is counted.
+    fn count_page(&mut self, side: Side, page: &Page, purpose: Purpose) {
         for batch in &page.batches {
+            if matches!(purpose, Purpose::Report | Purpose::Counterpart) {
+                *self.read[side].entry(batch.object.clone()).or_default() += batch.rows.len() as u64;
+            }
+            if purpose != Purpose::Report {
+                continue;
+            }
             let counts = self.run.count(side, &batch.object);
             counts.reported += (batch.rows.len() + batch.bad.len()) as u64;
             for bad in &batch.bad {

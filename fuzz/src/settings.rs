@@ -1,7 +1,7 @@
-//! `entente.toml`: what is wrong is told with its place; what is right, exported and read again, is the same.
+//! `entente.toml`: what is wrong is told with its position; what is right, exported and read again, is the same.
 
 use super::sides;
-use entente::{Checked, File, Place, Problems, check};
+use entente::{Checked, File, Position, Problems, check};
 use entente_cli::fuzzing::export;
 use entente_sync::{Description, ProposedMapping};
 use std::collections::BTreeMap;
@@ -14,11 +14,15 @@ fn checked(file: &File) -> Result<Checked, Problems> {
     check(file, &DESCRIPTIONS, &MANUALS)
 }
 
-fn is_within(place: &Place, text: &str) {
+fn is_within(position: &Position, text: &str) {
     let lines = text.matches('\n').count() + 1;
-    assert!((1..=lines).contains(&place.line), "line {} of {lines}", place.line);
-    let line = text.split('\n').nth(place.line - 1).unwrap_or_default();
-    assert!((1..=line.chars().count() + 1).contains(&place.column), "column {} of «{line}»", place.column);
+    assert!((1..=lines).contains(&position.line), "line {} of {lines}", position.line);
+    let line = text.split('\n').nth(position.line - 1).unwrap_or_default();
+    assert!(
+        (1..=line.chars().count() + 1).contains(&position.column),
+        "column {} of «{line}»",
+        position.column
+    );
 }
 
 /// Looks at one input.
@@ -27,7 +31,7 @@ pub fn run(bytes: &[u8]) {
     let file = match File::parse(text) {
         Ok(file) => file,
         Err(error) => {
-            is_within(&error.place, text);
+            is_within(&error.position, text);
             assert!(!error.message.contains('\n'), "{}", error.message);
             return;
         }
@@ -40,8 +44,8 @@ pub fn run(bytes: &[u8]) {
             problems
                 .0
                 .iter()
-                .filter_map(|problem| problem.place.as_ref())
-                .for_each(|place| is_within(place, text));
+                .filter_map(|problem| problem.position.as_ref())
+                .for_each(|position| is_within(position, text));
             return;
         }
     };

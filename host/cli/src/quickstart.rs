@@ -1,7 +1,7 @@
 //! `entente quickstart`: a sample CRM, some hundred records, and a first sync, from nothing.
 
 use super::output::{Done, Usage, print_line};
-use super::{Context, key_variable, plugin, record_import, report, sync};
+use super::{Context, key_variable, plugin, record_import, remedy, report, sync};
 use crate::toolchain::BuildOptions;
 use anyhow::Context as _;
 use entente::view::NoticeView;
@@ -186,13 +186,7 @@ fn program() -> String {
 
 /// A path as a shell takes it for one word.
 fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    remedy::quoted(&path.display().to_string())
 }
 
 /// A path as it is typed from here.

@@ -4,6 +4,8 @@
 mod shell;
 mod step;
 
+pub(super) use shell::quoted;
+
 use shell::Words;
 
 use entente::{ConfigError, TenantError};

@@ -41,7 +41,7 @@ impl Words {
 }
 
 /// A word within a command: in quotes where a POSIX shell would take it for more than a word.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| {
         c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '=' | '@' | '%' | '+' | ',')
     };

@@ -1,11 +1,7 @@
 //! `entente judge`: JSON lines in, a verdict with its reason out for each.
 
 use super::output::Done;
-use chrono::DateTime;
-use entente_core::{Claim, Evidence, Mode, Timestamp, judge};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
+use entente_core::judge_line;
 use std::io::{BufRead, Write};
 
 /// Says which side of a field wins, and why
@@ -20,96 +16,23 @@ use std::io::{BufRead, Write};
 #[derive(Debug, clap::Args)]
 pub(super) struct JudgeArgs {}
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line<'a> {
-    #[serde(borrow)]
-    mode: Cow<'a, str>,
-    #[serde(borrow)]
-    left: Given<'a>,
-    #[serde(borrow)]
-    right: Given<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given<'a> {
-    #[serde(borrow)]
-    value: &'a RawValue,
-    #[serde(borrow, default)]
-    possible: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    certain: Option<Cow<'a, str>>,
-}
-
-#[derive(Serialize)]
-struct Answer {
-    winner: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Serialize)]
-struct Bad {
-    error: String,
-    line: u64,
-}
-
-fn instant(side: &str, name: &str, text: Option<&str>) -> Result<Option<Timestamp>, String> {
-    let Some(text) = text else { return Ok(None) };
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| Some(moment.to_utc().into()))
-        .map_err(|_| format!("{side}.{name}: '{text}' is not an instant with offset; write for example 2020-01-31T18:00:00+01:00"))
-}
-
-fn evidence(side: &str, given: &Given<'_>) -> Result<Evidence, String> {
-    Ok(Evidence {
-        certain: instant(side, "certain", given.certain.as_deref())?,
-        possible: instant(side, "possible", given.possible.as_deref())?,
-    })
-}
-
-/// Content is compared as JSON, not as text: the order of keys and the spelling of a text do not matter.
-fn same(left: &RawValue, right: &RawValue) -> bool {
-    left.get() == right.get()
-        || match (
-            serde_json::from_str::<serde_json::Value>(left.get()),
-            serde_json::from_str::<serde_json::Value>(right.get()),
-        ) {
-            (Ok(left), Ok(right)) => left == right,
-            _ => false,
-        }
-}
-
-fn answer(line: &[u8]) -> Result<Answer, String> {
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let mode = Mode::from_word(&line.mode)
-        .ok_or_else(|| format!("'{}' is no mode; known are hard, best, fuzzy", line.mode))?;
-    let (left, right) = (evidence("left", &line.left)?, evidence("right", &line.right)?);
-    let equal = same(line.left.value, line.right.value);
-    let verdict =
-        judge(mode, &Claim { value: &true, evidence: left }, &Claim { value: &equal, evidence: right });
-    Ok(Answer { winner: verdict.winner.word(), reason: verdict.reason.text() })
-}
-
 /// Answers every line of the input.
 ///
 /// # Errors
 /// Where the input cannot be read or the output not be written.
 pub(super) fn answer_lines(mut input: impl BufRead, mut output: impl Write) -> anyhow::Result<Done> {
-    let mut line = Vec::new();
+    let (mut line, mut answer) = (Vec::new(), Vec::new());
     let mut number = 0;
     let mut done = Done::Well;
     while input.read_until(b'\n', &mut line)? > 0 {
         number += 1;
-        match answer(line.trim_ascii_end()) {
-            Ok(answer) => serde_json::to_writer(&mut output, &answer)?,
-            Err(error) => {
-                done = Done::WithProblems;
-                serde_json::to_writer(&mut output, &Bad { error, line: number })?;
-            }
+        if !judge_line(line.trim_ascii_end(), number, &mut answer) {
+            done = Done::WithProblems;
         }
-        output.write_all(b"\n")?;
+        answer.push(b'\n');
+        output.write_all(&answer)?;
         line.clear();
+        answer.clear();
     }
     output.flush()?;
     Ok(done)

@@ -9,7 +9,7 @@ mod words;
 
 pub use judge::{
     Basis, Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, Halves, Mode, Settled,
-    Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements, judge,
+    Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements, judge, judge_line,
     same_content, settle, settle_new,
 };
 pub use record::{

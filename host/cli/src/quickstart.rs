@@ -80,42 +80,13 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         ),
     );
     let tenant = Tenant::open(&home, key_variable(), Compiler::this_program()?)?;
-    for (object, file) in
-        [("company", "host/samples/companies.csv"), ("contact", "host/samples/contacts.csv")]
-    {
-        let mut options = ImportOptions::new(object);
-        // The same person twice in one file stays two records here, so that the sync has something to notice.
-        options.key = entente_sqlite::ImportKey::None;
-        let report = record_import::import(&tenant, &source.join(file), &options, context).await?;
-        print_line(&record_import::import_text(&report, Path::new(file), false));
-    }
+    import_samples(&tenant, &source, context).await?;
 
     step(
         "4. Install the plugin and add an integration: it may reach this one address, and use its key there without seeing it",
         &format!("{entente} integration add HelloWorld --set url={url} --http {url} --secret api-key"),
     );
-    let bytes = fs::read(&built.component)
-        .with_context(|| format!("{} cannot be read", built.component.display()))?;
-    tenant.install_plugin("helloworld", &bytes).await?;
-    let new = NewIntegration {
-        name: "HelloWorld".to_owned(),
-        settings: BTreeMap::from([("url".to_owned(), Value::text(&url))]),
-        secrets: BTreeMap::from([("api-key".to_owned(), SecretText::new(key))]),
-        hosts: vec![url.clone()],
-        ..NewIntegration::default()
-    };
-    let (added, notices) = tenant.integrate(new).await?;
-    for mapping in added.sync.iter().flat_map(|sync| &sync.mappings) {
-        print_line(&format!(
-            "{} ↔ {}, {} fields",
-            mapping.objects.left,
-            mapping.objects.right,
-            mapping.fields.len()
-        ));
-    }
-    for NoticeView { message, .. } in NoticeView::all("HelloWorld", &notices) {
-        print_line(&format!("note: {}", message.text));
-    }
+    add_integration(&tenant, &built.component, &url, key).await?;
 
     let command = format!(
         "{entente} sync HelloWorld --start-datetime=\"{}\" --end-datetime=\"{}\"",
@@ -130,6 +101,52 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     }
     print_line(&format!("\nThe first run wrote {first} records, the second none.\n\nTry next:"));
     let contact = sample_contact(&tenant).await?;
+    tell_next(&program, &entente, &contact, &args.dir);
+    Ok(Done::Well)
+}
+
+/// Imports the samples into the hub. The same person twice in one file stays two records here, so that the sync has
+/// something to notice.
+async fn import_samples(tenant: &Tenant, source: &Path, context: &Context) -> anyhow::Result<()> {
+    for (object, file) in
+        [("company", "host/samples/companies.csv"), ("contact", "host/samples/contacts.csv")]
+    {
+        let mut options = ImportOptions::new(object);
+        options.key = entente_sqlite::ImportKey::None;
+        let report = record_import::import(tenant, &source.join(file), &options, context).await?;
+        print_line(&record_import::import_text(&report, Path::new(file), false));
+    }
+    Ok(())
+}
+
+/// Installs the plugin and adds the integration with its key.
+async fn add_integration(tenant: &Tenant, component: &Path, url: &str, key: String) -> anyhow::Result<()> {
+    let bytes = fs::read(component).with_context(|| format!("{} cannot be read", component.display()))?;
+    tenant.install_plugin("helloworld", &bytes).await?;
+    let new = NewIntegration {
+        name: "HelloWorld".to_owned(),
+        settings: BTreeMap::from([("url".to_owned(), Value::text(url))]),
+        secrets: BTreeMap::from([("api-key".to_owned(), SecretText::new(key))]),
+        hosts: vec![url.to_owned()],
+        ..NewIntegration::default()
+    };
+    let (added, notices) = tenant.integrate(new).await?;
+    for mapping in added.sync.iter().flat_map(|sync| &sync.mappings) {
+        print_line(&format!(
+            "{} ↔ {}, {} fields",
+            mapping.objects.left,
+            mapping.objects.right,
+            mapping.fields.len()
+        ));
+    }
+    for NoticeView { message, .. } in NoticeView::all("HelloWorld", &notices) {
+        print_line(&format!("note: {}", message.text));
+    }
+    Ok(())
+}
+
+/// What to try next.
+fn tell_next(program: &str, entente: &str, contact: &str, dir: &Path) {
     for (command, what) in [
         (format!("{entente} run show 1"), "what was written, and why"),
         (format!("{entente} record show {contact}"), "where each value comes from"),
@@ -140,13 +157,12 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         (format!("{entente} record list contact --search müller"), "look around"),
         (format!("{entente} doctor"), "is everything well?"),
         (
-            format!("{program} quickstart --stop --dir {}", quoted(&args.dir)),
+            format!("{program} quickstart --stop --dir {}", quoted(dir)),
             "stop hello-crm, which keeps running until then",
         ),
     ] {
         print_line(&format!("  {command}\n      {what}"));
     }
-    Ok(Done::Well)
 }
 
 fn step(what: &str, command: &str) {

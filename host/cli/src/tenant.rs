@@ -10,7 +10,7 @@ use entente_plugin::{Compiler, LimitUnit};
 use entente_sync::Remedy;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The commands below `entente tenant`.
 #[derive(Debug, clap::Subcommand)]
@@ -78,110 +78,136 @@ impl Context {
 pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Result<Done> {
     let host = context.host()?;
     match command {
-        TenantCommand::Add { name, from: None, .. } => {
-            host.add(&name).await?;
-            let added = BTreeMap::from([("tenant", &name)]);
-            context.output.show(&added, |_| {
-                format!("added {name}; use it with --tenant {name}, or for all commands of a shell: export ENTENTE_TENANT={name}")
-            })?;
-        }
+        TenantCommand::Add { name, from: None, .. } => add(&host, &name, context).await?,
         TenantCommand::Add { name, from: Some(file), without_secrets } => {
-            let restored = host.restore(&name, &file, RestoreOptions { without_secrets }).await?;
-            context.output.show(&restored, |restored| {
-                let was = if restored.exported_as == name {
-                    String::new()
-                } else {
-                    format!(", exported as {}", restored.exported_as)
-                };
-                let mut text = format!(
-                    "added {name}{was}: {} integrations, {} secrets, {} new components",
-                    restored.integrations.len(),
-                    restored.secrets,
-                    restored.components
-                );
-                for secret in &restored.left_out {
-                    let (integration, secret) = secret.split_once('/').unwrap_or((secret, ""));
-                    let (integration, secret) = (integration.to_owned(), secret.to_owned());
-                    let remedy = Remedy::SetSecret { integration, secret };
-                    text.push_str(&format!("\nset again: {}", remedy::command_in(&name, &remedy)));
-                }
-                text
-            })?;
+            restore(&host, &name, &file, RestoreOptions { without_secrets }, context).await?;
         }
         TenantCommand::List => list(&host, context).await?,
-        TenantCommand::Export { name, output } => {
-            let list = host.tenant(&name).await?.export(&output).await?;
-            context.output.show(&list, |list| {
-                let bytes: u64 = list.contents.iter().map(|content| content.bytes).sum();
-                format!(
-                    "{}: {name} with {} integrations, {} files, {}\n{}\nget it back with: {}",
-                    output.display(),
-                    list.integrations.len(),
-                    list.contents.len(),
-                    LimitUnit::Bytes.show(bytes),
-                    list.note,
-                    remedy::command(&Remedy::AddTenantFrom {
-                        tenant: name.clone(),
-                        file: output.to_string_lossy().into_owned()
-                    })
-                )
-            })?;
-        }
+        TenantCommand::Export { name, output } => export(&host, &name, &output, context).await?,
         TenantCommand::Remove { name, yes } => remove(&host, &name, yes, context).await?,
-        TenantCommand::Set { name, limits, unset } => {
-            let mut set = Vec::new();
-            for text in &limits {
-                match text.split_once('=') {
-                    Some((limit, value)) if !limit.trim().is_empty() => {
-                        set.push((limit.trim().to_owned(), value.trim().to_owned()))
-                    }
-                    _ => {
-                        return Err(Usage(format!(
-                            "--limit: '{text}' is not of the form LIMIT=VALUE, such as memory-bytes=256MiB"
-                        ))
-                        .into());
-                    }
-                }
-            }
-            let tenant = host.tenant(&name).await?;
-            tenant.set_limits(&set, &unset).await?;
-            let mut shown = tenant.list_limits().await?;
-            shown.retain(|limit| limit.set);
-            context.output.show(&shown, |shown| {
-                if shown.is_empty() {
-                    return format!("all limits of {name} are the defaults");
-                }
-                let lines = shown.iter().map(|limit| {
-                    format!(
-                        "{}: {} (default {})",
-                        limit.name,
-                        limit.unit.show(limit.value),
-                        limit.unit.show(limit.default)
-                    )
-                });
-                lines.collect::<Vec<_>>().join("\n")
-            })?;
-        }
+        TenantCommand::Set { name, limits, unset } => set(&host, &name, &limits, &unset, context).await?,
         TenantCommand::Limits { name } => {
-            let tenant = host.tenant(name.as_deref().unwrap_or(&context.tenant_name())).await?;
-            context.output.show(&tenant.list_limits().await?, |limits| {
-                let mut rows = table(["limit", "value", "default", "at most", "what for"]);
-                for limit in limits {
-                    let set = if limit.set { " (set)" } else { "" };
-                    rows.add_row(vec![
-                        limit.name.to_owned(),
-                        format!("{}{set}", limit.unit.show(limit.value)),
-                        limit.unit.show(limit.default),
-                        limit.unit.show(limit.most),
-                        limit.reason.to_owned(),
-                    ]);
-                }
-                let next = remedy::lines(&[Remedy::SetLimit { tenant: tenant.name().to_owned() }]);
-                format!("{rows}{next}")
-            })?;
+            limits(&host, name.as_deref().unwrap_or(&context.tenant_name()), context).await?;
         }
     }
     Ok(Done::Well)
+}
+
+async fn add(host: &Host, name: &str, context: &Context) -> anyhow::Result<()> {
+    host.add(name).await?;
+    let added = BTreeMap::from([("tenant", name)]);
+    context.output.show(&added, |_| {
+        format!("added {name}; use it with --tenant {name}, or for all commands of a shell: export ENTENTE_TENANT={name}")
+    })
+}
+
+async fn restore(
+    host: &Host,
+    name: &str,
+    file: &Path,
+    options: RestoreOptions,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let restored = host.restore(name, file, options).await?;
+    context.output.show(&restored, |restored| {
+        let was = if restored.exported_as == name {
+            String::new()
+        } else {
+            format!(", exported as {}", restored.exported_as)
+        };
+        let mut text = format!(
+            "added {name}{was}: {} integrations, {} secrets, {} new components",
+            restored.integrations.len(),
+            restored.secrets,
+            restored.components
+        );
+        for secret in &restored.left_out {
+            let (integration, secret) = secret.split_once('/').unwrap_or((secret, ""));
+            let (integration, secret) = (integration.to_owned(), secret.to_owned());
+            let remedy = Remedy::SetSecret { integration, secret };
+            text.push_str(&format!("\nset again: {}", remedy::command_in(name, &remedy)));
+        }
+        text
+    })
+}
+
+async fn export(host: &Host, name: &str, output: &Path, context: &Context) -> anyhow::Result<()> {
+    let list = host.tenant(name).await?.export(output).await?;
+    context.output.show(&list, |list| {
+        let bytes: u64 = list.contents.iter().map(|content| content.bytes).sum();
+        format!(
+            "{}: {name} with {} integrations, {} files, {}\n{}\nget it back with: {}",
+            output.display(),
+            list.integrations.len(),
+            list.contents.len(),
+            LimitUnit::Bytes.show(bytes),
+            list.note,
+            remedy::command(&Remedy::AddTenantFrom {
+                tenant: name.to_owned(),
+                file: output.to_string_lossy().into_owned()
+            })
+        )
+    })
+}
+
+async fn set(
+    host: &Host,
+    name: &str,
+    limits: &[String],
+    unset: &[String],
+    context: &Context,
+) -> anyhow::Result<()> {
+    let mut set = Vec::new();
+    for text in limits {
+        match text.split_once('=') {
+            Some((limit, value)) if !limit.trim().is_empty() => {
+                set.push((limit.trim().to_owned(), value.trim().to_owned()))
+            }
+            _ => {
+                return Err(Usage(format!(
+                    "--limit: '{text}' is not of the form LIMIT=VALUE, such as memory-bytes=256MiB"
+                ))
+                .into());
+            }
+        }
+    }
+    let tenant = host.tenant(name).await?;
+    tenant.set_limits(&set, unset).await?;
+    let mut shown = tenant.list_limits().await?;
+    shown.retain(|limit| limit.set);
+    context.output.show(&shown, |shown| {
+        if shown.is_empty() {
+            return format!("all limits of {name} are the defaults");
+        }
+        let lines = shown.iter().map(|limit| {
+            format!(
+                "{}: {} (default {})",
+                limit.name,
+                limit.unit.show(limit.value),
+                limit.unit.show(limit.default)
+            )
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    })
+}
+
+async fn limits(host: &Host, name: &str, context: &Context) -> anyhow::Result<()> {
+    let tenant = host.tenant(name).await?;
+    context.output.show(&tenant.list_limits().await?, |limits| {
+        let mut rows = table(["limit", "value", "default", "at most", "what for"]);
+        for limit in limits {
+            let set = if limit.set { " (set)" } else { "" };
+            rows.add_row(vec![
+                limit.name.to_owned(),
+                format!("{}{set}", limit.unit.show(limit.value)),
+                limit.unit.show(limit.default),
+                limit.unit.show(limit.most),
+                limit.reason.to_owned(),
+            ]);
+        }
+        let next = remedy::lines(&[Remedy::SetLimit { tenant: tenant.name().to_owned() }]);
+        format!("{rows}{next}")
+    })
 }
 
 async fn list(host: &Host, context: &Context) -> anyhow::Result<()> {

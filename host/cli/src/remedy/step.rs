@@ -114,6 +114,15 @@ impl Given {
                 };
                 step(purpose, integration("resume", name))
             }
+            _ => self.of_adding(remedy),
+        }
+    }
+
+    /// Of adding and removing integrations.
+    fn of_adding(&self, remedy: &Remedy) -> Option<Step> {
+        let integration =
+            |command: &str, name: &str| self.entente(&format!("integration {command}")).word(name);
+        match remedy {
             Remedy::AddWithoutSync { integration: name } => {
                 step("add it without a sync", integration("add", name).plain("--no-sync"))
             }

@@ -44,6 +44,16 @@ fn all() -> Vec<Remedy> {
         Remedy::RemoveWithSyncs { integration: name() },
         Remedy::RemoveIntegration { integration: name() },
         Remedy::ListIntegrations,
+    ]
+    .into_iter()
+    .chain(of_installation_and_runs())
+    .collect()
+}
+
+fn of_installation_and_runs() -> Vec<Remedy> {
+    let name = || "shop".to_owned();
+    let text = |text: &str| text.to_owned();
+    vec![
         Remedy::InstallPlugin { file: None },
         Remedy::InstallPlugin { file: Some(text("my plugins/x.wasm")) },
         Remedy::BuildPlugin { folder: None },

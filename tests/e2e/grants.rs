@@ -303,7 +303,7 @@ fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
     assert_eq!(refused.code, 1, "{refused}");
     insta::assert_snapshot!(refused.stderr.trim(), @r"
     error: the plugin of 'evil' needs the setting 'url' (where to go)
-    evil was not added (--http URL grants a host, and it the secrets that are given; --grant-all grants all that the plugin asks for)
+    evil was not added
     next: give it again with more: entente --tenant acme integration add evil --set url=VALUE
     ");
     assert_eq!(of_acme(&["integration", "list", "--json"]).well().json(), json!([]));

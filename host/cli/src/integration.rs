@@ -2,8 +2,8 @@
 
 use super::Context;
 use super::integration_grant::{self, GrantArgs};
-use super::output::{Done, Usage, table};
-use super::remedy;
+use super::output::{Done, Output, Usage, table};
+use super::remedy::{self, Advised};
 use anyhow::Context as _;
 use entente::view::{
     AddedIntegrationView, ChangedIntegrationView, HealthView, IntegrationView, NoticeView,
@@ -181,8 +181,9 @@ impl Given {
 }
 
 /// Prints notices to standard error, where they do not get into data.
-pub(super) fn warn(notices: &[NoticeView]) {
-    for NoticeView { message, .. } in notices {
+/// Tells people on standard error; programs have the notices in the data.
+pub(super) fn warn(notices: &[NoticeView], output: Output) {
+    for NoticeView { message, .. } in notices.iter().filter(|_| !output.json) {
         eprintln!("warning: {}{}", message.text, remedy::lines(&message.remedies));
     }
 }
@@ -191,22 +192,21 @@ pub(super) fn warn(notices: &[NoticeView]) {
 /// giving the command again with more options.
 fn not_added(error: TenantError) -> anyhow::Error {
     let TenantError::NotAdded { integration, notices, error } = error else { return error.into() };
-    let options: Vec<String> = error.remedies().iter().filter_map(remedy::option_of_add).collect();
-    if options.is_empty() {
+    let again: Vec<Remedy> = error
+        .remedies()
+        .into_iter()
+        .filter(|remedy| remedy::option_of_add(remedy).is_some())
+        .map(|with| Remedy::AddWith { with: Box::new(with) })
+        .collect();
+    if again.is_empty() {
         return anyhow::Error::from(*error);
     }
     let notices: String = NoticeView::all(&integration, &notices)
         .into_iter()
         .map(|notice| format!("\n{}", notice.message.text))
         .collect();
-    let again: String = options
-        .iter()
-        .map(|option| format!("\nnext: give it again with more: {}", remedy::again(option)))
-        .collect();
-    anyhow::anyhow!(
-        "{error}{notices}\n{integration} was not added (--http URL grants a host, and it the secrets that are given; --grant-all grants all \
-         that the plugin asks for){again}"
-    )
+    let text = format!("{error}{notices}\n{integration} was not added");
+    anyhow::Error::from(*error).context(Advised::new(text, again))
 }
 
 /// Runs the command.
@@ -267,7 +267,7 @@ async fn set(args: SetArgs, context: &Context) -> anyhow::Result<Done> {
     context
         .output
         .show(&changed, |changed| format!("the integration {} is set", changed.integration.name))?;
-    warn(&changed.notices);
+    warn(&changed.notices, context.output);
     Ok(Done::Well)
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn grant(args: GrantArgs, context: &Context) -> anyhow::Result<
     let granted = context.tenant()?.grant(&args.name, &args.request()).await?;
     let shown = GrantView::from(&granted);
     context.output.show(&shown, |shown| grant_text(&granted, shown))?;
-    warn(&shown.notices);
+    warn(&shown.notices, context.output);
     Ok(Done::Well)
 }
 
@@ -138,7 +138,7 @@ pub(super) async fn upgrade(
     let upgraded = context.tenant()?.upgrade(name, plugin, agree).await?;
     let shown = UpgradeView::from(&upgraded);
     context.output.show(&shown, |shown| upgrade_text(&upgraded, shown))?;
-    warn(&shown.notices);
+    warn(&shown.notices, context.output);
     if upgraded.waits {
         anyhow::bail!("{name} waits for your word: the new version asks for more");
     }
@@ -191,6 +191,6 @@ pub(super) async fn roll_back(name: &str, context: &Context) -> anyhow::Result<D
             words(name, &manifest, &integration.grants)
         )
     })?;
-    warn(&shown.notices);
+    warn(&shown.notices, context.output);
     Ok(Done::Well)
 }

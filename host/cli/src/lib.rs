@@ -40,6 +40,7 @@ pub use toolchain::{BuildError, BuildOptions, Built, Progress, build_plugin};
 
 use clap::{Parser, Subcommand};
 use entente_plugin::{Compiler, answer_as_compiler};
+use entente_sqlite::HubError;
 use entente_sync::SyncError;
 use output::{Done, Output, Usage};
 use std::path::PathBuf;
@@ -259,9 +260,11 @@ fn report(error: &anyhow::Error, json: bool) {
 fn unknown(error: &anyhow::Error) -> ErrorView {
     let sync = error.chain().find_map(|cause| cause.downcast_ref::<SyncError>()).map(ErrorCode::of_sync);
     let file = error.chain().find_map(|cause| cause.downcast_ref::<FileError>()).map(|_| ErrorCode::Invalid);
+    let hub = error.chain().find_map(|cause| cause.downcast_ref::<HubError>()).map(ErrorCode::of_hub);
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(|_| ErrorCode::Files);
     let code = match error.is::<Usage>() {
         true => ErrorCode::Usage,
-        false => sync.or(file).unwrap_or(ErrorCode::Failed),
+        false => sync.or(file).or(hub).or(io).unwrap_or(ErrorCode::Failed),
     };
     ErrorView::new(code, String::new())
 }

@@ -91,11 +91,6 @@ pub(super) fn command_in(tenant: &str, remedy: &Remedy) -> String {
     Given { home, tenant: Some(tenant.to_owned()), arguments: Vec::new() }.command(remedy)
 }
 
-/// The command line of this process once more, with this besides.
-pub(super) fn again(more: &str) -> String {
-    this_process().again(more).0
-}
-
 /// What a remedy for an integration that is there comes to while it is being added; `None` where that is no
 /// option of `integration add`.
 pub(super) fn option_of_add(remedy: &Remedy) -> Option<String> {

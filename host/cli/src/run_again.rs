@@ -25,7 +25,7 @@ pub(super) struct ApplyArgs {
 pub(super) struct UndoArgs {
     /// The number of the run
     run: i64,
-    /// Delete the records that the run has made, by naming how many they are; without it they stay
+    /// Delete the records that the run has made, by naming how many they are; unless the number is right, nothing is undone
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     delete: u64,
     /// Wait for a run that is under way

@@ -53,7 +53,9 @@ impl Object {
     /// Begins with these fields.
     pub(super) fn begin(head: &impl Serialize) -> anyhow::Result<Self> {
         let mut object = Self { empty: true };
-        let Value::Object(fields) = serde_json::to_value(head)? else {
+        let mut head = serde_json::to_value(head)?;
+        remedy::add_commands(&mut head);
+        let Value::Object(fields) = head else {
             anyhow::bail!("it is no object in JSON");
         };
         print_text("{");

@@ -51,6 +51,8 @@ pub enum Remedy {
     Resume { integration: String, until: Option<Timestamp> },
     /// Add an integration.
     AddIntegration { plugin: Option<String> },
+    /// Add the integration again, and with it what this remedy is for.
+    AddWith { with: Box<Remedy> },
     /// Add an integration without the sync that its plugin proposes.
     AddWithoutSync { integration: String },
     /// Change an existing integration.
@@ -112,6 +114,8 @@ pub enum Remedy {
     ListConflicts { sync: Option<String> },
     /// Settle conflicts; `hub`: one side is the hub.
     SettleConflicts { hub: bool },
+    /// Decide one conflict; `hub`: one side is the hub.
+    SettleConflict { conflict: i64, hub: bool },
     /// List the failed records of a sync, with the times of their next attempts.
     ListFailed { sync: String },
     /// Retry failed records.

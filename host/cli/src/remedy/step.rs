@@ -123,6 +123,10 @@ impl Given {
         let integration =
             |command: &str, name: &str| self.entente(&format!("integration {command}")).word(name);
         match remedy {
+            Remedy::AddWith { with } => {
+                let option = super::option_of_add(with)?;
+                step("give it again with more", self.again(&option))
+            }
             Remedy::AddWithoutSync { integration: name } => {
                 step("add it without a sync", integration("add", name).plain("--no-sync"))
             }
@@ -172,6 +176,11 @@ impl Given {
             Remedy::ListConflicts { sync } => {
                 let words = self.entente("conflict list").option_if("--sync", sync.as_deref());
                 step("decide conflicts", words)
+            }
+            Remedy::SettleConflict { conflict, hub } => {
+                let (side, other) = if *hub { ("hub", "integration") } else { ("left", "right") };
+                let words = self.entente("conflict settle").number(conflict).plain(&format!("--{side}"));
+                step(format!("take the value of the {side} (--{other} for the other one)"), words)
             }
             Remedy::SettleConflicts { hub } => {
                 let sides = if *hub { "--hub, --integration" } else { "--left, --right" };

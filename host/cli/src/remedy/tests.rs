@@ -40,6 +40,7 @@ fn all() -> Vec<Remedy> {
         Remedy::AddIntegration { plugin: None },
         Remedy::AddIntegration { plugin: Some(text("helloworld")) },
         Remedy::AddWithoutSync { integration: name() },
+        Remedy::AddWith { with: Box::new(Remedy::SetSecret { integration: name(), secret: text("key") }) },
         Remedy::ChangeIntegration { integration: name() },
         Remedy::RemoveWithSyncs { integration: name() },
         Remedy::RemoveIntegration { integration: name() },
@@ -83,6 +84,8 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::ListConflicts { sync: Some(name()) },
         Remedy::SettleConflicts { hub: true },
         Remedy::SettleConflicts { hub: false },
+        Remedy::SettleConflict { conflict: 7, hub: true },
+        Remedy::SettleConflict { conflict: 7, hub: false },
         Remedy::ListFailed { sync: name() },
         Remedy::Retry,
         Remedy::RetryRecord { sync: name(), record: text("HelloWorld/person:p3") },
@@ -111,6 +114,7 @@ fn is_listed(remedy: &Remedy) -> bool {
         Remedy::PlanSync { .. } | Remedy::ReadAll { .. } | Remedy::LiftBrake { .. } => true,
         Remedy::ListRuns | Remedy::ShowRun { .. } | Remedy::ShowLog { .. } | Remedy::ApplyRun { .. } => true,
         Remedy::UndoRun { .. } | Remedy::ListConflicts { .. } | Remedy::SettleConflicts { .. } => true,
+        Remedy::SettleConflict { .. } | Remedy::AddWith { .. } => true,
         Remedy::ListFailed { .. } | Remedy::Retry | Remedy::RetryRecord { .. } => true,
         Remedy::ShowWaiting { .. } => true,
     }
@@ -149,6 +153,7 @@ fn every_remedy_has_words_and_a_command() {
     add one: entente integration add NAME --plugin PLUGIN
     add one: entente integration add NAME --plugin helloworld
     add it without a sync: entente integration add shop --no-sync
+    give it again with more: entente --tenant acme sync 'my shop' --secret key
     change shop: entente integration set shop
     remove it together with its syncs: entente integration remove shop --with-syncs
     remove shop: entente integration remove shop
@@ -182,6 +187,8 @@ fn every_remedy_has_words_and_a_command() {
     decide conflicts: entente conflict list --sync shop
     decide: entente conflict settle NUMBER --hub, --integration or --value VALUE
     decide: entente conflict settle NUMBER --left, --right or --value VALUE
+    take the value of the hub (--integration for the other one): entente conflict settle 7 --hub
+    take the value of the left (--right for the other one): entente conflict settle 7 --left
     see what failed, and when it is tried again: entente retry --sync shop
     try again (--all for all of them): entente retry RECORD
     try it again: entente retry HelloWorld/person:p3 --sync shop
@@ -211,7 +218,8 @@ fn every_command_is_one_of_this_program() {
     for remedy in all() {
         assert!(is_listed(&remedy));
         let Some(command) = given.step(&remedy).command else { continue };
-        if matches!(remedy, Remedy::SettleConflicts { .. } | Remedy::LeaveSecretsOut) {
+        if matches!(remedy, Remedy::SettleConflicts { .. } | Remedy::LeaveSecretsOut | Remedy::AddWith { .. })
+        {
             // Several ways to say it, and one that depends on what was given.
             continue;
         }

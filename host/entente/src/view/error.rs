@@ -121,7 +121,8 @@ impl ErrorCode {
         }
     }
 
-    fn of_hub(error: &HubError) -> Self {
+    /// The code of an error of the hub.
+    pub fn of_hub(error: &HubError) -> Self {
         match error {
             HubError::UnknownObject { .. } | HubError::UnknownField { .. } | HubError::NoRecord { .. } => {
                 Self::Unknown

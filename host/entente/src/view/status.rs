@@ -7,8 +7,8 @@ use crate::config::{ConfigError, HUB, Health};
 use crate::tenant::{Tenant, TenantError};
 use entente_core::{Sides, Timestamp};
 use entente_sync::{
-    ConflictCount, ConflictFilter, Counted, MappingId, PairCount, Remedy, RunStatus, Status, SyncDefinition,
-    Trust,
+    Code, ConflictCount, ConflictFilter, Counted, MappingId, PairCount, Remedy, RunStatus, Status,
+    SyncDefinition, Trust,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,6 +87,11 @@ pub struct CountedReason {
 }
 
 impl Tally {
+    /// Whether any of its records has a reason of this code.
+    fn has(&self, code: Code) -> bool {
+        self.reasons.iter().any(|counted| counted.reason.code == code.word())
+    }
+
     fn count(&mut self, count: PairCount, names: Names<'_>) {
         let PairCount { status, code, samples, pairs, .. } = count;
         self.records += pairs;
@@ -166,6 +171,9 @@ impl StatusView {
         }
         if total.failed > 0 {
             next.push(Remedy::ListFailed { sync: sync() });
+        }
+        if self.objects.iter().any(|object| object.tally.has(Code::Brake)) {
+            next.push(Remedy::LiftBrake { sync: sync() });
         }
         if total.held > 0 {
             next.push(Remedy::ShowWaiting { sync: sync() });

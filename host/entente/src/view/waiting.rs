@@ -116,7 +116,7 @@ impl Tenant {
                 field: Some(open.fields.left),
                 reason: Some(names.field_view(&open.conflict.reason, times)),
                 values: Some(Sides::new(open.conflict.left.value, open.conflict.right.value)),
-                remedies: vec![Remedy::SettleConflicts { hub }],
+                remedies: vec![Remedy::SettleConflict { conflict: open.id, hub }],
             });
         }
         Ok(waiting)

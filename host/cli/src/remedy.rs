@@ -120,12 +120,15 @@ impl Advised {
 
 /// What can be done about an error, or about what caused it.
 pub(super) fn of(error: &anyhow::Error) -> Vec<Remedy> {
+    // A context is no link of the chain by itself.
+    if let Some(advised) = error.downcast_ref::<Advised>() {
+        return advised.0.remedies.clone();
+    }
     error.chain().map(of_cause).find(|remedies| !remedies.is_empty()).unwrap_or_default()
 }
 
 fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Vec<Remedy> {
     let known = [
-        cause.downcast_ref::<Advised>().map(|error| error.0.remedies.clone()),
         cause.downcast_ref::<TenantError>().map(TenantError::remedies),
         cause.downcast_ref::<ConfigError>().map(ConfigError::remedies),
         cause.downcast_ref::<SyncError>().map(SyncError::remedies),

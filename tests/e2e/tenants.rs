@@ -350,7 +350,7 @@ fn nothing_of_a_removed_tenant_stays() {
         "component and code"
     );
 
-    home.run(&["tenant", "remove", TENANT]).fails(2, &["entente tenant remove gone-q7x --yes"]);
+    home.run(&["tenant", "remove", TENANT]).fails(2, &["no terminal", "tenant remove gone-q7x --yes"]);
     home.run(&["tenant", "remove", TENANT, "--yes"]).well().says(&["removed gone-q7x, and 1 components"]);
     assert_eq!(holds(MARKER.as_bytes()), Vec::<PathBuf>::new());
     assert_eq!(holds(hostile.as_bytes()), Vec::<PathBuf>::new());

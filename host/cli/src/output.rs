@@ -52,7 +52,7 @@ impl Output {
         if self.json {
             let mut data = serde_json::to_value(data)?;
             remedy::add_commands(&mut data);
-            print_line(&serde_json::to_string_pretty(&data)?);
+            print_json(&format!("{data:#}\n"));
         } else {
             print_line(&table(data));
         }
@@ -65,16 +65,35 @@ impl Output {
     }
 }
 
-/// Writes a line to standard output. A reader that has gone away (`| head`) ends the program quietly.
+/// Prints a text for people, as a line or several. What strangers said in it has no say in what a terminal does.
 pub(super) fn print_line(text: &str) {
-    print_text(&format!("{text}\n"));
+    let shown = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c };
+    print_text(&format!("{}\n", text.chars().map(shown).collect::<String>()));
 }
 
-/// Writes to standard output, as [`print_line`] does.
-pub(super) fn print_text(text: &str) {
+/// Prints a part of a JSON document. Control characters that JSON allows in a text are escaped all the same.
+pub(super) fn print_json(text: &str) {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\u{7f}'..='\u{9f}') {
+            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            safe.push(c);
+        }
+    }
+    print_text(&safe);
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) ends the program quietly.
+fn print_text(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
-        std::process::exit(0);
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("error: the output cannot be written: {error}");
+            std::process::exit(1);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which part of a list a command shows.
 
-use super::output::{Output, print_text};
+use super::output::{Output, print_json};
 use super::stream;
 use entente::TenantError;
 use entente::view::{Cursor, Page, PageRequest};
@@ -38,7 +38,7 @@ impl PageArgs {
             return output.show(&page, table);
         }
         stream::print_list(0, page, read).await?;
-        print_text("\n");
+        print_json("\n");
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Streams long lists as JSON: rows are written as they are read, so that memory stays flat however long the list is.
 //! The document is the one that a page of all rows would be.
 
-use super::output::print_text;
+use super::output::print_json;
 use super::remedy;
 use entente::TenantError;
 use entente::view::{Page, PageRequest};
@@ -25,12 +25,12 @@ pub(super) async fn print_list<T: Serialize>(
     mut read: impl AsyncFnMut(PageRequest) -> Result<Page<T>, TenantError>,
 ) -> anyhow::Result<()> {
     let indent = "  ".repeat(depth + 1);
-    print_text(&format!("{{\n{indent}\"next\": null,\n{indent}\"rows\": ["));
+    print_json(&format!("{{\n{indent}\"next\": null,\n{indent}\"rows\": ["));
     let (mut page, mut before) = (first, "");
     let total = page.total;
     loop {
         for row in &page.rows {
-            print_text(&format!("{before}\n{indent}  {}", pretty(row, depth + 2)?));
+            print_json(&format!("{before}\n{indent}  {}", pretty(row, depth + 2)?));
             before = ",";
         }
         match page.next {
@@ -40,7 +40,7 @@ pub(super) async fn print_list<T: Serialize>(
     }
     let end = if before.is_empty() { String::new() } else { format!("\n{indent}") };
     let total = total.map(|total| format!(",\n{indent}\"total\": {total}")).unwrap_or_default();
-    print_text(&format!("{end}]{total}\n{}}}", "  ".repeat(depth)));
+    print_json(&format!("{end}]{total}\n{}}}", "  ".repeat(depth)));
     Ok(())
 }
 
@@ -58,22 +58,22 @@ impl Object {
         let Value::Object(fields) = head else {
             anyhow::bail!("it is no object in JSON");
         };
-        print_text("{");
+        print_json("{");
         for (name, value) in &fields {
             object.name(name);
-            print_text(&pretty(value, 1)?);
+            print_json(&pretty(value, 1)?);
         }
         Ok(object)
     }
 
     /// Prints the name of the next field; its value is to follow.
     pub(super) fn name(&mut self, name: &str) {
-        print_text(&format!("{}\n  \"{name}\": ", if self.empty { "" } else { "," }));
+        print_json(&format!("{}\n  \"{name}\": ", if self.empty { "" } else { "," }));
         self.empty = false;
     }
 
     /// Ends it.
     pub(super) fn end(self) {
-        print_text("\n}\n");
+        print_json("\n}\n");
     }
 }

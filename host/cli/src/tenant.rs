@@ -2,6 +2,7 @@
 
 use super::output::{Done, Usage, table};
 use super::remedy;
+use super::remedy::Advised;
 use super::{Context, key_variable};
 use anyhow::Context as _;
 use entente::view::TenantView;
@@ -268,10 +269,9 @@ async fn remove(host: &Host, name: &str, yes: bool, context: &Context) -> anyhow
 /// Has a person at a terminal type a word.
 fn asked(question: &str, word: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        return Err(Usage(format!(
-            "there is no terminal to ask at; say it with --yes: entente tenant remove {word} --yes"
-        ))
-        .into());
+        let text = "there is no terminal to ask at; nothing was removed";
+        let advised = Advised::new(text, [Remedy::RemoveUnasked { tenant: word.to_owned() }]);
+        return Err(anyhow::Error::from(Usage(text.to_owned())).context(advised));
     }
     let mut stderr = std::io::stderr();
     write!(stderr, "{question}\nType its name to go on: ")

@@ -80,6 +80,8 @@ pub enum Remedy {
     AddTenantFrom { tenant: String, file: String },
     /// Remove a tenant with all its data.
     RemoveTenant { tenant: String },
+    /// Remove a tenant without being asked.
+    RemoveUnasked { tenant: String },
     /// Write the export of a tenant.
     ExportTenant { tenant: Option<String> },
     /// Choose another home folder.

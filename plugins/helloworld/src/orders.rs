@@ -96,6 +96,8 @@ pub(crate) fn outcome(order: &Order, change: &Change, done: &Done) -> Outcome {
 }
 
 fn refused(status: u16, refusal: &Refusal) -> Outcome {
+    // A code of the remote's own is told as one: the host acts on some of those that the interface has.
+    let own = format!("hello-crm:{}", refusal.code);
     let code = match (status, refusal.code.as_str()) {
         (403, _) => failures::FORBIDDEN,
         (409, _) => failures::DUPLICATE,
@@ -104,7 +106,7 @@ fn refused(status: u16, refusal: &Refusal) -> Outcome {
         }
         (_, "invalid-fields") => failures::INVALID_VALUE,
         (_, "") => "unknown-answer",
-        (_, other) => other,
+        _ => own.as_str(),
     };
     let details: Vec<String> =
         refusal.fields.iter().map(|field| format!("{}: {}", field.name, field.message)).collect();

@@ -234,6 +234,11 @@ fn results_become_outcomes() {
         refused(409, json!({ "code": "duplicate", "message": "p9 has it" })),
         Outcome::failed("duplicate", "p9 has it")
     );
+    // A code that means something else to the host stays one of the remote's own.
+    assert_eq!(
+        refused(422, json!({ "code": "not-found", "message": "it is locked" })),
+        Outcome::failed("hello-crm:not-found", "it is locked")
+    );
     assert_eq!(
         outcome(json!({ "status": 418 })),
         Outcome::failed("unknown-answer", "hello-crm answered 418")

@@ -235,6 +235,9 @@ impl Given {
             Remedy::RemoveTenant { tenant: name } => {
                 step(format!("remove the tenant {name}, with all its data"), tenant("remove").word(name))
             }
+            Remedy::RemoveUnasked { tenant: name } => {
+                step("if that is meant", tenant("remove").word(name).plain("--yes"))
+            }
             Remedy::ExportTenant { tenant: name } => {
                 let name = name.as_deref().map_or_else(|| "NAME".to_owned(), quoted);
                 step("make one", tenant("export").plain(&name).plain("--output FILE"))

@@ -64,6 +64,7 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::AddTenant { tenant: text("acme") },
         Remedy::AddTenantFrom { tenant: text("acme"), file: text("acme.tar") },
         Remedy::RemoveTenant { tenant: text("acme") },
+        Remedy::RemoveUnasked { tenant: text("acme") },
         Remedy::ExportTenant { tenant: None },
         Remedy::ChooseHome,
         Remedy::LeaveSecretsOut,
@@ -114,7 +115,7 @@ fn is_listed(remedy: &Remedy) -> bool {
         Remedy::PlanSync { .. } | Remedy::ReadAll { .. } | Remedy::LiftBrake { .. } => true,
         Remedy::ListRuns | Remedy::ShowRun { .. } | Remedy::ShowLog { .. } | Remedy::ApplyRun { .. } => true,
         Remedy::UndoRun { .. } | Remedy::ListConflicts { .. } | Remedy::SettleConflicts { .. } => true,
-        Remedy::SettleConflict { .. } | Remedy::AddWith { .. } => true,
+        Remedy::SettleConflict { .. } | Remedy::AddWith { .. } | Remedy::RemoveUnasked { .. } => true,
         Remedy::ListFailed { .. } | Remedy::Retry | Remedy::RetryRecord { .. } => true,
         Remedy::ShowWaiting { .. } => true,
     }
@@ -167,6 +168,7 @@ fn every_remedy_has_words_and_a_command() {
     add the tenant acme: entente tenant add acme
     get it back: entente tenant add acme --from acme.tar
     remove the tenant acme, with all its data: entente tenant remove acme
+    if that is meant: entente tenant remove acme --yes
     make one: entente tenant export NAME --output FILE
     name another folder with --home or ENTENTE_HOME
     leave the secrets out, and set them again: entente --tenant acme sync 'my shop' --without-secrets

@@ -76,8 +76,18 @@ impl RecordName {
 
     /// Without the exchange, where it is clear from context.
     pub fn short(&self) -> String {
-        format!("{}:{}", self.object, self.id)
+        format!("{}:{}", plain(&self.object), plain(&self.id))
     }
+
+    /// The name for people: as it is, but for characters that would do something in a terminal or begin a line.
+    pub fn shown(&self) -> String {
+        plain(&self.to_string())
+    }
+}
+
+/// A text of a stranger on one line.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl FromStr for RecordName {

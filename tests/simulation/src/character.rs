@@ -5,13 +5,8 @@ use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Sides, Unresolved};
 use std::time::Duration;
 
 /// Features that are not drawn, because the engine does not handle them correctly yet.
-pub const KNOWN: &[Feature] = &[
-    Feature::EditBeforeWrite,
-    Feature::RefusedBatch,
-    Feature::DeletePolicies,
-    Feature::Merges,
-    Feature::Absence,
-];
+pub const KNOWN: &[Feature] =
+    &[Feature::EditBeforeWrite, Feature::RefusedBatch, Feature::DeletePolicies, Feature::Merges];
 
 /// A feature that a history may have, beyond the simplest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +19,6 @@ pub enum Feature {
     DeletePolicies,
     /// A remote merges two records and reports the conversion.
     Merges,
-    /// A record missing from a complete listing counts as deleted.
-    Absence,
 }
 
 impl Feature {
@@ -38,7 +31,6 @@ impl Feature {
             Feature::RefusedBatch => "orders refused as a whole for the sake of one record",
             Feature::DeletePolicies => "deletions that go further than the record that was deleted",
             Feature::Merges => "remote systems that join two records and say so",
-            Feature::Absence => "records that are gone because a complete listing no longer has them",
         }
     }
 }

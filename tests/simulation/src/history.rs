@@ -190,7 +190,7 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     if !calm_round(world, RunOptions::default(), verdict)? {
         verdict.add(Word::Unaccounted, "I2", "one more run wrote something".to_owned());
     }
-    check::check(world, verdict)?;
+    check::check(world, false, verdict)?;
     verdict.pairs.clear();
     // A complete listing releases what was held for a missing proof of absence; a further one changes
     // nothing.
@@ -208,7 +208,7 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     if !calm_round(world, RunOptions::sync(Reading::Full), verdict)? && !tight {
         verdict.add(Word::Unaccounted, "I5", "listing everything once more wrote something".to_owned());
     }
-    check::check(world, verdict)?;
+    check::check(world, true, verdict)?;
     verdict.violations.dedup();
     verdict.effects = world.tape.effects();
     verdict.faults = world.tape.faults();

@@ -156,11 +156,11 @@ fn read(answer: IncomingResponse, limit: usize, deadline: &Deadline) -> Result<R
 fn failure(code: ErrorCode) -> Error {
     match code {
         ErrorCode::HttpRequestDenied => Error::misconfigured(
-            "the request was denied: the host has to be in the manifest of the plugin and granted with `entente integration grant`",
+            "the request was denied: the host has to be in the manifest of the plugin, and granted by the operator",
         ),
-        ErrorCode::DestinationIpProhibited => Error::misconfigured(
-            "the address is private; grant it literally, with its port, with `entente integration grant`",
-        ),
+        ErrorCode::DestinationIpProhibited => {
+            Error::misconfigured("the address is private; it has to be granted literally, with its port")
+        }
         ErrorCode::TlsCertificateError => {
             Error::misconfigured("the certificate of the remote system is not valid")
         }

@@ -33,11 +33,14 @@ struct End<'w> {
     /// Fields in conflict: pair and slot.
     conflicts: BTreeSet<(PairId, Slot)>,
     changes: Vec<Change>,
+    /// Every side was listed since the last edit: records that are gone have been missed.
+    listed: bool,
 }
 
 /// Checks a world that has converged.
-pub(crate) fn check(world: &World, verdict: &mut Verdict) -> Result<()> {
-    let end = drive(End::gather(world)).context("the ledger waits for something")??;
+pub(crate) fn check(world: &World, listed: bool, verdict: &mut Verdict) -> Result<()> {
+    let mut end = drive(End::gather(world)).context("the ledger waits for something")??;
+    end.listed = listed;
     end.check_pairs(verdict);
     end.check_edits(verdict);
     end.check_made(verdict);
@@ -109,7 +112,7 @@ impl<'w> End<'w> {
         for run in ledger.runs(None, None, ALL).await? {
             changes.extend(ledger.changes_of_run(run.id, ChangeFilter::default(), 0, ALL).await?);
         }
-        Ok(Self { world, records, pairs, conflicts, changes })
+        Ok(Self { world, records, pairs, conflicts, changes, listed: false })
     }
 
     /// The system on a side of a sync.

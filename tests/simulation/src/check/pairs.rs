@@ -2,7 +2,6 @@
 //! sides.
 
 use super::End;
-use crate::character::{Feature, on};
 use crate::dice::lock;
 use crate::schema::{CITY, COMPANY, EMPLOYER, PERSON, PHONE, columns, meaning};
 use crate::system::System;
@@ -88,7 +87,7 @@ impl End<'_> {
                         let told = match self.system(self.place(sync, side)) {
                             System::Hub(_) => true,
                             // After an incomplete listing, earlier deletions are never reported.
-                            System::Remote(remote) => remote.manners.keyset && on(Feature::Absence),
+                            System::Remote(remote) => remote.manners.keyset && self.listed,
                         };
                         if told {
                             wrong(&format!("the record on the {side} is gone"));

@@ -63,8 +63,11 @@ fn it_runs_from_start_to_end_and_all_that_it_advises_works() {
     assert!(TcpStream::connect(&before).is_ok());
     let output = shell(&quickstart);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    ends(&before);
     let now = address(&dir);
+    // The system may give the port of the one that has ended to the next one.
+    if now != before {
+        ends(&before);
+    }
     assert!(TcpStream::connect(&now).is_ok());
 
     let printed = String::from_utf8(output.stdout.clone()).unwrap();

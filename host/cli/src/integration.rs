@@ -6,8 +6,7 @@ use super::output::{Done, Output, Usage, table};
 use super::remedy::{self, Advised};
 use anyhow::Context as _;
 use entente::view::{
-    AddedIntegrationView, ChangedIntegrationView, HealthView, IntegrationView, NoticeView,
-    RemovedIntegrationView,
+    AddedIntegrationView, ChangedIntegrationView, IntegrationView, NoticeView, RemovedIntegrationView,
 };
 use entente::{IntegrationChange, NewIntegration, SecretText, TenantError};
 use entente_core::Value;
@@ -273,7 +272,6 @@ async fn set(args: SetArgs, context: &Context) -> anyhow::Result<Done> {
 
 async fn resume(name: &str, context: &Context) -> anyhow::Result<Done> {
     let health = context.tenant()?.configuration().resume_integration(name).await?;
-    let health = HealthView::from(health);
     context.output.show(&health, |health| match (&health.quarantined, health.crashes) {
         (_, 0) => format!("{name} was not held back"),
         (Some(since), crashes) => format!(

@@ -6,7 +6,8 @@ use super::progress::spinner;
 use super::remedy;
 use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
 use anyhow::Context as _;
-use entente::view::{AskView, BuiltPluginView, InspectionView, PluginView};
+use entente::InstalledPlugin;
+use entente::view::{AskView, BuiltPluginView, InspectionView};
 use entente_plugin::{Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
 use entente_sync::Remedy;
 use std::io::Write;
@@ -143,7 +144,7 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
         PluginCommand::Install { file, name } => install(&file, name, context).await,
         PluginCommand::Remove { name } => {
             let removed = context.tenant()?.configuration().remove_plugin(&name).await?;
-            context.output.show(&PluginView::from(removed), |_| format!("removed the plugin {name}"))?;
+            context.output.show(&removed, |_| format!("removed the plugin {name}"))?;
             Ok(Done::Well)
         }
         PluginCommand::List => {
@@ -214,7 +215,7 @@ async fn install(file: &Path, name: Option<String>, context: &Context) -> anyhow
     let bytes = read_component(file, &tenant.limits().await?)?;
     let (installed, inspection) =
         tenant.install_plugin(&name, &bytes).await.with_context(|| file.display().to_string())?;
-    context.output.show(&PluginView::from(installed), |installed| {
+    context.output.show(&installed, |installed| {
         let digest: String = installed.digest.chars().take(12).collect();
         let described = describe(&InspectionView::from(inspection));
         let next = remedy::lines(&[Remedy::AddIntegration { plugin: Some(installed.name.clone()) }]);
@@ -223,7 +224,7 @@ async fn install(file: &Path, name: Option<String>, context: &Context) -> anyhow
     Ok(Done::Well)
 }
 
-fn list_text(plugins: &[PluginView]) -> String {
+fn list_text(plugins: &[InstalledPlugin]) -> String {
     if plugins.is_empty() {
         let next = remedy::lines(&[Remedy::BuildPlugin { folder: None }]);
         return format!("no plugin is installed{next}");

@@ -6,8 +6,8 @@ use super::run::Exchanges;
 use crate::config::{Added, Health, Integration};
 use crate::grants::IntegrationNotice;
 use crate::tenant::{Changed, Tenant, TenantError};
-use entente_core::{Sides, Timestamp};
-use entente_sync::{Remedy, SyncDefinition};
+use entente_core::Sides;
+use entente_sync::SyncDefinition;
 use serde::Serialize;
 
 /// An integration.
@@ -19,25 +19,7 @@ pub struct IntegrationView {
     /// The names of its secrets; their values are never shown.
     pub secrets: Vec<String>,
     /// How its plugin has been doing.
-    pub health: HealthView,
-}
-
-/// How the plugin of an integration has been doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HealthView {
-    /// Runs in a row that it crashed in.
-    pub crashes: u32,
-    /// Why, the last time.
-    pub reason: Option<String>,
-    /// What can be done about that.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remedies: Vec<Remedy>,
-    /// When, the last time.
-    pub last: Option<Timestamp>,
-    /// It is not run before then.
-    pub paused_until: Option<Timestamp>,
-    /// It is not run any more, since then.
-    pub quarantined: Option<Timestamp>,
+    pub health: Health,
 }
 
 /// An integration that was added.
@@ -90,13 +72,6 @@ pub struct RemovedIntegrationView {
     pub syncs: Vec<String>,
 }
 
-impl From<Health> for HealthView {
-    fn from(health: Health) -> Self {
-        let Health { crashes, reason, remedies, last, paused_until, quarantined } = health;
-        Self { crashes, reason, remedies, last, paused_until, quarantined }
-    }
-}
-
 impl From<&SyncDefinition> for AddedSyncView {
     fn from(sync: &SyncDefinition) -> Self {
         let mappings = sync.mappings.iter().map(|mapping| MappingView {
@@ -139,7 +114,7 @@ impl Tenant {
             let secrets = configuration.secrets(&integration.name).await?;
             views.push(IntegrationView {
                 secrets: secrets.into_iter().map(|secret| secret.name).collect(),
-                health: configuration.health(&integration.name).await?.into(),
+                health: configuration.health(&integration.name).await?,
                 integration,
             });
         }

@@ -35,13 +35,13 @@ pub use doctor::CheckView;
 pub use error::{ErrorCode, ErrorView};
 pub use grant::{DifferenceView, GrantView, SecretPlaceView, UpgradeView};
 pub use integration::{
-    AddedIntegrationView, AddedSyncView, ChangedIntegrationView, HealthView, IntegrationView, MappingView,
+    AddedIntegrationView, AddedSyncView, ChangedIntegrationView, IntegrationView, MappingView,
     RemovedIntegrationView,
 };
 pub use limit::LimitView;
 pub use notice::NoticeView;
 pub use page::{Cursor, CursorError, Page, PageRequest};
-pub use plugin::{AskView, BuiltPluginView, InspectionView, PluginView};
+pub use plugin::{AskView, BuiltPluginView, InspectionView};
 pub use reason::{CountedView, ReasonView};
 pub use record::{DeletedView, ExportedView, PairView, RecordDetail, UnsettledView};
 pub use run::{CountsView, Exchanges, RunDetail, RunView};

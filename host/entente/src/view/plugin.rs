@@ -2,29 +2,9 @@
 
 use crate::config::InstalledPlugin;
 use crate::tenant::{Tenant, TenantError};
-use entente_core::Timestamp;
 use entente_plugin::{AskInWords, Inspection, Manifest};
 use entente_sync::Message;
 use serde::Serialize;
-
-/// An installed version of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PluginView {
-    /// The name that it was installed under.
-    pub name: String,
-    /// The SHA-256 of its bytes, in hex.
-    pub digest: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The version of the plugin interface that it was built for, where known.
-    pub version: Option<String>,
-    /// What it says about itself.
-    pub description: String,
-    /// When it was installed.
-    pub installed: Timestamp,
-    /// Whether a new integration with this name gets it: the one installed last.
-    pub current: bool,
-}
 
 /// Something that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,13 +48,6 @@ pub struct BuiltPluginView {
     pub manifest: Manifest,
 }
 
-impl From<InstalledPlugin> for PluginView {
-    fn from(plugin: InstalledPlugin) -> Self {
-        let InstalledPlugin { name, digest, size, version, description, installed, current } = plugin;
-        Self { name, digest, size, version, description, installed, current }
-    }
-}
-
 impl AskView {
     /// Everything that a manifest asks for.
     pub fn all(manifest: &Manifest) -> Vec<Self> {
@@ -102,8 +75,7 @@ impl Tenant {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn list_plugins(&self) -> Result<Vec<PluginView>, TenantError> {
-        let plugins = self.configuration().plugins().await?;
-        Ok(plugins.into_iter().map(PluginView::from).collect())
+    pub async fn list_plugins(&self) -> Result<Vec<InstalledPlugin>, TenantError> {
+        Ok(self.configuration().plugins().await?)
     }
 }

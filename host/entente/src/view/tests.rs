@@ -439,7 +439,7 @@ async fn add_integrations(world: &World, examples: &mut Examples) {
         paused_until: None,
         quarantined: Some(at(9)),
     };
-    examples.add("integration resume", &HealthView::from(health));
+    examples.add("integration resume", &health);
     let removed = RemovedIntegrationView {
         integration: "HelloWorld".to_owned(),
         syncs: configuration.remove_integration("HelloWorld", true).await.unwrap(),
@@ -496,7 +496,7 @@ async fn add_plugins(tenant: &Tenant, examples: &mut Examples) {
     };
     examples.add("plugin build", &built);
     let removed = tenant.configuration().remove_plugin("helloworld").await.unwrap();
-    examples.add("plugin remove", &PluginView::from(removed));
+    examples.add("plugin remove", &removed);
 }
 
 /// `docs/json.md` shows what is so: between the marks of an example stands what the views make.

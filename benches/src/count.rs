@@ -60,7 +60,7 @@ pub fn verdicts(all: &[Judging]) -> usize {
 /// Settles the eight fields of a record of which the right side has changed one: the step that a reconcile
 /// takes for each pair.
 pub(crate) fn settle_record(rules: &FieldRules<'_>, values: &[Value; 8], changed: &Value, at: Timestamp) {
-    let time = Some(FieldTime { at, certain: false });
+    let time = Some(FieldTime::by(at));
     for (slot, value) in values.iter().enumerate() {
         let right = if slot == 6 { changed } else { value };
         let current = |value| Some(Current { value, link: None, time });

@@ -318,10 +318,7 @@ impl Fake {
                 .map(|name| Some(record.values.get(name).cloned().unwrap_or(Value::Null)))
                 .collect(),
             times: if self.character.times == ChangeTimes::Field {
-                fields
-                    .iter()
-                    .map(|name| record.times.get(name).map(|at| FieldTime { at: *at, certain: true }))
-                    .collect()
+                fields.iter().map(|name| record.times.get(name).map(|at| FieldTime::certain(*at))).collect()
             } else {
                 vec![]
             },

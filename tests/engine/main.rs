@@ -9,6 +9,7 @@
 
 mod crashes;
 mod deletions;
+mod evidence;
 mod fake;
 mod fanout;
 mod identity;

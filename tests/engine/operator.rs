@@ -221,6 +221,7 @@ async fn undone_creates_are_deleted_when_their_number_is_agreed() {
     world.right.put("person", &[("mail", text("b@example.org"))], "2020-01-01");
     world.right.put("person", &[("mail", text("c@example.org"))], "2020-01-01");
     let run = world.run().await;
+    world.clock.advance(std::time::Duration::from_secs(2 * 24 * 3600));
     world.right.edit("person", &world.person("a@example.org"), "full", text("edited since"), "2026-01-02");
     let asked = world.run_with(undo(run.id, 0)).await;
     assert_eq!(asked.notices, [Notice::DeletesNotAgreed { run: run.id, deletes: 2 }]);

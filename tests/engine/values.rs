@@ -181,7 +181,13 @@ async fn a_dry_run_writes_nothing_and_the_run_does_what_it_said() {
 #[tokio::test]
 async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
     use entente_sync::ChangeTimes;
-    for (times, name, conflicts) in [(ChangeTimes::Record, "Right", 0), (ChangeTimes::None, "Left", 1)] {
+    // A record's time is an upper bound: a later one says nothing, an earlier one that the other side is newer.
+    for (times, at, names, conflicts) in [
+        (ChangeTimes::Field, "2025-12-01", ["Right", "Right"], 0),
+        (ChangeTimes::Record, "2025-12-01", ["Left", "Right"], 1),
+        (ChangeTimes::Record, "2019-12-01", ["Left", "Left"], 0),
+        (ChangeTimes::None, "2025-12-01", ["Left", "Right"], 1),
+    ] {
         let mut world = World::new().await;
         world.right.character.times = times;
         let l = world.left.put(
@@ -192,7 +198,7 @@ async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
         let r = world.right.put(
             "person",
             &[("mail", text("f@example.org")), ("tel", text("")), ("full", text("Right"))],
-            "2025-12-01",
+            at,
         );
         world.run().await;
         assert_eq!(
@@ -203,7 +209,7 @@ async fn s2_a_first_link_takes_the_value_and_judges_the_rest() {
         assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap().len(), conflicts);
         assert_eq!(
             (world.left.value("contact", &l, "name"), world.right.value("person", &r, "full")),
-            (text(name), text("Right"))
+            (text(names[0]), text(names[1]))
         );
     }
 }

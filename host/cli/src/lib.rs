@@ -52,7 +52,9 @@ pub(crate) mod fuzz_entry {
     /// What `entente judge` answers.
     pub fn judge_lines(input: &[u8]) -> Vec<u8> {
         let mut output = Vec::new();
-        super::judge::answer_lines(input, &mut output).map(|_| output).unwrap_or_default()
+        super::judge::answer_lines(entente_core::Mode::Span, input, &mut output)
+            .map(|_| output)
+            .unwrap_or_default()
     }
 
     /// A word within a command.
@@ -188,7 +190,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         // The fastest commands need no runtime.
-        Command::Judge(_) => judge::run(),
+        Command::Judge(args) => judge::run(&args),
         Command::Completion(args) => completion::run(&args),
         command => tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -1,9 +1,10 @@
 //! `entente record import`: a CSV file into the hub.
 
 use super::output::{Done, Usage, cell};
-use super::{Context, progress};
+use super::{Context, dates, progress};
 use anyhow::Context as _;
 use entente::Tenant;
+use entente_core::Timestamp;
 use entente_sqlite::{DateOrder, Empty, ImportKey, ImportOptions, ImportReport, import_csv};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -36,6 +37,9 @@ pub(super) struct ImportArgs {
     /// modified or the like]
     #[arg(long, value_name = "COLUMN")]
     changed_column: Option<String>,
+    /// As of when the file was right, for rows without a change time of their own [default: today]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<String>,
     /// What stands between the elements of a list
     #[arg(long, default_value_t = ';')]
     list_separator: char,
@@ -90,6 +94,7 @@ pub(super) async fn import_command(
         EmptyCell::Clear => Empty::Clear,
     };
     options.changed_column = args.changed_column;
+    options.as_of = args.as_of.as_deref().map(as_of).transpose()?;
     options.parse.list_separator = args.list_separator;
     options.parse.decimal_comma = args.decimal_comma;
     if args.day_first {
@@ -103,6 +108,17 @@ pub(super) async fn import_command(
     let failed = report.failed > 0;
     context.output.show(&report, |report| import_text(report, &args.file, args.dry_run))?;
     Ok(if failed { Done::WithProblems } else { Done::Well })
+}
+
+fn as_of(text: &str) -> anyhow::Result<Timestamp> {
+    let now = chrono::Utc::now();
+    let at = dates::parse(text, now).map_err(|why| Usage(format!("--as-of: {why}")))?;
+    if at > Timestamp::from(now) {
+        return Err(
+            Usage(format!("--as-of: {text} is still to come; a file cannot be newer than now")).into()
+        );
+    }
+    Ok(at)
 }
 
 /// Imports a file, with a progress bar.

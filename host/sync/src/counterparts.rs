@@ -9,7 +9,7 @@ use super::identity;
 use super::limits;
 use super::lookup::{Found, Lookup};
 use super::number::PairId;
-use super::pair::{Pair, Status};
+use super::pair::{Pair, Seen, Status};
 use super::reason::Reason;
 use super::report::{Page, ReportRequest, Wanted, Window};
 use super::session::{Purpose, Session, Tries};
@@ -238,6 +238,34 @@ impl Session<'_> {
         counts.because(&reason);
         pair.status = Status::Held;
         pair.reason = Some(reason);
+    }
+
+    /// Reads survivors of an unlink or undo again that have a counterpart now, since the evidence for their values is
+    /// gone. Returns whether any was read.
+    pub(super) async fn read_survivors(
+        &mut self,
+        mapping: &ObjectMapping,
+        pairs: &[Pair],
+    ) -> Result<bool, SyncError> {
+        let mut any = false;
+        for side in Side::BOTH {
+            let undated = |seen: &Seen| seen.time.is_none();
+            let survived = |pair: &&Pair| {
+                let half = pair.half(side);
+                pair.is_linked()
+                    && pair.agreed.is_empty()
+                    && half.read < Some(self.run.id)
+                    && half.seen.iter().flatten().any(undated)
+            };
+            let ids: Vec<String> =
+                pairs.iter().filter(survived).filter_map(|pair| pair.half(side).id.clone()).collect();
+            if ids.is_empty() || self.read_error.is_some() || !self.has(mapping, side, Feature::ById) {
+                continue;
+            }
+            self.fetch_as(side, mapping.object(side), &ids, Purpose::Reread).await?;
+            any = true;
+        }
+        Ok(any)
     }
 
     /// Looks records up by identifiers; `None` where the side does not support it after all.

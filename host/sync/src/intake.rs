@@ -10,11 +10,11 @@ use super::pair::{MatchKey, Pair, Status};
 use super::progress::Progress;
 use super::reason::Reason;
 use super::report::{Batch, Page, Row};
-use super::reported::{apply_row, columns_of, on_reported, value_at};
+use super::reported::{Arrival, apply_row, columns_of, on_reported, value_at};
 use super::session::{Purpose, Session};
 use super::subject::{RecordRef, RemoteSaid};
 use super::working::{Entry, Match, Working};
-use entente_core::{Side, Timestamp};
+use entente_core::Side;
 use std::collections::BTreeMap;
 
 impl Session<'_> {
@@ -26,7 +26,7 @@ impl Session<'_> {
         progress: Option<&Progress>,
         purpose: Purpose,
     ) -> Result<(), SyncError> {
-        let (arrival, remaining) = (self.now(), page.remaining);
+        let (arrival, remaining) = (self.arrival(side), page.remaining);
         let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.bad.len()) as u64).sum();
         if rows > u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
             return Err(self.protocol_violation(
@@ -51,6 +51,7 @@ impl Session<'_> {
             works.push(work);
         }
         self.count_page(side, &page, purpose);
+        self.notice_clock(side, &page, arrival.at);
         let mut unit = self.begin().await?;
         let mut revisits: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         let mut read_pairs: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
@@ -168,7 +169,7 @@ impl Session<'_> {
     }
 
     /// Applies the rows and deletions of a batch to the working set.
-    fn take_in_batch(&mut self, work: &mut Working<'_>, batch: &Batch, arrival: Timestamp, purpose: Purpose) {
+    fn take_in_batch(&mut self, work: &mut Working<'_>, batch: &Batch, arrival: Arrival, purpose: Purpose) {
         let (mapping, side) = (work.mapping, work.side);
         let columns = columns_of(mapping, side, batch);
         let object = mapping.object(side);
@@ -187,7 +188,7 @@ impl Session<'_> {
                 self.run.count(side, object).excluded += 1;
                 if let Some(entry) = known {
                     let pair = &mut work.pairs[entry];
-                    apply_row(pair, side, &columns, row, arrival, self.run.id);
+                    apply_row(pair, side, &columns, row, arrival);
                     pair.half_mut(side).filtered = true;
                     if pair.status == Status::Live {
                         pair.dirty = true;
@@ -208,7 +209,7 @@ impl Session<'_> {
             let Some(entry) = work.by_id.get(&deletion.id).copied() else {
                 continue;
             };
-            let at = deletion.deleted.unwrap_or(arrival).min(arrival);
+            let at = deletion.deleted.unwrap_or(arrival.at).min(arrival.at);
             if work.pairs[entry].half(side).deleted.is_none() {
                 self.note_deletion(mapping, &mut work.pairs[entry], side, at);
             }
@@ -226,7 +227,7 @@ impl Session<'_> {
         row: &Row,
         columns: &[(Slot, Column)],
         keys: Vec<MatchKey>,
-        arrival: Timestamp,
+        arrival: Arrival,
         purpose: Purpose,
     ) {
         let side = work.side;
@@ -237,7 +238,7 @@ impl Session<'_> {
         };
         let pair = &mut work.pairs[entry];
         let was_filtered = std::mem::take(&mut pair.half_mut(side).filtered);
-        let mut new = apply_row(pair, side, columns, row, arrival, self.run.id);
+        let mut new = apply_row(pair, side, columns, row, arrival);
         work.settle_read(entry);
         let pair = &mut work.pairs[entry];
         if pair.context && purpose == Purpose::Report {
@@ -323,7 +324,7 @@ impl Session<'_> {
         row: &Row,
         columns: &[(Slot, Column)],
         keys: Vec<MatchKey>,
-        arrival: Timestamp,
+        arrival: Arrival,
         purpose: Purpose,
     ) {
         let (mapping, side) = (work.mapping, work.side);
@@ -348,7 +349,7 @@ impl Session<'_> {
         let context = purpose == Purpose::Parent;
         let pair = &mut work.pairs[entry];
         let is_new = pair.half(side.other()).id.is_none();
-        apply_row(pair, side, columns, row, arrival, self.run.id);
+        apply_row(pair, side, columns, row, arrival);
         work.settle_read(entry);
         let pair = &mut work.pairs[entry];
         pair.context = if is_new { context } else { pair.context && context };

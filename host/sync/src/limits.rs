@@ -49,6 +49,9 @@ pub(super) const PARENT_DEPTH: u32 = 8;
 /// watermark, for late commits and clock skew.
 pub(super) const WINDOW_OVERLAP: Duration = Duration::from_secs(600);
 
+/// Clock skew that is not told: a time may be this far ahead of its arrival. It counts as an upper bound all the same.
+pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
 /// Automatic retries of a failed change over later runs. After that the record waits for an edit or the
 /// operator.
 const FAILED_TRIES: u32 = 6;

@@ -3,8 +3,8 @@
 use super::number::RunId;
 use super::reason::Reason;
 use super::remedy::Remedy;
-use super::subject::RemoteSaid;
-use entente_core::{Kind, Side};
+use super::subject::{RecordRef, RemoteSaid};
+use entente_core::{Kind, Side, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Something that the operator should know of a run besides its counts.
@@ -71,6 +71,18 @@ pub enum Notice {
         /// How many records.
         deletes: u64,
     },
+    /// A side dates records later than they arrived: its clock is ahead, or the host's is late. Such times count as upper
+    /// bounds only.
+    ClockAhead {
+        /// The side.
+        side: Side,
+        /// The record of the page that is dated furthest ahead.
+        record: RecordRef,
+        /// Its time.
+        at: Timestamp,
+        /// When it arrived.
+        arrival: Timestamp,
+    },
     /// A text that a version stored before notices were data.
     Earlier {
         /// The text.
@@ -91,6 +103,7 @@ impl Notice {
             Notice::NewField { .. }
             | Notice::StaysTrusted { .. }
             | Notice::NotMapped { .. }
+            | Notice::ClockAhead { .. }
             | Notice::Earlier { .. } => Vec::new(),
         }
     }

@@ -68,7 +68,7 @@ impl Session<'_> {
             Meaning::Stale(row) => {
                 let columns: Vec<(Slot, Column)> =
                     slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
-                apply_row(&mut entry.pair, target, &columns, &row, now, self.run.id);
+                apply_row(&mut entry.pair, target, &columns, &row, self.arrival(target));
                 self.dropped(mapping, entry, Reason::Stale);
             }
             Meaning::Merged(reason) => {

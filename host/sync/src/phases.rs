@@ -58,6 +58,7 @@ impl Engine<'_> {
             trust: None,
             parked: BTreeSet::new(),
             rekey: Sides::default(),
+            read_from: Sides::default(),
             order_caps: HashMap::new(),
         };
         let error = match session.work().await {
@@ -73,6 +74,9 @@ impl Session<'_> {
     /// execute.
     async fn work(&mut self) -> Result<(), SyncError> {
         self.describe().await?;
+        for side in Side::BOTH {
+            self.read_from[side] = self.engine.ledger.progress(&self.definition.name, side).await?.read_from;
+        }
         self.check_schema().await?;
         self.trust_side().await?;
         self.recover().await?;

@@ -92,6 +92,11 @@ impl Session<'_> {
             pairs = self.engine.ledger.pairs(&numbers).await?;
             pairs.retain(|pair| pair.status == Status::Todo);
         }
+        if self.read_survivors(mapping, &pairs).await? {
+            let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
+            pairs = self.engine.ledger.pairs(&numbers).await?;
+            pairs.retain(|pair| pair.status == Status::Todo);
+        }
         let mut links = self.links(mapping, &pairs).await?;
         if self.read_error.is_none() && self.fetch_parents(mapping, &pairs, &links).await? {
             links = self.links(mapping, &pairs).await?;

@@ -4,8 +4,62 @@ use super::definition::ObjectMapping;
 use super::number::{Column, RunId, Slot};
 use super::pair::{Pair, Seen, Status};
 use super::reason::Reason;
-use super::report::{Batch, FieldTime, Row};
+use super::report::{Batch, FieldTime, Page, Row};
 use entente_core::{Side, Timestamp, Value};
+
+/// The moments that a reported row is dated by, and the run that reads it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    /// When the row arrived. No value came to be later.
+    pub(super) at: Timestamp,
+    /// When the last report that was read to its end was started: a value that is new now was not there yet.
+    pub(super) last: Option<Timestamp>,
+    pub(super) run: RunId,
+}
+
+impl Arrival {
+    /// The time that a side gave for a field itself; ahead of its arrival it is an upper bound at best. `before`: the
+    /// time of the same value, where the field has not changed.
+    fn own_time(&self, time: FieldTime, differs: bool, before: Option<FieldTime>) -> FieldTime {
+        let before = before.filter(|before| !differs && !before.certain);
+        match before {
+            None if time.at <= self.at => time,
+            None if differs => FieldTime::between(time.after.max(self.last), self.at),
+            None => FieldTime::by(self.at),
+            Some(before) if time.at > self.at => before,
+            // A time that lay ahead when the value arrived does not become certain by waiting for it.
+            Some(before) if time.at >= before.at => FieldTime::between(before.after, time.at),
+            Some(_) => time,
+        }
+    }
+
+    /// The span of a value that is new since the last report, by the record's change time. A record that says to be
+    /// older than a report without this value has a clock that is late, and counts as without time.
+    fn span(&self, changed: Option<Timestamp>) -> FieldTime {
+        let by = changed.map_or(self.at, |changed| changed.min(self.at));
+        match self.last {
+            Some(last) if by <= last && last < self.at => FieldTime::by(self.at),
+            last => FieldTime::between(last, by),
+        }
+    }
+}
+
+/// The record of a page that is dated furthest ahead of its arrival, by more than `tolerance` microseconds: object, id,
+/// time.
+pub(super) fn furthest_ahead(
+    page: &Page,
+    arrival: Timestamp,
+    tolerance: i64,
+) -> Option<(&str, &str, Timestamp)> {
+    let rows =
+        page.batches.iter().flat_map(|batch| batch.rows.iter().map(|row| (batch.object.as_str(), row)));
+    let latest = rows.filter_map(|(object, row)| {
+        let fields = row.times.iter().flatten().map(|time| time.at).max();
+        Some((object, row.id.as_str(), fields.max(row.changed)?))
+    });
+    let ahead = |at: Timestamp| at.micros().saturating_sub(arrival.micros()) > tolerance;
+    latest.filter(|(.., at)| ahead(*at)).max_by_key(|(.., at)| *at)
+}
 
 /// The column of a batch that each slot is in.
 pub(super) fn columns_of(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(Slot, Column)> {
@@ -24,10 +78,8 @@ pub(super) fn apply_row(
     side: Side,
     columns: &[(Slot, Column)],
     row: &Row,
-    arrival: Timestamp,
-    run: RunId,
+    arrival: Arrival,
 ) -> bool {
-    let clamp = |time: FieldTime| FieldTime { at: time.at.min(arrival), ..time };
     let mut new = pair.half(side).id.as_deref() != Some(row.id.as_str());
     for &(slot, Column(column)) in columns {
         let Some(value) = row.values.get(column).and_then(Option::as_ref) else {
@@ -37,12 +89,14 @@ pub(super) fn apply_row(
         let last =
             before.map(|seen| &seen.value).or_else(|| pair.agreed(slot).and_then(|agreed| agreed.half(side)));
         let differs = last != Some(value);
+        let known = before.and_then(|seen| seen.time);
         let time = match row.times.get(column).copied().flatten() {
-            Some(time) => Some(clamp(time)),
+            Some(time) => Some(arrival.own_time(time, differs, known)),
             // The record's time is an upper bound for fields that have changed since the last report; other
             // fields keep their times, so that an unrelated edit never decides.
-            None if differs => row.changed.map(|at| clamp(FieldTime { at, certain: false })),
-            None => before.and_then(|seen| seen.time),
+            None if differs && last.is_some() => Some(arrival.span(row.changed)),
+            None if differs || known.is_none() => row.changed.map(|at| FieldTime::by(at.min(arrival.at))),
+            None => known,
         };
         let as_agreed = pair.agreed(slot).and_then(|agreed| agreed.half(side)) == Some(value);
         let seen = (!as_agreed).then(|| Seen { value: value.clone(), time });
@@ -53,9 +107,9 @@ pub(super) fn apply_row(
     }
     let half = pair.half_mut(side);
     half.id = Some(row.id.clone());
-    half.changed = row.changed.map(|at| at.min(arrival));
+    half.changed = row.changed.map(|at| at.min(arrival.at));
     half.version = row.version.clone();
-    half.read = Some(run);
+    half.read = Some(arrival.run);
     if half.deleted.take().is_some() {
         new = true;
     }

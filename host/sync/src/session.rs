@@ -8,9 +8,13 @@ use super::exchange::{Exchange, ExchangeError, codes};
 use super::feature::Feature;
 use super::ledger::{Lease, Unit};
 use super::limits;
+use super::notice::Notice;
 use super::number::{MappingId, PairId, Slot};
 use super::options::Trust;
+use super::report::Page;
+use super::reported::{Arrival, furthest_ahead};
 use super::run::Run;
+use super::subject::RecordRef;
 use entente_core::{Side, Sides, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -63,6 +67,8 @@ pub(super) struct Session<'a> {
     /// By side, whether match keys are computed again for every row, since the mapping's identifiers may have
     /// changed.
     pub(super) rekey: Sides<bool>,
+    /// By side, when the last report that was read to its end was started, before this run.
+    pub(super) read_from: Sides<Option<Timestamp>>,
     /// Bisection of failed batches: the largest order that a pair may be part of, for pairs whose order
     /// failed as a whole.
     pub(super) order_caps: HashMap<PairId, usize>,
@@ -75,6 +81,24 @@ impl<'a> Session<'a> {
 
     pub(super) fn now(&self) -> Timestamp {
         self.engine.clock.now()
+    }
+
+    /// The moments that rows which arrive now are dated by.
+    pub(super) fn arrival(&self, side: Side) -> Arrival {
+        Arrival { at: self.now(), last: self.read_from[side], run: self.run.id }
+    }
+
+    /// Tells of a clock that is ahead, once for each side.
+    pub(super) fn notice_clock(&mut self, side: Side, page: &Page, arrival: Timestamp) {
+        let told = |notice: &Notice| matches!(notice, Notice::ClockAhead { side: of, .. } if *of == side);
+        if self.run.notices.iter().any(told) {
+            return;
+        }
+        let tolerance = limits::CLOCK_SKEW.as_micros() as i64;
+        if let Some((object, id, at)) = furthest_ahead(page, arrival, tolerance) {
+            let record = RecordRef::new(side, object, id);
+            self.run.notice(Notice::ClockAhead { side, record, at, arrival });
+        }
     }
 
     /// The current schema of a mapping's object on a side.

@@ -140,7 +140,7 @@ impl Settlement<'_> {
                 return true;
             }
             FieldOutcome::EditedSince => {
-                let time = self.written.changed.map(|at| FieldTime { at, certain: false });
+                let time = self.written.changed.map(FieldTime::by);
                 let edit = Seen { value: stored, time };
                 settle_both(pair, target, field, sent.clone(), Some(edit));
                 return true;

@@ -1,5 +1,6 @@
 //! The judge's modes: two claims on a field, compared by the evidence of their change times.
 
+use super::side::Side;
 use crate::record::{FieldTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,14 +12,45 @@ pub struct Evidence {
     pub certain: Option<Timestamp>,
     /// An upper bound of the field's change time (possible): usually the record's change time.
     pub possible: Option<Timestamp>,
+    /// A lower bound of the field's change time: at this moment the side still had its old value. Counts in
+    /// mode span only.
+    pub after: Option<Timestamp>,
 }
 
 impl Evidence {
     /// Evidence from a field's change time, truncated to `precision`. A certain time also serves as the
     /// possible one, so that an unrelated edit of the record never decides.
     pub fn of(time: Option<FieldTime>, precision: u64) -> Self {
-        let at = time.map(|time| time.at.cut_to(precision));
-        Self { certain: at.filter(|_| time.is_some_and(|time| time.certain)), possible: at }
+        let Some(time) = time else { return Self::default() };
+        let at = time.at.cut_to(precision);
+        // The first moment of the span is the one after `after`.
+        let first = |after: Timestamp| Timestamp::from_micros(after.micros().saturating_add(1));
+        Self {
+            certain: time.certain.then_some(at),
+            possible: Some(at),
+            after: time.after.map(|after| first(after).cut_to(precision).earlier_by(1)),
+        }
+    }
+
+    /// The side with the later upper bound, left being this one: a guess where spans meet. `None` where one has no
+    /// upper bound, or they are equal.
+    pub(super) fn latest(&self, right: &Self) -> Option<Side> {
+        match later(self.upper(), right.upper())? {
+            Winner::Left => Some(Side::Left),
+            _ => Some(Side::Right),
+        }
+    }
+
+    /// The span's lower bound, exclusive; a certain time is a span of one moment.
+    #[inline]
+    fn lower(&self) -> Option<Timestamp> {
+        self.certain.map(|at| at.earlier_by(1)).or(self.after)
+    }
+
+    /// The span's upper bound, inclusive.
+    #[inline]
+    fn upper(&self) -> Option<Timestamp> {
+        self.certain.or(self.possible)
     }
 }
 
@@ -31,7 +63,8 @@ pub struct Claim<'a, V: ?Sized> {
     pub evidence: Evidence,
 }
 
-/// Which evidence counts. Each mode decides whatever the mode before it decides, and more.
+/// Which evidence counts. The first three are Mautic's: each decides whatever the one before it decides, and
+/// more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Both certain times: the later wins.
@@ -40,11 +73,15 @@ pub enum Mode {
     Best,
     /// Best, then one side's certain time that is later than the other side's possible time.
     Fuzzy,
+    /// The spans in which the values came to be: where they do not meet, the later wins. What syncs use.
+    Span,
 }
 
 impl Mode {
-    /// Every mode, strictest first.
-    pub const ALL: [Mode; 3] = [Mode::Hard, Mode::Best, Mode::Fuzzy];
+    /// Mautic's modes, strictest first.
+    pub const MAUTIC: [Mode; 3] = [Mode::Hard, Mode::Best, Mode::Fuzzy];
+    /// Every mode.
+    pub const ALL: [Mode; 4] = [Mode::Hard, Mode::Best, Mode::Fuzzy, Mode::Span];
 
     /// The word for the mode.
     pub const fn word(self) -> &'static str {
@@ -52,6 +89,7 @@ impl Mode {
             Mode::Hard => "hard",
             Mode::Best => "best",
             Mode::Fuzzy => "fuzzy",
+            Mode::Span => "span",
         }
     }
 
@@ -98,6 +136,10 @@ pub enum Basis {
     LaterPossible,
     /// A certain time is later than the other side's possible time.
     CertainAfterPossible,
+    /// The spans in which the values came to be do not meet: the later wins.
+    LaterSpan,
+    /// The spans in which the values came to be meet.
+    SpansMeet,
     /// The times are known and equal.
     SameTime,
     /// A side has no time that the mode may use.
@@ -112,6 +154,8 @@ impl Basis {
             Basis::LaterCertain => "its certain change time is later",
             Basis::LaterPossible => "its possible change time is later",
             Basis::CertainAfterPossible => "it certainly changed after the other side's last possible change",
+            Basis::LaterSpan => "it came to be after the other side's value",
+            Basis::SpansMeet => "the spans of time in which the two values came to be meet",
             Basis::SameTime => "both sides changed at the same time",
             Basis::NoEvidence => "the change times do not tell which is newer",
         }
@@ -140,7 +184,31 @@ pub fn judge<V: PartialEq + ?Sized>(mode: Mode, left: &Claim<'_, V>, right: &Cla
     if left.value == right.value {
         return Verdict { winner: Winner::Equal, reason: Basis::SameContent };
     }
-    weigh(mode, left.evidence, right.evidence)
+    match mode {
+        Mode::Span => weigh_spans(left.evidence, right.evidence),
+        _ => weigh(mode, left.evidence, right.evidence),
+    }
+}
+
+/// Mode span. Two certain times are compared as in mode hard.
+#[inline]
+fn weigh_spans(left: Evidence, right: Evidence) -> Verdict {
+    let wholly_after = |one: &Evidence, other: &Evidence| matches!((one.lower(), other.upper()), (Some(lower), Some(upper)) if lower >= upper);
+    let hard = left.certain.is_some() && right.certain.is_some();
+    let decided = if hard { Basis::LaterCertain } else { Basis::LaterSpan };
+    match (wholly_after(&left, &right), wholly_after(&right, &left)) {
+        (true, false) => Verdict { winner: Winner::Left, reason: decided },
+        (false, true) => Verdict { winner: Winner::Right, reason: decided },
+        // Both can hold only where a lower bound does not lie before its upper one.
+        _ => {
+            let reason = match (left.upper(), right.upper()) {
+                (Some(_), Some(_)) if hard => Basis::SameTime,
+                (Some(_), Some(_)) => Basis::SpansMeet,
+                _ => Basis::NoEvidence,
+            };
+            Verdict { winner: Winner::Unresolved, reason }
+        }
+    }
 }
 
 /// The side with the later time, if both times are known and differ.
@@ -181,14 +249,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn at(n: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_micros(n))
-    }
-
     fn evidence(certain: Option<i64>, possible: Option<i64>) -> Evidence {
         Evidence {
             certain: certain.map(Timestamp::from_micros),
             possible: possible.map(Timestamp::from_micros),
+            after: None,
         }
     }
 
@@ -221,7 +286,7 @@ mod tests {
             ((None, None), (None, None), [Unresolved, Unresolved, Unresolved]),
         ];
         for (left, right, winners) in table {
-            for (mode, winner) in Mode::ALL.into_iter().zip(winners) {
+            for (mode, winner) in Mode::MAUTIC.into_iter().zip(winners) {
                 let (said, _) = verdict(mode, evidence(left.0, left.1), evidence(right.0, right.1));
                 assert_eq!(said, *winner, "{mode:?} {left:?} {right:?}");
             }
@@ -231,8 +296,8 @@ mod tests {
     #[test]
     fn equal_content_is_agreement_whatever_the_times() {
         for mode in Mode::ALL {
-            let left = Claim { value: "x", evidence: Evidence { certain: at(1), possible: at(1) } };
-            let right = Claim { value: "x", evidence: Evidence { certain: at(2), possible: at(2) } };
+            let left = Claim { value: "x", evidence: evidence(Some(1), Some(1)) };
+            let right = Claim { value: "x", evidence: evidence(Some(2), Some(2)) };
             assert_eq!(
                 judge(mode, &left, &right),
                 Verdict { winner: Winner::Equal, reason: Basis::SameContent }
@@ -254,6 +319,58 @@ mod tests {
         (time(), time()).prop_map(|(certain, possible)| evidence(certain, possible))
     }
 
+    fn any_span() -> impl Strategy<Value = Evidence> {
+        let span = (0i64..5, prop::option::of(1i64..4)).prop_map(|(by, before)| Evidence {
+            after: before.map(|before| Timestamp::from_micros(by - before)),
+            ..evidence(None, Some(by))
+        });
+        prop_oneof![
+            (0i64..5).prop_map(|at| evidence(Some(at), Some(at))),
+            span,
+            (0i64..5).prop_map(|after| Evidence {
+                after: Some(Timestamp::from_micros(after)),
+                ..evidence(None, None)
+            }),
+            Just(evidence(None, None)),
+        ]
+    }
+
+    fn turned(winner: Winner) -> Winner {
+        match winner {
+            Winner::Left => Winner::Right,
+            Winner::Right => Winner::Left,
+            other => other,
+        }
+    }
+
+    /// The evidence of the left and of the right, and the verdict.
+    #[test]
+    fn the_table_of_spans() {
+        use Winner::{Left, Right, Unresolved};
+        let span = |after: Option<i64>, by: i64| Evidence {
+            after: after.map(Timestamp::from_micros),
+            ..evidence(None, Some(by))
+        };
+        let certain = |at: i64| evidence(Some(at), Some(at));
+        let table = [
+            // An upper bound alone never beats anything: the value may be as old as can be.
+            (span(None, 9), certain(5), Unresolved, Basis::SpansMeet),
+            (span(None, 9), span(None, 5), Unresolved, Basis::SpansMeet),
+            (span(None, 4), certain(5), Right, Basis::LaterSpan),
+            (span(None, 5), certain(5), Unresolved, Basis::SpansMeet),
+            // The old value was still there at the moment of the other's change.
+            (span(Some(5), 9), certain(5), Left, Basis::LaterSpan),
+            (span(Some(4), 9), certain(5), Unresolved, Basis::SpansMeet),
+            (span(Some(5), 9), span(Some(2), 5), Left, Basis::LaterSpan),
+            (certain(6), certain(5), Left, Basis::LaterCertain),
+            (certain(5), certain(5), Unresolved, Basis::SameTime),
+            (certain(5), evidence(None, None), Unresolved, Basis::NoEvidence),
+        ];
+        for (left, right, winner, reason) in table {
+            assert_eq!(verdict(Mode::Span, left, right), (winner, reason), "{left:?} {right:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn swapping_the_sides_swaps_the_winner(left in any_evidence(), right in any_evidence()) {
@@ -268,8 +385,60 @@ mod tests {
         }
 
         #[test]
+        fn turned_round_the_other_span_wins(left in any_span(), right in any_span()) {
+            let (winner, why) = verdict(Mode::Span, left, right);
+            prop_assert_eq!((turned(winner), why), verdict(Mode::Span, right, left));
+        }
+
+        /// More doubt on a side may leave open what was decided, and never decides anything new.
+        #[test]
+        fn a_wider_span_never_decides(left in any_span(), right in any_span(), wider in (0i64..3, 0i64..3), forget in any::<[bool; 2]>()) {
+            let lower = left.lower().filter(|_| !forget[0]).map(|lower| lower.earlier_by(wider.0));
+            let upper = left.upper().filter(|_| !forget[1]).map(|upper| upper.earlier_by(-wider.1));
+            let doubtful = Evidence { certain: None, possible: upper, after: lower };
+            let (before, after) = (verdict(Mode::Span, left, right).0, verdict(Mode::Span, doubtful, right).0);
+            prop_assert!(after == before || after == Winner::Unresolved, "{:?} became {:?}", before, after);
+        }
+
+        #[test]
+        fn with_certain_times_on_both_sides_span_is_hard(left in 0i64..4, right in 0i64..4) {
+            let [left, right] = [left, right].map(|at| evidence(Some(at), Some(at)));
+            prop_assert_eq!(verdict(Mode::Span, left, right), verdict(Mode::Hard, left, right));
+        }
+
+        /// Whatever a span says for sure is so for every moment in it.
+        #[test]
+        fn a_span_decides_as_every_moment_in_it(left in any_span(), right in any_span()) {
+            let said = verdict(Mode::Span, left, right).0;
+            let moments = |span: Evidence| {
+                let first = span.lower().map_or(-2, |lower| lower.micros() + 1);
+                first..=span.upper().map_or(8, Timestamp::micros)
+            };
+            for (l, r) in moments(left).flat_map(|l| moments(right).map(move |r| (l, r))) {
+                match said {
+                    Winner::Left => prop_assert!(l > r),
+                    Winner::Right => prop_assert!(r > l),
+                    _ => {}
+                }
+            }
+        }
+
+        /// A coarse side cuts its times: what is decided then is so for every time that is cut to them.
+        #[test]
+        fn cut_times_decide_as_the_true_ones(left in 1i64..40, right in 1i64..40, before in 0i64..20, precision in 1u64..8) {
+            let span = FieldTime::between(Some(Timestamp::from_micros(left - 1 - before)), Timestamp::from_micros(left));
+            let exact = FieldTime::certain(Timestamp::from_micros(right));
+            let (left, right) = (Evidence::of(Some(span), precision), Evidence::of(Some(exact), precision));
+            match verdict(Mode::Span, left, right).0 {
+                Winner::Left => prop_assert!(span.after.unwrap() >= exact.at),
+                Winner::Right => prop_assert!(exact.at > span.at),
+                _ => {}
+            }
+        }
+
+        #[test]
         fn a_wider_mode_decides_what_a_stricter_one_decided(left in any_evidence(), right in any_evidence()) {
-            let said = Mode::ALL.map(|mode| verdict(mode, left, right).0);
+            let said = Mode::MAUTIC.map(|mode| verdict(mode, left, right).0);
             for pair in said.windows(2) {
                 if pair[0] != Winner::Unresolved {
                     prop_assert_eq!(pair[0], pair[1]);
@@ -279,7 +448,7 @@ mod tests {
 
         #[test]
         fn shifting_all_clocks_changes_nothing(left in any_evidence(), right in any_evidence(), shift in -1000i64..1000) {
-            let moved = |e: Evidence| Evidence { certain: e.certain.map(|t| t.earlier_by(shift)), possible: e.possible.map(|t| t.earlier_by(shift)) };
+            let moved = |e: Evidence| Evidence { certain: e.certain.map(|t| t.earlier_by(shift)), possible: e.possible.map(|t| t.earlier_by(shift)), after: e.after.map(|t| t.earlier_by(shift)) };
             for mode in Mode::ALL {
                 prop_assert_eq!(verdict(mode, left, right), verdict(mode, moved(left), moved(right)));
             }

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
-    #[serde(borrow)]
-    mode: Cow<'a, str>,
+    #[serde(borrow, default)]
+    mode: Option<Cow<'a, str>>,
     #[serde(borrow)]
     left: Given<'a>,
     #[serde(borrow)]
@@ -23,8 +23,10 @@ struct Line<'a> {
 struct Given<'a> {
     #[serde(borrow)]
     value: &'a RawValue,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "by")]
     possible: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    after: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     certain: Option<Cow<'a, str>>,
 }
@@ -44,10 +46,11 @@ struct Bad {
 /// Answers a JSON line that asks for a verdict: appends `{"winner":…,"reason":…}` to `output`, or
 /// `{"error":…,"line":number}` where the line cannot be read. Says whether it could.
 ///
-/// A line is `{"mode":"hard"|"best"|"fuzzy","left":{"value":V,"possible":T,"certain":T},"right":{…}}`: V any JSON
-/// value, T an RFC 3339 instant with offset, or null.
-pub fn judge_line(line: &[u8], number: u64, output: &mut Vec<u8>) -> bool {
-    let (read, written) = match answer(line) {
+/// A line is `{"mode":"hard"|"best"|"fuzzy"|"span","left":{"value":V,"possible":T,"certain":T},"right":{…}}`: V any
+/// JSON value, T an RFC 3339 instant with offset, or null. A line without a mode has the `usual` one. `"by"` is another
+/// name of `possible`, and `"after":T` the lower bound that mode span has beside it.
+pub fn judge_line(line: &[u8], usual: Mode, number: u64, output: &mut Vec<u8>) -> bool {
+    let (read, written) = match answer(line, usual) {
         Ok(answer) => (true, serde_json::to_writer(&mut *output, &answer)),
         Err(error) => (false, serde_json::to_writer(&mut *output, &Bad { error, line: number })),
     };
@@ -64,10 +67,15 @@ fn instant(side: &str, name: &str, text: Option<&str>) -> Result<Option<Timestam
 }
 
 fn evidence(side: &str, given: &Given<'_>) -> Result<Evidence, String> {
-    Ok(Evidence {
-        certain: instant(side, "certain", given.certain.as_deref())?,
-        possible: instant(side, "possible", given.possible.as_deref())?,
-    })
+    let certain = instant(side, "certain", given.certain.as_deref())?;
+    let possible = instant(side, "possible", given.possible.as_deref())?;
+    let after = instant(side, "after", given.after.as_deref())?;
+    if let (Some(after), Some(by)) = (after, certain.or(possible))
+        && after >= by
+    {
+        return Err(format!("{side}.after: {after} is not before {by}, so that no moment is in the span"));
+    }
+    Ok(Evidence { certain, possible, after })
 }
 
 /// Content is compared as JSON, not as text: the order of keys and the spelling of a text do not matter.
@@ -82,10 +90,13 @@ fn same(left: &RawValue, right: &RawValue) -> bool {
         }
 }
 
-fn answer(line: &[u8]) -> Result<Answer, String> {
+fn answer(line: &[u8], usual: Mode) -> Result<Answer, String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let mode = Mode::from_word(&line.mode)
-        .ok_or_else(|| format!("'{}' is no mode; known are hard, best, fuzzy", line.mode))?;
+    let mode = match line.mode.as_deref() {
+        None => usual,
+        Some(word) => Mode::from_word(word)
+            .ok_or_else(|| format!("'{word}' is no mode; known are hard, best, fuzzy, span"))?,
+    };
     let (left, right) = (evidence("left", &line.left)?, evidence("right", &line.right)?);
     let equal = same(line.left.value, line.right.value);
     let verdict =

@@ -44,6 +44,8 @@ pub enum Unresolved {
     Left,
     /// The right value wins.
     Right,
+    /// The value that was there later at the latest wins: a guess.
+    Latest,
     /// The field is in conflict and waits for the operator.
     #[default]
     Hold,

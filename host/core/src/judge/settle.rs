@@ -87,6 +87,9 @@ pub enum Why {
     Judged(Side, Basis),
     /// The judge could not decide; the policy for unresolved fields names this side.
     Policy(Side, Basis),
+    /// The judge could not decide; the policy `latest` guesses this side, whose value came to be later if both came
+    /// to be at the latest moment possible.
+    Guessed(Side, Basis),
     /// The judge could not decide; the field is in conflict.
     Undecided(Basis),
     /// The direction of the field excludes this side.
@@ -125,6 +128,7 @@ impl Why {
             Why::Merged => "merged",
             Why::Judged(..) => "judged",
             Why::Policy(..) => "policy",
+            Why::Guessed(..) => "guessed",
             Why::Undecided(_) => "undecided",
             Why::NotThisWay(_) => "not-this-way",
             Why::NotWritable(_) => "not-writable",
@@ -282,23 +286,26 @@ fn first_meeting(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
 }
 
 fn contest(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
-    let Sides { left, right } = now
-        .map(|current| Claim { value: current.value, evidence: Evidence::of(current.time, rules.precision) });
-    // Mode fuzzy includes hard and best. The two contents are known to differ, so the judge gets two
-    // constants: equal ids on two sides may be references to different records.
+    let evidence = now.map(|current| Evidence::of(current.time, rules.precision));
+    // The two contents are known to differ, so the judge gets two constants: equal ids on two sides may be
+    // references to different records.
     let verdict = judge(
-        Mode::Fuzzy,
-        &Claim { value: &0, evidence: left.evidence },
-        &Claim { value: &1, evidence: right.evidence },
+        Mode::Span,
+        &Claim { value: &0, evidence: evidence.left },
+        &Claim { value: &1, evidence: evidence.right },
     );
+    let reason = verdict.reason;
+    let undecided = || Settled { decision: Decision::Conflict, why: Why::Undecided(reason) };
     match (verdict.winner, rules.unresolved) {
-        (Winner::Left, _) => give(rules, now, Side::Left, Why::Judged(Side::Left, verdict.reason)),
-        (Winner::Right, _) => give(rules, now, Side::Right, Why::Judged(Side::Right, verdict.reason)),
-        (_, Unresolved::Left) => give(rules, now, Side::Left, Why::Policy(Side::Left, verdict.reason)),
-        (_, Unresolved::Right) => give(rules, now, Side::Right, Why::Policy(Side::Right, verdict.reason)),
-        (_, Unresolved::Hold) => {
-            Settled { decision: Decision::Conflict, why: Why::Undecided(verdict.reason) }
-        }
+        (Winner::Left, _) => give(rules, now, Side::Left, Why::Judged(Side::Left, reason)),
+        (Winner::Right, _) => give(rules, now, Side::Right, Why::Judged(Side::Right, reason)),
+        (_, Unresolved::Left) => give(rules, now, Side::Left, Why::Policy(Side::Left, reason)),
+        (_, Unresolved::Right) => give(rules, now, Side::Right, Why::Policy(Side::Right, reason)),
+        (_, Unresolved::Latest) => match evidence.left.latest(&evidence.right) {
+            Some(side) => give(rules, now, side, Why::Guessed(side, reason)),
+            None => undecided(),
+        },
+        (_, Unresolved::Hold) => undecided(),
     }
 }
 

@@ -23,14 +23,34 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// The change time of a field.
+/// When the value of a field came to be: the span after `after` and not later than `at`, or exactly `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldTime {
-    /// The moment.
+    /// The moment, or the upper bound of the span, such as the record's change time.
     pub at: Timestamp,
-    /// Whether this is the field's own change time; otherwise it is an upper bound, such as the record's
-    /// change time.
+    /// Whether this is the field's own change time: a span of one moment.
     pub certain: bool,
+    /// The lower bound of the span: the value was not there yet at this moment. `None`: not known, or certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Timestamp>,
+}
+
+impl FieldTime {
+    /// The field's own change time.
+    pub const fn certain(at: Timestamp) -> Self {
+        Self { at, certain: true, after: None }
+    }
+
+    /// An upper bound alone: the value came to be at this moment or before.
+    pub const fn by(at: Timestamp) -> Self {
+        Self { at, certain: false, after: None }
+    }
+
+    /// A span. A lower bound that does not lie before the upper one tells of a clock that is wrong, and is left
+    /// out.
+    pub fn between(after: Option<Timestamp>, by: Timestamp) -> Self {
+        Self { at: by, certain: false, after: after.filter(|after| *after < by) }
+    }
 }
 
 /// A text that cannot be parsed as a date and time.

@@ -297,12 +297,17 @@ impl Names<'_> {
                 Some(moments) => format!("newer in {moments}"),
                 None => format!("newer in {}: {}", of(side), basis.text()),
             },
-            Why::Policy(side, basis) => format!("{} wins by policy: {}", of(side), basis.text()),
-            Why::Undecided(basis @ (Basis::NoEvidence | Basis::SameTime)) => {
-                let moments = self.moments(Side::Left, times).map(|moments| format!(" ({moments})"));
-                format!("both sides have changed, and {}{}", undecided(basis), moments.unwrap_or_default())
+            Why::Policy(side, basis) => {
+                format!("{} wins by policy: {}{}", of(side), basis.text(), self.in_brackets(side, times))
             }
-            Why::Undecided(basis) => format!("both sides have changed, and {}", basis.text()),
+            Why::Guessed(side, basis) => {
+                let moments = self.in_brackets(side, times);
+                format!("a guess, {} is the latest: {}{moments}", of(side), basis.text())
+            }
+            Why::Undecided(basis) => {
+                let moments = self.in_brackets(Side::Left, times);
+                format!("both sides have changed, and {}{moments}", undecided(basis))
+            }
             Why::NotThisWay(side) => format!("the field does not flow to {}", of(side)),
             Why::NotWritable(side) => format!("the field cannot be written in {}", of(side)),
             Why::NeverWritten => "the write rule is never".to_owned(),
@@ -317,18 +322,26 @@ impl Names<'_> {
         }
     }
 
-    /// «HelloWorld: 12 May 2020 10:02; the hub: 3 Apr 2020», this side first; `None` where a time is not known.
+    /// «HelloWorld: 12 May 2020 10:02; the hub: 3 Apr 2020», this side first; `None` where no time is known.
     fn moments(self, first: Side, times: Times) -> Option<String> {
-        let (one, other) = (times[first]?, times[first.other()]?);
-        let [one_at, other_at] = moments([one.at, other.at]);
-        let bound = |time: FieldTime| if time.certain { "" } else { "at the latest " };
-        Some(format!(
-            "{}: {}{one_at}; {}: {}{other_at}",
-            self.called(first),
-            bound(one),
-            self.called(first.other()),
-            bound(other)
-        ))
+        let at = |side: Side| times[side].map(|time| time.at);
+        let known = at(first).or(at(first.other()))?;
+        let [one, other] = moments([at(first).unwrap_or(known), at(first.other()).unwrap_or(known)]);
+        let span = |side: Side, at: &str| match times[side] {
+            None => "not known".to_owned(),
+            Some(time) if time.certain => at.to_owned(),
+            Some(FieldTime { after: None, .. }) => format!("at the latest {at}"),
+            Some(FieldTime { at, after: Some(after), .. }) => {
+                let [after, at] = moments([after, at]);
+                format!("between {after} and {at}")
+            }
+        };
+        let (one, other) = (span(first, &one), span(first.other(), &other));
+        Some(format!("{}: {one}; {}: {other}", self.called(first), self.called(first.other())))
+    }
+
+    fn in_brackets(self, first: Side, times: Times) -> String {
+        self.moments(first, times).map(|moments| format!(" ({moments})")).unwrap_or_default()
     }
 
     /// The sentence for a notice.
@@ -362,6 +375,14 @@ impl Names<'_> {
                 self.called(*side),
                 quoted(said)
             ),
+            Notice::ClockAhead { side, record, at, arrival } => {
+                let [at, arrival] = moments([*at, *arrival]);
+                format!(
+                    "{} dates {} at {at}, which arrived at {arrival}: its clock is ahead, or the one here is late; such times only say that a value is not newer than its arrival",
+                    self.called(*side),
+                    name(record)
+                )
+            }
             Notice::StaysTrusted { side } => format!(
                 "{} stays trusted, whatever changed, until a run without a window has made all of it",
                 self.called(*side)
@@ -520,7 +541,7 @@ mod tests {
     }
 
     fn time(text: &str, certain: bool) -> Option<FieldTime> {
-        Some(FieldTime { at: Timestamp::parse(text).unwrap(), certain })
+        Some(FieldTime { at: Timestamp::parse(text).unwrap(), certain, after: None })
     }
 
     #[test]
@@ -534,6 +555,21 @@ mod tests {
         assert_eq!(
             say(Why::Judged(Side::Left, Basis::LaterPossible), close),
             "newer in the hub: 12 May 2020 10:02:01; HelloWorld: at the latest 12 May 2020 10:02:07.500"
+        );
+        let right = FieldTime::between(
+            Some(Timestamp::parse("2020-05-11").unwrap()),
+            Timestamp::parse("2020-05-12 09:30").unwrap(),
+        );
+        assert_eq!(
+            say(
+                Why::Judged(Side::Right, Basis::LaterSpan),
+                Sides::new(time("2020-05-10", true), Some(right))
+            ),
+            "newer in HelloWorld: between 11 May 2020 and 12 May 2020 09:30; the hub: 10 May 2020"
+        );
+        assert_eq!(
+            say(Why::Guessed(Side::Right, Basis::SpansMeet), close),
+            "a guess, HelloWorld is the latest: the spans of time in which the two values came to be meet (HelloWorld: at the latest 12 May 2020 10:02:07.500; the hub: 12 May 2020 10:02:01)"
         );
         assert_eq!(say(later, Sides::default()), "newer in HelloWorld: its certain change time is later");
         for (why, said) in [

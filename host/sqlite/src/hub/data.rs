@@ -31,8 +31,9 @@ pub(super) struct Stored {
 /// The fields of a record, in the order of its object; `None` where a field was never set.
 pub(super) type Fields = Vec<Option<Stored>>;
 
-/// A group of fields that share a stamp, as it is stored.
-type Group<'a> = (i64, u8, i64, i64, Vec<&'a str>);
+/// A group of fields that share a stamp, as it is stored: time, kind of time, source, run, fields. The kind is 1 for
+/// a certain time, 0 for an upper bound, and negative for a span: its length with the sign turned.
+type Group<'a> = (i64, i64, i64, i64, Vec<&'a str>);
 
 /// Encodes values and stamps.
 pub(super) fn encode(object: &ObjectSchema, fields: &Fields) -> Result<(String, String), StoreError> {
@@ -65,9 +66,14 @@ pub(super) fn encode(object: &ObjectSchema, fields: &Fields) -> Result<(String, 
         if n > 0 {
             stamps.push(',');
         }
-        let FieldTime { at, certain } = stamp.time;
+        let FieldTime { at, certain, after } = stamp.time;
+        let kind = match after {
+            _ if certain => 1,
+            Some(after) => after.micros().saturating_sub(at.micros()).min(0),
+            None => 0,
+        };
         // Writing to a String cannot fail.
-        let _ = write!(stamps, "[{},{},{},{},[", at.micros(), u8::from(certain), stamp.source, stamp.run);
+        let _ = write!(stamps, "[{},{kind},{},{},[", at.micros(), stamp.source, stamp.run);
         if n + 1 < groups.len() {
             for (m, &index) in members.iter().enumerate() {
                 let _ = write!(stamps, "{}\"{}\"", if m > 0 { "," } else { "" }, name(index));
@@ -82,10 +88,14 @@ pub(super) fn encode(object: &ObjectSchema, fields: &Fields) -> Result<(String, 
 /// Decodes values and stamps.
 pub(super) fn decode(object: &ObjectSchema, data: &str, stamps: &str) -> Result<Fields, StoreError> {
     let groups: Vec<Group<'_>> = serde_json::from_str(stamps).map_err(|error| corrupt(object, &error))?;
-    let stamp = |(at, certain, source, run, _): &Group<'_>| Stamp {
-        time: FieldTime { at: Timestamp::from_micros(*at), certain: *certain != 0 },
-        source: *source,
-        run: *run,
+    let stamp = |(at, kind, source, run, _): &Group<'_>| {
+        let at = Timestamp::from_micros(*at);
+        let time = match *kind {
+            0 => FieldTime::by(at),
+            span if span < 0 => FieldTime::between(Some(at.earlier_by(span.saturating_neg())), at),
+            _ => FieldTime::certain(at),
+        };
+        Stamp { time, source: *source, run: *run }
     };
     let mut deserializer = serde_json::Deserializer::from_str(data);
     let values = deserializer.deserialize_map(Values { object }).map_err(|error| corrupt(object, &error))?;

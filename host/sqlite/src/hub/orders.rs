@@ -117,7 +117,7 @@ impl Writing<'_> {
     /// The fields to write, and the refused ones.
     fn writes(&self, change: &OrderedChange) -> Result<(Vec<Write>, Vec<Refusal>), HubError> {
         let (mut writes, mut refusals) = (Vec::new(), Vec::new());
-        let bound = FieldTime { at: self.order.at, certain: false };
+        let bound = FieldTime::by(self.order.at);
         for (n, name) in self.order.fields.iter().enumerate() {
             let Some(value) = change.values.get(n).and_then(Option::as_ref) else { continue };
             let Some(field) = self.fields[n] else {

@@ -256,7 +256,7 @@ fn writes(
     for (name, value) in values {
         let field = object.require(name)?;
         match admit(connection, schema, object, field, value.clone())? {
-            Ok(value) => writes.push(Write { field, value, time: FieldTime { at: now, certain: true } }),
+            Ok(value) => writes.push(Write { field, value, time: FieldTime::certain(now) }),
             Err(refusal) => refusals.push(refusal),
         }
     }

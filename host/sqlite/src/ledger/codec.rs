@@ -4,11 +4,12 @@
 //!   differ, or of which only one is known; `{}` marks a slot that was never settled. Such slots are cut off at
 //!   the end of the array, and an empty array is `NULL`. JSON null is the value null.
 //! - `left_seen`, `right_seen`: an array by slot: `null`, or `[value]`, `[value,time]`, `[value,time,true]`
-//!   with a certain time. The time is in microseconds relative to the record's change time, which it rarely
-//!   differs from.
+//!   with a certain time, `[value,time,length]` with a span that ends at that time. The time is in microseconds
+//!   relative to the record's change time, which it rarely differs from.
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.
 //! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs,
-//!   `b` the base value, `t` a possible or `c` a certain time, `bt` or `bc` the same for the base, `j` joint,
+//!   `b` the base value, `t` a possible or `c` a certain time, `a` the moment after which a possible one lies,
+//!   `bt`, `bc` or `ba` the same for the base, `j` joint,
 //!   `o` the outcome where it differs from `v`, and the reason where it differs from the previous field's: `y`
 //!   a reason of settling, `x` any other.
 //! - `reason`, `reason_data`: the code of a reason and its data; both `NULL` without a reason, `reason_data`
@@ -221,6 +222,8 @@ pub(super) fn encode_seen(
                 list.serialize_element(&time.at.micros().wrapping_sub(self.1))?;
                 if time.certain {
                     list.serialize_element(&true)?;
+                } else if let Some(after) = time.after {
+                    list.serialize_element(&time.at.micros().saturating_sub(after.micros()))?;
                 }
             }
             list.end()
@@ -238,9 +241,15 @@ pub(super) fn decode_seen(
     let Some(text) = text else { return Ok(Vec::new()) };
     let base = changed.map_or(0, Timestamp::micros);
     let slots: Vec<Option<SeenSlot>> = decode("reported values", text)?;
-    let seen = |SeenSlot { value, offset, certain }| {
-        let time = offset
-            .map(|offset: i64| FieldTime { at: Timestamp::from_micros(base.wrapping_add(offset)), certain });
+    let seen = |SeenSlot { value, offset, kind }| {
+        let time = offset.map(|offset: i64| {
+            let at = Timestamp::from_micros(base.wrapping_add(offset));
+            match kind {
+                TimeKind::Certain(true) => FieldTime::certain(at),
+                TimeKind::Certain(false) => FieldTime::by(at),
+                TimeKind::Length(length) => FieldTime::between(Some(at.earlier_by(length)), at),
+            }
+        });
         Seen { value, time }
     };
     Ok(slots.into_iter().map(|slot| slot.map(seen)).collect())
@@ -249,7 +258,15 @@ pub(super) fn decode_seen(
 struct SeenSlot {
     value: Value,
     offset: Option<i64>,
-    certain: bool,
+    kind: TimeKind,
+}
+
+/// The third element of a seen value: whether the time is certain, or how long the span is that ends with it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TimeKind {
+    Certain(bool),
+    Length(i64),
 }
 
 impl<'de> Deserialize<'de> for SeenSlot {
@@ -259,14 +276,14 @@ impl<'de> Deserialize<'de> for SeenSlot {
             type Value = SeenSlot;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of a value, a time, and whether it is certain")
+                f.write_str("a list of a value, a time, and whether it is certain or how long its span is")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<SeenSlot, A::Error> {
                 let value = list.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
                 let offset = list.next_element()?;
-                let certain = list.next_element()?.unwrap_or(false);
-                Ok(SeenSlot { value, offset, certain })
+                let kind = list.next_element()?.unwrap_or(TimeKind::Certain(false));
+                Ok(SeenSlot { value, offset, kind })
             }
         }
         deserializer.deserialize_seq(SeenVisitor)
@@ -309,9 +326,13 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
         #[serde(skip_serializing_if = "Option::is_none")]
         c: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        a: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         bt: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         bc: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ba: Option<i64>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         j: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -338,8 +359,10 @@ pub(super) fn encode_fields(fields: &[ChangedField]) -> Result<String, StoreErro
                 b: field.base.as_ref(),
                 t: field.time.filter(|time| !time.certain).map(|time| time.at.micros()),
                 c: field.time.filter(|time| time.certain).map(|time| time.at.micros()),
+                a: field.time.and_then(|time| time.after).map(Timestamp::micros),
                 bt: field.base_time.filter(|time| !time.certain).map(|time| time.at.micros()),
                 bc: field.base_time.filter(|time| time.certain).map(|time| time.at.micros()),
+                ba: field.base_time.and_then(|time| time.after).map(Timestamp::micros),
                 j: field.joint,
                 o: field.stored.as_ref(),
                 y,
@@ -362,8 +385,10 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
         b: Option<Value>,
         t: Option<i64>,
         c: Option<i64>,
+        a: Option<i64>,
         bt: Option<i64>,
         bc: Option<i64>,
+        ba: Option<i64>,
         #[serde(default)]
         j: bool,
         #[serde(default, deserialize_with = "present")]
@@ -376,9 +401,11 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
     Ok(list
         .into_iter()
         .map(|field| {
-            let moment = |possible: Option<i64>, certain: Option<i64>| {
-                let at = Timestamp::from_micros(certain.or(possible)?);
-                Some(FieldTime { at, certain: certain.is_some() })
+            let moment = |possible: Option<i64>, certain: Option<i64>, after: Option<i64>| match certain {
+                Some(at) => Some(FieldTime::certain(Timestamp::from_micros(at))),
+                None => possible.map(|by| {
+                    FieldTime::between(after.map(Timestamp::from_micros), Timestamp::from_micros(by))
+                }),
             };
             if let Some(reason) = field.y.map(FieldReason::Judge).or(field.x) {
                 before = reason;
@@ -388,8 +415,8 @@ pub(super) fn decode_fields(text: &str) -> Result<Vec<ChangedField>, StoreError>
                 source: field.f.unwrap_or_else(|| field.v.clone()),
                 value: field.v,
                 base: field.b,
-                time: moment(field.t, field.c),
-                base_time: moment(field.bt, field.bc),
+                time: moment(field.t, field.c, field.a),
+                base_time: moment(field.bt, field.bc, field.ba),
                 joint: field.j,
                 stored: field.o,
                 reason: before.clone(),

@@ -163,7 +163,7 @@ fn what_is_stored_is_noted_only_where_it_differs() {
 #[test]
 fn a_create_that_was_sent_twice_keeps_what_was_edited_since() {
     let create = || outgoing(Action::Create, 0, text("Eva"), None);
-    let time = Some(Time { at: WRITTEN, certain: false });
+    let time = Some(Time::by(WRITTEN));
 
     let mut twice = Outgoing { resent: true, ..create() };
     assert!(settle(&mut twice, Some(text("Uta"))));

@@ -263,10 +263,7 @@ impl Remote {
             version: Some(record.seq.to_string()),
             values: fields.iter().map(|name| Some(record.values[place(name)?].clone())).collect(),
             times: if self.manners.times == ChangeTimes::Field {
-                fields
-                    .iter()
-                    .map(|name| Some(FieldTime { at: record.times[place(name)?]?, certain: true }))
-                    .collect()
+                fields.iter().map(|name| Some(FieldTime::certain(record.times[place(name)?]?))).collect()
             } else {
                 Vec::new()
             },

@@ -27,7 +27,7 @@ fn rules(kinds: &Sides<Kind>) -> FieldRules<'_> {
 }
 
 fn certain(at: i64) -> Option<FieldTime> {
-    Some(FieldTime { at: Timestamp::from_micros(at), certain: true })
+    Some(FieldTime::certain(Timestamp::from_micros(at)))
 }
 
 fn current(value: &Value, at: Option<FieldTime>) -> Option<Current<'_>> {
@@ -90,6 +90,32 @@ fn a_tie_is_held_or_decided_by_policy() {
         written(&run(&rules, Some(("a", "a")), ("b", 5), ("c", 5)).0),
         [(Side::Right, "b".to_owned())]
     );
+}
+
+/// A field with record times on the right: the policies where the spans meet, and what is said of it.
+#[test]
+fn spans_that_meet_are_left_to_the_policy() {
+    let kinds = kinds();
+    let mut rules = rules(&kinds);
+    let (a, b, c) = (Value::text("a"), Value::text("b"), Value::text("c"));
+    let at = Timestamp::from_micros;
+    let settled = |rules: &FieldRules<'_>, right: FieldTime| {
+        let agreed = Some(Sides::new(Some(&a), Some(&a)));
+        let settled = settle(rules, agreed, current(&b, certain(5)), current(&c, Some(right)));
+        (written(&settled.decision), settled.why)
+    };
+    let (to_left, to_right) = (vec![(Side::Left, "c".to_owned())], vec![(Side::Right, "b".to_owned())]);
+    let meets = FieldTime::by(at(9));
+    assert_eq!(settled(&rules, meets), (vec![], Why::Undecided(Basis::SpansMeet)));
+    rules.unresolved = Unresolved::Left;
+    assert_eq!(settled(&rules, meets), (to_right.clone(), Why::Policy(Side::Left, Basis::SpansMeet)));
+    rules.unresolved = Unresolved::Latest;
+    assert_eq!(settled(&rules, meets), (to_left.clone(), Why::Guessed(Side::Right, Basis::SpansMeet)));
+    assert_eq!(settled(&rules, FieldTime::by(at(5))), (vec![], Why::Undecided(Basis::SpansMeet)));
+    // Spans that do not meet are decided, whatever the policy.
+    assert_eq!(settled(&rules, FieldTime::by(at(4))), (to_right, Why::Judged(Side::Left, Basis::LaterSpan)));
+    let after = FieldTime::between(Some(at(5)), at(9));
+    assert_eq!(settled(&rules, after), (to_left, Why::Judged(Side::Right, Basis::LaterSpan)));
 }
 
 #[test]
@@ -242,7 +268,7 @@ fn any_rules() -> impl Strategy<
     (
         prop::sample::select(vec![Blanks::Overwrite, Blanks::Keep, Blanks::Fill]),
         prop::sample::select(vec![WriteRule::Always, WriteRule::IfEmpty, WriteRule::Never]),
-        prop::sample::select(vec![Unresolved::Left, Unresolved::Right, Unresolved::Hold]),
+        prop::sample::select(vec![Unresolved::Left, Unresolved::Right, Unresolved::Latest, Unresolved::Hold]),
         prop::sample::select(vec![Direction::Both, Direction::ToLeft, Direction::ToRight]),
         prop::option::of(prop::sample::select(vec![Side::Left, Side::Right])),
         prop::sample::select(vec![Drift::Keep, Drift::Restore]),

@@ -275,6 +275,7 @@ fn field(field: &FieldMapping) -> String {
             Unresolved::Hold => "",
             Unresolved::Left => ", unresolved left",
             Unresolved::Right => ", unresolved right",
+            Unresolved::Latest => ", unresolved latest",
         },
         match field.blanks {
             Blanks::Overwrite => "",

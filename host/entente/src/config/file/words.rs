@@ -26,7 +26,7 @@ pub(crate) enum DirectionWord {
     Both,
 }
 
-/// The policy for fields that the judge cannot decide: a side, or hold.
+/// The policy for fields that the judge cannot decide: a side, the latest, or hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum UnresolvedWord {
@@ -34,6 +34,7 @@ pub(crate) enum UnresolvedWord {
     Right,
     Hub,
     Integration,
+    Latest,
     Hold,
 }
 
@@ -96,6 +97,7 @@ impl SideWords<'_> {
     pub(crate) fn unresolved(self, word: UnresolvedWord) -> Result<Unresolved, String> {
         let word = match word {
             UnresolvedWord::Hold => return Ok(Unresolved::Hold),
+            UnresolvedWord::Latest => return Ok(Unresolved::Latest),
             UnresolvedWord::Left => SideWord::Left,
             UnresolvedWord::Right => SideWord::Right,
             UnresolvedWord::Hub => SideWord::Hub,

@@ -158,9 +158,9 @@ impl Import<'_> {
             line: line.number,
             cells: Vec::with_capacity(width),
             id: None,
-            time: FieldTime { at: self.now, certain: false },
+            time: FieldTime::by(self.options.as_of.unwrap_or(self.now)),
         };
-        let mut future = false;
+        let (mut future, mut dated) = (false, self.options.as_of.is_some());
         for (column, text) in line.cells.iter().enumerate().take(width) {
             if self.columns.id == Some(column) {
                 parsed.id = Some(text.trim().to_owned()).filter(|id| !id.is_empty());
@@ -169,13 +169,18 @@ impl Import<'_> {
                     continue;
                 }
                 match parse_timestamp(text.trim(), &self.options.parse) {
-                    // A change time in the future means a wrong clock or time zone, so it is no evidence of
-                    // when the row was right.
+                    // A change time in the future means a wrong clock or time zone; it says no more than the
+                    // import does.
                     Ok(at) if at > self.now => {
-                        parsed.time = FieldTime { at: self.now, certain: false };
+                        parsed.time = FieldTime::by(self.now);
                         future = true;
+                        dated = true;
                     }
-                    Ok(at) => parsed.time = FieldTime { at, certain: true },
+                    // The row's time is an upper bound for each of its fields.
+                    Ok(at) => {
+                        parsed.time = FieldTime::by(at);
+                        dated = true;
+                    }
                     Err(error) => {
                         self.bad(line.number, Some(column), text, error.0);
                         return None;
@@ -193,6 +198,7 @@ impl Import<'_> {
             }
         }
         self.future += u64::from(future);
+        self.report.undated += u64::from(!dated);
         Some(parsed)
     }
 
@@ -393,6 +399,12 @@ impl Import<'_> {
             report
                 .notes
                 .push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
+        }
+        if report.undated > 0 {
+            report.notes.push(format!(
+                "{} rows do not say since when they are right, so that where another side has changed too, it cannot be told which is newer: such fields are held, or settled by the policy; if the file is older than today, say so with a date as of which it was right",
+                report.undated
+            ));
         }
         if self.future > 0 {
             report.notes.push(format!(

@@ -14,10 +14,11 @@
 //! - List elements are separated by semicolons (or as the options say). References are given by an identifier
 //!   of the other record, such as the name of a company, or as `company:12`.
 //!
-//! Change times: without a column of change times, the time of the import is an upper bound for every value,
-//! since the file does not say since when it has been right. With such a column, its time is the certain
-//! change time of every field in the row; a time in the future counts as none and is reported. Where the
-//! hub's value of a field is later, the field keeps it and is counted as older; at equal times the file wins.
+//! Change times: without a column of change times, the time of the import (or the one that the options give) is an
+//! upper bound for every value, since the file does not say since when it has been right. With such a column, its
+//! time is the upper bound for every field in the row: something in the record changed then, and nothing later. A
+//! time in the future counts as none and is reported. Where the hub's value of a field is later, the field keeps
+//! it and is counted as older; at equal times the file wins.
 //! A row whose columns that are read are all empty creates no record and is refused.
 
 mod columns;
@@ -35,6 +36,7 @@ pub use import::import_csv;
 
 use super::error::HubError;
 use super::parse::ParseOptions;
+use entente_core::Timestamp;
 use serde::Serialize;
 use std::io;
 
@@ -61,6 +63,9 @@ pub struct ImportOptions {
     /// The column of change times; `None` takes a column named `changed`, `updated_at`, `modified` or the
     /// like; an empty name takes none.
     pub changed_column: Option<String>,
+    /// The moment that the file is from: the upper bound of values in rows without a change time; `None`: the
+    /// import.
+    pub as_of: Option<Timestamp>,
     /// Whether a referenced record that does not exist is created.
     pub create_references: bool,
     /// Dry run: nothing is written. New rows are counted correctly; a row that repeats the key of an earlier
@@ -84,6 +89,7 @@ impl ImportOptions {
             empty: Empty::Keep,
             parse: ParseOptions::default(),
             changed_column: None,
+            as_of: None,
             create_references: true,
             dry_run: false,
             listed: 1000,
@@ -134,6 +140,8 @@ pub struct ImportReport {
     pub skipped: u64,
     /// Fields left alone because the hub's value is newer.
     pub older: u64,
+    /// Rows that no time says when they were right: neither a column of the file nor the options.
+    pub undated: u64,
     /// Records created because a row references them.
     pub references_created: u64,
     /// The first refused rows.

@@ -155,7 +155,7 @@ pub(super) fn bookmark(pages: &[Page]) -> Option<String> {
 }
 
 pub(super) fn certain(micros: i64) -> Option<FieldTime> {
-    Some(FieldTime { at: at(micros), certain: true })
+    Some(FieldTime::certain(at(micros)))
 }
 
 /// Texts that must never be taken for one another.

@@ -28,7 +28,7 @@ async fn a_created_record_answers_with_what_is_stored() {
     let record = hub.get("contact", &written.id).await.unwrap();
     let field = |name: &str| record.fields.iter().find(|field| field.name == name).unwrap();
     assert_eq!(field("email").time, certain(100));
-    assert_eq!(field("points").time, Some(FieldTime { at: at(500), certain: false }));
+    assert_eq!(field("points").time, Some(FieldTime::by(at(500))));
     assert_eq!(field("points").origin, Some(Origin::Sync { name: "mine".into(), run: 7 }));
     assert_eq!(
         (field("phone").time, field("first_name").time),

@@ -34,7 +34,7 @@ async fn each_field_has_its_own_time_and_origin() {
         (field("city").time, field("city").origin.clone()),
         (certain(40), Some(Origin::Sync { name: "mailing".into(), run: 7 }))
     );
-    assert_eq!(field("phone").time, Some(FieldTime { at: at(500), certain: false }));
+    assert_eq!(field("phone").time, Some(FieldTime::by(at(500))));
     assert_eq!((field("points").time, field("points").origin.clone()), (certain(2), Some(Origin::Operator)));
     assert_eq!((field("tags").time, field("tags").origin.clone()), (None, None));
     assert_eq!(record.changed, at(500));

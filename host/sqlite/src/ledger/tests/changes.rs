@@ -39,7 +39,11 @@ async fn a_change_comes_back_and_can_be_changed_in_every_part() {
             source: if slot % 2 == 0 { value.clone() } else { Value::Null },
             base: (slot % 3 == 0).then_some(Value::Null),
             value,
-            time: Some(FieldTime { at: at(1), certain: slot % 2 == 0 }),
+            time: Some(if slot % 2 == 0 {
+                FieldTime::certain(at(1))
+            } else {
+                FieldTime::between(Some(at(0)), at(1))
+            }),
             base_time: None,
             joint: slot % 2 == 1,
             stored: (slot % 3 == 1).then_some(Value::Null),

@@ -27,7 +27,13 @@ fn any_moment() -> impl Strategy<Value = Timestamp> {
 }
 
 fn any_time() -> impl Strategy<Value = FieldTime> {
-    (any_moment(), any::<bool>()).prop_map(|(at, certain)| FieldTime { at, certain })
+    (any_moment(), any::<bool>(), prop::option::of(1i64..1_000_000_000)).prop_map(|(at, certain, length)| {
+        if certain {
+            FieldTime::certain(at)
+        } else {
+            FieldTime::between(length.map(|length| at.earlier_by(length)), at)
+        }
+    })
 }
 
 fn any_agreed() -> impl Strategy<Value = Agreed> {
@@ -120,7 +126,7 @@ fn what_is_plain_is_short() {
     assert_eq!(encode_agreed(&agreed).unwrap().as_deref(), Some(r#"["Ada",{},null,{"l":null}]"#));
     assert_eq!(encode_agreed(&[None, None]).unwrap(), None);
 
-    let time = |certain| Some(FieldTime { at: at(5), certain });
+    let time = |certain| Some(FieldTime { at: at(5), certain, after: None });
     let seen = vec![
         Some(Seen { value: Value::text("Ada"), time: time(false) }),
         None,
@@ -155,7 +161,7 @@ fn what_cannot_be_read_is_said_and_does_not_panic() {
     for text in ["", "{", "[{\"x\":1}]", "[[1]]", "[{\"l\":1,\"z\":2}]", "7"] {
         assert!(decode_agreed(Some(text)).is_err(), "{text}");
     }
-    for text in ["", "[[]]", "[[1,2,3]]", "[1]", "[[1,2,true,4]]"] {
+    for text in ["", "[[]]", "[[1,2,\"3\"]]", "[1]", "[[1,2,true,4]]"] {
         assert!(decode_seen(Some(text), None).is_err(), "{text}");
     }
     assert!(decode_fields("[{\"s\":-1,\"v\":1}]").is_err());

@@ -3,10 +3,7 @@
 use super::*;
 
 fn conflict(pair: PairId, slot: Slot, left: &str, right: &str, run: RunId, second: i64) -> Conflict {
-    let seen = |text: &str| Seen {
-        value: Value::text(text),
-        time: Some(FieldTime { at: at(second), certain: false }),
-    };
+    let seen = |text: &str| Seen { value: Value::text(text), time: Some(FieldTime::by(at(second))) };
     Conflict { pair, slot, left: seen(left), right: seen(right), reason: FieldReason::UndoOf { run }, run }
 }
 

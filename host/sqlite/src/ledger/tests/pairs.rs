@@ -6,7 +6,8 @@ fn full(world: &World, run: RunId) -> Pair {
     let mut pair = world.pair(Some("l-\0-1"), Some("r-✓"));
     for (slot, value) in values().into_iter().enumerate() {
         pair.set_agreed(Slot(slot), both(value.clone()));
-        let time = (slot % 3 > 0).then_some(FieldTime { at: at(slot as i64), certain: slot % 3 == 1 });
+        let time =
+            (slot % 3 > 0).then_some(FieldTime { at: at(slot as i64), certain: slot % 3 == 1, after: None });
         pair.half_mut(Side::BOTH[slot % 2]).set_seen(Slot(slot), Some(Seen { value, time }));
     }
     for side in Side::BOTH {

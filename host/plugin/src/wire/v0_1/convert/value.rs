@@ -100,7 +100,7 @@ impl Lift<'_> {
             Ok(values) => values,
             Err(reason) => return Ok(Err(reason)),
         };
-        let time = |micros| FieldTime { at: Timestamp::from_micros(micros), certain: true };
+        let time = |micros| FieldTime::certain(Timestamp::from_micros(micros));
         Ok(Ok(Row {
             id: row.id,
             changed: row.changed.map(Timestamp::from_micros),

@@ -143,7 +143,7 @@ fn rows() {
     let vectors: Rows =
         serde_json::from_str(include_str!("../../../../../../tests/vectors/rows.json")).unwrap();
     let limits = Limits::default();
-    let certain = |at| FieldTime { at, certain: true };
+    let certain = FieldTime::certain;
     for vector in vectors.rows {
         let expected = Row {
             id: vector.row.id,

@@ -1,7 +1,7 @@
 //! Effects of imported rows on records.
 
 use super::*;
-use crate::hub::tests::{at, certain};
+use crate::hub::tests::at;
 use crate::hub::{FieldDefinition, Origin};
 use entente_core::Kind;
 use entente_sync::FieldTime;
@@ -196,7 +196,8 @@ async fn older_values_do_not_overwrite_newer_ones() {
         (Some(&Value::text("Oslo")), Some(&Value::text("Ada")))
     );
     let first = &record.fields[0];
-    assert_eq!((first.time, first.origin.clone()), (certain(1_577_793_600_000_000), Some(Origin::Import)));
+    let bound = Some(FieldTime::by(at(1_577_793_600_000_000)));
+    assert_eq!((first.time, first.origin.clone()), (bound, Some(Origin::Import)));
     assert_eq!(record.changed, set, "the newest field is as new as it was");
 
     // At equal times the file wins, and at later ones; no time lies after the import.
@@ -231,7 +232,7 @@ async fn without_change_times_the_import_is_an_upper_bound() {
     contacts(&hub, "email,city\na@example.org,Oslo\n").await;
     let record = &all(&hub, "contact").await[0];
     let field = record.fields.iter().find(|field| field.name == "city").unwrap();
-    assert_eq!(field.time, Some(FieldTime { at: at(NOW + 1), certain: false }));
+    assert_eq!(field.time, Some(FieldTime::by(at(NOW + 1))));
 }
 
 #[tokio::test]
@@ -363,5 +364,45 @@ async fn a_change_time_that_is_still_to_come_is_not_certain() {
         !future.certain && future.at.micros() >= NOW && future.at.micros() < NOW + 1_000_000,
         "{future:?}"
     );
-    assert!(past.certain && past.at.micros() < NOW, "{past:?}");
+    assert!(!past.certain && past.at.micros() < NOW, "{past:?}");
+}
+
+#[tokio::test]
+async fn v2_the_time_of_a_row_is_an_upper_bound_for_each_of_its_fields() {
+    let hub = hub();
+    contacts(&hub, "email,city,Last Modified\na@example.org,Oslo,2019-01-01\n").await;
+    let record = &all(&hub, "contact").await[0];
+    let at = Timestamp::parse("2019-01-01").unwrap();
+    assert!(record.fields.iter().flat_map(|field| field.time).all(|time| time == FieldTime::by(at)));
+}
+
+#[tokio::test]
+async fn s28_a_file_without_times_is_as_old_as_it_says() {
+    let hub = hub();
+    let report = contacts(&hub, "email,city\na@example.org,Oslo\n").await;
+    assert_eq!(report.undated, 1);
+    let told =
+        |report: &ImportReport| report.notes.iter().any(|note| note.contains("since when they are right"));
+    assert!(told(&report), "{report:?}");
+
+    let as_of = Timestamp::parse("2018-05-01").unwrap();
+    let options = ImportOptions { as_of: Some(as_of), ..ImportOptions::new("contact") };
+    // The hub's value is by now, the file's by 2018: the hub keeps its own.
+    let report = import(&hub, "email,city,phone\na@example.org,Rome,1\n", &options).await.unwrap();
+    assert_eq!((report.undated, report.older, told(&report)), (0, 1, false));
+    let record = &all(&hub, "contact").await[0];
+    let field = |name: &str| record.fields.iter().find(|field| field.name == name).unwrap();
+    assert_eq!(field("city").value, Value::text("Oslo"));
+    assert_eq!(field("phone").time, Some(FieldTime::by(as_of)));
+    // A time of the row's own goes before.
+    let file = "email,phone,changed\nb@example.org,2,2017-01-01\nc@example.org,3,\n";
+    let report = import(&hub, file, &options).await.unwrap();
+    assert_eq!((report.created, report.undated), (2, 0));
+    let records = all(&hub, "contact").await;
+    let times: Vec<_> = records[1..]
+        .iter()
+        .map(|record| record.fields.iter().flat_map(|f| f.time).max_by_key(|t| t.at))
+        .collect();
+    let own = Timestamp::parse("2017-01-01").unwrap();
+    assert_eq!(times, [Some(FieldTime::by(own)), Some(FieldTime::by(as_of))]);
 }

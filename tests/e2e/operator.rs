@@ -43,7 +43,7 @@ fn a_conflict_is_listed_and_settled_by_a_side() {
     let one = &open[0];
     assert_eq!(one["records"], json!([format!("contact:{contact}"), format!("HelloWorld/person:{person}")]));
     assert_eq!((&one["sync"], &one["field"], &one["run"]), (&json!("HelloWorld"), &json!("city"), &json!(2)));
-    let hub = json!({ "exchange": "hub", "field": "city", "value": "Lund", "since": "2020-03-01T00:00:00Z", "certain": true });
+    let hub = json!({ "exchange": "hub", "field": "city", "value": "Lund", "since": "2020-03-01T00:00:00Z", "certain": false });
     assert_eq!(one["left"], hub);
     assert_eq!((&one["right"]["exchange"], &one["right"]["value"]), (&json!("HelloWorld"), &json!("Kiruna")));
     assert!(
@@ -54,7 +54,7 @@ fn a_conflict_is_listed_and_settled_by_a_side() {
     world.run(&["conflict", "list", "--sync", "HelloWorld"]).well().says(&[
         "Lund",
         "Kiruna",
-        "since 2020-03-01T00:00:00Z",
+        "at the latest since 2020-03-01T00:00:00Z",
         "hub: ",
     ]);
     world.run(&["conflict", "list", "--sync", "Other"]).fails(1, &["unknown sync 'Other'"]);

@@ -465,12 +465,27 @@ pub(crate) fn agree_after(world: &World, what: &str) {
         ("country", "country"),
         ("points", "score"),
     ];
+    // A field may differ only while it is listed as a conflict.
+    let conflicts = world.run(&["conflict", "list", "--json"]).well().json();
+    let conflicts = conflicts["rows"].as_array().expect("rows");
+    let hide = |shown: &mut Shown, record: &str| {
+        for (field, value) in shown.iter_mut() {
+            let of = |one: &&Value| {
+                one["field"] == **field
+                    && one["records"].as_array().is_some_and(|all| all.iter().any(|r| r == record))
+            };
+            if conflicts.iter().any(|one| of(&one)) {
+                *value = "in conflict".to_owned();
+            }
+        }
+    };
     let mut by_email: [BTreeMap<String, Vec<Shown>>; 2] = Default::default();
     for contact in contacts {
         let mut shown: Shown =
             FIELDS.iter().map(|(name, _)| (*name, plain(contact.fields.get(*name)))).collect();
         let id = contact.fields.get("company").and_then(|value| value["ref"][1].as_str());
         shown.insert("company", id.map(|id| company_names[id].to_owned()).unwrap_or_default());
+        hide(&mut shown, &format!("contact:{}", contact.id));
         by_email[0].entry(contact.text("email").to_lowercase()).or_default().push(shown);
     }
     for person in people {
@@ -478,6 +493,7 @@ pub(crate) fn agree_after(world: &World, what: &str) {
             FIELDS.iter().map(|(name, theirs)| (*name, plain(person.fields.get(*theirs)))).collect();
         let id = person.fields["organisation"].as_str();
         shown.insert("company", id.map(|id| organisation_names[id].to_owned()).unwrap_or_default());
+        hide(&mut shown, &format!("HelloWorld/person:{}", person.id));
         by_email[1]
             .entry(person.fields["email"].as_str().unwrap_or_default().to_owned())
             .or_default()

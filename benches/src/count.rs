@@ -13,7 +13,7 @@ pub struct Judging {
     evidence: [Evidence; 2],
 }
 
-/// As many pairs of claims as there are kinds of evidence, each with texts, numbers and equal values.
+/// As many pairs of claims as there are kinds of evidence in Mautic's modes, each with texts, numbers and equal values.
 pub fn contents_of_judging() -> Vec<Judging> {
     let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at * 1_000_000));
     let times = [None, Some(1), Some(2)];
@@ -24,7 +24,7 @@ pub fn contents_of_judging() -> Vec<Judging> {
         [Value::Null, Value::text("+49 30 1234567")],
     ];
     let mut all = Vec::new();
-    for mode in Mode::ALL {
+    for mode in Mode::MAUTIC {
         for [left, right] in &values {
             for certain in times {
                 for possible in times {
@@ -32,8 +32,8 @@ pub fn contents_of_judging() -> Vec<Judging> {
                         mode,
                         values: [left.clone(), right.clone()],
                         evidence: [
-                            Evidence { certain: time(certain), possible: time(possible) },
-                            Evidence { certain: time(possible), possible: time(Some(1)) },
+                            Evidence { certain: time(certain), possible: time(possible), after: None },
+                            Evidence { certain: time(possible), possible: time(Some(1)), after: None },
                         ],
                     });
                 }

@@ -179,6 +179,33 @@ fn more_deletions_than_usual_are_held_until_the_brake_is_lifted() {
 }
 
 #[test]
+fn l5_a_small_account_that_is_empty_at_once_is_held_and_named() {
+    let world = world();
+    let file = world.file(
+        "entente.toml",
+        "[sync.HelloWorld]\nmapping = \"default\"\n[[sync.HelloWorld.object]]\nleft = \"contact\"\nright = \"person\"\ndeletes = \"delete\"\n",
+    );
+    world.run(&["apply", &file]).well();
+    world.sync(&[]).well();
+    let names: Vec<String> =
+        world.records("contact").iter().map(|contact| format!("contact:{}", contact.id)).collect();
+    for email in ["a@example.org", "b@example.org", "c@example.org"] {
+        assert_eq!(world.crm.delete(Object::Person, &world.person(email).id).status, 204);
+    }
+    let held = world.run(&["sync", "HelloWorld"]).exits(3);
+    assert_eq!(world.records("contact").len(), 3, "{held}");
+    let mut expected =
+        vec!["brake: 3 of 3 contact records of hub would be deleted", "entente sync HelloWorld --lift-brake"];
+    expected.extend(names.iter().map(String::as_str));
+    held.says(&expected);
+    let status = world.run(&["status"]).exits(3).says(&["entente sync HelloWorld --lift-brake"]);
+    assert_eq!(world.records("contact").len(), 3, "{status}");
+    world.sync(&["--lift-brake"]).well();
+    assert_eq!(world.records("contact").len(), 0);
+    world.is_quiet();
+}
+
+#[test]
 fn constants_and_defaults_are_written() {
     let world = World::new();
     let file = world.file(

@@ -25,8 +25,8 @@ pub struct SyncDefinition {
     pub brake: Brake,
 }
 
-/// Limits of the deletion guard, which holds the deletions or blankings of a run when there are too many.
-/// Both limits must be exceeded.
+/// Limits of the deletion guard, which holds the deletions or blankings of a run when there are too many: more
+/// than both limits, or two and more than half of the linked records ([`Brake::stops`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brake {
     /// In percent of the linked records of an object.
@@ -44,11 +44,22 @@ impl Default for Brake {
 }
 
 impl Brake {
-    /// Whether `records` out of `of` linked records exceed both limits.
-    pub const fn stops(self, records: u64, of: u64) -> bool {
-        records > self.records && records.saturating_mul(100) > of.saturating_mul(self.percent as u64)
+    /// The limits that `records` out of `of` linked records exceed, if they exceed any: those configured, else
+    /// the share that no number of records excuses. A small account, all of which is gone, has less than
+    /// `records` altogether.
+    pub fn stops(self, records: u64, of: u64) -> Option<Self> {
+        let share = Self { percent: self.percent.max(HALF), records: self.records.min(1) };
+        let exceeds = |limits: &Self| {
+            records > limits.records
+                && u128::from(records) * 100 > u128::from(of) * u128::from(limits.percent)
+        };
+        [self, share].into_iter().find(exceeds)
     }
 }
+
+/// The share of the linked records, in percent, that is held however few they are. A configured share that is
+/// larger takes its place, so that 100 % switches the guard off.
+const HALF: u8 = 50;
 
 /// Which changes of a plan the deletion guard counts and holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -254,5 +265,28 @@ mod tests {
         let field: FieldMapping = serde_json::from_str(old).unwrap();
         assert_eq!(field.kinds, Sides::new(Kind::Choices, Kind::Other("geo point".to_owned())));
         assert_eq!(serde_json::to_string(&field).unwrap(), old);
+    }
+
+    #[test]
+    fn many_records_are_held_and_from_two_on_more_than_half() {
+        let (usual, half) = (Brake::default(), Brake { percent: 50, records: 1 });
+        let table = [
+            (usual, 11, 219, Some(usual)),
+            (usual, 11, 220, None),
+            (usual, 10, 20, None),
+            (usual, 10, 19, Some(half)),
+            (usual, 3, 3, Some(half)),
+            (usual, 2, 3, Some(half)),
+            (usual, 2, 4, None),
+            (usual, 1, 1, None),
+            (usual, 0, 0, None),
+            (Brake { percent: 80, records: 10 }, 4, 5, None),
+            (Brake { percent: 80, records: 10 }, 5, 5, Some(Brake { percent: 80, records: 1 })),
+            (Brake { percent: 100, records: 0 }, 5, 5, None),
+            (Brake { percent: 0, records: 0 }, 1, 1, Some(Brake { percent: 0, records: 0 })),
+        ];
+        for (brake, records, of, expected) in table {
+            assert_eq!(brake.stops(records, of), expected, "{brake:?}: {records} of {of}");
+        }
     }
 }

@@ -93,17 +93,15 @@ impl Session<'_> {
                 for (which, records) in
                     [(Braked::Deletes, weight.deletes), (Braked::Blankings, weight.blankings)]
                 {
-                    if !definition.brake.stops(records, weight.linked) {
-                        continue;
-                    }
+                    let Some(limits) = definition.brake.stops(records, weight.linked) else { continue };
                     let reason = Reason::Brake {
                         which,
                         side: target,
                         object: mapping.object(target).to_owned(),
                         records,
                         linked: weight.linked,
-                        percent: definition.brake.percent,
-                        least: definition.brake.records,
+                        percent: limits.percent,
+                        least: limits.records,
                     };
                     let counts = self.run.count(target, mapping.object(target));
                     counts.held += records;

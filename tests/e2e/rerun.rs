@@ -206,6 +206,31 @@ fn l5_a_small_account_that_is_empty_at_once_is_held_and_named() {
 }
 
 #[test]
+fn s26_people_who_are_somebody_else_at_once_are_not_written_to() {
+    let world = world();
+    for (n, email) in ["a@example.org", "b@example.org", "c@example.org"].into_iter().enumerate() {
+        let other = json!({ "email": format!("x{n}@example.net"), "last_name": "Stranger" });
+        world.edit_person("2020-04-01T00:00:00Z", &world.person(email).id, other);
+    }
+    world.import("E-mail,City,Changed\na@example.org,Lund,2020-05-01T00:00:00Z\n").well();
+    let (hub, crm) = world.everything();
+    let held = world.run(&["sync", "HelloWorld"]).exits(3);
+    assert_eq!(world.everything(), (hub, crm), "{held}");
+    let told = [
+        "brake: 3 of 3 person records of HelloWorld have other identifiers than they had",
+        "entente sync HelloWorld --full",
+        "entente sync HelloWorld --lift-identifiers",
+        "another record may have got its id",
+    ];
+    held.says(&told);
+    world.run(&["status"]).exits(3).says(&["entente sync HelloWorld --lift-identifiers"]);
+    world.sync(&["--lift-identifiers"]).well();
+    assert_eq!(world.find("contact", "email", "x0@example.net").text("city"), "Lund");
+    assert_eq!(world.person("x0@example.net").fields["city"], json!("Lund"));
+    world.is_quiet();
+}
+
+#[test]
 fn constants_and_defaults_are_written() {
     let world = World::new();
     let file = world.file(

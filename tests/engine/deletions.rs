@@ -225,6 +225,82 @@ async fn the_brake_holds_mass_blanking() {
     world.assert_quiet().await;
 }
 
+/// Somebody else stands behind each of these ids: another account, or a backup that gave the ids again.
+fn give_ids_again(world: &World, rights: &[String]) {
+    for (n, right) in rights.iter().enumerate() {
+        for (field, value) in [("mail", format!("x{n}@example.net")), ("full", format!("stranger {n}"))] {
+            world.right.edit("person", right, field, text(&value), "2026-01-02");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s26_another_account_behind_the_same_address_is_not_written_to() {
+    let (world, lefts, rights) = linked(60, DeletePolicy::Delete).await;
+    give_ids_again(&world, &rights);
+    world.left.edit("contact", &lefts[0], "phone", text("1"), "2026-01-03");
+    let run = world.run().await;
+    assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]), "nothing is written");
+    assert_eq!(run.counts.right["person"].held, 60);
+    let told = Notice::OtherIdentifiers {
+        side: Side::Right,
+        object: "person".to_owned(),
+        records: 60,
+        linked: 60,
+        percent: 10,
+    };
+    assert!(run.notices.contains(&told), "{:?}", run.notices);
+    // An edit in the hub is not written to a stranger either.
+    world.left.edit("contact", &lefts[1], "phone", text("2"), "2026-01-03");
+    world.assert_quiet().await;
+    assert_eq!(statuses(&world, Status::Held).await, [Some(Code::OtherIdentifiers); 60]);
+    // The address is put right: what the true account has is read again, and the edits go there.
+    for (n, right) in rights.iter().enumerate() {
+        world.right.edit("person", right, "mail", text(&format!("{n}@example.org")), "2020-01-01");
+        world.right.edit("person", right, "full", text(&format!("name {n}")), "2020-01-01");
+    }
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(world.right.value("person", &rights[1], "tel"), text("2"));
+    assert_eq!(statuses(&world, Status::Held).await, []);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn l6_new_identifiers_of_many_are_held_until_the_brake_is_lifted() {
+    let (world, lefts, rights) = linked(20, DeletePolicy::Ignore).await;
+    give_ids_again(&world, &rights[..3]);
+    let run = world.run().await;
+    assert_eq!((run.counts.left["contact"].updated, run.counts.right["person"].held), (0, 3));
+    let only = RunOptions::sync(Scope::Ids(Sides::new(
+        vec![("contact".to_owned(), lefts[0].clone())],
+        vec![("person".to_owned(), rights[0].clone())],
+    )));
+    world.run_with(only).await;
+    assert_eq!(world.left.value("contact", &lefts[0], "email"), text("0@example.org"), "also by its id");
+    let run = world.run_with(RunOptions { lift_identifiers: true, ..RunOptions::default() }).await;
+    assert_eq!(run.counts.left["contact"].updated, 3);
+    assert_eq!(world.left.value("contact", &lefts[2], "email"), text("x2@example.net"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn new_identifiers_of_a_few_are_written() {
+    let (world, lefts, rights) = linked(20, DeletePolicy::Ignore).await;
+    give_ids_again(&world, &rights[..2]);
+    world.run().await;
+    assert_eq!(world.left.value("contact", &lefts[1], "email"), text("x1@example.net"));
+    world.assert_quiet().await;
+    // Found out just before a write, and decided in the same run.
+    let (object, id, field) = ("person".to_owned(), rights[5].clone(), "mail".to_owned());
+    let value = text("new@example.net");
+    world.right.fault("execute", 1, crate::fake::Fault::Edit { object, id, field, value });
+    world.left.edit("contact", &lefts[5], "phone", text("1"), "2026-01-03");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &lefts[5], "email"), text("new@example.net"));
+    assert_eq!(world.right.value("person", &rights[5], "tel"), text("1"));
+    world.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn s20_a_remote_merge_keeps_the_winners_pair_and_holds_what_is_left_over() {
     let (world, lefts, rights) = linked(3, DeletePolicy::Ignore).await;

@@ -58,6 +58,10 @@ pub(super) struct SyncArgs {
     /// Do what the brake holds back: many deletions or values replaced by blanks at once
     #[arg(long)]
     lift_brake: bool,
+    /// Do what the brake on identifiers holds back: many linked records of the integration have other identifiers
+    /// than before
+    #[arg(long)]
+    lift_identifiers: bool,
     /// Wait until the remote system has told what became of changes that it deferred
     #[arg(long, conflicts_with = "dry_run")]
     until_settled: bool,
@@ -88,6 +92,7 @@ impl SyncArgs {
             trust: None,
             trust_field: Vec::new(),
             lift_brake: false,
+            lift_identifiers: false,
             until_settled: false,
             max_time: None,
             wait: true,
@@ -136,6 +141,7 @@ impl SyncArgs {
             max_time: self.max_time.as_deref().map(duration).transpose()?,
             wait: self.wait,
             lift_brake: self.lift_brake,
+            lift_identifiers: self.lift_identifiers,
         })
     }
 

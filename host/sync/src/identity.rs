@@ -3,7 +3,7 @@
 use super::change::Change;
 use super::definition::{IdentifyBy, ObjectMapping};
 use super::number::Slot;
-use super::pair::MatchKey;
+use super::pair::{MatchKey, Pair};
 use entente_core::{Side, Value, canonical_identifier};
 
 /// Match keys of a record: one for each identifier, or one for all of them together. Blank identifiers give
@@ -13,14 +13,7 @@ pub(super) fn keys<'a>(
     side: Side,
     value_of: impl Fn(Slot) -> Option<&'a Value>,
 ) -> Vec<MatchKey> {
-    let texts = mapping.identifiers.iter().map(|slot| {
-        let field = mapping.field(*slot)?;
-        let translated = value_of(*slot).and_then(|value| match side {
-            Side::Left => Some(value.clone()),
-            Side::Right => field.rules(1, false).translate(value, Side::Right),
-        })?;
-        canonical_identifier(&field.kinds.left, &translated)
-    });
+    let texts = mapping.identifiers.iter().map(|slot| text(mapping, side, *slot, value_of(*slot)));
     match mapping.identify_by {
         IdentifyBy::Any => {
             let ranked = texts.enumerate();
@@ -32,6 +25,37 @@ pub(super) fn keys<'a>(
             _ => Vec::new(),
         },
     }
+}
+
+/// Canonical text of an identifier's value; `None` for a blank.
+fn text(mapping: &ObjectMapping, side: Side, slot: Slot, value: Option<&Value>) -> Option<String> {
+    let field = mapping.field(slot)?;
+    let translated = value.and_then(|value| match side {
+        Side::Left => Some(value.clone()),
+        Side::Right => field.rules(1, false).translate(value, Side::Right),
+    })?;
+    canonical_identifier(&field.kinds.left, &translated)
+}
+
+/// Whether another record seems to stand behind the id that a linked pair has on a side: none of the
+/// identifiers has the text that was settled, at least one has a text, and the other side has none of them.
+pub(super) fn became_another(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bool {
+    let reported = |slot: &Slot| pair.half(side).seen(*slot).is_some();
+    if !pair.is_linked() || !mapping.identifiers.iter().any(reported) {
+        return false;
+    }
+    let now = |side: Side, slot: Slot| text(mapping, side, slot, pair.current(side, slot));
+    let settled = |slot: Slot| pair.agreed(slot).and_then(|agreed| agreed.half(side));
+    let (mut had, mut has) = (false, false);
+    for &slot in &mapping.identifiers {
+        let (before, own) = (text(mapping, side, slot, settled(slot)), now(side, slot));
+        if own.is_some() && (own == before || own == now(side.other(), slot)) {
+            return false;
+        }
+        had |= before.is_some();
+        has |= own.is_some();
+    }
+    had && has
 }
 
 /// Match keys that a create carried when it was sent.

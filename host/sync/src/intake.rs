@@ -268,6 +268,7 @@ impl Session<'_> {
                 counts.because(reason);
             }
         }
+        self.hold_stranger(work.mapping, pair);
         work.touch(entry);
         if new && !duplicate && !keys.is_empty() && self.match_known(work, entry, &keys) {
             work.note_keys(side, &keys, entry);

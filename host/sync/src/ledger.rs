@@ -141,6 +141,11 @@ pub trait Ledger: Send + Sync {
     async fn todo(&self, filter: &TodoFilter, after: PairId, limit: usize) -> Result<Vec<Pair>, LedgerError>;
     /// Length of the work queue of a mapping.
     async fn count_todo(&self, mapping: MappingId) -> Result<u64, LedgerError>;
+    /// Number of held pairs of a mapping with a reason of this code.
+    async fn count_held(&self, mapping: MappingId, code: Code) -> Result<u64, LedgerError>;
+    /// Number of linked pairs of a mapping: with a record on both sides, or with one that has been deleted
+    /// since.
+    async fn count_linked(&self, mapping: MappingId) -> Result<u64, LedgerError>;
     /// Number of planned changes of a run for one mapping and side.
     async fn count_planned(&self, run: RunId, mapping: MappingId, target: Side) -> Result<u64, LedgerError>;
     /// Changes of a run for one mapping and side, with this status.

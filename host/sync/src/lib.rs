@@ -57,6 +57,7 @@ mod schema_drift;
 mod session;
 mod settle;
 mod split;
+mod strangers;
 mod subject;
 mod undo;
 mod working;

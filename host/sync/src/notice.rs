@@ -13,6 +13,20 @@ use serde::{Deserialize, Serialize};
 pub enum Notice {
     /// The deletion guard holds a part of the plan; the reason is [`Reason::Brake`].
     Brake(Reason),
+    /// The brake on identifiers holds records of which too many have other identifiers than before
+    /// ([`Reason::OtherIdentifiers`]).
+    OtherIdentifiers {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+        /// Number of records with other identifiers.
+        records: u64,
+        /// Number of linked records of the object.
+        linked: u64,
+        /// The limit that is exceeded, in percent of the linked records.
+        percent: u8,
+    },
     /// Schema drift: a mapped field was removed or changed its kind, and is parked.
     FieldParked {
         /// The side.
@@ -95,6 +109,12 @@ impl Notice {
     pub fn remedies(&self, sync: &str) -> Vec<Remedy> {
         match self {
             Notice::Brake(_) => vec![Remedy::LiftBrake { sync: sync.to_owned() }],
+            Notice::OtherIdentifiers { .. } => {
+                vec![
+                    Remedy::ReadAll { sync: sync.to_owned() },
+                    Remedy::LiftIdentifiers { sync: sync.to_owned() },
+                ]
+            }
             Notice::FieldParked { .. } | Notice::NewlyRequired { .. } => vec![Remedy::Apply],
             Notice::OrderFailed { remedies, .. } => remedies.clone(),
             Notice::DeletesNotAgreed { run, deletes } => {

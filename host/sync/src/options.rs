@@ -24,6 +24,8 @@ pub struct RunOptions {
     pub wait: bool,
     /// Skip the deletion guard.
     pub lift_brake: bool,
+    /// Skip the brake on identifiers.
+    pub lift_identifiers: bool,
 }
 
 /// Kind of a run.
@@ -270,6 +272,8 @@ struct Stored {
     until_settled: bool,
     #[serde(default)]
     lift_brake: bool,
+    #[serde(default)]
+    lift_identifiers: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trust: Option<Trust>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -308,6 +312,7 @@ impl From<Stored> for RunOptions {
             max_time: stored.max_time,
             wait: stored.wait,
             lift_brake: stored.lift_brake,
+            lift_identifiers: stored.lift_identifiers,
         }
     }
 }
@@ -342,6 +347,7 @@ impl From<RunOptions> for Stored {
             max_time: asked.max_time,
             wait: asked.wait,
             lift_brake: asked.lift_brake,
+            lift_identifiers: asked.lift_identifiers,
         }
     }
 }

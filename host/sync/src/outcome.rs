@@ -69,6 +69,9 @@ impl Session<'_> {
                 let columns: Vec<(Slot, Column)> =
                     slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
                 apply_row(&mut entry.pair, target, &columns, &row, self.arrival(target));
+                if mapping.identifiers.iter().any(|slot| !slots.contains(slot)) {
+                    self.stale.entry((mapping.id, target)).or_default().push(row.id);
+                }
                 self.dropped(mapping, entry, Reason::Stale);
             }
             Meaning::Merged(reason) => {
@@ -236,6 +239,7 @@ impl Session<'_> {
         entry.change.reason = Some(reason.clone());
         entry.pair.status = Status::Todo;
         entry.pair.reason = Some(reason);
+        self.hold_stranger(mapping, &mut entry.pair);
         self.revisit(mapping.id, entry.pair.id);
     }
 

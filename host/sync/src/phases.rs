@@ -60,6 +60,7 @@ impl Engine<'_> {
             rekey: Sides::default(),
             read_from: Sides::default(),
             order_caps: HashMap::new(),
+            stale: BTreeMap::new(),
         };
         let error = match session.work().await {
             Ok(()) => session.read_error.take(),
@@ -88,6 +89,7 @@ impl Session<'_> {
         for pass in 0..limits::PASSES {
             self.another_pass = false;
             if self.run.options.undoes().is_none() || pass > 0 {
+                self.brake_strangers(pass == 0).await?;
                 self.reconcile(pass == 0).await?;
                 self.brake().await?;
             }

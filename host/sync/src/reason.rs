@@ -113,6 +113,12 @@ pub enum Reason {
         /// The limit that is exceeded, in records.
         least: u64,
     },
+    /// The brake on identifiers: all identifiers of a linked record have changed, so that another record may
+    /// stand behind its id.
+    OtherIdentifiers {
+        /// The record.
+        record: RecordRef,
+    },
     /// Delete/update conflict: deleted on one side and edited on the other.
     DeletedAndEdited {
         /// The deleted record.
@@ -357,6 +363,7 @@ codes! {
     Merged => "merged",
     FateUnknown => "fate-unknown",
     Brake => "brake",
+    OtherIdentifiers => "other-identifiers",
     DeletedAndEdited => "deleted-and-edited",
     Schema => "schema",
     OutsideFilter => "outside-filter",

@@ -102,6 +102,8 @@ pub enum Remedy {
     ReadAll { sync: String },
     /// Run a sync without the deletion guard.
     LiftBrake { sync: String },
+    /// Run a sync without the brake on identifiers.
+    LiftIdentifiers { sync: String },
     /// List the runs.
     ListRuns,
     /// Show a run.

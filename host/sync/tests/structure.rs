@@ -63,6 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "schema_drift",
             "session",
             "split",
+            "strangers",
             "undo",
         ],
     ),

@@ -137,6 +137,14 @@ impl Ledger for GatedLedger {
         self.inner.count_todo(mapping).await
     }
 
+    async fn count_held(&self, mapping: MappingId, code: Code) -> Result<u64, LedgerError> {
+        self.inner.count_held(mapping, code).await
+    }
+
+    async fn count_linked(&self, mapping: MappingId) -> Result<u64, LedgerError> {
+        self.inner.count_linked(mapping).await
+    }
+
     async fn count_planned(&self, run: RunId, mapping: MappingId, target: Side) -> Result<u64, LedgerError> {
         self.inner.count_planned(run, mapping, target).await
     }

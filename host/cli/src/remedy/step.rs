@@ -160,6 +160,9 @@ impl Given {
             Remedy::PlanSync { sync: name } => step("see what a run would do", sync(name).plain("--dry-run")),
             Remedy::ReadAll { sync: name } => step("read everything", sync(name).plain("--full")),
             Remedy::LiftBrake { sync: name } => step("if that is right", sync(name).plain("--lift-brake")),
+            Remedy::LiftIdentifiers { sync: name } => {
+                step("if these are the same records", sync(name).plain("--lift-identifiers"))
+            }
             Remedy::ListRuns => step("see what ran", self.entente("run list")),
             Remedy::ShowRun { run: number } => {
                 step(format!("see what run {number} did"), run("show", number))

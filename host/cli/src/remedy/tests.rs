@@ -76,6 +76,7 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::PlanSync { sync: name() },
         Remedy::ReadAll { sync: name() },
         Remedy::LiftBrake { sync: name() },
+        Remedy::LiftIdentifiers { sync: name() },
         Remedy::ListRuns,
         Remedy::ShowRun { run: 3 },
         Remedy::ShowLog { run: 3 },
@@ -113,6 +114,7 @@ fn is_listed(remedy: &Remedy) -> bool {
         Remedy::ExportTenant { .. } | Remedy::ChooseHome | Remedy::LeaveSecretsOut | Remedy::Wait => true,
         Remedy::Sync { .. } | Remedy::GoOn { .. } | Remedy::SyncAgain { .. } => true,
         Remedy::PlanSync { .. } | Remedy::ReadAll { .. } | Remedy::LiftBrake { .. } => true,
+        Remedy::LiftIdentifiers { .. } => true,
         Remedy::ListRuns | Remedy::ShowRun { .. } | Remedy::ShowLog { .. } | Remedy::ApplyRun { .. } => true,
         Remedy::UndoRun { .. } | Remedy::ListConflicts { .. } | Remedy::SettleConflicts { .. } => true,
         Remedy::SettleConflict { .. } | Remedy::AddWith { .. } | Remedy::RemoveUnasked { .. } => true,
@@ -180,6 +182,7 @@ fn every_remedy_has_words_and_a_command() {
     see what a run would do: entente sync shop --dry-run
     read everything: entente sync shop --full
     if that is right: entente sync shop --lift-brake
+    if these are the same records: entente sync shop --lift-identifiers
     see what ran: entente run list
     see what run 3 did: entente run show 3
     see what its plugins logged: entente run show 3 --log

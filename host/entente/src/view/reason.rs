@@ -160,6 +160,11 @@ impl Names<'_> {
                 name(edited),
                 self.called(edited.side)
             ),
+            Reason::OtherIdentifiers { record } => format!(
+                "{} of {} has other identifiers than it had: another record may have got its id",
+                name(record),
+                self.called(record.side)
+            ),
             Reason::DeletedIgnored { record } => format!(
                 "{} was deleted in {}; by policy nothing is done about it",
                 name(record),
@@ -348,6 +353,10 @@ impl Names<'_> {
     pub fn notice(self, notice: &Notice) -> String {
         match notice {
             Notice::Brake(reason) => self.reason(reason),
+            Notice::OtherIdentifiers { side, object, records, linked, percent } => format!(
+                "brake: {records} of {linked} {object} records of {} have other identifiers than they had, more than {percent} %: its address leads to another account, or a backup was restored that gives ids again. Nothing is written to them. Put that right and read everything; if these are the same records, lift the brake",
+                self.called(*side)
+            ),
             Notice::FieldParked { side, object, field, kinds } => {
                 let what = match kinds {
                     Some((was, now)) => {
@@ -411,6 +420,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::Merged => "merged into other records",
         Code::FateUnknown => "fate unknown: an order was never answered",
         Code::Brake => "held by the brake",
+        Code::OtherIdentifiers => "held by the brake on identifiers",
         Code::DeletedAndEdited => "deleted on one side and edited on the other",
         Code::Schema => "not created: an identifier is parked",
         Code::OutsideFilter => "outside the filter",

@@ -19,6 +19,9 @@ pub(super) fn of_pair(
     match (status, reason) {
         (Status::Failed, _) => retry(),
         (Status::Held, Some(Reason::Brake { .. })) => vec![Remedy::LiftBrake { sync: sync() }],
+        (Status::Held, Some(Reason::OtherIdentifiers { .. })) => {
+            vec![Remedy::ReadAll { sync: sync() }, Remedy::LiftIdentifiers { sync: sync() }]
+        }
         (
             Status::Held,
             Some(Reason::AbsenceNotProven { .. } | Reason::NotCheckable { .. } | Reason::NotReadYet { .. }),

@@ -175,6 +175,9 @@ impl StatusView {
         if self.objects.iter().any(|object| object.tally.has(Code::Brake)) {
             next.push(Remedy::LiftBrake { sync: sync() });
         }
+        if self.objects.iter().any(|object| object.tally.has(Code::OtherIdentifiers)) {
+            next.push(Remedy::LiftIdentifiers { sync: sync() });
+        }
         if total.held > 0 {
             next.push(Remedy::ShowWaiting { sync: sync() });
         }

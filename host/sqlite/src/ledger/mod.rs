@@ -186,6 +186,20 @@ impl Ledger for SqliteLedger {
         self.count_in(Status::Todo, mapping).await
     }
 
+    async fn count_held(&self, mapping: MappingId, code: Code) -> Result<u64, LedgerError> {
+        self.store
+            .read(|connection| Ok(pairs::count_held(connection, mapping, code)?))
+            .await
+            .map_err(failed("count held pairs"))
+    }
+
+    async fn count_linked(&self, mapping: MappingId) -> Result<u64, LedgerError> {
+        self.store
+            .read(|connection| Ok(pairs::count_linked(connection, mapping)?))
+            .await
+            .map_err(failed("count linked pairs"))
+    }
+
     async fn count_planned(&self, run: RunId, mapping: MappingId, target: Side) -> Result<u64, LedgerError> {
         self.store
             .read(|connection| changes::count_planned(connection, run, mapping, target))

@@ -4,6 +4,7 @@
 use super::WriteError;
 use super::codec::{decode, encode, reason_columns};
 use super::mappings::slot_of;
+use super::pairs::count_linked;
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_sync::{
@@ -65,13 +66,7 @@ pub(super) fn weight(
     };
     // Counting all pairs is a scan, so it is done only where the plan deletes or blanks.
     if weight.deletes + weight.blankings > 0 {
-        let linked: i64 = connection
-            .prepare_cached(
-                "SELECT count(*) FROM pair WHERE mapping = ?1 AND left_id IS NOT NULL AND right_id IS NOT NULL
-                AND (left_deleted IS NULL OR right_deleted IS NULL)",
-            )?
-            .query_row([mapping], |row| row.get(0))?;
-        weight.linked = u64::try_from(linked).unwrap_or_default();
+        weight.linked = count_linked(connection, mapping)?;
     }
     Ok(weight)
 }

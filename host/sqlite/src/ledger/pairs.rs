@@ -176,3 +176,19 @@ pub(super) fn held(
     );
     collect(connection, &sql, &[&mapping, &code.word(), &after, &limit])
 }
+
+/// Number of held pairs with a reason of this code.
+pub(super) fn count_held(connection: &Connection, mapping: MappingId, code: Code) -> rusqlite::Result<u64> {
+    let sql = "SELECT count(*) FROM pair INDEXED BY pair_held WHERE mapping = ?1 AND status = 'held' AND reason = ?2";
+    let rows: i64 =
+        connection.prepare_cached(sql)?.query_row(params![mapping, code.word()], |row| row.get(0))?;
+    Ok(u64::try_from(rows).unwrap_or_default())
+}
+
+/// Number of pairs with a record on both sides, or with one that has been deleted since.
+pub(super) fn count_linked(connection: &Connection, mapping: MappingId) -> rusqlite::Result<u64> {
+    let sql = "SELECT count(*) FROM pair WHERE mapping = ?1 AND left_id IS NOT NULL AND right_id IS NOT NULL
+               AND (left_deleted IS NULL OR right_deleted IS NULL)";
+    let rows: i64 = connection.prepare_cached(sql)?.query_row([mapping], |row| row.get(0))?;
+    Ok(u64::try_from(rows).unwrap_or_default())
+}

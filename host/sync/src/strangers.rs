@@ -1,0 +1,142 @@
+//! Strangers: the brake on identifiers. Linked records of a remote side whose identifiers have all changed are
+//! held as they are read, and let go before the next decision unless there are too many of them: then another
+//! account stands behind the address, or a restored backup that gives ids again.
+
+use super::definition::ObjectMapping;
+use super::error::SyncError;
+use super::feature::Feature;
+use super::identity;
+use super::limits;
+use super::notice::Notice;
+use super::number::PairId;
+use super::pair::{Pair, Status};
+use super::reason::{Code, Reason};
+use super::session::{Purpose, Session};
+use super::subject::RecordRef;
+use entente_core::Side;
+
+/// The share of the linked records of an object whose identifiers may all change in one run, in percent.
+const PERCENT: u8 = 10;
+
+/// Whether so many linked records with other identifiers are too many. A single one is somebody with a new
+/// address, however small the account.
+fn too_many(strangers: u64, linked: u64) -> bool {
+    strangers > 1 && u128::from(strangers) * 100 > u128::from(linked) * u128::from(PERCENT)
+}
+
+impl Session<'_> {
+    /// Holds a pair that is about to be decided while another record seems to stand behind one of its ids. A
+    /// side in the store of the ledger never gives an id twice.
+    pub(super) fn hold_stranger(&self, mapping: &ObjectMapping, pair: &mut Pair) {
+        if pair.status != Status::Todo || pair.halves.iter().any(|half| half.deleted.is_some()) {
+            return;
+        }
+        let remote = |side: &Side| self.exchange(*side).local().is_none();
+        let stranger = |side: &Side| remote(side) && identity::became_another(mapping, pair, *side);
+        if let Some(side) = Side::BOTH.into_iter().find(stranger) {
+            let id = pair.half(side).id.as_deref().unwrap_or_default();
+            let record = RecordRef::new(side, mapping.object(side), id);
+            pair.status = Status::Held;
+            pair.reason = Some(Reason::OtherIdentifiers { record });
+        }
+    }
+
+    /// Lets strangers go where they are few or the operator has lifted the brake; else they stay held, and the
+    /// run says so. A run that could not read a side to its end does not know how many there are.
+    pub(super) async fn brake_strangers(&mut self, first: bool) -> Result<(), SyncError> {
+        self.read_stale().await?;
+        let definition = self.definition;
+        for mapping in &definition.mappings {
+            let strangers = self.engine.ledger.count_held(mapping.id, Code::OtherIdentifiers).await?;
+            if strangers == 0 {
+                continue;
+            }
+            let linked = self.engine.ledger.count_linked(mapping.id).await?;
+            let stay = !self.run.options.lift_identifiers
+                && (too_many(strangers, linked) || self.read_error.is_some());
+            let mut after: PairId = 0;
+            loop {
+                let pairs = self
+                    .engine
+                    .ledger
+                    .held(mapping.id, Code::OtherIdentifiers, after, limits::RECONCILE_PAIRS)
+                    .await?;
+                let Some(last) = pairs.last() else { break };
+                after = last.id;
+                if stay {
+                    if first {
+                        self.count_strangers(mapping, &pairs, linked);
+                    }
+                } else {
+                    self.let_go(mapping, pairs, first).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads records again that were refused as stale: the answer tells the fields of the order only, and by
+    /// now another record may stand there.
+    async fn read_stale(&mut self) -> Result<(), SyncError> {
+        for ((mapping, side), ids) in std::mem::take(&mut self.stale) {
+            let Some(mapping) = self.definition.mapping(mapping) else { continue };
+            if self.exchange(side).local().is_none() && self.has(mapping, side, Feature::ById) {
+                self.fetch_as(side, mapping.object(side), &ids, Purpose::Reread).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts held strangers, and tells of them.
+    fn count_strangers(&mut self, mapping: &ObjectMapping, pairs: &[Pair], linked: u64) {
+        for pair in pairs {
+            let Some(Reason::OtherIdentifiers { record }) = &pair.reason else { continue };
+            let side = record.side;
+            let counts = self.run.count(side, mapping.object(side));
+            counts.held += 1;
+            counts.because_of(&Reason::OtherIdentifiers { record: record.clone() }, 1);
+            let object = mapping.object(side);
+            let same = |notice: &&mut Notice| {
+                matches!(notice, Notice::OtherIdentifiers { side: told, object: of, .. } if *told == side && of == object)
+            };
+            if let Some(Notice::OtherIdentifiers { records, .. }) = self.run.notices.iter_mut().find(same) {
+                *records += 1;
+            } else {
+                let object = object.to_owned();
+                self.run.notice(Notice::OtherIdentifiers { side, object, records: 1, linked, percent: PERCENT });
+            }
+        }
+    }
+
+    async fn let_go(
+        &mut self,
+        mapping: &ObjectMapping,
+        mut pairs: Vec<Pair>,
+        first: bool,
+    ) -> Result<(), SyncError> {
+        for pair in &mut pairs {
+            pair.status = Status::Todo;
+            pair.reason = None;
+            if !first {
+                self.revisit(mapping.id, pair.id);
+            }
+        }
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut pairs).await?;
+        Ok(unit.commit().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_a_tenth_are_too_many_and_a_single_one_never() {
+        for (strangers, linked, expected) in
+            [(0, 0, false), (1, 1, false), (2, 2, true), (2, 20, false), (3, 20, true), (60, 60, true)]
+        {
+            assert_eq!(too_many(strangers, linked), expected, "{strangers} of {linked}");
+        }
+    }
+}

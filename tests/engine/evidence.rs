@@ -147,3 +147,23 @@ async fn v4_a_survivor_is_read_again_before_it_is_judged() {
         world.assert_quiet().await;
     }
 }
+
+#[tokio::test]
+async fn v6_null_and_the_empty_text_of_a_new_record_stay_two_values() {
+    for one_blank in [false, true] {
+        let mut world = World::new().await;
+        if one_blank {
+            world.right.character.features.insert(Feature::OneBlank);
+        }
+        let values = [("email", text("v6@example.org")), ("name", text("")), ("phone", Value::Null)];
+        world.left.put("contact", &values, "2025-01-01");
+        world.run().await;
+        let r = world.person("v6@example.org");
+        let expected = if one_blank { Value::Null } else { text("") };
+        assert_eq!(world.right.value("person", &r, "full"), expected, "one blank {one_blank}");
+        assert_eq!(world.right.value("person", &r, "tel"), Value::Null);
+        world.assert_quiet().await;
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+        world.assert_quiet().await;
+    }
+}

@@ -295,7 +295,9 @@ impl<'m> Inputs<'m> {
         for field in &self.mapping.fields {
             match self.new_field(field, pair, target) {
                 Ok(Some(changed)) => {
-                    own |= changed.reason != FieldReason::Default && !field.is_constant(source);
+                    own |= changed.reason != FieldReason::Default
+                        && !field.is_constant(source)
+                        && !changed.value.is_blank();
                     fields.push(changed);
                 }
                 Ok(None) => {}
@@ -344,7 +346,7 @@ impl<'m> Inputs<'m> {
         }
         let time = pair.half(source).seen(field.slot).and_then(|seen| seen.time);
         let now = from.map(|value| Current { value, link: None, time });
-        match settle_new(&field.rules(1, false), now, target)? {
+        match settle_new(&field.rules(1, self.one_blank), now, target)? {
             Ok(write) => Ok(Some(new(write.value, write.source, write.time, Why::NewRecord.into()))),
             Err(_) => Ok(None),
         }

@@ -6,7 +6,7 @@ use super::claim::{Basis, Claim, Evidence, Mode, Winner, judge};
 use super::policy::{Blanks, Drift, FieldRules, Unresolved, WriteRule};
 use super::sets;
 use super::side::{Side, Sides};
-use crate::record::{FieldTime, Value};
+use crate::record::{FieldTime, Kind, Value};
 use serde::{Deserialize, Serialize};
 
 /// The current state of a field on one side.
@@ -202,8 +202,13 @@ pub fn settle_new(
         return left_out(if required { Why::RequiredBlank(target) } else { Why::NotDelivered });
     };
     if current.value.is_blank() {
-        // A new record has blanks anyway; sending them would only give them a change time.
-        return left_out(if required { Why::RequiredBlank(target) } else { Why::Same });
+        // A new record has nulls anyway; sending them would only give them a change time. The empty text is another
+        // value, and goes where it can be told from null: a date or an address would be refused for it.
+        let free = matches!(rules.kinds[target], Kind::Text | Kind::LongText);
+        let sent = free && !rules.one_blank && *current.value == Value::text("");
+        if required || !sent {
+            return left_out(if required { Why::RequiredBlank(target) } else { Why::Same });
+        }
     }
     if !rules.direction.reaches(target) {
         return left_out(Why::NotThisWay(target));

@@ -95,7 +95,9 @@ fn new_record(
 #[test]
 fn a_new_record_has_what_flows_there() {
     assert_eq!(new_record(&["a@x.org", "Ada", "Ulm"], |_| {}, |_| {}), Ok(vec![0, 1]));
-    assert_eq!(new_record(&["a@x.org", ""], |_| {}, |_| {}), Ok(vec![0]), "blanks are left out");
+    assert_eq!(new_record(&["a@x.org", ""], |_| {}, |_| {}), Ok(vec![0, 1]), "the empty text is a value");
+    let one_blank = new_record(&["a@x.org", ""], |_| {}, |inputs| inputs.one_blank = true);
+    assert_eq!(one_blank, Ok(vec![0]), "where null and the empty text are one, blanks are left out");
     let parked = new_record(&["a@x.org", "Ada"], |_| {}, |g| g.parked = vec![Slot(1)]);
     assert_eq!(parked, Ok(vec![0]), "what is parked is left out");
 }

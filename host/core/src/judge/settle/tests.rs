@@ -187,6 +187,21 @@ fn a_required_blank_is_not_sent() {
 }
 
 #[test]
+fn v6_the_empty_text_of_a_new_record_is_sent_where_it_is_a_value_of_its_own() {
+    let (kinds, empty) = (kinds(), Value::text(""));
+    let mut rules = rules(&kinds);
+    let sent = |rules: &FieldRules<'_>, value: &Value| {
+        settle_new(rules, current(value, None), Side::Right).unwrap().map(|write| write.value)
+    };
+    assert_eq!(sent(&rules, &empty), Ok(empty.clone()));
+    assert_eq!(sent(&rules, &Value::Null), Err(Why::Same));
+    let dates = Sides::new(Kind::Text, Kind::Date);
+    assert_eq!(sent(&FieldRules { kinds: &dates, ..rules }, &empty), Err(Why::Same));
+    rules.one_blank = true;
+    assert_eq!(sent(&rules, &empty), Err(Why::Same));
+}
+
+#[test]
 fn write_rules() {
     let kinds = kinds();
     let mut rules = rules(&kinds);

@@ -149,6 +149,106 @@ fn a_run_that_is_killed_between_requests_goes_on_in_the_next() {
     assert!(killed >= 10, "only {killed} runs were killed");
 }
 
+/// A preloaded library that writes down each flush of a file: its size then, and its path.
+const FLUSHES: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void note(int fd) {
+    char link[64], path[4096], line[4200];
+    struct stat stat;
+    const char *log = getenv("FLUSH_LOG");
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (!log || length < 0 || fstat(fd, &stat) != 0) return;
+    path[length] = 0;
+    int size = snprintf(line, sizeof line, "%lld %s\n", (long long) stat.st_size, path);
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (write(out, line, size) != size) abort();
+    close(out);
+}
+
+int fdatasync(int fd) {
+    int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
+    int done = real(fd);
+    if (done == 0) note(fd);
+    return done;
+}
+
+int fsync(int fd) {
+    int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
+    int done = real(fd);
+    if (done == 0) note(fd);
+    return done;
+}
+"#;
+
+/// Takes away what a loss of power would take from the write-ahead logs: everything after the last flush.
+fn lose_power(world: &World, flushed: &str) -> usize {
+    let mut lost = 0;
+    for (path, bytes) in world.files() {
+        if !path.to_string_lossy().ends_with("-wal") {
+            continue;
+        }
+        let path = world.path().join(path);
+        let of = |line: &str| {
+            let (size, name) = line.split_once(' ')?;
+            (std::path::Path::new(name) == path.canonicalize().unwrap()).then(|| size.parse::<u64>().unwrap())
+        };
+        let kept = flushed.lines().filter_map(of).max().unwrap_or(0);
+        lost += bytes.len() - kept as usize;
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(kept).unwrap();
+    }
+    lost
+}
+
+/// Power is lost while a create has no answer. Without an identifier nothing but the mark *sent* tells that the
+/// record on the other side is the one that was sent.
+#[test]
+#[cfg(target_os = "linux")]
+fn s29_power_lost_between_sent_and_the_answer_leaves_one_record() {
+    let world = World::new();
+    world.import("Last name,City,Changed\nAlone,Umeå,2020-02-01T00:00:00Z\n").well();
+    let (source, library) = (world.file("flushes.c", FLUSHES), world.path().join("flushes.so"));
+    let mut compile = std::process::Command::new("cc");
+    compile.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl");
+    assert!(compile.status().unwrap().success());
+    world.crm.reset();
+    // The record is made and the answer is lost; the next attempt waits, and the power goes.
+    world.crm.add_fault(Rule::new(Action::Drop { drop: DropWhen::After }).path("/batch"));
+    world.crm.add_fault(Rule::new(Action::Delay { delay_ms: LONG }).path("/batch").after(1).times(None));
+    let log = world.path().join("flushes.log");
+    let mut child = world
+        .command(&["sync", "HelloWorld"])
+        .env("LD_PRELOAD", &library)
+        .env("FLUSH_LOG", &log)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let sent = comes_to(&mut child, || world.crm.faults().last().is_some_and(|rule| rule.struck > 0));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(sent, "it never wrote");
+    assert_eq!(world.crm.count(hello_crm::Object::Person), 1);
+    let flushed = std::fs::read_to_string(&log).unwrap_or_default();
+    let lost = lose_power(&world, &flushed);
+    world.crm.reset();
+    world.run(&["doctor", "--offline"]).well();
+    let output = world.sync(&[]);
+    assert!([0, 3].contains(&output.code), "{output}");
+    let made = (world.records("contact").len(), world.crm.count(hello_crm::Object::Person));
+    assert_eq!(made, (1, 1), "{lost} bytes were lost; flushed:\n{flushed}\n{output}");
+    agree(&world);
+    world.is_quiet();
+}
+
 #[test]
 fn a_second_run_beside_one_that_is_under_way_is_refused() {
     let world = world();

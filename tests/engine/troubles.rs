@@ -7,6 +7,58 @@ use entente_core::{Kind, Value};
 use entente_sync::*;
 use std::time::Duration;
 
+/// A hub with these people, and a remote that answers `unavailable` to every order that has one of them.
+async fn unavailable_for_one(idempotent: bool) -> World {
+    let mut world = World::new().await;
+    world.right.character.poison = Some("poison");
+    world.right.character.order = 8;
+    world.right.character.says = Some((codes::UNAVAILABLE.to_owned(), "the answer was 500".to_owned()));
+    if !idempotent {
+        world.right.character.features.remove(&Feature::IdempotentCreate);
+    }
+    for n in 0..6 {
+        let name = if n == 3 { "poison" } else { "good" };
+        let mail = format!("{n}@example.org");
+        world.left.put("contact", &[("email", text(&mail)), ("name", text(name))], "2020-01-01");
+    }
+    world
+}
+
+#[tokio::test]
+async fn k2_one_record_that_makes_a_batch_answer_500_fails_alone_and_is_named() {
+    for idempotent in [true, false] {
+        let world = unavailable_for_one(idempotent).await;
+        let run = world.run().await;
+        assert_eq!(world.right.records("person").len(), 5, "idempotent: {idempotent}");
+        assert_eq!(run.counts.right["person"].failed, 1, "{:#?}", run.counts);
+        let failed = world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap();
+        assert_eq!(failed.len(), 1);
+        let bad = world.contact("3@example.org");
+        assert_eq!(failed[0].ids.left.as_deref(), Some(bad.as_str()));
+        world.assert_quiet().await;
+        assert_eq!(world.right.records("person").len(), 5, "nobody twice");
+        // What is wrong with the record is mended.
+        world.left.edit("contact", &bad, "name", text("good"), "2026-01-02");
+        world.run().await;
+        assert_eq!(world.right.records("person").len(), 6);
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn s31_a_remote_that_is_down_fails_the_run_and_no_record() {
+    let mut world = unavailable_for_one(true).await;
+    world.right.character.poison = Some("");
+    let end = world.try_run(RunOptions::default()).await.unwrap();
+    assert!(end.error.is_some());
+    assert!(end.run.counts.right["person"].failed <= 1, "{:#?}", end.run.counts);
+    world.right.character.poison = None;
+    world.clock.advance(Duration::from_secs(600));
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 6);
+    world.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn one_bad_record_fails_alone() {
     for idempotent in [true, false] {

@@ -92,7 +92,7 @@ impl Session<'_> {
             unit.requeue(mapping.id, Requeue::Held(Code::Ambiguous)).await?;
             unit.requeue(mapping.id, Requeue::Held(Code::Required)).await?;
         }
-        Ok(unit.commit().await?)
+        Ok(unit.commit_soon().await?)
     }
 
     /// Start position of a report: the bookmark, else the watermark less an overlap, else the beginning.

@@ -145,7 +145,7 @@ impl Session<'_> {
                 }
                 let mut unit = self.begin().await?;
                 unit.save_pairs(std::slice::from_mut(&mut pair)).await?;
-                unit.commit().await?;
+                unit.commit_soon().await?;
             }
         }
         Ok(())

@@ -168,7 +168,7 @@ impl Session<'_> {
             }
         }
         unit.save_pairs(pairs).await?;
-        Ok(unit.commit().await?)
+        Ok(unit.commit_soon().await?)
     }
 
     /// Links counterparts that cannot be read by id. Their pairs are held until a report tells the values,
@@ -188,7 +188,7 @@ impl Session<'_> {
         }
         let mut unit = self.begin().await?;
         unit.save_pairs(&mut pairs).await?;
-        Ok(unit.commit().await?)
+        Ok(unit.commit_soon().await?)
     }
 
     /// Reads the records that were found for these pairs.
@@ -227,7 +227,7 @@ impl Session<'_> {
         }
         let mut unit = self.begin().await?;
         unit.save_pairs(&mut pairs).await?;
-        unit.commit().await?;
+        unit.commit_soon().await?;
         self.take_in(target, page, None, Purpose::Counterpart).await
     }
 
@@ -297,7 +297,12 @@ impl Session<'_> {
     }
 
     /// Reads records by id and joins the pages of the answer into one.
-    async fn page_of(&mut self, side: Side, object: &str, ids: &[String]) -> Result<Page, SyncError> {
+    pub(super) async fn page_of(
+        &mut self,
+        side: Side,
+        object: &str,
+        ids: &[String],
+    ) -> Result<Page, SyncError> {
         self.check_stop()?;
         let fields = self
             .wanted(side)

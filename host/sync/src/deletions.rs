@@ -51,12 +51,12 @@ impl Session<'_> {
                 let mut unit = self.begin().await?;
                 unit.save_pairs(&mut gone).await?;
                 unit.save_run(&self.run).await?;
-                unit.commit().await?;
+                unit.commit_soon().await?;
             }
         }
         let mut unit = self.begin().await?;
         unit.save_progress(&definition.name, side, &progress).await?;
-        Ok(unit.commit().await?)
+        Ok(unit.commit_soon().await?)
     }
 
     /// Sets the tombstone of a record and queues its pair; the deletion policy is applied when the pair is
@@ -111,7 +111,7 @@ impl Session<'_> {
                     let mut unit = self.begin().await?;
                     unit.hold_planned(run, mapping.id, target, which, &reason).await?;
                     unit.save_run(&self.run).await?;
-                    unit.commit().await?;
+                    unit.commit_soon().await?;
                 }
             }
         }

@@ -92,6 +92,6 @@ impl Session<'_> {
         let mut unit = self.begin().await?;
         unit.remove_pairs(&removed).await?;
         unit.save_pairs(&mut saved).await?;
-        Ok(unit.commit().await?)
+        Ok(unit.commit_soon().await?)
     }
 }

@@ -128,7 +128,7 @@ impl Session<'_> {
         if !orphans.is_empty() {
             let mut unit = self.begin().await?;
             unit.save_changes(&mut orphans).await?;
-            unit.commit().await?;
+            unit.commit_soon().await?;
         }
         Ok((outgoing, waiting))
     }
@@ -157,7 +157,7 @@ impl Session<'_> {
         let mut unit = self.begin().await?;
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
-        unit.commit().await?;
+        unit.commit_soon().await?;
         Ok(())
     }
 
@@ -240,7 +240,7 @@ impl Session<'_> {
             let mut unit = self.begin().await?;
             unit.save_pairs(&mut pairs).await?;
             unit.save_changes(&mut changes).await?;
-            unit.commit().await?;
+            unit.commit_soon().await?;
         }
         Ok(unchanged)
     }
@@ -294,13 +294,16 @@ impl Session<'_> {
                         }
                         continue;
                     }
-                    if error.is_about_content() {
+                    if error.is_about_content()
+                        || self.answers_otherwise(mapping, target, &outgoing, &error).await?
+                    {
                         return Box::pin(self.split(mapping, target, outgoing, &error)).await;
                     }
                     return Err(self.call_failed(target, "carry out its orders", error));
                 }
             }
         };
+        self.failed_alone = false;
         let owners = self.owners(mapping, target, &executed.answers, &outgoing).await?;
         let absorbed = absorbed(&owners, target, &executed.answers);
         let sent = outgoing.len();

@@ -75,7 +75,7 @@ impl Session<'_> {
             unit.save_state(self.exchange(side).name(), &page.state).await?;
         }
         unit.save_run(&self.run).await?;
-        unit.commit().await?;
+        unit.commit_soon().await?;
         for (mapping, numbers) in read_pairs {
             self.read_pairs.entry(mapping).or_default().extend(numbers);
         }

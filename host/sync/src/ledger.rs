@@ -259,6 +259,11 @@ pub trait Unit: Send {
     async fn save_state(&mut self, exchange: &str, writes: &StateWrites) -> Result<(), LedgerError>;
     /// Stores counts, notices and status of a run.
     async fn save_run(&mut self, run: &Run) -> Result<(), LedgerError>;
-    /// Commits everything, or fails and writes nothing.
+    /// Durable commit: commits everything and flushes it to the disk, with all that was committed before; or
+    /// fails and writes nothing. For what is relied on from then on: the mark *sent* before a call, an outcome,
+    /// an answer to a person.
     async fn commit(self: Box<Self>) -> Result<(), LedgerError>;
+    /// Commits everything, or fails and writes nothing; a loss of power may take it back until something is
+    /// flushed. For what can be had again: collected pages, plans.
+    async fn commit_soon(self: Box<Self>) -> Result<(), LedgerError>;
 }

@@ -40,7 +40,7 @@ impl Session<'_> {
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
         unit.save_run(&self.run).await?;
-        unit.commit().await?;
+        unit.commit_soon().await?;
         self.engine.observer.written(target, changes.len() as u64);
         Ok(())
     }

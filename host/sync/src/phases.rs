@@ -60,6 +60,7 @@ impl Engine<'_> {
             rekey: Sides::default(),
             read_from: Sides::default(),
             order_caps: HashMap::new(),
+            failed_alone: false,
             stale: BTreeMap::new(),
         };
         let error = match session.work().await {
@@ -164,7 +165,7 @@ impl Session<'_> {
                 unit.requeue(mapping.id, Requeue::Linked).await?;
             }
         }
-        Ok(unit.commit().await?)
+        Ok(unit.commit_soon().await?)
     }
 
     /// Loads the one-time trust: of this run, or of an earlier run that has not used it up.

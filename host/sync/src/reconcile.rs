@@ -131,7 +131,7 @@ impl Session<'_> {
         unit.save_changes(&mut plan.changes).await?;
         unit.save_pairs(&mut pairs).await?;
         unit.save_run(&self.run).await?;
-        unit.commit().await?;
+        unit.commit_soon().await?;
         self.engine.observer.reconciled(numbers.len() as u64);
         for target in Side::BOTH.into_iter().filter(|target| written[*target] > 0) {
             self.engine.observer.written(target, written[target]);

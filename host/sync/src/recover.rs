@@ -47,6 +47,7 @@ impl Session<'_> {
                         .into_iter()
                         .filter(|change| change.target == target)
                         .partition(|change| change.action == Action::Create);
+                    self.let_land(mapping, target, &others).await?;
                     self.recover_writes(mapping, target, others).await?;
                     self.recover_creates(mapping, target, creates).await?;
                 }
@@ -82,6 +83,29 @@ impl Session<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Waits until unanswered updates have landed or never will, where a late one would overwrite what was
+    /// written since. A conditional one is refused then.
+    async fn let_land(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        changes: &[Change],
+    ) -> Result<(), SyncError> {
+        let Some(sent) = changes.iter().filter_map(|change| change.sent).max() else { return Ok(()) };
+        // A mark from a clock that ran ahead is not waited for longer than one of this moment.
+        let (now, landed) = (self.now(), sent.later_by(limits::IN_FLIGHT));
+        let rest = u64::try_from(landed.micros() - now.micros()).unwrap_or(0);
+        let rest = Duration::from_micros(rest).min(limits::IN_FLIGHT);
+        if rest.is_zero() || self.has(mapping, target, Feature::ConditionalUpdate) {
+            return Ok(());
+        }
+        let why = "until what was sent before and never answered has been carried out";
+        self.engine.observer.waiting(self.exchange(target).name(), rest, why);
+        self.check_stop()?;
+        self.engine.clock.sleep(rest).await;
         Ok(())
     }
 

@@ -118,7 +118,7 @@ impl Session<'_> {
             )
             .await?;
         }
-        Ok(unit.commit().await?)
+        Ok(unit.commit_soon().await?)
     }
 }
 

@@ -72,6 +72,9 @@ pub(super) struct Session<'a> {
     /// Bisection of failed batches: the largest order that a pair may be part of, for pairs whose order
     /// failed as a whole.
     pub(super) order_caps: HashMap<PairId, usize>,
+    /// The last order had a single change and was answered `unavailable`: a second one in a row is no matter of
+    /// its record.
+    pub(super) failed_alone: bool,
     /// By mapping and side, ids of records that changed before their order came, and whose identifiers the
     /// answer did not tell.
     pub(super) stale: BTreeMap<(MappingId, Side), Vec<String>>,

@@ -4,7 +4,7 @@
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::ExchangeError;
+use super::exchange::{ExchangeError, codes};
 use super::feature::Feature;
 use super::notice::Notice;
 use super::number::PairId;
@@ -57,6 +57,36 @@ impl Session<'_> {
             .collect();
         pairs.retain(|pair| pair.status == Status::Todo && !planned.contains(&pair.id));
         self.reconcile_pairs(mapping, pairs).await
+    }
+
+    /// Whether an order that was answered `unavailable`, after its retries, failed for the sake of a record in
+    /// it: the side answers another call. Some remote systems answer 500, or close the connection, where one
+    /// record of a batch is too much for them.
+    pub(super) async fn answers_otherwise(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: &[Outgoing],
+        error: &ExchangeError,
+    ) -> Result<bool, SyncError> {
+        if error.code != codes::UNAVAILABLE || self.failed_alone {
+            return Ok(false);
+        }
+        self.failed_alone = outgoing.len() == 1;
+        // An id that is not there is answered too.
+        let known = outgoing.iter().find_map(|entry| entry.pair.half(target).id.clone());
+        let answered = if self.has(mapping, target, Feature::ById) {
+            let ids = [known.unwrap_or_else(|| "0".to_owned())];
+            self.page_of(target, mapping.object(target), &ids).await.map(|_| ())
+        } else {
+            let described = self.exchange(target).describe().await;
+            described.map(|_| ()).map_err(|error| self.call_failed(target, "describe its objects", error))
+        };
+        match answered {
+            Ok(()) => Ok(true),
+            Err(SyncError::Exchange { error, .. }) => Ok(error.is_about_content()),
+            Err(error) => Err(error),
+        }
     }
 
     /// End of the bisection: the change that is alone has failed, unless it was executed in spite of the

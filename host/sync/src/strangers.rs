@@ -96,14 +96,18 @@ impl Session<'_> {
             counts.held += 1;
             counts.because_of(&Reason::OtherIdentifiers { record: record.clone() }, 1);
             let object = mapping.object(side);
-            let same = |notice: &&mut Notice| {
-                matches!(notice, Notice::OtherIdentifiers { side: told, object: of, .. } if *told == side && of == object)
-            };
+            let same = |notice: &&mut Notice| matches!(notice, Notice::OtherIdentifiers { side: told, object: of, .. } if *told == side && of == object);
             if let Some(Notice::OtherIdentifiers { records, .. }) = self.run.notices.iter_mut().find(same) {
                 *records += 1;
             } else {
                 let object = object.to_owned();
-                self.run.notice(Notice::OtherIdentifiers { side, object, records: 1, linked, percent: PERCENT });
+                self.run.notice(Notice::OtherIdentifiers {
+                    side,
+                    object,
+                    records: 1,
+                    linked,
+                    percent: PERCENT,
+                });
             }
         }
     }
@@ -123,7 +127,7 @@ impl Session<'_> {
         }
         let mut unit = self.begin().await?;
         unit.save_pairs(&mut pairs).await?;
-        Ok(unit.commit().await?)
+        Ok(unit.commit_soon().await?)
     }
 }
 

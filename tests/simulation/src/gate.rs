@@ -370,6 +370,10 @@ impl Unit for GatedUnit {
         self.inner.save_run(run).await
     }
 
+    async fn commit_soon(self: Box<Self>) -> Result<(), LedgerError> {
+        self.commit().await
+    }
+
     async fn commit(self: Box<Self>) -> Result<(), LedgerError> {
         let Self { inner, tape, shared, what } = *self;
         inner.commit().await?;

@@ -74,7 +74,7 @@ impl SqliteLedger {
             return Err(lease::fenced(lease));
         }
         let written = write(unit.connection()).map_err(|why| why.while_(doing))?;
-        unit.commit().map_err(failed(doing))?;
+        unit.commit_soon().map_err(failed(doing))?;
         Ok(written)
     }
 }
@@ -94,7 +94,7 @@ impl Ledger for SqliteLedger {
         ttl: Duration,
     ) -> Result<Lease, LedgerError> {
         self.store
-            .write(|connection| lease::acquire(connection, relation, holder, now, ttl))
+            .write_soon(|connection| lease::acquire(connection, relation, holder, now, ttl))
             .await
             .map_err(failed("take the lease"))?
     }
@@ -102,7 +102,7 @@ impl Ledger for SqliteLedger {
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError> {
         let held = self
             .store
-            .write(|connection| lease::renew(connection, lease, now, ttl))
+            .write_soon(|connection| lease::renew(connection, lease, now, ttl))
             .await
             .map_err(failed("renew the lease"))?;
         if held { Ok(()) } else { Err(lease::fenced(lease)) }
@@ -110,7 +110,7 @@ impl Ledger for SqliteLedger {
 
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
         self.store
-            .write(|connection| lease::release(connection, lease))
+            .write_soon(|connection| lease::release(connection, lease))
             .await
             .map_err(failed("release the lease"))
     }

@@ -31,6 +31,15 @@ impl SqliteUnit {
         }
     }
 
+    /// The unit to commit; an error where a write in it failed.
+    fn whole(self) -> Result<StoreUnit, LedgerError> {
+        if self.broken {
+            return Err(WriteError::from("a write in it had failed, so it was rolled back".to_owned())
+                .while_("commit"));
+        }
+        Ok(self.unit)
+    }
+
     fn write<T, E: Into<WriteError>>(
         &mut self,
         doing: &'static str,
@@ -133,10 +142,10 @@ impl Unit for SqliteUnit {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), LedgerError> {
-        if self.broken {
-            return Err(WriteError::from("a write in it had failed, so it was rolled back".to_owned())
-                .while_("commit"));
-        }
-        self.unit.commit().map_err(failed("commit"))
+        self.whole()?.commit().map_err(failed("commit"))
+    }
+
+    async fn commit_soon(self: Box<Self>) -> Result<(), LedgerError> {
+        self.whole()?.commit_soon().map_err(failed("commit"))
     }
 }

@@ -56,6 +56,14 @@ pub enum StoreError {
         /// The version found.
         why: String,
     },
+    /// What was written cannot be flushed to the disk.
+    #[error("{} cannot be flushed to the disk: {why}; what was just written may be lost with the power", path.display())]
+    Flush {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        why: String,
+    },
     /// A copy cannot be written.
     #[error("the copy {} of the database cannot be written: {why}; is there room for it?", path.display())]
     Copy {

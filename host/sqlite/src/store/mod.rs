@@ -4,6 +4,7 @@
 
 mod copy;
 mod error;
+mod flush;
 mod migrations;
 mod session;
 mod unit;
@@ -37,6 +38,8 @@ const PREPARED_STATEMENTS: usize = 256;
 #[derive(Clone)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
+    /// What a durable commit flushes; `None`: in memory, or SQLite flushes each commit itself.
+    wal: Option<Arc<flush::Wal>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -70,10 +73,14 @@ impl Store {
             |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
         connection.busy_timeout(BUSY_TIMEOUT).map_err(open)?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
+        let mode: String = connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+            .map_err(open)?;
         // In WAL mode, NORMAL loses no committed transaction when the process dies, and does not corrupt the
-        // file when the machine does.
-        connection.pragma_update(None, "synchronous", "NORMAL").map_err(open)?;
+        // file when the machine does. What must outlast the machine is flushed (`StoreUnit::commit`).
+        let wal = mode.eq_ignore_ascii_case("wal").then(|| Arc::new(flush::Wal::of(path)));
+        let synchronous = if wal.is_some() { "NORMAL" } else { "FULL" };
+        connection.pragma_update(None, "synchronous", synchronous).map_err(open)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(open)?;
         connection.pragma_update(None, "temp_store", "MEMORY").map_err(open)?;
         connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB).map_err(open)?;
@@ -82,7 +89,7 @@ impl Store {
         // value.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(open)?;
         migrations::apply(&mut connection, path)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), wal })
     }
 
     /// Read transaction: all reads in the closure see the snapshot of the first one.
@@ -148,6 +155,17 @@ impl Store {
         F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send,
         T: Send,
     {
+        let value = self.write_soon(write).await?;
+        self.flush().await?;
+        Ok(value)
+    }
+
+    /// [`Store::write`] without a flush.
+    pub(crate) async fn write_soon<T, F>(&self, write: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send,
+        T: Send,
+    {
         let mut connection = self.connection.lock().await;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = write(&transaction)?;
@@ -155,11 +173,17 @@ impl Store {
         Ok(value)
     }
 
+    /// Flushes every commit so far to the disk.
+    pub(crate) async fn flush(&self) -> Result<(), StoreError> {
+        let _connection = self.connection.lock().await;
+        self.wal.as_ref().map_or(Ok(()), |wal| wal.flush())
+    }
+
     /// Begins a unit of work, a write transaction that several parts of the program share.
     ///
     /// # Errors
     /// Where the database is locked by another process for too long.
     pub async fn begin(&self) -> Result<StoreUnit, StoreError> {
-        StoreUnit::begin(Arc::clone(&self.connection).lock_owned().await)
+        StoreUnit::begin(Arc::clone(&self.connection).lock_owned().await, self.wal.clone())
     }
 }

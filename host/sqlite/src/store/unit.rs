@@ -1,12 +1,15 @@
 //! Units of work: hub and ledger write to one transaction, which commits as a whole.
 
+use super::flush::Wal;
 use super::{Session, StoreError};
 use rusqlite::Connection;
+use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 
 /// An open transaction. Rolled back when dropped without [`StoreUnit::commit`].
 pub struct StoreUnit {
     connection: OwnedMutexGuard<Connection>,
+    wal: Option<Arc<Wal>>,
     open: bool,
 }
 
@@ -17,9 +20,12 @@ impl std::fmt::Debug for StoreUnit {
 }
 
 impl StoreUnit {
-    pub(super) fn begin(connection: OwnedMutexGuard<Connection>) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        connection: OwnedMutexGuard<Connection>,
+        wal: Option<Arc<Wal>>,
+    ) -> Result<Self, StoreError> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        Ok(Self { connection, open: true })
+        Ok(Self { connection, wal, open: true })
     }
 
     /// The session to write with.
@@ -32,11 +38,22 @@ impl StoreUnit {
         &self.connection
     }
 
-    /// Commits.
+    /// Durable commit: flushed to the disk, with every commit before it.
+    ///
+    /// # Errors
+    /// Where the database fails; then nothing is written. Where the flush fails; then it is written, and may be
+    /// lost with the power.
+    pub fn commit(self) -> Result<(), StoreError> {
+        let wal = self.wal.clone();
+        self.commit_soon()?;
+        wal.map_or(Ok(()), |wal| wal.flush())
+    }
+
+    /// Commits, and leaves the flush to a later durable commit.
     ///
     /// # Errors
     /// Where the database fails; then nothing is written.
-    pub fn commit(mut self) -> Result<(), StoreError> {
+    pub fn commit_soon(mut self) -> Result<(), StoreError> {
         self.connection.execute_batch("COMMIT")?;
         self.open = false;
         Ok(())

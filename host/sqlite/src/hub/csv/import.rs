@@ -83,7 +83,7 @@ pub async fn import_csv(
             let unit = hub.store.begin().await.map_err(HubError::from)?;
             import.write(hub, unit.connection(), parsed)?;
             if !options.dry_run {
-                unit.commit().map_err(HubError::from)?;
+                unit.commit_soon().map_err(HubError::from)?;
             }
         }
         progress(rows.source().bytes, import.report.rows);
@@ -91,6 +91,9 @@ pub async fn import_csv(
             break;
         }
         tokio::task::yield_now().await;
+    }
+    if !options.dry_run {
+        hub.store.flush().await.map_err(HubError::from)?;
     }
     import.report.skipped += rows.blank_lines() - blank_before;
     Ok(import.finish(rows.source(), rows.odd_rows))

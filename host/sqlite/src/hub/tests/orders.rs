@@ -280,6 +280,9 @@ impl Unit for Shared {
     async fn commit(self: Box<Self>) -> Result<(), LedgerError> {
         Ok(())
     }
+    async fn commit_soon(self: Box<Self>) -> Result<(), LedgerError> {
+        Ok(())
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,50 @@ fn cities(world: &World) -> (String, Value) {
 }
 
 #[test]
+fn v1_a_file_without_times_is_held_against_an_edit_until_it_says_how_old_it_is() {
+    for (as_of, city) in [(None, None), (Some("--as-of=2020-02-15"), Some("Kiruna"))] {
+        let (world, _, person) = linked();
+        let file = world.file("list.csv", "E-mail,City\nada@ek.example,Lund\n");
+        let mut import = vec!["record", "import", "contact", file.as_str()];
+        import.extend(as_of);
+        let output = world.run(&import).well();
+        let told = "1 rows do not say since when they are right";
+        assert_eq!(output.stdout.contains(told), as_of.is_none(), "{output}");
+        world.edit_person("2020-03-01T00:00:00Z", &person, json!({ "city": "Kiruna" }));
+        let synced = world.sync(&[]);
+        assert_eq!(synced.code, if city.is_some() { 0 } else { 3 }, "{synced}");
+        let (hub, crm) = cities(&world);
+        assert_eq!((hub.as_str(), crm), (city.unwrap_or("Lund"), json!("Kiruna")));
+        let open = conflicts(&world);
+        assert_eq!(open.len(), usize::from(city.is_none()), "{open:?}");
+        if let [one] = &open[..] {
+            let reason = one["reason"].as_str().unwrap();
+            assert!(
+                reason.contains("the hub: at the latest") && reason.contains("HelloWorld: 1 Mar 2020"),
+                "{one}"
+            );
+        }
+        world.is_quiet();
+    }
+}
+
+#[test]
+fn s27_a_clock_ahead_wins_nothing_and_is_told_by_the_run_and_by_doctor() {
+    let (world, contact, person) = linked();
+    world.run(&["doctor"]).well();
+    world.run(&["record", "set", &format!("contact:{contact}"), "city=Lund"]).well();
+    world.edit_person("2099-03-01T00:00:00Z", &person, json!({ "city": "Kiruna" }));
+    let told = "its clock is ahead, or the one here is late";
+    world.run(&["sync", "HelloWorld"]).exits(3).says(&["HelloWorld dates person:", "1 Mar 2099", told]);
+    let (hub, crm) = cities(&world);
+    assert_eq!((hub.as_str(), crm), ("Lund", json!("Kiruna")));
+    assert_eq!(conflicts(&world).len(), 1);
+    let doctor = world.run(&["doctor"]);
+    assert_ne!(doctor.code, 0, "{doctor}");
+    doctor.says(&["clock of HelloWorld", told]);
+}
+
+#[test]
 fn a_conflict_is_listed_and_settled_by_a_side() {
     let (world, contact, person) = linked();
     assert_eq!(conflicts(&world), Vec::<Value>::new());

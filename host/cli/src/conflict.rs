@@ -83,7 +83,10 @@ async fn list(sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::
             let claim = |claim: &ClaimView| {
                 let since = match claim.since {
                     Some(at) if claim.certain => format!("since {at}"),
-                    Some(at) => format!("at the latest since {at}"),
+                    Some(at) => match claim.after {
+                        Some(after) => format!("since a time between {after} and {at}"),
+                        None => format!("at the latest since {at}"),
+                    },
                     None => "since when is not known".to_owned(),
                 };
                 format!("{}: {}, {since}", claim.exchange, cell(&claim.value.to_string(), 60))

@@ -16,6 +16,9 @@ pub struct ClaimView {
     pub field: String,
     /// The value.
     pub value: Value,
+    /// The moment at which it was not there yet, as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Timestamp>,
     /// Since when it stands there, as far as that is known.
     pub since: Option<Timestamp>,
     /// Whether that time is the field's own; else it is an upper bound.
@@ -75,6 +78,7 @@ impl From<&WaitingConflict> for ConflictView {
                 exchange: waiting.exchanges[side].clone(),
                 field: open.fields[side].clone(),
                 value: seen.value.clone(),
+                after: seen.time.and_then(|time| time.after),
                 since: seen.time.map(|time| time.at),
                 certain: seen.time.is_some_and(|time| time.certain),
             }

@@ -1,7 +1,8 @@
 //! Doctor: whether everything that a tenant needs is there and works.
 
+use super::reason::{Names, called};
 use crate::tenant::Tenant;
-use entente_sync::Remedy;
+use entente_sync::{Notice, Remedy};
 use serde::Serialize;
 
 /// One thing that was looked at.
@@ -63,6 +64,30 @@ impl Tenant {
             }
             Err(error) => {
                 checks.push(CheckView::new("configuration", Err((error.to_string(), error.remedies()))))
+            }
+        }
+        checks.extend(self.examine_clocks().await);
+        checks
+    }
+
+    /// Clocks that are ahead, as the runs of the last day found: one finding for each exchange.
+    async fn examine_clocks(&self) -> Vec<CheckView> {
+        /// How many runs are looked through.
+        const RUNS: usize = 50;
+        const DAY: i64 = 24 * 3_600_000_000;
+        let mut checks: Vec<CheckView> = Vec::new();
+        let (runs, syncs) = (self.ledger().runs(None, None, RUNS).await, self.configuration().syncs().await);
+        let since = self.clock().now().earlier_by(DAY);
+        for run in runs.unwrap_or_default().iter().filter(|run| run.started >= since) {
+            let stored = syncs.iter().flatten().find(|sync| sync.name == run.sync);
+            let Some(exchanges) = stored.map(|sync| &sync.exchanges) else { continue };
+            for notice in &run.notices {
+                let Notice::ClockAhead { side, .. } = notice else { continue };
+                let what = format!("clock of {}", called(&exchanges[*side]));
+                if !checks.iter().any(|check| check.what == what) {
+                    let found = format!("run {}: {}", run.id, Names(exchanges).notice(notice));
+                    checks.push(CheckView::new(what, Err(plain(found))));
+                }
             }
         }
         checks

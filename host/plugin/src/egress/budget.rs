@@ -60,7 +60,9 @@ impl CallRate {
             return (spent.saturating_add(calls * pace), Drawn::Calls(calls.unsigned_abs()));
         }
         let wait = spent - (now.saturating_add(ahead) - pace);
-        (spent_until, Drawn::After(Duration::from_micros(wait.unsigned_abs())))
+        // The clamped moment is kept: with the old one, a clock that was set back would be waited for again after
+        // each pause, until it has caught up.
+        (spent, Drawn::After(Duration::from_micros(wait.unsigned_abs())))
     }
 
     /// Tokens drawn at a time: as many as return within a second, so that the shared store is not asked for
@@ -244,6 +246,19 @@ mod tests {
                 prop_assert!(within <= per_minute, "{within} of {per_minute}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn k1_a_clock_that_was_ahead_once_is_waited_for_a_pace_and_no_more() {
+        let budget = Arc::new(Faked::default());
+        // The sync before ran with a clock that was a year ahead.
+        budget.spent.store(365 * 24 * 60 * MINUTE, Ordering::Relaxed);
+        let calls = Calls::new("shop", &Limits { http_per_minute: 60, ..Limits::default() }, budget.clone());
+        for _ in 0..10 {
+            calls.take(Duration::from_secs(2)).await.unwrap();
+        }
+        let now = budget.now.load(Ordering::Relaxed);
+        assert!(now < 12_000_000, "ten calls at one a second, here {now}");
     }
 
     /// A budget with virtual time, which passes only by waiting.

@@ -15,7 +15,7 @@ impl Store {
         integration: &str,
         draw: impl FnOnce(i64) -> (i64, T) + Send,
     ) -> Result<T, StoreError> {
-        self.write(|connection| draw_calls(connection, integration, draw)).await
+        self.write_soon(|connection| draw_calls(connection, integration, draw)).await
     }
 }
 

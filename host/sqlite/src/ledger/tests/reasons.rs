@@ -29,6 +29,7 @@ fn every() -> Vec<Reason> {
         Reason::Merged { from: Some(record("1")), into: record("2") },
         Reason::FateUnknown { side, object: object.clone() },
         Reason::Brake { which, side, object: object.clone(), records, linked, percent, least },
+        Reason::OtherIdentifiers { record: record("1") },
         Reason::DeletedAndEdited { deleted: record("1"), edited: record("2") },
         Reason::Schema { side, object: object.clone() },
         Reason::OutsideFilter { side },

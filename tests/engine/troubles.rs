@@ -24,6 +24,74 @@ async fn unavailable_for_one(idempotent: bool) -> World {
     world
 }
 
+/// Rows of changes in the ledger, over all runs.
+async fn rows_of_changes(world: &World, runs: i64) -> usize {
+    let mut rows = 0;
+    for run in 1..=runs {
+        for status in ChangeStatus::ALL {
+            rows += world.ledger.changes_in(run, status, 0, 10_000).await.unwrap().len();
+        }
+    }
+    rows
+}
+
+#[tokio::test]
+async fn k3_contacts_of_a_company_that_is_gone_go_without_it_and_are_quiet() {
+    let mut world = World::new().await;
+    world.right.character.order = 100;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    world.run().await;
+    let org = world.right.find_by("org", "title", "Acme").unwrap();
+    world.right.delete("org", &org);
+    let reference =
+        |id: &str| Value::Reference(entente_core::Reference { object: "company".into(), id: id.into() });
+    for n in 0..30 {
+        let mail = text(&format!("{n}@example.org"));
+        world.left.put("contact", &[("email", mail), ("company", reference(&company))], "2020-01-02");
+    }
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 30, "they go without it");
+    // The next report tells that the field is blank there.
+    let last = world.run().await.id;
+    let parked = world.ledger.pairs_in(Status::Ok, None, 0, 100).await.unwrap();
+    let parked =
+        parked.iter().filter(|pair| pair.reason.as_ref().map(Reason::code) == Some(Code::ParentGone));
+    assert_eq!(parked.count(), 30, "with the reason");
+    let rows = rows_of_changes(&world, last).await;
+    world.assert_quiet().await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(rows_of_changes(&world, last + 2).await, rows, "a quiet run adds nothing");
+    // A reference to a company that never was is parked too, and set once there is one.
+    let acme = world.left.put("company", &[("name", text("Acme again"))], "2026-01-02");
+    let first = world.contact("0@example.org");
+    world.left.edit("contact", &first, "company", reference(&acme), "2026-01-02");
+    world.run().await;
+    let again = world.right.find_by("org", "title", "Acme again").unwrap();
+    let set = world.right.value("person", &world.person("0@example.org"), "org");
+    assert_eq!(set, Value::Reference(entente_core::Reference { object: "org".into(), id: again }));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s30_a_parent_that_comes_back_is_set() {
+    let mut world = World::new().await;
+    world.definition.mappings[1].filters.left =
+        vec![Condition { field: "city".to_owned(), test: Test::Is(text("Umeå")) }];
+    let company = world.left.put("company", &[("name", text("Acme")), ("city", text("Lund"))], "2020-01-01");
+    let reference =
+        Value::Reference(entente_core::Reference { object: "company".into(), id: company.clone() });
+    world.left.put("contact", &[("email", text("a@example.org")), ("company", reference)], "2020-01-02");
+    world.run().await;
+    assert_eq!(world.right.value("person", &world.person("a@example.org"), "org"), Value::Null);
+    world.assert_quiet().await;
+    world.left.edit("company", &company, "city", text("Umeå"), "2026-01-02");
+    world.run().await;
+    let org = world.right.find_by("org", "title", "Acme").unwrap();
+    let set = world.right.value("person", &world.person("a@example.org"), "org");
+    assert_eq!(set, Value::Reference(entente_core::Reference { object: "org".into(), id: org }));
+    world.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn k2_one_record_that_makes_a_batch_answer_500_fails_alone_and_is_named() {
     for idempotent in [true, false] {

@@ -10,7 +10,26 @@ use super::pair::{Pair, Status};
 use super::plan::{Capabilities, Gone, Inputs, NewRecord, Plan, WriteCheck, agree};
 use super::reason::Reason;
 use super::session::Session;
+use super::subject::RecordRef;
 use entente_core::{Side, Sides};
+
+/// The record that all these fields refer to, where it is gone: then they are parked, and nothing is written.
+/// Where other fields are written too, the references are left out of the order and the pair is decided again
+/// after it.
+fn parked(
+    mapping: &ObjectMapping,
+    links: &Links,
+    target: Side,
+    fields: &[ChangedField],
+) -> Option<RecordRef> {
+    let source = target.other();
+    let record = fields.iter().find_map(|field| links.gone(source, &field.value))?;
+    let gone = |field: &ChangedField| {
+        let required = mapping.field(field.slot).is_some_and(|rules| rules.required[target]);
+        !required && links.gone(source, &field.value).is_some()
+    };
+    fields.iter().all(gone).then(|| RecordRef::of(source, record))
+}
 
 impl Session<'_> {
     /// The inputs of decisions about the pairs of a mapping.
@@ -82,7 +101,9 @@ impl Session<'_> {
         pair.status = Status::Ok;
         pair.reason = None;
         for (target, fields) in Side::BOTH.into_iter().zip(linked.writes) {
-            if !fields.is_empty() {
+            if let Some(record) = parked(mapping, links, target, &fields) {
+                pair.reason = Some(Reason::ParentGone { record });
+            } else if !fields.is_empty() {
                 self.decide_update(inputs, pair, target, fields, plan);
             }
         }

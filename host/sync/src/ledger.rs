@@ -74,6 +74,8 @@ pub struct Lease {
 pub enum Requeue {
     /// Held pairs with a reason of this code.
     Held(Code),
+    /// Settled pairs with a parked field, with a reason of this code.
+    Parked(Code),
     /// Failed pairs whose backoff has passed at this time.
     Due(Timestamp),
     /// Settled pairs with a reported value that differs from the merge base.

@@ -3,9 +3,9 @@
 
 use super::definition::ObjectMapping;
 use super::number::{PairId, Slot};
-use super::pair::Pair;
+use super::pair::{Pair, Status};
 use entente_core::{Reference, Side, Sides, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Object name of a canonical reference, which names a pair. No side has an object of this name.
 const PAIR: &str = "\u{0}pair";
@@ -16,6 +16,8 @@ pub(super) struct Links {
     numbers: Sides<HashMap<Reference, PairId>>,
     /// By pair number, the records of both sides.
     records: HashMap<PairId, Sides<Option<Reference>>>,
+    /// References to records that do not exist, or take no part.
+    gone: Sides<HashSet<Reference>>,
 }
 
 impl Links {
@@ -26,11 +28,25 @@ impl Links {
             Some(Reference { object: mapping.object(side).to_owned(), id })
         };
         if let Some(reference) = reference(side) {
+            if matches!(pair.status, Status::Deleted | Status::Excluded) {
+                self.gone[side].insert(reference.clone());
+            }
             self.numbers[side].entry(reference).or_insert(pair.id);
         }
         // A reference cannot be translated to a deleted record.
         let there = Sides::by(|side| reference(side).filter(|_| pair.half(side).deleted.is_none()));
         self.records.insert(pair.id, there);
+    }
+
+    /// Notes that the record of a reference does not exist.
+    pub(super) fn note_gone(&mut self, side: Side, reference: Reference) {
+        self.gone[side].insert(reference);
+    }
+
+    /// The first reference in the value that cannot be translated, and whose record is gone: no later run can
+    /// translate it either unless the record comes back.
+    pub(super) fn gone<'v>(&self, from: Side, value: &'v Value) -> Option<&'v Reference> {
+        self.missing(from, value).filter(|reference| self.gone[from].contains(*reference))
     }
 
     pub(super) fn pair_of(&self, side: Side, reference: &Reference) -> Option<PairId> {

@@ -42,6 +42,13 @@ impl<'a> Session<'a> {
                     links.add(mapping, side, &pair);
                 }
             }
+            for reference in references {
+                let parent = definition.mappings.iter().find(|of| of.object(side) == reference.object);
+                let absent = parent.is_none_or(|of| self.is_listed(of, side)) && self.read_error.is_none();
+                if absent && links.pair_of(side, &reference).is_none() {
+                    links.note_gone(side, reference);
+                }
+            }
         }
         Ok(links)
     }

@@ -159,6 +159,7 @@ impl Session<'_> {
             for code in [Code::AbsenceNotProven, Code::NotCheckable, Code::Brake] {
                 unit.requeue(mapping.id, Requeue::Held(code)).await?;
             }
+            unit.requeue(mapping.id, Requeue::Parked(Code::ParentGone)).await?;
             unit.requeue(mapping.id, Requeue::Due(now)).await?;
             unit.requeue(mapping.id, Requeue::InConflict).await?;
             if all {

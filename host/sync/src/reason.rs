@@ -224,6 +224,12 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         record: Option<RecordRef>,
     },
+    /// Parked: a reference is not written, since the record that it points to does not exist or takes no part.
+    /// It is written once that record has a counterpart.
+    ParentGone {
+        /// The record that it points to.
+        record: RecordRef,
+    },
     /// Optimistic concurrency: the record changed after the decision, which is taken again.
     Stale,
     /// The record got another id after the decision.
@@ -387,6 +393,7 @@ codes! {
     InvalidAnswer => "invalid-answer",
     RetryLater => "retry-later",
     WaitsFor => "waits-for",
+    ParentGone => "parent-gone",
     Stale => "stale",
     BecameAnother => "became-another",
     RecordGone => "record-gone",

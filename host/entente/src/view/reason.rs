@@ -223,6 +223,11 @@ impl Names<'_> {
                 name(record),
                 self.called(record.side.other())
             ),
+            Reason::ParentGone { record } => format!(
+                "its reference to {} of {} is not written: that record is gone or takes no part",
+                name(record),
+                self.called(record.side)
+            ),
             Reason::Unchecked { side, object } => format!(
                 "unchecked: {object} can neither be read by id nor written conditionally in {}; an edit made there since its last report is lost",
                 self.called(*side)
@@ -444,6 +449,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::InvalidAnswer => "answered against the rules of the interface",
         Code::RetryLater => "to be tried again later",
         Code::WaitsFor => "waits for a record that has no counterpart yet",
+        Code::ParentGone => "a reference is not written: its record is gone or takes no part",
         Code::Stale => "the record has changed since the decision; decided again",
         Code::BecameAnother => "the record has become another one; decided again",
         Code::RecordGone => "the record is gone",

@@ -15,28 +15,33 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 /// Sets pairs back to `todo`.
 pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeue) -> rusqlite::Result<u64> {
-    const BACK: &str =
-        "UPDATE pair SET status = 'todo', reason = NULL, reason_data = NULL, due = NULL WHERE mapping = ?1";
+    const SET: &str = "SET status = 'todo', reason = NULL, reason_data = NULL, due = NULL WHERE mapping = ?1";
+    let back = format!("UPDATE pair {SET}");
     let rows = match which {
         Requeue::Held(code) => connection
-            .prepare_cached(&format!("{BACK} AND status = 'held' AND reason = ?2"))?
+            .prepare_cached(&format!("{back} AND status = 'held' AND reason = ?2"))?
+            .execute(params![mapping, code.word()])?,
+        Requeue::Parked(code) => connection
+            .prepare_cached(&format!(
+                "UPDATE pair INDEXED BY pair_parked {SET} AND status = 'ok' AND reason IS NOT NULL AND reason = ?2"
+            ))?
             .execute(params![mapping, code.word()])?,
         Requeue::Due(now) => connection
-            .prepare_cached(&format!("{BACK} AND status = 'failed' AND due <= ?2"))?
+            .prepare_cached(&format!("{back} AND status = 'failed' AND due <= ?2"))?
             .execute(params![mapping, now.micros()])?,
         Requeue::Differing => connection
             .prepare_cached(&format!(
-                "{BACK} AND status = 'ok' AND (left_seen IS NOT NULL OR right_seen IS NOT NULL)"
+                "{back} AND status = 'ok' AND (left_seen IS NOT NULL OR right_seen IS NOT NULL)"
             ))?
             .execute([mapping])?,
         Requeue::InConflict => connection
             .prepare_cached(&format!(
-                "{BACK} AND status = 'ok' AND id IN (SELECT pair FROM conflict WHERE closed IS NULL)"
+                "{back} AND status = 'ok' AND id IN (SELECT pair FROM conflict WHERE closed IS NULL)"
             ))?
             .execute([mapping])?,
         Requeue::Linked => connection
             .prepare_cached(&format!(
-                "{BACK} AND status = 'ok' AND left_id IS NOT NULL AND right_id IS NOT NULL"
+                "{back} AND status = 'ok' AND left_id IS NOT NULL AND right_id IS NOT NULL"
             ))?
             .execute([mapping])?,
     };

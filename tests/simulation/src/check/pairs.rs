@@ -146,6 +146,14 @@ impl End<'_> {
         if self.conflicts.contains(&(pair.id, Slot(field))) {
             return true;
         }
+        // Parked: the reference that the pair's own reason names, to a record that is gone or takes no part.
+        if (object, field) == (PERSON, EMPLOYER)
+            && let Some(Reason::ParentGone { record }) = &pair.reason
+            && let Value::Reference(reference) = values[record.side]
+            && (&reference.object, &reference.id) == (&record.object, &record.id)
+        {
+            return true;
+        }
         if (object, field) == (PERSON, EMPLOYER) {
             return self.same_company(sync, left, right);
         }

@@ -53,6 +53,7 @@ fn every() -> Vec<Reason> {
         Reason::InvalidAnswer { side, how: InvalidAnswer::NoId },
         Reason::RetryLater { said: Some((side, said.clone())) },
         Reason::WaitsFor { record: None },
+        Reason::ParentGone { record: record("1") },
         Reason::Stale,
         Reason::BecameAnother,
         Reason::RecordGone,

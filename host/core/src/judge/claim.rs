@@ -184,19 +184,16 @@ pub fn judge<V: PartialEq + ?Sized>(mode: Mode, left: &Claim<'_, V>, right: &Cla
     if left.value == right.value {
         return Verdict { winner: Winner::Equal, reason: Basis::SameContent };
     }
-    match mode {
-        Mode::Span => weigh_spans(left.evidence, right.evidence),
-        _ => weigh(mode, left.evidence, right.evidence),
-    }
+    weigh(mode, &left.evidence, &right.evidence)
 }
 
 /// Mode span. Two certain times are compared as in mode hard.
-#[inline]
-fn weigh_spans(left: Evidence, right: Evidence) -> Verdict {
+#[inline(never)]
+fn weigh_spans(left: &Evidence, right: &Evidence) -> Verdict {
     let wholly_after = |one: &Evidence, other: &Evidence| matches!((one.lower(), other.upper()), (Some(lower), Some(upper)) if lower >= upper);
     let hard = left.certain.is_some() && right.certain.is_some();
     let decided = if hard { Basis::LaterCertain } else { Basis::LaterSpan };
-    match (wholly_after(&left, &right), wholly_after(&right, &left)) {
+    match (wholly_after(left, right), wholly_after(right, left)) {
         (true, false) => Verdict { winner: Winner::Left, reason: decided },
         (false, true) => Verdict { winner: Winner::Right, reason: decided },
         // Both can hold only where a lower bound does not lie before its upper one.
@@ -222,11 +219,14 @@ fn later(left: Option<Timestamp>, right: Option<Timestamp>) -> Option<Winner> {
 }
 
 #[inline]
-fn weigh(mode: Mode, left: Evidence, right: Evidence) -> Verdict {
+fn weigh(mode: Mode, left: &Evidence, right: &Evidence) -> Verdict {
     if let Some(winner) = later(left.certain, right.certain) {
         return Verdict { winner, reason: Basis::LaterCertain };
     }
     if mode != Mode::Hard {
+        if mode == Mode::Span {
+            return weigh_spans(left, right);
+        }
         if let Some(winner) = later(left.possible, right.possible) {
             return Verdict { winner, reason: Basis::LaterPossible };
         }

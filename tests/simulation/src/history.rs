@@ -4,6 +4,7 @@ use crate::character::Character;
 use crate::check;
 use crate::dice::{Dice, lock};
 use crate::system::System;
+use crate::tally::{Exception, Group};
 use crate::verdict::{Verdict, Violation, Word};
 use crate::world::{Ran, World};
 use anyhow::Result;
@@ -47,6 +48,7 @@ pub fn run_history(seed: u64, settings: Settings) -> Verdict {
 fn live(seed: u64, settings: Settings, verdict: &mut Verdict) -> Result<()> {
     let mut dice = Dice::new(seed);
     let character = Character::draw(&mut dice);
+    verdict.tally.note_character(&character);
     let world = World::new(character, &mut dice, settings.trace, settings.file)?;
     world.tape.note(format_args!("{:?}", world.character));
     for place in 0..world.users.systems.len() {
@@ -67,7 +69,12 @@ fn operation(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()
     let users = &world.users;
     let place = dice.below(users.systems.len());
     let sync = dice.below(world.syncs.len());
-    let done = match dice.below(100) {
+    let kind = dice.below(100);
+    // A merge that is not drawn does nothing.
+    if named(kind) != MERGE || users.merges {
+        verdict.tally.count(Group::Operation, named(kind));
+    }
+    let done = match kind {
         0..=23 => crate::tape::drive(users.edit(place)),
         24..=31 => crate::tape::drive(users.contest(sync)),
         32..=35 => crate::tape::drive(users.blank(place)),
@@ -94,8 +101,47 @@ fn operation(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()
     done.ok_or_else(|| anyhow::anyhow!("a person waits for something that never comes"))
 }
 
+/// The name of the operation that joins two people.
+const MERGE: &str = "merge two people";
+
+/// The name of an operation, for the counts.
+fn named(kind: usize) -> &'static str {
+    match kind {
+        0..=23 => "edit a field",
+        24..=31 => "edit one field on both sides",
+        32..=35 => "clear a field",
+        36..=42 => "put a tag on or take it off",
+        43..=47 => "set a reference",
+        48..=54 => "make a person",
+        55..=56 => "make a company",
+        57..=60 => "make the same record on both sides",
+        61 => "make a duplicate",
+        62 => "swap two addresses",
+        63..=65 => "delete a record",
+        66 => MERGE,
+        67..=68 => "make a deleted record again",
+        69..=71 => "let time pass",
+        _ => "run a sync",
+    }
+}
+
+/// The kind of a run, for the counts.
+fn kind_of(options: &RunOptions) -> &'static str {
+    match options.scope() {
+        Some(Scope::Window(_)) => "window",
+        Some(Scope::Ids(_)) => "ids",
+        _ if options.is_dry() => "dry",
+        _ if options.is_first_time() => "first time",
+        _ if options.reading() == Some(Reading::Full) => "full",
+        _ if options.disable_push => "without push",
+        _ if options.disable_pull => "without pull",
+        _ => "changes",
+    }
+}
+
 fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Result<()> {
     let options = options(world, dice, sync);
+    verdict.tally.count(Group::Run, kind_of(&options));
     let stop = dice.chance(world.character.crashes).then(|| dice.between(1, 60).unsigned_abs());
     let dry = options.is_dry();
     let before = (world.remote_writes(), check::hub_state(world));
@@ -103,6 +149,7 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
     match world.run(sync, options, stop)? {
         Ran::Stopped => {
             verdict.crashes += 1;
+            verdict.tally.count(Group::Fault, "crash");
             let leased = lock(&world.ledger.shared).leased.micros();
             let over = world.clock.now().micros() - leased >= LEASE_MICROS;
             // The lease of the crashed run still excludes others.
@@ -125,8 +172,12 @@ fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Re
         Ran::Ended(end) => check::expected_error(end.error.as_ref(), verdict),
     }
     let quiet = edits == lock(&world.users.book).size();
-    if dry && quiet && before != (world.remote_writes(), check::hub_state(world)) {
-        verdict.add(Word::Unaccounted, "I25", "a dry run wrote something".to_owned());
+    if dry && before != (world.remote_writes(), check::hub_state(world)) {
+        if quiet {
+            verdict.add(Word::Unaccounted, "I25", "a dry run wrote something".to_owned());
+        } else {
+            verdict.except(Exception::EditedInDryRun);
+        }
     }
     Ok(())
 }
@@ -205,13 +256,20 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     }
     // How many blankings a tight deletion guard lets pass depends on which failed records are due.
     let tight = world.character.brake == 1;
-    if !calm_round(world, RunOptions::sync(Reading::Full), verdict)? && !tight {
-        verdict.add(Word::Unaccounted, "I5", "listing everything once more wrote something".to_owned());
+    if !calm_round(world, RunOptions::sync(Reading::Full), verdict)? {
+        if tight {
+            verdict.except(Exception::TightBrake);
+        } else {
+            verdict.add(Word::Unaccounted, "I5", "listing everything once more wrote something".to_owned());
+        }
     }
     check::check(world, true, verdict)?;
     verdict.violations.dedup();
     verdict.effects = world.tape.effects();
-    verdict.faults = world.tape.faults();
+    for (kind, count) in world.tape.faults() {
+        verdict.faults += count;
+        *verdict.tally.counts.entry((Group::Fault, kind)).or_default() += count;
+    }
     verdict.trace = world.tape.hash();
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The program `simulate`: runs many histories and reports the violations.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use simulation::{Settings, Verdict, Word, run_history};
+use serde_json::json;
+use simulation::{Exception, Settings, Tally, Verdict, Word, run_history};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,12 +11,13 @@ const HELP: &str = "\
 Lives through simulated histories of syncs, with faults and crashes, and checks that nothing was lost,
 doubled or swapped.
 
-Usage: simulate [--histories N] [--seed S] [--trace] [--file]
+Usage: simulate [--histories N] [--seed S] [--trace] [--file] [--json]
 
   --histories N  how many histories [default: 1000]
   --seed S       the seed of the first one; each further one has the next number [default: 1]
   --trace        say everything that happens
   --file         keep the store in a file rather than in memory
+  --json         say everything at the end in JSON, on one line
   -h, --help     print this
   -V, --version  print the version";
 
@@ -25,6 +27,7 @@ struct Arguments {
     seed: u64,
     trace: bool,
     file: bool,
+    json: bool,
 }
 
 /// The request in the arguments.
@@ -36,13 +39,14 @@ enum Asked {
 
 fn parse(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
     use lexopt::prelude::{Long, Short, ValueExt as _};
-    let mut arguments = Arguments { histories: 1000, seed: 1, trace: false, file: false };
+    let mut arguments = Arguments { histories: 1000, seed: 1, trace: false, file: false, json: false };
     while let Some(argument) = parser.next()? {
         match argument {
             Long("histories") => arguments.histories = parser.value()?.parse()?,
             Long("seed") => arguments.seed = parser.value()?.parse()?,
             Long("trace") => arguments.trace = true,
             Long("file") => arguments.file = true,
+            Long("json") => arguments.json = true,
             Short('h') | Long("help") => return Ok(Asked::Print(HELP.to_owned())),
             Short('V') | Long("version") => {
                 return Ok(Asked::Print(format!("simulate {}", env!("CARGO_PKG_VERSION"))));
@@ -81,25 +85,30 @@ fn simulate(arguments: &Arguments) -> ExitCode {
     for seed in (0..arguments.histories).map(|n| arguments.seed.wrapping_add(n)) {
         let verdict = run_history(seed, settings);
         if !verdict.violations.is_empty() {
-            progress.suspend(|| tell(&verdict));
+            progress.suspend(|| tell(&verdict, arguments.json));
         }
         totals.add(&verdict);
         progress.set_message(totals.words());
         progress.inc(1);
     }
     progress.finish_and_clear();
-    totals.tell();
+    if arguments.json {
+        totals.tell_json()
+    } else {
+        totals.tell()
+    }
     if totals.violations.values().any(|count| *count > 0) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 #[expect(clippy::print_stdout, reason = "what the program is asked for")]
-fn tell(verdict: &Verdict) {
-    println!(
+fn tell(verdict: &Verdict, json: bool) {
+    let say = |line: String| if json { eprintln!("{line}") } else { println!("{line}") };
+    say(format!(
         "seed {}: cargo run --release --bin simulate -- --histories 1 --seed {} --trace",
         verdict.seed, verdict.seed
-    );
+    ));
     for violation in &verdict.violations {
-        println!("  {violation}");
+        say(format!("  {violation}"));
     }
 }
 
@@ -112,6 +121,8 @@ struct Totals {
     faults: u64,
     pairs: BTreeMap<&'static str, u64>,
     violations: BTreeMap<Word, usize>,
+    tally: Tally,
+    failing: Vec<u64>,
 }
 
 impl Totals {
@@ -120,12 +131,50 @@ impl Totals {
         self.operations += verdict.operations;
         self.crashes += verdict.crashes;
         self.faults += verdict.faults;
+        self.tally.add(&verdict.tally);
+        if !verdict.violations.is_empty() {
+            self.failing.push(verdict.seed);
+        }
         for (status, count) in &verdict.pairs {
             *self.pairs.entry(status).or_default() += count;
         }
         for word in Word::ALL {
             *self.violations.entry(word).or_default() += verdict.count(word);
         }
+    }
+
+    #[expect(clippy::print_stdout, reason = "what the program is asked for")]
+    fn tell_json(&self) {
+        let counts = self.tally.counts.iter();
+        let drawn: Vec<_> = counts
+            .map(|((group, what), count)| json!({"group": group.word(), "what": what, "count": count}))
+            .collect();
+        let exceptions: Vec<_> = Exception::ALL
+            .into_iter()
+            .map(|exception| {
+                let count = self.tally.exceptions.get(&exception).copied().unwrap_or(0);
+                json!({"exception": exception.word(), "reason": exception.reason(), "count": count})
+            })
+            .collect();
+        let violations: BTreeMap<String, usize> =
+            self.violations.iter().map(|(word, count)| (word.to_string(), *count)).collect();
+        let known: Vec<&str> = simulation::KNOWN.iter().map(|feature| feature.words()).collect();
+        println!(
+            "{}",
+            json!({
+                "histories": self.histories,
+                "operations": self.operations,
+                "crashes": self.crashes,
+                "faults": self.faults,
+                "pairs": self.pairs,
+                "drawn": drawn,
+                "exceptions": exceptions,
+                "not_drawn": simulation::NOT_DRAWN,
+                "known": known,
+                "failing": self.failing,
+                "violations": violations,
+            })
+        );
     }
 
     fn words(&self) -> String {
@@ -138,6 +187,19 @@ impl Totals {
     fn tell(&self) {
         let pairs: Vec<String> =
             self.pairs.iter().map(|(status, count)| format!("{status} {count}")).collect();
+        for ((group, what), count) in &self.tally.counts {
+            println!("{:<15} {what:<36} {count:>9}", group.word());
+        }
+        for exception in Exception::ALL {
+            let count = self.tally.exceptions.get(&exception).copied().unwrap_or(0);
+            println!("{:<15} {:<36} {count:>9}  {}", "exception", exception.word(), exception.reason());
+        }
+        for feature in simulation::KNOWN {
+            println!("not drawn, since the engine does not get it right yet: {}", feature.words());
+        }
+        for what in simulation::NOT_DRAWN {
+            println!("not drawn: {what}");
+        }
         println!("pairs at the end: {}", pairs.join(", "));
         println!(
             "histories {}, operations {}, crashes {}, faults {}: {}",
@@ -147,8 +209,5 @@ impl Totals {
             self.faults,
             self.words()
         );
-        for feature in simulation::KNOWN {
-            println!("not drawn, since the engine does not get it right yet: {}", feature.words());
-        }
     }
 }

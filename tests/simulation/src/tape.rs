@@ -1,6 +1,7 @@
 //! The effects of a history: numbered, hashed for reproducibility, and used as crash points.
 
 use crate::dice::lock;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +15,7 @@ pub(crate) struct Tape(Mutex<Inner>);
 #[derive(Debug)]
 struct Inner {
     effects: u64,
-    faults: u64,
+    faults: BTreeMap<&'static str, u64>,
     hash: u64,
     stop_at: Option<u64>,
     stopped: bool,
@@ -26,7 +27,7 @@ impl Tape {
         // The offset basis of FNV-1a.
         Self(Mutex::new(Inner {
             effects: 0,
-            faults: 0,
+            faults: BTreeMap::new(),
             hash: 0xcbf2_9ce4_8422_2325,
             stop_at: None,
             stopped: false,
@@ -68,8 +69,9 @@ impl Tape {
         stop
     }
 
-    pub(crate) fn fault(&self, what: fmt::Arguments<'_>) {
-        lock(&self.0).faults += 1;
+    /// A fault has happened: its kind, and what happened.
+    pub(crate) fn fault(&self, kind: &'static str, what: fmt::Arguments<'_>) {
+        *lock(&self.0).faults.entry(kind).or_default() += 1;
         self.note(format_args!("   fault: {what}"));
     }
 
@@ -88,8 +90,9 @@ impl Tape {
         lock(&self.0).effects
     }
 
-    pub(crate) fn faults(&self) -> u64 {
-        lock(&self.0).faults
+    /// The faults that have happened, by kind.
+    pub(crate) fn faults(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.0).faults.clone()
     }
 
     pub(crate) fn hash(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! The verdict on a history.
 
+use crate::tally::{Exception, Tally};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -66,6 +67,8 @@ pub struct Verdict {
     pub trace: u64,
     /// The number of pairs by status at the end.
     pub pairs: BTreeMap<&'static str, u64>,
+    /// What was drawn and what happened.
+    pub tally: Tally,
     /// The violated invariants.
     pub violations: Vec<Violation>,
 }
@@ -80,12 +83,18 @@ impl Verdict {
             effects: 0,
             trace: 0,
             pairs: BTreeMap::new(),
+            tally: Tally::default(),
             violations: Vec::new(),
         }
     }
 
     pub(crate) fn add(&mut self, word: Word, invariant: &'static str, what: String) {
         self.violations.push(Violation { word, invariant, what });
+    }
+
+    /// A check does not apply to what would else be a violation.
+    pub(crate) fn except(&mut self, exception: Exception) {
+        self.tally.except(exception);
     }
 
     /// The number of violations of a kind.

@@ -4,6 +4,7 @@ use super::End;
 use crate::book::Edit;
 use crate::dice::lock;
 use crate::schema::{TAGS, meaning};
+use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
 use entente_sync::{Action, Side, Slot, Status};
@@ -29,7 +30,9 @@ impl End<'_> {
     }
 
     fn check_edit(&self, edit: &Edit, verdict: &mut Verdict) {
-        let Some(values) = self.record(edit.place, edit.object, &edit.id) else { return };
+        let Some(values) = self.record(edit.place, edit.object, &edit.id) else {
+            return verdict.except(Exception::RecordGone);
+        };
         let same = |value: &Value| {
             meaning(edit.object, edit.field, value) == meaning(edit.object, edit.field, &edit.value)
         };
@@ -63,13 +66,24 @@ impl End<'_> {
 
     fn check_tag(&self, edit: &Edit, off: &BTreeSet<&str>, verdict: &mut Verdict) {
         let Some(tag) = &edit.tag else { return };
-        let Some(values) = self.record(edit.place, edit.object, &edit.id) else { return };
+        let Some(values) = self.record(edit.place, edit.object, &edit.id) else {
+            return verdict.except(Exception::RecordGone);
+        };
         let there = matches!(&values[TAGS], Value::Texts(texts) if texts.contains(&tag.text));
         let record = self.record_name(edit.place, edit.object, &edit.id);
-        if tag.put_on && !there && !off.contains(tag.text.as_str()) {
+        if tag.put_on && !there {
+            if off.contains(tag.text.as_str()) {
+                return verdict.except(Exception::TagTakenOff);
+            }
             verdict.add(Word::Lost, "I4", format!("{} was put on {record} and is gone", tag.text));
         }
-        if !tag.put_on && tag.heard && there && self.settled(edit) {
+        if !tag.put_on && there {
+            if !tag.heard {
+                return verdict.except(Exception::TagUnheard);
+            }
+            if !self.settled(edit) {
+                return verdict.except(Exception::TagUnsettled);
+            }
             verdict.add(Word::Lost, "I4", format!("{} was taken off {record} and is back", tag.text));
         }
     }

@@ -5,6 +5,7 @@ use crate::book::Book;
 use crate::dice::lock;
 use crate::remote::Made;
 use crate::schema::{IDENTIFIER, NAME, PERSON, meaning};
+use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
 use entente_sync::{DeletePolicy, Pair, Side};
@@ -32,7 +33,8 @@ impl End<'_> {
     fn check_once(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
         let recreates = self.world.character.deletes == DeletePolicy::Recreate;
         let book = lock(&self.world.users.book);
-        let mut by_source: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
+        let mut by_source: BTreeMap<(usize, &str, String), Vec<(String, Option<Exception>)>> =
+            BTreeMap::new();
         for (place, made) in made {
             let there = self.record(*place, made.object, &made.id).is_some();
             // A record deleted before the sync was told of it is unknown to it.
@@ -41,12 +43,25 @@ impl End<'_> {
                     && gone.partners.iter().all(|(sync, _)| *sync != made.sync)
             });
             let source = made.source.as_ref().map(ToString::to_string).unwrap_or_default();
-            if (there || !(recreates || unheard)) && !self.renamed(&book, *place, &made.id) {
-                let name = self.record_name(*place, made.object, &made.id);
-                by_source.entry((*place, &made.sync, source)).or_default().push(name);
-            }
+            let exception = if self.renamed(&book, *place, &made.id) {
+                Some(Exception::Renamed)
+            } else if there {
+                None
+            } else if unheard {
+                Some(Exception::MadeUnheard)
+            } else {
+                recreates.then_some(Exception::MadeAgain)
+            };
+            let name = self.record_name(*place, made.object, &made.id);
+            by_source.entry((*place, &made.sync, source)).or_default().push((name, exception));
         }
         for ((_, sync, source), names) in by_source.into_iter().filter(|(_, names)| names.len() > 1) {
+            names.iter().filter_map(|(_, exception)| *exception).for_each(|which| verdict.except(which));
+            let counted = names.into_iter().filter(|(_, exception)| exception.is_none());
+            let names: Vec<String> = counted.map(|(name, _)| name).collect();
+            if names.len() < 2 {
+                continue;
+            }
             verdict.add(Word::Doubled, "I3", format!("{sync} has made {} for {source}", names.join(" and ")));
         }
     }
@@ -76,9 +91,7 @@ impl End<'_> {
 
     /// A deleted record is not re-created.
     fn check_gone(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
-        if self.world.character.deletes == DeletePolicy::Recreate {
-            return;
-        }
+        let recreates = self.world.character.deletes == DeletePolicy::Recreate;
         for gone in &lock(&self.world.users.book).gone {
             for (sync, partner) in &gone.partners {
                 let again = made.iter().find(|(place, made)| {
@@ -88,6 +101,10 @@ impl End<'_> {
                         && made.source.as_ref() == Some(partner)
                 });
                 if let Some((place, made)) = again {
+                    if recreates {
+                        verdict.except(Exception::RecreatedByPolicy);
+                        continue;
+                    }
                     let before = self.record_name(gone.place, gone.object, &gone.id);
                     let after = self.record_name(*place, made.object, &made.id);
                     verdict.add(
@@ -124,6 +141,7 @@ impl End<'_> {
                     })
                 });
                 if lost_sight {
+                    verdict.except(Exception::Renamed);
                     continue;
                 }
                 let ids: Vec<String> = ids.iter().map(|id| self.record_name(*place, *object, id)).collect();

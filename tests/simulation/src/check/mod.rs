@@ -6,6 +6,7 @@ mod pairs;
 
 use crate::schema::{CITY, PERSON, columns};
 use crate::system::System;
+use crate::tally::Exception;
 use crate::tape::drive;
 use crate::verdict::{Verdict, Word};
 use crate::world::World;
@@ -77,7 +78,8 @@ pub(crate) fn failed_will_be_tried(world: &World) -> bool {
 /// Exchanges may fail under faults; the engine and its ledger may not.
 pub(crate) fn expected_error(error: Option<&SyncError>, verdict: &mut Verdict) {
     match error {
-        None | Some(SyncError::Exchange { .. }) => {}
+        None => {}
+        Some(SyncError::Exchange { .. }) => verdict.except(Exception::FailedByFault),
         Some(error) => verdict.add(Word::Unaccounted, "I1", format!("a run failed: {error}")),
     }
 }

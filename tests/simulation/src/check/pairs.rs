@@ -5,10 +5,18 @@ use super::End;
 use crate::dice::lock;
 use crate::schema::{CITY, COMPANY, EMPLOYER, PERSON, PHONE, columns, meaning};
 use crate::system::System;
+use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
 use entente_sync::{Blanks, Pair, Reason, Side, Sides, Slot, Status};
 use std::collections::BTreeMap;
+
+/// Whether two values of a settled pair agree, or why they need not.
+enum Agreement {
+    Yes,
+    No,
+    Excepted(Exception),
+}
 
 impl End<'_> {
     pub(super) fn check_pairs(&self, verdict: &mut Verdict) {
@@ -38,15 +46,18 @@ impl End<'_> {
                 for side in Side::BOTH {
                     let place = self.place(sync, side);
                     for (id, values) in self.records.get(&(place, object)).into_iter().flatten() {
-                        if self.inside(sync, object, side, values)
-                            && !owners.contains_key(&(sync, object, side, id))
-                        {
+                        if owners.contains_key(&(sync, object, side, id)) {
+                            continue;
+                        }
+                        if self.inside(sync, object, side, values) {
                             let record = self.record_name(place, object, id);
                             verdict.add(
                                 Word::Unaccounted,
                                 "I26",
                                 format!("{record} is in no pair of {}", self.world.syncs[sync].name),
                             );
+                        } else {
+                            verdict.except(Exception::OutsideFilter);
                         }
                     }
                 }
@@ -59,7 +70,9 @@ impl End<'_> {
         let there = Sides::by(|side| self.half(sync, object, pair, side));
         let mut wrong = |what: &str| verdict.add(Word::Unaccounted, "I26", format!("{name}: {what}"));
         match pair.status {
-            Status::Todo if matches!(pair.reason, Some(Reason::WaitsFor { .. })) => {}
+            Status::Todo if matches!(pair.reason, Some(Reason::WaitsFor { .. })) => {
+                verdict.except(Exception::WaitsForParent);
+            }
             Status::Todo => wrong("it is still to be done"),
             Status::Live => wrong("an order is still under way"),
             Status::Failed | Status::Held if pair.reason.is_none() => wrong("there is no reason"),
@@ -90,7 +103,10 @@ impl End<'_> {
                             System::Remote(remote) => remote.manners.keyset && self.listed,
                         };
                         if told {
-                            wrong(&format!("the record on the {side} is gone"));
+                            let what = format!("{name}: the record on the {side} is gone");
+                            verdict.add(Word::Unaccounted, "I26", what);
+                        } else {
+                            verdict.except(Exception::DeletionUntold);
                         }
                     }
                 }
@@ -108,8 +124,13 @@ impl End<'_> {
     ) {
         for field in 0..columns(object).len() {
             let values = now.map(|values| &values[field]);
-            if self.agree(sync, object, field, pair, values) {
-                continue;
+            match self.agree(sync, object, field, pair, values) {
+                Agreement::Yes => continue,
+                Agreement::Excepted(exception) => {
+                    verdict.except(exception);
+                    continue;
+                }
+                Agreement::No => {}
             }
             let Sides { left, right } = values;
             let name = format!(
@@ -140,11 +161,26 @@ impl End<'_> {
         }
     }
 
-    /// Whether two values of a settled pair are allowed.
-    fn agree(&self, sync: usize, object: usize, field: usize, pair: &Pair, values: Sides<&Value>) -> bool {
+    /// Whether two values of a settled pair agree.
+    fn agree(
+        &self,
+        sync: usize,
+        object: usize,
+        field: usize,
+        pair: &Pair,
+        values: Sides<&Value>,
+    ) -> Agreement {
         let Sides { left, right } = values;
+        let same = if (object, field) == (PERSON, EMPLOYER) {
+            self.same_company(sync, left, right)
+        } else {
+            meaning(object, field, left) == meaning(object, field, right)
+        };
+        if same {
+            return Agreement::Yes;
+        }
         if self.conflicts.contains(&(pair.id, Slot(field))) {
-            return true;
+            return Agreement::Excepted(Exception::OpenConflict);
         }
         // Parked: the reference that the pair's own reason names, to a record that is gone or takes no part.
         if (object, field) == (PERSON, EMPLOYER)
@@ -152,26 +188,28 @@ impl End<'_> {
             && let Value::Reference(reference) = values[record.side]
             && (&reference.object, &reference.id) == (&record.object, &record.id)
         {
-            return true;
-        }
-        if (object, field) == (PERSON, EMPLOYER) {
-            return self.same_company(sync, left, right);
-        }
-        if meaning(object, field, left) == meaning(object, field, right) {
-            return true;
+            return Agreement::Excepted(Exception::ParentGone);
         }
         let character = &self.world.character;
         let agreed = pair.agreed(Slot(field)).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
         let as_agreed = agreed == Some([Some(left), Some(right)]);
         match (object, field) {
             // As long as the source never had a value, the target keeps its original one.
-            (PERSON, PHONE) if character.one_way_phone => {
-                as_agreed || (left.is_blank() && agreed.is_none_or(|agreed| agreed[0].is_none()))
+            (PERSON, PHONE)
+                if character.one_way_phone
+                    && (as_agreed
+                        || (left.is_blank() && agreed.is_none_or(|agreed| agreed[0].is_none()))) =>
+            {
+                Agreement::Excepted(Exception::OneWay)
             }
-            (PERSON, CITY) if character.blanks != Blanks::Overwrite => {
-                as_agreed && (left.is_blank() || right.is_blank())
+            (PERSON, CITY)
+                if character.blanks != Blanks::Overwrite
+                    && as_agreed
+                    && (left.is_blank() || right.is_blank()) =>
+            {
+                Agreement::Excepted(Exception::BlankWithheld)
             }
-            _ => false,
+            _ => Agreement::No,
         }
     }
 

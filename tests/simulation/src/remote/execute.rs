@@ -25,7 +25,8 @@ impl Remote {
         let faults = self.manners.faults;
         let bad = |change: &OrderedChange| change.values.iter().flatten().any(poisonous);
         if faults.whole_orders && order.changes.iter().any(bad) {
-            self.tape.fault(format_args!("{} refuses an order as a whole", self.name));
+            self.tape
+                .fault("order refused as a whole", format_args!("{} refuses an order as a whole", self.name));
             return Err(ExchangeError::new(codes::INVALID_ANSWER, "400: the request is invalid"));
         }
         let lost = self.happens(faults.lost_answers);
@@ -36,7 +37,7 @@ impl Remote {
             if self.happens(faults.put_off) {
                 let after = [None, Some(Duration::from_secs(5)), Some(Duration::from_secs(300))];
                 let after = lock(&self.dice).pick(&after).copied().flatten();
-                self.tape.fault(format_args!("{} puts a change off", self.name));
+                self.tape.fault("change put off", format_args!("{} puts a change off", self.name));
                 answers.push(Answer {
                     change: change.id.clone(),
                     outcome: Outcome::Retry { after, reason: "locked".to_owned() },
@@ -46,18 +47,24 @@ impl Remote {
             let outcome = self.change(&mut lock(&self.state), object, order, change);
             self.tape.note(format_args!("   {} {:?} -> {}", self.name, change.action, told(&outcome)));
             if self.happens(faults.unanswered) {
-                self.tape.fault(format_args!("{} does not answer for a change", self.name));
+                self.tape.fault(
+                    "change without an answer",
+                    format_args!("{} does not answer for a change", self.name),
+                );
             } else {
                 answers.push(Answer { change: change.id.clone(), outcome });
             }
         }
         if lost {
             let code = if lock(&self.dice).chance(50) { codes::UNAVAILABLE } else { codes::TRAP };
-            self.tape.fault(format_args!(
-                "{} does {done} of {} changes, and its answer is lost: {code}",
-                self.name,
-                order.changes.len()
-            ));
+            self.tape.fault(
+                "lost answer",
+                format_args!(
+                    "{} does {done} of {} changes, and its answer is lost: {code}",
+                    self.name,
+                    order.changes.len()
+                ),
+            );
             return Err(ExchangeError::new(code, "the connection broke"));
         }
         if self.happens(faults.odd_pages) {
@@ -83,7 +90,7 @@ impl Remote {
             })
             .collect();
         if values.iter().any(|(_, value)| poisonous(value)) {
-            self.tape.fault(format_args!("{} refuses a value", self.name));
+            self.tape.fault("refused value", format_args!("{} refuses a value", self.name));
             return refuse("invalid-value", "the value is not taken");
         }
         let dangling = values

@@ -30,7 +30,12 @@ impl Remote {
             _ => ExchangeError::new(codes::TRAP, "the plugin fell over before it did anything"),
         };
         drop(dice);
-        self.tape.fault(format_args!("{} {call}: {error}", self.name));
+        let kind = match error.code.as_str() {
+            codes::RATE_LIMITED => "call refused: rate-limited",
+            codes::UNAVAILABLE => "call refused: unavailable",
+            _ => "call refused: trap",
+        };
+        self.tape.fault(kind, format_args!("{} {call}: {error}", self.name));
         Err(error)
     }
 }

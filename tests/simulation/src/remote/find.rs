@@ -27,7 +27,8 @@ impl Remote {
                 });
                 let matches = if query.all { hits.all(|hit| hit) } else { hits.any(|hit| hit) };
                 if matches && record.created.micros() > indexed {
-                    self.tape.fault(format_args!("{} does not find {id} yet", self.name));
+                    self.tape
+                        .fault("late search index", format_args!("{} does not find {id} yet", self.name));
                 } else if matches {
                     ids.push(id.clone());
                 }

@@ -54,7 +54,7 @@ impl Remote {
         self.refuse("report")?;
         let expires = request.cursor.is_some() || request.bookmark.is_some();
         if expires && self.happens(self.manners.faults.expired) {
-            self.tape.fault(format_args!("{} has forgotten the place", self.name));
+            self.tape.fault("expired place", format_args!("{} has forgotten the place", self.name));
             return Err(ExchangeError::new(codes::CURSOR_EXPIRED, "too long ago"));
         }
         let mut state = lock(&self.state);
@@ -62,7 +62,8 @@ impl Remote {
             state.again += 1;
             let again = state.again;
             if let Some(batches) = state.last_page.take() {
-                self.tape.fault(format_args!("{} gives the page before once more", self.name));
+                self.tape
+                    .fault("page given twice", format_args!("{} gives the page before once more", self.name));
                 let cursor = request.cursor.as_deref().unwrap_or_default();
                 let cursor = cursor.split_once('~').map_or(cursor, |(_, cursor)| cursor);
                 return Ok(Page { batches, next: Some(format!("{again}~{cursor}")), ..Page::default() });
@@ -74,7 +75,7 @@ impl Remote {
             self.following(&state, request)?
         };
         if self.happens(self.manners.faults.odd_pages) {
-            self.tape.fault(format_args!("{} swaps rows", self.name));
+            self.tape.fault("rows in another order", format_args!("{} swaps rows", self.name));
             let mut dice = lock(&self.dice);
             for batch in &mut page.batches {
                 dice.shuffle(&mut batch.rows);

@@ -1,0 +1,290 @@
+//! What histories drew, what really happened in them, and where a check did not apply.
+
+use crate::character::{Character, Manners, Shape};
+use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Unresolved};
+use std::collections::BTreeMap;
+
+/// What no history contains yet.
+pub const NOT_DRAWN: &[&str] = &[
+    "people without, with blank and with shared identifiers",
+    "rulings on conflicts and held pairs, retry by hand, lifting the brake, trust, tie-break rules, --max-time",
+    "apply of a dry run, undo of a run",
+    "changes of mapping, policy and filter between runs, schema drift",
+    "references in cycles, required fields, constants, defaults, value maps",
+    "host clocks that step, remote clocks that are more than two hours off",
+    "orders refused as a whole with 429 or 5xx after a part was done, remote systems that change account",
+];
+
+/// What is counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// The topology of the syncs: histories that have it.
+    Topology,
+    /// Policies: histories that have them.
+    Policy,
+    /// Capabilities of remote systems: systems that have them.
+    Capability,
+    /// Faults that a remote system may have: systems that have them.
+    FaultDrawn,
+    /// Faults that really happened.
+    Fault,
+    /// Operations of users and of the passage of time, that were asked for.
+    Operation,
+    /// Kinds of runs.
+    Run,
+}
+
+impl Group {
+    /// The name of the group.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Group::Topology => "topology",
+            Group::Policy => "policy",
+            Group::Capability => "capability",
+            Group::FaultDrawn => "fault drawn",
+            Group::Fault => "fault happened",
+            Group::Operation => "operation",
+            Group::Run => "run",
+        }
+    }
+}
+
+/// Why a check did not apply to what would else have been a violation. Each is counted where it is met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exception {
+    /// A settled pair lacks a record.
+    DeletionUntold,
+    /// A pair is still to be done.
+    WaitsForParent,
+    /// A settled pair has two values in a field.
+    OpenConflict,
+    /// A settled pair has a reference on one side only.
+    ParentGone,
+    /// A settled pair has two values in a field that flows to the right only.
+    OneWay,
+    /// A settled pair has a value and a blank.
+    BlankWithheld,
+    /// An edit is not there.
+    RecordGone,
+    /// A tag is not there.
+    TagTakenOff,
+    /// A tag is back.
+    TagUnheard,
+    /// A tag is back.
+    TagUnsettled,
+    /// Two records were made from one.
+    MadeAgain,
+    /// Two records were made from one.
+    MadeUnheard,
+    /// Two records were made from one.
+    Renamed,
+    /// A deleted record was made again.
+    RecreatedByPolicy,
+    /// A complete listing wrote something.
+    TightBrake,
+    /// A dry run ended with another state than it began with.
+    EditedInDryRun,
+    /// A run ended with an error.
+    FailedByFault,
+    /// A record is in no pair.
+    OutsideFilter,
+}
+
+impl Exception {
+    /// Every exception, in order of display.
+    pub const ALL: [Exception; 18] = [
+        Exception::DeletionUntold,
+        Exception::WaitsForParent,
+        Exception::OpenConflict,
+        Exception::ParentGone,
+        Exception::OneWay,
+        Exception::BlankWithheld,
+        Exception::RecordGone,
+        Exception::TagTakenOff,
+        Exception::TagUnheard,
+        Exception::TagUnsettled,
+        Exception::MadeAgain,
+        Exception::MadeUnheard,
+        Exception::Renamed,
+        Exception::RecreatedByPolicy,
+        Exception::TightBrake,
+        Exception::EditedInDryRun,
+        Exception::FailedByFault,
+        Exception::OutsideFilter,
+    ];
+
+    /// The stable name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Exception::DeletionUntold => "deletion-untold",
+            Exception::WaitsForParent => "waits-for-parent",
+            Exception::OpenConflict => "open-conflict",
+            Exception::ParentGone => "parent-gone",
+            Exception::OneWay => "one-way",
+            Exception::BlankWithheld => "blank-withheld",
+            Exception::RecordGone => "record-gone",
+            Exception::TagTakenOff => "tag-taken-off",
+            Exception::TagUnheard => "tag-unheard",
+            Exception::TagUnsettled => "tag-unsettled",
+            Exception::MadeAgain => "made-again",
+            Exception::MadeUnheard => "made-unheard",
+            Exception::Renamed => "renamed",
+            Exception::RecreatedByPolicy => "recreated-by-policy",
+            Exception::TightBrake => "tight-brake",
+            Exception::EditedInDryRun => "edited-in-dry-run",
+            Exception::FailedByFault => "failed-by-fault",
+            Exception::OutsideFilter => "outside-filter",
+        }
+    }
+
+    /// The check, and why it does not apply.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Exception::DeletionUntold => {
+                "I26: a settled pair lacks a record whose deletion was never reported: no complete listing yet"
+            }
+            Exception::WaitsForParent => {
+                "I26: a pair is still to do, since the record that it refers to waits"
+            }
+            Exception::OpenConflict => "I1: two values differ, and the field is an open conflict",
+            Exception::ParentGone => {
+                "I1: a reference on one side only, and the pair says that its target is gone"
+            }
+            Exception::OneWay => "I1: a one-way field whose target keeps what was settled, or had before",
+            Exception::BlankWithheld => "I1: a blank that the policy for blanks does not carry",
+            Exception::RecordGone => {
+                "I4: the record of the edit is gone, so that there is nothing to look at"
+            }
+            Exception::TagTakenOff => "I4: somebody else took the tag off",
+            Exception::TagUnheard => {
+                "I4: a tag taken off before every sync knew the record, or during its write"
+            }
+            Exception::TagUnsettled => "I4: a tag taken off a record of which a pair is not settled",
+            Exception::MadeAgain => "I3: made twice by the policy recreate, and the first one is gone",
+            Exception::MadeUnheard => {
+                "I3: made twice, and the first was deleted before the sync was told of it"
+            }
+            Exception::Renamed => {
+                "I3: made twice, and a person changed the first one's identifier before the answer was known"
+            }
+            Exception::RecreatedByPolicy => {
+                "I8: a deleted record was made again, as the policy recreate asks"
+            }
+            Exception::TightBrake => {
+                "I5: a complete listing wrote once more, where the brake stops at one record"
+            }
+            Exception::EditedInDryRun => "I25: a person edited during the dry run, so that states differ",
+            Exception::FailedByFault => "I1: a run failed while remote systems fail",
+            Exception::OutsideFilter => "I26: a record in no pair, and it is outside the filter",
+        }
+    }
+}
+
+/// The counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// What was drawn and what happened.
+    pub counts: BTreeMap<(Group, &'static str), u64>,
+    /// The checks that did not apply.
+    pub exceptions: BTreeMap<Exception, u64>,
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, group: Group, what: &'static str) {
+        *self.counts.entry((group, what)).or_default() += 1;
+    }
+
+    pub(crate) fn except(&mut self, exception: Exception) {
+        *self.exceptions.entry(exception).or_default() += 1;
+    }
+
+    /// Adds the counts of another one.
+    pub fn add(&mut self, other: &Self) {
+        for (what, count) in &other.counts {
+            *self.counts.entry(*what).or_default() += count;
+        }
+        for (exception, count) in &other.exceptions {
+            *self.exceptions.entry(*exception).or_default() += count;
+        }
+    }
+
+    /// Counts everything that a character has. What it has not is counted with nothing, so that a feature
+    /// that is never drawn is seen.
+    pub(crate) fn note_character(&mut self, character: &Character) {
+        let shapes = [(Shape::Hub, "hub"), (Shape::Remotes, "remotes"), (Shape::FanOut, "fan-out")];
+        for (shape, word) in shapes {
+            self.either(Group::Topology, word, character.shape == shape);
+        }
+        let deletes = [
+            (DeletePolicy::Ignore, "deletes ignore"),
+            (DeletePolicy::Unlink, "deletes unlink"),
+            (DeletePolicy::Delete, "deletes delete"),
+            (DeletePolicy::Recreate, "deletes recreate"),
+        ];
+        for (policy, word) in deletes {
+            self.either(Group::Policy, word, character.deletes == policy);
+        }
+        let policies = [
+            ("unresolved hold", character.unresolved == Unresolved::Hold),
+            ("unresolved left", character.unresolved == Unresolved::Left),
+            ("unresolved right", character.unresolved == Unresolved::Right),
+            ("blanks overwrite", character.blanks == Blanks::Overwrite),
+            ("blanks keep", character.blanks == Blanks::Keep),
+            ("blanks fill", character.blanks == Blanks::Fill),
+            ("one-way field, drift keep", character.one_way_phone && character.drift == Drift::Keep),
+            ("one-way field, drift restore", character.one_way_phone && character.drift == Drift::Restore),
+            ("filter on the left", character.filtered.left),
+            ("filter on the right", character.filtered.right),
+            ("tight brake", character.brake == 1),
+            ("crashes", character.crashes > 0),
+            ("edits during runs", character.edits_in_runs > 0),
+        ];
+        for (word, has) in policies {
+            self.either(Group::Policy, word, has);
+        }
+        character.remotes.iter().for_each(|manners| self.note_manners(manners));
+    }
+
+    fn note_manners(&mut self, manners: &Manners) {
+        let able = [
+            ("idempotent create", manners.idempotent),
+            ("conditional write", manners.conditional),
+            ("read by id", manners.by_id),
+            ("look-up", manners.find),
+            ("late search index", !manners.search_lag.is_zero()),
+            ("reported deletions", manners.deletions),
+            ("no change times", manners.times == ChangeTimes::None),
+            ("change times of records", manners.times == ChangeTimes::Record),
+            ("change times of fields", manners.times == ChangeTimes::Field),
+            ("coarse change times", manners.precision > 1),
+            ("complete listing", manners.keyset),
+            ("listing by offset", !manners.keyset),
+            ("bookmarks", manners.bookmarks),
+            ("normalises values", manners.normalises),
+            ("one blank", manners.one_blank),
+            ("unique address", manners.unique_email),
+            ("skewed clock", manners.skew_seconds != 0),
+            ("times set by people", manners.settable_times),
+        ];
+        for (word, has) in able {
+            self.either(Group::Capability, word, has);
+        }
+        let faults = &manners.faults;
+        let faulty = [
+            ("refused call", faults.refused_calls > 0),
+            ("lost answer", faults.lost_answers > 0),
+            ("expired place", faults.expired > 0),
+            ("odd page", faults.odd_pages > 0),
+            ("change put off", faults.put_off > 0),
+            ("change without an answer", faults.unanswered > 0),
+            ("order refused as a whole", faults.whole_orders),
+        ];
+        for (word, has) in faulty {
+            self.either(Group::FaultDrawn, word, has);
+        }
+    }
+
+    fn either(&mut self, group: Group, what: &'static str, has: bool) {
+        *self.counts.entry((group, what)).or_default() += u64::from(has);
+    }
+}

@@ -114,6 +114,8 @@ pub enum Fault {
     Lost,
     /// The order is executed, and the plugin traps before it answers.
     LostByTrap,
+    /// The order is answered without a word about any of its changes, whether it is executed or not.
+    NoAnswers { executed: bool },
     /// Somebody edits a record just before the call.
     Edit { object: String, id: String, field: String, value: Value },
 }
@@ -127,7 +129,8 @@ struct State {
     faults: BTreeMap<(&'static str, u64), Fault>,
     calls: BTreeMap<&'static str, u64>,
     writes: Vec<String>,
-    conversions: Vec<Conversion>,
+    /// With the sequence number of the merge.
+    conversions: Vec<(u64, Conversion)>,
     /// Outcomes by ticket, and whether they may be collected yet.
     tickets: BTreeMap<String, Vec<Answer>>,
     told: bool,
@@ -207,11 +210,9 @@ impl Fake {
     pub fn merge(&self, object: &str, before: &str, after: &str) {
         self.delete(object, before);
         let reference = |id: &str| Reference { object: object.to_owned(), id: id.to_owned() };
-        self.state
-            .lock()
-            .unwrap()
-            .conversions
-            .push(Conversion { before: reference(before), after: reference(after) });
+        let mut state = self.state.lock().unwrap();
+        let seq = state.seq;
+        state.conversions.push((seq, Conversion { before: reference(before), after: reference(after) }));
     }
 
     /// Removes a field from an object.
@@ -375,8 +376,7 @@ impl Exchange for Fake {
 
     async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
         let fault = self.enter("report")?;
-        let mut state = self.state.lock().unwrap();
-        let conversions = std::mem::take(&mut state.conversions);
+        let state = self.state.lock().unwrap();
         let after: usize = request.cursor.as_deref().map_or(Ok(0), str::parse).unwrap();
         let bookmark: Option<u64> = request.bookmark.as_deref().map(|text| text.parse().unwrap());
         let mut all: Vec<(&str, &str, &Record)> = Vec::new();
@@ -404,6 +404,9 @@ impl Exchange for Fake {
         let page = if short && after >= listed { vec![] } else { page };
         let last = after + page.len() >= listed;
         let full = request.full || (bookmark.is_none() && request.window.since.is_none());
+        let since = |seq: u64| bookmark.is_none_or(|bookmark| seq > bookmark);
+        let conversions = state.conversions.iter().filter(|(seq, _)| since(*seq));
+        let conversions = conversions.map(|(_, conversion)| conversion.clone()).collect();
         let by_ids = request.objects.iter().any(|wanted| !wanted.ids.is_empty());
         let mut batches = Vec::new();
         for wanted in &request.objects {
@@ -442,6 +445,9 @@ impl Exchange for Fake {
     async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
         let fault = self.enter("execute")?;
         let now = self.clock.now();
+        if fault == Some(Fault::NoAnswers { executed: false }) {
+            return Ok(Executed::default());
+        }
         let mut state = self.state.lock().unwrap();
         let idempotent = self.character.features.contains(&Feature::IdempotentCreate);
         let mut answers = Vec::new();
@@ -557,6 +563,9 @@ impl Exchange for Fake {
         }
         if fault == Some(Fault::Lost) {
             return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
+        }
+        if fault == Some(Fault::NoAnswers { executed: true }) {
+            return Ok(Executed::default());
         }
         if fault == Some(Fault::LostByTrap) {
             return Err(ExchangeError::new(codes::TRAP, "the plugin fell over"));

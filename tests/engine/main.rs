@@ -14,6 +14,7 @@ mod fake;
 mod fanout;
 mod identity;
 mod mautic;
+mod open_creates;
 mod operator;
 mod reading;
 mod troubles;

@@ -270,9 +270,14 @@ impl Session<'_> {
             progress.unchecked = Some(Listing { run: open.run, objects: progress.complete.clone() });
         }
         progress.rekey = false;
-        progress.bookmark = page.bookmark.clone();
-        progress.read_from = Some(open.started);
         progress.open = None;
+        // While a create is under way, what is told about the record that it may have made cannot be attributed. The
+        // position stays, so that it is told again when the id is known.
+        let under_way = |mapping| self.open_creates.under_way(mapping, side);
+        if !self.definition.mappings.iter().any(under_way) {
+            progress.bookmark = page.bookmark.clone();
+            progress.read_from = Some(open.started);
+        }
     }
 
     /// Reads one page, with retries where the side is busy or unavailable.

@@ -72,8 +72,8 @@ impl Session<'_> {
         }
         match (pair.half(Side::Left).id.is_some(), pair.half(Side::Right).id.is_some()) {
             (true, true) => self.decide_linked(inputs, pair, links, plan),
-            (true, false) => self.decide_new(inputs, pair, Side::Right, plan),
-            (false, true) => self.decide_new(inputs, pair, Side::Left, plan),
+            (true, false) => self.decide_alone(inputs, pair, Side::Left, plan),
+            (false, true) => self.decide_alone(inputs, pair, Side::Right, plan),
             (false, false) => {
                 pair.status = Status::Excluded;
                 pair.reason = Some(Reason::NoRecord);
@@ -131,6 +131,22 @@ impl Session<'_> {
             change.reason = Some(Reason::Unchecked { side: target, object: object() });
         }
         plan.changes.push(change);
+    }
+
+    /// Decides a record of `source` without a counterpart: one is created, unless the record may itself be what an
+    /// open create has made.
+    fn decide_alone(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, source: Side, plan: &mut Plan) {
+        let mapping = inputs.mapping;
+        match self.open_creates.may_have_made(mapping, pair, source) {
+            Some(reason) => {
+                let counts = self.run.count(source, mapping.object(source));
+                counts.pending += 1;
+                counts.because(&reason);
+                pair.status = Status::Todo;
+                pair.reason = Some(reason);
+            }
+            None => self.decide_new(inputs, pair, source.other(), plan),
+        }
     }
 
     fn decide_new(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, target: Side, plan: &mut Plan) {

@@ -73,8 +73,11 @@ impl Session<'_> {
             self.run.count(side, mapping.object(side)).deleted += 1;
         }
         pair.half_mut(side).read = Some(self.run.id);
+        let unknown = matches!(pair.reason, Some(Reason::FateUnknown { .. })) && !pair.is_linked();
         if pair.status == Status::Live {
             pair.dirty = true;
+        } else if pair.status == Status::Held && unknown {
+            // A create with an unknown outcome: the deletion of its source does not settle it.
         } else {
             pair.status = Status::Todo;
             pair.reason = None;

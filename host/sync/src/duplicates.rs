@@ -7,7 +7,7 @@ use super::identity;
 use super::limits;
 use super::number::PairId;
 use super::pair::{MatchKey, Pair, Status};
-use super::reason::Code;
+use super::reason::{Code, Reason};
 use super::session::Session;
 use entente_core::{Side, Sides};
 use std::collections::{HashMap, HashSet};
@@ -43,7 +43,13 @@ impl Session<'_> {
             let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some()) else {
                 continue;
             };
-            if !pair.is_linked() && pair.half(side).deleted.is_none() && !pair.half(side).filtered {
+            // One record answered for two of ours: none is made for the second one while the first has it.
+            let answered = matches!(pair.reason, Some(Reason::DuplicateOf { became: Some(_), .. }));
+            if !answered
+                && !pair.is_linked()
+                && pair.half(side).deleted.is_none()
+                && !pair.half(side).filtered
+            {
                 let keys = identity::keys(mapping, side, |slot| pair.current(side, slot));
                 alone.push((side, pair, keys));
             }

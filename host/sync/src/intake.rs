@@ -339,6 +339,7 @@ impl Session<'_> {
             Some(entry) => {
                 self.run.count(side, object).matched += 1;
                 let pair = &mut work.pairs[entry];
+                self.open_creates.settled(pair.id);
                 if work.unanswered.contains_key(&pair.id) {
                     pair.keys[side.other()] =
                         Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));

@@ -2,15 +2,15 @@
 //! outcome only.
 
 use super::answer::{Answers, Execution, Meaning};
-use super::change::{Change, ChangeStatus};
+use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::ObjectMapping;
 use super::identity;
 use super::limits;
 use super::number::{Column, Slot};
 use super::order::{Action, Answer, Written};
 use super::outgoing::{Outgoing, Owners, waits_for};
-use super::pair::{Pair, Status};
-use super::reason::Reason;
+use super::pair::{Pair, Seen, Status};
+use super::reason::{FieldReason, Reason};
 use super::reported::apply_row;
 use super::session::Session;
 use super::settle::{Settlement, set_undone};
@@ -42,7 +42,12 @@ impl Session<'_> {
             };
             match meanings.meaning(&entry.change.action, entry.resent, answer.outcome) {
                 Meaning::Open => continue,
-                meaning => self.settle_answer(mapping, target, &mut entry, slots, meaning),
+                meaning => {
+                    if let Meaning::Made(_, written) = &meaning {
+                        hand_over(&mut entry, target, written, owners);
+                    }
+                    self.settle_answer(mapping, target, &mut entry, slots, meaning);
+                }
             }
             pairs.push(entry.pair);
             changes.push(entry.change);
@@ -131,10 +136,11 @@ impl Session<'_> {
     ) {
         let half = entry.pair.half_mut(target);
         half.id = Some(written.id.clone());
-        half.version = written.version.clone();
+        // The version of a record that may have been edited since its values were told protects nothing.
+        half.version = written.version.clone().filter(|_| !entry.resent || !written.values.is_empty());
         half.changed = written.changed.or(half.changed);
         half.read = Some(self.run.id);
-        half.deleted = None;
+        self.open_creates.settled(entry.pair.id);
         let settlement = Settlement {
             mapping,
             target,
@@ -160,6 +166,8 @@ impl Session<'_> {
     /// Status of a pair whose change was executed; `revisit`: the pair has to be decided again.
     fn end_made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, revisit: bool) {
         let source = target.other();
+        let undoes = |field: &ChangedField| matches!(field.reason, FieldReason::UndoOf { .. });
+        let by_undo = entry.change.fields.iter().any(undoes);
         let Outgoing { pair, waits, failed, .. } = entry;
         pair.context = false;
         pair.due = None;
@@ -172,9 +180,13 @@ impl Session<'_> {
         if pair.status == Status::Ok {
             pair.attempts = 0;
         }
-        if pair.half(source).deleted.is_some() {
+        let gone = pair.halves.iter().any(|half| half.deleted.is_some());
+        if pair.half(source).deleted.is_some() && by_undo {
             pair.status = Status::Deleted;
             pair.reason = Some(Reason::MadeAgain);
+        } else if gone {
+            // Deleted while the outcome was unknown: the policy decides.
+            pair.dirty = true;
         }
         if let Some(reference) = waits {
             pair.status = Status::Todo;
@@ -270,6 +282,29 @@ impl Session<'_> {
         }
         entry.pair.reason = Some(reason);
     }
+}
+
+/// Takes over what was reported of a record while the outcome of its create was unknown: the record had a pair of
+/// its own until the answer named it. Its values are edits since the create, also its deletion.
+fn hand_over(entry: &mut Outgoing, target: Side, written: &Written, owners: &Owners) {
+    let pair = &mut entry.pair;
+    if pair.half(target).id.as_ref() != Some(&written.id) {
+        pair.half_mut(target).deleted = None;
+    }
+    let source = target.other();
+    let Some(owner) = owners.get(&written.id).filter(|owner| owner.half(source).id.is_none()) else { return };
+    for slot in Slot::first(owner.half(target).seen.len().max(owner.agreed.len())) {
+        let seen = owner.half(target).seen(slot).cloned();
+        let seen = seen
+            .or_else(|| owner.current(target, slot).map(|value| Seen { value: value.clone(), time: None }));
+        if seen.is_some() {
+            pair.half_mut(target).set_seen(slot, seen);
+        }
+    }
+    pair.half_mut(target).deleted = owner.half(target).deleted;
+    pair.half_mut(target).changed = owner.half(target).changed;
+    pair.dirty = true;
+    entry.resent = true;
 }
 
 /// Match keys of a pair after its record on `target` was created.

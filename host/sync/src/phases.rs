@@ -6,6 +6,7 @@ use super::error::SyncError;
 use super::ledger::{LedgerError, Requeue};
 use super::limits;
 use super::notice::Notice;
+use super::open::OpenCreates;
 use super::options::{RunKind, RunOptions};
 use super::reason::{Code, Reason};
 use super::run::{Run, RunStatus};
@@ -62,6 +63,7 @@ impl Engine<'_> {
             order_caps: HashMap::new(),
             failed_alone: false,
             stale: BTreeMap::new(),
+            open_creates: OpenCreates::default(),
         };
         let error = match session.work().await {
             Ok(()) => session.read_error.take(),
@@ -82,6 +84,7 @@ impl Session<'_> {
         self.check_schema().await?;
         self.trust_side().await?;
         self.recover().await?;
+        self.load_open_creates().await?;
         if let RunKind::Undo { run, deletes_agreed } = self.run.options.kind {
             self.plan_undo(run, deletes_agreed).await?;
         } else {
@@ -141,6 +144,7 @@ impl Session<'_> {
                 for side in Side::BOTH {
                     self.find_absent(side).await?;
                 }
+                self.release_unmade().await?;
                 self.release_duplicates().await?;
                 self.requeue_waiting().await?;
             }

@@ -96,6 +96,12 @@ pub enum Reason {
         /// The object of the record.
         object: String,
     },
+    /// The record may be the one that a create made whose outcome is unknown: it waits until that is known.
+    MayBe {
+        /// The record that the create was made from, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<RecordRef>,
+    },
     /// Deletion guard: the plan would delete or blank more records than the limits allow without consent.
     Brake {
         /// Deletions or blankings.
@@ -368,6 +374,7 @@ codes! {
     Converted => "converted",
     Merged => "merged",
     FateUnknown => "fate-unknown",
+    MayBe => "may-be",
     Brake => "brake",
     OtherIdentifiers => "other-identifiers",
     DeletedAndEdited => "deleted-and-edited",

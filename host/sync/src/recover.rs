@@ -5,12 +5,15 @@ use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::feature::Feature;
+use super::identity;
+use super::ledger::TodoFilter;
 use super::limits;
 use super::number::PairId;
+use super::open::{Means, Step, is_stranger, next_step, policy_deletes};
 use super::order::{Action, TicketState};
 use super::outgoing::{Outgoing, absorbed};
-use super::pair::{Pair, Status};
-use super::reason::Reason;
+use super::pair::{MatchKey, Pair, Status};
+use super::reason::{Code, Reason};
 use super::session::{Purpose, Session};
 use super::settle::settle_as_sent;
 use entente_core::{Side, Timestamp};
@@ -133,7 +136,8 @@ impl Session<'_> {
         self.reopen(mapping, target, changes, readable).await
     }
 
-    /// Creates: sent again under the same key where the side is idempotent, else looked up by identifiers.
+    /// Creates: sent again under the same key where the side is idempotent, else looked up by identifiers
+    /// ([`next_step`]).
     async fn recover_creates(
         &mut self,
         mapping: &ObjectMapping,
@@ -143,12 +147,37 @@ impl Session<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        if self.has(mapping, target, Feature::IdempotentCreate) {
+        let source = target.other();
+        let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
+        if self.has(mapping, source, Feature::ById) {
+            // A record that was deleted meanwhile is not made any more.
+            let pairs = self.engine.ledger.pairs(&numbers).await?;
+            let ids: Vec<String> = pairs.iter().filter_map(|pair| pair.half(source).id.clone()).collect();
+            self.fetch_as(source, mapping.object(source), &ids, Purpose::Reread).await?;
+        }
+        let pairs: HashMap<PairId, Pair> =
+            self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        let step = |change: &Change| {
+            let Some(pair) = pairs.get(&change.pair) else { return Step::Hold };
+            let searchable = !identity::keys_sent(mapping, change).is_empty();
+            let means = Means {
+                idempotent: self.has(mapping, target, Feature::IdempotentCreate),
+                lookup: searchable && self.exchange(target).can_find(),
+                deletes: policy_deletes(mapping) && self.has(mapping, target, Feature::Delete),
+            };
+            next_step(means, pair.half(source).deleted.is_some())
+        };
+        let (again, changes): (Vec<Change>, Vec<Change>) =
+            changes.into_iter().partition(|change| step(change) == Step::Resend);
+        if !again.is_empty() {
             let (mut outgoing, waiting): (Vec<Outgoing>, Vec<Outgoing>) =
-                self.prepare(mapping, target, changes).await?;
+                self.prepare(mapping, target, again).await?;
             outgoing.extend(waiting);
             outgoing.iter_mut().for_each(|entry| entry.resent = true);
-            return self.deliver(mapping, target, outgoing).await;
+            self.deliver(mapping, target, outgoing).await?;
+        }
+        if changes.is_empty() {
+            return Ok(());
         }
         let sent = changes.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
         // Upper bound for the time of the create: the end of the call, which takes no longer than a lease
@@ -189,16 +218,17 @@ impl Session<'_> {
         }
         let run = self.run.id;
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
-        let looked: HashMap<PairId, bool> = self
-            .engine
-            .ledger
-            .pairs(&numbers)
-            .await?
-            .into_iter()
-            .map(|pair| (pair.id, pair.is_linked() || pair.half(target.other()).no_match_in == Some(run)))
-            .collect();
-        let (known, unknown): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|change| looked.get(&change.pair).copied().unwrap_or(false));
+        let pairs: HashMap<PairId, Pair> =
+            self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        // A lookup proves that nothing was made only by the identifiers that were sent.
+        let is_known = |change: &Change| {
+            let none = |pair: &Pair| {
+                pair.half(target.other()).no_match_in == Some(run)
+                    && !identity::keys_sent(mapping, change).is_empty()
+            };
+            pairs.get(&change.pair).is_some_and(|pair| pair.is_linked() || none(pair))
+        };
+        let (known, unknown): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(is_known);
         self.reopen(mapping, target, known, true).await?;
         self.reopen(mapping, target, unknown, false).await
     }
@@ -258,6 +288,109 @@ impl Session<'_> {
         unit.save_changes(&mut changes).await?;
         unit.commit().await?;
         Ok(())
+    }
+
+    /// Loads the creates whose outcome is still unknown: those that are under way, and those whose pairs are held.
+    pub(super) async fn load_open_creates(&mut self) -> Result<(), SyncError> {
+        let definition = self.definition;
+        let ledger = self.engine.ledger;
+        for mapping in &definition.mappings {
+            for status in [ChangeStatus::Sent, ChangeStatus::Deferred] {
+                let mut after = 0;
+                loop {
+                    let open =
+                        ledger.open_changes(&[mapping.id], status, after, limits::RECONCILE_PAIRS).await?;
+                    let Some(last) = open.last() else { break };
+                    after = last.id;
+                    let numbers: Vec<PairId> = open.iter().map(|change| change.pair).collect();
+                    self.add_open_creates(mapping, ledger.pairs(&numbers).await?, open);
+                }
+            }
+            let mut after = 0;
+            loop {
+                let held = ledger.held(mapping.id, Code::FateUnknown, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = held.last() else { break };
+                after = last.id;
+                let numbers: Vec<PairId> = held.iter().map(|pair| pair.id).collect();
+                let open = ledger.unanswered(&numbers).await?;
+                self.add_open_creates(mapping, held, open);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_open_creates(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>, changes: Vec<Change>) {
+        for change in changes.into_iter().filter(|change| change.action == Action::Create) {
+            if let Some(pair) = pairs.iter().find(|pair| pair.id == change.pair && !pair.is_linked()) {
+                self.open_creates.add(mapping, pair, change);
+            }
+        }
+    }
+
+    /// Proof of absence for held creates with an unknown outcome: every record of the target has been reported since,
+    /// and none of those without a counterpart could be the one. Their pairs are decided again.
+    pub(super) async fn release_unmade(&mut self) -> Result<(), SyncError> {
+        if self.open_creates.is_empty() {
+            return Ok(());
+        }
+        let definition = self.definition;
+        let ledger = self.engine.ledger;
+        for mapping in &definition.mappings {
+            let mut after = 0;
+            loop {
+                let mut held =
+                    ledger.held(mapping.id, Code::FateUnknown, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = held.last() else { break };
+                after = last.id;
+                let numbers: Vec<PairId> = held.iter().map(|pair| pair.id).collect();
+                let creates = ledger.unanswered(&numbers).await?;
+                let mut unmade: Vec<PairId> = Vec::new();
+                for pair in held.iter().filter(|pair| !pair.is_linked()) {
+                    let mut sent = creates.iter().filter(|change| change.pair == pair.id).peekable();
+                    let Some(target) = sent.peek().map(|change| change.target) else { continue };
+                    if self.is_proven_unmade(mapping, target, &sent.collect::<Vec<_>>()).await? {
+                        unmade.push(pair.id);
+                    }
+                }
+                held.retain(|pair| unmade.contains(&pair.id));
+                for pair in &mut held {
+                    pair.status = Status::Todo;
+                    pair.reason = None;
+                    self.open_creates.settled(pair.id);
+                }
+                let mut unit = self.begin().await?;
+                unit.save_pairs(&mut held).await?;
+                unit.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_proven_unmade(
+        &self,
+        mapping: &ObjectMapping,
+        target: Side,
+        creates: &[&Change],
+    ) -> Result<bool, SyncError> {
+        let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
+        let visible = |change: &&&Change| {
+            change.sent.is_some_and(|sent| sent.later_by(limits::IN_FLIGHT).later_by(lag) <= self.run.started)
+        };
+        if !self.is_listed(mapping, target) || creates.iter().filter(visible).count() < creates.len() {
+            return Ok(false);
+        }
+        let keys: Vec<MatchKey> =
+            creates.iter().flat_map(|change| identity::keys_sent(mapping, change)).collect();
+        let filter = TodoFilter { mapping: mapping.id, read_in: None, read_on_both: None };
+        let mut after = 0;
+        loop {
+            let pairs = self.engine.ledger.todo(&filter, after, limits::RECONCILE_PAIRS).await?;
+            let Some(last) = pairs.last() else { return Ok(true) };
+            after = last.id;
+            if pairs.iter().any(|pair| is_stranger(mapping, pair, target, &keys)) {
+                return Ok(false);
+            }
+        }
     }
 
     /// Collects the outcomes of deferred changes by ticket. Returns when to poll again while some are open.

@@ -128,6 +128,8 @@ pub(super) fn on_reported(pair: &mut Pair, side: Side, changed: bool) {
         // Duplicates and leftovers of a merge wait for the operator, whatever is edited on them. Other holds
         // are decided again.
         Status::Held if matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Merged { .. })) => {}
+        // A create with an unknown outcome: an edit of its source settles nothing.
+        Status::Held if matches!(pair.reason, Some(Reason::FateUnknown { .. })) && !pair.is_linked() => {}
         Status::Held | Status::Excluded | Status::Deleted => {
             pair.status = Status::Todo;
             pair.reason = None;

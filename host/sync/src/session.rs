@@ -10,6 +10,7 @@ use super::ledger::{Lease, Unit};
 use super::limits;
 use super::notice::Notice;
 use super::number::{MappingId, PairId, Slot};
+use super::open::OpenCreates;
 use super::options::Trust;
 use super::report::Page;
 use super::reported::{Arrival, furthest_ahead};
@@ -78,6 +79,8 @@ pub(super) struct Session<'a> {
     /// By mapping and side, ids of records that changed before their order came, and whose identifiers the
     /// answer did not tell.
     pub(super) stale: BTreeMap<(MappingId, Side), Vec<String>>,
+    /// Creates whose outcome the recovery could not find out.
+    pub(super) open_creates: OpenCreates,
 }
 
 impl<'a> Session<'a> {

@@ -2,6 +2,7 @@
 
 use super::change::{Change, ChangedField};
 use super::definition::{FieldMapping, ObjectMapping};
+use super::echo::is_echo;
 use super::number::Slot;
 use super::order::{Action, Written};
 use super::outgoing::{Outgoing, SentBefore};
@@ -40,8 +41,8 @@ enum FieldOutcome<'e> {
     AsSentBefore(&'e SentBefore),
     /// We sent this create twice. The stored value differs from what we sent, so the first send succeeded and
     /// somebody edited the record since: the sent value becomes the base, and the stored value is an edit of
-    /// the target.
-    EditedSince,
+    /// the target. With values of earlier sends, the first one is the base.
+    EditedSince(Option<&'e SentBefore>),
     /// First of two joint writes: the base moves with the second one, to the other side.
     FirstOfTwo,
     /// Set: only the elements that the order carried are settled.
@@ -83,11 +84,17 @@ impl Settlement<'_> {
         revisit
     }
 
-    /// The stored value of a field: from the answer, else as sent.
-    fn stored(&self, slot: Slot, sent: &Value) -> Value {
-        let column = self.slots.iter().position(|known| *known == slot);
+    /// The stored value of a field: from the answer, else from a report of the order's own effect, else as sent.
+    fn stored(&self, pair: &Pair, field: &ChangedField, sent: &Value) -> Value {
+        let column = self.slots.iter().position(|known| *known == field.slot);
         let said = column.and_then(|column| self.written.values.get(column).cloned().flatten());
-        said.unwrap_or_else(|| sent.clone())
+        let echo = |seen: &&Seen| {
+            let rules = self.mapping.field(field.slot);
+            field.base.as_ref() != Some(&seen.value)
+                && rules.is_some_and(|rules| is_echo(rules, sent, &seen.value))
+        };
+        let reported = || pair.half(self.target).seen(field.slot).filter(|_| pair.dirty).filter(echo);
+        said.or_else(|| reported().map(|seen| seen.value.clone())).unwrap_or_else(|| sent.clone())
     }
 
     /// Decides how a sent field is settled.
@@ -103,14 +110,20 @@ impl Settlement<'_> {
         if let Some(rules) = rules.filter(|_| sending.create)
             && !same_content(&rules.kinds, rules.set_like, stored, sent)
         {
-            let carried = |before: &&SentBefore| {
-                before.slot == field.slot && same_content(&rules.kinds, rules.set_like, stored, &before.value)
+            let of_field = |before: &&SentBefore| before.slot == field.slot;
+            let same = |before: &&SentBefore| {
+                of_field(before) && same_content(&rules.kinds, rules.set_like, stored, &before.value)
             };
-            if let Some(before) = sending.earlier.iter().rfind(carried) {
+            let echo = |before: &&SentBefore| of_field(before) && is_echo(rules, &before.value, stored);
+            let echoes = is_echo(rules, sent, stored);
+            let mut earlier = sending.earlier.iter();
+            let carried = earlier.clone().rfind(same);
+            let carried = carried.or_else(|| earlier.rfind(echo).filter(|_| !echoes));
+            if let Some(before) = carried {
                 return FieldOutcome::AsSentBefore(before);
             }
-            if sending.resent {
-                return FieldOutcome::EditedSince;
+            if sending.resent && !echoes {
+                return FieldOutcome::EditedSince(sending.earlier.iter().find(of_field));
             }
         }
         let first_of_two = self.target == Side::Left || sending.failed || pair.reason.is_some();
@@ -132,17 +145,24 @@ impl Settlement<'_> {
         sent: &Value,
     ) -> bool {
         let (target, source, slot) = (self.target, self.target.other(), field.slot);
-        let stored = self.stored(slot, sent);
+        let stored = self.stored(pair, field, sent);
         field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
         match self.field_outcome(pair, sending, field, sent, &stored) {
             FieldOutcome::AsSentBefore(before) => {
                 settle_earlier(pair, target, before, stored);
                 return true;
             }
-            FieldOutcome::EditedSince => {
+            FieldOutcome::EditedSince(first) => {
                 let time = self.written.changed.map(FieldTime::by);
-                let edit = Seen { value: stored, time };
-                settle_both(pair, target, field, sent.clone(), Some(edit));
+                let seen = pair.half(target).seen(slot).filter(|seen| seen.value == stored);
+                let edit = seen.cloned().unwrap_or(Seen { value: stored, time });
+                match first {
+                    Some(first) => {
+                        settle_earlier(pair, target, first, first.value.clone());
+                        pair.half_mut(target).set_seen(slot, Some(edit));
+                    }
+                    None => settle_both(pair, target, field, sent.clone(), Some(edit)),
+                }
                 return true;
             }
             FieldOutcome::FirstOfTwo => {
@@ -266,11 +286,12 @@ pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &
     for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
         let Some(rules) = mapping.field(field.slot) else { continue };
         let found = pair.current(target, field.slot).cloned();
-        let Some(found) =
-            found.filter(|found| same_content(&rules.kinds, rules.set_like, found, &field.value))
-        else {
-            continue;
+        // The value from before the write is no echo of it: the write may not have been executed.
+        let written = |found: &Value| {
+            same_content(&rules.kinds, rules.set_like, found, &field.value)
+                || (field.base.as_ref() != Some(found) && is_echo(rules, &field.value, found))
         };
+        let Some(found) = found.filter(written) else { continue };
         if rules.set_like
             && settle_elements(
                 pair,

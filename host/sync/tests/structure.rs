@@ -37,8 +37,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "pure",
         &[
-            "answer", "filter", "identity", "links", "lookup", "outgoing", "plan", "reported", "settle",
-            "working",
+            "answer", "echo", "filter", "identity", "links", "lookup", "open", "outgoing", "plan",
+            "reported", "settle", "working",
         ],
     ),
     (

@@ -201,6 +201,10 @@ impl Names<'_> {
                 "fate unknown: {} never answered an order about {object}, and the record cannot be looked up",
                 self.called(*side)
             ),
+            Reason::MayBe { record } => format!(
+                "may be the record that was made for {}: that order was never answered, and nothing is made for this one until it is known",
+                record.as_ref().map_or_else(|| "another one".to_owned(), name)
+            ),
             Reason::Refused { side, said, fields } => {
                 let fields = match fields.as_slice() {
                     [] => String::new(),
@@ -424,6 +428,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::Converted => "converted into another object",
         Code::Merged => "merged into other records",
         Code::FateUnknown => "fate unknown: an order was never answered",
+        Code::MayBe => "may be what an order made that was never answered",
         Code::Brake => "held by the brake",
         Code::OtherIdentifiers => "held by the brake on identifiers",
         Code::DeletedAndEdited => "deleted on one side and edited on the other",

@@ -11,7 +11,7 @@ pub(super) fn of_pair(
     records: &[RecordName],
 ) -> Vec<Remedy> {
     let sync = || sync.to_owned();
-    let retry = || {
+    let retry = || -> Vec<Remedy> {
         let record =
             records.first().map(|record| Remedy::RetryRecord { sync: sync(), record: record.to_string() });
         record.into_iter().collect()
@@ -27,7 +27,10 @@ pub(super) fn of_pair(
             Some(Reason::AbsenceNotProven { .. } | Reason::NotCheckable { .. } | Reason::NotReadYet { .. }),
         ) => vec![Remedy::ReadAll { sync: sync() }],
         (Status::Held, Some(Reason::Schema { .. })) => vec![Remedy::Apply],
-        (Status::Held, Some(Reason::FateUnknown { .. } | Reason::Required { .. })) => retry(),
+        (Status::Held, Some(Reason::FateUnknown { .. })) => {
+            std::iter::once(Remedy::ReadAll { sync: sync() }).chain(retry()).collect()
+        }
+        (Status::Held, Some(Reason::Required { .. })) => retry(),
         (Status::Todo, Some(_)) => vec![Remedy::Sync { sync: Some(sync()) }],
         _ => Vec::new(),
     }
@@ -48,7 +51,8 @@ mod tests {
         assert_eq!(of(Status::Failed, None), retry);
         let object = || "person".to_owned();
         let unknown = Reason::FateUnknown { side: Side::Right, object: object() };
-        assert_eq!(of(Status::Held, Some(&unknown)), retry);
+        let read_all = Remedy::ReadAll { sync: sync() };
+        assert_eq!(of(Status::Held, Some(&unknown)), [vec![read_all], retry].concat());
         let unread = Reason::NotReadYet { side: Side::Right, object: object() };
         assert_eq!(of(Status::Held, Some(&unread)), [Remedy::ReadAll { sync: sync() }]);
         let brake = Reason::Brake {

@@ -284,7 +284,7 @@ pub(super) fn of_pairs(
 /// an answer to their idempotency key arrives.
 pub(super) fn unanswered(connection: &Connection, pairs: &[PairId]) -> Result<Vec<Change>, StoreError> {
     const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND sent IS NOT NULL AND (
-            status = 'retry' AND action = 'update' OR status IN ('retry', 'dropped') AND action = 'create' AND NOT EXISTS (
+            status = 'retry' AND action = 'update' OR status IN ('sent', 'retry', 'dropped') AND action = 'create' AND NOT EXISTS (
                 SELECT 1 FROM change AS answer INDEXED BY change_pair
                 WHERE answer.pair = ?1 AND answer.key = change.key AND answer.status IN ('done', 'failed')))
         ORDER BY id";

@@ -28,6 +28,7 @@ fn every() -> Vec<Reason> {
         Reason::Converted { from: None, into: record("1") },
         Reason::Merged { from: Some(record("1")), into: record("2") },
         Reason::FateUnknown { side, object: object.clone() },
+        Reason::MayBe { record: Some(record("1")) },
         Reason::Brake { which, side, object: object.clone(), records, linked, percent, least },
         Reason::OtherIdentifiers { record: record("1") },
         Reason::DeletedAndEdited { deleted: record("1"), edited: record("2") },

@@ -1,0 +1,341 @@
+//! Open creates: a create that was sent and not answered, and everything that may happen meanwhile. The table of
+//! all combinations is the test: nothing is lost, nothing is made twice.
+
+use crate::fake::Fault;
+use crate::world::{World, text};
+use entente_core::Value;
+use entente_sync::{DeletePolicy, Feature, OperatorLedger as _, Reading, RunOptions, Status};
+use std::time::Duration;
+
+/// How the remote system lets a create without an answer be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remote {
+    /// The same create, sent again, makes nothing new.
+    Idempotent,
+    /// Records are looked up by identifiers, and read by id.
+    Found,
+    /// Records are looked up by identifiers, and read by listing only.
+    FoundUnread,
+    /// Neither: records are matched when they are reported.
+    Plain,
+}
+
+/// What happens to the source's record meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Same,
+    Edited,
+    Rekeyed,
+    Deleted,
+}
+
+/// What happens to the record that was made meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Same,
+    Edited,
+    Rekeyed,
+    Deleted,
+    Merged,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    remote: Remote,
+    made: bool,
+    /// The record has an identifier.
+    keyed: bool,
+    source: Source,
+    target: Target,
+    /// A dry run comes between.
+    dry: bool,
+    /// The answer is missing twice.
+    twice: bool,
+    deletes: DeletePolicy,
+}
+
+impl Case {
+    /// Every combination that makes sense: only a record that was made can be changed.
+    fn all() -> Vec<Case> {
+        let mut all = Vec::new();
+        for remote in [Remote::Idempotent, Remote::Found, Remote::FoundUnread, Remote::Plain] {
+            for made in [true, false] {
+                for keyed in [true, false] {
+                    for source in [Source::Same, Source::Edited, Source::Rekeyed, Source::Deleted] {
+                        for target in
+                            [Target::Same, Target::Edited, Target::Rekeyed, Target::Deleted, Target::Merged]
+                        {
+                            for bits in 0..8 {
+                                let deletes =
+                                    if bits & 4 == 0 { DeletePolicy::Ignore } else { DeletePolicy::Delete };
+                                let (dry, twice) = (bits & 1 != 0, bits & 2 != 0);
+                                if made || target == Target::Same {
+                                    all.push(Case {
+                                        remote,
+                                        made,
+                                        keyed,
+                                        source,
+                                        target,
+                                        dry,
+                                        twice,
+                                        deletes,
+                                    });
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether the fate of the create can be found out.
+    fn can_be_settled(&self) -> bool {
+        self.remote == Remote::Idempotent || self.keyed
+    }
+
+    /// Not to be told from a create that was never executed: the record that was made has other identifiers by
+    /// now, or none is left, at a remote system that only finds records by them.
+    fn cannot_be_known(&self) -> bool {
+        // The same where the source is gone: the create must not be sent again to find out.
+        let not_again = self.source == Source::Deleted && self.deletes == DeletePolicy::Ignore;
+        (self.remote != Remote::Idempotent || (not_again && self.keyed))
+            && self.made
+            && matches!(self.target, Target::Rekeyed | Target::Deleted | Target::Merged)
+    }
+}
+
+async fn play(case: Case) -> World {
+    let mut world = World::new().await;
+    let lacking: &[Feature] = match case.remote {
+        Remote::Idempotent => &[],
+        Remote::Found => &[Feature::IdempotentCreate],
+        Remote::FoundUnread | Remote::Plain => {
+            &[Feature::IdempotentCreate, Feature::ById, Feature::ConditionalUpdate]
+        }
+    };
+    world.right.character.features.retain(|feature| !lacking.contains(feature));
+    world.right.character.can_find = matches!(case.remote, Remote::Found | Remote::FoundUnread);
+    world.right.character.normalise = |name, value| match value {
+        Value::Text(text) if name == "tel" => Value::Text(text.to_uppercase()),
+        value => value,
+    };
+    world.people().deletes = case.deletes;
+    // The brake is not what is looked at.
+    world.definition.brake.records = 1000;
+    world.left.put("contact", &[("email", text("bea@example.org")), ("name", text("Bea"))], "2020-01-01");
+    world.run().await;
+    let bea = world.person("bea@example.org");
+    let mut values = vec![("name", text("Ann")), ("phone", text("one"))];
+    if case.keyed {
+        values.push(("email", text("ann@example.org")));
+    }
+    let ann = world.left.put("contact", &values, "2020-01-01");
+    for n in 1..=if case.twice { 2 } else { 1 } {
+        world.right.fault("execute", n, Fault::NoAnswers { executed: case.made });
+    }
+    world.run().await;
+    match case.source {
+        Source::Same => {}
+        Source::Edited => world.left.edit("contact", &ann, "phone", text("two"), "2026-01-02"),
+        Source::Rekeyed => world.left.edit("contact", &ann, "email", text("left@example.org"), "2026-01-02"),
+        Source::Deleted => world.left.delete("contact", &ann),
+    }
+    if let Some(made) = world.right.find_by("person", "full", "Ann") {
+        match case.target {
+            Target::Same => {}
+            Target::Edited => {
+                world.right.edit(
+                    "person",
+                    &made,
+                    "labels",
+                    Value::Texts(vec!["vip".to_owned()]),
+                    "2026-01-02",
+                );
+            }
+            Target::Rekeyed => {
+                world.right.edit("person", &made, "mail", text("right@example.org"), "2026-01-02");
+            }
+            Target::Deleted => world.right.delete("person", &made),
+            Target::Merged => world.right.merge("person", &made, &bea),
+        }
+    }
+    if case.dry {
+        world.run_with(RunOptions::plan(Reading::Changes)).await;
+    }
+    for _ in 0..3 {
+        world.run().await;
+    }
+    world.clock.advance(Duration::from_secs(86_400));
+    world.run().await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    world.run().await;
+    world
+}
+
+/// What is wrong in the end.
+async fn verdict(case: Case, world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut count = |what: &str, has: usize, range: std::ops::RangeInclusive<usize>| {
+        if !range.contains(&has) {
+            wrong.push(format!("{what}: {has}, not {range:?}"));
+        }
+    };
+    let named = |records: Vec<(String, crate::fake::Record)>, field: &str, name: &str| {
+        records.into_iter().filter(|(_, record)| record.values.get(field) == Some(&text(name))).count()
+    };
+    let lefts = named(world.left.records("contact"), "name", "Ann");
+    let rights = named(world.right.records("person"), "full", "Ann");
+    count("Bea on the left", named(world.left.records("contact"), "name", "Bea"), 1..=1);
+    count("Bea on the right", named(world.right.records("person"), "full", "Bea"), 1..=1);
+    let (source_gone, made_gone) = (
+        case.source == Source::Deleted,
+        case.made && matches!(case.target, Target::Deleted | Target::Merged),
+    );
+    match (source_gone, case.cannot_be_known()) {
+        (true, _) => {
+            count("Ann on the left", lefts, 0..=usize::from(case.cannot_be_known()));
+            let stays = case.made && !made_gone;
+            let deleted = case.deletes == DeletePolicy::Delete && case.can_be_settled();
+            let most = usize::from(stays);
+            let least = usize::from(stays && !deleted);
+            count("Ann on the right", rights, least..=most);
+        }
+        (false, true) => {
+            count("Ann on the left", lefts, 0..=2);
+            count("Ann on the right", rights, 0..=2);
+        }
+        (false, false) if made_gone => {
+            let deleted = case.deletes == DeletePolicy::Delete && case.target == Target::Deleted;
+            let edited = case.source != Source::Same;
+            count(
+                "Ann on the left",
+                lefts,
+                usize::from(!deleted || edited)..=usize::from(!deleted || edited),
+            );
+            count("Ann on the right", rights, 0..=0);
+        }
+        (false, false) => {
+            count("Ann on the left", lefts, 1..=1);
+            count("Ann on the right", rights, 1..=1);
+            if case.can_be_settled() || !case.made {
+                let find = |records: Vec<(String, crate::fake::Record)>, field: &str| {
+                    records
+                        .into_iter()
+                        .find(|(_, record)| record.values.get(field) == Some(&text("Ann")))
+                        .map(|(_, record)| record.values)
+                        .unwrap_or_default()
+                };
+                let left = find(world.left.records("contact"), "name");
+                let right = find(world.right.records("person"), "full");
+                let (phone, tel) =
+                    if case.source == Source::Edited { ("two", "TWO") } else { ("one", "ONE") };
+                if left.get("phone") != Some(&text(phone)) || right.get("tel") != Some(&text(tel)) {
+                    wrong.push(format!("phone {:?}, tel {:?}", left.get("phone"), right.get("tel")));
+                }
+                let vip = Some(&Value::Texts(vec!["vip".to_owned()]));
+                if case.target == Target::Edited && (left.get("tags") != vip || right.get("labels") != vip) {
+                    wrong.push(format!("tags {:?}, labels {:?}", left.get("tags"), right.get("labels")));
+                }
+                if case.source == Source::Rekeyed
+                    && case.target != Target::Rekeyed
+                    && right.get("mail") != Some(&text("left@example.org"))
+                {
+                    wrong.push(format!("mail {:?}", right.get("mail")));
+                }
+            } else {
+                let mut waiting = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+                waiting.extend(world.ledger.pairs_in(Status::Todo, None, 0, 10).await.unwrap());
+                if !waiting.iter().any(|pair| pair.reason.is_some()) {
+                    wrong.push("nothing says that the create waits".to_owned());
+                }
+            }
+        }
+    }
+    wrong
+}
+
+#[tokio::test]
+async fn s22_an_open_create_loses_nothing_and_makes_nothing_twice() {
+    let (mut wrong, mut unknowable) = (Vec::new(), 0);
+    let cases = Case::all();
+    for &case in &cases {
+        let world = play(case).await;
+        unknowable += usize::from(case.cannot_be_known());
+        let mut found = verdict(case, &world).await;
+        world.left.writes();
+        world.right.writes();
+        world.run().await;
+        let writes = (world.left.writes(), world.right.writes());
+        if writes != (vec![], vec![]) {
+            found.push(format!("not quiet: {writes:?}"));
+        }
+        if !found.is_empty() {
+            wrong.push(format!("{case:?}: {}", found.join("; ")));
+        }
+    }
+    println!(
+        "{} cases; in {unknowable} of them the record that was made has other identifiers or is gone at a remote system that finds records by identifiers only: there only quiet is asked for",
+        cases.len()
+    );
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+async fn is_right(case: Case) {
+    let world = play(case).await;
+    assert_eq!(verdict(case, &world).await, Vec::<String>::new(), "{case:?}");
+    world.assert_quiet().await;
+}
+
+const ANN: Case = Case {
+    remote: Remote::Idempotent,
+    made: true,
+    keyed: false,
+    source: Source::Edited,
+    target: Target::Edited,
+    dry: false,
+    twice: false,
+    deletes: DeletePolicy::Ignore,
+};
+
+#[tokio::test]
+async fn l2_edits_of_both_sides_during_an_open_create_arrive() {
+    for (dry, twice) in [(true, false), (false, true), (true, true)] {
+        is_right(Case { dry, twice, ..ANN }).await;
+    }
+    is_right(Case { dry: true, target: Target::Deleted, ..ANN }).await;
+    is_right(Case { dry: true, target: Target::Merged, ..ANN }).await;
+}
+
+#[tokio::test]
+async fn l3_the_normalised_form_of_what_was_sent_is_no_edit() {
+    for source in [Source::Same, Source::Edited] {
+        is_right(Case { source, target: Target::Same, ..ANN }).await;
+        is_right(Case { source, target: Target::Same, remote: Remote::Found, keyed: true, ..ANN }).await;
+        is_right(Case { source, target: Target::Same, remote: Remote::Plain, keyed: true, ..ANN }).await;
+    }
+}
+
+#[tokio::test]
+async fn m2_a_record_without_identifiers_waits_while_it_may_be_the_one_that_was_made() {
+    is_right(Case { source: Source::Same, target: Target::Same, twice: true, ..ANN }).await;
+    let case = Case { source: Source::Same, target: Target::Same, remote: Remote::Plain, ..ANN };
+    let world = play(case).await;
+    let waiting = world.ledger.pairs_in(Status::Todo, None, 0, 10).await.unwrap();
+    let reasons: Vec<&str> =
+        waiting.iter().filter_map(|pair| Some(pair.reason.as_ref()?.code().word())).collect();
+    assert_eq!(reasons, ["may-be"]);
+}
+
+#[tokio::test]
+async fn m6_a_record_deleted_while_its_create_was_open_is_not_made_afterwards() {
+    for remote in [Remote::Idempotent, Remote::Found, Remote::FoundUnread, Remote::Plain] {
+        for (made, keyed) in [(false, false), (false, true), (true, true)] {
+            for deletes in [DeletePolicy::Ignore, DeletePolicy::Delete] {
+                let (source, target) = (Source::Deleted, Target::Same);
+                is_right(Case { remote, made, keyed, source, target, deletes, ..ANN }).await;
+            }
+        }
+    }
+}

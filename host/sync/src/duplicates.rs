@@ -54,17 +54,24 @@ impl Session<'_> {
                 alone.push((side, pair, keys));
             }
         }
-        let mut owners: Sides<HashMap<MatchKey, PairId>> = Default::default();
+        let mut owners: Sides<HashMap<MatchKey, Vec<PairId>>> = Default::default();
         for side in Side::BOTH {
             let keys: Vec<MatchKey> = alone.iter().flat_map(|(_, _, keys)| keys.iter().cloned()).collect();
             for (key, pair) in self.engine.ledger.pairs_by_key(mapping.id, side, &keys).await? {
-                owners[side].entry(key).or_insert(pair);
+                owners[side].entry(key).or_default().push(pair);
             }
         }
         let (mut saved, mut removed, mut taken): (Vec<Pair>, Vec<PairId>, HashSet<MatchKey>) =
             Default::default();
         for (side, mut pair, keys) in alone {
-            let owner = |side: Side| keys.iter().find_map(|key| owners[side].get(key).copied());
+            // A duplicate that a lookup or an order found has keys of its own. Where the remote system has said
+            // so, it is asked again only when the operator wants it.
+            let number = pair.id;
+            let told = matches!(pair.reason, Some(Reason::DuplicateOf { became: Some(_), .. }));
+            let owner = |side: Side| {
+                let mut owners = keys.iter().filter_map(|key| owners[side].get(key)).flatten().copied();
+                owners.find(|owner| told || *owner != number)
+            };
             if owner(side).is_some() || keys.iter().any(|key| taken.contains(key)) {
                 continue;
             }

@@ -206,6 +206,17 @@ impl Fake {
         record.changed = now;
     }
 
+    /// Brings a deleted record back.
+    pub fn restore(&self, object: &str, id: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.seq += 1;
+        let seq = state.seq;
+        let record = state.objects.get_mut(object).unwrap().get_mut(id).unwrap();
+        record.deleted = false;
+        record.seq = seq;
+        record.changed = self.clock.now();
+    }
+
     /// Merges a record into another one, which stays.
     pub fn merge(&self, object: &str, before: &str, after: &str) {
         self.delete(object, before);

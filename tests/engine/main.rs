@@ -18,6 +18,7 @@ mod open_creates;
 mod operator;
 mod reading;
 mod troubles;
+mod undo;
 mod values;
 mod words;
 mod world;

@@ -143,6 +143,7 @@ mod tests {
             pair: 1,
             target: Side::Left,
             action: Action::Update("1".to_owned()),
+            made: None,
             fields: vec![ChangedField {
                 slot: Slot(0),
                 value: Value::text(value),

@@ -120,6 +120,9 @@ pub struct Change {
     pub target: Side,
     /// What is done to the record.
     pub action: Action,
+    /// For an executed create: the id of the record that it made. The pair may have another record by now.
+    /// `None` before, and where an earlier version executed it.
+    pub made: Option<String>,
     /// The fields that are written; for a delete, what the record had.
     pub fields: Vec<ChangedField>,
     /// Its status.
@@ -135,6 +138,14 @@ pub struct Change {
 }
 
 impl Change {
+    /// The record that this change is about: the one that it updates, deletes or has made.
+    pub fn record(&self) -> Option<&str> {
+        match &self.action {
+            Action::Create => self.made.as_deref(),
+            Action::Update(id) | Action::Delete(id) => Some(id),
+        }
+    }
+
     /// Whether it replaces a value by a blank; the deletion guard counts such changes.
     pub fn blanks(&self) -> bool {
         let blanks = |field: &ChangedField| {

@@ -223,6 +223,7 @@ impl Session<'_> {
             pair: pair.id,
             target,
             action,
+            made: None,
             fields,
             status: if withheld.is_some() { ChangeStatus::Withheld } else { ChangeStatus::Planned },
             reason: withheld,

@@ -3,6 +3,7 @@
 use super::json::present;
 use super::number::{RunId, Slot};
 use super::order::Deed;
+use super::subject::RecordRef;
 use entente_core::{Side, Value};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,16 @@ pub enum Kept {
     Gone,
     /// The record that the run deleted exists again.
     ThereAgain,
+    /// The pair has another record now than the one that the run wrote, or none: it was merged, unlinked or
+    /// made again since.
+    OtherRecord {
+        /// The record that the run wrote; `None`: made by an earlier version, which did not keep its id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wrote: Option<RecordRef>,
+        /// The record of the pair now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        now: Option<RecordRef>,
+    },
     /// A later run changed it.
     ChangedBy {
         /// That run.

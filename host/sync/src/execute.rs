@@ -223,7 +223,8 @@ impl Session<'_> {
         for mut entry in outgoing {
             let Some(pair) = now.remove(&entry.pair.id) else { continue };
             let changed = entry.change.action != Action::Create
-                && (pair.half(target).deleted != entry.pair.half(target).deleted
+                && (pair.half(target).id != entry.pair.half(target).id
+                    || pair.half(target).deleted != entry.pair.half(target).deleted
                     || mapping.fields.iter().any(|field| {
                         pair.current(target, field.slot) != entry.pair.current(target, field.slot)
                     }));

@@ -86,6 +86,15 @@ impl Links {
         })
     }
 
+    /// Whether every record that the value refers to exists on this side.
+    pub(super) fn stand(&self, side: Side, value: &Value) -> bool {
+        let stands = |reference: &&Reference| {
+            let records = self.pair_of(side, reference).and_then(|number| self.records.get(&number));
+            records.is_some_and(|records| records[side].is_some())
+        };
+        value.references().iter().all(|reference| stands(&reference))
+    }
+
     /// The first reference in the value whose record has no counterpart on the other side.
     pub(super) fn missing<'v>(&self, from: Side, value: &'v Value) -> Option<&'v Reference> {
         value

@@ -198,6 +198,7 @@ mod tests {
             pair,
             target: Side::Right,
             action: Action::Create,
+            made: None,
             fields: vec![field],
             status: ChangeStatus::Retry,
             reason: None,

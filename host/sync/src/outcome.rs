@@ -151,6 +151,7 @@ impl Session<'_> {
         };
         let revisit = settlement.settle(entry);
         if entry.change.action == Action::Create {
+            entry.change.made = Some(written.id.clone());
             set_keys(mapping, target, &mut entry.pair);
         }
         entry.change.status = ChangeStatus::Done;

@@ -196,6 +196,13 @@ impl Settlement<'_> {
             return true;
         }
         let value = pair.current(source, field.slot).cloned();
+        if self.undo && field.is_reference() {
+            // The undo has left the reference out: that the new record is without it is no edit.
+            pair.set_agreed(field.slot, Agreed::of(target, Some(Value::Null), value));
+            pair.half_mut(target).set_seen(field.slot, None);
+            pair.half_mut(source).set_seen(field.slot, None);
+            return false;
+        }
         // A side in the same store never reports what this sync wrote there: the field is null.
         let unsent = self.local.then_some(Value::Null);
         if value.as_ref().is_some_and(Value::is_blank) {

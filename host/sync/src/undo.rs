@@ -187,22 +187,15 @@ impl Session<'_> {
         let (mut planned, mut touched, mut deletes) = (Vec::new(), BTreeSet::new(), 0);
         for change in changes {
             let later = self.engine.ledger.changes_after(change.pair, change.id).await?;
-            let Some(pair) = pairs.get_mut(&change.pair) else { continue };
+            // A pair that was merged into another one has no record any more.
+            let absorbed = &mut Pair { id: change.pair, ..Pair::new(mapping.id) };
+            let pair = pairs.get_mut(&change.pair).unwrap_or(absorbed);
+            if change.action == Action::Create && pair.reason == Some(Reason::Undone) {
+                // An undo has deleted it before.
+                continue;
+            }
             let later: Vec<Change> = later.into_iter().filter(|other| other.run != change.run).collect();
-            let (action, undone) = match &change.action {
-                Action::Update(id) => (Action::Update(id.clone()), undo_fields(change, pair, &later, &links)),
-                Action::Create => match self.undo_create(mapping, change, pair, &later) {
-                    Ok(Some(id)) => (Action::Delete(id), undo_whole(mapping, change, pair)),
-                    Ok(None) => continue,
-                    Err(why) => (Action::Create, keep_whole(change, why)),
-                },
-                Action::Delete(_)
-                    if pair.half(target).id.as_ref().is_some() && pair.half(target).deleted.is_some() =>
-                {
-                    (Action::Create, undo_delete(change))
-                }
-                Action::Delete(_) => (Action::Create, keep_whole(change, Kept::ThereAgain)),
-            };
+            let (action, undone) = self.undo_change(mapping, change, pair, &later, &links);
             for (fields, stays) in [(undone.fields, None), (undone.left, undone.why)] {
                 if fields.is_empty() {
                     continue;
@@ -213,6 +206,7 @@ impl Session<'_> {
                 // needs no work.
                 (pair.status, pair.reason) = before;
                 if let Some(why) = stays {
+                    new.made = change.made.clone();
                     new.status = ChangeStatus::Withheld;
                     new.reason = Some(Reason::NotUndone(why));
                 } else if matches!(action, Action::Delete(_)) {
@@ -227,6 +221,33 @@ impl Session<'_> {
         unit.save_run(&self.run).await?;
         unit.commit().await?;
         Ok(deletes)
+    }
+
+    /// Decides about one change: the action that undoes it, with the fields to restore and those to keep.
+    fn undo_change(
+        &self,
+        mapping: &ObjectMapping,
+        change: &Change,
+        pair: &Pair,
+        later: &[Change],
+        links: &Links,
+    ) -> (Action, Undone) {
+        let moved = moved(mapping, change, pair);
+        match (&change.action, moved) {
+            (Action::Update(id), Some(why)) => (Action::Update(id.clone()), keep_whole(change, why)),
+            (Action::Create | Action::Delete(_), Some(why)) => (Action::Create, keep_whole(change, why)),
+            (Action::Update(id), None) => {
+                (Action::Update(id.clone()), undo_fields(change, pair, later, links))
+            }
+            (Action::Create, None) => match self.undo_create(mapping, change, pair, later) {
+                Ok(id) => (Action::Delete(id), undo_whole(mapping, change, pair)),
+                Err(why) => (Action::Create, keep_whole(change, why)),
+            },
+            (Action::Delete(_), None) if pair.half(change.target).deleted.is_some() => {
+                (Action::Create, undo_delete(change, links))
+            }
+            (Action::Delete(_), None) => (Action::Create, keep_whole(change, Kept::ThereAgain)),
+        }
     }
 
     /// Reads the records again, where they can be read by id.
@@ -261,19 +282,18 @@ impl Session<'_> {
         self.links_to(self.definition, wanted).await
     }
 
-    /// Undo of a create: the id of the record to delete; `None` where it is deleted already; an error where
-    /// it is kept.
+    /// Undo of a create: the id of the record to delete; an error where it is kept.
     fn undo_create(
         &self,
         mapping: &ObjectMapping,
         change: &Change,
         pair: &Pair,
         later: &[Change],
-    ) -> Result<Option<String>, Kept> {
+    ) -> Result<String, Kept> {
         let target = change.target;
         let half = pair.half(target);
         let Some(id) = half.id.clone().filter(|_| half.deleted.is_none()) else {
-            return Ok(None);
+            return Err(Kept::Gone);
         };
         if let Some(other) = later.first() {
             return Err(Kept::ChangedBy { run: other.run });
@@ -290,7 +310,7 @@ impl Session<'_> {
             let object = mapping.object(target).to_owned();
             return Err(Kept::CannotBeDeleted { side: target, object });
         }
-        Ok(Some(id))
+        Ok(id)
     }
 
     /// Withholds the whole undo until the operator has agreed to its number of deletions.
@@ -320,6 +340,22 @@ impl Undone {
     }
 }
 
+/// Identity: why a change is kept whose pair has another record by now than the one that it wrote. What a run
+/// did to a record is never undone on another one.
+fn moved(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Option<Kept> {
+    let target = change.target;
+    let half = pair.half(target);
+    let (wrote, now) = (change.record(), half.id.as_deref());
+    if wrote.is_some() && wrote == now {
+        return None;
+    }
+    if now.is_none() && half.deleted.is_some() && !matches!(change.action, Action::Delete(_)) {
+        return Some(Kept::Gone);
+    }
+    let record = |id: &str| RecordRef::new(target, mapping.object(target), id);
+    Some(Kept::OtherRecord { wrote: wrote.map(record), now: now.map(record) })
+}
+
 /// Keeps every field of a change, for one reason.
 fn keep_whole(change: &Change, why: Kept) -> Undone {
     let mut undone = Undone::default();
@@ -346,7 +382,7 @@ fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) ->
         } else {
             None
         };
-        let back = field.base.as_ref().and_then(|base| links.translate(target, base));
+        let back = field.base.as_ref().and_then(|base| back(links, target, base));
         match (why, back) {
             (Some(why), _) => undone.leave(field, why),
             (None, None) => undone.leave(field, Kept::NotKnown),
@@ -385,17 +421,28 @@ fn undo_whole(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Undone {
     Undone { fields, ..Undone::default() }
 }
 
-/// Undo of a delete: the record is created again with the values that it had.
-fn undo_delete(change: &Change) -> Undone {
-    let again = |field: &ChangedField| {
-        let value = field.base.clone().filter(|base| !base.is_blank() && base.references().is_empty())?;
-        Some(ChangedField {
-            source: Value::Null,
-            value,
-            base: None,
-            reason: FieldReason::UndoOf { run: change.run },
-            ..field.clone()
-        })
-    };
-    Undone { fields: change.fields.iter().filter_map(again).collect(), ..Undone::default() }
+/// A value of the target as an order to it has it: with references in the names of the source. `None` where a
+/// record that it refers to is gone from the target, or has no counterpart.
+fn back(links: &Links, target: Side, base: &Value) -> Option<Value> {
+    links.translate(target, base).filter(|_| links.stand(target, base))
+}
+
+/// Undo of a delete: the record is created again with the values that it had. A reference whose record is gone
+/// is kept as it is, which is blank.
+fn undo_delete(change: &Change, links: &Links) -> Undone {
+    let mut undone = Undone::default();
+    for field in &change.fields {
+        let Some(base) = field.base.as_ref().filter(|base| !base.is_blank()) else { continue };
+        match back(links, change.target, base) {
+            Some(value) => undone.fields.push(ChangedField {
+                source: Value::Null,
+                value,
+                base: None,
+                reason: FieldReason::UndoOf { run: change.run },
+                ..field.clone()
+            }),
+            None => undone.leave(&ChangedField { value: base.clone(), ..field.clone() }, Kept::NotKnown),
+        }
+    }
+    undone
 }

@@ -20,7 +20,8 @@ pub struct ChangeView {
     pub object: String,
     /// `create`, `update` or `delete`.
     pub action: &'static str,
-    /// The record that is written; `None` while it is to be made.
+    /// The record that is written or was made, also if its pair has another one by now; `None` while it is to
+    /// be made.
     pub record: Option<RecordName>,
     /// The record of the other side that it comes from, where there is one.
     pub source: Option<RecordName>,
@@ -161,10 +162,10 @@ impl<'a> Lookup<'a> {
     async fn view(&mut self, change: &Change, pair: Option<&Pair>) -> Result<ChangeView, TenantError> {
         let (target, names) = (change.target, Names(self.exchanges));
         let half = |side: Side| pair.and_then(|pair| pair.half(side).id.as_deref());
-        let (action, written) = match &change.action {
-            Action::Create => ("create", None),
-            Action::Update(id) => ("update", Some(id.as_str())),
-            Action::Delete(id) => ("delete", Some(id.as_str())),
+        let action = match change.action {
+            Action::Create => "create",
+            Action::Update(_) => "update",
+            Action::Delete(_) => "delete",
         };
         let mut fields = Vec::with_capacity(change.fields.len());
         for field in &change.fields {
@@ -181,7 +182,7 @@ impl<'a> Lookup<'a> {
             exchange: self.exchanges[target].clone(),
             object: self.object(change.mapping, target),
             action,
-            record: half(target).or(written).map(|id| self.record(change, target, id)),
+            record: change.record().map(|id| self.record(change, target, id)),
             source: half(target.other()).map(|id| self.record(change, target.other(), id)),
             status: change.status.word(),
             reason: change.reason.as_ref().map(|reason| names.view(reason)),

@@ -262,6 +262,16 @@ impl Names<'_> {
         match kept {
             Kept::Gone => "its record is gone".to_owned(),
             Kept::ThereAgain => "it has a record again".to_owned(),
+            Kept::OtherRecord { wrote, now } => {
+                let wrote = wrote.as_ref().map_or_else(
+                    || "which record it made was not kept".to_owned(),
+                    |record| format!("it wrote {}", self.there(record)),
+                );
+                match now {
+                    Some(now) => format!("{wrote}, and {} stands there now", name(now)),
+                    None => format!("{wrote}, and none stands there now"),
+                }
+            }
             Kept::ChangedBy { run } => format!("it was changed since by run {run}"),
             Kept::Edited { now: Some(now) } => format!("it was edited since: {}", short(now)),
             Kept::Edited { now: None } => "it was edited since: nothing is known of it".to_owned(),

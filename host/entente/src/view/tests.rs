@@ -114,6 +114,7 @@ impl World {
             pair,
             target: Side::Right,
             action: Action::Update(format!("p{pair}")),
+            made: None,
             fields: vec![ChangedField {
                 slot: self.city,
                 value: Value::text(value),

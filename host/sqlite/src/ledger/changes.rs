@@ -10,11 +10,11 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 const COLUMNS: &str = "id, key, run, mapping, pair, target, action, record, fields, status, reason, ticket, sent, settled, reason_data";
 
-const fn action_of(action: &Action) -> (&'static str, Option<&String>) {
+const fn action_of(action: &Action) -> &'static str {
     match action {
-        Action::Create => ("create", None),
-        Action::Update(id) => ("update", Some(id)),
-        Action::Delete(id) => ("delete", Some(id)),
+        Action::Create => "create",
+        Action::Update(_) => "update",
+        Action::Delete(_) => "delete",
     }
 }
 
@@ -42,10 +42,10 @@ fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
         other => return Err(corrupt("side", format!("{other} is none"))),
     };
     let (action, record): (String, Option<String>) = (row.get(6)?, row.get(7)?);
-    let action = match (action.as_str(), record) {
-        ("create", _) => Action::Create,
-        ("update", Some(id)) => Action::Update(id),
-        ("delete", Some(id)) => Action::Delete(id),
+    let (action, made) = match (action.as_str(), record) {
+        ("create", made) => (Action::Create, made),
+        ("update", Some(id)) => (Action::Update(id), None),
+        ("delete", Some(id)) => (Action::Delete(id), None),
         (other, _) => return Err(corrupt("action", format!("'{other}' is none, or has no record"))),
     };
     let status: String = row.get(9)?;
@@ -57,6 +57,7 @@ fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
         pair: row.get(4)?,
         target,
         action,
+        made,
         fields: decode_fields(row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?,
         status: status_of(&status)?,
         reason: decode_reason(text(10)?, text(14)?)?,
@@ -191,7 +192,7 @@ pub(super) fn save(connection: &Connection, changes: &mut [Change]) -> Result<()
         "SELECT 1 FROM change WHERE id = ?1 AND run = ?2 AND mapping = ?3 AND pair = ?4 AND target = ?5",
     )?;
     for change in changes {
-        let (action, record) = action_of(&change.action);
+        let (action, record) = (action_of(&change.action), change.record());
         let fields = encode_fields(&change.fields)?;
         let (reason, data) = reason_columns(change.reason.as_ref())?;
         let (status, target) = (change.status.word(), side_number(change.target));

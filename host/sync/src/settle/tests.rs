@@ -54,6 +54,7 @@ fn outgoing(action: Action, slot: usize, source: Value, base: Option<Value>) -> 
         pair: 1,
         target: Side::Right,
         action,
+        made: None,
         fields: vec![changed],
         status: ChangeStatus::Sent,
         reason: None,

@@ -11,6 +11,7 @@ pub(super) fn change(world: &World, run: RunId, pair: PairId, target: Side) -> C
         pair,
         target,
         action: Action::Create,
+        made: None,
         fields: vec![],
         status: ChangeStatus::Planned,
         reason: None,

@@ -10,6 +10,7 @@ use crate::world::{Ran, World};
 use anyhow::Result;
 use entente_core::Timestamp;
 use entente_sync::{Clock, LedgerError, Reading, RunOptions, Scope, Side, Sides, Span, SyncError};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -27,9 +28,15 @@ pub struct Settings {
 
 /// Runs the history of a seed, from its first operation to the final checks.
 pub fn run_history(seed: u64, settings: Settings) -> Verdict {
+    run_without(seed, settings, &BTreeSet::new())
+}
+
+/// Runs the history of a seed without some of its steps. Every step draws from a seed of its own, so that the
+/// others stay what they are.
+pub(crate) fn run_without(seed: u64, settings: Settings, without: &BTreeSet<usize>) -> Verdict {
     let mut verdict = Verdict::new(seed);
     // A panic of the engine is recorded as a violation, and the other seeds go on.
-    let ended = catch_unwind(AssertUnwindSafe(|| live(seed, settings, &mut verdict)));
+    let ended = catch_unwind(AssertUnwindSafe(|| live(seed, settings, without, &mut verdict)));
     let what = match ended {
         Ok(Ok(())) => return verdict,
         Ok(Err(error)) => format!("{error:#}"),
@@ -45,7 +52,7 @@ pub fn run_history(seed: u64, settings: Settings) -> Verdict {
     verdict
 }
 
-fn live(seed: u64, settings: Settings, verdict: &mut Verdict) -> Result<()> {
+fn live(seed: u64, settings: Settings, without: &BTreeSet<usize>, verdict: &mut Verdict) -> Result<()> {
     let mut dice = Dice::new(seed);
     let character = Character::draw(&mut dice);
     verdict.tally.note_character(&character);
@@ -53,15 +60,31 @@ fn live(seed: u64, settings: Settings, verdict: &mut Verdict) -> Result<()> {
     world.tape.note(format_args!("{:?}", world.character));
     for place in 0..world.users.systems.len() {
         for _ in 0..dice.below(5) {
-            crate::tape::drive(world.users.create(place, dice.below(5).min(1) ^ 1, None));
+            let Some(mut own) = step(&world, &mut dice, without, verdict) else { continue };
+            crate::tape::drive(world.users.create(place, own.below(5).min(1) ^ 1, None));
         }
     }
     *lock(&world.users.busy) = world.character.edits_in_runs;
     for _ in 0..world.character.operations {
+        let Some(mut own) = step(&world, &mut dice, without, verdict) else { continue };
         verdict.operations += 1;
-        operation(&world, &mut dice, verdict)?;
+        operation(&world, &mut own, verdict)?;
     }
     finish(&world, verdict)
+}
+
+/// Begins the next step of a history: what it draws from, and everybody else meanwhile. `None` if it is left
+/// out.
+fn step(world: &World, dice: &mut Dice, without: &BTreeSet<usize>, verdict: &mut Verdict) -> Option<Dice> {
+    let mut own = dice.fork();
+    let number = verdict.steps;
+    verdict.steps += 1;
+    if without.contains(&number) {
+        return None;
+    }
+    world.reseed(&mut own);
+    world.tape.note(format_args!("-- step {number}"));
+    Some(own)
 }
 
 /// One operation: of a user, of a sync, or a passage of time.
@@ -234,6 +257,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
 /// Convergence: without faults and edits, runs every sync until nothing changes, then checks the invariants.
 pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
+    world.reseed(&mut Dice::new(0));
     world.tape.note(format_args!("== nothing goes wrong any more, and nobody edits"));
     world.calm();
     // Rows missed by offset paging come with the next complete listing only.
@@ -265,6 +289,7 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     }
     check::check(world, true, verdict)?;
     verdict.violations.dedup();
+    verdict.story = world.tape.story();
     verdict.effects = world.tape.effects();
     for (kind, count) in world.tape.faults() {
         verdict.faults += count;

@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use simulation::{Exception, Settings, Tally, Verdict, Word, run_history};
+use simulation::{Exception, Settings, Tally, Verdict, Word, run_history, shrink};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,13 +11,14 @@ const HELP: &str = "\
 Lives through simulated histories of syncs, with faults and crashes, and checks that nothing was lost,
 doubled or swapped.
 
-Usage: simulate [--histories N] [--seed S] [--trace] [--file] [--json]
+Usage: simulate [--histories N] [--seed S] [--trace] [--file] [--json] [--shrink]
 
   --histories N  how many histories [default: 1000]
   --seed S       the seed of the first one; each further one has the next number [default: 1]
   --trace        say everything that happens
   --file         keep the store in a file rather than in memory
   --json         say everything at the end in JSON, on one line
+  --shrink       reduce a failing history to the fewest steps that fail in the same way, and list them
   -h, --help     print this
   -V, --version  print the version";
 
@@ -28,6 +29,7 @@ struct Arguments {
     trace: bool,
     file: bool,
     json: bool,
+    shrink: bool,
 }
 
 /// The request in the arguments.
@@ -39,13 +41,15 @@ enum Asked {
 
 fn parse(mut parser: lexopt::Parser) -> Result<Asked, lexopt::Error> {
     use lexopt::prelude::{Long, Short, ValueExt as _};
-    let mut arguments = Arguments { histories: 1000, seed: 1, trace: false, file: false, json: false };
+    let mut arguments =
+        Arguments { histories: 1000, seed: 1, trace: false, file: false, json: false, shrink: false };
     while let Some(argument) = parser.next()? {
         match argument {
             Long("histories") => arguments.histories = parser.value()?.parse()?,
             Long("seed") => arguments.seed = parser.value()?.parse()?,
             Long("trace") => arguments.trace = true,
             Long("file") => arguments.file = true,
+            Long("shrink") => arguments.shrink = true,
             Long("json") => arguments.json = true,
             Short('h') | Long("help") => return Ok(Asked::Print(HELP.to_owned())),
             Short('V') | Long("version") => {
@@ -86,6 +90,10 @@ fn simulate(arguments: &Arguments) -> ExitCode {
         let verdict = run_history(seed, settings);
         if !verdict.violations.is_empty() {
             progress.suspend(|| tell(&verdict, arguments.json));
+            if arguments.shrink {
+                let (shrunk, steps) = shrink(verdict.clone(), settings);
+                progress.suspend(|| tell_steps(&shrunk, steps, arguments.json));
+            }
         }
         totals.add(&verdict);
         progress.set_message(totals.words());
@@ -110,6 +118,15 @@ fn tell(verdict: &Verdict, json: bool) {
     for violation in &verdict.violations {
         say(format!("  {violation}"));
     }
+}
+
+/// The story of a history that was reduced.
+#[expect(clippy::print_stdout, reason = "what the program is asked for")]
+fn tell_steps(verdict: &Verdict, steps: usize, json: bool) {
+    let say = |line: String| if json { eprintln!("{line}") } else { println!("{line}") };
+    say(format!("seed {}: {steps} of {} steps fail in the same way:", verdict.seed, verdict.steps));
+    verdict.story.iter().for_each(|line| say(format!("    {line}")));
+    verdict.violations.iter().for_each(|violation| say(format!("  {violation}")));
 }
 
 /// Totals over all histories.

@@ -20,6 +20,8 @@ struct Inner {
     stop_at: Option<u64>,
     stopped: bool,
     print: bool,
+    /// The lines that tell the story: of people, runs, crashes and faults.
+    story: Vec<String>,
 }
 
 impl Tape {
@@ -32,6 +34,7 @@ impl Tape {
             stop_at: None,
             stopped: false,
             print,
+            story: Vec::new(),
         }))
     }
 
@@ -41,6 +44,9 @@ impl Tape {
         let text = line.to_string();
         for byte in text.bytes().chain([b'\n']) {
             inner.hash = (inner.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        if ["user:", "run", "no run", "-- ", "== ", "   fault"].iter().any(|start| text.starts_with(start)) {
+            inner.story.push(text.clone());
         }
         if inner.print {
             eprintln!("{:>6} {text}", inner.effects);
@@ -93,6 +99,11 @@ impl Tape {
     /// The faults that have happened, by kind.
     pub(crate) fn faults(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.0).faults.clone()
+    }
+
+    /// The story so far.
+    pub(crate) fn story(&self) -> Vec<String> {
+        lock(&self.0).story.clone()
     }
 
     pub(crate) fn hash(&self) -> u64 {

@@ -57,6 +57,8 @@ pub struct Verdict {
     pub seed: u64,
     /// The number of operations of users and syncs.
     pub operations: u64,
+    /// The number of steps that may be left out: first records, and operations.
+    pub steps: usize,
     /// The number of crashed runs.
     pub crashes: u64,
     /// The number of faults.
@@ -67,6 +69,8 @@ pub struct Verdict {
     pub trace: u64,
     /// The number of pairs by status at the end.
     pub pairs: BTreeMap<&'static str, u64>,
+    /// What people, runs and faults did, in order.
+    pub story: Vec<String>,
     /// What was drawn and what happened.
     pub tally: Tally,
     /// The violated invariants.
@@ -78,11 +82,13 @@ impl Verdict {
         Self {
             seed,
             operations: 0,
+            steps: 0,
             crashes: 0,
             faults: 0,
             effects: 0,
             trace: 0,
             pairs: BTreeMap::new(),
+            story: Vec::new(),
             tally: Tally::default(),
             violations: Vec::new(),
         }

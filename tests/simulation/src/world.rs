@@ -142,6 +142,13 @@ impl World {
         }
     }
 
+    /// Lets everybody draw from here on.
+    pub(crate) fn reseed(&self, dice: &mut Dice) {
+        *lock(&self.users.dice) = dice.fork();
+        *lock(&self.bits.0) = dice.fork();
+        self.remotes().for_each(|remote| remote.reseed(dice.fork()));
+    }
+
     /// Lets the lease of a crashed run expire.
     pub(crate) fn outlive_lease(&self) {
         self.clock.advance(BEYOND_LEASE);

@@ -96,6 +96,11 @@ impl Remote {
         *lock(&self.faulty) = faulty;
     }
 
+    /// Draws from here on.
+    pub(crate) fn reseed(&self, dice: Dice) {
+        *lock(&self.dice) = dice;
+    }
+
     fn faulty(&self) -> bool {
         *lock(&self.faulty)
     }

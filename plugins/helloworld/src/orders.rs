@@ -1,5 +1,7 @@
 //! Order execution: sending changes as a batch, and mapping the results to outcomes.
 
+use std::time::Duration;
+
 use entente_sdk::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -47,10 +49,11 @@ pub(crate) fn execute(client: &Client, order: &Order) -> Result<Vec<Answer>, Err
     let path = format!("{}/batch", objects::path(&order.object)?);
     let answers: Answers = client.send(client.post(&path).json(&json!({ "changes": changes })))?.json()?;
     // A change without a result gets no answer: the host then finds out by itself what became of it.
-    let done = |change: &Change| {
-        answers.results.iter().find(|done| done.id == change.id).map(|done| outcome(order, change, done))
+    let outcome = |change: &Change| {
+        let done = answers.results.iter().find(|done| done.id == change.id)?;
+        outcome(order, change, done)
     };
-    Ok(order.changes.iter().filter_map(|change| Some(change.answer(done(change)?))).collect())
+    Ok(order.changes.iter().filter_map(|change| Some(change.answer(outcome(change)?))).collect())
 }
 
 /// A change as hello-crm takes it.
@@ -72,12 +75,12 @@ fn wire(order: &Order, change: &Change) -> Json {
     }
 }
 
-/// The outcome of a change, for the host.
-pub(crate) fn outcome(order: &Order, change: &Change, done: &Done) -> Outcome {
+/// The outcome of a change, for the host; `None`: hello-crm failed over it and may have made it.
+pub(crate) fn outcome(order: &Order, change: &Change, done: &Done) -> Option<Outcome> {
     let row = || done.record.as_ref().map(|record| record.row(&order.fields));
     let unknown = Refusal::default();
     let refusal = done.error.as_ref().unwrap_or(&unknown);
-    match (done.status, row()) {
+    let outcome = match (done.status, row()) {
         (201, Some(row)) => Outcome::Created(row.into()),
         // hello-crm leaves the version as it is when a write changes nothing.
         (200, Some(row)) if row.version == change.version => Outcome::Unchanged(row.into()),
@@ -88,11 +91,16 @@ pub(crate) fn outcome(order: &Order, change: &Change, done: &Done) -> Outcome {
             Some(heir) => Outcome::Converted(Reference::new(&order.object, heir)),
             None => Outcome::Deleted,
         },
-        (429 | 500..=599, _) => {
-            Outcome::Retry { after: refusal.retry_after, reason: refusal.message.clone() }
+        (status, _) => {
+            let after = refusal.retry_after.map(|seconds| Duration::from_secs(seconds.into()));
+            match Outcome::unconfirmed(status, after, &refusal.message)? {
+                // hello-crm tells more about what it refuses than its status does.
+                Outcome::Failed { .. } => refused(status, refusal),
+                other => other,
+            }
         }
-        (status, _) => refused(status, refusal),
-    }
+    };
+    Some(outcome)
 }
 
 fn refused(status: u16, refusal: &Refusal) -> Outcome {

@@ -227,10 +227,6 @@ fn results_become_outcomes() {
     let limited = json!({ "code": "rate-limited", "message": "later", "retry_after": 3 });
     assert_eq!(refused(429, limited), Outcome::Retry { after: Some(3), reason: "later".into() });
     assert_eq!(
-        refused(500, json!({ "code": "internal", "message": "oh" })),
-        Outcome::Retry { after: None, reason: "oh".into() }
-    );
-    assert_eq!(
         refused(409, json!({ "code": "duplicate", "message": "p9 has it" })),
         Outcome::failed("duplicate", "p9 has it")
     );
@@ -243,6 +239,23 @@ fn results_become_outcomes() {
         outcome(json!({ "status": 418 })),
         Outcome::failed("unknown-answer", "hello-crm answered 418")
     );
+}
+
+#[test]
+fn m3_a_change_over_which_the_remote_failed_gets_no_answer() {
+    let error = json!({ "code": "internal", "message": "the change may have been made" });
+    for status in [500, 502, 503, 504] {
+        let error = error.clone();
+        let (plugin, _host) = hello_crm(move |_| {
+            let failed = json!({ "id": "c1", "status": status, "error": error });
+            let made = json!({ "id": "c2", "status": 201, "record": person("p2") });
+            (200, json!({ "results": [failed, made] }))
+        });
+        let create = |id: &str| Change::new(id, Action::Create, [Value::from("Ny")]);
+        let order = Order::new("person", ["last_name"]).change(create("c1")).change(create("c2"));
+        let answers = plugin.execute(order).unwrap();
+        assert_eq!(answers.iter().map(|answer| answer.change.as_str()).collect::<Vec<_>>(), ["c2"]);
+    }
 }
 
 #[test]

@@ -209,7 +209,9 @@ pub enum Outcome {
     /// Nothing was written: the record has changed since the decision, and is like this now. To a create:
     /// such a record exists already.
     Stale(Row),
-    /// Nothing was written; try again later.
+    /// Nothing was written, and it is certain that nothing was; try again later. The host then decides the
+    /// change anew and sends it under another id. Where the remote system may have written (an error of its
+    /// own, a timeout), give no answer for the change: [`Outcome::unconfirmed`] knows which is which.
     Retry {
         /// Seconds to wait; `None`: the host decides.
         after: Option<u32>,
@@ -238,7 +240,46 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Nothing was written; try again after so long, `None` for as the host likes.
+    /// What the HTTP status of a change says that the remote system has not confirmed; any but 2xx. `None`: its
+    /// fate is unknown, so it gets no answer, and the host asks or sends it again under the same id. That is
+    /// 408 and every 5xx: a server that fails may have written before.
+    ///
+    /// 429 is `Retry`, anything else is `Failed` with the word of [`failures`] that fits. Refine those that the
+    /// remote system tells more about, and leave the others to this:
+    ///
+    /// ```
+    /// # use entente_sdk::{Change, Order, Answer, Outcome};
+    /// # struct Item { status: u16, message: String }
+    /// # fn execute(order: &Order, items: &[Item]) -> Vec<Answer> {
+    /// let answers = order.changes.iter().zip(items).filter_map(|(change, item)| {
+    ///     let outcome = match item.status {
+    ///         204 => Outcome::Deleted,
+    ///         status => Outcome::unconfirmed(status, None, &item.message)?,
+    ///     };
+    ///     Some(change.answer(outcome))
+    /// });
+    /// # answers.collect()
+    /// # }
+    /// ```
+    pub fn unconfirmed(
+        status: u16,
+        after: impl Into<Option<Duration>>,
+        reason: impl Into<String>,
+    ) -> Option<Self> {
+        let code = match status {
+            408 | 500..=599 => return None,
+            429 => return Some(Self::retry(after, reason)),
+            403 => failures::FORBIDDEN,
+            404 | 410 => failures::NOT_FOUND,
+            409 => failures::DUPLICATE,
+            413 => failures::TOO_LARGE,
+            400 | 422 => failures::INVALID_VALUE,
+            _ => "unknown-answer",
+        };
+        Some(Self::failed(code, reason))
+    }
+
+    /// Nothing was written for certain; try again after so long, `None` for as the host likes.
     pub fn retry(after: impl Into<Option<Duration>>, reason: impl Into<String>) -> Self {
         Self::Retry { after: after.into().map(whole_seconds), reason: reason.into() }
     }
@@ -293,6 +334,18 @@ mod tests {
         let set: Vec<_> = change.set_fields(&order).collect();
         assert_eq!(set, [("b", &Value::Null), ("c", &Value::from("x"))]);
         assert_eq!(change.target(), Some("7"));
+    }
+
+    #[test]
+    fn m3_a_server_error_is_no_answer() {
+        let outcome = |status| Outcome::unconfirmed(status, Duration::from_secs(3), "no");
+        for unknown in [408, 500, 502, 503, 504, 599] {
+            assert_eq!(outcome(unknown), None, "{unknown}");
+        }
+        assert_eq!(outcome(429), Some(Outcome::Retry { after: Some(3), reason: "no".into() }));
+        assert_eq!(outcome(410), Some(Outcome::failed(failures::NOT_FOUND, "no")));
+        assert_eq!(outcome(409), Some(Outcome::failed(failures::DUPLICATE, "no")));
+        assert_eq!(outcome(418), Some(Outcome::failed("unknown-answer", "no")));
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn wrong_usage_is_told_before_anything_is_done() {
 #[test]
 fn names_that_nobody_knows_are_told() {
     let world = World::new();
-    world.run(&["sync", "HelloMars"]).fails(1, &["HelloMars", "HelloWorld"]);
+    world.run(&["sync", "HelloMars"]).fails(2, &["HelloMars", "HelloWorld"]);
     world.run(&["integration", "grant", "HelloMars"]).fails(1, &["HelloMars"]);
     world.run(&["integration", "set", "HelloMars", "--set", "a=b"]).fails(1, &["HelloMars"]);
     world.run(&["integration", "add", "HelloWorld"]).fails(1, &["HelloWorld"]);
@@ -66,7 +66,17 @@ fn names_that_nobody_knows_are_told() {
     world.run(&["record", "set", "contact", "points=many"]).fails(1, &["points: 'many'"]);
     world.run(&["record", "set", "contact", "city"]).fails(2, &["'city' is not of the form FIELD=VALUE"]);
     assert!(world.records("contact").is_empty());
-    world.sync(&["--object-id=martian:1"]).fails(1, &["martian"]);
+}
+
+#[test]
+fn k8_an_unknown_object_or_sync_is_wrong_usage_and_no_run() {
+    let world = World::new();
+    world.sync(&["--object-id=martian:1"]).fails(2, &["maps no object 'martian' of hub", "contact"]);
+    world
+        .sync(&["--integration-object-id=martian:1", "--dry-run"])
+        .fails(2, &["maps no object 'martian' of HelloWorld", "person"]);
+    world.run(&["sync", "HelloMars"]).fails(2, &["unknown sync 'HelloMars'; there is: HelloWorld"]);
+    assert_eq!(world.run(&["run", "list", "--json"]).well().json()["rows"], json!([]));
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn a_conflict_is_listed_and_settled_by_a_side() {
         "at the latest since 2020-03-01T00:00:00Z",
         "hub: ",
     ]);
-    world.run(&["conflict", "list", "--sync", "Other"]).fails(1, &["unknown sync 'Other'"]);
+    world.run(&["conflict", "list", "--sync", "Other"]).fails(2, &["unknown sync 'Other'"]);
     world
         .run(&["record", "show", &format!("contact:{contact}")])
         .well()
@@ -285,7 +285,7 @@ fn status_counts_every_record_once() {
     );
     world.run(&["integration", "set", "HelloWorld", "--disable"]).well();
     world.run(&["status"]).well().says(&["(HelloWorld is disabled)", "next: switch HelloWorld on"]);
-    world.run(&["status", "HelloMars"]).fails(1, &["unknown sync 'HelloMars'"]);
+    world.run(&["status", "HelloMars"]).fails(2, &["unknown sync 'HelloMars'"]);
 }
 
 #[test]

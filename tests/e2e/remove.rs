@@ -25,7 +25,7 @@ fn an_integration_with_syncs_is_removed_with_them_or_not_at_all() {
     let removed = world.run(&["integration", "remove", "HelloWorld", "--with-syncs", "--json"]).well();
     assert_eq!(removed.json(), json!({ "integration": "HelloWorld", "syncs": ["HelloWorld"] }));
     assert_eq!(world.run(&["integration", "list", "--json"]).well().json(), json!([]));
-    world.run(&["sync", "HelloWorld"]).fails(1, &["unknown sync 'HelloWorld'; there is none yet"]);
+    world.run(&["sync", "HelloWorld"]).fails(2, &["unknown sync 'HelloWorld'; there is none yet"]);
     world.run(&["integration", "remove", "HelloWorld"]).fails(
         1,
         &["unknown integration 'HelloWorld'; there is none yet", "next: add one: entente integration add"],

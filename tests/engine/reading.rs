@@ -2,7 +2,9 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_sync::{ExchangeError, Observer, RunOptions, RunStatus, Scope, Side, Sides, Step, codes};
+use entente_sync::{
+    ExchangeError, Observer, OperatorLedger as _, RunOptions, RunStatus, Scope, Side, Sides, Step, codes,
+};
 use std::sync::Mutex;
 
 #[tokio::test]
@@ -126,8 +128,10 @@ async fn a_named_record_that_is_not_there_is_told() {
     let run = world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
     assert_eq!(run.counts.left["contact"].failed, 1);
     let ids = Sides::new(vec![], vec![("contact".to_owned(), "L99".to_owned())]);
-    let end = world.try_run(RunOptions::sync(Scope::Ids(ids))).await.unwrap();
-    assert!(end.error.unwrap().to_string().contains("it maps person, org"));
+    let error = world.try_run(RunOptions::sync(Scope::Ids(ids))).await.unwrap_err();
+    assert!(error.to_string().contains("it maps person, org"), "{error}");
+    // K8: no run of it is recorded.
+    assert_eq!(world.ledger.count_runs(None).await.unwrap(), 1);
 }
 
 /// By step: the announced and the actual number of records.

@@ -226,9 +226,17 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
     }
 }
 
-/// Whether what was asked for can never work.
+/// Whether what was asked for can never work: the words are wrong, or name a sync that is not there or an object
+/// that the sync does not map.
 fn is_wrong_usage(error: &anyhow::Error) -> bool {
-    error.is::<Usage>() || matches!(error.downcast_ref(), Some(TenantError::Grants(_)))
+    let no_sync = |error: &ConfigError| matches!(error, ConfigError::Unknown { what: "sync", .. });
+    error.is::<Usage>()
+        || error.downcast_ref().is_some_and(no_sync)
+        || match error.downcast_ref() {
+            Some(TenantError::Config(error)) => no_sync(error),
+            Some(TenantError::Grants(_) | TenantError::Sync(SyncError::NotMapped { .. })) => true,
+            _ => false,
+        }
 }
 
 /// Prints an error with what caused it, each cause once.

@@ -139,14 +139,7 @@ impl Session<'_> {
             let definition = self.definition;
             let Some(mapping) = definition.mappings.iter().find(|mapping| mapping.object(side) == object)
             else {
-                let known: Vec<&str> =
-                    definition.mappings.iter().map(|mapping| mapping.object(side)).collect();
-                return Err(SyncError::NotMapped {
-                    exchange: self.exchange(side).name().to_owned(),
-                    object,
-                    known: known.join(", "),
-                    sync: definition.name.clone(),
-                });
+                continue;
             };
             let ids: Vec<String> = ids.into_iter().collect();
             self.fetch_as(side, &object, &ids, Purpose::Report).await?;

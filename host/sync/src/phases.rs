@@ -7,7 +7,7 @@ use super::ledger::{LedgerError, Requeue};
 use super::limits;
 use super::notice::Notice;
 use super::open::OpenCreates;
-use super::options::{RunKind, RunOptions};
+use super::options::{RunKind, RunOptions, Scope};
 use super::reason::{Code, Reason};
 use super::run::{Run, RunStatus};
 use super::session::{Session, Tries};
@@ -20,8 +20,10 @@ impl Engine<'_> {
     /// an error is in [`RunEnd::error`].
     ///
     /// # Errors
-    /// If the run cannot start or end in the ledger: another run holds the lease, or the ledger fails.
+    /// If the run cannot start or end in the ledger: another run holds the lease, or the ledger fails. If the
+    /// options name a record of an object that the sync does not map; then no run is recorded.
     pub async fn run(&self, definition: &SyncDefinition, options: RunOptions) -> Result<RunEnd, SyncError> {
+        check_named(definition, &options)?;
         let lease = loop {
             match self
                 .ledger
@@ -71,6 +73,23 @@ impl Engine<'_> {
         };
         session.end(error).await
     }
+}
+
+/// Checks that the sync maps the objects of all records that the operator named.
+fn check_named(definition: &SyncDefinition, options: &RunOptions) -> Result<(), SyncError> {
+    let Some(Scope::Ids(named)) = options.scope() else { return Ok(()) };
+    for side in Side::BOTH {
+        let known: Vec<&str> = definition.mappings.iter().map(|mapping| mapping.object(side)).collect();
+        if let Some((object, _)) = named[side].iter().find(|(object, _)| !known.contains(&object.as_str())) {
+            return Err(SyncError::NotMapped {
+                exchange: definition.exchanges[side].clone(),
+                object: object.clone(),
+                known: known.join(", "),
+                sync: definition.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 impl Session<'_> {

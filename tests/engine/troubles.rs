@@ -57,6 +57,10 @@ async fn k3_contacts_of_a_company_that_is_gone_go_without_it_and_are_quiet() {
     let parked =
         parked.iter().filter(|pair| pair.reason.as_ref().map(Reason::code) == Some(Code::ParentGone));
     assert_eq!(parked.count(), 30, "with the reason");
+    let mapping = world.definition.mappings[0].id;
+    let differing = world.ledger.differing(mapping, 0, 100).await.unwrap();
+    let parked = |pair: &&Pair| matches!(pair.differs(Slot(4)), Some(FieldReason::ParentGone { record }) if record.id == company);
+    assert_eq!(differing.iter().filter(parked).count(), 30, "K5: and the reason stands at the field");
     let rows = rows_of_changes(&world, last).await;
     world.assert_quiet().await;
     world.run_with(RunOptions::sync(Reading::Full)).await;

@@ -2,8 +2,11 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_core::{Blanks, Direction, Value};
-use entente_sync::{ConflictFilter, OperatorLedger as _, Reading, RunOptions, Scope, Slot};
+use entente_core::{Blanks, Direction, Value, Why, WriteRule};
+use entente_sync::{
+    ConflictFilter, FieldMapping, FieldReason, Ledger as _, OperatorLedger as _, Reading, RunOptions, Scope,
+    Side, Slot, Status,
+};
 
 pub async fn pair_of_anas() -> (World, String, String) {
     let world = World::new().await;
@@ -72,6 +75,78 @@ async fn s3_clearing_by_policy() {
     }
 }
 
+/// The reasons of a person's fields that differ on purpose, as they are stored.
+async fn differing(world: &World, left: &str) -> Vec<(usize, FieldReason)> {
+    let mapping = world.definition.mappings[0].id;
+    let pairs = world.ledger.pairs_of(mapping, Side::Left, &[left.to_owned()]).await.unwrap();
+    assert_eq!(pairs[0].status, Status::Ok);
+    pairs[0].differing.iter().map(|(slot, reason)| (slot.index(), reason.clone())).collect()
+}
+
+#[tokio::test]
+async fn k5_what_differs_on_purpose_has_its_reason_until_it_does_not_differ() {
+    // A drift that is kept: until the source changes.
+    let (mut world, l, r) = pair_of_anas().await;
+    assert_eq!(differing(&world, &l).await, []);
+    world.people().fields[2].direction = Direction::ToRight;
+    world.right.edit("person", &r, "tel", text("drift"), "2025-06-01");
+    world.run().await;
+    let drift = [(2, Why::DriftKept(Side::Right).into())];
+    assert_eq!(differing(&world, &l).await, drift);
+    // Another field changes, and everything is read again: the reason stays the first one.
+    world.left.edit("contact", &l, "name", text("Anna"), "2025-06-02");
+    world.run().await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(differing(&world, &l).await, drift);
+    let mapping = world.definition.mappings[0].id;
+    let listed = world.ledger.differing(mapping, 0, 10).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|pair| pair.half(Side::Left).id.as_deref()).collect::<Vec<_>>(),
+        [Some(l.as_str())]
+    );
+    let counts = world.ledger.pair_counts(None).await.unwrap();
+    assert_eq!(counts.iter().map(|count| count.differing).sum::<u64>(), 1);
+    world.left.edit("contact", &l, "phone", text("2"), "2025-06-03");
+    world.run().await;
+    assert_eq!(differing(&world, &l).await, []);
+
+    // What the rules of a field withhold.
+    type Rule = fn(&mut FieldMapping);
+    let cases: [(Rule, Value, Why); 4] = [
+        (|field| field.blanks = Blanks::Keep, Value::Null, Why::BlankKept(Side::Right)),
+        (|field| field.required.right = true, Value::Null, Why::RequiredBlank(Side::Right)),
+        (|field| field.write = WriteRule::Never, text("2"), Why::NeverWritten),
+        (|field| field.write = WriteRule::IfEmpty, text("2"), Why::NotEmpty(Side::Right)),
+    ];
+    for (rule, edit, why) in cases {
+        let (mut world, l, r) = pair_of_anas().await;
+        rule(&mut world.people().fields[2]);
+        world.left.edit("contact", &l, "phone", edit.clone(), "2025-06-01");
+        world.run().await;
+        assert_eq!(differing(&world, &l).await, [(2, why.into())]);
+        world.assert_quiet().await;
+        // The other side comes to agree by itself.
+        world.right.edit("person", &r, "tel", edit, "2025-06-02");
+        world.run().await;
+        assert_eq!(differing(&world, &l).await, [], "{why:?}");
+    }
+}
+
+#[tokio::test]
+async fn k5_a_field_that_a_new_record_goes_without_has_its_reason() {
+    let mut world = World::new().await;
+    world.people().fields[2].write = WriteRule::Never;
+    world.people().fields[1].direction = Direction::ToLeft;
+    let fields = [("email", text("a@example.org")), ("name", text("Ada")), ("phone", text("1"))];
+    let l = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    world.run().await;
+    let reasons = differing(&world, &l).await;
+    assert_eq!(reasons.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), [1, 2], "{reasons:?}");
+    world.assert_quiet().await;
+    assert_eq!(differing(&world, &l).await, reasons);
+}
+
 #[tokio::test]
 async fn s1_one_way_drift_is_kept_until_the_source_changes() {
     let (mut world, l, r) = pair_of_anas().await;
@@ -102,8 +177,11 @@ async fn s4_a_normalising_remote_makes_no_echo() {
     let r = world.person("b@example.org");
     assert_eq!(world.right.value("person", &r, "tel"), text("+49 30"));
     assert_eq!(world.left.value("contact", &l, "phone"), text("49 30"));
+    let form = [(2, FieldReason::Normalised { side: Side::Right })];
+    assert_eq!(differing(&world, &l).await, form, "K5");
     world.assert_quiet().await;
     world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(differing(&world, &l).await, form, "K5");
     world.assert_quiet().await;
 }
 

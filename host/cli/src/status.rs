@@ -2,7 +2,7 @@
 
 use super::output::{Done, cell, table};
 use super::report::notices_text;
-use super::waiting::{most, waiting_lines};
+use super::waiting::{differing_lines, most, waiting_lines};
 use super::{Context, remedy};
 use entente::ConfigError;
 use entente::view::{Exchanges, RunView, StatusView, Tally};
@@ -14,6 +14,9 @@ use entente_sync::{Remedy, RunKind, RunStatus};
 pub(super) struct StatusArgs {
     /// Only this sync, and each record that waits
     name: Option<String>,
+    /// Also each field that differs on purpose, and why nothing is written
+    #[arg(long, requires = "name")]
+    differing: bool,
 }
 
 /// Runs the command.
@@ -23,6 +26,9 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
     for status in &mut statuses {
         if args.name.is_some() {
             status.waiting = Some(tenant.show_waiting(&status.sync, most(context.output)).await?);
+        }
+        if args.differing {
+            status.differing = Some(tenant.show_differing(&status.sync, most(context.output)).await?);
         }
     }
     context.output.show(&statuses, |statuses| {
@@ -101,6 +107,14 @@ fn text(status: &StatusView, now: Timestamp) -> String {
     text.push_str(&format!("\n{}{}", tally_table(status), reasons_text(status)));
     if let Some(waiting) = status.waiting.as_ref().filter(|waiting| waiting.total > 0) {
         text.push_str(&format!("\n{}", waiting_lines(waiting)));
+    }
+    if let Some(differing) = &status.differing {
+        text.push_str(&format!("\n{}", differing_lines(differing)));
+    } else if status.total.differing > 0 {
+        text.push_str(&format!(
+            "\n{} of those in sync have fields that differ on purpose: status {} --differing tells which and why",
+            status.total.differing, status.sync
+        ));
     }
     text
 }

@@ -3,7 +3,7 @@
 use super::output::{Output, cell};
 use super::remedy;
 use entente::RecordName;
-use entente::view::{WaitingItem, WaitingView};
+use entente::view::{DifferingField, DifferingView, WaitingItem, WaitingView};
 use entente_sync::Remedy;
 
 /// How many of each kind are shown to people.
@@ -55,6 +55,23 @@ fn line(item: &WaitingItem) -> String {
         None => why.to_owned(),
     };
     format!("{}{field}: {}", records(&item.records), cell(&why, 200))
+}
+
+/// A line for each of the first fields that differ on purpose.
+pub(super) fn differing_lines(differing: &DifferingView) -> String {
+    if differing.list.is_empty() {
+        return "no field differs on purpose".to_owned();
+    }
+    let mut text = "these fields differ on purpose:".to_owned();
+    for DifferingField { records: of, field, values, reason } in &differing.list {
+        let [left, right] = values.as_ref().map(|value| cell(&value.to_string(), 40)).into_array();
+        let why = cell(&reason.reason, 200);
+        text.push_str(&format!("\n  {} {field}: {left} and {right}: {why}", records(of)));
+    }
+    if differing.more {
+        text.push_str("\n  and more: --json lists them");
+    }
+    text
 }
 
 /// The records of a pair.

@@ -8,7 +8,7 @@ use super::links::Links;
 use super::order::Action;
 use super::pair::{Pair, Status};
 use super::plan::{Capabilities, Gone, Inputs, NewRecord, Plan, WriteCheck, agree};
-use super::reason::Reason;
+use super::reason::{FieldReason, Reason};
 use super::session::Session;
 use super::subject::RecordRef;
 use entente_core::{Side, Sides};
@@ -98,10 +98,15 @@ impl Session<'_> {
             plan.conflicts.push(conflict);
         }
         agree(pair, &linked.agreements);
+        pair.differing = linked.differing;
         pair.status = Status::Ok;
         pair.reason = None;
         for (target, fields) in Side::BOTH.into_iter().zip(linked.writes) {
             if let Some(record) = parked(mapping, links, target, &fields) {
+                pair.differing.extend(fields.iter().filter_map(|field| {
+                    let record = RecordRef::of(target.other(), links.gone(target.other(), &field.value)?);
+                    Some((field.slot, FieldReason::ParentGone { record }))
+                }));
                 pair.reason = Some(Reason::ParentGone { record });
             } else if !fields.is_empty() {
                 self.decide_update(inputs, pair, target, fields, plan);
@@ -159,7 +164,8 @@ impl Session<'_> {
                 self.run.count(source, mapping.object(source)).excluded += 1;
             }
             NewRecord::Held(reason) => self.hold(pair, mapping, source, reason),
-            NewRecord::Create(fields) => {
+            NewRecord::Create(fields, left_out) => {
+                pair.differing = left_out;
                 pair.status = Status::Ok;
                 pair.reason = None;
                 let change = self.change(mapping, pair, target, Action::Create, fields);

@@ -32,6 +32,8 @@ pub struct PairCount {
     pub samples: Vec<Reason>,
     /// Number of pairs.
     pub pairs: u64,
+    /// How many of them have fields that differ on purpose.
+    pub differing: u64,
 }
 
 /// One line in a list of pairs.
@@ -193,6 +195,13 @@ pub trait OperatorLedger: Ledger {
         after: PairId,
         limit: usize,
     ) -> Result<Vec<PairLine>, LedgerError>;
+    /// Settled pairs of a mapping with fields that differ on purpose. May cost a scan.
+    async fn differing(
+        &self,
+        mapping: MappingId,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError>;
     /// The pairs of a record: `object` and `id` name it, `side` is where its exchange stands in the relation.
     /// Without a relation, of all relations in which such an object stands on that side.
     async fn pairs_of_record(

@@ -6,7 +6,7 @@
 
 use super::json::present;
 use super::number::{MappingId, PairId, RunId, Slot};
-use super::reason::Reason;
+use super::reason::{FieldReason, Reason};
 use super::report::FieldTime;
 use entente_core::{Side, Sides, Timestamp, Value};
 use serde::{Deserialize, Serialize};
@@ -166,6 +166,8 @@ pub struct Pair {
     pub keys: Sides<Option<Vec<MatchKey>>>,
     /// By slot, the base of the three-way merge; `None`: never settled.
     pub agreed: Vec<Option<Agreed>>,
+    /// Fields of a linked pair whose two values differ on purpose, and why nothing is written.
+    pub differing: Vec<(Slot, FieldReason)>,
     /// Its state in the work queue.
     pub status: Status,
     /// Why it has this status, where the status alone does not say it.
@@ -189,6 +191,7 @@ impl Pair {
             halves: Sides::default(),
             keys: Sides::default(),
             agreed: Vec::new(),
+            differing: Vec::new(),
             status: Status::Todo,
             reason: None,
             attempts: 0,
@@ -218,8 +221,16 @@ impl Pair {
         self.agreed.get(slot.index()).and_then(Option::as_ref)
     }
 
-    /// Stores the merge base of a slot.
+    /// Why the two values of a slot differ, where they do so on purpose.
+    pub fn differs(&self, slot: Slot) -> Option<&FieldReason> {
+        self.differing.iter().find(|(of, _)| *of == slot).map(|(_, reason)| reason)
+    }
+
+    /// Stores the merge base of a slot. It no longer differs on purpose.
     pub fn set_agreed(&mut self, slot: Slot, agreed: Agreed) {
+        if !self.differing.is_empty() {
+            self.differing.retain(|(of, _)| *of != slot);
+        }
         if self.agreed.len() <= slot.index() {
             self.agreed.resize(slot.index() + 1, None);
         }

@@ -69,6 +69,8 @@ pub(super) struct Inputs<'m> {
 pub(super) struct Linked<'m> {
     /// Fields whose values are equal on both sides; they become the new merge base.
     pub(super) agreements: Vec<&'m FieldMapping>,
+    /// Of these, and of those that wait, the ones whose values differ on purpose.
+    pub(super) differing: Vec<(Slot, FieldReason)>,
     /// Fields in conflict, with the verdict of the judge.
     pub(super) conflicts: Vec<(Conflict, Why)>,
     /// Fields to write, by target side.
@@ -84,8 +86,8 @@ pub(super) enum NewRecord {
     Excluded(Reason),
     /// Held for the operator.
     Held(Reason),
-    /// A counterpart with these fields is created.
-    Create(Vec<ChangedField>),
+    /// A counterpart with these fields is created. Fields that have a value and are left out have a reason.
+    Create(Vec<ChangedField>, Vec<(Slot, FieldReason)>),
 }
 
 /// Decision about a pair with a tombstone.
@@ -191,12 +193,25 @@ impl<'m> Inputs<'m> {
         rulings: &HashMap<(PairId, Slot), Ruling>,
     ) -> Linked<'m> {
         let mut linked = Linked::default();
+        for slot in &self.parked {
+            linked.differing.extend(pair.differs(*slot).map(|reason| (*slot, reason.clone())));
+        }
         for field in &self.fields {
             let time = |side: Side| pair.half(side).seen(field.slot).and_then(|seen| seen.time);
             let (settled, reason) = self.field(field, pair, links, rulings);
             match settled.decision {
-                Decision::Unknown => {}
-                Decision::Agree => linked.agreements.push(field),
+                Decision::Unknown => {
+                    linked.differing.extend(pair.differs(field.slot).map(|kept| (field.slot, kept.clone())));
+                }
+                Decision::Agree => {
+                    linked.agreements.push(field);
+                    let blank = |side| current(field, pair, side).is_none_or(Value::is_blank);
+                    if settled.why != Why::Same && !Side::BOTH.into_iter().all(blank) {
+                        // Settled in an earlier run: the reason is the one of that run.
+                        let kept = pair.differs(field.slot).filter(|_| settled.why == Why::AsAgreed);
+                        linked.differing.push((field.slot, kept.cloned().unwrap_or(reason)));
+                    }
+                }
                 Decision::Write(writes) => {
                     let joint = writes.len() > 1;
                     for write in writes {
@@ -290,17 +305,21 @@ impl<'m> Inputs<'m> {
         if !self.sides[target].listed && pair.half(source).no_match_in != Some(self.run) {
             return NewRecord::Held(self.not_proven(pair, target));
         }
-        let mut fields = Vec::new();
+        let (mut fields, mut left_out) = (Vec::new(), Vec::new());
         let mut own = false;
         for field in &self.mapping.fields {
             match self.new_field(field, pair, target) {
-                Ok(Some(changed)) => {
+                Ok(Ok(changed)) => {
                     own |= changed.reason != FieldReason::Default
                         && !field.is_constant(source)
                         && !changed.value.is_blank();
                     fields.push(changed);
                 }
-                Ok(None) => {}
+                Ok(Err(why)) => {
+                    if current(field, pair, source).is_some_and(|value| !value.is_blank()) {
+                        left_out.push((field.slot, why.into()));
+                    }
+                }
                 Err(why) => {
                     let (object, field) = (object.to_owned(), field.name(target).to_owned());
                     return NewRecord::Held(Reason::Required { side: target, object, field, why });
@@ -313,17 +332,16 @@ impl<'m> Inputs<'m> {
         if !self.meets_filter(target, &fields) {
             return NewRecord::Excluded(Reason::WouldBeOutsideFilter { side: target });
         }
-        NewRecord::Create(fields)
+        NewRecord::Create(fields, left_out)
     }
 
-    /// A field of a new record; `None` where nothing is written, an error where a required field has no
-    /// value.
+    /// A field of a new record, or why nothing is written; an error where a required field has no value.
     fn new_field(
         &self,
         field: &FieldMapping,
         pair: &Pair,
         target: Side,
-    ) -> Result<Option<ChangedField>, Why> {
+    ) -> Result<Result<ChangedField, Why>, Why> {
         let source = target.other();
         let from = current(field, pair, source).filter(|_| self.takes_part(field.slot));
         let new = |value: Value, source: Value, time, reason: FieldReason| ChangedField {
@@ -342,13 +360,13 @@ impl<'m> Inputs<'m> {
             && field.direction.reaches(target)
         {
             let from = from.cloned().unwrap_or(Value::Null);
-            return Ok(Some(new(default.clone(), from, None, FieldReason::Default)));
+            return Ok(Ok(new(default.clone(), from, None, FieldReason::Default)));
         }
         let time = pair.half(source).seen(field.slot).and_then(|seen| seen.time);
         let now = from.map(|value| Current { value, link: None, time });
         match settle_new(&field.rules(1, self.one_blank), now, target)? {
-            Ok(write) => Ok(Some(new(write.value, write.source, write.time, Why::NewRecord.into()))),
-            Err(_) => Ok(None),
+            Ok(write) => Ok(Ok(new(write.value, write.source, write.time, Why::NewRecord.into()))),
+            Err(why) => Ok(Err(why)),
         }
     }
 

@@ -463,6 +463,16 @@ pub enum FieldReason {
     },
     /// An undo keeps what the run wrote.
     NotUndone(Kept),
+    /// Normalised: the side keeps the value in a form of its own.
+    Normalised {
+        /// The side.
+        side: Side,
+    },
+    /// Parked: the reference is not written, since the record that it points to does not exist or takes no part.
+    ParentGone {
+        /// The record that it points to.
+        record: RecordRef,
+    },
     /// A text that a version stored before reasons were data.
     Earlier {
         /// The text.
@@ -482,6 +492,8 @@ impl FieldReason {
             FieldReason::Deleted { .. } => "deleted",
             FieldReason::UndoOf { .. } => "undo-of",
             FieldReason::NotUndone(_) => "not-undone",
+            FieldReason::Normalised { .. } => "normalised",
+            FieldReason::ParentGone { .. } => "parent-gone",
             FieldReason::Earlier { .. } => "earlier",
             FieldReason::Judge(why) => why.code(),
         }

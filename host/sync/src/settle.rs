@@ -7,7 +7,7 @@ use super::number::Slot;
 use super::order::{Action, Written};
 use super::outgoing::{Outgoing, SentBefore};
 use super::pair::{Agreed, Half, Pair, Seen, Status};
-use super::reason::Reason;
+use super::reason::{FieldReason, Reason};
 use super::report::FieldTime;
 use entente_core::{Kind, Side, Sides, Timestamp, Value, canonical, elements, same_content};
 
@@ -181,7 +181,13 @@ impl Settlement<'_> {
                     field.source = now.clone();
                 }
                 let newer = newer_edit(pair, target, field, sent, &stored);
+                let rules = self.mapping.field(slot).filter(|_| newer.is_none() && field.stored.is_some());
+                let normalised =
+                    rules.is_some_and(|rules| !same_content(&rules.kinds, rules.set_like, &stored, sent));
                 settle_both(pair, target, field, stored, newer);
+                if normalised {
+                    pair.differing.push((slot, FieldReason::Normalised { side: target }));
+                }
             }
         }
         false
@@ -328,6 +334,7 @@ pub(super) fn forget_agreed(pair: &mut Pair, survivor: Side) {
         }
     }
     pair.agreed.clear();
+    pair.differing.clear();
 }
 
 /// Excludes a pair after an undo deleted the record that a run had created.

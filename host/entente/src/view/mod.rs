@@ -10,6 +10,7 @@
 
 mod change;
 mod conflict;
+mod differing;
 mod doctor;
 mod error;
 mod grant;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use change::{ChangeView, ChangedFieldView};
 pub use conflict::{ClaimView, ConflictView, SettledView};
+pub use differing::{DifferingField, DifferingView};
 pub use doctor::CheckView;
 pub use error::{ErrorCode, ErrorView};
 pub use grant::{DifferenceView, GrantView, SecretPlaceView, UpgradeView};

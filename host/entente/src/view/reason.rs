@@ -294,6 +294,12 @@ impl Names<'_> {
             }
             FieldReason::UndoOf { run } => format!("undo of run {run}"),
             FieldReason::NotUndone(kept) => self.kept(kept),
+            FieldReason::Normalised { side } => {
+                format!("{} keeps it in a form of its own", self.called(*side))
+            }
+            FieldReason::ParentGone { record } => {
+                format!("a reference to {}, which is gone or takes no part: not written", self.there(record))
+            }
             FieldReason::Earlier { text } => one_line(text),
             FieldReason::Judge(why) => self.why(*why, times),
         }

@@ -72,7 +72,7 @@ pub struct UnsettledView {
     pub sync: String,
     /// The field of the record.
     pub field: String,
-    /// `conflict`, `pending`, `held`, or the status of a change that was not made.
+    /// `conflict`, `pending`, `held`, `differs` where the two values differ on purpose, or the status of a change that was not made.
     pub state: &'static str,
     /// The number of the conflict.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,6 +175,11 @@ impl Tenant {
                     found.add(mapping.field(field.slot), status.word(), (None, Some(run)), other, why);
                 }
             }
+        }
+        for (slot, reason) in pair.differing.iter().filter(|_| pair.status == Status::Ok) {
+            let other = pair.current(side.other(), *slot).cloned();
+            let why = names.field_view(reason, Sides::default());
+            found.add(mapping.field(*slot), "differs", (None, None), other, why);
         }
         let state = match pair.status {
             Status::Todo | Status::Live => "pending",

@@ -1,5 +1,6 @@
 //! How syncs stand: every pair counted once.
 
+use super::differing::DifferingView;
 use super::reason::{Names, ReasonView};
 use super::run::{Exchanges, RunView};
 use super::waiting::WaitingView;
@@ -37,6 +38,9 @@ pub struct StatusView {
     /// What waits, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<WaitingView>,
+    /// Fields that differ on purpose, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differing: Option<DifferingView>,
 }
 
 /// How the pairs of two objects stand.
@@ -68,6 +72,9 @@ pub struct Tally {
     pub excluded: u64,
     /// Fields whose two values contradict each other.
     pub conflicts: u64,
+    /// Records in sync with fields that differ on purpose: what a policy withholds, a drift that is kept, a reference
+    /// that cannot be written, a form that a remote system gives to a value.
+    pub differing: u64,
     /// Why, where it is known.
     pub reasons: Vec<CountedReason>,
 }
@@ -93,8 +100,9 @@ impl Tally {
     }
 
     fn count(&mut self, count: PairCount, names: Names<'_>) {
-        let PairCount { status, code, samples, pairs, .. } = count;
+        let PairCount { status, code, samples, pairs, differing, .. } = count;
         self.records += pairs;
+        self.differing += if status == Status::Ok { differing } else { 0 };
         *match status {
             Status::Ok => &mut self.in_sync,
             Status::Todo | Status::Live => &mut self.pending,
@@ -135,6 +143,7 @@ impl Tally {
         self.held += other.held;
         self.excluded += other.excluded;
         self.conflicts += other.conflicts;
+        self.differing += other.differing;
     }
 }
 
@@ -217,6 +226,7 @@ impl Tenant {
                 total,
                 next: Vec::new(),
                 waiting: None,
+                differing: None,
             };
             for exchange in definition.exchanges.iter().filter(|exchange| *exchange != HUB) {
                 let health = self.configuration().health(exchange).await?;
@@ -279,7 +289,10 @@ mod tests {
         let exchanges = Sides::new("hub".to_owned(), "HelloWorld".to_owned());
         for (n, status) in Status::ALL.into_iter().enumerate() {
             let (code, samples) = (Some(Code::NoRecord), vec![Reason::NoRecord]);
-            tally.count(PairCount { mapping: 1, status, code, samples, pairs: 1 << n }, Names(&exchanges));
+            tally.count(
+                PairCount { mapping: 1, status, code, samples, pairs: 1 << n, differing: 0 },
+                Names(&exchanges),
+            );
         }
         assert_eq!(tally.records, 127);
         assert_eq!(tally.in_sync + tally.pending + tally.failed + tally.held + tally.excluded, tally.records);

@@ -6,6 +6,7 @@
 //! - `left_seen`, `right_seen`: an array by slot: `null`, or `[value]`, `[value,time]`, `[value,time,true]`
 //!   with a certain time, `[value,time,length]` with a span that ends at that time. The time is in microseconds
 //!   relative to the record's change time, which it rarely differs from.
+//! - `differing`: `[[slot,reason],…]`, `NULL` where no field differs on purpose.
 //! - `left_keys`, `right_keys`: `[[rank,text],…]`.
 //! - `fields` of a change: an array of `{"s":slot,"v":value}`, with `f` the source's value where it differs,
 //!   `b` the base value, `t` a possible or `c` a certain time, `a` the moment after which a possible one lies,

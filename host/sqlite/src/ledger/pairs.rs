@@ -1,6 +1,6 @@
 //! Reading pairs: by number, record, key and status.
 
-use super::codec::{decode_agreed, decode_reason, decode_seen};
+use super::codec::{decode, decode_agreed, decode_reason, decode_seen};
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_core::Timestamp;
@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 /// The columns that [`from_row`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, mapping, left_id, right_id, status, reason, attempts, dirty, context, left_read, right_read, \
      left_alone, right_alone, left_filtered, right_filtered, left_deleted, right_deleted, left_changed, right_changed, \
-     left_version, right_version, agreed, left_seen, right_seen, due, reason_data";
+     left_version, right_version, agreed, left_seen, right_seen, due, reason_data, differing";
 
 /// Parses the column `status`.
 pub(super) fn status_of(word: &str) -> Result<Status, StoreError> {
@@ -51,6 +51,7 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Pair, StoreError> {
         halves: Sides::new(half(row, Side::Left)?, half(row, Side::Right)?),
         keys: Sides::new(None, None),
         agreed: decode_agreed(text(row, 21)?)?,
+        differing: text(row, 26)?.map_or(Ok(Vec::new()), |text| decode("fields that differ", text))?,
         status: status_of(text(row, 4)?.unwrap_or_default())?,
         reason: decode_reason(text(row, 5)?, text(row, 25)?)?,
         attempts: row.get(6)?,
@@ -160,6 +161,20 @@ pub(super) fn not_read_since(
          ORDER BY id LIMIT ?4"
     );
     collect(connection, &sql, &[&mapping, &run, &after, &limit])
+}
+
+/// Pairs with fields that differ on purpose.
+pub(super) fn differing(
+    connection: &Connection,
+    mapping: MappingId,
+    after: PairId,
+    limit: i64,
+) -> Result<Vec<Pair>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM pair WHERE mapping = ?1 AND id > ?2 AND status = 'ok' AND differing IS NOT NULL
+         ORDER BY id LIMIT ?3"
+    );
+    collect(connection, &sql, &[&mapping, &after, &limit])
 }
 
 /// Held pairs whose reason has this code.

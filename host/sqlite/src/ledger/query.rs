@@ -146,6 +146,18 @@ impl OperatorLedger for SqliteLedger {
             .map_err(failed("list pairs"))
     }
 
+    async fn differing(
+        &self,
+        mapping: MappingId,
+        after: PairId,
+        limit: usize,
+    ) -> Result<Vec<Pair>, LedgerError> {
+        self.store
+            .read(|connection| pairs::differing(connection, mapping, after, rows(limit)))
+            .await
+            .map_err(failed("list pairs that differ"))
+    }
+
     async fn pairs_of_record(
         &self,
         relation: Option<&str>,
@@ -213,6 +225,8 @@ struct OfCode {
     samples: Vec<Reason>,
     /// Data of the first of these reasons.
     data: Vec<Option<String>>,
+    /// How many have fields that differ on purpose.
+    differing: u64,
 }
 
 impl OfCode {
@@ -230,7 +244,7 @@ impl OfCode {
 fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<PairCount>, StoreError> {
     // Grouped in Rust: with GROUP BY, SQLite would first sort all pairs.
     let mut statement = connection.prepare_cached(
-        "SELECT mapping, status, reason, reason_data FROM pair
+        "SELECT mapping, status, reason, reason_data, differing IS NOT NULL FROM pair
          WHERE ?1 IS NULL OR mapping IN (SELECT id FROM mapping WHERE relation = ?1)",
     )?;
     let mut rows = statement.query([relation])?;
@@ -240,11 +254,13 @@ fn pair_counts(connection: &Connection, relation: Option<&str>) -> Result<Vec<Pa
         let status = pairs::status_of(text(1)?.unwrap_or_default())?;
         let (code, data) = (text(2)?, text(3)?);
         let key = (row.get(0)?, status.word(), code.map(str::to_owned));
-        counts.entry(key).or_insert_with(|| (status, OfCode::default())).1.add(code, data)?;
+        let of_code = &mut counts.entry(key).or_insert_with(|| (status, OfCode::default())).1;
+        of_code.add(code, data)?;
+        of_code.differing += u64::from(row.get::<_, bool>(4)?);
     }
     let count = |((mapping, ..), (status, of_code)): ((MappingId, _, _), (Status, OfCode))| {
-        let OfCode { pairs, samples, .. } = of_code;
-        PairCount { mapping, status, code: samples.first().map(Reason::code), samples, pairs }
+        let OfCode { pairs, samples, differing, .. } = of_code;
+        PairCount { mapping, status, code: samples.first().map(Reason::code), samples, pairs, differing }
     };
     Ok(counts.into_iter().map(count).collect())
 }

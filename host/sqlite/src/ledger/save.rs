@@ -1,7 +1,7 @@
 //! Writing pairs: inserts, partial updates, and the key index.
 
 use super::WriteError;
-use super::codec::{decode_keys, encode_agreed, encode_keys, encode_seen, reason_columns};
+use super::codec::{decode_keys, encode, encode_agreed, encode_keys, encode_seen, reason_columns};
 use super::progress::side_number;
 use crate::store::StoreFailure;
 use entente_core::Timestamp;
@@ -9,7 +9,7 @@ use entente_sync::{Code, Half, MappingId, MatchKey, Pair, PairId, Side, Sides};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
 
 /// Columns that every update writes.
-const BODY: [&str; 22] = [
+const BODY: [&str; 23] = [
     "status",
     "reason",
     "reason_data",
@@ -32,6 +32,7 @@ const BODY: [&str; 22] = [
     "agreed",
     "left_seen",
     "right_seen",
+    "differing",
 ];
 // Columns that an update names only if they differ: SQLite rewrites the entries of every index on a named
 // column, even for an equal value.
@@ -218,6 +219,11 @@ fn write(
     bind(&encode_agreed(&pair.agreed)?)?;
     bind(&seen(left)?)?;
     bind(&seen(right)?)?;
+    let differing = match pair.differing.as_slice() {
+        [] => None,
+        fields => Some(encode("fields that differ", &fields)?),
+    };
+    bind(&differing)?;
     if differs.0[Differs::MAPPING] {
         bind(&pair.mapping)?;
     }

@@ -87,7 +87,7 @@ fn new_record(
     let mut inputs = inputs(&mapping);
     adjust(&mut inputs);
     match inputs.new_record(&alone(values), Side::Right) {
-        NewRecord::Create(fields) => Ok(fields.iter().map(|field| field.slot.index()).collect()),
+        NewRecord::Create(fields, _) => Ok(fields.iter().map(|field| field.slot.index()).collect()),
         other => Err(other),
     }
 }
@@ -159,14 +159,15 @@ fn a_lookup_of_this_run_proves_absence_too() {
     pair.half_mut(Side::Left).no_match_in = Some(RUN - 1);
     assert!(matches!(inputs.new_record(&pair, Side::Right), NewRecord::Held(_)));
     pair.half_mut(Side::Left).no_match_in = Some(RUN);
-    assert!(matches!(inputs.new_record(&pair, Side::Right), NewRecord::Create(_)));
+    assert!(matches!(inputs.new_record(&pair, Side::Right), NewRecord::Create(..)));
 }
 
 #[test]
 fn a_default_fills_what_the_source_leaves_blank() {
     let mut mapping = mapping();
     mapping.fields[1].default.right = Some(Value::text("unknown"));
-    let NewRecord::Create(fields) = inputs(&mapping).new_record(&alone(&["a@x.org", ""]), Side::Right) else {
+    let NewRecord::Create(fields, _) = inputs(&mapping).new_record(&alone(&["a@x.org", ""]), Side::Right)
+    else {
         panic!("it is made");
     };
     assert_eq!((&fields[1].value, &fields[1].reason), (&Value::text("unknown"), &FieldReason::Default));

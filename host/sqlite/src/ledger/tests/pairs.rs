@@ -19,6 +19,10 @@ fn full(world: &World, run: RunId) -> Pair {
         half.filtered = side == Side::Left;
         half.no_match_in = (side == Side::Right).then_some(run);
     }
+    pair.differing = vec![
+        (Slot(1), FieldReason::Normalised { side: Side::Right }),
+        (Slot(2), FieldReason::Judge(entente_core::Why::DriftKept(Side::Left))),
+    ];
     pair.status = Status::Held;
     pair.reason = Some(Reason::NotThere { record: RecordRef::new(Side::Left, "contact", "12") });
     pair.attempts = 3;

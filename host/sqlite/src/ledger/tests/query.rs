@@ -60,6 +60,7 @@ async fn every_pair_is_counted_once_and_those_that_wait_are_listed() {
     let counts = world.ledger.pair_counts(Some("other")).await.unwrap();
     assert_eq!(counts.len(), 2 * Status::ALL.len());
     assert!(counts.contains(&PairCount {
+        differing: 0,
         mapping: other,
         status: Status::Held,
         code: Some(Code::NotInPlan),

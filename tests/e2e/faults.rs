@@ -217,6 +217,30 @@ fn a_system_that_asks_to_slow_down_gets_its_way() {
 }
 
 #[test]
+fn k4_a_system_that_takes_no_calls_for_an_hour_is_called_once_in_it() {
+    let world = World::with_sample(5);
+    let hour = Action::RateLimited { rate_limit: RateLimit { retry_after: 3600 } };
+    world.crm.set_faults(vec![Rule::new(hour).path("/persons?").times(None)]);
+    world.sync(&[]).fails(
+        1,
+        &[
+            "HelloWorld could not report its changes: rate-limited",
+            "it takes no calls before 20",
+            "entente integration resume HelloWorld",
+        ],
+    );
+    let called = world.crm.requests().len();
+    for _ in 0..2 {
+        world.sync(&[]).fails(1, &["rate-limited", "it takes no calls before 20"]);
+    }
+    assert_eq!(world.crm.requests().len(), called, "nobody called it");
+    world.crm.set_faults(vec![]);
+    world.run(&["integration", "resume", "HelloWorld"]).well().says(&["HelloWorld is called again at once"]);
+    world.sync(&[]).well();
+    assert_eq!(world.records("contact").len(), 5);
+}
+
+#[test]
 fn answers_that_make_no_sense_are_told() {
     let world = World::with_sample(5);
     for body in [json!("<html>Bad gateway</html>"), json!({ "records": 7 }), json!("")] {

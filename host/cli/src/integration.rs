@@ -271,8 +271,11 @@ async fn set(args: SetArgs, context: &Context) -> anyhow::Result<Done> {
 }
 
 async fn resume(name: &str, context: &Context) -> anyhow::Result<Done> {
-    let health = context.tenant()?.configuration().resume_integration(name).await?;
+    let tenant = context.tenant()?;
+    let health = tenant.configuration().resume_integration(name).await?;
+    let called = tenant.configuration().release_calls(name).await?;
     context.output.show(&health, |health| match (&health.quarantined, health.crashes) {
+        (_, 0) if called => format!("{name} is called again at once, although it asked to be left alone"),
         (_, 0) => format!("{name} was not held back"),
         (Some(since), crashes) => format!(
             "{name} may run again; it was quarantined since {since}, after {crashes} runs that crashed"

@@ -52,7 +52,7 @@ pub use component::manifest::{
     SecretUse, SettingAsk, StateAsk, fill,
 };
 pub use egress::audit::{Audit, HttpCall, LogLine, NoAudit};
-pub use egress::budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Drawn};
+pub use egress::budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Drawn, Held, held_from};
 pub use egress::{Secret, SecretGrant};
 pub use fair::account::{TenantAccount, TenantUse};
 pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};

@@ -132,6 +132,8 @@ impl Tenant {
         for secret in &change.unset_secrets {
             configuration.unset_secret(name, secret).await?;
         }
+        // Another address or another key is limited by itself.
+        configuration.release_calls(name).await?;
         let IntegrationChange { settings, unset, unset_secrets, enabled, .. } = change;
         let given: Vec<String> = settings.keys().cloned().collect();
         let integration = configuration

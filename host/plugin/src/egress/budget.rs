@@ -1,8 +1,11 @@
 //! Rate limit: a token bucket per integration for its HTTP calls, since a remote system counts by credential.
-//! All syncs and processes that use the integration share the bucket, and draw a few tokens at a time.
+//! All syncs and processes that use the integration share the bucket, and draw a few tokens at a time. Where the
+//! remote system has asked not to be called for a time (`Retry-After`), there are none until then.
 
 use crate::limits::Limits;
 use async_trait::async_trait;
+use entente_core::Timestamp;
+use entente_sync::{Clock as _, SystemClock};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,12 +22,38 @@ pub struct CallRate {
 }
 
 /// The result of a draw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Drawn {
     /// This many tokens.
     Calls(u64),
     /// None; the next token returns after this time.
     After(Duration),
+    /// None: the remote system takes no calls.
+    Held(Held),
+}
+
+/// A remote system takes no calls of an integration until a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Until when.
+    pub until: Timestamp,
+    /// How long that is from now.
+    pub after: Duration,
+    /// What the plugin said of it.
+    pub why: String,
+}
+
+impl Held {
+    /// The longest time that a remote system is not called for: a longer one would be a mistake.
+    pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+    /// For this long from now; `None` where that is over, or where the clock was ahead when it was noted.
+    pub fn new(until: Timestamp, now: Timestamp, why: &str) -> Option<Self> {
+        let after =
+            u64::try_from(until.micros().saturating_sub(now.micros())).ok().filter(|left| *left > 0)?;
+        let after = Duration::from_micros(after);
+        (after <= Self::LONGEST).then(|| Self { until, after, why: why.to_owned() })
+    }
 }
 
 impl CallRate {
@@ -91,6 +120,12 @@ pub trait CallBudget: Send + Sync + fmt::Debug {
     /// Where the budget cannot be read or written.
     async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Drawn, BudgetError>;
 
+    /// Gives no tokens for this long, since the remote system takes no calls, and why.
+    ///
+    /// # Errors
+    /// Where the budget cannot be read or written.
+    async fn hold(&self, integration: &str, after: Duration, why: &str) -> Result<Held, BudgetError>;
+
     /// Waits.
     async fn pause(&self, pause: Duration) {
         tokio::time::sleep(pause).await;
@@ -102,17 +137,22 @@ pub trait CallBudget: Send + Sync + fmt::Debug {
 pub struct BudgetInMemory {
     began: Instant,
     spent: Mutex<HashMap<String, i64>>,
+    held: Mutex<HashMap<String, Held>>,
 }
 
 impl Default for BudgetInMemory {
     fn default() -> Self {
-        Self { began: Instant::now(), spent: Mutex::default() }
+        Self { began: Instant::now(), spent: Mutex::default(), held: Mutex::default() }
     }
 }
 
 #[async_trait]
 impl CallBudget for BudgetInMemory {
     async fn draw(&self, integration: &str, rate: CallRate, wanted: u64) -> Result<Drawn, BudgetError> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(integration).cloned();
+        if let Some(held) = held.and_then(|held| Held::new(held.until, SystemClock.now(), &held.why)) {
+            return Ok(Drawn::Held(held));
+        }
         let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let spent = spent.entry(integration.to_owned()).or_insert(i64::MIN);
@@ -120,6 +160,20 @@ impl CallBudget for BudgetInMemory {
         *spent = until;
         Ok(given)
     }
+
+    async fn hold(&self, integration: &str, after: Duration, why: &str) -> Result<Held, BudgetError> {
+        let held = held_from(SystemClock.now(), after, why);
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(integration.to_owned(), held.clone());
+        Ok(held)
+    }
+}
+
+/// What is noted where a remote system takes no calls for this long.
+pub fn held_from(now: Timestamp, after: Duration, why: &str) -> Held {
+    let after = after.min(Held::LONGEST);
+    let micros = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+    Held { until: Timestamp::from_micros(now.micros().saturating_add(micros)), after, why: why.to_owned() }
 }
 
 /// The tokens of one exchange, which draws a few at a time and keeps those not yet used.
@@ -142,6 +196,8 @@ struct Prefetched {
 pub(crate) enum NoToken {
     /// The next token returns after this time, which is too late.
     After(Duration),
+    /// The remote system takes no calls.
+    Held(Held),
     /// The budget cannot be read or written.
     Failed(BudgetError),
 }
@@ -149,6 +205,9 @@ pub(crate) enum NoToken {
 impl Calls {
     /// How long prefetched tokens are valid; after that they would count towards a minute that is over.
     const KEPT: Duration = Duration::from_secs(10);
+
+    /// How long a call waits by itself for a remote system that takes no calls.
+    const MOMENT: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(integration: &str, limits: &Limits, budget: Arc<dyn CallBudget>) -> Self {
         let rate = CallRate::new(limits.http_per_minute);
@@ -172,6 +231,14 @@ impl Calls {
             {
                 Drawn::Calls(calls) => *prefetched = Prefetched { left: calls, at: Some(Instant::now()) },
                 Drawn::After(pause) if waited + pause > patience => return Err(NoToken::After(pause)),
+                // A longer one is waited for by the run, which says so.
+                Drawn::Held(held) if held.after > Self::MOMENT || waited + held.after > patience => {
+                    return Err(NoToken::Held(held));
+                }
+                Drawn::Held(held) => {
+                    self.budget.pause(held.after).await;
+                    waited += held.after;
+                }
                 Drawn::After(pause) => {
                     self.budget.pause(pause).await;
                     waited += pause;
@@ -180,6 +247,12 @@ impl Calls {
         }
         prefetched.left -= 1;
         Ok(())
+    }
+
+    /// Makes no calls for this long, in any process: the remote system takes none.
+    pub(crate) async fn hold(&self, after: Duration, why: &str) -> Result<Held, BudgetError> {
+        self.prefetched.lock().await.left = 0;
+        self.budget.hold(&self.integration, after, why).await
     }
 
     /// The time until one more token returns.
@@ -234,6 +307,7 @@ mod tests {
                         prop_assert!(calls > 0 && calls <= wanted);
                         made.push((now, calls));
                     }
+                    Drawn::Held(held) => prop_assert!(false, "{held:?}"),
                     Drawn::After(pause) => {
                         prop_assert!(pause > Duration::ZERO);
                         let then = now + i64::try_from(pause.as_micros()).unwrap();
@@ -279,6 +353,10 @@ mod tests {
             Ok(given)
         }
 
+        async fn hold(&self, _: &str, after: Duration, why: &str) -> Result<Held, BudgetError> {
+            Ok(held_from(Timestamp::from_micros(self.now.load(Ordering::Relaxed)), after, why))
+        }
+
         async fn pause(&self, pause: Duration) {
             self.now.fetch_add(i64::try_from(pause.as_micros()).unwrap(), Ordering::Relaxed);
         }
@@ -310,5 +388,30 @@ mod tests {
         assert_eq!(budget.draw("a", rate, 5).await.unwrap(), Drawn::Calls(1));
         assert!(matches!(budget.draw("a", rate, 5).await.unwrap(), Drawn::After(_)));
         assert_eq!(budget.draw("b", rate, 5).await.unwrap(), Drawn::Calls(1));
+    }
+
+    #[tokio::test]
+    async fn k4_a_remote_system_that_takes_no_calls_is_not_called_by_anybody() {
+        let budget = Arc::new(BudgetInMemory::default());
+        let calls = |name| Calls::new(name, &Limits::default(), budget.clone());
+        let (one, other) = (calls("shop"), calls("shop"));
+        one.take(Duration::ZERO).await.unwrap();
+        let held = one.hold(Duration::from_secs(3600), "429").await.unwrap();
+        for calls in [&one, &other] {
+            let error = calls.take(Duration::from_secs(60)).await.unwrap_err();
+            assert!(
+                matches!(&error, NoToken::Held(now) if now.until == held.until && now.why == "429"),
+                "{error:?}"
+            );
+        }
+        calls("another").take(Duration::ZERO).await.unwrap();
+        // A moment is waited for.
+        one.hold(Duration::from_millis(20), "429").await.unwrap();
+        one.take(Duration::from_secs(2)).await.unwrap();
+        // A mistake is not believed, nor a moment that was noted by a clock that was ahead.
+        assert_eq!(one.hold(Duration::MAX, "429").await.unwrap().after, Held::LONGEST);
+        let (now, year) = (Timestamp::from_micros(0), Timestamp::from_micros(365 * 24 * 60 * MINUTE));
+        assert_eq!(Held::new(year, now, ""), None);
+        assert_eq!(Held::new(now, year, ""), None);
     }
 }

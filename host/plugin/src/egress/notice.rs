@@ -1,5 +1,6 @@
 //! Notices for the operator: why a call failed, where the plugin itself may not be told.
 
+use super::budget::Held;
 use super::secrets::SecretError;
 use crate::limits::LimitReached;
 use entente_sync::Remedy;
@@ -23,6 +24,8 @@ pub(crate) enum Notice {
     Limit(LimitReached),
     /// The call budget is spent; the next token returns after this time.
     Spent { limit: LimitReached, after: Duration },
+    /// The remote system takes no calls.
+    Held(Held),
 }
 
 /// The notices of one call.
@@ -34,7 +37,9 @@ impl Notices {
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Each is kept once; a plugin may be denied a thousand times.
         let known = |other: &Notice| {
-            *other == notice || matches!((other, &notice), (Notice::Spent { .. }, Notice::Spent { .. }))
+            *other == notice
+                || matches!((other, &notice), (Notice::Spent { .. }, Notice::Spent { .. }))
+                || matches!((other, &notice), (Notice::Held(_), Notice::Held(_)))
         };
         if notices.len() < 8 && !notices.iter().any(known) {
             notices.push(notice);
@@ -65,6 +70,9 @@ impl Notice {
             }
             Notice::NoSecret(error) => error.to_string(),
             Notice::Limit(limit) | Notice::Spent { limit, .. } => limit.to_string(),
+            Notice::Held(held) => {
+                format!("it takes no calls before {}, as it said: {}", held.until, held.why)
+            }
         }
     }
 
@@ -82,6 +90,7 @@ impl Notice {
             }
             Notice::NoSecret(error) => error.remedies(integration),
             Notice::Limit(limit) | Notice::Spent { limit, .. } => limit.remedies(),
+            Notice::Held(held) => vec![Remedy::Resume { integration, until: Some(held.until) }],
         }
     }
 }

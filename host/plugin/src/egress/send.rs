@@ -38,7 +38,7 @@ pub(crate) struct Channel {
     pub(crate) scrubber: Option<Scrubber>,
     pub(crate) account: Arc<TenantAccount>,
     pub(crate) audit: AuditContext,
-    calls: Calls,
+    pub(crate) calls: Calls,
     limits: Limits,
     hosts: Arc<Hosts>,
     lookup: Lookup,
@@ -417,6 +417,11 @@ impl Prepared {
                 let limit = self.channel.limits.http_per_minute(None);
                 self.entry.denied(limit.name);
                 self.notices.add(Notice::Spent { limit, after });
+                Err(Error::ConnectionLimitReached)
+            }
+            Err(NoToken::Held(held)) => {
+                self.entry.denied("retry-after");
+                self.notices.add(Notice::Held(held));
                 Err(Error::ConnectionLimitReached)
             }
             Err(NoToken::Failed(error)) => {

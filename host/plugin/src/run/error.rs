@@ -173,6 +173,7 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
         Some(Notice::Spent { after, .. }) => {
             (codes::RATE_LIMITED, Some((*after).max(Duration::from_secs(1))))
         }
+        Some(Notice::Held(held)) => (codes::RATE_LIMITED, Some(held.after)),
         // A slow or large response may be the remote's doing, so the plugin's code stands.
         Some(Notice::Limit(_) | Notice::NoSecret(_)) | None => return error,
     };

@@ -206,7 +206,29 @@ impl PluginExchange {
                 } else {
                     instance.end().await;
                 }
-                Err(self.explain(failure, function, &notices))
+                let error = self.explain(failure, function, &notices);
+                Err(if notices.is_empty() { self.hold(error).await } else { error })
+            }
+        }
+    }
+
+    /// Notes that the remote system takes no calls for as long as the plugin says: all syncs and processes call by
+    /// the same credential, and so would the next command.
+    async fn hold(&self, error: ExchangeError) -> ExchangeError {
+        let Some(after) = error.after.filter(|after| error.code == codes::RATE_LIMITED && !after.is_zero())
+        else {
+            return error;
+        };
+        match self.channel.calls.hold(after, &error.reason).await {
+            Ok(held) => {
+                let reason = format!("{}; it takes no calls before {}", error.reason, held.until);
+                let integration = self.channel.integration.clone();
+                let remedy = Remedy::Resume { integration, until: Some(held.until) };
+                ExchangeError { reason, ..error }.with([remedy])
+            }
+            Err(failed) => {
+                tracing::warn!(error = %failed, "that a remote system takes no calls could not be noted");
+                error
             }
         }
     }

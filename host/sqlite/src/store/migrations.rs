@@ -27,6 +27,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0011_conflict_number.sql")),
         M::up(include_str!("migrations/0012_parked.sql")),
         M::up(include_str!("migrations/0013_differing.sql")),
+        M::up(include_str!("migrations/0014_call_held.sql")),
     ]
 }
 

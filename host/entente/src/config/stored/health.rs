@@ -158,6 +158,19 @@ impl Configuration {
         })
         .await
     }
+
+    /// Lets an integration call its remote system again, although that has asked not to be called. Returns whether
+    /// it had.
+    ///
+    /// # Errors
+    /// Where there is no such integration, or the database fails.
+    pub async fn release_calls(&self, integration: &str) -> Result<bool, ConfigError> {
+        self.write(|session| {
+            integrations::get(session, integration)?;
+            Ok(session.release_calls(integration)?)
+        })
+        .await
+    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,19 @@ pub enum Notice {
         /// The field.
         field: String,
     },
+    /// Schema drift: a side has many new fields, which are not mapped.
+    NewFields {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+        /// How many.
+        fields: u64,
+        /// How many of them are required for new records.
+        required: u64,
+        /// The names of a few, those that are required first.
+        samples: Vec<String>,
+    },
     /// Schema drift: a side now requires a field for new records, and the field is not mapped.
     NewlyRequired {
         /// The side.
@@ -116,11 +129,13 @@ impl Notice {
                 ]
             }
             Notice::FieldParked { .. } | Notice::NewlyRequired { .. } => vec![Remedy::Apply],
+            Notice::NewFields { required, .. } if *required > 0 => vec![Remedy::Apply],
             Notice::OrderFailed { remedies, .. } => remedies.clone(),
             Notice::DeletesNotAgreed { run, deletes } => {
                 vec![Remedy::UndoRun { run: *run, deletes: *deletes }]
             }
             Notice::NewField { .. }
+            | Notice::NewFields { .. }
             | Notice::StaysTrusted { .. }
             | Notice::NotMapped { .. }
             | Notice::ClockAhead { .. }

@@ -48,6 +48,35 @@ pub(super) fn misfits(
     found
 }
 
+/// How many new fields of an object are named each by itself; more are counted.
+const NAMED: usize = 10;
+
+/// How many of them are named where they are counted.
+const SAMPLES: usize = 3;
+
+/// One notice for the new fields of an object, where there are too many to name each.
+fn counted(side: Side, object: &str, news: Vec<Notice>) -> Vec<Notice> {
+    let new = |notice: &Notice| matches!(notice, Notice::NewField { .. });
+    let fields = news.iter().filter(|notice| new(notice)).count();
+    if news.len() <= NAMED {
+        return news;
+    }
+    let mut names: Vec<(bool, String)> = Vec::new();
+    for notice in news {
+        match notice {
+            Notice::NewlyRequired { field, .. } => names.push((false, field)),
+            Notice::NewField { field, .. } => names.push((true, field)),
+            _ => {}
+        }
+    }
+    let required = names.iter().filter(|(optional, _)| !optional).count();
+    names.sort();
+    let mut samples: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
+    samples.truncate(SAMPLES);
+    let (fields, required) = (fields as u64, required as u64);
+    vec![Notice::NewFields { side, object: object.to_owned(), fields, required, samples }]
+}
+
 /// Additions to the schema of a side: new fields, and newly required fields that are not mapped.
 fn additions(mapping: &ObjectMapping, side: Side, before: &Description, now: &Description) -> Vec<Notice> {
     let (Some(before), Some(now)) = (before.object(mapping.object(side)), now.object(mapping.object(side)))
@@ -65,7 +94,7 @@ fn additions(mapping: &ObjectMapping, side: Side, before: &Description, now: &De
             news.push(Notice::NewlyRequired { side, object: now.name.clone(), field: field.name.clone() });
         }
     }
-    news
+    counted(side, &now.name, news)
 }
 
 impl Session<'_> {
@@ -167,5 +196,26 @@ mod tests {
         now.objects[0].fields.push(Field { name: "fax".to_owned(), required: true, ..Field::default() });
         assert_eq!(additions(&mapping, Side::Right, &before, &now).len(), 2);
         assert!(additions(&mapping, Side::Right, &now, &now).is_empty());
+    }
+
+    #[test]
+    fn k7_thousands_of_new_fields_are_counted() {
+        let mapping = ObjectMapping {
+            objects: Sides::new("contact".to_owned(), "person".to_owned()),
+            ..ObjectMapping::default()
+        };
+        let before = Description { objects: vec![object(&[("mail", "email")])] };
+        let mut now = before.clone();
+        now.objects[0].fields.extend((0..4900).map(|n| Field {
+            name: format!("f{n:04}"),
+            required: n == 4000,
+            ..Field::default()
+        }));
+        let samples = ["f4000", "f0000", "f0001"].map(str::to_owned).to_vec();
+        let object = "person".to_owned();
+        assert_eq!(
+            additions(&mapping, Side::Right, &before, &now),
+            [Notice::NewFields { side: Side::Right, object, fields: 4900, required: 1, samples }]
+        );
     }
 }

@@ -399,6 +399,17 @@ impl Names<'_> {
                 self.called(*side),
                 one_line(field)
             ),
+            Notice::NewFields { side, object, fields, required, samples } => {
+                let samples = samples.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
+                let needs = match required {
+                    0 => String::new(),
+                    _ => format!("; {required} fields that are not mapped are needed for a new {object}"),
+                };
+                format!(
+                    "{} has {fields} new fields for {object}, which are not mapped, for example {samples}{needs}",
+                    self.called(*side)
+                )
+            }
             Notice::NewlyRequired { side, object, field } => format!(
                 "{} now needs '{}' for a new {object}, and nothing is mapped to it",
                 self.called(*side),

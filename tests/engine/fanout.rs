@@ -71,7 +71,7 @@ impl Fan {
         Self {
             hub,
             remotes,
-            ledger: SqliteLedger::new(store),
+            ledger: SqliteLedger::in_virtual_time(store),
             definitions,
             clock,
             randomness: Counter::default(),

@@ -128,7 +128,7 @@ impl World {
         Self {
             left,
             right,
-            ledger: SqliteLedger::new(store),
+            ledger: SqliteLedger::in_virtual_time(store),
             definition,
             clock,
             randomness: Counter::default(),

@@ -103,7 +103,8 @@ pub struct TodoFilter {
 /// A task that reads while it holds a unit may deadlock: read first, then begin.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Acquires the lease of a relation until `now + ttl`, with the next fencing token.
+    /// Acquires the lease of a relation until `now + ttl`, with the next fencing token. `now` is the time of the
+    /// caller: a store that has a clock of its own, which all its callers share, goes by that one.
     async fn acquire(
         &self,
         relation: &str,
@@ -111,8 +112,11 @@ pub trait Ledger: Send + Sync {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<Lease, LedgerError>;
-    /// Extends a lease until `now + ttl`.
+    /// Extends a lease until `now + ttl`, dated as in [`Ledger::acquire`].
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError>;
+    /// Renews a lease by a task of its own, so that a long call to a side does not lose it, until what is returned is
+    /// dropped. A store in virtual time does nothing: there a run renews its lease as it begins units of work.
+    fn keep(&self, lease: &Lease, ttl: Duration) -> Box<dyn Any + Send>;
     /// Releases a lease.
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError>;
     /// Begins a unit of work, which commits only while the fencing token of the lease is the latest.

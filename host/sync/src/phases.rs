@@ -67,6 +67,7 @@ impl Engine<'_> {
             stale: BTreeMap::new(),
             open_creates: OpenCreates::default(),
         };
+        let _kept = self.ledger.keep(&session.lease, limits::LEASE);
         let error = match session.work().await {
             Ok(()) => session.read_error.take(),
             Err(error) => Some(error),

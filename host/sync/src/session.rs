@@ -152,7 +152,8 @@ impl<'a> Session<'a> {
         mapping.identifiers.iter().all(|slot| !self.parked.contains(&(mapping.id, *slot)))
     }
 
-    /// Begins a unit of work, after renewing the lease where a third of its time has passed.
+    /// Begins a unit of work, after renewing the lease where a third of its time has passed
+    /// ([`Ledger::keep`](super::ledger::Ledger::keep) does it meanwhile).
     pub(super) async fn begin(&mut self) -> Result<Box<dyn Unit>, SyncError> {
         let now = self.now();
         let third = limits::LEASE.as_micros() as i64 / 3;

@@ -79,6 +79,10 @@ impl Ledger for GatedLedger {
         renewed
     }
 
+    fn keep(&self, lease: &Lease, ttl: Duration) -> Box<dyn std::any::Any + Send> {
+        self.inner.keep(lease, ttl)
+    }
+
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
         let released = self.inner.release(lease).await;
         lock(&self.shared).leased = Timestamp::from_micros(0);

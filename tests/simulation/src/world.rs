@@ -79,7 +79,7 @@ impl World {
         };
         let users = Arc::new(Users {
             links: syncs.iter().zip(links).map(link).collect(),
-            ledger: SqliteLedger::new(store.clone()),
+            ledger: SqliteLedger::in_virtual_time(store.clone()),
             clock: Arc::clone(&clock),
             tape: Arc::clone(&tape),
             book: Mutex::new(Book::default()),
@@ -100,7 +100,8 @@ impl World {
             users: Arc::clone(&users),
         };
         let gates = users.systems.iter().map(gate).collect();
-        let ledger = GatedLedger { inner: SqliteLedger::new(store), tape: Arc::clone(&tape), shared };
+        let ledger =
+            GatedLedger { inner: SqliteLedger::in_virtual_time(store), tape: Arc::clone(&tape), shared };
         let bits = SeededBits(Mutex::new(dice.fork()));
         Ok(Self { character, clock, tape, ledger, users, syncs, gates, bits, _folder: folder })
     }

@@ -172,7 +172,9 @@ impl Tenant {
                 Err(error) => return Err(error.into()),
             }
         };
+        let kept = self.ledger.keep(&lease, LEASE);
         let done = work(&lease).await;
+        drop(kept);
         self.ledger.release(&lease).await?;
         Ok(done?)
     }

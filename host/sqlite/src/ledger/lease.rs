@@ -6,6 +6,14 @@ use entente_sync::{Lease, LedgerError};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
+/// The time by SQLite's clock: one for all processes that use the file.
+pub(super) fn now(connection: &Connection) -> Result<Timestamp, StoreError> {
+    let micros = connection
+        .prepare_cached("SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)")?
+        .query_row([], |row| row.get(0))?;
+    Ok(Timestamp::from_micros(micros))
+}
+
 /// `now + ttl`, saturating.
 fn end(now: Timestamp, ttl: Duration) -> i64 {
     let micros = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);

@@ -8,6 +8,7 @@
 mod changes;
 mod codec;
 mod conflicts;
+mod keeper;
 mod lease;
 mod mappings;
 mod operator;
@@ -24,15 +25,18 @@ mod tests;
 
 pub use mappings::{ensure_mapping, ensure_slots};
 
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
     Change, ChangeFilter, ChangeStatus, Code, Description, Lease, Ledger, LedgerError, MappingId, MatchKey,
-    OperatorLedger, Pair, PairId, Progress, Ruling, Run, RunId, Side, Status, TodoFilter, Trust, Unit,
-    Weight,
+    OperatorLedger, Pair, PairId, Progress, Ruling, Run, RunId, Side, Status, SystemClock, TodoFilter, Trust,
+    Unit, Weight,
 };
+use keeper::Keeper;
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use unit::SqliteUnit;
 use write_error::{WriteError, failed};
@@ -45,12 +49,30 @@ use write_error::{WriteError, failed};
 #[derive(Debug, Clone)]
 pub struct SqliteLedger {
     store: Store,
+    /// Leases are dated by the callers, which share a clock that is not the one of the machine.
+    virtual_time: bool,
 }
 
 impl SqliteLedger {
-    /// The ledger in this store.
+    /// The ledger in this store. Leases are dated by the clock of SQLite, in the transaction that takes or renews them,
+    /// and renewed by a task while they are kept.
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, virtual_time: false }
+    }
+
+    /// A ledger whose leases are dated by the times that its callers give, for tests and simulations whose clock is not
+    /// the one of the machine. No task renews them.
+    pub fn in_virtual_time(store: Store) -> Self {
+        Self { store, virtual_time: true }
+    }
+
+    /// The clock that leases are dated by; `given` is the caller's time.
+    fn lease_time(
+        &self,
+        connection: &rusqlite::Connection,
+        given: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        if self.virtual_time { Ok(given) } else { lease::now(connection) }
     }
 
     /// Ends every lease and fences off its holder. For a database that was copied or restored, whose leases
@@ -94,7 +116,9 @@ impl Ledger for SqliteLedger {
         ttl: Duration,
     ) -> Result<Lease, LedgerError> {
         self.store
-            .write_soon(|connection| lease::acquire(connection, relation, holder, now, ttl))
+            .write_soon(|connection| {
+                lease::acquire(connection, relation, holder, self.lease_time(connection, now)?, ttl)
+            })
             .await
             .map_err(failed("take the lease"))?
     }
@@ -102,10 +126,17 @@ impl Ledger for SqliteLedger {
     async fn renew(&self, lease: &Lease, now: Timestamp, ttl: Duration) -> Result<(), LedgerError> {
         let held = self
             .store
-            .write_soon(|connection| lease::renew(connection, lease, now, ttl))
+            .write_soon(|connection| lease::renew(connection, lease, self.lease_time(connection, now)?, ttl))
             .await
             .map_err(failed("renew the lease"))?;
         if held { Ok(()) } else { Err(lease::fenced(lease)) }
+    }
+
+    fn keep(&self, lease: &Lease, ttl: Duration) -> Box<dyn Any + Send> {
+        if self.virtual_time {
+            return Box::new(());
+        }
+        Box::new(Keeper::start(self.store.clone(), lease.clone(), ttl, Arc::new(SystemClock)))
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {

@@ -91,3 +91,59 @@ async fn runs_left_running_are_marked_interrupted() {
             .contains("the run is for 'other'")
     );
 }
+
+/// A clock that stands, but for those who are let sleep on.
+#[derive(Debug, Default)]
+struct Steps {
+    asked: tokio::sync::Notify,
+    go: tokio::sync::Notify,
+}
+
+#[async_trait::async_trait]
+impl Clock for Steps {
+    fn now(&self) -> Timestamp {
+        at(0)
+    }
+
+    async fn sleep(&self, _: Duration) {
+        self.asked.notify_one();
+        self.go.notified().await;
+    }
+}
+
+#[tokio::test]
+async fn leases_are_dated_by_the_clock_of_sqlite_whatever_the_callers_clock_says() {
+    let (world, ahead) = (world().await, Timestamp::MAX);
+    let ledger = SqliteLedger::new(world.store.clone());
+    let lease = ledger.acquire("of-the-store", "one", at(0), TTL).await.unwrap();
+    let error = ledger.acquire("of-the-store", "other", ahead, TTL).await.unwrap_err();
+    let LedgerError::Busy { until, .. } = &error else { panic!("{error}") };
+    let now = SystemClock.now().micros();
+    assert!((until.micros() - now - TTL.as_micros() as i64).abs() < 30_000_000, "{until}");
+    ledger.renew(&lease, at(0), TTL * 2).await.unwrap();
+    let error = ledger.acquire("of-the-store", "other", ahead, TTL).await.unwrap_err();
+    assert!(matches!(&error, LedgerError::Busy { until: later, .. } if later > until), "{error}");
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_by_a_task_while_it_is_kept() {
+    let world = world().await;
+    let clock = std::sync::Arc::new(Steps::default());
+    let until = async || -> i64 {
+        let sql = "SELECT until FROM lease WHERE relation = ?1";
+        world.store.read(|c| Ok(c.query_row(sql, [RELATION], |row| row.get(0))?)).await.unwrap()
+    };
+    // Long over by the clock of SQLite, and nobody has taken it.
+    assert_eq!(until().await, at(60).micros());
+    let kept =
+        super::super::keeper::Keeper::start(world.store.clone(), world.lease.clone(), TTL, clock.clone());
+    clock.asked.notified().await;
+    clock.go.notify_one();
+    clock.asked.notified().await;
+    let renewed = until().await;
+    assert!(renewed > SystemClock.now().micros(), "a third later it was renewed, without any unit of work");
+    drop(kept);
+    clock.go.notify_one();
+    tokio::task::yield_now().await;
+    assert_eq!(until().await, renewed, "and not after the run");
+}

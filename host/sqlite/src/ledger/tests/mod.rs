@@ -37,7 +37,7 @@ pub(super) async fn world() -> World {
 pub(super) async fn world_in(store: Store) -> World {
     let mapping = store.transact(|c| ensure_mapping(c, RELATION, "contact", "member")).await.unwrap();
     store.transact(|c| ensure_slots(c, mapping, &[("email", "email"), ("name", "full_name")])).await.unwrap();
-    let ledger = SqliteLedger::new(store.clone());
+    let ledger = SqliteLedger::in_virtual_time(store.clone());
     let lease = ledger.acquire(RELATION, "test", at(0), TTL).await.unwrap();
     World { store, ledger, lease, mapping }
 }

@@ -37,23 +37,7 @@ impl Session<'_> {
     }
 
     async fn release(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Result<(), SyncError> {
-        // Only pairs with one record: a linked pair is not released here.
-        let mut alone: Vec<(Side, Pair, Vec<MatchKey>)> = Vec::new();
-        for pair in pairs {
-            let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some()) else {
-                continue;
-            };
-            // One record answered for two of ours: none is made for the second one while the first has it.
-            let answered = matches!(pair.reason, Some(Reason::DuplicateOf { became: Some(_), .. }));
-            if !answered
-                && !pair.is_linked()
-                && pair.half(side).deleted.is_none()
-                && !pair.half(side).filtered
-            {
-                let keys = identity::keys(mapping, side, |slot| pair.current(side, slot));
-                alone.push((side, pair, keys));
-            }
-        }
+        let alone = alone(mapping, pairs);
         let mut owners: Sides<HashMap<MatchKey, Vec<PairId>>> = Default::default();
         for side in Side::BOTH {
             let keys: Vec<MatchKey> = alone.iter().flat_map(|(_, _, keys)| keys.iter().cloned()).collect();
@@ -107,4 +91,19 @@ impl Session<'_> {
         unit.save_pairs(&mut saved).await?;
         Ok(unit.commit_soon().await?)
     }
+}
+
+/// The pairs with one record, which can be released, with the side and the keys of that record.
+fn alone(mapping: &ObjectMapping, pairs: Vec<Pair>) -> Vec<(Side, Pair, Vec<MatchKey>)> {
+    let with_keys = |pair: Pair| {
+        let side = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some())?;
+        // One record answered for two of ours: none is made for the second one while the first has it.
+        let answered = matches!(pair.reason, Some(Reason::DuplicateOf { became: Some(_), .. }));
+        if answered || pair.is_linked() || pair.half(side).deleted.is_some() || pair.half(side).filtered {
+            return None;
+        }
+        let keys = identity::keys(mapping, side, |slot| pair.current(side, slot));
+        Some((side, pair, keys))
+    };
+    pairs.into_iter().filter_map(with_keys).collect()
 }

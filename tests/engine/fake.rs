@@ -66,6 +66,8 @@ pub struct Character {
     pub poison: Option<&'static str>,
     /// A record containing a text with this part is refused by itself.
     pub refuses: Option<&'static str>,
+    /// No two records may have the same value of this field.
+    pub unique: Option<&'static str>,
     /// A record containing a text with this part is to be retried after this time.
     pub locks: Option<(&'static str, Duration)>,
     /// Code and text of its refusals and retries; `None`: its own.
@@ -97,6 +99,7 @@ impl Default for Character {
             required: vec![],
             poison: None,
             refuses: None,
+            unique: None,
             locks: None,
             says: None,
             defers: false,
@@ -492,7 +495,25 @@ impl Exchange for Fake {
                     |value: &Option<Value>| matches!(value, Some(Value::Text(text)) if text.contains(part));
                 change.values.iter().any(has)
             });
+            let taken = self.character.unique.is_some_and(|unique| {
+                let wanted = set.iter().find(|(name, value)| name == unique && !value.is_blank());
+                let own = match &change.action {
+                    Action::Update(id) => Some(id),
+                    _ => None,
+                };
+                let others = state.objects.get(&order.object).into_iter().flatten();
+                wanted.is_some_and(|(name, value)| {
+                    others
+                        .filter(|(id, record)| Some(*id) != own && !record.deleted)
+                        .any(|(_, record)| record.values.get(name) == Some(value))
+                })
+            });
             let outcome = match &change.action {
+                _ if taken => Outcome::Failed {
+                    code: "duplicate".to_owned(),
+                    reason: "another record has it".to_owned(),
+                    fields: vec![],
+                },
                 _ if change.values.iter().any(refused) => {
                     let (code, reason) = self.says("invalid-value", "the answer was 400: it is refused");
                     Outcome::Failed { code, reason, fields: vec![] }

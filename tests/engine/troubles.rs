@@ -97,6 +97,41 @@ async fn s30_a_parent_that_comes_back_is_set() {
 }
 
 #[tokio::test]
+async fn k9_records_that_exchange_an_address_are_written_by_way_of_a_blank() {
+    for people in [2, 3, 5] {
+        let mut world = World::new().await;
+        world.right.character.unique = Some("mail");
+        world.right.character.order = 100;
+        let mail = |n: usize| text(&format!("{n}@example.org"));
+        let left: Vec<String> = (0..people)
+            .map(|n| {
+                let fields = [("email", mail(n)), ("name", text(&format!("Name {n}")))];
+                world.left.put("contact", &fields, "2020-01-01")
+            })
+            .collect();
+        // Others, so that few are blanked.
+        for n in 10..20 {
+            world.left.put("contact", &[("email", mail(n))], "2020-01-01");
+        }
+        world.run().await;
+        let right: Vec<String> = (0..people).map(|n| world.person(&format!("{n}@example.org"))).collect();
+        // Each gets the address of the next.
+        for (n, id) in left.iter().enumerate() {
+            world.left.edit("contact", id, "email", mail((n + 1) % people), "2026-01-02");
+        }
+        // All identifiers of a fake side change at once here, which the brake on identifiers would hold.
+        let lifted = || RunOptions { lift_identifiers: true, ..RunOptions::default() };
+        let run = world.run_with(lifted()).await;
+        assert_eq!(run.counts.right["person"].failed, 0, "{:?}", run.counts);
+        for (n, id) in right.iter().enumerate() {
+            assert_eq!(world.right.value("person", id, "mail"), mail((n + 1) % people), "{n} of {people}");
+            assert_eq!(world.right.value("person", id, "full"), text(&format!("Name {n}")));
+        }
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
 async fn k2_one_record_that_makes_a_batch_answer_500_fails_alone_and_is_named() {
     for idempotent in [true, false] {
         let world = unavailable_for_one(idempotent).await;

@@ -11,6 +11,7 @@ use super::plan::{Capabilities, Gone, Inputs, NewRecord, Plan, WriteCheck, agree
 use super::reason::{FieldReason, Reason};
 use super::session::Session;
 use super::subject::RecordRef;
+use super::untangle::by_way_of_blank;
 use entente_core::{Side, Sides};
 
 /// The record that all these fields refer to, where it is gone: then they are parked, and nothing is written.
@@ -101,7 +102,10 @@ impl Session<'_> {
         pair.differing = linked.differing;
         pair.status = Status::Ok;
         pair.reason = None;
-        for (target, fields) in Side::BOTH.into_iter().zip(linked.writes) {
+        for (target, mut fields) in Side::BOTH.into_iter().zip(linked.writes) {
+            if let Some(slot) = self.by_way_of_blank.get(&(pair.id, target)) {
+                by_way_of_blank(pair, target, *slot, &mut fields);
+            }
             if let Some(record) = parked(mapping, links, target, &fields) {
                 pair.differing.extend(fields.iter().filter_map(|field| {
                     let record = RecordRef::of(target.other(), links.gone(target.other(), &field.value)?);

@@ -28,7 +28,7 @@ pub(super) fn keys<'a>(
 }
 
 /// Canonical text of an identifier's value; `None` for a blank.
-fn text(mapping: &ObjectMapping, side: Side, slot: Slot, value: Option<&Value>) -> Option<String> {
+pub(super) fn text(mapping: &ObjectMapping, side: Side, slot: Slot, value: Option<&Value>) -> Option<String> {
     let field = mapping.field(slot)?;
     let translated = value.and_then(|value| match side {
         Side::Left => Some(value.clone()),

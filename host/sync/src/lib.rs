@@ -62,6 +62,7 @@ mod split;
 mod strangers;
 mod subject;
 mod undo;
+mod untangle;
 mod working;
 
 pub use change::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling, Weight};

@@ -149,7 +149,9 @@ impl Session<'_> {
             undo: self.run.options.undoes().is_some(),
             local: self.exchange(target).local().is_some(),
         };
-        let revisit = settlement.settle(entry);
+        // After the blank comes the new value.
+        let blanked = self.by_way_of_blank.remove(&(entry.pair.id, target)).is_some();
+        let revisit = settlement.settle(entry) || blanked;
         if entry.change.action == Action::Create {
             entry.change.made = Some(written.id.clone());
             set_keys(mapping, target, &mut entry.pair);
@@ -229,6 +231,12 @@ impl Session<'_> {
     fn refused(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, reason: Reason) {
         entry.change.status = ChangeStatus::Failed;
         entry.change.reason = Some(reason.clone());
+        if self.is_exchangeable(&entry.change, &reason) {
+            entry.pair.status = Status::Todo;
+            entry.pair.reason = Some(reason);
+            self.taken.push((mapping.id, target, entry.pair.id));
+            return;
+        }
         self.fail(mapping, target, &mut entry.pair, reason);
     }
 

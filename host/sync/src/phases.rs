@@ -65,6 +65,8 @@ impl Engine<'_> {
             order_caps: HashMap::new(),
             failed_alone: false,
             stale: BTreeMap::new(),
+            taken: Vec::new(),
+            by_way_of_blank: HashMap::new(),
             open_creates: OpenCreates::default(),
         };
         let _kept = self.ledger.keep(&session.lease, limits::LEASE);
@@ -121,6 +123,7 @@ impl Session<'_> {
                 break;
             }
             self.execute().await?;
+            self.untangle(pass + 1 == limits::PASSES).await?;
             if self.run.options.undoes().is_some() || !self.another_pass || pass + 1 == limits::PASSES {
                 break;
             }

@@ -463,6 +463,8 @@ pub enum FieldReason {
     },
     /// An undo keeps what the run wrote.
     NotUndone(Kept),
+    /// The record gives up its identifier for a moment, since another one, which waits for it, has the new one.
+    ByWayOfBlank,
     /// Normalised: the side keeps the value in a form of its own.
     Normalised {
         /// The side.
@@ -492,6 +494,7 @@ impl FieldReason {
             FieldReason::Deleted { .. } => "deleted",
             FieldReason::UndoOf { .. } => "undo-of",
             FieldReason::NotUndone(_) => "not-undone",
+            FieldReason::ByWayOfBlank => "by-way-of-blank",
             FieldReason::Normalised { .. } => "normalised",
             FieldReason::ParentGone { .. } => "parent-gone",
             FieldReason::Earlier { .. } => "earlier",

@@ -79,6 +79,10 @@ pub(super) struct Session<'a> {
     /// By mapping and side, ids of records that changed before their order came, and whose identifiers the
     /// answer did not tell.
     pub(super) stale: BTreeMap<(MappingId, Side), Vec<String>>,
+    /// Updates of this pass that were refused since another record has an identifier of theirs.
+    pub(super) taken: Vec<(MappingId, Side, PairId)>,
+    /// By pair and target, the identifier that is written by way of a blank, since records exchange it.
+    pub(super) by_way_of_blank: HashMap<(PairId, Side), Slot>,
     /// Creates whose outcome the recovery could not find out.
     pub(super) open_creates: OpenCreates,
 }

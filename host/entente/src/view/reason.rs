@@ -294,6 +294,9 @@ impl Names<'_> {
             }
             FieldReason::UndoOf { run } => format!("undo of run {run}"),
             FieldReason::NotUndone(kept) => self.kept(kept),
+            FieldReason::ByWayOfBlank => {
+                "cleared for a moment: another record has the new value, and is to get this one's".to_owned()
+            }
             FieldReason::Normalised { side } => {
                 format!("{} keeps it in a form of its own", self.called(*side))
             }

@@ -106,6 +106,7 @@ fn the_reasons_of_fields_come_back_too() {
         FieldReason::Deleted { record: RecordRef::new(Side::Left, "contact", "1") },
         FieldReason::UndoOf { run: 3 },
         FieldReason::NotUndone(Kept::Edited { now: None }),
+        FieldReason::ByWayOfBlank,
         FieldReason::Normalised { side: Side::Right },
         FieldReason::ParentGone { record: RecordRef::new(Side::Left, "company", "1") },
         FieldReason::Earlier { text: "as it was".to_owned() },

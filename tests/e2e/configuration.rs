@@ -75,7 +75,7 @@ fn a_file_is_applied_as_a_whole_and_once() {
         "nothing was saved",
     ]);
     assert_eq!(state(&world), before, "{dry}");
-    world.run(&["sync", "HelloWorld"]).fails(1, &["HelloWorld"]);
+    world.run(&["sync", "HelloWorld"]).fails(2, &["HelloWorld"]);
     world.run(&["record", "list", "project"]).fails(1, &["the hub has no object 'project'"]);
 
     world.run(&["apply", &file]).well().says(&["differences applied"]);

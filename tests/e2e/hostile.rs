@@ -153,7 +153,7 @@ fn one_that_attacks_when_it_is_looked_at_is_not_added() {
         .map(|one| one["name"].clone())
         .collect();
     assert_eq!(names, [json!("evil")]);
-    home.run(&["sync", "worse"]).fails(1, &["worse"]);
+    home.run(&["sync", "worse"]).fails(2, &["worse"]);
 }
 
 #[test]

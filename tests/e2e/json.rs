@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 fn an_error_is_an_object_with_a_code_and_next_steps() {
     let home = Home::new();
     for (args, code, exit) in [
-        (&["sync", "nobody", "--json"][..], "unknown", 1),
+        (&["sync", "nobody", "--json"][..], "unknown", 2),
         (&["run", "show", "7", "--json"], "unknown", 1),
         (&["record", "show", "contact", "--json"], "usage", 2),
         (&["sync", "--no-such-option", "--json"], "usage", 2),
@@ -31,7 +31,7 @@ fn an_error_is_an_object_with_a_code_and_next_steps() {
 #[test]
 fn a_next_step_has_its_command() {
     let home = Home::new();
-    let output = home.run(&["sync", "nobody", "--json"]).exits(1);
+    let output = home.run(&["sync", "nobody", "--json"]).exits(2);
     let error = output.error().unwrap();
     let commands: Vec<&str> =
         error["remedies"].as_array().unwrap().iter().filter_map(|step| step["command"].as_str()).collect();

@@ -56,6 +56,8 @@ fn live(seed: u64, settings: Settings, without: &BTreeSet<usize>, verdict: &mut 
     let mut dice = Dice::new(seed);
     let character = Character::draw(&mut dice);
     verdict.tally.note_character(&character);
+    verdict.tally.list(Group::Operation, (0..KINDS).map(named));
+    verdict.tally.list(Group::Run, RUNS);
     let world = World::new(character, &mut dice, settings.trace, settings.file)?;
     world.tape.note(format_args!("{:?}", world.character));
     for place in 0..world.users.systems.len() {
@@ -92,7 +94,7 @@ fn operation(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()
     let users = &world.users;
     let place = dice.below(users.systems.len());
     let sync = dice.below(world.syncs.len());
-    let kind = dice.below(100);
+    let kind = dice.below(KINDS);
     // A merge that is not drawn does nothing.
     if named(kind) != MERGE || users.merges {
         verdict.tally.count(Group::Operation, named(kind));
@@ -124,6 +126,9 @@ fn operation(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()
     done.ok_or_else(|| anyhow::anyhow!("a person waits for something that never comes"))
 }
 
+/// The end of the numbers from which an operation is drawn.
+const KINDS: usize = 100;
+
 /// The name of the operation that joins two people.
 const MERGE: &str = "merge two people";
 
@@ -147,6 +152,10 @@ fn named(kind: usize) -> &'static str {
         _ => "run a sync",
     }
 }
+
+/// Every kind of a run.
+const RUNS: [&str; 8] =
+    ["changes", "dry", "first time", "full", "ids", "window", "without pull", "without push"];
 
 /// The kind of a run, for the counts.
 fn kind_of(options: &RunOptions) -> &'static str {

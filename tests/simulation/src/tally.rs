@@ -15,6 +15,23 @@ pub const NOT_DRAWN: &[&str] = &[
     "orders refused as a whole with 429 or 5xx after a part was done, remote systems that change account",
 ];
 
+/// Every fault that may happen, so that one that never did is counted with nothing.
+const FAULTS: &[&str] = &[
+    "call refused: rate-limited",
+    "call refused: trap",
+    "call refused: unavailable",
+    "change put off",
+    "change without an answer",
+    "crash",
+    "expired place",
+    "late search index",
+    "lost answer",
+    "order refused as a whole",
+    "page given twice",
+    "refused value",
+    "rows in another order",
+];
+
 /// What is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -60,6 +77,8 @@ pub enum Exception {
     OpenConflict,
     /// A settled pair has a reference on one side only.
     ParentGone,
+    /// A settled pair has references that cannot be carried.
+    NoCounterpart,
     /// A settled pair has two values in a field that flows to the right only.
     OneWay,
     /// A settled pair has a value and a blank.
@@ -92,11 +111,12 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 18] = [
+    pub const ALL: [Exception; 19] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::OpenConflict,
         Exception::ParentGone,
+        Exception::NoCounterpart,
         Exception::OneWay,
         Exception::BlankWithheld,
         Exception::RecordGone,
@@ -120,6 +140,7 @@ impl Exception {
             Exception::WaitsForParent => "waits-for-parent",
             Exception::OpenConflict => "open-conflict",
             Exception::ParentGone => "parent-gone",
+            Exception::NoCounterpart => "no-counterpart",
             Exception::OneWay => "one-way",
             Exception::BlankWithheld => "blank-withheld",
             Exception::RecordGone => "record-gone",
@@ -149,6 +170,9 @@ impl Exception {
             Exception::OpenConflict => "I1: two values differ, and the field is an open conflict",
             Exception::ParentGone => {
                 "I1: a reference on one side only, and the pair says that its target is gone"
+            }
+            Exception::NoCounterpart => {
+                "I1: a reference to a company that has no counterpart, and cannot be carried"
             }
             Exception::OneWay => "I1: a one-way field whose target keeps what was settled, or had before",
             Exception::BlankWithheld => "I1: a blank that the policy for blanks does not carry",
@@ -192,6 +216,11 @@ pub struct Tally {
 impl Tally {
     pub(crate) fn count(&mut self, group: Group, what: &'static str) {
         *self.counts.entry((group, what)).or_default() += 1;
+    }
+
+    /// Counts these with nothing, so that what never happens is seen.
+    pub(crate) fn list(&mut self, group: Group, words: impl IntoIterator<Item = &'static str>) {
+        words.into_iter().for_each(|word| self.either(group, word, false));
     }
 
     pub(crate) fn except(&mut self, exception: Exception) {
@@ -243,6 +272,7 @@ impl Tally {
             self.either(Group::Policy, word, has);
         }
         character.remotes.iter().for_each(|manners| self.note_manners(manners));
+        self.list(Group::Fault, FAULTS.iter().copied());
     }
 
     fn note_manners(&mut self, manners: &Manners) {

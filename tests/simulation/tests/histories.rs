@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use simulation::{Settings, run_history};
+use std::collections::BTreeSet;
 
 fn live_through(seeds: impl IntoIterator<Item = u64>) {
     let mut broken = Vec::new();
@@ -42,6 +43,21 @@ fn a_seed_tells_the_same_story_twice() {
         let [once, again] = [(), ()].map(|()| run_history(seed, Settings::default()));
         assert!(once.effects > 0);
         assert_eq!(once, again, "seed {seed}");
+    }
+}
+
+#[test]
+fn every_history_counts_the_same_rows() {
+    let rows = |seed| {
+        let counts = run_history(seed, Settings::default()).tally.counts;
+        counts.into_keys().map(|(group, what)| (group.word(), what)).collect::<BTreeSet<_>>()
+    };
+    let first = rows(1);
+    for never in [("operation", "merge two people"), ("fault happened", "order refused as a whole")] {
+        assert!(first.contains(&never), "what is never drawn has no row: {never:?}");
+    }
+    for seed in 2..60 {
+        assert_eq!(rows(seed), first, "seed {seed}");
     }
 }
 

@@ -173,11 +173,13 @@ impl End<'_> {
         let Sides { left, right } = values;
         let same = if (object, field) == (PERSON, EMPLOYER) {
             self.same_company(sync, left, right)
+        } else if meaning(object, field, left) == meaning(object, field, right) {
+            Agreement::Yes
         } else {
-            meaning(object, field, left) == meaning(object, field, right)
+            Agreement::No
         };
-        if same {
-            return Agreement::Yes;
+        if !matches!(same, Agreement::No) {
+            return same;
         }
         if self.conflicts.contains(&(pair.id, Slot(field))) {
             return Agreement::Excepted(Exception::OpenConflict);
@@ -213,7 +215,7 @@ impl End<'_> {
         }
     }
 
-    fn same_company(&self, sync: usize, left: &Value, right: &Value) -> bool {
+    fn same_company(&self, sync: usize, left: &Value, right: &Value) -> Agreement {
         let partner = |side: Side, value: &Value| {
             let reference = value.references().first()?;
             let mut companies = self.pairs.iter().filter(|(of, object, _)| (*of, *object) == (sync, COMPANY));
@@ -226,11 +228,15 @@ impl End<'_> {
         };
         let id = |value: &Value| value.references().first().map(|reference| reference.id.clone());
         match (partner(Side::Left, left), partner(Side::Right, right)) {
-            (None, None) => true,
-            (from_left, from_right) => {
-                (from_left.is_none() || from_left == id(right))
-                    && (from_right.is_none() || from_right == id(left))
+            (None, None) if left.is_blank() && right.is_blank() => Agreement::Yes,
+            (None, None) => Agreement::Excepted(Exception::NoCounterpart),
+            (from_left, from_right)
+                if (from_left.is_none() || from_left == id(right))
+                    && (from_right.is_none() || from_right == id(left)) =>
+            {
+                Agreement::Yes
             }
+            _ => Agreement::No,
         }
     }
 }

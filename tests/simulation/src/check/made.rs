@@ -11,6 +11,9 @@ use entente_core::Value;
 use entente_sync::{DeletePolicy, Pair, Side};
 use std::collections::BTreeMap;
 
+/// The name of a record that was made, and why it need not be the only one.
+type Counted = (String, Option<Exception>);
+
 impl End<'_> {
     pub(super) fn check_made(&self, verdict: &mut Verdict) {
         let mut made: Vec<(usize, Made)> = Vec::new();
@@ -33,8 +36,7 @@ impl End<'_> {
     fn check_once(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
         let recreates = self.world.character.deletes == DeletePolicy::Recreate;
         let book = lock(&self.world.users.book);
-        let mut by_source: BTreeMap<(usize, &str, String), Vec<(String, Option<Exception>)>> =
-            BTreeMap::new();
+        let mut by_source: BTreeMap<(usize, &str, String), Vec<Counted>> = BTreeMap::new();
         for (place, made) in made {
             let there = self.record(*place, made.object, &made.id).is_some();
             // A record deleted before the sync was told of it is unknown to it.

@@ -89,7 +89,7 @@ mod tests {
             (Kind::Text, text("Norway"), text("NORWAY")),
             (Kind::Text, text(" St.  Gallen"), text("st gallen")),
             (Kind::Phone, text("030-1234567"), text("+49 30 1234567")),
-            (Kind::Float, Value::Float(3.14159), Value::Float(3.14)),
+            (Kind::Float, Value::Float(2.34567), Value::Float(2.35)),
             (Kind::Float, Value::Float(2.0), Value::Integer(2)),
             (Kind::Timestamp, at("2026-01-01 10:00:00.5"), at("2026-01-01 10:00:00")),
             (
@@ -107,7 +107,7 @@ mod tests {
             (Kind::Text, text("-"), text("!")),
             (Kind::Phone, text("030-1234567"), text("030-7654321")),
             (Kind::Phone, text("112"), text("0112112")),
-            (Kind::Float, Value::Float(3.14159), Value::Float(3.15)),
+            (Kind::Float, Value::Float(2.34567), Value::Float(2.36)),
             (Kind::Timestamp, at("2026-01-01 10:00:00.5"), at("2026-01-02 10:00:00")),
             (Kind::Texts, Value::Texts(vec![]), Value::Texts(vec!["vip".into()])),
         ];

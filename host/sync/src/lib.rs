@@ -62,6 +62,7 @@ mod split;
 mod strangers;
 mod subject;
 mod undo;
+mod unmade;
 mod untangle;
 mod working;
 

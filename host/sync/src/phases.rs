@@ -167,9 +167,10 @@ impl Session<'_> {
                 for side in Side::BOTH {
                     self.find_absent(side).await?;
                 }
-                self.release_unmade().await?;
                 self.release_duplicates().await?;
                 self.requeue_waiting().await?;
+                // After those that wait are in the work queue again.
+                self.release_unmade().await?;
             }
         }
         Ok(())

@@ -6,14 +6,13 @@ use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::feature::Feature;
 use super::identity;
-use super::ledger::TodoFilter;
 use super::limits;
 use super::number::PairId;
-use super::open::{Means, Step, is_stranger, next_step, policy_deletes};
+use super::open::{Means, Step, next_step, policy_deletes};
 use super::order::{Action, TicketState};
 use super::outgoing::{Outgoing, absorbed};
-use super::pair::{MatchKey, Pair, Status};
-use super::reason::{Code, Reason};
+use super::pair::{Pair, Status};
+use super::reason::Reason;
 use super::session::{Purpose, Session};
 use super::settle::settle_as_sent;
 use entente_core::{Side, Timestamp};
@@ -288,109 +287,6 @@ impl Session<'_> {
         unit.save_changes(&mut changes).await?;
         unit.commit().await?;
         Ok(())
-    }
-
-    /// Loads the creates whose outcome is still unknown: those that are under way, and those whose pairs are held.
-    pub(super) async fn load_open_creates(&mut self) -> Result<(), SyncError> {
-        let definition = self.definition;
-        let ledger = self.engine.ledger;
-        for mapping in &definition.mappings {
-            for status in [ChangeStatus::Sent, ChangeStatus::Deferred] {
-                let mut after = 0;
-                loop {
-                    let open =
-                        ledger.open_changes(&[mapping.id], status, after, limits::RECONCILE_PAIRS).await?;
-                    let Some(last) = open.last() else { break };
-                    after = last.id;
-                    let numbers: Vec<PairId> = open.iter().map(|change| change.pair).collect();
-                    self.add_open_creates(mapping, ledger.pairs(&numbers).await?, open);
-                }
-            }
-            let mut after = 0;
-            loop {
-                let held = ledger.held(mapping.id, Code::FateUnknown, after, limits::RECONCILE_PAIRS).await?;
-                let Some(last) = held.last() else { break };
-                after = last.id;
-                let numbers: Vec<PairId> = held.iter().map(|pair| pair.id).collect();
-                let open = ledger.unanswered(&numbers).await?;
-                self.add_open_creates(mapping, held, open);
-            }
-        }
-        Ok(())
-    }
-
-    fn add_open_creates(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>, changes: Vec<Change>) {
-        for change in changes.into_iter().filter(|change| change.action == Action::Create) {
-            if let Some(pair) = pairs.iter().find(|pair| pair.id == change.pair && !pair.is_linked()) {
-                self.open_creates.add(mapping, pair, change);
-            }
-        }
-    }
-
-    /// Proof of absence for held creates with an unknown outcome: every record of the target has been reported since,
-    /// and none of those without a counterpart could be the one. Their pairs are decided again.
-    pub(super) async fn release_unmade(&mut self) -> Result<(), SyncError> {
-        if self.open_creates.is_empty() {
-            return Ok(());
-        }
-        let definition = self.definition;
-        let ledger = self.engine.ledger;
-        for mapping in &definition.mappings {
-            let mut after = 0;
-            loop {
-                let mut held =
-                    ledger.held(mapping.id, Code::FateUnknown, after, limits::RECONCILE_PAIRS).await?;
-                let Some(last) = held.last() else { break };
-                after = last.id;
-                let numbers: Vec<PairId> = held.iter().map(|pair| pair.id).collect();
-                let creates = ledger.unanswered(&numbers).await?;
-                let mut unmade: Vec<PairId> = Vec::new();
-                for pair in held.iter().filter(|pair| !pair.is_linked()) {
-                    let mut sent = creates.iter().filter(|change| change.pair == pair.id).peekable();
-                    let Some(target) = sent.peek().map(|change| change.target) else { continue };
-                    if self.is_proven_unmade(mapping, target, &sent.collect::<Vec<_>>()).await? {
-                        unmade.push(pair.id);
-                    }
-                }
-                held.retain(|pair| unmade.contains(&pair.id));
-                for pair in &mut held {
-                    pair.status = Status::Todo;
-                    pair.reason = None;
-                    self.open_creates.settled(pair.id);
-                }
-                let mut unit = self.begin().await?;
-                unit.save_pairs(&mut held).await?;
-                unit.commit().await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn is_proven_unmade(
-        &self,
-        mapping: &ObjectMapping,
-        target: Side,
-        creates: &[&Change],
-    ) -> Result<bool, SyncError> {
-        let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
-        let visible = |change: &&&Change| {
-            change.sent.is_some_and(|sent| sent.later_by(limits::IN_FLIGHT).later_by(lag) <= self.run.started)
-        };
-        if !self.is_listed(mapping, target) || creates.iter().filter(visible).count() < creates.len() {
-            return Ok(false);
-        }
-        let keys: Vec<MatchKey> =
-            creates.iter().flat_map(|change| identity::keys_sent(mapping, change)).collect();
-        let filter = TodoFilter { mapping: mapping.id, read_in: None, read_on_both: None };
-        let mut after = 0;
-        loop {
-            let pairs = self.engine.ledger.todo(&filter, after, limits::RECONCILE_PAIRS).await?;
-            let Some(last) = pairs.last() else { return Ok(true) };
-            after = last.id;
-            if pairs.iter().any(|pair| is_stranger(mapping, pair, target, &keys)) {
-                return Ok(false);
-            }
-        }
     }
 
     /// Collects the outcomes of deferred changes by ticket. Returns when to poll again while some are open.

@@ -96,7 +96,10 @@ impl Session<'_> {
             counts.held += 1;
             counts.because_of(&Reason::OtherIdentifiers { record: record.clone() }, 1);
             let object = mapping.object(side);
-            let same = |notice: &&mut Notice| matches!(notice, Notice::OtherIdentifiers { side: told, object: of, .. } if *told == side && of == object);
+            let same = |notice: &&mut Notice| match notice {
+                Notice::OtherIdentifiers { side: told, object: of, .. } => *told == side && of == object,
+                _ => false,
+            };
             if let Some(Notice::OtherIdentifiers { records, .. }) = self.run.notices.iter_mut().find(same) {
                 *records += 1;
             } else {

@@ -76,8 +76,8 @@ pub(super) fn by_way_of_blank(pair: &Pair, target: Side, slot: Slot, fields: &mu
 }
 
 impl Session<'_> {
-    /// Whether a change was refused since another record has one of its values, so that the two may be exchanging them. What becomes of it is decided after
-    /// the pass ([`Session::untangle`]).
+    /// Whether a change was refused since another record has one of its values, so that the two may be exchanging
+    /// them. What becomes of it is decided after the pass ([`Session::untangle`]).
     pub(super) fn is_exchangeable(&self, change: &Change, reason: &Reason) -> bool {
         let taken = matches!(reason, Reason::Refused { said, .. } if said.code.as_deref() == Some(DUPLICATE));
         taken
@@ -141,7 +141,8 @@ mod tests {
             pair.half_mut(Side::Left).set_seen(Slot(0), Some(Seen { value: value(wants), time: None }));
             pair
         };
-        let cases: [(&[(PairId, &str, &str)], &[(PairId, bool)]); 5] = [
+        type Case = (&'static [(PairId, &'static str, &'static str)], &'static [(PairId, bool)]);
+        let cases: [Case; 5] = [
             (&[(1, "a", "b"), (2, "b", "a")], &[(1, true), (2, false)]),
             (&[(3, "a", "b"), (7, "b", "c"), (5, "c", "a")], &[(3, true), (5, true), (7, false)]),
             (&[(1, "a", "b"), (2, "b", "c")], &[]),

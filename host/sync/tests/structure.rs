@@ -65,6 +65,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "split",
             "strangers",
             "undo",
+            "unmade",
             "untangle",
         ],
     ),

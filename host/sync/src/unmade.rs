@@ -1,0 +1,130 @@
+//! Unmade: which creates of earlier runs are still open, and the proof that one has made nothing: everything has been
+//! reported since, and no new record could be it.
+
+use super::change::{Change, ChangeStatus};
+use super::definition::ObjectMapping;
+use super::error::SyncError;
+use super::identity;
+use super::ledger::TodoFilter;
+use super::limits;
+use super::number::PairId;
+use super::open::is_stranger;
+use super::order::Action;
+use super::pair::{MatchKey, Pair, Status};
+use super::reason::Code;
+use super::session::Session;
+use entente_core::{Side, Timestamp};
+use std::time::Duration;
+
+impl Session<'_> {
+    /// Loads the creates whose outcome is still unknown: those that are under way, and those whose pairs are held.
+    pub(super) async fn load_open_creates(&mut self) -> Result<(), SyncError> {
+        let definition = self.definition;
+        let ledger = self.engine.ledger;
+        for mapping in &definition.mappings {
+            for status in [ChangeStatus::Sent, ChangeStatus::Deferred] {
+                let mut after = 0;
+                loop {
+                    let open =
+                        ledger.open_changes(&[mapping.id], status, after, limits::RECONCILE_PAIRS).await?;
+                    let Some(last) = open.last() else { break };
+                    after = last.id;
+                    let numbers: Vec<PairId> = open.iter().map(|change| change.pair).collect();
+                    self.add_open_creates(mapping, ledger.pairs(&numbers).await?, open);
+                }
+            }
+            let mut after = 0;
+            loop {
+                let held = ledger.held(mapping.id, Code::FateUnknown, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = held.last() else { break };
+                after = last.id;
+                let numbers: Vec<PairId> = held.iter().map(|pair| pair.id).collect();
+                let open = ledger.unanswered(&numbers).await?;
+                self.add_open_creates(mapping, held, open);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_open_creates(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>, changes: Vec<Change>) {
+        for change in changes.into_iter().filter(|change| change.action == Action::Create) {
+            if let Some(pair) = pairs.iter().find(|pair| pair.id == change.pair && !pair.is_linked()) {
+                self.open_creates.add(mapping, pair, change);
+            }
+        }
+    }
+
+    /// Proof of absence for held creates with an unknown outcome: every record of the target has been reported since,
+    /// and none of those without a counterpart could be the one. Their pairs are decided again.
+    pub(super) async fn release_unmade(&mut self) -> Result<(), SyncError> {
+        if self.open_creates.is_empty() {
+            return Ok(());
+        }
+        let definition = self.definition;
+        let ledger = self.engine.ledger;
+        for mapping in &definition.mappings {
+            let mut after = 0;
+            loop {
+                let mut held =
+                    ledger.held(mapping.id, Code::FateUnknown, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = held.last() else { break };
+                after = last.id;
+                let numbers: Vec<PairId> = held.iter().map(|pair| pair.id).collect();
+                let creates = ledger.unanswered(&numbers).await?;
+                let unmade = self.proven_unmade(mapping, &held, &creates).await?;
+                held.retain(|pair| unmade.contains(&pair.id));
+                for pair in &mut held {
+                    pair.status = Status::Todo;
+                    pair.reason = None;
+                    self.open_creates.settled(pair.id);
+                }
+                let mut unit = self.begin().await?;
+                unit.save_pairs(&mut held).await?;
+                unit.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The held pairs whose creates have made nothing. The work queue is read once for all of them: a new record of the
+    /// target that could be what was made waits there.
+    async fn proven_unmade(
+        &self,
+        mapping: &ObjectMapping,
+        held: &[Pair],
+        creates: &[Change],
+    ) -> Result<Vec<PairId>, SyncError> {
+        let mut unmade: Vec<(PairId, Side, Vec<MatchKey>)> = Vec::new();
+        for pair in held.iter().filter(|pair| !pair.is_linked()) {
+            let sent: Vec<&Change> = creates.iter().filter(|change| change.pair == pair.id).collect();
+            let Some(target) = sent.first().map(|change| change.target) else { continue };
+            let keys: Vec<MatchKey> =
+                sent.iter().flat_map(|change| identity::keys_sent(mapping, change)).collect();
+            // A record that does not meet the filter does not wait: without identifiers it could be any.
+            let seen = !keys.is_empty() || mapping.filters[target].is_empty();
+            let visible = |change: &&Change| {
+                change.sent.is_some_and(|sent| self.would_be_listed(mapping, target, sent))
+            };
+            if seen && self.is_listed(mapping, target) && sent.iter().all(visible) {
+                unmade.push((pair.id, target, keys));
+            }
+        }
+        let filter = TodoFilter { mapping: mapping.id, read_in: None, read_on_both: None };
+        let mut after = 0;
+        while !unmade.is_empty() {
+            let pairs = self.engine.ledger.todo(&filter, after, limits::RECONCILE_PAIRS).await?;
+            let Some(last) = pairs.last() else { break };
+            after = last.id;
+            unmade.retain(|(_, target, keys)| {
+                !pairs.iter().any(|pair| is_stranger(mapping, pair, *target, keys))
+            });
+        }
+        Ok(unmade.into_iter().map(|(pair, ..)| pair).collect())
+    }
+
+    /// Whether a record that was made by an order sent at this time would have been reported in this run.
+    fn would_be_listed(&self, mapping: &ObjectMapping, target: Side, sent: Timestamp) -> bool {
+        let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
+        sent.later_by(limits::IN_FLIGHT).later_by(lag) <= self.run.started
+    }
+}

@@ -555,8 +555,6 @@ class Unruly(Crm):
         self.batches = 0
         self.search_lag = self.character.get("search_lag_ms", 0) * 1000
         self.words = 0
-        # Who was to be made by a request that got no answer, or an error that does not say whether it was done.
-        self.unanswered = set()
         self.hang = None
         self.hung = threading.Event()
         self.released = threading.Event()
@@ -600,16 +598,10 @@ class Unruly(Crm):
             error = Refused(429, "rate-limited", "Too many requests.", retry_after=0)
             return {"id": change["id"], "status": 429, **error.body()}
         if self.strikes("broken_item"):
-            self.leave_open([change])
             if self.random.random() < 0.5:
                 super().change(object, change)
             return {"id": change["id"], "status": 500, **Refused(500, "internal", "Something went wrong.").body()}
         return super().change(object, change)
-
-    def leave_open(self, changes):
-        for change in changes:
-            if change.get("action") == "create" and isinstance(change.get("fields"), dict):
-                self.unanswered.add(change["fields"].get("job_title") or change["fields"].get("region"))
 
     def somebody_edits(self, id):
         if id not in self.records[PERSON]:
@@ -903,7 +895,6 @@ class BackDoor:
         }
         return {
             "records": records, "deleted": deleted, "journal": crm.journal, "struck": crm.struck,
-            "unanswered": sorted(crm.unanswered - {None}),
             "requests": crm.requests, "batches": crm.batches, "sequence": crm.sequence,
         }
 
@@ -953,12 +944,12 @@ class Handler(BaseHTTPRequestHandler):
         if address.path != "/v1" and not address.path.startswith("/v1/"):
             raise Refused(404, "no-such-path", "There is nothing here.")
         crm = server.crm
-        self.wait(crm, body, "no", "late")
+        self.wait(crm, "no", "late")
         with server.lock:
             answered = self.interface(crm, address, body)
         if answered is None:
             raise Closed()
-        self.wait(crm, body, "yes")
+        self.wait(crm, "yes")
         if isinstance(answered, Exception):
             raise answered
         return answered
@@ -979,21 +970,14 @@ class Handler(BaseHTTPRequestHandler):
             crm.after(self.command, answer)
             return status, answer, api.extra
         except (Refused, Closed) as fault:
-            if not isinstance(fault, Refused) or fault.status == 500:
-                self.leave_open(crm, body)
             return fault
 
-    def leave_open(self, crm, body):
-        if self.path.endswith("/batch"):
-            crm.leave_open(json.loads(body)["changes"])
-
-    def wait(self, crm, body, *done):
+    def wait(self, crm, *done):
         """The request at which the client is to be killed waits here until it is. It is done before that, not at all, or
         late: afterwards."""
         hang = crm.hang
         number = crm.requests + (0 if done == ("yes",) else 1)
         if hang and number >= hang["at"] and hang["done"] in done:
-            self.leave_open(crm, body)
             crm.hung.set()
             crm.released.wait(120)
             if hang["done"] != "late":

@@ -67,11 +67,6 @@ impl Story<'_> {
     pub(super) fn compare(&mut self, end: bool) -> Result<(), String> {
         let waiting = if end { self.waiting()? } else { BTreeMap::new() };
         let mut wrong: Vec<String> = Vec::new();
-        let open = self.account.state()["unanswered"].clone();
-        let known = |who: &str| {
-            let open = open.as_array().into_iter().flatten().any(|one| one == who);
-            open && std::env::var_os("ENTENTE_HISTORY_STRICT").is_none()
-        };
         for (object, (contact, person, fields, _)) in OBJECTS.into_iter().enumerate() {
             let (hub, crm) = (by_who(self.hub(object)), by_who(self.crm(object)));
             let all: BTreeSet<&String> = hub.keys().chain(crm.keys()).collect();
@@ -86,7 +81,6 @@ impl Story<'_> {
                     reasons.extend(waiting.get(&name).cloned().unwrap_or_default());
                 }
                 self.ended.records += u64::from(end);
-                let before = wrong.len();
                 // One that waits with a reason is not a double that the program has made of somebody.
                 let idle = |name: String| {
                     waiting.get(&name).is_some_and(|all| all.iter().any(|one| one.1.is_none()))
@@ -115,12 +109,6 @@ impl Story<'_> {
                 }
                 if end && !self.facts.apart.contains(who) && self.risen(who, ours, theirs) {
                     wrong.push(format!("RISEN {who} was deleted, and is there again"));
-                }
-                if known(who) {
-                    for what in wrong.drain(before..) {
-                        let kind = what.split(' ').next().unwrap_or_default().to_owned();
-                        *self.ended.known.entry(kind).or_default() += u64::from(end);
-                    }
                 }
             }
         }

@@ -17,6 +17,7 @@ mod mautic;
 mod open_creates;
 mod operator;
 mod reading;
+mod relations;
 mod troubles;
 mod undo;
 mod values;

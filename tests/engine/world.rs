@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 pub struct World {
     pub left: Fake,
     pub right: Fake,
+    pub store: Store,
     pub ledger: SqliteLedger,
     pub definition: SyncDefinition,
     pub clock: Arc<ManualClock>,
@@ -128,7 +129,8 @@ impl World {
         Self {
             left,
             right,
-            ledger: SqliteLedger::in_virtual_time(store),
+            ledger: SqliteLedger::in_virtual_time(store.clone()),
+            store,
             definition,
             clock,
             randomness: Counter::default(),

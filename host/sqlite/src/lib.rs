@@ -19,5 +19,6 @@ pub use hub::{
 pub use ledger::{SqliteLedger, ensure_mapping, ensure_slots};
 pub use store::{Session, Store, StoreError, StoreFailure, StoreUnit};
 pub use stored::{
-    CustomDefinitionRow, HealthRow, IntegrationRow, PluginRow, PreviousVersionRow, SecretRow, SyncRow,
+    CustomDefinitionRow, HealthRow, IntegrationRow, PluginRow, PreviousVersionRow, RelationRow, SecretRow,
+    SyncRow,
 };

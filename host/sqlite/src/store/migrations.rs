@@ -28,6 +28,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0012_parked.sql")),
         M::up(include_str!("migrations/0013_differing.sql")),
         M::up(include_str!("migrations/0014_call_held.sql")),
+        M::up(include_str!("migrations/0015_relation.sql")),
     ]
 }
 
@@ -81,6 +82,24 @@ mod tests {
     #[test]
     fn the_migrations_are_sound() {
         migrations().validate().unwrap();
+    }
+
+    #[test]
+    fn a_relation_is_known_by_the_sync_that_works_on_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        to(&mut connection, 14);
+        connection
+            .execute_batch(
+                "INSERT INTO sync_definition VALUES ('a', 'people', 'hub', 'crm', '{}'), ('b', 'people', 'hub', 'crm', '{}')",
+            )
+            .unwrap();
+        apply(&mut connection, Path::new("x.db")).unwrap();
+        let row: (String, String, String) = connection
+            .query_row("SELECT name, left_exchange, right_exchange FROM relation", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .unwrap();
+        assert_eq!(row, ("people".to_owned(), "hub".to_owned(), "crm".to_owned()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod integration_health;
 mod integration_previous;
 mod integration_secret;
 mod plugin;
+mod relation;
 mod sync_definition;
 mod tenant_limit;
 
@@ -18,4 +19,5 @@ pub use integration_health::HealthRow;
 pub use integration_previous::PreviousVersionRow;
 pub use integration_secret::SecretRow;
 pub use plugin::PluginRow;
+pub use relation::RelationRow;
 pub use sync_definition::SyncRow;

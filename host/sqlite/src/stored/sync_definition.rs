@@ -70,9 +70,34 @@ impl Session<'_> {
              ON CONFLICT (name) DO UPDATE SET relation = ?2, left_exchange = ?3, right_exchange = ?4, definition = ?5",
             params![row.name, row.relation, left, right, row.definition],
         )?;
+        self.put_relation(&row.relation, &row.exchanges)?;
         self.connection().execute(
             "INSERT INTO sync_version (name, version) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET version = ?2",
             params![row.name, version],
+        )?;
+        Ok(())
+    }
+
+    /// Gives a sync another name: its definition, mapping version, places in reports, trust, known schemas, runs and what
+    /// it wrote to the hub go with it. What an earlier sync of the other name left behind is dropped, but for its runs.
+    ///
+    /// # Errors
+    /// Where a sync has the other name, or the database fails.
+    pub fn rename_sync(self, before: &str, after: &str) -> Result<(), StoreError> {
+        let connection = self.connection();
+        for (table, column) in
+            [("sync_version", "name"), ("progress", "sync"), ("trust", "sync"), ("known_schema", "sync")]
+        {
+            connection.execute(&format!("DELETE FROM {table} WHERE {column} = ?1"), [after])?;
+            connection
+                .execute(&format!("UPDATE {table} SET {column} = ?2 WHERE {column} = ?1"), [before, after])?;
+        }
+        connection.execute("UPDATE sync_definition SET name = ?2 WHERE name = ?1", [before, after])?;
+        connection.execute("UPDATE run SET sync = ?2 WHERE sync = ?1", [before, after])?;
+        // Where both have written to the hub, what the old name wrote keeps it.
+        connection.execute(
+            "UPDATE OR IGNORE hub_source SET name = ?2 WHERE kind = 'sync' AND name = ?1",
+            [before, after],
         )?;
         Ok(())
     }

@@ -1,0 +1,91 @@
+//! Table `relation`: which exchanges the pairs of a relation join, also where no sync works on it any more.
+
+use crate::store::{Session, StoreError};
+use entente_core::Sides;
+use rusqlite::params;
+
+/// A relation that has pairs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationRow {
+    /// Its name.
+    pub name: String,
+    /// The names of the exchanges, left and right.
+    pub exchanges: Sides<String>,
+    /// The objects whose records it links, left and right, by mapping; at least one.
+    pub objects: Vec<Sides<String>>,
+}
+
+impl Session<'_> {
+    /// The relations that have pairs, by name.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn linked_relations(self) -> Result<Vec<RelationRow>, StoreError> {
+        let mut statement = self.connection().prepare_cached(
+            "SELECT relation.name, left_exchange, right_exchange, left_object, right_object
+             FROM relation JOIN mapping ON mapping.relation = relation.name
+             WHERE EXISTS (SELECT 1 FROM pair WHERE pair.mapping = mapping.id) ORDER BY relation.name, mapping.id",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut relations: Vec<RelationRow> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            let objects = Sides::new(row.get(3)?, row.get(4)?);
+            match relations.last_mut().filter(|last| last.name == name) {
+                Some(last) => last.objects.push(objects),
+                None => {
+                    let exchanges = Sides::new(row.get(1)?, row.get(2)?);
+                    relations.push(RelationRow { name, exchanges, objects: vec![objects] });
+                }
+            }
+        }
+        Ok(relations)
+    }
+
+    /// Whether a relation has pairs.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn has_pairs(self, relation: &str) -> Result<bool, StoreError> {
+        let mut statement = self.connection().prepare_cached(
+            "SELECT 1 FROM mapping WHERE relation = ?1
+             AND EXISTS (SELECT 1 FROM pair WHERE pair.mapping = mapping.id) LIMIT 1",
+        )?;
+        Ok(statement.exists([relation])?)
+    }
+
+    /// Gives a relation another name, under which there are no pairs yet: its mappings with their pairs, keys, changes
+    /// and conflicts, and its runs, go with it. A run of it that is under way writes nothing more.
+    ///
+    /// # Errors
+    /// Where the other name has pairs, or the database fails.
+    pub fn rename_relation(self, before: &str, after: &str) -> Result<(), StoreError> {
+        let connection = self.connection();
+        // Mappings without pairs, of a sync that never ran under the name. They have numbers that no row holds.
+        for rows in [
+            "DELETE FROM slot WHERE mapping IN (SELECT id FROM mapping WHERE relation = ?1)",
+            "DELETE FROM mapping WHERE relation = ?1",
+        ] {
+            connection.execute(rows, [after])?;
+        }
+        connection.execute("UPDATE mapping SET relation = ?2 WHERE relation = ?1", [before, after])?;
+        connection.execute("UPDATE run SET relation = ?2 WHERE relation = ?1", [before, after])?;
+        // Fencing: a run under way holds the lease of the old name, whose number must not be given a second time.
+        connection.execute(
+            "UPDATE lease SET holder = NULL, until = 0, fence = fence + 1 WHERE relation = ?1",
+            [before],
+        )?;
+        connection.execute("DELETE FROM relation WHERE name = ?1", [before])?;
+        Ok(())
+    }
+
+    /// Notes which exchanges a relation joins.
+    pub(super) fn put_relation(self, name: &str, exchanges: &Sides<String>) -> Result<(), StoreError> {
+        self.connection().execute(
+            "INSERT INTO relation (name, left_exchange, right_exchange) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET left_exchange = ?2, right_exchange = ?3",
+            params![name, exchanges.left, exchanges.right],
+        )?;
+        Ok(())
+    }
+}

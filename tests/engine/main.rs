@@ -13,6 +13,7 @@ mod evidence;
 mod fake;
 mod fanout;
 mod identity;
+mod keys;
 mod mautic;
 mod open_creates;
 mod operator;

@@ -73,6 +73,13 @@ impl Session<'_> {
             self.run.count(side, mapping.object(side)).deleted += 1;
         }
         pair.half_mut(side).read = Some(self.run.id);
+        // What an unanswered create has made is still recognised by the keys of its source.
+        let unanswered =
+            pair.half(side.other()).id.is_none() && (pair.attempts > 0 || pair.status == Status::Live);
+        if !unanswered {
+            pair.keys[side] = Some(Vec::new());
+            self.keys_given_up = true;
+        }
         let unknown = matches!(pair.reason, Some(Reason::FateUnknown { .. })) && !pair.is_linked();
         if pair.status == Status::Live {
             pair.dirty = true;

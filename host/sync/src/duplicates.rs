@@ -9,12 +9,14 @@ use super::number::PairId;
 use super::pair::{MatchKey, Pair, Status};
 use super::reason::{Code, Reason};
 use super::session::Session;
+use super::subject::RecordRef;
 use entente_core::{Side, Sides};
 use std::collections::{HashMap, HashSet};
 
 impl Session<'_> {
-    /// Checks every held duplicate again: its rival may be deleted, or have other identifiers by now.
-    pub(super) async fn release_duplicates(&mut self) -> Result<(), SyncError> {
+    /// Checks every held duplicate again: its rival may be deleted, or have other identifiers by now. `again`: the
+    /// work queue has been read already, so that what is released is put into it for the next pass.
+    pub(super) async fn release_duplicates(&mut self, again: bool) -> Result<(), SyncError> {
         let definition = self.definition;
         for mapping in &definition.mappings {
             if !self.recognises(mapping) {
@@ -30,59 +32,60 @@ impl Session<'_> {
                     .await?;
                 let Some(last) = pairs.last() else { break };
                 after = last.id;
-                self.release(mapping, pairs).await?;
+                self.release(mapping, pairs, again).await?;
             }
         }
         Ok(())
     }
 
-    async fn release(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Result<(), SyncError> {
+    async fn release(
+        &mut self,
+        mapping: &ObjectMapping,
+        pairs: Vec<Pair>,
+        again: bool,
+    ) -> Result<(), SyncError> {
         let alone = alone(mapping, pairs);
-        let mut owners: Sides<HashMap<MatchKey, Vec<PairId>>> = Default::default();
-        for side in Side::BOTH {
-            let keys: Vec<MatchKey> = alone.iter().flat_map(|(_, _, keys)| keys.iter().cloned()).collect();
-            for (key, pair) in self.engine.ledger.pairs_by_key(mapping.id, side, &keys).await? {
-                owners[side].entry(key).or_default().push(pair);
-            }
-        }
+        let mut owners = self.owners_of(mapping, &alone).await?;
         let (mut saved, mut removed, mut taken): (Vec<Pair>, Vec<PairId>, HashSet<MatchKey>) =
             Default::default();
+        let mut renamed: Vec<Pair> = Vec::new();
         for (side, mut pair, keys) in alone {
-            // A duplicate that a lookup or an order found has keys of its own. Where the remote system has said
-            // so, it is asked again only when the operator wants it.
-            let number = pair.id;
-            let told = matches!(pair.reason, Some(Reason::DuplicateOf { became: Some(_), .. }));
-            let owner = |side: Side| {
-                let mut owners = keys.iter().filter_map(|key| owners[side].get(key)).flatten().copied();
-                owners.find(|owner| told || *owner != number)
-            };
-            if owner(side).is_some() || keys.iter().any(|key| taken.contains(key)) {
-                continue;
-            }
-            let counterpart = match owner(side.other()) {
-                Some(number) => self.engine.ledger.pairs(&[number]).await?.pop(),
-                None => None,
-            };
-            match counterpart {
-                Some(other) if other.half(side).id.is_some() || other.status == Status::Live => continue,
-                Some(mut other) => {
-                    *other.half_mut(side) = pair.half(side).clone();
-                    other.keys[side] = Some(keys.clone());
-                    other.status = Status::Todo;
-                    other.reason = None;
-                    removed.push(pair.id);
-                    saved.push(other);
-                    self.run.count(side, mapping.object(side)).matched += 1;
-                }
-                None => {
+            let owner = |of: Side| owners.first(of, &keys, pair.id);
+            let same = owner(side);
+            let Some(owner) = same.or_else(|| owner(side.other())) else {
+                if !keys.iter().any(|key| taken.contains(key)) {
                     pair.keys[side] = Some(keys.clone());
                     pair.status = Status::Todo;
                     pair.reason = None;
                     saved.push(pair);
+                    taken.extend(keys);
                 }
+                continue;
+            };
+            let Some(other) = owners.pairs.get(&owner) else { continue };
+            if same.is_some() || other.half(side).id.is_some() || other.status == Status::Live {
+                renamed.extend(owners.renamed(mapping, pair, side, other, &keys));
+                continue;
             }
+            if keys.iter().any(|key| taken.contains(key)) {
+                continue;
+            }
+            let mut other = other.clone();
+            *other.half_mut(side) = pair.half(side).clone();
+            other.keys[side] = Some(keys.clone());
+            other.status = Status::Todo;
+            other.reason = None;
+            removed.push(pair.id);
+            saved.push(other);
+            self.run.count(side, mapping.object(side)).matched += 1;
             taken.extend(keys);
         }
+        if again {
+            saved.iter().for_each(|pair| self.revisit(mapping.id, pair.id));
+        }
+        owners.stale.retain(|pair| saved.iter().all(|saved| saved.id != pair.id));
+        saved.append(&mut owners.stale);
+        saved.extend(renamed);
         if saved.is_empty() {
             return Ok(());
         }
@@ -90,6 +93,86 @@ impl Session<'_> {
         unit.remove_pairs(&removed).await?;
         unit.save_pairs(&mut saved).await?;
         Ok(unit.commit_soon().await?)
+    }
+
+    /// The pairs that have identifiers of these duplicates now.
+    async fn owners_of(
+        &self,
+        mapping: &ObjectMapping,
+        alone: &[(Side, Pair, Vec<MatchKey>)],
+    ) -> Result<Owning, SyncError> {
+        let ledger = self.engine.ledger;
+        let keys: Vec<MatchKey> = alone.iter().flat_map(|(_, _, keys)| keys.iter().cloned()).collect();
+        let mut found = Vec::new();
+        for side in Side::BOTH {
+            for (key, number) in ledger.pairs_by_key(mapping.id, side, &keys).await? {
+                found.push((side, key, number));
+            }
+        }
+        let numbers: HashSet<PairId> = found.iter().map(|(_, _, number)| *number).collect();
+        let numbers: Vec<PairId> = numbers.into_iter().collect();
+        let pairs = ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair));
+        let mut owning = Owning { pairs: pairs.collect(), ..Owning::default() };
+        for (side, key, number) in found {
+            let Some(pair) = owning.pairs.get(&number) else { continue };
+            let half = pair.half(side);
+            let has = half.id.is_some()
+                && half.deleted.is_none()
+                && identity::keys(mapping, side, |slot| pair.current(side, slot)).contains(&key);
+            // A record whose create was never answered also stands for what was sent.
+            if has || pair.attempts > 0 || pair.status == Status::Live {
+                owning.by_key[side].entry(key).or_default().push(number);
+            } else if owning.stale.iter().all(|pair| pair.id != number) {
+                // Its keys stem from a version that did not renew them.
+                let mut now = pair.clone();
+                for side in Side::BOTH {
+                    identity::renew(mapping, &mut now, side);
+                }
+                owning.stale.push(now);
+            }
+        }
+        Ok(owning)
+    }
+}
+
+/// The pairs that have identifiers of held duplicates.
+#[derive(Default)]
+struct Owning {
+    by_key: Sides<HashMap<MatchKey, Vec<PairId>>>,
+    pairs: HashMap<PairId, Pair>,
+    /// Pairs with keys that their records no longer have, with those that they have.
+    stale: Vec<Pair>,
+}
+
+impl Owning {
+    /// The first pair but this one whose record on a side has one of these keys.
+    fn first(&self, side: Side, keys: &[MatchKey], but: PairId) -> Option<PairId> {
+        let mut owners = keys.iter().filter_map(|key| self.by_key[side].get(key)).flatten().copied();
+        owners.find(|owner| *owner != but)
+    }
+
+    /// A duplicate that stays held while its reason names a record without its identifiers: with the reason that names
+    /// the one that has them now.
+    fn renamed(
+        &self,
+        mapping: &ObjectMapping,
+        mut pair: Pair,
+        side: Side,
+        owner: &Pair,
+        keys: &[MatchKey],
+    ) -> Option<Pair> {
+        let known = |key: &MatchKey, side: Side| {
+            self.by_key[side].get(key).is_some_and(|numbers| numbers.contains(&owner.id))
+        };
+        let has = Sides::by(|side| keys.iter().any(|key| known(key, side)));
+        let Some(Reason::DuplicateOf { record: Some(record), .. }) = &mut pair.reason else { return None };
+        if has[record.side] && owner.half(record.side).id.as_ref() == Some(&record.id) {
+            return None;
+        }
+        let side = if has[side] { side } else { side.other() };
+        let id = owner.half(side).id.as_deref().unwrap_or_default();
+        *record = RecordRef::new(side, mapping.object(side), id);
+        Some(pair)
     }
 }
 

@@ -4,6 +4,7 @@ use super::change::Change;
 use super::definition::{IdentifyBy, ObjectMapping};
 use super::number::Slot;
 use super::pair::{MatchKey, Pair};
+use super::reason::Reason;
 use entente_core::{Side, Value, canonical_identifier};
 
 /// Match keys of a record: one for each identifier, or one for all of them together. Blank identifiers give
@@ -25,6 +26,28 @@ pub(super) fn keys<'a>(
             _ => Vec::new(),
         },
     }
+}
+
+/// Gives a pair the match keys of the record that stands on a side now. A tombstone has none, so that its
+/// identifiers are free for a successor; nor has a record that is held as a duplicate, so that no other one is
+/// matched with it.
+pub(super) fn renew(mapping: &ObjectMapping, pair: &mut Pair, side: Side) {
+    let duplicate =
+        matches!(pair.reason, Some(Reason::DuplicateOf { became: None, .. })) && !pair.is_linked();
+    let none = duplicate || pair.half(side).id.is_none() || pair.half(side).deleted.is_some();
+    let keys = if none { Vec::new() } else { keys(mapping, side, |slot| pair.current(side, slot)) };
+    pair.keys[side] = Some(keys);
+}
+
+/// Whether a reported value of an identifier is another one than was known of its record.
+pub(super) fn is_new<'v>(
+    mapping: &ObjectMapping,
+    pair: &Pair,
+    side: Side,
+    value_of: impl Fn(Slot) -> Option<&'v Value>,
+) -> bool {
+    let differs = |slot: &Slot| value_of(*slot).is_some_and(|value| pair.current(side, *slot) != Some(value));
+    mapping.identifiers.iter().any(differs)
 }
 
 /// Canonical text of an identifier's value; `None` for a blank.

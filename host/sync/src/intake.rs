@@ -135,9 +135,16 @@ impl Session<'_> {
         let mut keys: Vec<MatchKey> = Vec::new();
         for batch in batches {
             let columns = columns_of(mapping, side, batch);
-            // A linked record keeps its counterpart, also when its identifiers change: it needs no match.
-            let linked = |id: &String| work.by_id.get(id).is_some_and(|entry| work.pairs[*entry].is_linked());
-            for row in batch.rows.iter().filter(|row| !linked(&row.id)) {
+            // A linked record keeps its counterpart: it needs no match, but with new identifiers it may meet one that
+            // has none.
+            let known = |row: &&Row| {
+                let pair = work.by_id.get(&row.id).map(|entry| &work.pairs[*entry]);
+                pair.is_some_and(|pair| {
+                    pair.is_linked()
+                        && !identity::is_new(mapping, pair, side, |slot| value_at(&columns, row, slot))
+                })
+            };
+            for row in batch.rows.iter().filter(|row| !known(row)) {
                 keys.extend(identity::keys(mapping, side, |slot| value_at(&columns, row, slot)));
             }
         }
@@ -188,7 +195,9 @@ impl Session<'_> {
                 self.run.count(side, object).excluded += 1;
                 if let Some(entry) = known {
                     let pair = &mut work.pairs[entry];
-                    apply_row(pair, side, &columns, row, arrival);
+                    if apply_row(pair, side, &columns, row, arrival) && self.recognises(mapping) {
+                        identity::renew(mapping, pair, side);
+                    }
                     pair.half_mut(side).filtered = true;
                     if pair.status == Status::Live {
                         pair.dirty = true;
@@ -249,10 +258,10 @@ impl Session<'_> {
         let duplicate = matches!(pair.reason, Some(Reason::DuplicateOf { .. }));
         let recognised = self.recognises(work.mapping);
         if (new || self.rekey[side]) && !duplicate && recognised {
-            let mut stands_for = keys.clone();
+            identity::renew(work.mapping, pair, side);
             // A create that was never answered may be reported with the identifiers that were sent.
+            let stands_for = pair.keys[side].get_or_insert_default();
             stands_for.extend(sent_keys.into_iter().filter(|key| !keys.contains(key)));
-            pair.keys[side] = Some(stands_for);
         }
         if was_filtered && pair.half(side.other()).filtered {
             // Still excluded: the record of the other side is outside its filter.
@@ -271,7 +280,39 @@ impl Session<'_> {
         self.hold_stranger(work.mapping, pair);
         work.touch(entry);
         if new && !duplicate && !keys.is_empty() && self.match_known(work, entry, &keys) {
+            if work.pairs[entry].is_linked() {
+                self.hold_duplicates(work, entry, &keys);
+            }
             work.note_keys(side, &keys, entry);
+        }
+    }
+
+    /// Holds records that wait for a counterpart to be made and have an identifier that a linked record has got: they
+    /// are its duplicates, as they would be had they come later.
+    fn hold_duplicates(&mut self, work: &mut Working<'_>, linked: Entry, keys: &[MatchKey]) {
+        let (mapping, of) = (work.mapping, work.side);
+        let id = work.pairs[linked].half(of).id.clone().unwrap_or_default();
+        for side in Side::BOTH {
+            for entry in work.owners(side, keys) {
+                let pair = &mut work.pairs[entry];
+                let free = match &pair.reason {
+                    _ if pair.status == Status::Todo => true,
+                    Some(Reason::AbsenceNotProven { .. } | Reason::NotCheckable { .. }) => true,
+                    _ => false,
+                };
+                let alone = !pair.is_linked() && pair.halves.iter().all(|half| half.deleted.is_none());
+                if entry == linked || !free || !alone || pair.attempts > 0 {
+                    continue;
+                }
+                self.hold(
+                    pair,
+                    mapping,
+                    side,
+                    Reason::duplicate(RecordRef::new(of, mapping.object(of), &id)),
+                );
+                pair.keys[side] = Some(Vec::new());
+                work.touch(entry);
+            }
         }
     }
 
@@ -300,6 +341,14 @@ impl Session<'_> {
         let [other] = others[..] else {
             return true;
         };
+        if work.pairs[other].half(side).id.is_some() && work.pairs[entry].attempts == 0 {
+            let id = work.pairs[other].half(side.other()).id.clone().unwrap_or_default();
+            let pair = &mut work.pairs[entry];
+            pair.keys[side] = Some(Vec::new());
+            let record = RecordRef::new(side.other(), mapping.object(side.other()), &id);
+            self.hold(pair, mapping, side, Reason::duplicate(record));
+            return false;
+        }
         if work.pairs[other].half(side).id.is_some()
             || work.pairs[other].id == 0
             || work.pairs[other].status == Status::Live

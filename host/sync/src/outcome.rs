@@ -74,6 +74,7 @@ impl Session<'_> {
                 let columns: Vec<(Slot, Column)> =
                     slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
                 apply_row(&mut entry.pair, target, &columns, &row, self.arrival(target));
+                identity::renew(mapping, &mut entry.pair, target);
                 if mapping.identifiers.iter().any(|slot| !slots.contains(slot)) {
                     self.stale.entry((mapping.id, target)).or_default().push(row.id);
                 }
@@ -83,6 +84,7 @@ impl Session<'_> {
                 entry.change.status = ChangeStatus::Dropped;
                 entry.pair.half_mut(target).deleted = Some(now);
                 entry.pair.keys[target] = Some(Vec::new());
+                self.keys_given_up = true;
                 self.hold(&mut entry.pair, mapping, target, reason);
             }
             Meaning::Renamed(id) => {
@@ -154,7 +156,14 @@ impl Session<'_> {
         let revisit = settlement.settle(entry) || blanked;
         if entry.change.action == Action::Create {
             entry.change.made = Some(written.id.clone());
-            set_keys(mapping, target, &mut entry.pair);
+            identity::renew(mapping, &mut entry.pair, target);
+            if entry.pair.attempts > 0 {
+                // While the create was unanswered, the source also owned the keys that were sent.
+                identity::renew(mapping, &mut entry.pair, target.other());
+            }
+        } else if entry.change.fields.iter().any(|field| mapping.identifiers.contains(&field.slot)) {
+            identity::renew(mapping, &mut entry.pair, target);
+            self.keys_given_up = true;
         }
         entry.change.status = ChangeStatus::Done;
         self.end_made(mapping, target, entry, revisit);
@@ -205,6 +214,7 @@ impl Session<'_> {
     /// deletion.
     fn gone(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing) {
         let now = self.now();
+        self.keys_given_up = true;
         let Outgoing { change, pair, .. } = entry;
         if matches!(change.action, Action::Delete(_)) {
             change.status = ChangeStatus::Done;
@@ -314,14 +324,4 @@ fn hand_over(entry: &mut Outgoing, target: Side, written: &Written, owners: &Own
     pair.half_mut(target).changed = owner.half(target).changed;
     pair.dirty = true;
     entry.resent = true;
-}
-
-/// Match keys of a pair after its record on `target` was created.
-fn set_keys(mapping: &ObjectMapping, target: Side, pair: &mut Pair) {
-    let source = target.other();
-    pair.keys[target] = Some(identity::keys(mapping, target, |slot| pair.current(target, slot)));
-    if pair.attempts > 0 {
-        // While the create was unanswered, the source also owned the keys that were sent.
-        pair.keys[source] = Some(identity::keys(mapping, source, |slot| pair.current(source, slot)));
-    }
 }

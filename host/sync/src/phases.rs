@@ -66,6 +66,7 @@ impl Engine<'_> {
             failed_alone: false,
             stale: BTreeMap::new(),
             taken: Vec::new(),
+            keys_given_up: false,
             by_way_of_blank: HashMap::new(),
             open_creates: OpenCreates::default(),
         };
@@ -124,6 +125,10 @@ impl Session<'_> {
             }
             self.execute().await?;
             self.untangle(pass + 1 == limits::PASSES).await?;
+            let given_up = std::mem::take(&mut self.keys_given_up);
+            if given_up && self.run.options.follows_bookmarks() && self.read_error.is_none() {
+                self.release_duplicates(true).await?;
+            }
             if self.run.options.undoes().is_some() || !self.another_pass || pass + 1 == limits::PASSES {
                 break;
             }
@@ -167,7 +172,7 @@ impl Session<'_> {
                 for side in Side::BOTH {
                     self.find_absent(side).await?;
                 }
-                self.release_duplicates().await?;
+                self.release_duplicates(false).await?;
                 self.requeue_waiting().await?;
                 // After those that wait are in the work queue again.
                 self.release_unmade().await?;

@@ -409,9 +409,9 @@ impl<'m> Inputs<'m> {
     pub(super) fn gone(&self, pair: &mut Pair, gone: Side) -> Gone {
         let (mapping, survivor) = (self.mapping, gone.other());
         let object = mapping.object(gone);
+        // A tombstone has no match keys.
+        pair.keys[gone] = Some(Vec::new());
         if pair.half(survivor).id.is_none() || pair.half(survivor).deleted.is_some() {
-            // A tombstone has no match keys.
-            pair.keys[gone] = Some(Vec::new());
             return Gone::Settled(Status::Deleted, Reason::DeletedEverywhere);
         }
         let Some(was) = pair.half(gone).id.clone() else {

@@ -81,6 +81,8 @@ pub(super) struct Session<'a> {
     pub(super) stale: BTreeMap<(MappingId, Side), Vec<String>>,
     /// Updates of this pass that were refused since another record has an identifier of theirs.
     pub(super) taken: Vec<(MappingId, Side, PairId)>,
+    /// A record was deleted, or an order has changed identifiers: a record that is held as a duplicate may be free.
+    pub(super) keys_given_up: bool,
     /// By pair and target, the identifier that is written by way of a blank, since records exchange it.
     pub(super) by_way_of_blank: HashMap<(PairId, Side), Slot>,
     /// Creates whose outcome the recovery could not find out.

@@ -136,18 +136,19 @@ impl<'m> Working<'m> {
         if let Some(entry) = self.sent_as(keys) {
             return Match::Pair(entry);
         }
-        let duplicate = |entry: Entry| Reason::DuplicateOf {
+        let duplicate = |entry: Entry, side: Side| Reason::DuplicateOf {
             record: record(entry, side),
             preferred: false,
             became: None,
         };
         if let Some(&rival) = self.owners(side, keys).first() {
-            return Match::Held { reason: duplicate(rival), rival };
+            return Match::Held { reason: duplicate(rival, side), rival };
         }
         match self.owners(side.other(), keys).as_slice() {
             [] => Match::Nothing,
             [entry] if self.pairs[*entry].half(side).id.is_none() => Match::Pair(*entry),
-            [rival] => Match::Held { reason: duplicate(*rival), rival: *rival },
+            // The record that has the identifier now; its counterpart may have given it up, or be gone.
+            [rival] => Match::Held { reason: duplicate(*rival, side.other()), rival: *rival },
             several => {
                 let records = several.iter().filter_map(|entry| record(*entry, side.other())).collect();
                 Match::Held { reason: Reason::Ambiguous { records }, rival: several[0] }
@@ -201,9 +202,18 @@ impl<'m> Working<'m> {
     pub(super) fn owners(&self, side: Side, keys: &[MatchKey]) -> Vec<Entry> {
         let entries = |key: &MatchKey| -> Vec<Entry> {
             let entries = self.by_key[side].get(key).cloned().unwrap_or_default();
-            entries.into_iter().filter(|entry| !self.only_sent_as(*entry, side, key)).collect()
+            let has =
+                |entry: &Entry| self.still_has(*entry, side, key) && !self.only_sent_as(*entry, side, key);
+            entries.into_iter().filter(has).collect()
         };
         keys.iter().map(entries).find(|entries| !entries.is_empty()).unwrap_or_default()
+    }
+
+    /// Whether a pair has not given up a key since it was noted for it.
+    fn still_has(&self, entry: Entry, side: Side, key: &MatchKey) -> bool {
+        let pair = &self.pairs[entry];
+        let now = pair.keys[side].as_ref();
+        now.is_none_or(|keys| keys.contains(key)) && (pair.id == 0 || !self.removed.contains(&pair.id))
     }
 
     /// Whether a pair owns a key only through an unanswered create, and its record has other keys by now.

@@ -1,0 +1,255 @@
+//! Keys: an identifier belongs to the record that has it now, and is free once that record gives it up.
+
+use crate::world::{World, text};
+use entente_core::Value;
+use entente_sync::*;
+
+const A: &str = "a@example.org";
+const B: &str = "b@example.org";
+
+/// A contact and a person with the address `a`, linked: contact, person.
+async fn linked(deletes: DeletePolicy) -> (World, String, String) {
+    let mut world = World::new().await;
+    world.people().deletes = deletes;
+    // Deletions and blankings are few beside these.
+    for n in 0..8 {
+        world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    let left = world.left.put("contact", &[("email", text(A)), ("name", text("Ann"))], "2020-01-01");
+    world.run().await;
+    let right = world.person(A);
+    (world, left, right)
+}
+
+fn exchange(world: &World, side: Side) -> (&crate::fake::Fake, &'static str, &'static str) {
+    match side {
+        Side::Left => (&world.left, "contact", "email"),
+        Side::Right => (&world.right, "person", "mail"),
+    }
+}
+
+fn put(world: &World, side: Side, mail: &str) -> String {
+    let (fake, object, field) = exchange(world, side);
+    fake.put(object, &[(field, text(mail))], "2026-01-02")
+}
+
+fn edit(world: &World, side: Side, id: &str, mail: Value) {
+    let (fake, object, field) = exchange(world, side);
+    fake.edit(object, id, field, mail, "2026-01-02");
+}
+
+/// How many records of a side have an address.
+fn count(world: &World, side: Side, mail: &str) -> usize {
+    let (fake, object, field) = exchange(world, side);
+    fake.records(object).iter().filter(|(_, record)| record.values.get(field) == Some(&text(mail))).count()
+}
+
+async fn duplicates(world: &World) -> Vec<(String, String)> {
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 100).await.unwrap();
+    let of = |pair: PairLine| {
+        let id = pair.ids.iter().find_map(Clone::clone).unwrap();
+        match pair.reason {
+            Some(Reason::DuplicateOf { record: Some(record), .. }) => (id, record.id),
+            other => panic!("{other:?}"),
+        }
+    };
+    held.into_iter().map(of).collect()
+}
+
+async fn assert_made(world: &World, mail: &str) {
+    assert_eq!(duplicates(world).await, []);
+    for side in Side::BOTH {
+        assert_eq!(count(world, side, mail), 1, "{side}: {mail}");
+    }
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn m5_s24_an_address_that_was_changed_or_cleared_is_free_for_its_successor() {
+    for side in Side::BOTH {
+        for to in [text(B), Value::Null, text("")] {
+            // In the same run, and in a later one.
+            for runs in [0, 1] {
+                let (world, left, right) = linked(DeletePolicy::Ignore).await;
+                let id = if side == Side::Left { &left } else { &right };
+                edit(&world, side, id, to.clone());
+                for _ in 0..runs {
+                    world.run().await;
+                }
+                put(&world, side, A);
+                world.run().await;
+                assert_made(&world, A).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn m5_a_successor_on_the_other_side_is_made_too() {
+    for side in Side::BOTH {
+        let (world, left, right) = linked(DeletePolicy::Ignore).await;
+        edit(&world, side, if side == Side::Left { &left } else { &right }, text(B));
+        put(&world, side.other(), A);
+        world.run().await;
+        assert_made(&world, A).await;
+        assert_eq!((count(&world, Side::Left, B), count(&world, Side::Right, B)), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn m5_a_held_duplicate_is_decided_again_when_the_address_is_given_up() {
+    for side in Side::BOTH {
+        for editor in Side::BOTH {
+            let (world, left, right) = linked(DeletePolicy::Ignore).await;
+            let twin = put(&world, side, A);
+            world.run().await;
+            let rival = if side == Side::Left { &left } else { &right };
+            assert_eq!(duplicates(&world).await, [(twin, rival.clone())]);
+            edit(&world, editor, if editor == Side::Left { &left } else { &right }, text(B));
+            world.run().await;
+            assert_made(&world, A).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn m5_what_is_not_written_yet_is_not_given_up_and_the_reason_names_who_has_it() {
+    let (mut world, left, right) = linked(DeletePolicy::Ignore).await;
+    world.people().fields[0].writable.right = false;
+    edit(&world, Side::Left, &left, text(B));
+    let twin = put(&world, Side::Left, A);
+    world.run().await;
+    world.run().await;
+    assert_eq!(duplicates(&world).await, [(twin, right.clone())], "the person has the address");
+    // And when it gives it up, the contact is made.
+    edit(&world, Side::Right, &right, text(B));
+    world.run().await;
+    assert_eq!(duplicates(&world).await, []);
+    assert_eq!(count(&world, Side::Left, A), 1);
+}
+
+#[tokio::test]
+async fn m5_s24_a_deleted_record_has_no_address() {
+    for side in Side::BOTH {
+        // The survivor keeps it with `ignore`: the new record is its duplicate, and the reason names it.
+        let (world, left, right) = linked(DeletePolicy::Ignore).await;
+        let (gone, survivor) = if side == Side::Left { (&left, &right) } else { (&right, &left) };
+        let (fake, object, _) = exchange(&world, side);
+        let before = put(&world, side, A);
+        world.run().await;
+        fake.delete(object, gone);
+        let after = put(&world, side, A);
+        world.run().await;
+        world.run().await;
+        let mut held = duplicates(&world).await;
+        held.sort();
+        let mut expected = [(before.clone(), survivor.clone()), (after, survivor.clone())];
+        expected.sort();
+        assert_eq!(held, expected);
+        // The survivor gives it up: one of the two is made.
+        edit(&world, side.other(), survivor, text(B));
+        world.run().await;
+        world.run().await;
+        assert_eq!(duplicates(&world).await.len(), 1);
+        assert_eq!(count(&world, side.other(), A), 1);
+
+        // With `unlink` the survivor meets the new one, in the same run.
+        let (world, left, right) = linked(DeletePolicy::Unlink).await;
+        let gone = if side == Side::Left { &left } else { &right };
+        let (fake, object, _) = exchange(&world, side);
+        fake.delete(object, gone);
+        put(&world, side, A);
+        world.run().await;
+        assert_made(&world, A).await;
+
+        // With `delete` the address is free when both are gone.
+        let (world, left, right) = linked(DeletePolicy::Delete).await;
+        let gone = if side == Side::Left { &left } else { &right };
+        let (fake, object, _) = exchange(&world, side);
+        fake.delete(object, gone);
+        put(&world, side, A);
+        world.run().await;
+        assert_made(&world, A).await;
+    }
+}
+
+#[tokio::test]
+async fn m5_a_restored_record_has_its_address_again() {
+    let (world, left, right) = linked(DeletePolicy::Ignore).await;
+    world.right.delete("person", &right);
+    world.run().await;
+    world.left.delete("contact", &left);
+    world.run().await;
+    world.right.restore("person", &right);
+    world.run().await;
+    let twin = put(&world, Side::Right, A);
+    world.run().await;
+    assert_eq!(duplicates(&world).await, [(twin, right)]);
+}
+
+#[tokio::test]
+async fn m5_the_loser_of_a_merge_has_no_address() {
+    let (world, _, right) = linked(DeletePolicy::Ignore).await;
+    let other = world.person("1@example.org");
+    world.right.merge("person", &right, &other);
+    world.run().await;
+    let twin = put(&world, Side::Right, A);
+    world.run().await;
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 9).await.unwrap();
+    let of = |pair: &PairLine| pair.ids.right == Some(twin.clone());
+    let reason = held.into_iter().find(of).unwrap().reason;
+    let Some(Reason::DuplicateOf { record: Some(record), .. }) = reason else { panic!("{reason:?}") };
+    assert_eq!(record.side, Side::Left, "the contact that is left over has it");
+}
+
+#[tokio::test]
+async fn m5_an_undo_gives_addresses_back() {
+    let (world, left, _) = linked(DeletePolicy::Ignore).await;
+    edit(&world, Side::Left, &left, text(B));
+    let run = world.run().await;
+    world.run_with(RunKind::Undo { run: run.id, deletes_agreed: 0 }.into()).await;
+    let twin = put(&world, Side::Right, A);
+    world.run().await;
+    let held = duplicates(&world).await;
+    assert_eq!(held.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&twin], "{held:?}");
+    let other = put(&world, Side::Right, B);
+    world.run().await;
+    let held = duplicates(&world).await;
+    assert!(held.iter().any(|(id, of)| *id == other && *of == left), "the contact still has it: {held:?}");
+}
+
+#[tokio::test]
+async fn m5_a_record_without_counterpart_waits_when_a_linked_one_gets_its_address() {
+    // A person is merged into one that was not met yet and has the address of a contact that is new too.
+    let (world, _, right) = linked(DeletePolicy::Ignore).await;
+    put(&world, Side::Left, B);
+    let other = put(&world, Side::Right, B);
+    world.right.merge("person", &right, &other);
+    world.run().await;
+    world.run().await;
+    assert_eq!(count(&world, Side::Right, B), 1, "nothing was made beside it");
+}
+
+#[tokio::test]
+async fn m5_keys_that_an_earlier_version_left_behind_hold_nobody() {
+    let (world, left, _) = linked(DeletePolicy::Ignore).await;
+    edit(&world, Side::Left, &left, text(B));
+    world.run().await;
+    let now = world.clock.now();
+    let lease = world.ledger.acquire("r", "test", now, std::time::Duration::from_secs(60)).await.unwrap();
+    let mapping = world.definition.mappings[0].id;
+    let mut pairs = world.ledger.pairs_of(mapping, Side::Left, std::slice::from_ref(&left)).await.unwrap();
+    for side in Side::BOTH {
+        pairs[0].keys[side] = Some(vec![MatchKey { rank: 0, text: A.to_owned() }]);
+    }
+    let mut unit = world.ledger.begin(&lease).await.unwrap();
+    unit.save_pairs(&mut pairs).await.unwrap();
+    unit.commit().await.unwrap();
+    world.ledger.release(&lease).await.unwrap();
+    put(&world, Side::Left, A);
+    world.run().await;
+    assert_made(&world, A).await;
+    let twin = put(&world, Side::Left, B);
+    world.run().await;
+    assert_eq!(duplicates(&world).await, [(twin, left)], "its own key is there again");
+}

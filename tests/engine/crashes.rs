@@ -224,9 +224,10 @@ async fn an_answer_that_names_the_record_of_another_pair_is_held_and_blocks_noth
     let mut world = World::new().await;
     world.right.character.can_find = false;
     trap_after_create(&world).await;
-    // Renamed before it is reported, the record appears as a new one.
+    // With nothing left of what was sent before it is reported, the record appears as a new one.
     let right = world.person("old@example.org");
     world.right.edit("person", &right, "mail", text("other@example.org"), "2026-01-02");
+    world.right.edit("person", &right, "full", text("Bea"), "2026-01-02");
     world.clock.advance(std::time::Duration::from_secs(86_400));
     world.run_with(RunOptions::sync(Reading::Full)).await;
     world.left.put("contact", &[("email", text("next@example.org"))], "2026-01-03");
@@ -237,5 +238,21 @@ async fn an_answer_that_names_the_record_of_another_pair_is_held_and_blocks_noth
     let record = Some(RecordRef::new(Side::Left, "contact", &world.contact("other@example.org")));
     let became = Some(RecordRef::new(Side::Right, "person", &right));
     assert_eq!(reasons, [Reason::DuplicateOf { record, preferred: false, became }]);
+    world.assert_quiet().await;
+}
+
+/// A failed create that may have been executed keeps a record that resembles it from becoming another one.
+#[tokio::test]
+async fn p2_a_record_that_was_renamed_before_its_failed_create_is_answered_stays_one() {
+    let mut world = World::new().await;
+    world.right.character.can_find = false;
+    trap_after_create(&world).await;
+    let right = world.person("old@example.org");
+    world.right.edit("person", &right, "mail", text("other@example.org"), "2026-01-02");
+    world.clock.advance(std::time::Duration::from_secs(86_400));
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    world.run().await;
+    assert_eq!(world.left.records("contact").len(), 1);
+    assert_eq!(world.left.find_by("contact", "email", "other@example.org").as_deref(), Some("L1"));
     world.assert_quiet().await;
 }

@@ -353,3 +353,40 @@ async fn a_duplicate_takes_the_place_of_one_that_is_gone() {
     assert_eq!(world.left.value("contact", &world.contact("0@example.org"), "name"), text("twin"));
     world.assert_quiet().await;
 }
+
+/// A tombstone has no identifiers, on neither side.
+#[tokio::test]
+async fn p2_the_address_of_a_record_that_is_deleted_everywhere_is_free() {
+    for policy in [DeletePolicy::Ignore, DeletePolicy::Unlink] {
+        let (world, lefts, rights) = linked(3, policy).await;
+        let value = world.left.value("contact", &lefts[0], "email");
+        world.left.delete("contact", &lefts[0]);
+        world.right.delete("person", &rights[0]);
+        world.right.put("person", &[("mail", value.clone()), ("full", text("Bea"))], "2026-01-02");
+        for _ in 0..3 {
+            world.run().await;
+        }
+        assert_eq!(statuses(&world, Status::Held).await, [], "{policy:?}");
+        assert!(world.left.find_by("contact", "name", "Bea").is_some(), "{policy:?}");
+        world.assert_quiet().await;
+    }
+}
+
+/// The survivor of a deletion that is ignored gives its address up later.
+#[tokio::test]
+async fn p2_an_address_that_the_survivor_of_a_deletion_gave_up_is_free() {
+    let (world, lefts, rights) = linked(3, DeletePolicy::Ignore).await;
+    let value = world.left.value("contact", &lefts[0], "email");
+    world.left.delete("contact", &lefts[0]);
+    world.run().await;
+    world.left.put("contact", &[("email", value), ("name", text("Bea"))], "2026-01-02");
+    world.run().await;
+    assert_eq!(statuses(&world, Status::Held).await, [Some(Code::DuplicateOf)]);
+    world.right.edit("person", &rights[0], "mail", text("other@example.org"), "2026-01-03");
+    for _ in 0..3 {
+        world.run().await;
+    }
+    assert_eq!(statuses(&world, Status::Held).await, []);
+    assert!(world.right.find_by("person", "full", "Bea").is_some());
+    world.assert_quiet().await;
+}

@@ -319,3 +319,20 @@ async fn a_link_that_a_new_record_had_to_do_without_comes_later() {
     assert_eq!(world.left.value("contact", &left, "company"), link("company", &company));
     world.assert_quiet().await;
 }
+
+/// The host wrote the new address itself, so that the report of it is an echo.
+#[tokio::test]
+async fn p2_an_address_that_the_sync_took_away_is_free_for_its_successor() {
+    let world = World::new().await;
+    let ann =
+        world.left.put("contact", &[("email", text("ann@example.org")), ("name", text("Ann"))], "2020-01-01");
+    world.run().await;
+    world.left.put("contact", &[("email", text("ann@example.org")), ("name", text("Bea"))], "2025-01-01");
+    world.left.edit("contact", &ann, "email", text(""), "2025-01-02");
+    for _ in 0..3 {
+        world.run().await;
+    }
+    assert_eq!(world.right.value("person", &world.person("ann@example.org"), "full"), text("Bea"));
+    assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap(), []);
+    world.assert_quiet().await;
+}

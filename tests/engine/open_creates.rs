@@ -339,3 +339,25 @@ async fn m6_a_record_deleted_while_its_create_was_open_is_not_made_afterwards() 
         }
     }
 }
+
+/// The remote system makes the record, and then traps; the create is sent again under its key once the pause is over.
+/// Meanwhile nothing but that key tells that the reported record is the one that was made.
+#[tokio::test]
+async fn p2_a_record_without_identifiers_waits_while_a_failed_create_may_have_made_it() {
+    let world = World::new().await;
+    world.left.put("contact", &[("name", text("Ann")), ("phone", text("one"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::LostByTrap);
+    world.run().await;
+    world.run().await;
+    // A new plan of the failed pair does not make it forgotten.
+    world.clock.advance(Duration::from_secs(3600));
+    world.run_with(RunOptions::plan(Reading::Changes)).await;
+    world.run_with(RunOptions { disable_push: true, ..RunOptions::default() }).await;
+    let anns = |world: &World| (world.left.records("contact").len(), world.right.records("person").len());
+    assert_eq!(anns(&world), (1, 1), "while the pair waits for its next try");
+    world.clock.advance(Duration::from_secs(86_400));
+    world.run().await;
+    assert_eq!(anns(&world), (1, 1));
+    assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 1);
+    world.assert_quiet().await;
+}

@@ -71,7 +71,8 @@ impl Open {
             matches!(field.value, Value::Text(_))
                 && found.is_some_and(|found| is_echo(rules, &field.value, found))
         };
-        self.under_way() && self.change.fields.iter().any(shared)
+        (self.under_way() || self.change.status == ChangeStatus::Retry)
+            && self.change.fields.iter().any(shared)
     }
 
     /// Sent, and not given up.

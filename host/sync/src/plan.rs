@@ -412,6 +412,7 @@ impl<'m> Inputs<'m> {
         // A tombstone has no match keys.
         pair.keys[gone] = Some(Vec::new());
         if pair.half(survivor).id.is_none() || pair.half(survivor).deleted.is_some() {
+            pair.keys[survivor] = Some(Vec::new());
             return Gone::Settled(Status::Deleted, Reason::DeletedEverywhere);
         }
         let Some(was) = pair.half(gone).id.clone() else {

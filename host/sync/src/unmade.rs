@@ -14,10 +14,12 @@ use super::pair::{MatchKey, Pair, Status};
 use super::reason::Code;
 use super::session::Session;
 use entente_core::{Side, Timestamp};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Session<'_> {
-    /// Loads the creates whose outcome is still unknown: those that are under way, and those whose pairs are held.
+    /// Loads the creates whose outcome is still unknown: those that are under way, those that are sent again once their
+    /// failed pairs are due, and those whose pairs are held.
     pub(super) async fn load_open_creates(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         let ledger = self.engine.ledger;
@@ -33,6 +35,7 @@ impl Session<'_> {
                     self.add_open_creates(mapping, ledger.pairs(&numbers).await?, open);
                 }
             }
+            self.load_failed_creates(mapping).await?;
             let mut after = 0;
             loop {
                 let held = ledger.held(mapping.id, Code::FateUnknown, after, limits::RECONCILE_PAIRS).await?;
@@ -44,6 +47,30 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Creates whose order failed, perhaps after it was executed. What was put off was not made, and a later try may
+    /// have been answered.
+    async fn load_failed_creates(&mut self, mapping: &ObjectMapping) -> Result<(), SyncError> {
+        let ledger = self.engine.ledger;
+        let mut after = 0;
+        loop {
+            let failed = ledger
+                .open_changes(&[mapping.id], ChangeStatus::Retry, after, limits::RECONCILE_PAIRS)
+                .await?;
+            let Some(last) = failed.last() else { return Ok(()) };
+            after = last.id;
+            let unknown = |change: &&Change| change.action == Action::Create && change.sent.is_some();
+            let numbers: BTreeSet<PairId> = failed.iter().filter(unknown).map(|change| change.pair).collect();
+            let numbers: Vec<PairId> = numbers.into_iter().collect();
+            let mut pairs = ledger.pairs(&numbers).await?;
+            // What else became of a pair came of an answer to a later try.
+            let again = [Status::Todo, Status::Failed, Status::Live];
+            pairs.retain(|pair| !pair.is_linked() && again.contains(&pair.status));
+            let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
+            let open = ledger.unanswered(&numbers).await?;
+            self.add_open_creates(mapping, pairs, open);
+        }
     }
 
     fn add_open_creates(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>, changes: Vec<Change>) {

@@ -149,6 +149,9 @@ pub(crate) fn meaning(object: usize, field: usize, value: &Value) -> Value {
         Value::Text(text) if (object, field) == (PERSON, PHONE) => Value::text(subscriber(text)),
         Value::Text(text) => {
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            if words.is_empty() && (object, field) == (PERSON, IDENTIFIER) {
+                return Value::Null;
+            }
             Value::text(if field == IDENTIFIER && object == PERSON { words.to_lowercase() } else { words })
         }
         Value::Texts(texts) => {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 /// What no history contains yet.
 pub const NOT_DRAWN: &[&str] = &[
-    "people without, with blank and with shared identifiers",
     "rulings on conflicts and held pairs, retry by hand, lifting the brake, trust, tie-break rules, --max-time",
     "apply of a dry run, undo of a run",
     "changes of mapping, policy and filter between runs, schema drift",
@@ -73,6 +72,10 @@ pub enum Exception {
     DeletionUntold,
     /// A pair is still to be done.
     WaitsForParent,
+    /// A pair is still to be done.
+    MayBeMade,
+    /// A pair is held.
+    SharedIdentifier,
     /// A settled pair has two values in a field.
     OpenConflict,
     /// A settled pair has a reference on one side only.
@@ -111,9 +114,11 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 19] = [
+    pub const ALL: [Exception; 21] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
+        Exception::MayBeMade,
+        Exception::SharedIdentifier,
         Exception::OpenConflict,
         Exception::ParentGone,
         Exception::NoCounterpart,
@@ -138,6 +143,8 @@ impl Exception {
         match self {
             Exception::DeletionUntold => "deletion-untold",
             Exception::WaitsForParent => "waits-for-parent",
+            Exception::MayBeMade => "may-be-made",
+            Exception::SharedIdentifier => "shared-identifier",
             Exception::OpenConflict => "open-conflict",
             Exception::ParentGone => "parent-gone",
             Exception::NoCounterpart => "no-counterpart",
@@ -166,6 +173,12 @@ impl Exception {
             }
             Exception::WaitsForParent => {
                 "I26: a pair is still to do, since the record that it refers to waits"
+            }
+            Exception::MayBeMade => {
+                "I26: a pair is still to do, since its record may be what a create without an answer has made, and one of them has no identifier"
+            }
+            Exception::SharedIdentifier => {
+                "I26: a pair is held as a duplicate, and another record has its identifier: they may be one person or two"
             }
             Exception::OpenConflict => "I1: two values differ, and the field is an open conflict",
             Exception::ParentGone => {

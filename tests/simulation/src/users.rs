@@ -239,6 +239,33 @@ impl Users {
         self.create(place, PERSON, Some(record.values[IDENTIFIER].clone())).await;
     }
 
+    /// Creates a person without an address, or with a blank one.
+    pub(crate) async fn create_unnamed(&self, place: usize, blank: bool) {
+        let blanks = [Value::text(""), Value::text(" ")];
+        let address = if blank { blanks[self.below(2)].clone() } else { Value::Null };
+        self.create(place, PERSON, Some(address)).await;
+    }
+
+    /// Gives a person the address of another one.
+    pub(crate) async fn share(&self, place: usize) {
+        let (Some(one), Some(other)) =
+            (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await)
+        else {
+            return;
+        };
+        let address = other.values[IDENTIFIER].clone();
+        if one.id != other.id && !address.is_blank() {
+            self.set(place, PERSON, &one.id, IDENTIFIER, address, None).await;
+        }
+    }
+
+    /// Takes the address away from a person.
+    pub(crate) async fn clear_address(&self, place: usize) {
+        let Some(record) = self.any_record(place, PERSON).await else { return };
+        let blanks = [Value::Null, Value::text("")];
+        self.set(place, PERSON, &record.id, IDENTIFIER, blanks[self.below(2)].clone(), None).await;
+    }
+
     /// Swaps the e-mail addresses of two people.
     pub(crate) async fn swap(&self, place: usize) {
         let (Some(one), Some(other)) =

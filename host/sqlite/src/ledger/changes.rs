@@ -254,9 +254,13 @@ pub(super) fn drop_plans(connection: &Connection, pairs: &[PairId], at: Timestam
     if !connection.prepare_cached(any)?.query_row([], |row| row.get(0))? {
         return Ok(());
     }
+    // A create that may have been executed stays to be retried until the same create is answered.
     let mut statement = connection.prepare_cached(
         "UPDATE change SET status = 'dropped', reason = ?3, reason_data = NULL, settled = ?2
-         WHERE pair = ?1 AND status IN ('planned', 'withheld', 'retry')",
+         WHERE pair = ?1 AND (status IN ('planned', 'withheld') OR status = 'retry' AND (
+            action <> 'create' OR sent IS NULL OR EXISTS (
+                SELECT 1 FROM change AS answer INDEXED BY change_pair
+                WHERE answer.pair = ?1 AND answer.key = change.key AND answer.status IN ('done', 'failed'))))",
     )?;
     for pair in pairs {
         statement.execute(params![pair, at.micros(), Code::Overtaken.word()])?;

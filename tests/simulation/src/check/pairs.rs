@@ -3,12 +3,12 @@
 
 use super::End;
 use crate::dice::lock;
-use crate::schema::{CITY, COMPANY, EMPLOYER, PERSON, PHONE, columns, meaning};
+use crate::schema::{CITY, COMPANY, EMPLOYER, IDENTIFIER, PERSON, PHONE, columns, meaning};
 use crate::system::System;
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
-use entente_sync::{Blanks, Pair, Reason, Side, Sides, Slot, Status};
+use entente_sync::{Action, Blanks, Pair, Reason, Side, Sides, Slot, Status};
 use std::collections::BTreeMap;
 
 /// Whether two values of a settled pair agree, or why they need not.
@@ -73,10 +73,20 @@ impl End<'_> {
             Status::Todo if matches!(pair.reason, Some(Reason::WaitsFor { .. })) => {
                 verdict.except(Exception::WaitsForParent);
             }
+            Status::Todo if self.may_be_made(sync, object, pair) => verdict.except(Exception::MayBeMade),
             Status::Todo => wrong("it is still to be done"),
             Status::Live => wrong("an order is still under way"),
             Status::Failed | Status::Held if pair.reason.is_none() => wrong("there is no reason"),
-            Status::Failed | Status::Held => {}
+            Status::Held => match pair.reason {
+                Some(Reason::DuplicateOf { .. } | Reason::Ambiguous { .. }) => {
+                    match self.rival(sync, object, pair) {
+                        Some(exception) => verdict.except(exception),
+                        None => wrong("nobody else has its identifier"),
+                    }
+                }
+                _ => {}
+            },
+            Status::Failed => {}
             Status::Deleted => {
                 if there.iter().all(Option::is_some) {
                     wrong("both records are there");
@@ -97,12 +107,7 @@ impl End<'_> {
                 _ if !pair.is_linked() => wrong("it is settled with one record only"),
                 _ => {
                     for side in Side::BOTH.into_iter().filter(|side| there[*side].is_none()) {
-                        let told = match self.system(self.place(sync, side)) {
-                            System::Hub(_) => true,
-                            // After an incomplete listing, earlier deletions are never reported.
-                            System::Remote(remote) => remote.manners.keyset && self.listed,
-                        };
-                        if told {
+                        if self.would_be_told(self.place(sync, side)) {
                             let what = format!("{name}: the record on the {side} is gone");
                             verdict.add(Word::Unaccounted, "I26", what);
                         } else {
@@ -112,6 +117,71 @@ impl End<'_> {
                 }
             },
         }
+    }
+
+    /// Why a pair may be held as a duplicate: its identifier is also that of another record of its side, or of one of
+    /// the other side that is somebody else's, so that the two may be one person or two; or one of them is gone, and
+    /// nobody has told so.
+    fn rival(&self, sync: usize, object: usize, pair: &Pair) -> Option<Exception> {
+        let side = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some())?;
+        let untold = |side: Side, id: &str| {
+            let place = self.place(sync, side);
+            self.record(place, object, id).is_none() && !self.would_be_told(place)
+        };
+        let others = match &pair.reason {
+            Some(Reason::DuplicateOf { record, .. }) => record.iter().collect(),
+            Some(Reason::Ambiguous { records }) => records.iter().collect(),
+            _ => Vec::new(),
+        };
+        // The other one may have the identifier by its counterpart alone.
+        let any_untold = |of: &&Pair| {
+            Side::BOTH.into_iter().any(|side| of.half(side).id.as_deref().is_some_and(|id| untold(side, id)))
+        };
+        let mut theirs = self.pairs.iter().filter(|(of, kind, _)| (*of, *kind) == (sync, object));
+        let owns = |of: &Pair| others.iter().any(|other| of.half(other.side).id.as_ref() == Some(&other.id));
+        if any_untold(&pair) || theirs.any(|(_, _, of)| owns(of) && any_untold(&of)) {
+            return Some(Exception::DeletionUntold);
+        }
+        let own = meaning(object, IDENTIFIER, &self.half(sync, object, pair, side)?[IDENTIFIER]);
+        let having = |side: Side| {
+            let records = self.records.get(&(self.place(sync, side), object)).into_iter().flatten();
+            records.filter(|(_, values)| meaning(object, IDENTIFIER, &values[IDENTIFIER]) == own).count()
+        };
+        let shared = !own.is_blank() && (having(side) > 1 || having(side.other()) > 0);
+        shared.then_some(Exception::SharedIdentifier)
+    }
+
+    /// Whether a deletion in this system has been told by now. After an incomplete listing, earlier deletions are
+    /// never reported.
+    fn would_be_told(&self, place: usize) -> bool {
+        match self.system(place) {
+            System::Hub(_) => true,
+            System::Remote(remote) => remote.manners.keyset && self.listed,
+        }
+    }
+
+    /// Whether a pair waits since its record may be the one that a create without an answer has made, and nobody
+    /// could tell: the remote system takes no key twice, and of the two one has no identifier.
+    fn may_be_made(&self, sync: usize, object: usize, pair: &Pair) -> bool {
+        let Some(Reason::MayBe { record: Some(source) }) = &pair.reason else { return false };
+        let side = source.side.other();
+        let System::Remote(remote) = self.system(self.place(sync, side)) else { return false };
+        let held = self.pairs.iter().find(|(of, kind, other)| {
+            (*of, *kind) == (sync, object) && other.half(source.side).id.as_ref() == Some(&source.id)
+        });
+        let Some((_, _, held)) = held else { return false };
+        let unnamed = |value: &Value| meaning(object, IDENTIFIER, value).is_blank();
+        let sent_without = self.changes.iter().any(|change| {
+            change.pair == held.id
+                && change.action == Action::Create
+                && change.sent.is_some()
+                && change.fields.iter().all(|field| field.slot != Slot(IDENTIFIER) || unnamed(&field.value))
+        });
+        let found_without =
+            self.half(sync, object, pair, side).is_some_and(|values| unnamed(&values[IDENTIFIER]));
+        !remote.manners.idempotent
+            && matches!(held.reason, Some(Reason::FateUnknown { .. }))
+            && (sent_without || found_without)
     }
 
     fn check_values(

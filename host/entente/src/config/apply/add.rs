@@ -2,9 +2,10 @@
 
 use super::commit::{ApplyOptions, Described, put_integration};
 use super::prepare::{Draft, PluginSource};
+use super::relations;
 use crate::config::check::sync::SyncDraft;
 use crate::config::configuration::Configuration;
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, Problem, Problems};
 use crate::config::names::check_integration_name;
 use crate::config::secret_text::SecretText;
 use crate::config::stored::integrations::{self, Grants, Integration};
@@ -83,18 +84,30 @@ impl Configuration {
                 ApplyOptions::default(),
                 SystemClock.now(),
             )?;
-            let sync = sync.map(|sync| put_new_sync(session, sync)).transpose()?;
+            let sync = sync.map(|sync| put_new_sync(session, name, sync)).transpose()?;
             Ok(Added { integration: integrations::get(session, name)?, sync })
         })
         .await
     }
 }
 
-fn put_new_sync(session: Session<'_>, sync: SyncDraft) -> Result<SyncDefinition, ConfigError> {
+fn put_new_sync(
+    session: Session<'_>,
+    integration: &str,
+    sync: SyncDraft,
+) -> Result<SyncDefinition, ConfigError> {
     let mut definition = sync.0;
     if syncs::find(session, &definition.name)?.is_some() {
         let remedies = vec![Remedy::Export, Remedy::Apply, Remedy::ApplyPruned];
         return Err(ConfigError::Exists { what: "sync", name: definition.name, remedies });
+    }
+    if let Some(rival) = relations::rivals(session, &definition)?.first() {
+        return Err(ConfigError::Problems(Problems(vec![Problem {
+            position: None,
+            part: format!("sync {}", definition.name),
+            message: relations::question(&definition, rival),
+            remedies: vec![Remedy::AddWithoutSync { integration: integration.to_owned() }, Remedy::Apply],
+        }])));
     }
     syncs::number(session, &mut definition)?;
     syncs::put(session, definition)

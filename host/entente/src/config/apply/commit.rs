@@ -2,6 +2,7 @@
 
 use super::plan::{self, ConfigurationPlan, PlanLine, PlanSign, Snapshot};
 use super::prepare::{ApplyContext, Draft, FileInputs, PluginSource, Prepared, prepare};
+use super::relations;
 use crate::config::check::sync::{Findings, Stored, check_with};
 use crate::config::configuration::Configuration;
 use crate::config::error::{ConfigError, Problems};
@@ -82,6 +83,8 @@ pub(crate) fn apply(
         broken: prepared.broken.clone(),
     };
     let checked = check_with(file, &described.descriptions, &described.manuals, &stored, &mut found);
+    let renamed =
+        relations::renamed(session, file, &stored.syncs, &checked.syncs, options.prune, &mut found)?;
     let Prepared { drafts, problems, notices, .. } = prepared;
     found.problems.extend(problems);
     found.notices.extend(notices);
@@ -93,6 +96,7 @@ pub(crate) fn apply(
     for draft in &drafts {
         lines.extend(put_integration(draft, context.secrets, described, options, now)?);
     }
+    lines.extend(renamed.carry_out(session)?);
     for sync in checked.syncs {
         let mut definition = sync.0;
         syncs::number(session, &mut definition)?;

@@ -6,3 +6,4 @@ pub(super) mod commit;
 pub(super) mod export;
 pub(super) mod plan;
 pub(super) mod prepare;
+mod relations;

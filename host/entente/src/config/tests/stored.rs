@@ -453,3 +453,79 @@ async fn policies_are_told_exported_and_applied_again() {
     ");
     assert_eq!(it.version("HelloWorld").await, 2);
 }
+
+/// A sync of contacts and persons, under a name and perhaps a relation of its own.
+fn people(sync: &str, relation: &str) -> String {
+    format!(
+        "[integration.HelloWorld]\nplugin = \"helloworld\"\n[sync.{sync}]\nright = \"HelloWorld\"\n{relation}\n[[sync.{sync}.object]]\nleft = \"contact\"\nright = \"person\"\nidentifiers = [\"email\"]\nfields.email = true"
+    )
+}
+
+/// Stores a link between two records in a relation.
+async fn link(it: &Try, sync: &str, relation: &str) {
+    use entente_sync::{Half, Ledger as _, Pair, Sides};
+    let definition = it.configuration.definition(sync).await.unwrap();
+    let ledger = entente_sqlite::SqliteLedger::new(it.store.clone());
+    let (now, lasting) = (entente_core::Timestamp::from_micros(0), std::time::Duration::from_secs(60));
+    let lease = ledger.acquire(relation, "a test", now, lasting).await.unwrap();
+    let half = |id: &str| Half { id: Some(id.to_owned()), ..Half::default() };
+    let halves = Sides::new(half("1"), half("7"));
+    let mut pairs = [Pair { halves, ..Pair::new(definition.mappings[0].id) }];
+    let mut unit = ledger.begin(&lease).await.unwrap();
+    unit.save_pairs(&mut pairs).await.unwrap();
+    unit.commit().await.unwrap();
+    ledger.release(&lease).await.unwrap();
+}
+
+/// The ids on the right that contact 1 is linked with in the relation of a sync.
+async fn linked(it: &Try, sync: &str) -> Vec<String> {
+    use entente_sync::{OperatorLedger as _, Side};
+    let relation = it.configuration.definition(sync).await.unwrap().relation;
+    let ledger = entente_sqlite::SqliteLedger::new(it.store.clone());
+    let pairs = ledger.pairs_of_record(Some(&relation), Side::Left, "contact", "1").await.unwrap();
+    pairs.into_iter().filter_map(|(_, pair)| pair.half(Side::Right).id.clone()).collect()
+}
+
+#[tokio::test]
+async fn m7_links_follow_a_relation_that_gets_another_name() {
+    let it = Try::new().await;
+    it.apply(&people("people", "relation = \"old\"")).await.unwrap();
+    link(&it, "people", "old").await;
+    // Another name for the relation of a sync.
+    let told = it.apply(&people("people", "relation = \"new\"")).await.unwrap();
+    assert!(told.contains("~ relation old: its links go on in relation new"), "{told}");
+    assert_eq!(linked(&it, "people").await, ["7"]);
+    assert_eq!(it.version("people").await, 1, "its records need not be listed again");
+    // Another name for the sync: the file has to replace the old one.
+    let prune = ApplyOptions { dry_run: false, prune: true };
+    let told = it.apply_with(&people("persons", ""), prune).await.unwrap().to_string();
+    assert!(told.contains("~ relation new: its links go on in relation persons"), "{told}");
+    assert!(told.contains("~ sync people: its runs and bookmarks go on in sync persons"), "{told}");
+    assert_eq!(linked(&it, "persons").await, ["7"]);
+    assert_eq!(it.version("persons").await, 1);
+}
+
+#[tokio::test]
+async fn m7_a_sync_that_would_begin_without_links_asks_for_its_relation() {
+    let it = Try::new().await;
+    it.apply(&people("people", "")).await.unwrap();
+    // Nothing is linked yet, so that nothing can be made a second time.
+    it.apply(&people("others", "")).await.unwrap();
+    link(&it, "people", "people").await;
+    let asked = "write relation = \"people\" to go on with them";
+    let told = it.apply(&people("persons", "")).await.unwrap_err();
+    assert!(told.contains(asked), "{told}");
+    assert!(it.configuration.definition("persons").await.is_err());
+    it.apply(&people("persons", "relation = \"people\"")).await.unwrap();
+    assert_eq!(linked(&it, "persons").await, ["7"]);
+    it.apply(&people("apart", "relation = \"apart\"")).await.unwrap();
+    assert_eq!(linked(&it, "apart").await, Vec::<String>::new());
+
+    // The same where the sync went in one file and comes back under another name in the next.
+    let prune = ApplyOptions { dry_run: false, prune: true };
+    it.apply_with("", prune).await.unwrap();
+    let told = it.apply(&people("again", "")).await.unwrap_err();
+    assert!(told.contains(asked), "{told}");
+    it.apply(&people("again", "relation = \"people\"")).await.unwrap();
+    assert_eq!(linked(&it, "again").await, ["7"]);
+}

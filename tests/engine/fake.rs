@@ -44,7 +44,7 @@ impl Randomness for Counter {
     }
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     pub values: BTreeMap<String, Value>,
     pub times: BTreeMap<String, Timestamp>,

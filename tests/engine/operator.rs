@@ -148,10 +148,6 @@ async fn a_fresh_plan_is_what_the_run_does() {
     world.assert_quiet().await;
 }
 
-fn undo(run: RunId, deletes: u64) -> RunOptions {
-    RunKind::Undo { run, deletes_agreed: deletes }.into()
-}
-
 #[tokio::test]
 async fn s17_what_was_undone_does_not_come_back() {
     let world = World::new().await;
@@ -165,7 +161,7 @@ async fn s17_what_was_undone_does_not_come_back() {
     world.left.edit("contact", &l, "phone", text("2"), "2025-01-01");
     world.right.edit("person", &r, "full", text("M"), "2025-01-01");
     let run = world.run().await;
-    world.run_with(undo(run.id, 0)).await;
+    world.undo(run.id, 0).await;
     assert_eq!(
         (world.right.value("person", &r, "tel"), world.left.value("contact", &l, "name")),
         (text("1"), text("N"))
@@ -198,7 +194,7 @@ async fn undo_leaves_and_lists_what_was_edited_since() {
     world.left.edit("contact", &l, "name", text("M"), "2025-01-01");
     let run = world.run().await;
     world.right.edit("person", &r, "tel", text("edited"), "2026-01-02");
-    let undone = world.run_with(undo(run.id, 0)).await;
+    let undone = world.undo(run.id, 0).await;
     assert_eq!(
         (world.right.value("person", &r, "tel"), world.right.value("person", &r, "full")),
         (text("edited"), text("N"))
@@ -223,14 +219,14 @@ async fn undone_creates_are_deleted_when_their_number_is_agreed() {
     let run = world.run().await;
     world.clock.advance(std::time::Duration::from_secs(2 * 24 * 3600));
     world.right.edit("person", &world.person("a@example.org"), "full", text("edited since"), "2026-01-02");
-    let asked = world.run_with(undo(run.id, 0)).await;
+    let asked = world.undo(run.id, 0).await;
     assert_eq!(asked.notices, [Notice::DeletesNotAgreed { run: run.id, deletes: 2 }]);
     assert_eq!(
         (world.left.records("contact").len(), world.right.records("person").len()),
         (3, 3),
         "nothing was deleted"
     );
-    let undone = world.run_with(undo(run.id, 2)).await;
+    let undone = world.undo(run.id, 2).await;
     assert_eq!((undone.counts.left["contact"].removed, undone.counts.right["org"].removed), (2, 0));
     assert_eq!((world.left.records("contact").len(), world.left.records("company").len()), (1, 1));
     assert_eq!(
@@ -263,7 +259,7 @@ async fn an_undo_deletes_nothing_that_others_refer_to() {
         "2025-01-01",
     );
     world.run().await;
-    let asked = world.run_with(undo(run.id, 0)).await;
+    let asked = world.undo(run.id, 0).await;
     assert_eq!((asked.notices.len(), world.right.records("org").len()), (0, 1), "{:?}", asked.notices);
     let left_out = world.ledger.changes_in(asked.id, ChangeStatus::Withheld, 0, 10).await.unwrap();
     assert!(matches!(left_out[0].reason, Some(Reason::ReferredTo { .. })), "{left_out:?}");
@@ -281,7 +277,7 @@ async fn a_deletion_that_was_carried_over_can_be_undone() {
     world.left.delete("contact", &l);
     let run = world.run().await;
     assert_eq!(world.right.records("person").len(), 0);
-    world.run_with(undo(run.id, 0)).await;
+    world.undo(run.id, 0).await;
     assert_eq!(world.right.value("person", &world.person("d@example.org"), "full"), text("Dee"));
     world.assert_quiet().await;
     assert_eq!(world.right.records("person").len(), 1);

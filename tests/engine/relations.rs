@@ -41,7 +41,7 @@ async fn m7_links_follow_a_relation_that_gets_another_name() {
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 2));
     // What a run did under the old name can still be undone.
     assert_eq!(world.ledger.run(first.id).await.unwrap().unwrap().relation, "people");
-    let undone = world.run_with(RunKind::Undo { run: first.id, deletes_agreed: 2 }.into()).await;
+    let undone = world.undo(first.id, 2).await;
     assert_eq!((undone.writes(), world.right.records("person").len()), (2, 0));
     world.assert_quiet().await;
 }

@@ -5,10 +5,6 @@ use entente_core::Value;
 use entente_sync::*;
 use std::time::Duration;
 
-fn undo(run: RunId, deletes: u64) -> RunOptions {
-    RunKind::Undo { run, deletes_agreed: deletes }.into()
-}
-
 /// A contact, and the run that made its person.
 async fn made() -> (World, Run, String, String) {
     let mut world = World::new().await;
@@ -49,7 +45,7 @@ async fn s23_undo_leaves_what_a_record_was_merged_into_and_history_names_what_wa
     world.right.merge("person", &p1, &p2);
     world.run().await;
     world.right.writes();
-    let undone = world.run_with(undo(run.id, 1)).await;
+    let undone = world.undo(run.id, 1).await;
     assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
     assert_eq!(world.right.records("person").len(), 1, "the person's own record");
     let other = Kept::OtherRecord { wrote: Some(person(&p1)), now: Some(person(&p2)) };
@@ -67,7 +63,7 @@ async fn l1_undo_of_a_create_leaves_the_record_that_was_linked_after_an_unlink()
     let p2 = twin(&world);
     world.run().await;
     world.right.writes();
-    let undone = world.run_with(undo(run.id, 1)).await;
+    let undone = world.undo(run.id, 1).await;
     assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
     assert!(world.right.records("person").iter().any(|(id, _)| *id == p2));
     let other = Kept::OtherRecord { wrote: Some(person(&p1)), now: Some(person(&p2)) };
@@ -79,7 +75,7 @@ async fn l1_undo_of_a_create_that_is_gone_lists_it() {
     let (world, run, _, p1) = made().await;
     world.right.delete("person", &p1);
     world.run().await;
-    let undone = world.run_with(undo(run.id, 0)).await;
+    let undone = world.undo(run.id, 0).await;
     assert_eq!(left_out(&world, &undone).await, [Kept::Gone]);
     assert_eq!((world.left.writes(), world.left.records("contact").len()), (vec![], 1));
 }
@@ -95,7 +91,7 @@ async fn l1_undo_of_an_update_leaves_the_record_that_the_pair_has_now() {
     world.right.merge("person", &p1, &p2);
     world.run().await;
     world.right.writes();
-    let undone = world.run_with(undo(run.id, 0)).await;
+    let undone = world.undo(run.id, 0).await;
     assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
     assert_eq!(world.right.value("person", &p2, "tel"), text("2"));
     let other = Kept::OtherRecord { wrote: Some(person(&p1)), now: Some(person(&p2)) };
@@ -112,7 +108,7 @@ async fn l1_undo_of_a_create_in_the_hub_leaves_what_it_was_merged_into() {
     world.left.merge("contact", &made, &own);
     world.run().await;
     world.left.writes();
-    let undone = world.run_with(undo(run.id, 1)).await;
+    let undone = world.undo(run.id, 1).await;
     assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
     let contact = |id: &str| Some(RecordRef::new(Side::Left, "contact", id));
     let other = Kept::OtherRecord { wrote: contact(&made), now: contact(&own) };
@@ -135,7 +131,7 @@ async fn undone_deletion(gone: impl Fn(&World, &str)) -> (World, Run, String, St
     assert_eq!(world.left.records("contact").len(), 0);
     gone(&world, &company);
     world.run().await;
-    let undone = world.run_with(undo(run.id, 0)).await;
+    let undone = world.undo(run.id, 0).await;
     (world, undone, company, person)
 }
 
@@ -197,4 +193,28 @@ async fn retry_held(world: &World) {
         assert_eq!(world.ledger.retry(&lease, pair.mapping, Some(pair.id)).await.unwrap(), 1);
     }
     world.ledger.release(&lease).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dry_run_of_an_undo_leaves_plans_and_later_runs_as_they_are() {
+    let (world, run, left, right) = made().await;
+    world.left.edit("contact", &left, "phone", text("2"), "2026-01-01");
+    let plan = world.run_with(RunOptions::plan(Scope::default())).await;
+    // The record was edited where the ledger has not seen it yet.
+    world.right.edit("person", &right, "full", text("Anna"), "2026-01-01");
+    let rehearsed = world.run_with(RunKind::PlanUndo { run: run.id }.into()).await;
+    assert_eq!(rehearsed.notices, [], "what was edited since is not deleted");
+    let left_out = world.ledger.changes_in(rehearsed.id, ChangeStatus::Dropped, 0, 10).await.unwrap();
+    let edited = Kept::FieldEdited { field: "full".to_owned() };
+    assert_eq!(left_out[0].reason, Some(Reason::NotUndone(edited)));
+    assert_eq!((world.left.writes().len(), rehearsed.writes()), (0, 0));
+    world.right.writes();
+    world.run_with(RunKind::Apply { plan: plan.id, scope: Scope::default() }.into()).await;
+    assert_eq!(world.right.writes(), [format!("update person {right}: tel")]);
+    world.run().await;
+    assert_eq!(world.left.value("contact", &left, "name"), text("Anna"));
+    world.assert_quiet().await;
+    let rehearsed = world.run_with(RunKind::PlanUndo { run: run.id }.into()).await;
+    assert_eq!(world.ledger.changes_in(rehearsed.id, ChangeStatus::Planned, 0, 10).await.unwrap(), []);
+    world.assert_quiet().await;
 }

@@ -173,6 +173,52 @@ impl World {
         self.run_with(RunOptions::default()).await
     }
 
+    /// Undoes a run, after a dry run that has to write nothing and to say the same.
+    pub async fn undo(&self, run: RunId, deletes: u64) -> Run {
+        let before = self.all_pairs().await;
+        let records = || {
+            let left = ["contact", "company"].map(|object| self.left.records(object));
+            (left, ["person", "org"].map(|object| self.right.records(object)))
+        };
+        let (stood, plan) = (records(), self.run_with(RunKind::PlanUndo { run }.into()).await);
+        assert_eq!(
+            (self.all_pairs().await, records()),
+            (before, stood),
+            "a dry run of an undo writes nothing"
+        );
+        let said = self.decisions(plan.id).await;
+        let undone = self.run_with(RunKind::Undo { run, deletes_agreed: deletes }.into()).await;
+        let done = self.decisions(undone.id).await;
+        assert_eq!(said, done, "an undo does what its dry run says");
+        let pending: u64 =
+            plan.counts.iter().flat_map(|counts| counts.values()).map(|counts| counts.pending).sum();
+        assert_eq!(pending, said.iter().filter(|(_, _, left, _)| left.is_none()).count() as u64);
+        undone
+    }
+
+    /// What an undo, or its dry run, has decided: about which pair, what, with the reason where it left it.
+    async fn decisions(&self, run: RunId) -> Vec<(PairId, Action, Option<Reason>, Vec<ChangedField>)> {
+        let changes = self.ledger.changes_of_run(run, ChangeFilter::default(), 0, 1000).await.unwrap();
+        let left = |change: &Change| matches!(change.status, ChangeStatus::Withheld | ChangeStatus::Dropped);
+        changes
+            .into_iter()
+            .map(|change| {
+                // Whether the number of deletions is agreed is no matter of the dry run.
+                let asked = Some(Reason::DeletesNotAgreed);
+                let reason = change.reason.clone().filter(|_| left(&change) && change.reason != asked);
+                let plain = |field: ChangedField| ChangedField { stored: None, ..field };
+                (change.pair, change.action, reason, change.fields.into_iter().map(plain).collect())
+            })
+            .collect()
+    }
+
+    /// Every pair, by number.
+    async fn all_pairs(&self) -> Vec<Pair> {
+        let mut pairs = self.ledger.pairs(&(1..1000).collect::<Vec<_>>()).await.unwrap();
+        pairs.sort_by_key(|pair| pair.id);
+        pairs
+    }
+
     /// Asserts convergence: one more run writes nothing on either side.
     pub async fn assert_quiet(&self) {
         self.left.writes();

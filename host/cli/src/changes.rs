@@ -41,7 +41,8 @@ fn why_left(change: &ChangeView) -> String {
 
 /// Why a change stands as it does, where it is not simply planned or done.
 fn standing(change: &ChangeView, plain: &str) -> String {
-    if change.status == ChangeStatus::Done.word() || change.status == ChangeStatus::Planned.word() {
+    let plain_ones = [ChangeStatus::Done, ChangeStatus::Planned, ChangeStatus::Rehearsed];
+    if plain_ones.iter().any(|status| change.status == status.word()) {
         return plain.to_owned();
     }
     let why = change.reason.as_ref().map_or(plain, |reason| reason.reason.as_str());

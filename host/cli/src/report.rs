@@ -8,8 +8,8 @@ use super::waiting::{most, waiting_text};
 use super::{paging, remedy::command};
 use anyhow::Context as _;
 use entente::Tenant;
-use entente::view::{PageRequest, RunDetail, RunView};
-use entente_sync::{ChangeStatus, Counts, Message, Remedy, RunEnd, SyncError};
+use entente::view::{ChangeView, Page, PageRequest, RunDetail, RunView, made};
+use entente_sync::{Counts, Message, Remedy, RunEnd, SyncError};
 
 /// What the run has to say besides its counts, a line each.
 pub(super) fn notices_text(run: &RunView) -> String {
@@ -103,13 +103,13 @@ pub(super) async fn show(
         return Ok(complete);
     }
     if output.json && limit.is_none() {
-        let status = again.then_some(ChangeStatus::Done);
-        print_detail(tenant, &end.run, detail, status).await?;
+        print_detail(tenant, &end.run, detail, made(options)).await?;
         return Ok(complete);
     }
     let failed = end.error.is_some();
     output.show(&detail, |detail| match (plan, again) {
-        (true, _) => plan_text(detail, failed),
+        (true, true) => undo_plan_text(detail),
+        (true, false) => plan_text(detail, failed),
         (_, true) => again_text(detail),
         _ => sync_text(detail, failed),
     })?;
@@ -135,6 +135,23 @@ fn plan_text(detail: &RunDetail, failed: bool) -> String {
     )
 }
 
+/// The dry run of an undo.
+fn undo_plan_text(detail: &RunDetail) -> String {
+    let run = &detail.run;
+    let mut text = format!("{}{}", counts_table(run), notices_text(run));
+    if let Some(changes) = detail.changes.as_ref().filter(|changes| !changes.rows.is_empty()) {
+        text.push_str(&format!("\n{}", changes_table(changes)));
+    }
+    let changes = detail.changes.as_ref().and_then(|changes| changes.total).unwrap_or_default();
+    text.push_str(&format!("\nrun {}: {changes} changes would be made, nothing was written", run.run));
+    // Where it deletes, a notice has the command with their number.
+    let undoes = run.options.undoes().filter(|_| changes > 0 && run.notices.is_empty());
+    if let Some(undoes) = undoes {
+        text.push_str(&format!("; do it: {}", command(&Remedy::UndoRun { run: undoes, deletes: 0 })));
+    }
+    text + &left_out_text(detail)
+}
+
 fn again_text(detail: &RunDetail) -> String {
     let run = &detail.run;
     let mut text = format!("{}{}", counts_table(run), notices_text(run));
@@ -143,14 +160,16 @@ fn again_text(detail: &RunDetail) -> String {
     }
     let written = detail.changes.as_ref().and_then(|changes| changes.total).unwrap_or_default();
     text.push_str(&format!("\nrun {}: {written} changes written", run.run));
-    if let Some(left_out) = detail.left_out.as_ref().filter(|left_out| !left_out.rows.is_empty()) {
-        text.push_str(&format!(
-            ", {} left out:\n{}",
-            left_out.total.unwrap_or_default(),
-            left_out_table(left_out)
-        ));
-    }
-    text + &waits(detail)
+    text + &left_out_text(detail) + &waits(detail)
+}
+
+/// What was left out, after how much was made.
+fn left_out_text(detail: &RunDetail) -> String {
+    let left_out = detail.left_out.as_ref().filter(|left_out| !left_out.rows.is_empty());
+    let text = |left_out: &Page<ChangeView>| {
+        format!(", {} left out:\n{}", left_out.total.unwrap_or_default(), left_out_table(left_out))
+    };
+    left_out.map(text).unwrap_or_default()
 }
 
 fn sync_text(detail: &RunDetail, failed: bool) -> String {

@@ -102,6 +102,7 @@ fn list_table(page: &Page<RunView>) -> String {
             RunKind::Plan { .. } => "dry run".to_owned(),
             RunKind::Apply { plan, .. } => format!("plan of run {plan}"),
             RunKind::Undo { run, .. } => format!("undoes run {run}"),
+            RunKind::PlanUndo { run } => format!("dry run of the undo of run {run}"),
             RunKind::Sync { .. } => {
                 let notices = run.notices.iter().map(|notice| notice.text.as_str());
                 notices.collect::<Vec<_>>().join("; ")

@@ -28,6 +28,9 @@ pub(super) struct UndoArgs {
     /// Delete the records that the run has made, by naming how many they are; unless the number is right, nothing is undone
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     delete: u64,
+    /// Show what would be put back and what would be left, with the reasons, and write nothing
+    #[arg(long, conflicts_with = "delete")]
+    dry_run: bool,
     /// Wait for a run that is under way
     #[arg(long)]
     wait: bool,
@@ -43,10 +46,14 @@ pub(super) async fn apply(args: ApplyArgs, context: &Context) -> anyhow::Result<
     again(&tenant, &sync, RunOptions { wait: args.wait, ..options }, args.limit, context).await
 }
 
-/// Puts back what a run has changed.
+/// Puts back what a run has changed, or shows what that would be.
 pub(super) async fn undo(args: UndoArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
-    let (sync, options) = tenant.to_undo(args.run, args.delete).await?;
+    let (sync, options) = if args.dry_run {
+        tenant.to_plan_undo(args.run).await?
+    } else {
+        tenant.to_undo(args.run, args.delete).await?
+    };
     again(&tenant, &sync, RunOptions { wait: args.wait, ..options }, args.limit, context).await
 }
 

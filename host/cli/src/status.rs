@@ -50,6 +50,7 @@ fn ended(run: &RunView) -> String {
         RunKind::Plan { .. } => ", a dry run".to_owned(),
         RunKind::Apply { plan, .. } => format!(", of the plan of run {plan}"),
         RunKind::Undo { run, .. } => format!(", to undo run {run}"),
+        RunKind::PlanUndo { run } => format!(", a dry run of the undo of run {run}"),
         RunKind::Sync { .. } => String::new(),
     };
     let how = match run.status {

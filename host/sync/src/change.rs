@@ -30,11 +30,13 @@ pub enum ChangeStatus {
     Deferred,
     /// To be retried: put off by the side, or its outcome could not be found out.
     Retry,
+    /// Decided by a dry run of an undo. No run takes it up: the undo decides anew.
+    Rehearsed,
 }
 
 impl ChangeStatus {
     /// Every status.
-    pub const ALL: [ChangeStatus; 8] = [
+    pub const ALL: [ChangeStatus; 9] = [
         ChangeStatus::Planned,
         ChangeStatus::Withheld,
         ChangeStatus::Sent,
@@ -43,6 +45,7 @@ impl ChangeStatus {
         ChangeStatus::Failed,
         ChangeStatus::Deferred,
         ChangeStatus::Retry,
+        ChangeStatus::Rehearsed,
     ];
 
     /// The stable name of the status.
@@ -56,6 +59,7 @@ impl ChangeStatus {
             ChangeStatus::Failed => "failed",
             ChangeStatus::Deferred => "deferred",
             ChangeStatus::Retry => "retry",
+            ChangeStatus::Rehearsed => "rehearsed",
         }
     }
 

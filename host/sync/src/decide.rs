@@ -215,7 +215,10 @@ impl Session<'_> {
         };
         let later = match &withheld {
             Some(reason) => Some(reason.clone()),
-            None if self.run.options.is_dry() => Some(Reason::planned(action.deed())),
+            // An undo is counted once its plan is whole.
+            None if self.run.options.is_dry() && self.run.options.undoes().is_none() => {
+                Some(Reason::planned(action.deed()))
+            }
             None => None,
         };
         pair.status = Status::Todo;

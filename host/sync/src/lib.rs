@@ -51,6 +51,7 @@ mod reason;
 mod reason_counts;
 mod reconcile;
 mod recover;
+mod rehearsal;
 mod remedy;
 mod report;
 mod reported;

@@ -58,6 +58,11 @@ pub enum RunKind {
         /// How many records the operator has agreed to delete.
         deletes_agreed: u64,
     },
+    /// Dry run of an undo: decides what the undo would restore and what it would leave. Beside that, nothing is stored.
+    PlanUndo {
+        /// The run that would be undone.
+        run: RunId,
+    },
 }
 
 impl Default for RunKind {
@@ -186,7 +191,7 @@ impl RunOptions {
             RunKind::Sync { scope, .. } | RunKind::Plan { scope } | RunKind::Apply { scope, .. } => {
                 Some(scope)
             }
-            RunKind::Undo { .. } => None,
+            RunKind::Undo { .. } | RunKind::PlanUndo { .. } => None,
         }
     }
 
@@ -218,7 +223,7 @@ impl RunOptions {
 
     /// Whether it is a dry run.
     pub const fn is_dry(&self) -> bool {
-        matches!(self.kind, RunKind::Plan { .. })
+        matches!(self.kind, RunKind::Plan { .. } | RunKind::PlanUndo { .. })
     }
 
     /// Whether it polls until the outcomes of all deferred changes are known.
@@ -234,10 +239,10 @@ impl RunOptions {
         }
     }
 
-    /// The run that it undoes.
+    /// The run that it undoes, or would undo.
     pub const fn undoes(&self) -> Option<RunId> {
         match self.kind {
-            RunKind::Undo { run, .. } => Some(run),
+            RunKind::Undo { run, .. } | RunKind::PlanUndo { run } => Some(run),
             _ => None,
         }
     }
@@ -299,6 +304,7 @@ impl From<Stored> for RunOptions {
                 .map_or(Scope::Whole { reading, trust: stored.trust }, Scope::Window)
         };
         let kind = match (stored.undo, stored.apply) {
+            (Some(run), _) if stored.dry_run => RunKind::PlanUndo { run },
             (Some(run), _) => RunKind::Undo { run, deletes_agreed: stored.deletes_agreed },
             (None, Some(plan)) => RunKind::Apply { plan, scope },
             (None, None) if stored.dry_run => RunKind::Plan { scope },
@@ -374,7 +380,7 @@ mod tests {
             Scope::Window(Span::Between(at(1), at(2))),
             Scope::Ids(named),
         ];
-        let mut kinds = vec![RunKind::Undo { run: 7, deletes_agreed: 3 }];
+        let mut kinds = vec![RunKind::Undo { run: 7, deletes_agreed: 3 }, RunKind::PlanUndo { run: 7 }];
         for scope in scopes {
             kinds.push(RunKind::Sync { scope: scope.clone(), until_settled: true });
             kinds.push(RunKind::Plan { scope: scope.clone() });

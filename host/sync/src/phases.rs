@@ -9,6 +9,7 @@ use super::notice::Notice;
 use super::open::OpenCreates;
 use super::options::{RunKind, RunOptions, Scope};
 use super::reason::{Code, Reason};
+use super::rehearsal::Rehearsal;
 use super::run::{Run, RunStatus};
 use super::session::{Session, Tries};
 use entente_core::{Side, Sides};
@@ -24,6 +25,14 @@ impl Engine<'_> {
     /// options name a record of an object that the sync does not map; then no run is recorded.
     pub async fn run(&self, definition: &SyncDefinition, options: RunOptions) -> Result<RunEnd, SyncError> {
         check_named(definition, &options)?;
+        if let RunKind::PlanUndo { .. } = options.kind {
+            let rehearsal = Rehearsal::of(self.ledger);
+            return Engine { ledger: &rehearsal, ..*self }.run_on(definition, options).await;
+        }
+        self.run_on(definition, options).await
+    }
+
+    async fn run_on(&self, definition: &SyncDefinition, options: RunOptions) -> Result<RunEnd, SyncError> {
         let lease = loop {
             match self
                 .ledger
@@ -108,10 +117,10 @@ impl Session<'_> {
         self.trust_side().await?;
         self.recover().await?;
         self.load_open_creates().await?;
-        if let RunKind::Undo { run, deletes_agreed } = self.run.options.kind {
-            self.plan_undo(run, deletes_agreed).await?;
-        } else {
-            self.read_both().await?;
+        match self.run.options.kind {
+            RunKind::Undo { run, deletes_agreed } => self.plan_undo(run, Some(deletes_agreed)).await?,
+            RunKind::PlanUndo { run } => self.plan_undo(run, None).await?,
+            _ => self.read_both().await?,
         }
         for pass in 0..limits::PASSES {
             self.another_pass = false;

@@ -54,8 +54,12 @@ impl UndoEffects {
 
 impl Session<'_> {
     /// Plans an undo. `deletes_agreed`: how many deletions the operator has agreed to; with another number
-    /// nothing is executed.
-    pub(super) async fn plan_undo(&mut self, run: RunId, deletes_agreed: u64) -> Result<(), SyncError> {
+    /// nothing is executed. `None`: a dry run, which tells how many there are.
+    pub(super) async fn plan_undo(
+        &mut self,
+        run: RunId,
+        deletes_agreed: Option<u64>,
+    ) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut deletes = 0;
         let mut after = 0;
@@ -80,10 +84,31 @@ impl Session<'_> {
         if deletes > 0 {
             deletes -= self.withhold_referenced_deletes().await?;
         }
-        if deletes != deletes_agreed {
-            self.ask_for_deletes(run, deletes).await?;
+        match deletes_agreed {
+            None => self.count_plan(run, deletes).await,
+            Some(agreed) if agreed != deletes => self.ask_for_deletes(run, deletes).await,
+            Some(_) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Dry run: counts what the undo would do.
+    async fn count_plan(&mut self, run: RunId, deletes: u64) -> Result<(), SyncError> {
+        if deletes > 0 {
+            self.run.notice(Notice::DeletesNotAgreed { run, deletes });
+        }
+        let definition = self.definition;
+        let mut after = 0;
+        loop {
+            let page = self.planned_after(after).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id;
+            for change in &page {
+                let Some(mapping) = definition.mapping(change.mapping) else { continue };
+                let counts = self.run.count(change.target, mapping.object(change.target));
+                counts.pending += 1;
+                counts.because(&Reason::planned(change.action.deed()));
+            }
+        }
     }
 
     /// Referential integrity: withholds the delete of a record that a record outside this undo refers to,

@@ -60,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "phases",
             "reconcile",
             "recover",
+            "rehearsal",
             "schema_drift",
             "session",
             "split",

@@ -19,6 +19,16 @@ pub enum RerunError {
     /// The run was not a dry run, so there is no plan to apply.
     #[error("run {0} was no dry run, so what it planned is done")]
     NotDry(RunId),
+    /// The run was a dry run of an undo, whose plan is not kept.
+    #[error(
+        "run {run} was a dry run of the undo of run {undoes}; an undo decides by itself what to put back"
+    )]
+    PlansUndo {
+        /// The run.
+        run: RunId,
+        /// The run that it would undo.
+        undoes: RunId,
+    },
     /// The plan is incomplete.
     #[error("run {run} {how}, so its plan is not whole")]
     NotWhole {
@@ -65,6 +75,7 @@ impl RerunError {
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             RerunError::NoRun(_) => vec![Remedy::ListRuns],
+            RerunError::PlansUndo { undoes, .. } => vec![Remedy::UndoRun { run: *undoes, deletes: 0 }],
             RerunError::NotDry(run) => vec![Remedy::ShowRun { run: *run }],
             RerunError::NotWhole { sync, .. } | RerunError::Applied { sync, .. } => {
                 vec![Remedy::PlanSync { sync: sync.clone() }]
@@ -94,6 +105,9 @@ impl Tenant {
     pub async fn to_apply(&self, run: RunId) -> Result<(String, RunOptions), TenantError> {
         let plan = self.find_run(run).await?;
         let sync = plan.sync.clone();
+        if let RunKind::PlanUndo { run: undoes } = plan.options.kind {
+            return Err(RerunError::PlansUndo { run, undoes }.into());
+        }
         let RunKind::Plan { scope } = plan.options.kind.clone() else {
             return Err(RerunError::NotDry(run).into());
         };
@@ -108,6 +122,7 @@ impl Tenant {
         }
         let newest = self.ledger.runs(None, None, 1).await?.first().map_or(run, |newest| newest.id);
         let since = usize::try_from(newest.saturating_sub(run)).unwrap_or_default();
+        let is_plan = |run: &Run| matches!(run.options.kind, RunKind::Plan { .. });
         let later: Vec<Run> = self
             .ledger
             .runs(Some(&sync), None, since + 1)
@@ -120,9 +135,7 @@ impl Tenant {
         {
             return Err(RerunError::Applied { run, sync, by: by.id }.into());
         }
-        if let Some(newest) =
-            later.iter().find(|later| later.options.is_dry() && later.status == RunStatus::Done)
-        {
+        if let Some(newest) = later.iter().find(|later| is_plan(later) && later.status == RunStatus::Done) {
             return Err(RerunError::Overtaken { run, sync, newest: newest.id }.into());
         }
         Ok((
@@ -145,6 +158,19 @@ impl Tenant {
         run: RunId,
         deletes_agreed: u64,
     ) -> Result<(String, RunOptions), TenantError> {
+        Ok((self.undoable(run).await?, RunKind::Undo { run, deletes_agreed }.into()))
+    }
+
+    /// The sync and the run options of a dry run that tells what an undo of a run would restore and leave.
+    ///
+    /// # Errors
+    /// [`RerunError`] where there is nothing to undo.
+    pub async fn to_plan_undo(&self, run: RunId) -> Result<(String, RunOptions), TenantError> {
+        Ok((self.undoable(run).await?, RunKind::PlanUndo { run }.into()))
+    }
+
+    /// The sync of a run that can be undone.
+    async fn undoable(&self, run: RunId) -> Result<String, TenantError> {
         let earlier = self.find_run(run).await?;
         if earlier.options.is_dry() {
             return Err(RerunError::WasDry(run).into());
@@ -156,7 +182,12 @@ impl Tenant {
         if self.ledger.changes_of_run(run, done, 0, 1).await?.is_empty() {
             return Err(RerunError::WroteNothing(run).into());
         }
-        Ok((earlier.sync, RunKind::Undo { run, deletes_agreed }.into()))
+        Ok(earlier.sync)
+    }
+
+    /// The status of the changes that an undo, or its dry run, left out.
+    const fn left_status(run: &Run) -> ChangeStatus {
+        if run.options.is_dry() { ChangeStatus::Dropped } else { ChangeStatus::Withheld }
     }
 
     /// What a run that applied or undid another one left out, in the order of the plans, above the number `above`, at
@@ -180,7 +211,7 @@ impl Tenant {
             left.truncate(most);
         }
         if left.len() < most {
-            let filter = ChangeFilter { target: None, status: Some(ChangeStatus::Withheld) };
+            let filter = ChangeFilter { target: None, status: Some(Self::left_status(run)) };
             left.extend(self.ledger.changes_of_run(run.id, filter, above, most - left.len()).await?);
         }
         Ok(left)
@@ -189,8 +220,8 @@ impl Tenant {
     /// How many changes a run left out. Those that its plan dropped are read for that, by the page.
     pub(crate) async fn count_left_out(&self, run: &Run) -> Result<u64, TenantError> {
         let counts = self.ledger.count_changes(run.id).await?;
-        let withheld = counts.iter().find(|(status, _)| *status == ChangeStatus::Withheld);
-        let mut total = withheld.map_or(0, |(_, count)| *count);
+        let left = counts.iter().find(|(status, _)| *status == Self::left_status(run));
+        let mut total = left.map_or(0, |(_, count)| *count);
         let Some(plan) = run.options.applies() else { return Ok(total) };
         let filter = ChangeFilter { target: None, status: Some(ChangeStatus::Dropped) };
         let mut after = 0;

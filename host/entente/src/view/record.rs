@@ -162,7 +162,9 @@ impl Tenant {
             let waits = waits(&change, pair);
             let Change { status, fields, target, reason, run, .. } = change;
             for field in fields {
-                if told.contains(&field.slot) || status == ChangeStatus::Dropped {
+                if told.contains(&field.slot)
+                    || matches!(status, ChangeStatus::Dropped | ChangeStatus::Rehearsed)
+                {
                     continue;
                 }
                 told.push(field.slot);
@@ -204,7 +206,7 @@ fn waits(change: &Change, pair: &Pair) -> bool {
     match change.status {
         ChangeStatus::Withheld | ChangeStatus::Sent | ChangeStatus::Deferred | ChangeStatus::Retry => true,
         ChangeStatus::Failed => pair.status == Status::Failed,
-        ChangeStatus::Planned | ChangeStatus::Done | ChangeStatus::Dropped => false,
+        ChangeStatus::Planned | ChangeStatus::Done | ChangeStatus::Dropped | ChangeStatus::Rehearsed => false,
     }
 }
 

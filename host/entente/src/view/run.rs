@@ -6,7 +6,9 @@ use super::reason::{CountedView, Names};
 use super::waiting::WaitingView;
 use crate::tenant::{LoggedLine, Tenant, TenantError};
 use entente_core::{Side, Sides, Timestamp};
-use entente_sync::{ChangeStatus, Counts, Message, ReasonCounts, Remedy, Run, RunId, RunOptions, RunStatus};
+use entente_sync::{
+    ChangeStatus, Counts, Message, ReasonCounts, Remedy, Run, RunId, RunKind, RunOptions, RunStatus,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -81,10 +83,11 @@ pub struct RunDetail {
     pub waiting: Option<WaitingView>,
     /// How many changes it has in which status; together they are the `total` of all changes.
     pub changes_by_status: BTreeMap<&'static str, u64>,
-    /// Its changes, in the order of the plan; of a run that applied or undid another one, those that it made.
+    /// Its changes, in the order of the plan; of a run that applied or undid another one, those that it made, and of
+    /// the dry run of an undo, those that it would make.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Page<ChangeView>>,
-    /// For a run that applied or undid another one: what it left out.
+    /// For a run that applied or undid another one, or would undo it: what it left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<Page<ChangeView>>,
     /// What plugins logged while it was under way.
@@ -151,6 +154,16 @@ impl RunView {
     }
 }
 
+/// The status of the changes that a run shows as its own: of one that follows from an earlier run, those that it made,
+/// or, of a dry run, would make; `None`: all.
+pub const fn made(options: &RunOptions) -> Option<ChangeStatus> {
+    match options.kind {
+        RunKind::Apply { .. } | RunKind::Undo { .. } => Some(ChangeStatus::Done),
+        RunKind::PlanUndo { .. } => Some(ChangeStatus::Rehearsed),
+        RunKind::Sync { .. } | RunKind::Plan { .. } => None,
+    }
+}
+
 /// The exchanges that a run joined, as far as its sync still tells.
 pub(super) async fn exchanges_of(tenant: &Tenant, run: &Run) -> Sides<String> {
     match tenant.configuration().definition(&run.sync).await {
@@ -207,7 +220,7 @@ impl Tenant {
         changes: Option<PageRequest>,
     ) -> Result<RunDetail, TenantError> {
         let again = run.options.applies().or(run.options.undoes()).is_some();
-        let status = again.then_some(ChangeStatus::Done);
+        let status = made(&run.options);
         let mut detail = self.run_detail(run).await?;
         detail.waiting = Some(self.show_waiting(&run.sync, waiting).await?);
         if let Some(request) = changes {

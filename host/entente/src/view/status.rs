@@ -8,7 +8,7 @@ use crate::config::{ConfigError, HUB, Health};
 use crate::tenant::{Tenant, TenantError};
 use entente_core::{Sides, Timestamp};
 use entente_sync::{
-    Code, ConflictCount, ConflictFilter, Counted, MappingId, PairCount, Remedy, RunStatus, Status,
+    Code, ConflictCount, ConflictFilter, Counted, MappingId, PairCount, Remedy, RunKind, RunStatus, Status,
     SyncDefinition, Trust,
 };
 use serde::Serialize;
@@ -167,7 +167,11 @@ impl StatusView {
             Some(run) if run.status == RunStatus::Interrupted => {
                 next.push(Remedy::GoOn { sync: sync(), run: run.run })
             }
-            Some(run) if run.options.is_dry() && run.status == RunStatus::Done && total.pending > 0 => {
+            Some(run)
+                if matches!(run.options.kind, RunKind::Plan { .. })
+                    && run.status == RunStatus::Done
+                    && total.pending > 0 =>
+            {
                 next.push(Remedy::ApplyRun { run: run.run })
             }
             Some(run) if run.status != RunStatus::Running && total.pending > 0 => {

@@ -26,7 +26,7 @@ const fn is_open(status: ChangeStatus) -> bool {
         | ChangeStatus::Sent
         | ChangeStatus::Deferred
         | ChangeStatus::Retry => true,
-        ChangeStatus::Done | ChangeStatus::Dropped | ChangeStatus::Failed => false,
+        ChangeStatus::Done | ChangeStatus::Dropped | ChangeStatus::Failed | ChangeStatus::Rehearsed => false,
     }
 }
 

@@ -253,3 +253,71 @@ async fn m5_keys_that_an_earlier_version_left_behind_hold_nobody() {
     world.run().await;
     assert_eq!(duplicates(&world).await, [(twin, left)], "its own key is there again");
 }
+
+#[tokio::test]
+async fn v5_two_forms_of_one_name_or_address_are_one_record() {
+    let mails = [
+        ("Ren\u{e9}@example.org", "rene\u{301}@EXAMPLE.org"),
+        ("ada@b\u{fc}cher.example", "Ada@xn--bcher-kva.example"),
+        ("eva@bu\u{308}cher.example", "EVA@B\u{dc}CHER.example"),
+        ("\u{df}@example.org", "SS@example.org"),
+    ];
+    let names = [
+        ("Caf\u{e9} M\u{fc}ller", "CAFE\u{301}  MU\u{308}LLER"),
+        ("STRASSE", "stra\u{df}e"),
+        ("\u{212b}ngstr\u{f6}m", "\u{e5}ngstro\u{308}m"),
+        ("\u{39f}\u{394}\u{39f}\u{3a3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c2}"),
+    ];
+    // Within a run, and across runs.
+    for runs in [0, 1] {
+        let world = World::new().await;
+        for (left, right) in mails {
+            let (here, there) = if runs == 0 { (left, right) } else { (right, left) };
+            world.left.put("contact", &[("email", text(here))], "2020-01-01");
+            if runs == 0 {
+                world.right.put("person", &[("mail", text(there))], "2020-01-01");
+            }
+        }
+        for (left, right) in names {
+            world.left.put("company", &[("name", text(left))], "2020-01-01");
+            if runs == 0 {
+                world.right.put("org", &[("title", text(right))], "2020-01-01");
+            }
+        }
+        world.run().await;
+        if runs == 1 {
+            for (left, _) in mails {
+                world.right.put("person", &[("mail", text(left))], "2026-01-02");
+            }
+            for (_, right) in names {
+                world.right.put("org", &[("title", text(right))], "2026-01-02");
+            }
+            world.run().await;
+            assert_eq!(duplicates(&world).await.len(), mails.len() + names.len());
+        }
+        if runs == 0 {
+            assert_eq!(duplicates(&world).await, []);
+        }
+        assert_eq!(world.left.records("contact").len(), mails.len());
+        assert_eq!(world.left.records("company").len(), names.len());
+        let there = mails.len() * (runs + 1);
+        assert_eq!(world.right.records("person").len(), there);
+    }
+}
+
+#[tokio::test]
+async fn v5_an_identifier_with_a_nul_fails_alone_and_is_named() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Delete;
+    let right = world.right.put("person", &[("mail", text(A)), ("full", text("a\0b"))], "2020-01-01");
+    let bad = world.right.put("person", &[("mail", text("x\0@example.org"))], "2020-01-01");
+    let run = world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!((run.counts.right["person"].failed, run.counts.left["contact"].created), (1, 1));
+    let sample = format!("{:?}", run.counts.right["person"].reasons);
+    assert!(sample.contains(&bad) && sample.contains("'mail'"), "{sample}");
+    // A record that gets one is not taken for a deleted one.
+    edit(&world, Side::Right, &right, text("a\0@example.org"));
+    let run = world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(run.counts.right["person"].failed, 2);
+    assert_eq!((count(&world, Side::Left, A), run.counts.right["person"].deleted), (1, 0));
+}

@@ -13,6 +13,6 @@ pub use judge::{
     same_content, settle, settle_new,
 };
 pub use record::{
-    Carrier, Comparison, Compatibility, FieldTime, Kind, Reference, Timestamp, TimestampError, Value,
-    ValueError, canonical_identifier,
+    Carrier, Comparison, Compatibility, FieldTime, KEY_SEPARATOR, Kind, Reference, Timestamp, TimestampError,
+    Value, ValueError, bounded_key, canonical_identifier, is_unfit_for_key,
 };

@@ -250,7 +250,7 @@ limits! {
         "Pages in a row without a row, a deletion or a conversion. A remote system that is read day by day has so many of them in three years without a change."
     page_bytes "page-bytes" Bytes = 4 * MIB, at most 64 * MIB;
         "Texts of one page or of the answers to one order."
-    id_bytes "id-bytes" Bytes = KIB, at most 8 * KIB;
+    id_bytes "id-bytes" Bytes = KIB, at most 2 * KIB;
         "Length of a record's id. A row with a longer one becomes a failed record."
     token_bytes "token-bytes" Bytes = 64 * KIB, at most MIB;
         "Length of a cursor, a bookmark, a ticket or the version of a row."
@@ -470,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_reached_says_what_how_much_and_what_to_do() {
-        let limits = Limits { tenant: Arc::from("acme"), id_bytes: 8 << 10, ..Limits::default() };
+        let limits = Limits { tenant: Arc::from("acme"), id_bytes: 2 << 10, ..Limits::default() };
         let said = |reached: LimitReached| {
             let steps = reached.remedies().into_iter().map(|remedy| match remedy {
                 Remedy::RaiseLimit { tenant, limit, value } => format!("\n{tenant}: {limit} = {value}"),
@@ -498,7 +498,7 @@ mod tests {
         ReportToAuthor
         ");
         insta::assert_snapshot!(said(limits.id_bytes(None)), @"
-        limit id-bytes of 8 KiB reached; it cannot be more than 8 KiB
+        limit id-bytes of 2 KiB reached; it cannot be more than 2 KiB
         ReportToAuthor
         ");
         insta::assert_snapshot!(said(limits.runs_at_once(Some(5))), @"

@@ -7,6 +7,7 @@ use super::outgoing::Owners;
 use super::reason::Reason;
 use super::report::Row;
 use super::subject::{InvalidAnswer, RecordRef, RemoteSaid};
+use super::unfit::is_unfit_id;
 use entente_core::{Reference, Side};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -92,6 +93,9 @@ impl<'a> Answers<'a> {
         if written.id.is_empty() {
             return invalid(InvalidAnswer::NoId);
         }
+        if is_unfit_id(&written.id) {
+            return invalid(InvalidAnswer::UnfitId);
+        }
         let became = record(target, &written.id);
         if *action == Action::Create && !self.made.insert(written.id.clone()) {
             let became = Some(became);
@@ -169,6 +173,7 @@ mod tests {
             (&update, Outcome::Updated(written("a")), made(Execution::Updated, "a")),
             (&delete, Outcome::Updated(written("a")), invalid(InvalidAnswer::NotDeleted)),
             (&Action::Create, Outcome::Created(written("")), invalid(InvalidAnswer::NoId)),
+            (&Action::Create, Outcome::Created(written("1\0")), invalid(InvalidAnswer::UnfitId)),
             (&Action::Create, Outcome::Created(written("taken")), duplicate(counterpart(), "taken")),
             (&update, Outcome::Updated(written("taken")), duplicate(counterpart(), "taken")),
         ];

@@ -15,6 +15,7 @@ use super::reason::{Code, Reason};
 use super::report::{Page, ReportRequest, Wanted, Window};
 use super::session::{Purpose, Session, Tries};
 use super::subject::RecordRef;
+use super::unfit::sort_out;
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -278,7 +279,10 @@ impl Session<'_> {
         let mut tries = Tries::default();
         loop {
             match self.exchange(side).report(request).await {
-                Ok(page) => return Ok(page),
+                Ok(mut page) => {
+                    sort_out(&self.definition.mappings, side, &mut page);
+                    return Ok(page);
+                }
                 Err(error) if self.back_off(side, &error, &mut tries).await? => {}
                 Err(error) => return Err(self.call_failed(side, "report its changes", error)),
             }

@@ -5,7 +5,7 @@ use super::definition::{IdentifyBy, ObjectMapping};
 use super::number::Slot;
 use super::pair::{MatchKey, Pair};
 use super::reason::Reason;
-use entente_core::{Side, Value, canonical_identifier};
+use entente_core::{KEY_SEPARATOR, Side, Value, bounded_key, canonical_identifier};
 
 /// Match keys of a record: one for each identifier, or one for all of them together. Blank identifiers give
 /// no key: a blank never matches a blank.
@@ -22,7 +22,9 @@ pub(super) fn keys<'a>(
         }
         IdentifyBy::All => match texts.collect::<Option<Vec<String>>>() {
             // Joined with a separator that no canonical text contains: ("a","bc") differs from ("ab","c").
-            Some(texts) if !texts.is_empty() => vec![MatchKey { rank: 0, text: texts.join("\u{1f}") }],
+            Some(texts) if !texts.is_empty() => {
+                vec![MatchKey { rank: 0, text: bounded_key(texts.join(KEY_SEPARATOR.encode_utf8(&mut [0]))) }]
+            }
             _ => Vec::new(),
         },
     }

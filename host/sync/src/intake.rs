@@ -123,6 +123,7 @@ impl Session<'_> {
         for batch in batches {
             ids.extend(batch.rows.iter().map(|row| row.id.clone()));
             ids.extend(batch.deleted.iter().map(|deletion| deletion.id.clone()));
+            ids.extend(batch.bad.iter().filter_map(|bad| bad.id.clone()));
         }
         for conversion in &page.conversions {
             ids.extend([conversion.before.id.clone(), conversion.after.id.clone()]);
@@ -212,6 +213,13 @@ impl Session<'_> {
             match known {
                 Some(entry) => self.take_in_known(work, entry, row, &columns, keys, arrival, purpose),
                 None => self.take_in_unknown(work, row, &columns, keys, arrival, purpose),
+            }
+        }
+        for id in batch.bad.iter().filter_map(|bad| bad.id.as_ref()) {
+            // It is there, so that it does not count as deleted after a complete listing.
+            if let Some(entry) = work.by_id.get(id).copied() {
+                work.pairs[entry].half_mut(side).read = Some(self.run.id);
+                work.touch(entry);
             }
         }
         for deletion in &batch.deleted {

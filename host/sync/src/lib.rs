@@ -63,6 +63,7 @@ mod split;
 mod strangers;
 mod subject;
 mod undo;
+mod unfit;
 mod unmade;
 mod untangle;
 mod working;

@@ -16,6 +16,9 @@ pub(super) const RECONCILE_PAIRS: usize = 1000;
 /// Records that are looked up or read by id in one call: small, since identifiers often travel in a URL.
 pub(super) const LOOKUP_RECORDS: usize = 100;
 
+/// Longest id, in bytes: it is part of indexes, of references and of what people read.
+pub(super) const ID_BYTES: usize = 2048;
+
 /// Time to live of a lease unless renewed: longer than any single call to a side may take.
 pub(super) const LEASE: Duration = Duration::from_secs(180);
 

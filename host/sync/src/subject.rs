@@ -56,4 +56,6 @@ pub enum InvalidAnswer {
     NotDeleted,
     /// A write was answered with an empty id.
     NoId,
+    /// A write was answered with an id of more than 2 KiB, or with a NUL in it.
+    UnfitId,
 }

@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "pure",
         &[
             "answer", "echo", "filter", "identity", "links", "lookup", "open", "outgoing", "plan",
-            "reported", "settle", "working",
+            "reported", "settle", "unfit", "working",
         ],
     ),
     (

@@ -6,7 +6,7 @@ mod kind;
 mod timestamp;
 mod value;
 
-pub use identifier::canonical_identifier;
+pub use identifier::{KEY_SEPARATOR, bounded_key, canonical_identifier, is_unfit_for_key};
 pub use kind::{Carrier, Comparison, Compatibility, Kind};
 pub use timestamp::{FieldTime, Timestamp, TimestampError};
 pub use value::{Reference, Value, ValueError};

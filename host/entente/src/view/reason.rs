@@ -216,6 +216,9 @@ impl Names<'_> {
                 let how = match how {
                     InvalidAnswer::NotDeleted => "the record was to be deleted, and it says that it is there",
                     InvalidAnswer::NoId => "the record was written, and no id came back",
+                    InvalidAnswer::UnfitId => {
+                        "the record was written, and an id came back that has more than 2 KiB or the character NUL"
+                    }
                 };
                 format!("{} gave an invalid answer: {how}", self.called(*side))
             }

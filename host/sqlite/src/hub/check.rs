@@ -2,7 +2,7 @@
 
 use super::error::Refusal;
 use super::schema::FieldDefinition;
-use entente_core::{Kind, Value};
+use entente_core::{Kind, Value, is_unfit_for_key};
 
 /// The largest integer magnitude up to which every integer is exact as an `f64`.
 const EXACT_IN_FLOAT: u64 = 1 << 53;
@@ -30,6 +30,11 @@ pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refu
             "invalid-value",
             format!("{} is no value of a field of kind {}", kind_of(&value), field.kind),
         );
+    }
+    if field.identifier
+        && matches!(&value, Value::Text(text) | Value::Other { text, .. } if is_unfit_for_key(text))
+    {
+        return refuse("invalid-value", "an identifier cannot have the character NUL or U+001F".to_owned());
     }
     let longest = field.longest() as usize;
     let length = match &value {

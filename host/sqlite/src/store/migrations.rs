@@ -1,6 +1,7 @@
 //! Migrations of the schema, by number. A released migration is never changed; a new one is appended.
 
 mod earlier;
+mod keys;
 
 use super::StoreError;
 use rusqlite::Connection;
@@ -29,6 +30,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0013_differing.sql")),
         M::up(include_str!("migrations/0014_call_held.sql")),
         M::up(include_str!("migrations/0015_relation.sql")),
+        M::up_with_hook(include_str!("migrations/0016_keys.sql"), |transaction| keys::apply(transaction)),
     ]
 }
 

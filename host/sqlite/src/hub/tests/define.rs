@@ -164,3 +164,22 @@ async fn definitions_within_a_transaction_go_with_it() {
     let unknown = entente_sync::Field { name: "x".into(), kind: "colour".into(), ..Default::default() };
     assert!(FieldDefinition::from_field(&unknown).unwrap_err().to_string().contains("no kind 'colour'"));
 }
+
+#[tokio::test]
+async fn v5_a_record_is_found_by_any_form_of_its_identifier() {
+    use entente_sync::Query;
+    let hub = hub();
+    hub.create("contact", &values(&[("email", Value::text("ren\u{e9}@b\u{fc}cher.example"))])).await.unwrap();
+    for form in ["RENE\u{301}@bu\u{308}cher.example", "ren\u{e9}@xn--bcher-kva.example"] {
+        let query = Query {
+            object: "contact".into(),
+            fields: vec!["email".into()],
+            keys: vec![vec![text(form)]],
+            all: true,
+        };
+        assert_eq!(hub.find(&query).await.unwrap(), [["1"]], "{form}");
+    }
+    let refused = hub.create("contact", &values(&[("email", Value::text("a\0@example.org"))])).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("email") && refused.contains("NUL"), "{refused}");
+}

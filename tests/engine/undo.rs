@@ -218,3 +218,47 @@ async fn a_dry_run_of_an_undo_leaves_plans_and_later_runs_as_they_are() {
     assert_eq!(world.ledger.changes_in(rehearsed.id, ChangeStatus::Planned, 0, 10).await.unwrap(), []);
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn k6_a_duplicate_that_is_held_by_the_survivor_of_a_deleted_record_can_take_its_place() {
+    let world = World::new().await;
+    let first = world.left.put("contact", &[("email", text("k@example.org"))], "2020-01-01");
+    world.run().await;
+    let second =
+        world.left.put("contact", &[("email", text("k@example.org")), ("phone", text("7"))], "2025-01-01");
+    world.run().await;
+    world.left.delete("contact", &first);
+    world.run().await;
+    world.run().await;
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    assert_eq!(
+        (held.len(), held[0].ids.left.as_ref()),
+        (1, Some(&second)),
+        "by policy the survivor stays alone"
+    );
+    retry_held(&world).await;
+    world.run().await;
+    assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap(), []);
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (1, 1));
+    assert_eq!(world.right.value("person", &world.person("k@example.org"), "tel"), text("7"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn k6_a_record_that_was_edited_while_the_other_was_deleted_is_settled_by_policy_and_retry() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Delete;
+    let left = world.left.put("contact", &[("email", text("k@example.org"))], "2020-01-01");
+    world.run().await;
+    world.left.delete("contact", &left);
+    world.right.edit("person", &world.person("k@example.org"), "tel", text("7"), "2026-01-01");
+    world.run().await;
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    assert_eq!(held[0].reason.as_ref().map(Reason::code), Some(Code::DeletedAndEdited));
+    world.people().deletes = DeletePolicy::Ignore;
+    retry_held(&world).await;
+    world.run().await;
+    assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap(), []);
+    assert_eq!(world.right.records("person").len(), 1);
+    world.assert_quiet().await;
+}

@@ -96,6 +96,7 @@ pub use order::{
     Action, Answer, Collection, Deed, Executed, Order, OrderedChange, Outcome, TicketState, Written,
 };
 pub use pair::{Agreed, Half, MatchKey, Pair, Seen, Status};
+pub use plan::release_survivor;
 pub use progress::{Listing, OpenReport, Progress};
 pub use reason::{Code, FieldReason, Reason};
 pub use reason_counts::{Counted, ReasonCounts};

@@ -139,7 +139,8 @@ pub trait OperatorLedger: Ledger {
         choice: &Choice,
     ) -> Result<bool, LedgerError>;
     /// Puts failed pairs back into the work queue: all of a mapping, or one pair, which may be held too.
-    /// Returns how many.
+    /// Returns how many. A duplicate stays held until a run finds nobody with its identifiers; where it is held by
+    /// the survivor of a deleted record, it takes the place of that record.
     async fn retry(
         &self,
         lease: &Lease,

@@ -467,6 +467,23 @@ impl<'m> Inputs<'m> {
     }
 }
 
+/// Operator decision: ends the link of a survivor with a record that was deleted under the policy `ignore`, as the policy
+/// `unlink` does, so that the survivor may be matched with another record of that side. False where the pair has no
+/// such link.
+pub fn release_survivor(pair: &mut Pair, gone: Side, object: &str) -> bool {
+    let survivor = pair.half(gone.other());
+    let stands = survivor.id.is_some() && survivor.deleted.is_none();
+    let (Status::Deleted, true, Half { id: Some(id), deleted: Some(deleted), .. }) =
+        (pair.status, stands, pair.half(gone).clone())
+    else {
+        return false;
+    };
+    end_link(pair, gone, Half { deleted: Some(deleted), ..Half::default() });
+    pair.status = Status::Excluded;
+    pair.reason = Some(Reason::Unlinked { side: gone, object: object.to_owned(), id: Some(id) });
+    true
+}
+
 /// Ends the link of a pair: removes the record of a side and clears the merge base, so that the survivor is
 /// merged afresh with its next counterpart.
 fn end_link(pair: &mut Pair, gone: Side, left: Half) {

@@ -3,13 +3,14 @@
 
 use super::WriteError;
 use super::codec::{decode, encode, reason_columns};
-use super::mappings::slot_of;
-use super::pairs::count_linked;
+use super::mappings::{mappings, slot_of};
+use super::pairs::{by_ids, by_records, count_linked};
 use super::progress::side_number;
+use super::save::save;
 use crate::store::StoreError;
 use entente_sync::{
-    Braked, Choice, Description, MappingId, PairId, Reason, Requeue, Ruling, RunId, Seen, Side, Sides, Trust,
-    Weight,
+    Braked, Choice, Description, MappingId, PairId, Reason, Requeue, Ruling, RunId, Seen, Side, Sides,
+    Status, Trust, Weight, release_survivor,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -161,7 +162,10 @@ pub(super) fn retry(
     connection: &Connection,
     mapping: MappingId,
     pair: Option<PairId>,
-) -> rusqlite::Result<u64> {
+) -> Result<u64, WriteError> {
+    if let Some(pair) = pair {
+        release_survivor_of(connection, mapping, pair)?;
+    }
     const DUPLICATE: &str =
         "status = 'held' AND reason = 'duplicate-of' AND (left_id IS NULL OR right_id IS NULL)
                              AND json_extract(reason_data, '$.became') IS NULL";
@@ -173,6 +177,25 @@ pub(super) fn retry(
         ))?
         .execute(params![mapping, pair])?;
     Ok(rows as u64)
+}
+
+/// Where a pair is held as a duplicate by the survivor of a record of its side that is gone, gives the survivor free.
+fn release_survivor_of(connection: &Connection, mapping: MappingId, pair: PairId) -> Result<(), WriteError> {
+    let Some(held) = by_ids(connection, &[pair])?.pop() else { return Ok(()) };
+    let Some(Reason::DuplicateOf { record: Some(rival), became: None, .. }) = &held.reason else {
+        return Ok(());
+    };
+    let own = Side::BOTH.into_iter().find(|side| held.half(*side).id.is_some() && !held.is_linked());
+    let Some(own) = own.filter(|_| held.status == Status::Held && held.mapping == mapping) else {
+        return Ok(());
+    };
+    let mut owners = by_records(connection, mapping, rival.side, std::slice::from_ref(&rival.id))?;
+    let row = mappings(connection, None)?.into_iter().find(|row| row.id == mapping);
+    let (Some(owner), Some(row)) = (owners.first_mut(), row) else { return Ok(()) };
+    if release_survivor(owner, own, &row.objects[own]) {
+        save(connection, &mut owners)?;
+    }
+    Ok(())
 }
 
 /// The one-shot trust of a sync: the side that wins until a run has completed with it.

@@ -370,3 +370,33 @@ async fn constants_and_defaults_fill_new_records_and_make_no_echo() {
     world.run().await;
     assert_eq!(world.right.value("person", &r, "full"), text("known"));
 }
+
+/// What the brake holds was decided by the trust: without it the other side would win in the next run.
+#[tokio::test]
+async fn p2_trust_for_once_holds_while_the_brake_holds_a_part_of_it() {
+    let mut world = World::new().await;
+    world.definition.brake.records = 1;
+    let mut lefts = Vec::new();
+    for n in 0..4 {
+        let mail = format!("{n}@example.org");
+        lefts.push(world.left.put("contact", &[("email", text(&mail)), ("name", text("Ann"))], "2020-01-01"));
+    }
+    world.run().await;
+    for (n, left) in lefts.iter().enumerate() {
+        world.left.edit("contact", left, "name", Value::Null, "2025-01-01");
+        let right = world.person(&format!("{n}@example.org"));
+        world.right.edit("person", &right, "full", text("Newer"), "2025-06-01");
+    }
+    let trust = Some(Trust { side: Side::Left, fields: vec![] });
+    world.run_with(RunOptions::sync(Scope::Whole { reading: Reading::Changes, trust })).await;
+    world.run().await;
+    assert_eq!(
+        world.left.value("contact", &lefts[0], "name"),
+        Value::Null,
+        "held, and not the other way round"
+    );
+    world.run_with(RunOptions { lift_brake: true, ..RunOptions::default() }).await;
+    assert_eq!(world.right.value("person", &world.person("0@example.org"), "full"), Value::Null);
+    assert_eq!(world.ledger.trust("s").await.unwrap(), None);
+    world.assert_quiet().await;
+}

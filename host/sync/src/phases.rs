@@ -229,8 +229,12 @@ impl Session<'_> {
     /// Clears the one-time trust after a run that read both sides to the end and executed every change.
     async fn end_trust(&mut self) -> Result<(), SyncError> {
         let made = |counts: &super::run::Counts| counts.pending == 0 && counts.failed == 0;
-        let complete =
-            self.run.options.follows_bookmarks() && self.read_error.is_none() && !self.run.options.is_dry();
+        // What the brake holds is part of what the trust is for.
+        let braked = self.run.notices.iter().any(|notice| matches!(notice, Notice::Brake(_)));
+        let complete = self.run.options.follows_bookmarks()
+            && self.read_error.is_none()
+            && !self.run.options.is_dry()
+            && !braked;
         if self.trust.is_some() && complete && self.run.counts.iter().flat_map(BTreeMap::values).all(made) {
             let mut unit = self.begin().await?;
             unit.save_trust(&self.definition.name, None).await?;

@@ -1,12 +1,18 @@
 //! The character of a history: every feature that can be on or off.
 
 use crate::dice::Dice;
-use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Sides, Unresolved};
+use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Side, Sides, Unresolved};
 use std::time::Duration;
 
 /// Features that are not drawn, because the engine does not handle them correctly yet.
-pub const KNOWN: &[Feature] =
-    &[Feature::EditBeforeWrite, Feature::RefusedBatch, Feature::DeletePolicies, Feature::Merges];
+pub const KNOWN: &[Feature] = &[
+    Feature::EditBeforeWrite,
+    Feature::RefusedBatch,
+    Feature::DeletePolicies,
+    Feature::Merges,
+    Feature::RetriedCreates,
+    Feature::TrustOnce,
+];
 
 /// A feature that a history may have, beyond the simplest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +25,10 @@ pub enum Feature {
     DeletePolicies,
     /// A remote merges two records and reports the conversion.
     Merges,
+    /// The operator retries a pair whose create was never answered.
+    RetriedCreates,
+    /// A run trusts a side, once.
+    TrustOnce,
 }
 
 impl Feature {
@@ -31,6 +41,12 @@ impl Feature {
             Feature::RefusedBatch => "orders refused as a whole for the sake of one record",
             Feature::DeletePolicies => "deletions that go further than the record that was deleted",
             Feature::Merges => "remote systems that join two records and say so",
+            Feature::TrustOnce => {
+                "a side that is trusted once (one more run writes something in 1 of 2,500 histories)"
+            }
+            Feature::RetriedCreates => {
+                "retries by hand of creates that were never answered (makes a second record in 5 of 2,500 histories)"
+            }
         }
     }
 }
@@ -49,6 +65,17 @@ pub enum Shape {
     Remotes,
     /// The hub with two remote systems.
     FanOut,
+}
+
+/// Tie-break rules: which of two people with the same address is linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ties {
+    /// The one reported first.
+    First,
+    /// The one with the lowest id.
+    LowestId,
+    /// One that has a city.
+    City,
 }
 
 /// The capabilities and faults of a remote system.
@@ -213,6 +240,10 @@ pub struct Character {
     pub filtered: Sides<bool>,
     /// The deletion guard's limit of records.
     pub brake: u64,
+    /// The side that wins every name, whatever changed.
+    pub trusted: Option<Side>,
+    /// Which of two people with the same address goes first.
+    pub prefer: Ties,
     /// The number of operations.
     pub operations: usize,
     /// The percentage of runs that crash.
@@ -252,6 +283,16 @@ impl Character {
             drift: dice.pick(&[Drift::Keep, Drift::Restore]).copied().unwrap_or_default(),
             filtered: Sides::new(dice.chance(12), dice.chance(12)),
             brake: if dice.chance(25) { 1 } else { 10 },
+            trusted: match dice.below(5) {
+                0 => Some(Side::Left),
+                // Two systems that both win against the hub never agree.
+                1 if shape != Shape::FanOut => Some(Side::Right),
+                _ => None,
+            },
+            prefer: dice
+                .pick(&[Ties::First, Ties::First, Ties::LowestId, Ties::City])
+                .copied()
+                .unwrap_or(Ties::First),
             operations: 15 + dice.below(45),
             crashes: if dice.chance(70) { u64::try_from(dice.between(5, 40)).unwrap_or(5) } else { 0 },
             edits_in_runs: if dice.chance(60) { u64::try_from(dice.between(2, 12)).unwrap_or(2) } else { 0 },

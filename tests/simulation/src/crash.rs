@@ -1,6 +1,6 @@
 //! Crash-point scenarios: short stories whose run is crashed after each of its effects in turn.
 
-use crate::character::{Character, Manners, Shape};
+use crate::character::{Character, Manners, Shape, Ties};
 use crate::dice::{Dice, lock};
 use crate::history::finish;
 use crate::schema::{CITY, COMPANY, IDENTIFIER, NAME, PERSON, PHONE};
@@ -83,6 +83,8 @@ fn prepare_with(scenario: &Scenario, trace: bool) -> Result<World> {
         drift: Drift::Keep,
         filtered: Sides::new(false, false),
         brake: 10,
+        trusted: None,
+        prefer: Ties::First,
         operations: 0,
         crashes: 0,
         edits_in_runs: 0,

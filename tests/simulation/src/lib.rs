@@ -14,6 +14,7 @@ mod dice;
 mod gate;
 mod history;
 mod operation;
+mod operator;
 mod remote;
 mod runs;
 mod schema;
@@ -25,7 +26,7 @@ mod users;
 mod verdict;
 mod world;
 
-pub use character::{Character, Faults, Feature, KNOWN, Manners, Shape};
+pub use character::{Character, Faults, Feature, KNOWN, Manners, Shape, Ties};
 pub use crash::{Scenario, Story, count_effects, crash_after};
 pub use history::{Settings, run_history};
 pub use shrink::shrink;

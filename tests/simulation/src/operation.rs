@@ -31,6 +31,8 @@ enum Operation {
     Merge,
     Recreate,
     Wait,
+    Rule,
+    Retry,
     Run,
 }
 
@@ -54,12 +56,19 @@ const OPERATIONS: &[(usize, Operation, &str)] = &[
     (1, Operation::Merge, "merge two people"),
     (2, Operation::Recreate, "make a deleted record again"),
     (3, Operation::Wait, "let time pass"),
+    (2, Operation::Rule, "settle a conflict"),
+    (2, Operation::Retry, "retry by hand"),
     (28, Operation::Run, "run a sync"),
 ];
 
+/// A conflict was there, and is settled.
+const SETTLED: &str = "settled a conflict";
+/// Something was there to be retried.
+const RETRIED: &str = "retried something";
+
 /// The names of all operations.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    OPERATIONS.iter().map(|(_, _, name)| *name)
+    OPERATIONS.iter().map(|(_, _, name)| *name).chain([SETTLED, RETRIED])
 }
 
 fn draw(dice: &mut Dice) -> (Operation, &'static str) {
@@ -104,6 +113,18 @@ pub(crate) fn operate(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> 
         Operation::Recreate => drive(users.recreate()),
         Operation::Wait => {
             world.clock.advance(Duration::from_secs(dice.between(1, 100_000).unsigned_abs()));
+            Some(())
+        }
+        Operation::Rule => {
+            if world.settle(dice, sync)? {
+                verdict.tally.count(Group::Operation, SETTLED);
+            }
+            Some(())
+        }
+        Operation::Retry => {
+            if world.retry(dice, sync)? {
+                verdict.tally.count(Group::Operation, RETRIED);
+            }
             Some(())
         }
         Operation::Run => {

@@ -1,25 +1,47 @@
 //! The runs of a history: their options, and what is checked of each.
 
+use crate::character::{Feature, on};
 use crate::check;
 use crate::dice::{Dice, lock};
+use crate::schema::{CITY, NAME};
 use crate::system::System;
 use crate::tally::{Exception, Group};
 use crate::verdict::{Verdict, Word};
 use crate::world::{Ran, World};
 use anyhow::Result;
 use entente_core::Timestamp;
-use entente_sync::{Clock, LedgerError, Reading, RunOptions, Scope, Side, Sides, Span, SyncError};
+use entente_sync::{
+    Clock, LedgerError, Reading, RunOptions, Scope, Side, Sides, Slot, Span, SyncError, Trust,
+};
+use std::time::Duration;
 
 /// The duration of a lease, less the time that a clock reading takes.
 const LEASE_MICROS: i64 = 179_000_000;
 
+/// A run that ended at a safe point since its time was up.
+const TIME_UP: &str = "ended since its time was up";
+
 /// Every kind of a run.
-pub(crate) const KINDS: [&str; 8] =
-    ["changes", "dry", "first time", "full", "ids", "window", "without pull", "without push"];
+pub(crate) const KINDS: [&str; 13] = [
+    "changes",
+    "dry",
+    "first time",
+    "full",
+    "ids",
+    "window",
+    "without pull",
+    "without push",
+    "trusts a side",
+    "lifts the brake",
+    "lifts the brake on identifiers",
+    "has little time",
+    TIME_UP,
+];
 
 /// The kind of a run, for the counts.
 fn kind_of(options: &RunOptions) -> &'static str {
     match options.scope() {
+        _ if options.trust().is_some() => "trusts a side",
         Some(Scope::Window(_)) => "window",
         Some(Scope::Ids(_)) => "ids",
         _ if options.is_dry() => "dry",
@@ -35,6 +57,12 @@ fn kind_of(options: &RunOptions) -> &'static str {
 pub(crate) fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Result<()> {
     let options = options(world, dice, sync);
     verdict.tally.count(Group::Run, kind_of(&options));
+    let with = [
+        (options.lift_brake, "lifts the brake"),
+        (options.lift_identifiers, "lifts the brake on identifiers"),
+        (options.max_time.is_some(), "has little time"),
+    ];
+    with.iter().filter(|(has, _)| *has).for_each(|(_, word)| verdict.tally.count(Group::Run, word));
     let stop = dice.chance(world.character.crashes).then(|| dice.between(1, 60).unsigned_abs());
     let dry = options.is_dry();
     let before = (world.remote_writes(), check::hub_state(world));
@@ -62,6 +90,9 @@ pub(crate) fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Ver
             world.outlive_lease();
         }
         Ran::Refused(error) => verdict.add(Word::Unaccounted, "I1", format!("no run could begin: {error}")),
+        Ran::Ended(end) if matches!(end.error, Some(SyncError::TimeUp)) => {
+            verdict.tally.count(Group::Run, TIME_UP);
+        }
         Ran::Ended(end) => check::expected_error(end.error.as_ref(), verdict),
     }
     let quiet = edits == lock(&world.users.book).size();
@@ -77,8 +108,26 @@ pub(crate) fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Ver
 
 /// Draws the options of a run.
 fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
+    let scoped = scoped(world, dice, sync);
+    RunOptions {
+        lift_brake: dice.chance(10),
+        lift_identifiers: dice.chance(10),
+        max_time: dice.chance(10).then(|| Duration::from_millis(dice.between(1, 300).unsigned_abs())),
+        ..scoped
+    }
+}
+
+fn scoped(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
     let normal = RunOptions::default();
     match dice.below(20) {
+        9 if on(Feature::TrustOnce) => {
+            let side = if dice.chance(50) { Side::Left } else { Side::Right };
+            let reading = if dice.chance(50) { Reading::Full } else { Reading::Changes };
+            let mapping = world.syncs[sync].mappings[0].id;
+            let fields =
+                if dice.chance(50) { vec![(mapping, Slot(NAME)), (mapping, Slot(CITY))] } else { Vec::new() };
+            RunOptions::sync(Scope::Whole { reading, trust: Some(Trust { side, fields }) })
+        }
         0 => RunOptions::sync(Reading::Full),
         1 => RunOptions::sync(Reading::FirstTime),
         2 => RunOptions { disable_push: true, ..normal },

@@ -1,12 +1,11 @@
 //! What histories drew, what really happened in them, and where a check did not apply.
 
-use crate::character::{Character, Manners, Shape};
+use crate::character::{Character, Manners, Shape, Ties};
 use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Unresolved};
 use std::collections::BTreeMap;
 
 /// What no history contains yet.
 pub const NOT_DRAWN: &[&str] = &[
-    "rulings on conflicts and held pairs, retry by hand, lifting the brake, trust, tie-break rules, --max-time",
     "apply of a dry run, undo of a run",
     "changes of mapping, policy and filter between runs, schema drift",
     "references in cycles, required fields, constants, defaults, value maps",
@@ -90,6 +89,8 @@ pub enum Exception {
     RecordGone,
     /// A tag is not there.
     TagTakenOff,
+    /// A tag is not there, or back.
+    TagByTrust,
     /// A tag is back.
     TagUnheard,
     /// A tag is back.
@@ -114,7 +115,7 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 21] = [
+    pub const ALL: [Exception; 22] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::MayBeMade,
@@ -126,6 +127,7 @@ impl Exception {
         Exception::BlankWithheld,
         Exception::RecordGone,
         Exception::TagTakenOff,
+        Exception::TagByTrust,
         Exception::TagUnheard,
         Exception::TagUnsettled,
         Exception::MadeAgain,
@@ -152,6 +154,7 @@ impl Exception {
             Exception::BlankWithheld => "blank-withheld",
             Exception::RecordGone => "record-gone",
             Exception::TagTakenOff => "tag-taken-off",
+            Exception::TagByTrust => "tag-by-trust",
             Exception::TagUnheard => "tag-unheard",
             Exception::TagUnsettled => "tag-unsettled",
             Exception::MadeAgain => "made-again",
@@ -193,6 +196,9 @@ impl Exception {
                 "I4: the record of the edit is gone, so that there is nothing to look at"
             }
             Exception::TagTakenOff => "I4: somebody else took the tag off",
+            Exception::TagByTrust => {
+                "I4: a side that the operator trusts has another set of tags, and the history says so"
+            }
             Exception::TagUnheard => {
                 "I4: a tag taken off before every sync knew the record, or during its write"
             }
@@ -280,6 +286,9 @@ impl Tally {
             ("tight brake", character.brake == 1),
             ("crashes", character.crashes > 0),
             ("edits during runs", character.edits_in_runs > 0),
+            ("a side is trusted for names", character.trusted.is_some()),
+            ("ties: lowest id", character.prefer == Ties::LowestId),
+            ("ties: has a city", character.prefer == Ties::City),
         ];
         for (word, has) in policies {
             self.either(Group::Policy, word, has);

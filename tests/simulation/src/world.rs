@@ -1,12 +1,12 @@
 //! The world of a history: systems, syncs and ledger, with running and crashing a sync.
 
 use crate::book::Book;
-use crate::character::{Character, Shape};
+use crate::character::{Character, Shape, Ties};
 use crate::clock::{SeededBits, SimClock};
 use crate::dice::{Dice, lock};
 use crate::gate::{GatedExchange, GatedLedger, Shared};
 use crate::remote::Remote;
-use crate::schema::{self, CITY, COMPANY, PERSON, PHONE, columns};
+use crate::schema::{self, CITY, COMPANY, NAME, PERSON, PHONE, Words, columns};
 use crate::system::System;
 use crate::tape::{Tape, drive};
 use crate::users::{Link, Users};
@@ -184,8 +184,12 @@ fn asked(options: &RunOptions) -> String {
         (options.is_dry(), "dry"),
         (options.disable_push, "no push"),
         (options.disable_pull, "no pull"),
+        (options.lift_brake, "no brake"),
+        (options.lift_identifiers, "no brake on identifiers"),
     ];
     words.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, word)| word.to_owned()));
+    words.extend(options.max_time.map(|most| format!("at most {most:?}")));
+    words.extend(options.trust().map(|trust| format!("{trust:?}")));
     match options.scope() {
         Some(Scope::Window(span)) => words.push(format!("window {:?} {:?}", span.since(), span.until())),
         Some(Scope::Ids(ids)) => words.push(format!("ids {ids:?}")),
@@ -227,6 +231,7 @@ async fn define(
         let mut filters = Sides::new(Vec::new(), Vec::new());
         if object == PERSON {
             fields[CITY].blanks = character.blanks;
+            fields[NAME].trust = character.trusted;
             if character.one_way_phone {
                 fields[PHONE].direction = Direction::ToRight;
                 fields[PHONE].drift = character.drift;
@@ -244,6 +249,7 @@ async fn define(
             identify_by: IdentifyBy::Any,
             create: Sides::new(true, true),
             filters,
+            prefer: Sides::by(|side| prefer(character, words[side], object)),
             deletes: character.deletes,
             ..ObjectMapping::default()
         });
@@ -256,4 +262,16 @@ async fn define(
         version: 1,
         brake: Brake { percent: 5, records: character.brake },
     })
+}
+
+/// The rules by which one of two people with the same address goes first.
+fn prefer(character: &Character, words: Words, object: usize) -> Vec<Prefer> {
+    let field = words.field(PERSON, CITY).to_owned();
+    match character.prefer {
+        Ties::LowestId if object == PERSON => vec![Prefer::LowestId],
+        Ties::City if object == PERSON => {
+            vec![Prefer::Where(Condition { field, test: Test::Not(Value::Null) })]
+        }
+        _ => Vec::new(),
+    }
 }

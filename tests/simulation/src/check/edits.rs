@@ -6,8 +6,8 @@ use crate::dice::lock;
 use crate::schema::{TAGS, meaning};
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
-use entente_core::Value;
-use entente_sync::{Action, Side, Slot, Status};
+use entente_core::{Value, Why};
+use entente_sync::{Action, FieldReason, Side, Slot, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl End<'_> {
@@ -75,17 +75,34 @@ impl End<'_> {
             if off.contains(tag.text.as_str()) {
                 return verdict.except(Exception::TagTakenOff);
             }
+            if self.by_trust(&tag.text, false) {
+                return verdict.except(Exception::TagByTrust);
+            }
             verdict.add(Word::Lost, "I4", format!("{} was put on {record} and is gone", tag.text));
         }
         if !tag.put_on && there {
             if !tag.heard {
                 return verdict.except(Exception::TagUnheard);
             }
+            if self.by_trust(&tag.text, true) {
+                return verdict.except(Exception::TagByTrust);
+            }
             if !self.settled(edit) {
                 return verdict.except(Exception::TagUnsettled);
             }
             verdict.add(Word::Lost, "I4", format!("{} was taken off {record} and is back", tag.text));
         }
+    }
+
+    /// Whether the history has a change by which a trusted side put a tag on, or took it off.
+    fn by_trust(&self, tag: &str, on: bool) -> bool {
+        let has =
+            |value: &Value| matches!(value, Value::Texts(texts) if texts.iter().any(|text| text == tag));
+        self.changes.iter().flat_map(|change| &change.fields).any(|field| {
+            matches!(field.reason, FieldReason::Judge(Why::Trusted(_)))
+                && has(field.result()) == on
+                && field.base.as_ref().is_some_and(has) != on
+        })
     }
 
     /// Whether every pair of the record is settled.

@@ -70,7 +70,7 @@ impl End<'_> {
 
     /// Whether a user changed a record's identifier before the sync was told of it. A create with an unknown
     /// outcome cannot be found again then.
-    fn renamed(&self, book: &Book, place: usize, id: &str) -> bool {
+    pub(super) fn renamed(&self, book: &Book, place: usize, id: &str) -> bool {
         book.edits
             .iter()
             .any(|edit| edit.unheard && (edit.place, edit.field, edit.id.as_str()) == (place, IDENTIFIER, id))

@@ -142,6 +142,11 @@ impl End<'_> {
         if any_untold(&pair) || theirs.any(|(_, _, of)| owns(of) && any_untold(&of)) {
             return Some(Exception::DeletionUntold);
         }
+        if let Some(Reason::DuplicateOf { became: Some(of), .. }) = &pair.reason
+            && self.renamed(&lock(&self.world.users.book), self.place(sync, of.side), &of.id)
+        {
+            return Some(Exception::Renamed);
+        }
         let own = meaning(object, IDENTIFIER, &self.half(sync, object, pair, side)?[IDENTIFIER]);
         let having = |side: Side| {
             let records = self.records.get(&(self.place(sync, side), object)).into_iter().flatten();

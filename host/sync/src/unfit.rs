@@ -136,10 +136,10 @@ mod tests {
             [
                 (Some("2"), "its field 'mail' has the character N"),
                 (Some("3"), "its field 'mail' has the character N"),
-                (None, "its id '4\\0' has the character NUL, w"),
+                (None, "its id '4\\0' has the character NUL, "),
                 (None, "its id has 2049 bytes, at most 2048 "),
-                (None, "its id '6\\0' has the character NUL, w"),
-                (None, "its id '9\\0' has the character NUL, w"),
+                (None, "its id '6\\0' has the character NUL, "),
+                (None, "its id '9\\0' has the character NUL, "),
             ]
         );
     }

@@ -1,7 +1,7 @@
 //! Duplicates: releases records that are held as duplicates when no other record has their identifiers any
 //! more.
 
-use super::definition::ObjectMapping;
+use super::definition::{DeletePolicy, ObjectMapping};
 use super::error::SyncError;
 use super::identity;
 use super::limits;
@@ -9,8 +9,9 @@ use super::number::PairId;
 use super::pair::{MatchKey, Pair, Status};
 use super::reason::{Code, Reason};
 use super::session::Session;
+use super::settle::forget_agreed;
 use super::subject::RecordRef;
-use entente_core::{Side, Sides};
+use entente_core::{Reference, Side, Sides};
 use std::collections::{HashMap, HashSet};
 
 impl Session<'_> {
@@ -49,6 +50,7 @@ impl Session<'_> {
         let (mut saved, mut removed, mut taken): (Vec<Pair>, Vec<PairId>, HashSet<MatchKey>) =
             Default::default();
         let mut renamed: Vec<Pair> = Vec::new();
+        let mut ended: Sides<Vec<Reference>> = Sides::default();
         for (side, mut pair, keys) in alone {
             let owner = |of: Side| owners.first(of, &keys, pair.id);
             let same = owner(side);
@@ -63,7 +65,7 @@ impl Session<'_> {
                 continue;
             };
             let Some(other) = owners.pairs.get(&owner) else { continue };
-            if same.is_some() || other.half(side).id.is_some() || other.status == Status::Live {
+            if same.is_some() || !vacant(mapping, other, side) || other.status == Status::Live {
                 renamed.extend(owners.renamed(mapping, pair, side, other, &keys));
                 continue;
             }
@@ -71,6 +73,10 @@ impl Session<'_> {
                 continue;
             }
             let mut other = other.clone();
+            if let Some(id) = other.half(side).id.clone() {
+                forget_agreed(&mut other, side.other());
+                ended[side].push(Reference { object: mapping.object(side).to_owned(), id });
+            }
             *other.half_mut(side) = pair.half(side).clone();
             other.keys[side] = Some(keys.clone());
             other.status = Status::Todo;
@@ -92,6 +98,7 @@ impl Session<'_> {
         let mut unit = self.begin().await?;
         unit.remove_pairs(&removed).await?;
         unit.save_pairs(&mut saved).await?;
+        self.requeue_referring(unit.as_mut(), ended).await?;
         Ok(unit.commit_soon().await?)
     }
 
@@ -174,6 +181,14 @@ impl Owning {
         *record = RecordRef::new(side, mapping.object(side), id);
         Some(pair)
     }
+}
+
+/// Whether a pair takes another record on this side: it has none, or a deleted one whose link ends by policy, so that
+/// a record that is there already is linked instead of making one.
+fn vacant(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bool {
+    let half = pair.half(side);
+    let ends = matches!(mapping.deletes, DeletePolicy::Unlink | DeletePolicy::Recreate);
+    half.id.is_none() || (half.deleted.is_some() && ends && pair.half(side.other()).deleted.is_none())
 }
 
 /// The pairs with one record, which can be released, with the side and the keys of that record.

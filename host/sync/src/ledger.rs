@@ -14,7 +14,7 @@ use super::remedy::Remedy;
 use super::report::StateWrites;
 use super::run::Run;
 use async_trait::async_trait;
-use entente_core::{Side, Timestamp};
+use entente_core::{Reference, Side, Timestamp};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub struct Lease {
 }
 
 /// Which pairs to put back into the work queue (status `todo`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requeue {
     /// Held pairs with a reason of this code.
     Held(Code),
@@ -84,6 +84,8 @@ pub enum Requeue {
     Linked,
     /// Settled pairs with an open conflict.
     InConflict,
+    /// Settled pairs in whose merge base a record of this side refers to one of these records.
+    Referring(Side, Vec<Reference>),
 }
 
 /// Filter over the work queue: which pairs to reconcile.

@@ -12,7 +12,7 @@ use super::reason::{FieldReason, Reason};
 use super::settle::forget_agreed;
 use super::subject::RecordRef;
 use entente_core::{
-    Current, Decision, FieldRules, Settled, Side, Sides, Value, Why, Write, settle, settle_new,
+    Current, Decision, FieldRules, Reference, Settled, Side, Sides, Value, Why, Write, settle, settle_new,
 };
 use std::collections::HashMap;
 
@@ -146,6 +146,20 @@ fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: Sides<Current<'_>>) -> Op
     }
 }
 
+/// The first reference of a side to a record without a pair.
+fn dangling<'v>(links: &Links, side: Side, now: Option<Current<'v>>) -> Option<&'v Reference> {
+    now?.value.references().iter().find(|reference| links.pair_of(side, reference).is_none())
+}
+
+/// The side whose reference still leads to a pair, where the one of the other side was agreed with it and leads to
+/// none any more: the record that it named was deleted, and its pair has, or will have, another one.
+fn relinked(links: &Links, now: Sides<Option<Current<'_>>>) -> Option<Side> {
+    let leads = |side: Side| now[side].is_some_and(|now| now.link.is_some());
+    Side::BOTH
+        .into_iter()
+        .find(|source| leads(*source) && dangling(links, source.other(), now[source.other()]).is_some())
+}
+
 /// Whether a side has an edit since the merge base.
 pub(super) fn edited(pair: &Pair, side: Side) -> bool {
     Slot::first(pair.half(side).seen.len()).any(|slot| {
@@ -270,6 +284,19 @@ impl<'m> Inputs<'m> {
             && let Some(decision) = ruled(&rules, ruling, now)
         {
             return (Settled { decision, ..settled }, FieldReason::Ruled);
+        }
+        if settled.why == Why::AsAgreed
+            && pair.differs(slot).is_none()
+            && let Some(source) = relinked(links, now)
+        {
+            let trusting = FieldRules { trust: Some(source), ..rules };
+            let record = dangling(links, source.other(), now[source.other()]).map(|reference| {
+                let record = RecordRef::of(source.other(), reference);
+                FieldReason::Relinked { record }
+            });
+            let settled = settle(&trusting, None, now.left, now.right);
+            let why = record.unwrap_or(FieldReason::Judge(settled.why));
+            return (settled, why);
         }
         let why = FieldReason::Judge(settled.why);
         (settled, why)

@@ -475,6 +475,12 @@ pub enum FieldReason {
         /// The record that it points to.
         record: RecordRef,
     },
+    /// The record that the field pointed to has ended, and its counterpart has another one now, to which the field
+    /// is to point.
+    Relinked {
+        /// The record that it pointed to.
+        record: RecordRef,
+    },
     /// A text that a version stored before reasons were data.
     Earlier {
         /// The text.
@@ -497,6 +503,7 @@ impl FieldReason {
             FieldReason::ByWayOfBlank => "by-way-of-blank",
             FieldReason::Normalised { .. } => "normalised",
             FieldReason::ParentGone { .. } => "parent-gone",
+            FieldReason::Relinked { .. } => "relinked",
             FieldReason::Earlier { .. } => "earlier",
             FieldReason::Judge(why) => why.code(),
         }

@@ -2,9 +2,9 @@
 //! is committed before anything is sent (write-ahead).
 
 use super::change::Change;
-use super::definition::ObjectMapping;
+use super::definition::{FieldMapping, ObjectMapping};
 use super::error::SyncError;
-use super::ledger::TodoFilter;
+use super::ledger::{Requeue, TodoFilter, Unit};
 use super::limits;
 use super::number::{MappingId, PairId};
 use super::observer::Step;
@@ -13,8 +13,22 @@ use super::pair::{Pair, Status};
 use super::plan::Plan;
 use super::reason::Reason;
 use super::session::Session;
-use entente_core::{Side, Sides};
+use entente_core::{Reference, Side, Sides};
 use std::collections::BTreeSet;
+
+/// Notes the records that a decision has taken out of their pair: the policy ends the link of a deleted record.
+fn note_ended(
+    mapping: &ObjectMapping,
+    pair: &Pair,
+    had: Sides<Option<String>>,
+    ended: &mut Sides<Vec<Reference>>,
+) {
+    for (side, id) in Side::BOTH.into_iter().zip(had) {
+        if let Some(id) = id.filter(|_| pair.half(side).id.is_none()) {
+            ended[side].push(Reference { object: mapping.object(side).to_owned(), id });
+        }
+    }
+}
 
 impl Session<'_> {
     /// Decides pairs in batches, parents first. The first pass takes the whole work queue, later passes take
@@ -107,8 +121,11 @@ impl Session<'_> {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
         }
         let inputs = self.inputs(mapping);
+        let mut ended = Sides::default();
         for pair in &mut pairs {
+            let had = Sides::by(|side| pair.half(side).id.clone());
             self.decide(&inputs, pair, &links, &mut plan);
+            note_ended(mapping, pair, had, &mut ended);
         }
         self.reuse_idempotency_keys(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
@@ -130,11 +147,29 @@ impl Session<'_> {
         unit.save_conflicts(&numbers, &plan.conflicts, now).await?;
         unit.save_changes(&mut plan.changes).await?;
         unit.save_pairs(&mut pairs).await?;
+        self.requeue_referring(unit.as_mut(), ended).await?;
         unit.save_run(&self.run).await?;
         unit.commit_soon().await?;
         self.engine.observer.reconciled(numbers.len() as u64);
         for target in Side::BOTH.into_iter().filter(|target| written[*target] > 0) {
             self.engine.observer.written(target, written[target]);
+        }
+        Ok(())
+    }
+
+    /// Queues the pairs whose records refer to a record that has left its pair: its counterpart has another one, or
+    /// will have, to which they are to refer.
+    pub(super) async fn requeue_referring(
+        &self,
+        unit: &mut dyn Unit,
+        ended: Sides<Vec<Reference>>,
+    ) -> Result<(), SyncError> {
+        for (side, records) in Side::BOTH.into_iter().zip(ended) {
+            for mapping in &self.definition.mappings {
+                if !records.is_empty() && mapping.fields.iter().any(FieldMapping::is_reference) {
+                    unit.requeue(mapping.id, Requeue::Referring(side, records.clone())).await?;
+                }
+            }
         }
         Ok(())
     }

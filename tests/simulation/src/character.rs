@@ -5,14 +5,7 @@ use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Side, Sides, Unreso
 use std::time::Duration;
 
 /// Features that are not drawn, because the engine does not handle them correctly yet.
-pub const KNOWN: &[Feature] = &[
-    Feature::EditBeforeWrite,
-    Feature::RefusedBatch,
-    Feature::DeletePolicies,
-    Feature::Merges,
-    Feature::RetriedCreates,
-    Feature::TrustOnce,
-];
+pub const KNOWN: &[Feature] = &[Feature::RetriedCreates, Feature::TrustOnce];
 
 /// A feature that a history may have, beyond the simplest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

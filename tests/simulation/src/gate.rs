@@ -280,7 +280,7 @@ impl Unit for GatedUnit {
     }
 
     async fn requeue(&mut self, mapping: MappingId, which: Requeue) -> Result<u64, LedgerError> {
-        let count = self.inner.requeue(mapping, which).await?;
+        let count = self.inner.requeue(mapping, which.clone()).await?;
         if count > 0 {
             self.what.push(format!("{count} pairs again: {which:?}"));
         }

@@ -306,6 +306,9 @@ impl Names<'_> {
             FieldReason::ParentGone { record } => {
                 format!("a reference to {}, which is gone or takes no part: not written", self.there(record))
             }
+            FieldReason::Relinked { record } => {
+                format!("{} is gone, and another record has taken its place", self.there(record))
+            }
             FieldReason::Earlier { text } => one_line(text),
             FieldReason::Judge(why) => self.why(*why, times),
         }

@@ -2,20 +2,26 @@
 //! last had.
 
 use super::WriteError;
-use super::codec::{decode, encode, reason_columns};
+use super::codec::{decode, decode_agreed, encode, reason_columns};
 use super::mappings::{mappings, slot_of};
 use super::pairs::{by_ids, by_records, count_linked};
 use super::progress::side_number;
 use super::save::save;
 use crate::store::StoreError;
+use entente_core::{Reference, Value};
 use entente_sync::{
     Braked, Choice, Description, MappingId, PairId, Reason, Requeue, Ruling, RunId, Seen, Side, Sides,
     Status, Trust, Weight, release_survivor,
 };
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashSet;
 
 /// Sets pairs back to `todo`.
-pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeue) -> rusqlite::Result<u64> {
+pub(super) fn requeue(
+    connection: &Connection,
+    mapping: MappingId,
+    which: Requeue,
+) -> Result<u64, StoreError> {
     const SET: &str = "SET status = 'todo', reason = NULL, reason_data = NULL, due = NULL WHERE mapping = ?1";
     let back = format!("UPDATE pair {SET}");
     let rows = match which {
@@ -45,8 +51,44 @@ pub(super) fn requeue(connection: &Connection, mapping: MappingId, which: Requeu
                 "{back} AND status = 'ok' AND left_id IS NOT NULL AND right_id IS NOT NULL"
             ))?
             .execute([mapping])?,
+        Requeue::Referring(side, records) => {
+            let mut back = connection.prepare_cached(&format!("{back} AND id = ?2"))?;
+            let mut rows = 0;
+            for pair in referring(connection, mapping, side, &records)? {
+                rows += back.execute([mapping, pair])?;
+            }
+            rows
+        }
     };
     Ok(rows as u64)
+}
+
+/// Settled pairs in whose merge base the record of a side refers to one of these records. A scan: there is no index
+/// of references, since only a record that is replaced by another one asks for it.
+fn referring(
+    connection: &Connection,
+    mapping: MappingId,
+    side: Side,
+    records: &[Reference],
+) -> Result<Vec<PairId>, StoreError> {
+    let wanted: HashSet<&Reference> = records.iter().collect();
+    let refers = |value: &Value| value.references().iter().any(|reference| wanted.contains(reference));
+    let mut found = Vec::new();
+    let mut select = connection.prepare_cached(
+        "SELECT id, agreed FROM pair WHERE mapping = ?1 AND status = 'ok' AND agreed IS NOT NULL",
+    )?;
+    let mut rows = select.query([mapping])?;
+    while let Some(row) = rows.next()? {
+        let agreed = decode_agreed(
+            row.get_ref(1)?
+                .as_str_or_null()
+                .map_err(|error| StoreError::from(rusqlite::Error::from(error)))?,
+        )?;
+        if agreed.iter().flatten().filter_map(|agreed| agreed.half(side)).any(refers) {
+            found.push(row.get(0)?);
+        }
+    }
+    Ok(found)
 }
 
 /// The input of the deletion guard: how many records a plan would delete and blank on one side of a mapping,

@@ -109,6 +109,7 @@ fn the_reasons_of_fields_come_back_too() {
         FieldReason::ByWayOfBlank,
         FieldReason::Normalised { side: Side::Right },
         FieldReason::ParentGone { record: RecordRef::new(Side::Left, "company", "1") },
+        FieldReason::Relinked { record: RecordRef::new(Side::Right, "org", "1") },
         FieldReason::Earlier { text: "as it was".to_owned() },
     ];
     let plain = [Why::NotDelivered, Why::Same, Why::AsAgreed, Why::Merged, Why::NeverWritten, Why::NewRecord];

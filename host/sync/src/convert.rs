@@ -9,6 +9,7 @@ use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::report::{Conversion, Page};
 use super::session::Session;
+use super::settle::forget_agreed;
 use super::subject::RecordRef;
 use super::working::{Entry, Working};
 use entente_core::Side;
@@ -73,6 +74,8 @@ impl Session<'_> {
                         half.id.clone().unwrap_or_default(),
                     );
                     let pair = &mut work.pairs[entry];
+                    // The merge base is of another record: what the winner lacks was never taken off it.
+                    forget_agreed(pair, side.other());
                     *pair.half_mut(side) = half;
                     pair.keys[side] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
                 }

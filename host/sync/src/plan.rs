@@ -286,7 +286,7 @@ impl<'m> Inputs<'m> {
             return (Settled { decision, ..settled }, FieldReason::Ruled);
         }
         if settled.why == Why::AsAgreed
-            && pair.differs(slot).is_none()
+            && pair.differs(slot).is_none_or(|kept| matches!(kept, FieldReason::ParentGone { .. }))
             && let Some(source) = relinked(links, now)
         {
             let trusting = FieldRules { trust: Some(source), ..rules };

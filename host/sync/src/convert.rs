@@ -5,7 +5,7 @@ use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::identity;
 use super::number::MappingId;
-use super::pair::{Pair, Status};
+use super::pair::{Agreed, Pair, Seen, Status};
 use super::reason::Reason;
 use super::report::{Conversion, Page};
 use super::session::Session;
@@ -21,6 +21,27 @@ fn mark_for_decision(pair: &mut Pair) {
     } else {
         pair.status = Status::Todo;
         pair.reason = None;
+    }
+}
+
+/// Holds a pair whose record has another id until that one has been read: it may be an older record, with values
+/// and a place in the filter of its own.
+pub(super) fn await_reading(pair: &mut Pair, mapping: &ObjectMapping, side: Side) {
+    if pair.status != Status::Live {
+        pair.status = Status::Held;
+        pair.reason = Some(Reason::NotReadYet { side, object: mapping.object(side).to_owned() });
+    }
+}
+
+/// Clears the merge base of sets, which are united then: what the winner of a merge lacks need not have been taken
+/// off it.
+fn forget_sets(mapping: &ObjectMapping, pair: &mut Pair, survivor: Side) {
+    for field in mapping.fields.iter().filter(|field| field.set_like) {
+        let Some(agreed) = pair.agreed(field.slot).cloned() else { continue };
+        if let (None, Some(value)) = (pair.half(survivor).seen(field.slot), agreed.half(survivor).cloned()) {
+            pair.half_mut(survivor).set_seen(field.slot, Some(Seen { value, time: None }));
+        }
+        pair.set_agreed(field.slot, Agreed { left: None, right: None });
     }
 }
 
@@ -79,7 +100,13 @@ impl Session<'_> {
                     *pair.half_mut(side) = half;
                     pair.keys[side] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
                 }
-                None => self.follow_record(work, entry, &conversion.before.id, conversion.after.id.clone()),
+                // The unknown winner may be what an open create has made. It is told again when that is known.
+                None if self.open_creates.under_way(mapping, side) => {}
+                None => {
+                    forget_sets(mapping, &mut work.pairs[entry], side.other());
+                    self.follow_record(work, entry, &conversion.before.id, conversion.after.id.clone());
+                    await_reading(&mut work.pairs[entry], mapping, side);
+                }
             }
         }
     }
@@ -195,7 +222,7 @@ fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Si
             pair.half_mut(other).set_seen(field.slot, old.half(other).seen(before.slot).cloned());
         } else if let Some(value) = old.current(other, before.slot) {
             let time = old.half(other).seen(before.slot).and_then(|seen| seen.time);
-            pair.half_mut(other).set_seen(field.slot, Some(super::pair::Seen { value: value.clone(), time }));
+            pair.half_mut(other).set_seen(field.slot, Some(Seen { value: value.clone(), time }));
         }
     }
     let half = pair.half_mut(side);
@@ -211,7 +238,7 @@ fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Si
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Agreed, FieldMapping, Slot};
+    use crate::{FieldMapping, Slot};
     use entente_core::{Sides, Value};
 
     #[test]

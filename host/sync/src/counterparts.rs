@@ -10,7 +10,7 @@ use super::limits;
 use super::lookup::{Found, Lookup};
 use super::number::PairId;
 use super::pair::{Pair, Seen, Status};
-use super::reason::Reason;
+use super::reason::{Code, Reason};
 use super::report::{Page, ReportRequest, Wanted, Window};
 use super::session::{Purpose, Session, Tries};
 use entente_core::Side;
@@ -238,6 +238,32 @@ impl Session<'_> {
         counts.because(&reason);
         pair.status = Status::Held;
         pair.reason = Some(reason);
+    }
+
+    /// Reads the records of pairs that are held until they have been read, where the side can be read by id.
+    pub(super) async fn read_awaited(&mut self) -> Result<(), SyncError> {
+        let definition = self.definition;
+        for mapping in &definition.mappings {
+            let mut after = 0;
+            loop {
+                self.check_stop()?;
+                let held =
+                    self.engine.ledger.held(mapping.id, Code::NotReadYet, after, limits::LOOKUP_RECORDS);
+                let pairs = held.await?;
+                let Some(last) = pairs.last() else { break };
+                after = last.id;
+                for side in Side::BOTH {
+                    if !self.has(mapping, side, Feature::ById) {
+                        continue;
+                    }
+                    let awaited = |pair: &&Pair| matches!(pair.reason, Some(Reason::NotReadYet { side: awaited, .. }) if awaited == side);
+                    let ids = pairs.iter().filter(awaited).filter_map(|pair| pair.half(side).id.clone());
+                    let ids: Vec<String> = ids.collect();
+                    self.fetch_as(side, mapping.object(side), &ids, Purpose::Counterpart).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Reads survivors of an unlink or undo again that have a counterpart now, since the evidence for their values is

@@ -1,5 +1,6 @@
 //! Order: a batch of changes that a side is asked to execute, and the outcome of each.
 
+use super::number::Slot;
 use super::report::{FieldTime, Row, StateWrites};
 use entente_core::{Reference, Timestamp, Value};
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,14 @@ pub struct Written {
     pub version: Option<String>,
     /// The stored values, in the order of the order's fields; empty: stored as ordered.
     pub values: Vec<Option<Value>>,
+}
+
+impl Written {
+    /// Whether the value of a field is told, by the fields of the order.
+    pub(super) fn tells(&self, slots: &[Slot], slot: Slot) -> bool {
+        let column = slots.iter().position(|of| *of == slot);
+        column.and_then(|column| self.values.get(column)).is_some_and(Option::is_some)
+    }
 }
 
 /// Outcome of a change.

@@ -3,6 +3,7 @@
 
 use super::answer::{Answers, Execution, Meaning};
 use super::change::{Change, ChangeStatus, ChangedField};
+use super::convert::await_reading;
 use super::definition::ObjectMapping;
 use super::identity;
 use super::limits;
@@ -88,9 +89,15 @@ impl Session<'_> {
                 self.hold(&mut entry.pair, mapping, target, reason);
             }
             Meaning::Renamed(id) => {
-                entry.pair.half_mut(target).id = Some(id);
-                entry.pair.half_mut(target).version = None;
-                self.dropped(mapping, entry, Reason::BecameAnother);
+                entry.change.status = ChangeStatus::Dropped;
+                entry.change.reason = Some(Reason::BecameAnother);
+                // The unknown winner may be what an open create has made: what it became is asked again.
+                if !self.open_creates.under_way(mapping, target) {
+                    entry.pair.half_mut(target).id = Some(id);
+                    entry.pair.half_mut(target).version = None;
+                }
+                entry.pair.status = Status::Todo;
+                await_reading(&mut entry.pair, mapping, target);
             }
             Meaning::Converted(reason) => {
                 entry.change.status = ChangeStatus::Dropped;
@@ -139,7 +146,8 @@ impl Session<'_> {
         let half = entry.pair.half_mut(target);
         half.id = Some(written.id.clone());
         // The version of a record that may have been edited since its values were told protects nothing.
-        half.version = written.version.clone().filter(|_| !entry.resent || !written.values.is_empty());
+        let told = mapping.fields.iter().all(|field| written.tells(slots, field.slot));
+        half.version = written.version.clone().filter(|_| !entry.resent || told);
         half.changed = written.changed.or(half.changed);
         half.read = Some(self.run.id);
         self.open_creates.settled(entry.pair.id);

@@ -176,6 +176,7 @@ impl Session<'_> {
             }
         }
         if self.read_error.is_none() {
+            self.read_awaited().await?;
             self.fetch_missing_halves().await?;
             if self.run.options.follows_bookmarks() {
                 for side in Side::BOTH {

@@ -64,26 +64,11 @@ impl Session<'_> {
             let winner = work.by_id.get(&conversion.after.id).copied();
             let alone = |entry: Entry| work.pairs[entry].half(side.other()).id.is_none();
             match winner {
-                Some(winner) if !alone(winner) || alone(entry) => {
-                    work.touch(entry);
-                    let reason = Reason::Merged {
-                        from: Some(RecordRef::of(side, &conversion.before)),
-                        into: RecordRef::of(side, &conversion.after),
-                    };
-                    let now = self.now();
-                    let pair = &mut work.pairs[entry];
-                    if pair.half(side).deleted.is_some() {
-                        continue;
-                    }
-                    pair.half_mut(side).deleted = Some(now);
-                    pair.keys[side] = Some(Vec::new());
-                    if pair.half(side.other()).id.is_some() {
-                        self.hold(pair, mapping, side, reason);
-                    } else {
-                        pair.status = Status::Deleted;
-                        pair.reason = Some(reason);
-                    }
-                }
+                Some(winner) if !alone(winner) || alone(entry) => self.hold_loser(work, entry, conversion),
+                // The unknown winner may be what an open create has made. It is told again when that is known, or is
+                // a record of its own until then.
+                None if self.open_creates.under_way(mapping, side) => {}
+                None if self.open_creates.any(mapping, side) => self.hold_loser(work, entry, conversion),
                 Some(winner) => {
                     // The winner has no counterpart: the pair of the loser moves to it.
                     let half = work.pairs[winner].half(side).clone();
@@ -100,14 +85,35 @@ impl Session<'_> {
                     *pair.half_mut(side) = half;
                     pair.keys[side] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
                 }
-                // The unknown winner may be what an open create has made. It is told again when that is known.
-                None if self.open_creates.under_way(mapping, side) => {}
                 None => {
                     forget_sets(mapping, &mut work.pairs[entry], side.other());
                     self.follow_record(work, entry, &conversion.before.id, conversion.after.id.clone());
                     await_reading(&mut work.pairs[entry], mapping, side);
                 }
             }
+        }
+    }
+
+    /// Merge into a record that has, or may have, a pair of its own: the loser has ended, and its counterpart is held.
+    fn hold_loser(&mut self, work: &mut Working<'_>, entry: Entry, conversion: &Conversion) {
+        let (mapping, side) = (work.mapping, work.side);
+        work.touch(entry);
+        let now = self.now();
+        let pair = &mut work.pairs[entry];
+        if pair.half(side).deleted.is_some() {
+            return;
+        }
+        let reason = Reason::Merged {
+            from: Some(RecordRef::of(side, &conversion.before)),
+            into: RecordRef::of(side, &conversion.after),
+        };
+        pair.half_mut(side).deleted = Some(now);
+        pair.keys[side] = Some(Vec::new());
+        if pair.half(side.other()).id.is_some() {
+            self.hold(pair, mapping, side, reason);
+        } else {
+            pair.status = Status::Deleted;
+            pair.reason = Some(reason);
         }
     }
 

@@ -113,6 +113,11 @@ impl OpenCreates {
         list.into_iter().flatten().any(Open::under_way)
     }
 
+    /// Whether a side has open creates, also given-up ones.
+    pub(super) fn any(&self, mapping: &ObjectMapping, target: Side) -> bool {
+        self.0.get(&(mapping.id, target)).is_some_and(|list| !list.is_empty())
+    }
+
     /// The reason why a record without a counterpart waits: an open create may have made it. It cannot be that record
     /// if its identifiers contradict those that were sent.
     pub(super) fn may_have_made(&self, mapping: &ObjectMapping, pair: &Pair, side: Side) -> Option<Reason> {

@@ -18,8 +18,9 @@ use entente_core::Side;
 use std::collections::HashSet;
 
 impl Session<'_> {
-    /// Bisects a failed batch. Idempotent creates are sent again at once; the outcome of every other change
-    /// is found out first, since a blind resend could apply it twice.
+    /// Bisects a failed batch. Idempotent creates are sent again at once, and so are updates and deletes where records
+    /// cannot be read by id: they say what is to stand there, so that they may be executed twice. The outcome of
+    /// every other change is found out first.
     pub(super) async fn split(
         &mut self,
         mapping: &ObjectMapping,
@@ -33,15 +34,19 @@ impl Session<'_> {
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         self.order_caps.extend(numbers.iter().map(|number| (*number, half.max(1))));
         let idempotent = self.has(mapping, target, Feature::IdempotentCreate);
-        let (mut creates, others): (Vec<Outgoing>, Vec<Outgoing>) =
-            outgoing.into_iter().partition(|entry| idempotent && entry.change.action == Action::Create);
+        let readable = self.has(mapping, target, Feature::ById);
+        let (mut again, others): (Vec<Outgoing>, Vec<Outgoing>) =
+            outgoing.into_iter().partition(|entry| match entry.change.action {
+                Action::Create => idempotent,
+                Action::Update(_) | Action::Delete(_) => !readable,
+            });
         if half == 0 {
-            return self.settle_single(mapping, target, creates, others, error).await;
+            return self.settle_single(mapping, target, again, others, error).await;
         }
-        // Idempotent creates stay marked as sent: a crash here leads to another send under the same key.
-        creates.iter_mut().for_each(|entry| entry.resent = true);
-        let rest = creates.split_off(creates.len().div_ceil(2));
-        for part in [creates, rest].into_iter().filter(|part| !part.is_empty()) {
+        // They stay marked as sent: a crash here leads to another send of a create under the same key.
+        again.iter_mut().for_each(|entry| entry.resent = true);
+        let rest = again.split_off(again.len().div_ceil(2));
+        for part in [again, rest].into_iter().filter(|part| !part.is_empty()) {
             Box::pin(self.deliver(mapping, target, part)).await?;
         }
         self.recover_sent(mapping, target, others).await?;
@@ -95,15 +100,18 @@ impl Session<'_> {
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
-        creates: Vec<Outgoing>,
+        again: Vec<Outgoing>,
         others: Vec<Outgoing>,
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
         let said = RemoteSaid::new(&error.code, &error.reason);
         let refused = Reason::Refused { side: target, said, fields: Vec::new() };
-        for mut entry in creates {
-            // The outcome is unknown: the next send keeps the idempotency key.
-            entry.change.status = ChangeStatus::Retry;
+        for mut entry in again {
+            entry.change.status = match entry.change.action {
+                // The outcome is unknown: the next send keeps the idempotency key.
+                Action::Create => ChangeStatus::Retry,
+                Action::Update(_) | Action::Delete(_) => ChangeStatus::Failed,
+            };
             entry.change.reason = Some(refused.clone());
             self.fail(mapping, target, &mut entry.pair, refused.clone());
             let mut unit = self.begin().await?;

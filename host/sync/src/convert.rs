@@ -82,6 +82,7 @@ impl Session<'_> {
                     let pair = &mut work.pairs[entry];
                     // The merge base is of another record: what the winner lacks was never taken off it.
                     forget_agreed(pair, side.other());
+                    self.forgotten.insert(pair.id);
                     *pair.half_mut(side) = half;
                     pair.keys[side] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
                 }

@@ -280,7 +280,7 @@ impl Session<'_> {
                 let half = pair.half(side);
                 pair.is_linked()
                     && pair.agreed.is_empty()
-                    && half.read < Some(self.run.id)
+                    && (half.read < Some(self.run.id) || self.forgotten.contains(&pair.id))
                     && half.seen.iter().flatten().any(undated)
             };
             let ids: Vec<String> =
@@ -291,6 +291,7 @@ impl Session<'_> {
             self.fetch_as(side, mapping.object(side), &ids, Purpose::Reread).await?;
             any = true;
         }
+        pairs.iter().for_each(|pair| drop(self.forgotten.remove(&pair.id)));
         Ok(any)
     }
 

@@ -75,6 +75,7 @@ impl Session<'_> {
             let mut other = other.clone();
             if let Some(id) = other.half(side).id.clone() {
                 forget_agreed(&mut other, side.other());
+                self.forgotten.insert(other.id);
                 ended[side].push(Reference { object: mapping.object(side).to_owned(), id });
             }
             *other.half_mut(side) = pair.half(side).clone();

@@ -13,7 +13,7 @@ use super::rehearsal::Rehearsal;
 use super::run::{Run, RunStatus};
 use super::session::{Session, Tries};
 use entente_core::{Side, Sides};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 impl Engine<'_> {
@@ -77,6 +77,7 @@ impl Engine<'_> {
             taken: Vec::new(),
             keys_given_up: false,
             by_way_of_blank: HashMap::new(),
+            forgotten: HashSet::new(),
             open_creates: OpenCreates::default(),
         };
         let _kept = self.ledger.keep(&session.lease, limits::LEASE);

@@ -16,18 +16,22 @@ use super::session::Session;
 use entente_core::{Reference, Side, Sides};
 use std::collections::BTreeSet;
 
-/// Notes the records that a decision has taken out of their pair: the policy ends the link of a deleted record.
+/// Notes the records that a decision has taken out of their pair: the policy ends the link of a deleted record. Returns
+/// whether there is one.
 fn note_ended(
     mapping: &ObjectMapping,
     pair: &Pair,
     had: Sides<Option<String>>,
     ended: &mut Sides<Vec<Reference>>,
-) {
+) -> bool {
+    let mut any = false;
     for (side, id) in Side::BOTH.into_iter().zip(had) {
         if let Some(id) = id.filter(|_| pair.half(side).id.is_none()) {
             ended[side].push(Reference { object: mapping.object(side).to_owned(), id });
+            any = true;
         }
     }
+    any
 }
 
 impl Session<'_> {
@@ -125,7 +129,9 @@ impl Session<'_> {
         for pair in &mut pairs {
             let had = Sides::by(|side| pair.half(side).id.clone());
             self.decide(&inputs, pair, &links, &mut plan);
-            note_ended(mapping, pair, had, &mut ended);
+            if note_ended(mapping, pair, had, &mut ended) {
+                self.forgotten.insert(pair.id);
+            }
         }
         self.reuse_idempotency_keys(&pairs, &mut plan).await?;
         let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;

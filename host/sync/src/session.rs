@@ -17,7 +17,7 @@ use super::reported::{Arrival, furthest_ahead};
 use super::run::Run;
 use super::subject::RecordRef;
 use entente_core::{Side, Sides, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// Why records are read; decides how intake treats them.
@@ -85,6 +85,9 @@ pub(super) struct Session<'a> {
     pub(super) keys_given_up: bool,
     /// By pair and target, the identifier that is written by way of a blank, since records exchange it.
     pub(super) by_way_of_blank: HashMap<(PairId, Side), Slot>,
+    /// Pairs whose merge base was forgotten since their records were read in this run: the evidence for their values is
+    /// to be read again.
+    pub(super) forgotten: HashSet<PairId>,
     /// Creates whose outcome the recovery could not find out.
     pub(super) open_creates: OpenCreates,
 }

@@ -107,11 +107,8 @@ impl Session<'_> {
         let said = RemoteSaid::new(&error.code, &error.reason);
         let refused = Reason::Refused { side: target, said, fields: Vec::new() };
         for mut entry in again {
-            entry.change.status = match entry.change.action {
-                // The outcome is unknown: the next send keeps the idempotency key.
-                Action::Create => ChangeStatus::Retry,
-                Action::Update(_) | Action::Delete(_) => ChangeStatus::Failed,
-            };
+            // The outcome is unknown: the next send keeps the idempotency key, and the next report tells.
+            entry.change.status = ChangeStatus::Retry;
             entry.change.reason = Some(refused.clone());
             self.fail(mapping, target, &mut entry.pair, refused.clone());
             let mut unit = self.begin().await?;

@@ -291,7 +291,9 @@ impl Session<'_> {
             self.fetch_as(side, mapping.object(side), &ids, Purpose::Reread).await?;
             any = true;
         }
-        pairs.iter().for_each(|pair| drop(self.forgotten.remove(&pair.id)));
+        for pair in pairs {
+            self.forgotten.remove(&pair.id);
+        }
         Ok(any)
     }
 

@@ -332,6 +332,8 @@ impl Session<'_> {
         if pair.is_linked()
             || pair.half(side.other()).deleted.is_some()
             || !matches!(pair.status, Status::Todo | Status::Excluded)
+            // It may have its counterpart already, under the identifiers that were sent.
+            || work.unanswered.contains_key(&pair.id)
         {
             return true;
         }

@@ -100,6 +100,7 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     world.calm();
     // Rows missed by offset paging come with the next complete listing only.
     come_to_rest(world, world.remotes().any(|remote| !remote.manners.keyset), verdict)?;
+    wait_for_retries(world, verdict)?;
     if !calm_round(world, RunOptions::default(), verdict)? {
         verdict.add(Word::Unaccounted, "I2", "one more run wrote something".to_owned());
     }
@@ -109,13 +110,7 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
     // nothing.
     come_to_rest(world, true, verdict)?;
     // The listing may have resolved what made records fail.
-    for _ in 0..MOST_TRIES {
-        if !check::failed_will_be_tried(world) {
-            break;
-        }
-        world.clock.advance(LONGEST_PAUSE);
-        come_to_rest(world, false, verdict)?;
-    }
+    wait_for_retries(world, verdict)?;
     // How many blankings a tight deletion guard lets pass depends on which failed records are due.
     let tight = world.character.brake == 1;
     if !calm_round(world, RunOptions::sync(Reading::Full), verdict)? {
@@ -134,6 +129,18 @@ pub(crate) fn finish(world: &World, verdict: &mut Verdict) -> Result<()> {
         *verdict.tally.counts.entry((Group::Fault, kind)).or_default() += count;
     }
     verdict.trace = world.tape.hash();
+    Ok(())
+}
+
+/// Lets time pass until no failed record is due for a retry any more: until then a run may write.
+fn wait_for_retries(world: &World, verdict: &mut Verdict) -> Result<()> {
+    for _ in 0..MOST_TRIES {
+        if !check::failed_will_be_tried(world) {
+            break;
+        }
+        world.clock.advance(LONGEST_PAUSE);
+        come_to_rest(world, false, verdict)?;
+    }
     Ok(())
 }
 

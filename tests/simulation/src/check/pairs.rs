@@ -8,7 +8,7 @@ use crate::system::System;
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
-use entente_sync::{Action, Blanks, Pair, Reason, Side, Sides, Slot, Status};
+use entente_sync::{Action, Blanks, Change, ChangeStatus, Pair, Reason, Side, Sides, Slot, Status};
 use std::collections::BTreeMap;
 
 /// Whether two values of a settled pair agree, or why they need not.
@@ -166,7 +166,8 @@ impl End<'_> {
     }
 
     /// Whether a pair waits since its record may be the one that a create without an answer has made, and nobody
-    /// could tell: the remote system takes no key twice, and of the two one has no identifier.
+    /// could tell: the remote system takes no key twice, or has refused every order with it as a whole, and of the two one
+    /// has no identifier.
     fn may_be_made(&self, sync: usize, object: usize, pair: &Pair) -> bool {
         let Some(Reason::MayBe { record: Some(source) }) = &pair.reason else { return false };
         let side = source.side.other();
@@ -176,17 +177,22 @@ impl End<'_> {
         });
         let Some((_, _, held)) = held else { return false };
         let unnamed = |value: &Value| meaning(object, IDENTIFIER, value).is_blank();
-        let sent_without = self.changes.iter().any(|change| {
-            change.pair == held.id
-                && change.action == Action::Create
-                && change.sent.is_some()
+        let creates = || {
+            let of_it = |change: &&Change| change.pair == held.id && change.action == Action::Create;
+            self.changes.iter().filter(of_it)
+        };
+        let sent_without = creates().any(|change| {
+            change.sent.is_some()
                 && change.fields.iter().all(|field| field.slot != Slot(IDENTIFIER) || unnamed(&field.value))
         });
         let found_without =
             self.half(sync, object, pair, side).is_some_and(|values| unnamed(&values[IDENTIFIER]));
-        !remote.manners.idempotent
-            && matches!(held.reason, Some(Reason::FateUnknown { .. }))
-            && (sent_without || found_without)
+        let given_up = !remote.manners.idempotent && matches!(held.reason, Some(Reason::FateUnknown { .. }));
+        // Refused as a whole again and again, so that no answer was ever about this record.
+        let refused = held.status == Status::Failed
+            && held.due.is_none()
+            && creates().any(|change| change.status == ChangeStatus::Retry);
+        (given_up || refused) && (sent_without || found_without)
     }
 
     fn check_values(

@@ -103,6 +103,8 @@ pub enum Exception {
     Renamed,
     /// A deleted record was made again.
     RecreatedByPolicy,
+    /// Two records have one name.
+    RecreatedTwice,
     /// A complete listing wrote something.
     TightBrake,
     /// A dry run ended with another state than it began with.
@@ -115,7 +117,7 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 22] = [
+    pub const ALL: [Exception; 23] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::MayBeMade,
@@ -134,6 +136,7 @@ impl Exception {
         Exception::MadeUnheard,
         Exception::Renamed,
         Exception::RecreatedByPolicy,
+        Exception::RecreatedTwice,
         Exception::TightBrake,
         Exception::EditedInDryRun,
         Exception::FailedByFault,
@@ -161,6 +164,7 @@ impl Exception {
             Exception::MadeUnheard => "made-unheard",
             Exception::Renamed => "renamed",
             Exception::RecreatedByPolicy => "recreated-by-policy",
+            Exception::RecreatedTwice => "recreated-twice",
             Exception::TightBrake => "tight-brake",
             Exception::EditedInDryRun => "edited-in-dry-run",
             Exception::FailedByFault => "failed-by-fault",
@@ -212,6 +216,9 @@ impl Exception {
             }
             Exception::RecreatedByPolicy => {
                 "I8: a deleted record was made again, as the policy recreate asks"
+            }
+            Exception::RecreatedTwice => {
+                "I3: two syncs made a deleted person again, and an identifier that tells that they are one is missing"
             }
             Exception::TightBrake => {
                 "I5: a complete listing wrote once more, where the brake stops at one record"

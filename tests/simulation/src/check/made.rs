@@ -7,9 +7,9 @@ use crate::remote::Made;
 use crate::schema::{IDENTIFIER, NAME, PERSON, meaning};
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
-use entente_core::Value;
+use entente_core::{Reference, Value};
 use entente_sync::{DeletePolicy, Pair, Side};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of a record that was made, and why it need not be the only one.
 type Counted = (String, Option<Exception>);
@@ -119,6 +119,21 @@ impl End<'_> {
         }
     }
 
+    /// Whether two syncs have made a deleted person again, each from a survivor of its own, and nobody could tell that
+    /// the two are one: of their identifiers one is blank or has been changed.
+    fn recreated_twice(&self, book: &Book, these: &[(usize, &str)], theirs: &[(usize, &str)]) -> bool {
+        let identifiers: BTreeSet<String> = these
+            .iter()
+            .filter_map(|(place, id)| self.record(*place, PERSON, id))
+            .map(|values| meaning(PERSON, IDENTIFIER, &values[IDENTIFIER]).to_string())
+            .collect();
+        let blank = meaning(PERSON, IDENTIFIER, &Value::Null).to_string();
+        let survives = |partner: &Reference| theirs.iter().any(|(_, id)| *id == partner.id);
+        self.world.character.deletes == DeletePolicy::Recreate
+            && (identifiers.len() > 1 || identifiers.contains(&blank))
+            && book.gone.iter().any(|gone| gone.partners.iter().any(|(_, partner)| survives(partner)))
+    }
+
     /// No two people of one system have the same name, since users type none twice.
     fn check_names(&self, made: &[(usize, Made)], verdict: &mut Verdict) {
         let book = lock(&self.world.users.book);
@@ -144,6 +159,10 @@ impl End<'_> {
                 });
                 if lost_sight {
                     verdict.except(Exception::Renamed);
+                    continue;
+                }
+                if self.recreated_twice(&book, &these, &theirs) {
+                    verdict.except(Exception::RecreatedTwice);
                     continue;
                 }
                 let ids: Vec<String> = ids.iter().map(|id| self.record_name(*place, *object, id)).collect();

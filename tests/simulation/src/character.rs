@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Features that are not drawn, because the engine does not handle them correctly yet.
 pub const KNOWN: &[Feature] = &[Feature::RetriedCreates, Feature::TrustOnce];
 
+/// The seconds of a year.
+const YEAR: i64 = 365 * 24 * 3600;
+
 /// A feature that a history may have, beyond the simplest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
@@ -191,7 +194,11 @@ impl Manners {
             order: u32::try_from(dice.between(1, 5)).unwrap_or(2),
             // Where windows follow change times, nothing is lost only while clock skew is less than their
             // overlap.
-            skew_seconds: if bookmarks { dice.between(-7200, 7200) } else { dice.between(-200, 200) },
+            skew_seconds: match bookmarks {
+                true if dice.chance(10) => dice.between(7200, YEAR),
+                true => dice.between(-7200, 7200),
+                false => dice.between(-200, 200),
+            },
             settable_times: bookmarks && dice.chance(40),
             faults: Faults {
                 refused_calls: often(dice, 12),
@@ -237,6 +244,9 @@ pub struct Character {
     pub trusted: Option<Side>,
     /// Which of two people with the same address goes first.
     pub prefer: Ties,
+    /// Whether the host clock steps. Where windows follow change times, it does not: what is reported would depend on
+    /// the step.
+    pub steps: bool,
     /// The number of operations.
     pub operations: usize,
     /// The percentage of runs that crash.
@@ -254,18 +264,26 @@ impl Character {
             _ => Shape::FanOut,
         };
         let faulty = dice.chance(75);
-        let remotes =
+        let remotes: Vec<Manners> =
             (0..if shape == Shape::Hub { 1 } else { 2 }).map(|_| Manners::draw(dice, faulty)).collect();
         let policies =
             [DeletePolicy::Ignore, DeletePolicy::Unlink, DeletePolicy::Delete, DeletePolicy::Recreate];
         let deletes =
             dice.pick(&policies).copied().filter(|_| on(Feature::DeletePolicies)).unwrap_or_default();
+        let steps = remotes.iter().all(|remote| remote.bookmarks) && dice.chance(50);
         Self {
             shape,
             remotes,
+            steps,
             deletes,
             unresolved: dice
-                .pick(&[Unresolved::Hold, Unresolved::Hold, Unresolved::Left, Unresolved::Right])
+                .pick(&[
+                    Unresolved::Hold,
+                    Unresolved::Hold,
+                    Unresolved::Left,
+                    Unresolved::Right,
+                    Unresolved::Latest,
+                ])
                 .copied()
                 .unwrap_or_default(),
             blanks: dice

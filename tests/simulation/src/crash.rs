@@ -74,6 +74,7 @@ fn prepare(scenario: &Scenario) -> Result<World> {
 
 fn prepare_with(scenario: &Scenario, trace: bool) -> Result<World> {
     let character = Character {
+        steps: false,
         shape: scenario.shape,
         remotes: vec![scenario.manners.clone(), scenario.manners.clone()],
         deletes: scenario.deletes,

@@ -31,6 +31,7 @@ enum Operation {
     Merge,
     Recreate,
     Wait,
+    Step,
     Rule,
     Retry,
     Run,
@@ -56,11 +57,14 @@ const OPERATIONS: &[(usize, Operation, &str)] = &[
     (1, Operation::Merge, "merge two people"),
     (2, Operation::Recreate, "make a deleted record again"),
     (3, Operation::Wait, "let time pass"),
+    (3, Operation::Step, STEPPED),
     (2, Operation::Rule, "settle a conflict"),
     (2, Operation::Retry, "retry by hand"),
     (28, Operation::Run, "run a sync"),
 ];
 
+/// The host clock stepped.
+const STEPPED: &str = "step the host clock";
 /// A conflict was there, and is settled.
 const SETTLED: &str = "settled a conflict";
 /// Something was there to be retried.
@@ -89,8 +93,13 @@ pub(crate) fn operate(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> 
     let place = dice.below(users.systems.len());
     let sync = dice.below(world.syncs.len());
     let (operation, name) = draw(dice);
-    // A merge that is not drawn does nothing.
-    if operation != Operation::Merge || users.merges {
+    // A merge or a step that is not drawn does nothing.
+    let nothing = match operation {
+        Operation::Merge => !users.merges,
+        Operation::Step => !world.character.steps,
+        _ => false,
+    };
+    if !nothing {
         verdict.tally.count(Group::Operation, name);
     }
     let done = match operation {
@@ -113,6 +122,12 @@ pub(crate) fn operate(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> 
         Operation::Recreate => drive(users.recreate()),
         Operation::Wait => {
             world.clock.advance(Duration::from_secs(dice.between(1, 100_000).unsigned_abs()));
+            Some(())
+        }
+        Operation::Step => {
+            if world.character.steps {
+                world.step_clock(dice)?;
+            }
             Some(())
         }
         Operation::Rule => {

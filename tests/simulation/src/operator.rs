@@ -16,6 +16,9 @@ use std::time::Duration;
 /// As long as a lease of the operator lasts.
 const LEASE: Duration = Duration::from_secs(180);
 
+/// Longer than a search index lags.
+const DOWN: Duration = Duration::from_secs(300);
+
 /// More conflicts or pairs than a history has.
 const ALL: usize = 1_000_000;
 
@@ -24,6 +27,24 @@ impl World {
     async fn leased(&self, sync: usize) -> Result<Lease> {
         let relation = &self.users.links[sync].relation;
         Ok(self.ledger.inner.acquire(relation, "operator", self.clock.now(), LEASE).await?)
+    }
+
+    /// The host clock steps by up to a day, back or forward, while the machine is down for longer than any search index
+    /// lags. No lease is left over: one of a crashed run would last for as much longer as the clock steps back.
+    pub(crate) fn step_clock(&self, dice: &mut Dice) -> Result<()> {
+        drive(async {
+            for sync in 0..self.syncs.len() {
+                let lease = self.leased(sync).await?;
+                self.ledger.inner.release(&lease).await?;
+            }
+            Ok::<_, anyhow::Error>(())
+        })
+        .context("the operator waits for something")??;
+        let seconds = dice.between(-86_400, 86_400);
+        self.clock.advance(DOWN);
+        self.clock.step(seconds * 1_000_000);
+        self.tape.note(format_args!("user: host clock steps by {seconds} s"));
+        Ok(())
     }
 
     fn mappings(&self, sync: usize) -> Vec<MappingId> {

@@ -9,7 +9,6 @@ pub const NOT_DRAWN: &[&str] = &[
     "apply of a dry run, undo of a run",
     "changes of mapping, policy and filter between runs, schema drift",
     "references in cycles, required fields, constants, defaults, value maps",
-    "host clocks that step, remote clocks that are more than two hours off",
     "orders refused as a whole with 429 or 5xx after a part was done, remote systems that change account",
 ];
 
@@ -283,6 +282,8 @@ impl Tally {
             ("unresolved hold", character.unresolved == Unresolved::Hold),
             ("unresolved left", character.unresolved == Unresolved::Left),
             ("unresolved right", character.unresolved == Unresolved::Right),
+            ("unresolved latest", character.unresolved == Unresolved::Latest),
+            ("host clock steps", character.steps),
             ("blanks overwrite", character.blanks == Blanks::Overwrite),
             ("blanks keep", character.blanks == Blanks::Keep),
             ("blanks fill", character.blanks == Blanks::Fill),
@@ -323,6 +324,7 @@ impl Tally {
             ("one blank", manners.one_blank),
             ("unique address", manners.unique_email),
             ("skewed clock", manners.skew_seconds != 0),
+            ("clock far ahead", manners.skew_seconds > 7200),
             ("times set by people", manners.settable_times),
         ];
         for (word, has) in able {

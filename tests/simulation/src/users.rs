@@ -8,7 +8,7 @@ use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente_core::{Reference, Timestamp, Value};
 use entente_sqlite::SqliteLedger;
-use entente_sync::{Clock, Ledger, OperatorLedger as _, PairId, Side, Sides, Status};
+use entente_sync::{Ledger, OperatorLedger as _, PairId, Side, Sides, Status};
 use std::sync::{Arc, Mutex};
 
 /// A sync, as users know it: its name and sides.
@@ -70,7 +70,7 @@ impl Users {
         match &self.systems[place] {
             System::Remote(remote) if remote.manners.settable_times && self.chance(15) => {
                 let off = lock(&self.dice).between(-172_800, 172_800);
-                Some(Timestamp::from_micros(self.clock.now().micros() + off * 1_000_000))
+                Some(Timestamp::from_micros(self.clock.time().micros() + off * 1_000_000))
             }
             _ => None,
         }

@@ -170,6 +170,7 @@ impl World {
 
     /// Ends faults and user actions.
     pub(crate) fn calm(&self) {
+        self.clock.catch_up();
         self.remotes().for_each(|remote| remote.set_faulty(false));
         *lock(&self.users.busy) = 0;
     }

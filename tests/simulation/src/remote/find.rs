@@ -4,7 +4,7 @@ use super::Remote;
 use crate::dice::lock;
 use crate::schema::{Words, columns};
 use entente_core::canonical_identifier;
-use entente_sync::{Clock, ExchangeError, Query, codes};
+use entente_sync::{ExchangeError, Query, codes};
 
 impl Remote {
     pub(super) fn look_up(&self, query: &Query) -> Result<Vec<Vec<String>>, ExchangeError> {
@@ -13,7 +13,7 @@ impl Remote {
             return Err(ExchangeError::new(codes::UNSUPPORTED, "no such object"));
         };
         let lag = i64::try_from(self.manners.search_lag.as_micros()).unwrap_or(i64::MAX);
-        let indexed = self.clock.now().micros() - lag;
+        let indexed = self.clock.time().micros() - lag;
         let state = lock(&self.state);
         let mut found = Vec::new();
         for key in &query.keys {

@@ -16,8 +16,8 @@ use crate::tape::Tape;
 use async_trait::async_trait;
 use entente_core::{FieldTime, Kind, Reference, Timestamp, Value};
 use entente_sync::{
-    Answer, Batch, ChangeTimes, Clock, Collection, Description, Exchange, ExchangeError, Executed, Feature,
-    Object, Order, Page, ProposedMapping, Query, ReportRequest, Row, TicketState,
+    Answer, Batch, ChangeTimes, Collection, Description, Exchange, ExchangeError, Executed, Feature, Object,
+    Order, Page, ProposedMapping, Query, ReportRequest, Row, TicketState,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -122,7 +122,7 @@ impl Remote {
 
     /// Its clock, at its precision.
     fn now(&self) -> Timestamp {
-        let skewed = self.clock.now().micros() + self.manners.skew_seconds * 1_000_000;
+        let skewed = self.clock.time().micros() + self.manners.skew_seconds * 1_000_000;
         Timestamp::from_micros(skewed.div_euclid(self.manners.precision) * self.manners.precision)
     }
 
@@ -189,7 +189,7 @@ impl Remote {
             times: values.iter().map(|value| (!value.is_blank()).then_some(now)).collect(),
             values,
             changed: now,
-            created: self.clock.now(),
+            created: self.clock.time(),
             seq: state.seq,
             deleted: false,
             merged: None,

@@ -354,6 +354,19 @@ async fn a_duplicate_takes_the_place_of_one_that_is_gone() {
     world.assert_quiet().await;
 }
 
+/// Nothing was ever sent for it: the record that has its address is no reason to keep it.
+#[tokio::test]
+async fn p2_a_held_duplicate_that_is_deleted_is_held_no_more() {
+    let (world, _, _) = linked(2, DeletePolicy::Unlink).await;
+    let twin = world.left.put("contact", &[("email", text("0@example.org"))], "2026-01-02");
+    world.run().await;
+    assert_eq!(statuses(&world, Status::Held).await, [Some(Code::DuplicateOf)]);
+    world.left.delete("contact", &twin);
+    world.run().await;
+    assert_eq!(statuses(&world, Status::Held).await, []);
+    world.assert_quiet().await;
+}
+
 /// A tombstone has no identifiers, on neither side.
 #[tokio::test]
 async fn p2_the_address_of_a_record_that_is_deleted_everywhere_is_free() {

@@ -46,7 +46,9 @@ impl<'m> Lookup<'m> {
     pub(super) fn new(mapping: &'m ObjectMapping, target: Side, mut pairs: Vec<Pair>) -> Self {
         let mut keys = Vec::with_capacity(pairs.len());
         pairs.retain(|pair| {
-            if pair.is_linked() {
+            // Gone before anything was sent for it: a record that is found has nothing to do with it.
+            let gone = pair.half(target.other()).deleted.is_some() && !is_open(pair);
+            if pair.is_linked() || gone {
                 return false;
             }
             let key = identity::lookup_key(mapping, target, |slot| pair.current(target.other(), slot));
@@ -61,8 +63,7 @@ impl<'m> Lookup<'m> {
 
     /// Pairs that may have an unanswered create.
     pub(super) fn open(&self) -> Vec<PairId> {
-        let open = |pair: &&Pair| pair.attempts > 0 || pair.status == Status::Live;
-        self.pairs.iter().filter(open).map(|pair| pair.id).collect()
+        self.pairs.iter().filter(|pair| is_open(pair)).map(|pair| pair.id).collect()
     }
 
     /// Adds the identifiers that unanswered creates carried.
@@ -126,6 +127,11 @@ impl<'m> Lookup<'m> {
         };
         answer.into_iter().map(meaning).collect()
     }
+}
+
+/// Whether a pair may have an unanswered create.
+fn is_open(pair: &Pair) -> bool {
+    pair.attempts > 0 || pair.status == Status::Live
 }
 
 /// Whether a key has enough identifiers for a lookup.

@@ -80,7 +80,9 @@ impl Session<'_> {
         while let Some(mut pairs) = self.one_sided(mapping, read, &mut after).await? {
             let run = Some(self.run.id);
             pairs.retain(|pair| {
-                !pair.is_linked() && pair.half(read).no_match_in != run && pair.status == Status::Todo
+                let half = pair.half(read);
+                let stands = half.deleted.is_none() && !pair.is_linked();
+                stands && half.no_match_in != run && pair.status == Status::Todo
             });
             self.look_up_pairs(mapping, read, pairs).await?;
         }
@@ -130,6 +132,10 @@ impl Session<'_> {
             match meaning {
                 Found::Nothing => pair.half_mut(read).no_match_in = Some(self.run.id),
                 Found::Counterpart(id) => drop(found.insert(pair.id, id)),
+                // What was looked for was deleted since: no other record is in its way.
+                Found::Held(Reason::DuplicateOf { .. }) if pair.half(read).deleted.is_some() => {
+                    pair.half_mut(read).no_match_in = Some(self.run.id);
+                }
                 Found::Held(reason) => self.hold(pair, mapping, read, reason),
             }
         }

@@ -146,7 +146,9 @@ impl Session<'_> {
     /// open create has made.
     fn decide_alone(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, source: Side, plan: &mut Plan) {
         let mapping = inputs.mapping;
-        match self.open_creates.may_have_made(mapping, pair, source) {
+        // A create of its own that may have been executed is sent again, so that its outcome becomes known.
+        let sent = self.open_creates.has(pair.id);
+        match self.open_creates.may_have_made(mapping, pair, source).filter(|_| !sent) {
             Some(reason) => {
                 let counts = self.run.count(source, mapping.object(source));
                 counts.pending += 1;

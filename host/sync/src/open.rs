@@ -113,6 +113,11 @@ impl OpenCreates {
         list.into_iter().flatten().any(Open::under_way)
     }
 
+    /// Whether a pair has an open create.
+    pub(super) fn has(&self, pair: PairId) -> bool {
+        self.0.values().flatten().any(|open| open.change.pair == pair)
+    }
+
     /// Whether a side has open creates, also given-up ones.
     pub(super) fn any(&self, mapping: &ObjectMapping, target: Side) -> bool {
         self.0.get(&(mapping.id, target)).is_some_and(|list| !list.is_empty())

@@ -39,6 +39,9 @@ enum FieldOutcome<'e> {
     /// The stored value is the one of an earlier send of this create, which thus succeeded: that value
     /// becomes the base, and the source's current value is an edit.
     AsSentBefore(&'e SentBefore),
+    /// No earlier send of this create carried the field, and it is blank: an earlier send succeeded, and what the source
+    /// has now is an edit.
+    LeftOutBefore,
     /// We sent this create twice. The stored value differs from what we sent, so the first send succeeded and
     /// somebody edited the record since: the sent value becomes the base, and the stored value is an edit of
     /// the target. With values of earlier sends, the first one is the base.
@@ -122,6 +125,12 @@ impl Settlement<'_> {
             if let Some(before) = carried {
                 return FieldOutcome::AsSentBefore(before);
             }
+            if stored.is_blank()
+                && !sending.earlier.is_empty()
+                && !sending.earlier.iter().any(|of| of_field(&of))
+            {
+                return FieldOutcome::LeftOutBefore;
+            }
             if sending.resent && !echoes {
                 return FieldOutcome::EditedSince(sending.earlier.iter().find(of_field));
             }
@@ -150,6 +159,11 @@ impl Settlement<'_> {
         match self.field_outcome(pair, sending, field, sent, &stored) {
             FieldOutcome::AsSentBefore(before) => {
                 settle_earlier(pair, target, before, stored);
+                return true;
+            }
+            FieldOutcome::LeftOutBefore => {
+                let before = SentBefore { slot, source: Value::Null, value: Value::Null };
+                settle_earlier(pair, target, &before, stored);
                 return true;
             }
             FieldOutcome::EditedSince(first) => {

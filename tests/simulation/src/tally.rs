@@ -104,6 +104,8 @@ pub enum Exception {
     RecreatedByPolicy,
     /// Two records have one name.
     RecreatedTwice,
+    /// Two records have one name.
+    SharedName,
     /// A complete listing wrote something.
     TightBrake,
     /// A dry run ended with another state than it began with.
@@ -116,7 +118,7 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 23] = [
+    pub const ALL: [Exception; 24] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::MayBeMade,
@@ -136,6 +138,7 @@ impl Exception {
         Exception::Renamed,
         Exception::RecreatedByPolicy,
         Exception::RecreatedTwice,
+        Exception::SharedName,
         Exception::TightBrake,
         Exception::EditedInDryRun,
         Exception::FailedByFault,
@@ -164,6 +167,7 @@ impl Exception {
             Exception::Renamed => "renamed",
             Exception::RecreatedByPolicy => "recreated-by-policy",
             Exception::RecreatedTwice => "recreated-twice",
+            Exception::SharedName => "shared-name",
             Exception::TightBrake => "tight-brake",
             Exception::EditedInDryRun => "edited-in-dry-run",
             Exception::FailedByFault => "failed-by-fault",
@@ -218,6 +222,9 @@ impl Exception {
             }
             Exception::RecreatedTwice => {
                 "I3: two syncs made a deleted person again, and an identifier that tells that they are one is missing"
+            }
+            Exception::SharedName => {
+                "I3: a record was given the address of another person, was taken for that one, and passed on its name"
             }
             Exception::TightBrake => {
                 "I5: a complete listing wrote once more, where the brake stops at one record"

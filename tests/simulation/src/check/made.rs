@@ -161,6 +161,10 @@ impl End<'_> {
                     verdict.except(Exception::Renamed);
                     continue;
                 }
+                if shared(&book, &these, &theirs, |place, id| self.record(place, PERSON, id)) {
+                    verdict.except(Exception::SharedName);
+                    continue;
+                }
                 if self.recreated_twice(&book, &these, &theirs) {
                     verdict.except(Exception::RecreatedTwice);
                     continue;
@@ -176,4 +180,24 @@ impl End<'_> {
             }
         }
     }
+}
+
+/// Whether somebody gave a record the address of one of these, or of one of their counterparts, so that the two were
+/// taken for one person, and the name of one has gone to the other.
+fn shared<'w>(
+    book: &Book,
+    these: &[(usize, &str)],
+    theirs: &[(usize, &str)],
+    record: impl Fn(usize, &str) -> Option<&'w Vec<Value>>,
+) -> bool {
+    let identifier = |value: &Value| meaning(PERSON, IDENTIFIER, value);
+    let have: Vec<Value> = these
+        .iter()
+        .chain(theirs)
+        .filter_map(|(place, id)| Some(identifier(&record(*place, id)?[IDENTIFIER])))
+        .filter(|value| !value.is_blank())
+        .collect();
+    let ours = |id: &str| these.iter().chain(theirs).any(|(_, of)| *of == id);
+    let mut given = book.edits.iter().filter(|edit| (edit.object, edit.field) == (PERSON, IDENTIFIER));
+    given.any(|edit| have.contains(&identifier(&edit.value)) && !ours(&edit.id))
 }

@@ -11,7 +11,7 @@ use super::number::PairId;
 use super::open::is_stranger;
 use super::order::Action;
 use super::pair::{MatchKey, Pair, Status};
-use super::reason::Code;
+use super::reason::{Code, Reason};
 use super::session::Session;
 use entente_core::{Side, Timestamp};
 use std::collections::BTreeSet;
@@ -64,9 +64,10 @@ impl Session<'_> {
             let numbers: BTreeSet<PairId> = failed.iter().filter(unknown).map(|change| change.pair).collect();
             let numbers: Vec<PairId> = numbers.into_iter().collect();
             let mut pairs = ledger.pairs(&numbers).await?;
-            // What else became of a pair came of an answer to a later try.
-            let again = [Status::Todo, Status::Failed, Status::Live];
-            pairs.retain(|pair| !pair.is_linked() && again.contains(&pair.status));
+            // A duplicate came of an answer to a later try.
+            let answered = |pair: &Pair| matches!(pair.reason, Some(Reason::DuplicateOf { .. }));
+            let again = [Status::Todo, Status::Failed, Status::Live, Status::Held];
+            pairs.retain(|pair| !pair.is_linked() && again.contains(&pair.status) && !answered(pair));
             let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
             let open = ledger.unanswered(&numbers).await?;
             self.add_open_creates(mapping, pairs, open);

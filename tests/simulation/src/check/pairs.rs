@@ -148,6 +148,23 @@ impl End<'_> {
             return Some(Exception::Renamed);
         }
         let own = meaning(object, IDENTIFIER, &self.half(sync, object, pair, side)?[IDENTIFIER]);
+        // A create that was never answered may have made a record with it.
+        let may_have = |change: &Change| {
+            let sent = |slot: Slot, value: &Value| {
+                slot == Slot(IDENTIFIER) && meaning(object, IDENTIFIER, value) == own && !own.is_blank()
+            };
+            change.pair != pair.id
+                && change.action == Action::Create
+                && change.sent.is_some()
+                && matches!(change.status, ChangeStatus::Sent | ChangeStatus::Retry | ChangeStatus::Dropped)
+                && change.fields.iter().any(|field| sent(field.slot, &field.value))
+        };
+        if self.changes.iter().any(|change| {
+            let mut pairs = self.pairs.iter();
+            may_have(change) && pairs.any(|(_, _, of)| of.id == change.pair && !of.is_linked() && owns(of))
+        }) {
+            return Some(Exception::MayBeMade);
+        }
         let having = |side: Side| {
             let records = self.records.get(&(self.place(sync, side), object)).into_iter().flatten();
             records.filter(|(_, values)| meaning(object, IDENTIFIER, &values[IDENTIFIER]) == own).count()

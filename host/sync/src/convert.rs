@@ -35,7 +35,7 @@ pub(super) fn await_reading(pair: &mut Pair, mapping: &ObjectMapping, side: Side
 
 /// Clears the merge base of sets, which are united then: what the winner of a merge lacks need not have been taken
 /// off it.
-fn forget_sets(mapping: &ObjectMapping, pair: &mut Pair, survivor: Side) {
+pub(super) fn forget_sets(mapping: &ObjectMapping, pair: &mut Pair, survivor: Side) {
     for field in mapping.fields.iter().filter(|field| field.set_like) {
         let Some(agreed) = pair.agreed(field.slot).cloned() else { continue };
         if let (None, Some(value)) = (pair.half(survivor).seen(field.slot), agreed.half(survivor).cloned()) {

@@ -129,7 +129,8 @@ impl Session<'_> {
         let mapping = inputs.mapping;
         let object = || mapping.object(target).to_owned();
         let check = inputs.write_check(pair, target);
-        if check == WriteCheck::NotCheckable {
+        let untold = check == WriteCheck::Unchecked && self.untold.contains(&pair.id);
+        if check == WriteCheck::NotCheckable || untold {
             let reason = Reason::NotCheckable { side: target, object: object() };
             self.hold(pair, mapping, target.other(), reason);
             return;

@@ -3,7 +3,7 @@
 
 use super::answer::{Answers, Execution, Meaning};
 use super::change::{Change, ChangeStatus, ChangedField};
-use super::convert::await_reading;
+use super::convert::{await_reading, forget_sets};
 use super::definition::ObjectMapping;
 use super::identity;
 use super::limits;
@@ -93,6 +93,7 @@ impl Session<'_> {
                 entry.change.reason = Some(Reason::BecameAnother);
                 // The unknown winner may be what an open create has made: what it became is asked again.
                 if !self.open_creates.under_way(mapping, target) {
+                    forget_sets(mapping, &mut entry.pair, target.other());
                     entry.pair.half_mut(target).id = Some(id);
                     entry.pair.half_mut(target).version = None;
                 }
@@ -148,6 +149,10 @@ impl Session<'_> {
         // The version of a record that may have been edited since its values were told protects nothing.
         let told = mapping.fields.iter().all(|field| written.tells(slots, field.slot));
         half.version = written.version.clone().filter(|_| !entry.resent || told);
+        if entry.resent && !told {
+            self.untold.insert(entry.pair.id);
+        }
+        let half = entry.pair.half_mut(target);
         half.changed = written.changed.or(half.changed);
         half.read = Some(self.run.id);
         self.open_creates.settled(entry.pair.id);

@@ -78,6 +78,7 @@ impl Engine<'_> {
             keys_given_up: false,
             by_way_of_blank: HashMap::new(),
             forgotten: HashSet::new(),
+            untold: HashSet::new(),
             open_creates: OpenCreates::default(),
         };
         let _kept = self.ledger.keep(&session.lease, limits::LEASE);

@@ -88,6 +88,9 @@ pub(super) struct Session<'a> {
     /// Pairs whose merge base was forgotten since their records were read in this run: the evidence for their values is
     /// to be read again.
     pub(super) forgotten: HashSet<PairId>,
+    /// Pairs whose create was sent more than once in this run, and answered without all values of a record that may have
+    /// been edited since.
+    pub(super) untold: HashSet<PairId>,
     /// Creates whose outcome the recovery could not find out.
     pub(super) open_creates: OpenCreates,
 }

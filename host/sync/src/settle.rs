@@ -313,6 +313,18 @@ pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &
     for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
         let Some(rules) = mapping.field(field.slot) else { continue };
         let found = pair.current(target, field.slot).cloned();
+        if rules.set_like
+            && let Some(stored) = found.as_ref().and_then(|found| put_on(field, found))
+        {
+            let values = [field.base.as_ref(), Some(&field.value), Some(&stored)];
+            let now = found.clone().map(|value| Seen {
+                time: pair.half(target).seen(field.slot).and_then(|seen| seen.time),
+                value,
+            });
+            if settle_elements(pair, target, field.slot, values, now) {
+                continue;
+            }
+        }
         // The value from before the write is no echo of it: the write may not have been executed.
         let written = |found: &Value| {
             same_content(&rules.kinds, rules.set_like, found, &field.value)
@@ -335,6 +347,21 @@ pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &
         }
         settle_both(pair, target, field, found, None);
     }
+}
+
+/// Of a set that was read, what was there before the write or stems from it; `None` where the write put nothing on, or
+/// not all of that is there: it may not have been executed.
+fn put_on(field: &ChangedField, found: &Value) -> Option<Value> {
+    let [Some(was), Some(sent), Some(found)] =
+        [field.base.as_ref(), Some(&field.value), Some(found)].map(elements)
+    else {
+        return None;
+    };
+    let mut added = sent.iter().filter(|text| !was.contains(text)).peekable();
+    added.peek()?;
+    let known = |text: &&&str| was.contains(text) || sent.contains(text);
+    let stored = || found.iter().filter(known).map(|text| (*text).to_owned()).collect();
+    added.all(|text| found.contains(text)).then(|| Value::Texts(stored()))
 }
 
 /// Clears the merge base and keeps the survivor's values as edits, so that it is merged afresh with its next

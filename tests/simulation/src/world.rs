@@ -252,7 +252,6 @@ async fn define(
             filters,
             prefer: Sides::by(|side| prefer(character, words[side], object)),
             deletes: character.deletes,
-            ..ObjectMapping::default()
         });
     }
     Ok(SyncDefinition {

@@ -43,10 +43,8 @@ impl OperatorLedger for SqliteLedger {
         mapping: MappingId,
         pair: Option<PairId>,
     ) -> Result<u64, LedgerError> {
-        self.within(lease, "set pairs back to todo", |connection| {
-            Ok(operator::retry(connection, mapping, pair)?)
-        })
-        .await
+        self.within(lease, "set pairs back to todo", |connection| operator::retry(connection, mapping, pair))
+            .await
     }
 
     async fn runs(

@@ -77,16 +77,15 @@ impl End<'_> {
             Status::Todo => wrong("it is still to be done"),
             Status::Live => wrong("an order is still under way"),
             Status::Failed | Status::Held if pair.reason.is_none() => wrong("there is no reason"),
-            Status::Held => match pair.reason {
-                Some(Reason::DuplicateOf { .. } | Reason::Ambiguous { .. }) => {
-                    match self.rival(sync, object, pair) {
-                        Some(exception) => verdict.except(exception),
-                        None => wrong("nobody else has its identifier"),
-                    }
+            Status::Held
+                if matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Ambiguous { .. })) =>
+            {
+                match self.rival(sync, object, pair) {
+                    Some(exception) => verdict.except(exception),
+                    None => wrong("nobody else has its identifier"),
                 }
-                _ => {}
-            },
-            Status::Failed => {}
+            }
+            Status::Held | Status::Failed => {}
             Status::Deleted => {
                 if there.iter().all(Option::is_some) {
                     wrong("both records are there");

@@ -440,7 +440,9 @@ impl Session<'_> {
     fn prefer(&mut self, work: &mut Working<'_>, owner: Entry, newcomer: Entry, keys: Vec<MatchKey>) {
         let (mapping, side) = (work.mapping, work.side);
         let rules = &mapping.prefer[side];
-        let settled = !work.pairs[owner].agreed.is_empty() || work.pairs[owner].status == Status::Live;
+        let settled = !work.pairs[owner].agreed.is_empty()
+            || self.forgotten.contains(&work.pairs[owner].id)
+            || work.pairs[owner].status == Status::Live;
         if rules.is_empty() || settled || work.pairs[owner].half(side).deleted.is_some() {
             return;
         }

@@ -165,7 +165,12 @@ impl End<'_> {
                     verdict.except(Exception::SharedName);
                     continue;
                 }
-                if self.recreated_twice(&book, &these, &theirs) {
+                let kin: Vec<(usize, &str)> = self
+                    .pairs_with(*object, &theirs)
+                    .into_iter()
+                    .flat_map(|(sync, _, pair)| self.halves(*sync, pair))
+                    .collect();
+                if self.recreated_twice(&book, &these, &kin) {
                     verdict.except(Exception::RecreatedTwice);
                     continue;
                 }

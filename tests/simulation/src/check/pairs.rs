@@ -203,7 +203,10 @@ impl End<'_> {
         });
         let found_without =
             self.half(sync, object, pair, side).is_some_and(|values| unnamed(&values[IDENTIFIER]));
-        let given_up = !remote.manners.idempotent && matches!(held.reason, Some(Reason::FateUnknown { .. }));
+        // What was deleted meanwhile is not sent again either.
+        let gone = self.half(sync, object, held, source.side).is_none();
+        let given_up =
+            (gone || !remote.manners.idempotent) && matches!(held.reason, Some(Reason::FateUnknown { .. }));
         // Refused as a whole again and again, so that no answer was ever about this record.
         let refused = held.status == Status::Failed
             && held.due.is_none()

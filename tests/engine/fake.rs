@@ -74,6 +74,8 @@ pub struct Character {
     pub says: Option<(String, String)>,
     /// Orders are deferred, and answered only through their ticket.
     pub defers: bool,
+    /// An order that is sent again is answered with the version of now, and without this field.
+    pub untold: Option<&'static str>,
     /// Rewrites stored values, as a normalising remote does.
     pub normalise: fn(&str, Value) -> Value,
 }
@@ -103,6 +105,7 @@ impl Default for Character {
             locks: None,
             says: None,
             defers: false,
+            untold: None,
             normalise: |_, value| value,
         }
     }
@@ -259,6 +262,12 @@ impl Fake {
         self.state.lock().unwrap().shortened = yes;
     }
 
+    /// A record counts as told long ago: reports of changes do not name it.
+    pub fn age(&self, object: &str, id: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.objects.get_mut(object).unwrap().get_mut(id).unwrap().seq = 0;
+    }
+
     /// The number of calls of a function.
     pub fn calls(&self, call: &'static str) -> u64 {
         self.state.lock().unwrap().calls.get(call).copied().unwrap_or(0)
@@ -321,6 +330,18 @@ impl Fake {
             }
             other => Ok(other),
         }
+    }
+
+    /// The answer to a change that was executed before.
+    fn again(&self, state: &State, order: &Order, mut answer: Answer) -> Answer {
+        if let (Some(untold), Outcome::Created(written)) = (self.character.untold, &mut answer.outcome) {
+            written.version = Some(state.objects[&order.object][&written.id].seq.to_string());
+            let column = order.fields.iter().position(|field| field == untold);
+            if let Some(value) = column.and_then(|column| written.values.get_mut(column)) {
+                *value = None;
+            }
+        }
+        answer
     }
 
     fn row(&self, id: &str, record: &Record, fields: &[String]) -> Row {
@@ -475,7 +496,7 @@ impl Exchange for Fake {
         }
         for change in &order.changes {
             if idempotent && let Some(answer) = state.done.get(&change.id) {
-                answers.push(answer.clone());
+                answers.push(self.again(&state, order, answer.clone()));
                 continue;
             }
             let set: Vec<(String, Value)> = order

@@ -136,6 +136,36 @@ async fn what_a_brought_reaches_b_and_does_not_go_back() {
 }
 
 #[tokio::test]
+async fn p1_a_person_that_two_syncs_make_again_is_made_once() {
+    let mut fan = Fan::new().await;
+    for definition in &mut fan.definitions {
+        definition.mappings[0].deletes = DeletePolicy::Recreate;
+    }
+    let person = [("mail", text("x@example.org")), ("full", text("Xenia"))];
+    fan.remotes[0].put("person", &person, "2020-01-01");
+    fan.run(0).await;
+    fan.run(1).await;
+    let all = entente_sqlite::ListQuery { limit: 100, ..Default::default() };
+    let before = fan.hub.list("contact", &all).await.unwrap().records.remove(0).id;
+    fan.hub.delete("contact", &before).await.unwrap();
+    fan.run(0).await;
+    let made = fan.hub.list("contact", &all).await.unwrap().records.remove(0).id;
+    assert_ne!(made, before);
+    for which in [1, 0, 1] {
+        fan.run(which).await;
+    }
+    let ids: Vec<String> =
+        fan.hub.list("contact", &all).await.unwrap().records.into_iter().map(|record| record.id).collect();
+    assert_eq!(ids, [made], "the second sync links what the first made");
+    for (which, remote) in fan.remotes.iter().enumerate() {
+        assert_eq!(remote.records("person").len(), 1);
+        let pairs = fan.ledger.pairs(&(1..10).collect::<Vec<_>>()).await.unwrap();
+        let of = |pair: &&Pair| pair.mapping == fan.definitions[which].mappings[0].id;
+        assert_eq!(pairs.iter().filter(of).map(|pair| pair.status).collect::<Vec<_>>(), [Status::Ok]);
+    }
+}
+
+#[tokio::test]
 async fn s14_a_week_old_value_does_not_beat_yesterdays() {
     let fan = Fan::new().await;
     for remote in &fan.remotes {

@@ -15,6 +15,7 @@ mod fanout;
 mod identity;
 mod keys;
 mod mautic;
+mod moved;
 mod open_creates;
 mod operator;
 mod reading;

@@ -3,8 +3,8 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_core::Value;
-use entente_sync::{DeletePolicy, Feature, OperatorLedger as _, Reading, RunOptions, Status};
+use entente_core::{Sides, Value};
+use entente_sync::{DeletePolicy, Feature, OperatorLedger as _, Reading, RunOptions, Scope, Status};
 use std::time::Duration;
 
 /// How the remote system lets a create without an answer be settled.
@@ -360,4 +360,66 @@ async fn p2_a_record_without_identifiers_waits_while_a_failed_create_may_have_ma
     assert_eq!(anns(&world), (1, 1));
     assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 1);
     world.assert_quiet().await;
+}
+
+/// The plugin traps after it made two records, and one of them is edited before both are sent again. The answer comes
+/// with the version of now, and does not tell the field that was edited.
+#[tokio::test]
+async fn p1_a_version_protects_only_what_was_told_with_it() {
+    let mut world = World::new().await;
+    world.right.character.untold = Some("tel");
+    for name in ["ann", "bea"] {
+        let email = text(&format!("{name}@example.org"));
+        world.left.put("contact", &[("email", email), ("phone", text("one"))], "2020-01-01");
+    }
+    world.right.fault("execute", 1, Fault::LostByTrap);
+    let edit = |id: &str| Fault::Edit {
+        object: "person".to_owned(),
+        id: id.to_owned(),
+        field: "tel".to_owned(),
+        value: text("typed on the right"),
+    };
+    world.right.fault("execute", 2, edit("R1"));
+    world.run().await;
+    let made = world.right.records("person");
+    let mail = |id: &str| world.right.value("person", id, "mail");
+    assert_eq!((made.len(), world.right.value("person", "R1", "tel")), (2, text("typed on the right")));
+    let Value::Text(mail) = mail("R1") else { panic!("{made:?}") };
+    let left = world.contact(&mail);
+    world.left.edit("contact", &left, "phone", text("typed on the left"), "2025-12-31");
+    // Only the left is read: the record on the right is known by the answer alone.
+    let ids = Sides::new(vec![("contact".to_owned(), left.clone())], vec![]);
+    world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
+    assert_eq!(world.right.value("person", "R1", "tel"), text("typed on the right"));
+    world.run().await;
+    assert_eq!(world.left.value("contact", &left, "phone"), text("typed on the right"), "the later one");
+    world.assert_quiet().await;
+}
+
+/// A create without an answer is not known yet when its source gets the address of another contact.
+#[tokio::test]
+async fn p1_a_record_whose_create_is_unanswered_is_no_duplicate_of_the_one_whose_address_it_gets() {
+    for (by_trap, find) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut world = World::new().await;
+        if !find {
+            world.right.character.can_find = false;
+        }
+        world.left.put("contact", &[("email", text("bea@example.org"))], "2020-01-01");
+        world.run().await;
+        let ann = world.left.put("contact", &[("email", text("ann@example.org"))], "2020-01-01");
+        world.right.fault("execute", 1, if by_trap { Fault::LostByTrap } else { Fault::Lost });
+        let _ = world.try_run(RunOptions::default()).await;
+        world.left.edit("contact", &ann, "email", text("bea@example.org"), "2026-01-02");
+        world.run().await;
+        world.clock.advance(Duration::from_secs(86_400));
+        for _ in 0..3 {
+            world.run().await;
+        }
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+        world.run().await;
+        let counts = (world.left.records("contact").len(), world.right.records("person").len());
+        assert_eq!(counts, (2, 2), "by a trap: {by_trap}, look-up: {find}");
+        assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 2);
+        world.assert_quiet().await;
+    }
 }

@@ -230,6 +230,30 @@ async fn updates_of_an_order_that_fails_are_made_but_for_the_bad_one() {
 }
 
 #[tokio::test]
+async fn p1_updates_of_an_order_that_fails_are_sent_again_where_records_cannot_be_read() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|feature| *feature != Feature::ById);
+    world.right.character.order = 8;
+    let lefts: Vec<String> = (0..8)
+        .map(|n| world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01"))
+        .collect();
+    world.run().await;
+    world.right.character.poison = Some("poison");
+    for (n, left) in lefts.iter().enumerate() {
+        world.left.edit("contact", left, "name", text(if n == 5 { "poison" } else { "new" }), "2025-01-01");
+    }
+    let run = world.run().await;
+    assert_eq!((run.counts.right["person"].updated, run.counts.right["person"].failed), (7, 1));
+    let done = ChangeFilter { status: Some(ChangeStatus::Done), ..ChangeFilter::default() };
+    assert_eq!(world.ledger.changes_of_run(run.id, done, 0, 100).await.unwrap().len(), 7);
+    let failed = world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap();
+    assert_eq!((failed.len(), failed[0].attempts), (1, 1));
+    let names =
+        world.right.records("person").into_iter().filter(|(_, r)| r.values.get("full") == Some(&text("new")));
+    assert_eq!(names.count(), 7);
+}
+
+#[tokio::test]
 async fn what_failed_is_tried_again_after_growing_pauses_and_then_waits() {
     let mut world = World::new().await;
     world.right.character.poison = Some("poison");

@@ -7,7 +7,7 @@ use super::identity;
 use super::number::MappingId;
 use super::pair::{Agreed, Pair, Seen, Status};
 use super::reason::Reason;
-use super::report::{Conversion, Page};
+use super::report::{Batch, Conversion, Page};
 use super::session::Session;
 use super::settle::forget_agreed;
 use super::subject::RecordRef;
@@ -31,6 +31,13 @@ pub(super) fn await_reading(pair: &mut Pair, mapping: &ObjectMapping, side: Side
         pair.status = Status::Held;
         pair.reason = Some(Reason::NotReadYet { side, object: mapping.object(side).to_owned() });
     }
+}
+
+/// Whether a page also tells the loser of a merge as deleted.
+fn is_told_gone(page: &Page, conversion: &Conversion) -> bool {
+    let before = &conversion.before;
+    let names = |batch: &Batch| batch.deleted.iter().any(|deletion| deletion.id == before.id);
+    page.batches.iter().any(|batch| batch.object == before.object && names(batch))
 }
 
 /// Clears the merge base of sets, which are united then: what the winner of a merge lacks need not have been taken
@@ -66,8 +73,8 @@ impl Session<'_> {
             match winner {
                 Some(winner) if !alone(winner) || alone(entry) => self.hold_loser(work, entry, conversion),
                 // The unknown winner may be what an open create has made. It is told again when that is known, or is
-                // a record of its own until then.
-                None if self.open_creates.under_way(mapping, side) => {}
+                // a record of its own until then. The loser is not taken for deleted meanwhile.
+                None if self.open_creates.under_way(mapping, side) && !is_told_gone(page, conversion) => {}
                 None if self.open_creates.any(mapping, side) => self.hold_loser(work, entry, conversion),
                 Some(winner) => {
                     // The winner has no counterpart: the pair of the loser moves to it.

@@ -1,0 +1,230 @@
+//! Pairs that have another record now: one that was made or linked again, the winner of a merge, a record that has
+//! not been read yet.
+
+use crate::fake::{Fake, Fault};
+use crate::world::{World, text};
+use entente_core::{Reference, Value};
+use entente_sync::*;
+
+const ANN: &str = "ann@example.org";
+
+fn refers(object: &str, id: &str) -> Value {
+    Value::Reference(Reference { object: object.to_owned(), id: id.to_owned() })
+}
+
+fn tags(texts: &[&str]) -> Value {
+    Value::Texts(texts.iter().map(|text| (*text).to_owned()).collect())
+}
+
+fn company(world: &World, side: Side) -> (&Fake, &'static str, &'static str) {
+    match side {
+        Side::Left => (&world.left, "company", "name"),
+        Side::Right => (&world.right, "org", "title"),
+    }
+}
+
+/// The reference of Ann on a side, and the only company there.
+fn employer(world: &World, side: Side) -> (Value, Value) {
+    let (fake, object, _) = company(world, side);
+    let ids: Vec<String> = fake.records(object).into_iter().map(|(id, _)| id).collect();
+    let [id] = &ids[..] else { panic!("{ids:?}") };
+    let value = match side {
+        Side::Left => world.left.value("contact", &world.contact(ANN), "company"),
+        Side::Right => world.right.value("person", &world.person(ANN), "org"),
+    };
+    (value, refers(object, id))
+}
+
+#[tokio::test]
+async fn p1_references_follow_a_record_that_is_made_or_linked_again() {
+    for deletes in [DeletePolicy::Recreate, DeletePolicy::Unlink] {
+        for side in Side::BOTH {
+            let mut world = World::new().await;
+            world.definition.mappings[1].deletes = deletes;
+            let acme = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+            let link = refers("company", &acme);
+            world.left.put("contact", &[("email", text(ANN)), ("company", link)], "2020-01-01");
+            world.run().await;
+            let (fake, object, field) = company(&world, side);
+            let gone = fake.find_by(object, field, "Acme").unwrap();
+            fake.delete(object, &gone);
+            let mut runs = vec![world.run().await];
+            if deletes == DeletePolicy::Unlink {
+                fake.put(object, &[(field, text("Acme"))], "2026-01-02");
+                runs.push(world.run().await);
+            }
+            runs.push(world.run().await);
+            for side in Side::BOTH {
+                let (value, only) = employer(&world, side);
+                assert_eq!(value, only, "{deletes:?} {side}");
+            }
+            let mut whys = Vec::new();
+            for run in runs {
+                let changes =
+                    world.ledger.changes_of_run(run.id, ChangeFilter::default(), 0, 100).await.unwrap();
+                whys.extend(changes.into_iter().flat_map(|change| change.fields).map(|field| field.reason));
+            }
+            let record = RecordRef::new(side, object, &gone);
+            assert!(whys.contains(&FieldReason::Relinked { record }), "{deletes:?} {side}: {whys:?}");
+            world.assert_quiet().await;
+        }
+    }
+}
+
+/// A world whose people are linked: Ann, and four beside her. Contact and person of Ann.
+async fn ann() -> (World, String, String) {
+    let world = World::new().await;
+    for n in 0..4 {
+        world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    let values =
+        [("email", text(ANN)), ("name", text("Ann")), ("phone", text("1")), ("tags", tags(&["a", "b"]))];
+    let left = world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    let right = world.person(ANN);
+    (world, left, right)
+}
+
+#[tokio::test]
+async fn p1_a_winner_that_was_known_meets_the_counterpart_of_the_loser_for_the_first_time() {
+    let (mut world, left, right) = ann().await;
+    world.people().create = Sides::new(false, true);
+    let winner = world.right.put(
+        "person",
+        &[("mail", text("winner@example.org")), ("labels", tags(&["c"])), ("tel", Value::Null)],
+        "2026-01-02",
+    );
+    world.run().await;
+    world.right.merge("person", &right, &winner);
+    for _ in 0..3 {
+        world.run().await;
+    }
+    let sorted = |value: Value| {
+        let Value::Texts(mut texts) = value else { panic!("{value:?}") };
+        texts.sort();
+        texts
+    };
+    for value in [world.left.value("contact", &left, "tags"), world.right.value("person", &winner, "labels")]
+    {
+        assert_eq!(sorted(value), ["a", "b", "c"], "what one of them lacks was taken off nobody");
+    }
+    assert_eq!(world.left.value("contact", &left, "name"), text("Ann"));
+    assert_eq!(
+        world.left.value("contact", &left, "phone"),
+        text("1"),
+        "a blank of the winner blanks nothing"
+    );
+    assert_eq!(world.right.value("person", &winner, "full"), text("Ann"));
+    assert_eq!(world.right.value("person", &winner, "tel"), text("1"));
+    world.assert_quiet().await;
+}
+
+/// Ann's pair as it is now: its status, and what it waits for.
+async fn pair(world: &World, left: &str) -> Pair {
+    let mapping = world.definition.mappings[0].id;
+    world.ledger.pairs_of(mapping, Side::Left, &[left.to_owned()]).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn p1_a_pair_that_moved_to_a_record_that_was_not_read_yet_waits_for_it() {
+    for by_id in [false, true] {
+        for hidden in [false, true] {
+            let (mut world, left, right) = ann().await;
+            world.people().filters.right =
+                vec![Condition { field: "tel".to_owned(), test: Test::Not(text("hidden")) }];
+            if !by_id {
+                world.right.character.features.retain(|feature| *feature != Feature::ById);
+            }
+            let tel = text(if hidden { "hidden" } else { "2" });
+            let winner = world.right.put(
+                "person",
+                &[("mail", text("winner@example.org")), ("full", text("Winner")), ("tel", tel.clone())],
+                "2019-01-01",
+            );
+            // It is older than everything that is reported: the merge is all that is told.
+            world.right.merge("person", &right, &winner);
+            world.right.age("person", &winner);
+            world.run().await;
+            let told = format!("by id: {by_id}, hidden: {hidden}");
+            world.right.writes();
+            world.left.edit("contact", &left, "name", text("Edited"), "2026-02-01");
+            world.run().await;
+            let now = pair(&world, &left).await;
+            if by_id {
+                assert_ne!(now.reason.as_ref().map(Reason::code), Some(Code::NotReadYet), "{told}");
+            } else {
+                assert_eq!(now.reason.as_ref().map(Reason::code), Some(Code::NotReadYet), "{told}");
+            }
+            if !by_id || hidden {
+                assert_eq!(world.right.writes(), Vec::<String>::new(), "{told}");
+                assert_eq!(world.right.value("person", &winner, "full"), text("Winner"), "{told}");
+            } else {
+                assert_eq!(world.right.value("person", &winner, "full"), text("Edited"), "{told}");
+            }
+            // A complete listing reads it at last.
+            world.run_with(RunOptions::sync(Reading::Full)).await;
+            world.run().await;
+            let now = pair(&world, &left).await;
+            assert_ne!(now.reason.as_ref().map(Reason::code), Some(Code::NotReadYet), "{told}");
+            let name = if hidden { "Winner" } else { "Edited" };
+            assert_eq!(world.right.value("person", &winner, "full"), text(name), "{told}");
+            assert_eq!(world.right.value("person", &winner, "tel"), tel, "{told}");
+            world.assert_quiet().await;
+        }
+    }
+}
+
+/// Ann was made on the right without an answer, and Bea is merged into that record, which nobody knows yet.
+#[tokio::test]
+async fn p1_a_merge_into_what_an_open_create_made_takes_no_pair_away() {
+    for (deferred, gone_is_told) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut world = World::new().await;
+        world.people().deletes = DeletePolicy::Delete;
+        world.definition.brake.records = 1000;
+        world.right.character.features.retain(|feature| {
+            ![Feature::IdempotentCreate, Feature::ById, Feature::ConditionalUpdate].contains(feature)
+        });
+        world.right.character.can_find = false;
+        let bea = world.left.put("contact", &[("email", text("bea@example.org"))], "2020-01-01");
+        world.run().await;
+        let right = world.person("bea@example.org");
+        let ann = world.left.put("contact", &[("email", text(ANN)), ("name", text("Ann"))], "2020-01-01");
+        if deferred {
+            world.right.character.defers = true;
+        } else {
+            world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+        }
+        world.run().await;
+        let made = world.person(ANN);
+        world.right.merge("person", &right, &made);
+        if !gone_is_told {
+            world.right.expire_deletions();
+        }
+        world.run().await;
+        if deferred && !gone_is_told {
+            assert_eq!(
+                pair(&world, &bea).await.status,
+                Status::Ok,
+                "it is told again when the create is answered"
+            );
+        }
+        world.right.tell(false);
+        for _ in 0..4 {
+            world.clock.advance(std::time::Duration::from_secs(86_400));
+            world.run().await;
+        }
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+        let told = format!("deferred: {deferred}, told as deleted too: {gone_is_told}");
+        let ids = |pair: Pair| (pair.half(Side::Right).id.clone(), pair.status);
+        assert_eq!(ids(pair(&world, &ann).await), (Some(made.clone()), Status::Ok), "{told}");
+        let left_over = pair(&world, &bea).await;
+        assert_eq!(left_over.reason.as_ref().map(Reason::code), Some(Code::Merged), "{told}: {left_over:?}");
+        assert_eq!(
+            (world.left.records("contact").len(), world.right.records("person").len()),
+            (2, 1),
+            "{told}"
+        );
+        assert_eq!(world.right.value("person", &made, "mail"), text(ANN), "{told}");
+        world.assert_quiet().await;
+    }
+}

@@ -305,7 +305,7 @@ impl Users {
 
     /// Merges a random person of a remote into another.
     pub(crate) async fn merge(&self, place: usize) {
-        let System::Remote(remote) = &self.systems[place] else { return };
+        let System::Remote(_) = &self.systems[place] else { return };
         if !self.merges {
             return;
         }
@@ -314,16 +314,28 @@ impl Users {
         else {
             return;
         };
+        self.join(place, &loser, &winner.id).await;
+    }
+
+    /// Merges a person of a remote into another.
+    pub(crate) async fn join(&self, place: usize, loser: &Live, winner: &str) {
+        let System::Remote(remote) = &self.systems[place] else { return };
         let partners = self.partners(place, PERSON, &loser.id).await;
-        if loser.id != winner.id && remote.merge(PERSON, &loser.id, &winner.id) {
-            self.tape.note(format_args!(
-                "user: {} {} is merged into {}",
-                self.systems[place].name(),
-                loser.id,
-                winner.id
-            ));
-            self.note_gone(place, PERSON, &loser, partners);
+        if loser.id != winner && remote.merge(PERSON, &loser.id, winner) {
+            let name = self.systems[place].name();
+            self.tape.note(format_args!("user: {name} {} is merged into {winner}", loser.id));
+            self.note_gone(place, PERSON, loser, partners);
         }
+    }
+
+    /// A person of a remote gets another id.
+    pub(crate) async fn rename(&self, place: usize, record: &Live) {
+        let System::Remote(remote) = &self.systems[place] else { return };
+        let partners = self.partners(place, PERSON, &record.id).await;
+        let Some(after) = remote.rename(PERSON, &record.id) else { return };
+        let name = self.systems[place].name();
+        self.tape.note(format_args!("user: {name} {} has the id {after} now", record.id));
+        self.note_gone(place, PERSON, record, partners);
     }
 
     /// Re-creates a deleted record.

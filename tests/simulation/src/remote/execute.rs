@@ -67,6 +67,10 @@ impl Remote {
             );
             return Err(ExchangeError::new(code, "the connection broke"));
         }
+        if std::mem::take(&mut *lock(&self.mute)) {
+            self.tape.note(format_args!("   {} does not answer", self.name));
+            return Ok(Executed::default());
+        }
         if self.happens(faults.odd_pages) {
             lock(&self.dice).shuffle(&mut answers);
         }

@@ -70,6 +70,8 @@ pub(crate) struct Remote {
     state: Mutex<State>,
     dice: Mutex<Dice>,
     faulty: Mutex<bool>,
+    /// Whether the next order is executed and not answered.
+    mute: Mutex<bool>,
 }
 
 impl Remote {
@@ -88,6 +90,7 @@ impl Remote {
             state: Mutex::default(),
             dice: Mutex::new(dice),
             faulty: Mutex::new(true),
+            mute: Mutex::new(false),
         }
     }
 
@@ -171,6 +174,21 @@ impl Remote {
             return false;
         }
         self.remove(&mut state, object, loser, now, Some(winner.to_owned()))
+    }
+
+    /// A record gets another id: returns it.
+    pub(crate) fn rename(&self, object: usize, id: &str) -> Option<String> {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        let values = state.objects[object].get(id).filter(|record| !record.deleted)?.values.clone();
+        let after = self.insert(&mut state, object, values, now);
+        self.remove(&mut state, object, id, now, Some(after.clone()));
+        Some(after)
+    }
+
+    /// The next order is executed, and answered without a word about its changes.
+    pub(crate) fn fall_mute(&self) {
+        *lock(&self.mute) = true;
     }
 
     fn insert(&self, state: &mut State, object: usize, values: Vec<Value>, now: Timestamp) -> String {

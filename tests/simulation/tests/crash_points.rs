@@ -26,6 +26,7 @@ fn manners() -> Vec<(String, Manners)> {
 
 /// Crashes a story at every effect, at every kind of remote, and prints how many crash points there were. An undo and
 /// an apply go on both ways: with the next sync, and by being asked for once more.
+#[expect(clippy::print_stdout, reason = "how many there were is part of the proof")]
 fn every_effect(story: Story, shape: Shape, deletes: DeletePolicy) {
     let mut broken = Vec::new();
     let (mut points, mut ends) = (0, 0);

@@ -148,8 +148,8 @@ impl Session<'_> {
     fn decide_alone(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, source: Side, plan: &mut Plan) {
         let mapping = inputs.mapping;
         // A create of its own that may have been executed is sent again, so that its outcome becomes known.
-        let sent = self.open_creates.has(pair.id);
-        match self.open_creates.may_have_made(mapping, pair, source).filter(|_| !sent) {
+        let stranger = self.open_creates.may_have_made(mapping, pair, source);
+        match stranger.filter(|_| !self.open_creates.has(pair.id)) {
             Some(reason) => {
                 let counts = self.run.count(source, mapping.object(source));
                 counts.pending += 1;

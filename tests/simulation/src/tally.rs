@@ -9,7 +9,10 @@ pub const NOT_DRAWN: &[&str] = &[
     "apply of a dry run, undo of a run",
     "changes of mapping, policy and filter between runs, schema drift",
     "references in cycles, required fields, constants, defaults, value maps",
-    "orders refused as a whole with 429 or 5xx after a part was done, remote systems that change account",
+    "orders refused as a whole with 429 after a part was done, remote systems that change account",
+    "edits between report and order at a remote system that neither refuses a stale write nor can be read by id",
+    "host clocks that step during a run or while a lease is left over; clocks that are off where windows follow change times",
+    "remote systems that are both trusted for good in a fan-out",
 ];
 
 /// Every fault that may happen, so that one that never did is counted with nothing.

@@ -368,6 +368,8 @@ async fn p2_a_record_without_identifiers_waits_while_a_failed_create_may_have_ma
 async fn p1_a_version_protects_only_what_was_told_with_it() {
     let mut world = World::new().await;
     world.right.character.untold = Some("tel");
+    // Else the record is read before it is written.
+    world.right.character.features.retain(|feature| *feature != Feature::ById);
     for name in ["ann", "bea"] {
         let email = text(&format!("{name}@example.org"));
         world.left.put("contact", &[("email", email), ("phone", text("one"))], "2020-01-01");

@@ -80,9 +80,7 @@ impl Session<'_> {
         while let Some(mut pairs) = self.one_sided(mapping, read, &mut after).await? {
             let run = Some(self.run.id);
             pairs.retain(|pair| {
-                let half = pair.half(read);
-                let stands = half.deleted.is_none() && !pair.is_linked();
-                stands && half.no_match_in != run && pair.status == Status::Todo
+                !pair.is_linked() && pair.half(read).no_match_in != run && pair.status == Status::Todo
             });
             self.look_up_pairs(mapping, read, pairs).await?;
         }

@@ -349,8 +349,8 @@ pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &
     }
 }
 
-/// Of a set that was read, what was there before the write or stems from it; `None` where the write put nothing on, or
-/// not all of that is there: it may not have been executed.
+/// What a write left of a set, by what was read since; `None` where the write put nothing on, or not all of that is
+/// there: it may not have been executed. What was sent and is not there has been taken off since, which is an edit.
 fn put_on(field: &ChangedField, found: &Value) -> Option<Value> {
     let [Some(was), Some(sent), Some(found)] =
         [field.base.as_ref(), Some(&field.value), Some(found)].map(elements)
@@ -359,8 +359,8 @@ fn put_on(field: &ChangedField, found: &Value) -> Option<Value> {
     };
     let mut added = sent.iter().filter(|text| !was.contains(text)).peekable();
     added.peek()?;
-    let known = |text: &&&str| was.contains(text) || sent.contains(text);
-    let stored = || found.iter().filter(known).map(|text| (*text).to_owned()).collect();
+    let kept = found.iter().filter(|text| was.contains(text) && !sent.contains(text));
+    let stored = || sent.iter().chain(kept).map(|text| (*text).to_owned()).collect();
     added.all(|text| found.contains(text)).then(|| Value::Texts(stored()))
 }
 

@@ -201,8 +201,11 @@ impl End<'_> {
             change.sent.is_some()
                 && change.fields.iter().all(|field| field.slot != Slot(IDENTIFIER) || unnamed(&field.value))
         });
-        let found_without =
-            self.half(sync, object, pair, side).is_some_and(|values| unnamed(&values[IDENTIFIER]));
+        // Gone, and nobody has told so: what was known of it last.
+        let untold =
+            || pair.current(side, Slot(IDENTIFIER)).filter(|_| !self.would_be_told(self.place(sync, side)));
+        let found = self.half(sync, object, pair, side).map(|values| &values[IDENTIFIER]).or_else(untold);
+        let found_without = found.is_some_and(unnamed);
         // What was deleted meanwhile is not sent again either.
         let gone = self.half(sync, object, held, source.side).is_none();
         let given_up =

@@ -405,3 +405,21 @@ async fn p2_an_address_that_the_survivor_of_a_deletion_gave_up_is_free() {
     assert!(world.right.find_by("person", "full", "Bea").is_some());
     world.assert_quiet().await;
 }
+
+/// What was refused may have been executed, so that the record keeps its address until its deletion is decided; the
+/// successor comes on the same page.
+#[tokio::test]
+async fn p2_the_address_of_a_refused_record_that_is_deleted_is_free_in_the_same_run() {
+    let mut world = World::new().await;
+    world.right.character.refuses = Some("bad");
+    let value = text("ann@example.org");
+    let bad = world.left.put("contact", &[("email", value.clone()), ("name", text("bad"))], "2020-01-01");
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 0);
+    world.left.delete("contact", &bad);
+    world.left.put("contact", &[("email", value), ("name", text("Ann"))], "2026-01-02");
+    world.run().await;
+    assert_eq!(statuses(&world, Status::Held).await, []);
+    assert!(world.right.find_by("person", "full", "Ann").is_some());
+    world.assert_quiet().await;
+}

@@ -253,6 +253,29 @@ async fn p1_updates_of_an_order_that_fails_are_sent_again_where_records_cannot_b
     assert_eq!(names.count(), 7);
 }
 
+/// The order puts a tag on and is never answered; then somebody takes off a tag that was there before the order.
+#[tokio::test]
+async fn p1_a_tag_that_is_taken_off_after_an_unanswered_order_is_taken_off_on_both_sides() {
+    let mut world = World::new().await;
+    world.left.character.features.retain(|feature| *feature != Feature::ById);
+    let left = world.left.put("contact", &[("email", text("ann@example.org"))], "2020-01-01");
+    world.run().await;
+    let right = world.person("ann@example.org");
+    let tags = |tags: &[&str]| Value::Texts(tags.iter().map(|&tag| tag.to_owned()).collect());
+    world.left.edit("contact", &left, "tags", tags(&["eu"]), "2026-01-02");
+    world.right.edit("person", &right, "labels", tags(&["vip"]), "2026-01-02");
+    world.left.fault("execute", 1, Fault::LostByTrap);
+    world.run().await;
+    assert_eq!(world.left.value("contact", &left, "tags"), tags(&["eu", "vip"]));
+    world.left.edit("contact", &left, "tags", tags(&["vip"]), "2026-01-03");
+    for _ in 0..3 {
+        world.run().await;
+    }
+    let now = (world.left.value("contact", &left, "tags"), world.right.value("person", &right, "labels"));
+    assert_eq!(now, (tags(&["vip"]), tags(&["vip"])));
+    world.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn what_failed_is_tried_again_after_growing_pauses_and_then_waits() {
     let mut world = World::new().await;

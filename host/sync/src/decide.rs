@@ -189,6 +189,8 @@ impl Session<'_> {
         let (mapping, survivor) = (inputs.mapping, gone.other());
         match inputs.gone(pair, gone) {
             Gone::Settled(status, reason) => {
+                // A record whose create may have been executed had its keys until now.
+                self.keys_given_up |= reason == Reason::DeletedEverywhere;
                 pair.status = status;
                 pair.reason = Some(reason);
             }

@@ -2,6 +2,7 @@
 
 use crate::character::Character;
 use crate::dice::{Dice, lock};
+use crate::rerun::Reruns;
 use crate::tally::{Exception, Group};
 use crate::verdict::{Verdict, Violation, Word};
 use crate::world::{Ran, World};
@@ -53,6 +54,8 @@ fn live(seed: u64, settings: Settings, without: &BTreeSet<usize>, verdict: &mut 
     verdict.tally.note_character(&character);
     verdict.tally.list(Group::Operation, operation::names());
     verdict.tally.list(Group::Run, runs::KINDS);
+    let mut reruns = Reruns::draw(seed);
+    reruns.note(&mut verdict.tally);
     let world = World::new(character, &mut dice, settings.trace, settings.file)?;
     world.tape.note(format_args!("{:?}", world.character));
     for place in 0..world.users.systems.len() {
@@ -63,9 +66,16 @@ fn live(seed: u64, settings: Settings, without: &BTreeSet<usize>, verdict: &mut 
     }
     *lock(&world.users.busy) = world.character.edits_in_runs;
     for _ in 0..world.character.operations {
-        let Some(mut own) = step(&world, &mut dice, without, verdict) else { continue };
-        verdict.operations += 1;
-        operation::operate(&world, &mut own, verdict)?;
+        if let Some(mut own) = step(&world, &mut dice, without, verdict) {
+            verdict.operations += 1;
+            operation::operate(&world, &mut own, verdict)?;
+        }
+        for which in reruns.due() {
+            if let Some(mut own) = step(&world, reruns.dice(which), without, verdict) {
+                verdict.operations += 1;
+                reruns.rerun(which, &world, &mut own, verdict)?;
+            }
+        }
     }
     finish(&world, verdict)
 }

@@ -16,6 +16,7 @@ mod history;
 mod operation;
 mod operator;
 mod remote;
+mod rerun;
 mod runs;
 mod schema;
 mod shrink;

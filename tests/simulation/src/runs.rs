@@ -11,7 +11,7 @@ use crate::world::{Ran, World};
 use anyhow::Result;
 use entente_core::Timestamp;
 use entente_sync::{
-    Clock, LedgerError, Reading, RunOptions, Scope, Side, Sides, Slot, Span, SyncError, Trust,
+    Clock, LedgerError, Reading, Run, RunOptions, Scope, Side, Sides, Slot, Span, SyncError, Trust,
 };
 use std::time::Duration;
 
@@ -22,9 +22,11 @@ const LEASE_MICROS: i64 = 179_000_000;
 const TIME_UP: &str = "ended since its time was up";
 
 /// Every kind of a run.
-pub(crate) const KINDS: [&str; 13] = [
+pub(crate) const KINDS: [&str; 16] = [
+    "apply",
     "changes",
     "dry",
+    "dry run of an undo",
     "first time",
     "full",
     "ids",
@@ -32,6 +34,7 @@ pub(crate) const KINDS: [&str; 13] = [
     "without pull",
     "without push",
     "trusts a side",
+    "undo",
     "lifts the brake",
     "lifts the brake on identifiers",
     "has little time",
@@ -41,6 +44,9 @@ pub(crate) const KINDS: [&str; 13] = [
 /// The kind of a run, for the counts.
 fn kind_of(options: &RunOptions) -> &'static str {
     match options.scope() {
+        None if options.is_dry() => "dry run of an undo",
+        None => "undo",
+        _ if options.applies().is_some() => "apply",
         _ if options.trust().is_some() => "trusts a side",
         Some(Scope::Window(_)) => "window",
         Some(Scope::Ids(_)) => "ids",
@@ -56,6 +62,18 @@ fn kind_of(options: &RunOptions) -> &'static str {
 /// Runs a sync with drawn options, and crashes it sometimes.
 pub(crate) fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Verdict) -> Result<()> {
     let options = options(world, dice, sync);
+    carry_out(world, dice, sync, options, verdict)?;
+    Ok(())
+}
+
+/// Runs a sync with these options, and crashes it sometimes. Returns the run if it came to its end.
+pub(crate) fn carry_out(
+    world: &World,
+    dice: &mut Dice,
+    sync: usize,
+    options: RunOptions,
+    verdict: &mut Verdict,
+) -> Result<Option<Run>> {
     verdict.tally.count(Group::Run, kind_of(&options));
     let with = [
         (options.lift_brake, "lifts the brake"),
@@ -67,6 +85,7 @@ pub(crate) fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Ver
     let dry = options.is_dry();
     let before = (world.remote_writes(), check::hub_state(world));
     let edits = lock(&world.users.book).size();
+    let mut ended = None;
     match world.run(sync, options, stop)? {
         Ran::Stopped => {
             verdict.crashes += 1;
@@ -93,7 +112,10 @@ pub(crate) fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Ver
         Ran::Ended(end) if matches!(end.error, Some(SyncError::TimeUp)) => {
             verdict.tally.count(Group::Run, TIME_UP);
         }
-        Ran::Ended(end) => check::expected_error(end.error.as_ref(), verdict),
+        Ran::Ended(end) => {
+            check::expected_error(end.error.as_ref(), verdict);
+            ended = end.error.is_none().then_some(end.run);
+        }
     }
     let quiet = edits == lock(&world.users.book).size();
     if dry && before != (world.remote_writes(), check::hub_state(world)) {
@@ -103,7 +125,7 @@ pub(crate) fn run(world: &World, dice: &mut Dice, sync: usize, verdict: &mut Ver
             verdict.except(Exception::EditedInDryRun);
         }
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// Draws the options of a run.

@@ -29,7 +29,13 @@ pub fn shrink(verdict: Verdict, settings: Settings) -> (Verdict, usize) {
             }
         }
         match (size, gone) {
-            (1, false) => return (best, steps - without.len()),
+            (1, false) => {
+                if settings.trace {
+                    eprintln!("== what is left:");
+                    run_without(seed, settings, &without);
+                }
+                return (best, steps - without.len());
+            }
             (1, true) => {}
             _ => size = (size / 2).max(1),
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// What no history contains yet.
 pub const NOT_DRAWN: &[&str] = &[
-    "apply of a dry run, undo of a run",
+    "undo of a run",
     "changes of mapping, policy and filter between runs, schema drift",
     "references in cycles, required fields, constants, defaults, value maps",
     "orders refused as a whole with 429 after a part was done, remote systems that change account",
@@ -87,6 +87,8 @@ pub enum Exception {
     OneWay,
     /// A settled pair has a value and a blank.
     BlankWithheld,
+    /// A settled pair has two values.
+    Undone,
     /// An edit is not there.
     RecordGone,
     /// A tag is not there.
@@ -121,7 +123,7 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 24] = [
+    pub const ALL: [Exception; 25] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::MayBeMade,
@@ -131,6 +133,7 @@ impl Exception {
         Exception::NoCounterpart,
         Exception::OneWay,
         Exception::BlankWithheld,
+        Exception::Undone,
         Exception::RecordGone,
         Exception::TagTakenOff,
         Exception::TagByTrust,
@@ -160,6 +163,7 @@ impl Exception {
             Exception::NoCounterpart => "no-counterpart",
             Exception::OneWay => "one-way",
             Exception::BlankWithheld => "blank-withheld",
+            Exception::Undone => "undone",
             Exception::RecordGone => "record-gone",
             Exception::TagTakenOff => "tag-taken-off",
             Exception::TagByTrust => "tag-by-trust",
@@ -202,6 +206,9 @@ impl Exception {
             }
             Exception::OneWay => "I1: a one-way field whose target keeps what was settled, or had before",
             Exception::BlankWithheld => "I1: a blank that the policy for blanks does not carry",
+            Exception::Undone => {
+                "I1: two values of which an undo put one back, and nothing has been written to the field since"
+            }
             Exception::RecordGone => {
                 "I4: the record of the edit is gone, so that there is nothing to look at"
             }

@@ -191,6 +191,11 @@ fn asked(options: &RunOptions) -> String {
     words.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, word)| word.to_owned()));
     words.extend(options.max_time.map(|most| format!("at most {most:?}")));
     words.extend(options.trust().map(|trust| format!("{trust:?}")));
+    words.extend(options.applies().map(|plan| format!("applies {plan}")));
+    words.extend(options.undoes().map(|run| format!("undoes {run}")));
+    if let RunKind::Undo { deletes_agreed, .. } = options.kind {
+        words.push(format!("{deletes_agreed} deletes agreed"));
+    }
     match options.scope() {
         Some(Scope::Window(span)) => words.push(format!("window {:?} {:?}", span.since(), span.until())),
         Some(Scope::Ids(ids)) => words.push(format!("ids {ids:?}")),

@@ -3,6 +3,9 @@
 mod edits;
 mod made;
 mod pairs;
+mod rerun;
+
+pub(crate) use rerun::{ledger_state, untouched};
 
 use crate::schema::{CITY, PERSON, columns};
 use crate::system::System;
@@ -14,8 +17,8 @@ use anyhow::{Context, Result};
 use entente_core::Value;
 use entente_sqlite::ListQuery;
 use entente_sync::{
-    Change, ChangeFilter, ConflictFilter, MappingId, OperatorLedger as _, Pair, PairId, Side, Slot, Status,
-    SyncError,
+    Change, ChangeFilter, ConflictFilter, MappingId, OperatorLedger as _, Pair, PairId, Run, Side, Slot,
+    Status, SyncError,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +36,7 @@ struct End<'w> {
     pairs: Vec<(usize, usize, Pair)>,
     /// Fields in conflict: pair and slot.
     conflicts: BTreeSet<(PairId, Slot)>,
+    runs: Vec<Run>,
     changes: Vec<Change>,
     /// Every side was listed since the last edit: records that are gone have been missed.
     listed: bool,
@@ -45,6 +49,7 @@ pub(crate) fn check(world: &World, listed: bool, verdict: &mut Verdict) -> Resul
     end.check_pairs(verdict);
     end.check_edits(verdict);
     end.check_made(verdict);
+    end.check_reruns(verdict);
     Ok(())
 }
 
@@ -111,10 +116,11 @@ impl<'w> End<'w> {
         let open = ledger.open_conflicts(ConflictFilter::All, 0, ALL).await?;
         let conflicts = open.into_iter().map(|open| (open.conflict.pair, open.conflict.slot)).collect();
         let mut changes = Vec::new();
-        for run in ledger.runs(None, None, ALL).await? {
+        let runs = ledger.runs(None, None, ALL).await?;
+        for run in &runs {
             changes.extend(ledger.changes_of_run(run.id, ChangeFilter::default(), 0, ALL).await?);
         }
-        Ok(Self { world, records, pairs, conflicts, changes, listed: false })
+        Ok(Self { world, records, pairs, conflicts, runs, changes, listed: false })
     }
 
     /// The system on a side of a sync.

@@ -298,6 +298,9 @@ impl End<'_> {
         let character = &self.world.character;
         let agreed = pair.agreed(Slot(field)).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
         let as_agreed = agreed == Some([Some(left), Some(right)]);
+        if as_agreed && self.restored(pair, Slot(field), values) {
+            return Agreement::Excepted(Exception::Undone);
+        }
         match (object, field) {
             // As long as the source never had a value, the target keeps its original one.
             (PERSON, PHONE)

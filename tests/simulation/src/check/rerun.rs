@@ -1,0 +1,159 @@
+//! Applies and undos: what they may do, and what a dry run of an undo may not.
+
+use super::{ALL, End};
+use crate::dice::lock;
+use crate::remote::Made;
+use crate::schema::{EMPLOYER, PERSON};
+use crate::system::System;
+use crate::tape::drive;
+use crate::verdict::{Verdict, Word};
+use crate::world::World;
+use anyhow::{Context as _, Result};
+use entente_core::Value;
+use entente_sync::{
+    Action, Change, ChangeFilter, ChangeStatus, ChangedField, ConflictFilter, FieldReason, Ledger as _,
+    OperatorLedger as _, Pair, PairId, RunId, Sides, Slot, Status,
+};
+
+/// What the ledger has beside its runs: pairs, open conflicts, and the changes of every run so far, by run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct LedgerState {
+    pairs: Vec<String>,
+    conflicts: Vec<String>,
+    changes: Vec<(RunId, Vec<Change>)>,
+}
+
+pub(crate) fn ledger_state(world: &World) -> Result<LedgerState> {
+    drive(async {
+        let ledger = &world.ledger.inner;
+        let mut pairs = Vec::new();
+        for status in Status::ALL {
+            let lines = ledger.pairs_in(status, None, 0, ALL).await?;
+            let ids: Vec<PairId> = lines.iter().map(|line| line.id).collect();
+            pairs.extend(ledger.pairs(&ids).await?.iter().map(|pair| format!("{pair:?}")));
+        }
+        let open = ledger.open_conflicts(ConflictFilter::All, 0, ALL).await?;
+        let conflicts = open.iter().map(|open| format!("{open:?}")).collect();
+        let mut changes = Vec::new();
+        for run in ledger.runs(None, None, ALL).await? {
+            let of_run = ledger.changes_of_run(run.id, ChangeFilter::default(), 0, ALL).await?;
+            changes.push((run.id, of_run));
+        }
+        Ok(LedgerState { pairs, conflicts, changes })
+    })
+    .context("the ledger waits for something")?
+}
+
+/// Checks that the dry run of an undo has left the ledger as it was, except for itself.
+pub(crate) fn untouched(world: &World, before: &LedgerState, verdict: &mut Verdict) -> Result<()> {
+    let mut now = ledger_state(world)?;
+    now.changes.retain(|(run, _)| before.changes.iter().any(|(known, _)| known == run));
+    if now != *before {
+        verdict.add(Word::Unaccounted, "I25", "the dry run of an undo changed the ledger".to_owned());
+    }
+    Ok(())
+}
+
+impl End<'_> {
+    pub(super) fn check_reruns(&self, verdict: &mut Verdict) {
+        for run in &self.runs {
+            let done = self
+                .changes
+                .iter()
+                .filter(|change| change.run == run.id && change.status == ChangeStatus::Done);
+            if let Some(plan) = run.options.applies() {
+                done.for_each(|change| self.check_applied(plan, change, verdict));
+            } else if let Some(undone) = run.options.undoes() {
+                done.for_each(|change| self.check_undone(undone, change, verdict));
+            }
+        }
+    }
+
+    /// An apply executes only what its plan has, with the same inputs. A reference may be left out whose record could
+    /// not be made.
+    fn check_applied(&self, plan: RunId, change: &Change, verdict: &mut Verdict) {
+        let Some((_, object)) = self.of_mapping(change.mapping) else { return };
+        let has = |known: &Change, field: &ChangedField| {
+            let inputs = (field.slot, &field.value, &field.source, &field.base);
+            known.fields.iter().any(|known| (known.slot, &known.value, &known.source, &known.base) == inputs)
+        };
+        let left_out = |field: &ChangedField| change.fields.iter().all(|sent| sent.slot != field.slot);
+        let planned = self.changes.iter().find(|known| {
+            known.run == plan
+                && (known.pair, known.target, &known.action) == (change.pair, change.target, &change.action)
+        });
+        let whole = planned.is_some_and(|known| {
+            let reference = |field: &ChangedField| (object, field.slot) == (PERSON, Slot(EMPLOYER));
+            change.fields.iter().all(|field| has(known, field))
+                && known.fields.iter().filter(|field| left_out(field)).all(reference)
+        });
+        if !whole {
+            let what = format!("run {} executed {change:?}, and plan {plan} has {planned:?}", change.run);
+            verdict.add(Word::Unaccounted, "I27", what);
+        }
+    }
+
+    /// An undo replaces only what the undone run wrote, and deletes only what a sync has made and nobody has edited.
+    fn check_undone(&self, undone: RunId, change: &Change, verdict: &mut Verdict) {
+        let Some((sync, object)) = self.of_mapping(change.mapping) else { return };
+        let place = self.place(sync, change.target);
+        let mut wrong = |what: String| verdict.add(Word::Lost, "I28", what);
+        match &change.action {
+            Action::Delete(id) => {
+                let name = self.record_name(place, object, id);
+                if !self.was_made(place, object, id) {
+                    wrong(format!("run {} undid a person's own {name}", change.run));
+                }
+                let book = lock(&self.world.users.book);
+                let edited = book.edits.iter().find(|edit| {
+                    (edit.place, edit.object, &edit.id) == (place, object, id) && !edit.value.is_blank()
+                });
+                if let Some(edit) = edited {
+                    let field = self.field_name(place, object, edit.field);
+                    wrong(format!("run {} deleted {name}, whose {field} a person has edited", change.run));
+                }
+            }
+            Action::Update(id) => {
+                let wrote = self.changes.iter().filter(|known| {
+                    let same = known.record() == Some(id.as_str()) && known.target == change.target;
+                    known.run == undone && known.mapping == change.mapping && same
+                });
+                let wrote: Vec<&Change> = wrote.collect();
+                for field in &change.fields {
+                    let mut same = wrote.iter().flat_map(|known| &known.fields);
+                    let is = |value: &Value| Some(value) == field.base.as_ref();
+                    if !same.any(|known| known.slot == field.slot && is(known.result())) {
+                        let name = self.record_name(place, object, id);
+                        wrong(format!(
+                            "run {} replaced {:?} of {name}, which run {undone} did not write: {:?}",
+                            change.run, field.slot, field.base
+                        ));
+                    }
+                }
+            }
+            Action::Create => {}
+        }
+    }
+
+    /// Whether an undo has put back one of the two values of this field, and nothing was written to it since.
+    pub(super) fn restored(&self, pair: &Pair, slot: Slot, now: Sides<&Value>) -> bool {
+        let field_of = |change: &Change| {
+            let written = change.pair == pair.id && change.status == ChangeStatus::Done;
+            let field = change.fields.iter().find(|field| field.slot == slot)?;
+            written.then(|| (change.target, field.clone()))
+        };
+        let last = self.changes.iter().filter_map(|change| Some((change.id, field_of(change)?)));
+        last.max_by_key(|(id, _)| *id).is_some_and(|(_, (target, field))| {
+            matches!(field.reason, FieldReason::UndoOf { .. }) && field.result() == now[target]
+        })
+    }
+
+    /// Whether a sync has made this record.
+    fn was_made(&self, place: usize, object: usize, id: &str) -> bool {
+        let is = |made: &Made| made.object == object && made.id == id;
+        match self.system(place) {
+            System::Hub(_) => lock(&self.world.ledger.shared).made.iter().any(is),
+            System::Remote(remote) => remote.made().iter().any(is),
+        }
+    }
+}

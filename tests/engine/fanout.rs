@@ -188,3 +188,17 @@ async fn s14_a_week_old_value_does_not_beat_yesterdays() {
         "where B has nothing, the old value arrives"
     );
 }
+
+#[tokio::test]
+async fn k5_what_a_new_record_of_the_hub_went_without_arrives_once_it_may() {
+    let mut fan = Fan::new().await;
+    fan.definitions[0].mappings[0].fields[1].values = vec![(text("Xenia"), text("X"))];
+    let person = [("mail", text("x@example.org")), ("full", text("nobody knows"))];
+    let id = fan.remotes[0].put("person", &person, "2020-01-01");
+    fan.run(0).await;
+    fan.remotes[0].edit("person", &id, "full", text("X"), "2026-06-01");
+    fan.run(0).await;
+    let all = entente_sqlite::ListQuery { limit: 100, ..Default::default() };
+    let made = fan.hub.list("contact", &all).await.unwrap().records.remove(0);
+    assert_eq!(made.value("first_name"), Some(&text("Xenia")));
+}

@@ -20,6 +20,7 @@ mod open_creates;
 mod operator;
 mod reading;
 mod relations;
+mod rules;
 mod troubles;
 mod undo;
 mod values;

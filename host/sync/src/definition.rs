@@ -249,6 +249,13 @@ impl FieldMapping {
         if self.is_constant(side) { self.constant.as_ref() } else { of() }
     }
 
+    /// Whether a side has its default, as a new record gets it, and the other side nothing.
+    pub(super) fn is_filled(&self, side: Side, own: Option<&Value>, other: Option<&Value>) -> bool {
+        self.default[side].is_some()
+            && own == self.default[side].as_ref()
+            && other.is_none_or(Value::is_blank)
+    }
+
     /// Whether its values are references to other records.
     pub fn is_reference(&self) -> bool {
         self.kinds.iter().any(Kind::is_link)

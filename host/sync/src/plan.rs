@@ -120,15 +120,22 @@ fn current<'p>(field: &'p FieldMapping, pair: &'p Pair, side: Side) -> Option<&'
     field.value_of(side, || pair.current(side, field.slot))
 }
 
-/// The writes that a ruling leads to; `None` where a value has changed since the ruling.
-fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: Sides<Current<'_>>) -> Option<Decision> {
+/// The writes that a ruling leads to, and why there are none where a rule of the field withholds them; `None` where a
+/// value has changed since the ruling.
+fn ruled(
+    rules: &FieldRules<'_>,
+    ruling: &Ruling,
+    now: Sides<Current<'_>>,
+) -> Option<(Decision, Option<Why>)> {
     if Side::BOTH.into_iter().any(|side| ruling.values[side] != *now[side].value) {
         return None;
     }
     match &ruling.choice {
         Choice::Side(side) => {
             let trusting = FieldRules { trust: Some(*side), ..*rules };
-            Some(settle(&trusting, None, Some(now.left), Some(now.right)).decision)
+            let settled = settle(&trusting, None, Some(now.left), Some(now.right));
+            let withheld = (settled.decision == Decision::Agree).then_some(settled.why);
+            Some((settled.decision, withheld))
         }
         Choice::Value(value) => {
             let mut writes = Vec::new();
@@ -141,7 +148,7 @@ fn ruled(rules: &FieldRules<'_>, ruling: &Ruling, now: Sides<Current<'_>>) -> Op
                 }
             }
             // One write only: the other side already has the value.
-            Some(if writes.is_empty() { Decision::Agree } else { Decision::Write(writes) })
+            Some((if writes.is_empty() { Decision::Agree } else { Decision::Write(writes) }, None))
         }
     }
 }
@@ -222,8 +229,13 @@ impl<'m> Inputs<'m> {
                     let blank = |side| current(field, pair, side).is_none_or(Value::is_blank);
                     if settled.why != Why::Same && !Side::BOTH.into_iter().all(blank) {
                         // Settled in an earlier run: the reason is the one of that run.
-                        let kept = pair.differs(field.slot).filter(|_| settled.why == Why::AsAgreed);
-                        linked.differing.push((field.slot, kept.cloned().unwrap_or(reason)));
+                        let kept = pair.differs(field.slot).filter(|_| settled.why == Why::AsAgreed).cloned();
+                        let filled = || {
+                            let of = |side| current(field, pair, side);
+                            let filled = |side: Side| field.is_filled(side, of(side), of(side.other()));
+                            Side::BOTH.into_iter().any(filled).then_some(FieldReason::Default)
+                        };
+                        linked.differing.push((field.slot, kept.or_else(filled).unwrap_or(reason)));
                     }
                 }
                 Decision::Write(writes) => {
@@ -281,9 +293,10 @@ impl<'m> Inputs<'m> {
         let settled = settle(&rules, halves, now.left, now.right);
         if settled.decision == Decision::Conflict
             && let (Some(ruling), Some(now)) = (rulings.get(&(pair.id, slot)), now.both())
-            && let Some(decision) = ruled(&rules, ruling, now)
+            && let Some((decision, withheld)) = ruled(&rules, ruling, now)
         {
-            return (Settled { decision, ..settled }, FieldReason::Ruled);
+            let reason = withheld.map_or(FieldReason::Ruled, FieldReason::Judge);
+            return (Settled { decision, why: withheld.unwrap_or(settled.why) }, reason);
         }
         if settled.why == Why::AsAgreed
             && pair.differs(slot).is_none_or(|kept| matches!(kept, FieldReason::ParentGone { .. }))

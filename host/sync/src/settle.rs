@@ -77,7 +77,9 @@ impl Settlement<'_> {
         }
         if create {
             for field in &self.mapping.fields {
-                if change.fields.iter().all(|sent| sent.slot != field.slot) {
+                // A constant of the new record is not what the source has.
+                let constant = field.is_constant(self.target);
+                if !constant && change.fields.iter().all(|sent| sent.slot != field.slot) {
                     revisit |= self.settle_left_out(pair, earlier, field);
                 }
             }
@@ -198,8 +200,13 @@ impl Settlement<'_> {
                 let rules = self.mapping.field(slot).filter(|_| newer.is_none() && field.stored.is_some());
                 let normalised =
                     rules.is_some_and(|rules| !same_content(&rules.kinds, rules.set_like, &stored, sent));
+                let filled = self.mapping.field(slot).is_some_and(|rules| {
+                    newer.is_none() && rules.is_filled(target, Some(sent), Some(&field.source))
+                });
                 settle_both(pair, target, field, stored, newer);
-                if normalised {
+                if filled {
+                    pair.differing.push((slot, FieldReason::Default));
+                } else if normalised {
                     pair.differing.push((slot, FieldReason::Normalised { side: target }));
                 }
             }
@@ -229,8 +236,9 @@ impl Settlement<'_> {
             // A blank need not be sent; the first report of the new record tells its own value.
             pair.set_agreed(field.slot, Agreed::of(target, unsent, value));
             pair.half_mut(source).set_seen(field.slot, None);
-        } else if let Some(value) = unsent.filter(|_| field.is_reference()) {
-            // A reference that waits is decided again until it can be sent.
+        } else if let Some(value) = unsent {
+            // A reference that waits is decided again until it can be sent, and what a rule has withheld once the source
+            // has another value.
             pair.half_mut(target).set_seen(field.slot, Some(Seen { value, time: None }));
         }
         false

@@ -1,6 +1,7 @@
 //! The character of a history: every feature that can be on or off.
 
 use crate::dice::Dice;
+use crate::rules::Rules;
 use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Side, Sides, Unresolved};
 use std::time::Duration;
 
@@ -253,11 +254,13 @@ pub struct Character {
     pub crashes: u64,
     /// The percentage of calls before which a user edits something.
     pub edits_in_runs: u64,
+    /// The rules of its fields.
+    pub rules: Rules,
 }
 
 impl Character {
-    /// Draws a character.
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
+    /// Draws the character of the history of a seed, from these dice and from streams of its own.
+    pub(crate) fn draw(seed: u64, dice: &mut Dice) -> Self {
         let shape = match dice.below(10) {
             0..=5 => Shape::Hub,
             6..=7 => Shape::Remotes,
@@ -307,6 +310,7 @@ impl Character {
             operations: 15 + dice.below(45),
             crashes: if dice.chance(70) { u64::try_from(dice.between(5, 40)).unwrap_or(5) } else { 0 },
             edits_in_runs: if dice.chance(60) { u64::try_from(dice.between(2, 12)).unwrap_or(2) } else { 0 },
+            rules: Rules::draw(seed),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::character::{Character, Manners, Shape, Ties};
 use crate::dice::{Dice, lock};
 use crate::history::finish;
+use crate::rules::Rules;
 use crate::schema::{CITY, COMPANY, IDENTIFIER, NAME, PERSON, PHONE};
 use crate::system::{Live, System};
 use crate::tape::drive;
@@ -111,6 +112,7 @@ fn prepare(scenario: &Scenario, trace: bool) -> Result<(World, RunOptions)> {
         operations: 0,
         crashes: 0,
         edits_in_runs: 0,
+        rules: Rules::default(),
     };
     let world = World::new(character, &mut Dice::new(7), trace, false)?;
     world.calm();

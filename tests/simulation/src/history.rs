@@ -50,7 +50,7 @@ pub(crate) fn run_without(seed: u64, settings: Settings, without: &BTreeSet<usiz
 
 fn live(seed: u64, settings: Settings, without: &BTreeSet<usize>, verdict: &mut Verdict) -> Result<()> {
     let mut dice = Dice::new(seed);
-    let character = Character::draw(&mut dice);
+    let character = Character::draw(seed, &mut dice);
     verdict.tally.note_character(&character);
     verdict.tally.list(Group::Operation, operation::names());
     verdict.tally.list(Group::Run, runs::KINDS);

@@ -17,6 +17,10 @@ pub(crate) const CITY: usize = 3;
 pub(crate) const TAGS: usize = 4;
 /// The index of a person's reference to a company.
 pub(crate) const EMPLOYER: usize = 5;
+/// The index of a person's stage, which has a value map.
+pub(crate) const STAGE: usize = 6;
+/// The index of a person's origin, which is a constant.
+pub(crate) const ORIGIN: usize = 7;
 
 /// The names that a system uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +39,15 @@ const fn column(hub: &'static str, remote: &'static str, kind: Kind) -> Column {
     Column { names: [hub, remote], kind }
 }
 
-static PEOPLE: [Column; 6] = [
+static PEOPLE: [Column; 8] = [
     column("email", "mail", Kind::Email),
     column("last_name", "full", Kind::Text),
     column("phone", "tel", Kind::Phone),
     column("city", "town", Kind::Text),
     column("tags", "labels", Kind::Texts),
     column("company", "org", Kind::Reference),
+    column("stage", "status", Kind::Text),
+    column("origin", "source", Kind::Text),
 ];
 static COMPANIES: [Column; 2] = [column("name", "title", Kind::Text), column("city", "town", Kind::Text)];
 

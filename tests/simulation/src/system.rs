@@ -28,6 +28,13 @@ impl System {
         }
     }
 
+    pub(crate) fn hub(&self) -> Option<&Hub> {
+        match self {
+            System::Hub(hub) => Some(hub),
+            System::Remote(_) => None,
+        }
+    }
+
     pub(crate) fn name(&self) -> &str {
         match self {
             System::Hub(_) => "hub",

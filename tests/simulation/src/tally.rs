@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub const NOT_DRAWN: &[&str] = &[
     "undo of a run",
     "changes of mapping, policy and filter between runs, schema drift",
-    "references in cycles, required fields, constants, defaults, value maps",
+    "references in cycles",
     "orders refused as a whole with 429 after a part was done, remote systems that change account",
     "edits between report and order at a remote system that neither refuses a stale write nor can be read by id",
     "host clocks that step during a run or while a lease is left over; clocks that are off where windows follow change times",
@@ -89,6 +89,16 @@ pub enum Exception {
     BlankWithheld,
     /// A settled pair has two values.
     Undone,
+    /// A settled pair has a value that has no counterpart.
+    ValueWithoutEntry,
+    /// A settled pair has a value and a blank.
+    RequiredBlank,
+    /// A settled pair has two values in a field.
+    WriteRule,
+    /// A settled pair has a value and a blank.
+    DefaultGiven,
+    /// A settled pair has another value than the constant.
+    DriftKept,
     /// An edit is not there.
     RecordGone,
     /// A tag is not there.
@@ -123,7 +133,7 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 25] = [
+    pub const ALL: [Exception; 30] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::MayBeMade,
@@ -134,6 +144,11 @@ impl Exception {
         Exception::OneWay,
         Exception::BlankWithheld,
         Exception::Undone,
+        Exception::ValueWithoutEntry,
+        Exception::RequiredBlank,
+        Exception::WriteRule,
+        Exception::DefaultGiven,
+        Exception::DriftKept,
         Exception::RecordGone,
         Exception::TagTakenOff,
         Exception::TagByTrust,
@@ -164,6 +179,11 @@ impl Exception {
             Exception::OneWay => "one-way",
             Exception::BlankWithheld => "blank-withheld",
             Exception::Undone => "undone",
+            Exception::ValueWithoutEntry => "value-without-entry",
+            Exception::RequiredBlank => "required-blank",
+            Exception::WriteRule => "write-rule",
+            Exception::DefaultGiven => "default-given",
+            Exception::DriftKept => "drift-kept",
             Exception::RecordGone => "record-gone",
             Exception::TagTakenOff => "tag-taken-off",
             Exception::TagByTrust => "tag-by-trust",
@@ -209,6 +229,19 @@ impl Exception {
             Exception::Undone => {
                 "I1: two values of which an undo put one back, and nothing has been written to the field since"
             }
+            Exception::ValueWithoutEntry => {
+                "I1: a value that the value map has no entry for, and the pair says so"
+            }
+            Exception::RequiredBlank => {
+                "I1: a blank that is not sent where the field is required, and the pair says so"
+            }
+            Exception::WriteRule => {
+                "I1: a value that the write rule of its field withholds, and the pair says so"
+            }
+            Exception::DefaultGiven => {
+                "I1: the default that a new record got, where the other side has nothing, and the pair says so"
+            }
+            Exception::DriftKept => "I1: an edit of a constant that is kept, and the pair says so",
             Exception::RecordGone => {
                 "I4: the record of the edit is gone, so that there is nothing to look at"
             }
@@ -315,7 +348,7 @@ impl Tally {
             ("ties: lowest id", character.prefer == Ties::LowestId),
             ("ties: has a city", character.prefer == Ties::City),
         ];
-        for (word, has) in policies {
+        for (word, has) in policies.into_iter().chain(character.rules.drawn()) {
             self.either(Group::Policy, word, has);
         }
         character.remotes.iter().for_each(|manners| self.note_manners(manners));

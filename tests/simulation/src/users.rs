@@ -3,7 +3,8 @@
 use crate::book::{Book, Edit, Gone, Tag};
 use crate::dice::{Dice, lock};
 use crate::remote::POISON;
-use crate::schema::{CITY, COMPANY, EMPLOYER, IDENTIFIER, NAME, PERSON, PHONE, TAGS, columns};
+use crate::rules::Rules;
+use crate::schema::{CITY, COMPANY, EMPLOYER, IDENTIFIER, NAME, PERSON, PHONE, STAGE, TAGS, columns};
 use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente_core::{Reference, Timestamp, Value};
@@ -33,18 +34,20 @@ pub(crate) struct Users {
     /// The percentage of a run's calls before which they act.
     pub(crate) busy: Mutex<u64>,
     pub(crate) merges: bool,
+    /// The rules of fields, which say what people type into them.
+    pub(crate) rules: Rules,
 }
 
 impl Users {
-    fn chance(&self, percent: u64) -> bool {
+    pub(crate) fn chance(&self, percent: u64) -> bool {
         lock(&self.dice).chance(percent)
     }
 
-    fn below(&self, end: usize) -> usize {
+    pub(crate) fn below(&self, end: usize) -> usize {
         lock(&self.dice).below(end)
     }
 
-    fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         lock(&self.book).next()
     }
 
@@ -76,7 +79,7 @@ impl Users {
         }
     }
 
-    async fn any_record(&self, place: usize, object: usize) -> Option<Live> {
+    pub(crate) async fn any_record(&self, place: usize, object: usize) -> Option<Live> {
         let records = self.systems[place].records(object).await;
         let n = self.below(records.len());
         records.into_iter().nth(n)
@@ -112,6 +115,7 @@ impl Users {
                     .any_record(place, COMPANY)
                     .await
                     .map_or(Value::Null, |company| system.company(&company.id)),
+                (PERSON, STAGE) if self.rules.map.is_some() && self.chance(50) => self.stage(place),
                 (PERSON, PHONE) | (_, CITY) | (COMPANY, NAME) if self.chance(60) => self.value(object, field),
                 _ => Value::Null,
             };
@@ -154,6 +158,9 @@ impl Users {
 
     /// Edits a random field of a random record.
     pub(crate) async fn edit(&self, place: usize) {
+        if self.rules.adds_fields() && self.chance(20) {
+            return self.edit_by_rule(place).await;
+        }
         let object = if self.chance(85) { PERSON } else { COMPANY };
         let Some(record) = self.any_record(place, object).await else { return };
         let field = match (object, self.below(20)) {
@@ -215,9 +222,10 @@ impl Users {
             .into_iter()
             .find(|(name, _)| *name == self.links[sync].sync);
         let Some((_, partner)) = partner else { return };
-        let field = [NAME, PHONE, CITY][self.below(3)];
+        let stage = self.rules.map.is_some() && self.chance(25);
+        let field = if stage { STAGE } else { [NAME, PHONE, CITY][self.below(3)] };
         for (place, id) in places.into_iter().zip([record.id, partner.id]) {
-            let value = self.value(PERSON, field);
+            let value = if stage { self.stage(place) } else { self.value(PERSON, field) };
             self.set(place, PERSON, &id, field, value, None).await;
             self.clock
                 .advance(std::time::Duration::from_secs(lock(&self.dice).between(0, 90).unsigned_abs()));

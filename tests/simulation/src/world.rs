@@ -6,13 +6,13 @@ use crate::clock::{SeededBits, SimClock};
 use crate::dice::{Dice, lock};
 use crate::gate::{GatedExchange, GatedLedger, Shared};
 use crate::remote::Remote;
-use crate::schema::{self, CITY, COMPANY, NAME, PERSON, PHONE, Words, columns};
+use crate::schema::{self, CITY, COMPANY, NAME, ORIGIN, PERSON, PHONE, STAGE, Words, columns};
 use crate::system::System;
 use crate::tape::{Tape, drive};
 use crate::users::{Link, Users};
 use anyhow::{Context, Result, anyhow};
 use entente_core::Value;
-use entente_sqlite::{Hub, SqliteLedger, Store, StoreError, ensure_mapping, ensure_slots};
+use entente_sqlite::{FieldDefinition, Hub, SqliteLedger, Store, StoreError, ensure_mapping, ensure_slots};
 use entente_sync::*;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -68,6 +68,11 @@ impl World {
         } else {
             vec![Sides::new(0, 1)]
         };
+        if character.rules.adds_fields() {
+            for hub in systems.iter().filter_map(System::hub) {
+                drive(define_fields(hub)).context("the hub is busy")??;
+            }
+        }
         let mut syncs = Vec::new();
         for places in &links {
             syncs.push(drive(define(&store, &character, &systems, *places)).context("the store is busy")??);
@@ -87,8 +92,10 @@ impl World {
             hiding: character.filtered.contains(&true),
             busy: Mutex::new(0),
             merges: crate::character::on(crate::character::Feature::Merges),
+            rules: character.rules.clone(),
             systems,
         });
+        users.tell_required();
         let shared = Arc::new(Mutex::new(Shared::default()));
         let gate = |system: &System| GatedExchange {
             inner: match system {
@@ -204,6 +211,16 @@ fn asked(options: &RunOptions) -> String {
     words.join(", ")
 }
 
+/// Defines the fields that the hub does not have of itself.
+async fn define_fields(hub: &Hub) -> Result<()> {
+    for field in [STAGE, ORIGIN] {
+        let name = Words::Hub.field(PERSON, field);
+        let definition = FieldDefinition::new(name, name, columns(PERSON)[field].kind.clone());
+        hub.define_field(Words::Hub.object(PERSON), &definition).await?;
+    }
+    Ok(())
+}
+
 /// A sync between two systems, with the character's policies.
 async fn define(
     store: &Store,
@@ -247,10 +264,12 @@ async fn define(
                 filters[side].push(Condition { field, test: Test::Not(Value::text("hidden")) });
             }
         }
+        let identifiers = vec![fields[schema::IDENTIFIER].slot];
+        character.rules.apply(object, &mut fields);
         mappings.push(ObjectMapping {
             id,
             objects: words.map(|words| words.object(object).to_owned()),
-            identifiers: vec![fields[schema::IDENTIFIER].slot],
+            identifiers,
             fields,
             identify_by: IdentifyBy::Any,
             create: Sides::new(true, true),

@@ -243,10 +243,10 @@ fn equal(rules: &FieldRules<'_>, left: &Current<'_>, right: &Current<'_>) -> boo
     if rules.values.is_empty() {
         return same_content(rules.kinds, rules.set_like, left.value, right.value);
     }
-    match rules.translate(right.value, Side::Right) {
-        Some(right) => same_content(rules.kinds, rules.set_like, left.value, &right),
-        None => false,
-    }
+    // Several values of one side may be one on the other: then only one of the two ways leads back.
+    let same = |left: &Value, right: &Value| same_content(rules.kinds, rules.set_like, left, right);
+    rules.translate(right.value, Side::Right).is_some_and(|right| same(left.value, &right))
+        || rules.translate(left.value, Side::Left).is_some_and(|left| same(&left, right.value))
 }
 
 fn is_link(current: &Current<'_>) -> bool {
@@ -300,7 +300,14 @@ fn contest(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
         &Claim { value: &1, evidence: evidence.right },
     );
     let reason = verdict.reason;
-    let undecided = || Settled { decision: Decision::Conflict, why: Why::Undecided(reason) };
+    // Where the rules withhold either value, there is nothing to be decided.
+    let undecided = || {
+        let given = Sides::by(|side| give(rules, now, side, Why::Undecided(reason)));
+        match (&given.left.decision, &given.right.decision) {
+            (Decision::Agree, Decision::Agree) => given.left,
+            _ => Settled { decision: Decision::Conflict, why: Why::Undecided(reason) },
+        }
+    };
     match (verdict.winner, rules.unresolved) {
         (Winner::Left, _) => give(rules, now, Side::Left, Why::Judged(Side::Left, reason)),
         (Winner::Right, _) => give(rules, now, Side::Right, Why::Judged(Side::Right, reason)),

@@ -4,6 +4,7 @@ mod edits;
 mod made;
 mod pairs;
 mod rerun;
+mod rules;
 
 pub(crate) use rerun::{ledger_state, untouched};
 
@@ -50,6 +51,7 @@ pub(crate) fn check(world: &World, listed: bool, verdict: &mut Verdict) -> Resul
     end.check_edits(verdict);
     end.check_made(verdict);
     end.check_reruns(verdict);
+    end.check_breaches(verdict);
     Ok(())
 }
 

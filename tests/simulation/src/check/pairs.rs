@@ -85,7 +85,11 @@ impl End<'_> {
                     None => wrong("nobody else has its identifier"),
                 }
             }
-            Status::Held | Status::Failed => {}
+            Status::Held | Status::Failed => {
+                if let Some(what) = self.wrongly_held(sync, object, pair) {
+                    wrong(what);
+                }
+            }
             Status::Deleted => {
                 if there.iter().all(Option::is_some) {
                     wrong("both records are there");
@@ -226,11 +230,34 @@ impl End<'_> {
         verdict: &mut Verdict,
     ) {
         for field in 0..columns(object).len() {
+            if self.world.syncs[sync].mappings[object].field(Slot(field)).is_none() {
+                continue;
+            }
             let values = now.map(|values| &values[field]);
             match self.agree(sync, object, field, pair, values) {
-                Agreement::Yes => continue,
+                Agreement::Yes => {
+                    // Where the engine can tell: not those that differ in a space.
+                    let equal =
+                        values.left == values.right || self.correspond(object, field, values).is_some();
+                    if equal && self.conflicts.contains(&(pair.id, Slot(field))) {
+                        let name = self.name(sync, object, pair);
+                        let field = self.field_name(self.place(sync, Side::Left), object, field);
+                        let what = format!("{name}: {field} is an open conflict between equal values");
+                        verdict.add(Word::Unaccounted, "I26", what);
+                    }
+                    continue;
+                }
                 Agreement::Excepted(exception) => {
                     verdict.except(exception);
+                    let told = exception == Exception::OpenConflict || pair.differs(Slot(field)).is_some();
+                    if !told {
+                        let (name, field) = (
+                            self.name(sync, object, pair),
+                            self.field_name(self.place(sync, Side::Left), object, field),
+                        );
+                        let Sides { left, right } = values;
+                        verdict.add(Word::Unaccounted, "I26", format!("{name}: {field} is {left} on the left and {right} on the right, and nothing says why"));
+                    }
                     continue;
                 }
                 Agreement::No => {}
@@ -276,6 +303,8 @@ impl End<'_> {
         let Sides { left, right } = values;
         let same = if (object, field) == (PERSON, EMPLOYER) {
             self.same_company(sync, left, right)
+        } else if let Some(correspond) = self.correspond(object, field, values) {
+            if correspond { Agreement::Yes } else { Agreement::No }
         } else if meaning(object, field, left) == meaning(object, field, right) {
             Agreement::Yes
         } else {
@@ -294,6 +323,9 @@ impl End<'_> {
             && (&reference.object, &reference.id) == (&record.object, &record.id)
         {
             return Agreement::Excepted(Exception::ParentGone);
+        }
+        if let Some(exception) = self.by_rule(object, field, pair, values) {
+            return Agreement::Excepted(exception);
         }
         let character = &self.world.character;
         let agreed = pair.agreed(Slot(field)).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
@@ -322,6 +354,17 @@ impl End<'_> {
     }
 
     fn same_company(&self, sync: usize, left: &Value, right: &Value) -> Agreement {
+        if let ([left], [right]) = (left.references(), right.references()) {
+            // Also where the two are deleted by now.
+            let both = |pair: &Pair| {
+                pair.half(Side::Left).id.as_ref() == Some(&left.id)
+                    && pair.half(Side::Right).id.as_ref() == Some(&right.id)
+            };
+            let mut companies = self.pairs.iter().filter(|(of, object, _)| (*of, *object) == (sync, COMPANY));
+            if companies.any(|(_, _, pair)| both(pair)) {
+                return Agreement::Yes;
+            }
+        }
         let partner = |side: Side, value: &Value| {
             let reference = value.references().first()?;
             let mut companies = self.pairs.iter().filter(|(of, object, _)| (*of, *object) == (sync, COMPANY));

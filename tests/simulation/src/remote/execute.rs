@@ -2,7 +2,7 @@
 
 use super::{Made, Remote, State, Stored};
 use crate::dice::lock;
-use crate::schema::{IDENTIFIER, Words, columns};
+use crate::schema::{CITY, IDENTIFIER, PERSON, Words, columns};
 use entente_core::{Reference, Value};
 use entente_sync::{
     Action, Answer, ExchangeError, Executed, Order, OrderedChange, Outcome, Row, Written, codes,
@@ -104,6 +104,7 @@ impl Remote {
         if dangling {
             return refuse("invalid-value", "there is no such company");
         }
+        self.note_breach(state, object, change, &values);
         let id = match &change.action {
             Action::Create => return self.make(state, object, order, change, values),
             Action::Update(id) | Action::Delete(id) => id,
@@ -138,6 +139,28 @@ impl Remote {
         state.writes += 1;
         self.write(state, object, id, values, now);
         self.answer(state, object, id, order, Outcome::Updated)
+    }
+
+    /// Notes a change that leaves a required field without a value.
+    fn note_breach(
+        &self,
+        state: &mut State,
+        object: usize,
+        change: &OrderedChange,
+        values: &[(usize, Value)],
+    ) {
+        let city =
+            values.iter().find(|(field, _)| (object, *field) == (PERSON, CITY)).map(|(_, value)| value);
+        let without = match change.action {
+            Action::Create => object == PERSON && city.is_none_or(Value::is_blank),
+            Action::Update(_) => city.is_some_and(Value::is_blank),
+            Action::Delete(_) => false,
+        };
+        if without && *lock(&self.required) {
+            let what =
+                format!("{} was sent {:?} without the city that it requires", self.name, change.action);
+            state.breaches.push(what);
+        }
     }
 
     fn make(

@@ -57,6 +57,7 @@ struct State {
     known: HashMap<String, (usize, String)>,
     made: Vec<Made>,
     writes: u64,
+    breaches: Vec<String>,
     last_page: Option<Vec<Batch>>,
     again: u64,
 }
@@ -72,6 +73,8 @@ pub(crate) struct Remote {
     faulty: Mutex<bool>,
     /// Whether the next order is executed and not answered.
     mute: Mutex<bool>,
+    /// Whether the syncs say that it requires a city of people.
+    required: Mutex<bool>,
 }
 
 impl Remote {
@@ -91,6 +94,7 @@ impl Remote {
             dice: Mutex::new(dice),
             faulty: Mutex::new(true),
             mute: Mutex::new(false),
+            required: Mutex::new(false),
         }
     }
 
@@ -189,6 +193,16 @@ impl Remote {
     /// The next order is executed, and answered without a word about its changes.
     pub(crate) fn fall_mute(&self) {
         *lock(&self.mute) = true;
+    }
+
+    /// Notes from here on which orders make people without a city, or clear it.
+    pub(crate) fn require_city(&self) {
+        *lock(&self.required) = true;
+    }
+
+    /// The orders that made people without a field that is required, or cleared it.
+    pub(crate) fn breaches(&self) -> Vec<String> {
+        lock(&self.state).breaches.clone()
     }
 
     fn insert(&self, state: &mut State, object: usize, values: Vec<Value>, now: Timestamp) -> String {

@@ -1,0 +1,128 @@
+//! Constants, defaults and value maps.
+
+use crate::values::pair_of_anas;
+use crate::world::{World, text};
+use entente_core::{Direction, Value, Why, WriteRule};
+use entente_sync::{
+    Choice, Clock as _, ConflictFilter, FieldMapping, FieldReason, Ledger as _, OperatorLedger as _, Reading,
+    RunOptions, Side, Sides, Slot, Status,
+};
+use std::time::Duration;
+
+const LEASE: Duration = Duration::from_secs(60);
+
+/// The field source of the left has a constant.
+async fn with_constant() -> World {
+    let mut world = World::new().await;
+    world.left.set_field("contact", "source", "text");
+    let constant = FieldMapping {
+        slot: Slot(5),
+        names: Sides::new("source".into(), "=source".into()),
+        kinds: Sides::by(|_| "text".into()),
+        direction: Direction::ToLeft,
+        writable: Sides::new(true, true),
+        constant: Some(text("crm")),
+        ..FieldMapping::default()
+    };
+    world.people().fields.push(constant);
+    world
+}
+
+#[tokio::test]
+async fn p2_a_constant_reaches_the_record_that_a_new_one_was_made_from() {
+    let world = with_constant().await;
+    let fields = [("email", text("a@example.org")), ("source", Value::Null)];
+    let l = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 1);
+    assert_eq!(world.left.value("contact", &l, "source"), text("crm"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn k5_a_default_is_the_reason_why_a_new_record_has_what_the_other_has_not() {
+    let mut world = World::new().await;
+    world.people().fields[1].default = Sides::new(None, Some(text("unknown")));
+    let blank = [("email", text("c@example.org")), ("name", Value::Null)];
+    let l = world.left.put("contact", &blank, "2020-01-01");
+    world.run().await;
+    let differing = async || {
+        let mapping = world.definition.mappings[0].id;
+        let pairs = world.ledger.pairs_of(mapping, Side::Left, std::slice::from_ref(&l)).await.unwrap();
+        assert_eq!(pairs[0].status, Status::Ok);
+        pairs[0].differing.clone()
+    };
+    let given = [(Slot(1), FieldReason::Default)];
+    assert_eq!(differing().await, given);
+    // Another field changes, and everything is read again: the reason stays.
+    world.left.edit("contact", &l, "phone", text("1"), "2025-06-01");
+    world.run().await;
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(differing().await, given);
+    world.left.edit("contact", &l, "name", text("Cleo"), "2025-06-02");
+    world.run().await;
+    assert_eq!(differing().await, []);
+}
+
+/// «Won» and «lost» are both «closed» on the right, which leads back to «won» alone.
+#[tokio::test]
+async fn p2_values_are_equal_where_the_map_makes_one_of_the_other() {
+    for (two_on, left, right) in [(Side::Left, "lost", "closed"), (Side::Right, "closed", "lost")] {
+        let (mut world, l, r) = pair_of_anas().await;
+        let entries = [("won", "closed"), ("lost", "closed"), ("new", "fresh")];
+        world.people().fields[2].values = entries
+            .map(|(one, other)| (text(one), text(other)))
+            .map(|(one, other)| if two_on == Side::Left { (one, other) } else { (other, one) })
+            .to_vec();
+        world.left.edit("contact", &l, "phone", text(left), "2025-06-01");
+        world.right.edit("person", &r, "tel", text(right), "2025-06-01");
+        world.run().await;
+        assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap(), []);
+        assert_eq!(world.left.value("contact", &l, "phone"), text(left));
+        assert_eq!(world.right.value("person", &r, "tel"), text(right));
+        world.assert_quiet().await;
+    }
+}
+
+/// Whatever is decided, the rule withholds it: there is no conflict to be settled.
+#[tokio::test]
+async fn k5_values_that_a_rule_keeps_apart_are_no_conflict() {
+    for rule in [WriteRule::Never, WriteRule::IfEmpty] {
+        let (mut world, l, r) = pair_of_anas().await;
+        world.left.edit("contact", &l, "phone", text("2"), "2025-06-01");
+        world.right.edit("person", &r, "tel", text("3"), "2025-06-01");
+        world.run().await;
+        let open = world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap();
+        assert_eq!(open.len(), 1);
+        world.people().fields[2].write = rule;
+        world.left.edit("contact", &l, "name", text("Anna"), "2025-06-02");
+        world.run().await;
+        assert_eq!(world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap(), []);
+        let mapping = world.definition.mappings[0].id;
+        let pairs = world.ledger.pairs_of(mapping, Side::Left, &[l]).await.unwrap();
+        let why = if rule == WriteRule::Never { Why::NeverWritten } else { Why::NotEmpty(Side::Right) };
+        assert_eq!(pairs[0].differs(Slot(2)), Some(&FieldReason::Judge(why)), "{rule:?}");
+        world.assert_quiet().await;
+    }
+}
+
+/// A ruling for a value that may not be written says by which rule, and not that it was carried out.
+#[tokio::test]
+async fn k5_a_ruling_that_a_rule_withholds_says_so() {
+    let (mut world, l, r) = pair_of_anas().await;
+    world.people().fields[2].required.right = true;
+    world.left.edit("contact", &l, "phone", Value::Null, "2025-06-01");
+    world.right.edit("person", &r, "tel", text("3"), "2025-06-01");
+    world.run().await;
+    let open = world.ledger.open_conflicts(ConflictFilter::All, 0, 10).await.unwrap();
+    let lease = world.ledger.acquire("r", "test", world.clock.now(), LEASE).await.unwrap();
+    assert!(world.ledger.settle_conflict(&lease, open[0].id, &Choice::Side(Side::Left)).await.unwrap());
+    world.ledger.release(&lease).await.unwrap();
+    world.run().await;
+    assert_eq!(world.right.value("person", &r, "tel"), text("3"));
+    let mapping = world.definition.mappings[0].id;
+    let pairs = world.ledger.pairs_of(mapping, Side::Left, &[l]).await.unwrap();
+    let why = FieldReason::Judge(Why::RequiredBlank(Side::Right));
+    assert_eq!(pairs[0].differs(Slot(2)), Some(&why));
+    world.assert_quiet().await;
+}

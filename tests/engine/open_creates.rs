@@ -4,7 +4,10 @@
 use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Sides, Value};
-use entente_sync::{DeletePolicy, Feature, OperatorLedger as _, Reading, RunOptions, Scope, Status};
+use entente_sync::{
+    Clock as _, Code, DeletePolicy, Feature, Ledger as _, OperatorLedger as _, Reading, Reason, RunOptions,
+    Scope, Status,
+};
 use std::time::Duration;
 
 /// How the remote system lets a create without an answer be settled.
@@ -422,6 +425,72 @@ async fn p1_a_record_whose_create_is_unanswered_is_no_duplicate_of_the_one_whose
         let counts = (world.left.records("contact").len(), world.right.records("person").len());
         assert_eq!(counts, (2, 2), "by a trap: {by_trap}, look-up: {find}");
         assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 2);
+        world.assert_quiet().await;
+    }
+}
+
+/// A record whose create is unanswered, and carried no address, gets one and is deleted: nothing was sent with that address.
+#[tokio::test]
+async fn p2_an_address_that_no_open_create_carried_is_free_once_its_record_is_deleted() {
+    for late in [false, true] {
+        let mut world = World::new().await;
+        world.right.character.features.remove(&Feature::IdempotentCreate);
+        world.right.character.can_find = false;
+        let ann = world.left.put("contact", &[("name", text("Ann"))], "2020-01-01");
+        world.right.fault("execute", 1, Fault::Lost);
+        let _ = world.try_run(RunOptions::default()).await;
+        let email = text("ann@example.org");
+        world.left.edit("contact", &ann, "email", email.clone(), "2026-01-02");
+        world.run().await;
+        world.left.delete("contact", &ann);
+        if !late {
+            world.run().await;
+        }
+        world.left.put("contact", &[("email", email), ("name", text("Bea"))], "2026-01-03");
+        for _ in 0..3 {
+            world.clock.advance(Duration::from_secs(3600));
+            world.run_with(RunOptions::sync(Reading::Full)).await;
+        }
+        let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+        let held: Vec<_> = held.iter().filter_map(|pair| pair.reason.as_ref().map(Reason::code)).collect();
+        assert_eq!(held, [Code::FateUnknown], "late: {late}");
+        assert!(world.right.find_by("person", "full", "Bea").is_some());
+        world.assert_quiet().await;
+    }
+}
+
+/// Retries the only record that is held.
+async fn retry_held(world: &World) {
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    assert_eq!(held.len(), 1, "{held:?}");
+    let lease =
+        world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(180)).await.unwrap();
+    assert_eq!(world.ledger.retry(&lease, held[0].mapping, Some(held[0].id)).await.unwrap(), 1);
+    world.ledger.release(&lease).await.unwrap();
+}
+
+/// The operator's word to try again says nothing about what became of a create.
+#[tokio::test]
+async fn p2_a_retry_by_hand_asks_again_what_became_of_a_create_and_makes_no_second_record() {
+    for executed in [true, false] {
+        let mut world = World::new().await;
+        world.right.character.features.remove(&Feature::IdempotentCreate);
+        world.right.character.can_find = false;
+        // Without an address nobody can tell whether it is the one that is reported.
+        let ann: &[_] = if executed { &[] } else { &[("email", text("ann@example.org"))] };
+        let ann = [ann, &[("name", text("Ann"))]].concat();
+        world.left.put("contact", &ann, "2020-01-01");
+        world.right.fault("execute", 1, Fault::NoAnswers { executed });
+        world.run().await;
+        world.run().await;
+        retry_held(&world).await;
+        // By now a complete listing shows what was executed.
+        world.clock.advance(Duration::from_secs(86_400));
+        for _ in 0..2 {
+            world.run().await;
+            assert_eq!(world.right.records("person").len(), 1, "executed: {executed}");
+        }
+        assert_eq!(world.left.records("contact").len(), 1);
         world.assert_quiet().await;
     }
 }

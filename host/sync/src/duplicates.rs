@@ -1,6 +1,7 @@
 //! Duplicates: releases records that are held as duplicates when no other record has their identifiers any
 //! more.
 
+use super::change::Change;
 use super::definition::{DeletePolicy, ObjectMapping};
 use super::error::SyncError;
 use super::identity;
@@ -121,16 +122,24 @@ impl Session<'_> {
         let numbers: Vec<PairId> = numbers.into_iter().collect();
         let pairs = ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair));
         let mut owning = Owning { pairs: pairs.collect(), ..Owning::default() };
+        let open = |pair: &Pair| pair.attempts > 0 || pair.status == Status::Live;
+        let tried: Vec<PairId> =
+            owning.pairs.values().filter(|pair| open(pair)).map(|pair| pair.id).collect();
+        let unanswered = ledger.unanswered(&tried).await?;
+        let sent = |pair: &Pair, side: Side, key: &MatchKey| {
+            let of_it = |change: &&Change| change.pair == pair.id && change.target == side.other();
+            unanswered.iter().filter(of_it).any(|change| identity::keys_sent(mapping, change).contains(key))
+        };
         for (side, key, number) in found {
             let Some(pair) = owning.pairs.get(&number) else { continue };
             let half = pair.half(side);
             let has = half.id.is_some()
                 && half.deleted.is_none()
                 && identity::keys(mapping, side, |slot| pair.current(side, slot)).contains(&key);
-            // A record whose create was never answered also stands for what was sent.
-            if has || pair.attempts > 0 || pair.status == Status::Live {
+            // A record whose create was never answered also stands for what was sent; one that is gone, for nothing else.
+            if has || (open(pair) && (half.deleted.is_none() || sent(pair, side, &key))) {
                 owning.by_key[side].entry(key).or_default().push(number);
-            } else if owning.stale.iter().all(|pair| pair.id != number) {
+            } else if !open(pair) && owning.stale.iter().all(|pair| pair.id != number) {
                 // Its keys stem from a version that did not renew them.
                 let mut now = pair.clone();
                 for side in Side::BOTH {

@@ -140,7 +140,9 @@ pub trait OperatorLedger: Ledger {
     ) -> Result<bool, LedgerError>;
     /// Puts failed pairs back into the work queue: all of a mapping, or one pair, which may be held too.
     /// Returns how many. A duplicate stays held until a run finds nobody with its identifiers; where it is held by
-    /// the survivor of a deleted record, it takes the place of that record.
+    /// the survivor of a deleted record, it takes the place of that record. A pair that is held since its create was never
+    /// answered goes on like one whose create was sent just now: the next run asks what became of it, and sends it again
+    /// only where that cannot make a second record.
     async fn retry(
         &self,
         lease: &Lease,

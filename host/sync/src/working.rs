@@ -202,8 +202,11 @@ impl<'m> Working<'m> {
     pub(super) fn owners(&self, side: Side, keys: &[MatchKey]) -> Vec<Entry> {
         let entries = |key: &MatchKey| -> Vec<Entry> {
             let entries = self.by_key[side].get(key).cloned().unwrap_or_default();
-            let has =
-                |entry: &Entry| self.still_has(*entry, side, key) && !self.only_sent_as(*entry, side, key);
+            let has = |entry: &Entry| {
+                self.still_has(*entry, side, key)
+                    && !self.only_sent_as(*entry, side, key)
+                    && !self.gone_unsent(*entry, side, key)
+            };
             entries.into_iter().filter(has).collect()
         };
         keys.iter().map(entries).find(|entries| !entries.is_empty()).unwrap_or_default()
@@ -214,6 +217,12 @@ impl<'m> Working<'m> {
         let pair = &self.pairs[entry];
         let now = pair.keys[side].as_ref();
         now.is_none_or(|keys| keys.contains(key)) && (pair.id == 0 || !self.removed.contains(&pair.id))
+    }
+
+    /// Whether the record that had a key is gone, and no unanswered create carried it.
+    fn gone_unsent(&self, entry: Entry, side: Side, key: &MatchKey) -> bool {
+        let pair = &self.pairs[entry];
+        pair.half(side).deleted.is_some() && !self.sent_keys(pair.id, side.other()).contains(key)
     }
 
     /// Whether a pair owns a key only through an unanswered create, and its record has other keys by now.

@@ -5,53 +5,8 @@ use crate::rules::Rules;
 use entente_sync::{Blanks, ChangeTimes, DeletePolicy, Drift, Side, Sides, Unresolved};
 use std::time::Duration;
 
-/// Features that are not drawn, because the engine does not handle them correctly yet.
-pub const KNOWN: &[Feature] = &[Feature::RetriedCreates, Feature::TrustOnce];
-
 /// The seconds of a year.
 const YEAR: i64 = 365 * 24 * 3600;
-
-/// A feature that a history may have, beyond the simplest one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Feature {
-    /// Users edit, between report and order, records of a remote without conditional writes.
-    EditBeforeWrite,
-    /// A remote refuses a whole order because of one record.
-    RefusedBatch,
-    /// Deletion policies that affect the counterpart of a deleted record.
-    DeletePolicies,
-    /// A remote merges two records and reports the conversion.
-    Merges,
-    /// The operator retries a pair whose create was never answered.
-    RetriedCreates,
-    /// A run trusts a side, once.
-    TrustOnce,
-}
-
-impl Feature {
-    /// A description for people.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Feature::EditBeforeWrite => {
-                "edits between report and order at a remote system that refuses no stale write"
-            }
-            Feature::RefusedBatch => "orders refused as a whole for the sake of one record",
-            Feature::DeletePolicies => "deletions that go further than the record that was deleted",
-            Feature::Merges => "remote systems that join two records and say so",
-            Feature::TrustOnce => {
-                "a side that is trusted once (one more run writes something in 1 of 2,500 histories)"
-            }
-            Feature::RetriedCreates => {
-                "retries by hand of creates that were never answered (makes a second record in 5 of 2,500 histories)"
-            }
-        }
-    }
-}
-
-/// Whether a feature may be drawn.
-pub(crate) fn on(feature: Feature) -> bool {
-    !KNOWN.contains(&feature)
-}
 
 /// The topology of the syncs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +163,7 @@ impl Manners {
                 odd_pages: often(dice, 15),
                 put_off: often(dice, 10),
                 unanswered: often(dice, 8),
-                whole_orders: faulty && on(Feature::RefusedBatch) && dice.chance(30),
+                whole_orders: faulty && dice.chance(30),
             },
         }
     }
@@ -216,7 +171,7 @@ impl Manners {
     /// Whether users may edit its records during a run, without the run overwriting an edit that it never
     /// saw.
     pub(crate) fn guards_edits(&self) -> bool {
-        self.conditional || (self.by_id && on(Feature::EditBeforeWrite))
+        self.conditional || self.by_id
     }
 }
 
@@ -271,8 +226,7 @@ impl Character {
             (0..if shape == Shape::Hub { 1 } else { 2 }).map(|_| Manners::draw(dice, faulty)).collect();
         let policies =
             [DeletePolicy::Ignore, DeletePolicy::Unlink, DeletePolicy::Delete, DeletePolicy::Recreate];
-        let deletes =
-            dice.pick(&policies).copied().filter(|_| on(Feature::DeletePolicies)).unwrap_or_default();
+        let deletes = dice.pick(&policies).copied().unwrap_or_default();
         let steps = remotes.iter().all(|remote| remote.bookmarks) && dice.chance(50);
         Self {
             shape,

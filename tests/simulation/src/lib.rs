@@ -28,7 +28,7 @@ mod users;
 mod verdict;
 mod world;
 
-pub use character::{Character, Faults, Feature, KNOWN, Manners, Shape, Ties};
+pub use character::{Character, Faults, Manners, Shape, Ties};
 pub use crash::{Scenario, Story, count_effects, crash_after};
 pub use history::{Settings, run_history};
 pub use rules::{Rules, ValueMap};

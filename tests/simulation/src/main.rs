@@ -175,7 +175,6 @@ impl Totals {
             .collect();
         let violations: BTreeMap<String, usize> =
             self.violations.iter().map(|(word, count)| (word.to_string(), *count)).collect();
-        let known: Vec<&str> = simulation::KNOWN.iter().map(|feature| feature.words()).collect();
         println!(
             "{}",
             json!({
@@ -187,7 +186,6 @@ impl Totals {
                 "drawn": drawn,
                 "exceptions": exceptions,
                 "not_drawn": simulation::NOT_DRAWN,
-                "known": known,
                 "failing": self.failing,
                 "violations": violations,
             })
@@ -210,9 +208,6 @@ impl Totals {
         for exception in Exception::ALL {
             let count = self.tally.exceptions.get(&exception).copied().unwrap_or(0);
             println!("{:<15} {:<36} {count:>9}  {}", "exception", exception.word(), exception.reason());
-        }
-        for feature in simulation::KNOWN {
-            println!("not drawn, since the engine does not get it right yet: {}", feature.words());
         }
         for what in simulation::NOT_DRAWN {
             println!("not drawn: {what}");

@@ -93,12 +93,8 @@ pub(crate) fn operate(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> 
     let place = dice.below(users.systems.len());
     let sync = dice.below(world.syncs.len());
     let (operation, name) = draw(dice);
-    // A merge or a step that is not drawn does nothing.
-    let nothing = match operation {
-        Operation::Merge => !users.merges,
-        Operation::Step => !world.character.steps,
-        _ => false,
-    };
+    // A step that is not drawn does nothing.
+    let nothing = operation == Operation::Step && !world.character.steps;
     if !nothing {
         verdict.tally.count(Group::Operation, name);
     }

@@ -1,6 +1,5 @@
 //! The operator, between runs: rulings on conflicts, and retries by hand.
 
-use crate::character::{Feature, on};
 use crate::dice::{Dice, lock};
 use crate::schema::{CITY, NAME, PHONE};
 use crate::tape::drive;
@@ -9,7 +8,7 @@ use anyhow::{Context as _, Result};
 use entente_core::Value;
 use entente_sync::{
     Choice, Clock as _, ConflictFilter, Lease, Ledger as _, MappingId, OpenConflict, OperatorLedger as _,
-    PairLine, Reason, Side, Slot, Status,
+    Side, Slot, Status,
 };
 use std::time::Duration;
 
@@ -90,9 +89,6 @@ impl World {
             for status in [Status::Failed, Status::Held] {
                 lines.extend(self.ledger.inner.pairs_in(status, Some(mapping), 0, ALL).await?);
             }
-            // A retry of the whole object puts the failed ones back, whose creates are sent again under their key.
-            let unknown = |line: &PairLine| matches!(line.reason, Some(Reason::FateUnknown { .. }));
-            lines.retain(|line| on(Feature::RetriedCreates) || !unknown(line));
             let one = dice.pick(&lines).map(|line| line.id).filter(|_| dice.chance(60));
             let lease = self.leased(sync).await?;
             let count = self.ledger.inner.retry(&lease, mapping, one).await?;

@@ -1,6 +1,5 @@
 //! The runs of a history: their options, and what is checked of each.
 
-use crate::character::{Feature, on};
 use crate::check;
 use crate::dice::{Dice, lock};
 use crate::schema::{CITY, NAME};
@@ -142,7 +141,7 @@ fn options(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
 fn scoped(world: &World, dice: &mut Dice, sync: usize) -> RunOptions {
     let normal = RunOptions::default();
     match dice.below(20) {
-        9 if on(Feature::TrustOnce) => {
+        9 => {
             let side = if dice.chance(50) { Side::Left } else { Side::Right };
             let reading = if dice.chance(50) { Reading::Full } else { Reading::Changes };
             let mapping = world.syncs[sync].mappings[0].id;

@@ -33,7 +33,6 @@ pub(crate) struct Users {
     pub(crate) hiding: bool,
     /// The percentage of a run's calls before which they act.
     pub(crate) busy: Mutex<u64>,
-    pub(crate) merges: bool,
     /// The rules of fields, which say what people type into them.
     pub(crate) rules: Rules,
 }
@@ -314,9 +313,6 @@ impl Users {
     /// Merges a random person of a remote into another.
     pub(crate) async fn merge(&self, place: usize) {
         let System::Remote(_) = &self.systems[place] else { return };
-        if !self.merges {
-            return;
-        }
         let (Some(loser), Some(winner)) =
             (self.any_record(place, PERSON).await, self.any_record(place, PERSON).await)
         else {

@@ -91,7 +91,6 @@ impl World {
             dice: Mutex::new(dice.fork()),
             hiding: character.filtered.contains(&true),
             busy: Mutex::new(0),
-            merges: crate::character::on(crate::character::Feature::Merges),
             rules: character.rules.clone(),
             systems,
         });

@@ -2,6 +2,7 @@
 //! last had.
 
 use super::WriteError;
+use super::changes::{save as save_changes, unanswered};
 use super::codec::{decode, decode_agreed, encode, reason_columns};
 use super::mappings::{mappings, slot_of};
 use super::pairs::{by_ids, by_records, count_linked};
@@ -10,8 +11,8 @@ use super::save::save;
 use crate::store::StoreError;
 use entente_core::{Reference, Value};
 use entente_sync::{
-    Braked, Choice, Description, MappingId, PairId, Reason, Requeue, Ruling, RunId, Seen, Side, Sides,
-    Status, Trust, Weight, release_survivor,
+    Action, Braked, ChangeStatus, Choice, Description, MappingId, PairId, Reason, Requeue, Ruling, RunId,
+    Seen, Side, Sides, Status, Trust, Weight, release_survivor,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
@@ -199,7 +200,8 @@ pub(super) fn rule(
 
 /// Sets pairs back to `todo` as if they had not failed: one pair, failed or held, or all failed pairs of a
 /// mapping. A record that was held as a duplicate when it was matched stays held: every run that reads both
-/// sides matches it anew, and only such a match shows that no other record has its identifiers any more.
+/// sides matches it anew, and only such a match shows that no other record has its identifiers any more. A create
+/// without an answer is asked for again.
 pub(super) fn retry(
     connection: &Connection,
     mapping: MappingId,
@@ -207,6 +209,9 @@ pub(super) fn retry(
 ) -> Result<u64, WriteError> {
     if let Some(pair) = pair {
         release_survivor_of(connection, mapping, pair)?;
+        if ask_again(connection, mapping, pair)? {
+            return Ok(1);
+        }
     }
     const DUPLICATE: &str =
         "status = 'held' AND reason = 'duplicate-of' AND (left_id IS NULL OR right_id IS NULL)
@@ -219,6 +224,28 @@ pub(super) fn retry(
         ))?
         .execute(params![mapping, pair])?;
     Ok(rows as u64)
+}
+
+/// Where a pair is held since nobody knows whether its create was executed, marks that create as sent again, so that the
+/// next run finds out what became of it. It is no proof that there is no such record. Returns whether it did.
+fn ask_again(connection: &Connection, mapping: MappingId, pair: PairId) -> Result<bool, WriteError> {
+    let Some(mut held) = by_ids(connection, &[pair])?.pop() else { return Ok(false) };
+    let unknown = held.status == Status::Held && matches!(held.reason, Some(Reason::FateUnknown { .. }));
+    if !unknown || held.is_linked() || held.mapping != mapping {
+        return Ok(false);
+    }
+    let mut creates = unanswered(connection, &[pair])?;
+    creates.retain(|change| change.action == Action::Create);
+    let Some(mut create) = creates.pop() else { return Ok(false) };
+    create.status = ChangeStatus::Sent;
+    create.settled = None;
+    create.reason = None;
+    held.status = Status::Live;
+    held.reason = None;
+    held.due = None;
+    save(connection, std::slice::from_mut(&mut held))?;
+    save_changes(connection, std::slice::from_mut(&mut create))?;
+    Ok(true)
 }
 
 /// Where a pair is held as a duplicate by the survivor of a record of its side that is gone, gives the survivor free.

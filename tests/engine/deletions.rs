@@ -2,7 +2,7 @@
 
 use crate::fake::Fake;
 use crate::world::{World, text};
-use entente_core::Value;
+use entente_core::{Unresolved, Value};
 use entente_sync::*;
 
 /// A world with this many linked pairs.
@@ -422,4 +422,69 @@ async fn p2_the_address_of_a_refused_record_that_is_deleted_is_free_in_the_same_
     assert_eq!(statuses(&world, Status::Held).await, []);
     assert!(world.right.find_by("person", "full", "Ann").is_some());
     world.assert_quiet().await;
+}
+
+/// The survivor of an unlinked deletion meets the successor in the run that lists both sides; it cannot be read once more.
+#[tokio::test]
+async fn p2_a_survivor_that_cannot_be_read_again_is_judged_by_the_time_of_its_record() {
+    let (mut world, lefts, rights) = linked(1, DeletePolicy::Unlink).await;
+    for side in [&mut world.left, &mut world.right] {
+        side.character.times = ChangeTimes::Record;
+        side.character.features.retain(|feature| *feature != Feature::ById);
+        side.character.features.remove(&Feature::Deletions);
+    }
+    world.people().fields[1].unresolved = Unresolved::Latest;
+    let value = world.left.value("contact", &lefts[0], "email");
+    world.left.delete("contact", &lefts[0]);
+    let twin = world.left.put("contact", &[("email", value), ("name", text("twin"))], "2019-01-01");
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    world.run().await;
+    let names =
+        || (world.left.value("contact", &twin, "name"), world.right.value("person", &rights[0], "full"));
+    assert_eq!(names(), (text("name 0"), text("name 0")));
+    world.right.writes();
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!((names(), world.right.writes()), ((text("name 0"), text("name 0")), vec![]));
+}
+
+/// A contact whose counterpart was deleted is not to be made there again. One that goes before it by the rules comes and is
+/// deleted.
+#[tokio::test]
+async fn p1_a_newcomer_that_goes_first_does_not_take_the_tombstone_of_another() {
+    let (mut world, lefts, rights) = linked(2, DeletePolicy::Unlink).await;
+    let tagged = Condition { field: "tags".into(), test: Test::Contains("news".into()) };
+    world.people().prefer = Sides::new(vec![Prefer::Where(tagged)], vec![]);
+    world.right.delete("person", &rights[0]);
+    world.run().await;
+    let value = world.left.value("contact", &lefts[0], "email");
+    let tags = Value::Texts(vec!["news".into()]);
+    let twin = world.left.put("contact", &[("email", value), ("tags", tags)], "2026-01-02");
+    world.run().await;
+    world.left.delete("contact", &twin);
+    for _ in 0..3 {
+        world.run().await;
+    }
+    assert_eq!(alive(&world.right, "person"), 1, "what was deleted is not made again");
+    world.assert_quiet().await;
+}
+
+/// Two contacts have the address of a newcomer, and one of them has no counterpart any more: there is nobody to swap with.
+#[tokio::test]
+async fn p2_a_newcomer_that_goes_first_and_could_be_of_several_stays_in_its_pair() {
+    let (mut world, lefts, rights) = linked(2, DeletePolicy::Recreate).await;
+    let tagged = Condition { field: "labels".into(), test: Test::Contains("news".into()) };
+    world.people().prefer = Sides::new(vec![], vec![Prefer::Where(tagged)]);
+    world.right.character.refuses = Some("bad");
+    world.left.edit("contact", &lefts[0], "name", text("bad"), "2026-01-02");
+    world.right.delete("person", &rights[0]);
+    world.run().await;
+    let value = world.left.value("contact", &lefts[0], "email");
+    world.left.edit("contact", &lefts[1], "email", value.clone(), "2026-01-02");
+    world.run().await;
+    let tags = Value::Texts(vec!["news".into()]);
+    let newcomer = world.right.put("person", &[("mail", value), ("labels", tags)], "2026-01-03");
+    world.run().await;
+    let lines = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    let held: Vec<_> = lines.iter().map(|line| line.ids.right.as_deref()).collect();
+    assert_eq!(held, [Some(newcomer.as_str())]);
 }

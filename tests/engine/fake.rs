@@ -495,7 +495,15 @@ impl Exchange for Fake {
             }
         }
         for change in &order.changes {
-            if idempotent && let Some(answer) = state.done.get(&change.id) {
+            let refused = |value: &Option<Value>| match (value, self.character.refuses) {
+                (Some(Value::Text(text)), Some(part)) => text.contains(part),
+                _ => false,
+            };
+            // It looks at the values before it looks at the key.
+            if idempotent
+                && !change.values.iter().any(refused)
+                && let Some(answer) = state.done.get(&change.id)
+            {
                 answers.push(self.again(&state, order, answer.clone()));
                 continue;
             }
@@ -507,10 +515,6 @@ impl Exchange for Fake {
                     Some((name.clone(), (self.character.normalise)(name, value.clone()?)))
                 })
                 .collect();
-            let refused = |value: &Option<Value>| match (value, self.character.refuses) {
-                (Some(Value::Text(text)), Some(part)) => text.contains(part),
-                _ => false,
-            };
             let locked = self.character.locks.filter(|(part, _)| {
                 let has =
                     |value: &Option<Value>| matches!(value, Some(Value::Text(text)) if text.contains(part));
@@ -609,7 +613,7 @@ impl Exchange for Fake {
                 }
             };
             let answer = Answer { change: change.id.clone(), outcome };
-            if idempotent {
+            if idempotent && !change.values.iter().any(refused) {
                 state.done.insert(change.id.clone(), answer.clone());
             }
             answers.push(answer);

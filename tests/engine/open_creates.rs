@@ -494,3 +494,22 @@ async fn p2_a_retry_by_hand_asks_again_what_became_of_a_create_and_makes_no_seco
         world.assert_quiet().await;
     }
 }
+
+/// A create is executed, its answer is lost, and the remote system refuses the record when it comes again: that says
+/// nothing about the first time.
+#[tokio::test]
+async fn p1_a_create_that_is_refused_when_it_is_sent_again_is_not_made_twice() {
+    let mut world = World::new().await;
+    world.left.put("contact", &[("name", text("Ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.run().await;
+    world.right.character.refuses = Some("Ann");
+    world.run().await;
+    assert_eq!(world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap().len(), 1);
+    world.right.character.refuses = None;
+    world.clock.advance(Duration::from_secs(86_400));
+    world.run().await;
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (1, 1));
+    assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 1);
+    world.assert_quiet().await;
+}

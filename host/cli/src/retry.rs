@@ -11,7 +11,8 @@ use entente_sync::Remedy;
 #[derive(Debug, clap::Args)]
 pub(super) struct RetryArgs {
     /// Put these records back to be done, failed and held ones: contact:12 of the hub, HelloWorld/person:p3;
-    /// without any, list what failed
+    /// without any, list what failed. Where a new record was never answered, the next run asks again what became
+    /// of it
     records: Vec<String>,
     /// Only in this sync
     #[arg(long)]

@@ -11,7 +11,7 @@ use super::lookup::{Found, Lookup};
 use super::number::PairId;
 use super::pair::{Pair, Seen, Status};
 use super::reason::{Code, Reason};
-use super::report::{Page, ReportRequest, Wanted, Window};
+use super::report::{FieldTime, Page, ReportRequest, Wanted, Window};
 use super::session::{Purpose, Session, Tries};
 use entente_core::Side;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -289,7 +289,11 @@ impl Session<'_> {
             };
             let ids: Vec<String> =
                 pairs.iter().filter(survived).filter_map(|pair| pair.half(side).id.clone()).collect();
-            if ids.is_empty() || self.read_error.is_some() || !self.has(mapping, side, Feature::ById) {
+            if !self.has(mapping, side, Feature::ById) {
+                any |= self.date_survivors(pairs, side).await?;
+                continue;
+            }
+            if ids.is_empty() || self.read_error.is_some() {
                 continue;
             }
             self.fetch_as(side, mapping.object(side), &ids, Purpose::Reread).await?;
@@ -299,6 +303,26 @@ impl Session<'_> {
             self.forgotten.remove(&pair.id);
         }
         Ok(any)
+    }
+
+    /// Dates the values of survivors that cannot be read again: none is younger than the record was when it was read.
+    /// Returns whether there was any.
+    async fn date_survivors(&mut self, pairs: &[Pair], side: Side) -> Result<bool, SyncError> {
+        let mut dated = Vec::new();
+        for pair in pairs.iter().filter(|pair| pair.is_linked() && pair.agreed.is_empty()) {
+            let Some(changed) = pair.half(side).changed else { continue };
+            let mut pair = pair.clone();
+            let undated = pair.half_mut(side).seen.iter_mut().flatten().filter(|seen| seen.time.is_none());
+            if undated.map(|seen| seen.time = Some(FieldTime::by(changed))).count() > 0 {
+                dated.push(pair);
+            }
+        }
+        if !dated.is_empty() {
+            let mut unit = self.begin().await?;
+            unit.save_pairs(&mut dated).await?;
+            unit.commit_soon().await?;
+        }
+        Ok(!dated.is_empty())
     }
 
     /// Looks records up by identifiers; `None` where the side does not support it after all.

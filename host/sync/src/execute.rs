@@ -291,7 +291,7 @@ impl Session<'_> {
                     let may = repeatable || error.code == codes::RATE_LIMITED;
                     if may && self.back_off(target, &error, &mut tries).await? {
                         if error.code != codes::RATE_LIMITED {
-                            outgoing.iter_mut().for_each(|entry| entry.resent = true);
+                            outgoing.iter_mut().for_each(Outgoing::send_again);
                         }
                         continue;
                     }

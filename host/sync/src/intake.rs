@@ -441,9 +441,12 @@ impl Session<'_> {
         let (mapping, side) = (work.mapping, work.side);
         let rules = &mapping.prefer[side];
         let settled = !work.pairs[owner].agreed.is_empty()
+            // Its link was ended by policy: the tombstone is that of its own counterpart.
+            || work.pairs[owner].half(side.other()).deleted.is_some()
             || self.forgotten.contains(&work.pairs[owner].id)
             || work.pairs[owner].status == Status::Live;
-        if rules.is_empty() || settled || work.pairs[owner].half(side).deleted.is_some() {
+        let half = work.pairs[owner].half(side);
+        if rules.is_empty() || settled || half.id.is_none() || half.deleted.is_some() {
             return;
         }
         let pairs = &work.pairs;

@@ -94,6 +94,7 @@ impl Session<'_> {
                         held: false,
                         failed: false,
                         resent: false,
+                        unanswered: false,
                         earlier: Vec::new(),
                     });
                 }

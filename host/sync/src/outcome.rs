@@ -252,7 +252,9 @@ impl Session<'_> {
     }
 
     fn refused(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, reason: Reason) {
-        entry.change.status = ChangeStatus::Failed;
+        // What is refused now may have been made by an earlier send: its key is kept.
+        let unknown = entry.unanswered && entry.change.action == Action::Create;
+        entry.change.status = if unknown { ChangeStatus::Retry } else { ChangeStatus::Failed };
         entry.change.reason = Some(reason.clone());
         if self.is_exchangeable(&entry.change, &reason) {
             entry.pair.status = Status::Todo;

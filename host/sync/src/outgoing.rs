@@ -26,6 +26,8 @@ pub(super) struct Outgoing {
     pub(super) failed: bool,
     /// It was sent before and may have been executed then, so that the record may have been edited since.
     pub(super) resent: bool,
+    /// An earlier send has no answer: the order was sent again, or failed as a whole.
+    pub(super) unanswered: bool,
     /// Fields of earlier sends under the same idempotency key, the latest last; any of those sends may have
     /// succeeded.
     pub(super) earlier: Vec<SentBefore>,
@@ -66,18 +68,26 @@ impl Outgoing {
                 }
             }
         }
+        let same = |earlier: &&Change| earlier.key == change.key && earlier.id != change.id;
+        let unanswered_before = unanswered.iter().any(|earlier| same(&earlier));
         let sent_before = |field: &ChangedField| {
             let value = translate(links, source, field)?;
             Some(SentBefore { slot: field.slot, source: field.source.clone(), value })
         };
         let earlier = unanswered
             .iter()
-            .filter(|earlier| earlier.key == change.key && earlier.id != change.id)
+            .filter(same)
             .flat_map(|earlier| &earlier.fields)
             .filter_map(sent_before)
             .collect();
         let (failed, resent) = (pair.status == Status::Failed, pair.attempts > 0);
-        Self { change, pair, values, waits, held, failed, resent, earlier }
+        Self { change, pair, values, waits, held, failed, resent, unanswered: unanswered_before, earlier }
+    }
+
+    /// Marks it as sent once more, since the answer to an earlier send did not come.
+    pub(super) fn send_again(&mut self) {
+        self.resent = true;
+        self.unanswered = true;
     }
 
     /// Whether the whole change waits: a required reference is missing, or no field is left to send.

@@ -172,7 +172,7 @@ impl Session<'_> {
             let (mut outgoing, waiting): (Vec<Outgoing>, Vec<Outgoing>) =
                 self.prepare(mapping, target, again).await?;
             outgoing.extend(waiting);
-            outgoing.iter_mut().for_each(|entry| entry.resent = true);
+            outgoing.iter_mut().for_each(Outgoing::send_again);
             self.deliver(mapping, target, outgoing).await?;
         }
         if changes.is_empty() {

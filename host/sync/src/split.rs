@@ -44,7 +44,7 @@ impl Session<'_> {
             return self.settle_single(mapping, target, again, others, error).await;
         }
         // They stay marked as sent: a crash here leads to another send of a create under the same key.
-        again.iter_mut().for_each(|entry| entry.resent = true);
+        again.iter_mut().for_each(Outgoing::send_again);
         let rest = again.split_off(again.len().div_ceil(2));
         for part in [again, rest].into_iter().filter(|part| !part.is_empty()) {
             Box::pin(self.deliver(mapping, target, part)).await?;

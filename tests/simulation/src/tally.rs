@@ -250,7 +250,7 @@ impl Exception {
                 "I4: a side that the operator trusts has another set of tags, and the history says so"
             }
             Exception::TagUnheard => {
-                "I4: a tag taken off before every sync knew the record, or during its write"
+                "I4: a tag taken off before every sync knew the record, during its write, or while its counterpart was gone"
             }
             Exception::TagUnsettled => "I4: a tag taken off a record of which a pair is not settled",
             Exception::MadeAgain => "I3: made twice by the policy recreate, and the first one is gone",

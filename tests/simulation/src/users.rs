@@ -9,7 +9,7 @@ use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente_core::{Reference, Timestamp, Value};
 use entente_sqlite::SqliteLedger;
-use entente_sync::{Ledger, OperatorLedger as _, PairId, Side, Sides, Status};
+use entente_sync::{ChangeStatus, Ledger, MappingId, OperatorLedger as _, PairId, Side, Sides, Status};
 use std::sync::{Arc, Mutex};
 
 /// A sync, as users know it: its name and sides.
@@ -189,7 +189,13 @@ impl Users {
             _ => Vec::new(),
         };
         let put_on = tags.is_empty() || self.chance(65);
-        let heard = self.partners(place, PERSON, &record.id).await.len() >= self.syncs(place)
+        let partners = self.partners(place, PERSON, &record.id).await;
+        // A pair whose other record is gone may begin anew with another one.
+        let is_gone = |(_, partner): &(String, Reference)| {
+            lock(&self.book).gone.iter().any(|gone| gone.object == PERSON && gone.id == partner.id)
+        };
+        let heard = partners.len() >= self.syncs(place)
+            && !partners.iter().any(is_gone)
             && !self.is_being_written(place, &record.id).await;
         let text = if put_on {
             let text = format!("tag{}", self.number());
@@ -396,7 +402,11 @@ impl Users {
                 let numbers: Vec<PairId> = pairs.iter().map(|(_, pair)| pair.id).collect();
                 let unanswered =
                     Ledger::unanswered(&self.ledger, &numbers).await.is_ok_and(|changes| !changes.is_empty());
-                if unanswered || pairs.iter().any(|(_, pair)| pair.status == Status::Live) {
+                let mappings: Vec<MappingId> = pairs.iter().map(|(mapping, _)| mapping.id).collect();
+                // With two remote sides, the answer of the other one may have settled the pair meanwhile.
+                let open = Ledger::open_changes(&self.ledger, &mappings, ChangeStatus::Sent, 0, 1000).await;
+                let sent = open.is_ok_and(|open| open.iter().any(|change| numbers.contains(&change.pair)));
+                if sent || unanswered || pairs.iter().any(|(_, pair)| pair.status == Status::Live) {
                     return true;
                 }
             }

@@ -69,7 +69,8 @@ fn outgoing(action: Action, slot: usize, source: Value, base: Option<Value>) -> 
     }
     let values = vec![source];
     let (waits, earlier) = (None, Vec::new());
-    Outgoing { change, pair, values, waits, held: false, failed: false, resent: false, earlier }
+    let unanswered = !earlier.is_empty();
+    Outgoing { change, pair, values, waits, held: false, failed: false, resent: false, unanswered, earlier }
 }
 
 fn update(source: Value, base: Value) -> Outgoing {

@@ -23,6 +23,7 @@ mod relations;
 mod rules;
 mod troubles;
 mod undo;
+mod undone;
 mod values;
 mod words;
 mod world;

@@ -12,9 +12,10 @@ use super::order::{Action, Answer, Written};
 use super::outgoing::{Outgoing, Owners, waits_for};
 use super::pair::{Pair, Seen, Status};
 use super::reason::{FieldReason, Reason};
+use super::report::Row;
 use super::reported::apply_row;
 use super::session::Session;
-use super::settle::{Settlement, set_undone};
+use super::settle::{Settlement, has_landed, set_undone, settle_as_sent};
 use super::subject::RemoteSaid;
 use entente_core::{Side, Sides};
 use std::collections::HashMap;
@@ -71,16 +72,7 @@ impl Session<'_> {
             Meaning::Gone => self.gone(mapping, target, entry),
             Meaning::Refused(reason) => self.refused(mapping, target, entry, reason),
             Meaning::BelongsToAnother(reason) => self.belongs_to_another(mapping, target, entry, reason),
-            Meaning::Stale(row) => {
-                let columns: Vec<(Slot, Column)> =
-                    slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
-                apply_row(&mut entry.pair, target, &columns, &row, self.arrival(target));
-                identity::renew(mapping, &mut entry.pair, target);
-                if mapping.identifiers.iter().any(|slot| !slots.contains(slot)) {
-                    self.stale.entry((mapping.id, target)).or_default().push(row.id);
-                }
-                self.dropped(mapping, entry, Reason::Stale);
-            }
+            Meaning::Stale(row) => self.met_newer(mapping, target, entry, slots, row),
             Meaning::Merged(reason) => {
                 entry.change.status = ChangeStatus::Dropped;
                 entry.pair.half_mut(target).deleted = Some(now);
@@ -276,6 +268,34 @@ impl Session<'_> {
         counts.failed += 1;
         counts.because(&reason);
         pair.reason = Some(reason);
+    }
+
+    /// The record has changed since the decision: takes in what it has, and queues the pair for another one.
+    fn met_newer(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        entry: &mut Outgoing,
+        slots: &[Slot],
+        row: Row,
+    ) {
+        let columns: Vec<(Slot, Column)> =
+            slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
+        apply_row(&mut entry.pair, target, &columns, &row, self.arrival(target));
+        identity::renew(mapping, &mut entry.pair, target);
+        if mapping.identifiers.iter().any(|slot| !slots.contains(slot)) {
+            self.stale.entry((mapping.id, target)).or_default().push(row.id);
+        }
+        // Sent before without an answer: what makes this send stale may be what the first one wrote.
+        let landed = entry.resent && has_landed(mapping, &entry.pair, &mut entry.change);
+        if landed {
+            settle_as_sent(mapping, &mut entry.pair, &entry.change);
+        }
+        self.dropped(mapping, entry, Reason::Stale);
+        if landed {
+            entry.change.status = ChangeStatus::Done;
+            entry.change.reason = Some(Reason::FoundOut);
+        }
     }
 
     /// Drops a change whose decision no longer holds, and queues its pair for another one.

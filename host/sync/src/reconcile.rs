@@ -1,7 +1,7 @@
 //! Reconcile: works off the queue of pairs and merges each one field by field. The result is the plan, which
 //! is committed before anything is sent (write-ahead).
 
-use super::change::Change;
+use super::change::{Change, ChangeStatus};
 use super::definition::{FieldMapping, ObjectMapping};
 use super::error::SyncError;
 use super::ledger::{Requeue, TodoFilter, Unit};
@@ -13,6 +13,7 @@ use super::pair::{Pair, Status};
 use super::plan::Plan;
 use super::reason::Reason;
 use super::session::Session;
+use super::settle::has_landed;
 use entente_core::{Reference, Side, Sides};
 use std::collections::BTreeSet;
 
@@ -120,6 +121,7 @@ impl Session<'_> {
             links = self.links(mapping, &pairs).await?;
         }
         let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
+        let landed = self.landed(mapping, &pairs).await?;
         let mut plan = Plan::default();
         for ruling in self.engine.ledger.rulings(&numbers).await? {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
@@ -134,7 +136,8 @@ impl Session<'_> {
             }
         }
         self.reuse_idempotency_keys(&pairs, &mut plan).await?;
-        let mut approved = self.approve(&numbers, &mut pairs, &mut plan).await?;
+        let mut earlier = self.approve(&numbers, &mut pairs, &mut plan).await?;
+        earlier.extend(landed);
         let at_once =
             Sides::by(|target| self.take_immediate_creates(target, &links, &mut pairs, &mut plan.changes));
         let now = self.now();
@@ -149,7 +152,7 @@ impl Session<'_> {
         }
         unit.drop_plans(&numbers, now).await?;
         unit.save_changes(&mut made).await?;
-        unit.save_changes(&mut approved).await?;
+        unit.save_changes(&mut earlier).await?;
         unit.save_conflicts(&numbers, &plan.conflicts, now).await?;
         unit.save_changes(&mut plan.changes).await?;
         unit.save_pairs(&mut pairs).await?;
@@ -199,6 +202,25 @@ impl Session<'_> {
             plan.changes.iter_mut().filter(same).for_each(|change| change.key.clone_from(&earlier.key));
         }
         Ok(())
+    }
+
+    /// Updates that were never answered, and whose records hold by now what they sent: they were executed, which is
+    /// history that an undo goes by.
+    async fn landed(&self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<Vec<Change>, SyncError> {
+        let tried: Vec<PairId> = pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
+        if tried.is_empty() || self.run.options.is_dry() {
+            return Ok(Vec::new());
+        }
+        let mut changes = self.engine.ledger.unanswered(&tried).await?;
+        changes.retain_mut(|change| {
+            pairs.iter().any(|pair| pair.id == change.pair && has_landed(mapping, pair, change))
+        });
+        for change in &mut changes {
+            change.status = ChangeStatus::Done;
+            change.reason = Some(Reason::FoundOut);
+            change.settled = Some(self.now());
+        }
+        Ok(changes)
     }
 
     /// Looks up counterparts where there is no complete listing of the other side, as proof of absence for

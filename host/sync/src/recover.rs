@@ -14,7 +14,7 @@ use super::outgoing::{Outgoing, absorbed};
 use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::session::{Purpose, Session};
-use super::settle::settle_as_sent;
+use super::settle::{has_landed, settle_as_sent};
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -253,10 +253,16 @@ impl Session<'_> {
             .collect();
         for change in &mut changes {
             let unanswered = !known && matches!(change.action, Action::Update(_));
-            change.status = if unanswered { ChangeStatus::Retry } else { ChangeStatus::Dropped };
+            let landed =
+                known && pairs.iter().any(|pair| pair.id == change.pair && has_landed(mapping, pair, change));
+            change.status = match (unanswered, landed) {
+                (true, _) => ChangeStatus::Retry,
+                (false, true) => ChangeStatus::Done,
+                (false, false) => ChangeStatus::Dropped,
+            };
             change.settled = Some(now);
             change.reason = Some(if known {
-                if !unread.contains(&change.pair) {
+                if !landed && !unread.contains(&change.pair) {
                     change.sent = None;
                 }
                 Reason::FoundOut

@@ -50,6 +50,8 @@ enum FieldOutcome<'e> {
     FirstOfTwo,
     /// Set: only the elements that the order carried are settled.
     Elements,
+    /// Set that an undo restores: only the elements that it put back are settled, and on each side as they are there.
+    Restored,
     /// The sent and the stored value become the base.
     Agreed,
 }
@@ -138,8 +140,8 @@ impl Settlement<'_> {
             }
         }
         let first_of_two = self.target == Side::Left || sending.failed || pair.reason.is_some();
-        if rules.is_some_and(|rules| rules.set_like) && !self.undo {
-            FieldOutcome::Elements
+        if rules.is_some_and(|rules| rules.set_like) {
+            if self.undo { FieldOutcome::Restored } else { FieldOutcome::Elements }
         } else if field.joint && first_of_two {
             FieldOutcome::FirstOfTwo
         } else {
@@ -190,6 +192,14 @@ impl Settlement<'_> {
                 let values = [field.base.as_ref(), Some(sent), Some(&stored)];
                 if !settle_elements(pair, target, slot, values, newer.clone()) {
                     settle_both(pair, target, field, stored, newer);
+                }
+            }
+            FieldOutcome::Restored => {
+                let newer = newer_edit(pair, target, field, sent, &stored);
+                let values = [field.base.as_ref(), Some(sent), Some(&stored)];
+                match settle_restored(pair, target, slot, values, newer.clone()) {
+                    Some(edited) => return edited,
+                    None => settle_both(pair, target, field, stored, newer),
                 }
             }
             FieldOutcome::Agreed => {
@@ -298,11 +308,44 @@ pub(super) fn settle_elements(
         let left = agreed.iter().filter(|text| now.contains(text) || !was.contains(text));
         halves[side] = Some(Value::Texts(left.chain(added).map(|text| (*text).to_owned()).collect()));
     }
+    let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
+    set_elements(pair, target, slot, halves, held);
+    true
+}
+
+/// Settles a set after an undo: the elements that it put on or took off are agreed to differ. Others that are still to
+/// be carried to a side stay so. Returns whether there are any; `None` where the values are not sets.
+fn settle_restored(
+    pair: &mut Pair,
+    target: Side,
+    slot: Slot,
+    values: [Option<&Value>; 3],
+    newer: Option<Seen>,
+) -> Option<bool> {
+    let [Some(was), Some(sent), Some(stored)] = values.map(elements) else { return None };
+    let had = elements(pair.current(target.other(), slot))?;
+    let mut halves = Sides::default();
+    for (side, now) in [(target, &stored), (target.other(), &had)] {
+        let mut agreed = elements(pair.agreed(slot).and_then(|agreed| agreed.half(side)))?;
+        let put_back = |text: &&str| was.contains(text) != sent.contains(text);
+        let shared = |text: &&str| was.contains(text) && had.contains(text);
+        agreed.retain(|text| !put_back(text) || now.contains(text));
+        let more = now.iter().filter(|text| put_back(text) || shared(text));
+        let more: Vec<&str> = more.filter(|text| !agreed.contains(text)).copied().collect();
+        agreed.extend(more);
+        halves[side] = Some(Value::Texts(agreed.into_iter().map(str::to_owned).collect()));
+    }
+    let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
+    set_elements(pair, target, slot, halves, held);
+    Some(pair.halves.iter().any(|half| half.seen(slot).is_some()))
+}
+
+/// Stores what was settled of a set; what a side has beside that stays its edit. `held`: what the target has.
+fn set_elements(pair: &mut Pair, target: Side, slot: Slot, halves: Sides<Option<Value>>, held: Option<Seen>) {
     let other = pair.half(target.other()).seen(slot).cloned();
     let other = other.or_else(|| {
         pair.current(target.other(), slot).map(|value| Seen { value: value.clone(), time: None })
     });
-    let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
     let Sides { left, right } = halves;
     let agreed = Agreed { left, right };
     for (side, seen) in [(target, held), (target.other(), other)] {
@@ -311,7 +354,33 @@ pub(super) fn settle_elements(
         pair.half_mut(side).set_seen(slot, seen.filter(differs));
     }
     pair.set_agreed(slot, agreed);
-    true
+}
+
+/// Whether an unanswered update was executed: the record that was read since holds everything that it sent. Notes what
+/// was stored. What refers to records stands under other names there, and tells nothing.
+pub(super) fn has_landed(mapping: &ObjectMapping, pair: &Pair, change: &mut Change) -> bool {
+    let half = pair.half(change.target);
+    let ours = matches!(&change.action, Action::Update(id) if half.id.as_ref() == Some(id));
+    let mut found = Vec::new();
+    for field in &change.fields {
+        let (Some(rules), Some(now)) = (mapping.field(field.slot), pair.current(change.target, field.slot))
+        else {
+            return false;
+        };
+        let sent = same_content(&rules.kinds, rules.set_like, now, &field.value)
+            || is_echo(rules, &field.value, now);
+        if !sent || field.base.as_ref() == Some(now) || !field.value.references().is_empty() {
+            return false;
+        }
+        found.push(now.clone());
+    }
+    let landed = ours && !found.is_empty() && half.deleted.is_none();
+    if landed {
+        for (field, found) in change.fields.iter_mut().zip(found) {
+            field.stored = Some(found).filter(|found| *found != field.value);
+        }
+    }
+    landed
 }
 
 /// Settles an unanswered change by the record that was read since: fields that hold the sent value are

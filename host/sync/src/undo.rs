@@ -4,6 +4,7 @@
 use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::ObjectMapping;
 use super::difference::Kept;
+use super::echo::is_echo;
 use super::error::SyncError;
 use super::feature::Feature;
 use super::limits;
@@ -61,6 +62,7 @@ impl Session<'_> {
         deletes_agreed: Option<u64>,
     ) -> Result<(), SyncError> {
         let definition = self.definition;
+        self.read_unreadable().await?;
         let mut deletes = 0;
         let mut after = 0;
         loop {
@@ -89,6 +91,17 @@ impl Session<'_> {
             Some(agreed) if agreed != deletes => self.ask_for_deletes(run, deletes).await,
             Some(_) => Ok(()),
         }
+    }
+
+    /// Reads the reports of sides whose records cannot be read by id, so that what people edited since the last run is
+    /// known before anything is decided.
+    async fn read_unreadable(&mut self) -> Result<(), SyncError> {
+        for side in Side::BOTH {
+            if self.definition.mappings.iter().any(|mapping| !self.has(mapping, side, Feature::ById)) {
+                self.collect(side).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Dry run: counts what the undo would do.
@@ -323,11 +336,20 @@ impl Session<'_> {
         if let Some(other) = later.first() {
             return Err(Kept::ChangedBy { run: other.run });
         }
+        let wrote =
+            |slot: Slot| change.fields.iter().find(|field| field.slot == slot).map(ChangedField::result);
         for field in &mapping.fields {
             let was = pair.agreed(field.slot).and_then(|agreed| agreed.half(target));
-            if half.seen(field.slot).is_some_and(|seen| {
+            let seen = half.seen(field.slot).is_some_and(|seen| {
                 was.is_some_and(|was| *was != seen.value) || (was.is_none() && !seen.value.is_blank())
-            }) {
+            });
+            // An edit may have been settled without a change here: one whose write to the other side has no answer, or
+            // one that a policy kept.
+            let since = was.is_some_and(|was| match wrote(field.slot) {
+                Some(wrote) => !is_echo(field, wrote, was),
+                None => !was.is_blank(),
+            });
+            if seen || since {
                 return Err(Kept::FieldEdited { field: field.name(target).to_owned() });
             }
         }

@@ -105,10 +105,14 @@ pub enum Exception {
     TagTakenOff,
     /// A tag is not there, or back.
     TagByTrust,
+    /// A tag is not there, or back.
+    TagUndone,
     /// A tag is back.
     TagUnheard,
     /// A tag is back.
     TagUnsettled,
+    /// Two records were made from one.
+    MadeByUndo,
     /// Two records were made from one.
     MadeAgain,
     /// Two records were made from one.
@@ -133,7 +137,7 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 30] = [
+    pub const ALL: [Exception; 32] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::MayBeMade,
@@ -152,8 +156,10 @@ impl Exception {
         Exception::RecordGone,
         Exception::TagTakenOff,
         Exception::TagByTrust,
+        Exception::TagUndone,
         Exception::TagUnheard,
         Exception::TagUnsettled,
+        Exception::MadeByUndo,
         Exception::MadeAgain,
         Exception::MadeUnheard,
         Exception::Renamed,
@@ -187,8 +193,10 @@ impl Exception {
             Exception::RecordGone => "record-gone",
             Exception::TagTakenOff => "tag-taken-off",
             Exception::TagByTrust => "tag-by-trust",
+            Exception::TagUndone => "tag-undone",
             Exception::TagUnheard => "tag-unheard",
             Exception::TagUnsettled => "tag-unsettled",
+            Exception::MadeByUndo => "made-by-undo",
             Exception::MadeAgain => "made-again",
             Exception::MadeUnheard => "made-unheard",
             Exception::Renamed => "renamed",
@@ -249,10 +257,12 @@ impl Exception {
             Exception::TagByTrust => {
                 "I4: a side that the operator trusts has another set of tags, and the history says so"
             }
+            Exception::TagUndone => "I4: an undo put the tag on or took it off, and the history says so",
             Exception::TagUnheard => {
                 "I4: a tag taken off before every sync knew the record, during its write, or while its counterpart was gone"
             }
             Exception::TagUnsettled => "I4: a tag taken off a record of which a pair is not settled",
+            Exception::MadeByUndo => "I3: made twice, and the first was deleted by a run that was undone",
             Exception::MadeAgain => "I3: made twice by the policy recreate, and the first one is gone",
             Exception::MadeUnheard => {
                 "I3: made twice, and the first was deleted before the sync was told of it"

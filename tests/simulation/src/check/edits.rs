@@ -78,6 +78,9 @@ impl End<'_> {
             if self.by_trust(&tag.text, false) {
                 return verdict.except(Exception::TagByTrust);
             }
+            if self.tag_undone(&tag.text, false) {
+                return verdict.except(Exception::TagUndone);
+            }
             verdict.add(Word::Lost, "I4", format!("{} was put on {record} and is gone", tag.text));
         }
         if !tag.put_on && there {
@@ -86,6 +89,9 @@ impl End<'_> {
             }
             if self.by_trust(&tag.text, true) {
                 return verdict.except(Exception::TagByTrust);
+            }
+            if self.tag_undone(&tag.text, true) {
+                return verdict.except(Exception::TagUndone);
             }
             if !self.settled(edit) {
                 return verdict.except(Exception::TagUnsettled);

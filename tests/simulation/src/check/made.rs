@@ -51,6 +51,8 @@ impl End<'_> {
                 None
             } else if unheard {
                 Some(Exception::MadeUnheard)
+            } else if self.put_back(*place, made.object, &made.id) {
+                Some(Exception::MadeByUndo)
             } else {
                 recreates.then_some(Exception::MadeAgain)
             };

@@ -1,6 +1,7 @@
 //! Applies and undos: what they may do, and what a dry run of an undo may not.
 
 use super::{ALL, End};
+use crate::book::Edit;
 use crate::dice::lock;
 use crate::remote::Made;
 use crate::schema::{EMPLOYER, PERSON};
@@ -61,6 +62,7 @@ impl End<'_> {
                 .changes
                 .iter()
                 .filter(|change| change.run == run.id && change.status == ChangeStatus::Done);
+            done.clone().for_each(|change| self.check_deletion(change, verdict));
             if let Some(plan) = run.options.applies() {
                 done.for_each(|change| self.check_applied(plan, change, verdict));
             } else if let Some(undone) = run.options.undoes() {
@@ -74,8 +76,15 @@ impl End<'_> {
     fn check_applied(&self, plan: RunId, change: &Change, verdict: &mut Verdict) {
         let Some((_, object)) = self.of_mapping(change.mapping) else { return };
         let has = |known: &Change, field: &ChangedField| {
-            let inputs = (field.slot, &field.value, &field.source, &field.base);
-            known.fields.iter().any(|known| (known.slot, &known.value, &known.source, &known.base) == inputs)
+            // Of a joint write, the source side may have been written first.
+            let source = |known: &ChangedField| {
+                known.source == field.source || (field.joint && field.source == field.value)
+            };
+            let inputs = (field.slot, &field.value, &field.base);
+            known
+                .fields
+                .iter()
+                .any(|known| (known.slot, &known.value, &known.base) == inputs && source(known))
         };
         let left_out = |field: &ChangedField| change.fields.iter().all(|sent| sent.slot != field.slot);
         let planned = self.changes.iter().find(|known| {
@@ -104,9 +113,19 @@ impl End<'_> {
                 if !self.was_made(place, object, id) {
                     wrong(format!("run {} undid a person's own {name}", change.run));
                 }
+                // Who types what was made there anyway has edited nothing.
+                let as_made = |edit: &Edit| {
+                    let mut fields = self.changes.iter().filter(|made| made.made.as_ref() == Some(id));
+                    let is = |field: &ChangedField| {
+                        field.slot == Slot(edit.field) && *field.result() == edit.value
+                    };
+                    fields.any(|made| made.mapping == change.mapping && made.fields.iter().any(is))
+                };
                 let book = lock(&self.world.users.book);
                 let edited = book.edits.iter().find(|edit| {
-                    (edit.place, edit.object, &edit.id) == (place, object, id) && !edit.value.is_blank()
+                    (edit.place, edit.object, &edit.id) == (place, object, id)
+                        && !edit.value.is_blank()
+                        && !as_made(edit)
                 });
                 if let Some(edit) = edited {
                     let field = self.field_name(place, object, edit.field);
@@ -119,7 +138,8 @@ impl End<'_> {
                     known.run == undone && known.mapping == change.mapping && same
                 });
                 let wrote: Vec<&Change> = wrote.collect();
-                for field in &change.fields {
+                let restores = |field: &&ChangedField| matches!(field.reason, FieldReason::UndoOf { .. });
+                for field in change.fields.iter().filter(restores) {
                     let mut same = wrote.iter().flat_map(|known| &known.fields);
                     let is = |value: &Value| Some(value) == field.base.as_ref();
                     if !same.any(|known| known.slot == field.slot && is(known.result())) {
@@ -135,16 +155,88 @@ impl End<'_> {
         }
     }
 
-    /// Whether an undo has put back one of the two values of this field, and nothing was written to it since.
+    /// Nothing is deleted for a record that an undo has deleted, and no person: what was undone is undone on one side.
+    fn check_deletion(&self, change: &Change, verdict: &mut Verdict) {
+        let Some((sync, object)) = self.of_mapping(change.mapping) else { return };
+        let Action::Delete(id) = &change.action else { return };
+        let told = change.fields.iter().find_map(|field| match &field.reason {
+            FieldReason::Deleted { record } => Some(record),
+            _ => None,
+        });
+        let Some(record) = told else { return };
+        let place = self.place(sync, record.side);
+        let book = lock(&self.world.users.book);
+        let by_person =
+            book.gone.iter().any(|gone| (gone.place, gone.object, &gone.id) == (place, object, &record.id));
+        let undoes = |field: &ChangedField| matches!(field.reason, FieldReason::UndoOf { .. });
+        let by_undo = self.changes.iter().any(|of| {
+            let same = of.mapping == change.mapping && of.target == record.side;
+            same && of.action == Action::Delete(record.id.clone()) && of.fields.iter().any(undoes)
+        });
+        let elsewhere = self.changes.iter().any(|of| {
+            let same = of.mapping != change.mapping && of.action == Action::Delete(record.id.clone());
+            let here = self
+                .of_mapping(of.mapping)
+                .is_some_and(|(sync, kind)| (self.place(sync, of.target), kind) == (place, object));
+            same && here
+        });
+        if by_undo && !by_person && !elsewhere {
+            let name = self.record_name(self.place(sync, change.target), object, id);
+            let gone = self.record_name(place, object, &record.id);
+            let what = format!("run {} deleted {name}, since an undo had deleted {gone}", change.run);
+            verdict.add(Word::Lost, "I28", what);
+        }
+    }
+
+    /// Whether an undo has put back one of the two values of this field, and nothing was written to it since; of a set,
+    /// whether undos have put back every element by which the two differ.
     pub(super) fn restored(&self, pair: &Pair, slot: Slot, now: Sides<&Value>) -> bool {
-        let field_of = |change: &Change| {
-            let written = change.pair == pair.id && change.status == ChangeStatus::Done;
-            let field = change.fields.iter().find(|field| field.slot == slot)?;
-            written.then(|| (change.target, field.clone()))
-        };
-        let last = self.changes.iter().filter_map(|change| Some((change.id, field_of(change)?)));
-        last.max_by_key(|(id, _)| *id).is_some_and(|(_, (target, field))| {
+        let written = self.changes.iter().filter(|of| of.pair == pair.id && of.status == ChangeStatus::Done);
+        let fields = written.flat_map(|change| {
+            change
+                .fields
+                .iter()
+                .filter(|field| field.slot == slot)
+                .map(|field| (change.id, change.target, field))
+        });
+        let undone: Vec<_> =
+            fields.clone().filter(|(.., field)| matches!(field.reason, FieldReason::UndoOf { .. })).collect();
+        if let [Value::Texts(left), Value::Texts(right)] = [now.left, now.right] {
+            let has = |value: &Value, text: &String| matches!(value, Value::Texts(of) if of.contains(text));
+            let one_side =
+                left.iter().chain(right).filter(|text| left.contains(text) != right.contains(text));
+            return one_side.into_iter().all(|text| {
+                undone.iter().any(|(_, target, field)| {
+                    has(field.result(), text) == has(now[*target], text)
+                        && field.base.as_ref().is_some_and(|base| has(base, text)) != has(now[*target], text)
+                })
+            });
+        }
+        let last = fields.max_by_key(|(id, ..)| *id);
+        last.is_some_and(|(_, target, field)| {
             matches!(field.reason, FieldReason::UndoOf { .. }) && field.result() == now[target]
+        })
+    }
+
+    /// Whether a sync deleted this record in a run that was undone later.
+    pub(super) fn put_back(&self, place: usize, object: usize, id: &str) -> bool {
+        let undone = |run: RunId| self.runs.iter().any(|later| later.options.undoes() == Some(run));
+        self.changes.iter().any(|change| {
+            let here = self
+                .of_mapping(change.mapping)
+                .is_some_and(|(sync, kind)| (self.place(sync, change.target), kind) == (place, object));
+            here && matches!(&change.action, Action::Delete(gone) if gone == id) && undone(change.run)
+        })
+    }
+
+    /// Whether the history has an undo that put this tag on, or took it off.
+    pub(super) fn tag_undone(&self, tag: &str, on: bool) -> bool {
+        let has =
+            |value: &Value| matches!(value, Value::Texts(texts) if texts.iter().any(|text| text == tag));
+        self.changes.iter().flat_map(|change| &change.fields).any(|field| {
+            matches!(field.reason, FieldReason::UndoOf { .. })
+                && has(field.result()) == on
+                && field.base.as_ref().is_some_and(has) != on
         })
     }
 

@@ -18,6 +18,7 @@ mod mautic;
 mod moved;
 mod open_creates;
 mod operator;
+mod parents;
 mod reading;
 mod relations;
 mod rules;

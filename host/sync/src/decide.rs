@@ -17,19 +17,23 @@ use entente_core::{Side, Sides};
 /// The record that all these fields refer to, where it is gone: then they are parked, and nothing is written.
 /// Where other fields are written too, the references are left out of the order and the pair is decided again
 /// after it.
-fn parked(
+fn parked(links: &Links, target: Side, fields: &[ChangedField]) -> Option<RecordRef> {
+    let source = target.other();
+    let record = fields.iter().find_map(|field| links.gone(source, &field.value))?;
+    let gone = |field: &ChangedField| links.gone(source, &field.value).is_some();
+    fields.iter().all(gone).then(|| RecordRef::of(source, record))
+}
+
+/// The record that a new one cannot be made without, where it is gone.
+fn required_gone(
     mapping: &ObjectMapping,
     links: &Links,
     target: Side,
     fields: &[ChangedField],
 ) -> Option<RecordRef> {
-    let source = target.other();
-    let record = fields.iter().find_map(|field| links.gone(source, &field.value))?;
-    let gone = |field: &ChangedField| {
-        let required = mapping.field(field.slot).is_some_and(|rules| rules.required[target]);
-        !required && links.gone(source, &field.value).is_some()
-    };
-    fields.iter().all(gone).then(|| RecordRef::of(source, record))
+    let required = |field: &&ChangedField| mapping.field(field.slot).is_some_and(|of| of.required[target]);
+    let gone = fields.iter().filter(required).find_map(|field| links.gone(target.other(), &field.value))?;
+    Some(RecordRef::of(target.other(), gone))
 }
 
 impl Session<'_> {
@@ -68,13 +72,13 @@ impl Session<'_> {
             return;
         }
         if let Some(gone) = Side::BOTH.into_iter().find(|side| pair.half(*side).deleted.is_some()) {
-            self.decide_deleted(inputs, pair, gone, plan);
+            self.decide_deleted(inputs, pair, gone, links, plan);
             return;
         }
         match (pair.half(Side::Left).id.is_some(), pair.half(Side::Right).id.is_some()) {
             (true, true) => self.decide_linked(inputs, pair, links, plan),
-            (true, false) => self.decide_alone(inputs, pair, Side::Left, plan),
-            (false, true) => self.decide_alone(inputs, pair, Side::Right, plan),
+            (true, false) => self.decide_alone(inputs, pair, Side::Left, links, plan),
+            (false, true) => self.decide_alone(inputs, pair, Side::Right, links, plan),
             (false, false) => {
                 pair.status = Status::Excluded;
                 pair.reason = Some(Reason::NoRecord);
@@ -106,7 +110,7 @@ impl Session<'_> {
             if let Some(slot) = self.by_way_of_blank.get(&(pair.id, target)) {
                 by_way_of_blank(pair, target, *slot, &mut fields);
             }
-            if let Some(record) = parked(mapping, links, target, &fields) {
+            if let Some(record) = parked(links, target, &fields) {
                 pair.differing.extend(fields.iter().filter_map(|field| {
                     let record = RecordRef::of(target.other(), links.gone(target.other(), &field.value)?);
                     Some((field.slot, FieldReason::ParentGone { record }))
@@ -145,7 +149,14 @@ impl Session<'_> {
 
     /// Decides a record of `source` without a counterpart: one is created, unless the record may itself be what an
     /// open create has made.
-    fn decide_alone(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, source: Side, plan: &mut Plan) {
+    fn decide_alone(
+        &mut self,
+        inputs: &Inputs<'_>,
+        pair: &mut Pair,
+        source: Side,
+        links: &Links,
+        plan: &mut Plan,
+    ) {
         let mapping = inputs.mapping;
         // A create of its own that may have been executed is sent again, so that its outcome becomes known.
         let stranger = self.open_creates.may_have_made(mapping, pair, source);
@@ -157,11 +168,18 @@ impl Session<'_> {
                 pair.status = Status::Todo;
                 pair.reason = Some(reason);
             }
-            None => self.decide_new(inputs, pair, source.other(), plan),
+            None => self.decide_new(inputs, pair, source.other(), links, plan),
         }
     }
 
-    fn decide_new(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, target: Side, plan: &mut Plan) {
+    fn decide_new(
+        &mut self,
+        inputs: &Inputs<'_>,
+        pair: &mut Pair,
+        target: Side,
+        links: &Links,
+        plan: &mut Plan,
+    ) {
         let (mapping, source) = (inputs.mapping, target.other());
         match inputs.new_record(pair, target) {
             NewRecord::Later => pair.status = Status::Todo,
@@ -172,6 +190,10 @@ impl Session<'_> {
             }
             NewRecord::Held(reason) => self.hold(pair, mapping, source, reason),
             NewRecord::Create(fields, left_out) => {
+                if let Some(record) = required_gone(mapping, links, target, &fields) {
+                    self.hold(pair, mapping, source, Reason::ParentGone { record });
+                    return;
+                }
                 pair.differing = left_out;
                 pair.status = Status::Ok;
                 pair.reason = None;
@@ -181,7 +203,14 @@ impl Session<'_> {
         }
     }
 
-    fn decide_deleted(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, gone: Side, plan: &mut Plan) {
+    fn decide_deleted(
+        &mut self,
+        inputs: &Inputs<'_>,
+        pair: &mut Pair,
+        gone: Side,
+        links: &Links,
+        plan: &mut Plan,
+    ) {
         if inputs.read_failed {
             pair.status = Status::Todo;
             return;
@@ -195,7 +224,7 @@ impl Session<'_> {
                 pair.reason = Some(reason);
             }
             Gone::Held(reason) => self.hold(pair, mapping, survivor, reason),
-            Gone::Recreate => self.decide_new(inputs, pair, gone, plan),
+            Gone::Recreate => self.decide_new(inputs, pair, gone, links, plan),
             Gone::Delete(id, fields) => {
                 let change = self.change(mapping, pair, survivor, Action::Delete(id), fields);
                 plan.changes.push(change);

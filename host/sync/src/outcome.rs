@@ -7,6 +7,7 @@ use super::convert::{await_reading, forget_sets};
 use super::definition::ObjectMapping;
 use super::identity;
 use super::limits;
+use super::links::references;
 use super::number::{Column, Slot};
 use super::order::{Action, Answer, Written};
 use super::outgoing::{Outgoing, Owners, waits_for};
@@ -158,7 +159,9 @@ impl Session<'_> {
         };
         // After the blank comes the new value.
         let blanked = self.by_way_of_blank.remove(&(entry.pair.id, target)).is_some();
-        let revisit = settlement.settle(entry) || blanked;
+        // What it refers to may have left its pair since this change was decided.
+        let relinks = self.refers_to_ended(mapping, &entry.pair);
+        let revisit = settlement.settle(entry) || blanked || relinks;
         if entry.change.action == Action::Create {
             entry.change.made = Some(written.id.clone());
             identity::renew(mapping, &mut entry.pair, target);
@@ -178,6 +181,13 @@ impl Session<'_> {
             Execution::Updated => counts.updated += 1,
             Execution::Unchanged => {}
         }
+    }
+
+    /// Whether a record of a pair refers to one that has left its pair in this run.
+    fn refers_to_ended(&self, mapping: &ObjectMapping, pair: &Pair) -> bool {
+        Side::BOTH.into_iter().filter(|side| !self.ended[*side].is_empty()).any(|side| {
+            references(mapping, side, std::slice::from_ref(pair)).any(|of| self.ended[side].contains(of))
+        })
     }
 
     /// Status of a pair whose change was executed; `revisit`: the pair has to be decided again.

@@ -64,7 +64,9 @@ impl Outgoing {
                 }
                 None => {
                     waits = links.missing(source, &field.value).cloned();
-                    held |= mapping.field(field.slot).is_some_and(|rules| rules.required[target]);
+                    // A record that stands has one; the rest of the update does not wait.
+                    held |= change.action == Action::Create
+                        && mapping.field(field.slot).is_some_and(|rules| rules.required[target]);
                 }
             }
         }

@@ -45,6 +45,7 @@ impl<'a> Session<'a> {
             for reference in references {
                 let parent = definition.mappings.iter().find(|of| of.object(side) == reference.object);
                 let absent = parent.is_none_or(|of| self.is_listed(of, side)) && self.read_error.is_none();
+                let absent = absent || self.unfound[side].contains(&reference);
                 if absent && links.pair_of(side, &reference).is_none() {
                     links.note_gone(side, reference);
                 }
@@ -54,7 +55,7 @@ impl<'a> Session<'a> {
     }
 
     /// Reads parents of these pairs that have no pair yet, and looks up their counterparts. Returns whether
-    /// any was found.
+    /// any was read.
     pub(super) async fn fetch_parents(
         &mut self,
         mapping: &ObjectMapping,
@@ -83,7 +84,12 @@ impl<'a> Session<'a> {
                 let ids: Vec<String> = ids.into_iter().collect();
                 self.fetch_as(side, parent.object(side), &ids, Purpose::Parent).await?;
                 let mut fetched = self.engine.ledger.pairs_of(parent.id, side, &ids).await?;
-                any |= !fetched.is_empty();
+                let found = |id: &String| fetched.iter().any(|pair| pair.half(side).id.as_ref() == Some(id));
+                let unfound = ids.iter().filter(|id| !found(id));
+                let object = parent.object(side);
+                let reference = |id: &String| Reference { object: object.to_owned(), id: id.clone() };
+                self.unfound[side].extend(unfound.map(reference));
+                any = true;
                 if !self.is_listed(parent, side.other()) {
                     fetched.retain(|pair| !pair.is_linked() && pair.status == Status::Todo);
                     self.look_up_pairs(parent, side, fetched).await?;

@@ -65,6 +65,8 @@ impl Engine<'_> {
             read: Sides::default(),
             read_pairs: BTreeMap::new(),
             revisits: BTreeMap::new(),
+            unfound: Sides::default(),
+            ended: Sides::default(),
             another_pass: false,
             pause: Duration::ZERO,
             trust: None,

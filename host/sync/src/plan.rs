@@ -298,8 +298,12 @@ impl<'m> Inputs<'m> {
             let reason = withheld.map_or(FieldReason::Ruled, FieldReason::Judge);
             return (Settled { decision, why: withheld.unwrap_or(settled.why) }, reason);
         }
+        // No rule withholds anything: the reason of a field that was decided with the record itself is none.
+        let free = |kept: &FieldReason| {
+            matches!(kept, FieldReason::ParentGone { .. } | FieldReason::Judge(Why::AsAgreed))
+        };
         if settled.why == Why::AsAgreed
-            && pair.differs(slot).is_none_or(|kept| matches!(kept, FieldReason::ParentGone { .. }))
+            && pair.differs(slot).is_none_or(free)
             && let Some(source) = relinked(links, now)
         {
             let trusting = FieldRules { trust: Some(source), ..rules };

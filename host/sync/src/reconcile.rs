@@ -135,6 +135,9 @@ impl Session<'_> {
                 self.forgotten.insert(pair.id);
             }
         }
+        for side in Side::BOTH {
+            self.ended[side].extend(ended[side].iter().cloned());
+        }
         self.reuse_idempotency_keys(&pairs, &mut plan).await?;
         let mut earlier = self.approve(&numbers, &mut pairs, &mut plan).await?;
         earlier.extend(landed);

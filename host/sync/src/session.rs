@@ -16,7 +16,7 @@ use super::report::Page;
 use super::reported::{Arrival, furthest_ahead};
 use super::run::Run;
 use super::subject::RecordRef;
-use entente_core::{Side, Sides, Timestamp};
+use entente_core::{Reference, Side, Sides, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -50,6 +50,10 @@ pub(super) struct Session<'a> {
     /// The error of a side that could not be read to its end. The run goes on with pairs that were read on
     /// both sides and creates and deletes nothing.
     pub(super) read_error: Option<SyncError>,
+    /// By side, records that others refer to and that a reading by id in this run has not found.
+    pub(super) unfound: Sides<HashSet<Reference>>,
+    /// By side, records that have left their pair in this run.
+    pub(super) ended: Sides<HashSet<Reference>>,
     /// Number of records read by side and object: reported ones and counterparts.
     pub(super) read: Sides<BTreeMap<String, u64>>,
     /// In a run by window or ids: the pairs that it has read, whose other halves have to be fetched.

@@ -1,8 +1,9 @@
-//! Rules of fields that a history may have: a value map, a required field, a constant, defaults, a write rule.
+//! Rules of fields that a history may have: a value map, a required field, a constant, defaults, a write rule,
+//! references in cycles and to what is gone.
 //! They are drawn apart from everything else, so that a history without them is what it was.
 
-use crate::dice::Dice;
-use crate::schema::{CITY, ORIGIN, PERSON, PHONE, STAGE};
+use crate::dice::{Dice, lock};
+use crate::schema::{CITY, COMPANY, CONTACT, EMPLOYER, MANAGER, ORIGIN, PERSON, PHONE, STAGE};
 use crate::system::System;
 use crate::users::Users;
 use entente_core::Value;
@@ -56,6 +57,12 @@ pub struct Rules {
     pub default: Sides<bool>,
     /// The write rule of the phone number.
     pub write: WriteRule,
+    /// Whether people refer to people, and companies to people: references in cycles.
+    pub cycles: bool,
+    /// Whether people refer to companies that are gone.
+    pub gone: bool,
+    /// The sides that require the company of a person.
+    pub employed: Sides<bool>,
 }
 
 impl Rules {
@@ -81,19 +88,47 @@ impl Rules {
                 1 => WriteRule::Never,
                 _ => WriteRule::Always,
             },
+            cycles: dice.chance(30),
+            gone: dice.chance(25),
+            employed: some(&mut dice, 15),
         }
     }
 
     /// Whether people have fields that are mapped by these rules only.
     pub(crate) fn adds_fields(&self) -> bool {
-        self.map.is_some() || self.constant.is_some()
+        self.map.is_some() || self.constant.is_some() || self.cycles
+    }
+
+    /// The fields that are mapped by these rules only.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (usize, usize)> {
+        let all = [
+            (self.map.is_some(), PERSON, STAGE),
+            (self.constant.is_some(), PERSON, ORIGIN),
+            (self.cycles, PERSON, MANAGER),
+            (self.cycles, COMPANY, CONTACT),
+        ];
+        all.into_iter().filter(|(has, ..)| *has).map(|(_, object, field)| (object, field))
+    }
+
+    /// The fields that a side requires.
+    pub(crate) fn required_on(&self, side: Side) -> impl Iterator<Item = (usize, usize)> {
+        let all = [(self.required[side], CITY), (self.employed[side], EMPLOYER)];
+        all.into_iter().filter(|(has, _)| *has).map(|(_, field)| (PERSON, field))
     }
 
     /// Applies the rules to the mapped fields of an object, and leaves out those that take no part.
     pub(crate) fn apply(&self, object: usize, fields: &mut Vec<FieldMapping>) {
-        if object != PERSON {
-            return;
+        let extra = [(PERSON, STAGE), (PERSON, ORIGIN), (PERSON, MANAGER), (COMPANY, CONTACT)];
+        let left_out = |slot: usize| {
+            extra.contains(&(object, slot)) && self.added().all(|added| added != (object, slot))
+        };
+        if object == PERSON {
+            self.apply_to_people(fields);
         }
+        fields.retain(|field| !left_out(field.slot.index()));
+    }
+
+    fn apply_to_people(&self, fields: &mut [FieldMapping]) {
         if let Some(map) = self.map {
             let entries = map.entries().iter();
             fields[STAGE].values =
@@ -101,6 +136,7 @@ impl Rules {
         }
         fields[CITY].required = self.required;
         fields[CITY].default = self.default.map(|has| has.then(|| Value::text(DEFAULT)));
+        fields[EMPLOYER].required = self.employed;
         fields[PHONE].write = self.write;
         if let Some(target) = self.constant {
             let origin = &mut fields[ORIGIN];
@@ -109,12 +145,6 @@ impl Rules {
             origin.constant = Some(Value::text(CONSTANT));
             origin.drift = self.drift;
         }
-        let takes_part = |slot: usize| match slot {
-            STAGE => self.map.is_some(),
-            ORIGIN => self.constant.is_some(),
-            _ => true,
-        };
-        fields.retain(|field| takes_part(field.slot.index()));
     }
 
     /// The side on which the field origin has a constant, and whether it has this value.
@@ -146,7 +176,7 @@ impl Rules {
     }
 
     /// What is drawn, for the counts.
-    pub(crate) fn drawn(&self) -> [(&'static str, bool); 11] {
+    pub(crate) fn drawn(&self) -> [(&'static str, bool); 15] {
         let not_one_to_one = self.map.is_some_and(|map| map != ValueMap::OneToOne);
         let constant = |drift: Drift| self.constant.is_some() && self.drift == drift;
         [
@@ -161,6 +191,10 @@ impl Rules {
             ("default on the right", self.default.right),
             ("write rule if-empty", self.write == WriteRule::IfEmpty),
             ("write rule never", self.write == WriteRule::Never),
+            ("references in cycles", self.cycles),
+            ("references to companies that are gone", self.gone),
+            ("required reference on the left", self.employed.left),
+            ("required reference on the right", self.employed.right),
         ]
     }
 }
@@ -177,25 +211,43 @@ impl Users {
 
     /// Edits a field that is mapped by a rule only.
     pub(crate) async fn edit_by_rule(&self, place: usize) {
-        let Some(record) = self.any_record(place, PERSON).await else { return };
-        let stage = self.rules.map.is_some() && (self.rules.constant.is_none() || self.chance(70));
-        if stage {
-            let blank = self.chance(15);
-            let value = if blank { Value::Null } else { self.stage(place) };
-            self.set(place, PERSON, &record.id, STAGE, value, None).await;
-        } else if self.rules.constant == Some(side_of(place)) {
-            let value = Value::text(format!("Origin {}", self.number()));
-            self.set(place, PERSON, &record.id, ORIGIN, value, None).await;
+        let fields: Vec<(usize, usize)> = self.rules.added().collect();
+        let (object, field) = fields[self.below(fields.len())];
+        let Some(record) = self.any_record(place, object).await else { return };
+        let value = match field {
+            ORIGIN if object == PERSON && self.rules.constant != Some(side_of(place)) => return,
+            ORIGIN if object == PERSON => Value::text(format!("Origin {}", self.number())),
+            _ if self.chance(15) => Value::Null,
+            STAGE => self.stage(place),
+            _ => self.someone(place).await,
+        };
+        self.set(place, object, &record.id, field, value, None).await;
+    }
+
+    /// A reference to any person.
+    pub(crate) async fn someone(&self, place: usize) -> Value {
+        let person = self.any_record(place, PERSON).await;
+        person.map_or(Value::Null, |person| self.systems[place].reference(PERSON, &person.id))
+    }
+
+    /// A company of a system that is gone.
+    pub(crate) fn gone_company(&self, place: usize) -> Option<String> {
+        if !self.rules.gone || !self.chance(40) {
+            return None;
         }
+        let ids: Vec<String> = {
+            let book = lock(&self.book);
+            let gone = book.gone.iter().filter(|gone| (gone.place, gone.object) == (place, COMPANY));
+            gone.map(|gone| gone.id.clone()).collect()
+        };
+        (!ids.is_empty()).then(|| ids[self.below(ids.len())].clone())
     }
 
     /// Tells remote systems which fields they require, so that they note what is sent without.
     pub(crate) fn tell_required(&self) {
         for (place, system) in self.systems.iter().enumerate() {
-            if let System::Remote(remote) = system
-                && self.rules.required[side_of(place)]
-            {
-                remote.require_city();
+            if let System::Remote(remote) = system {
+                remote.require(self.rules.required_on(side_of(place)).collect());
             }
         }
     }

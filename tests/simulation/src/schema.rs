@@ -21,6 +21,10 @@ pub(crate) const EMPLOYER: usize = 5;
 pub(crate) const STAGE: usize = 6;
 /// The index of a person's origin, which is a constant.
 pub(crate) const ORIGIN: usize = 7;
+/// The index of a person's reference to another person.
+pub(crate) const MANAGER: usize = 8;
+/// The index of a company's reference to a person.
+pub(crate) const CONTACT: usize = 2;
 
 /// The names that a system uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +43,7 @@ const fn column(hub: &'static str, remote: &'static str, kind: Kind) -> Column {
     Column { names: [hub, remote], kind }
 }
 
-static PEOPLE: [Column; 8] = [
+static PEOPLE: [Column; 9] = [
     column("email", "mail", Kind::Email),
     column("last_name", "full", Kind::Text),
     column("phone", "tel", Kind::Phone),
@@ -48,11 +52,25 @@ static PEOPLE: [Column; 8] = [
     column("company", "org", Kind::Reference),
     column("stage", "status", Kind::Text),
     column("origin", "source", Kind::Text),
+    column("manager", "boss", Kind::Reference),
 ];
-static COMPANIES: [Column; 2] = [column("name", "title", Kind::Text), column("city", "town", Kind::Text)];
+static COMPANIES: [Column; 3] = [
+    column("name", "title", Kind::Text),
+    column("city", "town", Kind::Text),
+    column("main_contact", "chief", Kind::Reference),
+];
 
 pub(crate) fn columns(object: usize) -> &'static [Column] {
     if object == PERSON { &PEOPLE } else { &COMPANIES }
+}
+
+/// The object that a reference points to; `None` for every other field.
+pub(crate) fn target(object: usize, field: usize) -> Option<usize> {
+    match (object, field) {
+        (PERSON, EMPLOYER) => Some(COMPANY),
+        (PERSON, MANAGER) | (COMPANY, CONTACT) => Some(PERSON),
+        _ => None,
+    }
 }
 
 impl Words {
@@ -90,11 +108,7 @@ impl Words {
                 writable: true,
                 set_like: column.kind == Kind::Texts,
                 identifier: place == IDENTIFIER,
-                targets: if column.kind == Kind::Reference {
-                    vec![self.object(COMPANY).to_owned()]
-                } else {
-                    Vec::new()
-                },
+                targets: target(object, place).map(|of| self.object(of).to_owned()).into_iter().collect(),
                 ..Field::default()
             })
             .collect()

@@ -42,9 +42,9 @@ impl System {
         }
     }
 
-    /// A reference to a company in this system.
-    pub(crate) fn company(&self, id: &str) -> Value {
-        Value::Reference(Reference { object: self.words().object(COMPANY).to_owned(), id: id.to_owned() })
+    /// A reference to a record of this system.
+    pub(crate) fn reference(&self, object: usize, id: &str) -> Value {
+        Value::Reference(Reference { object: self.words().object(object).to_owned(), id: id.to_owned() })
     }
 
     /// Creates a record; `None` if it is refused.

@@ -4,7 +4,9 @@ use crate::book::{Book, Edit, Gone, Tag};
 use crate::dice::{Dice, lock};
 use crate::remote::POISON;
 use crate::rules::Rules;
-use crate::schema::{CITY, COMPANY, EMPLOYER, IDENTIFIER, NAME, PERSON, PHONE, STAGE, TAGS, columns};
+use crate::schema::{
+    CITY, COMPANY, CONTACT, EMPLOYER, IDENTIFIER, MANAGER, NAME, PERSON, PHONE, STAGE, TAGS, columns,
+};
 use crate::system::{Live, System};
 use crate::tape::Tape;
 use entente_core::{Reference, Timestamp, Value};
@@ -113,7 +115,10 @@ impl Users {
                 (PERSON, EMPLOYER) if self.chance(40) => self
                     .any_record(place, COMPANY)
                     .await
-                    .map_or(Value::Null, |company| system.company(&company.id)),
+                    .map_or(Value::Null, |company| system.reference(COMPANY, &company.id)),
+                (PERSON, MANAGER) | (COMPANY, CONTACT) if self.rules.cycles && self.chance(40) => {
+                    self.someone(place).await
+                }
                 (PERSON, STAGE) if self.rules.map.is_some() && self.chance(50) => self.stage(place),
                 (PERSON, PHONE) | (_, CITY) | (COMPANY, NAME) if self.chance(60) => self.value(object, field),
                 _ => Value::Null,
@@ -157,7 +162,7 @@ impl Users {
 
     /// Edits a random field of a random record.
     pub(crate) async fn edit(&self, place: usize) {
-        if self.rules.adds_fields() && self.chance(20) {
+        if self.rules.adds_fields() && self.chance(25) {
             return self.edit_by_rule(place).await;
         }
         let object = if self.chance(85) { PERSON } else { COMPANY };
@@ -212,8 +217,14 @@ impl Users {
     /// Sets the employer of a random person.
     pub(crate) async fn employ(&self, place: usize) {
         let Some(record) = self.any_record(place, PERSON).await else { return };
-        let Some(company) = self.any_record(place, COMPANY).await else { return };
-        let link = self.systems[place].company(&company.id);
+        let link = match self.gone_company(place) {
+            Some(id) => id,
+            None => {
+                let Some(company) = self.any_record(place, COMPANY).await else { return };
+                company.id
+            }
+        };
+        let link = self.systems[place].reference(COMPANY, &link);
         self.set(place, PERSON, &record.id, EMPLOYER, link, None).await;
     }
 

@@ -6,7 +6,8 @@ use crate::clock::{SeededBits, SimClock};
 use crate::dice::{Dice, lock};
 use crate::gate::{GatedExchange, GatedLedger, Shared};
 use crate::remote::Remote;
-use crate::schema::{self, CITY, COMPANY, NAME, ORIGIN, PERSON, PHONE, STAGE, Words, columns};
+use crate::rules::Rules;
+use crate::schema::{self, CITY, COMPANY, NAME, PERSON, PHONE, Words, columns};
 use crate::system::System;
 use crate::tape::{Tape, drive};
 use crate::users::{Link, Users};
@@ -70,7 +71,7 @@ impl World {
         };
         if character.rules.adds_fields() {
             for hub in systems.iter().filter_map(System::hub) {
-                drive(define_fields(hub)).context("the hub is busy")??;
+                drive(define_fields(hub, &character.rules)).context("the hub is busy")??;
             }
         }
         let mut syncs = Vec::new();
@@ -211,11 +212,15 @@ fn asked(options: &RunOptions) -> String {
 }
 
 /// Defines the fields that the hub does not have of itself.
-async fn define_fields(hub: &Hub) -> Result<()> {
-    for field in [STAGE, ORIGIN] {
-        let name = Words::Hub.field(PERSON, field);
-        let definition = FieldDefinition::new(name, name, columns(PERSON)[field].kind.clone());
-        hub.define_field(Words::Hub.object(PERSON), &definition).await?;
+async fn define_fields(hub: &Hub, rules: &Rules) -> Result<()> {
+    for (object, field) in rules.added() {
+        let name = Words::Hub.field(object, field);
+        let targets = schema::target(object, field).map(|of| Words::Hub.object(of).to_owned());
+        let definition = FieldDefinition {
+            targets: targets.into_iter().collect(),
+            ..FieldDefinition::new(name, name, columns(object)[field].kind.clone())
+        };
+        hub.define_field(Words::Hub.object(object), &definition).await?;
     }
     Ok(())
 }

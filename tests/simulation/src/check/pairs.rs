@@ -3,12 +3,14 @@
 
 use super::End;
 use crate::dice::lock;
-use crate::schema::{CITY, COMPANY, EMPLOYER, IDENTIFIER, PERSON, PHONE, columns, meaning};
+use crate::schema::{CITY, IDENTIFIER, PERSON, PHONE, columns, meaning, target};
 use crate::system::System;
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::Value;
-use entente_sync::{Action, Blanks, Change, ChangeStatus, Pair, Reason, Side, Sides, Slot, Status};
+use entente_sync::{
+    Action, Blanks, Change, ChangeStatus, FieldReason, Pair, Reason, Side, Sides, Slot, Status,
+};
 use std::collections::BTreeMap;
 
 /// Whether two values of a settled pair agree, or why they need not.
@@ -71,7 +73,10 @@ impl End<'_> {
         let mut wrong = |what: &str| verdict.add(Word::Unaccounted, "I26", format!("{name}: {what}"));
         match pair.status {
             Status::Todo if matches!(pair.reason, Some(Reason::WaitsFor { .. })) => {
-                verdict.except(Exception::WaitsForParent);
+                match self.wrongly_waiting(sync, pair) {
+                    Some(what) => wrong(what),
+                    None => verdict.except(Exception::WaitsForParent),
+                }
             }
             Status::Todo if self.may_be_made(sync, object, pair) => verdict.except(Exception::MayBeMade),
             Status::Todo => wrong("it is still to be done"),
@@ -249,7 +254,8 @@ impl End<'_> {
                 }
                 Agreement::Excepted(exception) => {
                     verdict.except(exception);
-                    let told = exception == Exception::OpenConflict || pair.differs(Slot(field)).is_some();
+                    let told = self.conflicts.contains(&(pair.id, Slot(field)))
+                        || pair.differs(Slot(field)).is_some();
                     if !told {
                         let (name, field) = (
                             self.name(sync, object, pair),
@@ -301,8 +307,9 @@ impl End<'_> {
         values: Sides<&Value>,
     ) -> Agreement {
         let Sides { left, right } = values;
-        let same = if (object, field) == (PERSON, EMPLOYER) {
-            self.same_company(sync, left, right)
+        let reference = target(object, field);
+        let same = if let Some(of) = reference {
+            self.same_record(sync, of, left, right)
         } else if let Some(correspond) = self.correspond(object, field, values) {
             if correspond { Agreement::Yes } else { Agreement::No }
         } else if meaning(object, field, left) == meaning(object, field, right) {
@@ -316,9 +323,9 @@ impl End<'_> {
         if self.conflicts.contains(&(pair.id, Slot(field))) {
             return Agreement::Excepted(Exception::OpenConflict);
         }
-        // Parked: the reference that the pair's own reason names, to a record that is gone or takes no part.
-        if (object, field) == (PERSON, EMPLOYER)
-            && let Some(Reason::ParentGone { record }) = &pair.reason
+        // Parked: the reference that the reason of the field names, to a record that is gone or takes no part.
+        if reference.is_some()
+            && let Some(FieldReason::ParentGone { record }) = pair.differs(Slot(field))
             && let Value::Reference(reference) = values[record.side]
             && (&reference.object, &reference.id) == (&record.object, &record.id)
         {
@@ -353,23 +360,25 @@ impl End<'_> {
         }
     }
 
-    fn same_company(&self, sync: usize, left: &Value, right: &Value) -> Agreement {
+    fn same_record(&self, sync: usize, of: usize, left: &Value, right: &Value) -> Agreement {
         if let ([left], [right]) = (left.references(), right.references()) {
             // Also where the two are deleted by now.
             let both = |pair: &Pair| {
                 pair.half(Side::Left).id.as_ref() == Some(&left.id)
                     && pair.half(Side::Right).id.as_ref() == Some(&right.id)
             };
-            let mut companies = self.pairs.iter().filter(|(of, object, _)| (*of, *object) == (sync, COMPANY));
-            if companies.any(|(_, _, pair)| both(pair)) {
+            let mut pairs =
+                self.pairs.iter().filter(|(sync_of, object, _)| (*sync_of, *object) == (sync, of));
+            if pairs.any(|(_, _, pair)| both(pair)) {
                 return Agreement::Yes;
             }
         }
         let partner = |side: Side, value: &Value| {
             let reference = value.references().first()?;
-            let mut companies = self.pairs.iter().filter(|(of, object, _)| (*of, *object) == (sync, COMPANY));
-            companies.find_map(|(_, _, pair)| {
-                // A reference to a company without a counterpart cannot be carried.
+            let mut pairs =
+                self.pairs.iter().filter(|(sync_of, object, _)| (*sync_of, *object) == (sync, of));
+            pairs.find_map(|(_, _, pair)| {
+                // A reference to a record without a counterpart cannot be carried.
                 let linked =
                     pair.half(side).id.as_deref() == Some(&reference.id) && pair.status != Status::Deleted;
                 linked.then(|| pair.half(side.other()).id.clone())?

@@ -4,7 +4,7 @@ use super::{ALL, End};
 use crate::book::Edit;
 use crate::dice::lock;
 use crate::remote::Made;
-use crate::schema::{EMPLOYER, PERSON};
+use crate::schema::target;
 use crate::system::System;
 use crate::tape::drive;
 use crate::verdict::{Verdict, Word};
@@ -92,7 +92,7 @@ impl End<'_> {
                 && (known.pair, known.target, &known.action) == (change.pair, change.target, &change.action)
         });
         let whole = planned.is_some_and(|known| {
-            let reference = |field: &ChangedField| (object, field.slot) == (PERSON, Slot(EMPLOYER));
+            let reference = |field: &ChangedField| target(object, field.slot.index()).is_some();
             change.fields.iter().all(|field| has(known, field))
                 && known.fields.iter().filter(|field| left_out(field)).all(reference)
         });

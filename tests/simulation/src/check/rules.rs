@@ -6,7 +6,7 @@ use crate::system::System;
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::{Value, Why};
-use entente_sync::{Drift, FieldReason, Pair, Reason, Sides, Slot, WriteRule};
+use entente_sync::{Drift, FieldReason, Pair, Reason, RecordRef, Sides, Slot, Status, WriteRule};
 
 impl End<'_> {
     /// Whether the values of a field that has a rule correspond; `None` for every other field.
@@ -34,8 +34,9 @@ impl End<'_> {
                 let source = target.other();
                 (!rules.has_entry(source, values[source])).then_some(Exception::ValueWithoutEntry)
             }
-            (PERSON, CITY, FieldReason::Judge(Why::RequiredBlank(target))) => {
-                let holds = rules.required[*target] && values[target.other()].is_blank();
+            (_, _, FieldReason::Judge(Why::RequiredBlank(target))) => {
+                let required = rules.required_on(*target).any(|known| known == (object, field));
+                let holds = required && values[target.other()].is_blank();
                 holds.then_some(Exception::RequiredBlank)
             }
             (PERSON, PHONE, FieldReason::Judge(Why::NeverWritten)) => {
@@ -61,13 +62,46 @@ impl End<'_> {
 
     /// Why a pair is wrongly held for a required field: the record has a value in it.
     pub(super) fn wrongly_held(&self, sync: usize, object: usize, pair: &Pair) -> Option<&'static str> {
-        let Some(Reason::Required { side, .. }) = &pair.reason else { return None };
+        if let Some(Reason::ParentGone { record }) = &pair.reason {
+            let stands =
+                self.parent(sync, record).is_some_and(|of| of.status == Status::Ok && of.is_linked());
+            return (stands && self.listed).then_some("the record that it refers to is there on both sides");
+        }
+        let Some(Reason::Required { side, field, .. }) = &pair.reason else { return None };
         let source = self.half(sync, object, pair, side.other())?;
         let rules = &self.world.character.rules;
-        if object != PERSON || !rules.required[*side] || rules.default[*side] {
-            return Some("no rule requires a field there that has no default");
+        let field = self.system(self.place(sync, *side)).words().read_field(object, field);
+        let required = field.filter(|field| rules.required_on(*side).any(|known| known == (object, *field)));
+        match required {
+            Some(CITY) if rules.default[*side] => Some("the field that is required has a default"),
+            Some(field) => (!source[field].is_blank()).then_some("the record has the field that is required"),
+            None => Some("no rule requires the field"),
         }
-        (!source[CITY].is_blank()).then_some("the record has the field that is required")
+    }
+
+    /// The pair of a record.
+    fn parent(&self, sync: usize, of: &RecordRef) -> Option<&Pair> {
+        let object = self.system(self.place(sync, of.side)).words().read_object(&of.object)?;
+        let mut pairs = self.pairs.iter().filter(|(known, kind, _)| (*known, *kind) == (sync, object));
+        pairs.find(|(_, _, known)| known.half(of.side).id.as_ref() == Some(&of.id)).map(|(_, _, pair)| pair)
+    }
+
+    /// Why a pair wrongly waits for a record: it stands on both sides, or it is gone and waiting is in vain.
+    pub(super) fn wrongly_waiting(&self, sync: usize, pair: &Pair) -> Option<&'static str> {
+        let Some(Reason::WaitsFor { record: Some(of) }) = &pair.reason else { return None };
+        let Some(parent) = self.parent(sync, of) else {
+            let System::Remote(remote) = self.system(self.place(sync, of.side)) else {
+                return Some("it waits for a record of the hub that has no pair");
+            };
+            // Without a complete listing or a reading by id nobody can tell that it is gone.
+            let told = self.listed && (remote.manners.by_id || remote.manners.keyset);
+            return told.then_some("it waits for a record that is gone");
+        };
+        match parent.status {
+            Status::Ok if parent.is_linked() => Some("it waits for a record that is there on both sides"),
+            Status::Deleted | Status::Excluded => Some("it waits for a record that is gone or takes no part"),
+            _ => None,
+        }
     }
 
     /// No order leaves a required field without a value.

@@ -2,7 +2,7 @@
 
 use super::{Made, Remote, State, Stored};
 use crate::dice::lock;
-use crate::schema::{CITY, IDENTIFIER, PERSON, Words, columns};
+use crate::schema::{IDENTIFIER, Words, columns};
 use entente_core::{Reference, Value};
 use entente_sync::{
     Action, Answer, ExchangeError, Executed, Order, OrderedChange, Outcome, Row, Written, codes,
@@ -102,7 +102,7 @@ impl Remote {
             .flat_map(|(_, value)| value.references())
             .any(|reference| !exists(state, reference));
         if dangling {
-            return refuse("invalid-value", "there is no such company");
+            return refuse("invalid-value", "it refers to a record that is not there");
         }
         self.note_breach(state, object, change, &values);
         let id = match &change.action {
@@ -149,17 +149,19 @@ impl Remote {
         change: &OrderedChange,
         values: &[(usize, Value)],
     ) {
-        let city =
-            values.iter().find(|(field, _)| (object, *field) == (PERSON, CITY)).map(|(_, value)| value);
-        let without = match change.action {
-            Action::Create => object == PERSON && city.is_none_or(Value::is_blank),
-            Action::Update(_) => city.is_some_and(Value::is_blank),
-            Action::Delete(_) => false,
-        };
-        if without && *lock(&self.required) {
-            let what =
-                format!("{} was sent {:?} without the city that it requires", self.name, change.action);
-            state.breaches.push(what);
+        for (_, field) in lock(&self.required).iter().filter(|(of, _)| *of == object) {
+            let sent = values.iter().find(|(of, _)| of == field).map(|(_, value)| value);
+            let without = match change.action {
+                Action::Create => sent.is_none_or(Value::is_blank),
+                Action::Update(_) => sent.is_some_and(Value::is_blank),
+                Action::Delete(_) => false,
+            };
+            if without {
+                let name = Words::Remote.field(object, *field);
+                let what =
+                    format!("{} was sent {:?} without {name}, which it requires", self.name, change.action);
+                state.breaches.push(what);
+            }
         }
     }
 

@@ -73,8 +73,8 @@ pub(crate) struct Remote {
     faulty: Mutex<bool>,
     /// Whether the next order is executed and not answered.
     mute: Mutex<bool>,
-    /// Whether the syncs say that it requires a city of people.
-    required: Mutex<bool>,
+    /// The fields that it requires, as the syncs say.
+    required: Mutex<Vec<(usize, usize)>>,
 }
 
 impl Remote {
@@ -94,7 +94,7 @@ impl Remote {
             dice: Mutex::new(dice),
             faulty: Mutex::new(true),
             mute: Mutex::new(false),
-            required: Mutex::new(false),
+            required: Mutex::default(),
         }
     }
 
@@ -195,9 +195,9 @@ impl Remote {
         *lock(&self.mute) = true;
     }
 
-    /// Notes from here on which orders make people without a city, or clear it.
-    pub(crate) fn require_city(&self) {
-        *lock(&self.required) = true;
+    /// Notes from here on which orders make records without these fields, or clear them.
+    pub(crate) fn require(&self, fields: Vec<(usize, usize)>) {
+        *lock(&self.required) = fields;
     }
 
     /// The orders that made people without a field that is required, or cleared it.

@@ -1,0 +1,108 @@
+//! References to records that are gone, required ones, and references in cycles.
+
+use crate::world::{World, text};
+use entente_core::{Reference, Value};
+use entente_sync::{
+    DeletePolicy, Feature, FieldMapping, FieldReason, Ledger as _, Pair, Reason, RecordRef, Side, Sides,
+    Slot, Status,
+};
+
+fn reference(object: &str, id: &str) -> Value {
+    Value::Reference(Reference { object: object.to_owned(), id: id.to_owned() })
+}
+
+async fn pair(world: &World, left: &str) -> Pair {
+    let mapping = world.definition.mappings[0].id;
+    world.ledger.pairs_of(mapping, Side::Left, &[left.to_owned()]).await.unwrap().remove(0)
+}
+
+fn gone(id: &str) -> RecordRef {
+    RecordRef::new(Side::Left, "company", id)
+}
+
+#[tokio::test]
+async fn p2_a_required_reference_to_what_is_gone_holds_a_new_record() {
+    let mut world = World::new().await;
+    world.people().fields[4].required = Sides::new(false, true);
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    world.left.delete("company", &company);
+    let fields = [("email", text("a@example.org")), ("company", reference("company", &company))];
+    let l = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    let held = pair(&world, &l).await;
+    assert_eq!(
+        (held.status, held.reason),
+        (Status::Held, Some(Reason::ParentGone { record: gone(&company) }))
+    );
+    world.assert_quiet().await;
+    // Another one takes its place.
+    let other = world.left.put("company", &[("name", text("Other"))], "2020-01-01");
+    world.left.edit("contact", &l, "company", reference("company", &other), "2025-01-01");
+    world.run().await;
+    assert_eq!(pair(&world, &l).await.status, Status::Ok);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn p2_a_required_reference_to_what_is_gone_does_not_stop_an_update() {
+    let mut world = World::new().await;
+    world.people().fields[4].required = Sides::new(false, true);
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let fields = [("email", text("a@example.org")), ("company", reference("company", &company))];
+    let l = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &l, "company", reference("company", "999"), "2025-01-01");
+    world.left.edit("contact", &l, "name", text("Ada"), "2025-01-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &world.person("a@example.org"), "full"), text("Ada"));
+    let settled = pair(&world, &l).await;
+    assert_eq!(settled.status, Status::Ok);
+    assert_eq!(settled.differs(Slot(4)), Some(&FieldReason::ParentGone { record: gone("999") }));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn p2_what_a_reading_by_id_does_not_find_is_not_waited_for() {
+    let mut world = World::new().await;
+    world.left.character.features.retain(|feature| *feature != Feature::FullListing);
+    world.right.character.features.retain(|feature| *feature != Feature::FullListing);
+    let pairs = [("contact", "email"), ("person", "mail")];
+    let l = world.left.put(pairs[0].0, &[(pairs[0].1, text("a@example.org"))], "2020-01-01");
+    world.right.put(pairs[1].0, &[(pairs[1].1, text("a@example.org"))], "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &l, "company", reference("company", "999"), "2025-01-01");
+    world.run().await;
+    let settled = pair(&world, &l).await;
+    assert_eq!(settled.status, Status::Ok, "{:?}", settled.reason);
+    assert_eq!(settled.differs(Slot(4)), Some(&FieldReason::ParentGone { record: gone("999") }));
+    world.assert_quiet().await;
+}
+
+/// The boss and the one who refers to the boss are decided together, and the latter has a change of its own.
+#[tokio::test]
+async fn p2_a_reference_follows_a_record_that_is_made_again_in_the_same_run() {
+    let mut world = World::new().await;
+    world.left.set_field("contact", "boss", "reference:contact");
+    world.right.set_field("person", "chief", "reference:person");
+    world.people().deletes = DeletePolicy::Recreate;
+    world.people().fields.push(FieldMapping {
+        slot: Slot(5),
+        names: Sides::new("boss".into(), "chief".into()),
+        kinds: Sides::by(|_| "reference".into()),
+        writable: Sides::new(true, true),
+        ..FieldMapping::default()
+    });
+    let boss = world.left.put("contact", &[("email", text("boss@example.org"))], "2020-01-01");
+    let fields = [("email", text("a@example.org")), ("boss", reference("contact", &boss))];
+    let l = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    world.run().await;
+    world.left.delete("contact", &boss);
+    world.left.edit("contact", &l, "name", text("Ada"), "2025-01-01");
+    world.run().await;
+    world.run().await;
+    let again = world.left.find_by("contact", "email", "boss@example.org").unwrap();
+    assert_ne!(again, boss);
+    assert_eq!(world.left.value("contact", &l, "boss"), reference("contact", &again));
+    world.assert_quiet().await;
+}

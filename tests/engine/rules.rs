@@ -5,7 +5,7 @@ use crate::world::{World, text};
 use entente_core::{Direction, Value, Why, WriteRule};
 use entente_sync::{
     Choice, Clock as _, ConflictFilter, FieldMapping, FieldReason, Ledger as _, OperatorLedger as _, Reading,
-    RunOptions, Side, Sides, Slot, Status,
+    RunOptions, Scope, Side, Sides, Slot, Status, Trust,
 };
 use std::time::Duration;
 
@@ -35,6 +35,19 @@ async fn p2_a_constant_reaches_the_record_that_a_new_one_was_made_from() {
     let l = world.left.put("contact", &fields, "2020-01-01");
     world.run().await;
     assert_eq!(world.right.records("person").len(), 1);
+    assert_eq!(world.left.value("contact", &l, "source"), text("crm"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn p2_a_constant_is_written_whichever_side_is_trusted_for_once() {
+    let world = with_constant().await;
+    let fields = [("email", text("a@example.org")), ("source", Value::Null)];
+    let l = world.left.put("contact", &fields, "2020-01-01");
+    world.right.put("person", &[("mail", text("a@example.org"))], "2020-01-01");
+    let trust = Some(Trust { side: Side::Left, fields: vec![] });
+    world.run_with(RunOptions::sync(Scope::Whole { reading: Reading::Changes, trust })).await;
+    world.run().await;
     assert_eq!(world.left.value("contact", &l, "source"), text("crm"));
     world.assert_quiet().await;
 }

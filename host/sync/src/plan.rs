@@ -276,7 +276,8 @@ impl<'m> Inputs<'m> {
         rulings: &HashMap<(PairId, Slot), Ruling>,
     ) -> (Settled, FieldReason) {
         let slot = field.slot;
-        let once = self.one_time_trust(slot);
+        // A constant is nobody's to be trusted or not.
+        let once = self.one_time_trust(slot).filter(|_| field.constant.is_none());
         let rules = FieldRules { trust: once.or(field.trust), ..field.rules(self.precision, self.one_blank) };
         let link = Sides::by(|side| {
             let value = pair.current(side, slot).filter(|_| field.is_reference())?;

@@ -513,3 +513,30 @@ async fn p1_a_create_that_is_refused_when_it_is_sent_again_is_not_made_twice() {
     assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 1);
     world.assert_quiet().await;
 }
+
+/// A refused create is open, since nobody knows what became of it when it was sent first. A record with another address
+/// that has the same value of a pick-list, or the default, is somebody else.
+#[tokio::test]
+async fn p2_what_many_records_have_makes_no_record_the_one_of_an_open_create() {
+    for by_default in [true, false] {
+        let mut world = World::new().await;
+        let phone = &mut world.people().fields[2];
+        if by_default {
+            phone.default.right = Some(text("won"));
+        } else {
+            phone.values = vec![(text("closed"), text("won"))];
+        }
+        let stage = if by_default { Value::Null } else { text("closed") };
+        let ann = [("email", text("ann@example.org")), ("name", text("Ann")), ("phone", stage)];
+        world.left.put("contact", &ann, "2020-01-01");
+        world.right.fault("execute", 1, Fault::NoAnswers { executed: false });
+        world.run().await;
+        world.right.character.refuses = Some("Ann");
+        let bea = [("mail", text("bea@example.org")), ("full", text("Bea")), ("tel", text("won"))];
+        world.right.put("person", &bea, "2020-01-02");
+        world.run().await;
+        assert_eq!(world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap().len(), 1);
+        assert!(world.left.find_by("contact", "name", "Bea").is_some(), "by default: {by_default}");
+        world.assert_quiet().await;
+    }
+}

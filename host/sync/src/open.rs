@@ -3,14 +3,14 @@
 //! other side. Pure: no I/O.
 
 use super::change::{Change, ChangeStatus, ChangedField};
-use super::definition::{DeletePolicy, ObjectMapping};
+use super::definition::{DeletePolicy, FieldMapping, ObjectMapping};
 use super::echo::is_echo;
 use super::identity;
 use super::number::{MappingId, PairId};
 use super::pair::{MatchKey, Pair, Status};
-use super::reason::Reason;
+use super::reason::{FieldReason, Reason};
 use super::subject::RecordRef;
-use entente_core::{Side, Value};
+use entente_core::{Kind, Side, Value};
 use std::collections::HashMap;
 
 /// What a side offers to find out the fate of a create.
@@ -63,12 +63,13 @@ struct Open {
 
 impl Open {
     /// Whether a record shares a text with a create that will be answered yet, so that another identifier alone does
-    /// not make it another record: it may have been edited.
+    /// not make it another record: it may have been edited. What many records have is no such text.
     fn resembles(&self, mapping: &ObjectMapping, pair: &Pair) -> bool {
         let shared = |field: &ChangedField| {
             let Some(rules) = mapping.field(field.slot) else { return false };
             let found = pair.current(self.change.target, field.slot);
             matches!(field.value, Value::Text(_))
+                && !is_common(rules, field)
                 && found.is_some_and(|found| is_echo(rules, &field.value, found))
         };
         (self.under_way() || self.change.status == ChangeStatus::Retry)
@@ -135,6 +136,14 @@ impl OpenCreates {
             .find(|open| could_be(&open.keys, &keys) || open.resembles(mapping, pair))
             .map(|open| Reason::MayBe { record: open.source.clone() })
     }
+}
+
+/// Whether many records have the value of a field of a create: one of a pick-list, a constant, or the default.
+fn is_common(rules: &FieldMapping, field: &ChangedField) -> bool {
+    !rules.values.is_empty()
+        || rules.constant.is_some()
+        || rules.kinds.iter().any(|kind| *kind == Kind::Choice)
+        || field.reason == FieldReason::Default
 }
 
 /// Whether a record with the keys `found` could be the one that was sent with the keys `sent`: one identifier is the

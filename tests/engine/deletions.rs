@@ -1,6 +1,6 @@
 //! Deleted, merged and converted records, deletion policies, and the deletion guard.
 
-use crate::fake::Fake;
+use crate::fake::{Fake, Fault};
 use crate::world::{World, text};
 use entente_core::{Unresolved, Value};
 use entente_sync::*;
@@ -487,4 +487,22 @@ async fn p2_a_newcomer_that_goes_first_and_could_be_of_several_stays_in_its_pair
     let lines = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
     let held: Vec<_> = lines.iter().map(|line| line.ids.right.as_deref()).collect();
     assert_eq!(held, [Some(newcomer.as_str())]);
+}
+
+/// The order that updates both is told that one has become the other. That one is no duplicate of itself.
+#[tokio::test]
+async fn p2_a_record_into_which_another_of_the_same_order_was_merged_takes_its_update() {
+    let (mut world, lefts, rights) = linked(2, DeletePolicy::Delete).await;
+    world.right.character.order = 10;
+    for left in &lefts {
+        world.left.edit("contact", left, "phone", text("1"), "2026-01-02");
+    }
+    let [before, after] = [&rights[0], &rights[1]].map(String::clone);
+    let merge = Fault::Merge { object: "person".to_owned(), before, after };
+    world.right.fault("execute", 1, merge);
+    world.run().await;
+    assert_eq!(world.right.value("person", &rights[1], "tel"), text("1"));
+    let lines = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    let held: Vec<_> = lines.iter().map(|line| line.ids.right.as_deref()).collect();
+    assert_eq!(held, [Some(rights[0].as_str())], "what was merged away, and not the other one");
 }

@@ -124,6 +124,8 @@ pub enum Fault {
     NoAnswers { executed: bool },
     /// Somebody edits a record just before the call.
     Edit { object: String, id: String, field: String, value: Value },
+    /// Somebody merges a record into another one just before the call, which no report of this side tells.
+    Merge { object: String, before: String, after: String },
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +139,8 @@ struct State {
     writes: Vec<String>,
     /// With the sequence number of the merge.
     conversions: Vec<(u64, Conversion)>,
+    /// What records have become, where only an order is told.
+    merged: HashMap<String, Reference>,
     /// Outcomes by ticket, and whether they may be collected yet.
     tickets: BTreeMap<String, Vec<Answer>>,
     told: bool,
@@ -326,6 +330,11 @@ impl Fake {
             Some(Fault::Edit { object, id, field, value }) => {
                 let at = self.clock.now();
                 edit(&mut state, &object, &id, &field, value, at);
+                Ok(None)
+            }
+            Some(Fault::Merge { object, before, after }) => {
+                state.objects.get_mut(&object).unwrap().get_mut(&before).unwrap().deleted = true;
+                state.merged.insert(before, Reference { object, id: after });
                 Ok(None)
             }
             other => Ok(other),
@@ -576,6 +585,9 @@ impl Exchange for Fake {
                             reason: format!("no {id}"),
                             fields: vec![],
                         },
+                        Some(_) if state.merged.contains_key(id) => {
+                            Outcome::Converted(state.merged[id].clone())
+                        }
                         Some(record) if record.deleted => Outcome::Deleted,
                         Some(record)
                             if self.character.features.contains(&Feature::ConditionalUpdate)

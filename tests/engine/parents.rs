@@ -3,8 +3,8 @@
 use crate::world::{World, text};
 use entente_core::{Reference, Value};
 use entente_sync::{
-    DeletePolicy, Feature, FieldMapping, FieldReason, Ledger as _, Pair, Reason, RecordRef, Side, Sides,
-    Slot, Status,
+    DeletePolicy, Feature, FieldMapping, FieldReason, Ledger as _, Pair, Reading, Reason, RecordRef,
+    RunOptions, Scope, Side, Sides, Slot, Status, Trust,
 };
 
 fn reference(object: &str, id: &str) -> Value {
@@ -104,5 +104,36 @@ async fn p2_a_reference_follows_a_record_that_is_made_again_in_the_same_run() {
     let again = world.left.find_by("contact", "email", "boss@example.org").unwrap();
     assert_ne!(again, boss);
     assert_eq!(world.left.value("contact", &l, "boss"), reference("contact", &again));
+    world.assert_quiet().await;
+}
+
+/// The right keeps the name in a form of its own, so that a trust for once writes it in every run. What refers to a record
+/// that is gone does not keep the trust for ever.
+#[tokio::test]
+async fn p2_a_trust_for_once_does_not_wait_for_a_record_that_is_gone() {
+    let mut world = World::new().await;
+    world.right.character.normalise = |name, value| match value {
+        Value::Text(text) if name == "full" => Value::Text(text.trim().to_owned()),
+        value => value,
+    };
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    world.run().await;
+    world.right.delete("org", &world.right.find_by("org", "title", "Acme").unwrap());
+    let fields = [
+        ("email", text("a@example.org")),
+        ("name", text("Ada ")),
+        ("company", reference("company", &company)),
+    ];
+    let l = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    let trust = Some(Trust { side: Side::Left, fields: vec![] });
+    world.run_with(RunOptions::sync(Scope::Whole { reading: Reading::Changes, trust })).await;
+    let settled = pair(&world, &l).await;
+    assert_eq!(
+        (settled.status, settled.reason.clone()),
+        (Status::Ok, Some(Reason::ParentGone { record: gone(&company) }))
+    );
+    assert_eq!(settled.differs(Slot(4)), Some(&FieldReason::ParentGone { record: gone(&company) }));
+    assert_eq!(world.ledger.trust("s").await.unwrap(), None);
     world.assert_quiet().await;
 }

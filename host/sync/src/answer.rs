@@ -102,7 +102,10 @@ impl<'a> Answers<'a> {
             return Meaning::BelongsToAnother(Reason::DuplicateOf { record: None, preferred: false, became });
         }
         let source = target.other();
-        let counterpart = self.owners.get(&written.id).and_then(|owner| owner.half(source).id.as_deref());
+        // Another answer of the order may name the record of this one, as what was merged into it.
+        let own = matches!(action, Action::Update(id) if *id == written.id);
+        let owner = self.owners.get(&written.id).filter(|_| !own);
+        let counterpart = owner.and_then(|owner| owner.half(source).id.as_deref());
         if let Some(counterpart) = counterpart {
             return Meaning::BelongsToAnother(Reason::DuplicateOf {
                 record: Some(record(source, counterpart)),
@@ -167,6 +170,7 @@ mod tests {
         let invalid = |how| Meaning::Refused(Reason::InvalidAnswer { side: Side::Right, how });
         let made = |made, id: &str| Meaning::Made(made, written(id));
         let counterpart = || Some(record(Side::Left, "contact", "7"));
+        let merged_into = Action::Update("taken".to_owned());
         let table = [
             (&Action::Create, Outcome::Created(written("b")), made(Execution::Created, "b")),
             (&Action::Create, Outcome::Unchanged(written("alone")), made(Execution::Unchanged, "alone")),
@@ -176,6 +180,7 @@ mod tests {
             (&Action::Create, Outcome::Created(written("1\0")), invalid(InvalidAnswer::UnfitId)),
             (&Action::Create, Outcome::Created(written("taken")), duplicate(counterpart(), "taken")),
             (&update, Outcome::Updated(written("taken")), duplicate(counterpart(), "taken")),
+            (&merged_into, Outcome::Updated(written("taken")), made(Execution::Updated, "taken")),
         ];
         for (action, outcome, expected) in table {
             let shown = format!("{action:?}, {outcome:?}");

@@ -14,16 +14,6 @@ use super::subject::RecordRef;
 use super::untangle::by_way_of_blank;
 use entente_core::{Side, Sides};
 
-/// The record that all these fields refer to, where it is gone: then they are parked, and nothing is written.
-/// Where other fields are written too, the references are left out of the order and the pair is decided again
-/// after it.
-fn parked(links: &Links, target: Side, fields: &[ChangedField]) -> Option<RecordRef> {
-    let source = target.other();
-    let record = fields.iter().find_map(|field| links.gone(source, &field.value))?;
-    let gone = |field: &ChangedField| links.gone(source, &field.value).is_some();
-    fields.iter().all(gone).then(|| RecordRef::of(source, record))
-}
-
 /// The record that a new one cannot be made without, where it is gone.
 fn required_gone(
     mapping: &ObjectMapping,
@@ -110,13 +100,17 @@ impl Session<'_> {
             if let Some(slot) = self.by_way_of_blank.get(&(pair.id, target)) {
                 by_way_of_blank(pair, target, *slot, &mut fields);
             }
-            if let Some(record) = parked(links, target, &fields) {
-                pair.differing.extend(fields.iter().filter_map(|field| {
-                    let record = RecordRef::of(target.other(), links.gone(target.other(), &field.value)?);
-                    Some((field.slot, FieldReason::ParentGone { record }))
-                }));
-                pair.reason = Some(Reason::ParentGone { record });
-            } else if !fields.is_empty() {
+            // What refers to a record that is gone is parked. It waits for nothing that the other fields could wait for.
+            let source = target.other();
+            let (gone, fields): (Vec<_>, Vec<_>) =
+                fields.into_iter().partition(|field| links.gone(source, &field.value).is_some());
+            for field in gone {
+                let Some(record) = links.gone(source, &field.value) else { continue };
+                let record = RecordRef::of(source, record);
+                pair.differing.push((field.slot, FieldReason::ParentGone { record: record.clone() }));
+                pair.reason.get_or_insert(Reason::ParentGone { record });
+            }
+            if !fields.is_empty() {
                 self.decide_update(inputs, pair, target, fields, plan);
             }
         }

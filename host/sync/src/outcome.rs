@@ -198,9 +198,10 @@ impl Session<'_> {
         let Outgoing { pair, waits, failed, .. } = entry;
         pair.context = false;
         pair.due = None;
-        // A reason stems from the change to the other side in this pass: it failed, is withheld or waits.
+        // A reason stems from the change to the other side in this pass: it failed, is withheld or waits. A reference
+        // that is parked waits for nothing.
         pair.status = match (&pair.reason, *failed) {
-            (None, _) => Status::Ok,
+            (None | Some(Reason::ParentGone { .. }), _) => Status::Ok,
             (Some(_), true) => Status::Failed,
             (Some(_), false) => Status::Todo,
         };

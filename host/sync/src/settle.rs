@@ -139,7 +139,9 @@ impl Settlement<'_> {
                 return FieldOutcome::EditedSince(sending.earlier.iter().find(of_field));
             }
         }
-        let first_of_two = self.target == Side::Left || sending.failed || pair.reason.is_some();
+        let parked = matches!(pair.reason, Some(Reason::ParentGone { .. }));
+        let other_waits = sending.failed || (pair.reason.is_some() && !parked);
+        let first_of_two = self.target == Side::Left || other_waits;
         if rules.is_some_and(|rules| rules.set_like) {
             if self.undo { FieldOutcome::Restored } else { FieldOutcome::Elements }
         } else if field.joint && first_of_two {

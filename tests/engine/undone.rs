@@ -3,7 +3,7 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_core::{Direction, Value};
+use entente_core::{Direction, Reference, Value};
 use entente_sync::*;
 
 fn tags(texts: &[&str]) -> Value {
@@ -124,5 +124,115 @@ async fn an_undo_of_a_set_leaves_what_is_still_to_be_carried() {
         tags(&["left"]),
         "what was undone stays undone"
     );
+    world.assert_quiet().await;
+}
+
+async fn pair(world: &World, left: &str) -> Pair {
+    let mapping = world.definition.mappings[0].id;
+    world.ledger.pairs_of(mapping, Side::Left, &[left.to_owned()]).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn k5_what_an_undo_has_put_back_differs_for_that_reason() {
+    let world = World::new().await;
+    let (_, people) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    world.left.edit("contact", &contact, "name", text("Anna"), "2026-01-01");
+    world.left.edit("contact", &contact, "tags", tags(&["a"]), "2026-01-01");
+    let run = world.run().await;
+    world.undo(run.id, 0).await;
+    let undone = Some(FieldReason::UndoOf { run: run.id });
+    let reasons = |now: &Pair| [1, 3].map(|slot| now.differs(Slot(slot)).cloned());
+    assert_eq!(reasons(&pair(&world, &contact).await), [undone.clone(), undone.clone()]);
+    world.assert_quiet().await;
+    let now = pair(&world, &contact).await;
+    assert_eq!(reasons(&now), [undone.clone(), undone.clone()]);
+    assert_eq!((now.status, now.differing.len()), (Status::Ok, 2));
+    // What is written to a set leaves alone what the undo took off.
+    world.right.edit("person", &people[0], "labels", tags(&["b"]), "2026-01-02");
+    world.run().await;
+    let sets =
+        (world.left.value("contact", &contact, "tags"), world.right.value("person", &people[0], "labels"));
+    assert_eq!(sets, (tags(&["a", "b"]), tags(&["b"])));
+    assert_eq!(pair(&world, &contact).await.differs(Slot(3)).cloned(), undone);
+    world.assert_quiet().await;
+    // What is edited later is carried, and no longer differs.
+    world.left.edit("contact", &contact, "name", text("Anne"), "2026-01-03");
+    world.run().await;
+    assert_eq!(world.right.value("person", &people[0], "full"), text("Anne"));
+    assert_eq!(pair(&world, &contact).await.differs(Slot(1)), None);
+}
+
+#[tokio::test]
+async fn an_undo_leaves_a_record_outside_the_filter() {
+    let mut world = World::new().await;
+    world.people().filters.left = vec![Condition { field: "phone".to_owned(), test: Test::Not(text("9")) }];
+    let (create, people) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    world.left.edit("contact", &contact, "name", text("Anna"), "2026-01-01");
+    let run = world.run().await;
+    world.left.edit("contact", &contact, "phone", text("9"), "2026-01-02");
+    world.right.writes();
+    for run in [run, create] {
+        let undone = world.undo(run.id, 0).await;
+        assert_eq!(left_out(&world, &undone).await, [Kept::OutsideFilter { side: Side::Left }]);
+    }
+    assert_eq!(world.right.writes(), Vec::<String>::new());
+    assert_eq!(world.right.value("person", &people[0], "full"), text("Anna"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_undo_leaves_no_required_field_blank() {
+    let mut world = World::new().await;
+    world.people().fields[2].required = Sides::new(false, true);
+    let values = |mail, name| [(mail, text("ann@example.org")), (name, text("ann"))];
+    let contact = world.left.put("contact", &values("email", "name"), "2020-01-01");
+    let person = world.right.put("person", &values("mail", "full"), "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &contact, "phone", text("2"), "2026-01-01");
+    let run = world.run().await;
+    let undone = world.undo(run.id, 0).await;
+    assert_eq!(left_out(&world, &undone).await, [Kept::Required { side: Side::Right }]);
+    assert_eq!(world.right.value("person", &person, "tel"), text("2"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_undo_makes_no_record_without_a_reference_that_is_required() {
+    let mut world = World::new().await;
+    world.people().fields[4].required = Sides::new(false, true);
+    world.people().deletes = DeletePolicy::Delete;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let acme = Value::Reference(Reference { object: "company".to_owned(), id: company });
+    let values = [("email", text("ann@example.org")), ("company", acme)];
+    let contact = world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    world.left.delete("contact", &contact);
+    let run = world.run().await;
+    world.right.delete("org", &world.right.find_by("org", "title", "Acme").unwrap());
+    world.run().await;
+    let undone = world.undo(run.id, 0).await;
+    assert_eq!(left_out(&world, &undone).await, [Kept::NotKnown]);
+    assert_eq!(world.right.find_by("person", "mail", "ann@example.org"), None);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_deletion_by_an_undo_that_was_never_answered_is_none_by_a_person() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Delete;
+    let (run, _) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    world.right.fault("execute", 1, Fault::Lost);
+    world.try_run(RunKind::Undo { run: run.id, deletes_agreed: 1 }.into()).await.unwrap();
+    assert_eq!(world.right.find_by("person", "mail", "ann@example.org"), None);
+    for _ in 0..2 {
+        world.clock.advance(std::time::Duration::from_secs(86_400));
+        world.run().await;
+    }
+    assert_eq!(world.left.find_by("contact", "email", "ann@example.org"), Some(contact.clone()));
+    let now = pair(&world, &contact).await;
+    assert_eq!((now.status, now.reason), (Status::Excluded, Some(Reason::Undone)));
     world.assert_quiet().await;
 }

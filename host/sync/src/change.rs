@@ -142,6 +142,12 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether it deletes a record that an undone run had made.
+    pub(super) fn is_delete_of_undo(&self) -> bool {
+        let undoes = |field: &ChangedField| matches!(field.reason, FieldReason::UndoOf { .. });
+        matches!(self.action, Action::Delete(_)) && self.fields.iter().any(undoes)
+    }
+
     /// The record that this change is about: the one that it updates, deletes or has made.
     pub fn record(&self) -> Option<&str> {
         match &self.action {

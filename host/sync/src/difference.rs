@@ -98,6 +98,16 @@ pub enum Kept {
     OtherSideEdited,
     /// The value from before the run is not known, or refers to a record that is gone.
     NotKnown,
+    /// The value from before the run is blank, and the side requires one.
+    Required {
+        /// The side.
+        side: Side,
+    },
+    /// The record is outside the filter: it is not written.
+    OutsideFilter {
+        /// The side.
+        side: Side,
+    },
     /// The record that the run created is not deleted: the side does not support deleting its object.
     CannotBeDeleted {
         /// The side.

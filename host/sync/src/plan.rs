@@ -229,7 +229,8 @@ impl<'m> Inputs<'m> {
                     let blank = |side| current(field, pair, side).is_none_or(Value::is_blank);
                     if settled.why != Why::Same && !Side::BOTH.into_iter().all(blank) {
                         // Settled in an earlier run: the reason is the one of that run.
-                        let kept = pair.differs(field.slot).filter(|_| settled.why == Why::AsAgreed).cloned();
+                        let earlier = settled.why == Why::AsAgreed || field.set_like;
+                        let kept = pair.differs(field.slot).filter(|_| earlier).cloned();
                         let filled = || {
                             let of = |side| current(field, pair, side);
                             let filled = |side: Side| field.is_filled(side, of(side), of(side.other()));
@@ -239,6 +240,9 @@ impl<'m> Inputs<'m> {
                     }
                 }
                 Decision::Write(writes) => {
+                    // What is written to a set leaves the elements alone that differ on purpose.
+                    let kept = pair.differs(field.slot).filter(|_| field.set_like);
+                    linked.differing.extend(kept.map(|kept| (field.slot, kept.clone())));
                     let joint = writes.len() > 1;
                     for write in writes {
                         linked.writes[write.target].push(ChangedField {

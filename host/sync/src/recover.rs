@@ -14,7 +14,7 @@ use super::outgoing::{Outgoing, absorbed};
 use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::session::{Purpose, Session};
-use super::settle::{has_landed, settle_as_sent};
+use super::settle::{has_landed, set_undone, settle_as_sent};
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -251,10 +251,19 @@ impl Session<'_> {
             .filter(|pair| pair.is_linked() && pair.half(target).read.is_none())
             .map(|pair| pair.id)
             .collect();
+        // The delete of an undo has been executed: its record is gone, which is no deletion by a person.
+        let undone = |change: &Change, pair: &Pair| {
+            known
+                && pair.id == change.pair
+                && change.is_delete_of_undo()
+                && pair.half(target).deleted.is_some()
+        };
         for change in &mut changes {
             let unanswered = !known && matches!(change.action, Action::Update(_));
-            let landed =
-                known && pairs.iter().any(|pair| pair.id == change.pair && has_landed(mapping, pair, change));
+            let landed = known
+                && pairs.iter().any(|pair| {
+                    pair.id == change.pair && (undone(change, pair) || has_landed(mapping, pair, change))
+                });
             change.status = match (unanswered, landed) {
                 (true, _) => ChangeStatus::Retry,
                 (false, true) => ChangeStatus::Done,
@@ -284,6 +293,9 @@ impl Session<'_> {
                     .for_each(|change| settle_as_sent(mapping, pair, change));
                 pair.status = Status::Todo;
                 pair.reason = None;
+                if changes.iter().any(|change| undone(change, pair)) {
+                    set_undone(pair, target, now);
+                }
             } else {
                 self.hold(pair, mapping, target.other(), unknown.clone());
             }

@@ -159,8 +159,9 @@ impl Settlement<'_> {
         field: &mut ChangedField,
         sent: &Value,
     ) -> bool {
-        let (target, source, slot) = (self.target, self.target.other(), field.slot);
+        let (target, slot) = (self.target, field.slot);
         let stored = self.stored(pair, field, sent);
+        let differed = pair.differs(slot).cloned();
         field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
         match self.field_outcome(pair, sending, field, sent, &stored) {
             FieldOutcome::AsSentBefore(before) => {
@@ -192,38 +193,54 @@ impl Settlement<'_> {
             FieldOutcome::Elements => {
                 let newer = newer_edit(pair, target, field, sent, &stored);
                 let values = [field.base.as_ref(), Some(sent), Some(&stored)];
-                if !settle_elements(pair, target, slot, values, newer.clone()) {
+                if settle_elements(pair, target, slot, values, newer.clone()) {
+                    note_elements(pair, slot, differed);
+                } else {
                     settle_both(pair, target, field, stored, newer);
                 }
             }
             FieldOutcome::Restored => {
                 let newer = newer_edit(pair, target, field, sent, &stored);
                 let values = [field.base.as_ref(), Some(sent), Some(&stored)];
-                match settle_restored(pair, target, slot, values, newer.clone()) {
-                    Some(edited) => return edited,
-                    None => settle_both(pair, target, field, stored, newer),
+                let edited = settle_restored(pair, target, slot, values, newer.clone());
+                if edited.is_some() {
+                    note_elements(pair, slot, Some(field.reason.clone()));
+                } else {
+                    settle_both(pair, target, field, stored, newer);
                 }
+                return edited.unwrap_or(false);
             }
-            FieldOutcome::Agreed => {
-                if let Some(now) = pair.current(source, slot).filter(|_| field.joint) {
-                    field.source = now.clone();
-                }
-                let newer = newer_edit(pair, target, field, sent, &stored);
-                let rules = self.mapping.field(slot).filter(|_| newer.is_none() && field.stored.is_some());
-                let normalised =
-                    rules.is_some_and(|rules| !same_content(&rules.kinds, rules.set_like, &stored, sent));
-                let filled = self.mapping.field(slot).is_some_and(|rules| {
-                    newer.is_none() && rules.is_filled(target, Some(sent), Some(&field.source))
-                });
-                settle_both(pair, target, field, stored, newer);
-                if filled {
-                    pair.differing.push((slot, FieldReason::Default));
-                } else if normalised {
-                    pair.differing.push((slot, FieldReason::Normalised { side: target }));
-                }
-            }
+            FieldOutcome::Agreed => self.settle_agreed(pair, field, sent, stored),
         }
         false
+    }
+
+    /// Makes the sent and the stored value the base, and notes why they differ.
+    fn settle_agreed(&self, pair: &mut Pair, field: &mut ChangedField, sent: &Value, stored: Value) {
+        let (target, source, slot) = (self.target, self.target.other(), field.slot);
+        if let Some(now) = pair.current(source, slot).filter(|_| field.joint) {
+            field.source = now.clone();
+        }
+        let newer = newer_edit(pair, target, field, sent, &stored);
+        let rules = self.mapping.field(slot).filter(|_| newer.is_none() && field.stored.is_some());
+        let normalised =
+            rules.is_some_and(|rules| !same_content(&rules.kinds, rules.set_like, &stored, sent));
+        let filled = self
+            .mapping
+            .field(slot)
+            .is_some_and(|rules| newer.is_none() && rules.is_filled(target, Some(sent), Some(&field.source)));
+        let same = self
+            .mapping
+            .field(slot)
+            .is_some_and(|rules| same_content(&rules.kinds, rules.set_like, &stored, &field.source));
+        settle_both(pair, target, field, stored, newer);
+        if matches!(field.reason, FieldReason::UndoOf { .. }) && !same {
+            pair.differing.push((slot, field.reason.clone()));
+        } else if filled {
+            pair.differing.push((slot, FieldReason::Default));
+        } else if normalised {
+            pair.differing.push((slot, FieldReason::Normalised { side: target }));
+        }
     }
 
     /// Settles a field of a new record that was not sent. Returns whether the pair has to be decided again.
@@ -340,6 +357,16 @@ fn settle_restored(
     let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
     set_elements(pair, target, slot, halves, held);
     Some(pair.halves.iter().any(|half| half.seen(slot).is_some()))
+}
+
+/// Notes why the two sides of a settled set differ: for the reason that they differed for before, or that of the undo.
+fn note_elements(pair: &mut Pair, slot: Slot, why: Option<FieldReason>) {
+    let set = |value: Option<&Value>| value.map(|value| canonical(&Kind::Texts, true, value));
+    let differ =
+        pair.agreed(slot).is_some_and(|agreed| set(agreed.left.as_ref()) != set(agreed.right.as_ref()));
+    if let Some(why) = why.filter(|_| differ) {
+        pair.differing.push((slot, why));
+    }
 }
 
 /// Stores what was settled of a set; what a side has beside that stays its edit. `held`: what the target has.

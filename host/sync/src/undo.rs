@@ -270,19 +270,21 @@ impl Session<'_> {
         later: &[Change],
         links: &Links,
     ) -> (Action, Undone) {
-        let moved = moved(mapping, change, pair);
+        // A record outside the filter is never written.
+        let outside = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered);
+        let moved = outside.map(|side| Kept::OutsideFilter { side }).or_else(|| moved(mapping, change, pair));
         match (&change.action, moved) {
             (Action::Update(id), Some(why)) => (Action::Update(id.clone()), keep_whole(change, why)),
             (Action::Create | Action::Delete(_), Some(why)) => (Action::Create, keep_whole(change, why)),
             (Action::Update(id), None) => {
-                (Action::Update(id.clone()), undo_fields(change, pair, later, links))
+                (Action::Update(id.clone()), undo_fields(mapping, change, pair, later, links))
             }
             (Action::Create, None) => match self.undo_create(mapping, change, pair, later) {
                 Ok(id) => (Action::Delete(id), undo_whole(mapping, change, pair)),
                 Err(why) => (Action::Create, keep_whole(change, why)),
             },
             (Action::Delete(_), None) if pair.half(change.target).deleted.is_some() => {
-                (Action::Create, undo_delete(change, links))
+                (Action::Create, undo_delete(mapping, change, links))
             }
             (Action::Delete(_), None) => (Action::Create, keep_whole(change, Kept::ThereAgain)),
         }
@@ -411,7 +413,13 @@ fn keep_whole(change: &Change, why: Kept) -> Undone {
 }
 
 /// Undo of an update, field by field: the base values are restored where nobody has changed the field since.
-fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) -> Undone {
+fn undo_fields(
+    mapping: &ObjectMapping,
+    change: &Change,
+    pair: &Pair,
+    later: &[Change],
+    links: &Links,
+) -> Undone {
     let (target, source) = (change.target, change.target.other());
     let mut undone = Undone::default();
     for field in &change.fields {
@@ -430,9 +438,13 @@ fn undo_fields(change: &Change, pair: &Pair, later: &[Change], links: &Links) ->
             None
         };
         let back = field.base.as_ref().and_then(|base| back(links, target, base));
+        let required = mapping.field(slot).is_some_and(|rules| rules.required[target]);
         match (why, back) {
             (Some(why), _) => undone.leave(field, why),
             (None, None) => undone.leave(field, Kept::NotKnown),
+            (None, Some(value)) if required && value.is_blank() => {
+                undone.leave(field, Kept::Required { side: target });
+            }
             (None, Some(value)) => undone.fields.push(ChangedField {
                 slot,
                 value,
@@ -475,12 +487,12 @@ fn back(links: &Links, target: Side, base: &Value) -> Option<Value> {
 }
 
 /// Undo of a delete: the record is created again with the values that it had. A reference whose record is gone
-/// is kept as it is, which is blank.
-fn undo_delete(change: &Change, links: &Links) -> Undone {
-    let mut undone = Undone::default();
+/// is kept as it is, which is blank; where it is required, so is the whole record.
+fn undo_delete(mapping: &ObjectMapping, change: &Change, links: &Links) -> Undone {
+    let (mut undone, target) = (Undone::default(), change.target);
     for field in &change.fields {
         let Some(base) = field.base.as_ref().filter(|base| !base.is_blank()) else { continue };
-        match back(links, change.target, base) {
+        match back(links, target, base) {
             Some(value) => undone.fields.push(ChangedField {
                 source: Value::Null,
                 value,
@@ -490,6 +502,10 @@ fn undo_delete(change: &Change, links: &Links) -> Undone {
             }),
             None => undone.leave(&ChangedField { value: base.clone(), ..field.clone() }, Kept::NotKnown),
         }
+    }
+    let lacks = |slot: Slot| undone.fields.iter().all(|field| field.slot != slot);
+    if mapping.fields.iter().any(|field| field.required[target] && lacks(field.slot)) {
+        return keep_whole(change, undone.why.unwrap_or(Kept::Required { side: target }));
     }
     undone
 }

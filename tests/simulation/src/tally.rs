@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 /// What no history contains yet.
 pub const NOT_DRAWN: &[&str] = &[
-    "undo of a run",
     "changes of mapping, policy and filter between runs, schema drift",
     "orders refused as a whole with 429 after a part was done",
     "remote systems that change account: the interface has no account yet, and one that gives its ids again without saying so cannot be told from one whose records were edited; the brake on identifiers is what there is",

@@ -281,6 +281,10 @@ impl Names<'_> {
             Kept::FieldEdited { field } => format!("its {field} was edited since"),
             Kept::OtherSideEdited => "its other side was edited since".to_owned(),
             Kept::NotKnown => "what stood there before is not known".to_owned(),
+            Kept::Required { side } => format!("it was blank before, and {} requires it", self.called(*side)),
+            Kept::OutsideFilter { side } => {
+                format!("its record in {} is outside the filter", self.called(*side))
+            }
             Kept::CannotBeDeleted { side, object } => {
                 format!("{object} cannot be deleted in {}", self.called(*side))
             }

@@ -3,7 +3,7 @@
 
 use super::End;
 use crate::dice::lock;
-use crate::schema::{CITY, IDENTIFIER, PERSON, PHONE, columns, meaning, target};
+use crate::schema::{CITY, IDENTIFIER, ORIGIN, PERSON, PHONE, columns, meaning, target};
 use crate::system::System;
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
@@ -337,7 +337,14 @@ impl End<'_> {
         let character = &self.world.character;
         let agreed = pair.agreed(Slot(field)).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
         let as_agreed = agreed == Some([Some(left), Some(right)]);
-        if as_agreed && self.restored(pair, Slot(field), values) {
+        // Of a constant the other side has nothing.
+        let stands = match character.rules.constant.filter(|_| (object, field) == (PERSON, ORIGIN)) {
+            Some(target) => {
+                pair.agreed(Slot(field)).and_then(|agreed| agreed.half(target)) == Some(values[target])
+            }
+            None => as_agreed,
+        };
+        if stands && self.restored(pair, Slot(field), values) {
             return Agreement::Excepted(Exception::Undone);
         }
         match (object, field) {

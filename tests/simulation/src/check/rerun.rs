@@ -113,7 +113,7 @@ impl End<'_> {
                 if !self.was_made(place, object, id) {
                     wrong(format!("run {} undid a person's own {name}", change.run));
                 }
-                // Who types what was made there anyway has edited nothing.
+                // Who types what was made there anyway, if only in the end, has edited nothing.
                 let as_made = |edit: &Edit| {
                     let mut fields = self.changes.iter().filter(|made| made.made.as_ref() == Some(id));
                     let is = |field: &ChangedField| {
@@ -122,11 +122,15 @@ impl End<'_> {
                     fields.any(|made| made.mapping == change.mapping && made.fields.iter().any(is))
                 };
                 let book = lock(&self.world.users.book);
-                let edited = book.edits.iter().find(|edit| {
-                    (edit.place, edit.object, &edit.id) == (place, object, id)
-                        && !edit.value.is_blank()
-                        && !as_made(edit)
-                });
+                let of = |edit: &&Edit| (edit.place, edit.object, &edit.id) == (place, object, id);
+                let last = |edit: &&Edit| {
+                    let mut later = book.edits.iter().rev().filter(of);
+                    later
+                        .find(|known| known.field == edit.field)
+                        .is_some_and(|known| std::ptr::eq(known, *edit))
+                };
+                let mut edits = book.edits.iter().filter(of).filter(last);
+                let edited = edits.find(|edit| !edit.value.is_blank() && !as_made(edit));
                 if let Some(edit) = edited {
                     let field = self.field_name(place, object, edit.field);
                     wrong(format!("run {} deleted {name}, whose {field} a person has edited", change.run));

@@ -49,8 +49,8 @@ pub fn verdicts(all: &[Judging]) -> usize {
         let Judging { mode, values: [left, right], evidence } = black_box(*judging);
         let verdict = judge(
             *mode,
-            &Claim { value: left, evidence: evidence[0] },
-            &Claim { value: right, evidence: evidence[1] },
+            &Claim { value: left, evidence: &evidence[0] },
+            &Claim { value: right, evidence: &evidence[1] },
         );
         black_box(verdict).winner == Winner::Left
     };

@@ -60,7 +60,7 @@ pub struct Claim<'a, V: ?Sized> {
     /// The value claimed.
     pub value: &'a V,
     /// Its evidence.
-    pub evidence: Evidence,
+    pub evidence: &'a Evidence,
 }
 
 /// Which evidence counts. The first three are Mautic's: each decides whatever the one before it decides, and
@@ -184,7 +184,7 @@ pub fn judge<V: PartialEq + ?Sized>(mode: Mode, left: &Claim<'_, V>, right: &Cla
     if left.value == right.value {
         return Verdict { winner: Winner::Equal, reason: Basis::SameContent };
     }
-    weigh(mode, &left.evidence, &right.evidence)
+    weigh(mode, left.evidence, right.evidence)
 }
 
 /// Mode span. Two certain times are compared as in mode hard.
@@ -259,7 +259,7 @@ mod tests {
 
     fn verdict(mode: Mode, left: Evidence, right: Evidence) -> (Winner, Basis) {
         let verdict =
-            judge(mode, &Claim { value: "l", evidence: left }, &Claim { value: "r", evidence: right });
+            judge(mode, &Claim { value: "l", evidence: &left }, &Claim { value: "r", evidence: &right });
         (verdict.winner, verdict.reason)
     }
 
@@ -296,8 +296,8 @@ mod tests {
     #[test]
     fn equal_content_is_agreement_whatever_the_times() {
         for mode in Mode::ALL {
-            let left = Claim { value: "x", evidence: evidence(Some(1), Some(1)) };
-            let right = Claim { value: "x", evidence: evidence(Some(2), Some(2)) };
+            let evidence = [1, 2].map(|at| evidence(Some(at), Some(at)));
+            let [left, right] = evidence.each_ref().map(|evidence| Claim { value: "x", evidence });
             assert_eq!(
                 judge(mode, &left, &right),
                 Verdict { winner: Winner::Equal, reason: Basis::SameContent }

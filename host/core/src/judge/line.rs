@@ -100,6 +100,6 @@ fn answer(line: &[u8], usual: Mode) -> Result<Answer, String> {
     let (left, right) = (evidence("left", &line.left)?, evidence("right", &line.right)?);
     let equal = same(line.left.value, line.right.value);
     let verdict =
-        judge(mode, &Claim { value: &true, evidence: left }, &Claim { value: &equal, evidence: right });
+        judge(mode, &Claim { value: &true, evidence: &left }, &Claim { value: &equal, evidence: &right });
     Ok(Answer { winner: verdict.winner.word(), reason: verdict.reason.text() })
 }

@@ -296,8 +296,8 @@ fn contest(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
     // references to different records.
     let verdict = judge(
         Mode::Span,
-        &Claim { value: &0, evidence: evidence.left },
-        &Claim { value: &1, evidence: evidence.right },
+        &Claim { value: &0, evidence: &evidence.left },
+        &Claim { value: &1, evidence: &evidence.right },
     );
     let reason = verdict.reason;
     // Where the rules withhold either value, there is nothing to be decided.

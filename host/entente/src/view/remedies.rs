@@ -30,7 +30,16 @@ pub(super) fn of_pair(
         (Status::Held, Some(Reason::FateUnknown { .. })) => {
             std::iter::once(Remedy::ReadAll { sync: sync() }).chain(retry()).collect()
         }
-        (Status::Held, Some(Reason::Required { .. })) => retry(),
+        // Matched, or decided, anew: what it collided with may be gone or the policy another one.
+        (
+            Status::Held,
+            Some(
+                Reason::Required { .. }
+                | Reason::DuplicateOf { .. }
+                | Reason::Ambiguous { .. }
+                | Reason::DeletedAndEdited { .. },
+            ),
+        ) => retry(),
         (Status::Todo, Some(_)) => vec![Remedy::Sync { sync: Some(sync()) }],
         _ => Vec::new(),
     }
@@ -39,7 +48,7 @@ pub(super) fn of_pair(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use entente_sync::{Braked, Side};
+    use entente_sync::{Braked, RecordRef, Side};
 
     #[test]
     fn a_record_that_waits_says_what_helps() {
@@ -66,7 +75,11 @@ mod tests {
         };
         assert_eq!(of(Status::Held, Some(&brake)), [Remedy::LiftBrake { sync: sync() }]);
         let duplicate = Reason::DuplicateOf { record: None, preferred: false, became: None };
-        assert_eq!(of(Status::Held, Some(&duplicate)), [], "nothing but an edit of one of them helps");
+        assert_eq!(of(Status::Held, Some(&duplicate)), retry, "it is matched anew");
+        let deleted = RecordRef::new(Side::Left, "contact", "12");
+        let edited = RecordRef::new(Side::Right, "person", "7");
+        let both = Reason::DeletedAndEdited { deleted, edited };
+        assert_eq!(of(Status::Held, Some(&both)), retry, "the policy may be another one");
         assert_eq!(of(Status::Ok, None), []);
     }
 }

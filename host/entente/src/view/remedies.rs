@@ -61,7 +61,7 @@ mod tests {
         let object = || "person".to_owned();
         let unknown = Reason::FateUnknown { side: Side::Right, object: object() };
         let read_all = Remedy::ReadAll { sync: sync() };
-        assert_eq!(of(Status::Held, Some(&unknown)), [vec![read_all], retry].concat());
+        assert_eq!(of(Status::Held, Some(&unknown)), [vec![read_all], retry.clone()].concat());
         let unread = Reason::NotReadYet { side: Side::Right, object: object() };
         assert_eq!(of(Status::Held, Some(&unread)), [Remedy::ReadAll { sync: sync() }]);
         let brake = Reason::Brake {

@@ -122,6 +122,8 @@ pub enum Fault {
     LostByTrap,
     /// The order is answered without a word about any of its changes, whether it is executed or not.
     NoAnswers { executed: bool },
+    /// The order is carried out up to here, and all that the side says is that it takes no more.
+    StopsInError { after: usize },
     /// Somebody edits a record just before the call.
     Edit { object: String, id: String, field: String, value: Value },
     /// Somebody merges a record into another one just before the call, which no report of this side tells.
@@ -495,6 +497,10 @@ impl Exchange for Fake {
         let mut state = self.state.lock().unwrap();
         let idempotent = self.character.features.contains(&Feature::IdempotentCreate);
         let mut answers = Vec::new();
+        let stops = match fault {
+            Some(Fault::StopsInError { after }) => after,
+            _ => usize::MAX,
+        };
         if let Some(part) = self.character.poison {
             let poisoned =
                 |value: &Option<Value>| matches!(value, Some(Value::Text(text)) if text.contains(part));
@@ -503,7 +509,7 @@ impl Exchange for Fake {
                 return Err(ExchangeError::new(&code, text));
             }
         }
-        for change in &order.changes {
+        for change in order.changes.iter().take(stops) {
             let refused = |value: &Option<Value>| match (value, self.character.refuses) {
                 (Some(Value::Text(text)), Some(part)) => text.contains(part),
                 _ => false,
@@ -629,6 +635,10 @@ impl Exchange for Fake {
                 state.done.insert(change.id.clone(), answer.clone());
             }
             answers.push(answer);
+        }
+        if let Some(Fault::StopsInError { .. }) = fault {
+            let after = Some(Duration::from_secs(7));
+            return Err(ExchangeError { after, ..ExchangeError::new(codes::RATE_LIMITED, "too many calls") });
         }
         if fault == Some(Fault::Lost) {
             return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));

@@ -22,6 +22,7 @@ mod parents;
 mod reading;
 mod relations;
 mod rules;
+mod stopped;
 mod troubles;
 mod undo;
 mod undone;

@@ -62,8 +62,8 @@ impl<'a> Answers<'a> {
         Self { mapping, target, owners, made: HashSet::new() }
     }
 
-    /// Interprets the outcome of a change; `resent`: the change was sent more than once.
-    pub(super) fn meaning(&mut self, action: &Action, resent: bool, outcome: Outcome) -> Meaning {
+    /// Interprets the outcome of a change; `unanswered`: an earlier send of it has no answer.
+    pub(super) fn meaning(&mut self, action: &Action, unanswered: bool, outcome: Outcome) -> Meaning {
         match outcome {
             Outcome::Created(written) => self.written(action, Execution::Created, written),
             Outcome::Updated(written) => self.written(action, Execution::Updated, written),
@@ -77,7 +77,7 @@ impl<'a> Answers<'a> {
             Outcome::Stale(row) => Meaning::Stale(row),
             Outcome::Converted(reference) => self.converted(reference),
             // The first send may have succeeded: the next run sends it again under its idempotency key.
-            Outcome::Retry { .. } if resent && *action == Action::Create => Meaning::Open,
+            Outcome::Retry { .. } if unanswered && *action == Action::Create => Meaning::Open,
             Outcome::Retry { after, reason } => Meaning::Later(after, reason),
             Outcome::Deferred(ticket) => Meaning::Deferred(ticket),
         }

@@ -276,35 +276,56 @@ impl Session<'_> {
         target: Side,
         mut outgoing: Vec<Outgoing>,
     ) -> Result<(), SyncError> {
+        let mut tries = Tries::default();
+        while !outgoing.is_empty() {
+            outgoing = self.deliver_once(mapping, target, outgoing, &mut tries).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends an order and records its outcomes. Returns the changes that are to be sent again.
+    async fn deliver_once(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        mut outgoing: Vec<Outgoing>,
+        tries: &mut Tries,
+    ) -> Result<Vec<Outgoing>, SyncError> {
         let (order, slots) = self.order(mapping, target, &outgoing);
-        // An order is retried only where that is safe: creates are idempotent, and other writes are
-        // conditional.
+        // An order that ends in an error may have been carried out, whatever the code. It is sent again only where that is
+        // safe: creates are idempotent, and other writes are conditional.
         let creates = outgoing.iter().any(|entry| entry.change.action == Action::Create);
         let repeatable = (!creates || self.has(mapping, target, Feature::IdempotentCreate))
             && (outgoing.iter().all(|entry| entry.change.action == Action::Create)
                 || self.has(mapping, target, Feature::ConditionalUpdate));
-        let mut tries = Tries::default();
         let executed = loop {
             match self.exchange(target).execute(&order).await {
                 Ok(executed) => break executed,
                 Err(error) => {
-                    let may = repeatable || error.code == codes::RATE_LIMITED;
-                    if may && self.back_off(target, &error, &mut tries).await? {
-                        if error.code != codes::RATE_LIMITED {
+                    let asks = repeatable || error.code == codes::RATE_LIMITED;
+                    let tired = self.orders_found_out > limits::RATE_LIMITED_TRIES;
+                    if asks && !tired && self.back_off(target, &error, tries).await? {
+                        if repeatable {
                             outgoing.iter_mut().for_each(Outgoing::send_again);
+                            continue;
                         }
-                        continue;
+                        self.orders_found_out += 1;
+                        let (mut again, others) = self.may_be_sent_again(mapping, target, outgoing);
+                        self.find_out(mapping, target, others).await?;
+                        again.iter_mut().for_each(Outgoing::send_again);
+                        return Ok(again);
                     }
                     if error.is_about_content()
                         || self.answers_otherwise(mapping, target, &outgoing, &error).await?
                     {
-                        return Box::pin(self.split(mapping, target, outgoing, &error)).await;
+                        Box::pin(self.split(mapping, target, outgoing, &error)).await?;
+                        return Ok(Vec::new());
                     }
                     return Err(self.call_failed(target, "carry out its orders", error));
                 }
             }
         };
-        self.failed_alone = false;
+        (self.failed_alone, self.orders_found_out) = (false, 0);
         let owners = self.owners(mapping, target, &executed.answers, &outgoing).await?;
         let absorbed = absorbed(&owners, target, &executed.answers);
         let sent = outgoing.len();
@@ -325,7 +346,7 @@ impl Session<'_> {
         unit.save_run(&self.run).await?;
         unit.commit().await?;
         self.engine.observer.written(target, changes.len() as u64);
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// Other pairs that have the records which answers name, by id.

@@ -43,7 +43,7 @@ impl Session<'_> {
             let Some(mut entry) = by_key.remove(&answer.change) else {
                 continue;
             };
-            match meanings.meaning(&entry.change.action, entry.resent, answer.outcome) {
+            match meanings.meaning(&entry.change.action, entry.unanswered, answer.outcome) {
                 Meaning::Open => continue,
                 meaning => {
                     if let Meaning::Made(_, written) = &meaning {

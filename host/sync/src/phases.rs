@@ -75,6 +75,7 @@ impl Engine<'_> {
             read_from: Sides::default(),
             order_caps: HashMap::new(),
             failed_alone: false,
+            orders_found_out: 0,
             stale: BTreeMap::new(),
             taken: Vec::new(),
             keys_given_up: false,

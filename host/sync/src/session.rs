@@ -80,6 +80,8 @@ pub(super) struct Session<'a> {
     /// The last order had a single change and was answered `unavailable`: a second one in a row is no matter of
     /// its record.
     pub(super) failed_alone: bool,
+    /// Orders in a row that ended in a rate limit, and whose outcome was found out.
+    pub(super) orders_found_out: u32,
     /// By mapping and side, ids of records that changed before their order came, and whose identifiers the
     /// answer did not tell.
     pub(super) stale: BTreeMap<(MappingId, Side), Vec<String>>,

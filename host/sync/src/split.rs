@@ -33,13 +33,7 @@ impl Session<'_> {
         let half = outgoing.len() / 2;
         let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
         self.order_caps.extend(numbers.iter().map(|number| (*number, half.max(1))));
-        let idempotent = self.has(mapping, target, Feature::IdempotentCreate);
-        let readable = self.has(mapping, target, Feature::ById);
-        let (mut again, others): (Vec<Outgoing>, Vec<Outgoing>) =
-            outgoing.into_iter().partition(|entry| match entry.change.action {
-                Action::Create => idempotent,
-                Action::Update(_) | Action::Delete(_) => !readable,
-            });
+        let (mut again, others) = self.may_be_sent_again(mapping, target, outgoing);
         if half == 0 {
             return self.settle_single(mapping, target, again, others, error).await;
         }
@@ -50,11 +44,21 @@ impl Session<'_> {
             Box::pin(self.deliver(mapping, target, part)).await?;
         }
         self.recover_sent(mapping, target, others).await?;
-        let mut pairs = self.engine.ledger.pairs(&numbers).await?;
+        self.plan_again(mapping, target, &numbers).await
+    }
+
+    /// Plans anew what was not made of changes whose outcome was found out.
+    async fn plan_again(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        numbers: &[PairId],
+    ) -> Result<(), SyncError> {
+        let mut pairs = self.engine.ledger.pairs(numbers).await?;
         let planned: HashSet<PairId> = self
             .engine
             .ledger
-            .changes_for(self.run.id, &numbers)
+            .changes_for(self.run.id, numbers)
             .await?
             .into_iter()
             .filter(|change| change.target == target && change.status == ChangeStatus::Planned)
@@ -62,6 +66,22 @@ impl Session<'_> {
             .collect();
         pairs.retain(|pair| pair.status == Status::Todo && !planned.contains(&pair.id));
         self.reconcile_pairs(mapping, pairs).await
+    }
+
+    /// The changes that may be sent again though they may have been executed, and those whose outcome is found out
+    /// first.
+    pub(super) fn may_be_sent_again(
+        &self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: Vec<Outgoing>,
+    ) -> (Vec<Outgoing>, Vec<Outgoing>) {
+        let idempotent = self.has(mapping, target, Feature::IdempotentCreate);
+        let readable = self.has(mapping, target, Feature::ById);
+        outgoing.into_iter().partition(|entry| match entry.change.action {
+            Action::Create => idempotent,
+            Action::Update(_) | Action::Delete(_) => !readable,
+        })
     }
 
     /// Whether an order that was answered `unavailable`, after its retries, failed for the sake of a record in
@@ -144,6 +164,18 @@ impl Session<'_> {
         unit.save_pairs(&mut pairs).await?;
         unit.commit().await?;
         Ok(())
+    }
+
+    /// Finds out the outcome of changes whose order failed, and plans anew what was not made.
+    pub(super) async fn find_out(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: Vec<Outgoing>,
+    ) -> Result<(), SyncError> {
+        let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
+        self.recover_sent(mapping, target, outgoing).await?;
+        self.plan_again(mapping, target, &numbers).await
     }
 
     /// Finds out the outcome of changes whose order failed.

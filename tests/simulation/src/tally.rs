@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 /// What no history contains yet.
 pub const NOT_DRAWN: &[&str] = &[
     "changes of mapping, policy and filter between runs, schema drift",
-    "orders refused as a whole with 429 after a part was done",
     "remote systems that change account: the interface has no account yet, and one that gives its ids again without saying so cannot be told from one whose records were edited; the brake on identifiers is what there is",
     "edits between report and order at a remote system that neither refuses a stale write nor can be read by id",
     "host clocks that step during a run or while a lease is left over; clocks that are off where windows follow change times",
@@ -27,6 +26,7 @@ const FAULTS: &[&str] = &[
     "lost answer",
     "order refused as a whole",
     "page given twice",
+    "rate limit after a part of an order",
     "refused value",
     "rows in another order",
 ];

@@ -56,7 +56,11 @@ impl Remote {
             }
         }
         if lost {
-            let code = if lock(&self.dice).chance(50) { codes::UNAVAILABLE } else { codes::TRAP };
+            let code = match lock(&self.dice).below(3) {
+                0 => codes::UNAVAILABLE,
+                1 => codes::RATE_LIMITED,
+                _ => codes::TRAP,
+            };
             self.tape.fault(
                 "lost answer",
                 format_args!(
@@ -65,6 +69,12 @@ impl Remote {
                     order.changes.len()
                 ),
             );
+            if code == codes::RATE_LIMITED {
+                self.tape.fault(
+                    "rate limit after a part of an order",
+                    format_args!("{} says no more than that", self.name),
+                );
+            }
             return Err(ExchangeError::new(code, "the connection broke"));
         }
         if std::mem::take(&mut *lock(&self.mute)) {

@@ -137,3 +137,32 @@ async fn p2_a_trust_for_once_does_not_wait_for_a_record_that_is_gone() {
     assert_eq!(world.ledger.trust("s").await.unwrap(), None);
     world.assert_quiet().await;
 }
+
+/// The remote system does not say what refers to the record that it has merged away.
+#[tokio::test]
+async fn p2_a_reference_follows_a_record_that_was_merged_into_a_new_one() {
+    let mut world = World::new().await;
+    world.left.set_field("contact", "boss", "reference:contact");
+    world.right.set_field("person", "chief", "reference:person");
+    world.people().fields.push(FieldMapping {
+        slot: Slot(5),
+        names: Sides::new("boss".into(), "chief".into()),
+        kinds: Sides::by(|_| "reference".into()),
+        writable: Sides::new(true, true),
+        ..FieldMapping::default()
+    });
+    let boss = world.left.put("contact", &[("email", text("boss@example.org"))], "2020-01-01");
+    let fields = [("email", text("a@example.org")), ("boss", reference("contact", &boss))];
+    world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    world.run().await;
+    let person = world.person("a@example.org");
+    let before = world.person("boss@example.org");
+    assert_eq!(world.right.value("person", &person, "chief"), reference("person", &before));
+    let after = world.right.put("person", &[("mail", text("chief@example.org"))], "2026-01-02");
+    world.right.merge("person", &before, &after);
+    world.run().await;
+    world.run().await;
+    assert_eq!(world.right.value("person", &person, "chief"), reference("person", &after));
+    world.assert_quiet().await;
+}

@@ -12,7 +12,7 @@ use super::session::Session;
 use super::settle::forget_agreed;
 use super::subject::RecordRef;
 use super::working::{Entry, Working};
-use entente_core::Side;
+use entente_core::{Reference, Side};
 
 /// Queues a pair for a decision, or marks it dirty while an order is in flight.
 fn mark_for_decision(pair: &mut Pair) {
@@ -54,8 +54,10 @@ pub(super) fn forget_sets(mapping: &ObjectMapping, pair: &mut Pair, survivor: Si
 
 impl Session<'_> {
     /// Conversions within an object (merge, new id). In a merge the winner keeps its pair if it has a
-    /// counterpart, and the loser's counterpart is held; else the loser's pair moves to the winner.
-    pub(super) fn convert(&mut self, work: &mut Working<'_>, page: &Page) {
+    /// counterpart, and the loser's counterpart is held; else the loser's pair moves to the winner. Returns the
+    /// records that have left their pairs so.
+    pub(super) fn convert(&mut self, work: &mut Working<'_>, page: &Page) -> Vec<Reference> {
+        let mut ended = Vec::new();
         let (mapping, side) = (work.mapping, work.side);
         let object = mapping.object(side);
         let ours = |conversion: &&Conversion| {
@@ -77,6 +79,7 @@ impl Session<'_> {
                 None if self.open_creates.under_way(mapping, side) && !is_told_gone(page, conversion) => {}
                 None if self.open_creates.any(mapping, side) => self.hold_loser(work, entry, conversion),
                 Some(winner) => {
+                    ended.push(conversion.before.clone());
                     // The winner has no counterpart: the pair of the loser moves to it.
                     let half = work.pairs[winner].half(side).clone();
                     work.remove(winner);
@@ -94,12 +97,15 @@ impl Session<'_> {
                     pair.keys[side] = Some(identity::keys(mapping, side, |slot| pair.current(side, slot)));
                 }
                 None => {
+                    ended.push(conversion.before.clone());
                     forget_sets(mapping, &mut work.pairs[entry], side.other());
                     self.follow_record(work, entry, &conversion.before.id, conversion.after.id.clone());
                     await_reading(&mut work.pairs[entry], mapping, side);
                 }
             }
         }
+        self.ended[side].extend(ended.iter().cloned());
+        ended
     }
 
     /// Merge into a record that has, or may have, a pair of its own: the loser has ended, and its counterpart is held.

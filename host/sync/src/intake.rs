@@ -14,7 +14,7 @@ use super::reported::{Arrival, apply_row, columns_of, on_reported, value_at};
 use super::session::{Purpose, Session};
 use super::subject::{RecordRef, RemoteSaid};
 use super::working::{Entry, Match, Working};
-use entente_core::Side;
+use entente_core::{Reference, Side, Sides};
 use std::collections::BTreeMap;
 
 impl Session<'_> {
@@ -36,7 +36,7 @@ impl Session<'_> {
         }
         let definition = self.definition;
         self.convert_across(side, &page.conversions).await?;
-        let mut works = Vec::new();
+        let (mut works, mut ended) = (Vec::new(), Sides::<Vec<Reference>>::default());
         for mapping in &definition.mappings {
             let batches: Vec<&Batch> =
                 page.batches.iter().filter(|batch| batch.object == mapping.object(side)).collect();
@@ -44,7 +44,7 @@ impl Session<'_> {
                 continue;
             }
             let mut work = self.load(mapping, side, &batches, &page).await?;
-            self.convert(&mut work, &page);
+            ended[side].extend(self.convert(&mut work, &page));
             for batch in batches {
                 self.take_in_batch(&mut work, batch, arrival, purpose);
             }
@@ -68,6 +68,7 @@ impl Session<'_> {
                 revisits.entry(mapping).or_default().extend(numbers);
             }
         }
+        self.requeue_referring(unit.as_mut(), ended).await?;
         if let Some(progress) = progress {
             unit.save_progress(&self.definition.name, side, progress).await?;
         }

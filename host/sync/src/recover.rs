@@ -251,19 +251,13 @@ impl Session<'_> {
             .filter(|pair| pair.is_linked() && pair.half(target).read.is_none())
             .map(|pair| pair.id)
             .collect();
-        // The delete of an undo has been executed: its record is gone, which is no deletion by a person.
-        let undone = |change: &Change, pair: &Pair| {
-            known
-                && pair.id == change.pair
-                && change.is_delete_of_undo()
-                && pair.half(target).deleted.is_some()
-        };
         for change in &mut changes {
             let unanswered = !known && matches!(change.action, Action::Update(_));
             let landed = known
-                && pairs.iter().any(|pair| {
-                    pair.id == change.pair && (undone(change, pair) || has_landed(mapping, pair, change))
-                });
+                && pairs
+                    .iter()
+                    .filter(|pair| pair.id == change.pair)
+                    .any(|pair| is_undone(change, pair, target) || has_landed(mapping, pair, change));
             change.status = match (unanswered, landed) {
                 (true, _) => ChangeStatus::Retry,
                 (false, true) => ChangeStatus::Done,
@@ -293,7 +287,7 @@ impl Session<'_> {
                     .for_each(|change| settle_as_sent(mapping, pair, change));
                 pair.status = Status::Todo;
                 pair.reason = None;
-                if changes.iter().any(|change| undone(change, pair)) {
+                if changes.iter().any(|change| is_undone(change, pair, target)) {
                     set_undone(pair, target, now);
                 }
             } else {
@@ -406,4 +400,9 @@ impl Session<'_> {
             TicketState::Done | TicketState::Lost => None,
         })
     }
+}
+
+/// Whether the delete of an undo has been executed: its record is gone, which is no deletion by a person.
+fn is_undone(change: &Change, pair: &Pair, target: Side) -> bool {
+    pair.id == change.pair && change.is_delete_of_undo() && pair.half(target).deleted.is_some()
 }

@@ -253,11 +253,9 @@ impl Session<'_> {
             .collect();
         for change in &mut changes {
             let unanswered = !known && matches!(change.action, Action::Update(_));
-            let landed = known
-                && pairs
-                    .iter()
-                    .filter(|pair| pair.id == change.pair)
-                    .any(|pair| is_undone(change, pair, target) || has_landed(mapping, pair, change));
+            let pair = pairs.iter().find(|pair| pair.id == change.pair).filter(|_| known);
+            let landed =
+                pair.is_some_and(|pair| is_undone(change, pair, target) || has_landed(mapping, pair, change));
             change.status = match (unanswered, landed) {
                 (true, _) => ChangeStatus::Retry,
                 (false, true) => ChangeStatus::Done,

@@ -74,7 +74,7 @@ impl Rules {
             .then(|| [ValueMap::OneToOne, ValueMap::TwoOnTheLeft, ValueMap::TwoOnTheRight][dice.below(3)]);
         let sides = [Sides::new(true, false), Sides::new(false, true), Sides::new(true, true)];
         let some = |dice: &mut Dice, percent: u64| {
-            dice.chance(percent).then(|| sides[dice.below(3)]).unwrap_or_default()
+            if dice.chance(percent) { sides[dice.below(3)] } else { Sides::default() }
         };
         Self {
             map,

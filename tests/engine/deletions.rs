@@ -85,6 +85,17 @@ async fn recreate_makes_it_again() {
 }
 
 #[tokio::test]
+async fn p2_recreate_looks_for_the_record_in_the_run_that_finds_it_gone() {
+    let (mut world, lefts, rights) = linked(2, DeletePolicy::Recreate).await;
+    world.right.character.features.retain(|word| *word != Feature::Deletions);
+    world.right.delete("person", &rights[0]);
+    world.left.edit("contact", &lefts[0], "name", text("edited"), "2026-01-02");
+    world.run_with(World::window("2026-01-02", "2026-01-03")).await;
+    assert_eq!(world.right.value("person", &world.person("0@example.org"), "full"), text("edited"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
 async fn an_update_that_finds_nothing_is_a_report_of_the_deletion() {
     let (mut world, lefts, rights) = linked(2, DeletePolicy::Delete).await;
     // A remote that does not report deletions.

@@ -71,6 +71,25 @@ async fn p1_references_follow_a_record_that_is_made_or_linked_again() {
     }
 }
 
+/// What a trusted side refers to was deleted, and made again: a reference that leads nowhere is nothing to trust.
+#[tokio::test]
+async fn p2_references_follow_a_record_that_is_made_again_also_on_a_trusted_side() {
+    let mut world = World::new().await;
+    world.definition.mappings[1].deletes = DeletePolicy::Recreate;
+    let acme = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let link = refers("company", &acme);
+    world.left.put("contact", &[("email", text(ANN)), ("company", link)], "2020-01-01");
+    world.run().await;
+    world.left.delete("company", &acme);
+    let trust = Some(Trust { side: Side::Left, fields: vec![] });
+    world.run_with(RunOptions::sync(Scope::Whole { reading: Reading::Changes, trust })).await;
+    for side in Side::BOTH {
+        let (value, only) = employer(&world, side);
+        assert_eq!(value, only, "{side}");
+    }
+    world.assert_quiet().await;
+}
+
 /// A world whose people are linked: Ann, and four beside her. Contact and person of Ann.
 async fn ann() -> (World, String, String) {
     let world = World::new().await;

@@ -236,3 +236,49 @@ async fn a_deletion_by_an_undo_that_was_never_answered_is_none_by_a_person() {
     assert_eq!((now.status, now.reason), (Status::Excluded, Some(Reason::Undone)));
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn p2_a_deletion_by_an_undo_that_was_given_up_is_none_by_a_person() {
+    for (fault, name) in [(Fault::NoAnswers { executed: true }, "unknown"), (Fault::LostByTrap, "failed")] {
+        let mut world = World::new().await;
+        world.right.character.features.remove(&Feature::ById);
+        world.people().deletes = DeletePolicy::Delete;
+        let (run, _) = made(&world, &["ann"]).await;
+        let contact = world.contact("ann@example.org");
+        world.right.fault("execute", 1, fault);
+        world.try_run(RunKind::Undo { run: run.id, deletes_agreed: 1 }.into()).await.unwrap();
+        assert_eq!(world.right.find_by("person", "mail", "ann@example.org"), None, "{name}");
+        for _ in 0..2 {
+            world.clock.advance(std::time::Duration::from_secs(86_400));
+            world.run().await;
+        }
+        assert_eq!(
+            world.left.find_by("contact", "email", "ann@example.org"),
+            Some(contact.clone()),
+            "nothing is deleted for a record that an undo has deleted: {name}"
+        );
+        let now = pair(&world, &contact).await;
+        assert_eq!((now.status, now.reason), (Status::Excluded, Some(Reason::Undone)), "{name}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn p2_references_follow_a_record_that_an_undo_has_made_again() {
+    let mut world = World::new().await;
+    world.definition.mappings[1].deletes = DeletePolicy::Delete;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let acme = Value::Reference(Reference { object: "company".to_owned(), id: company.clone() });
+    let values = [("email", text("ann@example.org")), ("company", acme)];
+    world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    world.left.delete("company", &company);
+    let run = world.run().await;
+    assert_eq!(world.right.find_by("org", "title", "Acme"), None);
+    world.undo(run.id, 0).await;
+    let org = world.right.find_by("org", "title", "Acme").unwrap();
+    world.run().await;
+    let refers = Value::Reference(Reference { object: "org".to_owned(), id: org });
+    assert_eq!(world.right.value("person", &world.person("ann@example.org"), "org"), refers);
+    world.assert_quiet().await;
+}

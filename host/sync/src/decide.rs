@@ -218,12 +218,28 @@ impl Session<'_> {
                 pair.reason = Some(reason);
             }
             Gone::Held(reason) => self.hold(pair, mapping, survivor, reason),
+            Gone::Recreate if self.is_to_be_looked_up(inputs, pair, gone) => {
+                pair.status = Status::Todo;
+                pair.reason = None;
+                self.revisit(mapping.id, pair.id);
+            }
             Gone::Recreate => self.decide_new(inputs, pair, gone, links, plan),
             Gone::Delete(id, fields) => {
                 let change = self.change(mapping, pair, survivor, Action::Delete(id), fields);
                 plan.changes.push(change);
             }
         }
+    }
+
+    /// Whether a search has yet to prove that a record which is to be made again is absent: its link has only just been
+    /// ended. With that proof the pair is decided in this run.
+    fn is_to_be_looked_up(&self, inputs: &Inputs<'_>, pair: &Pair, target: Side) -> bool {
+        let capabilities = &inputs.sides[target];
+        inputs.mapping.create[target]
+            && capabilities.create
+            && !capabilities.listed
+            && self.exchange(target).can_find()
+            && pair.half(target.other()).no_match_in != Some(self.run.id)
     }
 
     /// Makes a change of the plan; withheld or counted as pending where the options say so. The pair stays

@@ -340,6 +340,7 @@ impl Session<'_> {
         unit.remove_pairs(&absorbed).await?;
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
+        self.requeue_replaced(unit.as_mut()).await?;
         if !executed.state.is_empty() {
             unit.save_state(self.exchange(target).name(), &executed.state).await?;
         }

@@ -180,6 +180,8 @@ pub trait Ledger: Send + Sync {
     async fn changes_after(&self, pair: PairId, change: i64) -> Result<Vec<Change>, LedgerError>;
     /// Creates and updates of these pairs with an unknown outcome (sent and never answered), the latest last.
     async fn unanswered(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
+    /// Deletes of these pairs with an unknown outcome, also given-up ones, the latest last.
+    async fn unanswered_deletes(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError>;
     /// Changes of a run with this status, of all mappings.
     async fn changes_in(
         &self,

@@ -39,6 +39,7 @@ impl Session<'_> {
             self.settle_answers(mapping, target, outgoing, &slots, answers, &Owners::new());
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut changes).await?;
+        self.requeue_replaced(unit.as_mut()).await?;
         unit.save_run(&self.run).await?;
         unit.commit_soon().await?;
         self.engine.observer.written(target, changes.len() as u64);

@@ -18,7 +18,7 @@ use super::reported::apply_row;
 use super::session::Session;
 use super::settle::{Settlement, has_landed, set_undone, settle_as_sent};
 use super::subject::RemoteSaid;
-use entente_core::{Side, Sides};
+use entente_core::{Reference, Side, Sides};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -138,7 +138,9 @@ impl Session<'_> {
         made: Execution,
     ) {
         let half = entry.pair.half_mut(target);
-        half.id = Some(written.id.clone());
+        if let Some(id) = half.id.replace(written.id.clone()).filter(|id| *id != written.id) {
+            self.replaced[target].push(Reference { object: mapping.object(target).to_owned(), id });
+        }
         // The version of a record that may have been edited since its values were told protects nothing.
         let told = mapping.fields.iter().all(|field| written.tells(slots, field.slot));
         half.version = written.version.clone().filter(|_| !entry.resent || told);

@@ -81,6 +81,7 @@ impl Engine<'_> {
             keys_given_up: false,
             by_way_of_blank: HashMap::new(),
             forgotten: HashSet::new(),
+            replaced: Sides::default(),
             untold: HashSet::new(),
             open_creates: OpenCreates::default(),
         };

@@ -303,11 +303,19 @@ impl<'m> Inputs<'m> {
             let reason = withheld.map_or(FieldReason::Ruled, FieldReason::Judge);
             return (Settled { decision, why: withheld.unwrap_or(settled.why) }, reason);
         }
+        let as_agreed = settled.why == Why::AsAgreed
+            || once.is_some() && {
+                // Who trusts a side trusts what it says, and a reference that leads nowhere says nothing.
+                let known = pair.agreed(slot);
+                let halves = known.map(|agreed| Sides::by(|side| field.value_of(side, || agreed.half(side))));
+                let own = FieldRules { trust: field.trust, ..rules };
+                settle(&own, halves, now.left, now.right).why == Why::AsAgreed
+            };
         // No rule withholds anything: the reason of a field that was decided with the record itself is none.
         let free = |kept: &FieldReason| {
             matches!(kept, FieldReason::ParentGone { .. } | FieldReason::Judge(Why::AsAgreed))
         };
-        if settled.why == Why::AsAgreed
+        if as_agreed
             && pair.differs(slot).is_none_or(free)
             && let Some(source) = relinked(links, now)
         {

@@ -13,7 +13,7 @@ use super::pair::{Pair, Status};
 use super::plan::Plan;
 use super::reason::Reason;
 use super::session::Session;
-use super::settle::has_landed;
+use super::settle::{has_landed, is_undone, set_undone};
 use entente_core::{Reference, Side, Sides};
 use std::collections::BTreeSet;
 
@@ -121,7 +121,8 @@ impl Session<'_> {
             links = self.links(mapping, &pairs).await?;
         }
         let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
-        let landed = self.landed(mapping, &pairs).await?;
+        let mut landed = self.landed(mapping, &pairs).await?;
+        landed.extend(self.undone_by(&mut pairs).await?);
         let mut plan = Plan::default();
         for ruling in self.engine.ledger.rulings(&numbers).await? {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
@@ -160,6 +161,7 @@ impl Session<'_> {
         unit.save_changes(&mut plan.changes).await?;
         unit.save_pairs(&mut pairs).await?;
         self.requeue_referring(unit.as_mut(), ended).await?;
+        self.requeue_replaced(unit.as_mut()).await?;
         unit.save_run(&self.run).await?;
         unit.commit_soon().await?;
         self.engine.observer.reconciled(numbers.len() as u64);
@@ -184,6 +186,12 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Queues the pairs whose records refer to a deleted record that was made again: what they refer to is the new one.
+    pub(super) async fn requeue_replaced(&mut self, unit: &mut dyn Unit) -> Result<(), SyncError> {
+        let replaced = std::mem::take(&mut self.replaced);
+        self.requeue_referring(unit, replaced).await
     }
 
     /// A create that may have been executed already is planned again under its first idempotency key.
@@ -224,6 +232,30 @@ impl Session<'_> {
             change.settled = Some(self.now());
         }
         Ok(changes)
+    }
+
+    /// Deletes of undos that were never answered, and whose records are gone by now: that is what the undo did, and no
+    /// deletion by a person, which the policy would be asked about. In a dry run nothing is written to the history.
+    async fn undone_by(&self, pairs: &mut [Pair]) -> Result<Vec<Change>, SyncError> {
+        let gone = |pair: &&Pair| pair.halves.iter().any(|half| half.id.is_some() && half.deleted.is_some());
+        let numbers: Vec<PairId> = pairs.iter().filter(gone).map(|pair| pair.id).collect();
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut undone, now) = (Vec::new(), self.now());
+        for mut change in self.engine.ledger.unanswered_deletes(&numbers).await? {
+            let found = pairs.iter_mut().find(|pair| is_undone(&change, pair));
+            let Some(pair) = found else { continue };
+            set_undone(pair, change.target, now);
+            change.status = ChangeStatus::Done;
+            change.reason = Some(Reason::FoundOut);
+            change.settled = Some(now);
+            undone.push(change);
+        }
+        if self.run.options.is_dry() {
+            undone.clear();
+        }
+        Ok(undone)
     }
 
     /// Looks up counterparts where there is no complete listing of the other side, as proof of absence for

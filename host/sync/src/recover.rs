@@ -14,7 +14,7 @@ use super::outgoing::{Outgoing, absorbed};
 use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::session::{Purpose, Session};
-use super::settle::{has_landed, set_undone, settle_as_sent};
+use super::settle::{has_landed, is_undone, set_undone, settle_as_sent};
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -255,7 +255,7 @@ impl Session<'_> {
             let unanswered = !known && matches!(change.action, Action::Update(_));
             let pair = pairs.iter().find(|pair| pair.id == change.pair).filter(|_| known);
             let landed =
-                pair.is_some_and(|pair| is_undone(change, pair, target) || has_landed(mapping, pair, change));
+                pair.is_some_and(|pair| is_undone(change, pair) || has_landed(mapping, pair, change));
             change.status = match (unanswered, landed) {
                 (true, _) => ChangeStatus::Retry,
                 (false, true) => ChangeStatus::Done,
@@ -285,7 +285,7 @@ impl Session<'_> {
                     .for_each(|change| settle_as_sent(mapping, pair, change));
                 pair.status = Status::Todo;
                 pair.reason = None;
-                if changes.iter().any(|change| is_undone(change, pair, target)) {
+                if changes.iter().any(|change| is_undone(change, pair)) {
                     set_undone(pair, target, now);
                 }
             } else {
@@ -391,6 +391,7 @@ impl Session<'_> {
         unit.remove_pairs(&absorbed).await?;
         unit.save_pairs(&mut pairs).await?;
         unit.save_changes(&mut settled).await?;
+        self.requeue_replaced(unit.as_mut()).await?;
         unit.save_run(&self.run).await?;
         unit.commit().await?;
         Ok(match collection.state {
@@ -398,9 +399,4 @@ impl Session<'_> {
             TicketState::Done | TicketState::Lost => None,
         })
     }
-}
-
-/// Whether the delete of an undo has been executed: its record is gone, which is no deletion by a person.
-fn is_undone(change: &Change, pair: &Pair, target: Side) -> bool {
-    pair.id == change.pair && change.is_delete_of_undo() && pair.half(target).deleted.is_some()
 }

@@ -197,6 +197,10 @@ impl Ledger for Rehearsal<'_> {
         self.ledger.unanswered(pairs).await
     }
 
+    async fn unanswered_deletes(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError> {
+        self.ledger.unanswered_deletes(pairs).await
+    }
+
     async fn changes_in(
         &self,
         run: RunId,

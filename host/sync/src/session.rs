@@ -94,6 +94,8 @@ pub(super) struct Session<'a> {
     /// Pairs whose merge base was forgotten since their records were read in this run: the evidence for their values is
     /// to be read again.
     pub(super) forgotten: HashSet<PairId>,
+    /// Deleted records that an undo has made again under another id, until the pairs that refer to them are queued.
+    pub(super) replaced: Sides<Vec<Reference>>,
     /// Pairs whose create was sent more than once in this run, and answered without all values of a record that may have
     /// been edited since.
     pub(super) untold: HashSet<PairId>,

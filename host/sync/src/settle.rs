@@ -484,6 +484,15 @@ pub(super) fn forget_agreed(pair: &mut Pair, survivor: Side) {
     pair.differing.clear();
 }
 
+/// Whether the delete of an undo has been executed: its record is gone, which is no deletion by a person.
+pub(super) fn is_undone(change: &Change, pair: &Pair) -> bool {
+    let half = pair.half(change.target);
+    pair.id == change.pair
+        && change.is_delete_of_undo()
+        && half.deleted.is_some()
+        && change.record() == half.id.as_deref()
+}
+
 /// Excludes a pair after an undo deleted the record that a run had created.
 pub(super) fn set_undone(pair: &mut Pair, target: Side, at: Timestamp) {
     forget_agreed(pair, target.other());

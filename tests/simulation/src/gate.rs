@@ -187,6 +187,10 @@ impl Ledger for GatedLedger {
         self.inner.unanswered(pairs).await
     }
 
+    async fn unanswered_deletes(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError> {
+        self.inner.unanswered_deletes(pairs).await
+    }
+
     async fn changes_in(
         &self,
         run: RunId,

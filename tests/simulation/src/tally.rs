@@ -100,6 +100,8 @@ pub enum Exception {
     DriftKept,
     /// An edit is not there.
     RecordGone,
+    /// An undo has deleted a record that was edited.
+    GoneBefore,
     /// A tag is not there.
     TagTakenOff,
     /// A tag is not there, or back.
@@ -136,7 +138,7 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 32] = [
+    pub const ALL: [Exception; 33] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::MayBeMade,
@@ -153,6 +155,7 @@ impl Exception {
         Exception::DefaultGiven,
         Exception::DriftKept,
         Exception::RecordGone,
+        Exception::GoneBefore,
         Exception::TagTakenOff,
         Exception::TagByTrust,
         Exception::TagUndone,
@@ -190,6 +193,7 @@ impl Exception {
             Exception::DefaultGiven => "default-given",
             Exception::DriftKept => "drift-kept",
             Exception::RecordGone => "record-gone",
+            Exception::GoneBefore => "gone-before",
             Exception::TagTakenOff => "tag-taken-off",
             Exception::TagByTrust => "tag-by-trust",
             Exception::TagUndone => "tag-undone",
@@ -252,6 +256,9 @@ impl Exception {
             Exception::RecordGone => {
                 "I4: the record of the edit is gone, so that there is nothing to look at"
             }
+            Exception::GoneBefore => {
+                "I28: an undo was to delete a record that a person had deleted before, so that it has deleted nothing"
+            }
             Exception::TagTakenOff => "I4: somebody else took the tag off",
             Exception::TagByTrust => {
                 "I4: a side that the operator trusts has another set of tags, and the history says so"
@@ -273,7 +280,7 @@ impl Exception {
                 "I8: a deleted record was made again, as the policy recreate asks"
             }
             Exception::RecreatedTwice => {
-                "I3: two syncs made a deleted person again, and an identifier that tells that they are one is missing"
+                "I3: a sync made a person again that was deleted in another one, by a person or an undo, and an identifier that tells that they are one is missing"
             }
             Exception::SharedName => {
                 "I3: a record was given the address of another person, was taken for that one, and passed on its name"

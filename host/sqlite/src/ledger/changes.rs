@@ -293,9 +293,24 @@ pub(super) fn unanswered(connection: &Connection, pairs: &[PairId]) -> Result<Ve
                 SELECT 1 FROM change AS answer INDEXED BY change_pair
                 WHERE answer.pair = ?1 AND answer.key = change.key AND answer.status IN ('done', 'failed')))
         ORDER BY id";
+    of_each(connection, REST, pairs)
+}
+
+/// Deletes that were sent and whose outcome is unknown, also those that a later decision has overtaken.
+pub(super) fn unanswered_deletes(
+    connection: &Connection,
+    pairs: &[PairId],
+) -> Result<Vec<Change>, StoreError> {
+    const REST: &str = "INDEXED BY change_pair WHERE pair = ?1 AND sent IS NOT NULL AND action = 'delete'
+            AND status IN ('sent', 'retry', 'dropped')
+        ORDER BY id";
+    of_each(connection, REST, pairs)
+}
+
+fn of_each(connection: &Connection, rest: &'static str, pairs: &[PairId]) -> Result<Vec<Change>, StoreError> {
     let mut found = Vec::new();
     for pair in pairs {
-        found.extend(select(connection, REST, &[pair])?);
+        found.extend(select(connection, rest, &[pair])?);
     }
     Ok(found)
 }

@@ -289,6 +289,13 @@ impl Ledger for SqliteLedger {
             .map_err(failed("read changes"))
     }
 
+    async fn unanswered_deletes(&self, pairs: &[PairId]) -> Result<Vec<Change>, LedgerError> {
+        self.store
+            .read(|connection| changes::unanswered_deletes(connection, pairs))
+            .await
+            .map_err(failed("read changes"))
+    }
+
     async fn changes_in(
         &self,
         run: RunId,

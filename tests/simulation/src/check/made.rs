@@ -8,7 +8,7 @@ use crate::schema::{IDENTIFIER, NAME, PERSON, meaning};
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::{Reference, Value};
-use entente_sync::{DeletePolicy, Pair, Side};
+use entente_sync::{DeletePolicy, Pair, Reason, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of a record that was made, and why it need not be the only one.
@@ -121,9 +121,16 @@ impl End<'_> {
         }
     }
 
-    /// Whether two syncs have made a deleted person again, each from a survivor of its own, and nobody could tell that
-    /// the two are one: of their identifiers one is blank or has been changed.
-    fn recreated_twice(&self, book: &Book, these: &[(usize, &str)], theirs: &[(usize, &str)]) -> bool {
+    /// Whether two syncs have made a deleted person again, each from a survivor of its own, or one where an undo of the
+    /// other had deleted it, and nobody could tell that the two are one: of their identifiers one is blank or has been
+    /// changed.
+    fn recreated_twice(
+        &self,
+        book: &Book,
+        made: &[(usize, Made)],
+        these: &[(usize, &str)],
+        theirs: &[(usize, &str)],
+    ) -> bool {
         let identifiers: BTreeSet<String> = these
             .iter()
             .filter_map(|(place, id)| self.record(*place, PERSON, id))
@@ -131,9 +138,30 @@ impl End<'_> {
             .collect();
         let blank = meaning(PERSON, IDENTIFIER, &Value::Null).to_string();
         let survives = |partner: &Reference| theirs.iter().any(|(_, id)| *id == partner.id);
+        let by_person =
+            || book.gone.iter().any(|gone| gone.partners.iter().any(|(_, partner)| survives(partner)));
         self.world.character.deletes == DeletePolicy::Recreate
             && (identifiers.len() > 1 || identifiers.contains(&blank))
-            && book.gone.iter().any(|gone| gone.partners.iter().any(|(_, partner)| survives(partner)))
+            && (by_person() || self.undone_and_recreated(made, these, theirs))
+    }
+
+    /// Whether an undo has deleted the counterpart of one of these, and another sync has made a record in its place, from
+    /// a survivor of its own.
+    fn undone_and_recreated(
+        &self,
+        made: &[(usize, Made)],
+        these: &[(usize, &str)],
+        theirs: &[(usize, &str)],
+    ) -> bool {
+        let undone = self.pairs_with(PERSON, these);
+        undone.into_iter().filter(|(.., pair)| pair.reason == Some(Reason::Undone)).any(|(sync, _, pair)| {
+            let gone = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_none());
+            let place = gone.map(|side| self.place(*sync, side));
+            let elsewhere = |of: &Made| of.object == PERSON && of.sync != self.world.syncs[*sync].name;
+            made.iter().any(|(at, of)| {
+                Some(*at) == place && elsewhere(of) && theirs.contains(&(*at, of.id.as_str()))
+            })
+        })
     }
 
     /// No two people of one system have the same name, since users type none twice.
@@ -172,7 +200,7 @@ impl End<'_> {
                     .into_iter()
                     .flat_map(|(sync, _, pair)| self.halves(*sync, pair))
                     .collect();
-                if self.recreated_twice(&book, &these, &kin) {
+                if self.recreated_twice(&book, made, &these, &kin) {
                     verdict.except(Exception::RecreatedTwice);
                     continue;
                 }

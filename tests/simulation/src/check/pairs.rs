@@ -336,7 +336,14 @@ impl End<'_> {
         }
         let character = &self.world.character;
         let agreed = pair.agreed(Slot(field)).map(|agreed| [agreed.left.as_ref(), agreed.right.as_ref()]);
-        let as_agreed = agreed == Some([Some(left), Some(right)]);
+        // The order of a set is none of its content.
+        let is = |agreed: Option<&Value>, now: &Value| match now {
+            Value::Texts(_) => {
+                agreed.is_some_and(|agreed| meaning(object, field, agreed) == meaning(object, field, now))
+            }
+            _ => agreed == Some(now),
+        };
+        let as_agreed = agreed.is_some_and(|agreed| is(agreed[0], left) && is(agreed[1], right));
         // Of a constant the other side has nothing.
         let stands = match character.rules.constant.filter(|_| (object, field) == (PERSON, ORIGIN)) {
             Some(target) => {

@@ -6,6 +6,7 @@ use crate::dice::lock;
 use crate::remote::Made;
 use crate::schema::target;
 use crate::system::System;
+use crate::tally::Exception;
 use crate::tape::drive;
 use crate::verdict::{Verdict, Word};
 use crate::world::World;
@@ -106,12 +107,12 @@ impl End<'_> {
     fn check_undone(&self, undone: RunId, change: &Change, verdict: &mut Verdict) {
         let Some((sync, object)) = self.of_mapping(change.mapping) else { return };
         let place = self.place(sync, change.target);
-        let mut wrong = |what: String| verdict.add(Word::Lost, "I28", what);
+        let wrong = |verdict: &mut Verdict, what: String| verdict.add(Word::Lost, "I28", what);
         match &change.action {
             Action::Delete(id) => {
                 let name = self.record_name(place, object, id);
                 if !self.was_made(place, object, id) {
-                    wrong(format!("run {} undid a person's own {name}", change.run));
+                    wrong(verdict, format!("run {} undid a person's own {name}", change.run));
                 }
                 // Who types what was made there anyway, if only in the end, has edited nothing.
                 let as_made = |edit: &Edit| {
@@ -122,6 +123,10 @@ impl End<'_> {
                     fields.any(|made| made.mapping == change.mapping && made.fields.iter().any(is))
                 };
                 let book = lock(&self.world.users.book);
+                // A person has deleted it before, so that the undo has deleted nothing.
+                if book.gone.iter().any(|gone| (gone.place, gone.object, &gone.id) == (place, object, id)) {
+                    return verdict.except(Exception::GoneBefore);
+                }
                 let of = |edit: &&Edit| (edit.place, edit.object, &edit.id) == (place, object, id);
                 let last = |edit: &&Edit| {
                     let mut later = book.edits.iter().rev().filter(of);
@@ -133,7 +138,10 @@ impl End<'_> {
                 let edited = edits.find(|edit| !edit.value.is_blank() && !as_made(edit));
                 if let Some(edit) = edited {
                     let field = self.field_name(place, object, edit.field);
-                    wrong(format!("run {} deleted {name}, whose {field} a person has edited", change.run));
+                    wrong(
+                        verdict,
+                        format!("run {} deleted {name}, whose {field} a person has edited", change.run),
+                    );
                 }
             }
             Action::Update(id) => {
@@ -148,10 +156,13 @@ impl End<'_> {
                     let is = |value: &Value| Some(value) == field.base.as_ref();
                     if !same.any(|known| known.slot == field.slot && is(known.result())) {
                         let name = self.record_name(place, object, id);
-                        wrong(format!(
-                            "run {} replaced {:?} of {name}, which run {undone} did not write: {:?}",
-                            change.run, field.slot, field.base
-                        ));
+                        wrong(
+                            verdict,
+                            format!(
+                                "run {} replaced {:?} of {name}, which run {undone} did not write: {:?}",
+                                change.run, field.slot, field.base
+                            ),
+                        );
                     }
                 }
             }

@@ -247,3 +247,56 @@ async fn p1_a_merge_into_what_an_open_create_made_takes_no_pair_away() {
         world.assert_quiet().await;
     }
 }
+
+/// The later merge of a chain is told first.
+#[tokio::test]
+async fn p2_what_became_a_record_that_has_become_another_one_follows_it() {
+    let world = World::new().await;
+    let put = |mail: &str| world.left.put("contact", &[("email", text(mail))], "2020-01-01");
+    let contacts = ["a@example.org", "b@example.org"].map(put);
+    world.run().await;
+    let [a, b] = ["a@example.org", "b@example.org"].map(|mail| world.person(mail));
+    let c = world.right.put("person", &[("mail", text("c@example.org"))], "2026-01-02");
+    world.right.merge("person", &b, &c);
+    world.right.merge("person", &a, &b);
+    world.run().await;
+    let mapping = world.definition.mappings[0].id;
+    let pairs = world.ledger.pairs_of(mapping, Side::Left, &contacts).await.unwrap();
+    let of = |id: &String| pairs.iter().find(|pair| pair.half(Side::Left).id.as_ref() == Some(id)).unwrap();
+    assert_eq!(of(&contacts[1]).half(Side::Right).id.as_ref(), Some(&c));
+    let into = RecordRef::new(Side::Right, "person", &c);
+    let reason = &of(&contacts[0]).reason;
+    assert!(matches!(reason, Some(Reason::Merged { into: of, .. }) if *of == into), "{reason:?}");
+    world.assert_quiet().await;
+}
+
+/// Nobody can tell whether the winner of the merge is the person whose create was never answered.
+#[tokio::test]
+async fn p2_a_pair_does_not_move_to_a_record_that_an_open_create_may_have_made() {
+    let mut world = World::new().await;
+    world.right.character.can_find = false;
+    world.right.character.features.remove(&Feature::IdempotentCreate);
+    world.left.put("contact", &[("email", text("bea@example.org"))], "2020-01-01");
+    world.run().await;
+    let bea = world.person("bea@example.org");
+    world.left.put("contact", &[("name", text("ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.try_run(RunOptions::default()).await.unwrap();
+    let ann = world.right.find_by("person", "full", "ann").unwrap();
+    for step in 0..3 {
+        if step == 1 {
+            world.right.merge("person", &bea, &ann);
+        }
+        world.clock.advance(std::time::Duration::from_secs(86_400));
+        world.run().await;
+    }
+    let called = |name: &str| {
+        let people = world.right.records("person").into_iter();
+        people.filter(|(_, record)| record.values.get("full") == Some(&text(name))).count()
+    };
+    assert_eq!(called("ann"), 1);
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    let codes: Vec<Option<Code>> = held.iter().map(|pair| pair.reason.as_ref().map(Reason::code)).collect();
+    assert!(codes.contains(&Some(Code::Merged)), "{codes:?}");
+    world.assert_quiet().await;
+}

@@ -1,7 +1,7 @@
 //! Undo acts on the record that a change wrote, not on the one that its pair has by now.
 
 use crate::world::{World, text};
-use entente_core::Value;
+use entente_core::{Reference, Value};
 use entente_sync::*;
 use std::time::Duration;
 
@@ -260,5 +260,25 @@ async fn k6_a_record_that_was_edited_while_the_other_was_deleted_is_settled_by_p
     world.run().await;
     assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap(), []);
     assert_eq!(world.right.records("person").len(), 1);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn k6_references_follow_a_record_that_takes_the_place_of_a_deleted_one() {
+    let world = World::new().await;
+    let refers = |id: &str| Value::Reference(Reference { object: "company".to_owned(), id: id.to_owned() });
+    let first = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let values = [("email", text("k@example.org")), ("company", refers(&first))];
+    let contact = world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    let second = world.left.put("company", &[("name", text("Acme"))], "2025-01-01");
+    world.run().await;
+    world.left.delete("company", &first);
+    world.run().await;
+    retry_held(&world).await;
+    world.run().await;
+    assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap(), []);
+    world.run().await;
+    assert_eq!(world.left.value("contact", &contact, "company"), refers(&second));
     world.assert_quiet().await;
 }

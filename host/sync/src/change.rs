@@ -142,10 +142,15 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether an undo decided it. The run that gets its answer may be another one, and an undo gets answers to changes
+    /// of earlier runs.
+    pub(super) fn is_of_undo(&self) -> bool {
+        self.fields.iter().any(|field| matches!(field.reason, FieldReason::UndoOf { .. }))
+    }
+
     /// Whether it deletes a record that an undone run had made.
     pub(super) fn is_delete_of_undo(&self) -> bool {
-        let undoes = |field: &ChangedField| matches!(field.reason, FieldReason::UndoOf { .. });
-        matches!(self.action, Action::Delete(_)) && self.fields.iter().any(undoes)
+        matches!(self.action, Action::Delete(_)) && self.is_of_undo()
     }
 
     /// The record that this change is about: the one that it updates, deletes or has made.

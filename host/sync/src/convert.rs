@@ -53,6 +53,21 @@ pub(super) fn forget_sets(mapping: &ObjectMapping, pair: &mut Pair, survivor: Si
 }
 
 impl Session<'_> {
+    /// Conversions whose target was itself converted earlier in this run lead to what that one is by now.
+    pub(super) fn follow_conversions(&mut self, side: Side, conversions: &mut [Conversion]) {
+        let became = &mut self.became[side];
+        for conversion in conversions {
+            if let Some(now) = became.get(&conversion.after).filter(|now| **now != conversion.before) {
+                conversion.after = now.clone();
+            }
+            became.values_mut().filter(|now| **now == conversion.before).for_each(|now| {
+                *now = conversion.after.clone();
+            });
+            became.remove(&conversion.after);
+            became.insert(conversion.before.clone(), conversion.after.clone());
+        }
+    }
+
     /// Conversions within an object (merge, new id). In a merge the winner keeps its pair if it has a
     /// counterpart, and the loser's counterpart is held; else the loser's pair moves to the winner. Returns the
     /// records that have left their pairs so.
@@ -72,12 +87,19 @@ impl Session<'_> {
             }
             let winner = work.by_id.get(&conversion.after.id).copied();
             let alone = |entry: Entry| work.pairs[entry].half(side.other()).id.is_none();
+            let may_be_made = match winner {
+                Some(winner) => {
+                    alone(winner)
+                        && self.open_creates.may_have_made(mapping, &work.pairs[winner], side).is_some()
+                }
+                None => self.open_creates.any(mapping, side),
+            };
             match winner {
-                Some(winner) if !alone(winner) || alone(entry) => self.hold_loser(work, entry, conversion),
-                // The unknown winner may be what an open create has made. It is told again when that is known, or is
+                // The winner may be what an open create has made. It is told again when that is known, or is
                 // a record of its own until then. The loser is not taken for deleted meanwhile.
                 None if self.open_creates.under_way(mapping, side) && !is_told_gone(page, conversion) => {}
-                None if self.open_creates.any(mapping, side) => self.hold_loser(work, entry, conversion),
+                _ if may_be_made => self.hold_loser(work, entry, conversion),
+                Some(winner) if !alone(winner) || alone(entry) => self.hold_loser(work, entry, conversion),
                 Some(winner) => {
                     ended.push(conversion.before.clone());
                     // The winner has no counterpart: the pair of the loser moves to it.

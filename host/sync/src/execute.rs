@@ -19,7 +19,7 @@ use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::session::{Purpose, Session, Tries};
 use entente_core::{Reference, Side, Sides};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Session<'_> {
     /// Sends the planned changes of the run, by mapping and side.
@@ -54,7 +54,10 @@ impl Session<'_> {
                     let Some(first) = changes.first().map(most) else { break };
                     let together =
                         changes.iter().take(first).take_while(|change| most(change) == first).count();
-                    changes.truncate(together.max(1));
+                    // An undo may have several changes of one pair. A later one goes by the outcome of the one before it.
+                    let mut ordered = HashSet::new();
+                    let apart = changes.iter().take_while(|change| ordered.insert(change.pair)).count();
+                    changes.truncate(together.min(apart).max(1));
                     self.send(mapping, target, changes).await?;
                 }
             }

@@ -22,7 +22,7 @@ impl Session<'_> {
     pub(super) async fn take_in(
         &mut self,
         side: Side,
-        page: Page,
+        mut page: Page,
         progress: Option<&Progress>,
         purpose: Purpose,
     ) -> Result<(), SyncError> {
@@ -35,6 +35,7 @@ impl Session<'_> {
             ));
         }
         let definition = self.definition;
+        self.follow_conversions(side, &mut page.conversions);
         self.convert_across(side, &page.conversions).await?;
         let (mut works, mut ended) = (Vec::new(), Sides::<Vec<Reference>>::default());
         for mapping in &definition.mappings {

@@ -2,7 +2,7 @@
 //! outcome only.
 
 use super::answer::{Answers, Execution, Meaning};
-use super::change::{Change, ChangeStatus, ChangedField};
+use super::change::{Change, ChangeStatus};
 use super::convert::{await_reading, forget_sets};
 use super::definition::ObjectMapping;
 use super::identity;
@@ -12,7 +12,7 @@ use super::number::{Column, Slot};
 use super::order::{Action, Answer, Written};
 use super::outgoing::{Outgoing, Owners, waits_for};
 use super::pair::{Pair, Seen, Status};
-use super::reason::{FieldReason, Reason};
+use super::reason::Reason;
 use super::report::Row;
 use super::reported::apply_row;
 use super::session::Session;
@@ -156,7 +156,7 @@ impl Session<'_> {
             target,
             slots,
             written,
-            undo: self.run.options.undoes().is_some(),
+            undo: entry.change.is_of_undo(),
             local: self.exchange(target).local().is_some(),
         };
         // After the blank comes the new value.
@@ -195,8 +195,7 @@ impl Session<'_> {
     /// Status of a pair whose change was executed; `revisit`: the pair has to be decided again.
     fn end_made(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, revisit: bool) {
         let source = target.other();
-        let undoes = |field: &ChangedField| matches!(field.reason, FieldReason::UndoOf { .. });
-        let by_undo = entry.change.fields.iter().any(undoes);
+        let by_undo = entry.change.is_of_undo();
         let Outgoing { pair, waits, failed, .. } = entry;
         pair.context = false;
         pair.due = None;
@@ -238,7 +237,7 @@ impl Session<'_> {
             change.status = ChangeStatus::Done;
             pair.attempts = 0;
             self.run.count(target, mapping.object(target)).removed += 1;
-            if self.run.options.undoes().is_some() {
+            if change.is_delete_of_undo() {
                 set_undone(pair, target, now);
             } else {
                 pair.half_mut(target).deleted = Some(now);

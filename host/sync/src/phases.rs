@@ -82,6 +82,7 @@ impl Engine<'_> {
             by_way_of_blank: HashMap::new(),
             forgotten: HashSet::new(),
             replaced: Sides::default(),
+            became: Sides::default(),
             untold: HashSet::new(),
             open_creates: OpenCreates::default(),
         };

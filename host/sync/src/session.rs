@@ -96,6 +96,9 @@ pub(super) struct Session<'a> {
     pub(super) forgotten: HashSet<PairId>,
     /// Deleted records that an undo has made again under another id, until the pairs that refer to them are queued.
     pub(super) replaced: Sides<Vec<Reference>>,
+    /// By side, what records have become in the conversions of this run so far: a record that became one of them is told
+    /// later, and has become what that one is by now.
+    pub(super) became: Sides<HashMap<Reference, Reference>>,
     /// Pairs whose create was sent more than once in this run, and answered without all values of a record that may have
     /// been edited since.
     pub(super) untold: HashSet<PairId>,

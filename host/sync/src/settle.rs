@@ -27,7 +27,7 @@ pub(super) struct Settlement<'a> {
     /// Slots of the order's fields; the values of the answer follow their order.
     pub(super) slots: &'a [Slot],
     pub(super) written: &'a Written,
-    /// The run is an undo.
+    /// An undo decided the change.
     pub(super) undo: bool,
     /// The target is in the store of the ledger: it never reports what this sync wrote there.
     pub(super) local: bool,

@@ -268,7 +268,9 @@ impl Exception {
                 "I4: a tag taken off before every sync knew the record, during its write, or while its counterpart was gone"
             }
             Exception::TagUnsettled => "I4: a tag taken off a record of which a pair is not settled",
-            Exception::MadeByUndo => "I3: made twice, and the first was deleted by a run that was undone",
+            Exception::MadeByUndo => {
+                "I3, I8: made twice, and an undo made the second in the place of what the undone run had deleted"
+            }
             Exception::MadeAgain => "I3: made twice by the policy recreate, and the first one is gone",
             Exception::MadeUnheard => {
                 "I3: made twice, and the first was deleted before the sync was told of it"

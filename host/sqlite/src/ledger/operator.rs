@@ -261,8 +261,16 @@ fn release_survivor_of(connection: &Connection, mapping: MappingId, pair: PairId
     let mut owners = by_records(connection, mapping, rival.side, std::slice::from_ref(&rival.id))?;
     let row = mappings(connection, None)?.into_iter().find(|row| row.id == mapping);
     let (Some(owner), Some(row)) = (owners.first_mut(), row) else { return Ok(()) };
+    let gone = owner.half(own).id.clone();
     if release_survivor(owner, own, &row.objects[own]) {
         save(connection, &mut owners)?;
+        // What refers to the record that is gone is to refer to the one that takes its place.
+        let object = row.objects[own].clone();
+        let gone: Vec<Reference> =
+            gone.into_iter().map(|id| Reference { object: object.clone(), id }).collect();
+        for of in mappings(connection, Some(&row.relation))? {
+            requeue(connection, of.id, Requeue::Referring(own, gone.clone()))?;
+        }
     }
     Ok(())
 }

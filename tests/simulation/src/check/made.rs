@@ -11,8 +11,8 @@ use entente_core::{Reference, Value};
 use entente_sync::{DeletePolicy, Pair, Reason, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The name of a record that was made, and why it need not be the only one.
-type Counted = (String, Option<Exception>);
+/// The name of a record that was made, why it need not be the only one, and whether it is there.
+type Counted = (String, Option<Exception>, bool);
 
 impl End<'_> {
     pub(super) fn check_made(&self, verdict: &mut Verdict) {
@@ -47,6 +47,8 @@ impl End<'_> {
             let source = made.source.as_ref().map(ToString::to_string).unwrap_or_default();
             let exception = if self.renamed(&book, *place, &made.id) {
                 Some(Exception::Renamed)
+            } else if self.made_by_undo(*place, made.object, &made.id) {
+                Some(Exception::MadeByUndo)
             } else if there {
                 None
             } else if unheard {
@@ -57,12 +59,19 @@ impl End<'_> {
                 recreates.then_some(Exception::MadeAgain)
             };
             let name = self.record_name(*place, made.object, &made.id);
-            by_source.entry((*place, &made.sync, source)).or_default().push((name, exception));
+            by_source.entry((*place, &made.sync, source)).or_default().push((name, exception, there));
         }
-        for ((_, sync, source), names) in by_source.into_iter().filter(|(_, names)| names.len() > 1) {
-            names.iter().filter_map(|(_, exception)| *exception).for_each(|which| verdict.except(which));
-            let counted = names.into_iter().filter(|(_, exception)| exception.is_none());
-            let names: Vec<String> = counted.map(|(name, _)| name).collect();
+        for ((_, sync, source), mut names) in by_source.into_iter().filter(|(_, names)| names.len() > 1) {
+            // What an undo makes again was deleted before: it stands alone.
+            if names.iter().filter(|(.., there)| *there).count() > 1 {
+                let by_undo = |which: &Exception| matches!(which, Exception::MadeByUndo);
+                for (_, exception, _) in names.iter_mut().filter(|(.., there)| *there) {
+                    *exception = exception.filter(|which| !by_undo(which));
+                }
+            }
+            names.iter().filter_map(|(_, exception, _)| *exception).for_each(|which| verdict.except(which));
+            let counted = names.into_iter().filter(|(_, exception, _)| exception.is_none());
+            let names: Vec<String> = counted.map(|(name, ..)| name).collect();
             if names.len() < 2 {
                 continue;
             }
@@ -107,6 +116,10 @@ impl End<'_> {
                 if let Some((place, made)) = again {
                     if recreates {
                         verdict.except(Exception::RecreatedByPolicy);
+                        continue;
+                    }
+                    if self.made_by_undo(*place, made.object, &made.id) {
+                        verdict.except(Exception::MadeByUndo);
                         continue;
                     }
                     let before = self.record_name(gone.place, gone.object, &gone.id);

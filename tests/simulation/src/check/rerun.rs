@@ -244,6 +244,17 @@ impl End<'_> {
         })
     }
 
+    /// Whether an undo made this record, in the place of one that the undone run had deleted.
+    pub(super) fn made_by_undo(&self, place: usize, object: usize, id: &str) -> bool {
+        let undoes = |field: &ChangedField| matches!(field.reason, FieldReason::UndoOf { .. });
+        self.changes.iter().any(|change| {
+            let here = self
+                .of_mapping(change.mapping)
+                .is_some_and(|(sync, kind)| (self.place(sync, change.target), kind) == (place, object));
+            here && change.made.as_deref() == Some(id) && change.fields.iter().any(undoes)
+        })
+    }
+
     /// Whether the history has an undo that put this tag on, or took it off.
     pub(super) fn tag_undone(&self, tag: &str, on: bool) -> bool {
         let has =

@@ -124,6 +124,8 @@ pub enum Fault {
     NoAnswers { executed: bool },
     /// The order is carried out up to here, and all that the side says is that it takes no more.
     StopsInError { after: usize },
+    /// Every change of the order is put off for an hour.
+    PutsOff,
     /// Somebody edits a record just before the call.
     Edit { object: String, id: String, field: String, value: Value },
     /// Somebody merges a record into another one just before the call, which no report of this side tells.
@@ -493,6 +495,17 @@ impl Exchange for Fake {
         let now = self.clock.now();
         if fault == Some(Fault::NoAnswers { executed: false }) {
             return Ok(Executed::default());
+        }
+        if fault == Some(Fault::PutsOff) {
+            let later = |change: &OrderedChange| Answer {
+                change: change.id.clone(),
+                outcome: Outcome::Retry {
+                    after: Some(Duration::from_secs(3600)),
+                    reason: "locked".to_owned(),
+                },
+            };
+            let answers = order.changes.iter().map(later).collect();
+            return Ok(Executed { answers, ..Executed::default() });
         }
         let mut state = self.state.lock().unwrap();
         let idempotent = self.character.features.contains(&Feature::IdempotentCreate);

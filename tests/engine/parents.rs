@@ -166,3 +166,22 @@ async fn p2_a_reference_follows_a_record_that_was_merged_into_a_new_one() {
     assert_eq!(world.right.value("person", &person, "chief"), reference("person", &after));
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn p2_a_record_that_has_nothing_but_a_reference_to_what_takes_no_part_waits_for_nothing() {
+    let world = World::new().await;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let run = world.run().await;
+    world.undo(run.id, 1).await;
+    let l = world.left.put("contact", &[("company", reference("company", &company))], "2025-01-01");
+    world.run().await;
+    let held = pair(&world, &l).await;
+    assert_eq!(
+        (held.status, held.reason),
+        (Status::Held, Some(Reason::ParentGone { record: gone(&company) }))
+    );
+    world.left.edit("contact", &l, "name", text("Ann"), "2025-01-02");
+    world.run().await;
+    assert!(world.right.find_by("person", "full", "Ann").is_some());
+    world.assert_quiet().await;
+}

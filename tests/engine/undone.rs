@@ -239,13 +239,18 @@ async fn a_deletion_by_an_undo_that_was_never_answered_is_none_by_a_person() {
 
 #[tokio::test]
 async fn p2_a_deletion_by_an_undo_that_was_given_up_is_none_by_a_person() {
-    for (fault, name) in [(Fault::NoAnswers { executed: true }, "unknown"), (Fault::LostByTrap, "failed")] {
+    for (fault, name) in [
+        (Fault::NoAnswers { executed: true }, "unknown"),
+        (Fault::LostByTrap, "failed"),
+        (Fault::StopsInError { after: 1 }, "put off when it was sent again"),
+    ] {
         let mut world = World::new().await;
         world.right.character.features.remove(&Feature::ById);
         world.people().deletes = DeletePolicy::Delete;
         let (run, _) = made(&world, &["ann"]).await;
         let contact = world.contact("ann@example.org");
         world.right.fault("execute", 1, fault);
+        world.right.fault("execute", 2, Fault::PutsOff);
         world.try_run(RunKind::Undo { run: run.id, deletes_agreed: 1 }.into()).await.unwrap();
         assert_eq!(world.right.find_by("person", "mail", "ann@example.org"), None, "{name}");
         for _ in 0..2 {
@@ -348,5 +353,68 @@ async fn p2_an_undo_puts_back_all_that_a_run_wrote_to_a_record_in_several_orders
     for field in ["full", "tel", "chief"] {
         assert!(world.right.value("person", &person, field).is_blank(), "{field}");
     }
+    world.assert_quiet().await;
+}
+
+async fn history(world: &World, run: &Run) -> Vec<(ChangeStatus, Option<Reason>)> {
+    let changes = world.ledger.changes_of_run(run.id, ChangeFilter::default(), 0, 10).await.unwrap();
+    changes.into_iter().map(|change| (change.status, change.reason)).collect()
+}
+
+#[tokio::test]
+async fn p2_what_an_undo_wrote_without_an_answer_is_history_and_differs_for_that_reason() {
+    for by_id in [true, false] {
+        let mut world = World::new().await;
+        world.right.character.features.retain(|word| by_id || *word != Feature::ById);
+        let company = |name: &str| world.left.put("company", &[("name", text(name))], "2020-01-01");
+        let [acme, beta] = ["Acme", "Beta"].map(company);
+        let (first, people) = made(&world, &["ann"]).await;
+        let contact = world.contact("ann@example.org");
+        world.left.edit("contact", &contact, "company", refers("company", &acme), "2026-01-01");
+        world.run().await;
+        world.left.edit("contact", &contact, "company", refers("company", &beta), "2026-01-02");
+        world.left.edit("contact", &contact, "name", text("Anna"), "2026-01-02");
+        world.left.edit("contact", &contact, "tags", tags(&["a"]), "2026-01-02");
+        let run = world.run().await;
+        world.right.fault("execute", 1, Fault::Lost);
+        let undone =
+            world.try_run(RunKind::Undo { run: run.id, deletes_agreed: 0 }.into()).await.unwrap().run;
+        // It is read by a run that decides nothing, and decided by a dry one.
+        world.run_with(RunKind::Undo { run: first.id, deletes_agreed: 99 }.into()).await;
+        world.run_with(RunOptions::plan(Scope::default())).await;
+        for _ in 0..2 {
+            world.clock.advance(std::time::Duration::from_secs(86_400));
+            world.run().await;
+        }
+        let org = world.right.find_by("org", "title", "Acme").unwrap();
+        let now = ["full", "labels", "org"].map(|field| world.right.value("person", &people[0], field));
+        assert_eq!(now, [text("ann"), Value::Null, refers("org", &org)], "by id: {by_id}");
+        let reason = Some(FieldReason::UndoOf { run: run.id });
+        let pair = pair(&world, &contact).await;
+        assert_eq!([1, 3].map(|slot| pair.differs(Slot(slot)).cloned()), [reason.clone(), reason], "{by_id}");
+        assert_eq!(history(&world, &undone).await, [(ChangeStatus::Done, Some(Reason::FoundOut))], "{by_id}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn p2_an_undo_whose_order_fails_decides_nothing_else() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Delete;
+    made(&world, &["ann", "ben", "cid"]).await;
+    for name in ["ann", "ben"] {
+        let contact = world.contact(&format!("{name}@example.org"));
+        world.left.edit("contact", &contact, "phone", text("2"), "2026-01-01");
+    }
+    let run = world.run().await;
+    world.left.delete("contact", &world.contact("ann@example.org"));
+    let trap = ExchangeError::new(codes::TRAP, "the plugin fell over");
+    world.right.fault("execute", 1, Fault::Fails(trap));
+    world.right.writes();
+    world.try_run(RunKind::Undo { run: run.id, deletes_agreed: 0 }.into()).await.unwrap();
+    let deletes = world.right.writes().into_iter().filter(|write| write.starts_with("delete")).count();
+    assert_eq!(deletes, 0, "what was deleted on the left is no matter of an undo");
+    world.run().await;
+    assert_eq!(world.right.find_by("person", "mail", "ann@example.org"), None);
     world.assert_quiet().await;
 }

@@ -14,14 +14,17 @@ use super::subject::RecordRef;
 use super::untangle::by_way_of_blank;
 use entente_core::{Side, Sides};
 
-/// The record that a new one cannot be made without, where it is gone.
+/// The record that a new one cannot be made without, where it is gone: it is required, or all that the new one would have.
 fn required_gone(
     mapping: &ObjectMapping,
     links: &Links,
     target: Side,
     fields: &[ChangedField],
 ) -> Option<RecordRef> {
-    let required = |field: &&ChangedField| mapping.field(field.slot).is_some_and(|of| of.required[target]);
+    let gone = |field: &ChangedField| links.gone(target.other(), &field.value).is_some();
+    let all = fields.iter().all(gone);
+    let required =
+        |field: &&ChangedField| all || mapping.field(field.slot).is_some_and(|of| of.required[target]);
     let gone = fields.iter().filter(required).find_map(|field| links.gone(target.other(), &field.value))?;
     Some(RecordRef::of(target.other(), gone))
 }

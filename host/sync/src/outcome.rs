@@ -256,8 +256,9 @@ impl Session<'_> {
     }
 
     fn refused(&mut self, mapping: &ObjectMapping, target: Side, entry: &mut Outgoing, reason: Reason) {
-        // What is refused now may have been made by an earlier send: its key is kept.
-        let unknown = entry.unanswered && entry.change.action == Action::Create;
+        // What is refused now may have been made by an earlier send: its key is kept. So may what an undo deletes.
+        let may_be_done = entry.change.action == Action::Create || entry.change.is_delete_of_undo();
+        let unknown = entry.unanswered && may_be_done;
         entry.change.status = if unknown { ChangeStatus::Retry } else { ChangeStatus::Failed };
         entry.change.reason = Some(reason.clone());
         if self.is_exchangeable(&entry.change, &reason) {
@@ -332,7 +333,10 @@ impl Session<'_> {
     ) {
         let reason = Reason::RetryLater { said: Some((target, RemoteSaid::text(said))) };
         entry.change.status = ChangeStatus::Retry;
-        entry.change.sent = None;
+        // An earlier send without an answer may have been carried out.
+        if !(entry.unanswered && entry.change.is_delete_of_undo()) {
+            entry.change.sent = None;
+        }
         entry.change.reason = Some(reason.clone());
         entry.pair.status = Status::Todo;
         entry.pair.attempts = entry.pair.attempts.saturating_add(1);

@@ -219,7 +219,7 @@ impl Session<'_> {
     /// history that an undo goes by.
     async fn landed(&self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<Vec<Change>, SyncError> {
         let tried: Vec<PairId> = pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
-        if tried.is_empty() || self.run.options.is_dry() {
+        if tried.is_empty() {
             return Ok(Vec::new());
         }
         let mut changes = self.engine.ledger.unanswered(&tried).await?;

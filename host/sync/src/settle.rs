@@ -386,26 +386,27 @@ fn set_elements(pair: &mut Pair, target: Side, slot: Slot, halves: Sides<Option<
 }
 
 /// Whether an unanswered update was executed: the record that was read since holds everything that it sent. Notes what
-/// was stored. What refers to records stands under other names there, and tells nothing.
+/// was stored. What refers to records stands under other names there, and tells nothing: the other fields do.
 pub(super) fn has_landed(mapping: &ObjectMapping, pair: &Pair, change: &mut Change) -> bool {
     let half = pair.half(change.target);
     let ours = matches!(&change.action, Action::Update(id) if half.id.as_ref() == Some(id));
     let mut found = Vec::new();
-    for field in &change.fields {
+    let tells = |field: &&mut ChangedField| field.value.references().is_empty();
+    for field in change.fields.iter_mut().filter(tells) {
         let (Some(rules), Some(now)) = (mapping.field(field.slot), pair.current(change.target, field.slot))
         else {
             return false;
         };
         let sent = same_content(&rules.kinds, rules.set_like, now, &field.value)
             || is_echo(rules, &field.value, now);
-        if !sent || field.base.as_ref() == Some(now) || !field.value.references().is_empty() {
+        if !sent || field.base.as_ref() == Some(now) {
             return false;
         }
         found.push(now.clone());
     }
     let landed = ours && !found.is_empty() && half.deleted.is_none();
     if landed {
-        for (field, found) in change.fields.iter_mut().zip(found) {
+        for (field, found) in change.fields.iter_mut().filter(tells).zip(found) {
             field.stored = Some(found).filter(|found| *found != field.value);
         }
     }
@@ -427,7 +428,7 @@ pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &
                 time: pair.half(target).seen(field.slot).and_then(|seen| seen.time),
                 value,
             });
-            if settle_elements(pair, target, field.slot, values, now) {
+            if settle_set_as_sent(pair, target, field, values, now) {
                 continue;
             }
         }
@@ -438,10 +439,10 @@ pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &
         };
         let Some(found) = found.filter(written) else { continue };
         if rules.set_like
-            && settle_elements(
+            && settle_set_as_sent(
                 pair,
                 target,
-                field.slot,
+                field,
                 [field.base.as_ref(), Some(&field.value), Some(&found)],
                 None,
             )
@@ -451,8 +452,30 @@ pub(super) fn settle_as_sent(mapping: &ObjectMapping, pair: &mut Pair, change: &
         if field.joint {
             continue;
         }
+        let same = same_content(&rules.kinds, rules.set_like, &found, &field.source);
         settle_both(pair, target, field, found, None);
+        if matches!(field.reason, FieldReason::UndoOf { .. }) && !same {
+            pair.differing.push((field.slot, field.reason.clone()));
+        }
     }
+}
+
+/// Settles a set of an unanswered change as its answer would have. False where the values are not sets.
+fn settle_set_as_sent(
+    pair: &mut Pair,
+    target: Side,
+    field: &ChangedField,
+    values: [Option<&Value>; 3],
+    now: Option<Seen>,
+) -> bool {
+    if !matches!(field.reason, FieldReason::UndoOf { .. }) {
+        return settle_elements(pair, target, field.slot, values, now);
+    }
+    let restored = settle_restored(pair, target, field.slot, values, now).is_some();
+    if restored {
+        note_elements(pair, field.slot, Some(field.reason.clone()));
+    }
+    restored
 }
 
 /// What a write left of a set, by what was read since; `None` where the write put nothing on, or not all of that is

@@ -47,7 +47,8 @@ impl Session<'_> {
         self.plan_again(mapping, target, &numbers).await
     }
 
-    /// Plans anew what was not made of changes whose outcome was found out.
+    /// Plans anew what was not made of changes whose outcome was found out. An undo plans nothing but what it undoes: the
+    /// next run decides those pairs.
     async fn plan_again(
         &mut self,
         mapping: &ObjectMapping,
@@ -65,6 +66,10 @@ impl Session<'_> {
             .map(|change| change.pair)
             .collect();
         pairs.retain(|pair| pair.status == Status::Todo && !planned.contains(&pair.id));
+        if self.run.options.undoes().is_some() {
+            pairs.iter().for_each(|pair| self.revisit(mapping.id, pair.id));
+            return Ok(());
+        }
         self.reconcile_pairs(mapping, pairs).await
     }
 

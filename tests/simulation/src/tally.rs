@@ -263,9 +263,11 @@ impl Exception {
             Exception::TagByTrust => {
                 "I4: a side that the operator trusts has another set of tags, and the history says so"
             }
-            Exception::TagUndone => "I4: an undo put the tag on or took it off, and the history says so",
+            Exception::TagUndone => {
+                "I4: an undo put the tag on or took it off, or deleted the counterpart that still had it, and the history says so"
+            }
             Exception::TagUnheard => {
-                "I4: a tag taken off before every sync knew the record, during its write, or while its counterpart was gone"
+                "I4: a tag taken off before every sync knew the record, during its write, or while its counterpart was gone or about to go, so that it was never carried"
             }
             Exception::TagUnsettled => "I4: a tag taken off a record of which a pair is not settled",
             Exception::MadeByUndo => {

@@ -1,13 +1,13 @@
 //! Lost updates: every user edit is still there, or the history records what replaced it.
 
 use super::End;
-use crate::book::Edit;
+use crate::book::{Edit, Gone};
 use crate::dice::lock;
 use crate::schema::{TAGS, meaning};
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
-use entente_core::{Value, Why};
-use entente_sync::{Action, FieldReason, Side, Slot, Status};
+use entente_core::{Reference, Value, Why};
+use entente_sync::{Action, ChangeStatus, ChangedField, FieldReason, Side, Slot, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl End<'_> {
@@ -25,7 +25,7 @@ impl End<'_> {
             off.extend(edit.tag.as_ref().filter(|tag| !tag.put_on).map(|tag| tag.text.as_str()));
         }
         for edit in &book.edits {
-            self.check_tag(edit, &off, verdict);
+            self.check_tag(edit, &off, &book.gone, verdict);
         }
     }
 
@@ -64,7 +64,7 @@ impl End<'_> {
         })
     }
 
-    fn check_tag(&self, edit: &Edit, off: &BTreeSet<&str>, verdict: &mut Verdict) {
+    fn check_tag(&self, edit: &Edit, off: &BTreeSet<&str>, gone: &[Gone], verdict: &mut Verdict) {
         let Some(tag) = &edit.tag else { return };
         let Some(values) = self.record(edit.place, edit.object, &edit.id) else {
             return verdict.except(Exception::RecordGone);
@@ -84,8 +84,11 @@ impl End<'_> {
             verdict.add(Word::Lost, "I4", format!("{} was put on {record} and is gone", tag.text));
         }
         if !tag.put_on && there {
-            if !tag.heard {
+            if !tag.heard || self.went_with_counterpart(gone, edit, &tag.text) {
                 return verdict.except(Exception::TagUnheard);
+            }
+            if self.counterpart_undone(edit, &tag.text) {
+                return verdict.except(Exception::TagUndone);
             }
             if self.by_trust(&tag.text, true) {
                 return verdict.except(Exception::TagByTrust);
@@ -100,10 +103,48 @@ impl End<'_> {
         }
     }
 
+    /// Whether a person deleted a counterpart of the record, and no order has ever taken the tag off anything: the
+    /// counterpart went before the tag was taken off it, and other systems still have what it had.
+    fn went_with_counterpart(&self, gone: &[Gone], edit: &Edit, tag: &str) -> bool {
+        let counterpart = |gone: &Gone| {
+            let of = |partner: &Reference| {
+                let object = self.system(edit.place).words().read_object(&partner.object);
+                (object, &partner.id) == (Some(edit.object), &edit.id)
+            };
+            gone.place != edit.place && gone.partners.iter().any(|(_, partner)| of(partner))
+        };
+        let takes_off = |field: &ChangedField| {
+            field.base.as_ref().is_some_and(|base| has(base, tag)) && !has(field.result(), tag)
+        };
+        let mut done = self.changes.iter().filter(|change| change.status == ChangeStatus::Done);
+        gone.iter().any(counterpart)
+            && !done.any(|change| {
+                matches!(change.action, Action::Update(_)) && change.fields.iter().any(takes_off)
+            })
+    }
+
+    /// Whether an undo has deleted a counterpart of the record that still had the tag.
+    fn counterpart_undone(&self, edit: &Edit, tag: &str) -> bool {
+        self.changes.iter().any(|change| {
+            let source = change.target.other();
+            let ours = self.pairs.iter().any(|(sync, object, pair)| {
+                pair.id == change.pair
+                    && (self.place(*sync, source), *object) == (edit.place, edit.object)
+                    && pair.half(source).id.as_ref() == Some(&edit.id)
+            });
+            let had = |field: &ChangedField| {
+                matches!(field.reason, FieldReason::UndoOf { .. })
+                    && field.base.as_ref().is_some_and(|base| has(base, tag))
+            };
+            ours && matches!(change.action, Action::Delete(_))
+                && change.status == ChangeStatus::Done
+                && change.fields.iter().any(had)
+        })
+    }
+
     /// Whether the history has a change by which a trusted side put a tag on, or took it off.
     fn by_trust(&self, tag: &str, on: bool) -> bool {
-        let has =
-            |value: &Value| matches!(value, Value::Texts(texts) if texts.iter().any(|text| text == tag));
+        let has = |value: &Value| has(value, tag);
         self.changes.iter().flat_map(|change| &change.fields).any(|field| {
             matches!(field.reason, FieldReason::Judge(Why::Trusted(_)))
                 && has(field.result()) == on
@@ -122,4 +163,9 @@ impl End<'_> {
             !of_it || pair.status == Status::Ok
         })
     }
+}
+
+/// Whether a set has this tag.
+fn has(value: &Value, tag: &str) -> bool {
+    matches!(value, Value::Texts(texts) if texts.iter().any(|text| text == tag))
 }

@@ -3,7 +3,7 @@
 use crate::world::{World, text};
 use entente_core::{Reference, Value};
 use entente_sync::{
-    DeletePolicy, Feature, FieldMapping, FieldReason, Ledger as _, Pair, Reading, Reason, RecordRef,
+    DeletePolicy, Feature, FieldMapping, FieldReason, Ledger as _, Pair, Prefer, Reading, Reason, RecordRef,
     RunOptions, Scope, Side, Sides, Slot, Status, Trust,
 };
 
@@ -183,5 +183,31 @@ async fn p2_a_record_that_has_nothing_but_a_reference_to_what_takes_no_part_wait
     world.left.edit("contact", &l, "name", text("Ann"), "2025-01-02");
     world.run().await;
     assert!(world.right.find_by("person", "full", "Ann").is_some());
+    world.assert_quiet().await;
+}
+
+/// The parent is of the same object, has the same address, and is preferred.
+#[tokio::test]
+async fn p2_a_parent_that_takes_the_place_of_its_child_is_decided_in_its_place() {
+    let mut world = World::new().await;
+    world.left.set_field("contact", "boss", "reference:contact");
+    world.right.set_field("person", "chief", "reference:person");
+    world.people().prefer = Sides::new(vec![Prefer::LowestId], vec![]);
+    world.people().fields.push(FieldMapping {
+        slot: Slot(5),
+        names: Sides::new("boss".into(), "chief".into()),
+        kinds: Sides::by(|_| "reference".into()),
+        writable: Sides::new(true, true),
+        ..FieldMapping::default()
+    });
+    let boss = world.left.put("contact", &[("email", text("a@example.org"))], "2020-01-01");
+    let fields = [("email", text("a@example.org")), ("boss", reference("contact", &boss))];
+    let child = world.left.put("contact", &fields, "2020-01-01");
+    let ids = Sides::new(vec![("contact".to_owned(), child.clone())], vec![]);
+    world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 1);
+    assert_eq!(pair(&world, &boss).await.status, Status::Ok);
+    assert_eq!(pair(&world, &child).await.status, Status::Held);
     world.assert_quiet().await;
 }

@@ -418,3 +418,21 @@ async fn p2_an_undo_whose_order_fails_decides_nothing_else() {
     assert_eq!(world.right.find_by("person", "mail", "ann@example.org"), None);
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn p2_an_undo_keeps_what_a_record_refers_to_that_it_keeps() {
+    let world = with_bosses().await;
+    let cid = world.left.put("contact", &[("email", text("c@example.org"))], "2020-01-01");
+    world.run().await;
+    let beta = world.left.put("company", &[("name", text("Beta"))], "2020-01-01");
+    let fields = [("email", text("a@example.org")), ("company", refers("company", &beta))];
+    let ann = world.left.put("contact", &fields, "2020-01-01");
+    let run = world.run().await;
+    world.left.edit("contact", &cid, "boss", refers("contact", &ann), "2026-01-01");
+    world.run().await;
+    // Cid refers to Ann, who refers to Beta.
+    world.undo(run.id, 0).await;
+    let org = world.right.find_by("org", "title", "Beta").unwrap();
+    assert_eq!(world.right.value("person", &world.person("a@example.org"), "org"), refers("org", &org));
+    world.assert_quiet().await;
+}

@@ -107,17 +107,15 @@ impl Session<'_> {
             counts.because(pair.reason.as_ref().unwrap_or(&Reason::RetryLater { said: None }));
         }
         if self.look_for_counterparts(mapping, &pairs).await? {
-            let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
-            pairs = self.engine.ledger.pairs(&numbers).await?;
-            pairs.retain(|pair| pair.status == Status::Todo);
+            pairs = self.still_todo(&pairs).await?;
         }
         if self.read_survivors(mapping, &pairs).await? {
-            let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
-            pairs = self.engine.ledger.pairs(&numbers).await?;
-            pairs.retain(|pair| pair.status == Status::Todo);
+            pairs = self.still_todo(&pairs).await?;
         }
         let mut links = self.links(mapping, &pairs).await?;
         if self.read_error.is_none() && self.fetch_parents(mapping, &pairs, &links).await? {
+            // A parent may be a record of this mapping, and preferred to the one that a pair had.
+            pairs = self.still_todo(&pairs).await?;
             links = self.links(mapping, &pairs).await?;
         }
         let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
@@ -213,6 +211,14 @@ impl Session<'_> {
             plan.changes.iter_mut().filter(same).for_each(|change| change.key.clone_from(&earlier.key));
         }
         Ok(())
+    }
+
+    /// These pairs as they are after a reading, as far as they are still to be decided.
+    async fn still_todo(&self, pairs: &[Pair]) -> Result<Vec<Pair>, SyncError> {
+        let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
+        let mut pairs = self.engine.ledger.pairs(&numbers).await?;
+        pairs.retain(|pair| pair.status == Status::Todo);
+        Ok(pairs)
     }
 
     /// Updates that were never answered, and whose records hold by now what they sent: they were executed, which is

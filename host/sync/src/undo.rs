@@ -125,9 +125,21 @@ impl Session<'_> {
     }
 
     /// Referential integrity: withholds the delete of a record that a record outside this undo refers to,
-    /// since the remote system would blank that reference, and the blank would count as an edit. Returns how
-    /// many are withheld.
+    /// since the remote system would blank that reference, and the blank would count as an edit. A record that stays for
+    /// that reason keeps those that it refers to. Returns how many are withheld.
     async fn withhold_referenced_deletes(&mut self) -> Result<u64, SyncError> {
+        let mut withheld = 0;
+        loop {
+            let more = self.withhold_once().await?;
+            if more == 0 {
+                return Ok(withheld);
+            }
+            withheld += more;
+        }
+    }
+
+    /// Withholds the deletes of records that records refer to which the plan, as it is now, leaves.
+    async fn withhold_once(&mut self) -> Result<u64, SyncError> {
         let undoing = self.undoing().await?;
         let mut kept: HashMap<i64, RecordRef> = HashMap::new();
         for mapping in &self.definition.mappings {

@@ -7,25 +7,35 @@
 /// The world that every plugin is.
 pub mod integration {
     wit_bindgen::generate!({
-        path: "../../wit/0.1.0-draft",
-        world: "integration",
+        path: "wit",
+        // What of the imports a plugin never calls is not in its component.
+        inline: "
+            package entente:sdk;
+            world plugin {
+                include entente:integration/integration@0.1.0-draft.2;
+                include entente:integration/with-secrets@0.1.0-draft.2;
+                include entente:integration/with-state@0.1.0-draft.2;
+            }
+        ",
+        world: "entente:sdk/plugin",
         pub_export_macro: true,
         export_macro_name: "export_integration",
+        generate_all,
     });
 }
 
 /// `lookup` alone.
 pub mod lookup {
     wit_bindgen::generate!({
-        path: "../../wit/0.1.0-draft",
+        path: "wit",
         inline: "
             package entente:sdk;
             world only-lookup {
-                export entente:integration/lookup@0.1.0-draft;
+                export entente:integration/lookup@0.1.0-draft.2;
             }
         ",
         world: "entente:sdk/only-lookup",
-        with: { "entente:integration/types@0.1.0-draft": crate::bindings::integration::entente::integration::types },
+        with: { "entente:integration/data@0.1.0-draft.2": crate::bindings::integration::entente::integration::data },
         pub_export_macro: true,
         export_macro_name: "export_lookup",
     });
@@ -34,15 +44,15 @@ pub mod lookup {
 /// `webhook` alone.
 pub mod webhook {
     wit_bindgen::generate!({
-        path: "../../wit/0.1.0-draft",
+        path: "wit",
         inline: "
             package entente:sdk;
             world only-webhook {
-                export entente:integration/webhook@0.1.0-draft;
+                export entente:integration/webhook-draft@0.1.0-draft.2;
             }
         ",
         world: "entente:sdk/only-webhook",
-        with: { "entente:integration/types@0.1.0-draft": crate::bindings::integration::entente::integration::types },
+        with: { "entente:integration/data@0.1.0-draft.2": crate::bindings::integration::entente::integration::data },
         pub_export_macro: true,
         export_macro_name: "export_webhook",
     });

@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use crate::bindings::integration::entente::integration::types as wire;
+use crate::bindings::integration::entente::integration::data as wire;
 use crate::bindings::integration::exports::entente::integration::{
     mapping_manual, order_execution, sync_report,
 };
 use crate::bindings::lookup::exports::entente::integration::lookup;
-use crate::bindings::webhook::exports::entente::integration::webhook;
+use crate::bindings::webhook::exports::entente::integration::webhook_draft as webhook;
 use crate::error::whole_seconds;
 use crate::{
-    Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Conversion, Date, Deletion, Description,
-    Direction, Error, Field, FieldMapping, Mapping, Object, Order, Outcome, Page, Query, Reaction, Reference,
-    ReportRequest, Row, TicketState, Timestamp, Value, Wanted, WebhookRequest, WebhookResponse, Window,
-    Written,
+    Account, Action, Answer, Batch, Change, ChangeTimes, Choice, Code, Collection, Conversion, Date,
+    Deletion, Description, Direction, Error, Execution, Field, FieldMapping, Finished, Mapping, Object,
+    Order, Outcome, Page, Query, Reaction, Reference, RefusedField, ReportRequest, Row, TicketState,
+    Timestamp, UnreadableRow, Value, Wanted, WebhookRequest, WebhookResponse, Window,
 };
 
 fn all<A, B: From<A>>(list: Vec<A>) -> Vec<B> {
@@ -54,6 +54,7 @@ impl From<wire::Value> for Value {
             wire::Value::Reference(reference) => Self::Reference(reference.into()),
             wire::Value::References(references) => Self::References(all(references)),
             wire::Value::Other(other) => Self::Other { kind: other.kind, text: other.text },
+            wire::Value::Unreadable(text) => Self::Unreadable(text),
         }
     }
 }
@@ -75,6 +76,7 @@ impl From<Value> for wire::Value {
             Value::Reference(reference) => Self::Reference(reference.into()),
             Value::References(references) => Self::References(all(references)),
             Value::Other { kind, text } => Self::Other(wire::OtherValue { kind, text }),
+            Value::Unreadable(text) => Self::Unreadable(text),
         }
     }
 }
@@ -91,6 +93,7 @@ impl From<Error> for wire::Error {
         Self {
             code: error.code().as_str().to_owned(),
             after: error.wait(),
+            object: error.about().map(str::to_owned),
             reason: error.reason().to_owned(),
             extra: vec![],
         }
@@ -118,7 +121,18 @@ impl From<Deletion> for wire::Deletion {
 
 impl From<Conversion> for wire::Conversion {
     fn from(conversion: Conversion) -> Self {
-        Self { before: conversion.before.into(), after: conversion.after.into() }
+        Self {
+            before: conversion.before.into(),
+            after: conversion.after.into(),
+            at: micros(conversion.at),
+            extra: vec![],
+        }
+    }
+}
+
+impl From<UnreadableRow> for wire::UnreadableRow {
+    fn from(row: UnreadableRow) -> Self {
+        Self { id: row.id, reason: row.reason, extra: vec![] }
     }
 }
 
@@ -129,8 +143,16 @@ impl From<Batch> for wire::Batch {
             fields: batch.fields,
             rows: all(batch.rows),
             deleted: all(batch.deleted),
+            unreadable: all(batch.unreadable),
             extra: vec![],
         }
+    }
+}
+
+impl From<Choice> for mapping_manual::Choice {
+    fn from(choice: Choice) -> Self {
+        let features = if choice.reported_only { vec!["reported-only".to_owned()] } else { vec![] };
+        Self { value: choice.value, label: choice.label, features, extra: vec![] }
     }
 }
 
@@ -140,16 +162,9 @@ impl From<Field> for mapping_manual::Field {
             name: field.name,
             label: field.label,
             kind: field.kind,
-            required: field.required,
-            writable: field.writable,
-            set_like: field.set_like,
-            identifier: field.identifier,
+            features: field.features,
             targets: field.targets,
-            choices: field
-                .choices
-                .into_iter()
-                .map(|(value, label)| mapping_manual::Choice { value, label })
-                .collect(),
+            choices: all(field.choices),
             max_length: field.max_length,
             extra: vec![],
         }
@@ -180,7 +195,23 @@ impl From<Object> for mapping_manual::Object {
 
 impl From<Description> for mapping_manual::Description {
     fn from(description: Description) -> Self {
-        Self { objects: all(description.objects), extra: vec![] }
+        Self {
+            objects: all(description.objects),
+            account: description.account.map(Into::into),
+            extra: vec![],
+        }
+    }
+}
+
+impl From<Account> for mapping_manual::Account {
+    fn from(account: Account) -> Self {
+        Self { system: account.system, id: account.id, label: account.label, extra: vec![] }
+    }
+}
+
+impl From<Vec<Mapping>> for mapping_manual::Proposal {
+    fn from(mappings: Vec<Mapping>) -> Self {
+        Self { mappings: all(mappings), extra: vec![] }
     }
 }
 
@@ -210,23 +241,30 @@ impl From<Mapping> for mapping_manual::ObjectMapping {
 
 impl From<sync_report::Wanted> for Wanted {
     fn from(wanted: sync_report::Wanted) -> Self {
-        Self { object: wanted.object, fields: wanted.fields, ids: wanted.ids }
+        Self {
+            object: wanted.object,
+            fields: wanted.fields,
+            ids: wanted.ids,
+            window: Window {
+                since: wanted.window.since.map(Timestamp::from_micros),
+                until: Timestamp::from_micros(wanted.window.until),
+            },
+            bookmark: wanted.bookmark,
+            full: wanted.full,
+        }
     }
 }
 
 impl From<sync_report::Request> for ReportRequest {
     fn from(request: sync_report::Request) -> Self {
+        let objects: Vec<Wanted> = all(request.objects);
+        let first_time = request.first_time;
+        let whole = |wanted: Wanted| Wanted { full: wanted.full || first_time, ..wanted };
         Self {
-            window: Window {
-                since: request.window.since.map(Timestamp::from_micros),
-                until: Timestamp::from_micros(request.window.until),
-            },
             cursor: request.cursor,
-            bookmark: request.bookmark,
             iteration: request.iteration,
-            objects: all(request.objects),
-            first_time: request.first_time,
-            full: request.full,
+            objects: objects.into_iter().map(whole).collect(),
+            first_time,
             limit: request.limit,
             options: request.options,
         }
@@ -239,13 +277,24 @@ impl From<Page> for sync_report::Page {
             batches: all(page.batches),
             conversions: all(page.conversions),
             next: page.next,
-            bookmark: page.bookmark,
-            complete: page.complete,
+            after: page.after.map(whole_seconds),
+            finished: all(page.finished),
             extra: page
                 .remaining
                 .map(|rows| ("remaining".to_owned(), rows.to_string()))
                 .into_iter()
                 .collect(),
+        }
+    }
+}
+
+impl From<Finished> for sync_report::Finished {
+    fn from(finished: Finished) -> Self {
+        Self {
+            object: finished.object,
+            bookmark: finished.bookmark,
+            complete: finished.complete,
+            extra: vec![],
         }
     }
 }
@@ -280,15 +329,9 @@ impl From<order_execution::Order> for Order {
     }
 }
 
-impl From<Written> for order_execution::Written {
-    fn from(written: Written) -> Self {
-        Self {
-            id: written.id,
-            changed: micros(written.changed),
-            version: written.version,
-            values: all(written.values),
-            extra: vec![],
-        }
+impl From<RefusedField> for order_execution::RefusedField {
+    fn from(refused: RefusedField) -> Self {
+        Self { field: refused.field, code: refused.code, reason: refused.reason, extra: vec![] }
     }
 }
 
@@ -298,22 +341,37 @@ impl From<Outcome> for order_execution::Outcome {
             Outcome::Created(written) => Self::Created(written.into()),
             Outcome::Updated(written) => Self::Updated(written.into()),
             Outcome::Unchanged(written) => Self::Unchanged(written.into()),
+            Outcome::Partial { row, refused } => Self::Partial(order_execution::Partial {
+                row: row.into(),
+                refused: all(refused),
+                extra: vec![],
+            }),
             Outcome::Deleted => Self::Deleted,
             Outcome::Converted(reference) => Self::Converted(reference.into()),
             Outcome::Stale(row) => Self::Stale(row.into()),
-            Outcome::Retry { after, reason } => Self::Retry(order_execution::Retry { after, reason }),
+            Outcome::Retry { after, reason } => {
+                Self::Retry(order_execution::Retry { after, reason, extra: vec![] })
+            }
             Outcome::Failed { code, reason, fields } => {
                 Self::Failed(order_execution::Failure { code, reason, fields, extra: vec![] })
             }
             Outcome::Deferred(ticket) => Self::Deferred(ticket),
-            Outcome::Other { code, text } => Self::Other(order_execution::OtherOutcome { code, text }),
+            Outcome::Other { code, text } => {
+                Self::Other(order_execution::OtherOutcome { code, text, extra: vec![] })
+            }
         }
     }
 }
 
 impl From<Answer> for order_execution::Answer {
     fn from(answer: Answer) -> Self {
-        Self { change: answer.change, outcome: answer.outcome.into() }
+        Self { change: answer.change, outcome: answer.outcome.into(), extra: vec![] }
+    }
+}
+
+impl From<Execution> for order_execution::Execution {
+    fn from(execution: Execution) -> Self {
+        Self { answers: all(execution.answers), stopped: execution.stopped.map(Into::into), extra: vec![] }
     }
 }
 

@@ -28,9 +28,25 @@ pub mod features {
 
 /// All objects of the remote system.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Description {
     /// The objects.
     pub objects: Vec<Object>,
+    /// Which account of which system this is; `None`: the remote system does not tell.
+    pub account: Option<Account>,
+}
+
+/// An account of a remote system. The host keeps it with the links between records, and does not sync them with
+/// another account, whose ids mean other records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The installation: an address or a name that is the same for every account there.
+    pub system: String,
+    /// What the remote system calls this account. It stays the same when the account gets another name, address or
+    /// credential.
+    pub id: String,
+    /// For people.
+    pub label: String,
 }
 
 impl Description {
@@ -45,11 +61,23 @@ impl Description {
         self.objects.push(object);
         self
     }
+
+    /// Says which account this is, see [`Account`].
+    #[must_use]
+    pub fn account(
+        mut self,
+        system: impl Into<String>,
+        id: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
+        self.account = Some(Account { system: system.into(), id: id.into(), label: label.into() });
+        self
+    }
 }
 
 impl FromIterator<Object> for Description {
     fn from_iter<I: IntoIterator<Item = Object>>(objects: I) -> Self {
-        Self { objects: objects.into_iter().collect() }
+        Self { objects: objects.into_iter().collect(), account: None }
     }
 }
 
@@ -186,20 +214,32 @@ pub struct Field {
     pub label: String,
     /// The kind of its value, a word of `mapping-manual.wit`.
     pub kind: String,
-    /// A new record cannot be made without it.
-    pub required: bool,
-    /// It can be written.
-    pub writable: bool,
-    /// Its value is a set, merged element by element.
-    pub set_like: bool,
-    /// Records can be recognised by it.
-    pub identifier: bool,
+    /// What is special about it, in the words of `mapping-manual.wit`.
+    pub features: Vec<String>,
     /// The objects that a reference may point to.
     pub targets: Vec<String>,
-    /// What a choice may be: value and label. Empty: anything, or not known.
-    pub choices: Vec<(String, String)>,
+    /// What a choice may be. Empty: anything, or not known.
+    pub choices: Vec<Choice>,
     /// The longest text in characters.
     pub max_length: Option<u32>,
+}
+
+/// One of the values that a choice may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Choice {
+    /// The value.
+    pub value: String,
+    /// For people.
+    pub label: String,
+    /// Records have it, orders never set it.
+    pub reported_only: bool,
+}
+
+impl Choice {
+    fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { value: value.into(), label: label.into(), reported_only: false }
+    }
 }
 
 macro_rules! kinds {
@@ -219,10 +259,7 @@ impl Field {
             name: name.into(),
             label: label.into(),
             kind: kind.into(),
-            required: false,
-            writable: true,
-            set_like: false,
-            identifier: false,
+            features: Vec::new(),
             targets: Vec::new(),
             choices: Vec::new(),
             max_length: None,
@@ -273,29 +310,50 @@ impl Field {
 
     /// A new record cannot be made without it.
     #[must_use]
-    pub fn required(mut self) -> Self {
-        self.required = true;
-        self
+    pub fn required(self) -> Self {
+        self.feature("required")
+    }
+
+    /// Every update carries it, changed or not.
+    #[must_use]
+    pub fn required_on_update(self) -> Self {
+        self.feature("required-on-update")
     }
 
     /// It is reported, never written.
     #[must_use]
-    pub fn read_only(mut self) -> Self {
-        self.writable = false;
-        self
+    pub fn read_only(self) -> Self {
+        self.feature("read-only")
+    }
+
+    /// It is written when the record is made, and never after that.
+    #[must_use]
+    pub fn create_only(self) -> Self {
+        self.feature("create-only")
+    }
+
+    /// It is written, never reported.
+    #[must_use]
+    pub fn write_only(self) -> Self {
+        self.feature("write-only")
     }
 
     /// Its value is a set: two sides that each add or remove an element are merged element by element.
     #[must_use]
-    pub fn set_like(mut self) -> Self {
-        self.set_like = true;
-        self
+    pub fn set_like(self) -> Self {
+        self.feature("set-like")
     }
 
     /// Records can be recognised by it.
     #[must_use]
-    pub fn identifier(mut self) -> Self {
-        self.identifier = true;
+    pub fn identifier(self) -> Self {
+        self.feature("identifier")
+    }
+
+    /// Something that is special about it: a word of `mapping-manual.wit`. The host ignores those that it does not know.
+    #[must_use]
+    pub fn feature(mut self, word: impl Into<String>) -> Self {
+        self.features.push(word.into());
         self
     }
 
@@ -312,7 +370,18 @@ impl Field {
         mut self,
         choices: impl IntoIterator<Item = (V, L)>,
     ) -> Self {
-        self.choices.extend(choices.into_iter().map(|(value, label)| (value.into(), label.into())));
+        self.choices.extend(choices.into_iter().map(|(value, label)| Choice::new(value, label)));
+        self
+    }
+
+    /// Adds values that records have and orders never set, each with its label.
+    #[must_use]
+    pub fn reported_choices<V: Into<String>, L: Into<String>>(
+        mut self,
+        choices: impl IntoIterator<Item = (V, L)>,
+    ) -> Self {
+        let reported = |(value, label)| Choice { reported_only: true, ..Choice::new(value, label) };
+        self.choices.extend(choices.into_iter().map(reported));
         self
     }
 

@@ -12,12 +12,12 @@ pub enum Code {
     Forbidden,
     /// A setting, a secret or a grant is missing or wrong.
     Misconfigured,
-    /// Too many calls. The host pauses, then asks the same again.
+    /// Too many calls. The host pauses, then asks again.
     RateLimited,
-    /// The remote system cannot be reached or says that it is down. The host pauses, then asks the same
+    /// The remote system cannot be reached or says that it is down. The host pauses, then asks
     /// again.
     Unavailable,
-    /// The cursor or the bookmark is no longer good. The host starts the report again from the window.
+    /// The cursor or the bookmark is no longer good. The host lists again, one object or all of them.
     CursorExpired,
     /// The plugin does not do this. The host remembers it.
     Unsupported,
@@ -68,12 +68,15 @@ pub struct Error {
     code: Code,
     reason: String,
     after: Option<u32>,
+    object: Option<String>,
+    /// The request that it is about never reached the remote system.
+    unsent: bool,
 }
 
 impl Error {
     /// An error with a code of one's own choice.
     pub fn new(code: Code, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), after: None }
+        Self { code, reason: reason.into(), after: None, object: None, unsent: false }
     }
 
     /// The credential was refused.
@@ -126,6 +129,33 @@ impl Error {
     pub fn after(mut self, wait: impl Into<Option<Duration>>) -> Self {
         self.after = wait.into().map(whole_seconds);
         self
+    }
+
+    /// Says which object it is about: with `cursor-expired` the host then lists only that one again.
+    #[must_use]
+    pub fn object(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
+        self
+    }
+
+    /// Says that the request never left.
+    pub(crate) fn unsent(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.unsent
+    }
+
+    pub(crate) fn about(&self) -> Option<&str> {
+        self.object.as_deref()
+    }
+
+    /// Whether it is about the remote system or the credential rather than one record, so that the next change would
+    /// end in the same way.
+    pub(crate) fn is_about_the_system(&self) -> bool {
+        matches!(self.code, Code::Unauthorized | Code::Misconfigured | Code::RateLimited | Code::Unavailable)
     }
 
     /// Puts what was being done before the reason: "reading the page: …".

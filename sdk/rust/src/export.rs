@@ -3,13 +3,13 @@
 use std::marker::PhantomData;
 use std::sync::Once;
 
-use crate::bindings::integration::entente::integration::types;
+use crate::bindings::integration::entente::integration::data;
 use crate::bindings::integration::exports::entente::integration::{
     mapping_manual, order_execution, sync_report,
 };
 use crate::bindings::lookup::exports::entente::integration::lookup;
-use crate::bindings::webhook::exports::entente::integration::webhook;
-use crate::{Error, Integration, Lookup, Webhook, log};
+use crate::bindings::webhook::exports::entente::integration::webhook_draft;
+use crate::{Error, Integration, Lookup, Webhook, log, turn};
 
 /// Adapts a plugin to the generated traits.
 #[doc(hidden)]
@@ -17,54 +17,59 @@ use crate::{Error, Integration, Lookup, Webhook, log};
 pub struct Exported<P>(PhantomData<P>);
 
 /// Creates the plugin and calls it.
-fn ask<P: Integration, T, W: From<T>>(call: impl FnOnce(P) -> Result<T, Error>) -> Result<W, types::Error> {
+fn ask<P: Integration, T, W: From<T>>(
+    limits: &data::Call,
+    call: impl FnOnce(P) -> Result<T, Error>,
+) -> Result<W, data::Error> {
     static PANICS: Once = Once::new();
     // The host sees a panic as a trap, and this target has no stderr: the message goes to the log.
     PANICS.call_once(|| {
         std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string(), &[])))
     });
+    turn::begin(limits.deadline);
     Ok(P::new().and_then(call)?.into())
 }
 
 impl<P: Integration> mapping_manual::Guest for Exported<P> {
-    fn describe() -> Result<mapping_manual::Description, types::Error> {
-        ask(|plugin: P| plugin.describe())
+    fn describe(call: data::Call) -> Result<mapping_manual::Description, data::Error> {
+        ask(&call, |plugin: P| plugin.describe())
     }
 
-    fn manual() -> Result<Vec<mapping_manual::ObjectMapping>, types::Error> {
-        ask(|plugin: P| Ok(plugin.manual()?.into_iter().map(Into::into).collect::<Vec<_>>()))
+    fn manual(call: data::Call) -> Result<mapping_manual::Proposal, data::Error> {
+        ask(&call, |plugin: P| plugin.manual())
     }
 }
 
 impl<P: Integration> sync_report::Guest for Exported<P> {
-    fn report(request: sync_report::Request) -> Result<sync_report::Page, types::Error> {
-        ask(|plugin: P| plugin.report(request.into()))
+    fn report(request: sync_report::Request) -> Result<sync_report::Page, data::Error> {
+        ask(&request.call.clone(), |plugin: P| plugin.report(request.into()))
     }
 }
 
 impl<P: Integration> order_execution::Guest for Exported<P> {
-    fn execute(order: order_execution::Order) -> Result<Vec<order_execution::Answer>, types::Error> {
-        ask(|plugin: P| Ok(plugin.execute(order.into())?.into_iter().map(Into::into).collect::<Vec<_>>()))
+    fn execute(order: order_execution::Order) -> Result<order_execution::Execution, data::Error> {
+        ask(&order.call.clone(), |plugin: P| plugin.execute(&order.into()))
     }
 
     fn collect(
         ticket: String,
-        object: String,
-        fields: Vec<String>,
-    ) -> Result<order_execution::Collection, types::Error> {
-        ask(|plugin: P| plugin.collect(&ticket, &object, &fields))
+        order: order_execution::Order,
+    ) -> Result<order_execution::Collection, data::Error> {
+        ask(&order.call.clone(), |plugin: P| plugin.collect(&ticket, &order.into()))
     }
 }
 
 impl<P: Lookup> lookup::Guest for Exported<P> {
-    fn find(query: lookup::Query) -> Result<Vec<Vec<String>>, types::Error> {
-        ask(|plugin: P| plugin.find(query.into()))
+    fn find(query: lookup::Query) -> Result<lookup::Found, data::Error> {
+        ask(&query.call.clone(), |plugin: P| {
+            Ok(lookup::Found { ids: plugin.find(query.into())?, extra: vec![] })
+        })
     }
 }
 
-impl<P: Webhook> webhook::Guest for Exported<P> {
-    fn receive(request: webhook::Request) -> Result<webhook::Reaction, types::Error> {
-        ask(|plugin: P| plugin.receive(request.into()))
+impl<P: Webhook> webhook_draft::Guest for Exported<P> {
+    fn receive(request: webhook_draft::Request) -> Result<webhook_draft::Reaction, data::Error> {
+        ask(&request.call.clone(), |plugin: P| plugin.receive(request.into()))
     }
 }
 

@@ -12,7 +12,7 @@ mod guest {
     use crate::log::Level;
     use crate::{Error, Timestamp, Value};
 
-    pub(crate) use crate::http::transport::send;
+    pub(crate) use crate::http::transport::{send, send_all};
 
     pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
         let level = match level {
@@ -65,6 +65,11 @@ mod guest {
 
     pub(crate) fn state_keys(prefix: &str) -> Vec<String> {
         host::state::keys(prefix)
+    }
+
+    /// The monotonic clock of the host.
+    pub(crate) fn milliseconds() -> u64 {
+        wasip2::clocks::monotonic_clock::now() / 1_000_000
     }
 
     pub(crate) fn now() -> Timestamp {

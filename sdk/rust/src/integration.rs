@@ -1,6 +1,8 @@
 //! The trait that every plugin implements.
 
-use crate::{Answer, Collection, Description, Error, Mapping, Order, Page, ReportRequest};
+use crate::{
+    Change, Collection, Description, Error, Execution, Mapping, Order, Outcome, Page, ReportRequest,
+};
 
 /// What every plugin does. Export it with [`export!`](crate::export).
 ///
@@ -22,14 +24,25 @@ pub trait Integration: Sized {
     /// failure ends the report without moving the window or the bookmark.
     fn report(&self, request: ReportRequest) -> Result<Page, Error>;
 
-    /// Makes changes. One answer for each, in any order; one that fails must not stop the others. After an
-    /// error, or without an answer, the host takes a change as sent with its fate unknown.
-    fn execute(&self, order: Order) -> Result<Vec<Answer>, Error>;
+    /// Makes one change. What it answers, also an error, is about this change: [`Order::one_by_one`] says what the
+    /// host is told, and when the changes after it are still made.
+    fn change(&self, order: &Order, change: &Change) -> Result<Outcome, Error> {
+        let _ = (order, change);
+        Err(Error::unsupported("this plugin changes nothing"))
+    }
 
-    /// What became of the changes that were answered with `Deferred`. `object` and `fields` are those of the
-    /// order.
-    fn collect(&self, ticket: &str, object: &str, fields: &[String]) -> Result<Collection, Error> {
-        let _ = (ticket, object, fields);
+    /// Makes the changes of an order: one by one with [`Integration::change`], unless the plugin does it otherwise
+    /// because the remote system takes many at once. One answer for each change, in any order; one that fails must
+    /// not stop the others. **After an error, and without an answer, the host takes a change as sent with its fate
+    /// unknown, whatever the code**: answer what is known, and put the error into [`Execution::stopped`].
+    fn execute(&self, order: &Order) -> Result<Execution, Error> {
+        Ok(order.one_by_one(|change| self.change(order, change)))
+    }
+
+    /// What became of the changes that were answered with `Deferred`. `order` has those that are still open, as
+    /// they were ordered.
+    fn collect(&self, ticket: &str, order: &Order) -> Result<Collection, Error> {
+        let _ = (ticket, order);
         Err(Error::unsupported("this plugin never defers a change"))
     }
 }

@@ -29,22 +29,6 @@
 //!     fn request(&self, method: &str, path: &str) -> Result<Request, Error> {
 //!         Ok(Request::new(method, format!("{}{path}", self.url)).authorization(secrets::bearer("api-key")?))
 //!     }
-//!
-//!     fn change(&self, order: &Order, change: &Change) -> Result<Outcome, Error> {
-//!         let body: Map<_, _> = change.set_fields(order).filter_map(|(name, value)| Some((name.into(), value.to_json()?))).collect();
-//!         let request = match &change.action {
-//!             Action::Create => self.request("POST", "/members")?.header("idempotency-key", change.id.as_str()),
-//!             Action::Update(id) => self.request("PATCH", &format!("/members/{}", http::segment(id)))?,
-//!             Action::Delete(_) => return Ok(Outcome::failed(failures::UNSUPPORTED, "members cannot be deleted")),
-//!         };
-//!         let response = request.json(&body).send()?;
-//!         if response.status() == 422 {
-//!             return Ok(Outcome::failed(failures::INVALID_VALUE, response.text()));
-//!         }
-//!         let member: Member = response.error_for_status()?.json()?;
-//!         let written = Written::new(member.id).changed(member.modified);
-//!         Ok(if change.action == Action::Create { Outcome::Created(written) } else { Outcome::Updated(written) })
-//!     }
 //! }
 //!
 //! impl Integration for Members {
@@ -69,10 +53,11 @@
 //!     }
 //!
 //!     fn report(&self, request: ReportRequest) -> Result<Page, Error> {
+//!         let Some(wanted) = request.wanted("member") else { return Ok(Page::new()) };
 //!         // Page after page, until one comes back empty.
 //!         until_empty(&request, |page| {
 //!             let mut ask = self.request("GET", "/members")?.query("page", page).query("limit", request.limit);
-//!             if let Some(since) = request.window.since {
+//!             if let Some(since) = wanted.since() {
 //!                 ask = ask.query("modified_since", since);
 //!             }
 //!             let members: Vec<Member> = ask.send()?.error_for_status()?.json()?;
@@ -84,8 +69,22 @@
 //!         })
 //!     }
 //!
-//!     fn execute(&self, order: Order) -> Result<Vec<Answer>, Error> {
-//!         order.changes.iter().map(|change| Ok(change.answer(self.change(&order, change)?))).collect()
+//!     // One change. An error here is about this change: what the host is told of it, and of those after it, is
+//!     // the work of `Order::one_by_one`, which makes the rest of an order from this.
+//!     fn change(&self, order: &Order, change: &Change) -> Result<Outcome, Error> {
+//!         let body: Map<_, _> = change.set_fields(order).filter_map(|(name, value)| Some((name.into(), value.to_json()?))).collect();
+//!         let request = match &change.action {
+//!             Action::Create => self.request("POST", "/members")?.header("idempotency-key", change.id.as_str()),
+//!             Action::Update(id) => self.request("PATCH", &format!("/members/{}", http::segment(id)))?,
+//!             Action::Delete(_) => return Ok(Outcome::failed(failures::UNSUPPORTED, "members cannot be deleted")),
+//!         };
+//!         let response = request.json(&body).send()?;
+//!         if response.status() == 422 {
+//!             return Ok(Outcome::failed(failures::INVALID_VALUE, response.text()));
+//!         }
+//!         let member: Member = response.error_for_status()?.json()?;
+//!         let row = Row::new(member.id).changed(member.modified);
+//!         Ok(if change.action == Action::Create { Outcome::Created(row) } else { Outcome::Updated(row) })
 //!     }
 //! }
 //!
@@ -117,7 +116,11 @@
 //!
 //! - A remote system is asked through [`http`], with placeholders from [`secrets`]; nothing else can be
 //!   reached, there are no files and no environment.
-//! - [`Error`] ends a call and says what the host does next; an [`Outcome`] is about one change only.
+//! - [`Error`] ends a call and says what the host does next; an [`Outcome`] is about one change only. An order that ends in
+//!   an error has an unknown fate, whatever the code: answer change by change.
+//! - What the remote system has and cannot be read is [`Value::Unreadable`], never null: null clears a field.
+//! - An instance serves several calls and ends at any time between two of them: a `static` may still hold what the last
+//!   call left there, or not.
 //! - Null, empty text, zero, `false` and an empty list are five different [`Value`]s.
 //! - A panic costs the page of the run and is counted against the plugin. Its message goes to the log.
 //! - Built for the machine itself, the plugin runs in [`testing`]: no host, no network, plain `cargo test`.
@@ -137,6 +140,7 @@ mod mapping;
 mod order;
 mod report;
 mod timestamp;
+mod turn;
 mod value;
 #[cfg(test)]
 mod vectors;
@@ -151,26 +155,30 @@ pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
-pub use describe::{ChangeTimes, Description, Field, Object, features};
+pub use describe::{Account, ChangeTimes, Choice, Description, Field, Object, features};
 pub use error::{Code, Error};
 pub use integration::Integration;
 pub use lookup::{Lookup, Query};
 pub use mapping::{Direction, FieldMapping, Mapping};
-pub use order::{Action, Answer, Change, Collection, Order, Outcome, TicketState, Written, failures};
+pub use order::{
+    Action, Answer, Change, Collection, Execution, Order, Outcome, RefusedField, TicketState, failures,
+};
 pub use report::{
-    Batch, Conversion, Deletion, NamedRow, Page, ReportRequest, Row, Wanted, Window, until_empty,
+    Batch, Conversion, Deletion, Finished, NamedRow, Page, ReportRequest, Row, UnreadableRow, Wanted, Window,
+    until_empty,
 };
 pub use timestamp::Timestamp;
-pub use value::{Date, Reference, Value};
+pub use value::{Date, Reference, Unreadable, Value};
 pub use webhook::{Reaction, Webhook, WebhookRequest, WebhookResponse};
 
 /// What most plugins need, in one line.
 pub mod prelude {
     pub use crate::{
-        Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Date, Description, Error, Field,
-        Integration, Lookup, Mapping, Object, Order, Outcome, Page, Query, Reaction, Reference,
-        ReportRequest, Row, TicketState, Timestamp, Value, Wanted, Webhook, WebhookRequest, WebhookResponse,
-        Window, Written, failures, features, log, secrets, settings, state, until_empty,
+        Account, Action, Answer, Batch, Change, ChangeTimes, Code, Collection, Date, Description, Error,
+        Execution, Field, Finished, Integration, Lookup, Mapping, Object, Order, Outcome, Page, Query,
+        Reaction, Reference, ReportRequest, Row, TicketState, Timestamp, Value, Wanted, Webhook,
+        WebhookRequest, WebhookResponse, Window, failures, features, log, secrets, settings, state,
+        until_empty,
     };
 }
 

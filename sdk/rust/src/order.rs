@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::whole_seconds;
-use crate::{Reference, Row, Timestamp, Value};
+use crate::{Error, Reference, Row, Value, http, turn};
 
 /// Changes of one object.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,72 @@ impl Order {
     /// What the operator gave for an option.
     pub fn option(&self, name: &str) -> Option<&str> {
         crate::report::option(&self.options, name)
+    }
+
+    /// Makes the changes one after the other, and tells the host the truth about each.
+    ///
+    /// What `make` answers is the outcome. Where it ends in an error and nothing that it sent can have been carried out
+    /// (every request that writes was turned away with 4xx, or none was sent), the change is answered with `retry` or
+    /// `failed`; otherwise it gets no answer, and the host finds out what became of it. An error about the remote system
+    /// or the credential (`rate-limited`, `unavailable`, `unauthorized`, …) ends the order: the changes after it, never
+    /// sent, are answered with `retry`, and the host acts on the error. An error about the one change does not stop
+    /// the others. Near the deadline of the call the rest is answered with `retry`, too.
+    pub fn one_by_one(&self, mut make: impl FnMut(&Change) -> Result<Outcome, Error>) -> Execution {
+        let mut execution = Execution::default();
+        for change in &self.changes {
+            let answer = match &execution.stopped {
+                Some(error) => Some(Outcome::put_off(error)),
+                None if turn::is_short() => {
+                    Some(Outcome::retry(Duration::ZERO, "the time of this call is used up"))
+                }
+                None => {
+                    turn::begin_change();
+                    make(change).map_or_else(|error| execution.failed_over(error), Some)
+                }
+            };
+            execution.answers.extend(answer.map(|outcome| change.answer(outcome)));
+        }
+        execution
+    }
+
+    /// Makes changes side by side that take one request each, `most` at a time, and tells the host of them what
+    /// [`Order::one_by_one`] would. `ask` makes the request of a change (an error: nothing was sent), `understand` makes
+    /// the outcome of its answer; errors of the answer (`error_for_status`) are for it to raise.
+    pub fn side_by_side(
+        &self,
+        most: usize,
+        ask: impl Fn(&Change) -> Result<http::Request, Error>,
+        understand: impl Fn(&Change, http::Response) -> Result<Outcome, Error>,
+    ) -> Execution {
+        let mut execution = Execution::default();
+        for changes in self.changes.chunks(most.max(1)) {
+            if execution.stopped.is_some() || turn::is_short() {
+                let late = || Outcome::retry(Duration::ZERO, "the time of this call is used up");
+                let outcome = || execution.stopped.as_ref().map_or_else(late, Outcome::put_off);
+                let answers: Vec<_> = changes.iter().map(|change| change.answer(outcome())).collect();
+                execution.answers.extend(answers);
+                continue;
+            }
+            let asked: Vec<_> = changes.iter().map(&ask).collect();
+            let requests = asked.iter().filter_map(|request| request.as_ref().ok().cloned());
+            let mut came = http::send_all(requests).into_iter();
+            for (change, asked) in changes.iter().zip(asked) {
+                turn::begin_change();
+                let answer = match asked {
+                    Err(error) => Err(error),
+                    Ok(_) => came.next().map_or_else(
+                        || Err(Error::unavailable("the answer got lost in the host")),
+                        |ended| {
+                            turn::sent(&ended);
+                            ended.and_then(|response| understand(change, response))
+                        },
+                    ),
+                };
+                let answer = answer.map_or_else(|error| execution.failed_over(error), Some);
+                execution.answers.extend(answer.map(|outcome| change.answer(outcome)));
+            }
+        }
+        execution
     }
 }
 
@@ -124,53 +190,35 @@ pub struct Answer {
     pub outcome: Outcome,
 }
 
-/// What the remote system holds after a write.
+/// What became of an order.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
-pub struct Written {
-    /// The id of the record.
-    pub id: String,
-    /// When it changed, if the remote system says so.
-    pub changed: Option<Timestamp>,
-    /// What conditional writes take from now on.
-    pub version: Option<String>,
-    /// What was stored, in the order of the fields, where the remote system answers with it: what it has
-    /// reformatted then is no change in the next report. Empty: taken as ordered.
-    pub values: Vec<Value>,
+pub struct Execution {
+    /// In any order. A change without an answer counts as sent with its fate unknown.
+    pub answers: Vec<Answer>,
+    /// Why the order was not carried out to its end: the host acts on it as on the error of a call, and what is answered
+    /// counts all the same.
+    pub stopped: Option<Error>,
 }
 
-impl Written {
-    /// The record with this id, taken as ordered.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), ..Self::default() }
-    }
-
-    /// Says when the record changed.
-    #[must_use]
-    pub fn changed(mut self, at: impl Into<Option<Timestamp>>) -> Self {
-        self.changed = at.into();
-        self
-    }
-
-    /// Says what conditional writes take from now on.
-    #[must_use]
-    pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.version = Some(version.into());
-        self
-    }
-
-    /// Gives what was stored, in the order of the fields.
-    #[must_use]
-    pub fn values(mut self, values: impl IntoIterator<Item = Value>) -> Self {
-        self.values = values.into_iter().collect();
-        self
+impl Execution {
+    /// What became of one change that ended in an error; `None` where its fate is unknown.
+    fn failed_over(&mut self, error: Error) -> Option<Outcome> {
+        let outcome = match (turn::may_have_written(), error.is_about_the_system()) {
+            (true, _) => None,
+            (false, true) => Some(Outcome::put_off(&error)),
+            (false, false) => Some(Outcome::failed(error.code().as_str(), error.reason())),
+        };
+        if error.is_about_the_system() {
+            self.stopped = Some(error);
+        }
+        outcome
     }
 }
 
-/// A row as it was read says what the remote system holds, too.
-impl From<Row> for Written {
-    fn from(row: Row) -> Self {
-        Self { id: row.id, changed: row.changed, version: row.version, values: row.values }
+impl FromIterator<Answer> for Execution {
+    fn from_iter<I: IntoIterator<Item = Answer>>(answers: I) -> Self {
+        Self { answers: answers.into_iter().collect(), stopped: None }
     }
 }
 
@@ -193,15 +241,39 @@ pub mod failures {
     pub const UNSUPPORTED: &str = "unsupported";
 }
 
+/// A field that was not written, while the rest of the record was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedField {
+    /// The field.
+    pub field: String,
+    /// A word of [`failures`], or one of your own.
+    pub code: String,
+    /// For a person.
+    pub reason: String,
+}
+
 /// What became of a change. One that fails must not stop the others: answer `Failed` for it and go on.
+///
+/// The rows of `Created`, `Updated`, `Unchanged` and `Partial` say what the remote system holds now. Their values are what
+/// was stored, in the order of the order's fields, where the remote system answers with it: what it has reformatted then
+/// is no change in the next report. `Row::new(id)` alone: taken as ordered. The id may differ from the one that was
+/// ordered, where ids are made of the record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// A new record was made.
-    Created(Written),
+    Created(Row),
     /// The record was written. To a create: there was such a record already, it was written and has this id.
-    Updated(Written),
+    Updated(Row),
     /// The record had these values already; nothing was written.
-    Unchanged(Written),
+    Unchanged(Row),
+    /// The record was made or written, but for these fields. The host goes on with the others, and sends these again
+    /// when they change.
+    Partial {
+        /// What the remote system holds now.
+        row: Row,
+        /// At least one.
+        refused: Vec<RefusedField>,
+    },
     /// The record is gone, by this change or before it.
     Deleted,
     /// Nothing was written: the record has become this one.
@@ -248,9 +320,9 @@ impl Outcome {
     /// remote system tells more about, and leave the others to this:
     ///
     /// ```
-    /// # use entente_sdk::{Change, Order, Answer, Outcome};
+    /// # use entente_sdk::{Change, Order, Execution, Outcome};
     /// # struct Item { status: u16, message: String }
-    /// # fn execute(order: &Order, items: &[Item]) -> Vec<Answer> {
+    /// # fn execute(order: &Order, items: &[Item]) -> Execution {
     /// let answers = order.changes.iter().zip(items).filter_map(|(change, item)| {
     ///     let outcome = match item.status {
     ///         204 => Outcome::Deleted,
@@ -277,6 +349,11 @@ impl Outcome {
             _ => "unknown-answer",
         };
         Some(Self::failed(code, reason))
+    }
+
+    /// The change was never sent, since the order ended before it.
+    fn put_off(error: &Error) -> Self {
+        Self::Retry { after: error.wait(), reason: error.reason().to_owned() }
     }
 
     /// Nothing was written for certain; try again after so long, `None` for as the host likes.
@@ -334,6 +411,81 @@ mod tests {
         let set: Vec<_> = change.set_fields(&order).collect();
         assert_eq!(set, [("b", &Value::Null), ("c", &Value::from("x"))]);
         assert_eq!(change.target(), Some("7"));
+    }
+
+    /// An order of four creates, made by `make` at a remote system that answers with these statuses.
+    fn made(statuses: &'static [u16], side_by_side: bool) -> (Vec<(String, String)>, Option<Error>) {
+        let mut left = statuses.iter();
+        let _host = crate::testing::Host::new()
+            .http(move |_| {
+                Ok(http::Response::new(*left.next().unwrap_or(&201)).with_header("retry-after", "9"))
+            })
+            .install();
+        let mut order = Order::new("person", ["name"]);
+        for id in ["a", "b", "c", "d"] {
+            order = order.change(Change::new(id, Action::Create, ["x".into()]));
+        }
+        let ask = |_: &Change| Ok(http::Request::post("https://crm.example/people"));
+        let understand = |change: &Change, response: http::Response| {
+            response.error_for_status().map(|_| Outcome::Created(Row::new(change.id.as_str())))
+        };
+        let execution = match side_by_side {
+            true => order.side_by_side(2, ask, understand),
+            false => order.one_by_one(|change| understand(change, ask(change)?.send()?)),
+        };
+        let word = |outcome: &Outcome| match outcome {
+            Outcome::Created(_) => "created".to_owned(),
+            Outcome::Retry { after, .. } => format!("retry {after:?}"),
+            Outcome::Failed { code, .. } => code.clone(),
+            other => format!("{other:?}"),
+        };
+        let told = execution.answers.iter().map(|answer| (answer.change.clone(), word(&answer.outcome)));
+        (told.collect(), execution.stopped)
+    }
+
+    #[test]
+    fn a1_an_order_that_ends_early_says_what_became_of_each_change() {
+        let told = |list: &[(&str, &str)]| -> Vec<(String, String)> {
+            list.iter().map(|(id, word)| ((*id).to_owned(), (*word).to_owned())).collect()
+        };
+        // Turned away: nothing was written, and the others were never sent.
+        for side_by_side in [false, true] {
+            let (answers, stopped) = made(&[201, 429], side_by_side);
+            let expected = told(&[
+                ("a", "created"),
+                ("b", "retry Some(9)"),
+                ("c", "retry Some(9)"),
+                ("d", "retry Some(9)"),
+            ]);
+            assert_eq!(answers, expected, "{side_by_side}");
+            assert_eq!(stopped.map(|error| error.code().clone()), Some(crate::Code::RateLimited));
+        }
+        // It may have been written: no answer for that one alone.
+        let (answers, stopped) = made(&[201, 503], false);
+        assert_eq!(answers, told(&[("a", "created"), ("c", "retry Some(9)"), ("d", "retry Some(9)")]));
+        assert!(stopped.is_some());
+        // About one change: the others are made.
+        let (answers, stopped) = made(&[201, 422], false);
+        assert_eq!(answers, told(&[("a", "created"), ("b", "http-422"), ("c", "created"), ("d", "created")]));
+        assert_eq!(stopped, None);
+    }
+
+    #[test]
+    fn a1_what_was_written_before_the_error_is_not_forgotten() {
+        let mut asked = 0;
+        let _host = crate::testing::Host::new()
+            .http(move |_| {
+                asked += 1;
+                Ok(http::Response::new(if asked == 1 { 201 } else { 429 }))
+            })
+            .install();
+        let order = Order::new("person", ["name"]).change(Change::new("a", Action::Create, ["x".into()]));
+        let execution = order.one_by_one(|_| {
+            http::Request::post("https://crm.example/people").send()?.error_for_status()?;
+            http::Request::patch("https://crm.example/people/1/tags").send()?.error_for_status()?;
+            Ok(Outcome::Deleted)
+        });
+        assert_eq!(execution.answers, [], "the first request made it");
     }
 
     #[test]

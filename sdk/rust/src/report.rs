@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use std::time::Duration;
+
 use crate::{Error, Reference, Timestamp, Value};
 
 /// A half-open span of change times: `since` ≤ time < `until`.
@@ -24,12 +26,38 @@ pub struct Wanted {
     pub fields: Vec<String>,
     /// Not empty: report just these records, whatever the window says, deleted ones as deletions.
     pub ids: Vec<String>,
+    /// The span of change times; the same on every page.
+    pub window: Window,
+    /// Where the report starts for this object, by the last one that finished it ([`Finished::bookmark`]). It says more
+    /// exactly than the window where that is.
+    pub bookmark: Option<String>,
+    /// List everything that exists, changed or not.
+    pub full: bool,
 }
 
 impl Wanted {
     /// Asks for an object with these fields.
     pub fn new<T: Into<String>>(object: impl Into<String>, fields: impl IntoIterator<Item = T>) -> Self {
-        Self { object: object.into(), fields: fields.into_iter().map(Into::into).collect(), ids: Vec::new() }
+        Self {
+            object: object.into(),
+            fields: fields.into_iter().map(Into::into).collect(),
+            ids: Vec::new(),
+            window: Window { since: None, until: Timestamp::MAX },
+            bookmark: None,
+            full: false,
+        }
+    }
+
+    /// From when on changes are to be reported; `None`: from the beginning, or everything.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.window.since.filter(|_| !self.full)
+    }
+
+    /// The bookmark as the value that [`Finished::bookmark_as`] wrote; one that cannot be read is `cursor-expired`
+    /// for this object. `None` where everything is to be listed.
+    pub fn bookmark_as<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        let bookmark = self.bookmark.as_deref().filter(|_| !self.full);
+        read(bookmark, "bookmark").map_err(|error| error.object(&self.object))
     }
 
     /// Asks for these records only.
@@ -44,20 +72,14 @@ impl Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReportRequest {
-    /// The span of change times; the same on every page.
-    pub window: Window,
     /// Where this page starts, by the page before it; `None` for the first.
     pub cursor: Option<String>,
-    /// Where the report starts, by the last finished one. It says more exactly than the window where that is.
-    pub bookmark: Option<String>,
     /// Number of the page, from 0.
     pub iteration: u32,
-    /// The objects that are asked for.
+    /// The objects that are asked for; the same on every page of a report.
     pub objects: Vec<Wanted>,
-    /// Everything, as if nothing had ever been synced.
+    /// Everything, as if nothing had ever been synced. Each object is then wanted in full as well.
     pub first_time: bool,
-    /// List everything that exists, changed or not.
-    pub full: bool,
     /// The most rows, of all objects together, that the answer may have.
     pub limit: u32,
     /// What the operator gave with `--option name:text`.
@@ -68,13 +90,10 @@ impl ReportRequest {
     /// The first page of a report of these objects over all time; what a test begins with.
     pub fn new(objects: impl IntoIterator<Item = Wanted>) -> Self {
         Self {
-            window: Window { since: None, until: Timestamp::MAX },
             cursor: None,
-            bookmark: None,
             iteration: 0,
             objects: objects.into_iter().collect(),
             first_time: false,
-            full: false,
             limit: 1_000,
             options: Vec::new(),
         }
@@ -86,10 +105,9 @@ impl ReportRequest {
         read(self.cursor.as_deref(), "cursor")
     }
 
-    /// The bookmark as the value that [`Page::bookmark_as`] wrote; one that cannot be read is
-    /// `cursor-expired`.
-    pub fn bookmark_as<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-        read(self.bookmark.as_deref(), "bookmark")
+    /// What is asked of an object; `None`: it is not asked for.
+    pub fn wanted(&self, object: &str) -> Option<&Wanted> {
+        self.objects.iter().find(|wanted| wanted.object == object)
     }
 
     /// What the operator gave for an option.
@@ -120,10 +138,10 @@ pub struct Page {
     pub conversions: Vec<Conversion>,
     /// Where the next page starts; `None`: this is the last.
     pub next: Option<String>,
-    /// With the last page: where the report of the next run starts.
-    pub bookmark: Option<String>,
-    /// With the last page: the objects of which every record was listed.
-    pub complete: Vec<String>,
+    /// How long to wait before the next page is asked for.
+    pub after: Option<Duration>,
+    /// The objects that end with this page.
+    pub finished: Vec<Finished>,
     /// About how many rows come after this page.
     pub remaining: Option<u64>,
 }
@@ -144,7 +162,7 @@ impl Page {
     /// Says that a record has become another one: converted, or merged into it.
     #[must_use]
     pub fn conversion(mut self, before: Reference, after: Reference) -> Self {
-        self.conversions.push(Conversion { before, after });
+        self.conversions.push(Conversion { before, after, at: None });
         self
     }
 
@@ -160,23 +178,19 @@ impl Page {
         Ok(self.next(write(cursor)?))
     }
 
-    /// Says where the report of the next run starts. Only with the last page.
+    /// Says that the next page is to be asked for after so long: the remote system is preparing an export, say. No rate
+    /// limit, and no failure; parts of a second count as a whole one.
     #[must_use]
-    pub fn bookmark(mut self, bookmark: impl Into<String>) -> Self {
-        self.bookmark = Some(bookmark.into());
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.after = Some(wait);
         self
     }
 
-    /// Says where the report of the next run starts, as JSON; [`ReportRequest::bookmark_as`] reads it.
-    pub fn bookmark_as<T: Serialize>(self, bookmark: &T) -> Result<Self, Error> {
-        Ok(self.bookmark(write(bookmark)?))
-    }
-
-    /// Says that these objects were listed completely, so that what no page of this report had does not
-    /// exist. Records are deleted by it: say it only when it is certain.
+    /// Says that an object ends with this page. Objects that no page names end with the last one, without a
+    /// bookmark and not complete.
     #[must_use]
-    pub fn complete<T: Into<String>>(mut self, objects: impl IntoIterator<Item = T>) -> Self {
-        self.complete.extend(objects.into_iter().map(Into::into));
+    pub fn finished(mut self, finished: Finished) -> Self {
+        self.finished.push(finished);
         self
     }
 
@@ -191,6 +205,52 @@ impl Page {
     /// Whether it names no record at all.
     pub fn is_empty(&self) -> bool {
         self.conversions.is_empty() && self.batches.iter().all(Batch::is_empty)
+    }
+}
+
+/// An object of which a report has no more rows.
+///
+/// ```
+/// use entente_sdk::{Finished, Page};
+///
+/// let page = Page::new().finished(Finished::new("person").bookmark("token 7").complete());
+/// assert!(page.finished[0].complete);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finished {
+    /// The object.
+    pub object: String,
+    /// Where its report starts in the next run; `None`: by the window.
+    pub bookmark: Option<String>,
+    /// Every record that exists was listed.
+    pub complete: bool,
+}
+
+impl Finished {
+    /// An object that goes on by the window in the next run.
+    pub fn new(object: impl Into<String>) -> Self {
+        Self { object: object.into(), bookmark: None, complete: false }
+    }
+
+    /// Says where its report starts in the next run.
+    #[must_use]
+    pub fn bookmark(mut self, bookmark: impl Into<String>) -> Self {
+        self.bookmark = Some(bookmark.into());
+        self
+    }
+
+    /// Says where its report starts in the next run, as JSON; [`Wanted::bookmark_as`] reads it.
+    pub fn bookmark_as<T: Serialize>(self, bookmark: &T) -> Result<Self, Error> {
+        Ok(self.bookmark(write(bookmark)?))
+    }
+
+    /// Says that the object was listed completely, so that what no page of this report had does not exist. Records
+    /// are deleted by it: say it only when it is certain.
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        self.complete = true;
+        self
     }
 }
 
@@ -248,13 +308,15 @@ pub struct Batch {
     pub rows: Vec<Row>,
     /// Records that are gone.
     pub deleted: Vec<Deletion>,
+    /// Records that no row can be made of. They count as failed; the others go on.
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 impl Batch {
     /// No records yet.
     pub fn new<T: Into<String>>(object: impl Into<String>, fields: impl IntoIterator<Item = T>) -> Self {
         let fields = fields.into_iter().map(Into::into).collect();
-        Self { object: object.into(), fields, rows: Vec::new(), deleted: Vec::new() }
+        Self { object: object.into(), fields, rows: Vec::new(), deleted: Vec::new(), unreadable: Vec::new() }
     }
 
     /// Adds a record, every field `unset`, and hands it out to be filled by the names of the fields.
@@ -277,9 +339,14 @@ impl Batch {
         self.deleted.push(Deletion { id: id.into(), at: at.into() });
     }
 
+    /// Adds a record that no row can be made of, with what is wrong with it.
+    pub fn unreadable(&mut self, id: Option<String>, reason: impl Into<String>) {
+        self.unreadable.push(UnreadableRow { id, reason: reason.into() });
+    }
+
     /// Whether it names no record at all.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.deleted.is_empty()
+        self.rows.is_empty() && self.deleted.is_empty() && self.unreadable.is_empty()
     }
 }
 
@@ -387,13 +454,25 @@ pub struct Deletion {
     pub at: Option<Timestamp>,
 }
 
+/// A record that no row can be made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRow {
+    /// Its id, where that is known.
+    pub id: Option<String>,
+    /// What is wrong with it, for a person.
+    pub reason: String,
+}
+
 /// A record that has become another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Conversion {
     /// What it was.
     pub before: Reference,
     /// What it is now.
     pub after: Reference,
+    /// When, if the remote system says so.
+    pub at: Option<Timestamp>,
 }
 
 #[cfg(test)]

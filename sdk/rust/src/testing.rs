@@ -25,6 +25,18 @@ use crate::http::{Request, Response};
 use crate::log::Level;
 use crate::{Error, Timestamp, Value};
 
+/// How a request goes wrong. What a remote system answers by itself (429, 500, a page that is no JSON) is for
+/// [`Host::http`] to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection is refused: nothing arrives.
+    Unreachable,
+    /// The remote system does what it is asked, and its answer gets lost.
+    LostAnswer,
+    /// The host denies the request: it was not granted.
+    Denied,
+}
+
 type Remote = dyn FnMut(&Request) -> Result<Response, Error>;
 
 /// What the host would offer, said in advance.
@@ -35,6 +47,8 @@ pub struct Host {
     state: BTreeMap<String, Vec<u8>>,
     log: Vec<(Level, String)>,
     remote: Option<Box<Remote>>,
+    faults: BTreeMap<u32, Fault>,
+    requests: u32,
     clock: Option<Timestamp>,
 }
 
@@ -66,6 +80,13 @@ impl Host {
     #[must_use]
     pub fn http(mut self, remote: impl FnMut(&Request) -> Result<Response, Error> + 'static) -> Self {
         self.remote = Some(Box::new(remote));
+        self
+    }
+
+    /// Has the request of this number, counted from 1, go wrong in this way; the others are answered as before.
+    #[must_use]
+    pub fn fault(mut self, request: u32, fault: Fault) -> Self {
+        self.faults.insert(request, fault);
         self
     }
 
@@ -163,6 +184,16 @@ pub(crate) mod offered {
         HOST.with_borrow(|host| host.state.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
     }
 
+    /// Stands still, so that no call is ever short of time.
+    pub(crate) fn milliseconds() -> u64 {
+        0
+    }
+
+    /// One after the other: what stands in for the remote system answers at once.
+    pub(crate) fn send_all(requests: Vec<Request>) -> Vec<Result<Response, Error>> {
+        requests.into_iter().map(send).collect()
+    }
+
     pub(crate) fn now() -> Timestamp {
         HOST.with_borrow(|host| host.clock).unwrap_or(Timestamp::from_micros(0))
     }
@@ -173,7 +204,18 @@ pub(crate) mod offered {
         let Some(mut remote) = remote else {
             return Err(Error::misconfigured("this test has no remote system: give one with `Host::http`"));
         };
-        let answer = remote(&request);
+        let fault = HOST.with_borrow_mut(|host| {
+            host.requests += 1;
+            host.faults.get(&host.requests).copied()
+        });
+        let answer = match fault {
+            None => remote(&request),
+            Some(Fault::LostAnswer) => {
+                remote(&request).and(Err(Error::unavailable("the remote system did not answer in time")))
+            }
+            Some(Fault::Unreachable) => Err(Error::unavailable("the connection was refused").unsent()),
+            Some(Fault::Denied) => Err(Error::misconfigured("the request was denied").unsent()),
+        };
         HOST.with_borrow_mut(|host| host.remote = Some(remote));
         answer
     }
@@ -183,6 +225,24 @@ pub(crate) mod offered {
 mod tests {
     use super::*;
     use crate::{http, log, secrets, settings, state};
+
+    #[test]
+    fn faults_strike_the_request_that_they_are_for() {
+        use std::cell::Cell;
+        use std::rc::Rc;
+        let came = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&came);
+        let _host = Host::new()
+            .http(move |_| {
+                counted.set(counted.get() + 1);
+                Ok(http::Response::new(200))
+            })
+            .fault(1, Fault::LostAnswer)
+            .fault(3, Fault::Unreachable)
+            .install();
+        let sent = [1, 2, 3, 4].map(|_| http::Request::post("https://crm.example/").send().is_ok());
+        assert_eq!((sent, came.get()), ([false, true, false, true], 3), "a lost answer was carried out");
+    }
 
     #[test]
     fn the_host_ends_with_the_test() {

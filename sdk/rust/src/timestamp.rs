@@ -5,6 +5,8 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::Unreadable;
+
 /// A moment: microseconds since 1970-01-01T00:00:00 UTC.
 ///
 /// As JSON it is RFC 3339, which most remote systems speak, so it can stand in the structs that answers are
@@ -46,15 +48,20 @@ impl Timestamp {
     }
 
     /// Reads RFC 3339, for instance `2020-01-31T18:00:00.25+01:00`. Digits below the microsecond are cut off.
-    /// Years before 0 and after 9999, which RFC 3339 does not have, are read with a sign, as they are written.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let moment = if text.starts_with(['+', '-']) {
-            text.parse::<DateTime<Utc>>().ok()?
+    /// Years before 0 and after 9999, which RFC 3339 does not have, are read with a sign, as they are written. Put into a
+    /// [`Value`](crate::Value), a text that is none is `Unreadable`, never `Null`.
+    ///
+    /// # Errors
+    /// [`Unreadable`], with the text.
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+        let trimmed = text.trim();
+        let moment = if trimmed.starts_with(['+', '-']) {
+            trimmed.parse::<DateTime<Utc>>()
         } else {
-            DateTime::parse_from_rfc3339(text).ok()?.to_utc()
+            DateTime::parse_from_rfc3339(trimmed).map(|moment| moment.to_utc())
         };
-        Some(Self(moment.timestamp_micros()))
+        let expected = "a date and time such as 2020-01-31T18:00:00Z";
+        moment.map(|moment| Self(moment.timestamp_micros())).map_err(|_| Unreadable::new(text, expected))
     }
 
     /// Reads the form that HTTP headers have, for instance `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -80,8 +87,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| de::Error::custom(format!("'{text}' is no date and time as RFC 3339")))
+        Self::parse(&text).map_err(de::Error::custom)
     }
 }
 
@@ -93,7 +99,7 @@ mod tests {
     fn reads_what_it_writes() {
         for micros in [0, -1, 1, 1_577_836_800_000_000, -62_135_596_800_000_000] {
             let moment = Timestamp::from_micros(micros);
-            assert_eq!(Timestamp::parse(&moment.to_string()), Some(moment), "{moment}");
+            assert_eq!(Timestamp::parse(&moment.to_string()), Ok(moment), "{moment}");
         }
         assert_eq!(Timestamp::from_micros(i64::MAX), Timestamp::MAX);
         assert_eq!(Timestamp::from_micros(-1).seconds(), -1);
@@ -102,10 +108,10 @@ mod tests {
     #[test]
     fn reads_offsets_and_http_dates() {
         let new_year = Timestamp::from_seconds(1_577_836_800);
-        assert_eq!(Timestamp::parse("2020-01-01T01:00:00+01:00"), Some(new_year));
+        assert_eq!(Timestamp::parse("2020-01-01T01:00:00+01:00"), Ok(new_year));
         assert_eq!(Timestamp::parse_http("Wed, 01 Jan 2020 00:00:00 GMT"), Some(new_year));
         for text in ["", "2020-01-01", "yesterday", "2020-02-30T00:00:00Z"] {
-            assert_eq!(Timestamp::parse(text), None, "{text}");
+            assert!(Timestamp::parse(text).is_err(), "{text}");
         }
     }
 

@@ -16,9 +16,12 @@ impl Date {
         NaiveDate::from_ymd_opt(year, month.into(), day.into()).map(Self)
     }
 
-    /// Reads `2020-01-31`.
-    pub fn parse(text: &str) -> Option<Self> {
-        text.trim().parse().ok().map(Self)
+    /// Reads `2020-01-31`. Put into a [`Value`], a text that is no day is `Unreadable`, never `Null`.
+    ///
+    /// # Errors
+    /// [`Unreadable`], with the text.
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+        text.trim().parse().map(Self).map_err(|_| Unreadable::new(text, "a day such as 2020-01-31"))
     }
 
     /// The year.
@@ -43,6 +46,26 @@ impl fmt::Display for Date {
         self.0.fmt(f)
     }
 }
+
+/// A text of the remote system that is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable(String);
+
+impl Unreadable {
+    /// What stands there, and what was expected, with an article.
+    pub fn new(text: &str, expected: &str) -> Self {
+        let shown: String = text.chars().take(100).collect();
+        Self(format!("'{shown}' is not {expected}"))
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
 
 /// Another record of the same side.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +120,9 @@ pub enum Value {
     Reference(Reference),
     /// Links to several records of the same side.
     References(Vec<Reference>),
+    /// The remote system has a value that cannot be read; says for a person what stands there. The record of the
+    /// report is then a failed one and keeps what it had, where `Null` would clear the field on the other side.
+    Unreadable(String),
     /// What no other case fits, in the one canonical text of its kind: equal values need equal texts.
     Other {
         /// `decimal`, `time`, `json`, …
@@ -143,11 +169,11 @@ impl Value {
     }
 
     /// The form that most JSON interfaces take: moments as RFC 3339, days as `2020-01-31`, links as the bare
-    /// id. `None` for [`Value::Unset`]: leave the member out.
+    /// id. `None` for [`Value::Unset`] (and what cannot be read): leave the member out.
     pub fn to_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as Json;
         Some(match self {
-            Self::Unset => return None,
+            Self::Unset | Self::Unreadable(_) => return None,
             Self::Null => Json::Null,
             Self::Boolean(yes) => Json::from(*yes),
             Self::Integer(number) => Json::from(*number),
@@ -210,6 +236,13 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
+/// What cannot be read stays what it is: it is not nothing.
+impl<T: Into<Value>> From<Result<T, Unreadable>> for Value {
+    fn from(value: Result<T, Unreadable>) -> Self {
+        value.map_or_else(|unreadable| Self::Unreadable(unreadable.0), Into::into)
+    }
+}
+
 macro_rules! from {
     ($($type:ty => $case:ident),+ $(,)?) => {$(
         impl From<$type> for Value {
@@ -264,8 +297,20 @@ mod tests {
     fn what_json_has_no_case_for() {
         assert_eq!(Value::Unset.to_json(), None);
         assert_eq!(Value::reference("company", "12").to_json(), Some(json!("12")));
-        assert_eq!(Value::from(Date::new(2020, 2, 29)).to_json(), Some(json!("2020-02-29")));
+        assert_eq!(Value::from(Date::parse("2020-02-29")).to_json(), Some(json!("2020-02-29")));
         assert_eq!(Value::decimal("12.50").to_json(), Some(json!("12.50")));
+    }
+
+    #[test]
+    fn a8_what_cannot_be_read_is_not_null() {
+        let days = |text: Option<&str>| Value::from(text.map(Date::parse));
+        assert_eq!(days(None), Value::Null);
+        assert_eq!(
+            days(Some("2021-02-30")),
+            Value::Unreadable("'2021-02-30' is not a day such as 2020-01-31".into())
+        );
+        assert!(matches!(Value::from(Timestamp::parse("soon")), Value::Unreadable(_)));
+        assert_eq!(days(Some("?")).to_json(), None);
     }
 
     #[test]

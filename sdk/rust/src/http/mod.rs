@@ -27,5 +27,5 @@ pub(crate) mod transport;
 
 pub(crate) use encode::decode_pairs;
 pub use encode::segment;
-pub use request::Request;
+pub use request::{Request, send_all};
 pub use response::Response;

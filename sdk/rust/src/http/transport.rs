@@ -5,8 +5,8 @@ use std::time::Duration;
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions,
-    Scheme,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody,
+    OutgoingRequest, RequestOptions, Scheme,
 };
 use wasip2::io::poll::{self, Pollable};
 use wasip2::io::streams::StreamError;
@@ -38,23 +38,46 @@ impl Deadline {
     }
 }
 
+/// A request that has left, with its body.
+struct UnderWay {
+    future: FutureIncomingResponse,
+    deadline: Deadline,
+    limit: usize,
+}
+
 pub(crate) fn send(request: Request) -> Result<Response, Error> {
+    start(&request)?.finish()
+}
+
+/// All of them leave before the first answer is waited for; the host reads the answers meanwhile.
+pub(crate) fn send_all(requests: Vec<Request>) -> Vec<Result<Response, Error>> {
+    let under_way: Vec<_> = requests.iter().map(start).collect();
+    under_way.into_iter().map(|started| started.and_then(UnderWay::finish)).collect()
+}
+
+fn start(request: &Request) -> Result<UnderWay, Error> {
     let deadline = Deadline::new(request.timeout);
-    let outgoing = outgoing(&request)?;
+    let outgoing = outgoing(request).map_err(Error::unsent)?;
     let body = match &request.body {
-        Some(bytes) => Some((outgoing.body().map_err(|()| refused("body"))?, bytes)),
+        Some(bytes) => Some((outgoing.body().map_err(|()| refused("body").unsent())?, bytes)),
         None => None,
     };
     let future = outgoing_handler::handle(outgoing, Some(options(request.timeout))).map_err(failure)?;
     if let Some((body, bytes)) = body {
         write(body, bytes, &deadline)?;
     }
-    let ready = future.subscribe();
-    deadline.wait(&ready)?;
-    drop(ready);
-    match future.get() {
-        Some(Ok(answer)) => read(answer.map_err(failure)?, request.limit, &deadline),
-        _ => Err(Error::unavailable("the answer got lost in the host")),
+    Ok(UnderWay { future, deadline, limit: request.limit })
+}
+
+impl UnderWay {
+    fn finish(self) -> Result<Response, Error> {
+        let ready = self.future.subscribe();
+        self.deadline.wait(&ready)?;
+        drop(ready);
+        match self.future.get() {
+            Some(Ok(answer)) => read(answer.map_err(failure)?, self.limit, &self.deadline),
+            _ => Err(Error::unavailable("the answer got lost in the host")),
+        }
     }
 }
 
@@ -152,8 +175,27 @@ fn read(answer: IncomingResponse, limit: usize, deadline: &Deadline) -> Result<R
     }
 }
 
-/// What only the operator can mend is `misconfigured`; the rest may pass by itself.
+/// What only the operator can mend is `misconfigured`; the rest may pass by itself. What ended before there was a
+/// connection was never sent.
 fn failure(code: ErrorCode) -> Error {
+    let unsent = matches!(
+        code,
+        ErrorCode::HttpRequestDenied
+            | ErrorCode::DestinationIpProhibited
+            | ErrorCode::TlsCertificateError
+            | ErrorCode::HttpRequestUriInvalid
+            | ErrorCode::HttpRequestUriTooLong
+            | ErrorCode::HttpRequestMethodInvalid
+            | ErrorCode::ConnectionRefused
+            | ErrorCode::DnsTimeout
+            | ErrorCode::DnsError(_)
+            | ErrorCode::DestinationNotFound
+    );
+    let error = told(code);
+    if unsent { error.unsent() } else { error }
+}
+
+fn told(code: ErrorCode) -> Error {
     match code {
         ErrorCode::HttpRequestDenied => Error::misconfigured(
             "the request was denied: the host has to be in the manifest of the plugin, and granted by the operator",

@@ -39,8 +39,9 @@ impl Integration for HelloWorld {
         report::report(&self.client, &request)
     }
 
-    fn execute(&self, order: Order) -> Result<Vec<Answer>, Error> {
-        orders::execute(&self.client, &order)
+    // hello-crm takes many changes at once. A plugin for a system that takes one at a time has `change` instead.
+    fn execute(&self, order: &Order) -> Result<Execution, Error> {
+        Ok(order.at_once(|| orders::execute(&self.client, order)))
     }
 }
 

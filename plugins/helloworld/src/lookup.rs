@@ -30,7 +30,7 @@ pub(crate) fn find(client: &Client, query: &Query) -> Result<Vec<Vec<String>>, E
                 chunk.iter().map(|&number| values(&query.keys[number], &set)).collect();
             let body =
                 json!({ "fields": fields, "keys": keys, "match": if query.all { "all" } else { "any" } });
-            let answer: Found = client.send(client.post(&path).json(&body))?.json()?;
+            let answer: Found = client.send(client.post(&path).json(&body).reads())?.json()?;
             // Exactly one result per key, or results cannot be assigned to keys.
             if answer.results.len() != chunk.len() {
                 return Err(Error::invalid_answer(format!(

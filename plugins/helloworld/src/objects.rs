@@ -78,13 +78,15 @@ fn field(field: SchemaField) -> Field {
     // hello-crm and Entente have the same words for kinds. Its lists of texts are sets: sorted, each text
     // once.
     let is_set = field.kind == "texts";
+    let words = [
+        ("required", field.required),
+        ("read-only", !field.writable),
+        ("identifier", field.identifier),
+        ("set-like", is_set),
+    ];
     let mut described = Field::new(field.name, field.label, field.kind).targets(field.targets);
-    described.required = field.required;
-    described.writable = field.writable;
-    described.identifier = field.identifier;
     described.max_length = field.max_length;
-    described.set_like = is_set;
-    described
+    words.into_iter().filter(|(_, holds)| *holds).fold(described, |field, (word, _)| field.feature(word))
 }
 
 /// The mapping that the operator starts from.

@@ -81,10 +81,10 @@ pub(crate) fn outcome(order: &Order, change: &Change, done: &Done) -> Option<Out
     let unknown = Refusal::default();
     let refusal = done.error.as_ref().unwrap_or(&unknown);
     let outcome = match (done.status, row()) {
-        (201, Some(row)) => Outcome::Created(row.into()),
+        (201, Some(row)) => Outcome::Created(row),
         // hello-crm leaves the version as it is when a write changes nothing.
-        (200, Some(row)) if row.version == change.version => Outcome::Unchanged(row.into()),
-        (200, Some(row)) => Outcome::Updated(row.into()),
+        (200, Some(row)) if row.version == change.version => Outcome::Unchanged(row),
+        (200, Some(row)) => Outcome::Updated(row),
         (412, Some(row)) => Outcome::Stale(row),
         (204 | 404, _) => Outcome::Deleted,
         (410, _) => match &refusal.merged_into {

@@ -1,6 +1,6 @@
 //! Sync reports: reading new, changed and deleted records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use entente_sdk::http::Request;
 use entente_sdk::prelude::*;
@@ -12,9 +12,6 @@ use crate::record::{Deleted, Record};
 
 /// Organisations first, so that those that people refer to are known by then.
 const READING_ORDER: [&str; 2] = [ORGANISATION, PERSON];
-
-/// By object the sync token of hello-crm: the bookmark of this plugin.
-type Tokens = BTreeMap<String, String>;
 
 /// The position at which a page starts: the cursor of this plugin. It holds everything that later pages need,
 /// since the host creates the plugin anew for each page, and may continue days later.
@@ -28,10 +25,6 @@ struct Place {
     after: Option<String>,
     /// How many of the wanted ids have been read.
     ids_done: usize,
-    /// The tokens of the objects that were read before.
-    tokens: Tokens,
-    /// The objects that were listed from their first to their last page.
-    complete: Vec<String>,
 }
 
 /// How an object is read.
@@ -62,25 +55,26 @@ pub(crate) fn report(client: &Client, request: &ReportRequest) -> Result<Page, E
     // Says what is wrong with the mapping, instead of leaving an object out.
     request.objects.iter().try_for_each(|wanted| objects::path(&wanted.object).map(drop))?;
 
-    let bookmark: Tokens = request.bookmark_as()?.unwrap_or_default();
     let mut place: Place = request.cursor_as()?.unwrap_or_default();
     let Some((object, wanted)) = next_object(request, place.object) else {
-        return finish(Page::new(), bookmark, place);
+        return Ok(Page::new());
     };
     place.object = object;
-    let way = place.way.take().unwrap_or_else(|| way(request, wanted, &bookmark));
+    let way = place.way.take().unwrap_or_else(|| way(wanted));
     let (page, goes_on) = match way {
         Way::Ids => by_ids(client, request, wanted, &mut place)?,
-        _ => listed(client, request, wanted, &way, &mut place)?,
+        // A token that is too old is one of this object: the others go on from theirs.
+        _ => {
+            listed(client, request, wanted, &way, &mut place).map_err(|error| error.object(&wanted.object))?
+        }
     };
     if goes_on {
         place.way = Some(way);
         return page.next_as(&place);
     }
-    place = Place { object: object + 1, tokens: place.tokens, complete: place.complete, ..Place::default() };
-    match next_object(request, place.object) {
-        Some(_) => page.next_as(&place),
-        None => finish(page, bookmark, place),
+    match next_object(request, object + 1) {
+        Some((object, _)) => page.next_as(&Place { object, ..Place::default() }),
+        None => Ok(page),
     }
 }
 
@@ -90,17 +84,15 @@ fn next_object(request: &ReportRequest, from: usize) -> Option<(usize, &Wanted)>
     READING_ORDER.iter().enumerate().skip(from).find_map(|(number, object)| Some((number, wanted(object)?)))
 }
 
-fn way(request: &ReportRequest, wanted: &Wanted, bookmark: &Tokens) -> Way {
+fn way(wanted: &Wanted) -> Way {
     if !wanted.ids.is_empty() {
         return Way::Ids;
     }
-    if request.full || request.first_time {
-        return Way::Everything;
-    }
-    match (bookmark.get(&wanted.object), request.window.since) {
+    match (&wanted.bookmark, wanted.since()) {
+        _ if wanted.full => Way::Everything,
+        // hello-crm's sync token is the bookmark of this plugin.
         (Some(token), _) => Way::Since(token.clone()),
         (None, Some(since)) => Way::Window(since),
-        // Also an object that was mapped after the bookmark was given.
         (None, None) => Way::Everything,
     }
 }
@@ -119,7 +111,7 @@ fn listed(
         Way::Window(since) => {
             ask = ask
                 .query("updated_since", since)
-                .query("updated_before", request.window.until)
+                .query("updated_before", wanted.window.until)
                 .query("include_deleted", true);
         }
         // No end: the token that comes with the last page covers what happens after the first, so a listing
@@ -135,14 +127,12 @@ fn listed(
         place.after = listing.next;
         return Ok((page, true));
     }
+    let mut finished = Finished::new(&wanted.object);
     // A window ends before its listing begins: the token would skip what happened in between.
     if let (Some(token), false) = (listing.sync_token, matches!(way, Way::Window(_))) {
-        place.tokens.insert(wanted.object.clone(), token);
+        finished = finished.bookmark(token);
     }
-    if *way == Way::Everything {
-        place.complete.push(wanted.object.clone());
-    }
-    Ok((page, false))
+    Ok((page.finished(if *way == Way::Everything { finished.complete() } else { finished }), false))
 }
 
 /// A page of the wanted ids, and whether some are left.
@@ -199,12 +189,4 @@ fn page(wanted: &Wanted, listing: &Listing) -> Page {
         }
     }
     page.batch(batch)
-}
-
-/// The last page: with the new bookmark, and what was listed completely.
-fn finish(page: Page, mut bookmark: Tokens, place: Place) -> Result<Page, Error> {
-    // Tokens of objects that nobody asked for this time stay good.
-    bookmark.extend(place.tokens);
-    let page = page.complete(place.complete);
-    if bookmark.is_empty() { Ok(page) } else { page.bookmark_as(&bookmark) }
 }

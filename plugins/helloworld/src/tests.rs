@@ -75,11 +75,11 @@ fn a_first_report_lists_everything_and_says_so() {
     let pages = pages(&plugin, ReportRequest::new(wanted()));
     let objects: Vec<&str> = pages.iter().map(|page| page.batches[0].object.as_str()).collect();
     assert_eq!(objects, ["organisation", "organisation", "person"]);
-    assert!(pages[..2].iter().all(|page| page.bookmark.is_none() && page.complete.is_empty()));
-    assert_eq!(pages[2].bookmark.as_deref(), Some(r#"{"organisation":"to","person":"tp"}"#));
-    assert_eq!(pages[2].complete, ["organisation", "person"]);
+    assert_eq!(pages[0].finished, []);
+    assert_eq!(pages[1].finished, [Finished::new("organisation").bookmark("to").complete()]);
+    assert_eq!(pages[2].finished, [Finished::new("person").bookmark("tp").complete()]);
 
-    let at = Timestamp::parse(AT);
+    let at = Timestamp::parse(AT).ok();
     let row = &pages[2].batches[0].rows[0];
     assert_eq!((row.id.as_str(), row.version.as_deref(), row.changed), ("p1", Some("3"), at));
     assert_eq!(
@@ -97,11 +97,12 @@ fn a_bookmark_asks_for_what_changed_and_claims_nothing_complete() {
         listing(request)
     });
     let mut request = ReportRequest::new(wanted());
-    request.bookmark = Some(r#"{"organisation":"old","person":"old"}"#.to_owned());
-    request.window.since = Timestamp::parse(AT);
+    for wanted in &mut request.objects {
+        wanted.bookmark = Some("old".to_owned());
+        wanted.window.since = Timestamp::parse(AT).ok();
+    }
     let last = pages(&plugin, request).pop().unwrap();
-    assert_eq!(last.bookmark.as_deref(), Some(r#"{"organisation":"to","person":"tp"}"#));
-    assert!(last.complete.is_empty());
+    assert_eq!(last.finished, [Finished::new("person").bookmark("tp")]);
 }
 
 #[test]
@@ -113,10 +114,12 @@ fn a_window_gives_no_bookmark() {
         listing(request)
     });
     let mut request = ReportRequest::new(wanted());
-    request.window =
-        Window { since: Timestamp::parse(AT), until: Timestamp::parse("2020-01-02T00:00:00Z").unwrap() };
+    let until = Timestamp::parse("2020-01-02T00:00:00Z").unwrap();
+    for wanted in &mut request.objects {
+        wanted.window = Window { since: Timestamp::parse(AT).ok(), until };
+    }
     let last = pages(&plugin, request).pop().unwrap();
-    assert_eq!((last.bookmark, last.complete), (None, vec![]));
+    assert_eq!(last.finished, [Finished::new("person")]);
 }
 
 #[test]
@@ -139,8 +142,8 @@ fn ids_that_are_not_there_are_gone_and_merged_ones_are_others() {
     assert_eq!(pages[0].conversions[0].after, Reference::new("person", "p1"));
     assert!(pages[0].batches[0].deleted.is_empty());
     let gone: Vec<_> = pages[1].batches[0].deleted.iter().map(|gone| (gone.id.as_str(), gone.at)).collect();
-    assert_eq!(gone, [("p3", Timestamp::parse(AT)), ("p4", None)]);
-    assert_eq!((&pages[1].bookmark, pages.len()), (&None, 2));
+    assert_eq!(gone, [("p3", Timestamp::parse(AT).ok()), ("p4", None)]);
+    assert_eq!((&pages[1].finished, pages.len()), (&vec![], 2));
 }
 
 #[test]
@@ -174,7 +177,7 @@ fn outcome(mut answer: Json) -> Outcome {
     answer["id"] = json!("c1");
     let (plugin, _host) = hello_crm(move |_| (200, json!({ "results": [answer] })));
     let order = Order::new("person", ["last_name", "email", "organisation"]).change(update("c1"));
-    plugin.execute(order).unwrap().pop().unwrap().outcome
+    plugin.execute(&order).unwrap().answers.pop().unwrap().outcome
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn an_order_is_one_batch() {
         .change(update("c1"))
         .change(Change::new("c2", Action::Create, create))
         .change(Change::new("c3", Action::Delete("p9".into()), []));
-    let answers = plugin.execute(order).unwrap();
+    let answers = plugin.execute(&order).unwrap().answers;
     // No word of c1: no answer, rather than an invented one.
     assert_eq!(answers.iter().map(|answer| answer.change.as_str()).collect::<Vec<_>>(), ["c2", "c3"]);
     let Outcome::Created(written) = &answers[0].outcome else { panic!("{answers:?}") };
@@ -253,9 +256,37 @@ fn m3_a_change_over_which_the_remote_failed_gets_no_answer() {
         });
         let create = |id: &str| Change::new(id, Action::Create, [Value::from("Ny")]);
         let order = Order::new("person", ["last_name"]).change(create("c1")).change(create("c2"));
-        let answers = plugin.execute(order).unwrap();
+        let answers = plugin.execute(&order).unwrap().answers;
         assert_eq!(answers.iter().map(|answer| answer.change.as_str()).collect::<Vec<_>>(), ["c2"]);
     }
+}
+
+#[test]
+fn a1_a_batch_that_was_turned_away_made_nothing() {
+    let order = Order::new("person", ["last_name", "email", "organisation"]).change(update("c1"));
+    let executed = |status: u16| {
+        let (plugin, _host) =
+            hello_crm(move |_| (status, json!({ "error": { "code": "x", "message": "no", "fields": [] } })));
+        let execution = plugin.execute(&order).unwrap();
+        (execution.answers.len(), execution.stopped.unwrap().code().as_str().to_owned())
+    };
+    assert_eq!(executed(429), (1, "rate-limited".to_owned()), "answered with retry");
+    assert_eq!(executed(503), (0, "unavailable".to_owned()), "any of it may have been made");
+}
+
+#[test]
+fn an_expired_token_is_one_of_its_object() {
+    let (plugin, _host) = hello_crm(|request| match request.path() {
+        "/v1/persons" => {
+            (410, json!({ "error": { "code": "sync-token-expired", "message": "no", "fields": [] } }))
+        }
+        _ => listing(request),
+    });
+    let mut request = ReportRequest::new(wanted());
+    request.objects[0].bookmark = Some("old".to_owned());
+    request.cursor = Some(r#"{"object":1,"way":null,"after":null,"ids_done":0}"#.to_owned());
+    let error = plugin.report(request).unwrap_err();
+    assert_eq!(error, Error::cursor_expired("no").object("person"));
 }
 
 #[test]
@@ -316,7 +347,7 @@ fn the_schema_is_the_customers() {
     // What the plugin has no way to read is not offered.
     assert_eq!(description.objects.len(), 1);
     let fields = &description.objects[0].fields;
-    assert!(fields[0].set_like && !fields[1].set_like);
+    assert_eq!((&fields[0].features[..], &fields[1].features[..]), (&["set-like".to_owned()][..], &[][..]));
     assert_eq!(fields[1].targets, ["organisation"]);
 }
 

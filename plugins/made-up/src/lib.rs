@@ -61,12 +61,7 @@ impl Integration for MadeUp {
         };
         let slice = self
             .people
-            .page(
-                request.full || request.first_time,
-                request.bookmark.as_deref(),
-                request.cursor.as_deref(),
-                request.limit,
-            )
+            .page(wanted.full, wanted.bookmark.as_deref(), request.cursor.as_deref(), request.limit)
             .map_err(Error::cursor_expired)?;
         let places: Vec<Option<usize>> =
             wanted.fields.iter().map(|name| FIELDS.iter().position(|(field, ..)| field == name)).collect();
@@ -84,18 +79,21 @@ impl Integration for MadeUp {
             batch.push(row.values(places.iter().map(|place| value(number, place))));
         }
         let mut page = Page::new().batch(batch).remaining(slice.remaining);
+        if slice.next.is_none() {
+            let mut finished = Finished::new(OBJECT);
+            finished.bookmark = slice.bookmark;
+            page = page.finished(if slice.complete { finished.complete() } else { finished });
+        }
         page.next = slice.next;
-        page.bookmark = slice.bookmark;
-        Ok(if slice.complete { page.complete([OBJECT]) } else { page })
+        Ok(page)
     }
 
-    fn execute(&self, order: Order) -> Result<Vec<Answer>, Error> {
-        let outcome = |change: &Change| match &change.action {
-            Action::Create => Outcome::Created(Written::new(format!("new-{}", change.id))),
-            Action::Update(id) => Outcome::Updated(Written::new(id.as_str())),
+    fn change(&self, _: &Order, change: &Change) -> Result<Outcome, Error> {
+        Ok(match &change.action {
+            Action::Create => Outcome::Created(Row::new(format!("new-{}", change.id))),
+            Action::Update(id) => Outcome::Updated(Row::new(id.as_str())),
             Action::Delete(_) => Outcome::Deleted,
-        };
-        Ok(order.changes.iter().map(|change| change.answer(outcome(change))).collect())
+        })
     }
 }
 

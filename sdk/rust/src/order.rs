@@ -66,6 +66,25 @@ impl Order {
         execution
     }
 
+    /// Makes all changes with one request, for remote systems that take many at once, and tells the host what
+    /// [`Order::one_by_one`] would: where the request was turned away, no change was made and each is answered with
+    /// `retry`; after another error none is answered, since any of them may have been made.
+    pub fn at_once(&self, make: impl FnOnce() -> Result<Vec<Answer>, Error>) -> Execution {
+        turn::begin_change();
+        let mut execution = Execution::default();
+        match make() {
+            Ok(answers) => execution.answers = answers,
+            Err(error) => {
+                if !turn::may_have_written() {
+                    let answer = |change: &Change| change.answer(Outcome::put_off(&error));
+                    execution.answers = self.changes.iter().map(answer).collect();
+                }
+                execution.stopped = Some(error);
+            }
+        }
+        execution
+    }
+
     /// Makes changes side by side that take one request each, `most` at a time, and tells the host of them what
     /// [`Order::one_by_one`] would. `ask` makes the request of a change (an error: nothing was sent), `understand` makes
     /// the outcome of its answer; errors of the answer (`error_for_status`) are for it to raise.

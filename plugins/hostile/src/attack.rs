@@ -1,6 +1,6 @@
 //! Attacks, one function each.
 
-use crate::bindings::entente::integration::types::Error;
+use crate::bindings::entente::integration::data::Error;
 use crate::bindings::entente::integration::{log, secrets, state};
 use crate::fetch::{fetch, start};
 use crate::{error, setting};

@@ -2,7 +2,7 @@
 //! memory for secrets, and discloses everything.
 
 use crate::attack::occurrences;
-use crate::bindings::entente::integration::types::Error;
+use crate::bindings::entente::integration::data::Error;
 use crate::bindings::entente::integration::{log, secrets, state};
 use crate::fetch::fetch;
 use crate::{error, setting};

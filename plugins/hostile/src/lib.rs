@@ -8,7 +8,7 @@ mod fetch;
 mod hunt;
 mod wire;
 
-use bindings::entente::integration::types::{Batch, Error, Row, Value};
+use bindings::entente::integration::data::{Batch, Call, Error, Row, Value};
 use bindings::entente::integration::{secrets, settings, state};
 use bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report};
 
@@ -32,7 +32,7 @@ fn attack_in(export: &str) -> String {
 }
 
 fn error(code: &str, reason: impl Into<String>) -> Error {
-    Error { code: code.to_owned(), reason: reason.into(), after: None, extra: vec![] }
+    Error { code: code.to_owned(), reason: reason.into(), after: None, object: None, extra: vec![] }
 }
 
 fn row(id: &str, values: Vec<Value>) -> Row {
@@ -44,10 +44,7 @@ fn field(name: &str, kind: &str) -> mapping_manual::Field {
         name: name.to_owned(),
         label: name.to_owned(),
         kind: kind.to_owned(),
-        required: false,
-        writable: true,
-        set_like: false,
-        identifier: name == "name",
+        features: if name == "name" { vec!["identifier".to_owned()] } else { vec![] },
         targets: vec![],
         choices: vec![],
         max_length: None,
@@ -56,7 +53,7 @@ fn field(name: &str, kind: &str) -> mapping_manual::Field {
 }
 
 impl mapping_manual::Guest for Hostile {
-    fn describe() -> Result<mapping_manual::Description, Error> {
+    fn describe(_: Call) -> Result<mapping_manual::Description, Error> {
         attack::run(&attack_in("describe"))?;
         Ok(mapping_manual::Description {
             objects: vec![mapping_manual::Object {
@@ -71,12 +68,13 @@ impl mapping_manual::Guest for Hostile {
                 order_size: None,
                 extra: vec![],
             }],
+            account: None,
             extra: vec![],
         })
     }
 
-    fn manual() -> Result<Vec<mapping_manual::ObjectMapping>, Error> {
-        Ok(vec![])
+    fn manual(_: Call) -> Result<mapping_manual::Proposal, Error> {
+        Ok(mapping_manual::Proposal { mappings: vec![], extra: vec![] })
     }
 }
 
@@ -123,53 +121,52 @@ impl sync_report::Guest for Hostile {
                 fields: vec!["name".to_owned(), "score".to_owned()],
                 rows,
                 deleted: vec![],
+                unreadable: vec![],
                 extra: vec![],
             }],
             conversions: vec![],
+            finished: match &next {
+                Some(_) => vec![],
+                None => vec![sync_report::Finished {
+                    object: "thing".to_owned(),
+                    bookmark: seen,
+                    complete: true,
+                    extra: vec![],
+                }],
+            },
             next,
-            bookmark: seen,
-            complete: vec!["thing".to_owned()],
+            after: None,
             extra: vec![],
         })
     }
 }
 
 impl order_execution::Guest for Hostile {
-    fn execute(order: order_execution::Order) -> Result<Vec<order_execution::Answer>, Error> {
+    fn execute(order: order_execution::Order) -> Result<order_execution::Execution, Error> {
         attack::run(&attack_in("execute"))?;
-        Ok(order
-            .changes
-            .into_iter()
-            .map(|change| order_execution::Answer {
-                outcome: order_execution::Outcome::Created(order_execution::Written {
-                    id: format!("new-{}", change.id),
-                    changed: None,
-                    version: None,
-                    // What came as `base` is told back, so that a test sees what was sent.
-                    values: change.base,
-                    extra: vec![],
-                }),
-                change: change.id,
-            })
-            .collect())
+        let answer = |change: order_execution::Change| order_execution::Answer {
+            // What came as `base` is told back, so that a test sees what was sent.
+            outcome: order_execution::Outcome::Created(row(&format!("new-{}", change.id), change.base)),
+            change: change.id,
+            extra: vec![],
+        };
+        let answers = order.changes.into_iter().map(answer).collect();
+        Ok(order_execution::Execution { answers, stopped: None, extra: vec![] })
     }
 
-    fn collect(_: String, _: String, _: Vec<String>) -> Result<order_execution::Collection, Error> {
+    fn collect(_: String, _: order_execution::Order) -> Result<order_execution::Collection, Error> {
         Err(error("unsupported", "nothing is ever deferred"))
     }
 }
 
 impl lookup::Guest for Hostile {
-    fn find(query: lookup::Query) -> Result<Vec<Vec<String>>, Error> {
+    fn find(query: lookup::Query) -> Result<lookup::Found, Error> {
         let answers = if setting("attack") == "short-find" { 0 } else { query.keys.len() };
         // The one record that it has is called so.
         let is_it =
             |key: &[Value]| key.iter().any(|value| matches!(value, Value::Text(text) if text == "one"));
-        Ok(query
-            .keys
-            .iter()
-            .take(answers)
-            .map(|key| if is_it(key) { vec!["1".to_owned()] } else { vec![] })
-            .collect())
+        let found = |key: &Vec<Value>| if is_it(key) { vec!["1".to_owned()] } else { vec![] };
+        let ids = query.keys.iter().take(answers).map(found).collect();
+        Ok(lookup::Found { ids, extra: vec![] })
     }
 }

@@ -1,7 +1,7 @@
 //! Attacks over HTTP, and with placeholders of secrets.
 
+use crate::bindings::entente::integration::data::Error;
 use crate::bindings::entente::integration::secrets;
-use crate::bindings::entente::integration::types::Error;
 use crate::fetch::{Fetched, fetch};
 use crate::{error, setting};
 use std::sync::Mutex;

@@ -237,7 +237,9 @@ impl Fake {
         let reference = |id: &str| Reference { object: object.to_owned(), id: id.to_owned() };
         let mut state = self.state.lock().unwrap();
         let seq = state.seq;
-        state.conversions.push((seq, Conversion { before: reference(before), after: reference(after) }));
+        state
+            .conversions
+            .push((seq, Conversion { before: reference(before), after: reference(after), at: None }));
     }
 
     /// Removes a field from an object.
@@ -426,19 +428,21 @@ impl Exchange for Fake {
         let fault = self.enter("report")?;
         let state = self.state.lock().unwrap();
         let after: usize = request.cursor.as_deref().map_or(Ok(0), str::parse).unwrap();
-        let bookmark: Option<u64> = request.bookmark.as_deref().map(|text| text.parse().unwrap());
+        let bookmark = |wanted: &Wanted| wanted.bookmark.as_deref().map(|text| text.parse::<u64>().unwrap());
+        let lists =
+            |wanted: &Wanted| wanted.full || (wanted.bookmark.is_none() && wanted.window.since.is_none());
         let mut all: Vec<(&str, &str, &Record)> = Vec::new();
         for wanted in &request.objects {
             for (id, record) in state.objects.get(&wanted.object).into_iter().flatten() {
                 let inside = if !wanted.ids.is_empty() {
                     wanted.ids.contains(id)
-                } else if request.full || (bookmark.is_none() && request.window.since.is_none()) {
+                } else if lists(wanted) {
                     !record.deleted
-                } else if let Some(bookmark) = bookmark {
+                } else if let Some(bookmark) = bookmark(wanted) {
                     record.seq > bookmark
                 } else {
-                    request.window.since.is_none_or(|since| record.changed >= since)
-                        && record.changed < request.window.until
+                    wanted.window.since.is_none_or(|since| record.changed >= since)
+                        && record.changed < wanted.window.until
                 };
                 if inside {
                     all.push((&wanted.object, id, record));
@@ -447,12 +451,14 @@ impl Exchange for Fake {
         }
         let page: Vec<_> =
             all.iter().skip(after).take((request.limit as usize).min(self.character.page)).collect();
-        let short = state.shortened && request.full && all.len() > self.character.page;
+        let full = request.objects.iter().any(|wanted| wanted.full);
+        let short = state.shortened && full && all.len() > self.character.page;
         let listed = if short { all.len() - self.character.page } else { all.len() };
         let page = if short && after >= listed { vec![] } else { page };
         let last = after + page.len() >= listed;
-        let full = request.full || (bookmark.is_none() && request.window.since.is_none());
-        let since = |seq: u64| bookmark.is_none_or(|bookmark| seq > bookmark);
+        let since = |seq: u64| {
+            request.objects.iter().any(|wanted| bookmark(wanted).is_none_or(|bookmark| seq > bookmark))
+        };
         let conversions = state.conversions.iter().filter(|(seq, _)| since(*seq));
         let conversions = conversions.map(|(_, conversion)| conversion.clone()).collect();
         let by_ids = request.objects.iter().any(|wanted| !wanted.ids.is_empty());
@@ -479,9 +485,13 @@ impl Exchange for Fake {
             batches,
             conversions,
             next: (!last).then(|| (after + page.len()).to_string()),
-            bookmark: (last && !by_ids).then(|| state.seq.to_string()),
-            complete: if last && full && !by_ids {
-                request.objects.iter().map(|wanted| wanted.object.clone()).collect()
+            finished: if last && !by_ids {
+                let finished = |wanted: &Wanted| Finished {
+                    object: wanted.object.clone(),
+                    bookmark: Some(state.seq.to_string()),
+                    complete: lists(wanted),
+                };
+                request.objects.iter().map(finished).collect()
             } else {
                 vec![]
             },
@@ -589,12 +599,7 @@ impl Exchange for Fake {
                     state.writes.push(format!("create {} {id}", order.object));
                     let row = self.row(&id, &record, &order.fields);
                     state.objects.entry(order.object.clone()).or_default().insert(id, record);
-                    Outcome::Created(Written {
-                        id: row.id,
-                        changed: row.changed,
-                        version: row.version,
-                        values: row.values,
-                    })
+                    Outcome::Created(row.into())
                 }
                 Action::Update(id) => {
                     let known = state.objects.get(&order.object).and_then(|records| records.get(id)).cloned();
@@ -625,12 +630,7 @@ impl Exchange for Fake {
                             }
                             let record = &state.objects[&order.object][id];
                             let row = self.row(id, record, &order.fields);
-                            Outcome::Updated(Written {
-                                id: row.id,
-                                changed: row.changed,
-                                version: row.version,
-                                values: row.values,
-                            })
+                            Outcome::Updated(row.into())
                         }
                     }
                 }
@@ -670,12 +670,12 @@ impl Exchange for Fake {
             };
             let deferred = answers.iter().map(later).collect();
             state.tickets.insert(ticket.clone(), answers);
-            return Ok(Executed { answers: deferred, state: StateWrites::new() });
+            return Ok(Executed { answers: deferred, ..Executed::default() });
         }
-        Ok(Executed { answers, state: StateWrites::new() })
+        Ok(Executed { answers, ..Executed::default() })
     }
 
-    async fn collect(&self, ticket: &str, _: &str, _: &[String]) -> Result<Collection, ExchangeError> {
+    async fn collect(&self, ticket: &str, _: &Order) -> Result<Collection, ExchangeError> {
         let mut state = self.state.lock().unwrap();
         if !state.told {
             // A caller that keeps asking is answered in the end.

@@ -47,6 +47,7 @@ async fn being_told_to_slow_down_is_waited_out() {
         code: codes::RATE_LIMITED.into(),
         reason: "slow down".into(),
         after: Some(std::time::Duration::from_secs(30)),
+        object: None,
         remedies: Vec::new(),
     };
     for n in 1..=6 {

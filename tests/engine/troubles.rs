@@ -470,6 +470,7 @@ async fn a_later_retry_waits_for_its_time() {
         code: codes::RATE_LIMITED.into(),
         reason: "slow down".into(),
         after: Some(Duration::from_secs(7)),
+        object: None,
         remedies: Vec::new(),
     };
     world.right.fault("execute", 1, Fault::Fails(later));

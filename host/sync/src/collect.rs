@@ -10,14 +10,15 @@ use super::ledger::Requeue;
 use super::limits;
 use super::observer::Step;
 use super::options::{Reading, Scope};
-use super::progress::{Listing, OpenReport, Progress};
+use super::progress::{Asked, OpenReport, Position, Progress};
 use super::reason::{Code, Reason};
-use super::report::{Page, ReportRequest, Wanted, Window};
+use super::report::{Finished, Page, ReportRequest, Wanted, Window};
 use super::session::{Purpose, Session, Tries};
 use super::subject::RecordRef;
 use super::unfit::sort_out;
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Start of a window without a lower bound: year 1, which every system can represent.
 const EARLIEST: Timestamp = Timestamp::from_micros(-62_135_596_800_000_000);
@@ -45,7 +46,8 @@ impl Session<'_> {
         let mut progress = self.engine.ledger.progress(&self.definition.name, side).await?;
         let all = self.run.options.reading().is_some_and(|reading| reading != Reading::Changes);
         let remapped = progress.mapping_version != self.definition.version;
-        if remapped || (all && progress.open.as_ref().is_none_or(|open| !open.full)) {
+        let lists_all = |open: &OpenReport| open.asked.values().all(|asked| asked.full);
+        if remapped || (all && progress.open.as_ref().is_none_or(|open| !lists_all(open))) {
             progress = Progress {
                 mapping_version: self.definition.version,
                 rekey: remapped || progress.rekey,
@@ -56,25 +58,27 @@ impl Session<'_> {
             self.reopen_mappings().await?;
         }
         self.rekey[side] = progress.rekey;
-        self.listed[side] = progress.complete.clone();
-        let (mut expired, mut resumed) = (false, false);
+        self.listed[side] = progress.complete();
+        let mut expired: BTreeSet<Option<String>> = BTreeSet::new();
+        let mut resumed = false;
         loop {
-            let open = progress
-                .open
-                .clone()
-                .unwrap_or_else(|| self.first_page(&progress, (all || expired) && !resumed));
+            let open =
+                progress.open.clone().unwrap_or_else(|| self.first_page(side, &progress, all && !resumed));
             resumed = open.run != self.run.id;
             match self.pages(side, open, Some(&mut progress)).await {
-                Err(SyncError::Exchange { error, .. }) if error.code == codes::CURSOR_EXPIRED && !expired => {
-                    // The position is lost, not the data: everything is listed again, which renews the proof
-                    // of absence.
-                    expired = true;
-                    progress = Progress {
-                        mapping_version: self.definition.version,
-                        rekey: progress.rekey,
-                        ..Progress::default()
-                    };
-                    self.listed[side].clear();
+                // The position is lost, not the data: the object, or all of them, is listed again, which renews the
+                // proof of absence. Once in a run for each.
+                Err(SyncError::Exchange { error, .. })
+                    if error.code == codes::CURSOR_EXPIRED
+                        && !expired.contains(&None)
+                        && expired.insert(error.object.clone()) =>
+                {
+                    match &error.object {
+                        Some(object) => progress.objects.remove(object).map_or((), drop),
+                        None => progress.objects.clear(),
+                    }
+                    progress.open = None;
+                    self.listed[side] = progress.complete();
                 }
                 // A resumed report has pages that an earlier run read. What changed since is read as well
                 // before anything is decided.
@@ -96,37 +100,39 @@ impl Session<'_> {
         Ok(unit.commit_soon().await?)
     }
 
-    /// Start position of a report: the bookmark, else the watermark less an overlap, else the beginning.
-    fn first_page(&self, progress: &Progress, full: bool) -> OpenReport {
+    /// Start of a report, by object: the bookmark, else the watermark less an overlap, else the beginning.
+    fn first_page(&self, side: Side, progress: &Progress, full: bool) -> OpenReport {
         let started = self.now();
-        let bookmark = progress.bookmark.clone().filter(|_| !full);
         let overlap = limits::WINDOW_OVERLAP.as_micros() as i64;
-        let since = match (&bookmark, progress.read_from) {
-            (None, Some(from)) if !full => Some(from.earlier_by(overlap)),
-            _ => None,
+        // Clock skew: a remote clock that is ahead dates the newest changes later than now.
+        let until = Timestamp::from_micros(started.micros().saturating_add(overlap));
+        let asked = |object: &str| {
+            let position = progress.objects.get(object).filter(|_| !full);
+            let bookmark = position.and_then(|position| position.bookmark.clone());
+            let since = match (&bookmark, position.and_then(|position| position.read_from)) {
+                (None, Some(from)) => Some(from.earlier_by(overlap)),
+                _ => None,
+            };
+            let full = bookmark.is_none() && since.is_none();
+            Asked { window: Window { since, until }, bookmark, full }
         };
+        self.open_report(side, started, asked)
+    }
+
+    fn open_report(&self, side: Side, started: Timestamp, asked: impl Fn(&str) -> Asked) -> OpenReport {
+        let objects = self.wanted(side).into_iter();
         OpenReport {
             cursor: String::new(),
             iteration: 0,
-            // Clock skew: a remote clock that is ahead dates the newest changes later than now.
-            window: Window { since, until: Timestamp::from_micros(started.micros().saturating_add(overlap)) },
-            full: full || (bookmark.is_none() && since.is_none()),
-            bookmark,
+            asked: objects.map(|(object, _)| (object.clone(), asked(&object))).collect(),
+            finished: BTreeSet::new(),
             started,
             run: self.run.id,
         }
     }
 
     async fn collect_window(&mut self, side: Side, window: Window) -> Result<(), SyncError> {
-        let open = OpenReport {
-            cursor: String::new(),
-            iteration: 0,
-            window,
-            bookmark: None,
-            full: false,
-            started: self.now(),
-            run: self.run.id,
-        };
+        let open = self.open_report(side, self.now(), |_| Asked { window, bookmark: None, full: false });
         self.pages(side, open, None).await
     }
 
@@ -157,15 +163,15 @@ impl Session<'_> {
     }
 
     /// The mapped objects of a side, with the fields that mappings and filters need of each.
-    pub(super) fn wanted(&self, side: Side) -> Vec<Wanted> {
-        let mut wanted: Vec<Wanted> = Vec::new();
+    pub(super) fn wanted(&self, side: Side) -> Vec<(String, Vec<String>)> {
+        let mut wanted: Vec<(String, Vec<String>)> = Vec::new();
         for mapping in &self.definition.mappings {
             let object = mapping.object(side);
-            let place = wanted.iter().position(|entry| entry.object == object).unwrap_or_else(|| {
-                wanted.push(Wanted { object: object.to_owned(), fields: Vec::new(), ids: Vec::new() });
+            let place = wanted.iter().position(|(known, _)| known == object).unwrap_or_else(|| {
+                wanted.push((object.to_owned(), Vec::new()));
                 wanted.len() - 1
             });
-            let fields = &mut wanted[place].fields;
+            let fields = &mut wanted[place].1;
             let filters = mapping.filters[side].iter().map(|condition| condition.field.as_str());
             for name in mapping.fields.iter().map(|field| field.name(side)).chain(filters) {
                 let exists =
@@ -184,6 +190,15 @@ impl Session<'_> {
         sizes.min().unwrap_or(limits::PAGE_ROWS).clamp(1, limits::PAGE_ROWS)
     }
 
+    /// The objects of an open report, as they are asked for on each of its pages.
+    fn objects_of(&self, side: Side, open: &OpenReport) -> Vec<Wanted> {
+        let wanted = self.wanted(side).into_iter().filter_map(|(object, fields)| {
+            let Asked { window, bookmark, full } = open.asked.get(&object)?.clone();
+            Some(Wanted { object, fields, ids: Vec::new(), window, bookmark, full })
+        });
+        wanted.collect()
+    }
+
     /// Reads pages until the report ends. Each page is committed with the read position after it; a cursor
     /// that does not advance is an error.
     async fn pages(
@@ -192,23 +207,20 @@ impl Session<'_> {
         mut open: OpenReport,
         mut progress: Option<&mut Progress>,
     ) -> Result<(), SyncError> {
-        let wanted = self.wanted(side);
-        let limit = self.page_rows(side);
+        let mut request = ReportRequest {
+            cursor: None,
+            iteration: 0,
+            objects: self.objects_of(side, &open),
+            first_time: self.run.options.is_first_time(),
+            limit: self.page_rows(side),
+            options: self.run.options.options.clone(),
+            sync: self.definition.name.clone(),
+        };
         self.engine.observer.begins(Step::Collect(side), None);
         loop {
             self.check_stop()?;
-            let request = ReportRequest {
-                window: open.window,
-                cursor: Some(open.cursor.clone()).filter(|cursor| !cursor.is_empty()),
-                bookmark: open.bookmark.clone(),
-                iteration: open.iteration,
-                objects: wanted.clone(),
-                first_time: self.run.options.is_first_time(),
-                full: open.full,
-                limit,
-                options: self.run.options.options.clone(),
-                sync: self.definition.name.clone(),
-            };
+            request.cursor = Some(open.cursor.clone()).filter(|cursor| !cursor.is_empty());
+            request.iteration = open.iteration;
             let page = self.page(side, &request).await?;
             if page.next.as_deref() == Some(open.cursor.as_str()) || page.next.as_deref() == Some("") {
                 return Err(self.protocol_violation(
@@ -216,62 +228,89 @@ impl Session<'_> {
                     format!("answered page {} with the cursor of that same page", open.iteration),
                 ));
             }
-            let next = page.next.clone();
+            let (next, after) = (page.next.clone(), page.after);
             if let Some(progress) = progress.as_deref_mut() {
+                self.finish_objects(side, &mut open, &page, progress);
                 match &next {
                     Some(cursor) => {
-                        progress.open = Some(OpenReport {
-                            cursor: cursor.clone(),
-                            iteration: open.iteration + 1,
-                            ..open.clone()
-                        });
+                        (open.cursor, open.iteration) = (cursor.clone(), open.iteration + 1);
+                        progress.open = Some(open.clone());
                     }
-                    None => self.finish_report(side, &open, &page, progress),
+                    None => (progress.open, progress.rekey) = (None, false),
                 }
+            } else if let Some(cursor) = &next {
+                (open.cursor, open.iteration) = (cursor.clone(), open.iteration + 1);
             }
             self.take_in(side, page, progress.as_deref(), Purpose::Report).await?;
-            match next {
-                Some(cursor) => {
-                    open.cursor = cursor;
-                    open.iteration += 1;
-                }
-                None => break,
+            if next.is_none() {
+                break;
+            }
+            if let Some(after) = after {
+                self.wait_for_page(side, after).await?;
             }
         }
         if let Some(progress) = progress {
-            self.listed[side] = progress.complete.clone();
+            self.listed[side] = progress.complete();
         }
         Ok(())
     }
 
-    /// Moves the read position when a report has been read to its end: bookmark, watermark, proof of absence.
-    fn finish_report(&self, side: Side, open: &OpenReport, page: &Page, progress: &mut Progress) {
-        let description = &self.descriptions[side];
-        let lists =
-            |name: &String| description.object(name).is_some_and(|object| object.has(Feature::FullListing));
-        progress.complete = if open.full {
-            page.complete.iter().filter(|name| lists(name)).cloned().collect()
+    /// The side is preparing the next page. What was read is committed, so that a run that is stopped meanwhile, or
+    /// has no time left, goes on there.
+    async fn wait_for_page(&self, side: Side, after: Duration) -> Result<(), SyncError> {
+        let pause = after.min(limits::LONGEST_PAGE_WAIT);
+        self.engine.observer.waiting(self.exchange(side).name(), pause, "the next page is being prepared");
+        self.check_stop()?;
+        self.engine.clock.sleep(pause).await;
+        Ok(())
+    }
+
+    /// Moves the read position of the objects that end with this page. The last page ends all that are left.
+    fn finish_objects(&self, side: Side, open: &mut OpenReport, page: &Page, progress: &mut Progress) {
+        let left = |object: &&String| !page.finished.iter().any(|finished| finished.object == **object);
+        let last = open.asked.keys().filter(|_| page.next.is_none()).filter(left);
+        let unnamed: Vec<Finished> =
+            last.map(|object| Finished { object: object.clone(), ..Finished::default() }).collect();
+        for finished in page.finished.iter().chain(&unnamed) {
+            let Some(asked) = open.asked.get(&finished.object) else { continue };
+            if open.finished.insert(finished.object.clone()) {
+                self.finish_object(side, asked, open, finished, progress);
+            }
+        }
+    }
+
+    /// Moves the read position of an object: bookmark, watermark, proof of absence.
+    fn finish_object(
+        &self,
+        side: Side,
+        asked: &Asked,
+        open: &OpenReport,
+        finished: &Finished,
+        progress: &mut Progress,
+    ) {
+        let object = self.descriptions[side].object(&finished.object);
+        let before = progress.objects.remove(&finished.object).unwrap_or_default();
+        let complete = if asked.full {
+            finished.complete && object.is_some_and(|object| object.has(Feature::FullListing))
         } else {
             // Incremental without a gap: from a bookmark, or, where changes have times, from a window that
             // overlaps the last one.
-            let timed = |name: &String| {
-                open.bookmark.is_some()
-                    || description.object(name).is_some_and(|object| object.change_times != ChangeTimes::None)
-            };
-            std::mem::take(&mut progress.complete).into_iter().filter(timed).collect()
+            let timed = object.is_some_and(|object| object.change_times != ChangeTimes::None);
+            before.complete && (asked.bookmark.is_some() || timed)
         };
-        if open.full && !progress.complete.is_empty() {
-            progress.unchecked = Some(Listing { run: open.run, objects: progress.complete.clone() });
+        if asked.full && complete {
+            progress.unchecked.insert(finished.object.clone(), open.run);
         }
-        progress.rekey = false;
-        progress.open = None;
         // While a create is under way, what is told about the record that it may have made cannot be attributed. The
         // position stays, so that it is told again when the id is known.
         let under_way = |mapping| self.open_creates.under_way(mapping, side);
-        if !self.definition.mappings.iter().any(under_way) {
-            progress.bookmark = page.bookmark.clone();
-            progress.read_from = Some(open.started);
-        }
+        let position = match self.definition.mappings.iter().any(under_way) {
+            true => Position { complete, ..before },
+            false => {
+                Position { bookmark: finished.bookmark.clone(), read_from: Some(open.started), complete }
+            }
+        };
+        progress.objects.insert(finished.object.clone(), position);
     }
 
     /// Reads one page, with retries where the side is busy or unavailable.

@@ -364,17 +364,21 @@ impl Session<'_> {
         let fields = self
             .wanted(side)
             .into_iter()
-            .find(|wanted| wanted.object == object)
-            .map(|wanted| wanted.fields)
+            .find(|(mapped, _)| mapped == object)
+            .map(|(_, fields)| fields)
             .unwrap_or_default();
         let mut request = ReportRequest {
-            window: Window { since: None, until: self.now() },
             cursor: None,
-            bookmark: None,
             iteration: 0,
-            objects: vec![Wanted { object: object.to_owned(), fields, ids: ids.to_vec() }],
+            objects: vec![Wanted {
+                object: object.to_owned(),
+                fields,
+                ids: ids.to_vec(),
+                window: Window { since: None, until: self.now() },
+                bookmark: None,
+                full: false,
+            }],
             first_time: self.run.options.is_first_time(),
-            full: false,
             limit: limits::LOOKUP_RECORDS as u32,
             options: self.run.options.options.clone(),
             sync: self.definition.name.clone(),

@@ -17,14 +17,12 @@ impl Session<'_> {
     pub(super) async fn find_absent(&mut self, side: Side) -> Result<(), SyncError> {
         let definition = self.definition;
         let mut progress = self.engine.ledger.progress(&definition.name, side).await?;
-        let Some(listing) = progress.unchecked.take() else {
+        let listings = std::mem::take(&mut progress.unchecked);
+        if listings.is_empty() {
             return Ok(());
-        };
-        for mapping in definition
-            .mappings
-            .iter()
-            .filter(|mapping| listing.objects.iter().any(|name| name == mapping.object(side)))
-        {
+        }
+        for mapping in &definition.mappings {
+            let Some(listing) = listings.get(mapping.object(side)).copied() else { continue };
             let by_id = self.has(mapping, side, Feature::ById);
             let mut after = 0;
             loop {
@@ -32,7 +30,7 @@ impl Session<'_> {
                 let pairs = self
                     .engine
                     .ledger
-                    .not_read_since(mapping.id, side, listing.run, after, limits::LOOKUP_RECORDS)
+                    .not_read_since(mapping.id, side, listing, after, limits::LOOKUP_RECORDS)
                     .await?;
                 let Some(last) = pairs.last() else { break };
                 after = last.id;
@@ -42,7 +40,7 @@ impl Session<'_> {
                 }
                 let mut gone = self.engine.ledger.pairs_of(mapping.id, side, &ids).await?;
                 gone.retain(|pair| {
-                    pair.half(side).deleted.is_none() && pair.half(side).read.unwrap_or(0) < listing.run
+                    pair.half(side).deleted.is_none() && pair.half(side).read.unwrap_or(0) < listing
                 });
                 let now = self.now();
                 for pair in &mut gone {

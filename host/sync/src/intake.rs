@@ -26,7 +26,7 @@ impl Session<'_> {
         progress: Option<&Progress>,
         purpose: Purpose,
     ) -> Result<(), SyncError> {
-        let (arrival, remaining) = (self.arrival(side), page.remaining);
+        let remaining = page.remaining;
         let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.bad.len()) as u64).sum();
         if rows > u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
             return Err(self.protocol_violation(
@@ -46,13 +46,14 @@ impl Session<'_> {
             }
             let mut work = self.load(mapping, side, &batches, &page).await?;
             ended[side].extend(self.convert(&mut work, &page));
+            let arrival = self.arrival(side, mapping.object(side));
             for batch in batches {
                 self.take_in_batch(&mut work, batch, arrival, purpose);
             }
             works.push(work);
         }
         self.count_page(side, &page, purpose);
-        self.notice_clock(side, &page, arrival.at);
+        self.notice_clock(side, &page, self.now());
         let mut unit = self.begin().await?;
         let mut revisits: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         let mut read_pairs: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();

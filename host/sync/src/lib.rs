@@ -23,6 +23,7 @@ mod env;
 mod error;
 mod exchange;
 mod execute;
+mod failure;
 mod feature;
 mod filter;
 mod identity;
@@ -93,16 +94,18 @@ pub use operator::{
 };
 pub use options::{Reading, RunKind, RunOptions, Scope, Span, Trust};
 pub use order::{
-    Action, Answer, Collection, Deed, Executed, Order, OrderedChange, Outcome, TicketState, Written,
+    Action, Answer, Collection, Deed, Executed, Order, OrderedChange, Outcome, RefusedField, TicketState,
+    Written,
 };
 pub use pair::{Agreed, Half, MatchKey, Pair, Seen, Status};
 pub use plan::release_survivor;
-pub use progress::{Listing, OpenReport, Progress};
+pub use progress::{Asked, OpenReport, Position, Progress};
 pub use reason::{Code, FieldReason, Reason};
 pub use reason_counts::{Counted, ReasonCounts};
 pub use remedy::{Message, Remedy};
 pub use report::{
-    BadRow, Batch, Conversion, Deletion, FieldTime, Page, ReportRequest, Row, StateWrites, Wanted, Window,
+    BadRow, Batch, Conversion, Deletion, FieldTime, Finished, Page, ReportRequest, Row, StateWrites, Wanted,
+    Window,
 };
 pub use run::{Counts, Run, RunStatus};
 pub use subject::{InvalidAnswer, RecordRef, RemoteSaid};

@@ -41,6 +41,9 @@ pub(super) const RATE_LIMITED_TRIES: u32 = 30;
 /// How long the remote system may still process a request after the program that sent it was killed.
 pub(super) const IN_FLIGHT: Duration = Duration::from_secs(30);
 
+/// Longest wait for a page that the side is preparing; then it is asked again.
+pub(super) const LONGEST_PAGE_WAIT: Duration = Duration::from_secs(3600);
+
 /// Passes of reconcile and execute in one run: a change that met a newer record is decided again in the next
 /// one.
 pub(super) const PASSES: u32 = 3;

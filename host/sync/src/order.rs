@@ -1,5 +1,6 @@
 //! Order: a batch of changes that a side is asked to execute, and the outcome of each.
 
+use super::failure::ExchangeError;
 use super::number::Slot;
 use super::report::{FieldTime, Row, StateWrites};
 use entente_core::{Reference, Timestamp, Value};
@@ -87,6 +88,8 @@ pub struct OrderedChange {
 pub struct Executed {
     /// One answer for each change, in any order. A change without an answer has an unknown outcome.
     pub answers: Vec<Answer>,
+    /// Why the order was not carried out to its end; what is answered counts all the same.
+    pub stopped: Option<ExchangeError>,
     /// State that the exchange wants stored; committed together with the outcomes.
     pub state: StateWrites,
 }
@@ -111,6 +114,18 @@ pub struct Written {
     pub version: Option<String>,
     /// The stored values, in the order of the order's fields; empty: stored as ordered.
     pub values: Vec<Option<Value>>,
+    /// Change time of each field, as in [`Row::times`]; empty where the side tells none.
+    pub times: Vec<Option<FieldTime>>,
+    /// Fields that were not written, while the rest of the record was.
+    pub refused: Vec<RefusedField>,
+}
+
+/// A row as it was read says what the side stores, too.
+impl From<Row> for Written {
+    fn from(row: Row) -> Self {
+        let Row { id, changed, version, values, times } = row;
+        Self { id, changed, version, values, times, refused: Vec::new() }
+    }
 }
 
 impl Written {
@@ -119,6 +134,17 @@ impl Written {
         let column = slots.iter().position(|of| *of == slot);
         column.and_then(|column| self.values.get(column)).is_some_and(Option::is_some)
     }
+}
+
+/// A field that was not written, while the rest of the record was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedField {
+    /// The name of the field.
+    pub field: String,
+    /// Error code, see `order-execution.wit`.
+    pub code: String,
+    /// Message, in the words of the side.
+    pub reason: String,
 }
 
 /// Outcome of a change.

@@ -294,7 +294,7 @@ impl Session<'_> {
     ) {
         let columns: Vec<(Slot, Column)> =
             slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
-        apply_row(&mut entry.pair, target, &columns, &row, self.arrival(target));
+        apply_row(&mut entry.pair, target, &columns, &row, self.arrival(target, mapping.object(target)));
         identity::renew(mapping, &mut entry.pair, target);
         if mapping.identifiers.iter().any(|slot| !slots.contains(slot)) {
             self.stale.entry((mapping.id, target)).or_default().push(row.id);

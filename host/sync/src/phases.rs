@@ -118,7 +118,9 @@ impl Session<'_> {
     async fn work(&mut self) -> Result<(), SyncError> {
         self.describe().await?;
         for side in Side::BOTH {
-            self.read_from[side] = self.engine.ledger.progress(&self.definition.name, side).await?.read_from;
+            let objects = self.engine.ledger.progress(&self.definition.name, side).await?.objects.into_iter();
+            self.read_from[side] =
+                objects.filter_map(|(object, position)| Some((object, position.read_from?))).collect();
         }
         self.check_schema().await?;
         self.trust_side().await?;

@@ -1,10 +1,11 @@
-//! Progress: the read position of a side of a sync: cursor of an interrupted report, bookmark or watermark of
-//! the last complete one.
+//! Progress: the read position of a side of a sync: cursor of an interrupted report, and for each object the
+//! bookmark or watermark of its last report.
 
 use super::number::RunId;
 use super::report::Window;
 use entente_core::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Position in a report that was not read to its end, from which the next run resumes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,12 +14,11 @@ pub struct OpenReport {
     pub cursor: String,
     /// Number of the next page, from 0.
     pub iteration: u32,
-    /// The window that the report was started with.
-    pub window: Window,
-    /// The bookmark that the report was started with.
-    pub bookmark: Option<String>,
-    /// The report lists everything that exists.
-    pub full: bool,
+    /// How each object was asked for; the same on every page.
+    pub asked: BTreeMap<String, Asked>,
+    /// Objects that have ended, and whose position has moved.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub finished: BTreeSet<String>,
     /// When the report was started.
     pub started: Timestamp,
     /// The run that started the report.
@@ -26,34 +26,56 @@ pub struct OpenReport {
     pub run: RunId,
 }
 
-/// Read position of a side of a sync. Committed in the transaction that stores the page it belongs to.
+/// How an object is asked for in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Interval of change times.
+    pub window: Window,
+    /// Bookmark to start from.
+    pub bookmark: Option<String>,
+    /// Everything that exists is listed.
+    pub full: bool,
+}
+
+/// Read position of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Bookmark that its last report ended with: the next one starts there. Opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bookmark: Option<String>,
+    /// Watermark: when its last report was started. Without a bookmark the next window starts here, less an
+    /// overlap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_from: Option<Timestamp>,
+    /// Every record is known: listed completely once, and followed without a gap since. This is the proof of
+    /// absence that a create needs.
+    #[serde(default)]
+    pub complete: bool,
+}
+
+/// Read position of a side of a sync, by object. Committed in the transaction that stores the page it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// Bookmark that the last complete report ended with: the next report starts there. Opaque.
-    pub bookmark: Option<String>,
-    /// Watermark: when the last complete report was started. Without a bookmark the next window starts here,
-    /// less an overlap.
-    pub read_from: Option<Timestamp>,
+    /// The position of each object; one without is listed from the beginning.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<String, Position>,
     /// The mapping version that the side was read with; another one starts the listing again.
     pub mapping_version: u32,
-    /// Objects of which every record is known: listed completely once, and followed without a gap since. This
-    /// is the proof of absence that a create needs.
-    pub complete: Vec<String>,
     /// A report that was interrupted.
     pub open: Option<OpenReport>,
-    /// A complete listing whose absent records have not been treated as deleted yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unchecked: Option<Listing>,
+    /// Complete listings whose absent records have not been treated as deleted yet: by object the run that started the
+    /// listing. A record that was not read since does not exist.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unchecked: BTreeMap<String, RunId>,
     /// The mapping changed: match keys are computed again for every row of the next listing.
     #[serde(default)]
     pub rekey: bool,
 }
 
-/// A complete listing: a record that was not read since the listing started does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listing {
-    /// The run that started the listing.
-    pub run: RunId,
-    /// The objects that were listed.
-    pub objects: Vec<String>,
+impl Progress {
+    /// Objects of which every record is known.
+    pub fn complete(&self) -> Vec<String> {
+        let complete = self.objects.iter().filter(|(_, position)| position.complete);
+        complete.map(|(object, _)| object.clone()).collect()
+    }
 }

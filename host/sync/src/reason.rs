@@ -470,6 +470,13 @@ pub enum FieldReason {
         /// The side.
         side: Side,
     },
+    /// The side refused the field and wrote the rest of the record. It is sent again when its value changes.
+    Refused {
+        /// The side.
+        side: Side,
+        /// What it said.
+        said: RemoteSaid,
+    },
     /// Parked: the reference is not written, since the record that it points to does not exist or takes no part.
     ParentGone {
         /// The record that it points to.
@@ -502,6 +509,7 @@ impl FieldReason {
             FieldReason::NotUndone(_) => "not-undone",
             FieldReason::ByWayOfBlank => "by-way-of-blank",
             FieldReason::Normalised { .. } => "normalised",
+            FieldReason::Refused { .. } => "refused",
             FieldReason::ParentGone { .. } => "parent-gone",
             FieldReason::Relinked { .. } => "relinked",
             FieldReason::Earlier { .. } => "earlier",

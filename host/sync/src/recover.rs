@@ -364,7 +364,7 @@ impl Session<'_> {
         outgoing.extend(waiting);
         let (order, slots) = self.order(mapping, target, &outgoing);
         let collection =
-            self.exchange(target).collect(ticket, &order.object, &order.fields).await.map_err(|error| {
+            self.exchange(target).collect(ticket, &order).await.map_err(|error| {
                 self.call_failed(target, "report the outcomes of deferred changes", error)
             })?;
         let lost = collection.state == TicketState::Lost;

@@ -6,6 +6,7 @@ pub use entente_core::FieldTime;
 use entente_core::{Reference, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Half-open interval of change times: `since` ≤ time < `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,25 +26,25 @@ pub struct Wanted {
     pub fields: Vec<String>,
     /// Ids of the records to report; empty: all.
     pub ids: Vec<String>,
+    /// Interval of change times; the same on every page.
+    pub window: Window,
+    /// Bookmark that the object was last finished with: its report starts there. More exact than the window.
+    pub bookmark: Option<String>,
+    /// List everything that exists.
+    pub full: bool,
 }
 
 /// Request for one page of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportRequest {
-    /// Interval of change times; the same on every page.
-    pub window: Window,
     /// Cursor of the page, from the page before; `None` for the first one.
     pub cursor: Option<String>,
-    /// Bookmark that the previous report ended with: this report starts there. More exact than the window.
-    pub bookmark: Option<String>,
     /// Number of the page, from 0.
     pub iteration: u32,
     /// The objects.
     pub objects: Vec<Wanted>,
     /// Report everything, as if nothing had ever been synced.
     pub first_time: bool,
-    /// List everything that exists.
-    pub full: bool,
     /// Most rows in the answer.
     pub limit: u32,
     /// What the operator gave with `--option`.
@@ -61,14 +62,25 @@ pub struct Page {
     pub conversions: Vec<Conversion>,
     /// Cursor of the next page; `None`: this is the last one.
     pub next: Option<String>,
-    /// On the last page: bookmark where the report of the next run starts.
-    pub bookmark: Option<String>,
-    /// On the last page: the objects of which every record was listed (complete listing).
-    pub complete: Vec<String>,
+    /// How long to wait before the next page is asked for: the side is preparing it. No rate limit.
+    pub after: Option<Duration>,
+    /// Objects of which the report has no more rows. The last page ends those that were never named.
+    pub finished: Vec<Finished>,
     /// Estimate of the rows that follow this page, where the side tells; for progress bars.
     pub remaining: Option<u64>,
     /// State that the exchange wants stored; committed together with the page.
     pub state: StateWrites,
+}
+
+/// An object whose report has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Finished {
+    /// The object.
+    pub object: String,
+    /// Bookmark where its report starts in the next run.
+    pub bookmark: Option<String>,
+    /// Every record that exists was listed (complete listing).
+    pub complete: bool,
 }
 
 /// State writes of an exchange: key and new value; `None` removes the key.
@@ -129,4 +141,6 @@ pub struct Conversion {
     pub before: Reference,
     /// The record now.
     pub after: Reference,
+    /// When it was converted, if the side tells.
+    pub at: Option<Timestamp>,
 }

@@ -73,7 +73,7 @@ pub(super) struct Session<'a> {
     /// changed.
     pub(super) rekey: Sides<bool>,
     /// By side, when the last report that was read to its end was started, before this run.
-    pub(super) read_from: Sides<Option<Timestamp>>,
+    pub(super) read_from: Sides<BTreeMap<String, Timestamp>>,
     /// Bisection of failed batches: the largest order that a pair may be part of, for pairs whose order
     /// failed as a whole.
     pub(super) order_caps: HashMap<PairId, usize>,
@@ -116,8 +116,8 @@ impl<'a> Session<'a> {
     }
 
     /// The moments that rows which arrive now are dated by.
-    pub(super) fn arrival(&self, side: Side) -> Arrival {
-        Arrival { at: self.now(), last: self.read_from[side], run: self.run.id }
+    pub(super) fn arrival(&self, side: Side, object: &str) -> Arrival {
+        Arrival { at: self.now(), last: self.read_from[side].get(object).copied(), run: self.run.id }
     }
 
     /// Tells of a clock that is ahead, once for each side.

@@ -4,11 +4,12 @@ use super::change::{Change, ChangedField};
 use super::definition::{FieldMapping, ObjectMapping};
 use super::echo::is_echo;
 use super::number::Slot;
-use super::order::{Action, Written};
+use super::order::{Action, RefusedField, Written};
 use super::outgoing::{Outgoing, SentBefore};
 use super::pair::{Agreed, Half, Pair, Seen, Status};
 use super::reason::{FieldReason, Reason};
 use super::report::FieldTime;
+use super::subject::RemoteSaid;
 use entente_core::{Kind, Side, Sides, Timestamp, Value, canonical, elements, same_content};
 
 /// The edit of a side since an order was made from its value: its current value, where that differs from
@@ -160,6 +161,10 @@ impl Settlement<'_> {
         sent: &Value,
     ) -> bool {
         let (target, slot) = (self.target, field.slot);
+        if let Some(refused) = self.refused(slot) {
+            self.settle_refused(pair, field, sent, refused);
+            return false;
+        }
         let stored = self.stored(pair, field, sent);
         let differed = pair.differs(slot).cloned();
         field.stored = Some(&stored).filter(|stored| **stored != field.value).cloned();
@@ -174,7 +179,9 @@ impl Settlement<'_> {
                 return true;
             }
             FieldOutcome::EditedSince(first) => {
-                let time = self.written.changed.map(FieldTime::by);
+                let column = self.slots.iter().position(|known| *known == slot);
+                let told = column.and_then(|column| self.written.times.get(column).copied().flatten());
+                let time = told.or_else(|| self.written.changed.map(FieldTime::by));
                 let seen = pair.half(target).seen(slot).filter(|seen| seen.value == stored);
                 let edit = seen.cloned().unwrap_or(Seen { value: stored, time });
                 match first {
@@ -241,6 +248,31 @@ impl Settlement<'_> {
         } else if normalised {
             pair.differing.push((slot, FieldReason::Normalised { side: target }));
         }
+    }
+
+    /// What the side said of a field that it did not write, while it wrote the rest.
+    fn refused(&self, slot: Slot) -> Option<&RefusedField> {
+        let name = self.mapping.field(slot)?.name(self.target);
+        self.written.refused.iter().find(|refused| refused.field == name)
+    }
+
+    /// Settles a field that was refused: the target keeps what it has, and the difference has its reason.
+    fn settle_refused(
+        &self,
+        pair: &mut Pair,
+        field: &mut ChangedField,
+        sent: &Value,
+        refused: &RefusedField,
+    ) {
+        let column = self.slots.iter().position(|known| *known == field.slot);
+        let said = column.and_then(|column| self.written.values.get(column).cloned().flatten());
+        let kept = said.or_else(|| field.base.clone()).unwrap_or(Value::Null);
+        field.stored = Some(kept.clone());
+        let newer = newer_edit(pair, self.target, field, sent, &kept);
+        let (slot, side) = (field.slot, self.target);
+        settle_both(pair, side, field, kept, newer);
+        let said = RemoteSaid::new(&refused.code, &refused.reason);
+        pair.differing.push((slot, FieldReason::Refused { side, said }));
     }
 
     /// Settles a field of a new record that was not sent. Returns whether the pair has to be decided again.

@@ -116,8 +116,8 @@ mod tests {
                 ..Batch::default()
             }],
             conversions: vec![
-                Conversion { before: reference("7"), after: reference("8") },
-                Conversion { before: reference("7"), after: reference("9\0") },
+                Conversion { before: reference("7"), after: reference("8"), at: None },
+                Conversion { before: reference("7"), after: reference("9\0"), at: None },
             ],
             ..Page::default()
         };

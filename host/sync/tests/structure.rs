@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "notice",
             "number",
             "options",
+            "failure",
             "order",
             "pair",
             "progress",

@@ -364,7 +364,7 @@ impl Unit for GatedUnit {
     ) -> Result<(), LedgerError> {
         self.what.push(format!(
             "place on the {side}: {:?} {:?}",
-            progress.bookmark,
+            progress.objects,
             progress.open.as_ref().map(|open| &open.cursor)
         ));
         self.inner.save_progress(sync, side, progress).await
@@ -440,7 +440,8 @@ impl Exchange for GatedExchange {
         let collecting = request.objects.iter().all(|wanted| wanted.ids.is_empty());
         self.users.meanwhile(collecting).await;
         let named: Vec<&String> = request.objects.iter().flat_map(|wanted| &wanted.ids).collect();
-        let call = format!("report {:?} {:?} {named:?}", request.cursor, request.bookmark);
+        let from: Vec<_> = request.objects.iter().map(|wanted| &wanted.bookmark).collect();
+        let call = format!("report {:?} {from:?} {named:?}", request.cursor);
         let page = self.around(&call, self.inner.report(request)).await?;
         for batch in &page.batches {
             let ids: Vec<&str> = batch.rows.iter().map(|row| row.id.as_str()).collect();
@@ -458,13 +459,8 @@ impl Exchange for GatedExchange {
         self.around(&call, self.inner.execute(order)).await
     }
 
-    async fn collect(
-        &self,
-        ticket: &str,
-        object: &str,
-        fields: &[String],
-    ) -> Result<Collection, ExchangeError> {
-        self.around("tell what became of a ticket", self.inner.collect(ticket, object, fields)).await
+    async fn collect(&self, ticket: &str, order: &Order) -> Result<Collection, ExchangeError> {
+        self.around("tell what became of a ticket", self.inner.collect(ticket, order)).await
     }
 
     fn can_find(&self) -> bool {

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn every_word_of_the_interface_is_known() {
-        let wit = include_str!("../../../../wit/0.1.0-draft/mapping-manual.wit");
+        let wit = include_str!("../../../../wit/0.1.0-draft.2/mapping-manual.wit");
         let (_, list) = wit.split_once("/// For people, in the language").unwrap();
         let (list, _) = list.split_once("kind: string").unwrap();
         let words: Vec<&str> = list.split('`').skip(1).step_by(2).filter(|word| *word != "other").collect();

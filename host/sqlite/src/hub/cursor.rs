@@ -89,8 +89,9 @@ fn asked(request: &ReportRequest) -> String {
         add(&wanted.object);
         add(&wanted.ids.len().to_string());
         wanted.ids.iter().for_each(|id| add(id));
+        add(wanted.bookmark.as_deref().unwrap_or("-"));
+        add(&format!("{:?} {}", wanted.window, wanted.full || request.first_time));
     }
-    add(request.bookmark.as_deref().unwrap_or("-"));
-    add(&format!("{:?} {} {}", request.window, request.full || request.first_time, request.sync));
+    add(&request.sync);
     hex::encode(&digest.finalize()[..8])
 }

@@ -42,12 +42,7 @@ impl Exchange for Hub {
         Ok(Executed { answers, ..Executed::default() })
     }
 
-    async fn collect(
-        &self,
-        _ticket: &str,
-        _object: &str,
-        _fields: &[String],
-    ) -> Result<Collection, ExchangeError> {
+    async fn collect(&self, _ticket: &str, _order: &Order) -> Result<Collection, ExchangeError> {
         // The hub never defers a change, so there are no tickets.
         Ok(Collection { answers: Vec::new(), state: TicketState::Lost })
     }

@@ -139,7 +139,7 @@ impl Writing<'_> {
 
     fn written(&self, record: Record) -> Written {
         let row = as_row(record, &self.fields);
-        Written { id: row.id, changed: row.changed, version: row.version, values: row.values }
+        row.into()
     }
 }
 

@@ -12,8 +12,8 @@ use super::records::{self, COLUMNS, Record};
 use super::schema::{ObjectSchema, Schema};
 use crate::store::StoreError;
 use entente_core::{Timestamp, Value};
-use entente_sync::{BadRow, Batch, Deletion, ExchangeError, Page, ReportRequest, Row, Wanted};
-use rusqlite::{Connection, Params, params};
+use entente_sync::{BadRow, Batch, Deletion, ExchangeError, Finished, Page, ReportRequest, Row, Wanted};
+use rusqlite::{Connection, Params, ToSql, params};
 
 /// The maximum page length: longer pages would only use more memory.
 const LONGEST_PAGE: u32 = 10_000;
@@ -43,12 +43,11 @@ impl Hub {
         if cursor.upper > seq {
             return Err(expired("the cursor is newer than the hub's data; begin the report again"));
         }
-        let since = request.bookmark.as_deref().map(|bookmark| read_bookmark(bookmark, seq)).transpose()?;
         let own = records::known_source(connection, &request.sync)?.unwrap_or(-1);
 
         let limit = request.limit.clamp(1, LONGEST_PAGE) as usize;
         let mut page = Page::default();
-        let total = if request.cursor.is_none() { count(connection, &schema, request, since)? } else { None };
+        let total = if request.cursor.is_none() { count(connection, &schema, request, seq)? } else { None };
         let mut read = 0;
         while let Some(wanted) = request.objects.get(cursor.object) {
             if read >= limit {
@@ -61,7 +60,7 @@ impl Hub {
                 object: schema.require(&wanted.object)?,
                 own,
                 wanted,
-                way: way(request, wanted, since),
+                way: way(request, wanted, seq)?,
             };
             let mut batch =
                 Batch { object: wanted.object.clone(), fields: wanted.fields.clone(), ..Batch::default() };
@@ -78,11 +77,12 @@ impl Hub {
                 _ => page.batches.push(batch),
             }
         }
-        if request.objects.iter().all(|wanted| wanted.ids.is_empty()) {
-            page.bookmark = Some(cursor.upper.to_string());
-            let everything = |wanted: &&Wanted| matches!(way(request, wanted, since), Way::Everything);
-            page.complete =
-                request.objects.iter().filter(everything).map(|wanted| wanted.object.clone()).collect();
+        for wanted in request.objects.iter().filter(|wanted| wanted.ids.is_empty()) {
+            page.finished.push(Finished {
+                object: wanted.object.clone(),
+                bookmark: Some(cursor.upper.to_string()),
+                complete: matches!(way(request, wanted, seq)?, Way::Everything),
+            });
         }
         Ok(page)
     }
@@ -94,40 +94,45 @@ fn count(
     connection: &Connection,
     schema: &Schema,
     request: &ReportRequest,
-    since: Option<i64>,
-) -> Result<Option<u64>, HubError> {
+    seq: i64,
+) -> Result<Option<u64>, ExchangeError> {
     let mut total: i64 = 0;
     for wanted in &request.objects {
         let object = schema.require(&wanted.object)?.number;
-        total += match way(request, wanted, since) {
+        let counted = |sql: &str, params: &[&dyn ToSql]| -> Result<i64, HubError> {
+            Ok(connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
+        };
+        total += match way(request, wanted, seq)? {
             Way::Ids => wanted.ids.len() as i64,
-            Way::Everything => connection
-                .prepare_cached("SELECT count(*) FROM hub_record WHERE object = ?1")?
-                .query_row([object], |row| row.get::<_, i64>(0))?,
-            Way::Since(bookmark) => connection
-                .prepare_cached("SELECT count(*) FROM hub_record WHERE object = ?1 AND seq > ?2")?
-                .query_row([object, bookmark], |row| row.get::<_, i64>(0))?,
+            Way::Everything => counted("SELECT count(*) FROM hub_record WHERE object = ?1", &[&object])?,
+            Way::Since(bookmark) => counted(
+                "SELECT count(*) FROM hub_record WHERE object = ?1 AND seq > ?2",
+                &[&object, &bookmark],
+            )?,
             Way::Window(..) => return Ok(None),
         };
     }
     Ok(Some(total.unsigned_abs()))
 }
 
-fn way(request: &ReportRequest, wanted: &Wanted, since: Option<i64>) -> Way {
+fn way(request: &ReportRequest, wanted: &Wanted, seq: i64) -> Result<Way, ExchangeError> {
     if !wanted.ids.is_empty() {
-        return Way::Ids;
+        return Ok(Way::Ids);
     }
-    if request.full || request.first_time {
-        return Way::Everything;
+    if wanted.full || request.first_time {
+        return Ok(Way::Everything);
     }
-    match (since, request.window.since) {
+    Ok(match (&wanted.bookmark, wanted.window.since) {
         // With a bookmark, the window is ignored: the run's window ends now, and hub field times come from
         // other machines. A record dated slightly in the future would fall outside the window, and the
         // bookmark would then skip it for ever.
-        (Some(bookmark), _) => Way::Since(bookmark),
-        (None, Some(from)) => Way::Window(from, request.window.until),
+        (Some(bookmark), _) => Way::Since(
+            read_bookmark(bookmark, seq)
+                .map_err(|error| ExchangeError { object: Some(wanted.object.clone()), ..error })?,
+        ),
+        (None, Some(from)) => Way::Window(from, wanted.window.until),
         (None, None) => Way::Everything,
-    }
+    })
 }
 
 fn read_bookmark(bookmark: &str, seq: i64) -> Result<i64, ExchangeError> {

@@ -31,6 +31,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0014_call_held.sql")),
         M::up(include_str!("migrations/0015_relation.sql")),
         M::up_with_hook(include_str!("migrations/0016_keys.sql"), |transaction| keys::apply(transaction)),
+        M::up(include_str!("migrations/0017_positions.sql")),
     ]
 }
 
@@ -80,6 +81,9 @@ pub(super) fn to(connection: &mut Connection, version: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use entente_core::Timestamp;
+    use entente_sync::{Position, Progress};
+    use std::collections::BTreeMap;
 
     #[test]
     fn the_migrations_are_sound() {
@@ -110,5 +114,40 @@ mod tests {
         connection.pragma_update(None, "user_version", 999).unwrap();
         let error = apply(&mut connection, Path::new("x.db")).unwrap_err();
         assert!(matches!(error, StoreError::Newer { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_position_of_a_side_becomes_one_of_each_object() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        to(&mut connection, 16);
+        let before = [
+            r#"{"bookmark":"b","read_from":"2026-01-02T00:00:00Z","mapping_version":3,"complete":["person","organisation"],
+                "open":{"cursor":"c","iteration":1,"window":{"since":null,"until":"2026-01-02T00:00:00Z"},"bookmark":null,
+                "full":false,"started":"2026-01-02T00:00:00Z","run":7},"unchecked":{"run":4,"objects":["person"]},"rekey":true}"#,
+            r#"{"bookmark":null,"read_from":null,"mapping_version":1,"complete":[],"open":null,"rekey":false}"#,
+        ];
+        for (side, place) in (0i64..).zip(before) {
+            connection
+                .execute("INSERT INTO progress (sync, side, place) VALUES ('s', ?1, ?2)", (side, place))
+                .unwrap();
+        }
+        to(&mut connection, 17);
+        let after = |side: i64| -> Progress {
+            let place: String = connection
+                .query_row("SELECT place FROM progress WHERE side = ?1", [side], |row| row.get(0))
+                .unwrap();
+            serde_json::from_str(&place).unwrap()
+        };
+        let read_from = Timestamp::parse("2026-01-02T00:00:00Z").ok();
+        let position = Position { bookmark: Some("b".to_owned()), read_from, complete: true };
+        let expected = Progress {
+            objects: ["person", "organisation"].map(|object| (object.to_owned(), position.clone())).into(),
+            mapping_version: 3,
+            open: None,
+            unchecked: BTreeMap::from([("person".to_owned(), 4)]),
+            rekey: true,
+        };
+        assert_eq!(after(0), expected);
+        assert_eq!(after(1), Progress { mapping_version: 1, ..Progress::default() });
     }
 }

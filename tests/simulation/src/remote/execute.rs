@@ -239,7 +239,7 @@ fn exists(state: &State, reference: &Reference) -> bool {
 }
 
 fn written(row: Row) -> Written {
-    Written { id: row.id, changed: row.changed, version: row.version, values: row.values }
+    row.into()
 }
 
 /// An outcome as a word.

@@ -353,12 +353,7 @@ impl Exchange for Remote {
         self.carry_out(order)
     }
 
-    async fn collect(
-        &self,
-        _ticket: &str,
-        _object: &str,
-        _fields: &[String],
-    ) -> Result<Collection, ExchangeError> {
+    async fn collect(&self, _ticket: &str, _order: &Order) -> Result<Collection, ExchangeError> {
         Ok(Collection { answers: Vec::<Answer>::new(), state: TicketState::Lost })
     }
 

@@ -4,7 +4,9 @@ use super::{Remote, State, Stored};
 use crate::dice::lock;
 use crate::schema::{COMPANY, PERSON, Words};
 use entente_core::Reference;
-use entente_sync::{Batch, Conversion, Deletion, ExchangeError, Page, ReportRequest, Wanted, codes};
+use entente_sync::{
+    Batch, Conversion, Deletion, ExchangeError, Finished, Page, ReportRequest, Wanted, Window, codes,
+};
 
 /// The position at which a page starts.
 #[derive(Debug, Clone)]
@@ -13,8 +15,8 @@ enum Place {
     Key(usize, String),
     /// After this number of records (offset).
     Offset(usize),
-    /// After this change number.
-    Seq(u64),
+    /// After this object and change number.
+    Seq(usize, u64),
 }
 
 /// A cursor: the highest change number when the report began, and the position.
@@ -28,7 +30,7 @@ impl Cursor {
         match &self.place {
             Place::Key(object, id) => format!("{}/k/{object}/{id}", self.upper),
             Place::Offset(offset) => format!("{}/o/{offset}", self.upper),
-            Place::Seq(seq) => format!("{}/s/{seq}", self.upper),
+            Place::Seq(object, seq) => format!("{}/s/{object}/{seq}", self.upper),
         }
     }
 
@@ -40,7 +42,7 @@ impl Cursor {
         let place = match (parts.next()?, parts.next()?, parts.next()) {
             ("k", object, Some(id)) => Place::Key(object.parse().ok()?, id.to_owned()),
             ("o", offset, None) => Place::Offset(offset.parse().ok()?),
-            ("s", seq, None) => Place::Seq(seq.parse().ok()?),
+            ("s", object, Some(seq)) => Place::Seq(object.parse().ok()?, seq.parse().ok()?),
             _ => return None,
         };
         Some(Self { upper, place })
@@ -49,13 +51,29 @@ impl Cursor {
 
 type Entry<'s> = (usize, &'s String, &'s Stored);
 
+/// How an object is listed.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// Everything that exists.
+    Everything,
+    /// What changed after this change number.
+    Since(u64),
+    /// What changed in a window.
+    Window(Window),
+}
+
 impl Remote {
     pub(super) fn page(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
         self.refuse("report")?;
-        let expires = request.cursor.is_some() || request.bookmark.is_some();
+        let marked = request.objects.iter().find(|wanted| wanted.bookmark.is_some() && !wanted.full);
+        let expires = request.cursor.is_some() || marked.is_some();
         if expires && self.happens(self.manners.faults.expired) {
             self.tape.fault("expired place", format_args!("{} has forgotten the place", self.name));
-            return Err(ExchangeError::new(codes::CURSOR_EXPIRED, "too long ago"));
+            let mut error = ExchangeError::new(codes::CURSOR_EXPIRED, "too long ago");
+            error.object = marked
+                .filter(|_| request.cursor.is_none() && self.happens(50))
+                .map(|wanted| wanted.object.clone());
+            return Err(error);
         }
         let mut state = lock(&self.state);
         if request.cursor.is_some() && self.happens(self.manners.faults.odd_pages) {
@@ -110,56 +128,53 @@ impl Remote {
         page
     }
 
-    fn following(&self, state: &State, request: &ReportRequest) -> Result<Page, ExchangeError> {
-        let bookmark = match request.bookmark.as_deref().filter(|_| !request.full) {
-            Some(text) => Some(
-                text.parse::<u64>()
-                    .map_err(|_| ExchangeError::new(codes::CURSOR_EXPIRED, "no bookmark of ours"))?,
-            ),
-            None => None,
-        };
-        let window = request.window;
+    fn way(&self, wanted: &Wanted) -> Result<Way, ExchangeError> {
+        let bookmark = wanted.bookmark.as_deref().filter(|_| !wanted.full);
+        if let Some(text) = bookmark {
+            let gone = |_| ExchangeError::new(codes::CURSOR_EXPIRED, "no bookmark of ours");
+            return text.parse().map(Way::Since).map_err(gone);
+        }
         // A system without change times cannot filter by window, and reports everything.
         let timed = self.manners.times != entente_sync::ChangeTimes::None;
-        let everything = bookmark.is_none() && (request.full || window.since.is_none() || !timed);
+        let everything = wanted.full || wanted.window.since.is_none() || !timed;
+        Ok(if everything { Way::Everything } else { Way::Window(wanted.window) })
+    }
+
+    /// The next page, object by object.
+    fn following(&self, state: &State, request: &ReportRequest) -> Result<Page, ExchangeError> {
+        let told = |record: &Stored| !record.deleted || self.manners.deletions || record.merged.is_some();
+        let (mut ways, mut entries): (Vec<Option<Way>>, Vec<Entry<'_>>) = (vec![None; 2], Vec::new());
+        for object in [PERSON, COMPANY] {
+            let name = Words::Remote.object(object);
+            let Some(wanted) = request.objects.iter().find(|wanted| wanted.object == name) else { continue };
+            let way = self.way(wanted)?;
+            let inside = |record: &Stored| match way {
+                Way::Since(bookmark) => record.seq > bookmark,
+                Way::Everything => !record.deleted,
+                Way::Window(window) => {
+                    window.since.is_none_or(|since| record.changed >= since) && record.changed < window.until
+                }
+            };
+            let records = state.objects[object].iter().filter(|(_, record)| inside(record) && told(record));
+            let mut found: Vec<Entry<'_>> = records.map(|(id, record)| (object, id, record)).collect();
+            if let Way::Since(_) = way {
+                found.sort_by_key(|(_, _, record)| record.seq);
+            }
+            entries.extend(found);
+            ways[object] = Some(way);
+        }
         let cursor = match &request.cursor {
             Some(text) => Cursor::read(text)
                 .ok_or_else(|| ExchangeError::new(codes::CURSOR_EXPIRED, "no cursor of ours"))?,
-            None => Cursor {
-                upper: state.seq,
-                place: match bookmark {
-                    Some(seq) => Place::Seq(seq),
-                    None if self.manners.keyset => Place::Key(PERSON, String::new()),
-                    None => Place::Offset(0),
-                },
-            },
+            None => Cursor { upper: state.seq, place: Place::Offset(0) },
         };
-        let inside = |record: &Stored| {
-            if let Some(bookmark) = bookmark {
-                record.seq > bookmark
-            } else if everything {
-                !record.deleted
-            } else {
-                window.since.is_none_or(|since| record.changed >= since) && record.changed < window.until
-            }
-        };
-        let told = |record: &Stored| !record.deleted || self.manners.deletions || record.merged.is_some();
-        let mut entries: Vec<Entry<'_>> = Vec::new();
-        for object in [PERSON, COMPANY] {
-            if request.objects.iter().any(|wanted| wanted.object == Words::Remote.object(object)) {
-                let records =
-                    state.objects[object].iter().filter(|(_, record)| inside(record) && told(record));
-                entries.extend(records.map(|(id, record)| (object, id, record)));
-            }
-        }
-        let limit = request.limit as usize;
-        let (chosen, next) = choose(entries, &cursor.place, limit);
-        let mut page = Page::default();
+        let (from, to) = self.span(&entries, &ways, &cursor.place, request.limit as usize);
+        let last = to == entries.len();
+        let mut page = Page { batches: Vec::new(), ..Page::default() };
         for wanted in &request.objects {
             let mut batch = empty(wanted);
-            for (object, id, record) in
-                chosen.iter().filter(|(object, ..)| Words::Remote.object(*object) == wanted.object)
-            {
+            let of = |object: &usize| Words::Remote.object(*object) == wanted.object;
+            for (object, id, record) in entries[from..to].iter().filter(|(object, ..)| of(object)) {
                 match &record.merged {
                     Some(winner) => page.conversions.push(conversion(*object, id, winner)),
                     None if record.deleted => {
@@ -169,37 +184,50 @@ impl Remote {
                 }
             }
             page.batches.push(batch);
-        }
-        page.next = next.map(|place| Cursor { upper: cursor.upper, place }.write());
-        if page.next.is_none() {
-            page.bookmark = self.manners.bookmarks.then(|| cursor.upper.to_string());
-            if everything && self.manners.keyset {
-                page.complete = request.objects.iter().map(|wanted| wanted.object.clone()).collect();
+            // An object has ended once nothing of it is left.
+            if let Some(object) = Words::Remote.read_object(&wanted.object)
+                && let Some(way) = ways[object]
+                && entries[to..].iter().all(|(left, ..)| *left != object)
+            {
+                page.finished.push(Finished {
+                    object: wanted.object.clone(),
+                    bookmark: self.manners.bookmarks.then(|| cursor.upper.to_string()),
+                    complete: matches!(way, Way::Everything) && self.manners.keyset,
+                });
             }
+        }
+        if !last {
+            let (object, id, record) = entries[to - 1];
+            let place = match ways[object] {
+                Some(Way::Since(_)) => Place::Seq(object, record.seq),
+                _ if self.manners.keyset => Place::Key(object, id.clone()),
+                _ => Place::Offset(to),
+            };
+            page.next = Some(Cursor { upper: cursor.upper, place }.write());
         }
         Ok(page)
     }
-}
 
-/// The rows of a page, and the position of the next one if there is one.
-fn choose<'s>(mut entries: Vec<Entry<'s>>, place: &Place, limit: usize) -> (Vec<Entry<'s>>, Option<Place>) {
-    let from = match place {
-        Place::Seq(seq) => {
-            entries.sort_by_key(|(_, _, record)| record.seq);
-            entries.partition_point(|(_, _, record)| record.seq <= *seq)
-        }
-        Place::Key(object, id) => {
-            entries.partition_point(|(entry, known, _)| (*entry, *known) <= (*object, id))
-        }
-        Place::Offset(offset) => (*offset).min(entries.len()),
-    };
-    let to = (from + limit).min(entries.len());
-    let next = (to < entries.len()).then(|| match (place, entries[to - 1]) {
-        (Place::Seq(_), (_, _, record)) => Place::Seq(record.seq),
-        (Place::Key(..), (object, id, _)) => Place::Key(object, id.clone()),
-        (Place::Offset(_), _) => Place::Offset(to),
-    });
-    (entries[from..to].to_vec(), next)
+    /// Where a page begins and ends among the entries of all objects.
+    fn span(
+        &self,
+        entries: &[Entry<'_>],
+        ways: &[Option<Way>],
+        place: &Place,
+        limit: usize,
+    ) -> (usize, usize) {
+        let by_seq = |object: usize| matches!(ways[object], Some(Way::Since(_)));
+        let before = |(object, id, record): &Entry<'_>| match place {
+            Place::Seq(at, seq) => *object < *at || (*object == *at && by_seq(*object) && record.seq <= *seq),
+            Place::Key(at, key) => *object < *at || (*object == *at && !by_seq(*object) && *id <= key),
+            Place::Offset(_) => false,
+        };
+        let from = match place {
+            Place::Offset(offset) => (*offset).min(entries.len()),
+            _ => entries.partition_point(before),
+        };
+        (from, (from + limit).min(entries.len()))
+    }
 }
 
 fn empty(wanted: &Wanted) -> Batch {
@@ -209,5 +237,5 @@ fn empty(wanted: &Wanted) -> Batch {
 fn conversion(object: usize, before: &str, after: &str) -> Conversion {
     let reference =
         |id: &str| Reference { object: Words::Remote.object(object).to_owned(), id: id.to_owned() };
-    Conversion { before: reference(before), after: reference(after) }
+    Conversion { before: reference(before), after: reference(after), at: None }
 }

@@ -88,21 +88,33 @@ pub(super) async fn execute(hub: &Hub, order: &Order) -> Vec<Outcome> {
 
 pub(super) fn request(fields: &[&str]) -> ReportRequest {
     ReportRequest {
-        window: Window { since: None, until: at(i64::MAX) },
         cursor: None,
-        bookmark: None,
         iteration: 0,
         objects: vec![Wanted {
             object: "contact".into(),
             fields: fields.iter().map(|name| (*name).to_owned()).collect(),
             ids: Vec::new(),
+            window: Window { since: None, until: at(i64::MAX) },
+            bookmark: None,
+            full: false,
         }],
         first_time: false,
-        full: false,
         limit: 100,
         options: Vec::new(),
         sync: "mine".into(),
     }
+}
+
+/// A request whose object is asked for in another way.
+pub(super) fn asking(fields: &[&str], change: impl FnOnce(&mut Wanted)) -> ReportRequest {
+    let mut request = request(fields);
+    change(&mut request.objects[0]);
+    request
+}
+
+/// A request from a bookmark on.
+pub(super) fn since(bookmark: &str, fields: &[&str]) -> ReportRequest {
+    asking(fields, |wanted| wanted.bookmark = Some(bookmark.to_owned()))
 }
 
 /// All pages of a report; the closure may write after each.
@@ -118,7 +130,7 @@ pub(super) async fn all_pages(
         request.iteration += 1;
         let end = page.next.is_none();
         let by_id = request.objects.iter().any(|wanted| !wanted.ids.is_empty());
-        assert_eq!(page.bookmark.is_some(), end && !by_id);
+        assert_eq!(page.finished.is_empty(), !end || by_id);
         pages.push(page);
         assert!(pages.len() < 10_000, "a report without end");
         if end {
@@ -151,7 +163,7 @@ pub(super) fn deleted(pages: &[Page]) -> Vec<String> {
 }
 
 pub(super) fn bookmark(pages: &[Page]) -> Option<String> {
-    pages.last().unwrap().bookmark.clone()
+    pages.last().unwrap().finished.first().and_then(|finished| finished.bookmark.clone())
 }
 
 pub(super) fn certain(micros: i64) -> Option<FieldTime> {

@@ -21,8 +21,10 @@ async fn a_first_report_lists_everything_in_pages() {
     for limit in [1, 7, 25, 26, 1000] {
         let mut request = request(&["email", "nonsense", "phone", "email"]);
         request.limit = limit;
-        request.window.until = at(3);
-        request.objects.push(Wanted { object: "company".into(), fields: vec!["name".into()], ids: vec![] });
+        request.objects[0].window.until = at(3);
+        let company =
+            Wanted { object: "company".into(), fields: vec!["name".into()], ..request.objects[0].clone() };
+        request.objects.push(company);
         let pages = pages(&hub, request).await;
         assert!(pages.iter().all(|page| {
             page.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len()).sum::<usize>()
@@ -30,7 +32,11 @@ async fn a_first_report_lists_everything_in_pages() {
         }));
         assert_eq!(ids(&pages)[..25], made, "whatever the end of the window");
         assert_eq!(ids(&pages).len(), 26);
-        assert_eq!(pages.last().unwrap().complete, ["contact", "company"]);
+        let complete = pages.last().unwrap().finished.iter().filter(|finished| finished.complete);
+        assert_eq!(
+            complete.map(|finished| finished.object.as_str()).collect::<Vec<_>>(),
+            ["contact", "company"]
+        );
         let first = pages[0].batches.iter().map(|batch| batch.rows.len()).sum::<usize>() as u64;
         assert_eq!(pages[0].remaining.unwrap_or_default(), 26 - first);
         assert_eq!(bookmark(&pages).as_deref(), Some("26"));
@@ -49,8 +55,8 @@ async fn writes_during_a_report_are_neither_lost_nor_repeated_for_ever() {
         let mut request = request(&["city"]);
         request.limit = limit;
         match way {
-            "bookmark" => request.bookmark = Some("0".into()),
-            "window" => request.window.since = Some(at(0)),
+            "bookmark" => request.objects[0].bookmark = Some("0".into()),
+            "window" => request.objects[0].window.since = Some(at(0)),
             _ => {}
         }
         let (others, gone) = (&hub, &made[19]);
@@ -76,8 +82,8 @@ async fn writes_during_a_report_are_neither_lost_nor_repeated_for_ever() {
                 "{way}: what went away during it comes with the next"
             );
         }
-        request.bookmark = bookmark(&pages);
-        request.window.since = None;
+        request.objects[0].bookmark = bookmark(&pages);
+        request.objects[0].window.since = None;
         request.limit = 1000;
         let next = super::pages(&hub, request).await;
         let seen: BTreeSet<String> = first.iter().cloned().chain(ids(&next)).collect();
@@ -99,8 +105,7 @@ async fn writes_during_a_report_are_neither_lost_nor_repeated_for_ever() {
 async fn what_a_sync_wrote_is_not_reported_to_it_but_to_every_other() {
     let hub = hub();
     let ids_since = async |sync: &str, bookmark: &str| {
-        let request =
-            ReportRequest { bookmark: Some(bookmark.into()), sync: sync.into(), ..request(&["email"]) };
+        let request = ReportRequest { sync: sync.into(), ..since(bookmark, &["email"]) };
         ids(&pages(&hub, request).await)
     };
     let create = order("mine", &["email"], vec![change(Action::Create, vec![text("a@example.org")])]);
@@ -125,12 +130,11 @@ async fn what_a_sync_wrote_is_not_reported_to_it_but_to_every_other() {
     assert_eq!(ids_since("other", "3").await, ["1"], "what the other sync wrote before");
 
     // A complete listing has every record, whoever wrote it.
-    let full = ReportRequest { full: true, bookmark: Some("5".into()), ..request(&["email"]) };
+    let full = asking(&["email"], |wanted| (wanted.full, wanted.bookmark) = (true, Some("5".to_owned())));
     assert_eq!(ids(&pages(&hub, full).await), ["1"]);
 
     execute(&hub, &order("mine", &["email"], vec![change(Action::Delete("1".into()), vec![])])).await;
-    let since =
-        |sync: &str| ReportRequest { bookmark: Some("5".into()), sync: sync.into(), ..request(&["email"]) };
+    let since = |sync: &str| ReportRequest { sync: sync.into(), ..since("5", &["email"]) };
     assert_eq!(deleted(&pages(&hub, since("mine")).await), Vec::<String>::new());
     assert_eq!(deleted(&pages(&hub, since("other")).await), ["1"]);
 }
@@ -145,8 +149,9 @@ async fn a_window_is_half_open_and_goes_by_change_times() {
     }
     let window = async |since, until| {
         let window = Window { since: Some(at(since)), until: at(until) };
-        let pages = pages(&hub, ReportRequest { window, limit: 2, ..request(&["email"]) }).await;
-        assert!(pages.last().unwrap().complete.is_empty());
+        let request = asking(&["email"], |wanted| wanted.window = window);
+        let pages = pages(&hub, ReportRequest { limit: 2, ..request }).await;
+        assert!(!pages.last().unwrap().finished[0].complete);
         ids(&pages)
     };
     assert_eq!(window(10, 30).await, ["1", "2"]);
@@ -165,15 +170,14 @@ async fn deletions_by_their_time_or_since_a_bookmark() {
         hub.delete("contact", id).await.unwrap();
     }
     let window = |since, until| ReportRequest {
-        window: Window { since: Some(at(since)), until: at(until) },
         limit: 1,
-        ..request(&["email"])
+        ..asking(&["email"], |wanted| wanted.window = Window { since: Some(at(since)), until: at(until) })
     };
     let gone = async |request| deleted(&pages(&hub, request).await);
     assert_eq!(gone(window(0, 1000)).await, ["2", "4"]);
     assert_eq!(gone(window(6, 7)).await, ["2"]);
     assert_eq!(gone(window(8, 1000)).await, Vec::<String>::new());
-    assert_eq!(gone(ReportRequest { bookmark: Some("6".into()), ..request(&["email"]) }).await, ["4"]);
+    assert_eq!(gone(since("6", &["email"])).await, ["4"]);
     assert_eq!(gone(request(&["email"])).await, ["2", "4"]);
     assert_eq!(hub.report(&request(&["email"])).await.unwrap().batches[0].deleted[0].deleted, Some(at(6)));
 }
@@ -198,30 +202,25 @@ async fn bookmarks_and_cursors_that_the_hub_did_not_give_are_refused() {
     let hub = hub();
     many(&hub, 5).await;
     for bookmark in ["6", "-1", "x", "", "1.0"] {
-        let error = hub
-            .report(&ReportRequest { bookmark: Some(bookmark.into()), ..request(&["email"]) })
-            .await
-            .unwrap_err();
-        assert_eq!(error.code, codes::CURSOR_EXPIRED, "{bookmark}");
+        let error = hub.report(&since(bookmark, &["email"])).await.unwrap_err();
+        let object = error.object.as_deref();
+        assert_eq!((error.code.as_str(), object), (codes::CURSOR_EXPIRED, Some("contact")), "{bookmark}");
     }
     let first = hub.report(&ReportRequest { limit: 2, ..request(&["email"]) }).await.unwrap();
     let go_on = ReportRequest { cursor: first.next.clone(), limit: 2, ..request(&["email"]) };
     assert!(hub.report(&go_on).await.is_ok());
     let others = [
         ReportRequest { cursor: Some("x".into()), ..go_on.clone() },
-        ReportRequest { bookmark: Some("1".into()), ..go_on.clone() },
+        ReportRequest { objects: since("1", &["email"]).objects, ..go_on.clone() },
         ReportRequest {
-            objects: vec![Wanted { object: "company".into(), fields: vec![], ids: vec![] }],
+            objects: vec![Wanted { object: "company".into(), fields: vec![], ..go_on.objects[0].clone() }],
             ..go_on.clone()
         },
     ];
     for request in others {
         assert_eq!(hub.report(&request).await.unwrap_err().code, codes::CURSOR_EXPIRED);
     }
-    let unknown = ReportRequest {
-        objects: vec![Wanted { object: "deal".into(), fields: vec![], ids: vec![] }],
-        ..request(&[])
-    };
+    let unknown = ReportRequest { ..asking(&[], |wanted| wanted.object = "deal".to_owned()) };
     assert_eq!(hub.report(&unknown).await.unwrap_err().code, codes::MISCONFIGURED);
 }
 

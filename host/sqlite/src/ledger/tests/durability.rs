@@ -2,24 +2,27 @@
 
 use super::*;
 use crate::store::StoreUnit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn progress() -> Progress {
     Progress {
-        bookmark: Some("b\0".to_owned()),
-        read_from: Some(at(3)),
+        objects: BTreeMap::from([(
+            "contact".to_owned(),
+            Position { bookmark: Some("b\0".to_owned()), read_from: Some(at(3)), complete: true },
+        )]),
         mapping_version: 2,
-        complete: vec!["contact".to_owned()],
         open: Some(OpenReport {
             cursor: "c".to_owned(),
             iteration: 7,
-            window: Window { since: None, until: at(9) },
-            bookmark: None,
-            full: true,
+            asked: BTreeMap::from([(
+                "contact".to_owned(),
+                Asked { window: Window { since: None, until: at(9) }, bookmark: None, full: true },
+            )]),
+            finished: BTreeSet::from(["company".to_owned()]),
             started: at(8),
             run: 5,
         }),
-        unchecked: Some(Listing { run: 4, objects: vec!["person".to_owned()] }),
+        unchecked: BTreeMap::from([("person".to_owned(), 4)]),
         rekey: true,
     }
 }

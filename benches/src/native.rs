@@ -62,7 +62,7 @@ impl Exchange for Native {
             page_size: Some(PAGE_ROWS),
             order_size: Some(PAGE_ROWS),
         };
-        Ok(Description { objects: vec![object] })
+        Ok(Description { objects: vec![object], ..Description::default() })
     }
 
     async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {

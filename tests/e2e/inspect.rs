@@ -9,14 +9,14 @@ fn a_component_is_described() {
     let home = Home::new();
     let path = text(guests::hello_path());
     home.run(&["plugin", "inspect", &path]).well().says(&[
-        "a plugin for entente:integration@0.1.0-draft, world integration",
+        "a plugin for entente:integration@0.1.0-draft.2, world integration",
         "it asks for:",
         "it can look records up by identifiers",
     ]);
     let json = home.run(&["plugin", "inspect", &path, "--json"]).well().json();
     assert_eq!(
         (&json["version"], &json["lookup"], &json["webhook"]),
-        (&json!("0.1.0-draft"), &json!(true), &json!(false))
+        (&json!("0.1.0-draft.2"), &json!(true), &json!(false))
     );
     assert!(json["asks"].as_array().is_some_and(|asks| !asks.is_empty()), "{json}");
     let json = home.run(&["plugin", "install", &path, "--json"]).well().json();
@@ -29,7 +29,7 @@ fn files_that_are_no_plugins_are_told_apart_and_refused() {
     let home = Home::new();
     let component = guests::hello_component();
     let mut unknown = component.clone();
-    let (ours, theirs) = (b"0.1.0-draft", b"9.9.9-draft");
+    let (ours, theirs) = (b"0.1.0-draft.2", b"9.9.9-draft.2");
     let mut patched = 0;
     for at in 0..unknown.len() - ours.len() {
         if &unknown[at..at + ours.len()] == ours {
@@ -45,7 +45,7 @@ fn files_that_are_no_plugins_are_told_apart_and_refused() {
         ("begun.wasm", &component[..9], &["begun.wasm"]),
         ("module.wasm", b"\0asm\x01\0\0\0", &["module", "component"]),
         ("bare.wasm", b"\0asm\x0d\0\x01\0", &["entente:integration"]),
-        ("unknown.wasm", &unknown, &["9.9.9-draft", "0.1.0-draft"]),
+        ("unknown.wasm", &unknown, &["9.9.9-draft.2", "0.1.0-draft.2"]),
     ];
     for (name, bytes, telling) in cases {
         let file = home.file(name, bytes);

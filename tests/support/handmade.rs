@@ -52,7 +52,7 @@ impl Default for Handmade<'_> {
 
 impl Handmade<'_> {
     fn text(&self) -> String {
-        let version = "0.1.0-draft";
+        let version = "0.1.0-draft.2";
         let mut text = String::from("(module\n");
         if self.log {
             writeln!(
@@ -92,7 +92,7 @@ impl Handmade<'_> {
     /// The bytes of the component.
     pub fn component(&self) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0-draft");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0-draft.2");
         for entry in std::fs::read_dir(source).unwrap().map(Result::unwrap) {
             let text = std::fs::read_to_string(entry.path()).unwrap();
             std::fs::write(folder.path().join(entry.file_name()), (self.wit)(text)).unwrap();

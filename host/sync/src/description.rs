@@ -11,6 +11,27 @@ use std::time::Duration;
 pub struct Description {
     /// Its objects.
     pub objects: Vec<Object>,
+    /// Which account of which system it is; `None`: the side does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+}
+
+/// An account of a remote system: what the ids of its records belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The installation.
+    pub system: String,
+    /// The account in it, whatever its name, address or credential.
+    pub id: String,
+    /// Name for people.
+    pub label: String,
+}
+
+impl Account {
+    /// Whether it is the same account, under whatever name.
+    pub fn is(&self, other: &Self) -> bool {
+        self.system == other.system && self.id == other.id
+    }
 }
 
 impl Description {
@@ -85,10 +106,22 @@ pub struct Field {
     pub set_like: bool,
     /// Records can be matched by it.
     pub identifier: bool,
+    /// Every update carries it, changed or not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required_on_update: bool,
+    /// It is written when the record is created, and never after that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub create_only: bool,
+    /// It is written, and never reported.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub write_only: bool,
     /// For a reference: the objects that it may point to.
     pub targets: Vec<String>,
     /// For a pick-list: the allowed values with their labels; empty: any value.
     pub choices: Vec<(String, String)>,
+    /// The values among them that records have and orders never set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reported_only: Vec<String>,
     /// Longest text in characters.
     pub max_length: Option<u32>,
 }

@@ -74,7 +74,7 @@ pub use definition::{
     Blanks, Brake, Braked, Condition, DeletePolicy, Direction, Drift, FieldMapping, IdentifyBy,
     ObjectMapping, Prefer, SyncDefinition, Test, Unresolved, WriteRule,
 };
-pub use description::{
+pub use description::{Account, 
     ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };
 pub use difference::{Difference, Kept};

@@ -191,7 +191,7 @@ mod tests {
             objects: Sides::new("contact".to_owned(), "person".to_owned()),
             ..ObjectMapping::default()
         };
-        let before = Description { objects: vec![object(&[("mail", "email")])] };
+        let before = Description { objects: vec![object(&[("mail", "email")])], ..Description::default() };
         let mut now = before.clone();
         now.objects[0].fields.push(Field { name: "fax".to_owned(), required: true, ..Field::default() });
         assert_eq!(additions(&mapping, Side::Right, &before, &now).len(), 2);
@@ -204,7 +204,7 @@ mod tests {
             objects: Sides::new("contact".to_owned(), "person".to_owned()),
             ..ObjectMapping::default()
         };
-        let before = Description { objects: vec![object(&[("mail", "email")])] };
+        let before = Description { objects: vec![object(&[("mail", "email")])], ..Description::default() };
         let mut now = before.clone();
         now.objects[0].fields.extend((0..4900).map(|n| Field {
             name: format!("f{n:04}"),

@@ -41,7 +41,7 @@ fn plugin(module: &Module, more: Option<&str>) -> Vec<u8> {
     let mut exports = ComponentExportSection::new();
     for name in ["mapping-manual", "sync-report", "order-execution"] {
         exports.export(
-            format!("entente:integration/{name}@0.1.0-draft").as_str(),
+            format!("entente:integration/{name}@0.1.0-draft.2").as_str(),
             ComponentExportKind::Instance,
             0,
             None,

@@ -40,7 +40,7 @@ fn remote() -> Description {
         features: [Feature::Create, Feature::Update, Feature::Delete].into(),
         ..Object::default()
     };
-    Description { objects: vec![person] }
+    Description { objects: vec![person], ..Description::default() }
 }
 
 fn manual() -> Vec<ProposedMapping> {
@@ -475,7 +475,7 @@ async fn add_plugins(tenant: &Tenant, examples: &mut Examples) {
     let inspection = Inspection {
         size: 104_857,
         digest: "5e".repeat(32),
-        version: "0.1.0-draft".to_owned(),
+        version: "0.1.0-draft.2".to_owned(),
         world: "integration-lookup",
         lookup: true,
         webhook: false,

@@ -374,7 +374,7 @@ mod tests {
     }
 
     fn ours(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| format!("entente:integration/{name}@0.1.0-draft")).collect()
+        names.iter().map(|name| format!("entente:integration/{name}@0.1.0-draft.2")).collect()
     }
 
     fn plugin(imports: &[&str], more: &[&str]) -> Result<Inspection, InspectError> {
@@ -386,15 +386,15 @@ mod tests {
     #[test]
     fn a_plugin_is_described() {
         let imports = [
-            "entente:integration/types@0.1.0-draft",
-            "entente:integration/log@0.1.0-draft",
+            "entente:integration/data@0.1.0-draft.2",
+            "entente:integration/log@0.1.0-draft.2",
             "wasi:http/outgoing-handler@0.2.12",
             "wasi:filesystem/types@0.2.9",
         ];
-        let found = plugin(&imports, &["entente:integration/lookup@0.1.0-draft", "exports"]).unwrap();
+        let found = plugin(&imports, &["entente:integration/lookup@0.1.0-draft.2", "exports"]).unwrap();
         assert_eq!(
             (found.version.as_str(), found.world, found.lookup, found.webhook),
-            ("0.1.0-draft", "integration-lookup", true, false)
+            ("0.1.0-draft.2", "integration-lookup", true, false)
         );
         assert_eq!(found.asks, [Capability::Http, Capability::Log, Capability::EmptyWasi]);
         assert_eq!(found.imports, imports);
@@ -495,7 +495,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let missing = look(&component(&[], &["entente:integration/sync-report@0.1.0-draft"])).unwrap_err();
+        let missing = look(&component(&[], &["entente:integration/sync-report@0.1.0-draft.2"])).unwrap_err();
         assert!(
             missing
                 .to_string()
@@ -505,17 +505,17 @@ mod tests {
         let newer = look(&component(&[], &["entente:integration/sync-report@0.2.0"])).unwrap_err();
         assert!(
             newer.to_string().starts_with(
-                "the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft."
+                "the plugin is written for entente:integration 0.2.0; this host has 0.1.0-draft.2."
             ),
             "{newer}"
         );
         let mixed = plugin(&[], &["entente:integration/webhook@0.2.0"]).unwrap_err();
         assert!(matches!(mixed, InspectError::UnknownVersion { .. }), "it would look like none: {mixed}");
-        let strange = plugin(&[], &["entente:integration/dance@0.1.0-draft"]).unwrap_err();
+        let strange = plugin(&[], &["entente:integration/dance@0.1.0-draft.2"]).unwrap_err();
         assert!(
             strange
                 .to_string()
-                .contains("exports entente:integration/dance@0.1.0-draft, which this host does not know"),
+                .contains("exports entente:integration/dance@0.1.0-draft.2, which this host does not know"),
             "{strange}"
         );
         for import in [

@@ -2,15 +2,16 @@
 //! them.
 
 use super::inspect::InspectError;
+use semver::Version;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// The WIT package of the interface.
 pub(crate) const PACKAGE: &str = "entente:integration/";
 /// The versions of the package that this host runs.
-pub const KNOWN_VERSIONS: &[&str] = &["0.1.0-draft"];
+pub const KNOWN_VERSIONS: &[&str] = &["0.1.0-draft.2"];
 pub(crate) const REQUIRED: &[&str] = &["mapping-manual", "sync-report", "order-execution"];
-pub(crate) const OPTIONAL: &[&str] = &["lookup", "webhook"];
+pub(crate) const OPTIONAL: &[&str] = &["lookup", "webhook-draft"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
 /// A capability that a plugin imports.
@@ -65,6 +66,16 @@ fn ours(name: &str) -> Option<(&str, &str)> {
     Some(rest.split_once('@').unwrap_or((rest, "")))
 }
 
+/// Whether a component of one version of the package runs on the other one, by the rules of Semantic Versioning: the same
+/// major version, before 1.0 the same minor one; a draft only on itself. Which functions are present is checked apart.
+fn is_compatible(known: &str, asked: &str) -> bool {
+    let (Ok(known), Ok(asked)) = (Version::parse(known), Version::parse(asked)) else { return false };
+    if !known.pre.is_empty() || !asked.pre.is_empty() {
+        return known == asked;
+    }
+    known.major == asked.major && (known.major > 0 || known.minor == asked.minor)
+}
+
 /// Checks the exports and imports of a component against what this host provides.
 pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, InspectError> {
     let exported: Vec<_> = exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
@@ -79,7 +90,7 @@ pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, Ins
             .iter()
             .chain(&imported)
             .map(|((_, version), _)| *version)
-            .filter(|version| !KNOWN_VERSIONS.contains(version))
+            .filter(|version| !KNOWN_VERSIONS.iter().any(|known| is_compatible(known, version)))
             .map(|version| {
                 if version.is_empty() { "(no version)".to_owned() } else { crate::text::clean(version, 100) }
             })
@@ -88,7 +99,7 @@ pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, Ins
         return Err(InspectError::UnknownVersion { found: strange.into_iter().collect() });
     }
     for ((interface, _), name) in &exported {
-        if !REQUIRED.contains(interface) && !OPTIONAL.contains(interface) && *interface != "types" {
+        if !REQUIRED.contains(interface) && !OPTIONAL.contains(interface) && *interface != "data" {
             return Err(InspectError::UnknownExport { name: crate::text::clean(name, 200) });
         }
     }
@@ -100,7 +111,7 @@ pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, Ins
     Ok(Names {
         version: exported.first().map(|((_, version), _)| (*version).to_owned()).unwrap_or_default(),
         lookup: has("lookup"),
-        webhook: has("webhook"),
+        webhook: has("webhook-draft"),
         asks: asks(imports)?,
     })
 }
@@ -109,7 +120,7 @@ fn asks(imports: &[String]) -> Result<BTreeSet<Capability>, InspectError> {
     let mut asks = BTreeSet::new();
     for name in imports {
         let ask = match ours(name) {
-            Some(("types", _)) => continue,
+            Some(("data", _)) => continue,
             Some(("log", _)) => Capability::Log,
             Some(("settings", _)) => Capability::Settings,
             Some(("secrets", _)) => Capability::Secrets,
@@ -140,4 +151,28 @@ fn wasi(name: &str) -> Option<Capability> {
 
 fn unknown_import(name: &str) -> InspectError {
     InspectError::UnknownImport { name: crate::text::clean(name, 200) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_compatible;
+
+    #[test]
+    fn versions_of_one_track_are_compatible() {
+        for (known, asked, fits) in [
+            ("0.1.0", "0.1.0", true),
+            ("0.1.0", "0.1.7", true),
+            ("0.1.7", "0.1.0", true),
+            ("0.1.0", "0.2.0", false),
+            ("1.2.0", "1.0.3", true),
+            ("1.2.0", "2.0.0", false),
+            ("0.1.0-draft.2", "0.1.0-draft.2", true),
+            ("0.1.0-draft.2", "0.1.0-draft", false),
+            ("0.1.0", "0.1.0-draft.2", false),
+            ("0.1.0", "", false),
+            ("0.1.0", "0.1", false),
+        ] {
+            assert_eq!(is_compatible(known, asked), fits, "{known} {asked}");
+        }
+    }
 }

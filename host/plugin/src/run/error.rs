@@ -97,6 +97,7 @@ impl Failure {
             Failure::Busy(reason, remedies) => ExchangeError {
                 code: codes::UNAVAILABLE.to_owned(),
                 reason,
+                object: None,
                 after: Some(Duration::from_secs(5)),
                 remedies,
             },
@@ -131,6 +132,7 @@ fn plugin_error(error: PluginError, limits: &Limits) -> ExchangeError {
         code,
         reason,
         after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())),
+        object: error.object.map(|object| clean(&object, limits.id_bytes)),
         // A plugin cannot propose remedies, only text.
         remedies: Vec::new(),
     }

@@ -264,7 +264,7 @@ impl Exchange for PluginExchange {
     }
 
     async fn describe(&self) -> Result<Description, ExchangeError> {
-        let called = self.call("describe", false, &(), |plugin, store| plugin.describe(store), Ok);
+        let called = self.call("describe", false, &(), |plugin, store| plugin.describe(store, &self.limits), Ok);
         let (description, _) = called.await?;
         let objects = description
             .objects
@@ -277,7 +277,8 @@ impl Exchange for PluginExchange {
     }
 
     async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
-        Ok(self.call("manual", false, &(), |plugin, store| plugin.manual(store), Ok).await?.0)
+        let called = self.call("manual", false, &(), |plugin, store| plugin.manual(store, &self.limits), Ok);
+        Ok(called.await?.0)
     }
 
     async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
@@ -295,23 +296,29 @@ impl Exchange for PluginExchange {
     async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
         let base = order.changes.iter().any(|change| !change.base.is_empty())
             && self.wants_base(&order.object).await?;
-        let called =
-            self.call("execute", true, order, |plugin, store| plugin.execute(store, order, base), Ok);
-        let (answers, state) = called.await?;
-        Ok(Executed { answers, state })
+        let called = self.call(
+            "execute",
+            true,
+            order,
+            |plugin, store| plugin.execute(store, order, base, &self.limits),
+            Ok,
+        );
+        let (execution, state) = called.await?;
+        let stopped = match execution.stopped {
+            Some(error) => {
+                Some(self.hold(self.explain(Failure::Plugin(error), "execute", &[])).await)
+            }
+            None => None,
+        };
+        Ok(Executed { answers: execution.answers, stopped, state })
     }
 
-    async fn collect(
-        &self,
-        ticket: &str,
-        object: &str,
-        fields: &[String],
-    ) -> Result<Collection, ExchangeError> {
+    async fn collect(&self, ticket: &str, order: &Order) -> Result<Collection, ExchangeError> {
         let called = self.call(
             "collect",
             false,
-            fields,
-            |plugin, store| plugin.collect(store, ticket, object, fields),
+            order,
+            |plugin, store| plugin.collect(store, ticket, order, &self.limits),
             Ok,
         );
         Ok(called.await?.0)
@@ -325,7 +332,8 @@ impl Exchange for PluginExchange {
         if !self.can_find() {
             return Err(ExchangeError::new(codes::UNSUPPORTED, "the plugin does not export lookup"));
         }
-        let called = self.call("find", false, query, |plugin, store| plugin.find(store, query), Ok);
+        let called =
+            self.call("find", false, query, |plugin, store| plugin.find(store, query, &self.limits), Ok);
         Ok(called.await?.0)
     }
 }

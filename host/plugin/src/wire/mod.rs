@@ -54,6 +54,16 @@ pub(crate) struct PluginError {
     pub(crate) reason: String,
     /// Seconds after which to call again.
     pub(crate) after: Option<u32>,
+    /// The object that it is about.
+    pub(crate) object: Option<String>,
+}
+
+/// What became of an order.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    pub(crate) answers: Vec<Answer>,
+    /// Why it was not carried out to its end.
+    pub(crate) stopped: Option<PluginError>,
 }
 
 /// Why a result of a plugin is refused.
@@ -82,8 +92,8 @@ pub(crate) type Called<'a, Q, T> = BoxFuture<'a, WasmResult<Result<Unchecked<Q, 
 pub(crate) trait Functions<T>: Send + Sync {
     /// Checks the types of all exported interfaces.
     fn check_types(&self, store: &mut Store<T>) -> WasmResult<()>;
-    fn describe<'a>(&'a self, store: &'a mut Store<T>) -> Called<'a, (), Description>;
-    fn manual<'a>(&'a self, store: &'a mut Store<T>) -> Called<'a, (), Vec<ProposedMapping>>;
+    fn describe<'a>(&'a self, store: &'a mut Store<T>, limits: &Limits) -> Called<'a, (), Description>;
+    fn manual<'a>(&'a self, store: &'a mut Store<T>, limits: &Limits) -> Called<'a, (), Vec<ProposedMapping>>;
     fn report<'a>(
         &'a self,
         store: &'a mut Store<T>,
@@ -96,15 +106,22 @@ pub(crate) trait Functions<T>: Send + Sync {
         store: &'a mut Store<T>,
         order: &Order,
         with_base: bool,
-    ) -> Called<'a, Order, Vec<Answer>>;
+        limits: &Limits,
+    ) -> Called<'a, Order, Execution>;
+    /// `order`: the changes that are still open.
     fn collect<'a>(
         &'a self,
         store: &'a mut Store<T>,
         ticket: &str,
-        object: &str,
-        fields: &[String],
-    ) -> Called<'a, [String], Collection>;
-    fn find<'a>(&'a self, store: &'a mut Store<T>, query: &Query) -> Called<'a, Query, Vec<Vec<String>>>;
+        order: &Order,
+        limits: &Limits,
+    ) -> Called<'a, Order, Collection>;
+    fn find<'a>(
+        &'a self,
+        store: &'a mut Store<T>,
+        query: &Query,
+        limits: &Limits,
+    ) -> Called<'a, Query, Vec<Vec<String>>>;
 }
 
 /// The exports of a component, looked up once for all its instances.

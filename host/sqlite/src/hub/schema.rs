@@ -114,6 +114,7 @@ impl FieldDefinition {
             choices: self.choices.clone(),
             max_length: (self.kind.carrier() == Carrier::Text || self.kind == Kind::Json)
                 .then(|| self.longest()),
+            ..Field::default()
         }
     }
 }
@@ -233,7 +234,8 @@ impl Schema {
     }
 
     pub(super) fn describe(&self) -> Description {
-        Description { objects: self.objects.iter().map(|object| object.definition.describe()).collect() }
+        let objects = self.objects.iter().map(|object| object.definition.describe()).collect();
+        Description { objects, account: None }
     }
 
     /// The current version of the definitions in the database.

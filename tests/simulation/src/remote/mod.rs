@@ -338,7 +338,7 @@ impl Exchange for Remote {
             page_size: Some(manners.page),
             order_size: Some(manners.order),
         };
-        Ok(Description { objects: vec![object(PERSON), object(COMPANY)] })
+        Ok(Description { objects: vec![object(PERSON), object(COMPANY)], ..Description::default() })
     }
 
     async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {

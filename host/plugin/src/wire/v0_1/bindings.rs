@@ -7,7 +7,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
 
 wasmtime::component::bindgen!({
-    path: "../../wit/0.1.0-draft",
+    path: "../../wit/0.1.0-draft.2",
     world: "integration-full",
     imports: { default: async | trappable },
     exports: { default: async },

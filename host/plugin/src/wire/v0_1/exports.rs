@@ -1,14 +1,14 @@
 //! The exports of a plugin: looked up once for each component, called in each of its instances.
 
-use super::bindings::entente::integration::types;
+use super::bindings::entente::integration::data;
 use super::bindings::exports::entente::integration::{
-    lookup, mapping_manual, order_execution, sync_report, webhook,
+    lookup, mapping_manual, order_execution, sync_report, webhook_draft as webhook,
 };
 use super::convert::{self, Lift};
 use crate::component::inspect::Inspection;
 use crate::limits::Limits;
-use crate::wire::{Called, PluginError, Refused, Unchecked};
-use entente_sync::{Answer, Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest};
+use crate::wire::{Called, Execution, PluginError, Refused, Unchecked};
+use entente_sync::{Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest};
 use futures::FutureExt;
 use std::sync::{Arc, OnceLock};
 use wasmtime::component::{Instance, InstancePre};
@@ -86,15 +86,20 @@ fn found<T>(cell: &OnceLock<T>, load: impl FnOnce() -> Result<T>) -> Result<&T> 
     Ok(cell.get_or_init(|| loaded))
 }
 
-impl From<types::Error> for PluginError {
-    fn from(error: types::Error) -> Self {
-        Self { code: error.code, reason: error.reason, after: error.after }
+impl From<data::Error> for PluginError {
+    fn from(error: data::Error) -> Self {
+        Self { code: error.code, reason: error.reason, after: error.after, object: error.object }
     }
+}
+
+/// What the plugin is told of a call.
+fn call(limits: &Limits) -> data::Call {
+    data::Call { deadline: limits.call_time, extra: Vec::new() }
 }
 
 /// A result with the function that validates it.
 fn unchecked<Q: ?Sized + 'static, W: Send + 'static, T: 'static>(
-    answer: std::result::Result<W, types::Error>,
+    answer: std::result::Result<W, data::Error>,
     check: fn(&mut Lift<'_>, W, &Q) -> std::result::Result<T, Refused>,
 ) -> Result<std::result::Result<Unchecked<Q, T>, PluginError>> {
     Ok(match answer {
@@ -118,17 +123,19 @@ impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
         Ok(())
     }
 
-    fn describe<'a>(&'a self, store: &'a mut Store<T>) -> Called<'a, (), Description> {
+    fn describe<'a>(&'a self, store: &'a mut Store<T>, limits: &Limits) -> Called<'a, (), Description> {
+        let call = call(limits);
         async move {
-            let answer = self.manual(store)?.call_describe(store).await?;
+            let answer = self.manual(store)?.call_describe(store, &call).await?;
             unchecked(answer, |lift, answer, ()| convert::description(lift, answer))
         }
         .boxed()
     }
 
-    fn manual<'a>(&'a self, store: &'a mut Store<T>) -> Called<'a, (), Vec<ProposedMapping>> {
+    fn manual<'a>(&'a self, store: &'a mut Store<T>, limits: &Limits) -> Called<'a, (), Vec<ProposedMapping>> {
+        let call = call(limits);
         async move {
-            let answer = self.manual(store)?.call_manual(store).await?;
+            let answer = self.manual(store)?.call_manual(store, &call).await?;
             unchecked(answer, |lift, answer, ()| convert::manual(lift, answer))
         }
         .boxed()
@@ -140,7 +147,7 @@ impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
         request: &ReportRequest,
         limits: &Limits,
     ) -> Called<'a, ReportRequest, Page> {
-        let request = convert::lower_request(request, limits);
+        let request = convert::lower_request(request, limits, call(limits));
         async move {
             let answer = self.report(store)?.call_report(store, &request).await?;
             unchecked(answer, convert::page)
@@ -153,13 +160,12 @@ impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
         store: &'a mut Store<T>,
         order: &Order,
         with_base: bool,
-    ) -> Called<'a, Order, Vec<Answer>> {
-        let order = convert::lower_order(order, with_base);
+        limits: &Limits,
+    ) -> Called<'a, Order, Execution> {
+        let order = convert::lower_order(order, with_base, call(limits));
         async move {
-            let answers = self.orders(store)?.call_execute(store, &order).await?;
-            unchecked(answers, |lift, answers, order: &Order| {
-                convert::answers(lift, answers, &order.fields, Some(order))
-            })
+            let answer = self.orders(store)?.call_execute(store, &order).await?;
+            unchecked(answer, convert::execution)
         }
         .boxed()
     }
@@ -168,23 +174,28 @@ impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
         &'a self,
         store: &'a mut Store<T>,
         ticket: &str,
-        object: &str,
-        fields: &[String],
-    ) -> Called<'a, [String], Collection> {
-        let (ticket, object, fields) = (ticket.to_owned(), object.to_owned(), fields.to_vec());
+        order: &Order,
+        limits: &Limits,
+    ) -> Called<'a, Order, Collection> {
+        let (ticket, order) = (ticket.to_owned(), convert::lower_order(order, false, call(limits)));
         async move {
-            let answer = self.orders(store)?.call_collect(store, &ticket, &object, &fields).await?;
+            let answer = self.orders(store)?.call_collect(store, &ticket, &order).await?;
             unchecked(answer, convert::collection)
         }
         .boxed()
     }
 
-    fn find<'a>(&'a self, store: &'a mut Store<T>, query: &Query) -> Called<'a, Query, Vec<Vec<String>>> {
-        let query = convert::lower_query(query);
+    fn find<'a>(
+        &'a self,
+        store: &'a mut Store<T>,
+        query: &Query,
+        limits: &Limits,
+    ) -> Called<'a, Query, Vec<Vec<String>>> {
+        let query = convert::lower_query(query, call(limits));
         async move {
             let answer = match self.lookup(store)? {
                 Some(lookup) => lookup.call_find(store, &query).await?,
-                None => Ok(Vec::new()),
+                None => Ok(lookup::Found { ids: Vec::new(), extra: Vec::new() }),
             };
             unchecked(answer, convert::found)
         }

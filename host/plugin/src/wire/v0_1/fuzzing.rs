@@ -1,7 +1,7 @@
 //! Fuzz input: results of plugins generated from bytes, as the generated bindings would hold them.
 
-use super::bindings::entente::integration::types as wit;
-use super::bindings::exports::entente::integration::{mapping_manual, order_execution, sync_report};
+use super::bindings::entente::integration::data as wit;
+use super::bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report};
 use super::convert::{self, Lift};
 use crate::limits::Limits;
 use crate::wire::Refused;
@@ -27,7 +27,7 @@ pub fn page(
     request: &ReportRequest,
 ) -> Result<(usize, Lifted<Page>)> {
     let made = made_page(u)?;
-    let said = made.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len()).sum();
+    let said = made.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len() + batch.unreadable.len()).sum();
     Ok((said, told(convert::page(&mut Lift::new(limits, "fuzz"), made, request))))
 }
 
@@ -36,8 +36,10 @@ pub fn page(
 /// # Errors
 /// Where there are too few bytes.
 pub fn answers(u: &mut Unstructured<'_>, limits: &Limits, order: &Order) -> Result<Lifted<Vec<Answer>>> {
-    let made = list(u, |u| answer(u, order))?;
-    Ok(told(convert::answers(&mut Lift::new(limits, "fuzz"), made, &order.fields, Some(order))))
+    let answers = list(u, |u| answer(u, order))?;
+    let made = order_execution::Execution { answers, stopped: None, extra: vec![] };
+    let lifted = convert::execution(&mut Lift::new(limits, "fuzz"), made, order);
+    Ok(told(lifted.map(|execution| execution.answers)))
 }
 
 /// Outcomes of a ticket generated from bytes.
@@ -51,7 +53,7 @@ pub fn collection(u: &mut Unstructured<'_>, limits: &Limits, order: &Order) -> R
         _ => order_execution::TicketState::Lost,
     };
     let made = order_execution::Collection { answers: list(u, |u| answer(u, order))?, state, extra: vec![] };
-    Ok(told(convert::collection(&mut Lift::new(limits, "fuzz"), made, &order.fields)))
+    Ok(told(convert::collection(&mut Lift::new(limits, "fuzz"), made, order)))
 }
 
 /// Look-up results generated from bytes.
@@ -59,7 +61,7 @@ pub fn collection(u: &mut Unstructured<'_>, limits: &Limits, order: &Order) -> R
 /// # Errors
 /// Where there are too few bytes.
 pub fn found(u: &mut Unstructured<'_>, limits: &Limits, query: &Query) -> Result<Lifted<Vec<Vec<String>>>> {
-    let made = list(u, |u| list(u, text))?;
+    let made = lookup::Found { ids: list(u, |u| list(u, text))?, extra: vec![] };
     Ok(told(convert::found(&mut Lift::new(limits, "fuzz"), made, query)))
 }
 
@@ -68,7 +70,11 @@ pub fn found(u: &mut Unstructured<'_>, limits: &Limits, query: &Query) -> Result
 /// # Errors
 /// Where there are too few bytes.
 pub fn description(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Lifted<Description>> {
-    let made = mapping_manual::Description { objects: list(u, object)?, extra: vec![] };
+    let named = |u: &mut Unstructured<'_>| {
+        Ok(mapping_manual::Account { system: name(u)?, id: text(u)?, label: text(u)?, extra: vec![] })
+    };
+    let account = if u.arbitrary()? { Some(named(u)?) } else { None };
+    let made = mapping_manual::Description { objects: list(u, object)?, account, extra: vec![] };
     Ok(told(convert::description(&mut Lift::new(limits, "fuzz"), made)))
 }
 
@@ -77,7 +83,7 @@ pub fn description(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Lifted<D
 /// # Errors
 /// Where there are too few bytes.
 pub fn manual(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Lifted<Vec<ProposedMapping>>> {
-    let made = list(u, |u| {
+    let mappings = list(u, |u| {
         Ok(mapping_manual::ObjectMapping {
             hub: name(u)?,
             remote: name(u)?,
@@ -95,6 +101,7 @@ pub fn manual(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Lifted<Vec<Pr
             extra: vec![],
         })
     })?;
+    let made = mapping_manual::Proposal { mappings, extra: vec![] };
     Ok(told(convert::manual(&mut Lift::new(limits, "fuzz"), made)))
 }
 
@@ -124,7 +131,7 @@ fn reference(u: &mut Unstructured<'_>) -> Result<wit::Reference> {
 }
 
 fn value(u: &mut Unstructured<'_>) -> Result<wit::Value> {
-    Ok(match u.int_in_range(0..=11)? {
+    Ok(match u.int_in_range(0..=12)? {
         0 => wit::Value::Unset,
         1 => wit::Value::Null,
         2 => wit::Value::Boolean(u.arbitrary()?),
@@ -136,6 +143,7 @@ fn value(u: &mut Unstructured<'_>) -> Result<wit::Value> {
         8 => wit::Value::Texts(list(u, text)?),
         9 => wit::Value::Reference(reference(u)?),
         10 => wit::Value::References(list(u, reference)?),
+        11 => wit::Value::Unreadable(text(u)?),
         _ => wit::Value::Other(wit::OtherValue { kind: name(u)?, text: text(u)? }),
     })
 }
@@ -168,26 +176,26 @@ fn made_page(u: &mut Unstructured<'_>) -> Result<sync_report::Page> {
             rows: list(u, |u| row(u, fields.len()))?,
             fields,
             deleted: list(u, |u| Ok(wit::Deletion { id: text(u)?, deleted: u.arbitrary()?, extra: vec![] }))?,
+            unreadable: list(u, |u| {
+                let id = if u.arbitrary()? { Some(text(u)?) } else { None };
+                Ok(wit::UnreadableRow { id, reason: text(u)?, extra: vec![] })
+            })?,
             extra: vec![],
         })
     })?;
     Ok(sync_report::Page {
         batches,
-        conversions: list(u, |u| Ok(wit::Conversion { before: reference(u)?, after: reference(u)? }))?,
+        conversions: list(u, |u| {
+            let (before, after) = (reference(u)?, reference(u)?);
+            Ok(wit::Conversion { before, after, at: u.arbitrary()?, extra: vec![] })
+        })?,
         next: if u.arbitrary()? { Some(text(u)?) } else { None },
-        bookmark: if u.arbitrary()? { Some(text(u)?) } else { None },
-        complete: list(u, name)?,
+        after: u.arbitrary()?,
+        finished: list(u, |u| {
+            let bookmark = if u.arbitrary()? { Some(text(u)?) } else { None };
+            Ok(sync_report::Finished { object: name(u)?, bookmark, complete: u.arbitrary()?, extra: vec![] })
+        })?,
         extra: list(u, |u| Ok(("remaining".to_owned(), text(u)?)))?,
-    })
-}
-
-fn written(u: &mut Unstructured<'_>, fields: usize) -> Result<order_execution::Written> {
-    Ok(order_execution::Written {
-        id: text(u)?,
-        changed: u.arbitrary()?,
-        version: if u.arbitrary()? { Some(text(u)?) } else { None },
-        values: values(u, fields)?,
-        extra: vec![],
     })
 }
 
@@ -198,14 +206,14 @@ fn answer(u: &mut Unstructured<'_>, order: &Order) -> Result<order_execution::An
         true => text(u)?,
         false => u.choose(&order.changes)?.id.clone(),
     };
-    let outcome = match u.int_in_range(0..=9)? {
-        0 => Outcome::Created(written(u, fields)?),
-        1 => Outcome::Updated(written(u, fields)?),
-        2 => Outcome::Unchanged(written(u, fields)?),
+    let outcome = match u.int_in_range(0..=10)? {
+        0 => Outcome::Created(row(u, fields)?),
+        1 => Outcome::Updated(row(u, fields)?),
+        2 => Outcome::Unchanged(row(u, fields)?),
         3 => Outcome::Deleted,
         4 => Outcome::Converted(reference(u)?),
         5 => Outcome::Stale(row(u, fields)?),
-        6 => Outcome::Retry(order_execution::Retry { after: u.arbitrary()?, reason: text(u)? }),
+        6 => Outcome::Retry(order_execution::Retry { after: u.arbitrary()?, reason: text(u)?, extra: vec![] }),
         7 => Outcome::Failed(order_execution::Failure {
             code: text(u)?,
             reason: text(u)?,
@@ -213,9 +221,17 @@ fn answer(u: &mut Unstructured<'_>, order: &Order) -> Result<order_execution::An
             extra: vec![],
         }),
         8 => Outcome::Deferred(text(u)?),
-        _ => Outcome::Other(order_execution::OtherOutcome { code: text(u)?, text: text(u)? }),
+        9 => Outcome::Partial(order_execution::Partial {
+            row: row(u, fields)?,
+            refused: list(u, |u| {
+                let (field, code, reason) = (name(u)?, text(u)?, text(u)?);
+                Ok(order_execution::RefusedField { field, code, reason, extra: vec![] })
+            })?,
+            extra: vec![],
+        }),
+        _ => Outcome::Other(order_execution::OtherOutcome { code: text(u)?, text: text(u)?, extra: vec![] }),
     };
-    Ok(order_execution::Answer { change, outcome })
+    Ok(order_execution::Answer { change, outcome, extra: vec![] })
 }
 
 fn object(u: &mut Unstructured<'_>) -> Result<mapping_manual::Object> {
@@ -227,12 +243,11 @@ fn object(u: &mut Unstructured<'_>) -> Result<mapping_manual::Object> {
                 name: if u.arbitrary()? { text(u)? } else { name(u)? },
                 label: text(u)?,
                 kind: text(u)?,
-                required: u.arbitrary()?,
-                writable: u.arbitrary()?,
-                set_like: u.arbitrary()?,
-                identifier: u.arbitrary()?,
+                features: list(u, |u| {
+                    Ok((*u.choose(&["required", "read-only", "set-like", "identifier", "write-only", "?"])?).to_owned())
+                })?,
                 targets: list(u, name)?,
-                choices: list(u, |u| Ok(mapping_manual::Choice { value: text(u)?, label: text(u)? }))?,
+                choices: list(u, |u| Ok(mapping_manual::Choice { value: text(u)?, label: text(u)?, features: list(u, name)?, extra: vec![] }))?,
                 max_length: u.arbitrary()?,
                 extra: vec![],
             })

@@ -1,7 +1,7 @@
 //! The imports of this version (log, settings, secrets, state), implemented over [`super::super::Imports`].
 
-use super::bindings::entente::integration::types::Error;
-use super::bindings::entente::integration::{log, secrets, settings, state, types};
+use super::bindings::entente::integration::data::Error;
+use super::bindings::entente::integration::{data, log, secrets, settings, state};
 use super::convert::lower_value;
 use crate::egress::SecretError;
 use crate::limits::LimitReached;
@@ -23,7 +23,7 @@ impl<T: Imports> HasData for In<T> {
 }
 
 pub(crate) fn link<T: Imports>(linker: &mut Linker<T>, optional: Optional) -> Result<()> {
-    types::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
+    data::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
     log::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
     settings::add_to_linker::<_, In<T>>(linker, |data| Host(data))?;
     if optional.secrets {
@@ -36,7 +36,7 @@ pub(crate) fn link<T: Imports>(linker: &mut Linker<T>, optional: Optional) -> Re
 }
 
 fn error(code: &str, reason: String) -> Error {
-    Error { code: code.to_owned(), reason, after: None, extra: Vec::new() }
+    Error { code: code.to_owned(), reason, after: None, object: None, extra: Vec::new() }
 }
 
 impl From<SecretError> for Error {
@@ -49,7 +49,7 @@ fn too_large(limit: &LimitReached) -> Error {
     error("too-large", limit.to_string())
 }
 
-impl<T: Imports> types::Host for Host<'_, T> {}
+impl<T: Imports> data::Host for Host<'_, T> {}
 
 impl<T: Imports> log::Host for Host<'_, T> {
     async fn log(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) -> Result<()> {
@@ -66,11 +66,11 @@ impl<T: Imports> log::Host for Host<'_, T> {
 }
 
 impl<T: Imports> settings::Host for Host<'_, T> {
-    async fn get(&mut self, name: String) -> Result<Option<types::Value>> {
+    async fn get(&mut self, name: String) -> Result<Option<data::Value>> {
         Ok(self.0.settings().get(&name).map(|value| lower_value(Some(value))))
     }
 
-    async fn all(&mut self) -> Result<Vec<(String, types::Value)>> {
+    async fn all(&mut self) -> Result<Vec<(String, data::Value)>> {
         let settings = self.0.settings().iter();
         Ok(settings.map(|(name, value)| (name.clone(), lower_value(Some(value)))).collect())
     }

@@ -5,7 +5,7 @@ use super::Lift;
 use crate::text::clean;
 use crate::wire::Refused;
 use entente_sync::{
-    ChangeTimes, Description, Feature, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
+    Account, ChangeTimes, Description, Feature, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,10 +31,21 @@ pub(crate) fn description(
         }
         objects.push(object);
     }
-    Ok(Description { objects })
+    let account = description.account.map(|account| lift.account(account)).transpose()?;
+    Ok(Description { objects, account })
 }
 
 impl Lift<'_> {
+    /// What names an account decides which records a link means: it is taken as it is, or the description is refused.
+    fn account(&mut self, account: wit::Account) -> Result<Account, Refused> {
+        let [system, id] = [account.system, account.id].map(|text| {
+            let fits = !text.is_empty() && text.len() as u64 <= LABEL && clean(&text, LABEL) == text;
+            let wrong = || Refused::Invalid("it names its account in a way that no account is named".to_owned());
+            fits.then_some(text).ok_or_else(wrong)
+        });
+        Ok(Account { system: system?, id: id?, label: clean(&account.label, LABEL) })
+    }
+
     fn object(&mut self, object: wit::Object) -> Result<Object, Refused> {
         let name = self.name(object.name, "an object")?;
         if object.fields.len() as u64 > self.limits.fields {
@@ -76,19 +87,29 @@ impl Lift<'_> {
     }
 
     fn field(&mut self, field: wit::Field) -> Result<Field, Refused> {
+        let has = |word: &str| field.features.iter().any(|feature| feature == word);
         Ok(Field {
             name: self.name(field.name, "a field")?,
             label: clean(&field.label, LABEL),
             kind: clean(&field.kind, 100).into(),
-            required: field.required,
-            writable: field.writable,
-            set_like: field.set_like,
-            identifier: field.identifier,
+            required: has("required"),
+            writable: !has("read-only"),
+            set_like: has("set-like"),
+            identifier: has("identifier"),
+            required_on_update: has("required-on-update"),
+            create_only: has("create-only"),
+            write_only: has("write-only"),
             targets: field
                 .targets
                 .into_iter()
                 .map(|target| self.name(target, "a target of a field"))
                 .collect::<Result<_, _>>()?,
+            reported_only: field
+                .choices
+                .iter()
+                .filter(|choice| choice.features.iter().any(|feature| feature == "reported-only"))
+                .map(|choice| choice.value.clone())
+                .collect(),
             choices: field
                 .choices
                 .into_iter()
@@ -101,8 +122,9 @@ impl Lift<'_> {
 
 pub(crate) fn manual(
     lift: &mut Lift<'_>,
-    mappings: Vec<wit::ObjectMapping>,
+    proposal: wit::Proposal,
 ) -> Result<Vec<ProposedMapping>, Refused> {
+    let mappings = proposal.mappings;
     if mappings.len() as u64 > lift.limits.objects {
         return Err(lift.limits.objects(Some(mappings.len() as u64)).into());
     }

@@ -9,7 +9,7 @@ mod value;
 mod vectors;
 
 pub(crate) use describe::{description, manual};
-pub(crate) use order::{answers, collection, lower_order};
+pub(crate) use order::{collection, execution, lower_order};
 pub(crate) use report::{found, lower_query, lower_request, page};
 pub(crate) use value::lower_value;
 

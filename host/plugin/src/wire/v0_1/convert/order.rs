@@ -1,19 +1,22 @@
 //! Lowering orders, and lifting the outcomes of their changes.
 
+use super::super::bindings::entente::integration::data::{Call, Row};
 use super::super::bindings::exports::entente::integration::order_execution as wit;
 use super::Lift;
 use super::value::{lower_reference, lower_values};
-use crate::wire::Refused;
+use crate::wire::{Execution, PluginError, Refused};
 use entente_core::Timestamp;
-use entente_sync::{Action, Answer, Collection, Order, Outcome, TicketState, Written, codes};
-use std::collections::HashSet;
+use entente_sync::{
+    Action, Answer, Collection, Order, Outcome, RefusedField, TicketState, Written, codes,
+};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The limit of a requested pause: a longer one would be a mistake, and the plugin can ask again after it.
 const LONGEST_PAUSE: u32 = 86_400;
 
 /// `base` is passed only for objects that want it: it costs as much as the change itself.
-pub(crate) fn lower_order(order: &Order, with_base: bool) -> wit::Order {
+pub(crate) fn lower_order(order: &Order, with_base: bool, call: Call) -> wit::Order {
     wit::Order {
         object: order.object.clone(),
         fields: order.fields.clone(),
@@ -43,8 +46,21 @@ pub(crate) fn lower_order(order: &Order, with_base: bool) -> wit::Order {
             .collect(),
         first_time: order.first_time,
         options: order.options.clone(),
+        call,
         extra: Vec::new(),
     }
+}
+
+/// Validates what became of an order.
+pub(crate) fn execution(
+    lift: &mut Lift<'_>,
+    execution: wit::Execution,
+    order: &Order,
+) -> Result<Execution, Refused> {
+    Ok(Execution {
+        answers: answers(lift, execution.answers, order)?,
+        stopped: execution.stopped.map(PluginError::from),
+    })
 }
 
 /// Validates outcomes. One that cannot be understood is dropped, so that its change counts as sent with an
@@ -52,15 +68,11 @@ pub(crate) fn lower_order(order: &Order, with_base: bool) -> wit::Order {
 pub(crate) fn answers(
     lift: &mut Lift<'_>,
     answers: Vec<wit::Answer>,
-    fields: &[String],
-    asked: Option<&Order>,
+    order: &Order,
 ) -> Result<Vec<Answer>, Refused> {
-    let ids: Option<HashSet<&str>> =
-        asked.map(|order| order.changes.iter().map(|change| change.id.as_str()).collect());
-    let known = |id: &str| ids.as_ref().is_none_or(|ids| ids.contains(id));
-    if let Some(order) = asked
-        && answers.len() > order.changes.len().saturating_mul(2)
-    {
+    let asked: HashMap<&str, &Action> =
+        order.changes.iter().map(|change| (change.id.as_str(), &change.action)).collect();
+    if answers.len() > order.changes.len().saturating_mul(2) {
         return Err(Refused::Invalid(format!(
             "it gave {} answers to {} changes",
             answers.len(),
@@ -70,14 +82,14 @@ pub(crate) fn answers(
     let mut lifted = Vec::with_capacity(answers.len());
     for answer in answers {
         lift.count(answer.change.len())?;
-        if !known(&answer.change) {
+        let Some(action) = asked.get(answer.change.as_str()) else {
             lift.warn(&format!(
                 "an answer to a change that was not ordered ('{}') was left out",
                 super::clean(&answer.change, 100)
             ));
             continue;
-        }
-        match lift.outcome(answer.outcome, fields)? {
+        };
+        match lift.outcome(answer.outcome, &order.fields, action)? {
             Ok(outcome) => lifted.push(Answer { change: answer.change, outcome }),
             Err(reason) => lift.warn(&format!(
                 "the answer to change '{}' cannot be understood: {reason}; its outcome is unknown",
@@ -91,10 +103,10 @@ pub(crate) fn answers(
 pub(crate) fn collection(
     lift: &mut Lift<'_>,
     collection: wit::Collection,
-    fields: &[String],
+    order: &Order,
 ) -> Result<Collection, Refused> {
     Ok(Collection {
-        answers: answers(lift, collection.answers, fields, None)?,
+        answers: answers(lift, collection.answers, order)?,
         state: match collection.state {
             wit::TicketState::Done => TicketState::Done,
             wit::TicketState::Pending(after) => TicketState::Pending(after.map(pause)),
@@ -103,12 +115,17 @@ pub(crate) fn collection(
     })
 }
 
-fn pause(seconds: u32) -> Duration {
+pub(super) fn pause(seconds: u32) -> Duration {
     Duration::from_secs(seconds.min(LONGEST_PAUSE).into())
 }
 
 impl Lift<'_> {
-    fn outcome(&mut self, outcome: wit::Outcome, fields: &[String]) -> super::value::OrBad<Outcome> {
+    fn outcome(
+        &mut self,
+        outcome: wit::Outcome,
+        fields: &[String],
+        action: &Action,
+    ) -> super::value::OrBad<Outcome> {
         let failed = |code: &str, reason: String| Outcome::Failed {
             code: code.to_owned(),
             reason,
@@ -127,6 +144,23 @@ impl Lift<'_> {
             }
             wit::Outcome::Unchanged(written) => {
                 return Ok(self.written(written, fields)?.map(Outcome::Unchanged));
+            }
+            wit::Outcome::Partial(partial) => {
+                let written = match self.written(partial.row, fields)? {
+                    Ok(written) => written,
+                    Err(reason) => return Ok(Err(reason)),
+                };
+                let refused = partial.refused.into_iter().filter(|refused| fields.contains(&refused.field));
+                let refused = refused.map(|refused| RefusedField {
+                    code: super::clean(&refused.code, 100),
+                    reason: self.reason(&refused.reason),
+                    field: refused.field,
+                });
+                let written = Written { refused: refused.collect(), ..written };
+                match action {
+                    Action::Create => Outcome::Created(written),
+                    _ => Outcome::Updated(written),
+                }
             }
             wit::Outcome::Deleted => Outcome::Deleted,
             wit::Outcome::Converted(reference) => match self.reference(reference)? {
@@ -153,30 +187,26 @@ impl Lift<'_> {
         }))
     }
 
-    fn written(&mut self, written: wit::Written, fields: &[String]) -> super::value::OrBad<Written> {
-        if let Err(reason) = self.id(&written.id)? {
+    /// What was stored. The write itself is certain, also where its row cannot be understood.
+    fn written(&mut self, row: Row, fields: &[String]) -> super::value::OrBad<Written> {
+        if let Err(reason) = self.id(&row.id)? {
             return Ok(Err(reason));
         }
-        let values = if written.values.is_empty() {
-            Vec::new()
-        } else {
-            match self.values(written.values, fields)? {
-                Ok(values) => values,
-                // The write itself is certain; only the stored row is not known.
-                Err(reason) => {
-                    self.warn(&format!(
-                        "the values of record '{}' as stored were left out: {reason}",
-                        super::clean(&written.id, 100)
-                    ));
-                    Vec::new()
-                }
+        let (id, changed) = (row.id.clone(), row.changed.map(Timestamp::from_micros));
+        let version = self.tokens(row.version.clone())?;
+        let bare = Written { id, changed, version, ..Written::default() };
+        if row.values.is_empty() {
+            return Ok(Ok(bare));
+        }
+        Ok(Ok(match self.row(row, fields)? {
+            Ok(row) => row.into(),
+            Err(reason) => {
+                self.warn(&format!(
+                    "the values of record '{}' as stored were left out: {reason}",
+                    super::clean(&bare.id, 100)
+                ));
+                bare
             }
-        };
-        Ok(Ok(Written {
-            id: written.id,
-            changed: written.changed.map(Timestamp::from_micros),
-            version: self.tokens(written.version)?,
-            values,
         }))
     }
 }
@@ -222,7 +252,7 @@ mod tests {
 
     fn written(
         id: &str,
-        values: Vec<crate::wire::v0_1::bindings::entente::integration::types::Value>,
+        values: Vec<crate::wire::v0_1::bindings::entente::integration::data::Value>,
     ) -> wit::Written {
         wit::Written { id: id.to_owned(), changed: None, version: None, values, extra: vec![] }
     }
@@ -241,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_write_counts_even_where_its_values_do_not() {
-        use crate::wire::v0_1::bindings::entente::integration::types::Value as Wit;
+        use crate::wire::v0_1::bindings::entente::integration::data::Value as Wit;
         let given = vec![("1", wit::Outcome::Updated(written("a", vec![Wit::Float(f64::NAN)])))];
         let [(_, Outcome::Updated(written))] = &lifted(given, &order(&["1"]))[..] else { panic!() };
         assert_eq!((written.id.as_str(), written.values.len()), ("a", 0));

@@ -1,27 +1,22 @@
 //! Lowering report requests, and lifting pages and look-up results.
 
-use super::super::bindings::entente::integration::types as wit;
+use super::super::bindings::entente::integration::data as wit;
 use super::super::bindings::exports::entente::integration::{lookup, sync_report};
 use super::Lift;
 use super::value::lower_values;
 use crate::limits::Limits;
 use crate::wire::Refused;
 use entente_core::Timestamp;
-use entente_sync::{BadRow, Batch, Conversion, Deletion, Page, Query, ReportRequest, StateWrites};
+use entente_sync::{BadRow, Batch, Conversion, Deletion, Finished, Page, Query, ReportRequest, StateWrites};
 
 /// The most rows that a page for this request may have.
 fn most_rows(request: &ReportRequest, limits: &Limits) -> u64 {
     u64::from(request.limit).min(limits.page_rows)
 }
 
-pub(crate) fn lower_request(request: &ReportRequest, limits: &Limits) -> sync_report::Request {
+pub(crate) fn lower_request(request: &ReportRequest, limits: &Limits, call: wit::Call) -> sync_report::Request {
     sync_report::Request {
-        window: sync_report::Window {
-            since: request.window.since.map(Timestamp::micros),
-            until: request.window.until.micros(),
-        },
         cursor: request.cursor.clone(),
-        bookmark: request.bookmark.clone(),
         iteration: request.iteration,
         objects: request
             .objects
@@ -30,13 +25,20 @@ pub(crate) fn lower_request(request: &ReportRequest, limits: &Limits) -> sync_re
                 object: wanted.object.clone(),
                 fields: wanted.fields.clone(),
                 ids: wanted.ids.clone(),
+                window: sync_report::Window {
+                    since: wanted.window.since.map(Timestamp::micros),
+                    until: wanted.window.until.micros(),
+                    extra: Vec::new(),
+                },
+                bookmark: wanted.bookmark.clone(),
+                full: wanted.full,
                 extra: Vec::new(),
             })
             .collect(),
         first_time: request.first_time,
-        full: request.full,
         limit: u32::try_from(most_rows(request, limits)).unwrap_or(u32::MAX),
         options: request.options.clone(),
+        call,
         extra: Vec::new(),
     }
 }
@@ -49,7 +51,8 @@ pub(crate) fn page(
     request: &ReportRequest,
 ) -> Result<Page, Refused> {
     let most = most_rows(request, lift.limits);
-    let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.deleted.len()) as u64).sum();
+    let told = |batch: &wit::Batch| batch.rows.len() + batch.deleted.len() + batch.unreadable.len();
+    let rows: u64 = page.batches.iter().map(|batch| told(batch) as u64).sum();
     if rows > most {
         let mut limit = lift.limits.page_rows(Some(rows));
         if most < limit.value {
@@ -58,7 +61,7 @@ pub(crate) fn page(
         }
         return Err(limit.into());
     }
-    for more in [page.batches.len(), page.conversions.len(), page.complete.len()] {
+    for more in [page.batches.len(), page.conversions.len(), page.finished.len()] {
         if more as u64 > lift.limits.page_rows {
             return Err(lift.limits.page_rows(Some(more as u64)).into());
         }
@@ -70,7 +73,10 @@ pub(crate) fn page(
     let mut conversions = Vec::with_capacity(page.conversions.len());
     for conversion in page.conversions {
         match (lift.reference(conversion.before)?, lift.reference(conversion.after)?) {
-            (Ok(before), Ok(after)) => conversions.push(Conversion { before, after }),
+            (Ok(before), Ok(after)) => {
+                let at = conversion.at.map(Timestamp::from_micros);
+                conversions.push(Conversion { before, after, at });
+            }
             (Err(reason), _) | (_, Err(reason)) => lift.warn(&format!("a conversion was left out: {reason}")),
         }
     }
@@ -78,12 +84,16 @@ pub(crate) fn page(
         batches,
         conversions,
         next: lift.tokens(page.next)?,
-        bookmark: lift.tokens(page.bookmark)?,
-        complete: page
-            .complete
+        after: page.after.map(super::order::pause),
+        finished: page
+            .finished
             .into_iter()
-            .map(|object| lift.name(object, "a complete object"))
-            .collect::<Result<_, _>>()?,
+            .map(|finished| {
+                let object = lift.name(finished.object, "a finished object")?;
+                let bookmark = lift.tokens(finished.bookmark)?;
+                Ok(Finished { object, bookmark, complete: finished.complete })
+            })
+            .collect::<Result<_, Refused>>()?,
         // Informational: a value that makes no sense is dropped.
         remaining: page
             .extra
@@ -113,6 +123,11 @@ impl Lift<'_> {
                 Err(reason) => lifted.bad.push(BadRow { id, reason }),
             }
         }
+        for row in batch.unreadable {
+            let id = row.id.filter(|id| !id.is_empty() && id.len() as u64 <= self.limits.id_bytes);
+            let reason = self.reason(&row.reason);
+            lifted.bad.push(BadRow { id, reason });
+        }
         for deletion in batch.deleted {
             match self.id(&deletion.id)? {
                 Ok(()) => lifted.deleted.push(Deletion {
@@ -128,12 +143,13 @@ impl Lift<'_> {
     }
 }
 
-pub(crate) fn lower_query(query: &Query) -> lookup::Query {
+pub(crate) fn lower_query(query: &Query, call: wit::Call) -> lookup::Query {
     lookup::Query {
         object: query.object.clone(),
         fields: query.fields.clone(),
         keys: query.keys.iter().map(|key| lower_values(key)).collect(),
         all: query.all,
+        call,
         extra: Vec::new(),
     }
 }
@@ -141,9 +157,10 @@ pub(crate) fn lower_query(query: &Query) -> lookup::Query {
 /// Validates look-up results: one for each key, without empty ids.
 pub(crate) fn found(
     lift: &mut Lift<'_>,
-    found: Vec<Vec<String>>,
+    found: lookup::Found,
     query: &Query,
 ) -> Result<Vec<Vec<String>>, Refused> {
+    let found = found.ids;
     if found.len() != query.keys.len() {
         return Err(Refused::Invalid(format!(
             "it answered {} of {} keys; there must be one answer for each, in their order",

@@ -1,6 +1,6 @@
 //! Lifting and lowering values, rows and references.
 
-use super::super::bindings::entente::integration::types as wit;
+use super::super::bindings::entente::integration::data as wit;
 use super::Lift;
 use crate::limits::LimitReached;
 use chrono::Datelike;
@@ -66,6 +66,7 @@ impl Lift<'_> {
                 .collect::<Result<_, _>>()
                 .map(Value::References),
             wit::Value::Other(other) => Ok(Value::Other { kind: other.kind, text: other.text }),
+            wit::Value::Unreadable(text) => return Ok(Err(self.reason(&text))),
         };
         Ok(lifted.map(Some).map_err(|error| error.to_string()))
     }
@@ -134,6 +135,7 @@ fn size(value: &wit::Value) -> usize {
             references.iter().map(|reference| reference.object.len() + reference.id.len() + 48).sum()
         }
         wit::Value::Other(other) => other.kind.len() + other.text.len(),
+        wit::Value::Unreadable(text) => text.len(),
         _ => 8,
     }
 }

@@ -1,6 +1,6 @@
 //! Shared test vectors of host and SDK, as they cross the interface; `tests/vectors` documents them.
 
-use super::super::bindings::entente::integration::types as wit;
+use super::super::bindings::entente::integration::data as wit;
 use super::Lift;
 use super::value::lower_values;
 use crate::limits::Limits;

@@ -307,6 +307,9 @@ impl Names<'_> {
             FieldReason::Normalised { side } => {
                 format!("{} keeps it in a form of its own", self.called(*side))
             }
+            FieldReason::Refused { side, said } => {
+                format!("{} refused it and took the rest: {}", self.called(*side), quoted(said))
+            }
             FieldReason::ParentGone { record } => {
                 format!("a reference to {}, which is gone or takes no part: not written", self.there(record))
             }

@@ -291,6 +291,7 @@ fn custom_field(
         targets: entry.targets.iter().map(|target| target.get_ref().clone()).collect(),
         choices,
         max_length: entry.max_length,
+        ..Field::default()
     }
 }
 

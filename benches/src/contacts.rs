@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use entente_core::{Timestamp, Value};
-use entente_sync::{Batch, Page, ReportRequest, Row};
+use entente_sync::{Batch, Finished, Page, ReportRequest, Row};
 use made_up::people::{OBJECT, PAGE_ROWS};
 use std::path::PathBuf;
 
@@ -45,13 +45,9 @@ impl Contacts {
         let mut line = csv::StringRecord::new();
         while batch.rows.len() < request.limit.min(PAGE_ROWS) as usize {
             if !reader.read_record(&mut line)? {
-                let complete = vec![OBJECT.to_owned()];
-                return Ok(Page {
-                    batches: vec![batch],
-                    bookmark: Some(String::from("end")),
-                    complete,
-                    ..Page::default()
-                });
+                let bookmark = Some(String::from("end"));
+                let finished = vec![Finished { object: OBJECT.to_owned(), bookmark, complete: true }];
+                return Ok(Page { batches: vec![batch], finished, ..Page::default() });
             }
             let text = |place: usize| line.get(place).unwrap_or_default();
             batch.rows.push(Row {

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use entente_core::{Timestamp, Value};
 use entente_sync::{
     Action, Answer, Batch, ChangeTimes, Collection, Description, Exchange, ExchangeError, Executed, Feature,
-    Field, Object, Order, Outcome, Page, ProposedMapping, Query, ReportRequest, Row, Written, codes,
+    Field, Finished, Object, Order, Outcome, Page, ProposedMapping, Query, ReportRequest, Row, Written,
+    codes,
 };
 use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
 
@@ -92,7 +93,7 @@ impl Exchange for Native {
         Ok(Executed { answers, ..Executed::default() })
     }
 
-    async fn collect(&self, _: &str, _: &str, _: &[String]) -> Result<Collection, ExchangeError> {
+    async fn collect(&self, _: &str, _: &Order) -> Result<Collection, ExchangeError> {
         Err(ExchangeError::new(codes::UNSUPPORTED, "nothing is ever deferred"))
     }
 
@@ -111,8 +112,8 @@ fn page_of(people: &People, request: &ReportRequest) -> Result<Page, ExchangeErr
     };
     let slice = people
         .page(
-            request.full || request.first_time,
-            request.bookmark.as_deref(),
+            wanted.full || request.first_time,
+            wanted.bookmark.as_deref(),
             request.cursor.as_deref(),
             request.limit,
         )
@@ -133,12 +134,11 @@ fn page_of(people: &People, request: &ReportRequest) -> Result<Page, ExchangeErr
     };
     let rows = slice.numbers.iter().map(row).collect();
     let batch = Batch { object: OBJECT.to_owned(), fields: wanted.fields.clone(), rows, ..Batch::default() };
-    let complete = if slice.complete { vec![OBJECT.to_owned()] } else { Vec::new() };
+    let finished = Finished { object: OBJECT.to_owned(), bookmark: slice.bookmark, complete: slice.complete };
     Ok(Page {
         batches: vec![batch],
+        finished: if slice.next.is_none() { vec![finished] } else { Vec::new() },
         next: slice.next,
-        bookmark: slice.bookmark,
-        complete,
         remaining: Some(slice.remaining),
         ..Page::default()
     })

@@ -46,13 +46,17 @@ impl PageCall {
         let exchange = runtime.block_on(world.exchange(guest))?;
         let fields: Vec<String> = FIELDS.iter().map(|(name, ..)| (*name).to_owned()).collect();
         let request = ReportRequest {
-            window: Window { since: None, until: Timestamp::from_micros(i64::MAX) },
             cursor: None,
-            bookmark: None,
             iteration: 0,
-            objects: vec![Wanted { object: OBJECT.to_owned(), fields: fields.clone(), ids: Vec::new() }],
+            objects: vec![Wanted {
+                object: OBJECT.to_owned(),
+                fields: fields.clone(),
+                ids: Vec::new(),
+                window: Window { since: None, until: Timestamp::from_micros(i64::MAX) },
+                bookmark: None,
+                full: true,
+            }],
             first_time: false,
-            full: true,
             limit: PAGE_ROWS,
             options: Vec::new(),
             sync: "speed".to_owned(),

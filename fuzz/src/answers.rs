@@ -44,6 +44,11 @@ fn check_written(written: &Written, order: &Order) {
     if !written.values.is_empty() {
         check_values(&written.values, order);
     }
+    for refused in &written.refused {
+        assert!(
+            order.fields.contains(&refused.field) && is_clean(&refused.code) && is_clean(&refused.reason)
+        );
+    }
 }
 
 fn check(answer: &Answer, order: &Order) {

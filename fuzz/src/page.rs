@@ -4,8 +4,7 @@
 use super::{is_clean, is_possible, limits, size};
 use arbitrary::Unstructured;
 use entente_cli::fuzzing::plugin::page;
-use entente_core::Timestamp;
-use entente_sync::{ReportRequest, Window};
+use entente_sync::ReportRequest;
 
 /// Looks at one input.
 pub fn run(bytes: &[u8]) {
@@ -13,13 +12,10 @@ pub fn run(bytes: &[u8]) {
     let limits = limits();
     let limit = u.int_in_range(0..=30).unwrap_or(30);
     let request = ReportRequest {
-        window: Window { since: None, until: Timestamp::from_micros(0) },
         cursor: None,
-        bookmark: None,
         iteration: 0,
         objects: vec![],
         first_time: false,
-        full: false,
         limit,
         options: vec![],
         sync: String::new(),
@@ -52,9 +48,11 @@ pub fn run(bytes: &[u8]) {
     assert_eq!(taken, said, "every row is taken, or told to be bad");
     assert!(said as u64 <= most);
     assert!(
-        page.conversions.len() as u64 <= limits.page_rows && page.complete.len() as u64 <= limits.page_rows
+        page.conversions.len() as u64 <= limits.page_rows && page.finished.len() as u64 <= limits.page_rows
     );
-    for token in page.next.iter().chain(&page.bookmark) {
+    for token in
+        page.next.iter().chain(page.finished.iter().filter_map(|finished| finished.bookmark.as_ref()))
+    {
         assert!(token.len() as u64 <= limits.token_bytes);
         bytes += token.len() as u64;
     }
@@ -64,5 +62,5 @@ pub fn run(bytes: &[u8]) {
         }
     }
     assert!(bytes <= limits.page_bytes);
-    assert!(page.complete.iter().all(|object| is_clean(object)));
+    assert!(page.finished.iter().all(|finished| is_clean(&finished.object)));
 }

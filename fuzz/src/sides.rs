@@ -59,7 +59,9 @@ pub fn descriptions() -> BTreeMap<String, Description> {
     ];
     let remote = vec![object("person", person), object("organisation", vec![field("title", "text")])];
     [("hub", &hub), ("HelloWorld", &remote), ("Other", &remote)]
-        .map(|(name, objects)| (name.to_owned(), Description { objects: objects.clone(), ..Description::default() }))
+        .map(|(name, objects)| {
+            (name.to_owned(), Description { objects: objects.clone(), ..Description::default() })
+        })
         .into()
 }
 

@@ -417,7 +417,10 @@ impl Exchange for Fake {
             page_size: Some(self.character.page as u32),
             order_size: Some(self.character.order),
         };
-        Ok(Description { objects: self.schema.lock().unwrap().iter().map(object).collect(), ..Description::default() })
+        Ok(Description {
+            objects: self.schema.lock().unwrap().iter().map(object).collect(),
+            ..Description::default()
+        })
     }
 
     async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {

@@ -14,8 +14,8 @@ use entente_plugin::{
 };
 use entente_sync::Remedy;
 use entente_sync::{
-    Action, Exchange, ExchangeError, Order, OrderedChange, Outcome, Page, Query, ReportRequest, Wanted,
-    Window, codes,
+    Action, Exchange, ExchangeError, Finished, Order, OrderedChange, Outcome, Page, Query, ReportRequest,
+    Wanted, Window, codes,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,21 +56,38 @@ async fn exchange(config: PluginConfig) -> PluginExchange {
 
 fn request() -> ReportRequest {
     ReportRequest {
-        window: Window { since: None, until: Timestamp::from_micros(1) },
         cursor: None,
-        bookmark: None,
         iteration: 0,
         objects: vec![Wanted {
             object: "thing".to_owned(),
             fields: vec!["name".to_owned(), "score".to_owned()],
             ids: vec![],
+            window: Window { since: None, until: Timestamp::from_micros(1) },
+            bookmark: None,
+            full: false,
         }],
         first_time: false,
-        full: false,
         limit: 1000,
         options: vec![],
         sync: "shop".to_owned(),
     }
+}
+
+fn order(changes: Vec<OrderedChange>) -> Order {
+    Order {
+        object: "thing".to_owned(),
+        fields: vec!["name".to_owned(), "score".to_owned()],
+        changes,
+        first_time: false,
+        options: vec![],
+        sync: "shop".to_owned(),
+        run: 1,
+        at: Timestamp::from_micros(0),
+    }
+}
+
+fn bookmark(page: &Page) -> Option<&str> {
+    page.finished.first().and_then(|finished| finished.bookmark.as_deref())
 }
 
 async fn report(exchange: &PluginExchange) -> Result<Page, ExchangeError> {
@@ -108,7 +125,8 @@ async fn without_an_attack_it_is_a_plugin_like_others() {
     assert_eq!(exchange.name(), "shop");
     let page = report(&exchange).await.unwrap();
     assert_eq!(page.batches[0].rows[0].values, [Some(Value::text("one")), Some(Value::Float(1.0))]);
-    assert_eq!(page.complete, ["thing"]);
+    let finished = Finished { object: "thing".to_owned(), bookmark: None, complete: true };
+    assert_eq!(page.finished, [finished]);
     assert!(exchange.can_find());
     let query = Query {
         object: "thing".to_owned(),
@@ -118,7 +136,7 @@ async fn without_an_attack_it_is_a_plugin_like_others() {
     };
     assert_eq!(exchange.find(&query).await.unwrap(), [["1"]]);
     assert!(exchange.manual().await.unwrap().is_empty());
-    assert_eq!(exchange.collect("t", "thing", &[]).await.unwrap_err().code, codes::UNSUPPORTED);
+    assert_eq!(exchange.collect("t", &order(vec![])).await.unwrap_err().code, codes::UNSUPPORTED);
 }
 
 #[tokio::test]
@@ -133,17 +151,7 @@ async fn an_order_is_answered_and_base_is_kept_back_where_nobody_wants_it() {
         version: None,
         source: None,
     };
-    let order = Order {
-        object: "thing".to_owned(),
-        fields: vec!["name".to_owned(), "score".to_owned()],
-        changes: vec![change],
-        first_time: false,
-        options: vec![],
-        sync: "shop".to_owned(),
-        run: 1,
-        at: Timestamp::from_micros(0),
-    };
-    let executed = exchange.execute(&order).await.unwrap();
+    let executed = exchange.execute(&order(vec![change])).await.unwrap();
     let Outcome::Created(written) = &executed.answers[0].outcome else { panic!("{executed:?}") };
     assert_eq!((executed.answers[0].change.as_str(), written.id.as_str()), ("c1", "new-c1"));
     assert!(written.values.is_empty(), "the plugin tells back what came as base");
@@ -547,9 +555,9 @@ async fn what_is_kept_goes_with_the_page_and_only_with_a_good_one() {
     keeping.state = BTreeMap::from([("seen".to_owned(), b"before".to_vec())]);
     let exchange = exchange(keeping).await;
     let page = report(&exchange).await.unwrap();
-    assert_eq!(page.bookmark.as_deref(), Some("before"));
+    assert_eq!(bookmark(&page), Some("before"));
     assert_eq!(page.state, [("seen".to_owned(), Some(b"page 0".to_vec()))].into());
-    assert_eq!(report(&exchange).await.unwrap().bookmark.as_deref(), Some("page 0"), "the next call sees it");
+    assert_eq!(bookmark(&report(&exchange).await.unwrap()), Some("page 0"), "the next call sees it");
 
     for attack in ["state-then-fail", "state-then-trap"] {
         let mut failing = config(&[("attack", attack), ("where", "describe")]);
@@ -557,7 +565,7 @@ async fn what_is_kept_goes_with_the_page_and_only_with_a_good_one() {
         let exchange = loaded().await.exchange(failing);
         assert!(exchange.describe().await.is_err());
         let page = report(&exchange).await.unwrap();
-        assert_eq!((page.bookmark.as_deref(), page.state.len()), (Some("before"), 0), "{attack}");
+        assert_eq!((bookmark(&page), page.state.len()), (Some("before"), 0), "{attack}");
     }
 }
 

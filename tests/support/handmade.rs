@@ -16,7 +16,7 @@ pub struct Handmade<'a> {
     pub describe: &'a str,
     pub manual: &'a str,
     pub report: &'a str,
-    /// The parameters of the function; a request is passed in memory.
+    /// The parameters of the function, as the canonical ABI flattens a request.
     pub report_params: &'a str,
     pub execute: &'a str,
     pub collect: &'a str,
@@ -37,7 +37,7 @@ impl Default for Handmade<'_> {
             describe: well,
             manual: well,
             report: well,
-            report_params: "(param i32)",
+            report_params: "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32)",
             execute: well,
             collect: well,
             // A bump allocator that never frees.
@@ -71,16 +71,21 @@ impl Handmade<'_> {
         )
         .unwrap();
         let exports = [
-            ("mapping-manual", "describe", "", self.describe),
-            ("mapping-manual", "manual", "", self.manual),
+            ("mapping-manual", "describe", "(param i64 i32 i32)", self.describe),
+            ("mapping-manual", "manual", "(param i64 i32 i32)", self.manual),
             ("sync-report", "report", self.report_params, self.report),
             (
                 "order-execution",
                 "execute",
-                "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
+                "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32)",
                 self.execute,
             ),
-            ("order-execution", "collect", "(param i32 i32 i32 i32 i32 i32)", self.collect),
+            (
+                "order-execution",
+                "collect",
+                "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32)",
+                self.collect,
+            ),
         ];
         for (interface, name, params, body) in exports {
             writeln!(text, r#"(func (export "entente:integration/{interface}@{version}#{name}") {params} (result i32) {body})"#).unwrap();

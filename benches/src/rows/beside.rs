@@ -63,17 +63,17 @@ fn hostile_tenants(plugin: &LoadedPlugin, one: bool) -> JoinSet<()> {
         let exchange = plugin.exchange(config);
         tenants.spawn(async move {
             let request = ReportRequest {
-                window: Window { since: None, until: Timestamp::from_micros(1) },
                 cursor: None,
-                bookmark: None,
                 iteration: 0,
                 objects: vec![Wanted {
                     object: "thing".to_owned(),
                     fields: vec!["name".to_owned(), "score".to_owned()],
                     ids: Vec::new(),
+                    window: Window { since: None, until: Timestamp::from_micros(1) },
+                    bookmark: None,
+                    full: false,
                 }],
                 first_time: false,
-                full: false,
                 limit: 1000,
                 options: Vec::new(),
                 sync: attack.to_owned(),

@@ -29,15 +29,15 @@ async fn read(exchange: &dyn Exchange, side: Side, world: &World, pairs: &Connec
         object: mapping.object(side).to_owned(),
         fields: mapping.fields.iter().map(|field| field.name(side).to_owned()).collect(),
         ids: Vec::new(),
+        window: Window { since: None, until: Timestamp::from_micros(i64::MAX) },
+        bookmark: None,
+        full: true,
     };
     let mut request = ReportRequest {
-        window: Window { since: None, until: Timestamp::from_micros(i64::MAX) },
         cursor: None,
-        bookmark: None,
         iteration: 0,
         objects: vec![wanted],
         first_time: false,
-        full: true,
         limit: PAGE_ROWS,
         options: Vec::new(),
         sync: definition.name.clone(),

@@ -74,8 +74,8 @@ pub use definition::{
     Blanks, Brake, Braked, Condition, DeletePolicy, Direction, Drift, FieldMapping, IdentifyBy,
     ObjectMapping, Prefer, SyncDefinition, Test, Unresolved, WriteRule,
 };
-pub use description::{Account, 
-    ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
+pub use description::{
+    Account, ChangeTimes, Description, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
 };
 pub use difference::{Difference, Kept};
 pub use engine::{Engine, RunEnd};

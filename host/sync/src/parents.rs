@@ -166,7 +166,8 @@ mod tests {
             ..Object::default()
         };
         let mappings: Vec<ObjectMapping> = targets.iter().enumerate().map(mapping).collect();
-        let description = Description { objects: targets.iter().map(object).collect(), ..Description::default() };
+        let description =
+            Description { objects: targets.iter().map(object).collect(), ..Description::default() };
         let order = parents_first(&mappings, &Sides::by(|_| description.clone()));
         order.into_iter().map(|mapping| mapping.objects.left.clone()).collect()
     }

@@ -264,7 +264,8 @@ impl Exchange for PluginExchange {
     }
 
     async fn describe(&self) -> Result<Description, ExchangeError> {
-        let called = self.call("describe", false, &(), |plugin, store| plugin.describe(store, &self.limits), Ok);
+        let called =
+            self.call("describe", false, &(), |plugin, store| plugin.describe(store, &self.limits), Ok);
         let (description, _) = called.await?;
         let objects = description
             .objects
@@ -305,9 +306,7 @@ impl Exchange for PluginExchange {
         );
         let (execution, state) = called.await?;
         let stopped = match execution.stopped {
-            Some(error) => {
-                Some(self.hold(self.explain(Failure::Plugin(error), "execute", &[])).await)
-            }
+            Some(error) => Some(self.hold(self.explain(Failure::Plugin(error), "execute", &[])).await),
             None => None,
         };
         Ok(Executed { answers: execution.answers, stopped, state })

@@ -93,7 +93,8 @@ pub(crate) trait Functions<T>: Send + Sync {
     /// Checks the types of all exported interfaces.
     fn check_types(&self, store: &mut Store<T>) -> WasmResult<()>;
     fn describe<'a>(&'a self, store: &'a mut Store<T>, limits: &Limits) -> Called<'a, (), Description>;
-    fn manual<'a>(&'a self, store: &'a mut Store<T>, limits: &Limits) -> Called<'a, (), Vec<ProposedMapping>>;
+    fn manual<'a>(&'a self, store: &'a mut Store<T>, limits: &Limits)
+    -> Called<'a, (), Vec<ProposedMapping>>;
     fn report<'a>(
         &'a self,
         store: &'a mut Store<T>,

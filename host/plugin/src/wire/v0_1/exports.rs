@@ -132,7 +132,11 @@ impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
         .boxed()
     }
 
-    fn manual<'a>(&'a self, store: &'a mut Store<T>, limits: &Limits) -> Called<'a, (), Vec<ProposedMapping>> {
+    fn manual<'a>(
+        &'a self,
+        store: &'a mut Store<T>,
+        limits: &Limits,
+    ) -> Called<'a, (), Vec<ProposedMapping>> {
         let call = call(limits);
         async move {
             let answer = self.manual(store)?.call_manual(store, &call).await?;

@@ -27,7 +27,11 @@ pub fn page(
     request: &ReportRequest,
 ) -> Result<(usize, Lifted<Page>)> {
     let made = made_page(u)?;
-    let said = made.batches.iter().map(|batch| batch.rows.len() + batch.deleted.len() + batch.unreadable.len()).sum();
+    let said = made
+        .batches
+        .iter()
+        .map(|batch| batch.rows.len() + batch.deleted.len() + batch.unreadable.len())
+        .sum();
     Ok((said, told(convert::page(&mut Lift::new(limits, "fuzz"), made, request))))
 }
 
@@ -213,7 +217,9 @@ fn answer(u: &mut Unstructured<'_>, order: &Order) -> Result<order_execution::An
         3 => Outcome::Deleted,
         4 => Outcome::Converted(reference(u)?),
         5 => Outcome::Stale(row(u, fields)?),
-        6 => Outcome::Retry(order_execution::Retry { after: u.arbitrary()?, reason: text(u)?, extra: vec![] }),
+        6 => {
+            Outcome::Retry(order_execution::Retry { after: u.arbitrary()?, reason: text(u)?, extra: vec![] })
+        }
         7 => Outcome::Failed(order_execution::Failure {
             code: text(u)?,
             reason: text(u)?,
@@ -244,10 +250,25 @@ fn object(u: &mut Unstructured<'_>) -> Result<mapping_manual::Object> {
                 label: text(u)?,
                 kind: text(u)?,
                 features: list(u, |u| {
-                    Ok((*u.choose(&["required", "read-only", "set-like", "identifier", "write-only", "?"])?).to_owned())
+                    Ok((*u.choose(&[
+                        "required",
+                        "read-only",
+                        "set-like",
+                        "identifier",
+                        "write-only",
+                        "?",
+                    ])?)
+                    .to_owned())
                 })?,
                 targets: list(u, name)?,
-                choices: list(u, |u| Ok(mapping_manual::Choice { value: text(u)?, label: text(u)?, features: list(u, name)?, extra: vec![] }))?,
+                choices: list(u, |u| {
+                    Ok(mapping_manual::Choice {
+                        value: text(u)?,
+                        label: text(u)?,
+                        features: list(u, name)?,
+                        extra: vec![],
+                    })
+                })?,
                 max_length: u.arbitrary()?,
                 extra: vec![],
             })

@@ -5,7 +5,8 @@ use super::Lift;
 use crate::text::clean;
 use crate::wire::Refused;
 use entente_sync::{
-    Account, ChangeTimes, Description, Feature, Field, Object, ProposedDirection, ProposedField, ProposedMapping,
+    Account, ChangeTimes, Description, Feature, Field, Object, ProposedDirection, ProposedField,
+    ProposedMapping,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -40,7 +41,8 @@ impl Lift<'_> {
     fn account(&mut self, account: wit::Account) -> Result<Account, Refused> {
         let [system, id] = [account.system, account.id].map(|text| {
             let fits = !text.is_empty() && text.len() as u64 <= LABEL && clean(&text, LABEL) == text;
-            let wrong = || Refused::Invalid("it names its account in a way that no account is named".to_owned());
+            let wrong =
+                || Refused::Invalid("it names its account in a way that no account is named".to_owned());
             fits.then_some(text).ok_or_else(wrong)
         });
         Ok(Account { system: system?, id: id?, label: clean(&account.label, LABEL) })
@@ -120,10 +122,7 @@ impl Lift<'_> {
     }
 }
 
-pub(crate) fn manual(
-    lift: &mut Lift<'_>,
-    proposal: wit::Proposal,
-) -> Result<Vec<ProposedMapping>, Refused> {
+pub(crate) fn manual(lift: &mut Lift<'_>, proposal: wit::Proposal) -> Result<Vec<ProposedMapping>, Refused> {
     let mappings = proposal.mappings;
     if mappings.len() as u64 > lift.limits.objects {
         return Err(lift.limits.objects(Some(mappings.len() as u64)).into());

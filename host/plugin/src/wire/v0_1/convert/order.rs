@@ -6,9 +6,7 @@ use super::Lift;
 use super::value::{lower_reference, lower_values};
 use crate::wire::{Execution, PluginError, Refused};
 use entente_core::Timestamp;
-use entente_sync::{
-    Action, Answer, Collection, Order, Outcome, RefusedField, TicketState, Written, codes,
-};
+use entente_sync::{Action, Answer, Collection, Order, Outcome, RefusedField, TicketState, Written, codes};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -244,17 +242,35 @@ mod tests {
         let limits = Limits::default();
         let given = given
             .into_iter()
-            .map(|(change, outcome)| wit::Answer { change: change.to_owned(), outcome })
+            .map(|(change, outcome)| wit::Answer { change: change.to_owned(), outcome, extra: vec![] })
             .collect();
-        let answers = answers(&mut Lift::new(&limits, "x"), given, &order.fields, Some(order)).unwrap();
+        let answers = answers(&mut Lift::new(&limits, "x"), given, order).unwrap();
         answers.into_iter().map(|answer| (answer.change, answer.outcome)).collect()
     }
 
-    fn written(
-        id: &str,
-        values: Vec<crate::wire::v0_1::bindings::entente::integration::data::Value>,
-    ) -> wit::Written {
-        wit::Written { id: id.to_owned(), changed: None, version: None, values, extra: vec![] }
+    fn written(id: &str, values: Vec<crate::wire::v0_1::bindings::entente::integration::data::Value>) -> Row {
+        let id = id.to_owned();
+        Row { id, changed: None, version: None, values, field_changed: vec![], extra: vec![] }
+    }
+
+    fn call() -> Call {
+        Call { deadline: 1, extra: vec![] }
+    }
+
+    #[test]
+    fn a_field_that_is_refused_is_told_with_the_write_of_the_others() {
+        let refused = |field: &str| wit::RefusedField {
+            field: field.to_owned(),
+            code: "invalid-value".to_owned(),
+            reason: "too long".to_owned(),
+            extra: vec![],
+        };
+        let refused = vec![refused("a"), refused("nobody asked")];
+        let partial = wit::Partial { row: written("1", vec![]), refused, extra: vec![] };
+        let given = vec![("1", wit::Outcome::Partial(partial))];
+        let [(_, Outcome::Updated(written))] = &lifted(given, &order(&["1"]))[..] else { panic!() };
+        let fields: Vec<_> = written.refused.iter().map(|refused| refused.field.as_str()).collect();
+        assert_eq!((written.id.as_str(), fields), ("1", vec!["a"]));
     }
 
     #[test]
@@ -279,7 +295,8 @@ mod tests {
 
     #[test]
     fn words_that_a_later_version_adds_are_failures() {
-        let other = wit::OtherOutcome { code: "queued".to_owned(), text: "later\nmore".to_owned() };
+        let other =
+            wit::OtherOutcome { code: "queued".to_owned(), text: "later\nmore".to_owned(), extra: vec![] };
         let given = vec![("1", wit::Outcome::Other(other))];
         let expected =
             Outcome::Failed { code: "queued".to_owned(), reason: "later\\nmore".to_owned(), fields: vec![] };
@@ -288,7 +305,7 @@ mod tests {
 
     #[test]
     fn base_goes_along_only_where_it_is_wanted() {
-        assert_eq!(lower_order(&order(&["1"]), true).changes[0].base.len(), 1);
-        assert_eq!(lower_order(&order(&["1"]), false).changes[0].base.len(), 0);
+        assert_eq!(lower_order(&order(&["1"]), true, call()).changes[0].base.len(), 1);
+        assert_eq!(lower_order(&order(&["1"]), false, call()).changes[0].base.len(), 0);
     }
 }

@@ -14,7 +14,11 @@ fn most_rows(request: &ReportRequest, limits: &Limits) -> u64 {
     u64::from(request.limit).min(limits.page_rows)
 }
 
-pub(crate) fn lower_request(request: &ReportRequest, limits: &Limits, call: wit::Call) -> sync_report::Request {
+pub(crate) fn lower_request(
+    request: &ReportRequest,
+    limits: &Limits,
+    call: wit::Call,
+) -> sync_report::Request {
     sync_report::Request {
         cursor: request.cursor.clone(),
         iteration: request.iteration,
@@ -179,17 +183,13 @@ pub(crate) fn found(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use entente_sync::Window;
 
     fn request(limit: u32) -> ReportRequest {
         ReportRequest {
-            window: Window { since: None, until: Timestamp::from_micros(0) },
             cursor: None,
-            bookmark: None,
             iteration: 0,
             objects: vec![],
             first_time: false,
-            full: false,
             limit,
             options: vec![],
             sync: String::new(),
@@ -217,12 +217,13 @@ mod tests {
                     .iter()
                     .map(|id| wit::Deletion { id: (*id).to_owned(), deleted: None, extra: vec![] })
                     .collect(),
+                unreadable: vec![],
                 extra: vec![],
             }],
             conversions: vec![],
             next: None,
-            bookmark: None,
-            complete: vec![],
+            after: None,
+            finished: vec![],
             extra: vec![],
         }
     }
@@ -237,8 +238,13 @@ mod tests {
             row("", one(), vec![]),
             row("times", one(), vec![None, None]),
             row(&"x".repeat(2000), one(), vec![]),
+            row("day", vec![wit::Value::Unreadable("'soon' is not a day".to_owned())], vec![]),
         ];
-        let page = page(&mut Lift::new(&limits, "x"), answer(rows, &["gone", ""]), &request(1000)).unwrap();
+        let mut answered = answer(rows, &["gone", ""]);
+        let reason = "it is locked".to_owned();
+        let unreadable = wit::UnreadableRow { id: Some("locked".to_owned()), reason, extra: vec![] };
+        answered.batches[0].unreadable.push(unreadable);
+        let page = page(&mut Lift::new(&limits, "x"), answered, &request(1000)).unwrap();
         let batch = &page.batches[0];
         assert_eq!(batch.rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["good"]);
         assert_eq!(batch.deleted.len(), 1);
@@ -250,6 +256,8 @@ mod tests {
                 (None, "it has no id"),
                 (Some("times"), "it has 2 field times for 1 values"),
                 (None, "its id has 2000 bytes; 1024 are allowed (limit id-bytes)"),
+                (Some("day"), "field 'a': 'soon' is not a day"),
+                (Some("locked"), "it is locked"),
                 (None, "a deletion cannot be taken: it has no id"),
             ]
         );
@@ -282,8 +290,12 @@ mod tests {
             answer.batches[0].fields = vec![bad.clone()];
             answer
         };
-        let complete = || sync_report::Page { complete: vec![bad.clone()], ..answer(vec![], &[]) };
-        for answer in [field(), complete()] {
+        let finished = || {
+            let object =
+                sync_report::Finished { object: bad.clone(), bookmark: None, complete: true, extra: vec![] };
+            sync_report::Page { finished: vec![object], ..answer(vec![], &[]) }
+        };
+        for answer in [field(), finished()] {
             let Err(Refused::Invalid(reason)) = page(&mut Lift::new(&limits, "x"), answer, &request(10))
             else {
                 panic!()
@@ -292,7 +304,7 @@ mod tests {
         }
         let to = wit::Reference { object: bad.clone(), id: "1".to_owned() };
         let before = wit::Reference { object: "thing".to_owned(), id: "1".to_owned() };
-        let conversions = vec![wit::Conversion { before, after: to }];
+        let conversions = vec![wit::Conversion { before, after: to, at: None, extra: vec![] }];
         let lifted = page(
             &mut Lift::new(&limits, "x"),
             sync_report::Page { conversions, ..answer(vec![], &[]) },

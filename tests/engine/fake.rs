@@ -66,6 +66,8 @@ pub struct Character {
     pub poison: Option<&'static str>,
     /// A record containing a text with this part is refused by itself.
     pub refuses: Option<&'static str>,
+    /// This field of every record is refused, and the rest is written.
+    pub refuses_field: Option<&'static str>,
     /// No two records may have the same value of this field.
     pub unique: Option<&'static str>,
     /// A record containing a text with this part is to be retried after this time.
@@ -101,6 +103,7 @@ impl Default for Character {
             required: vec![],
             poison: None,
             refuses: None,
+            refuses_field: None,
             unique: None,
             locks: None,
             says: None,
@@ -122,7 +125,9 @@ pub enum Fault {
     LostByTrap,
     /// The order is answered without a word about any of its changes, whether it is executed or not.
     NoAnswers { executed: bool },
-    /// The order is carried out up to here, and all that the side says is that it takes no more.
+    /// The order is carried out up to here, and then the side takes no more.
+    Stops { after: usize },
+    /// The same, and all that it says is that it takes no more.
     StopsInError { after: usize },
     /// Every change of the order is put off for an hour.
     PutsOff,
@@ -141,6 +146,7 @@ struct State {
     faults: BTreeMap<(&'static str, u64), Fault>,
     calls: BTreeMap<&'static str, u64>,
     writes: Vec<String>,
+    in_full: Vec<String>,
     /// With the sequence number of the merge.
     conversions: Vec<(u64, Conversion)>,
     /// What records have become, where only an order is told.
@@ -347,6 +353,23 @@ impl Fake {
         }
     }
 
+    /// The answer where a field of the change was refused.
+    fn but_for_a_field(&self, order: &Order, change: &OrderedChange, mut answer: Answer) -> Answer {
+        let Some(field) = self.character.refuses_field else { return answer };
+        let column = order.fields.iter().position(|name| name == field);
+        let carried = column.is_some_and(|column| matches!(change.values.get(column), Some(Some(_))));
+        if let (true, Outcome::Created(written) | Outcome::Updated(written)) = (carried, &mut answer.outcome) {
+            let (code, reason) = ("invalid-value".to_owned(), "it is no number of a telephone".to_owned());
+            written.refused = vec![RefusedField { field: field.to_owned(), code, reason }];
+        }
+        answer
+    }
+
+    /// The objects that were asked for in full by the last report but those by id.
+    pub fn asked_in_full(&self) -> Vec<String> {
+        self.state.lock().unwrap().in_full.clone()
+    }
+
     /// The answer to a change that was executed before.
     fn again(&self, state: &State, order: &Order, mut answer: Answer) -> Answer {
         if let (Some(untold), Outcome::Created(written)) = (self.character.untold, &mut answer.outcome) {
@@ -429,7 +452,11 @@ impl Exchange for Fake {
 
     async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
         let fault = self.enter("report")?;
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        if request.objects.iter().any(|wanted| wanted.full) {
+            let full = request.objects.iter().filter(|wanted| wanted.full);
+            state.in_full = full.map(|wanted| wanted.object.clone()).collect();
+        }
         let after: usize = request.cursor.as_deref().map_or(Ok(0), str::parse).unwrap();
         let bookmark = |wanted: &Wanted| wanted.bookmark.as_deref().map(|text| text.parse::<u64>().unwrap());
         let lists =
@@ -524,7 +551,7 @@ impl Exchange for Fake {
         let idempotent = self.character.features.contains(&Feature::IdempotentCreate);
         let mut answers = Vec::new();
         let stops = match fault {
-            Some(Fault::StopsInError { after }) => after,
+            Some(Fault::Stops { after } | Fault::StopsInError { after }) => after,
             _ => usize::MAX,
         };
         if let Some(part) = self.character.poison {
@@ -535,7 +562,12 @@ impl Exchange for Fake {
                 return Err(ExchangeError::new(&code, text));
             }
         }
-        for change in order.changes.iter().take(stops) {
+        for (n, change) in order.changes.iter().enumerate() {
+            if n >= stops {
+                let outcome = Outcome::Retry { after: None, reason: "too many calls".to_owned() };
+                answers.push(Answer { change: change.id.clone(), outcome });
+                continue;
+            }
             let refused = |value: &Option<Value>| match (value, self.character.refuses) {
                 (Some(Value::Text(text)), Some(part)) => text.contains(part),
                 _ => false,
@@ -552,6 +584,7 @@ impl Exchange for Fake {
                 .fields
                 .iter()
                 .zip(&change.values)
+                .filter(|(name, _)| Some(name.as_str()) != self.character.refuses_field)
                 .filter_map(|(name, value)| {
                     Some((name.clone(), (self.character.normalise)(name, value.clone()?)))
                 })
@@ -646,7 +679,7 @@ impl Exchange for Fake {
                     Outcome::Deleted
                 }
             };
-            let answer = Answer { change: change.id.clone(), outcome };
+            let answer = self.but_for_a_field(order, change, Answer { change: change.id.clone(), outcome });
             if idempotent && !change.values.iter().any(refused) {
                 state.done.insert(change.id.clone(), answer.clone());
             }
@@ -675,7 +708,10 @@ impl Exchange for Fake {
             state.tickets.insert(ticket.clone(), answers);
             return Ok(Executed { answers: deferred, ..Executed::default() });
         }
-        Ok(Executed { answers, ..Executed::default() })
+        let mut slow = ExchangeError::new(codes::RATE_LIMITED, "too many calls");
+        slow.after = Some(Duration::from_secs(7));
+        let stopped = (stops < order.changes.len()).then_some(slow);
+        Ok(Executed { answers, stopped, ..Executed::default() })
     }
 
     async fn collect(&self, ticket: &str, _: &Order) -> Result<Collection, ExchangeError> {

@@ -1,7 +1,8 @@
-//! Orders that end early.
+//! Orders that end early, answers that say more than yes or no, and reports object by object.
 
 use crate::fake::*;
 use crate::world::*;
+use entente_core::{Side, Value};
 use entente_sync::*;
 use std::time::Duration;
 
@@ -13,6 +14,38 @@ async fn twelve(world: &mut World) {
     for n in 0..12 {
         world.left.put("contact", &[("phone", text(&n.to_string()))], "2020-01-01");
     }
+}
+
+#[tokio::test]
+async fn a1_a_remote_that_takes_no_more_in_the_middle_of_an_order_gets_everybody_once() {
+    let mut world = World::new().await;
+    twelve(&mut world).await;
+    for call in 1..=3 {
+        world.right.fault("execute", call, Fault::Stops { after: 3 });
+    }
+    let before = world.clock.now();
+    let run = world.run().await;
+    assert_eq!(world.right.records("person").len(), 12);
+    assert_eq!((run.counts.right["person"].created, run.counts.right["person"].pending), (12, 0));
+    assert!(world.clock.now().micros() - before.micros() > 3 * 7_000_000, "it waits as long as it is told");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_remote_that_takes_no_more_for_long_keeps_what_it_has_made() {
+    let mut world = World::new().await;
+    twelve(&mut world).await;
+    for call in 1..=100 {
+        world.right.fault("execute", call, Fault::Stops { after: usize::from(call == 1) });
+    }
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 1);
+    for _ in 0..4 {
+        world.clock.advance(Duration::from_secs(3600));
+        world.run().await;
+    }
+    assert_eq!(world.right.records("person").len(), 12, "nobody twice");
+    world.assert_quiet().await;
 }
 
 #[tokio::test]
@@ -41,4 +74,51 @@ async fn a1_an_order_that_ends_in_an_error_is_never_sent_again_blindly() {
         assert!(held.iter().all(unknown), "{held:?}");
         world.assert_quiet().await;
     }
+}
+
+#[tokio::test]
+async fn a_field_that_is_refused_stays_with_its_reason_and_the_rest_is_written() {
+    let mut world = World::new().await;
+    world.right.character.refuses_field = Some("tel");
+    let id =
+        world.left.put("contact", &[("email", text("r@example.org")), ("phone", text("x"))], "2020-01-01");
+    let run = world.run().await;
+    assert_eq!((run.counts.right["person"].created, run.counts.right["person"].failed), (1, 0));
+    let person = world.person("r@example.org");
+    assert_eq!(world.right.value("person", &person, "tel"), Value::Null);
+    let line = world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().remove(0);
+    let pair = world.ledger.pairs(&[line.id]).await.unwrap().remove(0);
+    let reasons: Vec<&str> = pair.differing.iter().map(|(_, reason)| reason.code()).collect();
+    assert_eq!(reasons, ["refused"]);
+    world.assert_quiet().await;
+
+    // An edit of another field leaves it alone; a new value is sent.
+    world.left.edit("contact", &id, "email", text("s@example.org"), "2025-01-01");
+    world.run().await;
+    world.assert_quiet().await;
+    world.right.character.refuses_field = None;
+    world.left.edit("contact", &id, "phone", text("7"), "2025-02-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &person, "tel"), text("7"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_expired_bookmark_of_one_object_lists_that_one_again() {
+    let world = World::new().await;
+    world.left.put("company", &[("name", text("ACME"))], "2020-01-01");
+    world.left.put("contact", &[("email", text("o@example.org"))], "2020-01-01");
+    world.run().await;
+    world.run().await;
+    let before = world.ledger.progress("s", Side::Right).await.unwrap();
+    assert_eq!(before.complete(), ["org", "person"]);
+    let mut expired = ExchangeError::new(codes::CURSOR_EXPIRED, "too long ago");
+    expired.object = Some("person".to_owned());
+    world.right.fault("report", 1, Fault::Fails(expired));
+    let run = world.run().await;
+    assert_eq!(run.error, None);
+    assert_eq!(world.right.asked_in_full(), ["person"], "the other one goes on from its bookmark");
+    let after = world.ledger.progress("s", Side::Right).await.unwrap();
+    assert_eq!(after.complete(), before.complete());
+    world.assert_quiet().await;
 }

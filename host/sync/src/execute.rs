@@ -13,7 +13,7 @@ use super::feature::Feature;
 use super::limits;
 use super::number::{PairId, Slot};
 use super::observer::Step;
-use super::order::{Action, Answer, Order};
+use super::order::{Action, Answer, Order, Outcome};
 use super::outgoing::{Outgoing, Owners, absorbed, ordered, waits_for};
 use super::pair::{Pair, Status};
 use super::reason::Reason;
@@ -272,7 +272,8 @@ impl Session<'_> {
         self.deliver(mapping, target, outgoing).await
     }
 
-    /// Sends changes that are marked as sent, with retries, and records their outcomes.
+    /// Sends changes that are marked as sent, with retries, and records their outcomes. What a side that stops in the
+    /// middle has not made for certain is sent again after its pause.
     pub(super) async fn deliver(
         &mut self,
         mapping: &ObjectMapping,
@@ -281,12 +282,17 @@ impl Session<'_> {
     ) -> Result<(), SyncError> {
         let mut tries = Tries::default();
         while !outgoing.is_empty() {
+            let sent = outgoing.len();
             outgoing = self.deliver_once(mapping, target, outgoing, &mut tries).await?;
+            if outgoing.len() < sent {
+                tries = Tries::default();
+            }
         }
         Ok(())
     }
 
-    /// Sends an order and records its outcomes. Returns the changes that are to be sent again.
+    /// Sends an order and records its outcomes. Returns the changes that the side has put off when it stopped, once its
+    /// pause is over.
     async fn deliver_once(
         &mut self,
         mapping: &ObjectMapping,
@@ -301,7 +307,7 @@ impl Session<'_> {
         let repeatable = (!creates || self.has(mapping, target, Feature::IdempotentCreate))
             && (outgoing.iter().all(|entry| entry.change.action == Action::Create)
                 || self.has(mapping, target, Feature::ConditionalUpdate));
-        let executed = loop {
+        let mut executed = loop {
             match self.exchange(target).execute(&order).await {
                 Ok(executed) => break executed,
                 Err(error) => {
@@ -329,6 +335,13 @@ impl Session<'_> {
             }
         };
         (self.failed_alone, self.orders_found_out) = (false, 0);
+        let stopped = executed.stopped.take();
+        let again = match &stopped {
+            Some(error) if error.is_transient() && self.back_off(target, error, tries).await? => {
+                put_off(&mut outgoing, &mut executed.answers)
+            }
+            _ => Vec::new(),
+        };
         let owners = self.owners(mapping, target, &executed.answers, &outgoing).await?;
         let absorbed = absorbed(&owners, target, &executed.answers);
         let sent = outgoing.len();
@@ -350,7 +363,12 @@ impl Session<'_> {
         unit.save_run(&self.run).await?;
         unit.commit().await?;
         self.engine.observer.written(target, changes.len() as u64);
-        Ok(Vec::new())
+        match stopped {
+            Some(error) if !error.is_transient() => {
+                Err(self.call_failed(target, "carry out its orders", error))
+            }
+            _ => Ok(again),
+        }
     }
 
     /// Other pairs that have the records which answers name, by id.
@@ -377,4 +395,20 @@ impl Session<'_> {
         let owners = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
         Ok(owners.into_iter().filter_map(|pair| Some((pair.half(target).id.clone()?, pair))).collect())
     }
+}
+
+/// Takes out the changes that were put off, with their answers: nothing of them was written. One that was sent before may
+/// have been written then, and keeps its answer.
+fn put_off(outgoing: &mut Vec<Outgoing>, answers: &mut Vec<Answer>) -> Vec<Outgoing> {
+    let late: HashSet<String> = answers
+        .iter()
+        .filter(|answer| matches!(answer.outcome, Outcome::Retry { .. }))
+        .map(|answer| answer.change.clone())
+        .collect();
+    let (again, rest): (Vec<_>, Vec<_>) = std::mem::take(outgoing)
+        .into_iter()
+        .partition(|entry| !entry.unanswered && late.contains(&entry.change.key));
+    *outgoing = rest;
+    answers.retain(|answer| again.iter().all(|entry| entry.change.key != answer.change));
+    again
 }

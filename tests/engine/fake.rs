@@ -358,7 +358,8 @@ impl Fake {
         let Some(field) = self.character.refuses_field else { return answer };
         let column = order.fields.iter().position(|name| name == field);
         let carried = column.is_some_and(|column| matches!(change.values.get(column), Some(Some(_))));
-        if let (true, Outcome::Created(written) | Outcome::Updated(written)) = (carried, &mut answer.outcome) {
+        if let (true, Outcome::Created(written) | Outcome::Updated(written)) = (carried, &mut answer.outcome)
+        {
             let (code, reason) = ("invalid-value".to_owned(), "it is no number of a telephone".to_owned());
             written.refused = vec![RefusedField { field: field.to_owned(), code, reason }];
         }
@@ -710,6 +711,9 @@ impl Exchange for Fake {
         }
         let mut slow = ExchangeError::new(codes::RATE_LIMITED, "too many calls");
         slow.after = Some(Duration::from_secs(7));
+        if let Some(Fault::StopsInError { .. }) = fault {
+            return Err(slow);
+        }
         let stopped = (stops < order.changes.len()).then_some(slow);
         Ok(Executed { answers, stopped, ..Executed::default() })
     }

@@ -25,6 +25,7 @@ const FAULTS: &[&str] = &[
     "late search index",
     "lost answer",
     "order refused as a whole",
+    "order stopped in the middle",
     "page given twice",
     "rate limit after a part of an order",
     "refused value",

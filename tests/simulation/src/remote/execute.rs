@@ -30,8 +30,10 @@ impl Remote {
             return Err(ExchangeError::new(codes::INVALID_ANSWER, "400: the request is invalid"));
         }
         let lost = self.happens(faults.lost_answers);
-        // An order whose answer is lost may have been executed in part.
-        let done = if lost { lock(&self.dice).below(order.changes.len() + 1) } else { order.changes.len() };
+        let stops = !lost && self.happens(faults.put_off);
+        // An order whose answer is lost may have been executed in part, and so is one that it stops at.
+        let part = lost || stops;
+        let done = if part { lock(&self.dice).below(order.changes.len() + 1) } else { order.changes.len() };
         let mut answers = Vec::new();
         for change in order.changes.iter().take(done) {
             if self.happens(faults.put_off) {
@@ -84,7 +86,23 @@ impl Remote {
         if self.happens(faults.odd_pages) {
             lock(&self.dice).shuffle(&mut answers);
         }
-        Ok(Executed { answers, ..Executed::default() })
+        let stopped = (done < order.changes.len()).then(|| self.stop(order, done, &mut answers));
+        Ok(Executed { answers, stopped, ..Executed::default() })
+    }
+
+    /// Takes no more after a part of an order, and says so of each change that is left.
+    fn stop(&self, order: &Order, done: usize, answers: &mut Vec<Answer>) -> ExchangeError {
+        self.tape.fault(
+            "order stopped in the middle",
+            format_args!("{} does {done} of {} changes, and takes no more", self.name, order.changes.len()),
+        );
+        let late = order.changes.iter().skip(done).map(|change| Answer {
+            change: change.id.clone(),
+            outcome: Outcome::Retry { after: None, reason: "too many calls".to_owned() },
+        });
+        answers.extend(late);
+        let after = Some(Duration::from_secs(if lock(&self.dice).chance(15) { 120 } else { 5 }));
+        ExchangeError { after, ..ExchangeError::new(codes::RATE_LIMITED, "too many calls") }
     }
 
     fn change(&self, state: &mut State, object: usize, order: &Order, change: &OrderedChange) -> Outcome {

@@ -48,6 +48,7 @@ pub(super) fn hub() -> Description {
     contact.fields[6].choices = vec![("new".into(), "New".into()), ("won".into(), "Won".into())];
     Description {
         objects: vec![contact, object("company", vec![field("name", "text"), field("city", "text")])],
+        ..Description::default()
     }
 }
 
@@ -75,6 +76,7 @@ pub(super) fn hello() -> Description {
             object("organisation", vec![Field { required: true, ..field("title", "text") }]),
             log,
         ],
+        ..Description::default()
     }
 }
 

@@ -38,11 +38,12 @@ async fn a_remote_that_takes_no_more_for_long_keeps_what_it_has_made() {
     for call in 1..=100 {
         world.right.fault("execute", call, Fault::Stops { after: usize::from(call == 1) });
     }
-    world.run().await;
+    let end = world.try_run(RunOptions::default()).await.unwrap();
+    assert!(matches!(end.error, Some(SyncError::Exchange { error, .. }) if error.code == codes::RATE_LIMITED));
     assert_eq!(world.right.records("person").len(), 1);
-    for _ in 0..4 {
+    for _ in 0..20 {
         world.clock.advance(Duration::from_secs(3600));
-        world.run().await;
+        world.try_run(RunOptions::default()).await.unwrap();
     }
     assert_eq!(world.right.records("person").len(), 12, "nobody twice");
     world.assert_quiet().await;

@@ -8,18 +8,17 @@
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
-use super::exchange::codes;
 use super::feature::Feature;
 use super::limits;
 use super::number::{PairId, Slot};
 use super::observer::Step;
-use super::order::{Action, Answer, Order, Outcome};
-use super::outgoing::{Outgoing, Owners, absorbed, ordered, waits_for};
+use super::order::{Action, Order};
+use super::outgoing::{Outgoing, ordered, waits_for};
 use super::pair::{Pair, Status};
 use super::reason::Reason;
-use super::session::{Purpose, Session, Tries};
+use super::session::{Purpose, Session};
 use entente_core::{Reference, Side, Sides};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 impl Session<'_> {
     /// Sends the planned changes of the run, by mapping and side.
@@ -271,144 +270,4 @@ impl Session<'_> {
         unit.commit().await?;
         self.deliver(mapping, target, outgoing).await
     }
-
-    /// Sends changes that are marked as sent, with retries, and records their outcomes. What a side that stops in the
-    /// middle has not made for certain is sent again after its pause.
-    pub(super) async fn deliver(
-        &mut self,
-        mapping: &ObjectMapping,
-        target: Side,
-        mut outgoing: Vec<Outgoing>,
-    ) -> Result<(), SyncError> {
-        let mut tries = Tries::default();
-        while !outgoing.is_empty() {
-            let sent = outgoing.len();
-            outgoing = self.deliver_once(mapping, target, outgoing, &mut tries).await?;
-            if outgoing.len() < sent {
-                tries = Tries::default();
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends an order and records its outcomes. Returns the changes that the side has put off when it stopped, once its
-    /// pause is over.
-    async fn deliver_once(
-        &mut self,
-        mapping: &ObjectMapping,
-        target: Side,
-        mut outgoing: Vec<Outgoing>,
-        tries: &mut Tries,
-    ) -> Result<Vec<Outgoing>, SyncError> {
-        let (order, slots) = self.order(mapping, target, &outgoing);
-        // An order that ends in an error may have been carried out, whatever the code. It is sent again only where that is
-        // safe: creates are idempotent, and other writes are conditional.
-        let creates = outgoing.iter().any(|entry| entry.change.action == Action::Create);
-        let repeatable = (!creates || self.has(mapping, target, Feature::IdempotentCreate))
-            && (outgoing.iter().all(|entry| entry.change.action == Action::Create)
-                || self.has(mapping, target, Feature::ConditionalUpdate));
-        let mut executed = loop {
-            match self.exchange(target).execute(&order).await {
-                Ok(executed) => break executed,
-                Err(error) => {
-                    let asks = repeatable || error.code == codes::RATE_LIMITED;
-                    let tired = self.orders_found_out > limits::RATE_LIMITED_TRIES;
-                    if asks && !tired && self.back_off(target, &error, tries).await? {
-                        if repeatable {
-                            outgoing.iter_mut().for_each(Outgoing::send_again);
-                            continue;
-                        }
-                        self.orders_found_out += 1;
-                        let (mut again, others) = self.may_be_sent_again(mapping, target, outgoing);
-                        self.find_out(mapping, target, others).await?;
-                        again.iter_mut().for_each(Outgoing::send_again);
-                        return Ok(again);
-                    }
-                    if error.is_about_content()
-                        || self.answers_otherwise(mapping, target, &outgoing, &error).await?
-                    {
-                        Box::pin(self.split(mapping, target, outgoing, &error)).await?;
-                        return Ok(Vec::new());
-                    }
-                    return Err(self.call_failed(target, "carry out its orders", error));
-                }
-            }
-        };
-        (self.failed_alone, self.orders_found_out) = (false, 0);
-        let stopped = executed.stopped.take();
-        let again = match &stopped {
-            Some(error) if error.is_transient() && self.back_off(target, error, tries).await? => {
-                put_off(&mut outgoing, &mut executed.answers)
-            }
-            _ => Vec::new(),
-        };
-        let owners = self.owners(mapping, target, &executed.answers, &outgoing).await?;
-        let absorbed = absorbed(&owners, target, &executed.answers);
-        let sent = outgoing.len();
-        let (mut pairs, mut changes) =
-            self.settle_answers(mapping, target, outgoing, &slots, executed.answers, &owners);
-        if changes.len() < sent {
-            let counts = self.run.count(target, mapping.object(target));
-            counts.pending += (sent - changes.len()) as u64;
-            counts.because_of(&Reason::Unanswered, (sent - changes.len()) as u64);
-        }
-        let mut unit = self.begin().await?;
-        unit.remove_pairs(&absorbed).await?;
-        unit.save_pairs(&mut pairs).await?;
-        unit.save_changes(&mut changes).await?;
-        self.requeue_replaced(unit.as_mut()).await?;
-        if !executed.state.is_empty() {
-            unit.save_state(self.exchange(target).name(), &executed.state).await?;
-        }
-        unit.save_run(&self.run).await?;
-        unit.commit().await?;
-        self.engine.observer.written(target, changes.len() as u64);
-        match stopped {
-            Some(error) if !error.is_transient() => {
-                Err(self.call_failed(target, "carry out its orders", error))
-            }
-            _ => Ok(again),
-        }
-    }
-
-    /// Other pairs that have the records which answers name, by id.
-    pub(super) async fn owners(
-        &self,
-        mapping: &ObjectMapping,
-        target: Side,
-        answers: &[Answer],
-        outgoing: &[Outgoing],
-    ) -> Result<Owners, SyncError> {
-        use super::order::Outcome::{Converted, Created, Unchanged, Updated};
-        let asked: HashMap<&str, &Pair> =
-            outgoing.iter().map(|entry| (entry.change.key.as_str(), &entry.pair)).collect();
-        let named = |answer: &Answer| {
-            let id = match &answer.outcome {
-                Created(written) | Updated(written) | Unchanged(written) => &written.id,
-                Converted(reference) if reference.object == mapping.object(target) => &reference.id,
-                _ => return None,
-            };
-            let pair = asked.get(answer.change.as_str())?;
-            (pair.half(target).id.as_ref() != Some(id)).then(|| id.clone())
-        };
-        let ids: Vec<String> = answers.iter().filter_map(named).collect();
-        let owners = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?;
-        Ok(owners.into_iter().filter_map(|pair| Some((pair.half(target).id.clone()?, pair))).collect())
-    }
-}
-
-/// Takes out the changes that were put off, with their answers: nothing of them was written. One that was sent before may
-/// have been written then, and keeps its answer.
-fn put_off(outgoing: &mut Vec<Outgoing>, answers: &mut Vec<Answer>) -> Vec<Outgoing> {
-    let late: HashSet<String> = answers
-        .iter()
-        .filter(|answer| matches!(answer.outcome, Outcome::Retry { .. }))
-        .map(|answer| answer.change.clone())
-        .collect();
-    let (again, rest): (Vec<_>, Vec<_>) = std::mem::take(outgoing)
-        .into_iter()
-        .partition(|entry| !entry.unanswered && late.contains(&entry.change.key));
-    *outgoing = rest;
-    answers.retain(|answer| again.iter().all(|entry| entry.change.key != answer.change));
-    again
 }

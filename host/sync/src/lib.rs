@@ -14,6 +14,7 @@ mod counterparts;
 mod decide;
 mod definition;
 mod deletions;
+mod deliver;
 mod description;
 mod difference;
 mod duplicates;

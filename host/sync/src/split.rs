@@ -3,6 +3,7 @@
 
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
+use super::deliver::Leftover;
 use super::error::SyncError;
 use super::exchange::{ExchangeError, codes};
 use super::feature::Feature;
@@ -25,20 +26,23 @@ impl Session<'_> {
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
-        outgoing: Vec<Outgoing>,
+        left: Leftover,
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
         let said = RemoteSaid::new(&error.code, &error.reason);
         self.run.notice(Notice::OrderFailed { side: target, said, remedies: error.remedies.clone() });
-        let half = outgoing.len() / 2;
-        let numbers: Vec<PairId> = outgoing.iter().map(|entry| entry.pair.id).collect();
+        let numbers: Vec<PairId> = left.all().map(|entry| entry.pair.id).collect();
+        let half = numbers.len() / 2;
         self.order_caps.extend(numbers.iter().map(|number| (*number, half.max(1))));
-        let (mut again, others) = self.may_be_sent_again(mapping, target, outgoing);
+        let Leftover { unsent: mut again, open, .. } = left;
+        let (mut repeated, others) = self.may_be_sent_again(mapping, target, open);
         if half == 0 {
+            again.extend(repeated);
             return self.settle_single(mapping, target, again, others, error).await;
         }
         // They stay marked as sent: a crash here leads to another send of a create under the same key.
-        again.iter_mut().for_each(Outgoing::send_again);
+        repeated.iter_mut().for_each(Outgoing::send_again);
+        again.extend(repeated);
         let rest = again.split_off(again.len().div_ceil(2));
         for part in [again, rest].into_iter().filter(|part| !part.is_empty()) {
             Box::pin(self.deliver(mapping, target, part)).await?;
@@ -92,19 +96,19 @@ impl Session<'_> {
     /// Whether an order that was answered `unavailable`, after its retries, failed for the sake of a record in
     /// it: the side answers another call. Some remote systems answer 500, or close the connection, where one
     /// record of a batch is too much for them.
-    pub(super) async fn answers_otherwise(
+    pub(super) async fn answers_otherwise<'o>(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
-        outgoing: &[Outgoing],
+        outgoing: impl Iterator<Item = &'o Outgoing> + Clone,
         error: &ExchangeError,
     ) -> Result<bool, SyncError> {
         if error.code != codes::UNAVAILABLE || self.failed_alone {
             return Ok(false);
         }
-        self.failed_alone = outgoing.len() == 1;
+        self.failed_alone = outgoing.clone().count() == 1;
         // An id that is not there is answered too.
-        let known = outgoing.iter().find_map(|entry| entry.pair.half(target).id.clone());
+        let known = { outgoing }.find_map(|entry| entry.pair.half(target).id.clone());
         let answered = if self.has(mapping, target, Feature::ById) {
             let ids = [known.unwrap_or_else(|| "0".to_owned())];
             self.page_of(target, mapping.object(target), &ids).await.map(|_| ())

@@ -51,6 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "counterparts",
             "decide",
             "deletions",
+            "deliver",
             "duplicates",
             "engine",
             "execute",

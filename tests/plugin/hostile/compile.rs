@@ -125,7 +125,7 @@ async fn one_that_only_looks_like_a_plugin_is_told_with_what_is_wrong() {
     let error =
         refused(Limits::default(), compiler(), plugin(&Module::new(), Some("\u{1b}[31mred\nline\u{202e}")))
             .await;
-    insta::assert_snapshot!(error, @r#"the plugin cannot be compiled: failed to parse WebAssembly module: export name `\u{1b}[31mred\nline\u{202e}` is not a valid extern name\n`\u{1b}[31mred\nline\u{202e}` is not in kebab case (at offset 0xb2); build it again, with a tool chain for WebAssembly components (WASI 0.2)"#);
+    insta::assert_snapshot!(error, @r#"the plugin cannot be compiled: failed to parse WebAssembly module: export name `\u{1b}[31mred\nline\u{202e}` is not a valid extern name\n`\u{1b}[31mred\nline\u{202e}` is not in kebab case (at offset 0xb8); build it again, with a tool chain for WebAssembly components (WASI 0.2)"#);
 }
 
 #[tokio::test]

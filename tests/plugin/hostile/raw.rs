@@ -41,6 +41,15 @@ async fn fails(guest: Handmade<'_>, limits: Limits) -> ExchangeError {
     error
 }
 
+/// The error of a report, where the attack is in what every call begins with: the next call ends in the same way.
+async fn fails_in_every_call(guest: Handmade<'_>, limits: Limits) -> ExchangeError {
+    let exchange = loaded(&guest).await.exchange(small(&[], limits));
+    let error = report(&exchange).await.expect_err("the attack ends in an error");
+    let next = exchange.describe().await.expect_err("so does the next call");
+    assert_eq!(next.code, error.code, "{next:?}");
+    error
+}
+
 fn quick() -> Limits {
     Limits { cpu_time: 50, ..Limits::default() }
 }
@@ -100,7 +109,7 @@ async fn what_the_host_calls_on_the_way_is_watched_too() {
     // `realloc` provides the memory for a call's arguments, and is the plugin's own function.
     for realloc in [LOOP, "unreachable", "i32.const -16", "i32.const 3"] {
         let guest = Handmade { realloc, ..Handmade::default() };
-        let error = fails(guest, quick()).await;
+        let error = fails_in_every_call(guest, quick()).await;
         writeln!(all, "{}: {}", error.code, short(&error.reason)).unwrap();
     }
     insta::assert_snapshot!(all, @r"
@@ -173,7 +182,7 @@ async fn an_answer_that_is_no_answer_crashes_the_call_only() {
 async fn a_pointer_from_the_start_of_a_call_is_good_for_that_call_only() {
     // A plugin must not call out while the host allocates in it: the log is an import, and `realloc` calls
     // it.
-    let error = fails(
+    let error = fails_in_every_call(
         Handmade { realloc: "call $log i32.const 0", log: true, ..Handmade::default() },
         Limits::default(),
     )
@@ -267,7 +276,7 @@ async fn what_it_has_from_the_beginning_is_counted_before_it_starts() {
     }
     insta::assert_snapshot!(all, @r"
     40 instances: the plugin cannot be started: limit instances of 32 reached
-    1,000 instances: the plugin cannot be compiled: failed to parse WebAssembly module: instances count exceeds limit of 1000 (at offset 0x2cd8); build it again, with a tool chain for WebAssembly components (WASI 0.2)
+    1,000 instances: the plugin cannot be compiled: failed to parse WebAssembly module: instances count exceeds limit of 1000 (at offset 0x3363); build it again, with a tool chain for WebAssembly components (WASI 0.2)
     20 memories: the plugin cannot be started: limit memories of 8 reached
     40 memories: the plugin was not compiled: limit memories of 8 reached
     a memory of 256 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 256.5 MiB)
